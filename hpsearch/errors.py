@@ -1,0 +1,37 @@
+"""The errors a user can meet: few, each naming the thing that is wrong and the next step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class HpsearchError(Exception):
+    """Base of all errors that are shown to the user without a traceback."""
+
+
+class ConfigError(HpsearchError):
+    """The configuration or the command line is wrong; carries every problem found, not only the first.
+
+    Args:
+        problems: One sentence each: the attribute or option, what it is, what is expected.
+    """
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__('\n'.join(self.problems))
+
+
+class SearchFolderError(HpsearchError):
+    """A search folder is missing, is there already, or is not one that can be worked on."""
+
+
+class JournalError(HpsearchError):
+    """A journal cannot be read (newer format, not a journal) or cannot be written."""
+
+
+class BackendError(HpsearchError):
+    """The place where attempts execute does not answer or cannot be used."""
+
+
+class IllegalMove(HpsearchError):
+    """An event that the life of a run does not allow; the message holds that run's history."""

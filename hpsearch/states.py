@@ -1,0 +1,243 @@
+"""The life of a run as a table, and the one fold that turns events into the state of a search.
+
+The fold is used live and on replay. Events of one writer come in their order; how the journals of several writers
+interleave does not matter: an attempt takes the furthest state that anybody reported, and two reports of its end are
+settled by :data:`END_ORDER`, never by time stamps, since hosts share no clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from hpsearch.errors import IllegalMove
+
+Event = Mapping[str, Any]
+
+
+class State(str, Enum):
+    """Where a run, or one attempt of it, stands."""
+
+    PLANNED = 'planned'
+    """Waits for a slot."""
+    CLAIMED = 'claimed'
+    """A writer has taken it and is about to start it."""
+    SUBMITTED = 'submitted'
+    """It is in a queue."""
+    RUNNING = 'running'
+    """Its process runs."""
+    FINISHED = 'finished'
+    """A summary of this attempt says so; without a summary file: exit status 0."""
+    FAILED = 'failed'
+    """It ended otherwise, by its own doing."""
+    STOPPED = 'stopped'
+    """It was stopped early because its metrics were not good enough."""
+    INTERRUPTED = 'interrupted'
+    """It was ended from outside: the user's stop, preemption, a failed node."""
+    LOST = 'lost'
+    """It is gone without a trace of how it ended."""
+    UNKNOWN = 'unknown'
+    """It started on a host that cannot be asked."""
+
+    def __str__(self) -> str:
+        return self.value
+
+
+END_ORDER = (State.LOST, State.INTERRUPTED, State.STOPPED, State.FAILED, State.FINISHED)
+"""The ends of an attempt; of two reports of one end the later in this order holds (evidence beats its absence)."""
+
+ENDED = frozenset(END_ORDER)
+ACTIVE = frozenset((State.CLAIMED, State.SUBMITTED, State.RUNNING, State.UNKNOWN))
+
+TRANSITIONS: Mapping[tuple[State, str], frozenset[State]] = {
+    (State.PLANNED, 'claimed'): frozenset((State.CLAIMED,)),
+    (State.CLAIMED, 'submitted'): frozenset((State.SUBMITTED,)),
+    (State.CLAIMED, 'running'): frozenset((State.RUNNING,)),
+    (State.SUBMITTED, 'running'): frozenset((State.RUNNING,)),
+    (State.CLAIMED, 'ended'): ENDED,
+    (State.SUBMITTED, 'ended'): ENDED,
+    (State.RUNNING, 'ended'): ENDED,
+}
+"""(state, event) to the states it may lead to; what is not here is illegal for the writer that owns the attempt."""
+
+_RANK = {
+    State.PLANNED: 0,
+    State.CLAIMED: 1,
+    State.SUBMITTED: 2,
+    State.RUNNING: 3,
+    **{state: 10 + place for place, state in enumerate(END_ORDER)},
+}
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One execution of a run, as the journals tell it.
+
+    Attributes:
+        run: Name of its run.
+        number: From 1.
+        state: The furthest state reported.
+        owner: The writer that claimed it; empty while only others have reported of it.
+        owner_state: The furthest state that the owner itself reported.
+        reporter: The writer whose report of the end holds.
+        handle: What the backend knows it by (a process identity, a queue job), or None.
+        gpus: GPUs it was given.
+        claimed_at: Wall-clock seconds of the owner's host.
+        code: Raw exit status, if known.
+        reason: Why it ended as it did, in words.
+        cause: What ended it, in one word (``exit``, ``stop``, ``oom``, ``preempted`` …); empty when unknown.
+        summary: Keyword to text of its summary.
+        seconds: How long it ran, if known.
+        peak_memory: Largest GPU memory seen in use by it in MiB, if known.
+        failure: What its failure is grouped by: the last lines of its stderr without what differs from run to run.
+    """
+
+    run: str
+    number: int
+    state: State = State.PLANNED
+    owner: str = ''
+    owner_state: State = State.PLANNED
+    reporter: str = ''
+    handle: Any = None
+    gpus: tuple[str, ...] = ()
+    claimed_at: float | None = None
+    code: int | None = None
+    reason: str = ''
+    cause: str = ''
+    summary: Mapping[str, str] = field(default_factory=dict)
+    seconds: float | None = None
+    peak_memory: int | None = None
+    failure: str = ''
+
+    def apply(self, writer: str, event: Event) -> None:
+        """Take in one event of this attempt.
+
+        Raises:
+            IllegalMove: The owner reports something that its own earlier reports rule out.
+        """
+        kind = event['event']
+        target = State(event['state']) if kind == 'ended' else State(kind)
+        if kind == 'claimed' and (not self.owner or writer < self.owner):
+            self.owner, self.owner_state = writer, State.PLANNED
+        if writer == self.owner:
+            self._move_owner(kind, target)
+        if kind == 'ended':
+            self._end(writer, target, event)
+        elif _RANK[target] > _RANK[self.state]:
+            self.state = target
+        self._note(kind, event)
+
+    def _move_owner(self, kind: str, target: State) -> None:
+        if target not in TRANSITIONS.get((self.owner_state, kind), ()):
+            raise IllegalMove(f'{self.run}, attempt {self.number}: {kind!r} cannot follow {self.owner_state}')
+        self.owner_state = target
+
+    def _end(self, writer: str, target: State, event: Event) -> None:
+        if (_RANK[target], self.reporter) < (_RANK[self.state], writer):
+            return
+        self.state, self.reporter = target, writer
+        self.code = event.get('code')
+        self.reason = event.get('reason', '')
+        self.cause = event.get('cause', '')
+        self.summary = event.get('summary') or {}
+        self.seconds = event.get('seconds')
+        self.peak_memory = event.get('peak_memory')
+        self.failure = event.get('failure', '')
+
+    def _note(self, kind: str, event: Event) -> None:
+        if kind == 'claimed':
+            self.gpus = tuple(event.get('gpus', ()))
+            self.claimed_at = event.get('at')
+        elif kind in ('submitted', 'running'):
+            self.handle = event.get('handle', self.handle)
+
+
+@dataclass(slots=True)
+class RunHistory:
+    """All attempts of one run, by number."""
+
+    name: str
+    by_number: dict[int, Attempt] = field(default_factory=dict)
+
+    @property
+    def attempts(self) -> list[Attempt]:
+        """The attempts in order."""
+        return [self.by_number[number] for number in sorted(self.by_number)]
+
+    @property
+    def last(self) -> Attempt | None:
+        """The latest attempt, or None."""
+        return self.by_number[max(self.by_number)] if self.by_number else None
+
+    @property
+    def deciding(self) -> Attempt | None:
+        """The attempt that speaks for the run: the first that finished, else the latest."""
+        for number in sorted(self.by_number):
+            if self.by_number[number].state is State.FINISHED:
+                return self.by_number[number]
+        return self.last
+
+    @property
+    def state(self) -> State:
+        """The state of the run: finished is final, otherwise that of its latest attempt."""
+        if len(self.by_number) == 1:
+            return next(iter(self.by_number.values())).state
+        deciding = self.deciding
+        return deciding.state if deciding else State.PLANNED
+
+    def tell(self) -> str:
+        """The history in words, for an error message."""
+        return '; '.join(f'attempt {a.number}: {a.state}, owner {a.owner or "unknown"}' for a in self.attempts)
+
+
+class SearchState:
+    """What all journals together say.
+
+    Attributes:
+        runs: Name to history, for every run that has events.
+        odd: What replay could not make sense of, in words.
+    """
+
+    def __init__(self) -> None:
+        self.runs: dict[str, RunHistory] = {}
+        self.odd: list[str] = []
+
+    def fold(self, writer: str, event: Event) -> None:
+        """Take in one event; events that concern no attempt change nothing here.
+
+        Raises:
+            IllegalMove: With the history of that run.
+        """
+        if event['event'] not in _ATTEMPT_EVENTS:
+            return
+        name, number = event['run'], event['attempt']
+        history = self.runs.get(name)
+        if history is None:
+            history = self.runs[name] = RunHistory(name)
+        attempt = history.by_number.get(number)
+        if attempt is None:
+            attempt = history.by_number[number] = Attempt(name, number)
+        try:
+            attempt.apply(writer, event)
+        except IllegalMove as error:
+            raise IllegalMove(f'{error}. Its history: {history.tell()}.') from None
+
+    def replay(self, events: Iterable[tuple[str, Event]]) -> None:
+        """Fold recorded events; what cannot be made sense of is noted in :attr:`odd` and passed over."""
+        for writer, event in events:
+            try:
+                self.fold(writer, event)
+            except IllegalMove as error:
+                self.odd.append(str(error))
+            except (KeyError, ValueError, TypeError, AttributeError) as error:
+                self.odd.append(f'{writer}: an event without sense ({error!r}): {event!r}'[:300])
+
+    def state_of(self, run: str) -> State:
+        """The state of a run of the plan."""
+        history = self.runs.get(run)
+        return history.state if history else State.PLANNED
+
+
+_ATTEMPT_EVENTS = frozenset(('claimed', 'submitted', 'running', 'ended'))

@@ -1,0 +1,140 @@
+"""The life of a run, and the fold of events."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hpsearch.errors import IllegalMove
+from hpsearch.states import END_ORDER, TRANSITIONS, SearchState, State
+
+
+def event(kind: str, run: str = 'sim_1', attempt: int = 1, **facts: Any) -> dict[str, Any]:
+    return {'event': kind, 'run': run, 'attempt': attempt, **facts}
+
+
+def folded(*events: tuple[str, dict[str, Any]]) -> SearchState:
+    state = SearchState()
+    for writer, one in events:
+        state.fold(writer, one)
+    return state
+
+
+def test_that_a_run_without_events_is_planned() -> None:
+    assert SearchState().state_of('sim_1') is State.PLANNED
+
+
+def test_that_a_run_goes_through_its_states() -> None:
+    state = SearchState()
+    seen = []
+    for one in (event('claimed'), event('submitted'), event('running'), event('ended', state='finished')):
+        state.fold('w', one)
+        seen.append(str(state.state_of('sim_1')))
+    assert seen == ['claimed', 'submitted', 'running', 'finished']
+
+
+@pytest.mark.parametrize('later', ['claimed', 'submitted', 'running'])
+def test_that_an_ended_attempt_cannot_move_on(later: str) -> None:
+    state = folded(('w', event('claimed')), ('w', event('running')), ('w', event('ended', state='failed')))
+    with pytest.raises(IllegalMove, match=r'sim_1, attempt 1.*failed.*history'):
+        state.fold('w', event(later))
+
+
+def test_that_an_attempt_cannot_run_before_it_was_claimed_by_its_owner() -> None:
+    state = folded(('w', event('claimed')), ('w', event('running')))
+    with pytest.raises(IllegalMove):
+        state.fold('w', event('submitted'))
+
+
+def test_that_finished_is_final_whatever_a_later_attempt_says() -> None:
+    state = folded(
+        ('w', event('claimed')),
+        ('w', event('ended', state='finished', summary={'acc': '1'})),
+        ('w', event('claimed', attempt=2)),
+        ('w', event('ended', attempt=2, state='failed')),
+    )
+    history = state.runs['sim_1']
+    assert history.state is State.FINISHED
+    assert history.deciding is not None and history.deciding.summary == {'acc': '1'}
+
+
+def test_that_a_new_attempt_speaks_for_a_run_that_was_lost() -> None:
+    state = folded(('w', event('claimed')), ('w', event('ended', state='lost')), ('w', event('claimed', attempt=2)))
+    assert state.state_of('sim_1') is State.CLAIMED
+
+
+def test_that_evidence_of_an_end_beats_its_absence() -> None:
+    told_lost = ('b', event('ended', state='lost', reason='gone'))
+    told_finished = ('a', event('ended', state='finished', code=0))
+    for order in ((told_lost, told_finished), (told_finished, told_lost)):
+        state = folded(('a', event('claimed')), *order)
+        assert state.state_of('sim_1') is State.FINISHED
+
+
+def test_that_replay_passes_over_what_makes_no_sense_and_tells_it() -> None:
+    state = SearchState()
+    state.replay([('w', event('claimed')), ('w', event('ended', state='blue')), ('w', {'event': 'running'})])
+    assert state.state_of('sim_1') is State.CLAIMED
+    assert len(state.odd) == 2
+
+
+def test_that_events_of_later_versions_change_nothing() -> None:
+    state = folded(('w', {'event': 'a-kind-to-come', 'run': 'sim_1'}))
+    assert state.runs == {}
+
+
+def test_that_the_table_fits_on_a_screen_and_reaches_every_end() -> None:
+    assert len(TRANSITIONS) <= 10
+    assert set(END_ORDER) <= TRANSITIONS[(State.RUNNING, 'ended')]
+
+
+@st.composite
+def journals(draw: st.DrawFn) -> dict[str, list[dict[str, Any]]]:
+    """Journals of up to three writers, each in a legal order of its own."""
+    ends = st.sampled_from([str(state) for state in END_ORDER])
+    owners = draw(st.lists(st.sampled_from('abc'), min_size=1, max_size=4))
+    written: dict[str, list[dict[str, Any]]] = {writer: [] for writer in 'abc'}
+    for number, owner in enumerate(owners, 1):
+        steps = draw(st.sampled_from([1, 2, 3]))
+        for kind in ('claimed', 'submitted', 'running')[:steps]:
+            written[owner].append(event(kind, attempt=number, handle={'pid': number}))
+        for writer in draw(st.lists(st.sampled_from('abc'), max_size=3, unique=True)):
+            written[writer].append(event('ended', attempt=number, state=draw(ends), code=draw(st.integers(0, 3))))
+    return written
+
+
+def shuffled(written: dict[str, list[dict[str, Any]]], seed: int) -> list[tuple[str, dict[str, Any]]]:
+    """Interleave journals at random, keeping the order within each."""
+    chance = random.Random(seed)
+    left = {writer: list(events) for writer, events in written.items() if events}
+    merged = []
+    while left:
+        writer = chance.choice(sorted(left))
+        merged.append((writer, left[writer].pop(0)))
+        left = {name: events for name, events in left.items() if events}
+    return merged
+
+
+@given(journals(), st.integers(), st.integers())
+def test_that_replay_does_not_depend_on_how_journals_interleave(
+    written: dict[str, list[dict[str, Any]]], one: int, other: int
+) -> None:
+    results = []
+    for seed in (one, other):
+        state = SearchState()
+        state.replay(shuffled(written, seed))
+        results.append((state.runs, state.odd))
+    assert results[0] == results[1]
+
+
+@given(journals())
+def test_that_replaying_twice_changes_nothing_of_the_outcome(written: dict[str, list[dict[str, Any]]]) -> None:
+    events = shuffled(written, 0)
+    once, twice = SearchState(), SearchState()
+    once.replay(events)
+    twice.replay([*events, *events])
+    assert {name: run.state for name, run in once.runs.items()} == {name: run.state for name, run in twice.runs.items()}
