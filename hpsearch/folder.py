@@ -1,0 +1,160 @@
+"""A search on disk: every path of a search folder, and the files that are written once.
+
+search.json              what was asked
+runs.jsonl               the plan, one line per run
+journal/<writer>.jsonl   what happened
+jobs/<run>/<attempt>/    ours about one attempt
+<run>/                   the run's output folder, made by its script
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hpsearch.errors import SearchFolderError
+from hpsearch.records import Run
+
+FOLDER_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptPaths:
+    """Our files about one attempt; strings, since a fast search makes thousands of them.
+
+    Attributes:
+        folder: ``jobs/<run>/<attempt>``.
+    """
+
+    folder: str
+
+    @property
+    def claim(self) -> str:
+        """Names the writer that may start the attempt; created exclusively."""
+        return f'{self.folder}/claim'
+
+    @property
+    def started(self) -> str:
+        """The start fence: names who started the attempt; created exclusively."""
+        return f'{self.folder}/started'
+
+    @property
+    def stdout(self) -> str:
+        """What the script printed."""
+        return f'{self.folder}/stdout.log'
+
+    @property
+    def stderr(self) -> str:
+        """What the script complained."""
+        return f'{self.folder}/stderr.log'
+
+    @property
+    def exit(self) -> str:
+        """The exit record: the raw status and a newline."""
+        return f'{self.folder}/exit'
+
+    @property
+    def metrics(self) -> str:
+        """The file the script may append metrics to."""
+        return f'{self.folder}/metrics.jsonl'
+
+
+class SearchFolder:
+    """The paths of one search.
+
+    Args:
+        path: The search folder; made absolute.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(os.path.abspath(path))
+        self.search_json = self.path / 'search.json'
+        self.runs_jsonl = self.path / 'runs.jsonl'
+        self.journal_dir = self.path / 'journal'
+        self.jobs_dir = self.path / 'jobs'
+        self.commands_sh = self.path / 'commands.sh'
+        self.commands_wo_dirs_sh = self.path / 'commands_wo_dirs.sh'
+        self.results_csv = self.path / 'search_results.csv'
+        self._jobs = str(self.jobs_dir)
+
+    def output(self, run: str) -> Path:
+        """The output folder of a run."""
+        return self.path / run
+
+    def attempts(self, run: str) -> str:
+        """The folder that holds the attempts of a run."""
+        return f'{self._jobs}/{run}'
+
+    def attempt(self, run: str, number: int) -> AttemptPaths:
+        """Our files about attempt ``number`` (from 1) of a run."""
+        return AttemptPaths(f'{self._jobs}/{run}/{number}')
+
+    def read_info(self) -> dict[str, Any]:
+        """What was asked (``search.json``).
+
+        Raises:
+            SearchFolderError: There is no such search, or its file cannot be read.
+        """
+        try:
+            info = json.loads(self.search_json.read_text(encoding='utf-8'))
+        except FileNotFoundError:
+            raise SearchFolderError(f'{self.path} is not a search folder: it has no search.json.') from None
+        except (OSError, ValueError) as error:
+            raise SearchFolderError(f'{self.search_json} cannot be read: {error}.') from error
+        if not isinstance(info, dict) or info.get('format', 0) > FOLDER_FORMAT:
+            raise SearchFolderError(
+                f'{self.search_json} is of a newer format than this hpsearch reads ({FOLDER_FORMAT}): update hpsearch.'
+            )
+        return info
+
+    def write_info(self, info: Mapping[str, Any]) -> None:
+        """Write ``search.json``, whole or not at all."""
+        write_whole(self.search_json, json.dumps({'format': FOLDER_FORMAT, **info}, indent=2, default=str) + '\n')
+
+    def read_runs(self) -> Iterator[Run]:
+        """The plan, in its order.
+
+        Raises:
+            SearchFolderError: The plan is missing or damaged.
+        """
+        try:
+            with open(self.runs_jsonl, encoding='utf-8') as lines:
+                for line in lines:
+                    entry = json.loads(line)
+                    yield Run(entry['run'], entry['number'], entry['params'], tuple(entry['argv']))
+        except FileNotFoundError:
+            raise SearchFolderError(
+                f'{self.path} has no plan (runs.jsonl): the search ended before it was made.'
+            ) from None
+        except (ValueError, KeyError, TypeError) as error:
+            raise SearchFolderError(f'{self.runs_jsonl} is damaged: {error!r}.') from error
+
+    def count_runs(self) -> int:
+        """How many runs the plan has, without parsing it."""
+        try:
+            with open(self.runs_jsonl, 'rb') as plan:
+                return sum(chunk.count(b'\n') for chunk in iter(lambda: plan.read(1 << 20), b''))
+        except FileNotFoundError:
+            return 0
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file so that a reader finds it whole or not at all.
+
+    Raises:
+        OSError: It cannot be written; an earlier file of that name is untouched.
+    """
+    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
+    try:
+        with open(temporary, 'w', encoding='utf-8', errors='surrogateescape') as out:
+            out.write(text)
+            out.flush()
+            os.fsync(out.fileno())
+        os.replace(temporary, path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise

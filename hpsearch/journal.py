@@ -1,0 +1,229 @@
+"""Journals: append-only files of events, one file per process start, read by people with ``jq`` as well.
+
+The first line is a header with the format version. An event is one line of JSON. A line that was cut short, at the
+end or (after a full disk) in the middle, is passed over and told.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from hpsearch.errors import JournalError
+from hpsearch.folder import SearchFolder
+from hpsearch.states import Event, SearchState
+
+JOURNAL_FORMAT = 1
+
+_BLOCK = 1 << 18
+"""Bytes that are parsed at once."""
+
+
+def writer_name(host: str, pid: int, started: float, salt: str) -> str:
+    """A name for a writer that is unique and can be a file name.
+
+    Args:
+        host: Host name.
+        pid: Process id.
+        started: Wall-clock seconds.
+        salt: A few random letters.
+    """
+    safe_host = re.sub(r'[^A-Za-z0-9.-]', '-', host)[:40] or 'host'
+    return f'{time.strftime("%Y%m%d-%H%M%S", time.gmtime(started))}_{safe_host}_{pid}_{salt}'
+
+
+class Journal:
+    """The journal of this process.
+
+    A failed write loses nothing: events wait in a backlog, :attr:`blocked` says why, and :meth:`flush` tries again.
+
+    Args:
+        folder: The search.
+        writer: Name of this writer; its file must not exist.
+        header: What else the header line tells (host, boot id, pid …).
+
+    Raises:
+        JournalError: The file cannot be created.
+    """
+
+    def __init__(self, folder: SearchFolder, writer: str, header: Mapping[str, Any]) -> None:
+        self.writer = writer
+        self.blocked = ''
+        self._backlog: list[bytes] = []
+        self._torn = False
+        self._dirty = False
+        self._beats = 0
+        self._beat_path = folder.journal_dir / f'{writer}.alive'
+        path = folder.journal_dir / f'{writer}.jsonl'
+        try:
+            folder.journal_dir.mkdir(exist_ok=True)
+            self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise JournalError(f'The journal {path} cannot be created: {error.strerror}.') from error
+        self.append({'event': 'writer', 'format': JOURNAL_FORMAT, 'writer': writer, **header})
+
+    def append(self, event: Event) -> bool:
+        """Write one event.
+
+        Returns:
+            Whether it is in the file; otherwise it waits in the backlog.
+        """
+        self._backlog.append(json.dumps(event, separators=(',', ':'), default=str).encode() + b'\n')
+        return self.flush()
+
+    def flush(self) -> bool:
+        """Write what waits; says whether nothing waits any more."""
+        while self._backlog:
+            if not self._write(self._backlog[0]):
+                return False
+            del self._backlog[0]
+        self.blocked = ''
+        return True
+
+    def _write(self, line: bytes) -> bool:
+        whole = b'\n' + line if self._torn else line
+        try:
+            written = os.write(self._fd, whole)
+        except OSError as error:
+            self.blocked = f'the journal cannot be written: {error.strerror}'
+            return False
+        self._dirty = True
+        self._torn = written < len(whole) and (written > 0 or self._torn)
+        if written < len(whole):
+            self.blocked = 'the journal cannot be written: the disk is full'
+            return False
+        return True
+
+    def sync(self) -> None:
+        """Bring what was written to the disk; called about once a second, not per event."""
+        if not self._dirty:
+            return
+        try:
+            os.fsync(self._fd)
+            self._dirty = False
+        except OSError as error:
+            self.blocked = f'the journal cannot be brought to the disk: {error.strerror}'
+
+    def beat(self, news: Mapping[str, Any]) -> None:
+        """Show life: a counter that grows, and what the writer has to tell of this moment.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        self._beats += 1
+        temporary = self._beat_path.with_suffix('.tmp')
+        temporary.write_text(json.dumps({'beat': self._beats, **news}, default=str), encoding='utf-8')
+        os.replace(temporary, self._beat_path)
+
+    def close(self) -> None:
+        """Flush, sync and close."""
+        self.flush()
+        self.sync()
+        os.close(self._fd)
+
+
+class JournalReader:
+    """Reads all journals of a search, from where it left off at the last call.
+
+    Attributes:
+        headers: Writer to its header line.
+        odd: Lines that could not be read, in words.
+    """
+
+    def __init__(self, folder: SearchFolder) -> None:
+        self._directory = folder.journal_dir
+        self._offsets: dict[str, int] = {}
+        self.headers: dict[str, Mapping[str, Any]] = {}
+        self.odd: list[str] = []
+
+    def news(self, *, skip: str = '') -> Iterator[tuple[str, Event]]:
+        """Events that were added since the last call, as ``(writer, event)``.
+
+        Args:
+            skip: A writer whose journal is not read (one's own).
+
+        Raises:
+            JournalError: A journal is of a newer format, or none can be listed.
+        """
+        for path in self._files():
+            writer = path.stem
+            if writer != skip:
+                for event in self._read(path, writer):
+                    yield writer, event
+
+    def _files(self) -> list[Path]:
+        try:
+            names = sorted(entry.name for entry in os.scandir(self._directory) if entry.name.endswith('.jsonl'))
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise JournalError(f'The journals in {self._directory} cannot be listed: {error.strerror}.') from error
+        return [self._directory / name for name in names]
+
+    def _read(self, path: Path, writer: str) -> Iterator[Event]:
+        for lines in self._new_lines(path, writer):
+            for event in self._parse(lines, writer):
+                if event['event'] == 'writer':
+                    self._check(event, path)
+                    self.headers[writer] = event
+                else:
+                    yield event
+
+    def _new_lines(self, path: Path, writer: str) -> Iterator[list[bytes]]:
+        try:
+            with open(path, 'rb') as journal:
+                journal.seek(self._offsets.get(writer, 0))
+                while lines := journal.readlines(_BLOCK):
+                    if not lines[-1].endswith(b'\n'):
+                        lines.pop()
+                        if not lines:
+                            return
+                    self._offsets[writer] = self._offsets.get(writer, 0) + sum(map(len, lines))
+                    yield lines
+        except OSError as error:
+            raise JournalError(f'The journal {path} cannot be read: {error.strerror}.') from error
+
+    def _parse(self, lines: list[bytes], writer: str) -> list[dict[str, Any]]:
+        try:
+            events = json.loads(b'[' + b','.join(lines) + b']')
+            if len(events) == len(lines) and all(type(event) is dict and 'event' in event for event in events):
+                return list(events)
+        except ValueError:
+            self.odd.append(f'{writer}: a damaged line in its journal')
+        return [event for line in lines if (event := self._parse_line(line, writer)) is not None]
+
+    def _parse_line(self, line: bytes, writer: str) -> dict[str, Any] | None:
+        try:
+            event = json.loads(line)
+        except ValueError:
+            event = None
+        if isinstance(event, dict) and 'event' in event:
+            return event
+        if line.strip():
+            self.odd.append(f'{writer}: not an event: {line[:80]!r}')
+        return None
+
+    def _check(self, header: Event, path: Path) -> None:
+        version = header.get('format')
+        if not isinstance(version, int) or version > JOURNAL_FORMAT:
+            raise JournalError(
+                f'{path} is of format {version!r}, this hpsearch reads up to {JOURNAL_FORMAT}: update hpsearch.'
+            )
+
+
+def read_state(folder: SearchFolder) -> SearchState:
+    """What all journals of a search say together.
+
+    Raises:
+        JournalError: A journal cannot be read.
+    """
+    state = SearchState()
+    reader = JournalReader(folder)
+    state.replay(reader.news())
+    state.odd.extend(reader.odd)
+    return state
