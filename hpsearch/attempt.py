@@ -1,0 +1,168 @@
+"""One execution of a run: the constant script it is started with, its claim, and the record of its end.
+
+The script is POSIX sh and gets everything as arguments, so nothing is generated and nothing needs quoting. It passes
+the start fence, runs the command, and writes the exit record.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from hpsearch.folder import AttemptPaths, SearchFolder
+
+LOCAL_SCRIPT = """\
+files=$1 id=$2
+set -C
+trap : TERM INT HUP
+{ read -r stat < /proc/$$/stat || stat=$$; printf '%s %s\\n' "$id" "$stat" > "$files/started"; } 2>/dev/null
+read -r owner rest < "$files/started"
+[ "$owner" = "$id" ] || exit 75
+if cd -- "$3"; then
+    shift 3
+    "$@"
+    code=$?
+else
+    code=126
+fi
+tries=0
+until { printf '%s\\n' "$code" >| "$files/exit" && read -r back < "$files/exit" && [ "$back" = "$code" ]; } 2>/dev/null
+do
+    tries=$((tries + 1))
+    [ $tries -gt 120 ] && break
+    sleep 5
+done
+exit "$code"
+"""
+"""Arguments: the attempt's folder, its id, the working directory, the words of the command.
+
+The traps keep sh alive to write the record; the command gets the default actions back. 75 means that somebody else
+passed the fence; 120 tries of 5 s are the ten minutes a full disk is waited for.
+"""
+
+FENCED = 75
+
+
+def attempt_id(writer: str, run: str, number: int) -> str:
+    """What an attempt writes into the start fence; one word."""
+    return f'{writer}:{run}:{number}'
+
+
+def create_exclusively(path: str, text: str) -> bool:
+    """Create a file that must not exist yet, and tell whether it is ours.
+
+    After any error the file is read again: a network file system may report "exists" to its own winner.
+
+    Raises:
+        OSError: The file can be neither created nor read.
+    """
+    line = f'{text}\n'
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    except FileExistsError:
+        return read_line(path) == text
+    try:
+        os.write(handle, line.encode())
+    finally:
+        os.close(handle)
+    return True
+
+
+def read_line(path: str | os.PathLike[str]) -> str:
+    """The only line of a small file of ours; empty when it is missing or its end was not written.
+
+    Raises:
+        OSError: It is there but cannot be read.
+    """
+    try:
+        with open(path, 'rb') as record:
+            data = record.read(1 << 16)
+    except (FileNotFoundError, NotADirectoryError):
+        return ''
+    return data[:-1].decode('utf-8', 'replace') if data.endswith(b'\n') else ''
+
+
+def claim(folder: SearchFolder, run: str, number: int, writer: str) -> bool:
+    """Take an attempt for a writer, as a file; says whether it is that writer's.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    paths = folder.attempt(run, number)
+    try:
+        os.mkdir(folder.attempts(run), 0o755)
+    except FileExistsError:
+        pass  # an earlier attempt, or another writer, made it
+    try:
+        os.mkdir(paths.folder, 0o755)
+    except FileExistsError:
+        pass  # another writer is here too: the claim decides
+    return create_exclusively(paths.claim, writer)
+
+
+def exit_code(paths: AttemptPaths) -> int | None:
+    """The raw status in the exit record; None when there is no whole record.
+
+    Raises:
+        OSError: The record is there but cannot be read.
+    """
+    text = read_line(paths.exit)
+    return int(text) if text.isdigit() else None
+
+
+def environment(folder: SearchFolder, run: str, number: int, visible_devices: str | None) -> dict[str, str]:
+    """The variables an attempt gets on top of the inherited ones."""
+    variables = {
+        'HPSEARCH_DIR': str(folder.path),
+        'HPSEARCH_RUN': run,
+        'HPSEARCH_ATTEMPT': str(number),
+        'HPSEARCH_METRICS': folder.attempt(run, number).metrics,
+    }
+    if visible_devices is not None:
+        variables.update(CUDA_VISIBLE_DEVICES=visible_devices, CUDA_DEVICE_ORDER='PCI_BUS_ID')
+    return variables
+
+
+def tail(path: str, limit: int = 1 << 16) -> str:
+    """The end of a log, at most ``limit`` bytes; empty when there is none."""
+    try:
+        with open(path, 'rb') as log:
+            log.seek(max(0, os.fstat(log.fileno()).st_size - limit))
+            return log.read(limit).decode('utf-8', 'replace')
+    except OSError:
+        return ''
+
+
+def show_logs_in_output(folder: SearchFolder, run: str, number: int, command: str, wants_output: bool) -> None:
+    """Put the logs of an ended attempt, and its command, where people look for them: into the output folder.
+
+    They are hard links, so nothing is copied. A script that made no folder gets one, to be found there.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    output = folder.output(run)
+    if not wants_output:
+        return
+    output.mkdir(exist_ok=True)
+    paths = folder.attempt(run, number)
+    for log, ending in ((paths.stdout, 'out'), (paths.stderr, 'err')):
+        _link(log, f'{output}/job_{run}.{ending}')
+    _write_command(output, command)
+
+
+def _write_command(output: Path, command: str) -> None:
+    with open(f'{output}/hpsearch_command.sh', 'w', encoding='utf-8', errors='surrogateescape') as script:
+        script.write(f'#!/bin/sh\n{command}\n')
+
+
+def _link(log: str, name: str) -> None:
+    try:
+        os.link(log, name)
+    except FileExistsError:
+        os.unlink(name)
+        os.link(log, name)
+    except FileNotFoundError:
+        return
+    except OSError:
+        os.symlink(log, name)  # a file system without hard links

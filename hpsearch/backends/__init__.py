@@ -1,0 +1,1 @@
+"""Where attempts execute; the dispatcher knows only :mod:`hpsearch.backends.base`."""

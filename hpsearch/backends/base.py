@@ -1,0 +1,104 @@
+"""The contract between the dispatcher and the places where attempts execute.
+
+The dispatcher asks for slots, starts attempts in them, asks what became of them, and never asks which backend it has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Protocol
+
+from hpsearch.records import GpuLine, Placement, Run, Slot
+
+
+class Kind(Enum):
+    """What a backend knows of an attempt."""
+
+    PENDING = 'pending'
+    """It waits in a queue."""
+    RUNNING = 'running'
+    ENDED = 'ended'
+    ABSENT = 'absent'
+    """It should be there and is not: no evidence of how it ended."""
+    UNKNOWN = 'unknown'
+    """The backend could not find out; nothing follows from that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The state of one attempt.
+
+    Attributes:
+        kind: See :class:`Kind`.
+        code: Raw exit status, where the backend itself witnessed the end.
+        cause: One word for an end that came from outside (``preempted``, ``timeout``, ``fenced`` …), else empty.
+        detail: In words: why it waits, where it runs, what was odd about its end.
+        peak_memory: Largest GPU memory seen in use by it in MiB, or None.
+    """
+
+    kind: Kind
+    code: int | None = None
+    cause: str = ''
+    detail: str = ''
+    peak_memory: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """An attempt to be started: its claim is ours and its folder exists.
+
+    Attributes:
+        run: The run.
+        number: Number of the attempt, from 1.
+        ident: What it writes into the start fence.
+        slot: Where.
+    """
+
+    run: Run
+    number: int
+    ident: str
+    slot: Slot
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The answer to a launch.
+
+    Attributes:
+        ident: The launch's.
+        handle: What finds the attempt again after this process has died (JSON-able); None when it was not started.
+        queued: Whether it waits in a queue and does not run yet.
+        problem: Why it was not started, in words; empty when it was.
+    """
+
+    ident: str
+    handle: Mapping[str, Any] | None
+    queued: bool = False
+    problem: str = ''
+
+
+class Backend(Protocol):
+    """A place where attempts execute."""
+
+    def open_slots(self, now: float) -> Placement:
+        """Slots that are free now, best first, and why the others are closed; ``now`` in monotonic seconds."""
+
+    def start(self, launches: Sequence[Launch], now: float) -> Sequence[Started]:
+        """Start attempts, in one call where that is cheaper; one answer each, in order."""
+
+    def states(self, now: float) -> Mapping[str, Status]:
+        """What is known of every attempt this backend holds, by its id; one that ended is told once."""
+
+    def cancel(self, idents: Sequence[str], *, force: bool) -> None:
+        """Ask these attempts to end; with ``force`` end them. Their end is told by :meth:`states`."""
+
+    def wait(self, timeout: float) -> None:
+        """Return after ``timeout`` seconds, or earlier when something of ours ended or a signal came."""
+
+    def gpu_lines(self, now: float) -> Sequence[GpuLine]:
+        """What to show of each GPU."""
+
+    def close(self) -> None:
+        """Let go of everything; attempts that run go on."""

@@ -1,0 +1,212 @@
+"""Attempts as processes of this machine.
+
+Each attempt is a session of its own, so that it survives the dispatcher and a closed terminal, and so that a signal
+to its process group reaches what it started. Its end is told by the kernel, not found by polling.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from hpsearch.attempt import FENCED, LOCAL_SCRIPT, environment, exit_code, read_line
+from hpsearch.backends.base import Kind, Launch, Started, Status
+from hpsearch.backends.slots import SlotSource
+from hpsearch.folder import SearchFolder
+from hpsearch.process import (
+    NOT_OURS,
+    boot_id,
+    group_is_alive,
+    is_alive,
+    marked_processes,
+    pid_namespace,
+    reap,
+    signal_group,
+    signal_processes,
+    spawn,
+    start_ticks,
+)
+from hpsearch.records import GpuLine, Placement
+from hpsearch.wakeup import Wakeup
+
+LEFTOVER_GRACE = 10.0
+"""Seconds between TERM and KILL for processes that an ended attempt left behind."""
+
+SWEEP_SHARE = 0.01
+"""Share of the time that may go into looking for processes which left their group."""
+
+
+@dataclass(slots=True)
+class _Child:
+    launch: Launch
+    pid: int
+
+
+class _Leftover:
+    """A process, or a process group, that an ended attempt left behind and that was asked to end."""
+
+    def __init__(self, number: int, kill_at: float, *, is_group: bool) -> None:
+        self.kill_at = kill_at
+        self._number = number
+        self._is_group = is_group
+        self._ticks = '' if is_group else start_ticks(number)
+
+    def is_alive(self) -> bool:
+        return group_is_alive(self._number) if self._is_group else is_alive(self._number, self._ticks)
+
+    def kill(self) -> None:
+        if self._is_group:
+            signal_group(self._number, signal.SIGKILL)
+        elif self.is_alive():
+            signal_processes((self._number,), signal.SIGKILL)
+
+
+class LocalBackend:
+    """Runs attempts here.
+
+    Args:
+        folder: The search.
+        cwd: Working directory of the attempts.
+        slots: Where slots come from.
+        wakeup: What :meth:`wait` waits with.
+    """
+
+    def __init__(self, folder: SearchFolder, cwd: str, slots: SlotSource, wakeup: Wakeup) -> None:
+        self._folder = folder
+        self._cwd = cwd
+        self._slots = slots
+        self._wakeup = wakeup
+        self._children: dict[str, _Child] = {}
+        self._leftovers: list[_Leftover] = []
+        self._ended_marks: set[tuple[str, str]] = set()
+        self._next_sweep = 0.0
+        self._inherited = dict(os.environ)
+        self._where = {'host': os.uname().nodename, 'boot': boot_id(), 'namespace': pid_namespace()}
+
+    def open_slots(self, now: float) -> Placement:
+        """What the slot source has."""
+        return self._slots.open_slots(now)
+
+    def start(self, launches: Sequence[Launch], now: float) -> Sequence[Started]:
+        """Start one process each."""
+        return [self._start_one(launch, now) for launch in launches]
+
+    def _start_one(self, launch: Launch, now: float) -> Started:
+        try:
+            pid = self._spawn(launch)
+        except OSError as error:
+            return Started(launch.ident, None, problem=f'no process could be started: {error.strerror}')
+        self._children[launch.ident] = _Child(launch, pid)
+        self._slots.taken(launch.ident, launch.slot, pid, now)
+        return Started(launch.ident, {**self._where, 'pid': pid, 'ticks': start_ticks(pid)})
+
+    def _spawn(self, launch: Launch) -> int:
+        run = launch.run
+        paths = self._folder.attempt(run.name, launch.number)
+        extra = environment(self._folder, run.name, launch.number, launch.slot.visible_devices)
+        argv = ('/bin/sh', '-c', LOCAL_SCRIPT, 'hpsearch', paths.folder, launch.ident, self._cwd, *run.argv)
+        return spawn(argv, {**self._inherited, **extra}, paths.stdout, paths.stderr)
+
+    def states(self, now: float) -> Mapping[str, Status]:
+        """Every attempt that was started here; an ended one is told once and then forgotten."""
+        self._tend_leftovers(now)
+        return {ident: self._state(ident, child, now) for ident, child in list(self._children.items())}
+
+    def _state(self, ident: str, child: _Child, now: float) -> Status:
+        code = reap(child.pid)
+        if code is None:
+            return Status(Kind.RUNNING, detail=f'pid {child.pid}')
+        del self._children[ident]
+        peak = self._slots.freed(ident, now)
+        left = self._look_for_leftovers(child, now)
+        return self._ended(child.launch, code, peak, left)
+
+    def _ended(self, launch: Launch, code: int, peak: int | None, left: bool) -> Status:
+        paths = self._folder.attempt(launch.run.name, launch.number)
+        if code == FENCED and read_line(paths.started).partition(' ')[0] != launch.ident:
+            return Status(Kind.ENDED, code=None, cause='fenced', detail='the start fence could not be passed')
+        if code < 0:
+            recorded = exit_code(paths)
+            killed = 'the whole process group was killed'
+            return Status(Kind.ENDED, _raw(code) if recorded is None else recorded, '', killed, peak)
+        detail = 'it left processes behind, which were stopped' if left else ''
+        return Status(Kind.ENDED, code, '', detail, peak)
+
+    def _look_for_leftovers(self, child: _Child, now: float) -> bool:
+        group = child.pid
+        self._ended_marks.add(_mark(child.launch))
+        if not group_is_alive(group):
+            return False
+        signal_group(group, signal.SIGTERM)
+        self._leftovers.append(_Leftover(group, now + LEFTOVER_GRACE, is_group=True))
+        return True
+
+    def _tend_leftovers(self, now: float) -> None:
+        for leftover in self._leftovers:
+            if now >= leftover.kill_at:
+                leftover.kill()
+        self._leftovers = [left for left in self._leftovers if now < left.kill_at and left.is_alive()]
+        if self._ended_marks and now >= self._next_sweep:
+            self._sweep(now)
+
+    def _sweep(self, now: float) -> None:
+        """Stop what ended attempts left behind outside their process group.
+
+        It is looked for in batches, since a look goes through every process of the machine.
+        """
+        begin = os.times().elapsed
+        strays = self._marked(self._ended_marks)
+        signal_processes(strays, signal.SIGTERM)
+        self._leftovers.extend(_Leftover(pid, now + LEFTOVER_GRACE, is_group=False) for pid in strays)
+        self._ended_marks.clear()
+        self._next_sweep = now + max(1.0, (os.times().elapsed - begin) / SWEEP_SHARE)
+
+    def _marked(self, marks: set[tuple[str, str]]) -> list[int]:
+        """Processes that carry the marks of these attempts, wherever they have gone."""
+        found = marked_processes({'HPSEARCH_DIR': str(self._folder.path)})
+        return [pid for pid, own in found.items() if (own.get('HPSEARCH_RUN'), own.get('HPSEARCH_ATTEMPT')) in marks]
+
+    def cancel(self, idents: Sequence[str], *, force: bool) -> None:
+        """TERM to the process group (KILL with ``force``), and to descendants that left it."""
+        number = signal.SIGKILL if force else signal.SIGTERM
+        children = [self._children[ident] for ident in idents if ident in self._children]
+        groups = {child.pid for child in children}
+        for group in groups:
+            signal_group(group, number)
+        marks = {_mark(child.launch) for child in children}
+        strays = self._marked(marks) if marks else []
+        signal_processes((pid for pid in strays if _group_of(pid) not in groups), number)
+
+    def wait(self, timeout: float) -> None:
+        """Until a child ends, a signal comes, a GPU was read, or the time is over."""
+        self._wakeup.wait(min(timeout, 1.0) if self._leftovers or self._ended_marks else timeout)
+
+    def gpu_lines(self, now: float) -> Sequence[GpuLine]:
+        """What the slot source shows."""
+        return self._slots.gpu_lines(now)
+
+    def close(self) -> None:
+        """Look once more for what ended attempts left behind, then let go."""
+        if self._ended_marks:
+            signal_processes(self._marked(self._ended_marks), signal.SIGTERM)
+        for leftover in self._leftovers:
+            leftover.kill()
+        self._slots.close()
+
+
+def _mark(launch: Launch) -> tuple[str, str]:
+    return launch.run.name, str(launch.number)
+
+
+def _raw(code: int) -> int | None:
+    """A status as a shell tells it: 128 + N for signal N."""
+    return None if code == NOT_OURS else 128 - code
+
+
+def _group_of(pid: int) -> int | None:
+    try:
+        return os.getpgid(pid)
+    except (ProcessLookupError, PermissionError):
+        return None

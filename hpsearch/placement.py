@@ -1,0 +1,334 @@
+"""Which GPU gets the next run, and why the others do not: pure functions of readings, runs, thresholds and the time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from hpsearch.errors import ConfigError
+from hpsearch.records import Gpu, GpuPolicy, Occupant, Placement, Reading, Slot
+
+LOAD_IS_AVERAGED_OVER = 1.0
+"""Seconds over which a driver averages the load, at most: so long does a run that ended still show."""
+
+NO_DEVICES = ('', '-1', 'NoDevFiles')
+"""What ``CUDA_VISIBLE_DEVICES`` says where no GPU may be used."""
+
+
+# ----------------------------------------------------------------------------------------------------- which are ours
+
+
+def choose_visible(
+    all_gpus: Sequence[Gpu], visible_option: str, inherited: str | None
+) -> tuple[list[Gpu], dict[str, str]]:
+    """The GPUs this search may use: those asked for that the environment of the dispatcher allows.
+
+    Args:
+        all_gpus: What the machine has, in nvidia-smi order; MIG instances instead of a GPU in MIG mode.
+        visible_option: ``--visible_gpus``: nvidia-smi numbers separated by commas (``0`` stands for all MIG instances
+            of GPU 0, ``0:1`` for one of them); empty: all.
+        inherited: ``CUDA_VISIBLE_DEVICES`` of the dispatcher itself, or None when it is not set. It is read as CUDA
+            reads it, with numbers in the order of nvidia-smi: the list ends at its first entry that is no device.
+
+    Returns:
+        The GPUs in nvidia-smi order, and for each other one the reason why it is not among them.
+
+    Raises:
+        ConfigError: A number that does not exist, or nothing is left.
+    """
+    asked = _asked_for(all_gpus, visible_option)
+    allowed = _allowed_by(all_gpus, inherited)
+    hidden = {gpu.name: f'not in --visible_gpus={visible_option}' for gpu in all_gpus if gpu.name not in asked}
+    for gpu in all_gpus:
+        if gpu.name not in allowed:
+            hidden.setdefault(gpu.name, f'not in CUDA_VISIBLE_DEVICES={inherited}, under which hpsearch was started')
+    chosen = [gpu for gpu in all_gpus if gpu.name not in hidden]
+    if not chosen:
+        raise ConfigError([_nothing_left(all_gpus, visible_option, inherited, allowed)])
+    return chosen, hidden
+
+
+def _asked_for(all_gpus: Sequence[Gpu], option: str) -> set[str]:
+    """Names of the GPUs that ``--visible_gpus`` names."""
+    if not option.strip():
+        return {gpu.name for gpu in all_gpus}
+    words = [word.strip() for word in option.split(',') if word.strip()]
+    found = {word: [gpu.name for gpu in all_gpus if word in (gpu.name, _card(gpu))] for word in words}
+    unknown = [word for word, names in found.items() if not names]
+    if unknown or not words:
+        what = f'there is no GPU {", ".join(unknown)}' if unknown else 'it names no GPU'
+        raise ConfigError([f'--visible_gpus={option}: {what}; this machine has {_listing(all_gpus)}'])
+    return {name for names in found.values() for name in names}
+
+
+def _allowed_by(all_gpus: Sequence[Gpu], inherited: str | None) -> set[str]:
+    """Names of the GPUs that CUDA would see under this ``CUDA_VISIBLE_DEVICES``."""
+    if inherited is None:
+        return {gpu.name for gpu in all_gpus}
+    allowed: set[str] = set()
+    for entry in inherited.split(','):
+        name = _device(all_gpus, entry.strip())
+        if name is None:
+            break
+        allowed.add(name)
+    return allowed
+
+
+def _device(all_gpus: Sequence[Gpu], entry: str) -> str | None:
+    """The device one entry of ``CUDA_VISIBLE_DEVICES`` stands for; None: no device, or more than one."""
+    if entry.isdecimal():
+        # Of a GPU in MIG mode a number gives the first instance only.
+        return next((gpu.name for gpu in all_gpus if _card(gpu) == str(int(entry))), None)
+    if not entry.startswith(('GPU-', 'MIG-')):
+        return None
+    matching = [gpu for gpu in all_gpus if gpu.uuid.startswith(entry)]
+    exact = [gpu for gpu in matching if gpu.uuid == entry]
+    found = exact or matching
+    return found[0].name if len(found) == 1 else None
+
+
+def _nothing_left(all_gpus: Sequence[Gpu], option: str, inherited: str | None, allowed: set[str]) -> str:
+    """The sentence for a search that may use no GPU at all."""
+    there = f'this machine has {_listing(all_gpus)}'
+    way_out = 'change it, or use --visible_gpus=-1 to run without assigning GPUs'
+    environment = f'CUDA_VISIBLE_DEVICES={inherited}, under which hpsearch was started,'
+    if not all_gpus or inherited is None:
+        return f'there is no GPU that --visible_gpus={option} could name; {there}'
+    if inherited.strip() in NO_DEVICES:
+        return f'{environment} allows no GPU; {there}; {way_out}'
+    if not allowed:
+        return f'{environment} begins with something that is no GPU here; {there}; {way_out}'
+    return f'--visible_gpus={option} and {environment} have no GPU in common; {there}; {way_out}'
+
+
+def _card(gpu: Gpu) -> str:
+    """The nvidia-smi number of a GPU, or of the GPU a MIG instance is part of."""
+    return gpu.name.partition(':')[0]
+
+
+def _is_instance(gpu: Gpu) -> bool:
+    return ':' in gpu.name
+
+
+def _listing(all_gpus: Sequence[Gpu]) -> str:
+    names = [f'{gpu.name} ({gpu.model})' if gpu.model else gpu.name for gpu in all_gpus]
+    return f'GPU {", ".join(names)}' if names else 'no GPU'
+
+
+# ------------------------------------------------------------------------------------------------------ which are open
+
+
+@dataclass(frozen=True)
+class _Case:
+    """Everything that decides about one GPU.
+
+    Attributes:
+        gpu: The GPU.
+        readings: Its readings, oldest first.
+        counted: Those of them that the thresholds are held against.
+        ours: The attempts of this search on it.
+        policy: The thresholds.
+        now: The time.
+        need: MiB that the next run is expected to need, or None.
+    """
+
+    gpu: Gpu
+    readings: Sequence[Reading]
+    counted: Sequence[Reading]
+    ours: Sequence[Occupant]
+    policy: GpuPolicy
+    now: float
+    need: int | None
+
+    @property
+    def newest(self) -> Reading:
+        return self.readings[-1]
+
+    def ago(self, moment: float) -> str:
+        """How long ago, rounded down so that it never seems to reach a limit that it is below."""
+        return f'{int(max(0.0, self.now - moment))} s'
+
+
+def place(
+    gpus: Sequence[Gpu],
+    readings: Mapping[str, Sequence[Reading]],
+    occupants: Sequence[Occupant],
+    policy: GpuPolicy,
+    now: float,
+    need: int | None = None,
+    freed: Mapping[str, float] | None = None,
+) -> Placement:
+    """Decides which GPUs get a run now: at most one run more per GPU and call.
+
+    Unknown reads as busy. The caller starts what it wants of the slots, adds the occupants, and asks again.
+
+    Args:
+        gpus: The GPUs the search may use, in nvidia-smi order.
+        readings: Name of a GPU to its readings, oldest first.
+        occupants: The attempts of this search that hold GPUs.
+        policy: The thresholds.
+        now: The time in seconds, of the clock of ``Reading.at`` and ``Occupant.started``.
+        need: MiB per GPU that the next run is expected to need; None: nothing is known.
+        freed: Name of a GPU to the last time one of our runs on it ended; what was read before is not held against it.
+
+    Returns:
+        Slots in the order of preference (fewest of our runs, most free memory, nvidia-smi order), with
+        ``policy.gpus_per_run`` GPUs each and none twice; and a reason for every GPU that is in no slot.
+    """
+    ends = freed or {}
+    closed: dict[str, str] = {}
+    ready: list[_Case] = []
+    for gpu in gpus:
+        ours = [occupant for occupant in occupants if gpu.name in occupant.gpus]
+        history = readings.get(gpu.name, ())
+        counted = _counted(history, now - policy.window, ends.get(gpu.name))
+        case = _Case(gpu, history, counted, ours, policy, now, need)
+        reason = why_closed(case)
+        if reason:
+            closed[gpu.name] = reason
+        else:
+            ready.append(case)
+    return _slots(gpus, ready, closed, policy.gpus_per_run)
+
+
+def predict_need(peaks: Sequence[int]) -> int | None:
+    """MiB that the next run is expected to need: the most that any run so far was seen to use; None without any."""
+    return max(peaks, default=None)
+
+
+def _slots(gpus: Sequence[Gpu], ready: Sequence[_Case], closed: Mapping[str, str], size: int) -> Placement:
+    order = {gpu.name: position for position, gpu in enumerate(gpus)}
+    ranked = sorted(ready, key=lambda case: (len(case.ours), -_free(case.newest), order[case.gpu.name]))
+    whole = len(ranked) - len(ranked) % size
+    groups = [
+        sorted((case.gpu for case in ranked[start : start + size]), key=lambda gpu: order[gpu.name])
+        for start in range(0, whole, size)
+    ]
+    short = f'only {len(ready) - whole} more GPU is open, a run is given {size} (--gpus_per_run)'
+    if len(ready) - whole > 1:
+        short = short.replace('GPU is', 'GPUs are')
+    left_over = {case.gpu.name: short for case in ranked[whole:]}
+    return Placement(tuple(_slot(group) for group in groups), {**closed, **left_over})
+
+
+def _slot(group: Sequence[Gpu]) -> Slot:
+    return Slot(tuple(gpu.name for gpu in group), ','.join(gpu.visible_devices for gpu in group))
+
+
+def _free(reading: Reading) -> int:
+    """MiB that can still be allocated, as far as it is known."""
+    if reading.memory_free is not None:
+        return reading.memory_free
+    return (reading.memory_total or 0) - (reading.memory_used or 0)
+
+
+def _counted(readings: Sequence[Reading], since: float, freed: float | None) -> list[Reading]:
+    """The readings that decide: the newest, and those of the window that a run of ours that ended does not show in."""
+    settled = since if freed is None else max(since, freed + LOAD_IS_AVERAGED_OVER)
+    newest = [reading for reading in readings[-1:] if freed is None or reading.at >= freed]
+    return [reading for reading in readings[:-1] if reading.at >= settled] + newest
+
+
+# ------------------------------------------------------------------------------------------------------- why it is not
+
+
+def why_closed(case: _Case) -> str:
+    """The first reason why a GPU gets no run now; empty when it gets one."""
+    return next(filter(None, (check(case) for check in _CHECKS)), '')
+
+
+def _cannot_be_combined(case: _Case) -> str:
+    if _is_instance(case.gpu) and case.policy.gpus_per_run > 1:
+        return f'a MIG instance, of which a process can use only one (--gpus_per_run={case.policy.gpus_per_run})'
+    return ''
+
+
+def _not_read(case: _Case) -> str:
+    if not case.readings:
+        return 'no reading yet'
+    reading = case.newest
+    if case.now - reading.at > case.policy.stale_after:
+        last_words = f' ({reading.problem})' if reading.problem else ''
+        return f'no reading for {case.ago(reading.at)}, it does not answer{last_words}'
+    return _unknown(reading)
+
+
+def _starting(case: _Case) -> str:
+    last = max((occupant.started for occupant in case.ours), default=None)
+    if last is None or case.now - last >= case.policy.startup_time:
+        return ''
+    return f'started a run {case.ago(last)} ago, --sim_startup_time is {case.policy.startup_time:g} s'
+
+
+def _full(case: _Case) -> str:
+    count, limit = len(case.ours), case.policy.max_runs_per_gpu
+    if count < limit:
+        return ''
+    return f'has {count} {"run" if count == 1 else "runs"} of this search, --max_num_jobs_per_gpu is {limit}'
+
+
+def _not_read_since_the_end(case: _Case) -> str:
+    return '' if case.counted else 'waiting for a reading since a run ended there'
+
+
+def _used(case: _Case) -> str:
+    """What is above a threshold in any reading that counts, told of the newest such reading."""
+    for reading in reversed(case.counted):
+        reason = _unknown(reading) or _too_much_memory(reading, case.policy) or _too_much_load(reading, case.policy)
+        if reason and reading is not case.newest:
+            return f'{case.ago(reading.at)} ago: {reason}; the last {case.policy.window:g} s count'
+        if reason:
+            return reason
+    return ''
+
+
+def _unknown(reading: Reading) -> str:
+    if reading.problem:
+        return reading.problem
+    if reading.memory_used is None or not reading.memory_total:
+        return 'its memory in use could not be read'
+    if reading.load is None and reading.load_exists:
+        return 'its load could not be read'
+    return ''
+
+
+def _too_much_memory(reading: Reading, policy: GpuPolicy) -> str:
+    used, total = reading.memory_used or 0, reading.memory_total or 1
+    if used / total <= policy.allowed_memory:
+        return ''
+    allowed = f'--allowed_memory {policy.allowed_memory:g} ({int(policy.allowed_memory * total)} MiB)'
+    return f'memory in use {used} of {total} MiB is above {allowed}'
+
+
+def _too_much_load(reading: Reading, policy: GpuPolicy) -> str:
+    if reading.load is None or reading.load <= policy.allowed_load:
+        return ''
+    return f'load {reading.load:.4g} is above --allowed_load {policy.allowed_load:g}'
+
+
+def _no_room(case: _Case) -> str:
+    if case.need is None:
+        return ''
+    free, loading = _free(case.newest), _still_loading(case.ours, case.need)
+    if case.need <= free - loading:
+        return ''
+    kept = f', {loading} MiB of them for runs that are still loading' if loading else ''
+    return f'a run is expected to need {case.need} MiB, {free} MiB are free{kept}'
+
+
+def _still_loading(ours: Sequence[Occupant], need: int) -> int:
+    """MiB that our runs on a GPU will still take, as far as their present use is known."""
+    known = [occupant.memory // len(occupant.gpus) for occupant in ours if occupant.memory is not None]
+    return sum(max(0, need - memory) for memory in known)
+
+
+_CHECKS: tuple[Callable[[_Case], str], ...] = (
+    _cannot_be_combined,
+    _not_read,
+    _starting,
+    _full,
+    _not_read_since_the_end,
+    _used,
+    _no_room,
+)
+"""The reasons in the order in which they are told."""

@@ -1,0 +1,72 @@
+"""Waiting that ends early: when a child ends, a signal comes, another thread calls, or a watched process is gone."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import threading
+from types import FrameType, TracebackType
+
+_QUIET_SIGNALS = (signal.SIGCHLD,)
+
+
+class Wakeup:
+    """A self-pipe behind a selector; in the main thread every signal writes to it.
+
+    Use as a context manager: the earlier signal set-up comes back at the end.
+    """
+
+    def __init__(self) -> None:
+        self._read, self._write = os.pipe()
+        os.set_blocking(self._read, False)
+        os.set_blocking(self._write, False)
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._read, selectors.EVENT_READ)
+        self._earlier_fd: int | None = None
+        self._earlier_handler: object = None
+
+    def __enter__(self) -> Wakeup:
+        if threading.current_thread() is threading.main_thread():
+            self._earlier_handler = signal.signal(signal.SIGCHLD, _do_nothing)
+            signal.siginterrupt(signal.SIGCHLD, False)
+            self._earlier_fd = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._earlier_fd is not None:
+            signal.set_wakeup_fd(self._earlier_fd)
+            signal.signal(signal.SIGCHLD, self._earlier_handler or signal.SIG_DFL)  # type: ignore[arg-type]
+        self._selector.close()
+        os.close(self._read)
+        os.close(self._write)
+
+    def poke(self) -> None:
+        """End the wait; may be called from any thread."""
+        try:
+            os.write(self._write, b'\0')
+        except BlockingIOError:
+            return  # the pipe is full: the wait ends anyway
+
+    def watch(self, handle: int) -> None:
+        """End the wait when this file descriptor becomes readable (a pidfd: when its process ends)."""
+        self._selector.register(handle, selectors.EVENT_READ)
+
+    def unwatch(self, handle: int) -> None:
+        """Stop watching a file descriptor."""
+        self._selector.unregister(handle)
+
+    def wait(self, timeout: float) -> None:
+        """Return after ``timeout`` seconds, or when there is something to look at."""
+        self._selector.select(timeout)
+        try:
+            while len(os.read(self._read, 4096)) == 4096:
+                continue
+        except BlockingIOError:
+            return
+
+
+def _do_nothing(number: int, frame: FrameType | None) -> None:
+    """SIGCHLD needs a handler, or the wake-up descriptor is not written to."""

@@ -1,0 +1,203 @@
+/* A stand-in for libnvidia-ml.so.1. What it answers stands in the file named by FAKE_NVML_STATE, one "key value" a
+ * line, read anew at every call, so that a test can change it while a program runs:
+ *
+ *   count 2                   number of GPUs
+ *   init 18 | init hang       what nvmlInit does; absent: it succeeds
+ *   memory_v2 13              code that nvmlDeviceGetMemoryInfo_v2 gives; absent: it succeeds
+ *   processes_v3 13           likewise for nvmlDeviceGetComputeRunningProcesses_v3
+ *   gpu.0.error 15            code that every call about GPU 0 gives; 0 or absent: none
+ *   gpu.0.hang 1              every call about GPU 0 waits until this is gone
+ *   gpu.0.used 100            MiB; also total, reserved
+ *   gpu.0.load 83             per cent; "none": not supported
+ *   gpu.0.processes 7:100,8:- pid:MiB, "-": memory not told
+ *   gpu.0.mig 1               MIG mode is on; instances are those i that have a gpu.0:i.uuid
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MIB 1048576ULL
+#define WORDS 4096
+#define MIG_SLOTS 7
+
+enum { OK = 0, UNINITIALIZED = 1, INVALID = 2, NOT_SUPPORTED = 3, NOT_FOUND = 6, TOO_SMALL = 7 };
+
+typedef struct { unsigned long long total, free, used; } memory_v1;
+typedef struct { unsigned int version; unsigned long long total, reserved, free, used; } memory_v2;
+typedef struct { unsigned int gpu, memory; } utilization;
+typedef struct { unsigned int pid; unsigned long long used; unsigned int gpu_instance, compute_instance; } process;
+
+/* A handle is card + 1, with 1000 * (instance + 1) added for a MIG instance. */
+typedef size_t handle;
+
+static int initialized = 0;
+
+static int find(const char *key, char *value) {
+    const char *path = getenv("FAKE_NVML_STATE");
+    FILE *file = path ? fopen(path, "r") : NULL;
+    char line[WORDS];
+    size_t length = strlen(key);
+    int found = 0;
+    while (file && !found && fgets(line, sizeof line, file)) {
+        if (strncmp(line, key, length) || line[length] != ' ') continue;
+        line[strcspn(line, "\n")] = 0;
+        strcpy(value, line + length + 1);
+        found = 1;
+    }
+    if (file) fclose(file);
+    return found;
+}
+
+static long number(const char *key, long otherwise) {
+    char value[WORDS];
+    return find(key, value) ? atol(value) : otherwise;
+}
+
+static void key_of(handle device, const char *field, char *key) {
+    int card = (int)(device % 1000) - 1, instance = (int)(device / 1000) - 1;
+    if (instance >= 0) sprintf(key, "gpu.%d:%d.%s", card, instance, field);
+    else sprintf(key, "gpu.%d.%s", card, field);
+}
+
+static int text_of(handle device, const char *field, char *value) {
+    char key[WORDS];
+    key_of(device, field, key);
+    return find(key, value);
+}
+
+static long number_of(handle device, const char *field, long otherwise) {
+    char value[WORDS];
+    return text_of(device, field, value) ? atol(value) : otherwise;
+}
+
+/* Waits while the card hangs, then says what is wrong with it. */
+static int state_of(handle device) {
+    if (!initialized) return UNINITIALIZED;
+    while (number_of(device % 1000, "hang", 0)) usleep(10000);
+    return (int)number_of(device % 1000, "error", OK);
+}
+
+int nvmlInitWithFlags(unsigned int flags) {
+    char value[WORDS];
+    (void)flags;
+    while (find("init", value) && !strcmp(value, "hang")) usleep(10000);
+    if (number("init", OK)) return (int)number("init", OK);
+    initialized = 1;
+    return OK;
+}
+
+int nvmlShutdown(void) {
+    if (!initialized) return UNINITIALIZED;
+    initialized = 0;
+    return OK;
+}
+
+const char *nvmlErrorString(int code) {
+    (void)code;
+    return "an error of the stand-in";
+}
+
+int nvmlDeviceGetCount_v2(unsigned int *count) {
+    *count = (unsigned int)number("count", 0);
+    return OK;
+}
+
+int nvmlDeviceGetHandleByIndex_v2(unsigned int index, handle *device) {
+    if ((long)index >= number("count", 0)) return INVALID;
+    *device = index + 1;
+    return state_of(*device);
+}
+
+static int copy(handle device, const char *field, char *text, unsigned int size) {
+    char value[WORDS] = "";
+    int state = state_of(device);
+    if (state) return state;
+    text_of(device, field, value);
+    snprintf(text, size, "%s", value);
+    return OK;
+}
+
+int nvmlDeviceGetUUID(handle device, char *text, unsigned int size) { return copy(device, "uuid", text, size); }
+
+int nvmlDeviceGetName(handle device, char *text, unsigned int size) { return copy(device, "name", text, size); }
+
+int nvmlDeviceGetMemoryInfo(handle device, memory_v1 *memory) {
+    int state = state_of(device);
+    if (state) return state;
+    memory->total = number_of(device, "total", 0) * MIB;
+    memory->used = (number_of(device, "used", 0) + number_of(device, "reserved", 0)) * MIB;
+    memory->free = memory->total - memory->used;
+    return OK;
+}
+
+int nvmlDeviceGetMemoryInfo_v2(handle device, memory_v2 *memory) {
+    int state = state_of(device);
+    if (number("memory_v2", OK)) return (int)number("memory_v2", OK);
+    if (state) return state;
+    memory->total = number_of(device, "total", 0) * MIB;
+    memory->used = number_of(device, "used", 0) * MIB;
+    memory->reserved = number_of(device, "reserved", 0) * MIB;
+    memory->free = memory->total - memory->used - memory->reserved;
+    return OK;
+}
+
+int nvmlDeviceGetUtilizationRates(handle device, utilization *rates) {
+    char value[WORDS] = "0";
+    int state = state_of(device);
+    if (state) return state;
+    text_of(device, "load", value);
+    if (device > 1000 || !strcmp(value, "none")) return NOT_SUPPORTED;
+    rates->gpu = (unsigned int)atoi(value);
+    rates->memory = 0;
+    return OK;
+}
+
+static int processes(handle device, unsigned int *count, process *found) {
+    char value[WORDS] = "", *each;
+    unsigned int room = *count, number = 0;
+    int state = state_of(device);
+    if (state) return state;
+    text_of(device, "processes", value);
+    for (each = strtok(value, ","); each; each = strtok(NULL, ",")) {
+        char *memory = strchr(each, ':') + 1;
+        if (found && number < room) {
+            found[number].pid = (unsigned int)atoi(each);
+            found[number].used = *memory == '-' ? ~0ULL : (unsigned long long)atol(memory) * MIB;
+            found[number].gpu_instance = found[number].compute_instance = ~0U;
+        }
+        number++;
+    }
+    *count = number;
+    return number > room || (number && !found) ? TOO_SMALL : OK;
+}
+
+int nvmlDeviceGetComputeRunningProcesses_v3(handle device, unsigned int *count, process *found) {
+    return number("processes_v3", OK) ? (int)number("processes_v3", OK) : processes(device, count, found);
+}
+
+int nvmlDeviceGetComputeRunningProcesses_v2(handle device, unsigned int *count, process *found) {
+    return processes(device, count, found);
+}
+
+int nvmlDeviceGetMigMode(handle device, unsigned int *current, unsigned int *pending) {
+    char value[WORDS];
+    int state = state_of(device);
+    if (state) return state;
+    if (!text_of(device, "mig", value)) return NOT_SUPPORTED;
+    *current = *pending = (unsigned int)atoi(value);
+    return OK;
+}
+
+int nvmlDeviceGetMaxMigDeviceCount(handle device, unsigned int *count) {
+    *count = MIG_SLOTS;
+    return state_of(device);
+}
+
+int nvmlDeviceGetMigDeviceHandleByIndex(handle device, unsigned int slot, handle *instance) {
+    char value[WORDS];
+    int state = state_of(device);
+    if (state) return state;
+    *instance = device + 1000 * (size_t)(slot + 1);
+    return text_of(*instance, "uuid", value) ? OK : NOT_FOUND;
+}

@@ -1,0 +1,76 @@
+"""What tests of real attempts share: a search folder with runs, and waiting for what must come."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from hpsearch.attempt import attempt_id, claim
+from hpsearch.backends.base import Backend, Kind, Launch, Status
+from hpsearch.folder import SearchFolder
+from hpsearch.records import Run, Slot
+
+T = TypeVar('T')
+
+PATIENCE = 30.0
+
+
+def until(look: Callable[[], T], patience: float = PATIENCE) -> T:
+    """Look again and again until there is something; tells what was seen last when time is over."""
+    end = time.monotonic() + patience
+    while not (seen := look()):
+        if time.monotonic() > end:
+            raise AssertionError(f'nothing came within {patience} s; last seen: {seen!r}')
+        time.sleep(0.01)
+    return seen
+
+
+def new_folder(path: Path) -> SearchFolder:
+    """An empty search folder."""
+    folder = SearchFolder(path)
+    folder.path.mkdir(exist_ok=True)
+    folder.jobs_dir.mkdir()
+    return folder
+
+
+def launch(folder: SearchFolder, name: str, *argv: str, number: int = 1, writer: str = 'w') -> Launch:
+    """A claimed attempt."""
+    assert claim(folder, name, number, writer)
+    run = Run(name, int(name.rsplit('_', 1)[-1]), {}, argv)
+    return Launch(run, number, attempt_id(writer, name, number), Slot())
+
+
+def python(code: str) -> tuple[str, ...]:
+    """The words that run some Python."""
+    return (sys.executable, '-c', code)
+
+
+def shell(code: str) -> tuple[str, ...]:
+    """The words that run some shell."""
+    return ('sh', '-c', code)
+
+
+def ends(backend: Backend, idents: Sequence[str], patience: float = PATIENCE) -> dict[str, Status]:
+    """Wait until these attempts have ended, as the dispatcher does."""
+    ended: dict[str, Status] = {}
+    limit = time.monotonic() + patience
+    while len(ended) < len(idents):
+        for ident, status in backend.states(time.monotonic()).items():
+            if status.kind is Kind.ENDED:
+                assert ident not in ended, 'an end is told once'
+                ended[ident] = status
+        if time.monotonic() > limit:
+            raise AssertionError(f'ended within {patience} s: only {sorted(ended)} of {sorted(idents)}')
+        if len(ended) < len(idents):
+            backend.wait(0.2)
+    return ended
+
+
+def start(backend: Backend, *launches: Launch) -> list[str]:
+    """Start attempts that must start; returns their ids."""
+    started = backend.start(launches, time.monotonic())
+    assert [one.problem for one in started] == [''] * len(launches)
+    return [one.ident for one in started]

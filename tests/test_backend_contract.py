@@ -1,0 +1,153 @@
+"""What every backend promises to the dispatcher; run on each backend that can be had here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hpsearch.backends.base import Backend, Kind
+from hpsearch.backends.local import LocalBackend
+from hpsearch.backends.slots import FixedSlots
+from hpsearch.folder import SearchFolder
+from hpsearch.wakeup import Wakeup
+from tests.harness import ends, launch, new_folder, python, shell, start, until
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> SearchFolder:
+    return new_folder(tmp_path / 'search')
+
+
+@pytest.fixture(params=['local'])
+def backend(request: pytest.FixtureRequest, folder: SearchFolder, tmp_path: Path) -> Iterator[Backend]:
+    assert request.param == 'local'
+    with Wakeup() as wakeup:
+        local = LocalBackend(folder, str(tmp_path), FixedSlots(4), wakeup)
+        yield local
+        local.cancel(list(local.states(time.monotonic())), force=True)
+        local.close()
+
+
+@pytest.mark.parametrize('code', [0, 1, 77])
+def test_that_an_end_is_told_with_its_status(backend: Backend, folder: SearchFolder, code: int) -> None:
+    (ident,) = start(backend, launch(folder, 'sim_1', *shell(f'exit {code}')))
+    assert ends(backend, [ident])[ident].code == code
+
+
+def test_that_an_attempt_is_running_until_it_ends(backend: Backend, folder: SearchFolder) -> None:
+    gate = folder.path / 'gate'
+    (ident,) = start(backend, launch(folder, 'sim_1', *shell(f'while [ ! -e {gate} ]; do sleep 0.02; done')))
+    until(lambda: backend.states(time.monotonic())[ident].kind is Kind.RUNNING)
+    gate.touch()
+    assert ends(backend, [ident])[ident].code == 0
+
+
+def test_that_many_start_in_one_call_and_each_is_told(backend: Backend, folder: SearchFolder) -> None:
+    launches = [launch(folder, f'sim_{n}', *shell(f'exit {n}')) for n in range(1, 5)]
+    idents = start(backend, *launches)
+    assert idents == [one.ident for one in launches]
+    assert [ends_of.code for _, ends_of in sorted(ends(backend, idents).items())] == [1, 2, 3, 4]
+
+
+def test_that_slots_are_taken_and_come_back(backend: Backend, folder: SearchFolder) -> None:
+    all_open = len(backend.open_slots(time.monotonic()).slots)
+    (ident,) = start(backend, launch(folder, 'sim_1', *shell('sleep 60')))
+    assert len(backend.open_slots(time.monotonic()).slots) == all_open - 1
+    backend.cancel([ident], force=True)
+    ends(backend, [ident])
+    assert len(backend.open_slots(time.monotonic()).slots) == all_open
+
+
+def test_that_cancel_asks_and_the_script_may_end_in_its_own_way(backend: Backend, folder: SearchFolder) -> None:
+    ready = folder.path / 'ready'
+    code = f"trap 'exit 9' TERM; touch {ready}; while :; do sleep 0.02; done"
+    (ident,) = start(backend, launch(folder, 'sim_1', *shell(code)))
+    until(ready.exists)
+    backend.cancel([ident], force=False)
+    assert ends(backend, [ident])[ident].code == 9
+
+
+def test_that_force_ends_what_ignores_a_polite_request(backend: Backend, folder: SearchFolder) -> None:
+    ready = folder.path / 'ready'
+    (ident,) = start(backend, launch(folder, 'sim_1', *shell(f"trap '' TERM; touch {ready}; sleep 600; sleep 600")))
+    until(ready.exists)
+    backend.cancel([ident], force=False)
+    backend.wait(0.2)
+    assert backend.states(time.monotonic())[ident].kind is Kind.RUNNING
+    backend.cancel([ident], force=True)
+    assert ends(backend, [ident])[ident].code == 137
+
+
+def test_that_cancelling_what_has_ended_or_never_was_does_nothing(backend: Backend, folder: SearchFolder) -> None:
+    (ident,) = start(backend, launch(folder, 'sim_1', 'true'))
+    ends(backend, [ident])
+    backend.cancel([ident, 'never:was:1'], force=True)
+
+
+def test_that_only_the_named_attempt_is_cancelled(backend: Backend, folder: SearchFolder) -> None:
+    one, other = start(
+        backend, launch(folder, 'sim_1', *shell('sleep 600')), launch(folder, 'sim_2', *shell('sleep 0.5; exit 5'))
+    )
+    backend.cancel([one], force=True)
+    ended = ends(backend, [one, other])
+    assert (ended[one].code, ended[other].code) == (137, 5)
+
+
+def test_that_a_command_which_is_not_there_is_told_as_127(backend: Backend, folder: SearchFolder) -> None:
+    (ident,) = start(backend, launch(folder, 'sim_1', '/nowhere/train'))
+    assert ends(backend, [ident])[ident].code == 127
+
+
+def test_that_output_goes_to_the_logs_and_nothing_waits_on_stdin(backend: Backend, folder: SearchFolder) -> None:
+    code = 'import sys; print("out", repr(sys.stdin.read())); print("err", file=sys.stderr)'
+    (ident,) = start(backend, launch(folder, 'sim_1', *python(code)))
+    ends(backend, [ident])
+    paths = folder.attempt('sim_1', 1)
+    assert Path(paths.stdout).read_text() == "out ''\n"
+    assert Path(paths.stderr).read_text() == 'err\n'
+
+
+def test_that_words_arrive_as_they_are(backend: Backend, folder: SearchFolder) -> None:
+    words = ['--x=a b', "it's", '"q"', '$HOME', '`id`', '*', 'back\\slash', 'new\nline', '', '-n', 'ü€', '~']
+    (ident,) = start(backend, launch(folder, 'sim_1', *python('import sys; print(sys.argv[1:])'), *words))
+    ends(backend, [ident])
+    assert Path(folder.attempt('sim_1', 1).stdout).read_text() == f'{words!r}\n'
+
+
+def test_that_the_attempt_knows_who_it_is(backend: Backend, folder: SearchFolder) -> None:
+    code = 'echo "$HPSEARCH_DIR $HPSEARCH_RUN $HPSEARCH_ATTEMPT $HPSEARCH_METRICS"'
+    (ident,) = start(backend, launch(folder, 'sim_1', *shell(code)))
+    ends(backend, [ident])
+    paths = folder.attempt('sim_1', 1)
+    assert Path(paths.stdout).read_text().split() == [str(folder.path), 'sim_1', '1', paths.metrics]
+
+
+def test_that_waiting_ends_when_an_attempt_ends(backend: Backend, folder: SearchFolder) -> None:
+    (ident,) = start(backend, launch(folder, 'sim_1', *shell('sleep 0.3')))
+    begin = time.monotonic()
+    while backend.states(time.monotonic()).get(ident, None) and time.monotonic() - begin < 60:
+        status = backend.states(time.monotonic())
+        if not status or status[ident].kind is Kind.ENDED:
+            break
+        backend.wait(50)
+    assert time.monotonic() - begin < 40, 'it waited for its time-out instead of the end'
+
+
+def test_that_an_attempt_whose_fence_was_passed_by_somebody_else_does_not_run(
+    backend: Backend, folder: SearchFolder
+) -> None:
+    late = launch(folder, 'sim_1', 'touch', str(folder.path / 'ran'))
+    Path(folder.attempt('sim_1', 1).started).write_text('somebody:else:1 1 (sh) S\n')
+    (ident,) = start(backend, late)
+    assert ends(backend, [ident])[ident].cause == 'fenced'
+    assert not (folder.path / 'ran').exists()
+
+
+def test_that_an_attempt_outlives_its_backend(backend: Backend, folder: SearchFolder) -> None:
+    start(backend, launch(folder, 'sim_1', *shell('sleep 0.3; exit 4')))
+    backend.close()
+    record = Path(folder.attempt('sim_1', 1).exit)
+    assert until(lambda: record.exists() and record.read_text()) == '4\n'

@@ -1,0 +1,401 @@
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hpsearch.errors import ConfigError
+from hpsearch.placement import choose_visible, place, predict_need
+from hpsearch.records import Gpu, GpuPolicy, Occupant, Reading, Slot
+
+NOW = 1000.0
+TOTAL = 40000
+
+
+def gpu(name: str, uuid: str = '', visible: str = '') -> Gpu:
+    return Gpu(name, uuid or f'GPU-{name}', 'Some Model', visible or name)
+
+
+GPUS = [gpu('0'), gpu('1'), gpu('2'), gpu('3')]
+POLICY = GpuPolicy()
+
+
+def idle(at: float = NOW, used: int = 0, load: float = 0.0) -> Reading:
+    return Reading(at, memory_used=used, memory_total=TOTAL, load=load)
+
+
+def why(
+    *readings: Reading,
+    occupants: Sequence[Occupant] = (),
+    policy: GpuPolicy = POLICY,
+    need: int | None = None,
+    freed: float | None = None,
+) -> str | None:
+    """Why a machine's only GPU is closed; None when it is open."""
+    ends = {} if freed is None else {'0': freed}
+    return place([gpu('0')], {'0': readings}, occupants, policy, NOW, need, ends).closed.get('0')
+
+
+def names(
+    readings: Mapping[str, Sequence[Reading]], occupants: Sequence[Occupant] = (), policy: GpuPolicy = POLICY
+) -> list[tuple[str, ...]]:
+    return [slot.gpus for slot in place(GPUS, readings, occupants, policy, NOW).slots]
+
+
+# ------------------------------------------------------------------------------------------------------------- unknown
+
+
+def test_that_an_idle_gpu_is_a_slot_with_what_cuda_must_be_told() -> None:
+    placement = place([gpu('0', visible='GPU-abc')], {'0': [idle()]}, (), POLICY, NOW)
+    assert placement.slots == (Slot(('0',), 'GPU-abc'),)
+    assert placement.closed == {}
+
+
+def test_that_a_missing_reading_counts_as_busy() -> None:
+    assert why() == 'no reading yet'
+    assert place([gpu('0')], {}, (), POLICY, NOW).closed == {'0': 'no reading yet'}
+
+
+def test_that_a_reading_is_stale_only_after_its_time() -> None:
+    assert why(idle(NOW - 15.0)) is None
+    assert why(idle(NOW - 15.5)) == 'no reading for 15 s, it does not answer'
+
+
+def test_that_a_stale_reading_tells_the_last_problem() -> None:
+    assert (
+        why(Reading(NOW - 40, problem='the GPU is lost')) == 'no reading for 40 s, it does not answer (the GPU is lost)'
+    )
+
+
+def test_that_a_problem_is_told_in_its_own_words() -> None:
+    assert why(idle(NOW - 1), Reading(NOW, problem='the GPU is lost')) == 'the GPU is lost'
+
+
+@pytest.mark.parametrize('missing', ['memory_used', 'memory_total'])
+def test_that_unknown_memory_counts_as_busy(missing: str) -> None:
+    assert why(replace(idle(), **{missing: None})) == 'its memory in use could not be read'  # type: ignore[arg-type]
+
+
+def test_that_unknown_load_counts_as_busy_except_where_there_is_no_such_reading() -> None:
+    assert why(replace(idle(), load=None)) == 'its load could not be read'
+    assert why(replace(idle(), load=None, load_exists=False)) is None
+
+
+def test_that_an_old_reading_with_a_problem_closes_for_the_length_of_the_window() -> None:
+    assert why(Reading(NOW - 3, problem='NVML failed'), idle()) == '3 s ago: NVML failed; the last 5 s count'
+    assert why(Reading(NOW - 6, problem='NVML failed'), idle()) is None
+
+
+# ---------------------------------------------------------------------------------------------------------- thresholds
+
+
+def test_that_a_gpu_at_the_memory_threshold_is_open_and_above_it_closed() -> None:
+    assert why(idle(used=20000)) is None
+    assert why(idle(used=20001)) == 'memory in use 20001 of 40000 MiB is above --allowed_memory 0.5 (20000 MiB)'
+
+
+def test_that_a_gpu_at_the_load_threshold_is_open_and_above_it_closed() -> None:
+    assert why(idle(load=0.5)) is None
+    assert why(idle(load=0.83)) == 'load 0.83 is above --allowed_load 0.5'
+
+
+@given(st.integers(0, 100), st.integers(0, 100))
+def test_that_thresholds_in_per_cent_are_compared_exactly(load: int, allowed: int) -> None:
+    policy = GpuPolicy(allowed_load=float(f'{allowed / 100:g}'))
+    assert (why(idle(load=load / 100), policy=policy) is None) == (load <= allowed)
+
+
+def test_that_any_reading_of_the_window_closes() -> None:
+    expected = '2 s ago: load 0.9 is above --allowed_load 0.5; the last 5 s count'
+    assert why(idle(NOW - 2.5, load=0.9), idle(NOW - 1), idle()) == expected
+    assert why(idle(NOW - 5, load=0.9), idle()) is not None
+    assert why(idle(NOW - 5.1, load=0.9), idle()) is None
+
+
+def test_that_the_newest_reading_counts_even_when_it_is_older_than_the_window() -> None:
+    assert why(idle(NOW - 9, load=0.9)) == 'load 0.9 is above --allowed_load 0.5'
+
+
+def test_that_another_users_memory_closes_whatever_runs_of_ours_there_are() -> None:
+    mine = Occupant(('0',), NOW - 100, 1000)
+    policy = GpuPolicy(max_runs_per_gpu=4)
+    assert why(idle(used=1000), occupants=[mine], policy=policy) is None
+    assert 'memory in use 39000' in (why(idle(used=39000), occupants=[mine], policy=policy) or '')
+
+
+# ----------------------------------------------------------------------------------------------- after a run has ended
+
+
+def test_that_readings_from_before_a_run_ended_are_not_held_against_the_gpu() -> None:
+    busy = idle(NOW - 3, used=39000, load=1.0)
+    assert why(busy, idle(), freed=NOW - 2) is None
+    assert why(busy, idle()) is not None
+
+
+def test_that_a_gpu_waits_for_a_reading_since_a_run_ended_there() -> None:
+    assert why(idle(NOW - 3), freed=NOW - 2) == 'waiting for a reading since a run ended there'
+
+
+def test_that_a_load_that_is_coming_down_after_a_run_ended_closes_only_while_it_is_the_newest() -> None:
+    coming_down = idle(NOW - 1.9, load=0.9)
+    assert why(coming_down, freed=NOW - 2) == 'load 0.9 is above --allowed_load 0.5'
+    assert why(coming_down, idle(NOW - 1.5), freed=NOW - 2) is None
+
+
+def test_that_load_which_is_there_well_after_a_run_ended_is_someone_elses() -> None:
+    assert why(idle(NOW - 2.5, load=0.9), idle(), freed=NOW - 4) is not None
+
+
+# ---------------------------------------------------------------------------------------------------------------- ours
+
+
+def test_that_a_fresh_start_closes_until_the_startup_time_is_over() -> None:
+    policy = GpuPolicy(max_runs_per_gpu=2)
+    assert why(idle(), occupants=[Occupant(('0',), NOW - 12.9)], policy=policy) == (
+        'started a run 12 s ago, --sim_startup_time is 60 s'
+    )
+    assert why(idle(), occupants=[Occupant(('0',), NOW - 60)], policy=policy) is None
+
+
+def test_that_the_latest_of_several_starts_counts() -> None:
+    occupants = [Occupant(('0',), NOW - 1), Occupant(('0',), NOW - 500)]
+    assert 'started a run 1 s ago' in (why(idle(), occupants=occupants, policy=GpuPolicy(max_runs_per_gpu=9)) or '')
+
+
+def test_that_a_gpu_with_as_many_runs_as_allowed_is_closed() -> None:
+    one = Occupant(('0',), NOW - 100)
+    assert why(idle(), occupants=[one]) == 'has 1 run of this search, --max_num_jobs_per_gpu is 1'
+    assert why(idle(), occupants=[one, one], policy=GpuPolicy(max_runs_per_gpu=3)) is None
+
+
+def test_that_runs_on_other_gpus_do_not_count() -> None:
+    assert why(idle(), occupants=[Occupant(('1',), NOW)]) is None
+
+
+@pytest.mark.parametrize(
+    ('readings', 'occupants', 'part'),
+    [
+        ([idle(NOW - 99, load=1.0)], [Occupant(('0',), NOW)], 'no reading for'),
+        ([idle(load=1.0)], [Occupant(('0',), NOW)], 'started a run'),
+        ([idle(load=1.0)], [Occupant(('0',), NOW - 99)], 'has 1 run'),
+        ([idle(used=39000, load=1.0)], [], 'memory in use'),
+        ([idle(used=19000, load=1.0)], [], 'load 1'),
+        ([idle(used=19000)], [], 'expected to need'),
+    ],
+)
+def test_that_reasons_are_told_in_order(readings: list[Reading], occupants: list[Occupant], part: str) -> None:
+    assert part in (why(*readings, occupants=occupants, need=30000) or '')
+
+
+# ------------------------------------------------------------------------------------------------------ predicted need
+
+
+def test_that_nothing_observed_predicts_nothing_and_otherwise_the_largest_peak_counts() -> None:
+    assert predict_need([]) is None
+    assert predict_need([100, 9000, 300]) == 9000
+
+
+def test_that_a_run_that_just_fits_is_placed_and_one_that_does_not_is_not() -> None:
+    assert why(idle(used=10000), need=30000) is None
+    assert why(idle(used=10000), need=30001) == 'a run is expected to need 30001 MiB, 30000 MiB are free'
+
+
+def test_that_what_the_driver_keeps_for_itself_is_not_free() -> None:
+    assert why(replace(idle(used=10000), memory_free=29000), need=30000) is not None
+
+
+def test_that_memory_is_kept_for_runs_that_are_still_loading() -> None:
+    policy = GpuPolicy(max_runs_per_gpu=3)
+    loading = Occupant(('0',), NOW - 100, 4000)
+    assert why(idle(used=4000), occupants=[loading], need=15000, policy=policy) is None
+    assert why(idle(used=8000), occupants=[loading, loading], need=15000, policy=policy) == (
+        'a run is expected to need 15000 MiB, 32000 MiB are free, 22000 MiB of them for runs that are still loading'
+    )
+
+
+def test_that_a_run_that_uses_more_than_expected_gives_nothing_back() -> None:
+    policy = GpuPolicy(max_runs_per_gpu=3)
+    occupants = [Occupant(('0',), NOW - 100, 19000), Occupant(('0',), NOW - 100, 1000)]
+    assert why(idle(used=20000), occupants=occupants, need=11000, policy=policy) is not None
+
+
+def test_that_the_memory_of_a_run_on_several_gpus_is_shared_among_them() -> None:
+    policy = GpuPolicy(max_runs_per_gpu=2)
+    both = Occupant(('0', '1'), NOW - 100, 20000)
+    assert why(idle(used=10000), occupants=[both], need=15000, policy=policy) is None
+    assert '10001 MiB of them' in (why(idle(used=10000), occupants=[both], need=20001, policy=policy) or '')
+
+
+# --------------------------------------------------------------------------------------------------------------- order
+
+
+def test_that_the_fewest_runs_come_first_then_the_most_free_memory_then_the_number() -> None:
+    readings = {'0': [idle(used=900)], '1': [idle(used=500)], '2': [idle()], '3': [idle(used=500)]}
+    occupants = [Occupant(('2',), NOW - 100)]
+    assert names(readings, occupants, GpuPolicy(max_runs_per_gpu=2)) == [('1',), ('3',), ('0',), ('2',)]
+
+
+def test_that_several_gpus_per_run_make_disjoint_slots_and_the_rest_says_so() -> None:
+    readings = {'0': [idle(used=900)], '1': [idle()], '2': [idle(load=0.9)], '3': [idle()]}
+    placement = place(GPUS, readings, (), GpuPolicy(gpus_per_run=2), NOW)
+    assert placement.slots == (Slot(('1', '3'), '1,3'),)
+    assert placement.closed['0'] == 'only 1 more GPU is open, a run is given 2 (--gpus_per_run)'
+
+
+def test_that_mig_instances_are_not_combined() -> None:
+    placement = place([gpu('0:1')], {'0:1': [idle()]}, (), GpuPolicy(gpus_per_run=2), NOW)
+    assert placement.closed == {'0:1': 'a MIG instance, of which a process can use only one (--gpus_per_run=2)'}
+
+
+reading_strategy = st.builds(
+    Reading,
+    at=st.floats(NOW - 30, NOW),
+    memory_used=st.none() | st.integers(0, TOTAL),
+    memory_total=st.none() | st.just(TOTAL),
+    load=st.none() | st.floats(0, 1),
+    load_exists=st.booleans(),
+    problem=st.sampled_from(['', '', '', 'lost']),
+)
+history_strategy = st.lists(reading_strategy, max_size=4).map(lambda found: sorted(found, key=lambda each: each.at))
+occupant_strategy = st.builds(
+    Occupant,
+    gpus=st.lists(st.sampled_from('0123'), min_size=1, max_size=2, unique=True).map(tuple),
+    started=st.floats(NOW - 200, NOW),
+    memory=st.none() | st.integers(0, TOTAL),
+)
+policy_strategy = st.builds(
+    GpuPolicy,
+    allowed_load=st.floats(0, 1),
+    allowed_memory=st.floats(0, 1),
+    max_runs_per_gpu=st.integers(1, 3),
+    gpus_per_run=st.integers(1, 3),
+)
+
+
+@given(
+    st.dictionaries(st.sampled_from('0123'), history_strategy),
+    st.lists(occupant_strategy, max_size=5),
+    policy_strategy,
+    st.none() | st.integers(0, TOTAL),
+    st.dictionaries(st.sampled_from('0123'), st.floats(NOW - 20, NOW)),
+)
+def test_that_every_gpu_is_either_given_once_and_under_the_thresholds_or_has_a_reason(
+    readings: dict[str, list[Reading]],
+    occupants: list[Occupant],
+    policy: GpuPolicy,
+    need: int | None,
+    freed: dict[str, float],
+) -> None:
+    placement = place(GPUS, readings, occupants, policy, NOW, need, freed)
+    given_out = [name for slot in placement.slots for name in slot.gpus]
+    assert sorted([*given_out, *placement.closed]) == ['0', '1', '2', '3']
+    assert all(placement.closed.values())
+    assert all(len(slot.gpus) == policy.gpus_per_run for slot in placement.slots)
+    for name in given_out:
+        newest = readings[name][-1]
+        assert not newest.problem
+        assert newest.memory_used is not None and newest.memory_used / TOTAL <= policy.allowed_memory
+        assert newest.load is None or newest.load <= policy.allowed_load
+        assert newest.load is not None or not newest.load_exists
+        assert need is None or need <= TOTAL - newest.memory_used
+        assert sum(name in occupant.gpus for occupant in occupants) < policy.max_runs_per_gpu
+        assert all(NOW - occupant.started >= 60 for occupant in occupants if name in occupant.gpus)
+
+
+# ------------------------------------------------------------------------------------------------------------- visible
+
+REAL = [gpu('0', 'GPU-aaaa-1'), gpu('1', 'GPU-aabb-2'), gpu('2', 'GPU-cccc-3')]
+MIG = [gpu('0:0', 'MIG-11-a'), gpu('0:1', 'MIG-12-b'), gpu('1', 'GPU-aabb-2')]
+
+
+def visible(all_gpus: Sequence[Gpu], option: str = '', inherited: str | None = None) -> list[str]:
+    return [each.name for each in choose_visible(all_gpus, option, inherited)[0]]
+
+
+def refusal(all_gpus: Sequence[Gpu], option: str = '', inherited: str | None = None) -> str:
+    with pytest.raises(ConfigError) as caught:
+        choose_visible(all_gpus, option, inherited)
+    return str(caught.value)
+
+
+def test_that_an_empty_option_means_all_gpus() -> None:
+    assert choose_visible(REAL, '', None) == (REAL, {})
+
+
+def test_that_numbers_are_picked_in_the_order_of_the_machine() -> None:
+    chosen, hidden = choose_visible(REAL, '2, 0,', None)
+    assert [each.name for each in chosen] == ['0', '2']
+    assert hidden == {'1': 'not in --visible_gpus=2, 0,'}
+
+
+@pytest.mark.parametrize(
+    ('option', 'part'),
+    [('0,7', 'there is no GPU 7'), ('x', 'there is no GPU x'), (',', 'it names no GPU'), ('0,-1', '-1')],
+)
+def test_that_a_number_that_does_not_exist_is_an_error_that_names_what_is_there(option: str, part: str) -> None:
+    message = refusal(REAL, option)
+    assert part in message
+    assert 'this machine has GPU 0 (Some Model), 1 (Some Model), 2 (Some Model)' in message
+
+
+@pytest.mark.parametrize(
+    ('inherited', 'expected'),
+    [
+        ('2', ['2']),
+        ('2,0', ['0', '2']),
+        (' 1 , 2', ['1', '2']),
+        ('0,9,2', ['0']),
+        ('1,-1,2', ['1']),
+        ('1,,2', ['1']),
+        ('0,0,1', ['0', '1']),
+        ('GPU-aabb-2', ['1']),
+        ('GPU-aab', ['1']),
+        ('GPU-c,GPU-aa,0', ['2']),
+        ('GPU-c,0', ['0', '2']),
+    ],
+)
+def test_that_the_inherited_devices_are_read_as_cuda_reads_them(inherited: str, expected: list[str]) -> None:
+    assert visible(REAL, '', inherited) == expected
+
+
+@pytest.mark.parametrize(
+    ('inherited', 'expected'),
+    [('MIG-12-b', ['0:1']), ('MIG-11,GPU-aabb', ['0:0', '1']), ('0', ['0:0']), ('1', ['1'])],
+)
+def test_that_mig_instances_are_understood(inherited: str, expected: list[str]) -> None:
+    assert visible(MIG, '', inherited) == expected
+
+
+def test_that_a_number_stands_for_all_instances_of_a_gpu_and_one_can_be_named() -> None:
+    assert visible(MIG, '0') == ['0:0', '0:1']
+    assert visible(MIG, '0:1,1') == ['0:1', '1']
+
+
+def test_that_an_exact_uuid_wins_over_one_that_it_is_the_beginning_of() -> None:
+    assert visible([gpu('0', 'GPU-a'), gpu('1', 'GPU-ab')], '', 'GPU-a') == ['0']
+
+
+def test_that_the_option_is_intersected_with_the_environment() -> None:
+    chosen, hidden = choose_visible(REAL, '0,1', '1,2')
+    assert [each.name for each in chosen] == ['1']
+    assert hidden['0'] == 'not in CUDA_VISIBLE_DEVICES=1,2, under which hpsearch was started'
+    assert hidden['2'] == 'not in --visible_gpus=0,1'
+
+
+def test_that_an_empty_intersection_is_an_error_that_names_both() -> None:
+    message = refusal(REAL, '0,1', '2')
+    assert '--visible_gpus=0,1 and CUDA_VISIBLE_DEVICES=2' in message
+    assert '--visible_gpus=-1' in message
+
+
+@pytest.mark.parametrize('inherited', ['', '-1', 'NoDevFiles', ' '])
+def test_that_an_environment_that_allows_no_gpu_is_an_error(inherited: str) -> None:
+    assert 'allows no GPU' in refusal(REAL, '', inherited)
+
+
+@pytest.mark.parametrize('inherited', ['9', 'GPU-aa', 'gpu-aabb', 'nonsense', ',1'])
+def test_that_an_environment_that_begins_with_no_device_is_an_error(inherited: str) -> None:
+    assert 'begins with something that is no GPU here' in refusal(REAL, '', inherited)
