@@ -130,6 +130,7 @@ class _Case:
         policy: The thresholds.
         now: The time.
         need: MiB that the next run is expected to need, or None.
+        last_start: When one of our runs last started on it, or None.
     """
 
     gpu: Gpu
@@ -139,6 +140,7 @@ class _Case:
     policy: GpuPolicy
     now: float
     need: int | None
+    last_start: float | None = None
 
     @property
     def newest(self) -> Reading:
@@ -157,6 +159,7 @@ def place(
     now: float,
     need: int | None = None,
     freed: Mapping[str, float] | None = None,
+    starts: Mapping[str, float] | None = None,
 ) -> Placement:
     """Decides which GPUs get a run now: at most one run more per GPU and call.
 
@@ -170,6 +173,7 @@ def place(
         now: The time in seconds, of the clock of ``Reading.at`` and ``Occupant.started``.
         need: MiB per GPU that the next run is expected to need; None: nothing is known.
         freed: Name of a GPU to the last time one of our runs on it ended; what was read before is not held against it.
+        starts: Name of a GPU to the last time one of our runs started on it, also one that has ended meanwhile.
 
     Returns:
         Slots in the order of preference (fewest of our runs, most free memory, nvidia-smi order), with
@@ -182,7 +186,8 @@ def place(
         ours = [occupant for occupant in occupants if gpu.name in occupant.gpus]
         history = readings.get(gpu.name, ())
         counted = _counted(history, now - policy.window, ends.get(gpu.name))
-        case = _Case(gpu, history, counted, ours, policy, now, need)
+        last_start = max((occupant.started for occupant in ours), default=(starts or {}).get(gpu.name))
+        case = _Case(gpu, history, counted, ours, policy, now, need, last_start)
         reason = why_closed(case)
         if reason:
             closed[gpu.name] = reason
@@ -254,7 +259,7 @@ def _not_read(case: _Case) -> str:
 
 
 def _starting(case: _Case) -> str:
-    last = max((occupant.started for occupant in case.ours), default=None)
+    last = case.last_start
     if last is None or case.now - last >= case.policy.startup_time:
         return ''
     return f'started a run {case.ago(last)} ago, --sim_startup_time is {case.policy.startup_time:g} s'

@@ -399,3 +399,13 @@ def test_that_an_environment_that_allows_no_gpu_is_an_error(inherited: str) -> N
 @pytest.mark.parametrize('inherited', ['9', 'GPU-aa', 'gpu-aabb', 'nonsense', ',1'])
 def test_that_an_environment_that_begins_with_no_device_is_an_error(inherited: str) -> None:
     assert 'begins with something that is no GPU here' in refusal(REAL, '', inherited)
+
+
+def test_that_the_start_up_time_counts_from_a_start_whose_run_has_ended_already() -> None:
+    gpu = Gpu('0', '', 'Fake', '0')
+    reading = Reading(at=9.0, memory_used=0, memory_total=100, load=0.0)
+    policy = GpuPolicy(startup_time=60)
+    early = place([gpu], {'0': [reading]}, [], policy, 10.0, starts={'0': 5.0})
+    assert 'started a run 5 s ago' in early.closed['0']
+    late = Reading(at=65.0, memory_used=0, memory_total=100, load=0.0)
+    assert place([gpu], {'0': [late]}, [], policy, 65.0, starts={'0': 5.0}).slots

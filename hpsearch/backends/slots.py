@@ -78,6 +78,7 @@ class GpuSlots:
         self._occupants: dict[str, Occupant] = {}
         self._groups: dict[int, str] = {}
         self._freed: dict[str, float] = {}
+        self._starts: dict[str, float] = {}
         self._peaks: dict[str, int] = {}
         self._ended_peaks: list[int] = []
 
@@ -93,11 +94,13 @@ class GpuSlots:
             now,
             need=need,
             freed=self._freed,
+            starts=self._starts,
         )
 
     def taken(self, ident: str, slot: Slot, group: int, now: float) -> None:
         """The GPUs of the slot have one more of our runs."""
         self._occupants[ident] = Occupant(slot.gpus, now)
+        self._starts.update(dict.fromkeys(slot.gpus, now))
         self._groups[group] = ident
 
     def freed(self, ident: str, now: float) -> int | None:

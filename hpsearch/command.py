@@ -1,0 +1,177 @@
+"""What a configuration looks like as a command: argv words, and a line that a person can paste into a shell."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from hpsearch.records import Configuration, Params, Value
+
+_QUOTES = ('"', "'")
+
+# What cannot stand in a line of a line-oriented file, or would end it when pasted: it is put into a variable first.
+_LINE_BREAKS = {'\n': ('nl', '\\n'), '\r': ('cr', '\\r')}
+
+# Words a shell does not take as the name of a program when they come first and are not quoted.
+_RESERVED = frozenset(
+    {
+        *('case', 'coproc', 'do', 'done', 'elif', 'else', 'esac', 'fi', 'for'),
+        *('function', 'if', 'in', 'select', 'then', 'time', 'until', 'while'),
+    }
+)
+
+
+def plain(value: Any) -> Value:
+    """A value as one of Python's own: numpy's scalars and subclasses of ``int``, ``float`` and ``str`` lose their type.
+
+    A numpy float of less than 64 bits becomes the number it is written as (``float32(0.1)`` is ``0.1``). What is
+    neither is returned as it is.
+    """
+    if value is None or type(value) in (bool, int, float, str):
+        return value
+    if isinstance(value, str):
+        return str.__str__(value)
+    for kind in (bool, int, float):
+        if isinstance(value, kind):
+            return kind(value)
+    return _from_numpy(value)
+
+
+def _from_numpy(value: Any) -> Value:
+    dtype = getattr(value, 'dtype', None)
+    if dtype is None or getattr(value, 'shape', None) != ():
+        return value
+    item = value.item()
+    return float(str(value)) if isinstance(item, float) else item
+
+
+def word(option: str, value: Value) -> str | None:
+    """The argv word that gives an option its value.
+
+    A string loses exactly one pair of enclosing equal quotes; all else is literal.
+
+    Args:
+        option: Its name without dashes.
+        value: True gives the bare flag.
+
+    Returns:
+        The word, or None where the command has none (False).
+    """
+    value = plain(value)
+    if isinstance(value, bool):
+        return f'--{option}' if value else None
+    if isinstance(value, str):
+        value = unquoted(value)
+    return f'--{option}={value}'
+
+
+def words(params: Params) -> list[str]:
+    """The words of all options, in their order."""
+    candidates = (word(option, value) for option, value in params.items())
+    return [candidate for candidate in candidates if candidate is not None]
+
+
+def unquoted(text: str) -> str:
+    """The text without one pair of enclosing equal quotes, where it has one."""
+    if len(text) >= 2 and text[0] == text[-1] and text[0] in _QUOTES:
+        return text[1:-1]
+    return text
+
+
+def base_command(configuration: Configuration, interpreter: str) -> list[str]:
+    """The words before the options: ``_COMMAND``, or the interpreter and the script."""
+    if configuration.command is not None:
+        return list(configuration.command)
+    return [interpreter, str(configuration.script)]
+
+
+def shell_line(argv: Sequence[str]) -> str:
+    """One line of POSIX sh, without a line break in it, that executes exactly these words.
+
+    Args:
+        argv: At least one word, none with a NUL.
+    """
+    line = ' '.join([shell_program(argv[0]), *map(shell_word, argv[1:])])
+    return line_breaks_of(line) + line
+
+
+def shell_word(text: str) -> str:
+    """The word as sh reads it back; a line with it must begin with :func:`line_breaks_of`."""
+    pieces = re.split('([\n\r])', text)
+    if len(pieces) == 1:
+        return shlex.quote(text)
+    return ''.join(_piece(piece) for piece in pieces if piece)
+
+
+def _piece(text: str) -> str:
+    return f'"${_LINE_BREAKS[text][0]}"' if text in _LINE_BREAKS else shlex.quote(text)
+
+
+def shell_program(text: str) -> str:
+    """The first word of a line, quoted where sh would take it for an assignment or a keyword."""
+    quoted = shell_word(text)
+    return f"'{text}'" if quoted == text and ('=' in text or text in _RESERVED) else quoted
+
+
+def line_breaks_of(line: str) -> str:
+    """What must stand before a line of quoted words so that its line breaks are defined; mostly nothing.
+
+    A command substitution loses line breaks at its end, hence the dot that is taken off again.
+    """
+    needed = [(name, code) for name, code in _LINE_BREAKS.values() if f'"${name}"' in line]
+    return ''.join(f'{name}="$(printf \'{code}.\')"; {name}="${{{name}%.}}"; ' for name, code in needed)
+
+
+_SHELL_SAW = {
+    '$': '$',
+    '`': 'a backtick',
+    '\\': 'a backslash',
+    '*': 'a glob',
+    '?': 'a glob',
+    '[': 'a glob',
+    ' ': 'a space',
+    '\t': 'a space',
+    '\n': 'a line break',
+    '"': 'a quote',
+    "'": 'a quote',
+    ';': 'an operator',
+    '&': 'an operator',
+    '|': 'an operator',
+    '<': 'an operator',
+    '>': 'an operator',
+    '(': 'an operator',
+    ')': 'an operator',
+}
+
+
+def warnings_about(values: Mapping[str, Iterable[Value]]) -> list[str]:
+    """What a shell between the value and the script, as the original had it, would have changed.
+
+    Args:
+        values: Option name to every value it may take.
+
+    Returns:
+        A sentence for each value that a shell would have expanded or split.
+    """
+    return [
+        f'{option}: {value!r} reaches the script as it is written; a shell would have acted on {_listed(seen)} in it.'
+        for option, its_values in values.items()
+        for value in its_values
+        if isinstance(value, str) and (seen := _special_to_a_shell(value))
+    ]
+
+
+def _special_to_a_shell(value: str) -> list[str]:
+    inner = unquoted(value)
+    if inner == value:
+        special = set(_SHELL_SAW)
+    else:
+        special = set('$`\\') if value[0] == '"' else set()
+        special.add(value[0])
+    return list(dict.fromkeys(_SHELL_SAW[character] for character in inner if character in special))
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f'{", ".join(names[:-1])} and {names[-1]}'

@@ -1,0 +1,274 @@
+"""The plan of a search: its runs with names and commands, streamed to the search folder or shown."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain, islice
+from operator import getitem
+from pathlib import Path
+from typing import TextIO
+
+from hpsearch.command import base_command, line_breaks_of, plain, shell_program, shell_word, warnings_about, word
+from hpsearch.errors import ConfigError
+from hpsearch.folder import SearchFolder
+from hpsearch.records import Configuration, Run, Value
+from hpsearch.space import ABSENT, Expansion, Order, Picks, Space
+
+TOO_MANY_TO_ENUMERATE = 50_000_000
+"""A grid of more raw combinations is only sampled."""
+
+COUNTED_EXACTLY = 100_000
+"""Up to so many raw combinations the runs are counted before they are named."""
+
+_CHUNK = 2048
+
+
+@dataclass(frozen=True)
+class PlanSummary:
+    """What the expansion did.
+
+    Attributes:
+        runs: Number of runs.
+        raw: Combinations of the grid.
+        drawn: Raw combinations that were looked at.
+        duplicates: Configurations left out since the same words had been there.
+        rejected: Configurations left out by a constraint (or a condition with an empty list).
+        unenforceable: Indices of conditions that name an option that the grid does not have.
+        never_fired: Indices of the other conditions that matched nothing that was drawn.
+        stopped: Why it ended early, or empty.
+    """
+
+    runs: int
+    raw: int
+    drawn: int
+    duplicates: int
+    rejected: int
+    unenforceable: tuple[int, ...]
+    never_fired: tuple[int, ...]
+    stopped: str
+
+    def notes(self) -> list[str]:
+        """Sentences for a person: at most one about conditions, one about an early end."""
+        notes = []
+        if self.unenforceable or self.never_fired:
+            notes.append(self._about_conditions())
+        if self.stopped:
+            notes.append(f'The draw ended with {self.runs} runs: {self.stopped}.')
+        return notes
+
+    def _about_conditions(self) -> str:
+        parts = []
+        if self.unenforceable:
+            parts.append(f'{_conditions(self.unenforceable)} cannot be enforced (an option that is not in the grid)')
+        if self.never_fired:
+            parts.append(f'{_conditions(self.never_fired)} never matched')
+        return f'{"; ".join(parts)}.'
+
+
+def _conditions(indices: Sequence[int]) -> str:
+    noun = 'condition' if len(indices) == 1 else 'conditions'
+    return f'{len(indices)} {noun} ({", ".join(f"conditions[{index}]" for index in indices)})'
+
+
+def make_plan(configuration: Configuration, order: Order, *, interpreter: str, search_path: Path, ident: str) -> Plan:
+    """The plan of a configuration; nothing is expanded yet.
+
+    Args:
+        configuration: What to run.
+        order: In which order and how many.
+        interpreter: First word of the commands of a Python script.
+        search_path: The search folder, absolute, where the output folders will be.
+        ident: Middle part of the runs' names, e.g. a date.
+
+    Raises:
+        ConfigError: The grid is too large to be enumerated and no limit is given.
+    """
+    space = Space(configuration.grid, configuration.conditions, configuration.constraints)
+    if order.limit is None and space.raw_size > TOO_MANY_TO_ENUMERATE:
+        raise ConfigError(
+            [
+                f'grid: has {space.raw_size:,} combinations, too many to run them all; '
+                'give --num_searches=N to draw N of them.'
+            ]
+        )
+    return Plan(configuration, space, order, interpreter, search_path, ident)
+
+
+class Plan:
+    """Names, parameters and commands of the runs of a search. Every pass over it gives the same runs.
+
+    Attributes:
+        configuration: What to run.
+        space: Its space of configurations.
+        order: In which order and how many.
+    """
+
+    def __init__(
+        self, configuration: Configuration, space: Space, order: Order, interpreter: str, search_path: Path, ident: str
+    ) -> None:
+        self.configuration = configuration
+        self.space = space
+        self.order = order
+        self._base = base_command(configuration, interpreter)
+        self._search_path = str(search_path)
+        self._ident = ident
+        self._counts_first = space.raw_size <= COUNTED_EXACTLY
+
+    def survey(self) -> PlanSummary:
+        """Counts, by a pass over all that is drawn.
+
+        Raises:
+            ConfigError: A constraint raised an exception; so does every other pass.
+        """
+        expansion, picks = self._expand()
+        return self._summary(expansion, sum(1 for _ in picks))
+
+    def runs(self) -> Iterator[Run]:
+        """The runs in order."""
+        words = [[_word(option, value) for value in values] for option, values in self._columns()]
+        for number, name, picks in self._named():
+            chosen = [text for text in map(getitem, words, picks) if text is not None]
+            yield Run(name, number, self.space.params(picks), (*self._base, *self._output_word(name), *chosen))
+
+    def commands(self, *, with_folders: bool = False) -> Iterator[str]:
+        """The runs as lines for a shell, as in ``commands.sh`` or, without output folders, ``commands_wo_dirs.sh``."""
+        lines = _Fragments(self).lines
+        return (lines(name, picks)[not with_folders] for _, name, picks in self._named())
+
+    def warnings(self) -> list[str]:
+        """About the values that the original's shell would have changed on their way to the script."""
+        return warnings_about(dict(self._columns()))
+
+    def write(self, folder: SearchFolder) -> PlanSummary:
+        """Write ``runs.jsonl``, ``commands.sh`` and ``commands_wo_dirs.sh``, each whole or not at all.
+
+        Raises:
+            OSError: They cannot be written.
+        """
+        fragments = _Fragments(self)
+        expansion, picks = self._expand()
+        named = self._with_names(picks)
+        written = 0
+        with ExitStack() as files:
+            # The last one that is entered is renamed first: where the plan is, the others are too.
+            entries = files.enter_context(_whole_file(folder.runs_jsonl))
+            with_folders = files.enter_context(_whole_file(folder.commands_sh))
+            without = files.enter_context(_whole_file(folder.commands_wo_dirs_sh))
+            while chunk := list(islice(named, _CHUNK)):
+                written += len(chunk)
+                entries.write(''.join([fragments.entry(*each) for each in chunk]))
+                lines = [fragments.lines(name, picks_of_run) for _, name, picks_of_run in chunk]
+                with_folders.write(''.join([f'{line}\n' for line, _ in lines]))
+                without.write(''.join([f'{line}\n' for _, line in lines]))
+        return self._summary(expansion, written)
+
+    @cached_property
+    def _counted(self) -> tuple[Expansion, list[Picks]]:
+        expansion = self.space.expand(self.order)
+        return expansion, list(expansion.picks())
+
+    def _expand(self) -> tuple[Expansion, Iterator[Picks]]:
+        if self._counts_first:
+            expansion, picks = self._counted
+            return expansion, iter(picks)
+        expansion = self.space.expand(self.order)
+        return expansion, expansion.picks()
+
+    def _named(self) -> Iterator[tuple[int, str, Picks]]:
+        return self._with_names(self._expand()[1])
+
+    def _with_names(self, picks: Iterator[Picks]) -> Iterator[tuple[int, str, Picks]]:
+        runs = len(self._counted[1]) if self._counts_first else _least(self.space.most(), self.order.limit)
+        prefix, digits = f'sim_{self._ident}_', len(str(runs))
+        return ((number, f'{prefix}{number:0{digits}d}', its) for number, its in enumerate(picks, 1))
+
+    def _columns(self) -> Iterator[tuple[str, list[Value]]]:
+        return zip(self.space.columns, self.space.values, strict=True)
+
+    def _output_word(self, name: str) -> tuple[str, ...]:
+        option = self.configuration.out_arg
+        return () if option is None else (f'--{option}={self._search_path}/{name}',)
+
+    def _summary(self, expansion: Expansion, runs: int) -> PlanSummary:
+        silent = (index for index, times in enumerate(expansion.fired) if not times)
+        return PlanSummary(
+            runs=runs,
+            raw=self.space.raw_size,
+            drawn=expansion.drawn,
+            duplicates=expansion.duplicates,
+            rejected=expansion.rejected,
+            unenforceable=self.space.unenforceable,
+            never_fired=tuple(index for index in silent if index not in self.space.unenforceable),
+            stopped=expansion.stopped,
+        )
+
+
+class _Fragments:
+    """The texts that the lines of a plan are made of, rendered once per value instead of once per run."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._params = [
+            [_json_item(option, value, first=not place) for value in values]
+            for place, (option, values) in enumerate(plan._columns())
+        ]
+        words = [[_word(option, value) for value in values] for option, values in plan._columns()]
+        self._argv = [[f', {json.dumps(text)}' if text is not None else '' for text in column] for column in words]
+        self._shell = [[f' {shell_word(text)}' if text is not None else '' for text in column] for column in words]
+        self._start = ' '.join([shell_program(plan._base[0]), *map(shell_word, plan._base[1:])])
+        self._base = ', '.join(map(json.dumps, plan._base))
+        output = plan._output_word('')
+        self._json_output = f', {json.dumps(output[0])[:-1]}' if output else None
+        self._shell_output = f' {shell_word(output[0])}' if output else None
+        self._has_breaks = bool(line_breaks_of(' '.join([self._start, self._shell_output or '', *chain(*self._shell)])))
+
+    def entry(self, number: int, name: str, picks: Picks) -> str:
+        """A line of ``runs.jsonl``, its line break included."""
+        params = ''.join(map(getitem, self._params, picks))
+        output = '' if self._json_output is None else f'{self._json_output}{name}"'
+        words = ''.join(map(getitem, self._argv, picks))
+        return (
+            f'{{"run": "{name}", "number": {number}, "params": {{{params}}}, "argv": [{self._base}{output}{words}]}}\n'
+        )
+
+    def lines(self, name: str, picks: Picks) -> tuple[str, str]:
+        """The command as a line for a shell, with its output folder and without."""
+        words = ''.join(map(getitem, self._shell, picks))
+        output = '' if self._shell_output is None else f'{self._shell_output}{name}'
+        with_folder, without = f'{self._start}{output}{words}', f'{self._start}{words}'
+        if self._has_breaks:
+            return line_breaks_of(with_folder) + with_folder, line_breaks_of(without) + without
+        return with_folder, without
+
+
+def _word(option: str, value: Value) -> str | None:
+    return None if value is ABSENT else word(option, value)
+
+
+def _json_item(option: str, value: Value, *, first: bool) -> str:
+    if value is ABSENT:
+        return ''
+    return f'{"" if first else ", "}{json.dumps(option)}: {json.dumps(plain(value))}'
+
+
+def _least(most: int, limit: int | None) -> int:
+    return most if limit is None else min(most, limit)
+
+
+@contextmanager
+def _whole_file(path: Path) -> Iterator[TextIO]:
+    """A file to write that gets its name when it is complete and on disk, and never exists otherwise."""
+    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
+    try:
+        with temporary.open('w', encoding='utf-8', errors='surrogateescape', newline='\n') as out:
+            yield out
+            out.flush()
+            os.fsync(out.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,402 @@
+"""The space of configurations: product, conditions, constraints, duplicates, and the order they come in.
+
+Inside, a configuration is a tuple of *picks*: for each column (an option of the grid, or one that a condition adds) the
+position of its value among the values of that column. Only what leaves this module has values.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from itertools import islice, product
+from operator import getitem
+from typing import Any, TypeAlias
+
+from hpsearch.command import word
+from hpsearch.errors import ConfigError
+from hpsearch.records import Condition, Constraint, Grid, Params, Value
+
+Picks: TypeAlias = tuple[int, ...]
+
+GIVE_UP_AFTER = 100_000
+"""So many raw combinations in a row that bring nothing new end a draw from a large space."""
+
+ALWAYS_ENUMERATED = 1_000_000
+"""A space of at most so many raw combinations is looked at to its end, whatever it brings."""
+
+SHUFFLED_WHOLE = 4096
+"""Up to this size the order is one shuffled list; above, each position is computed by itself."""
+
+_KEPT_SHIFTS = 1 << 14
+_GROUP_SIZE = 1024
+
+
+class Not:
+    """In a when-part: the condition matches when the value is none of these.
+
+    Args:
+        values: A list of values, or a single one.
+    """
+
+    __slots__ = ('values',)
+
+    def __init__(self, values: Any) -> None:
+        single = isinstance(values, (str, bytes)) or not isinstance(values, Iterable)
+        self.values: tuple[Value, ...] = (values,) if single else tuple(values)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Not) and self.values == other.values
+
+    def __hash__(self) -> int:
+        return hash((Not, self.values))
+
+    def __repr__(self) -> str:
+        return f'Not({list(self.values)!r})'
+
+
+@dataclass(frozen=True)
+class Order:
+    """In which order, and how many.
+
+    Attributes:
+        seed: The order is a permutation of the raw combinations that this number alone decides.
+        deterministic: Keep the order of the grid instead (last option fastest).
+        limit: At most so many configurations; None: all.
+    """
+
+    seed: int = 42
+    deterministic: bool = False
+    limit: int | None = None
+
+
+class _Absent:
+    def __repr__(self) -> str:
+        return 'absent'
+
+
+ABSENT = _Absent()
+"""The value of a column that a configuration does not have."""
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """A condition in terms of picks: each of ``then`` is a column and the picks it is replaced by."""
+
+    columns: tuple[int, ...]
+    choices: tuple[tuple[int, ...], ...]
+
+    def replace(self, picks: Picks) -> Iterator[Picks]:
+        for chosen in product(*self.choices):
+            replaced = list(picks)
+            for column, pick in zip(self.columns, chosen, strict=True):
+                replaced[column] = pick
+            yield tuple(replaced)
+
+
+class Space:
+    """What a grid, its conditions and its constraints allow.
+
+    Args:
+        grid: Option name to its values, none of the lists empty.
+        conditions: Pairs ``(when, then)``. A configuration whose values are (``==``) among those of ``when`` is
+            replaced by the product of ``then`` (the last option fastest), the rest taken from it; each condition is
+            applied to the results of the ones before. An empty ``then`` changes nothing, an empty list in it leaves the
+            configuration out.
+        constraints: Predicates; a configuration is left out when one of them is false.
+
+    Attributes:
+        raw_size: Number of combinations of the grid, before conditions.
+        unenforceable: Indices of the conditions whose when-part names an option that the grid does not have.
+        columns: All options, those that only conditions add at the end.
+        values: For each column its values; ``ABSENT`` is the first where a configuration can be without it.
+    """
+
+    def __init__(
+        self, grid: Grid, conditions: Sequence[Condition] = (), constraints: Sequence[Constraint] = ()
+    ) -> None:
+        if not grid:
+            raise ConfigError(['grid: is empty; at least one option with its values is expected.'])
+        self.constraints = tuple(constraints)
+        self.conditions = tuple(conditions)
+        self.sizes = tuple(len(values) for values in grid.values())
+        self.raw_size = math.prod(self.sizes)
+        self.values: list[list[Value]] = [list(values) for values in grid.values()]
+        self._places = {option: place for place, option in enumerate(grid)}
+        enforced = [index for index, (when, _) in enumerate(conditions) if all(option in grid for option in when)]
+        self.unenforceable = tuple(index for index in range(len(conditions)) if index not in enforced)
+        self.rules = {index: self._rule(conditions[index][1]) for index in enforced}
+        self.columns = tuple(self._places)
+        self.weights = self._weights()
+        self._enforced = sum(1 << index for index in enforced)
+        self._tests = self._tests_of_columns()
+
+    def _rule(self, then: Mapping[str, Sequence[Value]]) -> _Rule:
+        columns = tuple(self._place(option) for option in then)
+        picks = (tuple(map(self._interned(column), then[option])) for column, option in zip(columns, then, strict=True))
+        return _Rule(columns, tuple(picks))
+
+    def _place(self, option: str) -> int:
+        if option not in self._places:
+            self._places[option] = len(self.values)
+            self.values.append([ABSENT])
+        return self._places[option]
+
+    def _interned(self, column: int) -> Callable[[Value], int]:
+        """Gives the pick of a value, which is added to the column where it does not have it yet."""
+        values = self.values[column]
+        known: dict[tuple[type, str], int] = {
+            (type(value), repr(value)): pick for pick, value in reversed(list(enumerate(values)))
+        }
+
+        def pick_of(value: Value) -> int:
+            pick = known.setdefault((type(value), repr(value)), len(values))
+            if pick == len(values):
+                values.append(value)
+            return pick
+
+        return pick_of
+
+    def _tests_of_columns(self) -> list[tuple[int, list[int]]]:
+        """For each column that a when-part names: per pick the conditions, as bits, that it does not rule out."""
+        named = {option for index in self.rules for option in self.conditions[index][0]}
+        return [
+            (column, [self._not_ruled_out(option, value) for value in self.values[column]])
+            for column, option in enumerate(self.columns)
+            if option in named
+        ]
+
+    def _not_ruled_out(self, option: str, value: Value) -> int:
+        return sum(1 << index for index in self.rules if _accepts(self.conditions[index][0], option, value))
+
+    def _weights(self) -> list[list[int]]:
+        """Per column and pick a number; their sum is equal for two configurations exactly when their words are."""
+        weights, unit = [], 1
+        for option, values in zip(self.columns, self.values, strict=True):
+            words = [None if value is ABSENT else word(option, value) for value in values]
+            ranks = {text: rank for rank, text in enumerate(dict.fromkeys(words))}
+            weights.append([unit * ranks[text] for text in words])
+            unit *= len(ranks)
+        return weights
+
+    def matching(self, picks: Picks) -> int:
+        """The conditions that match, as bits (condition ``i`` is bit ``i``)."""
+        conditions: int = self._enforced
+        for column, not_ruled_out in self._tests:
+            conditions &= not_ruled_out[picks[column]]
+        return conditions
+
+    @property
+    def may_repeat(self) -> bool:
+        """Whether two raw combinations can become the same configuration."""
+        return bool(self.rules) or any(len(set(weights)) < len(weights) for weights in self.weights)
+
+    def params(self, picks: Picks) -> Params:
+        """The configuration with its values, in command-line order."""
+        chosen = zip(self.columns, map(getitem, self.values, picks), strict=True)
+        if len(self.columns) == len(self.sizes):
+            return dict(chosen)
+        return {option: value for option, value in chosen if value is not ABSENT}
+
+    def most(self) -> int:
+        """No more configurations than this can come of the space."""
+        growth = (math.prod(map(len, rule.choices)) for rule in self.rules.values())
+        return self.raw_size * math.prod(max(1, factor) for factor in growth)
+
+    def expand(self, order: Order) -> Expansion:
+        """The configurations in order, each once; lazily, with memory for those that have been drawn."""
+        return Expansion(self, order)
+
+
+def _accepts(when: Mapping[str, Any], option: str, value: Value) -> bool:
+    if option not in when:
+        return True
+    wanted = when[option]
+    if isinstance(wanted, Not):
+        return value not in wanted.values
+    return value in list(wanted)
+
+
+class Expansion(Iterator[Params]):
+    """The configurations of a space one after the other, and what happened on the way, which is final at the end.
+
+    Attributes:
+        drawn: Raw combinations looked at.
+        duplicates: Configurations left out since the same words had been there.
+        rejected: Configurations left out by a constraint, or by a condition with an empty list.
+        fired: For each condition how often it matched.
+        stopped: Why it ended before its limit and before the end of the space; empty when it did not.
+
+    Raises:
+        ConfigError: While iterating: a constraint raised an exception.
+    """
+
+    def __init__(self, space: Space, order: Order) -> None:
+        self.space = space
+        self.order = order
+        self.drawn = 0
+        self.duplicates = 0
+        self.rejected = 0
+        self.fired = [0] * len(space.conditions)
+        self.stopped = ''
+        self._last_new = 0
+        self._picks = islice(self._allowed(), order.limit)
+
+    def __iter__(self) -> Expansion:
+        return self
+
+    def __next__(self) -> Params:
+        return self.space.params(next(self._picks))
+
+    def picks(self) -> Iterator[Picks]:
+        """The same iteration, as picks."""
+        return self._picks
+
+    def _allowed(self) -> Iterator[Picks]:
+        fresh = self._fresh() if self.space.may_repeat else self._all()
+        for picks in fresh if not self.space.constraints else filter(self._is_allowed, fresh):
+            self._last_new = self.drawn
+            yield picks
+
+    def _is_allowed(self, picks: Picks) -> bool:
+        for index, constraint in enumerate(self.space.constraints):
+            params = self.space.params(picks)
+            try:
+                allowed = constraint(params)
+            except Exception as error:
+                name = getattr(constraint, '__name__', repr(constraint))
+                problem = f'constraints[{index}] ({name}) raised {error!r} for {self.space.params(picks)}.'
+                raise ConfigError([problem]) from error
+            if not allowed:
+                self.rejected += 1
+                return False
+        return True
+
+    def _fresh(self) -> Iterator[Picks]:
+        seen: set[int] = set()
+        weights = self.space.weights
+        for picks in self._all():
+            code = sum(map(getitem, weights, picks))
+            if code in seen:
+                self.duplicates += 1
+            else:
+                seen.add(code)
+                yield picks
+
+    def _all(self) -> Iterator[Picks]:
+        matching = self.space.matching
+        for picks in self._raw():
+            conditions = matching(picks)
+            if conditions:
+                yield from self._replaced(picks, conditions)
+            else:
+                yield picks
+
+    def _replaced(self, picks: Picks, conditions: int) -> Iterator[Picks]:
+        """What becomes of picks by the first of the conditions that match and by all after it."""
+        index = (conditions & -conditions).bit_length() - 1
+        self.fired[index] += 1
+        rule = self.space.rules[index]
+        if not all(rule.choices):
+            self.rejected += 1
+        for replaced in rule.replace(picks):
+            later = self.space.matching(replaced) >> index + 1 << index + 1
+            if later:
+                yield from self._replaced(replaced, later)
+            else:
+                yield replaced
+
+    def _raw(self) -> Iterator[Picks]:
+        may_give_up = self.order.limit is not None and self.space.raw_size > ALWAYS_ENUMERATED
+        decode = _decoder(self.space.sizes, len(self.space.columns) - len(self.space.sizes))
+        for index in self._indices():
+            if may_give_up and self.drawn - self._last_new >= GIVE_UP_AFTER:
+                self.stopped = f'no new configuration in {GIVE_UP_AFTER} draws'
+                return
+            self.drawn += 1
+            yield decode(index)
+
+    def _indices(self) -> Iterable[int]:
+        indices = range(self.space.raw_size)
+        return indices if self.order.deterministic else map(permutation(self.space.raw_size, self.order.seed), indices)
+
+
+def _decoder(sizes: Sequence[int], added: int) -> Callable[[int], Picks]:
+    """From an index in ``itertools.product`` order to its picks, several columns at a time from tables."""
+    groups = [(math.prod(group), list(product(*map(range, group)))) for group in _groups(sizes)]
+    groups.reverse()
+    absent = (0,) * added
+
+    def decode(index: int) -> Picks:
+        picks = absent
+        for size, table in groups:
+            index, rest = divmod(index, size)
+            picks = table[rest] + picks
+        return picks
+
+    return decode
+
+
+def _groups(sizes: Sequence[int]) -> list[list[int]]:
+    groups: list[list[int]] = []
+    for size in sizes:
+        if groups and math.prod(groups[-1]) * size <= _GROUP_SIZE:
+            groups[-1].append(size)
+        else:
+            groups.append([size])
+    return groups
+
+
+def permutation(size: int, seed: int) -> Callable[[int], int]:
+    """A shuffled order of ``range(size)``, the same in every process and version of Python.
+
+    Args:
+        size: At least 1, as large as one likes: only what is asked for is computed.
+        seed: Decides the order.
+
+    Returns:
+        A function from position to element.
+    """
+    if size <= SHUFFLED_WHOLE:
+        return sorted(range(size), key=lambda element: _hashed(seed, 'whole', element)).__getitem__
+    return _feistel(size, seed)
+
+
+def _feistel(size: int, seed: int) -> Callable[[int], int]:
+    """A Feistel network over a rectangle that just holds ``range(size)``; what falls outside is permuted again."""
+    rows = math.isqrt(size - 1) + 1
+    columns = -(-size // rows)
+    row_shift, row_shift_again = _Shifts(seed, 'row', rows), _Shifts(seed, 'row again', rows)
+    column_shift, column_shift_again = _Shifts(seed, 'column', columns), _Shifts(seed, 'column again', columns)
+
+    def permuted(position: int) -> int:
+        while True:
+            row, column = divmod(position, columns)
+            row = (row + row_shift[column]) % rows
+            column = (column + column_shift[row]) % columns
+            row = (row + row_shift_again[column]) % rows
+            column = (column + column_shift_again[row]) % columns
+            position = row * columns + column
+            if position < size:
+                return position
+
+    return permuted
+
+
+class _Shifts(dict[int, int]):
+    """The numbers below ``modulus`` that belong to keys, computed when first asked for."""
+
+    def __init__(self, seed: int, purpose: str, modulus: int) -> None:
+        super().__init__()
+        self._seed, self._purpose, self._modulus = seed, purpose, modulus
+
+    def __missing__(self, key: int) -> int:
+        shift = _hashed(self._seed, self._purpose, key) % self._modulus
+        if len(self) < _KEPT_SHIFTS:
+            self[key] = shift
+        return shift
+
+
+def _hashed(seed: int, purpose: str, key: int) -> int:
+    return int.from_bytes(blake2b(f'{seed} {purpose} {key}'.encode(), digest_size=32).digest(), 'little')

@@ -1,0 +1,83 @@
+"""Pickles of plain values, opened without executing what is in them."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import struct
+from collections.abc import Callable
+from typing import Any
+
+_MULTIARRAY = ('numpy.core.multiarray', 'numpy._core.multiarray')
+
+# Type codes of numpy to those of struct.
+_NUMBERS = {
+    **{'b1': '?', 'f2': 'e', 'f4': 'f', 'f8': 'd'},
+    **{'i1': 'b', 'i2': 'h', 'i4': 'i', 'i8': 'q'},
+    **{'u1': 'B', 'u2': 'H', 'u4': 'I', 'u8': 'Q'},
+}
+_DIGITS = {'e': range(3, 6), 'f': range(6, 10)}
+
+
+def plain_pickle(data: bytes) -> Any:
+    """What a pickle holds, if that is dicts, lists, tuples, sets, numbers, strings, bools, None and numpy scalars.
+
+    Numpy scalars become Python's own values; numpy is not needed for it.
+
+    Raises:
+        pickle.UnpicklingError: It needs anything else, which the message names; nothing of it was called.
+        Exception: Whatever else a damaged pickle makes of the unpickler.
+    """
+    return _PlainUnpickler(io.BytesIO(data)).load()
+
+
+class _PlainUnpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        allowed = _allowed(module, name)
+        if allowed is None:
+            raise pickle.UnpicklingError(f'it needs {module}.{name}, which is not a plain value')
+        return allowed
+
+
+class _Dtype:
+    """Stands in for ``numpy.dtype``: remembers its code and byte order."""
+
+    __slots__ = ('code', 'order')
+
+    def __init__(self, code: str, *_: object) -> None:
+        self.code, self.order = str(code), '='
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        self.order = {'|': '='}.get(state[1], state[1])
+
+
+def _allowed(module: str, name: str) -> Callable[..., Any] | None:
+    if module in ('builtins', '__builtin__') and name in ('set', 'frozenset'):
+        return set if name == 'set' else frozenset
+    if (module, name) == ('numpy', 'dtype'):
+        return _Dtype
+    if module in _MULTIARRAY and name == 'scalar':
+        return _scalar
+    return _latin1 if (module, name) == ('_codecs', 'encode') else None
+
+
+def _latin1(text: str, _encoding: str = 'latin1') -> bytes:
+    """How old protocols write bytes; the only encoding they use."""
+    return text.encode('latin1')
+
+
+def _scalar(dtype: _Dtype, data: bytes) -> bool | int | float | str:
+    if dtype.code.startswith('U'):
+        return data.decode('utf-32-be' if dtype.order == '>' else 'utf-32-le').rstrip('\0')
+    if dtype.code not in _NUMBERS:
+        raise pickle.UnpicklingError(f'it holds a numpy value of type {dtype.code}, which is not a plain value')
+    return _number(f'{dtype.order}{_NUMBERS[dtype.code]}', data)
+
+
+def _number(layout: str, data: bytes) -> bool | int | float:
+    value: bool | int | float = struct.unpack(layout, data)[0]
+    for digits in _DIGITS.get(layout[-1], ()):
+        short = float(f'{value:.{digits}g}')
+        if struct.pack(layout, short) == data:
+            return short
+    return value

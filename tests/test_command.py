@@ -1,0 +1,172 @@
+"""Commands: from values to argv words, and to lines that a shell reads back as the same words."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from hpsearch.command import base_command, plain, shell_line, shell_word, warnings_about, word, words
+from hpsearch.records import Configuration
+
+# Prints its arguments, each ended by a byte that no argument can hold.
+PRINTER = ['printf', '%s\\0']
+CHARACTERS = st.sampled_from('ab \t\n\r\'"`$\\!*?[]{}()<>|&;~#=-%,:éλ☃\x01\x1b\x85\u2028') | st.characters(
+    exclude_characters='\0', exclude_categories=['Cs']
+)
+WORDS = st.lists(st.text(CHARACTERS, max_size=12), min_size=1, max_size=6)
+DIFFICULT = [
+    '',
+    '-x',
+    '--a=b c',
+    'a\n',
+    '\n',
+    '\n\n',
+    'a\n\nb\n',
+    '$HOME',
+    '"$nl"',
+    '~',
+    '#',
+    '!!',
+    "'",
+    '\\',
+    '\\n',
+    'a\r',
+]
+
+
+def read_back(shell: str, line: str) -> list[str]:
+    """Return the words that a shell makes of a line (of PRINTER and its arguments)."""
+    done = subprocess.run([shell, '-c', line], capture_output=True, check=True)
+    return done.stdout.decode().split('\0')[:-1]
+
+
+@pytest.mark.parametrize('shell', ['sh', 'bash'])
+@given(arguments=WORDS)
+@example(arguments=DIFFICULT)
+@settings(deadline=None, max_examples=60)
+def test_that_a_shell_reads_back_the_words(shell: str, arguments: list[str]) -> None:
+    line = shell_line([*PRINTER, *arguments])
+    assert read_back(shell, line) == arguments
+
+
+@given(WORDS)
+def test_that_a_command_is_one_line(arguments: list[str]) -> None:
+    line = shell_line(['program', *arguments])
+    assert '\n' not in line
+    assert '\r' not in line
+
+
+@given(st.lists(WORDS, min_size=1, max_size=3))
+@settings(deadline=None, max_examples=20)
+def test_that_lines_pasted_one_after_the_other_give_their_words(commands: list[list[str]]) -> None:
+    script = '\n'.join(shell_line([*PRINTER, *arguments]) for arguments in commands)
+    assert read_back('sh', script) == [argument for arguments in commands for argument in arguments]
+
+
+@pytest.mark.parametrize('program', ['if', 'time', 'A=b', 'with space', 'with\nbreak', "it's"])
+def test_that_any_name_of_a_program_is_executed(tmp_path: Path, program: str) -> None:
+    path = tmp_path / program
+    path.write_text('#!/bin/sh\nprintf %s "$1"\n')
+    path.chmod(0o755)
+    done = subprocess.run(
+        ['sh', '-c', shell_line([program, 'word'])],
+        capture_output=True,
+        check=True,
+        env={'PATH': f'{tmp_path}:/usr/bin:/bin'},
+    )
+    assert done.stdout == b'word'
+
+
+def test_that_simple_words_stay_readable() -> None:
+    assert shell_line(['python3', 'train.py', '--lr=1e-08', '--flag']) == 'python3 train.py --lr=1e-08 --flag'
+    assert shell_word('a b') == "'a b'"
+
+
+@pytest.mark.parametrize(
+    ('value', 'expected'),
+    [
+        (True, '--x'),
+        (False, None),
+        (None, '--x=None'),
+        (1, '--x=1'),
+        (1.0, '--x=1.0'),
+        (-1, '--x=-1'),
+        (1e-08, '--x=1e-08'),
+        (3.1622776601683795e-05, '--x=3.1622776601683795e-05'),
+        (float('nan'), '--x=nan'),
+        ('200,200', '--x=200,200'),
+        ('', '--x='),
+        ('""', '--x='),
+        ('"-1"', '--x=-1'),
+        ('"400,400"', '--x=400,400'),
+        ("'a b'", '--x=a b'),
+        ('"\'a\'"', "--x='a'"),
+        ('""a""', '--x="a"'),
+        ('"', '--x="'),
+        ('"a', '--x="a'),
+        ('"a\'', '--x="a\''),
+        ('$HOME `ls` *', '--x=$HOME `ls` *'),
+        ([1, 2], '--x=[1, 2]'),
+        (np.float64(1e-08), '--x=1e-08'),
+        (np.float32(0.1), '--x=0.1'),
+        (np.int64(-3), '--x=-3'),
+        (np.bool_(True), '--x'),
+        (np.bool_(False), None),
+        (np.str_('"a"'), '--x=a'),
+    ],
+)
+def test_that_a_value_becomes_the_word_of_the_original(value: Any, expected: str | None) -> None:
+    assert word('x', value) == expected
+
+
+def test_that_words_keep_the_order_of_the_options() -> None:
+    assert words({'b': 1, 'flag': False, 'a': True}) == ['--b=1', '--a']
+
+
+@pytest.mark.parametrize(
+    ('value', 'expected'), [(np.float32(0.1), 0.1), (np.int8(3), 3), (np.str_('a'), 'a'), (np.bool_(True), True)]
+)
+def test_that_numpy_scalars_become_plain(value: Any, expected: Any) -> None:
+    assert plain(value) == expected
+    assert type(plain(value)) is type(expected)
+
+
+def test_that_a_command_begins_with_the_interpreter_and_the_script() -> None:
+    assert base_command(Configuration('', '', {}, script='train.py'), 'python3') == ['python3', 'train.py']
+
+
+def test_that_a_command_of_its_own_needs_no_interpreter() -> None:
+    assert base_command(Configuration('', '', {}, command=('./train', '-v')), 'python3') == ['./train', '-v']
+
+
+@pytest.mark.parametrize(
+    ('value', 'named'),
+    [
+        ('$HOME', 'acted on $ in it'),
+        ('`date`', 'a backtick'),
+        ('*.txt', 'a glob'),
+        ('a\\b', 'a backslash'),
+        ('a b', 'a space'),
+        ('"$HOME"', 'acted on $ in it'),
+        ('a;b', 'an operator'),
+        ('a"b"', 'a quote'),
+        ('$a b', '$ and a space'),
+    ],
+)
+def test_that_values_that_a_shell_would_have_changed_are_warned_about(value: str, named: str) -> None:
+    (warning,) = warnings_about({'option': ['fine', value]})
+    assert warning.startswith(f'option: {value!r}')
+    assert named in warning
+
+
+@pytest.mark.parametrize(
+    'value', ['200,200', '"400,400"', "'a b $c'", '"a b"', '"*"', '', '""', -1, 1e-8, True, None, 'a-b_c./d', '~']
+)
+def test_that_values_that_a_shell_leaves_alone_are_not_warned_about(value: Any) -> None:
+    assert not warnings_about({'option': [value]})

@@ -1,0 +1,606 @@
+"""The configuration: where it comes from, what is checked, what replaces it."""
+
+from __future__ import annotations
+
+import collections
+import json
+import pickle
+import struct
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hpsearch.command import plain
+from hpsearch.config import from_plain, load_configuration, load_plain_pickle, plain_attributes
+from hpsearch.errors import ConfigError
+from hpsearch.records import Configuration
+from hpsearch.source import parse_yaml
+from hpsearch.space import Not
+from hpsearch.unpickling import plain_pickle
+
+MODULE = """
+grid = {'lr': [0.1, 1e-08], 'hidden': ['200,200', '"400,400"'], 'flag': [True, False]}
+conditions = [({'lr': [0.1]}, {'hidden': ['""'], 'new': [-1]})]
+_SCRIPT_NAME = 'train.py'
+_SUMMARY_FILENAME = 'performance_overview.txt'
+_SUMMARY_KEYWORDS = ['acc', 'loss', 'finished']
+_SUMMARY_PARSER_HANDLE = None
+_OUT_ARG = 'out_dir'
+_PERFORMANCE_EVAL_HANDLE = lambda summary, criteria: True
+_PERFORMANCE_KEY = 'loss'
+_PERFORMANCE_SORT_ASC = True
+_ARGPARSE_HANDLE = print
+"""
+
+YAML = """
+grid:
+  lr: [0.1, 1e-08]
+  hidden: ['200,200', '"400,400"']
+  flag: [true, false]
+conditions:
+  - when: {lr: [0.1]}
+    then: {hidden: ['""'], new: [-1]}
+script_name: train.py
+summary_filename: performance_overview.txt
+summary_keywords: [acc, loss, finished]
+performance_key: loss
+_PERFORMANCE_SORT_ASC: true
+"""
+
+
+@pytest.fixture(autouse=True)
+def fresh_imports(tmp_path: Path) -> Iterator[None]:
+    """Forget the modules that a test made."""
+    path = list(sys.path)
+    yield
+    made = [name for name, module in sys.modules.items() if is_made_in(tmp_path, module)]
+    for name in made:
+        del sys.modules[name]
+    sys.path[:] = path
+
+
+def is_made_in(folder: Path, module: Any) -> bool:
+    """Say whether a module or namespace package is in a folder."""
+    places = [getattr(module, '__file__', None), *getattr(module, '__path__', ())]
+    return any(str(place).startswith(f'{folder}/') for place in places)
+
+
+def put(path: Path, text: str) -> Path:
+    """Write a file, making its folders."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def loaded(folder: Path, text: str = MODULE, **more: Any) -> Configuration:
+    """Return the configuration of a module with this text."""
+    put(folder / 'my-config.py', text)
+    return load_configuration('my-config.py', cwd=folder, **more)
+
+
+def problems(folder: Path, text: str = MODULE, **more: Any) -> tuple[str, ...]:
+    """Return what is wrong with a module with this text."""
+    with pytest.raises(ConfigError) as caught:
+        loaded(folder, text, **more)
+    return caught.value.problems
+
+
+def minimal(**attributes: Any) -> str:
+    """Return the text of a module that is right but for the given attributes; None leaves one out."""
+    all_of_them = {'grid': {'a': [1]}, '_SCRIPT_NAME': 'train.py', **attributes}
+    return 'from hpsearch import Not\n' + ''.join(f'{name} = {value!r}\n' for name, value in all_of_them.items())
+
+
+# Where it comes from
+
+
+def test_that_a_module_of_the_original_loads_unchanged(tmp_path: Path) -> None:
+    configuration = loaded(tmp_path)
+    assert configuration.source == str(tmp_path / 'my-config.py')
+    assert configuration.grid == {'lr': [0.1, 1e-08], 'hidden': ['200,200', '"400,400"'], 'flag': [True, False]}
+    assert configuration.conditions == [({'lr': [0.1]}, {'hidden': ['""'], 'new': [-1]})]
+    assert (configuration.script, configuration.command, configuration.out_arg) == ('train.py', None, 'out_dir')
+    assert configuration.summary_filename == 'performance_overview.txt'
+    assert configuration.summary_keywords == ['acc', 'loss', 'finished']
+    assert (configuration.performance_key, configuration.performance_ascending) == ('loss', True)
+    assert configuration.performance_eval is not None and configuration.performance_eval({}, '')
+    assert configuration.summary_parser is None
+
+
+def test_that_yaml_with_the_same_content_is_the_same(tmp_path: Path) -> None:
+    put(tmp_path / 'config.yaml', YAML)
+    from_yaml = plain_attributes(load_configuration('config.yaml', cwd=tmp_path))
+    from_module = plain_attributes(loaded(tmp_path))
+    differing = {name for name in from_module if from_module[name] != from_yaml[name]}
+    assert differing == {'source', 'sha256', 'handles'}
+
+
+def test_that_defaults_are_the_original_s(tmp_path: Path) -> None:
+    configuration = loaded(tmp_path, minimal(_SUMMARY_KEYWORDS=['acc', 'finished']))
+    assert configuration.out_arg == 'out_dir'
+    assert configuration.performance_key == 'acc'
+    assert not configuration.performance_ascending
+    assert configuration.conditions == []
+
+
+@pytest.mark.parametrize('name', ['named_config', 'configs.named_config'])
+def test_that_a_module_is_found_by_name_from_the_cwd(tmp_path: Path, name: str) -> None:
+    put(tmp_path / (name.replace('.', '/') + '.py'), MODULE)
+    assert load_configuration(name, cwd=tmp_path).script == 'train.py'
+
+
+def test_that_a_second_module_of_the_same_name_is_not_mistaken_for_the_first(tmp_path: Path) -> None:
+    for folder in ('one', 'two'):
+        put(tmp_path / folder / 'same_name.py', minimal(_SCRIPT_NAME=folder))
+    found = [load_configuration('same_name', cwd=tmp_path / folder).script for folder in ('one', 'two')]
+    assert found == ['one', 'two']
+
+
+def test_that_a_module_in_a_folder_that_is_called_like_us_is_found(tmp_path: Path) -> None:
+    put(tmp_path / 'hpsearch' / 'my_grid.py', MODULE)
+    assert load_configuration('hpsearch.my_grid', cwd=tmp_path).script == 'train.py'
+
+
+def test_that_our_own_package_stays_ours(tmp_path: Path) -> None:
+    put(tmp_path / 'hpsearch' / '__init__.py', '')
+    put(tmp_path / 'hpsearch' / 'space.py', 'raise RuntimeError')
+    text = 'from hpsearch import Not\n' + minimal(conditions=[])
+    assert loaded(tmp_path, text).script == 'train.py'
+
+
+@pytest.mark.parametrize('name', ['configs/by_path.py', 'configs.by_path'])
+def test_that_base_lists_are_imported_from_the_cwd(tmp_path: Path, name: str) -> None:
+    put(tmp_path / 'base_of_this_test' / 'lists.py', 'grid = {"a": [1]}')
+    put(
+        tmp_path / 'configs' / 'by_path.py',
+        'from base_of_this_test.lists import grid\n_SCRIPT_NAME = "train.py"',
+    )
+    assert load_configuration(name, cwd=tmp_path).grid == {'a': [1]}
+
+
+def test_that_base_lists_beside_a_file_are_found(tmp_path: Path) -> None:
+    put(tmp_path / 'configs' / 'neighbour_of_this_test.py', 'grid = {"a": [1]}')
+    put(tmp_path / 'configs' / 'by_path.py', 'from neighbour_of_this_test import grid\n_SCRIPT_NAME = "train.py"')
+    assert load_configuration('configs/by_path.py', cwd=tmp_path).grid == {'a': [1]}
+
+
+@pytest.mark.parametrize('marked_as_packages', [True, False])
+def test_that_relative_imports_work_in_a_file_that_is_given_by_path(tmp_path: Path, marked_as_packages: bool) -> None:
+    package = 'with_init_of_this_test' if marked_as_packages else 'namespace_of_this_test'
+    put(tmp_path / package / 'base' / 'lists.py', 'grid = {"a": [1]}')
+    put(tmp_path / package / 'configs' / 'by_path.py', 'from ..base.lists import grid\n_SCRIPT_NAME = "train.py"')
+    for folder in ('.', 'base', 'configs') if marked_as_packages else ():
+        put(tmp_path / package / folder / '__init__.py', '')
+    assert load_configuration(f'{package}/configs/by_path.py', cwd=tmp_path).grid == {'a': [1]}
+
+
+def test_that_a_package_above_the_cwd_is_found(tmp_path: Path) -> None:
+    put(tmp_path / 'above_of_this_test' / '__init__.py', '')
+    put(tmp_path / 'above_of_this_test' / 'lists.py', 'grid = {"a": [1]}')
+    put(tmp_path / 'above_of_this_test' / 'by_path.py', 'from .lists import grid\n_SCRIPT_NAME = "train.py"')
+    assert load_configuration('by_path.py', cwd=tmp_path / 'above_of_this_test').grid == {'a': [1]}
+
+
+def test_that_handles_can_import_later(tmp_path: Path) -> None:
+    put(tmp_path / 'late_of_this_test.py', 'answer = {"acc": ["1"]}')
+    text = """
+def parse(out_dir, cmd_ident):
+    from late_of_this_test import answer
+    return answer
+_SUMMARY_PARSER_HANDLE = parse
+"""
+    parser = loaded(tmp_path, minimal() + text).summary_parser
+    assert parser is not None and parser('', 1) == {'acc': ['1']}
+
+
+def test_that_the_cwd_is_behind_installed_modules_after_the_import(tmp_path: Path) -> None:
+    loaded(tmp_path)
+    assert sys.path[-1] == str(tmp_path)
+
+
+# What cannot be read
+
+
+@pytest.mark.parametrize(
+    ('name', 'message'),
+    [
+        ('missing.py', '--grid_module: there is no file {folder}/missing.py.'),
+        ('missing.yaml', '--grid_module: there is no file {folder}/missing.yaml.'),
+        ('no_such_module_at_all', '--grid_module: there is no module no_such_module_at_all in {folder};'),
+        ('no_such_package.module', '--grid_module: there is no module no_such_package.module in {folder};'),
+    ],
+)
+def test_that_a_missing_configuration_is_named(tmp_path: Path, name: str, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_configuration(name, cwd=tmp_path)
+    assert str(caught.value).startswith(message.format(folder=tmp_path))
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ('import os\nimport no_such_library', "line 2: ModuleNotFoundError: No module named 'no_such_library'"),
+        ('\n\n1 / 0', 'line 3: ZeroDivisionError: division by zero'),
+        ('grid = {', 'line 1: SyntaxError'),
+        ('raise SystemExit("two\\nlines")', 'line 1: SystemExit: two lines'),
+        ('import json\njson.loads("{")', 'line 2: JSONDecodeError'),
+    ],
+)
+@pytest.mark.parametrize('name', ['broken.py', 'broken'])
+def test_that_an_import_error_is_one_line_with_its_place(tmp_path: Path, text: str, message: str, name: str) -> None:
+    put(tmp_path / 'broken.py', text)
+    with pytest.raises(ConfigError) as caught:
+        load_configuration(name, cwd=tmp_path)
+    (problem,) = caught.value.problems
+    assert problem.startswith(f'--grid_module: {name} cannot be imported: {tmp_path}/broken.py, {message}')
+    assert '\n' not in problem
+
+
+def test_that_an_error_in_a_base_module_is_placed_there(tmp_path: Path) -> None:
+    put(tmp_path / 'broken_base_of_this_test.py', '\n\n1 / 0')
+    (problem,) = problems(tmp_path, 'import broken_base_of_this_test')
+    assert f'{tmp_path}/broken_base_of_this_test.py, line 3: ZeroDivisionError' in problem
+
+
+@pytest.mark.parametrize('text', ['grid: [', 'a: 1\na: 2', '- 1'])
+def test_that_broken_yaml_is_one_problem(tmp_path: Path, text: str) -> None:
+    put(tmp_path / 'config.yaml', text)
+    with pytest.raises(ConfigError) as caught:
+        load_configuration('config.yaml', cwd=tmp_path)
+    (problem,) = caught.value.problems
+    assert str(tmp_path / 'config.yaml') in problem
+
+
+@pytest.mark.parametrize(
+    ('text', 'value'),
+    [
+        *[('1e-3', 0.001), ('-1', -1), ('1.', 1.0), ('.5', 0.5), ('.inf', float('inf')), ('1_000', '1_000')],
+        *[('on', 'on'), ('no', 'no'), ('true', True), ('010', '010'), ('1:30', '1:30'), ('null', None), ('', None)],
+        *[('2020-01-01', '2020-01-01'), ('200,200', '200,200'), ('\'"a"\'', '"a"'), ('[1,2]', [1, 2])],
+    ],
+)
+def test_that_yaml_scalars_mean_what_they_look_like(text: str, value: Any) -> None:
+    parsed = parse_yaml(text)
+    assert parsed == value
+    assert type(parsed) is type(value)
+
+
+def test_that_yaml_mappings_can_be_merged() -> None:
+    text = 'base: &base {a: [1], b: [2]}\ngrid: {<<: *base, b: [3]}'
+    assert parse_yaml(text)['grid'] == {'a': [1], 'b': [3]}
+
+
+# What is checked
+
+
+def test_that_all_problems_are_reported_at_once(tmp_path: Path) -> None:
+    text = minimal(
+        grid={'a': [], 'b': 'text', 'out_dir': ['x'], '--c': [1]},
+        conditions=[({'a': 1}, {})],
+        _SCRIPT_NAME=3,
+        _SUMMARY_FILENAME='summary.txt',
+        _PERFORMANCE_KEY='acc',
+    )
+    found = problems(tmp_path, text, grid_config='missing.json', replacements=['d=1'])
+    assert [problem.partition(':')[0] for problem in found] == [
+        '--grid_config',
+        '--set',
+        '_SCRIPT_NAME',
+        "grid['a']",
+        "grid['b']",
+        'grid',
+        'grid',
+        "conditions[0], when['a']",
+        '_SUMMARY_KEYWORDS',
+        '_PERFORMANCE_KEY',
+    ]
+
+
+@pytest.mark.parametrize(
+    ('attributes', 'expected'),
+    [
+        ({'grid': {}}, 'grid: is {}; a dict of option to list of values that is not empty is expected.'),
+        ({'grid': [1]}, 'grid: is [1]; a dict'),
+        ({'grid': {'a': []}}, "grid['a']: is empty; at least one value is expected."),
+        ({'grid': {'a': ()}}, "grid['a']: is empty"),
+        ({'grid': {'a': 'sgd'}}, "grid['a']: is 'sgd'; a list of values is expected (write ['sgd'])."),
+        ({'grid': {'a': 3}}, "grid['a']: is 3; a list of values is expected (write [3])."),
+        ({'grid': {'a': {'b': [1]}}}, "grid['a']: is {'b': [1]}; a list of values is expected."),
+        ({'grid': {'a': [[1, 2]]}}, "grid['a'][0]: is [1, 2] (list); a bool, a number, a string or None is expected"),
+        ({'grid': {'a': [1, b'x']}}, "grid['a'][1]: is b'x' (bytes)"),
+        ({'grid': {'a': ['x\0']}}, "grid['a'][0]: is 'x\\x00', which holds characters that no command line can hold."),
+        ({'grid': {'a': ['\ud800']}}, "grid['a'][0]: is '\\ud800', which holds"),
+        ({'grid': {'--a': [1]}}, "grid: the option '--a' begins with a dash; the name without dashes is expected."),
+        ({'grid': {'a b': [1]}}, "grid: the option 'a b' has a space"),
+        ({'grid': {'a=b': [1]}}, 'grid: the option \'a=b\' has a space or "=" in it'),
+        ({'grid': {1: [1]}}, 'grid: the option 1 is 1; the name of an option is expected.'),
+        ({'grid': {'out_dir': ['x']}}, "grid: has 'out_dir', the option of the output folder"),
+        ({'grid': {'o': ['x']}, '_OUT_ARG': 'o'}, "grid: has 'o', the option of the output folder"),
+        ({'conditions': {}}, 'conditions: is {}; a list of pairs (when, then) is expected.'),
+        ({'conditions': [1]}, 'conditions[0]: is 1; a pair of dicts (when, then) is expected.'),
+        ({'conditions': [({},)]}, 'conditions[0]: is ({},); a pair'),
+        ({'conditions': [({'a': 'x'}, {})]}, "conditions[0], when['a']: is 'x'; a list of values is expected"),
+        ({'conditions': [({}, {'a': 'x'})]}, "conditions[0], then['a']: is 'x'; a list of values is expected"),
+        ({'conditions': [({}, {'out_dir': ['x']})]}, "conditions[0], then: has 'out_dir'"),
+        ({'conditions': [({'a': Not([[1]])}, {})]}, "conditions[0], when['a'][0]: is [1] (list)"),
+        ({'constraints': 1}, 'constraints: is 1; a list of functions'),
+        ({'constraints': [1]}, 'constraints[0]: is 1; a function is expected.'),
+        ({'_SCRIPT_NAME': None}, '_SCRIPT_NAME: is missing; the path of the training script is expected.'),
+        ({'_SCRIPT_NAME': ''}, "_SCRIPT_NAME: is ''; the path of a script is expected."),
+        ({'_COMMAND': ['x']}, '_COMMAND: excludes _SCRIPT_NAME; keep one of them.'),
+        ({'_SCRIPT_NAME': None, '_COMMAND': []}, '_COMMAND: is []; a list of words is expected.'),
+        ({'_SCRIPT_NAME': None, '_COMMAND': 'x y'}, "_COMMAND: is 'x y'; a list of strings is expected."),
+        ({'_OUT_ARG': '--out'}, '_OUT_ARG: begins with a dash; the name without dashes is expected.'),
+        ({'_OUT_ARG': ''}, "_OUT_ARG: is ''; the name of an option is expected."),
+        (
+            {'_SUMMARY_FILENAME': 'x', '_SUMMARY_KEYWORDS': ['acc']},
+            "_SUMMARY_KEYWORDS: is ['acc']; a list of keywords that contains 'finished' is expected",
+        ),
+        ({'_SUMMARY_KEYWORDS': 'acc'}, "_SUMMARY_KEYWORDS: is 'acc'; a list of strings is expected."),
+        ({'_SUMMARY_PARSER_HANDLE': 3}, '_SUMMARY_PARSER_HANDLE: is 3; a function or None is expected.'),
+        ({'_PERFORMANCE_EVAL_HANDLE': 3}, '_PERFORMANCE_EVAL_HANDLE: is 3; a function or None is expected.'),
+        (
+            {'_SUMMARY_KEYWORDS': ['acc_val'], '_PERFORMANCE_KEY': 'acc_vall'},
+            "_PERFORMANCE_KEY: is 'acc_vall', which is not in _SUMMARY_KEYWORDS; did you mean acc_val?",
+        ),
+        ({'_PERFORMANCE_SORT_ASC': 'yes'}, "_PERFORMANCE_SORT_ASC: is 'yes'; True or False is expected."),
+        ({'_RESUMABLE': 1}, '_RESUMABLE: is 1; True or False is expected.'),
+        ({'_OOM_PATTERNS': 'x'}, "_OOM_PATTERNS: is 'x'; a list of strings is expected."),
+        ({'_JOB_PROLOGUE': ['x']}, "_JOB_PROLOGUE: is ['x']; a string is expected."),
+        (
+            {'_SUMMARY_FILENAMES': 'x'},
+            '_SUMMARY_FILENAMES: is not an attribute of a configuration; did you mean _SUMMARY_FILENAME?',
+        ),
+        ({'_PERFORMANCE_SORT_ASCENDING': True}, '_PERFORMANCE_SORT_ASCENDING: is not an attribute'),
+    ],
+)
+def test_that_a_wrong_attribute_is_the_only_problem_and_says_what_is_expected(
+    tmp_path: Path, attributes: dict[str, Any], expected: str
+) -> None:
+    (problem,) = problems(tmp_path, minimal(**attributes))
+    assert problem.startswith(expected)
+
+
+def test_that_a_missing_grid_is_a_problem(tmp_path: Path) -> None:
+    (problem,) = problems(tmp_path, '_SCRIPT_NAME = "train.py"')
+    assert problem == 'grid: is missing; a dict of option to list of values is expected.'
+
+
+def test_that_problems_in_yaml_use_its_spelling(tmp_path: Path) -> None:
+    put(tmp_path / 'config.yml', 'grid: {a: [1]}\nperformance_sort_asc: maybe\nscript_nam: x\n')
+    with pytest.raises(ConfigError) as caught:
+        load_configuration('config.yml', cwd=tmp_path)
+    assert [problem.partition(':')[0] for problem in caught.value.problems] == [
+        'script_nam',
+        'script_name',
+        'performance_sort_asc',
+    ]
+
+
+def test_that_an_attribute_that_is_given_in_both_spellings_is_a_problem(tmp_path: Path) -> None:
+    put(tmp_path / 'config.yml', 'grid: {a: [1]}\n_SCRIPT_NAME: a\nscript_name: b\n')
+    with pytest.raises(ConfigError, match='script_name: is given twice, also as _SCRIPT_NAME'):
+        load_configuration('config.yml', cwd=tmp_path)
+
+
+@pytest.mark.parametrize('name', ['_MY_OWN_LIST', '_SCRIPT', 'script_nam', '_SUMMARY_KEYWORDS_BASE'])
+def test_that_names_of_the_module_s_own_are_ignored(tmp_path: Path, name: str) -> None:
+    assert loaded(tmp_path, minimal(**{name: 1, '_SUMMARY_KEYWORDS': ['finished']})).script == 'train.py'
+
+
+@pytest.mark.parametrize(
+    ('text', 'values'),
+    [
+        ('range(3)', [0, 1, 2]),
+        ('(1, 2)', [1, 2]),
+        ('np.array([1, 2])', [1, 2]),
+        ('np.array([0.1, 0.2], dtype=np.float32)', [0.1, 0.2]),
+        ('np.array([True, False])', [True, False]),
+        ('[np.float64(0.5), np.bool_(True)]', [0.5, True]),
+        ('(i for i in range(2))', [0, 1]),
+        ('{"b", "a", "c"}', ['a', 'b', 'c']),
+        ('[pathlib.Path("/data")]', ['/data']),
+    ],
+)
+def test_that_anything_like_a_list_of_scalars_is_accepted(tmp_path: Path, text: str, values: list[Any]) -> None:
+    module = f'import pathlib\nimport numpy as np\n{minimal()}grid = {{"a": {text}}}\n'
+    found = loaded(tmp_path, module).grid['a']
+    assert found == values
+    assert [type(value) for value in found] == [type(value) for value in values]
+
+
+def test_that_a_command_of_words_needs_no_script(tmp_path: Path) -> None:
+    configuration = loaded(tmp_path, minimal(_SCRIPT_NAME=None, _COMMAND=['./train', '-v']))
+    assert (configuration.script, configuration.command) == (None, ['./train', '-v'])
+
+
+def test_that_a_script_without_output_option_can_be_told(tmp_path: Path) -> None:
+    assert loaded(tmp_path, minimal(_OUT_ARG=None)).out_arg is None
+
+
+def test_that_the_new_attributes_are_read(tmp_path: Path) -> None:
+    configuration = loaded(tmp_path, minimal(_RESUMABLE=True, _OOM_PATTERNS=['oom'], _JOB_PROLOGUE='module load x'))
+    assert (configuration.resumable, configuration.oom_patterns) == (True, ['oom'])
+    assert configuration.job_prologue == 'module load x'
+
+
+def test_that_constraints_are_taken_from_a_module(tmp_path: Path) -> None:
+    (constraint,) = loaded(tmp_path, minimal() + 'constraints = [lambda params: params["a"] > 1]').constraints
+    assert constraint({'a': 2}) and not constraint({'a': 1})
+
+
+@pytest.mark.parametrize('condition', ['[{a: {not: [1]}}, {b: [2]}]', '{when: {a: {not: [1]}}, then: {b: [2]}}'])
+def test_that_yaml_conditions_can_say_not(tmp_path: Path, condition: str) -> None:
+    put(tmp_path / 'config.yaml', f'grid: {{a: [1]}}\nscript_name: x\nconditions: [{condition}]\n')
+    assert load_configuration('config.yaml', cwd=tmp_path).conditions == [({'a': Not([1])}, {'b': [2]})]
+
+
+# What replaces it
+
+
+def write_grid_config(folder: Path, kind: str, content: Any) -> str:
+    """Write a grid_config of a kind and return its name."""
+    name = f'replacing.{kind}'
+    if kind == 'pickle':
+        (folder / name).write_bytes(pickle.dumps(content))
+    else:
+        (folder / name).write_text(json.dumps(content))
+    return name
+
+
+@pytest.mark.parametrize('kind', ['json', 'yaml', 'yml', 'pickle'])
+def test_that_a_grid_config_replaces_what_it_has(tmp_path: Path, kind: str) -> None:
+    name = write_grid_config(tmp_path, kind, {'grid': {'b': [1e-08]}, 'other': 1})
+    configuration = loaded(tmp_path, grid_config=name)
+    assert configuration.grid == {'b': [1e-08]}
+    assert len(configuration.conditions) == 1
+
+
+@pytest.mark.parametrize('kind', ['json', 'yaml', 'pickle'])
+def test_that_a_grid_config_can_replace_conditions_alone(tmp_path: Path, kind: str) -> None:
+    name = write_grid_config(tmp_path, kind, {'conditions': [[{'lr': {'not': [1]}}, {'flag': [True]}]]})
+    configuration = loaded(tmp_path, grid_config=name)
+    assert 'lr' in configuration.grid
+    assert configuration.conditions == [({'lr': Not([1])}, {'flag': [True]})]
+
+
+@pytest.mark.parametrize('content', [[], {'gird': {}}, 3])
+def test_that_a_grid_config_with_neither_is_a_problem(tmp_path: Path, content: Any) -> None:
+    name = write_grid_config(tmp_path, 'json', content)
+    assert problems(tmp_path, grid_config=name)[0].endswith('a dict with grid or conditions is expected.')
+
+
+@pytest.mark.parametrize('name', ['broken.json', 'broken.yaml', 'broken.pickle'])
+def test_that_a_broken_grid_config_is_one_problem(tmp_path: Path, name: str) -> None:
+    put(tmp_path / name, '{"grid": [')
+    (problem,) = problems(tmp_path, grid_config=name)
+    assert problem.startswith(f'--grid_config: {tmp_path}/{name} cannot be read: ')
+
+
+def test_that_a_pickle_that_needs_a_function_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / 'evil.pickle').write_bytes(b'cos\nsystem\n(S"touch evil"\ntR.')
+    (problem,) = problems(tmp_path, grid_config='evil.pickle')
+    assert 'it needs os.system, which is not a plain value' in problem
+
+
+NUMPY_SCALARS = [
+    *[kind(1.5) for kind in (np.float16, np.float32, np.float64)],
+    *[kind(3) for kind in (np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint64)],
+    *[np.bool_(True), np.float32(0.1), np.float16(0.1), np.str_('aλ☃'), np.dtype('>f8').type(2.5)],
+]
+PLAIN = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: (
+        st.lists(inner) | st.tuples(inner, inner) | st.dictionaries(st.text(), inner) | st.frozensets(st.integers())
+    ),
+    max_leaves=8,
+)
+
+
+@given(PLAIN, st.integers(0, pickle.HIGHEST_PROTOCOL))
+def test_that_plain_values_come_out_of_a_pickle_as_they_went_in(value: Any, protocol: int) -> None:
+    assert plain_pickle(pickle.dumps(value, protocol)) == value
+
+
+@pytest.mark.parametrize('protocol', range(pickle.HIGHEST_PROTOCOL + 1))
+@pytest.mark.parametrize('scalar', NUMPY_SCALARS, ids=repr)
+def test_that_numpy_scalars_come_out_of_a_pickle_as_plain_values(scalar: Any, protocol: int) -> None:
+    (value,) = plain_pickle(pickle.dumps([scalar], protocol))
+    assert value == plain(scalar)
+    assert type(value) is type(plain(scalar))
+
+
+def test_that_a_numpy_scalar_of_the_other_byte_order_is_read() -> None:
+    dtype = b'cnumpy\ndtype\n(S"f8"\nI0\nI1\ntR(I3\nS">"\nNNNI-1\nI-1\nI0\ntb'
+    number = b'C\x08' + struct.pack('>d', 2.5)
+    assert plain_pickle(b'cnumpy.core.multiarray\nscalar\n(' + dtype + number + b'tR.') == 2.5
+
+
+@pytest.mark.parametrize(
+    'value',
+    [collections.OrderedDict(a=1), np.array([1.0]), np.dtype('f8').newbyteorder, Path('x'), print, np.longdouble(1)],
+    ids=lambda value: type(value).__name__,
+)
+def test_that_other_pickles_are_refused(value: Any) -> None:
+    with pytest.raises(pickle.UnpicklingError, match='not a plain value'):
+        plain_pickle(pickle.dumps(value))
+
+
+def test_that_a_pickle_that_cannot_be_read_is_a_configuration_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match='cannot be read: FileNotFoundError'):
+        load_plain_pickle(tmp_path / 'commands.pickle')
+
+
+@pytest.mark.parametrize(
+    ('text', 'values'),
+    [
+        ('lr=[1,2]', [1, 2]),
+        ('lr=[1e-3]', [0.001]),
+        ('lr=5', [5]),
+        ('lr=', ['']),
+        ('lr=["a=b", x]', ['a=b', 'x']),
+        ('lr=[true, null]', [True, None]),
+    ],
+)
+def test_that_a_grid_entry_can_be_set(tmp_path: Path, text: str, values: list[Any]) -> None:
+    configuration = loaded(tmp_path, replacements=[text])
+    assert configuration.grid['lr'] == values
+    assert list(configuration.grid) == ['lr', 'hidden', 'flag']
+
+
+def test_that_a_setting_acts_on_the_grid_of_the_grid_config(tmp_path: Path) -> None:
+    name = write_grid_config(tmp_path, 'json', {'grid': {'b': [1], 'c': [2]}})
+    assert loaded(tmp_path, grid_config=name, replacements=['b=[3]']).grid == {'b': [3], 'c': [2]}
+
+
+@pytest.mark.parametrize(
+    ('text', 'expected'),
+    [
+        ('hiden=[1]', "--set: 'hiden' is not in the grid; did you mean hidden?"),
+        ('lr', '--set: \'lr\' has no "="; name=[v1,v2] is expected.'),
+        ('lr=[1', "--set: the values in 'lr=[1' cannot be read: "),
+        ('lr={a: 1}', "grid['lr'][0]: is {'a': 1} (dict)"),
+    ],
+)
+def test_that_a_wrong_setting_is_a_problem(tmp_path: Path, text: str, expected: str) -> None:
+    (problem,) = problems(tmp_path, replacements=[text])
+    assert problem.startswith(expected)
+
+
+# What is kept of it
+
+
+def test_that_a_configuration_comes_back_from_its_plain_attributes(tmp_path: Path) -> None:
+    text = minimal(
+        conditions=[({'a': Not([1])}, {'b': [None]}), ({'a': [1]}, {})],
+        _SUMMARY_KEYWORDS=['acc', 'finished'],
+        _RESUMABLE=True,
+        _OUT_ARG='o',
+    )
+    configuration = loaded(tmp_path, text)
+    attributes = json.loads(json.dumps(plain_attributes(configuration)))
+    assert from_plain(attributes) == Configuration(**{**vars(configuration), 'constraints': ()})
+
+
+def test_that_handles_are_told_but_not_kept(tmp_path: Path) -> None:
+    attributes = plain_attributes(loaded(tmp_path))
+    assert attributes['handles'] == ['performance_eval']
+    assert from_plain(attributes).performance_eval is None
+
+
+def test_that_handles_can_be_given_back(tmp_path: Path) -> None:
+    def keep(summary: Any, criteria: str) -> bool:
+        return True
+
+    assert from_plain(plain_attributes(loaded(tmp_path)), performance_eval=keep).performance_eval is keep
+
+
+def test_that_attributes_of_a_newer_version_are_ignored(tmp_path: Path) -> None:
+    attributes = {**plain_attributes(loaded(tmp_path)), 'invented_later': 1}
+    assert from_plain(attributes).script == 'train.py'

@@ -1,0 +1,316 @@
+"""Expansion: the original's rules, the order, and what is told about it."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import hpsearch.space
+from hpsearch.command import words
+from hpsearch.errors import ConfigError
+from hpsearch.records import Condition, Grid, Params
+from hpsearch.space import Expansion, Not, Order, Space, permutation
+
+VALUES = st.sampled_from([0, 1, 1.0, True, False, None, '1', '"1"', 'a', '', -1, 1e-8])
+NAMES = st.sampled_from(['a', 'b', 'c', 'd', 'e'])
+LISTS = st.lists(VALUES, min_size=1, max_size=4)
+GRIDS = st.dictionaries(NAMES, LISTS, min_size=1, max_size=4)
+WHENS = st.dictionaries(NAMES, LISTS | LISTS.map(Not), max_size=2)
+CONDITIONS = st.lists(st.tuples(WHENS, st.dictionaries(NAMES, LISTS, max_size=2)), max_size=4)
+SEEDS = st.integers(0, 10**6)
+
+
+def expanded(grid: Any, conditions: Sequence[Condition] = (), **order: Any) -> list[Params]:
+    """Return all configurations."""
+    return list(Space(grid, conditions).expand(Order(**order)))
+
+
+def drained(space: Space, **order: Any) -> Expansion:
+    """Return an expansion that has been iterated to its end."""
+    expansion = space.expand(Order(**order))
+    for _ in expansion:
+        pass
+    return expansion
+
+
+def keys(configurations: list[Params]) -> list[frozenset[str]]:
+    """Return what makes configurations the same."""
+    return [frozenset(words(params)) for params in configurations]
+
+
+def product_of(part: Any) -> Iterator[Params]:
+    """Return the dicts of a product, last key fastest."""
+    return (dict(zip(part, chosen, strict=True)) for chosen in itertools.product(*part.values()))
+
+
+def by_the_rules(grid: Grid, conditions: list[Condition]) -> list[Params]:
+    """Return the configurations in the order of the grid, as plainly as the rules can be written down."""
+    groups = [[raw] for raw in product_of(grid)]
+    for when, then in conditions:
+        if all(option in grid for option in when):
+            groups = [[new for command in group for new in replaced(command, when, then)] for group in groups]
+    unique: dict[frozenset[str], Params] = {}
+    for command in itertools.chain(*groups):
+        unique.setdefault(frozenset(words(command)), command)
+    return list(unique.values())
+
+
+def replaced(command: Params, when: Any, then: Any) -> list[Params]:
+    """Return what one condition makes of one command."""
+    for option, wanted in when.items():
+        inside = command[option] in (wanted.values if isinstance(wanted, Not) else wanted)
+        if inside == isinstance(wanted, Not):
+            return [command]
+    return [{**command, **new} for new in product_of(then)]
+
+
+@given(GRIDS, CONDITIONS, SEEDS)
+def test_that_the_set_of_commands_is_what_the_rules_give(grid: Grid, conditions: list[Condition], seed: int) -> None:
+    expected = by_the_rules(grid, conditions)
+    assert set(keys(expanded(grid, conditions, seed=seed))) == set(keys(expected))
+
+
+@given(GRIDS, CONDITIONS)
+def test_that_the_deterministic_order_is_that_of_the_grid(grid: Grid, conditions: list[Condition]) -> None:
+    assert keys(expanded(grid, conditions, deterministic=True)) == keys(by_the_rules(grid, conditions))
+
+
+@given(GRIDS, CONDITIONS, SEEDS)
+def test_that_nothing_is_there_twice(grid: Grid, conditions: list[Condition], seed: int) -> None:
+    found = keys(expanded(grid, conditions, seed=seed))
+    assert len(set(found)) == len(found)
+
+
+@given(GRIDS, CONDITIONS, SEEDS, st.integers(0, 30), st.booleans())
+def test_that_a_larger_limit_extends_the_same_prefix(
+    grid: Grid, conditions: list[Condition], seed: int, limit: int, deterministic: bool
+) -> None:
+    whole = expanded(grid, conditions, seed=seed, deterministic=deterministic)
+    assert expanded(grid, conditions, seed=seed, deterministic=deterministic, limit=limit) == whole[:limit]
+
+
+@given(GRIDS, CONDITIONS, SEEDS)
+def test_that_drawing_one_by_one_gives_what_drawing_at_once_gives(
+    grid: Grid, conditions: list[Condition], seed: int
+) -> None:
+    lazy = Space(grid, conditions).expand(Order(seed=seed))
+    assert [next(lazy) for _ in range(len(expanded(grid, conditions, seed=seed)))] == expanded(
+        grid, conditions, seed=seed
+    )
+    assert next(lazy, None) is None
+
+
+@given(GRIDS, CONDITIONS)
+def test_that_every_command_that_was_made_is_accounted_for(grid: Grid, conditions: list[Condition]) -> None:
+    space = Space(grid, conditions)
+    expansion = space.expand(Order())
+    runs = len(list(expansion))
+    assert expansion.drawn == space.raw_size
+    assert runs + expansion.duplicates >= space.raw_size
+    assert runs <= space.most()
+
+
+@given(st.integers(1, 30), SEEDS)
+def test_that_a_small_permutation_has_everything_once(size: int, seed: int) -> None:
+    assert sorted(map(permutation(size, seed), range(size))) == list(range(size))
+
+
+@given(st.integers(1, 3000), SEEDS)
+@settings(max_examples=30)
+def test_that_a_large_permutation_has_everything_once(above: int, seed: int) -> None:
+    size = hpsearch.space.SHUFFLED_WHOLE + above
+    assert sorted(map(permutation(size, seed), range(size))) == list(range(size))
+
+
+@pytest.mark.parametrize('size', [2, 3, 6, 30, 5000])
+def test_that_every_element_comes_first_for_some_seed_and_none_too_often(size: int) -> None:
+    seeds = 400
+    first = [permutation(size, seed)(0) for seed in range(seeds)]
+    assert len(set(first)) >= min(size, 200)
+    assert max(map(first.count, set(first))) <= 2.5 * max(seeds / size, 4)
+
+
+@pytest.mark.parametrize('size', [1000, 5000, 10**6, 10**12])
+def test_that_neighbours_of_the_grid_are_not_neighbours_in_the_order(size: int) -> None:
+    order = list(map(permutation(size, 42), range(500)))
+    assert sum(abs(a - b) < size / 100 for a, b in itertools.pairwise(order)) < 30
+
+
+def test_that_the_order_does_not_change_between_versions() -> None:
+    assert list(map(permutation(8, 42), range(8))) == [2, 1, 7, 4, 0, 5, 3, 6]
+    assert list(map(permutation(10**6, 42), range(4))) == [492376, 433295, 665806, 221744]
+
+
+PRINTED = """
+from hpsearch.space import Order, Space
+grid = {'a': ['x', 'y', 'z'], 'b': [None, True, 'w'], 'c': list(range(900))}
+conditions = [({'a': ['x']}, {'b': ['v', 'u']})]
+print(list(Space(grid, conditions).expand(Order(limit=300))))
+"""
+
+
+def printed(hash_seed: str) -> str:
+    """Return what another process makes of the same space."""
+    environment = {**os.environ, 'PYTHONHASHSEED': hash_seed}
+    root = Path(hpsearch.space.__file__).parent.parent
+    done = subprocess.run([sys.executable, '-c', PRINTED], capture_output=True, cwd=root, env=environment, check=True)
+    return done.stdout.decode()
+
+
+def test_that_the_order_is_the_same_in_every_process() -> None:
+    assert printed('0') == printed('1') == printed('2')
+
+
+def test_that_seeds_give_different_orders_of_the_same_configurations() -> None:
+    grid = {'a': list(range(10)), 'b': list(range(10))}
+    one, other = expanded(grid, seed=1), expanded(grid, seed=2)
+    assert one != other
+    assert set(keys(one)) == set(keys(other))
+
+
+def test_that_a_grid_of_a_trillion_gives_a_sample_without_repetition() -> None:
+    grid: Grid = {f'option{number}': list(range(100)) for number in range(6)}
+    expansion = Space(grid).expand(Order(limit=500))
+    found = list(expansion)
+    assert len(set(keys(found))) == 500
+    assert expansion.drawn == 500
+    assert Space(grid).raw_size == 10**12
+
+
+def test_that_a_grid_beyond_machine_words_can_be_sampled() -> None:
+    grid: Grid = {f'option{number}': list(range(1000)) for number in range(10)}
+    assert len(set(keys(expanded(grid, limit=50)))) == 50
+    assert len(expanded(grid, limit=3, deterministic=True)) == 3
+
+
+def test_that_a_draw_that_brings_nothing_new_ends_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hpsearch.space, 'GIVE_UP_AFTER', 1000)
+    grid: Grid = {'a': list(range(10**4)), 'b': list(range(10**4))}
+    everything_is_the_same: list[Condition] = [({}, {'a': [0], 'b': [0, 1]})]
+    expansion = Space(grid, everything_is_the_same).expand(Order(limit=10))
+    assert len(list(expansion)) == 2
+    assert expansion.stopped == 'no new configuration in 1000 draws'
+    assert expansion.drawn == 1001
+
+
+def test_that_a_small_space_is_looked_at_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hpsearch.space, 'GIVE_UP_AFTER', 5)
+    space = Space({'a': list(range(100))}, constraints=[lambda params: bool(params['a'] == 77)])
+    expansion = space.expand(Order(limit=3))
+    assert list(expansion) == [{'a': 77}]
+    assert (expansion.drawn, expansion.rejected, expansion.stopped) == (100, 99, '')
+
+
+def test_that_conditions_act_one_after_the_other_on_the_results() -> None:
+    conditions: list[Condition] = [({'a': [1]}, {'a': [2], 'b': [7, 8]}), ({'a': [2]}, {'c': [9]})]
+    assert expanded({'a': [1], 'b': [0], 'c': [0]}, conditions, deterministic=True) == [
+        {'a': 2, 'b': 7, 'c': 9},
+        {'a': 2, 'b': 8, 'c': 9},
+    ]
+
+
+def test_that_an_earlier_condition_does_not_see_the_results_of_a_later_one() -> None:
+    conditions: list[Condition] = [({'a': [2]}, {'c': [9]}), ({'a': [1]}, {'a': [2]})]
+    assert expanded({'a': [1], 'c': [0]}, conditions) == [{'a': 2, 'c': 0}]
+
+
+def test_that_values_match_by_equality() -> None:
+    conditions: list[Condition] = [({'a': [1]}, {'b': ['matched']})]
+    found = expanded({'a': [1.0, True, '1', 2], 'b': ['no']}, conditions, deterministic=True)
+    assert [params['b'] for params in found] == ['matched', 'matched', 'no', 'no']
+
+
+def test_that_not_matches_every_other_value() -> None:
+    conditions: list[Condition] = [({'a': Not([1, 2])}, {'b': ['other']})]
+    found = expanded({'a': [1, 2, 3], 'b': ['same']}, conditions, deterministic=True)
+    assert [params['b'] for params in found] == ['same', 'same', 'other']
+
+
+def test_that_not_of_one_value_is_not_of_a_list_with_it() -> None:
+    assert Not('adam') == Not(['adam'])
+    assert Not('adam') != Not(['a', 'd', 'a', 'm'])
+    assert len({Not(1), Not([1])}) == 1
+
+
+def test_that_a_condition_can_add_an_option_at_the_end() -> None:
+    conditions: list[Condition] = [({'a': [1]}, {'new': [5, 6]})]
+    found = expanded({'a': [1, 2], 'b': [0]}, conditions, deterministic=True)
+    assert [list(params.items()) for params in found] == [
+        [('a', 1), ('b', 0), ('new', 5)],
+        [('a', 1), ('b', 0), ('new', 6)],
+        [('a', 2), ('b', 0)],
+    ]
+
+
+def test_that_an_added_flag_that_is_false_is_as_if_it_were_not_there() -> None:
+    conditions: list[Condition] = [({'a': [1]}, {'a': [2], 'flag': [False]})]
+    assert len(expanded({'a': [1, 2]}, conditions)) == 1
+
+
+def test_that_a_condition_on_an_option_outside_the_grid_is_named_and_skipped() -> None:
+    conditions: list[Condition] = [
+        ({'a': [1]}, {'new': [5]}),
+        ({'new': [5]}, {'a': [3]}),
+        ({'a': [9]}, {'a': [3]}),
+    ]
+    space = Space({'a': [1, 2]}, conditions)
+    expansion = drained(space)
+    assert space.unenforceable == (1,)
+    assert expansion.fired == [1, 0, 0]
+
+
+def test_that_an_empty_then_part_changes_nothing() -> None:
+    assert expanded({'a': [1, 2]}, [({'a': [1]}, {})], deterministic=True) == [{'a': 1}, {'a': 2}]
+
+
+def test_that_an_empty_list_in_a_then_part_leaves_the_configuration_out() -> None:
+    expansion = Space({'a': [1, 2]}, [({'a': [1]}, {'b': []})]).expand(Order())
+    assert list(expansion) == [{'a': 2}]
+    assert expansion.rejected == 1
+
+
+def test_that_a_huge_then_part_is_not_built_for_a_small_sample() -> None:
+    conditions: list[Condition] = [({}, {f'new{number}': list(range(100)) for number in range(8)})]
+    assert len(expanded({'a': [1]}, conditions, limit=5)) == 5
+
+
+@pytest.mark.parametrize(
+    ('values', 'runs'),
+    [([1, 1.0, True], 3), ([1, 1], 1), (['1', 1], 1), (['"1"', '1', "'1'"], 1), ([False, None], 2), (['""', ''], 1)],
+)
+def test_that_runs_are_the_same_when_their_words_are(values: list[Any], runs: int) -> None:
+    assert len(expanded({'a': values, 'b': [0]})) == runs
+
+
+def test_that_duplicates_are_counted() -> None:
+    assert drained(Space({'a': [1, 1, 2]})).duplicates == 1
+
+
+def test_that_a_constraint_that_raises_is_named() -> None:
+    def no_such_option(params: Params) -> bool:
+        return bool(params['b'])
+
+    with pytest.raises(ConfigError, match=r"constraints\[0\] \(no_such_option\) raised KeyError\('b'\)"):
+        list(Space({'a': [1]}, constraints=[no_such_option]).expand(Order()))
+
+
+def test_that_a_constraint_cannot_change_a_configuration() -> None:
+    def greedy(params: Params) -> bool:
+        params.clear()
+        return True
+
+    assert list(Space({'a': [1]}, constraints=[greedy]).expand(Order())) == [{'a': 1}]
+
+
+def test_that_an_empty_grid_is_refused() -> None:
+    with pytest.raises(ConfigError, match='at least one option'):
+        Space({})
