@@ -1,0 +1,275 @@
+"""Reads what a training script left as its result: the summary file in its output folder."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import stat
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hpsearch.records import Configuration, Summary
+
+LARGEST_SUMMARY = 10 * 2**20
+"""Bytes; a larger file is not a summary but an accident, and is not read."""
+
+FINISHED = 'finished'
+"""The keyword that says whether a run is complete."""
+
+_QUOTES = '\'"'
+_BRACKETS = {'[': ']', '(': ')'}
+_COLON_OR_EQUALS = re.compile(r'([^\s:=]+)\s*[:=](?:\s+(.*))?$', re.DOTALL)
+_EQUALS_TIGHT = re.compile(r'([A-Za-z_][\w.-]*)=(.*)$', re.DOTALL)
+_LIST_TEXT = re.compile(r'[^,\s]+(?:,[^,\s]+)+')
+
+
+def read_summary(folder: Path, configuration: Configuration, run_number: int) -> Summary:
+    """Reads the result of a run that has ended.
+
+    Nothing that a script or a custom parser does here raises: whatever is wrong becomes :attr:`Summary.problem`.
+
+    Args:
+        folder: The run's output folder.
+        configuration: Says the name of the summary file, the expected keywords, and the custom parser if there is one.
+        run_number: Ordinal of the run in the search, from 1. A custom parser gets it from 0.
+    """
+    if configuration.summary_parser is not None:
+        return _by_handle(configuration.summary_parser, folder, configuration.summary_keywords, run_number - 1)
+    if configuration.summary_filename is None:
+        return Summary()
+    return _by_file(folder, configuration.summary_filename, configuration.summary_keywords)
+
+
+def handle_form(summary: Summary) -> dict[str, list[str]]:
+    """Gives the values as an evaluation handle gets them: one-element lists of strings.
+
+    A list of several values has the form ``['"v1,v2"']``, with an extra pair of double quotes.
+    """
+    return {keyword: [f'"{text}"' if _LIST_TEXT.fullmatch(text) else text] for keyword, text in summary.values.items()}
+
+
+def says_finished(text: str) -> bool | None:
+    """Tells what the value of the keyword ``finished`` means; None when it is neither yes nor no."""
+    lowered = text.strip().lower()
+    if lowered in ('true', 'false'):
+        return lowered == 'true'
+    number = _number(lowered)
+    return {1.0: True, 0.0: False}.get(math.nan if number is None else number)
+
+
+def _by_file(folder: Path, filename: str, keywords: Sequence[str]) -> Summary:
+    try:
+        raw = _read_bounded(folder / filename)
+    except FileNotFoundError:
+        missing = f'no summary file {filename} in the output folder' if folder.is_dir() else 'no output folder'
+        return Summary(problem=missing)
+    except (OSError, ValueError) as error:
+        return Summary(problem=f'summary file {filename} cannot be read: {_reason(error)}')
+    text, oddities = _decode(raw)
+    try:
+        values, more = _reader(filename)(text, keywords)
+    except (ValueError, RecursionError) as error:
+        return Summary(problem=f'summary file {filename} cannot be read: {_one_line(error)}')
+    return _judged(values, keywords, [*oddities, *more])
+
+
+def _by_handle(handle: Callable[..., Any], folder: Path, keywords: Sequence[str], cmd_ident: int) -> Summary:
+    if not folder.is_dir():
+        return Summary(problem='no output folder')
+    try:
+        result = handle(str(folder), cmd_ident)
+        if not isinstance(result, Mapping):
+            return Summary(problem=f'_SUMMARY_PARSER_HANDLE returned a {type(result).__name__}, not a dict')
+        values = {str(keyword): _text_of_result(value) for keyword, value in result.items()}
+    except (Exception, SystemExit) as error:
+        # The handle is the user's code: a bug in it must not end a search that runs for days.
+        return Summary(problem=f'_SUMMARY_PARSER_HANDLE raised {type(error).__name__}: {_one_line(error)}')
+    return _judged(values, keywords, [])
+
+
+def _judged(values: Mapping[str, str], keywords: Sequence[str], oddities: list[str]) -> Summary:
+    finished = says_finished(values[FINISHED]) if FINISHED in values else None
+    if FINISHED not in values:
+        oddities.append('the keyword finished is missing')
+    elif finished is None:
+        oddities.append(f'finished is {values[FINISHED]!r}, neither 1 nor 0')
+    missing = [keyword for keyword in keywords if keyword not in values and keyword != FINISHED]
+    if missing:
+        oddities.append(f'missing keywords: {", ".join(missing)}')
+    return Summary(values=values, finished=finished, problem='; '.join(oddities), found=True)
+
+
+# Bytes and text
+
+
+def _read_bounded(path: Path) -> bytes:
+    # Non-blocking, since somebody may have left a named pipe under this name.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with os.fdopen(descriptor, 'rb') as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise ValueError('it is not a regular file')
+        raw = file.read(LARGEST_SUMMARY + 1)
+    if len(raw) > LARGEST_SUMMARY:
+        raise ValueError(f'it is larger than {LARGEST_SUMMARY // 2**20} MiB')
+    return raw
+
+
+def _decode(raw: bytes) -> tuple[str, list[str]]:
+    oddities = []
+    try:
+        text = raw.decode('utf-8-sig')
+    except UnicodeDecodeError:
+        text = raw.decode('utf-8-sig', errors='replace')
+        oddities.append('not valid UTF-8')
+    if '\0' in text:
+        text = text.replace('\0', '')
+        oddities.append('holds zero bytes')
+    return text.replace('\r\n', '\n').replace('\r', '\n'), oddities
+
+
+def _reader(filename: str) -> Callable[[str, Sequence[str]], tuple[dict[str, str], list[str]]]:
+    ending = os.path.splitext(filename)[1].lower()
+    return {'.json': _read_json, '.yaml': _read_yaml, '.yml': _read_yaml}.get(ending, _read_lines)
+
+
+# Lines of ``keyword value``
+
+
+def _read_lines(text: str, keywords: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    known = frozenset(keywords)
+    values: dict[str, str] = {}
+    repeated: dict[str, None] = {}
+    for line in _logical_lines(text):
+        keyword, value = _split_keyword(line, known)
+        if keyword in values:
+            repeated[keyword] = None
+        values[keyword] = value_text(value)
+    oddities = [f'given more than once (the last counts): {", ".join(repeated)}'] if repeated else []
+    if values and not text.endswith('\n') and known - values.keys():
+        oddities.append('the last line has no end, so the file may be cut off')
+    return values, oddities
+
+
+def _logical_lines(text: str) -> list[str]:
+    """Splits into stripped lines; an indented line goes on with the open bracket before it, as numpy prints arrays."""
+    lines: list[str] = []
+    for raw in text.split('\n'):
+        if raw[:1].isspace() and raw.strip() and lines and lines[-1].count('[') > lines[-1].count(']'):
+            lines[-1] += ' ' + raw.strip()
+        elif raw.strip():
+            lines.append(raw.strip())
+    return lines
+
+
+def _split_keyword(line: str, known: frozenset[str]) -> tuple[str, str]:
+    first, rest = _first_word(line)
+    if first in known and rest not in ('=', ':') and not rest.startswith(('= ', ': ')):
+        return first, rest
+    match = _COLON_OR_EQUALS.match(line) or _EQUALS_TIGHT.match(line)
+    if match:
+        return match[1], (match[2] or '').strip()
+    name, colon, value = line.partition(':')
+    if colon and name in known:
+        return name, value.strip()
+    return first, rest
+
+
+def _first_word(line: str) -> tuple[str, str]:
+    words = line.split(None, 1)
+    return words[0], words[1] if len(words) > 1 else ''
+
+
+def value_text(text: str) -> str:
+    """Brings the value part of a line into the form of the table: a list becomes ``v1,v2``, quotes around it go."""
+    text = _unquoted(text.strip())
+    inner = _unbracketed(text)
+    if inner is None:
+        words = re.split(r'\s*,\s*|\s+', text)
+        return ','.join(words) if len(words) > 1 and all(_number(word) is not None for word in words) else text
+    if '[' in inner or '(' in inner:
+        return text
+    separator = r'\s*,\s*' if ',' in inner else r'\s+'
+    words = [_unquoted(word.strip()) for word in re.split(separator, inner)]
+    return ','.join(word for word in words if word)
+
+
+def _unbracketed(text: str) -> str | None:
+    closing = _BRACKETS.get(text[:1])
+    return text[1:-1].strip() if closing and len(text) > 1 and text.endswith(closing) else None
+
+
+def _unquoted(text: str) -> str:
+    enclosed = len(text) > 1 and text[0] in _QUOTES and text[-1] == text[0]
+    return text[1:-1] if enclosed and text[0] not in text[1:-1] else text
+
+
+def _number(text: str) -> float | None:
+    if '_' in text:
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+# JSON, YAML, and what custom parsers return
+
+
+def _read_json(text: str, keywords: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    return _of_mapping(json.loads(text)), []
+
+
+def _read_yaml(text: str, keywords: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    import yaml
+
+    try:
+        return _of_mapping(yaml.safe_load(text)), []
+    except yaml.YAMLError as error:
+        raise ValueError(_one_line(error)) from error
+
+
+def _of_mapping(document: object) -> dict[str, str]:
+    if not isinstance(document, Mapping):
+        raise ValueError(f'it holds a {type(document).__name__}, not keywords with values')
+    return {str(keyword): _text_of(value) for keyword, value in document.items()}
+
+
+def _text_of_result(value: Any) -> str:
+    """Gives the text of what a custom parser returned for a keyword; it is in a one-element list by convention."""
+    value = _plain(value)
+    if isinstance(value, (list, tuple)) and len(value) == 1:
+        value = _plain(value[0])
+    return _unquoted(value.strip()) if isinstance(value, str) else _text_of(value)
+
+
+def _plain(value: Any) -> Any:
+    """Turns arrays and scalars of numpy or torch into those of Python, without importing either."""
+    return value.tolist() if hasattr(value, 'tolist') else value
+
+
+def _text_of(value: Any) -> str:
+    value = _plain(value)
+    if value is None:
+        return ''
+    if isinstance(value, bool):
+        return '1' if value else '0'
+    if isinstance(value, (list, tuple)):
+        return _text_of_list([_plain(item) for item in value])
+    return json.dumps(value, default=str) if isinstance(value, Mapping) else str(value)
+
+
+def _text_of_list(items: Sequence[Any]) -> str:
+    if any(isinstance(item, (list, tuple, Mapping)) or (isinstance(item, str) and ',' in item) for item in items):
+        return json.dumps(items, default=str)
+    return ','.join(_text_of(item) for item in items)
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return error.strerror or str(error) if isinstance(error, OSError) else str(error)
+
+
+def _one_line(error: BaseException) -> str:
+    return ' '.join(str(error).split())[:500]

@@ -1,0 +1,93 @@
+"""What became of a run whose journal may have ended before the run did. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hpsearch.outcome import judge
+from hpsearch.records import Summary
+from hpsearch.states import ENDED, Attempt, State
+
+
+@dataclass(frozen=True, slots=True)
+class Traces:
+    """What is left of an attempt outside the journals.
+
+    Attributes:
+        code: Raw exit status of its exit record, or None when there is no whole record.
+        was_started: Whether it passed the start fence.
+        is_alive: Whether its process still runs; None when that cannot be told from here.
+    """
+
+    code: int | None = None
+    was_started: bool = False
+    is_alive: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """State and reason of a run, and whether it may still be running."""
+
+    state: State
+    reason: str = ''
+    is_open: bool = False
+
+
+def find(attempt: Attempt, traces: Traces, summary: Summary, wants_summary: bool) -> Finding:
+    """Settles the state of a run from its deciding attempt.
+
+    Args:
+        attempt: What the journals say.
+        traces: What else there is of it.
+        summary: What its output folder holds now.
+        wants_summary: Whether the configuration names a summary file, so that it decides about success.
+    """
+    if attempt.state in ENDED:
+        return _find_ended(attempt, bool(summary.finished) and wants_summary)
+    if traces.code is not None:
+        return _judged(traces.code, 'the end of the run is not in the journal', summary, wants_summary)
+    if not traces.was_started:
+        return Finding(attempt.state, 'it was taken but there is no sign of its start', is_open=True)
+    if traces.is_alive:
+        return Finding(State.RUNNING, 'it still runs', is_open=True)
+    if traces.is_alive is None:
+        return _find_out_of_sight(summary, wants_summary)
+    return _judged(None, 'its process is gone', summary, wants_summary)
+
+
+def find_without_journal(has_output: bool, summary: Summary) -> Finding:
+    """Settles the state of a run that no journal tells of."""
+    if not has_output:
+        return Finding(State.PLANNED, 'it was never started')
+    if summary.finished:
+        return Finding(State.FINISHED, summary.problem)
+    why = 'its summary says finished 0' if summary.finished is False else 'its summary does not say finished'
+    return Finding(State.UNKNOWN, '; '.join(filter(None, (why, summary.problem))), is_open=True)
+
+
+def is_here(handle: Any, here: Mapping[str, str]) -> bool:
+    """Says whether a process handle of the journal belongs to this boot and pid namespace of this host."""
+    return (
+        isinstance(handle, Mapping)
+        and bool(here.get('boot'))
+        and all(handle.get(key) == here[key] for key in ('boot', 'namespace'))
+    )
+
+
+def _find_ended(attempt: Attempt, says_finished: bool) -> Finding:
+    if says_finished and attempt.state is not State.FINISHED:
+        return Finding(State.FINISHED, f'its summary says so; the journal says {attempt.state}: {attempt.reason}')
+    return Finding(attempt.state, attempt.reason)
+
+
+def _find_out_of_sight(summary: Summary, wants_summary: bool) -> Finding:
+    if summary.finished and wants_summary:
+        return Finding(State.FINISHED, 'its summary says so, there is no exit record', is_open=True)
+    return Finding(State.UNKNOWN, 'there is no exit record, and its host cannot be asked from here', is_open=True)
+
+
+def _judged(code: int | None, detail: str, summary: Summary, wants_summary: bool) -> Finding:
+    verdict = judge(code, '', detail, summary, wants_summary=wants_summary)
+    return Finding(verdict.state, verdict.reason)

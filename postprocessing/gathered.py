@@ -1,0 +1,78 @@
+"""What is known of one run of a search folder, whoever made that folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from hpsearch.records import Run, Summary
+from hpsearch.results import Row, row_of
+from hpsearch.states import ENDED, State
+
+MISSED = 'TO_BE_DELETED'
+"""The folder inside a search folder for the output of runs that missed the criteria."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """One run and what became of it.
+
+    Attributes:
+        run: The run.
+        output: Its output folder, where it is now.
+        state: Where the run stands by all evidence.
+        reason: Why, in words.
+        summary: What its summary says, or what the journal kept of it.
+        seconds: How long its last attempt took, or None.
+        is_open: Whether it may still be running, so that its folder must be left alone.
+        was_started: Whether there is any trace of it.
+    """
+
+    run: Run
+    output: Path
+    state: State
+    reason: str
+    summary: Summary
+    seconds: float | None = None
+    is_open: bool = False
+    was_started: bool = True
+
+    @property
+    def kind(self) -> str:
+        """``finished``, ``unfinished`` or ``missing`` (there is no trace of it)."""
+        if self.state is State.FINISHED:
+            return 'finished'
+        return 'unfinished' if self.was_started else 'missing'
+
+    @property
+    def has_row(self) -> bool:
+        """Whether it belongs into the table: it ended, or left a result."""
+        return self.state in ENDED or self.summary.found
+
+    @property
+    def is_put_away(self) -> bool:
+        """Whether its output was moved since it missed the criteria."""
+        return self.output.parent.name == MISSED
+
+    def row(self, out_arg: str | None) -> Row:
+        """Its row in the table."""
+        reason = '; '.join(filter(None, (self.reason, f'moved to {MISSED}' if self.is_put_away else '')))
+        return row_of(self.run, self.output, out_arg, self.summary.values, self.state.value, reason, self.seconds)
+
+    def moved_to(self, output: Path) -> Gathered:
+        """The same run with its output somewhere else."""
+        return replace(self, output=output)
+
+
+def find_output(folder: Path, name: str, others: Sequence[Path] = ()) -> Path:
+    """Says where the output of a run is: in the search folder, put away in it, or in one of the other places.
+
+    Args:
+        folder: The search folder.
+        name: Name of the run.
+        others: Where else it may be, the most likely place first.
+    """
+    usual = folder / name
+    candidates = (usual, folder / MISSED / name, *others)
+    return next((place for place in candidates if place.is_dir()), usual)

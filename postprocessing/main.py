@@ -1,0 +1,178 @@
+"""The command ``hpsearch-postprocess``: what is left of a search becomes a table, lists and a tidy folder.
+
+Exit codes: 0 done, 2 the request was wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hpsearch.config import load_configuration
+from hpsearch.errors import ConfigError, HpsearchError, SearchFolderError
+from hpsearch.folder import SearchFolder
+from hpsearch.records import Configuration
+
+from .gather import gather, process_runs
+from .gathered import MISSED, Gathered
+from .handles import find_configuration
+from .original_folder import gather_original, is_original_folder
+from .tidy import Tidied, put_away_missed
+from .written import KINDS, check_parquet, write_list, write_parquet, write_runs_table, write_seeds
+
+DONE, WRONG_REQUEST, INTERRUPTED = 0, 2, 130
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What was asked for.
+
+    Attributes:
+        folder: The search folder, absolute.
+        grid_module: A configuration, or empty: the one of the search.
+        criteria: For ``_PERFORMANCE_EVAL_HANDLE``, or None: nothing is moved.
+        run_cwd: What relative output folders of an old search are relative to.
+        parquet: Whether the table is written as parquet, too.
+        seed_key: The option by which runs are grouped.
+    """
+
+    folder: Path
+    grid_module: str = ''
+    criteria: str | None = None
+    run_cwd: Path = Path()
+    parquet: bool = False
+    seed_key: str = 'random_seed'
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    args = _parser().parse_args(argv)
+    request = Request(
+        folder=Path(os.path.abspath(args.dir)),
+        grid_module=args.grid_module,
+        criteria=args.performance_criteria,
+        run_cwd=Path(os.path.abspath(args.run_cwd)),
+        parquet=args.parquet,
+        seed_key=args.seed_key,
+    )
+    try:
+        for line in postprocess(request):
+            print(line, flush=True)
+        return DONE
+    except HpsearchError as error:
+        for problem in error.problems if isinstance(error, ConfigError) else (str(error),):
+            print(f'hpsearch-postprocess: {problem}', file=sys.stderr)
+    except OSError as error:
+        print(f'hpsearch-postprocess: {error}', file=sys.stderr)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return WRONG_REQUEST
+
+
+def postprocess(request: Request) -> Iterator[str]:
+    """Do everything that was asked for; yields what a person is told, line by line.
+
+    Raises:
+        HpsearchError: The request is wrong; nothing was written or moved.
+        OSError: Something cannot be written.
+    """
+    if request.parquet:
+        check_parquet()
+    configuration, runs, notes = _gathered(request)
+    yield from notes
+    if request.criteria is not None:
+        tidied = put_away_missed(request.folder, runs, configuration.performance_eval, request.criteria)
+        runs = tidied.runs
+        yield from _told(tidied)
+    yield _counts(runs)
+    yield from _written(request, configuration, runs)
+
+
+def _gathered(request: Request) -> tuple[Configuration, Sequence[Gathered], Sequence[str]]:
+    if not request.folder.is_dir():
+        raise SearchFolderError(f'There is no folder {request.folder}.')
+    if is_original_folder(request.folder):
+        return _gathered_original(request)
+    folder = SearchFolder(request.folder)
+    found = find_configuration(folder, request.grid_module, Path.cwd())
+    return found.configuration, gather(folder, found.configuration, process_runs), found.notes
+
+
+def _gathered_original(request: Request) -> tuple[Configuration, Sequence[Gathered], Sequence[str]]:
+    if not request.grid_module:
+        raise ConfigError(
+            [
+                f'{request.folder} was made by the original hpsearch, which does not note how results are read: '
+                'give the grid module of that search (a copy is in the folder) with --grid_module.'
+            ]
+        )
+    configuration = load_configuration(request.grid_module, cwd=Path.cwd())
+    return configuration, gather_original(request.folder, configuration, request.run_cwd), ()
+
+
+def _told(tidied: Tidied) -> Iterator[str]:
+    yield from tidied.problems
+    if tidied.still_open:
+        yield f'{len(tidied.still_open)} run(s) may still be running and were left where they are.'
+    yield f'{len(tidied.moved)} run(s) that miss the criteria were moved to {MISSED}.'
+
+
+def _counts(runs: Sequence[Gathered]) -> str:
+    kinds = Counter(gathered.kind for gathered in runs)
+    states = Counter(gathered.state.value for gathered in runs if gathered.kind == 'unfinished')
+    detail = ', '.join(f'{count} {state}' for state, count in sorted(states.items()))
+    counted = ', '.join(f'{kinds[kind]} {kind}' for kind in KINDS)
+    return f'{len(runs)} runs: {counted}.' + (f' Unfinished: {detail}.' if detail else '')
+
+
+def _written(request: Request, configuration: Configuration, runs: Sequence[Gathered]) -> Iterator[str]:
+    yield f'Table: {write_runs_table(request.folder, runs, configuration)}'
+    for kind in KINDS:
+        yield f'List: {write_list(request.folder, kind, runs)}'
+    seeds = write_seeds(request.folder, runs, configuration, request.seed_key)
+    yield f'Seeds: {seeds}' if seeds else f'Seeds: no finished run has the option {request.seed_key}.'
+    if request.parquet:
+        yield f'Parquet: {write_parquet(request.folder)}'
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog='hpsearch-postprocess',
+        description='Gather the results of a search, also of one that was killed and of one that the original made.',
+    )
+    parser.add_argument('dir', help='the search folder')
+    parser.add_argument(
+        '--grid_module',
+        metavar='MODULE',
+        default='',
+        help='the configuration that says how results are read (default: the one the search was made with; '
+        'needed for a folder of the original)',
+    )
+    parser.add_argument(
+        '--performance_criteria',
+        metavar='X',
+        help=f'move the output of runs for which _PERFORMANCE_EVAL_HANDLE(summary, X) is false to {MISSED}',
+    )
+    parser.add_argument(
+        '--run_cwd',
+        metavar='DIR',
+        default='.',
+        help='folder that relative output folders of an original search are relative to (default: here)',
+    )
+    parser.add_argument('--parquet', action='store_true', help='write the table as parquet, too (needs pyarrow)')
+    parser.add_argument(
+        '--seed_key',
+        metavar='OPTION',
+        default='random_seed',
+        help='runs that are equal but for this option are one configuration (default: %(default)s)',
+    )
+    return parser
+
+
+if __name__ == '__main__':
+    sys.exit(main())
