@@ -1,0 +1,141 @@
+"""The command line: reads options, wires the parts together, prints, and turns errors into exit codes.
+
+Exit codes: 0 all runs finished, 1 some did not, 2 the request was wrong, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from hpsearch.errors import ConfigError, HpsearchError
+from hpsearch.options import add_search_options
+
+if TYPE_CHECKING:
+    from hpsearch.conduct import Conducted
+
+ALL_FINISHED, SOME_DID_NOT, WRONG_REQUEST, INTERRUPTED = 0, 1, 2, 130
+
+_EPILOG = """\
+verbs:
+  hpsearch run …                the same as without a verb
+  hpsearch plan …               show what would be run, with the same options; --commands: only the commands
+  hpsearch status DIR [--json]  how a search stands
+  hpsearch templates [NAME]     list the configuration templates, or print one
+  hpsearch-postprocess DIR      gather the results of a search, also of one that was killed
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    verb = VERBS[words.pop(0)] if words and words[0] in VERBS else run
+    try:
+        return verb(words)
+    except HpsearchError as error:
+        _complain(error)
+        return WRONG_REQUEST
+    except KeyboardInterrupt:
+        print('interrupted', file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ALL_FINISHED
+
+
+def _complain(error: HpsearchError) -> None:
+    if isinstance(error, ConfigError) and len(error.problems) > 1:
+        print(f'hpsearch: {len(error.problems)} problems:', file=sys.stderr)
+        for problem in error.problems:
+            print(f'  - {problem}', file=sys.stderr)
+    else:
+        print(f'hpsearch: {error}', file=sys.stderr)
+
+
+def _search_parser(verb: str, description: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=f'hpsearch {verb}'.strip(),
+        description=description,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    from hpsearch import __version__
+
+    parser.add_argument('--version', action='version', version=f'hpsearch {__version__}')
+    add_search_options(parser)
+    return parser
+
+
+def run(words: Sequence[str]) -> int:
+    """``hpsearch run``: make a search and work on it."""
+    args = _search_parser('', 'Run a training script with many hyperparameters.').parse_args(words)
+    from hpsearch.conduct import conduct
+
+    conducted = conduct(args)
+    if not args.quiet:
+        _show_end(conducted)
+    if conducted.outcome.interrupted:
+        return INTERRUPTED
+    return ALL_FINISHED if conducted.all_finished else SOME_DID_NOT
+
+
+def _show_end(conducted: Conducted) -> None:
+    from hpsearch.showing import best_columns, ending_lines
+    from hpsearch.view import print_table
+
+    columns, rows = best_columns(conducted)
+    if rows:
+        print()
+        print_table(sys.stdout, columns, rows)
+    for line in ending_lines(conducted):
+        print(line)
+
+
+def plan(words: Sequence[str]) -> int:
+    """``hpsearch plan``: the real code path up to the first start."""
+    parser = _search_parser('plan', 'Show what a search would run, without running anything.')
+    parser.add_argument('--commands', action='store_true', help='print only the commands, one per line')
+    args = parser.parse_args(words)
+    from hpsearch.preparation import prepare
+    from hpsearch.showing import plan_lines
+
+    for line in plan_lines(prepare(args), only_commands=args.commands):
+        print(line)
+    return ALL_FINISHED
+
+
+def status(words: Sequence[str]) -> int:
+    """``hpsearch status``: how a search stands, from its folder alone."""
+    parser = argparse.ArgumentParser(prog='hpsearch status', description='How a search stands.')
+    parser.add_argument('dir', help='the search folder')
+    parser.add_argument('--json', action='store_true', help='as JSON, for scripts')
+    args = parser.parse_args(words)
+    from hpsearch.folder import SearchFolder
+    from hpsearch.showing import status_lines
+
+    for line in status_lines(SearchFolder(args.dir), as_json=args.json):
+        print(line)
+    return ALL_FINISHED
+
+
+def templates(words: Sequence[str]) -> int:
+    """``hpsearch templates``: the configurations to start from."""
+    parser = argparse.ArgumentParser(prog='hpsearch templates', description='Configurations to start from.')
+    parser.add_argument('name', nargs='?', default='', help='the template to print; without: list them')
+    args = parser.parse_args(words)
+    from hpsearch.showing import template_lines
+
+    for line in template_lines(args.name):
+        print(line)
+    return ALL_FINISHED
+
+
+VERBS: dict[str, Callable[[Sequence[str]], int]] = {
+    'run': run,
+    'plan': plan,
+    'status': status,
+    'templates': templates,
+}

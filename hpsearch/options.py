@@ -1,0 +1,225 @@
+"""The options of the command line: those of the original, with its meanings and defaults, and ours."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+DEFAULT_OUT_DIR = './out/hyperparam_search'
+
+
+def number_between(low: float, high: float) -> Callable[[str], float]:
+    """An argparse type: a number from ``low`` to ``high``."""
+
+    def parse(text: str) -> float:
+        value = float(text)
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f'{text} is not between {low:g} and {high:g}')
+        return value
+
+    parse.__name__ = 'number'  # argparse tells it where the text is no number
+    return parse
+
+
+def integer_from(low: int) -> Callable[[str], int]:
+    """An argparse type: a whole number, at least ``low``."""
+
+    def parse(text: str) -> int:
+        value = int(text)
+        if value < low:
+            raise argparse.ArgumentTypeError(f'{text} is less than {low}')
+        return value
+
+    parse.__name__ = 'whole number'
+    return parse
+
+
+fraction = number_between(0, 1)
+
+
+def add_search_options(parser: argparse.ArgumentParser) -> None:
+    """Every option of a search."""
+    add_configuration_options(parser)
+    add_folder_options(parser)
+    add_local_options(parser)
+    add_cluster_options(parser)
+    add_conduct_options(parser)
+    add_terminal_options(parser)
+
+
+def add_configuration_options(parser: argparse.ArgumentParser) -> None:
+    """What is run."""
+    group = parser.add_argument_group('what is run')
+    group.add_argument(
+        '--grid_module',
+        metavar='MODULE',
+        default='',
+        help='the configuration: a module name, a path to a .py file, or a path to a YAML file (required)',
+    )
+    group.add_argument(
+        '--grid_config',
+        metavar='FILE',
+        default='',
+        help='YAML, JSON or pickle file whose "grid" and/or "conditions" replace those of the configuration',
+    )
+    group.add_argument(
+        '--set',
+        dest='replacements',
+        metavar='NAME=[V1,V2]',
+        action='append',
+        default=[],
+        help='replace the values of one option of the grid; may be given several times',
+    )
+    group.add_argument(
+        '--num_searches',
+        metavar='N',
+        type=int,
+        default=-1,
+        help='run at most N configurations; -1: all (default: %(default)s)',
+    )
+    group.add_argument(
+        '--deterministic_search', action='store_true', help='keep the order of the grid instead of shuffling it'
+    )
+    group.add_argument(
+        '--dont_generate_full_grid',
+        action='store_true',
+        help='draw --num_searches configurations at random, without repetition, instead of going through the grid',
+    )
+    group.add_argument(
+        '--random_seed', metavar='N', type=int, default=42, help='seed of shuffling and drawing (default: %(default)s)'
+    )
+    group.add_argument(
+        '--python',
+        metavar='FILE',
+        default='',
+        help='interpreter of the training script (default: python3 from PATH)',
+    )
+
+
+def add_folder_options(parser: argparse.ArgumentParser) -> None:
+    """Where results go."""
+    group = parser.add_argument_group('where results go')
+    group.add_argument(
+        '--out_dir',
+        metavar='DIR',
+        default=DEFAULT_OUT_DIR,
+        help='a subfolder search_<date> is made in it; relative to --run_cwd (default: %(default)s)',
+    )
+    group.add_argument('--force_out_dir', action='store_true', help='use exactly --out_dir, without a subfolder')
+    group.add_argument(
+        '--dont_force_new_dir',
+        action='store_true',
+        help='the folder may exist already; an earlier search in it is moved aside, not merged',
+    )
+    group.add_argument(
+        '--run_cwd', metavar='DIR', default='.', help='working directory of the runs (default: the current one)'
+    )
+
+
+def add_local_options(parser: argparse.ArgumentParser) -> None:
+    """Runs on this machine."""
+    group = parser.add_argument_group('on this machine')
+    group.add_argument(
+        '--visible_gpus',
+        metavar='LIST',
+        default='',
+        help='comma-separated GPU numbers as nvidia-smi shows them; empty: all; -1: assign none, '
+        'one run after the other in the foreground (default: all)',
+    )
+    group.add_argument(
+        '--cpu_jobs',
+        metavar='N',
+        type=integer_from(1),
+        default=None,
+        help='run N runs at a time and assign no GPUs',
+    )
+    group.add_argument(
+        '--allowed_load',
+        metavar='F',
+        type=fraction,
+        default=0.5,
+        help='a GPU above this load (0-1) gets no run (default: %(default)s)',
+    )
+    group.add_argument(
+        '--allowed_memory',
+        metavar='F',
+        type=fraction,
+        default=0.5,
+        help='a GPU with more than this share (0-1) of its memory in use gets no run (default: %(default)s)',
+    )
+    group.add_argument(
+        '--sim_startup_time',
+        metavar='N',
+        type=number_between(0, float('inf')),
+        default=60,
+        help='seconds after a start on a GPU before it is considered again (default: %(default)s)',
+    )
+    group.add_argument(
+        '--max_num_jobs_per_gpu',
+        metavar='N',
+        type=integer_from(1),
+        default=1,
+        help='runs of this search per GPU at a time (default: %(default)s)',
+    )
+    group.add_argument(
+        '--gpus_per_run', metavar='N', type=integer_from(1), default=1, help='GPUs per run (default: %(default)s)'
+    )
+
+
+def add_cluster_options(parser: argparse.ArgumentParser) -> None:
+    """Runs in the queue of a cluster."""
+    group = parser.add_argument_group('on a cluster')
+    group.add_argument('--run_cluster', action='store_true', help='submit the runs to a scheduler')
+    group.add_argument(
+        '--scheduler', choices=('lsf', 'slurm'), default='lsf', help='which scheduler (default: %(default)s)'
+    )
+    group.add_argument(
+        '--num_jobs', metavar='N', type=integer_from(1), default=8, help='jobs at a time (default: %(default)s)'
+    )
+    group.add_argument(
+        '--num_hours', metavar='N', type=integer_from(1), default=24, help='time limit of a job (default: %(default)s)'
+    )
+    group.add_argument(
+        '--resources',
+        metavar='TEXT',
+        default='"rusage[mem=8000, ngpus_excl_p=1]"',
+        help='LSF: passed to bsub -R (default: %(default)s)',
+    )
+    for name, default in (('mem', '8G'), ('gres', 'gpu:1'), ('partition', ''), ('qos', ''), ('constraint', '')):
+        group.add_argument(
+            f'--slurm_{name}',
+            metavar='TEXT',
+            default=default,
+            help=f'Slurm: {name} of sbatch; empty: not given (default: %(default)r)',
+        )
+
+
+def add_conduct_options(parser: argparse.ArgumentParser) -> None:
+    """How the search is conducted."""
+    group = parser.add_argument_group('how it is conducted')
+    group.add_argument(
+        '--fail_fast',
+        metavar='N',
+        type=integer_from(0),
+        default=5,
+        help='stop when the first N ended runs all failed with the same last lines; 0: never (default: %(default)s)',
+    )
+    group.add_argument(
+        '--stop_grace',
+        metavar='SECONDS',
+        type=number_between(0, float('inf')),
+        default=15.0,
+        help='seconds between TERM and KILL for runs that are stopped (default: %(default)s)',
+    )
+
+
+def add_terminal_options(parser: argparse.ArgumentParser) -> None:
+    """What is shown."""
+    group = parser.add_argument_group('what is shown')
+    group.add_argument('--quiet', action='store_true', help='show nothing but errors')
+    group.add_argument(
+        '--log_level',
+        choices=('debug', 'info', 'warning', 'error'),
+        default='info',
+        help='the least important messages that are shown (default: %(default)s)',
+    )
