@@ -1,0 +1,1 @@
+"""Grid modules to start from: copy one and change it."""

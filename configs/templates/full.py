@@ -1,0 +1,104 @@
+"""Every attribute of a grid module, with what it means and its default."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hpsearch import Not
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What to try
+# ---------------------------------------------------------------------------------------------------------------------
+
+# Option of the script, without its dashes -> list of values. Do not name the output option.
+#   numbers   --lr=0.01; floats are written so that reading them gives the same number (1e-08)
+#   strings   as they are, without a shell: --layers=10,10. Exactly one pair of enclosing equal quotes is removed, so
+#             '"10,10"' arrives as 10,10 too; '' and '""' arrive as an empty value: --layers=
+#   True      the bare flag: --batchnorm
+#   False     nothing at all
+grid = {
+    'optimizer': ['sgd', 'adam'],
+    'lr': [0.1, 0.01],
+    'momentum': [0.0, 0.9],
+    'layers': ['10,10', ''],
+    'batchnorm': [False, True],
+}
+
+# Pairs (when, then), in the order in which they are applied. Default: [].
+conditions = [
+    ({'optimizer': Not(['sgd'])}, {'momentum': [0.0]}),
+]
+
+
+def with_layers(params: dict[str, Any]) -> bool:
+    """Allow batchnorm only where there is a layer to normalise."""
+    return bool(params['layers']) or not params['batchnorm']
+
+
+# Functions of a configuration; it is run if all of them return True. Default: [].
+constraints = [with_layers]
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What to run
+# ---------------------------------------------------------------------------------------------------------------------
+
+# The training script: absolute, or relative to the working directory of the runs (--run_cwd). It is run by the python3
+# of your PATH (or by --python).
+_SCRIPT_NAME = str(Path(__file__).resolve().parent / 'train_script.py')
+
+# Instead of _SCRIPT_NAME, for what is not Python: the words before the options. See not_python.yaml.
+# _COMMAND = ['./my_program', '--verbose']
+
+# The option by which the script is told its output folder, without dashes; None: it takes none. Default: 'out_dir'.
+_OUT_ARG = 'out_dir'
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What comes out
+# ---------------------------------------------------------------------------------------------------------------------
+
+# The file in the output folder with the results: lines "keyword value" or "keyword value1 value2 ...", or a .json or
+# .yaml file.
+_SUMMARY_FILENAME = 'performance_overview.txt'
+
+# The keywords to expect in it. 'finished' must be one of them: 1 says that the run is complete.
+_SUMMARY_KEYWORDS = ['acc_test', 'loss_train', 'num_layers', 'finished']
+
+# The keyword by which the results are sorted. Default: the first of _SUMMARY_KEYWORDS.
+_PERFORMANCE_KEY = 'acc_test'
+
+# True: a smaller value is better. Default: False.
+_PERFORMANCE_SORT_ASC = False
+
+
+def read_json_summary(out_dir: str, cmd_ident: int) -> dict[str, list[str]]:
+    """Read results that the built-in reader does not understand.
+
+    Args:
+        out_dir: Output folder of the run.
+        cmd_ident: Number of the run, from 0.
+
+    Returns:
+        Keyword to a list of one string.
+    """
+    text = (Path(out_dir) / 'my_results.json').read_text()
+    return {keyword: [str(value)] for keyword, value in json.loads(text).items()}
+
+
+# A function such as the one above, or None for the built-in reader. Default: None.
+_SUMMARY_PARSER_HANDLE = None
+
+
+def good_enough(summary: Mapping[str, Any], criteria: float) -> bool:
+    """Say whether the folder of a run is worth keeping.
+
+    Args:
+        summary: Keyword to a list of one string.
+        criteria: What was given as ``--performance_criteria``, as a number where it is one.
+    """
+    return float(summary['acc_test'][0]) >= criteria
+
+
+# Used by hpsearch-postprocess with --performance_criteria: runs for which it returns False are moved to TO_BE_DELETED.
+# Default: None.
+_PERFORMANCE_EVAL_HANDLE = good_enough

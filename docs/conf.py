@@ -1,0 +1,31 @@
+"""Configuration of Sphinx: ``make docs``."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def version_of(path: Path) -> str:
+    """Return ``__version__`` of a module without importing it."""
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == '__version__':
+            return str(ast.literal_eval(node.value))
+    raise ValueError(f'{path} has no __version__')
+
+
+project = 'hpsearch'
+author = 'The hpsearch developers'
+project_copyright = author
+release = version_of(ROOT / 'hpsearch' / '__init__.py')
+version = release
+
+extensions: list[str] = []
+exclude_patterns = ['_build']
+nitpicky = True
+highlight_language = 'none'
+
+html_theme = 'alabaster'
+html_theme_options = {'description': 'Run an unmodified training script with many hyperparameters'}
