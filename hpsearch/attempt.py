@@ -7,9 +7,11 @@ the start fence, runs the command, and writes the exit record.
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from hpsearch.folder import AttemptPaths, SearchFolder
+from hpsearch.process import ticks_in_stat
 
 LOCAL_SCRIPT = """\
 files=$1 id=$2
@@ -98,6 +100,54 @@ def claim(folder: SearchFolder, run: str, number: int, writer: str) -> bool:
     except FileExistsError:
         pass  # another writer is here too: the claim decides
     return create_exclusively(paths.claim, writer)
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """Who passed the start fence of an attempt, as the file ``started`` tells.
+
+    Attributes:
+        ident: What was written there; empty when nobody passed it (or the file was cut short).
+        pid: Process id of the attempt's sh; 0 when it is not told.
+        ticks: Its start time; empty when it is not told.
+    """
+
+    ident: str = ''
+    pid: int = 0
+    ticks: str = ''
+
+
+def read_fence(paths: AttemptPaths) -> Fence:
+    """Who passed the start fence.
+
+    Raises:
+        OSError: The file is there but cannot be read.
+    """
+    ident, _, stat = read_line(paths.started).partition(' ')
+    pid = stat.partition(' ')[0]
+    return Fence(ident, int(pid) if pid.isdigit() else 0, ticks_in_stat(stat))
+
+
+def close_fence(paths: AttemptPaths, by: str) -> bool:
+    """Make sure that an attempt is never started; says whether it worked (False: it has been started).
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    return create_exclusively(paths.started, f'{by}:closed')
+
+
+def move_output_aside(folder: SearchFolder, run: str, number: int) -> None:
+    """Give attempt ``number`` a place without an output folder: the earlier one is moved beside it.
+
+    Raises:
+        OSError: It cannot be moved.
+    """
+    output = folder.output(run)
+    for earlier in range(number - 1, 0, -1):
+        aside = output.with_name(f'{run}.attempt{earlier}')
+        if output.exists() and not aside.exists():
+            os.rename(output, aside)
 
 
 def exit_code(paths: AttemptPaths) -> int | None:

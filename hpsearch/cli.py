@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from hpsearch.errors import ConfigError, HpsearchError
-from hpsearch.options import add_search_options
+from hpsearch.options import add_resume_options, add_search_options
 
 if TYPE_CHECKING:
     from hpsearch.conduct import Conducted
@@ -24,6 +24,9 @@ verbs:
   hpsearch run …                the same as without a verb
   hpsearch plan …               show what would be run, with the same options; --commands: only the commands
   hpsearch status DIR [--json]  how a search stands
+  hpsearch resume DIR           go on with a search, whatever ended it
+  hpsearch join DIR             help with a search that others work on
+  hpsearch stop DIR [--drain]   end a search from another terminal or host
   hpsearch templates [NAME]     list the configuration templates, or print one
   hpsearch-postprocess DIR      gather the results of a search, also of one that was killed
 """
@@ -74,8 +77,11 @@ def run(words: Sequence[str]) -> int:
     args = _search_parser('', 'Run a training script with many hyperparameters.').parse_args(words)
     from hpsearch.conduct import conduct
 
-    conducted = conduct(args)
-    if not args.quiet:
+    return _end(conduct(args), quiet=args.quiet)
+
+
+def _end(conducted: Conducted, *, quiet: bool) -> int:
+    if not quiet:
         _show_end(conducted)
     if conducted.outcome.interrupted:
         return INTERRUPTED
@@ -121,6 +127,42 @@ def status(words: Sequence[str]) -> int:
     return ALL_FINISHED
 
 
+def resume(words: Sequence[str]) -> int:
+    """``hpsearch resume``: go on with a search, whatever ended it."""
+    return _resume('resume', 'Go on with a search; ends when all its runs have ended.', words, waits_for_others=True)
+
+
+def join(words: Sequence[str]) -> int:
+    """``hpsearch join``: help with a search that others work on."""
+    return _resume(
+        'join', 'Help with a search; ends when there is nothing left to start.', words, waits_for_others=False
+    )
+
+
+def _resume(verb: str, description: str, words: Sequence[str], *, waits_for_others: bool) -> int:
+    parser = argparse.ArgumentParser(prog=f'hpsearch {verb}', description=description)
+    add_resume_options(parser)
+    args = parser.parse_args(words)
+    args.waits_for_others = waits_for_others
+    from hpsearch import conduct
+
+    return _end(conduct.resume(args), quiet=getattr(args, 'quiet', False))
+
+
+def stop(words: Sequence[str]) -> int:
+    """``hpsearch stop``: end a search from another terminal or host."""
+    parser = argparse.ArgumentParser(prog='hpsearch stop', description='End a search, in order.')
+    parser.add_argument('dir', help='the search folder')
+    parser.add_argument('--drain', action='store_true', help='start no more runs, but let those that run end')
+    parser.add_argument('--trust', action='store_true', help='stop a search of another user')
+    args = parser.parse_args(words)
+    from hpsearch.stopping import stop_search
+
+    for line in stop_search(args):
+        print(line, flush=True)
+    return ALL_FINISHED
+
+
 def templates(words: Sequence[str]) -> int:
     """``hpsearch templates``: the configurations to start from."""
     parser = argparse.ArgumentParser(prog='hpsearch templates', description='Configurations to start from.')
@@ -137,5 +179,8 @@ VERBS: dict[str, Callable[[Sequence[str]], int]] = {
     'run': run,
     'plan': plan,
     'status': status,
+    'resume': resume,
+    'join': join,
+    'stop': stop,
     'templates': templates,
 }

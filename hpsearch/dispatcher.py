@@ -1,29 +1,36 @@
 """The loop of a search: take in what ended, fill the slots that are open, wait for an event.
 
-Every decision is made by a pure module; every fact goes through the journal before it is acted upon.
+Every decision is made by a pure module; every fact goes through the journal before it is acted upon. Several
+dispatchers may work on one search: claims and the start fence keep them apart, the journals tell each of the others.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
+from enum import IntEnum
 from typing import Any, Protocol
 
 from hpsearch import attempt as attempts
 from hpsearch.backends.base import Backend, Kind, Launch, Started, Status
 from hpsearch.command import shell_line
+from hpsearch.errors import JournalError
 from hpsearch.folder import SearchFolder
 from hpsearch.follow import Follower
 from hpsearch.journal import Journal
+from hpsearch.others import Abandoned, Others
 from hpsearch.outcome import Verdict, failure_signature, judge, same_failure
-from hpsearch.records import Configuration, Run, RunLine, Slot, Snapshot
-from hpsearch.results import ResultsView, Row, best, row_of
+from hpsearch.progress import Progress
+from hpsearch.records import Configuration, Run, Slot, Snapshot, Summary
+from hpsearch.results import ResultsView, Row, row_of
 from hpsearch.retries import RetryPolicy, again
-from hpsearch.states import SearchState, State
-from hpsearch.summary import read_summary
+from hpsearch.states import ACTIVE, SearchState, State
+from hpsearch.summary import read_attempt_summary, summary_mark
+from hpsearch.takeover import Action
 
 log = logging.getLogger('hpsearch')
 
@@ -36,7 +43,14 @@ ECHO_TICK = 0.1
 PAUSE = 5.0
 """Seconds before another try when something of the machine (disk, processes) is in the way."""
 
+GAP = 5.0
+"""Seconds since the last round after which we may have been asleep: others are listened to before anything else."""
+
+NEVER_STARTED = ('abandoned', 'fenced', 'start')
+"""Causes of attempts whose script never ran: they leave no logs and no summary."""
+
 BEAT_INTERVAL = 10.0
+NEWS_INTERVAL = 1.0
 SYNC_INTERVAL = 1.0
 SHOW_INTERVAL = 0.25
 
@@ -63,12 +77,26 @@ class Options:
         grace: Seconds between TERM and KILL for runs that are stopped.
         retry: Which runs get another attempt.
         echo: Whether the output of a run is shown on the terminal, too.
+        waits_for_others: Whether to stay until the attempts of other writers have ended, too.
     """
 
     fail_fast: int = 5
     grace: float = 15.0
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     echo: bool = False
+    waits_for_others: bool = True
+
+
+class Stop(IntEnum):
+    """How far a stop has gone."""
+
+    NO = 0
+    DRAIN = 1
+    """No more runs are started; those that run may end."""
+    TERM = 2
+    """Runs were asked to end."""
+    KILL = 3
+    """Runs were ended."""
 
 
 @dataclass(slots=True)
@@ -100,11 +128,13 @@ class Outcome:
         interrupted: Whether it was stopped before its end.
         failed_fast: What the first attempts failed with alike, or empty.
         example: The first run that failed so, or None.
+        unknown: Runs that may still be under way on hosts that cannot be asked.
     """
 
     interrupted: bool = False
     failed_fast: str = ''
     example: Run | None = None
+    unknown: frozenset[str] = frozenset()
 
 
 class Backlog:
@@ -149,14 +179,17 @@ class Dispatcher:
         folder: The search.
         configuration: How its results are read.
         runs: The runs to be started, in order.
-        total: Number of runs of the plan.
         state: What the journals say so far.
         journal: The journal of this process.
         backend: Where attempts execute.
+        others: The other writers.
         results: The table.
-        view: Shows the search.
+        progress: What is shown.
+        view: Shows it.
         options: How it is worked on.
         stops: How often a stop was asked for (0, 1: in order, more: at once).
+        lock: Held while runs are placed on this host.
+        afterwards: Called once, when the first runs have been started: what need not delay them.
         clock: Monotonic seconds.
         wall: Seconds since 1970, for people only.
     """
@@ -167,50 +200,51 @@ class Dispatcher:
         folder: SearchFolder,
         configuration: Configuration,
         runs: Iterable[Run],
-        total: int,
         state: SearchState,
         journal: Journal,
         backend: Backend,
+        others: Others,
         results: ResultsView,
+        progress: Progress,
         view: Shows,
         options: Options,
         stops: Callable[[], int],
+        lock: Callable[[], AbstractContextManager[bool]],
+        afterwards: Callable[[], None],
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self.folder = folder
         self.configuration = configuration
         self.backlog = Backlog(runs)
-        self.total = total
         self.state = state
         self.journal = journal
         self.backend = backend
+        self.others = others
         self.results = results
+        self.progress = progress
         self.view = view
         self.options = options
         self._stops = stops
+        self._lock = lock
+        self._afterwards = afterwards
         self._clock = clock
         self._wall = wall
-        self._varying = tuple(option for option, values in configuration.grid.items() if len(values) > 1)
         self._active: dict[str, Active] = {}
         self._endings: list[Ending] = []
-        self._counts: Counter[State] = Counter(history.state for history in state.runs.values())
-        self._begin = clock()
+        self._stop = Stop.NO
         self._stop_reason = ''
+        self._asked = Stop.NO
+        self._asked_why = ''
         self._kill_at = 0.0
-        self._forced = False
         self._paused_until = 0.0
         self._waiting = ''
         self._failures: list[str | None] = []
         self._first_failed: Run | None = None
         self._failed_fast = ''
-        self._best: Row | None = next(iter(results.best(1)), None)
-        self._ended_count = 0
-        self._ended_seconds = 0.0
-        self._most_active = 1
-        self._shown = -SHOW_INTERVAL
-        self._synced = self._begin
-        self._beaten = self._begin - BEAT_INTERVAL
+        self._can_write = True
+        self._last_round = clock()
+        self._shown = self._listened = self._synced = self._beaten = float('-inf')
 
     def run(self) -> Outcome:
         """Work until every run has ended, or until a stop was obeyed."""
@@ -220,19 +254,111 @@ class Dispatcher:
         self._rebuild_results()
         self.journal.flush()
         self.journal.sync()
-        self.view.update(self.snapshot(self._clock()))
-        interrupted = bool(self._stop_reason) and not self._failed_fast
-        return Outcome(interrupted, self._failed_fast, self._first_failed)
+        self._show(self._clock(), changed=True, now_or_never=True)
+        interrupted = self._stop is not Stop.NO and not self._failed_fast
+        return Outcome(interrupted, self._failed_fast, self._first_failed, self.others.unknown)
 
     def _step(self, now: float) -> bool:
         """One round; says whether there is more to do."""
+        if now - self._last_round > GAP or now - self._listened >= NEWS_INTERVAL:
+            self._listen(now)
+        self._last_round = now
         ended = self._take_in(now)
+        self._inherit(now)
         self._obey(now)
         started = self._admit(now)
+        self._afterwards()
+        self._afterwards = _nothing
         self._tidy()
         self._housekeeping(now)
         self._show(now, changed=ended or started)
-        return bool(self._active) or bool(not self._stop_reason and self.backlog)
+        return self._has_more_to_do()
+
+    def _has_more_to_do(self) -> bool:
+        if self._active or self._stop is not Stop.NO:
+            return bool(self._active)
+        if self.backlog:
+            return True
+        return self.options.waits_for_others and self.others.are_worth_waiting_for
+
+    # What others report
+
+    def _listen(self, now: float) -> None:
+        self._listened = now
+        try:
+            for writer, event in self.others.news():
+                self._hear(writer, event)
+        except JournalError as error:
+            self._pause(str(error))
+
+    def _hear(self, writer: str, event: Mapping[str, Any]) -> None:
+        if event['event'] == 'stop':
+            self._be_asked(Stop.DRAIN if event.get('drain') else Stop.TERM, 'stopped by hpsearch stop')
+            return
+        run = event.get('run')
+        if run is None:
+            return
+        before = self._state_before(run)
+        self.state.replay([(writer, event)])
+        if run not in self.state.runs:
+            return
+        self.progress.moved(before, self.state.state_of(run))
+        self.others.note(run)
+        if event['event'] == 'adopted':
+            self._give_up(run, event.get('attempt', 0))
+        elif event['event'] == 'ended':
+            self._hear_of_an_end(run)
+
+    def _give_up(self, run: str, number: int) -> None:
+        """Somebody else looks after an attempt of ours: we must have seemed dead."""
+        attempt = self.state.runs[run].by_number.get(number)
+        if attempt is None or attempt.owner == self.journal.writer:
+            return
+        for ident, active in list(self._active.items()):
+            if (active.launch.run.name, active.launch.number) == (run, number):
+                log.warning('%s was taken over by another hpsearch', run)
+                self.backend.forget(ident, self._clock())
+                del self._active[ident]
+
+    def _hear_of_an_end(self, name: str) -> None:
+        run = self.folder.find_run(name)
+        attempt = self.state.runs[name].deciding
+        if run is None or attempt is None or attempt.state in ACTIVE:
+            return
+        self.results.put(self._row(run, attempt.state, attempt.reason, attempt.summary, attempt.seconds))
+        self._plan_again(run)
+
+    # What others left behind
+
+    def _inherit(self, now: float) -> None:
+        may_judge = self._can_write and not self.journal.blocked
+        try:
+            for found in self.others.abandoned(now, may_judge=may_judge):
+                run = self.folder.find_run(found.attempt.run)
+                if run is not None:
+                    self._take_over(found, run, now)
+        except OSError as error:
+            self._pause(f'the search folder cannot be read: {error.strerror}')
+
+    def _take_over(self, found: Abandoned, run: Run, now: float) -> None:
+        attempt = found.attempt
+        launch = Launch(run, attempt.number, found.ident, Slot(attempt.gpus))
+        active = Active(launch, now - found.age)
+        match found.action:
+            case Action.ADOPT:
+                self._record('adopted', launch, generation=attempt.generation + 1)
+                self.backend.adopt(launch, found.handle, found.age, now)
+                self._active[launch.ident] = active
+                log.info('%s runs already, started by an earlier hpsearch', run.name)
+            case Action.FENCE:
+                if attempts.close_fence(self.folder.attempt(run.name, attempt.number), self.journal.writer):
+                    self._end(active, Status(Kind.ENDED, cause='abandoned', detail='it had not been started'), now)
+            case Action.TAKE_END:
+                self._end(active, Status(Kind.ENDED, code=found.code), now)
+            case Action.INTERRUPTED:
+                self._end(active, Status(Kind.ENDED, cause=found.cause), now)
+            case _:
+                self._end(active, Status(Kind.ENDED), now)
 
     # What ended
 
@@ -243,6 +369,7 @@ class Dispatcher:
             if active.follower:
                 active.follower.pump()
             if status.kind is Kind.ENDED:
+                del self._active[ident]
                 self._end(active, status, now)
                 ended = True
             elif status.kind is Kind.RUNNING and active.queued:
@@ -253,17 +380,18 @@ class Dispatcher:
     def _end(self, active: Active, status: Status, now: float) -> None:
         launch = active.launch
         run = launch.run
-        summary = read_summary(self.folder.output(run.name), self.configuration, run.number)
+        summary = Summary() if status.cause in NEVER_STARTED else self._summary(launch)
         verdict = judge(
             status.code,
             status.cause,
             status.detail,
             summary,
-            wants_summary=self._wants_summary,
+            wants_summary=self.configuration.summary_filename is not None,
             stop_reason=active.stop_reason,
         )
         seconds = round(now - active.since, 3)
         failure = self._failure_of(verdict, launch)
+        facts = {'peak_memory': status.peak_memory, 'failure': failure}
         self._record(
             'ended',
             launch,
@@ -273,17 +401,24 @@ class Dispatcher:
             reason=verdict.reason,
             summary=dict(summary.values),
             seconds=seconds,
-            **({'peak_memory': status.peak_memory} if status.peak_memory else {}),
-            **({'failure': failure} if failure else {}),
+            **{name: fact for name, fact in facts.items() if fact},
         )
-        self._forget(active, seconds)
-        self._endings.append(Ending(run, launch.number, verdict, self._row(run, verdict, summary.values, seconds)))
+        self.progress.ended(seconds)
+        if active.follower:
+            active.follower.finish()
+            self.view.end_output()
+        row = self._row(run, verdict.state, verdict.reason, summary.values, seconds)
+        if status.cause not in NEVER_STARTED:
+            self._endings.append(Ending(run, launch.number, verdict, row))
         self._plan_again(run)
         self._check_fail_fast(failure, run)
 
-    @property
-    def _wants_summary(self) -> bool:
-        return self.configuration.summary_filename is not None
+    def _summary(self, launch: Launch) -> Summary:
+        run = launch.run
+        history = self.state.runs.get(run.name)
+        attempt = history.by_number.get(launch.number) if history else None
+        before = attempt.summary_before if attempt else None
+        return read_attempt_summary(self.folder.output(run.name), self.configuration, run.number, before)
 
     def _failure_of(self, verdict: Verdict, launch: Launch) -> str | None:
         if verdict.state is not State.FAILED:
@@ -291,22 +426,16 @@ class Dispatcher:
         stderr = attempts.tail(self.folder.attempt(launch.run.name, launch.number).stderr)
         return failure_signature(stderr, verdict.reason, launch.run)
 
-    def _row(self, run: Run, verdict: Verdict, values: Any, seconds: float) -> Row:
+    def _row(self, run: Run, state: State, reason: str, values: Mapping[str, str], seconds: float | None) -> Row:
         output = self.folder.output(run.name)
-        out_arg = self.configuration.out_arg
-        return row_of(run, output, out_arg, values, verdict.state.value, verdict.reason, seconds)
-
-    def _forget(self, active: Active, seconds: float) -> None:
-        del self._active[active.launch.ident]
-        self._ended_count += 1
-        self._ended_seconds += seconds
-        if active.follower:
-            active.follower.finish()
-            self.view.end_output()
+        return row_of(run, output, self.configuration.out_arg, values, state.value, reason, seconds)
 
     def _plan_again(self, run: Run) -> None:
-        why = again(self.state.runs[run.name].attempts, self.options.retry)
-        if why and not self._stop_reason:
+        history = self.state.runs[run.name]
+        if history.state in ACTIVE:
+            return
+        why = again(history.attempts, self.options.retry)
+        if why and self._stop is Stop.NO:
             log.info('%s is planned again: %s', run.name, why)
             self.backlog.put_last(run)
 
@@ -316,40 +445,70 @@ class Dispatcher:
         self._failures.append(failure)
         self._first_failed = self._first_failed or (run if failure is not None else None)
         self._failed_fast = same_failure(self._failures, self.options.fail_fast)
+        if self._failed_fast:
+            self._be_asked(Stop.TERM, 'the first runs all failed alike')
 
     # Stopping
 
+    def _be_asked(self, stop: Stop, why: str) -> None:
+        if stop > self._asked:
+            self._asked, self._asked_why = stop, why
+
     def _obey(self, now: float) -> None:
-        asked = self._stops()
-        if not self._stop_reason and (asked or self._failed_fast):
-            self._begin_stop('stopped by the user' if asked else 'the first runs all failed alike', now)
-        if self._stop_reason and self._active and not self._forced and (asked > 1 or now >= self._kill_at):
-            self._forced = True
+        pressed = self._stops()
+        if pressed:
+            self._be_asked(Stop.KILL if pressed > 1 else Stop.TERM, 'stopped by the user')
+        if self._stop is Stop.TERM and now >= self._kill_at:
+            self._be_asked(Stop.KILL, self._stop_reason)
+        for stop, act in ((Stop.DRAIN, self._drain), (Stop.TERM, self._terminate), (Stop.KILL, self._kill)):
+            if self._stop < stop <= self._asked:
+                self._stop = stop
+                self._stop_reason = self._asked_why
+                act(now)
+
+    def _drain(self, now: float) -> None:
+        if self._asked is Stop.DRAIN:
+            self._note('draining', reason=self._stop_reason)
+            log.warning('%s: %d runs may end, no more are started', self._stop_reason, len(self._active))
+
+    def _terminate(self, now: float) -> None:
+        self._kill_at = now + self.options.grace
+        self._note('stopping', reason=self._stop_reason)
+        for active in self._active.values():
+            active.stop_reason = self._stop_reason
+        log.warning('%s: ending %d runs, no more are started', self._stop_reason, len(self._active))
+        self.backend.cancel(tuple(self._active), force=False)
+
+    def _kill(self, now: float) -> None:
+        if self._active:
             self._note('killing', runs=[active.launch.run.name for active in self._active.values()])
             self.backend.cancel(tuple(self._active), force=True)
-
-    def _begin_stop(self, reason: str, now: float) -> None:
-        self._stop_reason = reason
-        self._kill_at = now + self.options.grace
-        self._note('stopping', reason=reason)
-        for active in self._active.values():
-            active.stop_reason = reason
-        log.warning('%s: ending %d run(s), no more are started', reason, len(self._active))
-        self.backend.cancel(tuple(self._active), force=False)
 
     # What starts
 
     def _admit(self, now: float) -> bool:
         started = False
-        while not self._stop_reason and now >= self._paused_until and self.backlog:
-            placement = self.backend.open_slots(now)
-            launches = self._claim(placement.slots)
-            self._waiting = '' if launches or self._paused_until > now else _why_waiting(placement.closed)
+        while self._stop is Stop.NO and now >= self._paused_until and self.backlog:
+            with self._lock() as is_ours:
+                if not is_ours:
+                    self._waiting = 'another hpsearch on this host is placing runs'
+                    break
+                self._listen(now)
+                if self._stop is not Stop.NO or self._asked is not Stop.NO:
+                    break
+                launches = self._fill(now)
             if not launches:
                 break
-            self._start(launches, now)
             started = True
         return started
+
+    def _fill(self, now: float) -> Sequence[Launch]:
+        placement = self.backend.open_slots(now, self.others.occupants(now))
+        launches = self._claim(placement.slots)
+        self._waiting = '' if launches or self._paused_until > now else _why_waiting(placement.closed)
+        if launches:
+            self._start(launches, now)
+        return launches
 
     def _claim(self, slots: Sequence[Slot]) -> list[Launch]:
         launches: list[Launch] = []
@@ -365,29 +524,45 @@ class Dispatcher:
 
     def _claim_next(self, slot: Slot) -> Launch | None:
         while (run := self.backlog.take()) is not None:
-            history = self.state.runs.get(run.name)
-            number = history.last.number + 1 if history and history.last else 1
+            if self.state.state_of(run.name) in (*ACTIVE, State.FINISHED):
+                continue
             try:
-                is_ours = attempts.claim(self.folder, run.name, number, self.journal.writer)
+                launch = self._claim_run(run, slot)
             except OSError as error:
                 self.backlog.put_first(run)
                 self._pause(f'the search folder cannot be written: {error.strerror}')
                 return None
-            if is_ours:
-                return Launch(run, number, attempts.attempt_id(self.journal.writer, run.name, number), slot)
-            log.info('%s is worked on by somebody else', run.name)
+            if launch is not None:
+                return launch
         return None
+
+    def _claim_run(self, run: Run, slot: Slot) -> Launch | None:
+        number = self._next_number(run)
+        writer = self.journal.writer
+        if not attempts.claim(self.folder, run.name, number, writer):
+            self.others.note_claim(run.name, number)
+            return None
+        if number > 1 and not self.configuration.resumable:
+            attempts.move_output_aside(self.folder, run.name, number)
+        return Launch(run, number, attempts.attempt_id(writer, run.name, number), slot)
+
+    def _next_number(self, run: Run) -> int:
+        history = self.state.runs.get(run.name)
+        return history.last.number + 1 if history and history.last else 1
 
     def _start(self, launches: Sequence[Launch], now: float) -> None:
         for launch in launches:
-            self._record('claimed', launch, gpus=launch.slot.gpus, at=round(self._wall(), 3))
+            mark = summary_mark(self.folder.output(launch.run.name), self.configuration)
+            facts = {'summary_before': mark} if mark else {}
+            self._record('claimed', launch, gpus=launch.slot.gpus, at=round(self._wall(), 3), **facts)
         for launch, started in zip(launches, self.backend.start(launches, now), strict=True):
             self._started(launch, started, now)
-        self._most_active = max(self._most_active, len(self._active))
+        self.progress.active(len(self._active))
 
     def _started(self, launch: Launch, started: Started, now: float) -> None:
         if started.handle is None:
             reason = started.problem
+            attempts.close_fence(self.folder.attempt(launch.run.name, launch.number), self.journal.writer)
             self._record('ended', launch, state=State.INTERRUPTED.value, cause='start', reason=reason)
             self.backlog.put_first(launch.run)
             self._pause(reason)
@@ -414,13 +589,17 @@ class Dispatcher:
 
     def _record(self, kind: str, launch: Launch, **facts: Any) -> None:
         """Journal one event of an attempt and fold it, in this order."""
-        event = {'event': kind, 'run': launch.run.name, 'attempt': launch.number, **facts}
-        before = self.state.runs.get(launch.run.name)
-        if before is not None:
-            self._counts[before.state] -= 1
+        name = launch.run.name
+        event = {'event': kind, 'run': name, 'attempt': launch.number, **facts}
+        before = self._state_before(name)
         self.journal.append(event)
         self.state.fold(self.journal.writer, event)
-        self._counts[self.state.state_of(launch.run.name)] += 1
+        self.progress.moved(before, self.state.state_of(name))
+        self.others.note(name)
+
+    def _state_before(self, run: str) -> State | None:
+        history = self.state.runs.get(run)
+        return history.state if history else None
 
     def _note(self, kind: str, **facts: Any) -> None:
         """Journal an event that concerns no attempt."""
@@ -432,13 +611,9 @@ class Dispatcher:
         for ending in self._endings:
             self._show_logs(ending)
             self.results.put(ending.row)
-            self._best = self._better(ending.row)
+            self.progress.result(ending.row)
             self._tell(ending)
         self._endings.clear()
-
-    def _better(self, row: Row) -> Row | None:
-        candidates = [row] if self._best is None else [self._best, row]
-        return next(iter(best(candidates, self.results.key, self.results.ascending)), None)
 
     def _show_logs(self, ending: Ending) -> None:
         run = ending.run
@@ -463,7 +638,7 @@ class Dispatcher:
             self.journal.flush()
             self.journal.sync()
             self._synced = now
-        if now - self._beaten >= BEAT_INTERVAL:
+        if now - self._beaten >= BEAT_INTERVAL or not self._can_write:
             self._beaten = now
             self._beat(now)
         if self.results.due(now):
@@ -473,7 +648,9 @@ class Dispatcher:
         gpus = [asdict(line) for line in self.backend.gpu_lines(now)]
         try:
             self.journal.beat({'at': round(self._wall(), 3), 'waiting': self._waiting, 'gpus': gpus})
+            self._can_write = True
         except OSError as error:
+            self._can_write = False
             self._pause(f'the search folder cannot be written: {error.strerror}')
 
     def _rebuild_results(self) -> None:
@@ -485,50 +662,24 @@ class Dispatcher:
     def _patience(self) -> float:
         return ECHO_TICK if self.options.echo and self._active else TICK
 
-    # What is shown
-
-    def _show(self, now: float, *, changed: bool) -> None:
-        if now - self._shown >= (SHOW_INTERVAL if changed else TICK):
+    def _show(self, now: float, *, changed: bool, now_or_never: bool = False) -> None:
+        if now - self._shown >= (SHOW_INTERVAL if changed else TICK) or now_or_never:
             self._shown = now
-            self.view.update(self.snapshot(now))
-
-    def snapshot(self, now: float) -> Snapshot:
-        """The search as it stands."""
-        counts = {state.value: count for state, count in self._counts.items() if count}
-        counts['planned'] = counts.get('planned', 0) + self.total - sum(self._counts.values())
-        return Snapshot(
-            folder=str(self.folder.path),
-            total=self.total,
-            counts=counts,
-            elapsed=now - self._begin,
-            eta=self._eta(now, counts['planned']),
-            gpus=self.backend.gpu_lines(now),
-            running=[self._run_line(active, now) for active in self._active.values()],
-            best=self._best_shown(),
-            performance_key=self.results.key,
-            waiting=self._waiting,
-            varying=self._varying,
-        )
-
-    def _eta(self, now: float, planned: int) -> float | None:
-        if not self._ended_count:
-            return None
-        mean = self._ended_seconds / self._ended_count
-        left = sum(max(0.0, mean - (now - active.since)) for active in self._active.values())
-        return (planned * mean + left) / self._most_active
-
-    def _run_line(self, active: Active, now: float) -> RunLine:
-        gpus = active.launch.slot.gpus
-        return RunLine(active.launch.run.name, now - active.since, f'GPU {",".join(gpus)}' if gpus else '')
-
-    def _best_shown(self) -> tuple[str, dict[str, Any], str] | None:
-        row = self._best
-        if row is None or self.results.key is None:
-            return None
-        return row.name, dict(row.params), row.values.get(self.results.key, '')
+            since = {active.launch.run.name: (active.since, _where(active)) for active in self._active.values()}
+            gpus = self.backend.gpu_lines(now)
+            self.view.update(self.progress.snapshot(now, since=since, gpus=gpus, waiting=self._waiting))
 
 
-def _why_waiting(closed: Any) -> str:
+def _nothing() -> None:
+    """What is left to do afterwards when it has been done."""
+
+
+def _where(active: Active) -> str:
+    gpus = active.launch.slot.gpus
+    return f'GPU {",".join(gpus)}' if gpus else ''
+
+
+def _why_waiting(closed: Mapping[str, str]) -> str:
     return '; '.join(f'GPU {name}: {reason}' for name, reason in closed.items())
 
 

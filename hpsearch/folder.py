@@ -80,6 +80,7 @@ class SearchFolder:
         self.commands_wo_dirs_sh = self.path / 'commands_wo_dirs.sh'
         self.results_csv = self.path / 'search_results.csv'
         self._jobs = str(self.jobs_dir)
+        self._offsets: dict[str, int] | None = None
 
     def output(self, run: str) -> Path:
         """The output folder of a run."""
@@ -132,6 +133,34 @@ class SearchFolder:
             ) from None
         except (ValueError, KeyError, TypeError) as error:
             raise SearchFolderError(f'{self.runs_jsonl} is damaged: {error!r}.') from error
+
+    def find_run(self, name: str) -> Run | None:
+        """One run of the plan, or None; the first call reads the plan once to learn where each run stands.
+
+        Raises:
+            SearchFolderError: The plan is damaged.
+            OSError: It cannot be read.
+        """
+        if self._offsets is None:
+            self._offsets = self._index()
+        offset = self._offsets.get(name)
+        if offset is None:
+            return None
+        with open(self.runs_jsonl, 'rb') as plan:
+            plan.seek(offset)
+            entry = json.loads(plan.readline())
+        return Run(entry['run'], entry['number'], entry['params'], tuple(entry['argv']))
+
+    def _index(self) -> dict[str, int]:
+        offsets, offset = {}, 0
+        try:
+            with open(self.runs_jsonl, 'rb') as plan:
+                for line in plan:
+                    offsets[json.loads(line)['run']] = offset
+                    offset += len(line)
+        except (ValueError, KeyError, TypeError) as error:
+            raise SearchFolderError(f'{self.runs_jsonl} is damaged: {error!r}.') from error
+        return offsets
 
     def count_runs(self) -> int:
         """How many runs the plan has, without parsing it."""

@@ -132,6 +132,7 @@ class JournalReader:
 
     Attributes:
         headers: Writer to its header line.
+        closed: Writers whose journal says that they left.
         odd: Lines that could not be read, in words.
     """
 
@@ -139,6 +140,7 @@ class JournalReader:
         self._directory = folder.journal_dir
         self._offsets: dict[str, int] = {}
         self.headers: dict[str, Mapping[str, Any]] = {}
+        self.closed: set[str] = set()
         self.odd: list[str] = []
 
     def news(self, *, skip: str = '') -> Iterator[tuple[str, Event]]:
@@ -152,7 +154,7 @@ class JournalReader:
         """
         for path in self._files():
             writer = path.stem
-            if writer != skip:
+            if writer != skip and writer not in self.closed:
                 for event in self._read(path, writer):
                     yield writer, event
 
@@ -172,6 +174,8 @@ class JournalReader:
                     self._check(event, path)
                     self.headers[writer] = event
                 else:
+                    if event['event'] == 'closed':
+                        self.closed.add(writer)
                     yield event
 
     def _new_lines(self, path: Path, writer: str) -> Iterator[list[bytes]]:

@@ -211,6 +211,20 @@ def add_conduct_options(parser: argparse.ArgumentParser) -> None:
         default=15.0,
         help='seconds between TERM and KILL for runs that are stopped (default: %(default)s)',
     )
+    group.add_argument(
+        '--retries',
+        metavar='N',
+        type=integer_from(0),
+        default=0,
+        help='run a failed run again, N times at most (default: %(default)s)',
+    )
+    group.add_argument(
+        '--max_attempts',
+        metavar='N',
+        type=integer_from(1),
+        default=3,
+        help='attempts of a run that may get lost without a trace (default: %(default)s)',
+    )
 
 
 def add_terminal_options(parser: argparse.ArgumentParser) -> None:
@@ -222,4 +236,30 @@ def add_terminal_options(parser: argparse.ArgumentParser) -> None:
         choices=('debug', 'info', 'warning', 'error'),
         default='info',
         help='the least important messages that are shown (default: %(default)s)',
+    )
+
+
+def add_resume_options(parser: argparse.ArgumentParser) -> None:
+    """What can be different when a search is resumed: everything about where and how many.
+
+    An option that is not given keeps the value it had when the search was made.
+    """
+    parser.add_argument('dir', help='the search folder')
+    for add in (add_local_options, add_cluster_options, add_conduct_options, add_terminal_options):
+        add(parser)
+    for action in parser._actions:
+        if action.option_strings and action.dest != 'help':
+            action.default = argparse.SUPPRESS
+            action.help = (action.help or '').replace('%(default)s', 'as before').replace('%(default)r', 'as before')
+    group = parser.add_argument_group('resuming')
+    group.add_argument('--retry_failed', action='store_true', help='failed runs get one more attempt')
+    group.add_argument(
+        '--host_is_dead',
+        metavar='HOST',
+        action='append',
+        default=[],
+        help='nothing runs on this host any more: run again what was started there; may be given several times',
+    )
+    group.add_argument(
+        '--trust', action='store_true', help='resume a search of another user, which executes what its folder says'
     )

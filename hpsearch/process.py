@@ -47,6 +47,16 @@ def reap(pid: int) -> int | None:
     return os.waitstatus_to_exitcode(status) if ended else None
 
 
+def open_pidfd(pid: int) -> int | None:
+    """A descriptor that becomes readable when the process ends; None where the system has none, or no such process."""
+    if not hasattr(os, 'pidfd_open'):
+        return None
+    try:
+        return os.pidfd_open(pid)
+    except OSError:
+        return None
+
+
 NOT_OURS = -1000
 """Told by :func:`reap` of a child that somebody else has waited for: its status is not known."""
 

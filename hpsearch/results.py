@@ -190,6 +190,10 @@ class ResultsView:
             self._rows[row.name] = row
             self._changed = True
 
+    def has(self, name: str) -> bool:
+        """Says whether there is a row of this run."""
+        return name in self._rows
+
     def due(self, now: float) -> bool:
         """Says whether there is something new and rebuilding stays within its share of the time.
 

@@ -199,8 +199,7 @@ def best_columns(conducted: Conducted) -> tuple[list[str], list[list[str]]]:
 
 def ending_lines(conducted: Conducted) -> Iterator[str]:
     """What is said at the end of a search."""
-    counts = Counter(history.state.value for history in conducted.state.runs.values())
-    counts['planned'] += conducted.total - len(conducted.state.runs)
+    counts = conducted.counts
     shown = ', '.join(f'{count} {state}' for state, count in sorted(counts.items()) if count)
     if conducted.outcome.failed_fast:
         yield from _failed_fast_lines(conducted)

@@ -7,7 +7,7 @@ settled by :data:`END_ORDER`, never by time stamps, since hosts share no clock.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -56,6 +56,9 @@ TRANSITIONS: Mapping[tuple[State, str], frozenset[State]] = {
     (State.CLAIMED, 'submitted'): frozenset((State.SUBMITTED,)),
     (State.CLAIMED, 'running'): frozenset((State.RUNNING,)),
     (State.SUBMITTED, 'running'): frozenset((State.RUNNING,)),
+    (State.CLAIMED, 'adopted'): frozenset((State.RUNNING,)),
+    (State.SUBMITTED, 'adopted'): frozenset((State.RUNNING,)),
+    (State.RUNNING, 'adopted'): frozenset((State.RUNNING,)),
     (State.CLAIMED, 'ended'): ENDED,
     (State.SUBMITTED, 'ended'): ENDED,
     (State.RUNNING, 'ended'): ENDED,
@@ -71,6 +74,14 @@ _RANK = {
 }
 
 
+_TARGETS = {
+    'claimed': State.CLAIMED,
+    'submitted': State.SUBMITTED,
+    'running': State.RUNNING,
+    'adopted': State.RUNNING,
+}
+
+
 @dataclass(slots=True)
 class Attempt:
     """One execution of a run, as the journals tell it.
@@ -79,7 +90,8 @@ class Attempt:
         run: Name of its run.
         number: From 1.
         state: The furthest state reported.
-        owner: The writer that claimed it; empty while only others have reported of it.
+        owner: The writer that claimed it, or that adopted it last; empty while only others have reported of it.
+        generation: How often it was adopted.
         owner_state: The furthest state that the owner itself reported.
         reporter: The writer whose report of the end holds.
         handle: What the backend knows it by (a process identity, a queue job), or None.
@@ -91,6 +103,7 @@ class Attempt:
         summary: Keyword to text of its summary.
         seconds: How long it ran, if known.
         peak_memory: Largest GPU memory seen in use by it in MiB, if known.
+        summary_before: What told the summary file apart that was there before it started, or None.
         failure: What its failure is grouped by: the last lines of its stderr without what differs from run to run.
     """
 
@@ -98,6 +111,7 @@ class Attempt:
     number: int
     state: State = State.PLANNED
     owner: str = ''
+    generation: int = -1
     owner_state: State = State.PLANNED
     reporter: str = ''
     handle: Any = None
@@ -110,6 +124,7 @@ class Attempt:
     seconds: float | None = None
     peak_memory: int | None = None
     failure: str = ''
+    summary_before: Sequence[int] | None = None
 
     def apply(self, writer: str, event: Event) -> None:
         """Take in one event of this attempt.
@@ -118,16 +133,22 @@ class Attempt:
             IllegalMove: The owner reports something that its own earlier reports rule out.
         """
         kind = event['event']
-        target = State(event['state']) if kind == 'ended' else State(kind)
-        if kind == 'claimed' and (not self.owner or writer < self.owner):
-            self.owner, self.owner_state = writer, State.PLANNED
-        if writer == self.owner:
+        target = State(event['state']) if kind == 'ended' else _TARGETS[kind]
+        if kind in ('claimed', 'adopted'):
+            self._own(writer, kind, event.get('generation', 0))
+        elif writer == self.owner:
             self._move_owner(kind, target)
         if kind == 'ended':
             self._end(writer, target, event)
         elif _RANK[target] > _RANK[self.state]:
             self.state = target
         self._note(kind, event)
+
+    def _own(self, writer: str, kind: str, generation: int) -> None:
+        if writer == self.owner and generation == self.generation:
+            self._move_owner(kind, _TARGETS[kind])
+        if generation > self.generation or (generation == self.generation and writer < self.owner):
+            self.owner, self.generation, self.owner_state = writer, generation, _TARGETS[kind]
 
     def _move_owner(self, kind: str, target: State) -> None:
         if target not in TRANSITIONS.get((self.owner_state, kind), ()):
@@ -150,6 +171,7 @@ class Attempt:
         if kind == 'claimed':
             self.gpus = tuple(event.get('gpus', ()))
             self.claimed_at = event.get('at')
+            self.summary_before = event.get('summary_before')
         elif kind in ('submitted', 'running'):
             self.handle = event.get('handle', self.handle)
 
@@ -240,4 +262,4 @@ class SearchState:
         return history.state if history else State.PLANNED
 
 
-_ATTEMPT_EVENTS = frozenset(('claimed', 'submitted', 'running', 'ended'))
+_ATTEMPT_EVENTS = frozenset((*_TARGETS, 'ended'))

@@ -43,6 +43,33 @@ def read_summary(folder: Path, configuration: Configuration, run_number: int) ->
     return _by_file(folder, configuration.summary_filename, configuration.summary_keywords)
 
 
+def summary_mark(folder: Path, configuration: Configuration) -> list[int] | None:
+    """What tells a summary file apart that is there already (a run that goes on in its folder); None without one."""
+    if configuration.summary_filename is None or not configuration.resumable:
+        return None
+    try:
+        facts = (folder / configuration.summary_filename).stat()
+    except OSError:
+        return None
+    return [facts.st_ino, facts.st_mtime_ns, facts.st_size]
+
+
+def read_attempt_summary(
+    folder: Path, configuration: Configuration, run_number: int, before: Sequence[int] | None
+) -> Summary:
+    """The summary of one attempt: what an earlier attempt left in the same folder does not count.
+
+    Args:
+        folder: The run's output folder.
+        configuration: What is expected in it.
+        run_number: Ordinal of the run, from 1.
+        before: The :func:`summary_mark` from before the attempt, or None.
+    """
+    if before is not None and list(before) == summary_mark(folder, configuration):
+        return Summary(problem='its summary is that of an earlier attempt')
+    return read_summary(folder, configuration, run_number)
+
+
 def handle_form(summary: Summary) -> dict[str, list[str]]:
     """Gives the values as an evaluation handle gets them: one-element lists of strings.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -128,7 +127,6 @@ def test_that_the_handle_finds_the_process_and_no_other(backend: LocalBackend, f
     pid, ticks = started.handle['pid'], started.handle['ticks']
     assert is_alive(pid, ticks)
     assert not is_alive(pid, '1')
-    assert started.handle['boot'] if sys.platform.startswith('linux') else True
 
 
 def test_that_a_machine_which_cannot_start_processes_is_told(

@@ -82,6 +82,28 @@ def test_that_replay_passes_over_what_makes_no_sense_and_tells_it() -> None:
     assert len(state.odd) == 2
 
 
+def test_that_an_adopted_attempt_belongs_to_its_last_heir_in_any_order() -> None:
+    told = [
+        ('a', event('claimed')),
+        ('a', event('running')),
+        ('b', event('adopted', generation=1)),
+        ('c', event('adopted', generation=2)),
+    ]
+    for order in (told, told[::-1]):
+        state = folded(*[(writer, one) for writer, one in order if writer != 'a'], *told[:2])
+        (attempt,) = state.runs['sim_1'].attempts
+        assert (attempt.owner, attempt.state) == ('c', State.RUNNING)
+
+
+def test_that_who_lost_an_attempt_to_an_heir_may_still_report_without_harm() -> None:
+    state = folded(
+        ('a', event('claimed')), ('b', event('adopted', generation=1)), ('b', event('ended', state='finished'))
+    )
+    state.fold('a', event('running'))
+    state.fold('a', event('ended', state='lost'))
+    assert state.state_of('sim_1') is State.FINISHED
+
+
 def test_that_events_of_later_versions_change_nothing() -> None:
     state = folded(('w', {'event': 'a-kind-to-come', 'run': 'sim_1'}))
     assert state.runs == {}
@@ -102,6 +124,9 @@ def journals(draw: st.DrawFn) -> dict[str, list[dict[str, Any]]]:
         steps = draw(st.sampled_from([1, 2, 3]))
         for kind in ('claimed', 'submitted', 'running')[:steps]:
             written[owner].append(event(kind, attempt=number, handle={'pid': number}))
+        heirs = draw(st.permutations([writer for writer in 'abc' if writer != owner]))
+        for generation, heir in enumerate(heirs[: draw(st.integers(0, 2))], 1):
+            written[heir].append(event('adopted', attempt=number, generation=generation))
         for writer in draw(st.lists(st.sampled_from('abc'), max_size=3, unique=True)):
             written[writer].append(event('ended', attempt=number, state=draw(ends), code=draw(st.integers(0, 3))))
     return written

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol
 
-from hpsearch.records import GpuLine, Placement, Run, Slot
+from hpsearch.records import GpuLine, Occupant, Placement, Run, Slot
 
 
 class Kind(Enum):
@@ -82,11 +82,32 @@ class Started:
 class Backend(Protocol):
     """A place where attempts execute."""
 
-    def open_slots(self, now: float) -> Placement:
-        """Slots that are free now, best first, and why the others are closed; ``now`` in monotonic seconds."""
+    def open_slots(self, now: float, others: Sequence[Occupant] = ()) -> Placement:
+        """Slots that are free now, best first, and why the others are closed.
+
+        Args:
+            now: Monotonic seconds.
+            others: Attempts of this search on this host that belong to other writers.
+        """
 
     def start(self, launches: Sequence[Launch], now: float) -> Sequence[Started]:
         """Start attempts, in one call where that is cheaper; one answer each, in order."""
+
+    def adopt(self, launch: Launch, handle: Mapping[str, Any], age: float, now: float) -> None:
+        """Hold an attempt that another writer started, as if it had been started here.
+
+        Args:
+            launch: The attempt, with the slot it is in.
+            handle: What :meth:`start` told of it then.
+            age: Seconds since it was started.
+            now: Monotonic seconds.
+        """
+
+    def forget(self, ident: str, now: float) -> None:
+        """Let go of an attempt that another writer has adopted."""
+
+    def is_running(self, handle: Mapping[str, Any]) -> bool:
+        """Whether an attempt with this handle, started on this host, still runs."""
 
     def states(self, now: float) -> Mapping[str, Status]:
         """What is known of every attempt this backend holds, by its id; one that ended is told once."""

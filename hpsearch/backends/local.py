@@ -10,6 +10,7 @@ import os
 import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from hpsearch.attempt import FENCED, LOCAL_SCRIPT, environment, exit_code, read_line
 from hpsearch.backends.base import Kind, Launch, Started, Status
@@ -17,18 +18,17 @@ from hpsearch.backends.slots import SlotSource
 from hpsearch.folder import SearchFolder
 from hpsearch.process import (
     NOT_OURS,
-    boot_id,
     group_is_alive,
     is_alive,
     marked_processes,
-    pid_namespace,
+    open_pidfd,
     reap,
     signal_group,
     signal_processes,
     spawn,
     start_ticks,
 )
-from hpsearch.records import GpuLine, Placement
+from hpsearch.records import GpuLine, Occupant, Placement
 from hpsearch.wakeup import Wakeup
 
 LEFTOVER_GRACE = 10.0
@@ -39,9 +39,17 @@ SWEEP_SHARE = 0.01
 
 
 @dataclass(slots=True)
-class _Child:
+class _Process:
+    """The process of one attempt: a child of ours, or one that was adopted and is known by its start ticks."""
+
     launch: Launch
     pid: int
+    ticks: str = ''
+    pidfd: int | None = None
+
+    @property
+    def is_child(self) -> bool:
+        return not self.ticks
 
 
 class _Leftover:
@@ -78,16 +86,16 @@ class LocalBackend:
         self._cwd = cwd
         self._slots = slots
         self._wakeup = wakeup
-        self._children: dict[str, _Child] = {}
+        self._processes: dict[str, _Process] = {}
         self._leftovers: list[_Leftover] = []
+        self._forgotten: list[int] = []
         self._ended_marks: set[tuple[str, str]] = set()
         self._next_sweep = 0.0
         self._inherited = dict(os.environ)
-        self._where = {'host': os.uname().nodename, 'boot': boot_id(), 'namespace': pid_namespace()}
 
-    def open_slots(self, now: float) -> Placement:
+    def open_slots(self, now: float, others: Sequence[Occupant] = ()) -> Placement:
         """What the slot source has."""
-        return self._slots.open_slots(now)
+        return self._slots.open_slots(now, others=others)
 
     def start(self, launches: Sequence[Launch], now: float) -> Sequence[Started]:
         """Start one process each."""
@@ -98,9 +106,9 @@ class LocalBackend:
             pid = self._spawn(launch)
         except OSError as error:
             return Started(launch.ident, None, problem=f'no process could be started: {error.strerror}')
-        self._children[launch.ident] = _Child(launch, pid)
+        self._processes[launch.ident] = _Process(launch, pid)
         self._slots.taken(launch.ident, launch.slot, pid, now)
-        return Started(launch.ident, {**self._where, 'pid': pid, 'ticks': start_ticks(pid)})
+        return Started(launch.ident, {'pid': pid, 'ticks': start_ticks(pid)})
 
     def _spawn(self, launch: Launch) -> int:
         run = launch.run
@@ -109,19 +117,48 @@ class LocalBackend:
         argv = ('/bin/sh', '-c', LOCAL_SCRIPT, 'hpsearch', paths.folder, launch.ident, self._cwd, *run.argv)
         return spawn(argv, {**self._inherited, **extra}, paths.stdout, paths.stderr)
 
+    def adopt(self, launch: Launch, handle: Mapping[str, Any], age: float, now: float) -> None:
+        """Watch a process that is no child of ours; its end is known by its exit record."""
+        process = _Process(launch, int(handle['pid']), str(handle['ticks']), open_pidfd(int(handle['pid'])))
+        self._processes[launch.ident] = process
+        self._slots.taken(launch.ident, launch.slot, process.pid, now - age)
+        if process.pidfd is not None:
+            self._wakeup.watch(process.pidfd)
+
+    def forget(self, ident: str, now: float) -> None:
+        """Let go; a child of ours is still waited for, so that it leaves no zombie."""
+        process = self._processes.pop(ident, None)
+        if process is None:
+            return
+        self._slots.freed(ident, now)
+        self._unwatch(process)
+        if process.is_child:
+            self._forgotten.append(process.pid)
+
+    def is_running(self, handle: Mapping[str, Any]) -> bool:
+        """By pid and start ticks."""
+        return is_alive(int(handle.get('pid', 0)), str(handle.get('ticks', '')))
+
+    def _unwatch(self, process: _Process) -> None:
+        if process.pidfd is not None:
+            self._wakeup.unwatch(process.pidfd)
+            os.close(process.pidfd)
+
     def states(self, now: float) -> Mapping[str, Status]:
         """Every attempt that was started here; an ended one is told once and then forgotten."""
         self._tend_leftovers(now)
-        return {ident: self._state(ident, child, now) for ident, child in list(self._children.items())}
+        self._forgotten = [pid for pid in self._forgotten if reap(pid) is None]
+        return {ident: self._state(ident, process, now) for ident, process in list(self._processes.items())}
 
-    def _state(self, ident: str, child: _Child, now: float) -> Status:
-        code = reap(child.pid)
+    def _state(self, ident: str, process: _Process, now: float) -> Status:
+        code = reap(process.pid) if process.is_child else _status_of_adopted(process)
         if code is None:
-            return Status(Kind.RUNNING, detail=f'pid {child.pid}')
-        del self._children[ident]
+            return Status(Kind.RUNNING, detail=f'pid {process.pid}')
+        del self._processes[ident]
+        self._unwatch(process)
         peak = self._slots.freed(ident, now)
-        left = self._look_for_leftovers(child, now)
-        return self._ended(child.launch, code, peak, left)
+        left = self._look_for_leftovers(process, now)
+        return self._ended(process.launch, code, peak, left)
 
     def _ended(self, launch: Launch, code: int, peak: int | None, left: bool) -> Status:
         paths = self._folder.attempt(launch.run.name, launch.number)
@@ -129,14 +166,14 @@ class LocalBackend:
             return Status(Kind.ENDED, code=None, cause='fenced', detail='the start fence could not be passed')
         if code < 0:
             recorded = exit_code(paths)
-            killed = 'the whole process group was killed'
+            killed = '' if code == NOT_OURS else 'the whole process group was killed'
             return Status(Kind.ENDED, _raw(code) if recorded is None else recorded, '', killed, peak)
         detail = 'it left processes behind, which were stopped' if left else ''
         return Status(Kind.ENDED, code, '', detail, peak)
 
-    def _look_for_leftovers(self, child: _Child, now: float) -> bool:
-        group = child.pid
-        self._ended_marks.add(_mark(child.launch))
+    def _look_for_leftovers(self, process: _Process, now: float) -> bool:
+        group = process.pid
+        self._ended_marks.add(_mark(process.launch))
         if not group_is_alive(group):
             return False
         signal_group(group, signal.SIGTERM)
@@ -171,11 +208,11 @@ class LocalBackend:
     def cancel(self, idents: Sequence[str], *, force: bool) -> None:
         """TERM to the process group (KILL with ``force``), and to descendants that left it."""
         number = signal.SIGKILL if force else signal.SIGTERM
-        children = [self._children[ident] for ident in idents if ident in self._children]
-        groups = {child.pid for child in children}
+        processes = [self._processes[ident] for ident in idents if ident in self._processes]
+        groups = {process.pid for process in processes}
         for group in groups:
             signal_group(group, number)
-        marks = {_mark(child.launch) for child in children}
+        marks = {_mark(process.launch) for process in processes}
         strays = self._marked(marks) if marks else []
         signal_processes((pid for pid in strays if _group_of(pid) not in groups), number)
 
@@ -194,6 +231,10 @@ class LocalBackend:
         for leftover in self._leftovers:
             leftover.kill()
         self._slots.close()
+
+
+def _status_of_adopted(process: _Process) -> int | None:
+    return None if is_alive(process.pid, process.ticks) else NOT_OURS
 
 
 def _mark(launch: Launch) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from hpsearch.records import Gpu, GpuLine, GpuPolicy, Occupant, Placement, Readi
 class SlotSource(Protocol):
     """Gives slots for attempts that are known by their ids."""
 
-    def open_slots(self, now: float) -> Placement:
+    def open_slots(self, now: float, *, others: Sequence[Occupant] = ()) -> Placement:
         """Free slots and why the others are closed."""
 
     def taken(self, ident: str, slot: Slot, group: int, now: float) -> None:
@@ -41,7 +41,7 @@ class FixedSlots:
         self._count = count
         self._taken: set[str] = set()
 
-    def open_slots(self, now: float) -> Placement:
+    def open_slots(self, now: float, *, others: Sequence[Occupant] = ()) -> Placement:
         """As many as are not taken."""
         return Placement(slots=(Slot(),) * (self._count - len(self._taken)))
 
@@ -82,7 +82,7 @@ class GpuSlots:
         self._peaks: dict[str, int] = {}
         self._ended_peaks: list[int] = []
 
-    def open_slots(self, now: float) -> Placement:
+    def open_slots(self, now: float, *, others: Sequence[Occupant] = ()) -> Placement:
         """What placement says of the latest readings."""
         self._measure()
         need = predict_need(self._ended_peaks)

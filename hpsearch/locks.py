@@ -1,0 +1,66 @@
+"""The lock under which all dispatchers of a search on this host place runs.
+
+It lies on this host, never on a shared file system, and only keeps two dispatchers from choosing the same GPU at the
+same moment; that no attempt starts twice does not depend on it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+from hpsearch.folder import SearchFolder
+
+PATIENCE = 1.0
+"""Seconds to wait for another dispatcher that is placing runs."""
+
+_PAUSE = 0.005
+
+
+def placement_lock(folder: SearchFolder) -> Callable[[], AbstractContextManager[bool]]:
+    """A lock to be held while runs are placed; entering it tells whether it was had in time.
+
+    Raises:
+        OSError: The lock file cannot be made, or belongs to somebody else.
+    """
+    handle = os.open(_path(folder), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+
+    @contextmanager
+    def hold() -> Iterator[bool]:
+        if not _take(handle):
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            fcntl.flock(handle, fcntl.LOCK_UN)
+
+    return hold
+
+
+def _path(folder: SearchFolder) -> str:
+    place = os.path.join(tempfile.gettempdir(), f'hpsearch-{os.getuid()}')
+    os.makedirs(place, mode=0o700, exist_ok=True)
+    facts = os.lstat(place)
+    if facts.st_uid != os.getuid() or not os.path.isdir(place) or os.path.islink(place):
+        raise PermissionError(1, f'{place} belongs to somebody else')
+    name = hashlib.sha256(os.fsencode(os.path.realpath(folder.path))).hexdigest()[:24]
+    return os.path.join(place, f'{name}.lock')
+
+
+def _take(handle: int) -> bool:
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                return False
+            time.sleep(_PAUSE)
+        else:
+            return True

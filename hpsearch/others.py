@@ -1,0 +1,195 @@
+"""The other writers of a search: what they report, and the attempts they no longer look after."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hpsearch.attempt import Fence, exit_code, read_fence, read_line
+from hpsearch.folder import AttemptPaths, SearchFolder
+from hpsearch.journal import JournalReader
+from hpsearch.records import Occupant
+from hpsearch.states import ACTIVE, Attempt, Event, SearchState, State
+from hpsearch.takeover import Action, Evidence, Life, Relation, decide
+from hpsearch.writers import Writers
+
+LOOK_INTERVAL = 2.0
+"""Seconds between two looks at the attempts of others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Abandoned:
+    """An attempt of another writer, and what is to be done with it.
+
+    Attributes:
+        attempt: As the journals tell it.
+        action: What is to be done.
+        code: Its exit record, where there is one.
+        handle: What the backend knows its process by, where it runs on this host.
+        ident: What stands in its start fence; empty when it was not started.
+        cause: Why it was interrupted, in one word, where it was.
+        age: Seconds since it was started, as far as that can be told.
+    """
+
+    attempt: Attempt
+    action: Action
+    code: int | None
+    handle: Mapping[str, Any]
+    ident: str
+    cause: str
+    age: float
+
+
+class Others:
+    """Reads what other writers report, and finds what they left behind.
+
+    Args:
+        folder: The search.
+        own: Name of our writer.
+        reader: Has read all journals up to now.
+        state: The fold of them.
+        writers: Who of them is alive.
+        is_running: Asks the backend for a process of this host.
+        wall: Seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        *,
+        folder: SearchFolder,
+        own: str,
+        reader: JournalReader,
+        state: SearchState,
+        writers: Writers,
+        is_running: Callable[[Mapping[str, Any]], bool],
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._folder = folder
+        self._own = own
+        self._reader = reader
+        self._state = state
+        self._writers = writers
+        self._is_running = is_running
+        self._wall = wall
+        self._active = {name for name in state.runs if self._is_theirs(name)}
+        self._claims: dict[tuple[str, int], str] = {}
+        self._unknown: set[str] = set()
+        self._next_look = float('-inf')
+
+    def news(self) -> Iterator[tuple[str, Event]]:
+        """What they reported since the last call; :meth:`note` must be told of each after it was folded.
+
+        Raises:
+            JournalError: A journal cannot be read.
+        """
+        return self._reader.news(skip=self._own)
+
+    def note(self, run: str) -> None:
+        """Something happened to a run."""
+        if self._is_theirs(run):
+            self._active.add(run)
+        else:
+            self._active.discard(run)
+            self._unknown.discard(run)
+
+    def note_claim(self, run: str, number: int) -> None:
+        """An attempt is claimed by somebody; its event may still be on its way, or never come."""
+        if not self._is_known(run, number):
+            self._claims[run, number] = read_line(self._folder.attempt(run, number).claim)
+
+    def _is_known(self, run: str, number: int) -> bool:
+        history = self._state.runs.get(run)
+        return history is not None and number in history.by_number
+
+    def _is_theirs(self, run: str) -> bool:
+        history = self._state.runs.get(run)
+        last = history.last if history else None
+        return last is not None and last.state in ACTIVE and last.owner != self._own
+
+    @property
+    def unknown(self) -> frozenset[str]:
+        """Runs that may still be under way where nobody can be asked."""
+        return frozenset(self._unknown)
+
+    @property
+    def are_worth_waiting_for(self) -> bool:
+        """Whether something of theirs may still end."""
+        return bool(self._active - self._unknown) or bool(self._claims)
+
+    def occupants(self, now: float) -> list[Occupant]:
+        """Their attempts on GPUs of this host, for placement; ``now`` in monotonic seconds."""
+        found = []
+        for run in self._active:
+            last = self._state.runs[run].last
+            if last is not None and last.gpus and self._relation(last) is Relation.SAME:
+                found.append(Occupant(last.gpus, now - max(0.0, self._wall() - (last.claimed_at or 0.0))))
+        return found
+
+    def _header(self, writer: str) -> Mapping[str, Any]:
+        return self._reader.headers.get(writer, {})
+
+    def _relation(self, attempt: Attempt) -> Relation:
+        return self._writers.relation(self._header(attempt.owner))
+
+    def abandoned(self, now: float, *, may_judge: bool) -> Iterator[Abandoned]:
+        """What is to be done with attempts of writers who do not look after them, a look every two seconds.
+
+        Args:
+            now: Monotonic seconds.
+            may_judge: Whether we can write ourselves.
+
+        Raises:
+            OSError: The evidence cannot be read.
+        """
+        if now < self._next_look:
+            return
+        self._next_look = now + LOOK_INTERVAL
+        self._claims = {key: owner for key, owner in self._claims.items() if not self._is_known(*key)}
+        attempts = [last for run in sorted(self._active) if (last := self._state.runs[run].last) is not None]
+        attempts += [Attempt(*key, State.CLAIMED, owner=owner) for key, owner in self._claims.items()]
+        for attempt in attempts:
+            found = self._look_at(attempt, now, may_judge)
+            if found.action is Action.UNKNOWN:
+                self._unknown.add(attempt.run)
+            elif found.action is not Action.LEAVE:
+                self._claims.pop((attempt.run, attempt.number), None)
+                yield found
+
+    def _look_at(self, attempt: Attempt, now: float, may_judge: bool) -> Abandoned:
+        header = self._header(attempt.owner)
+        is_closed = attempt.owner in self._reader.closed
+        life = self._writers.life(attempt.owner, header, is_closed=is_closed, now=now, may_judge=may_judge)
+        if life is Life.ALIVE:
+            return Abandoned(attempt, Action.LEAVE, None, {}, '', '', 0.0)
+        relation = self._relation(attempt)
+        paths = self._folder.attempt(attempt.run, attempt.number)
+        fence = read_fence(paths)
+        handle = _handle(attempt, fence)
+        # The process is looked at before the record: it writes the record before it ends.
+        is_running = relation is Relation.SAME and bool(handle) and self._is_running(handle)
+        code = exit_code(paths)
+        evidence = Evidence(code is not None, bool(fence.ident), is_running)
+        action = decide(life, relation, evidence)
+        return Abandoned(attempt, action, code, handle, fence.ident, _CAUSES.get(relation, ''), _age(paths))
+
+
+_CAUSES = {Relation.REBOOTED: 'reboot', Relation.DECLARED_DEAD: 'host_dead'}
+
+
+def _handle(attempt: Attempt, fence: Fence) -> Mapping[str, Any]:
+    if fence.pid:
+        return {'pid': fence.pid, 'ticks': fence.ticks}
+    return attempt.handle or {}
+
+
+def _age(paths: AttemptPaths) -> float:
+    """Seconds between the start of an attempt and its end (or now), by the clock of the file system."""
+    try:
+        begin = os.stat(paths.started).st_mtime
+        end = os.stat(paths.exit).st_mtime if os.path.exists(paths.exit) else time.time()
+    except OSError:
+        return 0.0
+    return max(0.0, end - begin)

@@ -1,0 +1,89 @@
+"""Ending a search from another terminal or host."""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import time
+from collections.abc import Callable, Iterator
+
+from hpsearch import writers
+from hpsearch.conduct import check_owner, end_runs, merged_options, own_journal
+from hpsearch.folder import SearchFolder
+from hpsearch.journal import JournalReader
+from hpsearch.process import is_alive
+from hpsearch.states import ACTIVE, SearchState
+from hpsearch.takeover import Life, Relation
+
+LOOK = 0.2
+"""Seconds between two looks whether a dispatcher has left."""
+
+
+def stop_search(args: argparse.Namespace, sleep: Callable[[float], None] = time.sleep) -> Iterator[str]:
+    """Ask every dispatcher of a search to stop; where none is alive, end its runs here.
+
+    Args:
+        args: ``dir``, ``drain`` and ``trust``.
+        sleep: Waits.
+
+    Yields:
+        What happens, in sentences.
+
+    Raises:
+        HpsearchError: It is no search, or belongs to somebody else.
+    """
+    folder = SearchFolder(args.dir)
+    info = folder.read_info()
+    check_owner(folder, trust=args.trust)
+    host = writers.this_host()
+    reader, state = JournalReader(folder), SearchState()
+    state.replay(reader.news())
+    here, elsewhere = _at_work(folder, reader, host)
+    if here or elsewhere:
+        with own_journal(folder, host) as journal:
+            journal.append({'event': 'stop', 'id': secrets.token_hex(8), 'drain': args.drain, 'at': time.time()})
+            journal.sync()
+    yield from _tell_asked(here, elsewhere)
+    while any(_is_at_work_here(reader, writer) for writer in here):
+        sleep(LOOK)
+    if here:
+        yield 'stopped' if not args.drain else 'drained'
+    if not here and not elsewhere:
+        yield from _end_here(folder, state, merged_options(info, argparse.Namespace(quiet=True)), args.drain)
+
+
+def _at_work(folder: SearchFolder, reader: JournalReader, host: writers.Host) -> tuple[list[str], list[str]]:
+    """Dispatchers that are alive on this host, and those elsewhere that may be."""
+    look = writers.Writers(folder, host)
+    here: list[str] = []
+    elsewhere: list[str] = []
+    for writer, header in reader.headers.items():
+        is_closed = writer in reader.closed
+        life = look.life(writer, header, is_closed=is_closed, now=time.monotonic(), may_judge=False)
+        if life is not Life.DEAD:
+            (here if look.relation(header) is Relation.SAME else elsewhere).append(writer)
+    return here, elsewhere
+
+
+def _is_at_work_here(reader: JournalReader, writer: str) -> bool:
+    header = reader.headers[writer]
+    return is_alive(int(header['pid']), str(header['ticks']))
+
+
+def _tell_asked(here: list[str], elsewhere: list[str]) -> Iterator[str]:
+    if here:
+        yield f'asked {len(here)} hpsearch on this host to stop; waiting for it to leave (Ctrl-C only ends the waiting)'
+    for writer in elsewhere:
+        yield f'asked {writer}, on another host, to stop: if it is alive, it will'
+
+
+def _end_here(folder: SearchFolder, state: SearchState, options: argparse.Namespace, drain: bool) -> Iterator[str]:
+    active = [name for name, history in state.runs.items() if history.state in ACTIVE]
+    if not active:
+        yield 'nothing runs, and no hpsearch works on it'
+    elif drain:
+        yield f'no hpsearch works on it: the {len(active)} runs that are under way end by themselves'
+    else:
+        yield f'no hpsearch works on it: ending its {len(active)} runs here'
+        left = end_runs(folder, options).outcome.unknown
+        yield f'not reached, on other hosts: {", ".join(sorted(left))}' if left else 'stopped'

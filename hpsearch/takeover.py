@@ -1,0 +1,87 @@
+"""What to do with an attempt whose writer does not look after it any more. Pure: evidence in, action out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Life(Enum):
+    """What is known of a writer."""
+
+    ALIVE = 'alive'
+    """Its process runs, or its counter moves, or not enough looks were taken to say otherwise."""
+    STALE = 'stale'
+    """It showed no life for a while; it may wake up."""
+    DEAD = 'dead'
+    """It cannot come back."""
+
+
+class Relation(Enum):
+    """How the host of another writer relates to ours."""
+
+    SAME = 'same'
+    """Its processes can be asked."""
+    REBOOTED = 'rebooted'
+    """The same machine before a reboot: none of its processes lives."""
+    DECLARED_DEAD = 'declared dead'
+    """The user said so."""
+    OTHER = 'other'
+    """Its processes cannot be asked from here."""
+
+
+class Action(Enum):
+    """What is done with an attempt of another writer."""
+
+    LEAVE = 'leave'
+    """Its writer looks after it."""
+    TAKE_END = 'take the end'
+    """It ended and left a record."""
+    ADOPT = 'adopt'
+    """It runs on this host: watch it in place of its writer."""
+    FENCE = 'fence'
+    """It was not started: make sure it never will be, then plan the run again."""
+    LOST = 'lost'
+    """It ran on this host, is gone, and left no record."""
+    INTERRUPTED = 'interrupted'
+    """It was ended together with its host."""
+    UNKNOWN = 'unknown'
+    """It may still run where nobody can be asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is found of an attempt.
+
+    Attributes:
+        has_record: Whether its exit record is whole.
+        is_started: Whether its start fence was passed.
+        is_running: Whether its process runs; meaningful on the same host only, looked at before the record.
+    """
+
+    has_record: bool
+    is_started: bool
+    is_running: bool
+
+
+def decide(life: Life, relation: Relation, evidence: Evidence) -> Action:
+    """Say what is to be done.
+
+    Args:
+        life: What is known of the attempt's writer.
+        relation: How the host of that writer relates to ours.
+        evidence: What is found of the attempt.
+    """
+    if life is Life.ALIVE:
+        return Action.LEAVE
+    if evidence.has_record:
+        return Action.TAKE_END
+    if not evidence.is_started:
+        return Action.FENCE
+    match relation:
+        case Relation.SAME:
+            return Action.ADOPT if evidence.is_running else Action.LOST
+        case Relation.REBOOTED | Relation.DECLARED_DEAD:
+            return Action.INTERRUPTED
+        case Relation.OTHER:
+            return Action.UNKNOWN

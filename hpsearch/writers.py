@@ -1,0 +1,172 @@
+"""Who else works on a search, and who of them is still alive.
+
+A writer on this host is alive while its process is. Of a writer elsewhere only the counter it shows is known: it is
+stale after several spaced looks at an unchanged counter, timed by our own monotonic clock, and never because of one
+look, of a time stamp, or of our own pauses.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hpsearch.folder import SearchFolder
+from hpsearch.process import boot_id, is_alive, pid_namespace
+from hpsearch.takeover import Life, Relation
+
+LOOKS = 6
+"""Looks at an unchanged counter after which a writer is stale."""
+
+SPACING = 10.0
+"""Seconds between two looks that count, at least."""
+
+LARGEST_GAP = 30.0
+"""Seconds between two looks after which our own count starts again: we may have been asleep ourselves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What tells one host, in one boot, as seen from one pid namespace, from all others.
+
+    Attributes:
+        name: Host name.
+        machine: The machine id of the system, empty where there is none.
+        boot: Boot id, empty where there is none.
+        namespace: Pid namespace, empty where there is none.
+    """
+
+    name: str
+    machine: str
+    boot: str
+    namespace: str
+
+    def as_header(self) -> dict[str, str]:
+        """As the header line of a journal has it."""
+        return {'host': self.name, 'machine': self.machine, 'boot': self.boot, 'namespace': self.namespace}
+
+
+def this_host() -> Host:
+    """The host this process is on."""
+    return Host(socket.gethostname(), _machine_id(), boot_id(), pid_namespace())
+
+
+def _machine_id() -> str:
+    try:
+        return Path('/etc/machine-id').read_text().strip()
+    except OSError:
+        return ''
+
+
+def host_of(header: Mapping[str, Any]) -> Host:
+    """The host a journal was written on."""
+    return Host(*(str(header.get(name, '')) for name in ('host', 'machine', 'boot', 'namespace')))
+
+
+def relation(theirs: Host, ours: Host, declared_dead: Collection[str] = ()) -> Relation:
+    """How their host relates to ours.
+
+    Args:
+        declared_dead: Names of hosts that the user said are dead.
+    """
+    if theirs == ours:
+        return Relation.SAME
+    if theirs.name in declared_dead:
+        return Relation.DECLARED_DEAD
+    is_this_machine = theirs.machine and (theirs.name, theirs.machine) == (ours.name, ours.machine)
+    if is_this_machine and theirs.boot and ours.boot and theirs.boot != ours.boot:
+        return Relation.REBOOTED
+    return Relation.OTHER
+
+
+@dataclass(slots=True)
+class _Counter:
+    """Looks at the counter of one writer."""
+
+    beat: int | None
+    counted_at: float
+    seen_at: float
+    looks: int = 0
+
+    def look(self, beat: int | None, now: float) -> bool:
+        """Take one look; says whether the writer is stale."""
+        if beat != self.beat or now - self.seen_at > LARGEST_GAP:
+            self.beat, self.counted_at, self.looks = beat, now, 0
+        elif now - self.counted_at >= SPACING:
+            self.counted_at, self.looks = now, self.looks + 1
+        self.seen_at = now
+        return self.looks >= LOOKS
+
+
+class Writers:
+    """The other writers of a search.
+
+    Args:
+        folder: The search.
+        ours: This host.
+        declared_dead: Names of hosts that the user said are dead.
+    """
+
+    def __init__(self, folder: SearchFolder, ours: Host, declared_dead: Collection[str] = ()) -> None:
+        self._folder = folder
+        self._ours = ours
+        self._declared_dead = frozenset(declared_dead)
+        self._counters: dict[str, _Counter] = {}
+        self._dead: set[str] = set()
+
+    def relation(self, header: Mapping[str, Any]) -> Relation:
+        """How the host of a writer relates to ours."""
+        return relation(host_of(header), self._ours, self._declared_dead)
+
+    def life(self, writer: str, header: Mapping[str, Any], *, is_closed: bool, now: float, may_judge: bool) -> Life:
+        """What is known of a writer now.
+
+        Args:
+            writer: Its name.
+            header: The header of its journal; empty when its journal has none yet.
+            is_closed: Whether its journal says that it left.
+            now: Our monotonic clock, in seconds.
+            may_judge: Whether we can write ourselves; who cannot declares nobody stale.
+        """
+        if is_closed or writer in self._dead:
+            return Life.DEAD
+        if self._is_surely_dead(header):
+            self._dead.add(writer)
+            return Life.DEAD
+        is_stale = self._look(writer, now)
+        return Life.STALE if is_stale and may_judge else Life.ALIVE
+
+    def _is_surely_dead(self, header: Mapping[str, Any]) -> bool:
+        match self.relation(header):
+            case Relation.SAME:
+                return not is_alive(int(header.get('pid', 0)), str(header.get('ticks', '')))
+            case Relation.REBOOTED | Relation.DECLARED_DEAD:
+                return True
+            case _:
+                return False
+
+    def _look(self, writer: str, now: float) -> bool:
+        beat = read_beat(self._folder, writer)
+        counter = self._counters.get(writer)
+        if counter is None:
+            self._counters[writer] = _Counter(beat, now, now)
+            return False
+        return counter.look(beat, now)
+
+
+def read_news(folder: SearchFolder, writer: str) -> dict[str, Any]:
+    """What a writer last told of itself; empty when there is nothing to read."""
+    try:
+        news = json.loads((folder.journal_dir / f'{writer}.alive').read_text(encoding='utf-8'))
+    except (OSError, ValueError):
+        return {}
+    return news if isinstance(news, dict) else {}
+
+
+def read_beat(folder: SearchFolder, writer: str) -> int | None:
+    """The counter of a writer; None when it cannot be read."""
+    beat = read_news(folder, writer).get('beat')
+    return beat if isinstance(beat, int) else None

@@ -1,0 +1,124 @@
+"""Who is alive, and what becomes of the attempts of those who are not: stepped time, no sleeping."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hpsearch.folder import SearchFolder
+from hpsearch.process import start_ticks
+from hpsearch.takeover import Action, Evidence, Life, Relation, decide
+from hpsearch.writers import LARGEST_GAP, LOOKS, SPACING, Host, Writers, relation, this_host
+
+OURS = Host('here', 'machine', 'boot-2', 'pid:[1]')
+
+
+@pytest.mark.parametrize(
+    ('theirs', 'expected'),
+    [
+        (OURS, Relation.SAME),
+        (Host('here', 'machine', 'boot-1', 'pid:[1]'), Relation.REBOOTED),
+        (Host('here', '', 'boot-1', 'pid:[1]'), Relation.OTHER),
+        (Host('here', 'machine', 'boot-2', 'pid:[2]'), Relation.OTHER),
+        (Host('there', 'machine', 'boot-1', 'pid:[1]'), Relation.OTHER),
+        (Host('gone', 'm', 'b', 'n'), Relation.DECLARED_DEAD),
+    ],
+)
+def test_that_only_a_host_whose_processes_can_be_asked_is_the_same(theirs: Host, expected: Relation) -> None:
+    assert relation(theirs, OURS, ['gone']) is expected
+
+
+@pytest.mark.parametrize(
+    ('life', 'where', 'record', 'started', 'running', 'action'),
+    [
+        (Life.ALIVE, Relation.SAME, True, True, False, Action.LEAVE),
+        (Life.ALIVE, Relation.OTHER, False, False, False, Action.LEAVE),
+        (Life.DEAD, Relation.SAME, True, True, False, Action.TAKE_END),
+        (Life.STALE, Relation.OTHER, True, True, False, Action.TAKE_END),
+        (Life.DEAD, Relation.SAME, False, True, True, Action.ADOPT),
+        (Life.STALE, Relation.SAME, False, True, True, Action.ADOPT),
+        (Life.DEAD, Relation.SAME, False, True, False, Action.LOST),
+        (Life.DEAD, Relation.SAME, False, False, False, Action.FENCE),
+        (Life.STALE, Relation.OTHER, False, False, False, Action.FENCE),
+        (Life.STALE, Relation.OTHER, False, True, False, Action.UNKNOWN),
+        (Life.DEAD, Relation.OTHER, False, True, False, Action.UNKNOWN),
+        (Life.DEAD, Relation.REBOOTED, False, True, False, Action.INTERRUPTED),
+        (Life.DEAD, Relation.DECLARED_DEAD, False, True, False, Action.INTERRUPTED),
+        (Life.DEAD, Relation.DECLARED_DEAD, True, True, False, Action.TAKE_END),
+    ],
+)
+def test_that_evidence_decides_what_becomes_of_an_attempt(
+    life: Life, where: Relation, record: bool, started: bool, running: bool, action: Action
+) -> None:
+    assert decide(life, where, Evidence(record, started, running)) is action
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> SearchFolder:
+    (tmp_path / 'journal').mkdir()
+    return SearchFolder(tmp_path)
+
+
+def beat(folder: SearchFolder, number: int) -> None:
+    (folder.journal_dir / 'w.alive').write_text(json.dumps({'beat': number}))
+
+
+ELSEWHERE: dict[str, Any] = {'host': 'there', 'machine': 'm', 'boot': 'b', 'namespace': 'n', 'pid': 1, 'ticks': '1'}
+
+
+def look(writers: Writers, now: float, header: dict[str, Any] = ELSEWHERE, **options: Any) -> Life:
+    return writers.life('w', header, is_closed=False, now=now, may_judge=True, **options)
+
+
+def test_that_a_writer_elsewhere_is_stale_only_after_several_spaced_looks(folder: SearchFolder) -> None:
+    writers = Writers(folder, OURS)
+    beat(folder, 1)
+    lives = [look(writers, step * SPACING) for step in range(LOOKS + 1)]
+    assert lives == [Life.ALIVE] * LOOKS + [Life.STALE]
+
+
+def test_that_many_looks_at_once_count_as_one(folder: SearchFolder) -> None:
+    writers = Writers(folder, OURS)
+    beat(folder, 1)
+    assert {look(writers, step * 0.1) for step in range(200)} == {Life.ALIVE}
+
+
+def test_that_a_counter_that_moves_starts_the_count_again(folder: SearchFolder) -> None:
+    writers = Writers(folder, OURS)
+    for step in range(3 * LOOKS):
+        beat(folder, step // 3)
+        assert look(writers, step * SPACING) is Life.ALIVE
+
+
+def test_that_our_own_pause_starts_the_count_again(folder: SearchFolder) -> None:
+    writers = Writers(folder, OURS)
+    beat(folder, 1)
+    for step in range(LOOKS):
+        look(writers, step * SPACING)
+    late = LOOKS * SPACING + LARGEST_GAP + 1
+    assert look(writers, late) is Life.ALIVE
+    assert look(writers, late + SPACING) is Life.ALIVE
+
+
+def test_that_who_cannot_write_declares_nobody_stale(folder: SearchFolder) -> None:
+    writers = Writers(folder, OURS)
+    for step in range(3 * LOOKS):
+        life = writers.life('w', ELSEWHERE, is_closed=False, now=step * SPACING, may_judge=False)
+        assert life is Life.ALIVE
+
+
+def test_that_a_process_of_this_host_is_asked_itself(folder: SearchFolder) -> None:
+    ours = this_host()
+    writers = Writers(folder, ours)
+    me = {**ours.as_header(), 'pid': os.getpid(), 'ticks': start_ticks(os.getpid())}
+    assert look(writers, 0.0, me) is Life.ALIVE
+    reused = {**me, 'ticks': '1'}
+    assert look(writers, 0.0, reused) is Life.DEAD
+
+
+def test_that_a_writer_which_left_is_dead(folder: SearchFolder) -> None:
+    assert Writers(folder, OURS).life('w', ELSEWHERE, is_closed=True, now=0, may_judge=True) is Life.DEAD
