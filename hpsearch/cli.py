@@ -90,7 +90,7 @@ def _end(conducted: Conducted, *, quiet: bool) -> int:
 
 def _show_end(conducted: Conducted) -> None:
     from hpsearch.showing import best_columns, ending_lines
-    from hpsearch.view import print_table
+    from hpsearch.table import print_table
 
     columns, rows = best_columns(conducted)
     if rows:

@@ -12,6 +12,7 @@ from typing import Any
 
 from hpsearch.command import plain
 from hpsearch.errors import ConfigError
+from hpsearch.oom import problem_of
 from hpsearch.records import Condition, Configuration, Constraint, Grid, Value
 from hpsearch.source import YAML_SUFFIXES, Source, closest, one_line, parse_yaml, read_source, read_yaml_file
 from hpsearch.space import Not
@@ -243,9 +244,18 @@ def _checked(checks: _Checks) -> Configuration:
         performance_key=_performance_key(checks, keywords),
         performance_ascending=checks.flag('performance_sort_asc'),
         resumable=checks.flag('resumable'),
-        oom_patterns=checks.texts('oom_patterns'),
+        oom_patterns=_oom_patterns(checks),
         job_prologue=checks.text('job_prologue') or '',
     )
+
+
+def _oom_patterns(checks: _Checks) -> list[str]:
+    patterns = list(checks.texts('oom_patterns'))
+    for pattern in patterns:
+        wrong = problem_of(pattern)
+        if wrong:
+            checks.problems.append(f'_OOM_PATTERNS: {pattern!r} is no regular expression: {wrong}.')
+    return patterns
 
 
 def _out_arg(checks: _Checks) -> str | None:

@@ -21,13 +21,15 @@ from hpsearch.command import shell_line
 from hpsearch.errors import JournalError
 from hpsearch.folder import SearchFolder
 from hpsearch.follow import Follower
+from hpsearch.host_memory import kernel_oom_kills
 from hpsearch.journal import Journal
+from hpsearch.oom import GPU_OOM, HOST_OOM, out_of_memory
 from hpsearch.others import Abandoned, Others
 from hpsearch.outcome import Verdict, failure_signature, judge, same_failure
 from hpsearch.progress import Progress
-from hpsearch.records import Configuration, Run, Slot, Snapshot, Summary
+from hpsearch.records import NO_DEMAND, Configuration, Demand, Occupant, Placement, Run, Slot, Snapshot, Summary
 from hpsearch.results import ResultsView, Row, row_of
-from hpsearch.retries import RetryPolicy, again
+from hpsearch.retries import RetryPolicy, again, demand_of, had_most_room
 from hpsearch.states import ACTIVE, SearchState, State
 from hpsearch.summary import read_attempt_summary, summary_mark
 from hpsearch.takeover import Action
@@ -46,7 +48,7 @@ PAUSE = 5.0
 GAP = 5.0
 """Seconds since the last round after which we may have been asleep: others are listened to before anything else."""
 
-NEVER_STARTED = ('abandoned', 'fenced', 'start')
+NEVER_STARTED = ('abandoned', 'fenced', 'start', 'impossible')
 """Causes of attempts whose script never ran: they leave no logs and no summary."""
 
 BEAT_INTERVAL = 10.0
@@ -97,6 +99,23 @@ class Stop(IntEnum):
     """Runs were asked to end."""
     KILL = 3
     """Runs were ended."""
+
+
+@dataclass(slots=True)
+class _Stopping:
+    """What was asked for and what was done about it.
+
+    Attributes:
+        done: How far the stop has gone.
+        asked: How far it shall go.
+        why: Why, in words.
+        kill_at: When the grace of the runs is over, in monotonic seconds.
+    """
+
+    done: Stop = Stop.NO
+    asked: Stop = Stop.NO
+    why: str = ''
+    kill_at: float = 0.0
 
 
 @dataclass(slots=True)
@@ -217,6 +236,7 @@ class Dispatcher:
         self.folder = folder
         self.configuration = configuration
         self.backlog = Backlog(runs)
+        self._demanding: list[Run] = []
         self.state = state
         self.journal = journal
         self.backend = backend
@@ -232,17 +252,14 @@ class Dispatcher:
         self._wall = wall
         self._active: dict[str, Active] = {}
         self._endings: list[Ending] = []
-        self._stop = Stop.NO
-        self._stop_reason = ''
-        self._asked = Stop.NO
-        self._asked_why = ''
-        self._kill_at = 0.0
+        self._stopping = _Stopping()
         self._paused_until = 0.0
         self._waiting = ''
         self._failures: list[str | None] = []
         self._first_failed: Run | None = None
         self._failed_fast = ''
         self._can_write = True
+        self._kills = kernel_oom_kills()
         self._last_round = clock()
         self._shown = self._listened = self._synced = self._beaten = float('-inf')
 
@@ -255,7 +272,7 @@ class Dispatcher:
         self.journal.flush()
         self.journal.sync()
         self._show(self._clock(), changed=True, now_or_never=True)
-        interrupted = self._stop is not Stop.NO and not self._failed_fast
+        interrupted = self._stopping.done is not Stop.NO and not self._failed_fast
         return Outcome(interrupted, self._failed_fast, self._first_failed, self.others.unknown)
 
     def _step(self, now: float) -> bool:
@@ -275,9 +292,9 @@ class Dispatcher:
         return self._has_more_to_do()
 
     def _has_more_to_do(self) -> bool:
-        if self._active or self._stop is not Stop.NO:
+        if self._active or self._stopping.done is not Stop.NO:
             return bool(self._active)
-        if self.backlog:
+        if self.backlog or self._demanding:
             return True
         return self.options.waits_for_others and self.others.are_worth_waiting_for
 
@@ -342,7 +359,8 @@ class Dispatcher:
 
     def _take_over(self, found: Abandoned, run: Run, now: float) -> None:
         attempt = found.attempt
-        launch = Launch(run, attempt.number, found.ident, Slot(attempt.gpus))
+        demand = Demand(alone=attempt.exclusive, alone_on_host=attempt.alone_on_host)
+        launch = Launch(run, attempt.number, found.ident, Slot(attempt.gpus), demand)
         active = Active(launch, now - found.age)
         match found.action:
             case Action.ADOPT:
@@ -381,17 +399,12 @@ class Dispatcher:
         launch = active.launch
         run = launch.run
         summary = Summary() if status.cause in NEVER_STARTED else self._summary(launch)
-        verdict = judge(
-            status.code,
-            status.cause,
-            status.detail,
-            summary,
-            wants_summary=self.configuration.summary_filename is not None,
-            stop_reason=active.stop_reason,
-        )
+        stderr = attempts.tail(self.folder.attempt(run.name, launch.number).stderr) if status.code else ''
+        verdict = self._judge(active, status, summary, stderr)
         seconds = round(now - active.since, 3)
-        failure = self._failure_of(verdict, launch)
-        facts = {'peak_memory': status.peak_memory, 'failure': failure}
+        failure = failure_signature(stderr, verdict.reason, run) if verdict.state is State.FAILED else None
+        room = dict(status.room) if verdict.cause in (GPU_OOM, HOST_OOM) else {}
+        facts = {'peak_memory': status.peak_memory, 'failure': failure, 'facts': room}
         self._record(
             'ended',
             launch,
@@ -411,7 +424,8 @@ class Dispatcher:
         if status.cause not in NEVER_STARTED:
             self._endings.append(Ending(run, launch.number, verdict, row))
         self._plan_again(run)
-        self._check_fail_fast(failure, run)
+        if verdict.state is not State.INTERRUPTED:
+            self._check_fail_fast(failure, run)
 
     def _summary(self, launch: Launch) -> Summary:
         run = launch.run
@@ -420,11 +434,25 @@ class Dispatcher:
         before = attempt.summary_before if attempt else None
         return read_attempt_summary(self.folder.output(run.name), self.configuration, run.number, before)
 
-    def _failure_of(self, verdict: Verdict, launch: Launch) -> str | None:
-        if verdict.state is not State.FAILED:
-            return None
-        stderr = attempts.tail(self.folder.attempt(launch.run.name, launch.number).stderr)
-        return failure_signature(stderr, verdict.reason, launch.run)
+    def _judge(self, active: Active, status: Status, summary: Summary, stderr: str) -> Verdict:
+        launch = active.launch
+        history = self.state.runs.get(launch.run.name)
+        tried = history.attempts if history else []
+        ours = [each for each in tried if each.number == launch.number and each.owner == self.journal.writer]
+        before = (ours[0].oom_kills or 0) if ours else None  # a count of another host says nothing here
+        after = kernel_oom_kills() if status.code else None
+        oom = out_of_memory(status.code, stderr, self.configuration.oom_patterns, before, after)
+        earlier = [each for each in tried if each.number < launch.number]
+        return judge(
+            status.code,
+            status.cause,
+            status.detail,
+            summary,
+            wants_summary=self.configuration.summary_filename is not None,
+            stop_reason=active.stop_reason,
+            oom=oom,
+            had_most_room=had_most_room(oom, status.room, earlier),
+        )
 
     def _row(self, run: Run, state: State, reason: str, values: Mapping[str, str], seconds: float | None) -> Row:
         output = self.folder.output(run.name)
@@ -435,9 +463,21 @@ class Dispatcher:
         if history.state in ACTIVE:
             return
         why = again(history.attempts, self.options.retry)
-        if why and self._stop is Stop.NO:
+        if why and self._stopping.done is Stop.NO:
             log.info('%s is planned again: %s', run.name, why)
-            self.backlog.put_last(run)
+            if not self._is_set_aside(run):
+                self.backlog.put_last(run)
+
+    def _is_set_aside(self, run: Run) -> bool:
+        """Keep a run that needs more room than others apart from them, so that they do not wait for it."""
+        if self._demand(run) == NO_DEMAND:
+            return False
+        self._demanding.append(run)
+        return True
+
+    def _demand(self, run: Run) -> Demand:
+        history = self.state.runs.get(run.name)
+        return demand_of(history.attempts) if history else NO_DEMAND
 
     def _check_fail_fast(self, failure: str | None, run: Run) -> None:
         if len(self._failures) >= self.options.fail_fast:
@@ -451,32 +491,31 @@ class Dispatcher:
     # Stopping
 
     def _be_asked(self, stop: Stop, why: str) -> None:
-        if stop > self._asked:
-            self._asked, self._asked_why = stop, why
+        if stop > self._stopping.asked:
+            self._stopping.asked, self._stopping.why = stop, why
 
     def _obey(self, now: float) -> None:
         pressed = self._stops()
         if pressed:
             self._be_asked(Stop.KILL if pressed > 1 else Stop.TERM, 'stopped by the user')
-        if self._stop is Stop.TERM and now >= self._kill_at:
-            self._be_asked(Stop.KILL, self._stop_reason)
+        if self._stopping.done is Stop.TERM and now >= self._stopping.kill_at:
+            self._be_asked(Stop.KILL, self._stopping.why)
         for stop, act in ((Stop.DRAIN, self._drain), (Stop.TERM, self._terminate), (Stop.KILL, self._kill)):
-            if self._stop < stop <= self._asked:
-                self._stop = stop
-                self._stop_reason = self._asked_why
+            if self._stopping.done < stop <= self._stopping.asked:
+                self._stopping.done = stop
                 act(now)
 
     def _drain(self, now: float) -> None:
-        if self._asked is Stop.DRAIN:
-            self._note('draining', reason=self._stop_reason)
-            log.warning('%s: %d runs may end, no more are started', self._stop_reason, len(self._active))
+        if self._stopping.asked is Stop.DRAIN:
+            self._note('draining', reason=self._stopping.why)
+            log.warning('%s: %d runs may end, no more are started', self._stopping.why, len(self._active))
 
     def _terminate(self, now: float) -> None:
-        self._kill_at = now + self.options.grace
-        self._note('stopping', reason=self._stop_reason)
+        self._stopping.kill_at = now + self.options.grace
+        self._note('stopping', reason=self._stopping.why)
         for active in self._active.values():
-            active.stop_reason = self._stop_reason
-        log.warning('%s: ending %d runs, no more are started', self._stop_reason, len(self._active))
+            active.stop_reason = self._stopping.why
+        log.warning('%s: ending %d runs, no more are started', self._stopping.why, len(self._active))
         self.backend.cancel(tuple(self._active), force=False)
 
     def _kill(self, now: float) -> None:
@@ -488,13 +527,13 @@ class Dispatcher:
 
     def _admit(self, now: float) -> bool:
         started = False
-        while self._stop is Stop.NO and now >= self._paused_until and self.backlog:
+        while self._may_start(now):
             with self._lock() as is_ours:
                 if not is_ours:
                     self._waiting = 'another hpsearch on this host is placing runs'
                     break
                 self._listen(now)
-                if self._stop is not Stop.NO or self._asked is not Stop.NO:
+                if not self._may_start(now):
                     break
                 launches = self._fill(now)
             if not launches:
@@ -502,13 +541,44 @@ class Dispatcher:
             started = True
         return started
 
+    def _may_start(self, now: float) -> bool:
+        has_runs = bool(self._demanding) or bool(self.backlog)
+        return (
+            has_runs
+            and self._stopping.done is Stop.NO
+            and self._stopping.asked is Stop.NO
+            and now >= self._paused_until
+        )
+
     def _fill(self, now: float) -> Sequence[Launch]:
-        placement = self.backend.open_slots(now, self.others.occupants(now))
-        launches = self._claim(placement.slots)
-        self._waiting = '' if launches or self._paused_until > now else _why_waiting(placement.closed)
+        others = self.others.occupants(now)
+        launches = self._claim_demanding(others, now)
+        if not launches and self.backlog:
+            placement = self.backend.open_slots(now, others)
+            launches = self._claim(placement.slots)
+            self._waiting = '' if launches or self._paused_until > now else _why_waiting(placement)
         if launches:
             self._start(launches, now)
         return launches
+
+    def _claim_demanding(self, others: Sequence[Occupant], now: float) -> list[Launch]:
+        """The first of the runs that need more room than others, if there is room for it now."""
+        for run in self._demanding:
+            demand = self._demand(run)
+            impossible = '' if self.others.are_worth_waiting_for else self.backend.impossible(demand)
+            placement = self.backend.open_slots(now, others, demand)
+            self._waiting = _why_waiting(placement)
+            if not placement.slots and not impossible:
+                continue
+            self._demanding.remove(run)
+            self.backlog.put_first(run)
+            launch = self._claim_next(placement.slots[0] if placement.slots else Slot(), demand)
+            if launch is not None and impossible:
+                self._record('claimed', launch, gpus=(), at=round(self._wall(), 3))
+                self._end(Active(launch, now), Status(Kind.ENDED, cause='impossible', detail=impossible), now)
+                return []
+            return [launch] if launch is not None else []
+        return []
 
     def _claim(self, slots: Sequence[Slot]) -> list[Launch]:
         launches: list[Launch] = []
@@ -522,12 +592,14 @@ class Dispatcher:
             launches.append(launch)
         return launches
 
-    def _claim_next(self, slot: Slot) -> Launch | None:
+    def _claim_next(self, slot: Slot, demand: Demand = NO_DEMAND) -> Launch | None:
         while (run := self.backlog.take()) is not None:
             if self.state.state_of(run.name) in (*ACTIVE, State.FINISHED):
                 continue
+            if demand == NO_DEMAND and self._is_set_aside(run):
+                continue
             try:
-                launch = self._claim_run(run, slot)
+                launch = self._claim_run(run, slot, demand)
             except OSError as error:
                 self.backlog.put_first(run)
                 self._pause(f'the search folder cannot be written: {error.strerror}')
@@ -536,7 +608,7 @@ class Dispatcher:
                 return launch
         return None
 
-    def _claim_run(self, run: Run, slot: Slot) -> Launch | None:
+    def _claim_run(self, run: Run, slot: Slot, demand: Demand) -> Launch | None:
         number = self._next_number(run)
         writer = self.journal.writer
         if not attempts.claim(self.folder, run.name, number, writer):
@@ -544,7 +616,7 @@ class Dispatcher:
             return None
         if number > 1 and not self.configuration.resumable:
             attempts.move_output_aside(self.folder, run.name, number)
-        return Launch(run, number, attempts.attempt_id(writer, run.name, number), slot)
+        return Launch(run, number, attempts.attempt_id(writer, run.name, number), slot, demand)
 
     def _next_number(self, run: Run) -> int:
         history = self.state.runs.get(run.name)
@@ -552,12 +624,20 @@ class Dispatcher:
 
     def _start(self, launches: Sequence[Launch], now: float) -> None:
         for launch in launches:
-            mark = summary_mark(self.folder.output(launch.run.name), self.configuration)
-            facts = {'summary_before': mark} if mark else {}
-            self._record('claimed', launch, gpus=launch.slot.gpus, at=round(self._wall(), 3), **facts)
+            self._record('claimed', launch, gpus=launch.slot.gpus, at=round(self._wall(), 3), **self._facts_of(launch))
         for launch, started in zip(launches, self.backend.start(launches, now), strict=True):
             self._started(launch, started, now)
         self.progress.active(len(self._active))
+
+    def _facts_of(self, launch: Launch) -> dict[str, Any]:
+        """What an heir of an attempt must know of it, as far as there is something to know."""
+        facts = {
+            'summary_before': summary_mark(self.folder.output(launch.run.name), self.configuration),
+            'exclusive': launch.demand.alone,
+            'alone_on_host': launch.demand.alone_on_host,
+            'oom_kills': self._kills,
+        }
+        return {name: fact for name, fact in facts.items() if fact}
 
     def _started(self, launch: Launch, started: Started, now: float) -> None:
         if started.handle is None:
@@ -638,6 +718,7 @@ class Dispatcher:
             self.journal.flush()
             self.journal.sync()
             self._synced = now
+            self._kills = kernel_oom_kills()
         if now - self._beaten >= BEAT_INTERVAL or not self._can_write:
             self._beaten = now
             self._beat(now)
@@ -679,8 +760,9 @@ def _where(active: Active) -> str:
     return f'GPU {",".join(gpus)}' if gpus else ''
 
 
-def _why_waiting(closed: Mapping[str, str]) -> str:
-    return '; '.join(f'GPU {name}: {reason}' for name, reason in closed.items())
+def _why_waiting(placement: Placement) -> str:
+    reasons = [f'GPU {name}: {reason}' for name, reason in placement.closed.items()]
+    return '; '.join(filter(None, [placement.waiting, *reasons]))
 
 
 def _in_brackets(text: str) -> str:

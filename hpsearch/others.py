@@ -124,8 +124,9 @@ class Others:
         found = []
         for run in self._active:
             last = self._state.runs[run].last
-            if last is not None and last.gpus and self._relation(last) is Relation.SAME:
-                found.append(Occupant(last.gpus, now - max(0.0, self._wall() - (last.claimed_at or 0.0))))
+            if last is not None and self._relation(last) is Relation.SAME:
+                age = max(0.0, self._wall() - (last.claimed_at or 0.0))
+                found.append(Occupant(last.gpus, now - age, exclusive=last.exclusive, alone_on_host=last.alone_on_host))
         return found
 
     def _header(self, writer: str) -> Mapping[str, Any]:

@@ -7,11 +7,14 @@ import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from hpsearch.oom import GPU_OOM, HOST_OOM
 from hpsearch.records import Run, Summary
 from hpsearch.states import State
 
 FAILURE_LINES = 3
 """How many of the last lines of stderr a failure is grouped by."""
+
+_MEMORY = {GPU_OOM: 'GPU', HOST_OOM: 'host'}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,15 @@ class Verdict:
 
 
 def judge(
-    code: int | None, cause: str, detail: str, summary: Summary, *, wants_summary: bool, stop_reason: str = ''
+    code: int | None,
+    cause: str,
+    detail: str,
+    summary: Summary,
+    *,
+    wants_summary: bool,
+    stop_reason: str = '',
+    oom: str = '',
+    had_most_room: str = '',
 ) -> Verdict:
     """Say how an attempt ended.
 
@@ -35,12 +46,18 @@ def judge(
         summary: What the script left.
         wants_summary: Whether the configuration names a summary file.
         stop_reason: Why we asked it to end, or empty.
+        oom: What :func:`hpsearch.oom.out_of_memory` says.
+        had_most_room: In words why there is no more room for it (:func:`hpsearch.retries.had_most_room`), or empty.
     """
     if summary.finished and wants_summary:
         odd = f'{status_in_words(code)} after its summary was written' if code else ''
         return Verdict(State.FINISHED, _joined(odd, summary.problem, detail), 'exit')
     if stop_reason:
         return Verdict(State.INTERRUPTED, stop_reason, 'stop')
+    if oom:
+        return _out_of_memory(oom, had_most_room, detail)
+    if cause == 'impossible':
+        return Verdict(State.FAILED, detail, cause)
     if cause:
         return Verdict(State.INTERRUPTED, _joined(cause, detail), cause)
     if code is None:
@@ -48,6 +65,13 @@ def judge(
     if code == 0 and not wants_summary:
         return Verdict(State.FINISHED, detail, 'exit')
     return Verdict(State.FAILED, _joined(_why_failed(code, summary, wants_summary), detail), 'exit')
+
+
+def _out_of_memory(oom: str, had_most_room: str, detail: str) -> Verdict:
+    what = f'out of {_MEMORY[oom]} memory'
+    if had_most_room:
+        return Verdict(State.FAILED, _joined(f'{what}, {had_most_room}', detail), oom)
+    return Verdict(State.INTERRUPTED, _joined(what, detail), oom)
 
 
 def _why_failed(code: int, summary: Summary, wants_summary: bool) -> str:

@@ -6,10 +6,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from hpsearch.errors import ConfigError
-from hpsearch.records import Gpu, GpuPolicy, Occupant, Placement, Reading, Slot
+from hpsearch.records import Demand, Gpu, GpuPolicy, Occupant, Placement, Reading, Slot
 
 LOAD_IS_AVERAGED_OVER = 1.0
 """Seconds over which a driver averages the load, at most: so long does a run that ended still show."""
+
+SMALL_USE = 1024
+"""MiB that others (a desktop, say) may have in use of a GPU that still counts as free of them."""
+
+LARGER_BY = 1.02
+"""How much more memory a GPU must have to count as larger: cards of one model may differ by a little."""
+
+NEEDS_ITS_OWN = 'a run that ran out of memory needs a GPU of its own'
+
+NO_DEMAND = Demand()
 
 NO_DEVICES = ('', '-1', 'NoDevFiles')
 """What ``CUDA_VISIBLE_DEVICES`` says where no GPU may be used."""
@@ -131,6 +141,7 @@ class _Case:
         now: The time.
         need: MiB that the next run is expected to need, or None.
         last_start: When one of our runs last started on it, or None.
+        demand: What the next run needs beyond that, since it ran out of memory.
     """
 
     gpu: Gpu
@@ -141,6 +152,7 @@ class _Case:
     now: float
     need: int | None
     last_start: float | None = None
+    demand: Demand = NO_DEMAND
 
     @property
     def newest(self) -> Reading:
@@ -160,6 +172,7 @@ def place(
     need: int | None = None,
     freed: Mapping[str, float] | None = None,
     starts: Mapping[str, float] | None = None,
+    demand: Demand | None = None,
 ) -> Placement:
     """Decides which GPUs get a run now: at most one run more per GPU and call.
 
@@ -174,6 +187,7 @@ def place(
         need: MiB per GPU that the next run is expected to need; None: nothing is known.
         freed: Name of a GPU to the last time one of our runs on it ended; what was read before is not held against it.
         starts: Name of a GPU to the last time one of our runs started on it, also one that has ended meanwhile.
+        demand: What the next run needs since it ran out of memory, or None. Its ``alone_on_host`` is not looked at.
 
     Returns:
         Slots in the order of preference (fewest of our runs, most free memory, nvidia-smi order), with
@@ -186,8 +200,9 @@ def place(
         ours = [occupant for occupant in occupants if gpu.name in occupant.gpus]
         history = readings.get(gpu.name, ())
         counted = _counted(history, now - policy.window, ends.get(gpu.name))
-        last_start = max((occupant.started for occupant in ours), default=(starts or {}).get(gpu.name))
-        case = _Case(gpu, history, counted, ours, policy, now, need, last_start)
+        ended_start = [started for name, started in (starts or {}).items() if name == gpu.name]
+        last_start = max([*(occupant.started for occupant in ours), *ended_start], default=None)
+        case = _Case(gpu, history, counted, ours, policy, now, need, last_start, demand or NO_DEMAND)
         reason = why_closed(case)
         if reason:
             closed[gpu.name] = reason
@@ -199,6 +214,33 @@ def place(
 def predict_need(peaks: Sequence[int]) -> int | None:
     """MiB that the next run is expected to need: the most that any run so far was seen to use; None without any."""
     return max(peaks, default=None)
+
+
+def is_larger(total: int, than: int) -> bool:
+    """Whether a GPU with ``total`` MiB has room for what ran out of memory on one with ``than`` MiB."""
+    return total > than * LARGER_BY
+
+
+def small_use(total: int) -> int:
+    """MiB that may be in use by others of a GPU of ``total`` MiB that a run is to have for itself."""
+    return max(SMALL_USE, total // 20)
+
+
+def impossible(totals: Mapping[str, int | None], demand: Demand, gpus_per_run: int = 1) -> str:
+    """Why no GPU here can ever satisfy a demand, in words; empty: one can, or that is not known yet.
+
+    Args:
+        totals: GPU name to its memory in MiB; None: not read yet.
+        demand: What the run needs.
+        gpus_per_run: How many such GPUs it needs.
+    """
+    known = [total for total in totals.values() if total is not None]
+    if demand.larger_than is None or len(known) < len(totals):
+        return ''
+    if sum(is_larger(total, demand.larger_than) for total in known) >= gpus_per_run:
+        return ''
+    what = 'no GPU here has' if gpus_per_run == 1 else f'fewer than {gpus_per_run} GPUs here have'
+    return f'it ran out of memory alone on a GPU with {demand.larger_than} MiB, and {what} more'
 
 
 def _slots(gpus: Sequence[Gpu], ready: Sequence[_Case], closed: Mapping[str, str], size: int) -> Placement:
@@ -258,6 +300,25 @@ def _not_read(case: _Case) -> str:
     return _unknown(reading)
 
 
+def _kept(case: _Case) -> str:
+    if any(occupant.exclusive for occupant in case.ours):
+        return 'has a run that ran out of memory before and needs it for itself'
+    return ''
+
+
+def _too_small(case: _Case) -> str:
+    total, than = case.newest.memory_total or 0, case.demand.larger_than
+    if than is None or is_larger(total, than):
+        return ''
+    return f'a run that ran out of memory on a GPU with {than} MiB needs a larger one, this one has {total} MiB'
+
+
+def _has_company(case: _Case) -> str:
+    if not case.demand.alone or not case.ours:
+        return ''
+    return f'{NEEDS_ITS_OWN}, and it has {_runs(len(case.ours))} of this search'
+
+
 def _starting(case: _Case) -> str:
     last = case.last_start
     if last is None or case.now - last >= case.policy.startup_time:
@@ -269,7 +330,11 @@ def _full(case: _Case) -> str:
     count, limit = len(case.ours), case.policy.max_runs_per_gpu
     if count < limit:
         return ''
-    return f'has {count} {"run" if count == 1 else "runs"} of this search, --max_num_jobs_per_gpu is {limit}'
+    return f'has {_runs(count)} of this search, --max_num_jobs_per_gpu is {limit}'
+
+
+def _runs(count: int) -> str:
+    return f'{count} {"run" if count == 1 else "runs"}'
 
 
 def _not_read_since_the_end(case: _Case) -> str:
@@ -279,12 +344,21 @@ def _not_read_since_the_end(case: _Case) -> str:
 def _used(case: _Case) -> str:
     """What is above a threshold in any reading that counts, told of the newest such reading."""
     for reading in reversed(case.counted):
-        reason = _unknown(reading) or _too_much_memory(reading, case.policy) or _too_much_load(reading, case.policy)
+        reason = _why_used(reading, case)
         if reason and reading is not case.newest:
             return f'{case.ago(reading.at)} ago: {reason}; the last {case.policy.window:g} s count'
         if reason:
             return reason
     return ''
+
+
+def _why_used(reading: Reading, case: _Case) -> str:
+    return (
+        _unknown(reading)
+        or _too_much_memory(reading, case.policy)
+        or _too_much_for_one_alone(reading, case.demand)
+        or _too_much_load(reading, case.policy)
+    )
 
 
 def _unknown(reading: Reading) -> str:
@@ -305,6 +379,13 @@ def _too_much_memory(reading: Reading, policy: GpuPolicy) -> str:
     return f'memory in use {used} of {total} MiB is above {allowed}'
 
 
+def _too_much_for_one_alone(reading: Reading, demand: Demand) -> str:
+    used, total = reading.memory_used or 0, reading.memory_total or 1
+    if not demand.alone or used <= small_use(total):
+        return ''
+    return f'{NEEDS_ITS_OWN}, and others use {used} of {total} MiB of it ({small_use(total)} MiB may be used)'
+
+
 def _too_much_load(reading: Reading, policy: GpuPolicy) -> str:
     if reading.load is None or reading.load <= policy.allowed_load:
         return ''
@@ -312,13 +393,19 @@ def _too_much_load(reading: Reading, policy: GpuPolicy) -> str:
 
 
 def _no_room(case: _Case) -> str:
-    if case.need is None:
+    if case.need is None or _is_as_free_as_can_be(case, case.need):
         return ''
     free, loading = _free(case.newest), _still_loading(case.ours, case.need)
     if case.need <= free - loading:
         return ''
     kept = f', {loading} MiB of them for runs that are still loading' if loading else ''
     return f'a run is expected to need {case.need} MiB, {free} MiB are free{kept}'
+
+
+def _is_as_free_as_can_be(case: _Case, need: int) -> bool:
+    """Whether waiting would gain nothing: a run that took all there is must not close an empty GPU for ever."""
+    used, total = case.newest.memory_used or 0, case.newest.memory_total or 0
+    return not case.ours and need <= total and used <= small_use(total)
 
 
 def _still_loading(ours: Sequence[Occupant], need: int) -> int:
@@ -330,6 +417,9 @@ def _still_loading(ours: Sequence[Occupant], need: int) -> int:
 _CHECKS: tuple[Callable[[_Case], str], ...] = (
     _cannot_be_combined,
     _not_read,
+    _too_small,
+    _kept,
+    _has_company,
     _starting,
     _full,
     _not_read_since_the_end,

@@ -154,11 +154,33 @@ class Occupant:
         gpus: Names of the GPUs it was given.
         started: When, in seconds of the same monotonic clock as :attr:`Reading.at`.
         memory: Its present use in MiB summed over its processes, or None when unknown.
+        exclusive: Whether it was given its GPUs for itself, since it ran out of memory before.
+        alone_on_host: Whether it was given the machine for itself, likewise.
     """
 
     gpus: tuple[str, ...]
     started: float
     memory: int | None = None
+    exclusive: bool = False
+    alone_on_host: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What a run needs beyond what every run gets, since it ran out of memory; the default: nothing.
+
+    Attributes:
+        alone: Its GPUs for itself.
+        larger_than: GPUs with more memory in all than this, in MiB; None: any.
+        alone_on_host: No other run of this search on the machine.
+    """
+
+    alone: bool = False
+    larger_than: int | None = None
+    alone_on_host: bool = False
+
+
+NO_DEMAND = Demand()
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,10 +208,17 @@ class GpuPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """What placement decided: slots in the order of preference, and for each closed GPU the reason."""
+    """What placement decided.
+
+    Attributes:
+        slots: In the order of preference.
+        closed: The reason for each closed GPU.
+        waiting: Why the machine as a whole gives no slot, or empty.
+    """
 
     slots: tuple[Slot, ...] = ()
     closed: Mapping[str, str] = field(default_factory=dict)
+    waiting: str = ''
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from hpsearch.oom import GPU_OOM, HOST_OOM
+from hpsearch.records import Demand
 from hpsearch.states import Attempt, State
+
+OOM_LIMIT = 5
+"""How often a run may run out of memory and get another place, however crowded the places were."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,18 +21,21 @@ class RetryPolicy:
     Attributes:
         max_attempts: Attempts that may be lost before the run counts as lost; nothing else counts.
         retries: How often a failed run is run again.
+        retry_failed: Whether a run that failed, or was lost for good, gets one more attempt when a search is taken up.
     """
 
     max_attempts: int = 3
     retries: int = 0
+    retry_failed: bool = False
 
 
-def again(attempts: Sequence[Attempt], policy: RetryPolicy) -> str:
+def again(attempts: Sequence[Attempt], policy: RetryPolicy, *, is_taken_up: bool = False) -> str:
     """Why a run gets another attempt, in words; empty: it does not.
 
     Args:
         attempts: All its attempts, in order; the last has ended.
         policy: What counts.
+        is_taken_up: Whether its last attempt ended before this search was taken up; only then ``retry_failed`` matters.
     """
     last = attempts[-1]
     if any(attempt.state is State.FINISHED for attempt in attempts):
@@ -37,6 +46,49 @@ def again(attempts: Sequence[Attempt], policy: RetryPolicy) -> str:
         return f'lost ({last.reason})'
     if last.state is State.FAILED and _count(attempts, State.FAILED) <= policy.retries:
         return f'failed ({last.reason})'
+    if policy.retry_failed and is_taken_up and last.state in (State.FAILED, State.LOST):
+        return f'{last.state} ({last.reason}), and --retry_failed was given'
+    return ''
+
+
+def demand_of(attempts: Sequence[Attempt]) -> Demand:
+    """What the next attempt of a run needs, from the causes and facts of the earlier ones.
+
+    Out of GPU memory once: a GPU for itself; out of it although alone there: a larger one. An attempt that *failed* for
+    want of memory was alone on the largest GPU; when it is run again all the same, it is on one like that.
+
+    Args:
+        attempts: All its attempts, in order.
+    """
+    causes = {attempt.cause for attempt in attempts}
+    outgrown = [
+        int(attempt.facts['gpu_total'])
+        for attempt in attempts
+        if attempt.cause == GPU_OOM and attempt.state is State.INTERRUPTED and _was_alone_on_a_known_gpu(attempt.facts)
+    ]
+    return Demand(GPU_OOM in causes, max(outgrown, default=None), HOST_OOM in causes)
+
+
+def _was_alone_on_a_known_gpu(facts: Mapping[str, Any]) -> bool:
+    return bool(facts.get('was_alone')) and isinstance(facts.get('gpu_total'), int)
+
+
+def had_most_room(oom: str, facts: Mapping[str, Any], earlier: Sequence[Attempt]) -> str:
+    """Why there is no more room for an attempt that ran out of memory, in words; empty: there may be.
+
+    Args:
+        oom: ``gpu_oom`` or ``host_oom``; empty: it did not run out of memory.
+        facts: What the slot source tells of its room.
+        earlier: The attempts of its run before it.
+    """
+    if oom == HOST_OOM and facts.get('alone_on_host'):
+        return 'alone on this machine'
+    if oom == GPU_OOM and facts.get('was_alone') and facts.get('largest'):
+        # Where no GPU is assigned, all that is known is that no other run of ours was there.
+        return 'alone on the largest GPU' if facts.get('gpu_total') else 'with no other run of this search beside it'
+    times = 1 + sum(attempt.cause == oom for attempt in earlier)
+    if oom and times > OOM_LIMIT:
+        return f'{times} times, wherever it was run'
     return ''
 
 

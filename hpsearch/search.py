@@ -1,16 +1,27 @@
-"""Making the folder of a new search: nothing that is there already is overwritten."""
+"""Making a search: its folder, its description, its plan. Nothing that is there already is overwritten."""
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
+import socket
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from hpsearch import __version__
+from hpsearch.config import plain_attributes
 from hpsearch.errors import SearchFolderError
 from hpsearch.folder import SearchFolder
+from hpsearch.plan import PlanSummary
+from hpsearch.preparation import Prepared
+from hpsearch.records import Configuration
+from hpsearch.session import user_name
+
+log = logging.getLogger('hpsearch')
 
 _OURS = (
     'search.json',
@@ -21,6 +32,28 @@ _OURS = (
     'commands_wo_dirs.sh',
     'search_results.csv',
 )
+
+
+@dataclass(frozen=True)
+class Task:
+    """A search to be worked on.
+
+    Attributes:
+        folder: Where.
+        configuration: How its results are read.
+        run_cwd: Working directory of its runs.
+        withdrawn: Runs of the plan that are not wanted any more.
+    """
+
+    folder: SearchFolder
+    configuration: Configuration
+    run_cwd: str
+    withdrawn: frozenset[str] = frozenset()
+
+    @property
+    def total(self) -> int:
+        """Number of runs that are wanted."""
+        return self.folder.count_runs() - len(self.withdrawn)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +122,57 @@ def _move_aside(folder: SearchFolder, ident: str) -> None:
         os.rename(folder.path / name, aside / name)
 
 
-def keep_copy(source: str, folder: SearchFolder) -> None:
-    """Copy a configuration into the search folder, for people.
+def make_search(prepared: Prepared) -> SearchFolder:
+    """Make the folder of a search, with its plan.
 
     Raises:
-        OSError: It cannot be copied.
+        SearchFolderError: It cannot be made or written.
     """
-    shutil.copyfile(source, folder.path / os.path.basename(source))
+    args = prepared.args
+    made = make_folder(prepared.out_dir, exactly=args.force_out_dir, may_exist=args.dont_force_new_dir)
+    folder = made.folder
+    log.info('Results go to %s', folder.path)
+    plan = prepared.plan(folder.path, made.ident)
+    try:
+        for source in filter(None, (prepared.configuration.source, args.grid_config)):
+            shutil.copyfile(source, folder.path / os.path.basename(source))
+        folder.write_info(description(prepared))
+        summary = plan.write(folder)
+        folder.jobs_dir.mkdir()
+    except OSError as error:
+        raise SearchFolderError(f'{folder.path} cannot be written: {error.strerror}.') from error
+    for note in [*summary.notes(), *plan.warnings()]:
+        log.warning(note)
+    log.info('%d runs are planned%s', summary.runs, _left_out(summary))
+    return folder
+
+
+def _left_out(summary: PlanSummary) -> str:
+    parts = [f'{summary.duplicates} duplicates'] if summary.duplicates else []
+    parts += [f'{summary.rejected} that constraints rule out'] if summary.rejected else []
+    return f' ({", ".join(parts)} left out)' if parts else ''
+
+
+def description(prepared: Prepared) -> dict[str, object]:
+    """What ``search.json`` says of what was asked."""
+    configuration = prepared.configuration
+    return {
+        'hpsearch': __version__,
+        'configuration': {
+            'module': prepared.args.grid_module,
+            'source': configuration.source,
+            'sha256': configuration.sha256,
+            'cwd': os.getcwd(),
+            'attributes': plain_attributes(configuration),
+        },
+        'argv': sys.argv,
+        'options': vars(prepared.args),
+        'run_cwd': str(prepared.run_cwd),
+        'interpreter': prepared.interpreter,
+        'resolved_interpreter': prepared.resolved_interpreter,
+        'seed': prepared.order.seed,
+        'python': sys.version.split()[0],
+        'host': socket.gethostname(),
+        'user': user_name(os.getuid()),
+        'created': time.strftime('%Y-%m-%dT%H:%M:%S%z'),
+    }

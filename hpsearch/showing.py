@@ -15,14 +15,14 @@ from hpsearch.conduct import Conducted
 from hpsearch.config import from_plain
 from hpsearch.errors import HpsearchError
 from hpsearch.folder import SearchFolder
-from hpsearch.journal import JournalReader
+from hpsearch.journal import JournalReader, open_journals
 from hpsearch.outcome import FAILURE_LINES
 from hpsearch.preparation import Prepared
 from hpsearch.process import boot_id, is_alive
 from hpsearch.records import Configuration, GpuLine, Params, RunLine, Snapshot
 from hpsearch.results import cell, performance_number
 from hpsearch.states import ACTIVE, Attempt, SearchState, State
-from hpsearch.view import status_json, status_text
+from hpsearch.texts import status_json, status_text
 
 Failure = tuple[int, str, str]
 """How many, the last lines of the first one's stderr, its run."""
@@ -55,9 +55,7 @@ def plan_lines(prepared: Prepared, *, only_commands: bool) -> Iterator[str]:
 def status_lines(folder: SearchFolder, *, as_json: bool) -> Iterator[str]:
     """How a search stands, from its folder."""
     info = folder.read_info()
-    reader = JournalReader(folder)
-    state = SearchState()
-    state.replay(reader.news())
+    state, reader = open_journals(folder)
     configuration = from_plain(info['configuration']['attributes'])
     snapshot = snapshot_of(folder, state, configuration, reader, time.time())
     failures = failure_groups(folder, state)

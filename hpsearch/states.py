@@ -74,6 +74,8 @@ _RANK = {
 }
 
 
+_STATES = {state.value: state for state in State}
+
 _TARGETS = {
     'claimed': State.CLAIMED,
     'submitted': State.SUBMITTED,
@@ -104,6 +106,10 @@ class Attempt:
         seconds: How long it ran, if known.
         peak_memory: Largest GPU memory seen in use by it in MiB, if known.
         summary_before: What told the summary file apart that was there before it started, or None.
+        exclusive: Whether it was given its GPUs for itself.
+        alone_on_host: Whether it was given its machine for itself.
+        oom_kills: The kernel's count of processes killed for want of memory when it began, or None.
+        facts: What placement learned of its end (how much room it had), for a next attempt.
         failure: What its failure is grouped by: the last lines of its stderr without what differs from run to run.
     """
 
@@ -125,6 +131,10 @@ class Attempt:
     peak_memory: int | None = None
     failure: str = ''
     summary_before: Sequence[int] | None = None
+    exclusive: bool = False
+    alone_on_host: bool = False
+    oom_kills: int | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     def apply(self, writer: str, event: Event) -> None:
         """Take in one event of this attempt.
@@ -133,14 +143,18 @@ class Attempt:
             IllegalMove: The owner reports something that its own earlier reports rule out.
         """
         kind = event['event']
-        target = State(event['state']) if kind == 'ended' else _TARGETS[kind]
+        if kind == 'ended':
+            target = _STATES[event['state']]
+            if writer == self.owner:
+                self._move_owner(kind, target)
+            self._end(writer, target, event)
+            return
+        target = _TARGETS[kind]
         if kind in ('claimed', 'adopted'):
             self._own(writer, kind, event.get('generation', 0))
         elif writer == self.owner:
             self._move_owner(kind, target)
-        if kind == 'ended':
-            self._end(writer, target, event)
-        elif _RANK[target] > _RANK[self.state]:
+        if _RANK[target] > _RANK[self.state]:
             self.state = target
         self._note(kind, event)
 
@@ -166,12 +180,16 @@ class Attempt:
         self.seconds = event.get('seconds')
         self.peak_memory = event.get('peak_memory')
         self.failure = event.get('failure', '')
+        self.facts = event.get('facts') or {}
 
     def _note(self, kind: str, event: Event) -> None:
         if kind == 'claimed':
             self.gpus = tuple(event.get('gpus', ()))
             self.claimed_at = event.get('at')
             self.summary_before = event.get('summary_before')
+            self.exclusive = event.get('exclusive', False)
+            self.alone_on_host = event.get('alone_on_host', False)
+            self.oom_kills = event.get('oom_kills')
         elif kind in ('submitted', 'running'):
             self.handle = event.get('handle', self.handle)
 

@@ -8,10 +8,12 @@ import time
 from collections.abc import Callable, Iterator
 
 from hpsearch import writers
-from hpsearch.conduct import check_owner, end_runs, merged_options, own_journal
+from hpsearch.conduct import end_runs
 from hpsearch.folder import SearchFolder
-from hpsearch.journal import JournalReader
+from hpsearch.journal import JournalReader, open_journals
 from hpsearch.process import is_alive
+from hpsearch.reopening import check_owner, merged_options
+from hpsearch.session import own_journal
 from hpsearch.states import ACTIVE, SearchState
 from hpsearch.takeover import Life, Relation
 
@@ -36,8 +38,7 @@ def stop_search(args: argparse.Namespace, sleep: Callable[[float], None] = time.
     info = folder.read_info()
     check_owner(folder, trust=args.trust)
     host = writers.this_host()
-    reader, state = JournalReader(folder), SearchState()
-    state.replay(reader.news())
+    state, reader = open_journals(folder)
     here, elsewhere = _at_work(folder, reader, host)
     if here or elsewhere:
         with own_journal(folder, host) as journal:

@@ -57,6 +57,12 @@ elif args.mode == 'loud':
     for _ in range(100):
         sys.stdout.write('x' * 1_000_000)
     summary()
+elif args.mode == 'oom':
+    if os.environ['HPSEARCH_ATTEMPT'] == '1':
+        sys.exit('torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.')
+    summary()
+elif args.mode == 'always_oom':
+    sys.exit('torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.')
 elif args.mode == 'stubborn':
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     open('stubborn', 'w').close()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from hpsearch.outcome import failure_signature, judge, same_failure, status_in_words
-from hpsearch.records import Run, Summary
-from hpsearch.retries import RetryPolicy, again
+from hpsearch.records import Demand, Run, Summary
+from hpsearch.retries import OOM_LIMIT, RetryPolicy, again, demand_of, had_most_room
 from hpsearch.states import Attempt, State
 
 NO_SUMMARY = Summary(problem='there is no performance_overview.txt')
@@ -53,6 +55,36 @@ def test_that_a_run_we_stopped_is_interrupted_unless_it_had_finished() -> None:
 def test_that_an_end_from_outside_is_an_interruption() -> None:
     verdict = judge(None, 'preempted', 'by job 7', NO_SUMMARY, wants_summary=True)
     assert (verdict.state, verdict.cause) == (State.INTERRUPTED, 'preempted')
+
+
+def test_that_running_out_of_memory_is_an_interruption_and_no_failure() -> None:
+    verdict = judge(1, '', '', NO_SUMMARY, wants_summary=True, oom='gpu_oom')
+    assert (verdict.state, verdict.cause, verdict.reason) == (State.INTERRUPTED, 'gpu_oom', 'out of GPU memory')
+    verdict = judge(137, '', 'a detail', NO_SUMMARY, wants_summary=False, oom='host_oom')
+    assert (verdict.state, verdict.cause) == (State.INTERRUPTED, 'host_oom')
+    assert verdict.reason == 'out of host memory; a detail'
+
+
+@pytest.mark.parametrize(
+    ('oom', 'room', 'reason'),
+    [
+        ('gpu_oom', 'alone on the largest GPU', 'out of GPU memory, alone on the largest GPU'),
+        ('host_oom', 'alone on this machine', 'out of host memory, alone on this machine'),
+    ],
+)
+def test_that_running_out_of_all_the_memory_there_is_is_a_failure(oom: str, room: str, reason: str) -> None:
+    verdict = judge(1, '', '', NO_SUMMARY, wants_summary=True, oom=oom, had_most_room=room)
+    assert (verdict.state, verdict.cause, verdict.reason) == (State.FAILED, oom, reason)
+
+
+def test_that_a_finished_summary_and_our_own_stop_come_before_memory_and_memory_before_other_causes() -> None:
+    finished = judge(1, '', '', GOOD, wants_summary=True, oom='gpu_oom', had_most_room='alone')
+    assert finished.state is State.FINISHED
+    stopped = judge(
+        1, '', '', NO_SUMMARY, wants_summary=True, stop_reason='asked', oom='gpu_oom', had_most_room='alone'
+    )
+    assert (stopped.state, stopped.cause) == (State.INTERRUPTED, 'stop')
+    assert judge(1, 'preempted', '', NO_SUMMARY, wants_summary=True, oom='host_oom').cause == 'host_oom'
 
 
 def test_that_statuses_above_128_name_a_signal_or_say_that_they_are_codes() -> None:
@@ -119,3 +151,87 @@ def attempts(*states: State) -> list[Attempt]:
 )
 def test_that_only_what_counts_is_counted(states: list[State], retries: int, is_run_again: bool) -> None:
     assert bool(again(attempts(*states), RetryPolicy(max_attempts=3, retries=retries))) is is_run_again
+
+
+@pytest.mark.parametrize(
+    ('states', 'is_taken_up', 'is_run_again'),
+    [
+        ([State.FAILED], True, True),
+        ([State.FAILED] * 4, True, True),
+        ([State.FAILED], False, False),
+        ([State.LOST] * 3, True, True),
+        ([State.FAILED, State.FINISHED], True, False),
+        ([State.STOPPED], True, False),
+    ],
+)
+def test_that_failed_runs_get_one_more_attempt_when_that_is_asked_for_on_taking_up_a_search(
+    states: list[State], is_taken_up: bool, is_run_again: bool
+) -> None:
+    policy = RetryPolicy(retry_failed=True)
+    assert bool(again(attempts(*states), policy, is_taken_up=is_taken_up)) is is_run_again
+    assert not again(attempts(State.FAILED), RetryPolicy(), is_taken_up=is_taken_up)
+
+
+# ------------------------------------------------------------------------------------------------------- out of memory
+
+
+def ended(state: State, cause: str, **facts: Any) -> Attempt:
+    return Attempt('sim_1', 1, state, cause=cause, facts=facts)
+
+
+def out(was_alone: bool, total: int | None, state: State = State.INTERRUPTED) -> Attempt:
+    return ended(state, 'gpu_oom', was_alone=was_alone, gpu_total=total)
+
+
+HOST = ended(State.INTERRUPTED, 'host_oom')
+
+
+@pytest.mark.parametrize(
+    ('earlier', 'demand'),
+    [
+        ([], Demand()),
+        ([ended(State.FAILED, 'exit'), ended(State.INTERRUPTED, 'reboot')], Demand()),
+        ([out(False, 24000)], Demand(alone=True)),
+        ([out(False, 24000), ended(State.INTERRUPTED, 'reboot')], Demand(alone=True)),
+        ([out(False, 24000), out(True, 24000)], Demand(alone=True, larger_than=24000)),
+        ([out(True, 24000), out(True, 48000)], Demand(alone=True, larger_than=48000)),
+        ([out(True, None)], Demand(alone=True)),
+        ([ended(State.INTERRUPTED, 'gpu_oom')], Demand(alone=True)),
+        ([HOST], Demand(alone_on_host=True)),
+        ([HOST, out(True, 24000)], Demand(alone=True, larger_than=24000, alone_on_host=True)),
+    ],
+)
+def test_that_a_run_that_ran_out_of_memory_demands_more_room_than_it_had(
+    earlier: list[Attempt], demand: Demand
+) -> None:
+    assert demand_of(earlier) == demand
+
+
+def test_that_a_failure_on_the_largest_gpu_can_be_tried_again_on_a_gpu_like_that() -> None:
+    assert demand_of([out(True, 24000), out(True, 80000, State.FAILED)]) == Demand(alone=True, larger_than=24000)
+
+
+@pytest.mark.parametrize(
+    ('oom', 'facts', 'words'),
+    [
+        ('gpu_oom', {'was_alone': True, 'largest': True, 'gpu_total': 80000}, 'alone on the largest GPU'),
+        ('gpu_oom', {'was_alone': True, 'largest': True, 'gpu_total': None}, 'with no other run'),
+        ('gpu_oom', {'was_alone': True, 'largest': False, 'gpu_total': 24000}, ''),
+        ('gpu_oom', {'was_alone': False, 'largest': True, 'gpu_total': 80000}, ''),
+        ('gpu_oom', {'alone_on_host': True}, ''),
+        ('gpu_oom', {}, ''),
+        ('host_oom', {'alone_on_host': True}, 'alone on this machine'),
+        ('host_oom', {'alone_on_host': False, 'was_alone': True, 'largest': True, 'gpu_total': 1}, ''),
+        ('', {'was_alone': True, 'largest': True, 'gpu_total': 80000, 'alone_on_host': True}, ''),
+    ],
+)
+def test_that_only_an_attempt_that_was_alone_had_the_most_room(oom: str, facts: dict[str, Any], words: str) -> None:
+    said = had_most_room(oom, facts, [])
+    assert said.startswith(words) if words else said == ''
+
+
+def test_that_a_run_that_runs_out_of_memory_again_and_again_fails_in_the_end() -> None:
+    assert had_most_room('gpu_oom', {}, [out(False, None)] * (OOM_LIMIT - 1)) == ''
+    assert had_most_room('gpu_oom', {}, [out(False, None)] * OOM_LIMIT) == '6 times, wherever it was run'
+    assert had_most_room('gpu_oom', {}, [HOST] * 9) == ''
+    assert had_most_room('', {}, [ended(State.FAILED, '')] * 9) == ''

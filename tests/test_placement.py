@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpsearch.errors import ConfigError
-from hpsearch.placement import choose_visible, place, predict_need
-from hpsearch.records import Gpu, GpuPolicy, Occupant, Reading, Slot
+from hpsearch.placement import choose_visible, impossible, place, predict_need, small_use
+from hpsearch.records import Demand, Gpu, GpuPolicy, Occupant, Reading, Slot
 
 NOW = 1000.0
 TOTAL = 40000
@@ -33,10 +33,11 @@ def why(
     policy: GpuPolicy = POLICY,
     need: int | None = None,
     freed: float | None = None,
+    demand: Demand | None = None,
 ) -> str | None:
     """Why a machine's only GPU is closed; None when it is open."""
     ends = {} if freed is None else {'0': freed}
-    return place([gpu('0')], {'0': readings}, occupants, policy, NOW, need, ends).closed.get('0')
+    return place([gpu('0')], {'0': readings}, occupants, policy, NOW, need, ends, demand=demand).closed.get('0')
 
 
 def names(
@@ -229,6 +230,82 @@ def test_that_the_memory_of_a_run_on_several_gpus_is_shared_among_them() -> None
     assert '10001 MiB of them' in (why(idle(used=10000), occupants=[both], need=20001, policy=policy) or '')
 
 
+def test_that_a_run_that_took_all_there_is_does_not_close_an_empty_gpu_for_ever() -> None:
+    assert why(idle(used=2000), need=39900) is None
+    assert 'expected to need' in (why(idle(used=2001), need=39900) or '')
+    assert 'expected to need' in (why(idle(used=0), need=40001) or '')
+
+
+# ------------------------------------------------------------------------------------------------------- out of memory
+
+ALONE = Demand(alone=True)
+
+
+def test_that_a_default_demand_changes_nothing() -> None:
+    assert why(idle(used=20000), demand=Demand()) is None
+    assert why(idle(used=20000), demand=None) is None
+
+
+def test_that_a_run_that_needs_a_gpu_of_its_own_gets_none_with_another_run_on_it() -> None:
+    policy = GpuPolicy(max_runs_per_gpu=3)
+    one = Occupant(('0',), NOW - 100)
+    assert why(idle(), occupants=[one], policy=policy, demand=ALONE) == (
+        'a run that ran out of memory needs a GPU of its own, and it has 1 run of this search'
+    )
+    assert why(idle(), occupants=[one], policy=policy) is None
+
+
+@pytest.mark.parametrize(('used', 'is_open'), [(0, True), (2000, True), (2001, False), (19000, False)])
+def test_that_others_may_use_little_of_a_gpu_that_a_run_needs_for_itself(used: int, is_open: bool) -> None:
+    reason = why(idle(used=used), demand=ALONE)
+    assert (reason is None) is is_open
+    assert is_open or f'others use {used} of 40000 MiB of it (2000 MiB may be used)' in (reason or '')
+
+
+def test_that_a_desktop_on_a_small_card_is_no_obstacle() -> None:
+    small = Reading(NOW, memory_used=900, memory_total=8192, load=0.0)
+    assert why(small, demand=ALONE) is None
+
+
+def test_that_others_must_have_used_little_for_the_whole_window() -> None:
+    assert (why(idle(NOW - 2, used=3000), idle(), demand=ALONE) or '').startswith('2 s ago: a run that ran out')
+
+
+def test_that_a_gpu_that_a_run_has_for_itself_is_closed_for_every_other() -> None:
+    policy = GpuPolicy(max_runs_per_gpu=3)
+    kept = Occupant(('0',), NOW - 100, exclusive=True)
+    assert why(idle(), occupants=[kept], policy=policy) == (
+        'has a run that ran out of memory before and needs it for itself'
+    )
+
+
+@pytest.mark.parametrize(('than', 'is_open'), [(None, True), (24000, True), (39900, False), (40000, False)])
+def test_that_a_run_that_outgrew_a_gpu_gets_a_larger_one_only(than: int | None, is_open: bool) -> None:
+    reason = why(idle(), demand=Demand(alone=True, larger_than=than))
+    assert (reason is None) is is_open
+    assert is_open or 'needs a larger one, this one has 40000 MiB' in (reason or '')
+
+
+@pytest.mark.parametrize(
+    ('totals', 'than', 'size', 'is_possible'),
+    [
+        ({'0': 24000, '1': 80000}, None, 1, True),
+        ({'0': 24000, '1': 80000}, 24000, 1, True),
+        ({'0': 24000, '1': 80000}, 24000, 2, False),
+        ({'0': 24000, '1': 80000}, 80000, 1, False),
+        ({'0': 24000, '1': 24100}, 24000, 1, False),
+        ({'0': 24000, '1': None}, 24000, 1, True),
+        ({}, 24000, 1, False),
+    ],
+)
+def test_that_a_demand_is_impossible_when_no_known_card_is_larger(
+    totals: dict[str, int | None], than: int | None, size: int, is_possible: bool
+) -> None:
+    reason = impossible(totals, Demand(alone=True, larger_than=than), size)
+    assert (reason == '') is is_possible
+    assert is_possible or f'{than} MiB' in reason
+
+
 # --------------------------------------------------------------------------------------------------------------- order
 
 
@@ -265,6 +342,7 @@ occupant_strategy = st.builds(
     gpus=st.lists(st.sampled_from('0123'), min_size=1, max_size=2, unique=True).map(tuple),
     started=st.floats(NOW - 200, NOW),
     memory=st.none() | st.integers(0, TOTAL),
+    exclusive=st.booleans(),
 )
 policy_strategy = st.builds(
     GpuPolicy,
@@ -281,6 +359,7 @@ policy_strategy = st.builds(
     policy_strategy,
     st.none() | st.integers(0, TOTAL),
     st.dictionaries(st.sampled_from('0123'), st.floats(NOW - 20, NOW)),
+    st.none() | st.builds(Demand, alone=st.booleans(), larger_than=st.none() | st.integers(0, 2 * TOTAL)),
 )
 def test_that_every_gpu_is_either_given_once_and_under_the_thresholds_or_has_a_reason(
     readings: dict[str, list[Reading]],
@@ -288,8 +367,9 @@ def test_that_every_gpu_is_either_given_once_and_under_the_thresholds_or_has_a_r
     policy: GpuPolicy,
     need: int | None,
     freed: dict[str, float],
+    demand: Demand | None,
 ) -> None:
-    placement = place(GPUS, readings, occupants, policy, NOW, need, freed)
+    placement = place(GPUS, readings, occupants, policy, NOW, need, freed, demand=demand)
     given_out = [name for slot in placement.slots for name in slot.gpus]
     assert sorted([*given_out, *placement.closed]) == ['0', '1', '2', '3']
     assert all(placement.closed.values())
@@ -300,9 +380,13 @@ def test_that_every_gpu_is_either_given_once_and_under_the_thresholds_or_has_a_r
         assert newest.memory_used is not None and newest.memory_used / TOTAL <= policy.allowed_memory
         assert newest.load is None or newest.load <= policy.allowed_load
         assert newest.load is not None or not newest.load_exists
-        assert need is None or need <= TOTAL - newest.memory_used
+        is_empty = newest.memory_used <= small_use(TOTAL) and not any(name in each.gpus for each in occupants)
+        assert need is None or is_empty or need <= TOTAL - newest.memory_used
         assert sum(name in occupant.gpus for occupant in occupants) < policy.max_runs_per_gpu
-        assert all(NOW - occupant.started >= 60 for occupant in occupants if name in occupant.gpus)
+        ours = [occupant for occupant in occupants if name in occupant.gpus]
+        assert all(NOW - occupant.started >= 60 and not occupant.exclusive for occupant in ours)
+        assert demand is None or not demand.alone or (not ours and newest.memory_used <= small_use(TOTAL))
+        assert demand is None or demand.larger_than is None or demand.larger_than < TOTAL
 
 
 # ------------------------------------------------------------------------------------------------------------- visible
@@ -409,3 +493,10 @@ def test_that_the_start_up_time_counts_from_a_start_whose_run_has_ended_already(
     assert 'started a run 5 s ago' in early.closed['0']
     late = Reading(at=65.0, memory_used=0, memory_total=100, load=0.0)
     assert place([gpu], {'0': [late]}, [], policy, 65.0, starts={'0': 5.0}).slots
+
+
+def test_that_the_start_up_time_of_a_run_that_ended_counts_beside_an_older_run() -> None:
+    policy = GpuPolicy(max_runs_per_gpu=2)
+    old = Occupant(('0',), NOW - 100)
+    placement = place([gpu('0')], {'0': [idle()]}, [old], policy, NOW, starts={'0': NOW - 5})
+    assert 'started a run 5 s ago' in placement.closed['0']

@@ -149,3 +149,29 @@ def test_that_a_driver_which_does_not_answer_ends_the_search_with_the_reason(pro
     assert done.returncode == 2
     assert 'driver' in done.stderr
     assert project.ran() == []
+
+
+def test_that_a_run_out_of_gpu_memory_gets_a_gpu_for_itself_and_that_is_no_failure(
+    project: Project, tmp_path: Path
+) -> None:
+    with_gpus(project, tmp_path, 1)
+    project.configure({'mode': ['oom'], 'seconds': [0.4]}, "conditions = [({'mode': ['oom']}, {'lr': [0.1, 0.2]})]")
+    done = project.search('--sim_startup_time=0', '--max_num_jobs_per_gpu=2')
+    assert done.returncode == 0, done.stdout
+    ended = [event for event in project.events() if event['event'] == 'ended']
+    assert Counter((event['state'], event['cause']) for event in ended) == {
+        ('interrupted', 'gpu_oom'): 2,
+        ('finished', 'exit'): 2,
+    }
+    second = [event for event in project.events() if event['event'] in ('claimed', 'ended') and event['attempt'] == 2]
+    assert [event['event'] for event in second] == ['claimed', 'ended'] * 2, 'one after the other, each alone'
+
+
+def test_that_a_run_out_of_memory_alone_on_the_largest_gpu_has_failed(project: Project, tmp_path: Path) -> None:
+    with_gpus(project, tmp_path, 1)
+    project.configure({'mode': ['always_oom']})
+    done = project.search('--sim_startup_time=0')
+    assert done.returncode == 1
+    (row,) = project.rows()
+    assert row['hpsearch_state'] == 'failed'
+    assert 'alone on the largest GPU' in row['hpsearch_reason']

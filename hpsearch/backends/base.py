@@ -6,11 +6,11 @@ The dispatcher asks for slots, starts attempts in them, asks what became of them
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Protocol
 
-from hpsearch.records import GpuLine, Occupant, Placement, Run, Slot
+from hpsearch.records import NO_DEMAND, Demand, GpuLine, Occupant, Placement, Run, Slot
 
 
 class Kind(Enum):
@@ -36,6 +36,7 @@ class Status:
         cause: One word for an end that came from outside (``preempted``, ``timeout``, ``fenced`` …), else empty.
         detail: In words: why it waits, where it runs, what was odd about its end.
         peak_memory: Largest GPU memory seen in use by it in MiB, or None.
+        room: At the end: how much room it had, for the placement of a next attempt.
     """
 
     kind: Kind
@@ -43,6 +44,7 @@ class Status:
     cause: str = ''
     detail: str = ''
     peak_memory: int | None = None
+    room: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +56,14 @@ class Launch:
         number: Number of the attempt, from 1.
         ident: What it writes into the start fence.
         slot: Where.
+        demand: What it needs beyond what every run gets.
     """
 
     run: Run
     number: int
     ident: str
     slot: Slot
+    demand: Demand = NO_DEMAND
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +86,17 @@ class Started:
 class Backend(Protocol):
     """A place where attempts execute."""
 
-    def open_slots(self, now: float, others: Sequence[Occupant] = ()) -> Placement:
+    def open_slots(self, now: float, others: Sequence[Occupant] = (), demand: Demand = NO_DEMAND) -> Placement:
         """Slots that are free now, best first, and why the others are closed.
 
         Args:
             now: Monotonic seconds.
             others: Attempts of this search on this host that belong to other writers.
+            demand: What the run they are for needs beyond what every run gets.
         """
+
+    def impossible(self, demand: Demand) -> str:
+        """Why no slot of this backend can ever satisfy a demand; empty: one may."""
 
     def start(self, launches: Sequence[Launch], now: float) -> Sequence[Started]:
         """Start attempts, in one call where that is cheaper; one answer each, in order."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hpsearch.attempt import FENCED, LOCAL_SCRIPT, environment, exit_code, read_line
@@ -28,7 +28,7 @@ from hpsearch.process import (
     spawn,
     start_ticks,
 )
-from hpsearch.records import GpuLine, Occupant, Placement
+from hpsearch.records import NO_DEMAND, Demand, GpuLine, Occupant, Placement
 from hpsearch.wakeup import Wakeup
 
 LEFTOVER_GRACE = 10.0
@@ -93,9 +93,13 @@ class LocalBackend:
         self._next_sweep = 0.0
         self._inherited = dict(os.environ)
 
-    def open_slots(self, now: float, others: Sequence[Occupant] = ()) -> Placement:
+    def open_slots(self, now: float, others: Sequence[Occupant] = (), demand: Demand = NO_DEMAND) -> Placement:
         """What the slot source has."""
-        return self._slots.open_slots(now, others=others)
+        return self._slots.open_slots(now, others=others, demand=demand)
+
+    def impossible(self, demand: Demand) -> str:
+        """What the slot source says."""
+        return self._slots.impossible(demand)
 
     def start(self, launches: Sequence[Launch], now: float) -> Sequence[Started]:
         """Start one process each."""
@@ -107,8 +111,14 @@ class LocalBackend:
         except OSError as error:
             return Started(launch.ident, None, problem=f'no process could be started: {error.strerror}')
         self._processes[launch.ident] = _Process(launch, pid)
-        self._slots.taken(launch.ident, launch.slot, pid, now)
+        self._take_slot(launch, pid, now)
         return Started(launch.ident, {'pid': pid, 'ticks': start_ticks(pid)})
+
+    def _take_slot(self, launch: Launch, group: int, since: float) -> None:
+        demand = launch.demand
+        self._slots.taken(
+            launch.ident, launch.slot, group, since, exclusive=demand.alone, alone_on_host=demand.alone_on_host
+        )
 
     def _spawn(self, launch: Launch) -> int:
         run = launch.run
@@ -121,7 +131,7 @@ class LocalBackend:
         """Watch a process that is no child of ours; its end is known by its exit record."""
         process = _Process(launch, int(handle['pid']), str(handle['ticks']), open_pidfd(int(handle['pid'])))
         self._processes[launch.ident] = process
-        self._slots.taken(launch.ident, launch.slot, process.pid, now - age)
+        self._take_slot(launch, process.pid, now - age)
         if process.pidfd is not None:
             self._wakeup.watch(process.pidfd)
 
@@ -156,20 +166,21 @@ class LocalBackend:
             return Status(Kind.RUNNING, detail=f'pid {process.pid}')
         del self._processes[ident]
         self._unwatch(process)
+        room = self._slots.room(ident)
         peak = self._slots.freed(ident, now)
         left = self._look_for_leftovers(process, now)
-        return self._ended(process.launch, code, peak, left)
+        return replace(self._ended(process.launch, code, left), peak_memory=peak, room=room)
 
-    def _ended(self, launch: Launch, code: int, peak: int | None, left: bool) -> Status:
+    def _ended(self, launch: Launch, code: int, left: bool) -> Status:
         paths = self._folder.attempt(launch.run.name, launch.number)
         if code == FENCED and read_line(paths.started).partition(' ')[0] != launch.ident:
             return Status(Kind.ENDED, code=None, cause='fenced', detail='the start fence could not be passed')
         if code < 0:
             recorded = exit_code(paths)
             killed = '' if code == NOT_OURS else 'the whole process group was killed'
-            return Status(Kind.ENDED, _raw(code) if recorded is None else recorded, '', killed, peak)
+            return Status(Kind.ENDED, _raw(code) if recorded is None else recorded, detail=killed)
         detail = 'it left processes behind, which were stopped' if left else ''
-        return Status(Kind.ENDED, code, '', detail, peak)
+        return Status(Kind.ENDED, code, detail=detail)
 
     def _look_for_leftovers(self, process: _Process, now: float) -> bool:
         group = process.pid

@@ -1,0 +1,202 @@
+"""A search whose grid grew: new combinations are added to its plan, what has finished stays, what is gone is not run.
+
+The order of the writes makes every crash harmless. The command files come first, then the plan, ``search.json`` last:
+lines of commands that the plan does not have are cut off by the next extension, and runs that ``search.json`` does
+not speak of are runs of the search like all others.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from hpsearch.command import plain, shell_line
+from hpsearch.errors import ConfigError, SearchFolderError
+from hpsearch.folder import SearchFolder
+from hpsearch.plan import _whole_file as whole_file
+from hpsearch.records import Configuration, Run
+from hpsearch.reuse import Identity, identity_of, stored
+from hpsearch.states import SearchState, State
+
+_FIXED = {'script': '_SCRIPT_NAME', 'command': '_COMMAND', 'out_arg': '_OUT_ARG'}
+"""What an extension cannot change: the runs that are there would not be runs of the new configuration."""
+
+
+@dataclass(frozen=True)
+class Extension:
+    """What changes in the plan of a search.
+
+    Attributes:
+        added: Runs that are new, with names and numbers that continue the old ones.
+        withdrawn: Names of old runs that the new grid does not have and that have not finished.
+        kept: How many old runs stay: those of the new grid, and those that have finished.
+        planned: How many runs the plan had.
+    """
+
+    added: Sequence[Run]
+    withdrawn: Sequence[str]
+    kept: int
+    planned: int
+
+
+@contextmanager
+def extending(folder: SearchFolder) -> Iterator[None]:
+    """Keep others from extending the same search; to be held from reading the plan until the extension is written.
+
+    It ends with the process, however that ends. On a file system without locks it keeps nobody away, and only the
+    check of :func:`write_extension` is left.
+
+    Raises:
+        SearchFolderError: Another process is extending it, or the folder cannot be written.
+    """
+    path = folder.path / '.extension.lock'
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+    except OSError as error:
+        raise SearchFolderError(f'{folder.path} cannot be extended: {error.strerror}.') from error
+    try:
+        _lock(handle, folder)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _lock(handle: int, folder: SearchFolder) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise SearchFolderError(
+            f'{folder.path} is being extended by another hpsearch at this moment: try again when that is done.'
+        ) from None
+    except OSError:
+        return  # there are no locks here
+
+
+def check_extendable(folder: SearchFolder, configuration: Configuration) -> None:
+    """Make sure that a configuration differs from that of a search only in what an extension can change.
+
+    Raises:
+        ConfigError: It runs something else.
+        SearchFolderError: The folder does not say what was run.
+    """
+    earlier, _ = stored(folder)
+    pairs = [(text, getattr(earlier, name), getattr(configuration, name)) for name, text in _FIXED.items()]
+    problems = [
+        f'{text}: was {before!r} when {folder.path} was made and is {now!r}; an extension can change grid, conditions '
+        f'and constraints only. Start a new search.'
+        for text, before, now in pairs
+        if _comparable(before) != _comparable(now)
+    ]
+    if problems:
+        raise ConfigError(problems)
+
+
+def _comparable(value: Any) -> Any:
+    return value if value is None or isinstance(value, str) else list(value)
+
+
+def extend(
+    folder: SearchFolder,
+    configuration: Configuration,
+    old_runs: Sequence[Run],
+    new_runs: Iterable[Run],
+    state: SearchState,
+) -> Extension:
+    """Compare the plan of a search with that of a new configuration; nothing is written.
+
+    Args:
+        folder: The search.
+        configuration: The new configuration.
+        old_runs: The plan of the search.
+        new_runs: The runs of the new configuration; their names and numbers do not matter.
+        state: How the old runs stand.
+
+    Raises:
+        ConfigError: The configuration runs something else than the search does, or cannot be expanded.
+        SearchFolderError: The folder does not say what was run.
+    """
+    check_extendable(folder, configuration)
+    recognise = identity_of(folder)
+    old = {recognise.key_of(run): run for run in old_runs}
+    wanted: dict[bytes, Run] = {}
+    for run in new_runs:
+        wanted.setdefault(recognise.key_of(run), run)
+    withdrawn = [
+        run.name for key, run in old.items() if key not in wanted and state.state_of(run.name) is not State.FINISHED
+    ]
+    new = [run for key, run in wanted.items() if key not in old]
+    added = list(_continued(folder, recognise, old_runs, new))
+    return Extension(added, withdrawn, len(old_runs) - len(withdrawn), len(old_runs))
+
+
+def _continued(folder: SearchFolder, recognise: Identity, old: Sequence[Run], new: Iterable[Run]) -> Iterator[Run]:
+    """The new runs as if they had always stood at the end of the old plan."""
+    last = max((run.number for run in old), default=0)
+    for number, run in enumerate(new, last + 1):
+        prefix, _, digits = (old[0] if old else run).name.rpartition('_')
+        name = f'{prefix}_{number:0{len(digits)}d}'
+        yield Run(name, number, run.params, recognise.with_output(run.argv, str(folder.output(name))))
+
+
+def write_extension(folder: SearchFolder, extension: Extension, changes: Mapping[str, Any]) -> None:
+    """Write an extension into the search folder; each file is whole at every moment.
+
+    Args:
+        folder: The search; :func:`extending` is held.
+        extension: What changes.
+        changes: What ``search.json`` says anew, e.g. its ``configuration``.
+
+    Raises:
+        SearchFolderError: The plan has changed since the extension was made.
+        OSError: A file cannot be written; the search is as it was or has some of the change, and can be extended again.
+    """
+    if folder.count_runs() != extension.planned:
+        raise SearchFolderError(f'The plan of {folder.path} has changed in the meantime: extend it again.')
+    if extension.added:
+        _write_plan(folder, extension)
+    folder.write_info({**folder.read_info(), **changes, 'withdrawn': list(extension.withdrawn)})
+
+
+def _write_plan(folder: SearchFolder, extension: Extension) -> None:
+    without_output = identity_of(folder).without_output
+    kinds: list[tuple[Path, Callable[[Run], str]]] = [
+        # The last one is renamed first: where the plan is, the commands are too.
+        (folder.runs_jsonl, _entry),
+        (folder.commands_sh, lambda run: shell_line(run.argv)),
+        (folder.commands_wo_dirs_sh, lambda run: shell_line(without_output(run.argv))),
+    ]
+    with ExitStack() as files:
+        for path, line in kinds:
+            out = files.enter_context(whole_file(path))
+            out.writelines(_old_lines(folder, path, extension.planned, line))
+            out.writelines(f'{line(run)}\n' for run in extension.added)
+
+
+def _entry(run: Run) -> str:
+    params = {option: plain(value) for option, value in run.params.items()}
+    return json.dumps({'run': run.name, 'number': run.number, 'params': params, 'argv': list(run.argv)})
+
+
+def _old_lines(folder: SearchFolder, path: Path, planned: int, line: Callable[[Run], str]) -> Iterator[str]:
+    """The lines of the old plan as they are; a file that somebody removed or shortened is made anew."""
+    if _count_lines(path) < planned:
+        yield from (f'{line(run)}\n' for run in folder.read_runs())
+        return
+    with open(path, encoding='utf-8', errors='surrogateescape', newline='\n') as lines:
+        for text in islice(lines, planned):
+            yield text if text.endswith('\n') else f'{text}\n'
+
+
+def _count_lines(path: Path) -> int:
+    try:
+        with open(path, 'rb') as lines:
+            return sum(1 for _ in lines)
+    except FileNotFoundError:
+        return 0

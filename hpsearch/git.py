@@ -1,0 +1,247 @@
+"""What git says of the tree that a script is in.
+
+git is only asked: it may not write, fetch, or run hooks, a file system monitor, external diffs or text conversions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hpsearch.process import signal_group
+
+OUTPUT_LIMIT = 5 << 20
+"""Bytes of a diff that are kept."""
+
+STATUS_LIMIT = 64 << 20
+"""Bytes that git may print about which files have changed."""
+
+TIMEOUT = 60.0
+"""Seconds after which a program that was asked is killed."""
+
+
+class Problem(Exception):
+    """Something could not be found out; the message says what and why."""
+
+
+# Programs that are asked
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a program printed.
+
+    Attributes:
+        code: Its exit status, negative for a signal.
+        text: Its output, at most as many bytes as were asked for.
+        size: Bytes of the whole output.
+        digest: SHA-256 of the whole output.
+    """
+
+    code: int
+    text: bytes
+    size: int
+    digest: str
+
+
+def ask(
+    argv: Sequence[str],
+    cwd: Path,
+    environment: Mapping[str, str],
+    *,
+    limit: int = OUTPUT_LIMIT,
+    timeout: float = TIMEOUT,
+) -> Answer:
+    """Run a program that answers a question: without a shell, a terminal, an input, or more time than it is given.
+
+    Args:
+        limit: Bytes of output that are kept.
+        timeout: Seconds after which it is killed with all it started.
+
+    Raises:
+        Problem: It cannot be started or gave no answer in time.
+    """
+    try:
+        process = subprocess.Popen(
+            argv,
+            cwd=cwd,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    except (OSError, ValueError) as error:
+        raise Problem(f'{argv[0]} cannot be started: {error}') from error
+    late = threading.Event()
+    timer = threading.Timer(timeout, _kill, (process, late))
+    timer.daemon = True
+    timer.start()
+    try:
+        answer = _read(process, limit)
+    finally:
+        timer.cancel()
+    if late.is_set():
+        raise Problem(f'{argv[0]} gave no answer within {timeout:g} s')
+    return answer
+
+
+def _kill(process: subprocess.Popen[bytes], late: threading.Event) -> None:
+    late.set()
+    if process.returncode is None:
+        signal_group(process.pid, signal.SIGKILL)
+
+
+def _read(process: subprocess.Popen[bytes], limit: int) -> Answer:
+    digest, kept, size = hashlib.sha256(), bytearray(), 0
+    with process:
+        assert process.stdout is not None
+        while chunk := process.stdout.read(1 << 16):
+            digest.update(chunk)
+            size += len(chunk)
+            kept += chunk[: limit - len(kept)]
+    return Answer(process.returncode, bytes(kept), size, digest.hexdigest())
+
+
+# git
+
+_GIT = (
+    *('git', '--no-optional-locks', '--no-pager', '-c', 'core.fsmonitor=false', '-c', 'core.hooksPath=/dev/null'),
+    # What would write the index, reach for the network (a partial clone), or change the form of a diff.
+    *('-c', 'diff.autoRefreshIndex=false', '-c', 'protocol.allow=never', '-c', 'core.quotePath=true'),
+    *('-c', 'diff.algorithm=myers', '-c', 'diff.noprefix=false', '-c', 'diff.mnemonicPrefix=false'),
+)
+
+_STATUS = ('status', '--porcelain=v2', '--branch', '-z', '--no-renames', '--untracked-files=no')
+
+_UNTRACKED = ('ls-files', '--others', '--exclude-standard', '--directory', '--no-empty-directory', '-z')
+
+_DIFF = (
+    *('diff', '--no-ext-diff', '--no-textconv', '--no-color', '--no-renames', '--no-relative', '--full-index'),
+    *('--unified=3', '--inter-hunk-context=0', '--submodule=short', '-O/dev/null'),
+)
+
+_SUBMODULES = '--ignore-submodules=untracked'
+
+_ELSEWHERE = ('GIT_DIR', 'GIT_WORK_TREE', 'GIT_INDEX_FILE', 'GIT_NAMESPACE', 'GIT_EXTERNAL_DIFF', 'GIT_DIFF_OPTS')
+"""Variables that would make git speak of another tree, or differently."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What ``git status`` says.
+
+    Attributes:
+        commit: Hash of the commit; empty before the first one.
+        branch: Name of the branch; empty for a detached head.
+        dirty: Whether a file of the repository has been changed.
+    """
+
+    commit: str = ''
+    branch: str = ''
+    dirty: bool = False
+
+
+def parse_status(output: bytes) -> Status:
+    """Read the output of ``git status --porcelain=v2 --branch -z --no-renames``."""
+    fields = [os.fsdecode(entry) for entry in output.split(b'\0') if entry]
+    facts = dict(entry[len('# branch.') :].split(' ', 1) for entry in fields if entry.startswith('# branch.'))
+    oid, head = facts.get('oid', ''), facts.get('head', '')
+    return Status(
+        commit='' if oid == '(initial)' else oid,
+        branch='' if head == '(detached)' else head,
+        dirty=any(entry[0] in '12u' for entry in fields),
+    )
+
+
+def without_empty_entries(diff: bytes) -> bytes:
+    """A diff without the files in it of which only a time stamp differs."""
+    return re.sub(rb'(?m)^diff --git [^\n]*\n(?=diff --git |\Z)', b'', diff)
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """A git tree, as it is at one moment.
+
+    Attributes:
+        status: Commit, branch, what has changed.
+        diff: The changes, at most :data:`OUTPUT_LIMIT` bytes.
+        size: Bytes of all changes.
+        digest: What tells these changes from others; empty without any.
+    """
+
+    status: Status
+    diff: bytes = b''
+    size: int = 0
+    digest: str = ''
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """Where a git tree is.
+
+    Attributes:
+        top: Its uppermost folder.
+        private: Its ``.git`` (of a linked work tree: the part that is its own).
+    """
+
+    top: Path
+    private: Path
+
+    def look(self) -> Tree:
+        """See how the tree stands.
+
+        Raises:
+            Problem: git does not say.
+        """
+        status = parse_status(_git(self.top, *_STATUS, _SUBMODULES, limit=STATUS_LIMIT).text)
+        if not (status.dirty and status.commit):
+            return Tree(status)
+        answer = _git(self.top, *_DIFF, _SUBMODULES, status.commit, '--', limit=OUTPUT_LIMIT)
+        diff = without_empty_entries(answer.text)
+        is_whole = answer.size <= OUTPUT_LIMIT
+        digest = hashlib.sha256(diff).hexdigest() if is_whole else answer.digest
+        return Tree(status, diff, len(diff) if is_whole else answer.size, digest)
+
+    def untracked(self) -> list[str]:
+        """Names of the files and folders that git does not know and does not ignore either.
+
+        Raises:
+            Problem: git does not say.
+        """
+        output = _git(self.top, *_UNTRACKED).text
+        return [os.fsdecode(name) for name in output.split(b'\0')[:-1]]
+
+
+def find_repository(folder: Path) -> Repository | None:
+    """The git tree a folder is in; None where there is none, or no git that will speak of it.
+
+    Raises:
+        Problem: git gave no answer in time.
+    """
+    if shutil.which('git') is None:
+        return None
+    answer = _ask_git(folder, 'rev-parse', '--absolute-git-dir', '--show-toplevel')
+    lines = os.fsdecode(answer.text).splitlines()
+    return Repository(Path(lines[1]), Path(lines[0])) if answer.code == 0 and len(lines) == 2 else None
+
+
+def _git(folder: Path, *words: str, limit: int = OUTPUT_LIMIT) -> Answer:
+    answer = _ask_git(folder, *words, limit=limit)
+    if answer.code != 0:
+        raise Problem(f'git {words[0]} ended with status {answer.code}')
+    return answer
+
+
+def _ask_git(folder: Path, *words: str, limit: int = OUTPUT_LIMIT) -> Answer:
+    environment = {name: value for name, value in os.environ.items() if name not in _ELSEWHERE}
+    environment |= {'GIT_TERMINAL_PROMPT': '0', 'GIT_NO_LAZY_FETCH': '1', 'LC_ALL': 'C'}
+    return ask([*_GIT, *words], folder, environment, limit=limit)

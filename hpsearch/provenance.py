@@ -1,0 +1,370 @@
+"""With which code and in which environment the runs were made.
+
+All of it is gathered in a thread of its own after the first run was started, and kept in the folder ``provenance`` of
+the search: ``<code id>.diff`` for a git tree with changes, and ``packages.txt``. Whatever cannot be found out is named
+as a problem in the event; no search ends because of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hpsearch.folder import SearchFolder, write_whole
+from hpsearch.git import Problem, Repository, Tree, ask, find_repository
+from hpsearch.records import Configuration
+
+NAMES_LIMIT = 100
+"""Names of untracked files that are kept."""
+
+FILE_LIMIT = 16 << 20
+"""Bytes of a script that are looked at."""
+
+INTERVAL = 60.0
+"""Seconds between two looks at the code, at least."""
+
+SHARE_OF_TIME = 0.02
+"""The largest share of the time that looking at unchanged code may take."""
+
+
+# The code
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """The code of the runs at one moment.
+
+    Attributes:
+        ident: Tells it from other code, on every host alike; empty when there is nothing to tell it by.
+        tree: The git tree it is in, or None.
+        files: Path of a script to the SHA-256 of its content.
+    """
+
+    ident: str
+    tree: Tree | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
+
+
+def look_at_code(repository: Repository | None, files: Sequence[Path]) -> Code:
+    """See what the code is.
+
+    Args:
+        repository: The git tree of the runs, or None.
+        files: What is run; those that are no files are passed over. They count beside the commit and its changes,
+            since git need not know them.
+
+    Raises:
+        Problem: git does not say, or a script cannot be read.
+    """
+    tree = repository.look() if repository else None
+    digests = {str(path): digest for path in files if (digest := _digest(path))}
+    facts = [tree.status.commit, tree.digest] if tree and tree.status.commit else []
+    facts += digests.values()
+    return Code(hashlib.sha256('\n'.join(facts).encode()).hexdigest()[:12] if facts else '', tree, digests)
+
+
+def _digest(path: Path) -> str:
+    try:
+        if not path.is_file():
+            return ''
+        with open(path, 'rb') as script:
+            return hashlib.sha256(script.read(FILE_LIMIT)).hexdigest()
+    except OSError as error:
+        raise Problem(f'{path} cannot be read: {error.strerror}') from error
+
+
+def code_files(configuration: Configuration, run_cwd: Path) -> tuple[Path, ...]:
+    """The files a configuration runs: its script, or what may be one among the words of its command.
+
+    Args:
+        configuration: What is run.
+        run_cwd: Working directory of the runs, absolute.
+    """
+    if configuration.command is None:
+        return (run_cwd / (configuration.script or ''),)
+    return tuple(run_cwd / word for word in configuration.command if word and not word.startswith('-'))
+
+
+# The environment
+
+_TELL_ENVIRONMENT = """
+import json, sys
+facts = {'python': sys.version.split()[0], 'packages': []}
+if sys.argv[1] == 'packages':
+    from importlib.metadata import distributions
+    lines = set()
+    for one in distributions():
+        name, direct = one.metadata['Name'], one.read_text('direct_url.json')
+        source = ' @ ' + json.loads(direct).get('url', '') if direct else ''
+        lines.add('%s==%s%s' % (name, one.version, source))
+    facts['packages'] = sorted(lines, key=str.lower)
+sys.stdout.write(json.dumps(facts))
+"""
+
+
+def ask_interpreter(interpreter: str, folder: Path, *, packages: bool) -> dict[str, Any]:
+    """Version (``python``) and, if asked for, packages (``packages``: a list of lines) of an interpreter.
+
+    Args:
+        interpreter: As it stands in the commands.
+        folder: Where it is started; a module there may hide one of the standard library.
+
+    Raises:
+        Problem: It does not say.
+    """
+    words = [interpreter, '-c', _TELL_ENVIRONMENT, 'packages' if packages else '']
+    answer = ask(words, folder, os.environ)
+    try:
+        facts = json.loads(answer.text)
+    except ValueError:
+        raise Problem(f'{interpreter} does not list its packages: status {answer.code}') from None
+    return dict(facts)
+
+
+def _user() -> str:
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
+
+
+# All of it
+
+
+def is_due(*, changed: bool, since: float, took: float) -> bool:
+    """Whether the code is looked at again.
+
+    Args:
+        changed: Whether the script, or what git writes at every change of its own, is not what it was.
+        since: Seconds since the last look.
+        took: Seconds that it took.
+    """
+    return changed or took <= since * SHARE_OF_TIME
+
+
+class Provenance:
+    """Gathers with which code and in which environment the runs of a search are made, in a thread of its own.
+
+    Args:
+        folder: The search.
+        script_dir: A folder of the code, to find its git tree.
+        interpreter: First word of the commands of a Python script; empty: it is no Python script.
+        files: What is run (:func:`code_files`).
+        clock: Seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        folder: SearchFolder,
+        script_dir: Path,
+        interpreter: str,
+        files: Sequence[Path] = (),
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._folder = folder.path / 'provenance'
+        self._script_dir = script_dir
+        self._interpreter = interpreter
+        self._files = tuple(files)
+        self._clock = clock
+        self._code = ''
+        self._checked_at: float | None = None
+        self._thread: threading.Thread | None = None
+        self._wanted = threading.Event()
+        self._told = threading.Event()
+        self._repository: Repository | None = None
+        self._is_searched = False
+        self._witnesses: list[tuple[int, ...]] = []
+        self._looked_at = self._took = 0.0
+
+    @property
+    def code(self) -> str:
+        """The id of the code as it was last seen; empty before it is known."""
+        return self._code
+
+    def start(self, tell: Callable[[dict[str, Any]], None]) -> None:
+        """Begin, once; to be called after the first run was started.
+
+        Args:
+            tell: Takes an event (``provenance``) for the journal, at the beginning and whenever the code has become
+                another. It is called in the thread.
+        """
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, args=(tell,), name='provenance', daemon=True)
+            self._thread.start()
+
+    def check(self, now: float) -> None:
+        """Have the code looked at again if it is time; returns at once. To be called when attempts start.
+
+        Args:
+            now: Seconds, monotonic.
+        """
+        if self._checked_at is None:
+            self._checked_at = now
+        elif now - self._checked_at >= INTERVAL:
+            self._checked_at = now
+            self._wanted.set()
+
+    def wait(self, timeout: float) -> bool:
+        """Wait until the first event was told, at most ``timeout`` seconds; says whether it was."""
+        return self._told.wait(timeout)
+
+    def _work(self, tell: Callable[[dict[str, Any]], None]) -> None:
+        tell(self._first())
+        self._told.set()
+        while self._wanted.wait():
+            self._wanted.clear()
+            event = self._again()
+            if event is not None:
+                tell(event)
+
+    def _first(self) -> dict[str, Any]:
+        problems: list[str] = []
+        environment = self._environment(problems)
+        code = None
+        try:
+            code = self._look()
+        except Problem as problem:
+            problems.append(str(problem))
+        return self._event(code, environment, problems)
+
+    def _again(self) -> dict[str, Any] | None:
+        since = self._clock() - self._looked_at
+        if not is_due(changed=self._look_at_witnesses() != self._witnesses, since=since, took=self._took):
+            return None
+        before, problems = self._code, list[str]()
+        try:
+            code = self._look()
+        except Problem:
+            return None  # it will be looked at again; until then the code counts as unchanged
+        return self._event(code, {}, problems) if code.ident != before else None
+
+    def _look(self) -> Code:
+        self._looked_at = self._clock()
+        self._witnesses = self._look_at_witnesses()
+        try:
+            if not self._is_searched:
+                self._repository, self._is_searched = find_repository(self._script_dir), True
+                self._witnesses = self._look_at_witnesses()
+            code = look_at_code(self._repository, self._files)
+        finally:
+            self._took = self._clock() - self._looked_at
+        self._code = code.ident
+        return code
+
+    def _look_at_witnesses(self) -> list[tuple[int, ...]]:
+        private = self._repository.private if self._repository else None
+        return [_stamp(path) for path in (*self._files, *([private / 'HEAD', private / 'index'] if private else ()))]
+
+    def _environment(self, problems: list[str]) -> dict[str, Any]:
+        from hpsearch import __version__
+
+        facts: dict[str, Any] = {
+            'hpsearch': __version__,
+            'platform': platform.platform(),
+            'host': socket.gethostname(),
+            'user': _user(),
+        }
+        try:
+            self._folder.mkdir(exist_ok=True)
+            facts |= self._interpreter_facts()
+        except Problem as problem:
+            problems.append(str(problem))
+        except OSError as error:
+            problems.append(f'the packages cannot be kept: {error.strerror}')
+        return facts
+
+    def _interpreter_facts(self) -> dict[str, Any]:
+        if not self._interpreter:
+            return {}
+        path = self._folder / 'packages.txt'
+        is_there = path.exists()
+        facts = ask_interpreter(self._interpreter, self._folder, packages=not is_there)
+        if not is_there:
+            write_whole(path, ''.join(f'{line}\n' for line in facts['packages']))
+        return {'python': facts['python'], 'packages': f'{self._folder.name}/{path.name}'}
+
+    def _event(self, code: Code | None, environment: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
+        event: dict[str, Any] = {'event': 'provenance', 'code': code.ident if code else '', **environment}
+        if code:
+            event['files'] = dict(code.files)
+            event |= self._tree_facts(code, problems)
+        if problems:
+            event['problems'] = problems
+        return event
+
+    def _tree_facts(self, code: Code, problems: list[str]) -> dict[str, Any]:
+        if code.tree is None:
+            return {}
+        status = code.tree.status
+        untracked = self._untracked(problems)
+        facts = {'commit': status.commit, 'branch': status.branch, 'dirty': status.dirty}
+        facts |= {'untracked': untracked[:NAMES_LIMIT], 'untracked_count': len(untracked)}
+        if code.tree.digest:
+            try:
+                facts['diff'] = self._keep_diff(code.ident, code.tree, untracked)
+            except OSError as error:
+                problems.append(f'the diff cannot be kept: {error.strerror}')
+        return facts
+
+    def _untracked(self, problems: list[str]) -> list[str]:
+        try:
+            return self._repository.untracked() if self._repository else []
+        except Problem as problem:
+            problems.append(f'the files that are not in the repository are not known: {problem}')
+            return []
+
+    def _keep_diff(self, ident: str, tree: Tree, untracked: Sequence[str]) -> str:
+        path = self._folder / f'{ident}.diff'
+        if not path.exists():
+            write_whole(path, diff_text(tree, untracked))
+        return f'{self._folder.name}/{path.name}'
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    try:
+        facts = path.stat()
+    except OSError:
+        return ()
+    return (facts.st_mtime_ns, facts.st_size, facts.st_ino)
+
+
+def diff_text(tree: Tree, untracked: Sequence[str]) -> str:
+    """A diff as it is kept: what it is a diff to, what git does not know, and the changes; ``git apply`` reads it."""
+    about = [f'# changes to commit {tree.status.commit}, branch {tree.status.branch or "none"}']
+    if tree.size > len(tree.diff):
+        about.append(f'# cut after {len(tree.diff)} of {tree.size} bytes')
+    about += [f'# not in the repository: {name!r}' for name in untracked[:NAMES_LIMIT]]
+    if len(untracked) > NAMES_LIMIT:
+        about.append(f'# not in the repository: {len(untracked) - NAMES_LIMIT} more')
+    return '\n'.join([*about, '', os.fsdecode(tree.diff)])
+
+
+def code_changes(codes: Iterable[str], diffs: Mapping[str, str] | None = None) -> str:
+    """A warning when attempts of one search were made with different code; empty when they were not.
+
+    Args:
+        codes: The code id of each attempt; those that are not known say nothing.
+        diffs: Code id to the file with its changes.
+    """
+    counts = Counter(code for code in codes if code)
+    if len(counts) < 2:
+        return ''
+    numbers = ', '.join(f'{count} with {code}{_diff_of(code, diffs or {})}' for code, count in counts.items())
+    return f'the code changed between attempts: {numbers}'
+
+
+def _diff_of(code: str, diffs: Mapping[str, str]) -> str:
+    return f' (diff: {diffs[code]})' if code in diffs else ''

@@ -1,0 +1,166 @@
+"""Streams that people read: they may die, hang, or lack characters, and never raise because of it."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import os
+import select
+from collections.abc import Callable
+from typing import TextIO
+
+from hpsearch.script_output import SEQUENCE
+
+SECONDS_OF_PATIENCE = 0.25
+
+_ASCII = str.maketrans({'…': '~', '·': '|', '━': '-', '─': '-'})
+
+
+class Sink:
+    """A text stream that may die: after the first error everything written to it is dropped."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.dead = False
+        self._stream = stream
+        self._encoding = getattr(stream, 'encoding', None) or 'utf-8'
+
+    @property
+    def speaks_unicode(self) -> bool:
+        """Whether lines and ellipses can be drawn with their own characters."""
+        return codecs.lookup(self._encoding).name.startswith('utf')
+
+    def encode(self, text: str) -> bytes:
+        """The text in the encoding of the stream, replaced where that has no word for it."""
+        return (text if self.speaks_unicode else text.translate(_ASCII)).encode(self._encoding, 'replace')
+
+    def write(self, text: str) -> None:
+        """Writes text; what the stream's encoding cannot say is replaced."""
+        self.write_bytes(self.encode(text))
+
+    def write_bytes(self, data: bytes) -> None:
+        """Writes bytes as they are where the stream has a binary side, as text where it has not."""
+        if self.dead:
+            return
+        try:
+            buffer = getattr(self._stream, 'buffer', None)
+            if buffer is None:
+                self._stream.write(data.decode(self._encoding, 'replace'))
+            else:
+                self._stream.flush()
+                buffer.write(data)
+            self._stream.flush()
+        except (OSError, ValueError):
+            self.die()
+
+    def die(self) -> None:
+        """Falls silent, and keeps what is buffered from failing once more when the interpreter ends."""
+        self.dead = True
+        try:
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, self._stream.fileno())
+            os.close(null)
+        except (OSError, ValueError, AttributeError):
+            self._stream = io.StringIO()
+
+
+class Terminal(Sink):
+    """A terminal that may die or hang without holding up whoever writes to it.
+
+    A terminal whose other side does not read any more (an ssh session whose network is gone, Ctrl-S) blocks its
+    writers. So it is opened a second time, without blocking, which leaves the descriptor that is shared with the
+    shell as it is.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._pending = b''
+        self._hangs = False
+        self._fd = _reopened(stream)
+
+    def size(self) -> tuple[int, int]:
+        """Columns and rows at this moment; 80 x 24 where they cannot be told."""
+        try:
+            columns, rows = os.get_terminal_size(self._fd if self._fd is not None else self._stream.fileno())
+        except (OSError, ValueError, AttributeError):
+            return 80, 24
+        return columns or 80, rows or 24
+
+    def ready(self) -> bool:
+        """Whether all that was written has gone out, so that more can follow."""
+        self._drain()
+        return not self.dead and not self._pending
+
+    def write_bytes(self, data: bytes) -> None:
+        if self._fd is None:
+            super().write_bytes(data)
+        elif not self.dead:
+            self._pending += data
+            self._drain()
+
+    def close(self) -> None:
+        """Gives back what was opened; the stream itself stays open."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+    def _drain(self) -> None:
+        try:
+            while self._fd is not None and self._pending and self._writable(self._fd):
+                self._pending = self._pending[os.write(self._fd, self._pending) :]
+        except BlockingIOError:
+            self._hangs = True
+        except OSError:
+            self._pending = b''
+            self.die()
+
+    def _writable(self, fd: int) -> bool:
+        patience = 0.0 if self._hangs else SECONDS_OF_PATIENCE
+        self._hangs = not select.select([], [fd], [], patience)[1]
+        return not self._hangs
+
+
+def _reopened(stream: TextIO) -> int | None:
+    """A descriptor of our own for the terminal behind a stream, or None where there is none to be had."""
+    fd = None
+    try:
+        flags = os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK
+        fd = os.open(os.ttyname(stream.fileno()), flags)
+        stream.flush()
+        same = os.fstat(fd).st_rdev == os.fstat(stream.fileno()).st_rdev
+    except (OSError, ValueError, AttributeError):
+        same = False
+    if fd is not None and not same:
+        os.close(fd)
+    return fd if same else None
+
+
+class Printed(io.TextIOBase):
+    """Stands in for ``sys.stdout`` and ``sys.stderr`` while the live region is up."""
+
+    encoding = 'utf-8'
+
+    def __init__(self, show: Callable[[bytes], None]) -> None:
+        self._show = show
+
+    def writable(self) -> bool:
+        """Always; what :class:`io.TextIOBase` asks for."""
+        return True
+
+    def write(self, text: str) -> int:
+        self._show(text.encode('utf-8', 'replace'))
+        return len(text)
+
+
+def is_tty(stream: TextIO) -> bool:
+    """Whether a stream is a terminal; a closed one is not."""
+    try:
+        return stream.isatty()
+    except (OSError, ValueError):
+        return False
+
+
+def shown_width(line: str) -> int:
+    """The cells of a terminal that a line takes; its colours take none."""
+    from rich.cells import cell_len
+
+    return cell_len(SEQUENCE.sub('', line))

@@ -1,0 +1,274 @@
+"""Values to text: spans, amounts, GPUs, and the state of a search as people and programs read it."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from hpsearch.records import GpuLine, Params, RunLine, Snapshot
+from hpsearch.script_output import SEQUENCE
+
+ORDER = (
+    'finished', 'failed', 'stopped', 'lost', 'interrupted', 'unknown', 'running', 'submitted', 'claimed', 'planned',
+)  # fmt: skip
+DONE = ('finished', 'failed', 'stopped')
+UNDER_WAY = ('running', 'submitted', 'claimed')
+
+FEW_RUNS = 30
+SECONDS_BETWEEN_LINES = 30.0
+SECONDS_BEFORE_STALL_LINE = 5.0
+
+_UNPRINTABLE = re.compile(r'[\x00-\x1f\x7f-\x9f]')
+
+
+def duration(seconds: float) -> str:
+    """A time span in its two largest units: ``3 s``, ``2 min 05 s``, ``3 h 12 min``, ``2 d 4 h``.
+
+    Args:
+        seconds: The span; negative counts as none, and what is not finite reads as unknown.
+    """
+    if not math.isfinite(seconds):
+        return 'unknown'
+    minutes, secs = divmod(max(0, int(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f'{days} d {hours} h'
+    if hours:
+        return f'{hours} h {minutes:02d} min'
+    if minutes:
+        return f'{minutes} min {secs:02d} s'
+    return f'{secs} s'
+
+
+def memory(mib: int | None) -> str:
+    """An amount of memory: ``512 MiB``, ``12.3 GiB``, ``?`` when it is not known.
+
+    Args:
+        mib: The amount in MiB.
+    """
+    if mib is None:
+        return '?'
+    return f'{mib} MiB' if mib < 1024 else f'{mib / 1024:.1f} GiB'
+
+
+def printable(text: str) -> str:
+    """One line of text without anything that a terminal could take for a command."""
+    return _UNPRINTABLE.sub('', SEQUENCE.sub('', ' '.join(text.splitlines()).expandtabs(4)))
+
+
+def full_counts(snapshot: Snapshot) -> dict[str, int]:
+    """The non-zero counts in the order they are shown, runs without any state counted as planned."""
+    counts = {state: number for state, number in snapshot.counts.items() if number}
+    rest = snapshot.total - sum(counts.values())
+    if rest > 0:
+        counts['planned'] = counts.get('planned', 0) + rest
+    known = [state for state in ORDER if state in counts]
+    return {state: counts[state] for state in [*known, *sorted(set(counts) - set(known))]}
+
+
+def done(snapshot: Snapshot) -> int:
+    """How many runs need no further attempt."""
+    return sum(snapshot.counts.get(state, 0) for state in DONE)
+
+
+def progress_line(snapshot: Snapshot) -> str:
+    """The state of a search in one plain line, without a newline."""
+    parts = [f'{done(snapshot)} of {snapshot.total} done ({_counts_text(snapshot) or "no runs"})']
+    parts.append(time_text(snapshot))
+    if snapshot.best:
+        parts.append(f'best {performance(snapshot)} ({snapshot.best[0]})')
+    if snapshot.waiting:
+        parts.append(f'waiting: {snapshot.waiting}')
+    return printable('; '.join(parts))
+
+
+def gpu_line(gpu: GpuLine, width: int | None = None) -> str:
+    """One GPU in one line: load, memory, runs of ours, memory of others, why it is closed, its model.
+
+    Args:
+        gpu: What is known of it.
+        width: Columns there are; what matters least is left out to fit. None: everything is shown.
+    """
+    return '  '.join(text for _, text in gpu_parts(gpu, width))
+
+
+def best_text(snapshot: Snapshot) -> str:
+    """The best run so far: performance, name, and the parameters that vary; empty when there is none."""
+    if not snapshot.best:
+        return ''
+    name, params, _ = snapshot.best
+    return printable(f'{performance(snapshot)}, {name}: {params_text(params, snapshot.varying)}'.rstrip(': '))
+
+
+def params_text(params: Params, varying: Sequence[str] = ()) -> str:
+    """Parameters as ``name=value`` words, only the varying ones where these are known."""
+    chosen = [name for name in params if name in set(varying)] or list(params)
+    return printable(' '.join(f'{name}={params[name]}' for name in chosen))
+
+
+def status_text(snapshot: Snapshot, failures: Sequence[tuple[int, str, str]] = ()) -> str:
+    """What ``hpsearch status`` prints, ending with a newline.
+
+    Args:
+        snapshot: The search at this moment.
+        failures: Groups of failed runs: how many, the last lines of stderr they share, the name of the first one.
+    """
+    lines = [snapshot.folder, f'  {done(snapshot)} of {snapshot.total} done: {_counts_text(snapshot) or "no runs"}']
+    if snapshot.elapsed or snapshot.eta is not None:
+        lines.append(f'  {time_text(snapshot)}')
+    if snapshot.best:
+        lines.append(f'  best: {best_text(snapshot)}')
+    if snapshot.waiting:
+        lines.append(f'  waiting: {printable(snapshot.waiting)}')
+    lines += [f'  {gpu_line(gpu)}' for gpu in snapshot.gpus]
+    lines += [f'  running: {line}' for line in running_texts(snapshot.running)]
+    lines += [line for group in failures for line in _failure_lines(snapshot.folder, *group)]
+    return '\n'.join(lines) + '\n'
+
+
+def status_json(snapshot: Snapshot, failures: Sequence[tuple[int, str, str]] = ()) -> dict[str, Any]:
+    """What ``hpsearch status --json`` prints, made of plain values that every JSON reader accepts.
+
+    Args:
+        snapshot: The search at this moment.
+        failures: Groups of failed runs, as for :func:`status_text`.
+    """
+    import dataclasses
+
+    best = snapshot.best
+    facts = {field.name: getattr(snapshot, field.name) for field in dataclasses.fields(snapshot)}
+    facts['done'] = done(snapshot)
+    facts['counts'] = full_counts(snapshot)
+    facts['gpus'] = [dataclasses.asdict(gpu) for gpu in snapshot.gpus]
+    facts['running'] = [dataclasses.asdict(run) for run in snapshot.running]
+    facts['best'] = None if best is None else {'run': best[0], 'params': best[1], 'performance': best[2]}
+    facts['failures'] = [{'count': count, 'stderr': text, 'example': run} for count, text, run in failures]
+    plain = _plain(facts)
+    assert isinstance(plain, dict)
+    return plain
+
+
+def worth_a_line(previous: Snapshot | None, current: Snapshot, seconds_since: float) -> bool:
+    """Whether a plain progress line says something new enough.
+
+    Args:
+        previous: What the last line told, None before the first one.
+        current: What there is to tell.
+        seconds_since: Seconds since the last line.
+    """
+    if previous is None:
+        return True
+    if _stalled(current) and not _stalled(previous):
+        return seconds_since >= SECONDS_BEFORE_STALL_LINE
+    if done(current) == done(previous) and _odd(current) == _odd(previous):
+        return False
+    first_failure = bool(current.counts.get('failed')) and not previous.counts.get('failed')
+    complete = done(current) >= current.total
+    return first_failure or complete or current.total <= FEW_RUNS or seconds_since >= SECONDS_BETWEEN_LINES
+
+
+def bar_cells(counts: Mapping[str, int], total: int, width: int) -> list[tuple[str, int]]:
+    """How many cells of a bar each state gets: in proportion, and at least one where there is room for it.
+
+    Args:
+        counts: State to number of runs, in the order of the bar.
+        total: Number of runs the whole bar stands for.
+        width: Cells of the bar; the cells that are returned add up to it.
+    """
+    parts = [(state, number) for state, number in counts.items() if number]
+    rest = total - sum(counts.values())
+    parts += [('planned', rest)] if rest > 0 or not parts else []
+    cells, left, runs_left = [], width, sum(number for _, number in parts)
+    for index, (state, number) in enumerate(parts):
+        kept_for_others = len(parts) - 1 - index
+        exact = round(left * number / runs_left) if runs_left else left
+        share = max(0, min(left - kept_for_others, max(1, exact)))
+        cells.append((state, share))
+        left, runs_left = left - share, runs_left - number
+    return cells
+
+
+def _counts_text(snapshot: Snapshot) -> str:
+    return ', '.join(f'{number} {state}' for state, number in full_counts(snapshot).items())
+
+
+def time_text(snapshot: Snapshot) -> str:
+    """The time a search has taken and, where it can be guessed, the time it still takes."""
+    if snapshot.eta is None or not math.isfinite(snapshot.eta):
+        return duration(snapshot.elapsed)
+    return f'{duration(snapshot.elapsed)}, about {_roughly(snapshot.eta)} left'
+
+
+def _roughly(seconds: float) -> str:
+    """A guessed time span, without the second unit that would pretend to be exact."""
+    if 60 <= seconds < 3570:
+        return f'{round(seconds / 60)} min'
+    return duration(seconds)
+
+
+def performance(snapshot: Snapshot) -> str:
+    """The performance of the best run, with the name of what is measured; empty when there is none."""
+    value = snapshot.best[2] if snapshot.best else ''
+    return f'{snapshot.performance_key} {value}' if snapshot.performance_key else value
+
+
+def gpu_parts(gpu: GpuLine, width: int | None) -> list[tuple[str, str]]:
+    """The named parts of :func:`gpu_line`, in their order; a width of None shows everything."""
+    parts = {
+        'name': f'GPU {gpu.name:<2}',
+        'load': 'load   ?  ' if gpu.load is None else f'load {gpu.load * 100:3.0f} %',
+        'memory': _memory_of(gpu),
+        'own': f'{gpu.own_runs} run{" " if gpu.own_runs == 1 else "s"}',
+        'others': f'others {memory(gpu.others_memory)}' if gpu.others_memory else '',
+        'closed': f'closed: {printable(gpu.closed)}' if gpu.closed else '',
+        'model': printable(gpu.model),
+    }
+    shown = {key: text for key, text in parts.items() if text}
+    for key in ('model', 'others', 'own') if gpu.closed else ('model',):
+        if width is not None and line_width(shown.values()) > width:
+            shown.pop(key, None)
+    return list(shown.items())
+
+
+def line_width(texts: Iterable[str]) -> int:
+    """The columns that texts take in one line, two apart."""
+    return sum(len(text) + 2 for text in texts) - 2
+
+
+def _memory_of(gpu: GpuLine) -> str:
+    used = '?' if gpu.memory_used is None else f'{gpu.memory_used / 1024:.1f}'
+    total = '?' if gpu.memory_total is None else f'{gpu.memory_total / 1024:.1f}'
+    return f'{used:>5}/{total} GiB'.ljust(14)
+
+
+def running_texts(runs: Sequence[RunLine]) -> list[str]:
+    """One line for each run that is under way, aligned."""
+    longest = max((len(run.name) for run in runs), default=0)
+    return [printable(f'{run.name:<{longest}}  {duration(run.seconds):>11}  {run.where}').rstrip() for run in runs]
+
+
+def _failure_lines(folder: str, count: int, stderr: str, run: str) -> list[str]:
+    runs = 'run' if count == 1 else 'runs'
+    head = f'{count} {runs} failed like this, see: hpsearch logs {folder} {run}'
+    return [head, *(f'    {printable(line)}' for line in stderr.splitlines() or ['(nothing on stderr)'])]
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
+
+
+def _stalled(snapshot: Snapshot) -> bool:
+    return bool(snapshot.waiting) and not any(snapshot.counts.get(state) for state in UNDER_WAY)
+
+
+def _odd(snapshot: Snapshot) -> int:
+    return sum(snapshot.counts.get(state, 0) for state in ('lost', 'interrupted', 'unknown'))
