@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ verbs:
   hpsearch resume DIR           go on with a search, whatever ended it
   hpsearch join DIR             help with a search that others work on
   hpsearch stop DIR [--drain]   end a search from another terminal or host
+  hpsearch logs DIR RUN         print what a run wrote
   hpsearch templates [NAME]     list the configuration templates, or print one
   hpsearch-postprocess DIR      gather the results of a search, also of one that was killed
 """
@@ -163,6 +165,24 @@ def stop(words: Sequence[str]) -> int:
     return ALL_FINISHED
 
 
+def logs(words: Sequence[str]) -> int:
+    """``hpsearch logs``: what a run wrote."""
+    parser = argparse.ArgumentParser(prog='hpsearch logs', description='Print what a run wrote, stderr last.')
+    parser.add_argument('dir', help='the search folder')
+    parser.add_argument('run', help='name of the run, or its number')
+    parser.add_argument('--attempt', metavar='N', type=int, default=0, help='which attempt (default: the last)')
+    args = parser.parse_args(words)
+    from hpsearch.folder import SearchFolder
+    from hpsearch.showing import log_files
+
+    for path in log_files(SearchFolder(args.dir), args.run, args.attempt):
+        print(f'==> {path} <==', flush=True)
+        with open(path, 'rb') as log:
+            shutil.copyfileobj(log, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+    return ALL_FINISHED
+
+
 def templates(words: Sequence[str]) -> int:
     """``hpsearch templates``: the configurations to start from."""
     parser = argparse.ArgumentParser(prog='hpsearch templates', description='Configurations to start from.')
@@ -182,5 +202,6 @@ VERBS: dict[str, Callable[[Sequence[str]], int]] = {
     'resume': resume,
     'join': join,
     'stop': stop,
+    'logs': logs,
     'templates': templates,
 }

@@ -7,26 +7,31 @@ import logging
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from hpsearch import writers
+from hpsearch.attempt import claim
 from hpsearch.backends.local import LocalBackend
 from hpsearch.backends.slots import FixedSlots, SlotSource
 from hpsearch.dispatcher import Dispatcher, Options, Outcome
 from hpsearch.errors import ConfigError
 from hpsearch.folder import SearchFolder
-from hpsearch.journal import open_journals
+from hpsearch.journal import Journal, open_journals
 from hpsearch.locks import placement_lock
 from hpsearch.machine import choose_slots
 from hpsearch.others import Others
 from hpsearch.preparation import prepare
 from hpsearch.progress import Progress
+from hpsearch.provenance import Provenance, code_files
 from hpsearch.records import Configuration, Run
-from hpsearch.reopening import check_owner, merged_options, reopen
+from hpsearch.reopening import check_owner, extend_plan, merged_options, reopen
 from hpsearch.results import ResultsView, row_of
 from hpsearch.retries import RetryPolicy, again
+from hpsearch.reuse import Reused, identity_of, reusable
 from hpsearch.search import Task, make_search
 from hpsearch.session import logging_to, own_journal, stop_signals
 from hpsearch.states import ACTIVE, RunHistory, SearchState, State
@@ -104,7 +109,7 @@ def conduct(args: argparse.Namespace) -> Conducted:
         slots, echo = choose_slots(args, place.wakeup)
         place.stack.callback(slots.close)
         folder = make_search(prepared)
-        task = Task(folder, prepared.configuration, str(prepared.run_cwd))
+        task = Task(folder, prepared.configuration, str(prepared.run_cwd), prepared.interpreter)
         return work(task, place, slots, args, Manner(echo=echo))
 
 
@@ -120,6 +125,10 @@ def resume(args: argparse.Namespace) -> Conducted:
     options = merged_options(info, args)
     _refuse_cluster(options)
     with workplace(options) as place:
+        if args.extend:
+            extension = extend_plan(folder, info, options)
+            log.info('%d runs added, %d withdrawn', len(extension.added), len(extension.withdrawn))
+            info = folder.read_info()
         task = reopen(folder, info)
         slots, echo = choose_slots(options, place.wakeup)
         place.stack.callback(slots.close)
@@ -203,10 +212,56 @@ def work(task: Task, place: Workplace, slots: SlotSource, args: argparse.Namespa
             options=options,
             stops=stops,
             lock=placement_lock(folder),
+            provenance=provenance_of(task),
             afterwards=lambda: load_results(task, state, results, progress),
         )
+        reuse_results(task, state, journal, args.reuse)
         outcome = dispatcher.run()
     return Conducted(folder, task.configuration, results, state, task.total, task.withdrawn, outcome)
+
+
+def provenance_of(task: Task) -> Provenance:
+    """What finds out with which code the runs are made."""
+    run_cwd = Path(task.run_cwd)
+    files = code_files(task.configuration, run_cwd)
+    interpreter = '' if task.configuration.command is not None else task.interpreter
+    return Provenance(task.folder, files[0].parent if files else run_cwd, interpreter, files)
+
+
+def reuse_results(task: Task, state: SearchState, journal: Journal, earlier: Sequence[str]) -> None:
+    """Take finished results of identical commands from earlier searches instead of running them again.
+
+    Raises:
+        SearchFolderError: One of the folders is no search.
+    """
+    if not earlier:
+        return
+    found = reusable([SearchFolder(path) for path in earlier], task.configuration.summary_keywords)
+    recognise = identity_of(task.folder)
+    taken = 0
+    for run in task.folder.read_runs():
+        result = found.get(recognise.key_of(run))
+        if result is None or run.name in state.runs or not claim(task.folder, run.name, 1, journal.writer):
+            continue
+        taken += 1
+        for event in _reuse(run, result):
+            journal.append(event)
+            state.fold(journal.writer, event)
+    log.info('%d runs are taken from earlier searches', taken)
+
+
+def _reuse(run: Run, result: Reused) -> Iterator[dict[str, Any]]:
+    about = {'run': run.name, 'attempt': 1}
+    yield {'event': 'claimed', **about, 'gpus': []}
+    yield {
+        'event': 'ended',
+        **about,
+        'state': State.FINISHED.value,
+        'cause': 'reused',
+        'reason': f'reused from {result.folder / result.run}',
+        'summary': dict(result.summary),
+        'seconds': result.seconds,
+    }
 
 
 def progress_of(task: Task, state: SearchState) -> Progress:

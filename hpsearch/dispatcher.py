@@ -48,6 +48,9 @@ PAUSE = 5.0
 GAP = 5.0
 """Seconds since the last round after which we may have been asleep: others are listened to before anything else."""
 
+PROVENANCE_PATIENCE = 5.0
+"""Seconds the end of a search waits for what is still being found out about its code and packages."""
+
 NEVER_STARTED = ('abandoned', 'fenced', 'start', 'impossible')
 """Causes of attempts whose script never ran: they leave no logs and no summary."""
 
@@ -68,6 +71,23 @@ class Shows(Protocol):
 
     def end_output(self) -> None:
         """That run has ended: its last line is complete."""
+
+
+class WhatCode(Protocol):
+    """Finds out with which code the runs are made, beside the work."""
+
+    @property
+    def code(self) -> str:
+        """The id of the code; empty before it is known."""
+
+    def start(self, tell: Callable[[dict[str, Any]], None]) -> None:
+        """Begin, once; ``tell`` gets events for the journal, in another thread."""
+
+    def check(self, now: float) -> None:
+        """Have another look, if it is time."""
+
+    def wait(self, timeout: float) -> bool:
+        """Wait until the first event was told, at most ``timeout`` seconds."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +136,29 @@ class _Stopping:
     asked: Stop = Stop.NO
     why: str = ''
     kill_at: float = 0.0
+
+
+class _FailFast:
+    """Looks whether the first attempts all fail alike.
+
+    Args:
+        limit: How many; 0: never.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._failures: list[str | None] = []
+        self.signature = ''
+        self.example: Run | None = None
+
+    def is_met_by(self, failure: str | None, run: Run) -> bool:
+        """Take in one more end; ``failure`` is what it failed with, None: it did not fail."""
+        if len(self._failures) >= self._limit:
+            return False
+        self._failures.append(failure)
+        self.example = self.example or (run if failure is not None else None)
+        self.signature = same_failure(self._failures, self._limit)
+        return bool(self.signature)
 
 
 @dataclass(slots=True)
@@ -191,6 +234,7 @@ class Backlog:
         return run is not None
 
 
+@dataclass(kw_only=True, eq=False)
 class Dispatcher:
     """Works on a search until nothing is left to do.
 
@@ -208,72 +252,59 @@ class Dispatcher:
         options: How it is worked on.
         stops: How often a stop was asked for (0, 1: in order, more: at once).
         lock: Held while runs are placed on this host.
+        provenance: Finds out with which code the runs are made.
         afterwards: Called once, when the first runs have been started: what need not delay them.
         clock: Monotonic seconds.
         wall: Seconds since 1970, for people only.
     """
 
-    def __init__(
-        self,
-        *,
-        folder: SearchFolder,
-        configuration: Configuration,
-        runs: Iterable[Run],
-        state: SearchState,
-        journal: Journal,
-        backend: Backend,
-        others: Others,
-        results: ResultsView,
-        progress: Progress,
-        view: Shows,
-        options: Options,
-        stops: Callable[[], int],
-        lock: Callable[[], AbstractContextManager[bool]],
-        afterwards: Callable[[], None],
-        clock: Callable[[], float] = time.monotonic,
-        wall: Callable[[], float] = time.time,
-    ) -> None:
-        self.folder = folder
-        self.configuration = configuration
-        self.backlog = Backlog(runs)
+    folder: SearchFolder
+    configuration: Configuration
+    runs: Iterable[Run]
+    state: SearchState
+    journal: Journal
+    backend: Backend
+    others: Others
+    results: ResultsView
+    progress: Progress
+    view: Shows
+    options: Options
+    stops: Callable[[], int]
+    lock: Callable[[], AbstractContextManager[bool]]
+    provenance: WhatCode
+    afterwards: Callable[[], None]
+    clock: Callable[[], float] = time.monotonic
+    wall: Callable[[], float] = time.time
+
+    def __post_init__(self) -> None:
+        self.backlog = Backlog(self.runs)
         self._demanding: list[Run] = []
-        self.state = state
-        self.journal = journal
-        self.backend = backend
-        self.others = others
-        self.results = results
-        self.progress = progress
-        self.view = view
-        self.options = options
-        self._stops = stops
-        self._lock = lock
-        self._afterwards = afterwards
-        self._clock = clock
-        self._wall = wall
+        self._found_out: deque[dict[str, Any]] = deque()
+        self._has_started = False
         self._active: dict[str, Active] = {}
         self._endings: list[Ending] = []
         self._stopping = _Stopping()
+        self._fail_fast = _FailFast(self.options.fail_fast)
         self._paused_until = 0.0
         self._waiting = ''
-        self._failures: list[str | None] = []
-        self._first_failed: Run | None = None
-        self._failed_fast = ''
         self._can_write = True
         self._kills = kernel_oom_kills()
-        self._last_round = clock()
+        self._last_round = self.clock()
         self._shown = self._listened = self._synced = self._beaten = float('-inf')
 
     def run(self) -> Outcome:
         """Work until every run has ended, or until a stop was obeyed."""
-        while self._step(self._clock()):
+        while self._step(self.clock()):
             self.backend.wait(self._patience())
         self._tidy()
         self._rebuild_results()
-        self.journal.flush()
+        if self._has_started:
+            self.provenance.wait(PROVENANCE_PATIENCE)
+        self._housekeeping(self.clock())
         self.journal.sync()
-        self._show(self._clock(), changed=True, now_or_never=True)
-        interrupted = self._stopping.done is not Stop.NO and not self._failed_fast
-        return Outcome(interrupted, self._failed_fast, self._first_failed, self.others.unknown)
+        self._show(self.clock(), changed=True, now_or_never=True)
+        interrupted = self._stopping.done is not Stop.NO and not self._fail_fast.signature
+        return Outcome(interrupted, self._fail_fast.signature, self._fail_fast.example, self.others.unknown)
 
     def _step(self, now: float) -> bool:
         """One round; says whether there is more to do."""
@@ -284,8 +315,8 @@ class Dispatcher:
         self._inherit(now)
         self._obey(now)
         started = self._admit(now)
-        self._afterwards()
-        self._afterwards = _nothing
+        self.afterwards()
+        self.afterwards = _nothing
         self._tidy()
         self._housekeeping(now)
         self._show(now, changed=ended or started)
@@ -334,7 +365,7 @@ class Dispatcher:
         for ident, active in list(self._active.items()):
             if (active.launch.run.name, active.launch.number) == (run, number):
                 log.warning('%s was taken over by another hpsearch', run)
-                self.backend.forget(ident, self._clock())
+                self.backend.forget(ident, self.clock())
                 del self._active[ident]
 
     def _hear_of_an_end(self, name: str) -> None:
@@ -424,8 +455,8 @@ class Dispatcher:
         if status.cause not in NEVER_STARTED:
             self._endings.append(Ending(run, launch.number, verdict, row))
         self._plan_again(run)
-        if verdict.state is not State.INTERRUPTED:
-            self._check_fail_fast(failure, run)
+        if verdict.state is not State.INTERRUPTED and self._fail_fast.is_met_by(failure, run):
+            self._be_asked(Stop.TERM, 'the first runs all failed alike')
 
     def _summary(self, launch: Launch) -> Summary:
         run = launch.run
@@ -479,15 +510,6 @@ class Dispatcher:
         history = self.state.runs.get(run.name)
         return demand_of(history.attempts) if history else NO_DEMAND
 
-    def _check_fail_fast(self, failure: str | None, run: Run) -> None:
-        if len(self._failures) >= self.options.fail_fast:
-            return
-        self._failures.append(failure)
-        self._first_failed = self._first_failed or (run if failure is not None else None)
-        self._failed_fast = same_failure(self._failures, self.options.fail_fast)
-        if self._failed_fast:
-            self._be_asked(Stop.TERM, 'the first runs all failed alike')
-
     # Stopping
 
     def _be_asked(self, stop: Stop, why: str) -> None:
@@ -495,7 +517,7 @@ class Dispatcher:
             self._stopping.asked, self._stopping.why = stop, why
 
     def _obey(self, now: float) -> None:
-        pressed = self._stops()
+        pressed = self.stops()
         if pressed:
             self._be_asked(Stop.KILL if pressed > 1 else Stop.TERM, 'stopped by the user')
         if self._stopping.done is Stop.TERM and now >= self._stopping.kill_at:
@@ -528,7 +550,7 @@ class Dispatcher:
     def _admit(self, now: float) -> bool:
         started = False
         while self._may_start(now):
-            with self._lock() as is_ours:
+            with self.lock() as is_ours:
                 if not is_ours:
                     self._waiting = 'another hpsearch on this host is placing runs'
                     break
@@ -574,7 +596,7 @@ class Dispatcher:
             self.backlog.put_first(run)
             launch = self._claim_next(placement.slots[0] if placement.slots else Slot(), demand)
             if launch is not None and impossible:
-                self._record('claimed', launch, gpus=(), at=round(self._wall(), 3))
+                self._record('claimed', launch, gpus=(), at=round(self.wall(), 3))
                 self._end(Active(launch, now), Status(Kind.ENDED, cause='impossible', detail=impossible), now)
                 return []
             return [launch] if launch is not None else []
@@ -624,10 +646,13 @@ class Dispatcher:
 
     def _start(self, launches: Sequence[Launch], now: float) -> None:
         for launch in launches:
-            self._record('claimed', launch, gpus=launch.slot.gpus, at=round(self._wall(), 3), **self._facts_of(launch))
+            self._record('claimed', launch, gpus=launch.slot.gpus, at=round(self.wall(), 3), **self._facts_of(launch))
         for launch, started in zip(launches, self.backend.start(launches, now), strict=True):
             self._started(launch, started, now)
         self.progress.active(len(self._active))
+        self.provenance.start(self._found_out.append)
+        self._has_started = True
+        self.provenance.check(now)
 
     def _facts_of(self, launch: Launch) -> dict[str, Any]:
         """What an heir of an attempt must know of it, as far as there is something to know."""
@@ -636,6 +661,7 @@ class Dispatcher:
             'exclusive': launch.demand.alone,
             'alone_on_host': launch.demand.alone_on_host,
             'oom_kills': self._kills,
+            'code_id': self.provenance.code,
         }
         return {name: fact for name, fact in facts.items() if fact}
 
@@ -663,7 +689,7 @@ class Dispatcher:
         if self._waiting != reason:
             log.warning('no run is started: %s', reason)
         self._waiting = reason
-        self._paused_until = self._clock() + PAUSE
+        self._paused_until = self.clock() + PAUSE
 
     # The journal
 
@@ -683,7 +709,7 @@ class Dispatcher:
 
     def _note(self, kind: str, **facts: Any) -> None:
         """Journal an event that concerns no attempt."""
-        self.journal.append({'event': kind, 'at': round(self._wall(), 3), **facts})
+        self.journal.append({'event': kind, 'at': round(self.wall(), 3), **facts})
 
     # What can wait until the slots are filled
 
@@ -714,6 +740,8 @@ class Dispatcher:
             log.warning('%s %s: %s', row.name, verdict.state, verdict.reason)
 
     def _housekeeping(self, now: float) -> None:
+        while self._found_out:
+            self.journal.append(self._found_out.popleft())
         if now - self._synced >= SYNC_INTERVAL:
             self.journal.flush()
             self.journal.sync()
@@ -728,7 +756,7 @@ class Dispatcher:
     def _beat(self, now: float) -> None:
         gpus = [asdict(line) for line in self.backend.gpu_lines(now)]
         try:
-            self.journal.beat({'at': round(self._wall(), 3), 'waiting': self._waiting, 'gpus': gpus})
+            self.journal.beat({'at': round(self.wall(), 3), 'waiting': self._waiting, 'gpus': gpus})
             self._can_write = True
         except OSError as error:
             self._can_write = False

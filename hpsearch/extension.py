@@ -20,7 +20,7 @@ from typing import Any
 from hpsearch.command import plain, shell_line
 from hpsearch.errors import ConfigError, SearchFolderError
 from hpsearch.folder import SearchFolder
-from hpsearch.plan import _whole_file as whole_file
+from hpsearch.plan import whole_file as whole_file
 from hpsearch.records import Configuration, Run
 from hpsearch.reuse import Identity, identity_of, stored
 from hpsearch.states import SearchState, State
@@ -105,7 +105,7 @@ def _comparable(value: Any) -> Any:
 def extend(
     folder: SearchFolder,
     configuration: Configuration,
-    old_runs: Sequence[Run],
+    old_runs: Iterable[Run],
     new_runs: Iterable[Run],
     state: SearchState,
 ) -> Extension:
@@ -114,7 +114,7 @@ def extend(
     Args:
         folder: The search.
         configuration: The new configuration.
-        old_runs: The plan of the search.
+        old_runs: The plan of the search; gone through once, as is the new one, so both may be streamed.
         new_runs: The runs of the new configuration; their names and numbers do not matter.
         state: How the old runs stand.
 
@@ -124,25 +124,40 @@ def extend(
     """
     check_extendable(folder, configuration)
     recognise = identity_of(folder)
-    old = {recognise.key_of(run): run for run in old_runs}
-    wanted: dict[bytes, Run] = {}
+    old = _Old()
+    names = {recognise.key_of(run): old.take(run) for run in old_runs}
+    seen: set[bytes] = set()
+    added: list[Run] = []
     for run in new_runs:
-        wanted.setdefault(recognise.key_of(run), run)
-    withdrawn = [
-        run.name for key, run in old.items() if key not in wanted and state.state_of(run.name) is not State.FINISHED
-    ]
-    new = [run for key, run in wanted.items() if key not in old]
-    added = list(_continued(folder, recognise, old_runs, new))
-    return Extension(added, withdrawn, len(old_runs) - len(withdrawn), len(old_runs))
+        key = recognise.key_of(run)
+        if key not in names and key not in seen:
+            added.append(old.continued(run, len(added), folder, recognise))
+        seen.add(key)
+    gone = (name for key, name in names.items() if key not in seen)
+    withdrawn = [name for name in gone if state.state_of(name) is not State.FINISHED]
+    return Extension(added, withdrawn, old.count - len(withdrawn), old.count)
 
 
-def _continued(folder: SearchFolder, recognise: Identity, old: Sequence[Run], new: Iterable[Run]) -> Iterator[Run]:
-    """The new runs as if they had always stood at the end of the old plan."""
-    last = max((run.number for run in old), default=0)
-    for number, run in enumerate(new, last + 1):
-        prefix, _, digits = (old[0] if old else run).name.rpartition('_')
+@dataclass
+class _Old:
+    """What is kept of the old plan, since all of it would be large: a name, how many, the largest number."""
+
+    name: str = ''
+    count: int = 0
+    number: int = 0
+
+    def take(self, run: Run) -> str:
+        self.name = self.name or run.name
+        self.count += 1
+        self.number = max(self.number, run.number)
+        return run.name
+
+    def continued(self, run: Run, place: int, folder: SearchFolder, recognise: Identity) -> Run:
+        """A new run as if it had always stood at the end of the old plan, ``place`` runs after it."""
+        prefix, _, digits = (self.name or run.name).rpartition('_')
+        number = self.number + place + 1
         name = f'{prefix}_{number:0{len(digits)}d}'
-        yield Run(name, number, run.params, recognise.with_output(run.argv, str(folder.output(name))))
+        return Run(name, number, run.params, recognise.with_output(run.argv, str(folder.output(name))))
 
 
 def write_extension(folder: SearchFolder, extension: Extension, changes: Mapping[str, Any]) -> None:

@@ -225,6 +225,13 @@ def add_conduct_options(parser: argparse.ArgumentParser) -> None:
         default=3,
         help='attempts of a run that may get lost without a trace (default: %(default)s)',
     )
+    group.add_argument(
+        '--reuse',
+        metavar='DIR',
+        action='append',
+        default=[],
+        help='take finished results of identical commands from this earlier search; may be given several times',
+    )
 
 
 def add_terminal_options(parser: argparse.ArgumentParser) -> None:
@@ -252,6 +259,14 @@ def add_resume_options(parser: argparse.ArgumentParser) -> None:
             action.default = argparse.SUPPRESS
             action.help = (action.help or '').replace('%(default)s', 'as before').replace('%(default)r', 'as before')
     group = parser.add_argument_group('resuming')
+    group.add_argument(
+        '--extend',
+        action='store_true',
+        help='read the configuration again: new combinations are added, those that are gone are not run',
+    )
+    group.add_argument(
+        '--num_searches', metavar='N', type=int, default=argparse.SUPPRESS, help='with --extend: another number of runs'
+    )
     group.add_argument('--retry_failed', action='store_true', help='failed runs get one more attempt')
     group.add_argument(
         '--host_is_dead',

@@ -156,9 +156,9 @@ class Plan:
         written = 0
         with ExitStack() as files:
             # The last one that is entered is renamed first: where the plan is, the others are too.
-            entries = files.enter_context(_whole_file(folder.runs_jsonl))
-            with_folders = files.enter_context(_whole_file(folder.commands_sh))
-            without = files.enter_context(_whole_file(folder.commands_wo_dirs_sh))
+            entries = files.enter_context(whole_file(folder.runs_jsonl))
+            with_folders = files.enter_context(whole_file(folder.commands_sh))
+            without = files.enter_context(whole_file(folder.commands_wo_dirs_sh))
             while chunk := list(islice(named, _CHUNK)):
                 written += len(chunk)
                 entries.write(''.join([fragments.entry(*each) for each in chunk]))
@@ -260,7 +260,7 @@ def _least(most: int, limit: int | None) -> int:
 
 
 @contextmanager
-def _whole_file(path: Path) -> Iterator[TextIO]:
+def whole_file(path: Path) -> Iterator[TextIO]:
     """A file to write that gets its name when it is complete and on disk, and never exists otherwise."""
     temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
     try:

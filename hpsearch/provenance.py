@@ -33,6 +33,9 @@ FILE_LIMIT = 16 << 20
 INTERVAL = 60.0
 """Seconds between two looks at the code, at least."""
 
+LOOKS = 3
+"""How often code that changes while it is looked at is looked at in a row."""
+
 SHARE_OF_TIME = 0.02
 """The largest share of the time that looking at unchanged code may take."""
 
@@ -253,15 +256,22 @@ class Provenance:
 
     def _look(self) -> Code:
         self._looked_at = self._clock()
-        self._witnesses = self._look_at_witnesses()
         try:
             if not self._is_searched:
                 self._repository, self._is_searched = find_repository(self._script_dir), True
-                self._witnesses = self._look_at_witnesses()
-            code = look_at_code(self._repository, self._files)
+            code = self._look_at_rest()
         finally:
             self._took = self._clock() - self._looked_at
         self._code = code.ident
+        return code
+
+    def _look_at_rest(self) -> Code:
+        """Look once more where the code has changed under our eyes: what was seen may be half old and half new."""
+        for _ in range(LOOKS):
+            self._witnesses = self._look_at_witnesses()
+            code = look_at_code(self._repository, self._files)
+            if self._look_at_witnesses() == self._witnesses:
+                break
         return code
 
     def _look_at_witnesses(self) -> list[tuple[int, ...]]:

@@ -5,18 +5,25 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from hpsearch.config import from_plain, load_configuration
 from hpsearch.errors import ConfigError, SearchFolderError
+from hpsearch.extension import Extension, extend, extending, write_extension
 from hpsearch.folder import SearchFolder
+from hpsearch.journal import JournalReader, open_journals
 from hpsearch.options import add_search_options
+from hpsearch.plan import make_plan
 from hpsearch.records import Configuration
-from hpsearch.search import Task
+from hpsearch.search import Task, description_of
 from hpsearch.session import user_name
+from hpsearch.space import Order
+from hpsearch.takeover import Life
+from hpsearch.writers import Writers, this_host
 
 log = logging.getLogger('hpsearch')
 
@@ -52,7 +59,8 @@ def reopen(folder: SearchFolder, info: Mapping[str, Any]) -> Task:
     try:
         plain = from_plain(info['configuration']['attributes'])
         configuration = with_handles(plain, info['configuration'])
-        return Task(folder, configuration, info['run_cwd'], frozenset(info.get('withdrawn', ())))
+        withdrawn = frozenset(info.get('withdrawn', ()))
+        return Task(folder, configuration, info['run_cwd'], info['interpreter'], withdrawn)
     except (KeyError, TypeError) as error:
         raise SearchFolderError(f'{folder.search_json} is damaged: {error!r}.') from error
 
@@ -73,3 +81,42 @@ def with_handles(plain: Configuration, described: Mapping[str, Any]) -> Configur
     if loaded.sha256 != plain.sha256:
         log.warning('%s has changed since: the plan stays, but its handles are the new ones', plain.source)
     return replace(plain, **{name: getattr(loaded, name) for name in names})
+
+
+def extend_plan(folder: SearchFolder, info: Mapping[str, Any], options: argparse.Namespace) -> Extension:
+    """Bring the plan of a search up to the present state of its configuration.
+
+    Raises:
+        ConfigError: The configuration cannot be used, or runs something else now.
+        SearchFolderError: Somebody works on the search, or it cannot be written.
+    """
+    described = info['configuration']
+    with extending(folder):
+        state, reader = open_journals(folder)
+        _check_that_nobody_works(folder, reader, options.host_is_dead)
+        configuration = load_configuration(
+            described['module'],
+            cwd=Path(described['cwd']),
+            grid_config=options.grid_config,
+            replacements=options.replacements,
+        )
+        limit = None if options.num_searches == -1 else options.num_searches
+        is_fixed = options.deterministic_search and not options.dont_generate_full_grid
+        order = Order(options.random_seed, is_fixed, limit)
+        plan = make_plan(configuration, order, interpreter=info['interpreter'], search_path=folder.path, ident='x')
+        extension = extend(folder, configuration, folder.read_runs(), plan.runs(), state)
+        about = description_of(configuration, described['module'], described['cwd'])
+        write_extension(folder, extension, {'configuration': about})
+    return extension
+
+
+def _check_that_nobody_works(folder: SearchFolder, reader: JournalReader, dead: Collection[str]) -> None:
+    look = Writers(folder, this_host(), dead)
+    for writer, header in reader.headers.items():
+        is_closed = writer in reader.closed
+        life = look.life(writer, header, is_closed=is_closed, now=time.monotonic(), may_judge=False)
+        if life is not Life.DEAD:
+            raise SearchFolderError(
+                f'{folder.path}: {writer} may be at work on it. Stop it first (hpsearch stop), then extend; '
+                f'if its host is dead, say so: --host_is_dead={header.get("host", "")}.'
+            )

@@ -42,12 +42,14 @@ class Task:
         folder: Where.
         configuration: How its results are read.
         run_cwd: Working directory of its runs.
+        interpreter: First word of the commands of a Python script.
         withdrawn: Runs of the plan that are not wanted any more.
     """
 
     folder: SearchFolder
     configuration: Configuration
     run_cwd: str
+    interpreter: str
     withdrawn: frozenset[str] = frozenset()
 
     @property
@@ -153,18 +155,28 @@ def _left_out(summary: PlanSummary) -> str:
     return f' ({", ".join(parts)} left out)' if parts else ''
 
 
+def description_of(configuration: Configuration, module: str, cwd: str) -> dict[str, object]:
+    """What ``search.json`` says of a configuration.
+
+    Args:
+        configuration: The configuration.
+        module: ``--grid_module``.
+        cwd: Where that name or path starts.
+    """
+    return {
+        'module': module,
+        'source': configuration.source,
+        'sha256': configuration.sha256,
+        'cwd': cwd,
+        'attributes': plain_attributes(configuration),
+    }
+
+
 def description(prepared: Prepared) -> dict[str, object]:
     """What ``search.json`` says of what was asked."""
-    configuration = prepared.configuration
     return {
         'hpsearch': __version__,
-        'configuration': {
-            'module': prepared.args.grid_module,
-            'source': configuration.source,
-            'sha256': configuration.sha256,
-            'cwd': os.getcwd(),
-            'attributes': plain_attributes(configuration),
-        },
+        'configuration': description_of(prepared.configuration, prepared.args.grid_module, os.getcwd()),
         'argv': sys.argv,
         'options': vars(prepared.args),
         'run_cwd': str(prepared.run_cwd),

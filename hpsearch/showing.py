@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -13,12 +14,13 @@ from hpsearch import attempt as attempts
 from hpsearch.command import shell_line
 from hpsearch.conduct import Conducted
 from hpsearch.config import from_plain
-from hpsearch.errors import HpsearchError
+from hpsearch.errors import HpsearchError, SearchFolderError
 from hpsearch.folder import SearchFolder
 from hpsearch.journal import JournalReader, open_journals
 from hpsearch.outcome import FAILURE_LINES
 from hpsearch.preparation import Prepared
 from hpsearch.process import boot_id, is_alive
+from hpsearch.provenance import code_changes
 from hpsearch.records import Configuration, GpuLine, Params, RunLine, Snapshot
 from hpsearch.results import cell, performance_number
 from hpsearch.states import ACTIVE, Attempt, SearchState, State
@@ -62,7 +64,9 @@ def status_lines(folder: SearchFolder, *, as_json: bool) -> Iterator[str]:
     if as_json:
         yield json.dumps(status_json(snapshot, failures), indent=2)
     else:
-        yield status_text(snapshot, failures)
+        yield status_text(snapshot, failures).rstrip('\n')
+        if changes := code_changes(state.codes(), state.diffs):
+            yield f'  warning: {changes}'
         yield from (f'note: {odd}' for odd in [*reader.odd, *state.odd][:5])
 
 
@@ -105,7 +109,7 @@ def _where(attempt: Attempt) -> str:
 def _nobody(alive: list[Any], running: list[Attempt], counts: Counter[str]) -> str:
     if alive or not (running or counts['planned']):
         return ''
-    return 'no hpsearch works on it on this machine'
+    return 'no hpsearch works on it on this machine (hpsearch resume goes on with it)'
 
 
 def _is_at_work(header: Any) -> bool:
@@ -221,12 +225,43 @@ def _failed_fast_lines(conducted: Conducted) -> Iterator[str]:
 def _failure_lines(conducted: Conducted) -> Iterator[str]:
     yield ''
     for count, lines, run in failure_groups(conducted.folder, conducted.state):
-        yield f'{count} failed like {run}:'
+        yield f'{count} failed like this, see: hpsearch logs {conducted.folder.path} {run}'
         yield from _indented(lines)
 
 
 def _indented(text: str) -> Iterator[str]:
     return (f'    {line}' for line in text.splitlines())
+
+
+# logs
+
+
+def log_files(folder: SearchFolder, run: str, attempt: int) -> list[str]:
+    """The logs of an attempt, stderr last.
+
+    Args:
+        folder: The search.
+        run: Its name, or its number.
+        attempt: Which attempt; 0: the last.
+
+    Raises:
+        SearchFolderError: There is no such run, or it was not started.
+    """
+    folder.read_info()
+    names = [run] if not run.isdigit() else [each.name for each in folder.read_runs() if each.number == int(run)]
+    started = sorted(int(name) for name in _names_in(folder.attempts(names[0] if names else run)) if name.isdigit())
+    wanted = attempt or (started[-1] if started else 0)
+    if wanted not in started:
+        raise SearchFolderError(f'{folder.path} has no attempt {attempt or ""} of {run}: it was not started.')
+    paths = folder.attempt(names[0], wanted)
+    return [path for path in (paths.stdout, paths.stderr) if os.path.exists(path)]
+
+
+def _names_in(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except FileNotFoundError:
+        return []
 
 
 # templates

@@ -109,6 +109,7 @@ class Attempt:
         exclusive: Whether it was given its GPUs for itself.
         alone_on_host: Whether it was given its machine for itself.
         oom_kills: The kernel's count of processes killed for want of memory when it began, or None.
+        code_id: Tells the code it was run with, where that was known when it started.
         facts: What placement learned of its end (how much room it had), for a next attempt.
         failure: What its failure is grouped by: the last lines of its stderr without what differs from run to run.
     """
@@ -134,6 +135,7 @@ class Attempt:
     exclusive: bool = False
     alone_on_host: bool = False
     oom_kills: int | None = None
+    code_id: str = ''
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     def apply(self, writer: str, event: Event) -> None:
@@ -190,6 +192,7 @@ class Attempt:
             self.exclusive = event.get('exclusive', False)
             self.alone_on_host = event.get('alone_on_host', False)
             self.oom_kills = event.get('oom_kills')
+            self.code_id = event.get('code_id', '')
         elif kind in ('submitted', 'running'):
             self.handle = event.get('handle', self.handle)
 
@@ -238,11 +241,15 @@ class SearchState:
     Attributes:
         runs: Name to history, for every run that has events.
         odd: What replay could not make sense of, in words.
+        first_codes: Writer to the code it found first, for attempts that started before it was known.
+        diffs: Code id to the file with its changes, relative to the search folder.
     """
 
     def __init__(self) -> None:
         self.runs: dict[str, RunHistory] = {}
         self.odd: list[str] = []
+        self.first_codes: dict[str, str] = {}
+        self.diffs: dict[str, str] = {}
 
     def fold(self, writer: str, event: Event) -> None:
         """Take in one event; events that concern no attempt change nothing here.
@@ -251,6 +258,7 @@ class SearchState:
             IllegalMove: With the history of that run.
         """
         if event['event'] not in _ATTEMPT_EVENTS:
+            self._note_code(writer, event)
             return
         name, number = event['run'], event['attempt']
         history = self.runs.get(name)
@@ -263,6 +271,18 @@ class SearchState:
             attempt.apply(writer, event)
         except IllegalMove as error:
             raise IllegalMove(f'{error}. Its history: {history.tell()}.') from None
+
+    def _note_code(self, writer: str, event: Event) -> None:
+        code = event.get('code')
+        if event['event'] == 'provenance' and code:
+            self.first_codes.setdefault(writer, code)
+            if event.get('diff'):
+                self.diffs[code] = event['diff']
+
+    def codes(self) -> list[str]:
+        """The code id of every attempt, in no order; empty where it is not known."""
+        every = (attempt for history in self.runs.values() for attempt in history.by_number.values())
+        return [attempt.code_id or self.first_codes.get(attempt.owner, '') for attempt in every]
 
     def replay(self, events: Iterable[tuple[str, Event]]) -> None:
         """Fold recorded events; what cannot be made sense of is noted in :attr:`odd` and passed over."""
