@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hpsearch.folder import AttemptPaths, SearchFolder
-from hpsearch.process import ticks_in_stat
 
 LOCAL_SCRIPT = """\
 files=$1 id=$2
 set -C
 trap : TERM INT HUP
-{ read -r stat < /proc/$$/stat || stat=$$; printf '%s %s\\n' "$id" "$stat" > "$files/started"; } 2>/dev/null
+{ printf '%s %s\\n' "$id" "$$" > "$files/started"; } 2>/dev/null
 read -r owner rest < "$files/started"
 [ "$owner" = "$id" ] || exit 75
 if cd -- "$3"; then
@@ -108,13 +107,11 @@ class Fence:
 
     Attributes:
         ident: What was written there; empty when nobody passed it (or the file was cut short).
-        pid: Process id of the attempt's sh; 0 when it is not told.
-        ticks: Its start time; empty when it is not told.
+        pid: Process id of the attempt's sh, on the host of its writer; 0 when it is not told.
     """
 
     ident: str = ''
     pid: int = 0
-    ticks: str = ''
 
 
 def read_fence(paths: AttemptPaths) -> Fence:
@@ -123,9 +120,8 @@ def read_fence(paths: AttemptPaths) -> Fence:
     Raises:
         OSError: The file is there but cannot be read.
     """
-    ident, _, stat = read_line(paths.started).partition(' ')
-    pid = stat.partition(' ')[0]
-    return Fence(ident, int(pid) if pid.isdigit() else 0, ticks_in_stat(stat))
+    ident, _, pid = read_line(paths.started).partition(' ')
+    return Fence(ident, int(pid) if pid.isdigit() else 0)
 
 
 def close_fence(paths: AttemptPaths, by: str) -> bool:
@@ -160,14 +156,14 @@ def exit_code(paths: AttemptPaths) -> int | None:
     return int(text) if text.isdigit() else None
 
 
+def marks(folder: SearchFolder, run: str, number: int) -> dict[str, str]:
+    """The variables that tell the processes of an attempt from all others."""
+    return {'HPSEARCH_DIR': str(folder.path), 'HPSEARCH_RUN': run, 'HPSEARCH_ATTEMPT': str(number)}
+
+
 def environment(folder: SearchFolder, run: str, number: int, visible_devices: str | None) -> dict[str, str]:
     """The variables an attempt gets on top of the inherited ones."""
-    variables = {
-        'HPSEARCH_DIR': str(folder.path),
-        'HPSEARCH_RUN': run,
-        'HPSEARCH_ATTEMPT': str(number),
-        'HPSEARCH_METRICS': folder.attempt(run, number).metrics,
-    }
+    variables = {**marks(folder, run, number), 'HPSEARCH_METRICS': folder.attempt(run, number).metrics}
     if visible_devices is not None:
         variables.update(CUDA_VISIBLE_DEVICES=visible_devices, CUDA_DEVICE_ORDER='PCI_BUS_ID')
     return variables

@@ -400,7 +400,8 @@ class Dispatcher:
                 self._active[launch.ident] = active
                 log.info('%s runs already, started by an earlier hpsearch', run.name)
             case Action.FENCE:
-                if attempts.close_fence(self.folder.attempt(run.name, attempt.number), self.journal.writer):
+                paths = self.folder.attempt(run.name, attempt.number)
+                if attempts.close_fence(paths, self.journal.writer) or self.others.is_torn(attempt, now):
                     self._end(active, Status(Kind.ENDED, cause='abandoned', detail='it had not been started'), now)
             case Action.TAKE_END:
                 self._end(active, Status(Kind.ENDED, code=found.code), now)

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hpsearch.attempt import Fence, exit_code, read_fence, read_line
+from hpsearch.attempt import Fence, exit_code, marks, read_fence, read_line
 from hpsearch.folder import AttemptPaths, SearchFolder
 from hpsearch.journal import JournalReader
+from hpsearch.process import marked_processes, ticks_if_marked
 from hpsearch.records import Occupant
 from hpsearch.states import ACTIVE, Attempt, Event, SearchState, State
 from hpsearch.takeover import Action, Evidence, Life, Relation, decide
@@ -18,6 +19,10 @@ from hpsearch.writers import Writers
 
 LOOK_INTERVAL = 2.0
 """Seconds between two looks at the attempts of others."""
+
+
+TORN_PATIENCE = 30.0
+"""Seconds after which an empty start fence is believed to stay empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,7 @@ class Others:
         self._active = {name for name in state.runs if self._is_theirs(name)}
         self._claims: dict[tuple[str, int], str] = {}
         self._unknown: set[str] = set()
+        self._torn_since: dict[tuple[str, int], float] = {}
         self._next_look = float('-inf')
 
     def news(self) -> Iterator[tuple[str, Event]]:
@@ -159,6 +165,18 @@ class Others:
                 self._claims.pop((attempt.run, attempt.number), None)
                 yield found
 
+    def is_torn(self, attempt: Attempt, now: float) -> bool:
+        """Whether the start fence of an attempt was left empty (a full disk, a power loss), so that nothing ran.
+
+        Whoever finds his own fence empty leaves; it is believed after a while, and only where processes can be asked.
+        """
+        key = (attempt.run, attempt.number)
+        if read_fence(self._folder.attempt(*key)).ident or self._relation(attempt) is Relation.OTHER:
+            return False
+        if now - self._torn_since.setdefault(key, now) < TORN_PATIENCE:
+            return False
+        return not marked_processes(marks(self._folder, *key))
+
     def _look_at(self, attempt: Attempt, now: float, may_judge: bool) -> Abandoned:
         header = self._header(attempt.owner)
         is_closed = attempt.owner in self._reader.closed
@@ -168,7 +186,7 @@ class Others:
         relation = self._relation(attempt)
         paths = self._folder.attempt(attempt.run, attempt.number)
         fence = read_fence(paths)
-        handle = _handle(attempt, fence)
+        handle = self._handle(attempt, fence, relation)
         # The process is looked at before the record: it writes the record before it ends.
         is_running = relation is Relation.SAME and bool(handle) and self._is_running(handle)
         code = exit_code(paths)
@@ -176,14 +194,15 @@ class Others:
         action = decide(life, relation, evidence)
         return Abandoned(attempt, action, code, handle, fence.ident, _CAUSES.get(relation, ''), _age(paths))
 
+    def _handle(self, attempt: Attempt, fence: Fence, relation: Relation) -> Mapping[str, Any]:
+        """What its process is known by: as its writer journaled it, or (it may not have come to that) by its marks."""
+        if attempt.handle or not fence.pid or relation is not Relation.SAME:
+            return attempt.handle or {}
+        ticks = ticks_if_marked(fence.pid, marks(self._folder, attempt.run, attempt.number))
+        return {'pid': fence.pid, 'ticks': ticks} if ticks else {}
+
 
 _CAUSES = {Relation.REBOOTED: 'reboot', Relation.DECLARED_DEAD: 'host_dead'}
-
-
-def _handle(attempt: Attempt, fence: Fence) -> Mapping[str, Any]:
-    if fence.pid:
-        return {'pid': fence.pid, 'ticks': fence.ticks}
-    return attempt.handle or {}
 
 
 def _age(paths: AttemptPaths) -> float:

@@ -162,6 +162,12 @@ def marked_processes(wanted: Mapping[str, str]) -> dict[int, Mapping[str, str]]:
     return found
 
 
+def ticks_if_marked(pid: int, wanted: Mapping[str, str]) -> str:
+    """When a process started, if its environment has all of ``wanted``; empty when not, or when it is gone."""
+    ticks = start_ticks(pid)
+    return ticks if ticks and pid in marked_processes(wanted) and start_ticks(pid) == ticks else ''
+
+
 def _own_variables(environment: Iterable[bytes]) -> dict[str, str]:
     pairs = (entry.decode('utf-8', 'surrogateescape').partition('=') for entry in environment)
     return {name: value for name, _, value in pairs if name.startswith('HPSEARCH_')}

@@ -17,16 +17,17 @@ from hypothesis import strategies as st
 from hpsearch.attempt import (
     FENCED,
     LOCAL_SCRIPT,
+    Fence,
     claim,
     create_exclusively,
     environment,
     exit_code,
+    read_fence,
     read_line,
     show_logs_in_output,
     tail,
 )
 from hpsearch.folder import AttemptPaths, SearchFolder
-from hpsearch.process import start_ticks, ticks_in_stat
 from tests.harness import until
 
 SHELLS = [shell for shell in ('dash', 'bash', 'busybox', 'ksh', 'sh') if shutil.which(shell)]
@@ -88,13 +89,10 @@ def test_that_of_many_starts_of_one_attempt_exactly_one_runs(paths: AttemptPaths
     assert codes == [0] + [FENCED] * 11
 
 
-@pytest.mark.skipif(not sys.platform.startswith('linux'), reason='needs /proc')
 def test_that_started_tells_the_process(paths: AttemptPaths) -> None:
     with subprocess.Popen(script(paths, 'sleep', '60'), start_new_session=True) as sh:
         _wait_for(paths.started)
-        ident, pid, rest = read_line(paths.started).split(' ', 2)
-        assert (ident, int(pid)) == ('me', sh.pid)
-        assert ticks_in_stat(f'{pid} {rest}') == start_ticks(sh.pid)
+        assert read_fence(paths) == Fence('me', sh.pid)
         os.killpg(sh.pid, signal.SIGKILL)
 
 
