@@ -188,8 +188,8 @@ def show_logs_in_output(folder: SearchFolder, run: str, number: int, command: st
         OSError: The folder cannot be written.
     """
     output = folder.output(run)
-    if not wants_output:
-        return
+    if not wants_output or os.path.exists(folder.attempt(run, number + 1).folder):
+        return  # the folder is that of the next attempt by now
     output.mkdir(exist_ok=True)
     paths = folder.attempt(run, number)
     for log, ending in ((paths.stdout, 'out'), (paths.stderr, 'err')):

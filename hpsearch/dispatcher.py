@@ -437,6 +437,11 @@ class Dispatcher:
         failure = failure_signature(stderr, verdict.reason, run) if verdict.state is State.FAILED else None
         room = dict(status.room) if verdict.cause in (GPU_OOM, HOST_OOM) else {}
         facts = {'peak_memory': status.peak_memory, 'failure': failure, 'facts': room}
+        row = self._row(run, verdict.state, verdict.reason, summary.values, seconds)
+        ending = Ending(run, launch.number, verdict, row)
+        if verdict.state is not State.FINISHED and status.cause not in NEVER_STARTED:
+            # Before anybody can know of this end and start the run again, which must not find a folder of ours.
+            self._show_logs(ending)
         self._record(
             'ended',
             launch,
@@ -452,9 +457,8 @@ class Dispatcher:
         if active.follower:
             active.follower.finish()
             self.view.end_output()
-        row = self._row(run, verdict.state, verdict.reason, summary.values, seconds)
         if status.cause not in NEVER_STARTED:
-            self._endings.append(Ending(run, launch.number, verdict, row))
+            self._endings.append(ending)
         self._plan_again(run)
         if verdict.state is not State.INTERRUPTED and self._fail_fast.is_met_by(failure, run):
             self._be_asked(Stop.TERM, 'the first runs all failed alike')
@@ -597,7 +601,6 @@ class Dispatcher:
             self.backlog.put_first(run)
             launch = self._claim_next(placement.slots[0] if placement.slots else Slot(), demand)
             if launch is not None and impossible:
-                self._record('claimed', launch, gpus=(), at=round(self.wall(), 3))
                 self._end(Active(launch, now), Status(Kind.ENDED, cause='impossible', detail=impossible), now)
                 return []
             return [launch] if launch is not None else []
@@ -639,15 +642,15 @@ class Dispatcher:
             return None
         if number > 1 and not self.configuration.resumable:
             attempts.move_output_aside(self.folder, run.name, number)
-        return Launch(run, number, attempts.attempt_id(writer, run.name, number), slot, demand)
+        launch = Launch(run, number, attempts.attempt_id(writer, run.name, number), slot, demand)
+        self._record('claimed', launch, gpus=slot.gpus, at=round(self.wall(), 3), **self._facts_of(launch))
+        return launch
 
     def _next_number(self, run: Run) -> int:
         history = self.state.runs.get(run.name)
         return history.last.number + 1 if history and history.last else 1
 
     def _start(self, launches: Sequence[Launch], now: float) -> None:
-        for launch in launches:
-            self._record('claimed', launch, gpus=launch.slot.gpus, at=round(self.wall(), 3), **self._facts_of(launch))
         for launch, started in zip(launches, self.backend.start(launches, now), strict=True):
             self._started(launch, started, now)
         self.progress.active(len(self._active))
@@ -695,12 +698,12 @@ class Dispatcher:
     # The journal
 
     def _record(self, kind: str, launch: Launch, **facts: Any) -> None:
-        """Journal one event of an attempt and fold it, in this order."""
+        """Journal one event of an attempt; one that is not legal never gets there."""
         name = launch.run.name
         event = {'event': kind, 'run': name, 'attempt': launch.number, **facts}
         before = self._state_before(name)
-        self.journal.append(event)
         self.state.fold(self.journal.writer, event)
+        self.journal.append(event)
         self.progress.moved(before, self.state.state_of(name))
         self.others.note(name)
 
@@ -716,7 +719,8 @@ class Dispatcher:
 
     def _tidy(self) -> None:
         for ending in self._endings:
-            self._show_logs(ending)
+            if ending.verdict.state is State.FINISHED:
+                self._show_logs(ending)
             self.results.put(ending.row)
             self.progress.result(ending.row)
             self._tell(ending)

@@ -69,7 +69,7 @@ class Others:
         reader: JournalReader,
         state: SearchState,
         writers: Writers,
-        is_running: Callable[[Mapping[str, Any]], bool],
+        is_running: Callable[[str, int, Mapping[str, Any]], bool],
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._folder = folder
@@ -188,7 +188,9 @@ class Others:
         fence = read_fence(paths)
         handle = self._handle(attempt, fence, relation)
         # The process is looked at before the record: it writes the record before it ends.
-        is_running = relation is Relation.SAME and bool(handle) and self._is_running(handle)
+        is_running = (
+            relation is Relation.SAME and bool(handle) and self._is_running(attempt.run, attempt.number, handle)
+        )
         code = exit_code(paths)
         evidence = Evidence(code is not None, bool(fence.ident), is_running)
         action = decide(life, relation, evidence)

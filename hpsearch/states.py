@@ -231,8 +231,8 @@ class RunHistory:
         return deciding.state if deciding else State.PLANNED
 
     def tell(self) -> str:
-        """The history in words, for an error message."""
-        return '; '.join(f'attempt {a.number}: {a.state}, owner {a.owner or "unknown"}' for a in self.attempts)
+        """The history in words, for an error message: of many attempts only the last ones."""
+        return '; '.join(f'attempt {a.number}: {a.state}, owner {a.owner or "unknown"}' for a in self.attempts[-4:])
 
 
 class SearchState:

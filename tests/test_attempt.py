@@ -178,3 +178,12 @@ def test_that_the_tail_of_a_huge_log_is_read_without_the_rest(tmp_path: Path) ->
 
 def _wait_for(path: str) -> None:
     until(lambda: os.path.exists(path) and (read_line(path) or not path.endswith('started')))
+
+
+def test_that_logs_are_not_put_where_the_next_attempt_expects_no_folder(tmp_path: Path) -> None:
+    folder = SearchFolder(tmp_path)
+    folder.jobs_dir.mkdir()
+    claim(folder, 'sim_1', 1, 'w')
+    claim(folder, 'sim_1', 2, 'w')
+    show_logs_in_output(folder, 'sim_1', 1, 'python3 train.py', wants_output=True)
+    assert not folder.output('sim_1').exists()

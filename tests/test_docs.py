@@ -7,12 +7,16 @@ import ast
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from hpsearch.options import add_search_options
+from hpsearch.cli import VERBS
+from hpsearch.options import add_resume_options, add_search_options
+from hpsearch.source import SPELLINGS
+from hpsearch.states import State
+from tests.test_imports import LAYERS
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / 'docs'
@@ -20,14 +24,20 @@ PAGES = [ROOT / 'README.rst', ROOT / 'CONTRIBUTING.rst', *sorted(DOCS.glob('*.rs
 TEXTS = {path.name: path.read_text() for path in PAGES}
 OPTION = re.compile(r'(?<![\w-])--([a-z][a-z_]+)')
 
+CLI = (ROOT / 'hpsearch' / 'cli.py').read_text()
+LAYER_LINE = re.compile(r'^- \*\*([\w ]+)\*\*: (.*(?:\n  .*)*)', re.MULTILINE)
+
+# Accepted, for the backends that submit to a queue; nothing uses it so far.
+NOT_YET_USED = {'_JOB_PROLOGUE'}
+
 # Options of other programs, and of training scripts, that the pages mention.
 FOREIGN = re.compile(r'^(?:lr|x|out_dir|batchnorm|layers|name|optimizer|hidden|dataset)$')
 
 
-def options() -> dict[str, argparse.Action]:
-    """Return the options of a search, without dashes."""
+def options(add: Callable[[argparse.ArgumentParser], None] = add_search_options) -> dict[str, argparse.Action]:
+    """Return the options of a search, or of another command, without dashes."""
     parser = argparse.ArgumentParser()
-    add_search_options(parser)
+    add(parser)
     return {name.removeprefix('--'): action for action in parser._actions for name in action.option_strings}
 
 
@@ -37,6 +47,57 @@ SEARCH_OPTIONS = {name: action for name, action in options().items() if name not
 def test_that_every_option_of_a_search_is_documented() -> None:
     documented = set(OPTION.findall(TEXTS['command_line.rst']))
     assert set(SEARCH_OPTIONS) - documented == set()
+
+
+def test_that_every_option_of_resuming_is_documented() -> None:
+    documented = set(OPTION.findall(TEXTS['command_line.rst'].split('\nResuming\n')[1].split('\nWhat is shown\n')[0]))
+    of_resume = {name for name in options(add_resume_options) if name not in ('h', '-h', 'help')}
+    assert of_resume - set(SEARCH_OPTIONS) - documented == set()
+    assert 'num_searches' in documented
+
+
+@pytest.mark.parametrize('verb', sorted(VERBS))
+def test_that_every_verb_is_documented_with_its_own_options(verb: str) -> None:
+    described = re.search(rf'\* - ``hpsearch \[?{verb}\b.*?(?=\n   \* - ``|\n\n)', TEXTS['command_line.rst'], re.DOTALL)
+    assert described
+    body = ast.get_source_segment(CLI, next(node for node in ast.parse(CLI).body if getattr(node, 'name', '') == verb))
+    assert set(re.findall(r"'--([a-z_]+)'", body or '')) <= set(OPTION.findall(described[0]))
+
+
+@pytest.mark.parametrize('attribute', sorted(set(SPELLINGS.values()) - NOT_YET_USED))
+def test_that_every_attribute_of_a_configuration_is_documented_and_in_the_template(attribute: str) -> None:
+    assert f'* - ``{attribute}``' in TEXTS['configuration.rst']
+    template = (ROOT / 'configs' / 'templates' / 'full.py').read_text()
+    assert attribute == '_ARGPARSE_HANDLE' or re.search(rf'^(# )?{attribute} = ', template, re.MULTILINE)
+
+
+def test_that_the_design_names_every_module_in_its_layer() -> None:
+    text = TEXTS['design.rst'].split('\nLayers\n')[1].split('\nLibraries\n')[0]
+    shown = {name.lower(): set(re.findall(r'``([\w.]+)``', rest)) for name, rest in LAYER_LINE.findall(text)}
+    assert list(shown) == list(LAYERS)
+    for layer, modules in LAYERS.items():
+        assert set(modules) - {'backends'} == shown[layer]
+
+
+def test_that_the_design_names_every_event_of_the_journal_and_every_state() -> None:
+    sources = '\n'.join(path.read_text() for path in ROOT.glob('hpsearch/*.py'))
+    written = set(re.findall(r"'event': '(\w+)'|_record\('(\w+)'|_note\('(\w+)'", sources))
+    events = {name for names in written for name in names if name}
+    text = TEXTS['design.rst']
+    assert {'claimed', 'adopted', 'ended', 'stop', 'closed', 'provenance'} <= events
+    assert {event for event in events if f'``{event}``' not in text} == set()
+    assert {state.value for state in State if state.value not in text.split('\nStates\n')[1]} == set()
+
+
+@pytest.mark.parametrize('variable', ['HPSEARCH_DIR', 'HPSEARCH_RUN', 'HPSEARCH_ATTEMPT', 'HPSEARCH_METRICS'])
+def test_that_the_variables_of_an_attempt_are_documented(variable: str) -> None:
+    assert f"'{variable}'" in (ROOT / 'hpsearch' / 'attempt.py').read_text()
+    assert f'* - ``{variable}``' in TEXTS['running.rst']
+
+
+def test_that_every_page_is_in_the_table_of_contents() -> None:
+    entries = {line.strip() for line in TEXTS['index.rst'].split(':maxdepth:')[1].splitlines()}
+    assert {path.stem for path in DOCS.glob('*.rst')} - {'index'} <= entries
 
 
 def defaults() -> Iterator[tuple[str, str]]:
@@ -66,7 +127,8 @@ def test_that_the_pages_mention_no_option_that_does_not_exist() -> None:
 
 def verbs_options() -> set[str]:
     """Return every option that is declared anywhere in the programs, and those of tools the pages use."""
-    sources = [*ROOT.glob('hpsearch/*.py'), *ROOT.glob('postprocessing/*.py'), *ROOT.glob('examples/*/*.py')]
+    folders = ('hpsearch', 'postprocessing', 'examples/*', 'benchmarks')
+    sources = [path for folder in folders for path in ROOT.glob(f'{folder}/*.py')]
     declared = set(re.findall(r"'--([a-z_]+)'", '\n'.join(path.read_text() for path in sources)))
     return declared | {'help', 'version', 'strict'}
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from hpsearch.backends import local as local_module
+from hpsearch.backends.base import Kind
 from hpsearch.backends.local import LocalBackend
 from hpsearch.backends.slots import FixedSlots
 from hpsearch.folder import SearchFolder
@@ -155,3 +156,21 @@ def test_that_a_gigabyte_of_output_does_not_pass_through_us(backend: LocalBacken
     (ident,) = start(backend, launch(folder, 'sim_1', *shell('head -c 200000000 /dev/zero; exit 3')))
     assert ends(backend, [ident])[ident].code == 3
     assert os.path.getsize(folder.attempt('sim_1', 1).stdout) == 200_000_000
+
+
+def test_that_an_attempt_whose_shell_alone_was_killed_goes_on_and_ends_with_its_group(
+    backend: LocalBackend, folder: SearchFolder
+) -> None:
+    gate, ready = folder.path / 'gate', folder.path / 'ready'
+    code = f'touch {ready}; while [ ! -e {gate} ]; do sleep 0.02; done'
+    started = backend.start([launch(folder, 'sim_1', *shell(code))], time.monotonic())[0]
+    assert started.handle is not None
+    until(ready.exists)
+    os.kill(started.handle['pid'], signal.SIGKILL)
+    for _ in range(5):
+        backend.wait(0.1)
+        assert backend.states(time.monotonic())[started.ident].kind is Kind.RUNNING
+    assert backend.is_running('sim_1', 1, started.handle)
+    gate.touch()
+    assert ends(backend, [started.ident])[started.ident].code is None, 'nobody knows its status'
+    assert not backend.is_running('sim_1', 1, started.handle)

@@ -23,9 +23,11 @@ from hpsearch.space import Expansion, Not, Order, Space, permutation
 VALUES = st.sampled_from([0, 1, 1.0, True, False, None, '1', '"1"', 'a', '', -1, 1e-8])
 NAMES = st.sampled_from(['a', 'b', 'c', 'd', 'e'])
 LISTS = st.lists(VALUES, min_size=1, max_size=4)
-GRIDS = st.dictionaries(NAMES, LISTS, min_size=1, max_size=4)
+# Conditions multiply what the grid has; lists this short keep every space below some ten thousand commands.
+GRIDS = st.dictionaries(NAMES, st.lists(VALUES, min_size=1, max_size=3), min_size=1, max_size=4)
+THENS = st.dictionaries(NAMES, st.lists(VALUES, min_size=1, max_size=2), max_size=2)
 WHENS = st.dictionaries(NAMES, LISTS | LISTS.map(Not), max_size=2)
-CONDITIONS = st.lists(st.tuples(WHENS, st.dictionaries(NAMES, LISTS, max_size=2)), max_size=4)
+CONDITIONS = st.lists(st.tuples(WHENS, THENS), max_size=4)
 SEEDS = st.integers(0, 10**6)
 
 

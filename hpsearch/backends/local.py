@@ -40,12 +40,25 @@ SWEEP_SHARE = 0.01
 
 @dataclass(slots=True)
 class _Process:
-    """The process of one attempt: a child of ours, or one that was adopted and is known by its start ticks."""
+    """The process of one attempt: a child of ours, or one that was adopted and is known by its start ticks.
+
+    Attributes:
+        launch: The attempt.
+        pid: Of its sh, and of its process group.
+        ticks: When its sh started; empty for a child of ours.
+        pidfd: Watches its sh, if it is no child of ours.
+        headless: Its sh was killed, but what it started goes on: there will be no record, but there may be a summary.
+        next_look: When it is looked again whether that goes on, in monotonic seconds.
+        pause: Seconds between two such looks.
+    """
 
     launch: Launch
     pid: int
     ticks: str = ''
     pidfd: int | None = None
+    headless: bool = False
+    next_look: float = 0.0
+    pause: float = 0.05
 
     @property
     def is_child(self) -> bool:
@@ -145,14 +158,23 @@ class LocalBackend:
         if process.is_child:
             self._forgotten.append(process.pid)
 
-    def is_running(self, handle: Mapping[str, Any]) -> bool:
-        """By pid and start ticks."""
-        return is_alive(int(handle.get('pid', 0)), str(handle.get('ticks', '')))
+    def is_running(self, run: str, number: int, handle: Mapping[str, Any]) -> bool:
+        """Its sh by pid and start ticks; where that was killed, what it started, by its marks."""
+        return is_alive(int(handle.get('pid', 0)), str(handle.get('ticks', ''))) or self._goes_on(
+            run, number, int(handle.get('pid', 0))
+        )
+
+    def _goes_on(self, run: str, number: int, group: int) -> bool:
+        """Whether the process group of an attempt lives, its sh or not; a group of another kind has not its marks."""
+        if exit_code(self._folder.attempt(run, number)) is not None or not group_is_alive(group):
+            return False
+        return any(_group_of(pid) == group for pid in self._marked({(run, str(number))}))
 
     def _unwatch(self, process: _Process) -> None:
         if process.pidfd is not None:
             self._wakeup.unwatch(process.pidfd)
             os.close(process.pidfd)
+            process.pidfd = None
 
     def states(self, now: float) -> Mapping[str, Status]:
         """Every attempt that was started here; an ended one is told once and then forgotten."""
@@ -161,7 +183,13 @@ class LocalBackend:
         return {ident: self._state(ident, process, now) for ident, process in list(self._processes.items())}
 
     def _state(self, ident: str, process: _Process, now: float) -> Status:
-        code = reap(process.pid) if process.is_child else _status_of_adopted(process)
+        if process.headless:
+            code = None if self._is_busy(process, now) else NOT_OURS
+        else:
+            code = reap(process.pid) if process.is_child else _status_of_adopted(process)
+            if code is not None and code < 0 and self._is_busy(process, now):
+                process.headless, code = True, None
+                self._unwatch(process)
         if code is None:
             return Status(Kind.RUNNING, detail=f'pid {process.pid}')
         del self._processes[ident]
@@ -170,6 +198,14 @@ class LocalBackend:
         peak = self._slots.freed(ident, now)
         left = self._look_for_leftovers(process, now)
         return replace(self._ended(process.launch, code, left), peak_memory=peak, room=room)
+
+    def _is_busy(self, process: _Process, now: float) -> bool:
+        """Whether an attempt goes on without its sh; looked at ever more rarely, since a look is dear."""
+        if now < process.next_look:
+            return True
+        process.next_look = now + process.pause
+        process.pause = min(1.0, 2 * process.pause)
+        return self._goes_on(process.launch.run.name, process.launch.number, process.pid)
 
     def _ended(self, launch: Launch, code: int, left: bool) -> Status:
         paths = self._folder.attempt(launch.run.name, launch.number)
@@ -220,7 +256,7 @@ class LocalBackend:
         """TERM to the process group (KILL with ``force``), and to descendants that left it."""
         number = signal.SIGKILL if force else signal.SIGTERM
         processes = [self._processes[ident] for ident in idents if ident in self._processes]
-        groups = {process.pid for process in processes}
+        groups = {process.pid for process in processes if not process.headless}
         for group in groups:
             signal_group(group, number)
         marks = {_mark(process.launch) for process in processes}
@@ -229,7 +265,9 @@ class LocalBackend:
 
     def wait(self, timeout: float) -> None:
         """Until a child ends, a signal comes, a GPU was read, or the time is over."""
-        self._wakeup.wait(min(timeout, 1.0) if self._leftovers or self._ended_marks else timeout)
+        headless = [process.pause for process in self._processes.values() if process.headless]
+        tending = [1.0] if self._leftovers or self._ended_marks else []
+        self._wakeup.wait(min([timeout, *headless, *tending]))
 
     def gpu_lines(self, now: float) -> Sequence[GpuLine]:
         """What the slot source shows."""

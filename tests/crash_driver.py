@@ -1,0 +1,220 @@
+"""Runs small searches that end, without a word, at a chosen file operation, and resumes them: see test_crash_points.
+
+    python crash_driver.py FOLDER CHAIN …
+
+A chain is a list of points with commas between them: ``12:after,30:half`` makes a search that ends after its twelfth
+operation, resumes it, which ends in the middle of its thirtieth, and resumes it again, undisturbed. How is ``before``,
+``after`` or ``half`` (what is written is cut in two; where nothing is written: after). An empty chain disturbs nothing.
+For each chain a line of JSON is printed: the folder, the exit codes, and how many operations the first process made.
+
+Only operations in the search folder count, and starting a process.
+"""
+
+from __future__ import annotations
+
+import builtins
+import io
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.chaos import Place
+from hpsearch import cli, conduct, dispatcher, others, writers
+
+RUNS = 3
+CRASHED = 9
+PATIENCE = 20
+"""Seconds after which an hpsearch that does not end is ended (its exit code is -14)."""
+
+MODULES = (conduct, dispatcher, others, writers)
+"""Imported here, once, so that the processes that are forked need not."""
+
+
+class Points:
+    """Counts operations and ends this process at one of them.
+
+    Args:
+        root: The search folder.
+        at: At which operation, from 1; 0: at none.
+        how: ``before``, ``after`` or ``half``.
+    """
+
+    def __init__(self, root: str, at: int, how: str) -> None:
+        self.root = root
+        self.at = at
+        self.how = how
+        self.count = 0
+
+    def step(self, do: Callable[[], Any], half: Callable[[], Any] | None = None) -> Any:
+        """Do one operation, unless this is the end."""
+        self.count += 1
+        if self.count != self.at:
+            return do()
+        if self.how == 'half' and half is not None:
+            half()
+        elif self.how != 'before':
+            do()
+        os._exit(CRASHED)
+
+    def concerns(self, where: object) -> bool:
+        """Whether a path or a descriptor is in the search folder."""
+        if isinstance(where, int):
+            try:
+                return os.readlink(f'/proc/self/fd/{where}').startswith(self.root)
+            except OSError:
+                return False
+        return isinstance(where, str | os.PathLike) and os.path.abspath(os.fspath(where)).startswith(self.root)
+
+
+class CountedFile:
+    """A file that is written to; every write is an operation."""
+
+    def __init__(self, file: Any, points: Points) -> None:
+        self._file = file
+        self._points = points
+
+    def write(self, data: Any) -> Any:
+        return self._points.step(lambda: self._put(data), lambda: self._put(data[: len(data) // 2]))
+
+    def _put(self, data: Any) -> Any:
+        done = self._file.write(data)
+        if self._points.count == self._points.at:
+            self._file.flush()
+        return done
+
+    def __enter__(self) -> CountedFile:
+        return self
+
+    def __exit__(self, *how: object) -> None:
+        self._file.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+
+def patch(points: Points) -> None:
+    """Let every operation of this process count."""
+    for name in ('mkdir', 'rename', 'replace', 'link', 'unlink', 'fsync'):
+        setattr(os, name, _counted(getattr(os, name), points))
+    setattr(os, 'open', _counted_open(os.open, points))  # noqa: B010
+    setattr(os, 'write', _counted_write(os.write, points))  # noqa: B010
+    setattr(os, 'posix_spawn', _always_counted(os.posix_spawn, points))  # noqa: B010
+    setattr(builtins, 'open', _counted_files(builtins.open, points))  # noqa: B010
+    setattr(io, 'open', builtins.open)  # noqa: B010
+
+
+def _counted(real: Callable[..., Any], points: Points) -> Callable[..., Any]:
+    def call(*args: Any, **options: Any) -> Any:
+        if any(points.concerns(arg) for arg in args[:2]):
+            return points.step(lambda: real(*args, **options))
+        return real(*args, **options)
+
+    return call
+
+
+def _always_counted(real: Callable[..., Any], points: Points) -> Callable[..., Any]:
+    return lambda *args, **options: points.step(lambda: real(*args, **options))
+
+
+def _counted_open(real: Callable[..., Any], points: Points) -> Callable[..., Any]:
+    def call(path: Any, flags: int, *args: Any, **options: Any) -> Any:
+        if flags & os.O_CREAT and points.concerns(path):
+            return points.step(lambda: real(path, flags, *args, **options))
+        return real(path, flags, *args, **options)
+
+    return call
+
+
+def _counted_write(real: Callable[..., Any], points: Points) -> Callable[..., Any]:
+    def call(handle: int, data: bytes) -> Any:
+        if points.concerns(handle):
+            return points.step(lambda: real(handle, data), lambda: real(handle, data[: len(data) // 2]))
+        return real(handle, data)
+
+    return call
+
+
+def _counted_files(real: Callable[..., Any], points: Points) -> Callable[..., Any]:
+    def call(file: Any, mode: str = 'r', *args: Any, **options: Any) -> Any:
+        if set(mode) & set('wax+') and points.concerns(file):
+            return CountedFile(points.step(lambda: real(file, mode, *args, **options)), points)
+        return real(file, mode, *args, **options)
+
+    return call
+
+
+def hasten() -> None:
+    """Shorter intervals, as tests may have them."""
+    setattr(dispatcher, 'TICK', 0.1)  # noqa: B010
+    setattr(others, 'LOOK_INTERVAL', 0.1)  # noqa: B010
+    setattr(writers, 'SPACING', 0.1)  # noqa: B010
+
+
+def in_a_child(place: Place, words: Sequence[str], at: int, how: str) -> tuple[int, int]:
+    """One hpsearch in a process of its own; returns its exit code and how many operations it made (if it got there)."""
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(read)
+        _be_hpsearch(place, words, Points(str(place.folder.path), at, how), write)
+    os.close(write)
+    with os.fdopen(read) as told:
+        count = told.read()
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    return code, int(count or 0)
+
+
+def _be_hpsearch(place: Place, words: Sequence[str], points: Points, tell: int) -> None:
+    signal.alarm(PATIENCE)
+    os.chdir(place.path)
+    printed = os.open('printed', os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    for stream in (1, 2):
+        os.dup2(printed, stream)
+    os.set_inheritable(tell, False)
+    code = 1
+    try:
+        hasten()
+        real_write = os.write
+        patch(points)
+        code = cli.main(words)
+        real_write(tell, str(points.count).encode())
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def go_through(place: Place, chain: str) -> dict[str, object]:
+    """One chain; returns what is printed of it."""
+    points = [(int(at), how) for at, _, how in (point.partition(':') for point in chain.split(',') if point)]
+    codes, counts = [], []
+    words = place.search_words('--cpu_jobs=2')
+    for at, how in [*points, (0, '')]:
+        code, count = in_a_child(place, words, at, how)
+        codes.append(code)
+        counts.append(count)
+        words = ['resume', 'out']
+    if points and codes[-1] == 2 and not place.ledger():
+        codes.append(in_a_child(place, place.search_words('--dont_force_new_dir'), 0, '')[0])
+    return {'chain': chain, 'path': str(place.path), 'codes': codes, 'counts': counts}
+
+
+def main() -> None:
+    """Go through the chains of the command line."""
+    os.environ['TRAINING_SECONDS'] = '0.03'
+    here = Path(sys.argv[1])
+    for number, chain in enumerate(sys.argv[2:]):
+        place = Place(here / str(number), RUNS).make()
+        print(json.dumps(go_through(place, chain)), flush=True)
+
+
+if __name__ == '__main__':
+    main()

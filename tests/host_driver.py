@@ -1,0 +1,104 @@
+"""Runs one command of hpsearch as if it were on another host, with shorter intervals, or with a file system in trouble.
+
+    python host_driver.py SETTINGS WORD …
+
+SETTINGS is JSON: ``host`` (name of the host; empty: this one), ``at_spawn`` (``{"3": "SIGSTOP"}``: the process gets that
+signal right before its third start of an attempt), ``broken_while`` (a file; while it exists, whatever changes something
+in the search folder fails) and ``errno`` (with which error).
+"""
+
+from __future__ import annotations
+
+import builtins
+import io
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from hpsearch import cli, dispatcher, others, stopping, writers
+
+INTERVALS: tuple[tuple[object, str, float], ...] = (
+    (writers, 'SPACING', 0.1),
+    (writers, 'LARGEST_GAP', 2.0),
+    (dispatcher, 'BEAT_INTERVAL', 0.1),
+    (dispatcher, 'NEWS_INTERVAL', 0.1),
+    (dispatcher, 'TICK', 0.1),
+    (dispatcher, 'PAUSE', 0.2),
+    (dispatcher, 'GAP', 0.5),
+    (others, 'LOOK_INTERVAL', 0.1),
+    (stopping, 'LOOK', 0.05),
+)
+
+
+def be_on(name: str) -> None:
+    """Let this process be on another host."""
+    real = writers.this_host()
+    other = replace(real, name=name, machine=f'machine of {name}', boot=f'boot of {name}', namespace=f'pid:[{name}]')
+    setattr(writers, 'this_host', lambda: other)  # noqa: B010
+
+
+def signal_at_spawns(which: dict[str, str]) -> None:
+    """Send this process a signal before certain starts of attempts."""
+    real = os.posix_spawn
+    count = 0
+
+    def spawn(*args: Any, **options: Any) -> int:
+        nonlocal count
+        count += 1
+        if str(count) in which:
+            os.kill(os.getpid(), getattr(signal, which[str(count)]))
+        return real(*args, **options)
+
+    setattr(os, 'posix_spawn', spawn)  # noqa: B010
+
+
+def break_while(flag: str, number: int) -> None:
+    """Let changes of the search folder fail while a file exists."""
+
+    def guarded(real: Callable[..., Any], is_change: Callable[..., bool]) -> Callable[..., Any]:
+        def call(*args: Any, **options: Any) -> Any:
+            if is_change(*args, **options) and os.path.exists(flag):
+                raise OSError(number, os.strerror(number))
+            return real(*args, **options)
+
+        return call
+
+    def is_inside(path: Any, *_: Any, **__: Any) -> bool:
+        if isinstance(path, int):
+            return '/out/' in os.readlink(f'/proc/self/fd/{path}')
+        return '/out' in os.fspath(path)
+
+    def creates(path: Any, flags: int, *_: Any, **__: Any) -> bool:
+        return bool(flags & (os.O_CREAT | os.O_WRONLY)) and is_inside(path)
+
+    def writes(path: Any, mode: str = 'r', *_: Any, **__: Any) -> bool:
+        return bool(set(mode) & set('wax+')) and not isinstance(path, int) and is_inside(path)
+
+    for name in ('mkdir', 'rename', 'replace', 'link', 'unlink', 'write', 'fsync'):
+        setattr(os, name, guarded(getattr(os, name), is_inside))
+    setattr(os, 'open', guarded(os.open, creates))  # noqa: B010
+    setattr(builtins, 'open', guarded(builtins.open, writes))  # noqa: B010
+    setattr(io, 'open', builtins.open)  # noqa: B010
+
+
+def main() -> int:
+    """Run the command."""
+    settings = json.loads(sys.argv[1])
+    for module, name, value in INTERVALS:
+        assert isinstance(getattr(module, name), float), name
+        setattr(module, name, value)
+    if settings.get('host'):
+        be_on(settings['host'])
+    if settings.get('at_spawn'):
+        signal_at_spawns(settings['at_spawn'])
+    if settings.get('broken_while'):
+        break_while(settings['broken_while'], settings['errno'])
+    return cli.main(sys.argv[2:])
+
+
+if __name__ == '__main__':
+    sys.exit(main())
