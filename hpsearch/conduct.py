@@ -7,14 +7,13 @@ import logging
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hpsearch import writers
-from hpsearch.attempt import claim
 from hpsearch.backends.local import LocalBackend
 from hpsearch.backends.slots import FixedSlots, SlotSource
 from hpsearch.dispatcher import Dispatcher, Options, Outcome
@@ -26,17 +25,17 @@ from hpsearch.machine import choose_slots
 from hpsearch.others import Others
 from hpsearch.preparation import prepare
 from hpsearch.progress import Progress
-from hpsearch.provenance import Provenance, code_files
 from hpsearch.records import Configuration, Run
-from hpsearch.reopening import check_owner, extend_plan, merged_options, reopen
 from hpsearch.results import ResultsView, row_of
 from hpsearch.retries import RetryPolicy, again
-from hpsearch.reuse import Reused, identity_of, reusable
 from hpsearch.search import Task, make_search
 from hpsearch.session import logging_to, own_journal, stop_signals
 from hpsearch.states import ACTIVE, RunHistory, SearchState, State
 from hpsearch.view import View, open_view
 from hpsearch.wakeup import Wakeup
+
+if TYPE_CHECKING:
+    from hpsearch.provenance import Provenance
 
 log = logging.getLogger('hpsearch')
 
@@ -110,7 +109,7 @@ def conduct(args: argparse.Namespace) -> Conducted:
         place.stack.callback(slots.close)
         folder = make_search(prepared)
         task = Task(folder, prepared.configuration, str(prepared.run_cwd), prepared.interpreter)
-        return work(task, place, slots, args, Manner(echo=echo))
+        return work(task, place, slots, args, Manner(echo=echo, reuse=tuple(args.reuse)))
 
 
 def resume(args: argparse.Namespace) -> Conducted:
@@ -119,6 +118,8 @@ def resume(args: argparse.Namespace) -> Conducted:
     Raises:
         HpsearchError: It cannot be resumed.
     """
+    from hpsearch.reopening import check_owner, extend_plan, merged_options, reopen
+
     folder = SearchFolder(args.dir)
     info = folder.read_info()
     check_owner(folder, trust=args.trust)
@@ -137,6 +138,7 @@ def resume(args: argparse.Namespace) -> Conducted:
             waits_for_others=args.waits_for_others,
             declared_dead=tuple(args.host_is_dead),
             retry_failed=args.retry_failed,
+            reuse=tuple(getattr(args, 'reuse', ())),
         )
         return work(task, place, slots, options, manner)
 
@@ -147,6 +149,8 @@ def end_runs(folder: SearchFolder, args: argparse.Namespace) -> Conducted:
     Raises:
         HpsearchError: It cannot be done.
     """
+    from hpsearch.reopening import reopen
+
     with workplace(args) as place:
         task = reopen(folder, folder.read_info())
         manner = Manner(stop_at_once=True, waits_for_others=False)
@@ -167,6 +171,7 @@ class Manner:
         waits_for_others: Stay until the attempts of other writers have ended.
         declared_dead: Hosts that the user said are dead.
         retry_failed: Failed runs get one more attempt.
+        reuse: Earlier searches whose results are taken.
         stop_at_once: End what runs instead of starting anything.
     """
 
@@ -174,6 +179,7 @@ class Manner:
     waits_for_others: bool = True
     declared_dead: tuple[str, ...] = ()
     retry_failed: bool = False
+    reuse: tuple[str, ...] = ()
     stop_at_once: bool = False
 
 
@@ -184,10 +190,11 @@ def work(task: Task, place: Workplace, slots: SlotSource, args: argparse.Namespa
     for odd in [*reader.odd, *state.odd][:5]:
         log.warning('journal: %s', odd)
     results = results_view(folder, task.configuration)
-    progress = progress_of(task, state)
     options = options_of(args, manner)
     host = writers.this_host()
     with own_journal(folder, host) as journal, stop_signals(1 if manner.stop_at_once else 0) as stops:
+        take_earlier_results(task, manner.reuse, state, journal)
+        progress = progress_of(task, state)
         backend = LocalBackend(folder, task.run_cwd, slots, place.wakeup)
         place.stack.callback(backend.close)
         others = Others(
@@ -212,56 +219,65 @@ def work(task: Task, place: Workplace, slots: SlotSource, args: argparse.Namespa
             options=options,
             stops=stops,
             lock=placement_lock(folder),
-            provenance=provenance_of(task),
+            provenance=LateProvenance(task),
             afterwards=lambda: load_results(task, state, results, progress),
         )
-        reuse_results(task, state, journal, args.reuse)
         outcome = dispatcher.run()
     return Conducted(folder, task.configuration, results, state, task.total, task.withdrawn, outcome)
 
 
-def provenance_of(task: Task) -> Provenance:
-    """What finds out with which code the runs are made."""
-    run_cwd = Path(task.run_cwd)
-    files = code_files(task.configuration, run_cwd)
-    interpreter = '' if task.configuration.command is not None else task.interpreter
-    return Provenance(task.folder, files[0].parent if files else run_cwd, interpreter, files)
-
-
-def reuse_results(task: Task, state: SearchState, journal: Journal, earlier: Sequence[str]) -> None:
-    """Take finished results of identical commands from earlier searches instead of running them again.
+def take_earlier_results(task: Task, earlier: Sequence[str], state: SearchState, journal: Journal) -> None:
+    """Do without the runs whose results other searches have already.
 
     Raises:
-        SearchFolderError: One of the folders is no search.
+        SearchFolderError: One of the folders is no search, or cannot be read.
     """
     if not earlier:
         return
-    found = reusable([SearchFolder(path) for path in earlier], task.configuration.summary_keywords)
-    recognise = identity_of(task.folder)
-    taken = 0
-    for run in task.folder.read_runs():
-        result = found.get(recognise.key_of(run))
-        if result is None or run.name in state.runs or not claim(task.folder, run.name, 1, journal.writer):
-            continue
-        taken += 1
-        for event in _reuse(run, result):
-            journal.append(event)
-            state.fold(journal.writer, event)
+    from hpsearch.reuse import reuse_results
+
+    taken = reuse_results(task.folder, earlier, task.configuration.summary_keywords, state, journal)
     log.info('%d runs are taken from earlier searches', taken)
 
 
-def _reuse(run: Run, result: Reused) -> Iterator[dict[str, Any]]:
-    about = {'run': run.name, 'attempt': 1}
-    yield {'event': 'claimed', **about, 'gpus': []}
-    yield {
-        'event': 'ended',
-        **about,
-        'state': State.FINISHED.value,
-        'cause': 'reused',
-        'reason': f'reused from {result.folder / result.run}',
-        'summary': dict(result.summary),
-        'seconds': result.seconds,
-    }
+class LateProvenance:
+    """Finds out with which code the runs are made; what that takes is imported when the first run was started.
+
+    Args:
+        task: The search.
+    """
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        self._provenance: Provenance | None = None
+
+    @property
+    def code(self) -> str:
+        """The id of the code; empty before it is known."""
+        return self._provenance.code if self._provenance else ''
+
+    def start(self, tell: Callable[[dict[str, Any]], None]) -> None:
+        """Begin, once."""
+        if self._provenance is None:
+            self._provenance = self._make()
+            self._provenance.start(tell)
+
+    def _make(self) -> Provenance:
+        from hpsearch.provenance import Provenance, code_files
+
+        run_cwd = Path(self._task.run_cwd)
+        files = code_files(self._task.configuration, run_cwd)
+        interpreter = '' if self._task.configuration.command is not None else self._task.interpreter
+        return Provenance(self._task.folder, files[0].parent if files else run_cwd, interpreter, files)
+
+    def check(self, now: float) -> None:
+        """Have another look, if it is time."""
+        if self._provenance is not None:
+            self._provenance.check(now)
+
+    def wait(self, timeout: float) -> bool:
+        """Wait until the first event was told, at most ``timeout`` seconds."""
+        return self._provenance is None or self._provenance.wait(timeout)
 
 
 def progress_of(task: Task, state: SearchState) -> Progress:

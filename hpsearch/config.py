@@ -16,7 +16,6 @@ from hpsearch.oom import problem_of
 from hpsearch.records import Condition, Configuration, Constraint, Grid, Value
 from hpsearch.source import YAML_SUFFIXES, Source, closest, one_line, parse_yaml, read_source, read_yaml_file
 from hpsearch.space import Not
-from hpsearch.unpickling import plain_pickle
 
 _REPLACEABLE = ('grid', 'conditions')
 _HANDLES = ('summary_parser', 'performance_eval', 'constraints')
@@ -136,6 +135,8 @@ def load_plain_pickle(path: Path, option: str = '') -> Any:
         ConfigError: It is not there, is damaged, or needs anything else than plain values.
     """
     try:
+        from hpsearch.unpickling import plain_pickle
+
         return plain_pickle(path.read_bytes())
     except Exception as error:
         # A damaged pickle can make the unpickler raise anything.

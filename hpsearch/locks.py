@@ -9,7 +9,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -44,7 +43,7 @@ def placement_lock(folder: SearchFolder) -> Callable[[], AbstractContextManager[
 
 
 def _path(folder: SearchFolder) -> str:
-    place = os.path.join(tempfile.gettempdir(), f'hpsearch-{os.getuid()}')
+    place = os.path.join(os.environ.get('TMPDIR', '/tmp'), f'hpsearch-{os.getuid()}')
     os.makedirs(place, mode=0o700, exist_ok=True)
     facts = os.lstat(place)
     if facts.st_uid != os.getuid() or not os.path.isdir(place) or os.path.islink(place):

@@ -6,10 +6,8 @@ import argparse
 import logging
 import os
 
-from hpsearch.backends.slots import FixedSlots, GpuSlots, SlotSource
+from hpsearch.backends.slots import FixedSlots, SlotSource
 from hpsearch.errors import ConfigError
-from hpsearch.gpus import GpuMonitor, open_gpus
-from hpsearch.placement import choose_visible
 from hpsearch.records import GpuPolicy
 from hpsearch.wakeup import Wakeup
 
@@ -29,10 +27,22 @@ def choose_slots(args: argparse.Namespace, wakeup: Wakeup) -> tuple[SlotSource, 
         return FixedSlots(args.cpu_jobs), args.cpu_jobs == 1
     if args.visible_gpus == '-1':
         return FixedSlots(1), True
-    source = open_gpus()
-    if source is None:
+    gpu_slots = _gpu_slots(args, wakeup)
+    if gpu_slots is None:
         log.warning('There is no GPU on this machine: one run after the other, as with --visible_gpus=-1.')
         return FixedSlots(1), True
+    return gpu_slots, False
+
+
+def _gpu_slots(args: argparse.Namespace, wakeup: Wakeup) -> SlotSource | None:
+    """Slots on the GPUs that may be used; None where there are none. Imports what only they need."""
+    from hpsearch.backends.gpu_slots import GpuSlots
+    from hpsearch.gpus import GpuMonitor, open_gpus
+    from hpsearch.placement import choose_visible
+
+    source = open_gpus()
+    if source is None:
+        return None
     gpus, hidden = choose_visible(source.gpus, args.visible_gpus, os.environ.get('CUDA_VISIBLE_DEVICES'))
     log.info('GPUs: %s', ', '.join(f'{gpu.name} ({gpu.model})' for gpu in gpus))
     for name, reason in hidden.items():
@@ -41,7 +51,7 @@ def choose_slots(args: argparse.Namespace, wakeup: Wakeup) -> tuple[SlotSource, 
         raise ConfigError([f'--gpus_per_run={args.gpus_per_run}: there are only {len(gpus)} GPUs to use.'])
     policy = policy_of(args)
     monitor = GpuMonitor(source, gpus, interval=GPU_INTERVAL, on_reading=wakeup.poke)
-    return GpuSlots(monitor, gpus, policy), False
+    return GpuSlots(monitor, gpus, policy)
 
 
 def policy_of(args: argparse.Namespace) -> GpuPolicy:

@@ -27,6 +27,9 @@ from hpsearch.writers import Writers, this_host
 
 log = logging.getLogger('hpsearch')
 
+ONCE = ('reuse',)
+"""Options that were for the first time only."""
+
 
 def check_owner(folder: SearchFolder, *, trust: bool) -> None:
     """Refuse a search of somebody else: resuming it executes what its folder says.
@@ -47,7 +50,8 @@ def merged_options(info: Mapping[str, Any], args: argparse.Namespace) -> argpars
     parser = argparse.ArgumentParser()
     add_search_options(parser)
     defaults = vars(parser.parse_args([]))
-    return argparse.Namespace(**{**defaults, **info.get('options', {}), **vars(args)})
+    stored = {name: value for name, value in info.get('options', {}).items() if name not in ONCE}
+    return argparse.Namespace(**{**defaults, **stored, **vars(args)})
 
 
 def reopen(folder: SearchFolder, info: Mapping[str, Any]) -> Task:

@@ -13,13 +13,15 @@ import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from hpsearch.attempt import claim
 from hpsearch.config import from_plain
 from hpsearch.errors import SearchFolderError
 from hpsearch.folder import SearchFolder
-from hpsearch.journal import read_state
+from hpsearch.journal import Journal, read_state
 from hpsearch.records import Configuration, Run
-from hpsearch.states import Attempt, State
+from hpsearch.states import Attempt, SearchState, State
 
 
 class Identity:
@@ -160,3 +162,49 @@ def _finished(folder: SearchFolder) -> dict[str, Attempt]:
     histories = read_state(folder).runs.values()
     deciding = ((history.name, history.deciding) for history in histories if history.state is State.FINISHED)
     return {name: attempt for name, attempt in deciding if attempt is not None}
+
+
+def reuse_results(
+    folder: SearchFolder, earlier: Sequence[str], keywords: Collection[str], state: SearchState, journal: Journal
+) -> int:
+    """Take finished results of identical commands from earlier searches instead of running them again.
+
+    Args:
+        folder: The search.
+        earlier: Folders of the earlier ones.
+        keywords: Results without all of these keywords are not taken.
+        state: What the journals say; the results are folded into it.
+        journal: They are written to it, too.
+
+    Returns:
+        How many were taken.
+
+    Raises:
+        SearchFolderError: One of the folders is no search, or cannot be read.
+    """
+    found = reusable([SearchFolder(path) for path in earlier], keywords)
+    recognise = identity_of(folder)
+    taken = 0
+    for run in folder.read_runs():
+        result = found.get(recognise.key_of(run))
+        if result is None or run.name in state.runs or not claim(folder, run.name, 1, journal.writer):
+            continue
+        taken += 1
+        for event in _events(run, result):
+            state.fold(journal.writer, event)
+            journal.append(event)
+    return taken
+
+
+def _events(run: Run, result: Reused) -> Iterator[dict[str, Any]]:
+    about = {'run': run.name, 'attempt': 1}
+    yield {'event': 'claimed', **about, 'gpus': []}
+    yield {
+        'event': 'ended',
+        **about,
+        'state': State.FINISHED.value,
+        'cause': 'reused',
+        'reason': f'reused from {result.folder / result.run}',
+        'summary': dict(result.summary),
+        'seconds': result.seconds,
+    }

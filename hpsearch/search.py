@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-import socket
 import sys
 import time
 from collections.abc import Callable
@@ -184,7 +183,7 @@ def description(prepared: Prepared) -> dict[str, object]:
         'resolved_interpreter': prepared.resolved_interpreter,
         'seed': prepared.order.seed,
         'python': sys.version.split()[0],
-        'host': socket.gethostname(),
+        'host': os.uname().nodename,
         'user': user_name(os.getuid()),
         'created': time.strftime('%Y-%m-%dT%H:%M:%S%z'),
     }

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import pwd
-import secrets
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -33,7 +32,7 @@ def user_name(number: int) -> str:
 def own_journal(folder: SearchFolder, host: Host) -> Iterator[Journal]:
     """The journal of this process, closed at the end."""
     pid = os.getpid()
-    writer = writer_name(host.name, pid, time.time(), secrets.token_hex(2))
+    writer = writer_name(host.name, pid, time.time(), os.urandom(2).hex())
     header = {
         **host.as_header(),
         'pid': pid,

@@ -59,7 +59,10 @@ def status_lines(folder: SearchFolder, *, as_json: bool) -> Iterator[str]:
     info = folder.read_info()
     state, reader = open_journals(folder)
     configuration = from_plain(info['configuration']['attributes'])
-    snapshot = snapshot_of(folder, state, configuration, reader, time.time())
+    for name in info.get('withdrawn', ()):
+        state.runs.pop(name, None)
+    total = folder.count_runs() - len(info.get('withdrawn', ()))
+    snapshot = snapshot_of(folder, total, state, configuration, reader, time.time())
     failures = failure_groups(folder, state)
     if as_json:
         yield json.dumps(status_json(snapshot, failures), indent=2)
@@ -71,14 +74,19 @@ def status_lines(folder: SearchFolder, *, as_json: bool) -> Iterator[str]:
 
 
 def snapshot_of(
-    folder: SearchFolder, state: SearchState, configuration: Configuration, reader: JournalReader, now: float
+    folder: SearchFolder,
+    total: int,
+    state: SearchState,
+    configuration: Configuration,
+    reader: JournalReader,
+    now: float,
 ) -> Snapshot:
     """A search as its folder tells it.
 
     Args:
+        total: Number of runs that are wanted.
         now: Seconds since 1970.
     """
-    total = folder.count_runs()
     counts = Counter(history.state.value for history in state.runs.values())
     counts['planned'] += total - len(state.runs)
     running = [attempt for attempt in _latest(state) if attempt.state in ACTIVE]
@@ -207,6 +215,11 @@ def ending_lines(conducted: Conducted) -> Iterator[str]:
         yield from _failed_fast_lines(conducted)
     elif counts['failed']:
         yield from _failure_lines(conducted)
+    if conducted.outcome.unknown:
+        yield (
+            f'{len(conducted.outcome.unknown)} runs may still be under way on hosts that cannot be asked; '
+            'when such a host is dead: hpsearch resume --host_is_dead=HOST'
+        )
     yield f'{shown} of {conducted.total} runs'
     yield f'Results: {conducted.results.path}'
 
@@ -252,7 +265,8 @@ def log_files(folder: SearchFolder, run: str, attempt: int) -> list[str]:
     started = sorted(int(name) for name in _names_in(folder.attempts(names[0] if names else run)) if name.isdigit())
     wanted = attempt or (started[-1] if started else 0)
     if wanted not in started:
-        raise SearchFolderError(f'{folder.path} has no attempt {attempt or ""} of {run}: it was not started.')
+        which = f'attempt {attempt}' if attempt else 'an attempt'
+        raise SearchFolderError(f'{folder.path} does not have {which} of run {run}: it was not started.')
     paths = folder.attempt(names[0], wanted)
     return [path for path in (paths.stdout, paths.stderr) if os.path.exists(path)]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import secrets
+import os
 import time
 from collections.abc import Callable, Iterator
 
@@ -42,7 +42,7 @@ def stop_search(args: argparse.Namespace, sleep: Callable[[float], None] = time.
     here, elsewhere = _at_work(folder, reader, host)
     if here or elsewhere:
         with own_journal(folder, host) as journal:
-            journal.append({'event': 'stop', 'id': secrets.token_hex(8), 'drain': args.drain, 'at': time.time()})
+            journal.append({'event': 'stop', 'id': os.urandom(8).hex(), 'drain': args.drain, 'at': time.time()})
             journal.sync()
     yield from _tell_asked(here, elsewhere)
     while any(_is_at_work_here(reader, writer) for writer in here):

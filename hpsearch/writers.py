@@ -8,7 +8,7 @@ look, of a time stamp, or of our own pauses.
 from __future__ import annotations
 
 import json
-import socket
+import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,7 +51,7 @@ class Host:
 
 def this_host() -> Host:
     """The host this process is on."""
-    return Host(socket.gethostname(), _machine_id(), boot_id(), pid_namespace())
+    return Host(os.uname().nodename, _machine_id(), boot_id(), pid_namespace())
 
 
 def _machine_id() -> str:

@@ -2,9 +2,9 @@
 
     python host_driver.py SETTINGS WORD …
 
-SETTINGS is JSON: ``host`` (name of the host; empty: this one), ``at_spawn`` (``{"3": "SIGSTOP"}``: the process gets that
-signal right before its third start of an attempt), ``broken_while`` (a file; while it exists, whatever changes something
-in the search folder fails) and ``errno`` (with which error).
+SETTINGS is JSON: ``host`` (name of the host; empty: this one), ``at_spawn`` (``{"3": "SIGSTOP"}``: the process gets
+that signal right before its third start of an attempt), ``broken_while`` (a file; while it exists, whatever changes
+something in the search folder fails) and ``errno`` (with which error).
 """
 
 from __future__ import annotations
@@ -67,22 +67,25 @@ def break_while(flag: str, number: int) -> None:
 
         return call
 
-    def is_inside(path: Any, *_: Any, **__: Any) -> bool:
-        if isinstance(path, int):
-            return '/out/' in os.readlink(f'/proc/self/fd/{path}')
-        return '/out' in os.fspath(path)
-
-    def creates(path: Any, flags: int, *_: Any, **__: Any) -> bool:
-        return bool(flags & (os.O_CREAT | os.O_WRONLY)) and is_inside(path)
-
-    def writes(path: Any, mode: str = 'r', *_: Any, **__: Any) -> bool:
-        return bool(set(mode) & set('wax+')) and not isinstance(path, int) and is_inside(path)
-
     for name in ('mkdir', 'rename', 'replace', 'link', 'unlink', 'write', 'fsync'):
-        setattr(os, name, guarded(getattr(os, name), is_inside))
-    setattr(os, 'open', guarded(os.open, creates))  # noqa: B010
-    setattr(builtins, 'open', guarded(builtins.open, writes))  # noqa: B010
+        setattr(os, name, guarded(getattr(os, name), _is_inside))
+    setattr(os, 'open', guarded(os.open, _creates))  # noqa: B010
+    setattr(builtins, 'open', guarded(builtins.open, _writes))  # noqa: B010
     setattr(io, 'open', builtins.open)  # noqa: B010
+
+
+def _is_inside(where: Any, *_: Any, **__: Any) -> bool:
+    if isinstance(where, int):
+        return '/out/' in os.readlink(f'/proc/self/fd/{where}')
+    return '/out/' in f'{os.path.abspath(os.fspath(where))}/'
+
+
+def _creates(path: Any, flags: int, *_: Any, **__: Any) -> bool:
+    return bool(flags & (os.O_CREAT | os.O_WRONLY)) and _is_inside(path)
+
+
+def _writes(path: Any, mode: str = 'r', *_: Any, **__: Any) -> bool:
+    return bool(set(mode) & set('wax+')) and not isinstance(path, int) and _is_inside(path)
 
 
 def main() -> int:

@@ -53,9 +53,9 @@ LAYERS = {
         'wakeup',
         'writers',
     ],
-    'backends': ['backends', 'backends.base', 'backends.slots', 'backends.local'],
+    'backends': ['backends', 'backends.base', 'backends.slots', 'backends.gpu_slots', 'backends.local'],
     'dispatcher': ['dispatcher'],
-    'view': ['terminal', 'painting', 'table', 'view'],
+    'view': ['terminal', 'painting', 'table', 'live', 'view'],
     'command line': [
         'options',
         'preparation',

@@ -8,7 +8,8 @@ from typing import Any, cast
 
 import pytest
 
-from hpsearch.backends.slots import HAS_THE_MACHINE, NEEDS_THE_MACHINE, FixedSlots, GpuSlots, SlotSource
+from hpsearch.backends.gpu_slots import GpuSlots
+from hpsearch.backends.slots import HAS_THE_MACHINE, NEEDS_THE_MACHINE, FixedSlots, SlotSource
 from hpsearch.gpus import GpuMonitor
 from hpsearch.records import Demand, Gpu, GpuPolicy, GpuProcess, Occupant, Reading, Slot
 
