@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hpsearch.attempt import Fence, exit_code, marks, read_fence, read_line
+from hpsearch.attempt import exit_code, marks, read_fence, read_line
 from hpsearch.folder import AttemptPaths, SearchFolder
 from hpsearch.journal import JournalReader
-from hpsearch.process import marked_processes, ticks_if_marked
+from hpsearch.process import marked_processes
 from hpsearch.records import Occupant
 from hpsearch.states import ACTIVE, Attempt, Event, SearchState, State
 from hpsearch.takeover import Action, Evidence, Life, Relation, decide
@@ -186,7 +186,7 @@ class Others:
         relation = self._relation(attempt)
         paths = self._folder.attempt(attempt.run, attempt.number)
         fence = read_fence(paths)
-        handle = self._handle(attempt, fence, relation)
+        handle = attempt.handle or ({'pid': fence.pid} if fence.pid else {})
         # The process is looked at before the record: it writes the record before it ends.
         is_running = (
             relation is Relation.SAME and bool(handle) and self._is_running(attempt.run, attempt.number, handle)
@@ -195,13 +195,6 @@ class Others:
         evidence = Evidence(code is not None, bool(fence.ident), is_running)
         action = decide(life, relation, evidence)
         return Abandoned(attempt, action, code, handle, fence.ident, _CAUSES.get(relation, ''), _age(paths))
-
-    def _handle(self, attempt: Attempt, fence: Fence, relation: Relation) -> Mapping[str, Any]:
-        """What its process is known by: as its writer journaled it, or (it may not have come to that) by its marks."""
-        if attempt.handle or not fence.pid or relation is not Relation.SAME:
-            return attempt.handle or {}
-        ticks = ticks_if_marked(fence.pid, marks(self._folder, attempt.run, attempt.number))
-        return {'pid': fence.pid, 'ticks': ticks} if ticks else {}
 
 
 _CAUSES = {Relation.REBOOTED: 'reboot', Relation.DECLARED_DEAD: 'host_dead'}

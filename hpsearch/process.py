@@ -16,7 +16,7 @@ PROC = Path('/proc')
 HAS_PROC = sys.platform.startswith('linux')
 
 
-def spawn(argv: tuple[str, ...], environment: Mapping[str, str], stdout: str, stderr: str) -> int:
+def spawn(argv: tuple[str, ...], environment: Mapping[bytes, bytes], stdout: str, stderr: str) -> int:
     """Start a process in a session of its own, its output appended to files, its stdin empty; returns its pid.
 
     posix_spawn rather than subprocess: it takes half the time, and thousands of short runs feel that.
@@ -165,7 +165,8 @@ def marked_processes(wanted: Mapping[str, str]) -> dict[int, Mapping[str, str]]:
 def ticks_if_marked(pid: int, wanted: Mapping[str, str]) -> str:
     """When a process started, if its environment has all of ``wanted``; empty when not, or when it is gone."""
     ticks = start_ticks(pid)
-    return ticks if ticks and pid in marked_processes(wanted) and start_ticks(pid) == ticks else ''
+    is_marked = all(f'{name}={value}'.encode() in _environment(pid) for name, value in wanted.items())
+    return ticks if ticks and is_marked and start_ticks(pid) == ticks else ''
 
 
 def _own_variables(environment: Iterable[bytes]) -> dict[str, str]:
@@ -179,19 +180,30 @@ def _environments() -> Iterable[tuple[int, frozenset[bytes]]]:
         return
     for name in os.listdir('/proc'):
         if name.isdigit():
-            try:
-                with open(f'/proc/{name}/environ', 'rb') as environ:
-                    yield int(name), frozenset(environ.read().split(b'\0'))
-            except OSError:
-                continue
+            yield int(name), _environment(int(name))
+
+
+def _environment(pid: int) -> frozenset[bytes]:
+    """The environment a process was started with; empty when it is gone or belongs to somebody else."""
+    if not HAS_PROC:
+        return _environment_by_psutil(pid)
+    try:
+        with open(f'/proc/{pid}/environ', 'rb') as environ:
+            return frozenset(environ.read().split(b'\0'))
+    except OSError:
+        return frozenset()
 
 
 def _environments_by_psutil() -> Iterable[tuple[int, frozenset[bytes]]]:
     import psutil
 
-    for process in psutil.process_iter():
-        try:
-            environment = process.environ()
-        except (psutil.Error, OSError):
-            continue
-        yield process.pid, frozenset(f'{name}={value}'.encode() for name, value in environment.items())
+    return ((pid, _environment_by_psutil(pid)) for pid in psutil.pids())
+
+
+def _environment_by_psutil(pid: int) -> frozenset[bytes]:
+    import psutil
+
+    try:
+        return frozenset(f'{name}={value}'.encode() for name, value in psutil.Process(pid).environ().items())
+    except (psutil.Error, OSError):
+        return frozenset()

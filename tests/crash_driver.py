@@ -151,6 +151,7 @@ def hasten() -> None:
     """Shorter intervals, as tests may have them."""
     setattr(dispatcher, 'TICK', 0.1)  # noqa: B010
     setattr(others, 'LOOK_INTERVAL', 0.1)  # noqa: B010
+    setattr(others, 'TORN_PATIENCE', 0.5)  # noqa: B010
     setattr(writers, 'SPACING', 0.1)  # noqa: B010
 
 

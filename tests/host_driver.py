@@ -30,6 +30,7 @@ INTERVALS: tuple[tuple[object, str, float], ...] = (
     (dispatcher, 'PAUSE', 0.2),
     (dispatcher, 'GAP', 0.5),
     (others, 'LOOK_INTERVAL', 0.1),
+    (others, 'TORN_PATIENCE', 0.5),
     (stopping, 'LOOK', 0.05),
 )
 

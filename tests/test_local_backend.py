@@ -16,7 +16,7 @@ from hpsearch.backends.base import Kind
 from hpsearch.backends.local import LocalBackend
 from hpsearch.backends.slots import FixedSlots
 from hpsearch.folder import SearchFolder
-from hpsearch.process import is_alive, marked_processes, start_ticks
+from hpsearch.process import marked_processes, start_ticks
 from hpsearch.wakeup import Wakeup
 from tests.harness import ends, launch, new_folder, python, shell, start, until
 
@@ -125,9 +125,9 @@ def test_that_a_whole_group_killed_from_outside_is_told_as_a_signal(
 def test_that_the_handle_finds_the_process_and_no_other(backend: LocalBackend, folder: SearchFolder) -> None:
     started = backend.start([launch(folder, 'sim_1', *shell('sleep 600'))], time.monotonic())[0]
     assert started.handle is not None
-    pid, ticks = started.handle['pid'], started.handle['ticks']
-    assert is_alive(pid, ticks)
-    assert not is_alive(pid, '1')
+    until(lambda: backend.is_running('sim_1', 1, started.handle or {}))
+    assert not backend.is_running('sim_1', 2, started.handle), 'a reused pid has other marks'
+    assert not backend.is_running('sim_1', 1, {'pid': os.getpid()})
 
 
 def test_that_a_machine_which_cannot_start_processes_is_told(

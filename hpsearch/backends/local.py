@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hpsearch.attempt import FENCED, LOCAL_SCRIPT, environment, exit_code, read_line
+from hpsearch.attempt import FENCED, LOCAL_SCRIPT, environment, exit_code, marks, read_line
 from hpsearch.backends.base import Kind, Launch, Started, Status
 from hpsearch.backends.slots import SlotSource
 from hpsearch.folder import SearchFolder
@@ -27,6 +27,7 @@ from hpsearch.process import (
     signal_processes,
     spawn,
     start_ticks,
+    ticks_if_marked,
 )
 from hpsearch.records import NO_DEMAND, Demand, GpuLine, Occupant, Placement
 from hpsearch.wakeup import Wakeup
@@ -104,7 +105,7 @@ class LocalBackend:
         self._forgotten: list[int] = []
         self._ended_marks: set[tuple[str, str]] = set()
         self._next_sweep = 0.0
-        self._inherited = dict(os.environ)
+        self._inherited = dict(os.environb)
 
     def open_slots(self, now: float, others: Sequence[Occupant] = (), demand: Demand = NO_DEMAND) -> Placement:
         """What the slot source has."""
@@ -125,7 +126,7 @@ class LocalBackend:
             return Started(launch.ident, None, problem=f'no process could be started: {error.strerror}')
         self._processes[launch.ident] = _Process(launch, pid)
         self._take_slot(launch, pid, now)
-        return Started(launch.ident, {'pid': pid, 'ticks': start_ticks(pid)})
+        return Started(launch.ident, {'pid': pid})
 
     def _take_slot(self, launch: Launch, group: int, since: float) -> None:
         demand = launch.demand
@@ -138,15 +139,21 @@ class LocalBackend:
         paths = self._folder.attempt(run.name, launch.number)
         extra = environment(self._folder, run.name, launch.number, launch.slot.visible_devices)
         argv = ('/bin/sh', '-c', LOCAL_SCRIPT, 'hpsearch', paths.folder, launch.ident, self._cwd, *run.argv)
-        return spawn(argv, {**self._inherited, **extra}, paths.stdout, paths.stderr)
+        encoded = {os.fsencode(name): os.fsencode(value) for name, value in extra.items()}
+        return spawn(argv, {**self._inherited, **encoded}, paths.stdout, paths.stderr)
 
     def adopt(self, launch: Launch, handle: Mapping[str, Any], age: float, now: float) -> None:
         """Watch a process that is no child of ours; its end is known by its exit record."""
-        process = _Process(launch, int(handle['pid']), str(handle['ticks']), open_pidfd(int(handle['pid'])))
+        pid = int(handle['pid'])
+        process = _Process(launch, pid, self._ticks(launch.run.name, launch.number, pid) or GONE, open_pidfd(pid))
         self._processes[launch.ident] = process
-        self._take_slot(launch, process.pid, now - age)
+        self._take_slot(launch, pid, now - age)
         if process.pidfd is not None:
             self._wakeup.watch(process.pidfd)
+
+    def _ticks(self, run: str, number: int, pid: int) -> str:
+        """When the sh of an attempt started; empty when no such process carries the attempt's marks."""
+        return ticks_if_marked(pid, marks(self._folder, run, number))
 
     def forget(self, ident: str, now: float) -> None:
         """Let go; a child of ours is still waited for, so that it leaves no zombie."""
@@ -159,10 +166,9 @@ class LocalBackend:
             self._forgotten.append(process.pid)
 
     def is_running(self, run: str, number: int, handle: Mapping[str, Any]) -> bool:
-        """Its sh by pid and start ticks; where that was killed, what it started, by its marks."""
-        return is_alive(int(handle.get('pid', 0)), str(handle.get('ticks', ''))) or self._goes_on(
-            run, number, int(handle.get('pid', 0))
-        )
+        """Its sh, or where that was killed what it started; known by the marks, since a pid alone is reused."""
+        pid = int(handle.get('pid', 0))
+        return bool(self._ticks(run, number, pid)) or self._goes_on(run, number, pid)
 
     def _goes_on(self, run: str, number: int, group: int) -> bool:
         """Whether the process group of an attempt lives, its sh or not; a group of another kind has not its marks."""
@@ -259,8 +265,7 @@ class LocalBackend:
         groups = {process.pid for process in processes if not process.headless}
         for group in groups:
             signal_group(group, number)
-        marks = {_mark(process.launch) for process in processes}
-        strays = self._marked(marks) if marks else []
+        strays = self._marked({_mark(process.launch) for process in processes}) if processes else []
         signal_processes((pid for pid in strays if _group_of(pid) not in groups), number)
 
     def wait(self, timeout: float) -> None:
@@ -280,6 +285,10 @@ class LocalBackend:
         for leftover in self._leftovers:
             leftover.kill()
         self._slots.close()
+
+
+GONE = 'gone'
+"""In place of the start ticks of a process that has ended already."""
 
 
 def _status_of_adopted(process: _Process) -> int | None:
