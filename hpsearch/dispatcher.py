@@ -314,6 +314,8 @@ class Dispatcher:
         ended = self._take_in(now)
         self._inherit(now)
         self._obey(now)
+        if self.options.echo:
+            self._tidy()  # what ended is told before the next one's output begins
         started = self._admit(now)
         self.afterwards()
         self.afterwards = _nothing
