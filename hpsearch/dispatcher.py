@@ -281,6 +281,7 @@ class Dispatcher:
         self._demanding: list[Run] = []
         self._found_out: deque[dict[str, Any]] = deque()
         self._has_started = False
+        self._has_told_gpus = False
         self._active: dict[str, Active] = {}
         self._endings: list[Ending] = []
         self._stopping = _Stopping()
@@ -375,7 +376,9 @@ class Dispatcher:
         attempt = self.state.runs[name].deciding
         if run is None or attempt is None or attempt.state in ACTIVE:
             return
-        self.results.put(self._row(run, attempt.state, attempt.reason, attempt.summary, attempt.seconds))
+        row = self._row(run, attempt.state, attempt.reason, attempt.summary, attempt.seconds)
+        self.results.put(row)
+        self.progress.result(row)
         self._plan_again(run)
 
     # What others left behind
@@ -762,6 +765,9 @@ class Dispatcher:
 
     def _beat(self, now: float) -> None:
         gpus = [asdict(line) for line in self.backend.gpu_lines(now)]
+        if gpus and not self._has_told_gpus:
+            self._has_told_gpus = True
+            self._note('gpus', models={line['name']: line['model'] for line in gpus})
         try:
             self.journal.beat({'at': round(self.wall(), 3), 'waiting': self._waiting, 'gpus': gpus})
             self._can_write = True

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from hpsearch.outcome import judge
 from hpsearch.records import Summary
@@ -65,15 +63,6 @@ def find_without_journal(has_output: bool, summary: Summary) -> Finding:
         return Finding(State.FINISHED, summary.problem)
     why = 'its summary says finished 0' if summary.finished is False else 'its summary does not say finished'
     return Finding(State.UNKNOWN, '; '.join(filter(None, (why, summary.problem))), is_open=True)
-
-
-def is_here(handle: Any, here: Mapping[str, str]) -> bool:
-    """Says whether a process handle of the journal belongs to this boot and pid namespace of this host."""
-    return (
-        isinstance(handle, Mapping)
-        and bool(here.get('boot'))
-        and all(handle.get(key) == here[key] for key in ('boot', 'namespace'))
-    )
 
 
 def _find_ended(attempt: Attempt, says_finished: bool) -> Finding:

@@ -6,46 +6,59 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from hpsearch.attempt import exit_code
+from hpsearch.attempt import exit_code, marks
 from hpsearch.folder import SearchFolder
-from hpsearch.journal import read_state
-from hpsearch.process import boot_id, group_is_alive, is_alive, pid_namespace
+from hpsearch.journal import open_journals
+from hpsearch.process import marked_processes
 from hpsearch.records import Configuration, Run, Summary
 from hpsearch.states import ENDED, Attempt, RunHistory, State
 from hpsearch.summary import read_summary
+from hpsearch.takeover import Relation
+from hpsearch.writers import Host, host_of, relation, this_host
 
-from .evidence import Finding, Traces, find, find_without_journal, is_here
+from .evidence import Finding, Traces, find, find_without_journal
 from .gathered import Gathered, find_output
 
-AsksProcess = Callable[[Any], bool | None]
-"""Tells of a handle in the journal whether that process still runs; None: it cannot be told from here."""
+AsksProcess = Callable[[Attempt], bool | None]
+"""Tells whether something of an attempt still runs; None: it cannot be told from here."""
 
 _ENDED_ITSELF = frozenset((State.FINISHED, State.FAILED, State.STOPPED))
 
 
-def gather(folder: SearchFolder, configuration: Configuration, asks: AsksProcess) -> list[Gathered]:
-    """Gathers every run of the plan.
+def gather(folder: SearchFolder, configuration: Configuration) -> list[Gathered]:
+    """Gathers every run of the plan that is wanted (an extension may have withdrawn some).
 
     Args:
         folder: The search.
         configuration: How summaries are read.
-        asks: Tells whether a process still runs.
 
     Raises:
         SearchFolderError: The plan is missing or damaged.
         JournalError: A journal cannot be read.
     """
-    state = read_state(folder)
-    return [_gather_run(folder, configuration, run, state.runs.get(run.name), asks) for run in folder.read_runs()]
+    state, reader = open_journals(folder)
+    asks = process_asker(folder, reader.headers, this_host())
+    withdrawn = frozenset(folder.read_info().get('withdrawn', ()))
+    wanted = (run for run in folder.read_runs() if run.name not in withdrawn)
+    return [_gather_run(folder, configuration, run, state.runs.get(run.name), asks) for run in wanted]
 
 
-def process_runs(handle: Any) -> bool | None:
-    """Asks this machine whether the process of a handle still runs, or anything else in its process group."""
-    here: Mapping[str, str] = {'boot': boot_id(), 'namespace': pid_namespace()}
-    if not is_here(handle, here):
-        return None
-    pid, ticks = int(handle.get('pid', 0)), str(handle.get('ticks', ''))
-    return is_alive(pid, ticks) or group_is_alive(pid)
+def process_asker(folder: SearchFolder, headers: Mapping[str, Mapping[str, Any]], ours: Host) -> AsksProcess:
+    """Asks this machine for processes with the marks of an attempt, where its writer was on this machine.
+
+    Args:
+        folder: The search.
+        headers: Writer to the header of its journal.
+        ours: This host.
+    """
+
+    def asks(attempt: Attempt) -> bool | None:
+        where = relation(host_of(headers.get(attempt.owner, {})), ours)
+        if where is Relation.REBOOTED:
+            return False
+        return bool(marked_processes(marks(folder, attempt.run, attempt.number))) if where is Relation.SAME else None
+
+    return asks
 
 
 def _gather_run(
@@ -94,7 +107,7 @@ def _find(
 def _traces(folder: SearchFolder, attempt: Attempt, asks: AsksProcess) -> Traces:
     paths = folder.attempt(attempt.run, attempt.number)
     was_started = Path(paths.started).exists()
-    return Traces(exit_code(paths), was_started, asks(attempt.handle) if was_started else None)
+    return Traces(exit_code(paths), was_started, asks(attempt) if was_started else None)
 
 
 def _was_started(folder: SearchFolder, history: RunHistory | None) -> bool:

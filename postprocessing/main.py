@@ -18,7 +18,7 @@ from hpsearch.errors import ConfigError, HpsearchError, SearchFolderError
 from hpsearch.folder import SearchFolder
 from hpsearch.records import Configuration
 
-from .gather import gather, process_runs
+from .gather import gather
 from .gathered import MISSED, Gathered
 from .handles import find_configuration
 from .original_folder import gather_original, is_original_folder
@@ -100,7 +100,7 @@ def _gathered(request: Request) -> tuple[Configuration, Sequence[Gathered], Sequ
         return _gathered_original(request)
     folder = SearchFolder(request.folder)
     found = find_configuration(folder, request.grid_module, Path.cwd())
-    return found.configuration, gather(folder, found.configuration, process_runs), found.notes
+    return found.configuration, gather(folder, found.configuration), found.notes
 
 
 def _gathered_original(request: Request) -> tuple[Configuration, Sequence[Gathered], Sequence[str]]:

@@ -10,8 +10,11 @@ import math
 import os
 import pickle
 import statistics
+import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,13 +23,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hpsearch.attempt import marks
 from hpsearch.config import load_configuration, plain_attributes
 from hpsearch.folder import SearchFolder
 from hpsearch.journal import Journal
-from hpsearch.process import boot_id, pid_namespace, start_ticks
 from hpsearch.records import Run, Summary
 from hpsearch.results import Row
 from hpsearch.states import Attempt, State
+from hpsearch.writers import Host, this_host
 
 SOURCE = Path(__file__).resolve().parent.parent / 'postprocessing'
 
@@ -70,7 +74,7 @@ _PERFORMANCE_EVAL_HANDLE = _evaluate
 class Search:
     """A search folder in the making."""
 
-    def __init__(self, base: Path, module: str = MODULE) -> None:
+    def __init__(self, base: Path, module: str = MODULE, host: Host | None = None) -> None:
         self.module = base / 'config.py'
         self.module.write_text(module)
         self.folder = SearchFolder(base / 'out' / 'search')
@@ -85,7 +89,7 @@ class Search:
         }
         self.folder.write_info({'configuration': asked})
         self.runs: list[Run] = []
-        self.journal = Journal(self.folder, 'writer', {})
+        self.journal = Journal(self.folder, 'writer', (host or this_host()).as_header())
 
     def plan(self, **params: Any) -> str:
         number = len(self.runs) + 1
@@ -99,9 +103,9 @@ class Search:
     def event(self, kind: str, run: str, attempt: int = 1, **facts: Any) -> None:
         self.journal.append({'event': kind, 'run': run, 'attempt': attempt, **facts})
 
-    def started(self, run: str, handle: Mapping[str, Any] | None = None) -> None:
+    def started(self, run: str) -> None:
         self.event('claimed', run)
-        self.event('running', run, handle=handle)
+        self.event('running', run, handle={'pid': 77})
         files = Path(self.folder.attempt(run, 1).folder)
         files.mkdir(parents=True)
         (files / 'started').write_text(f'writer:{run}:1 77\n')
@@ -204,34 +208,55 @@ def test_that_a_torn_exit_record_is_none(search: Search) -> None:
     search.started(name)
     Path(search.folder.attempt(name, 1).exit).write_text('0')
     assert main([str(search.path)]) == 0
-    assert listed(search.path, 'unfinished')[0]['state'] == 'unknown'
+    assert listed(search.path, 'unfinished')[0]['state'] == 'lost'
 
 
-def here(pid: int, ticks: str) -> dict[str, Any]:
-    return {'host': 'h', 'boot': boot_id(), 'namespace': pid_namespace(), 'pid': pid, 'ticks': ticks}
+@contextmanager
+def living(search: Search, run: str) -> Iterator[None]:
+    """A process that carries the marks of a run's first attempt."""
+    with subprocess.Popen(['sleep', '600'], env={**os.environ, **marks(search.folder, run, 1)}) as process:
+        yield
+        process.kill()
 
 
 def test_that_a_run_whose_process_lives_is_running_and_not_moved(judging: Search, capsys: Any) -> None:
     name = judging.plan(lr=0.1)
-    judging.started(name, here(os.getpid(), start_ticks(os.getpid())))
+    judging.started(name)
     output = judging.left(name, 'acc 0.1\nlosses 3 4\nfinished 1\n')
-    assert main([str(judging.path), '--performance_criteria=0.5']) == 0
+    with living(judging, name):
+        assert main([str(judging.path), '--performance_criteria=0.5']) == 0
     assert output.is_dir() and listed(judging.path, 'unfinished')[0]['state'] == 'running'
     assert 'may still be running' in capsys.readouterr().out
 
 
 def test_that_a_run_whose_process_is_gone_without_a_record_is_lost(search: Search) -> None:
-    name = search.plan(lr=0.1)
-    search.started(name, here(2**22 + 1, '1'))
+    search.started(search.plan(lr=0.1))
     assert main([str(search.path)]) == 0
     assert listed(search.path, 'unfinished')[0]['state'] == 'lost'
 
 
-def test_that_a_run_on_another_host_is_unknown_even_when_its_pid_is_used_here(search: Search) -> None:
-    name = search.plan(lr=0.1)
-    search.started(name, {**here(os.getpid(), start_ticks(os.getpid())), 'boot': 'another'})
+def test_that_a_run_on_another_host_is_unknown(tmp_path: Path) -> None:
+    elsewhere = Search(tmp_path, host=Host('elsewhere', 'm', 'b', 'n'))
+    elsewhere.started(elsewhere.plan(lr=0.1))
+    assert main([str(elsewhere.path)]) == 0
+    assert listed(elsewhere.path, 'unfinished')[0]['state'] == 'unknown'
+
+
+def test_that_a_run_from_before_a_reboot_is_lost(tmp_path: Path) -> None:
+    ours = this_host()
+    if not (ours.machine and ours.boot):
+        pytest.skip('this machine does not tell one boot from another')
+    rebooted = Search(tmp_path, host=replace(ours, boot='an earlier one'))
+    rebooted.started(rebooted.plan(lr=0.1))
+    assert main([str(rebooted.path)]) == 0
+    assert listed(rebooted.path, 'unfinished')[0]['state'] == 'lost'
+
+
+def test_that_a_withdrawn_run_is_not_missed(search: Search) -> None:
+    kept, gone = search.plan(lr=0.1), search.plan(lr=0.2)
+    search.folder.write_info({**search.folder.read_info(), 'withdrawn': [gone]})
     assert main([str(search.path)]) == 0
-    assert listed(search.path, 'unfinished')[0]['state'] == 'unknown'
+    assert names(search.path, 'missing') == [kept]
 
 
 def test_that_a_run_which_was_taken_but_never_started_is_missing(search: Search) -> None:
@@ -468,12 +493,6 @@ def test_that_a_result_without_an_exit_record_counts_but_may_be_open() -> None:
     summary = Summary({'finished': '1'}, True, '', True)
     finding = evidence.find(Attempt('r', 1, state=State.RUNNING), evidence.Traces(None, True, None), summary, True)
     assert finding.state is State.FINISHED and finding.is_open
-
-
-@pytest.mark.parametrize('handle', [None, 7, {}, {'boot': '', 'namespace': 'n'}, {'boot': 'b', 'namespace': 'm'}])
-def test_that_an_incomplete_handle_is_not_of_this_machine(handle: Any) -> None:
-    assert not evidence.is_here(handle, {'boot': 'b', 'namespace': 'n'})
-    assert not evidence.is_here(handle, {'boot': '', 'namespace': 'n'})
 
 
 # Parquet
