@@ -43,6 +43,9 @@ passed the fence; 120 tries of 5 s are the ten minutes a full disk is waited for
 
 FENCED = 75
 
+CLOSED = ':closed'
+"""What stands behind the name of a writer in a start fence that it closed."""
+
 
 def attempt_id(writer: str, run: str, number: int) -> str:
     """What an attempt writes into the start fence; one word."""
@@ -113,6 +116,11 @@ class Fence:
     ident: str = ''
     pid: int = 0
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether somebody made sure that the attempt is never started."""
+        return self.ident.endswith(CLOSED)
+
 
 def read_fence(paths: AttemptPaths) -> Fence:
     """Who passed the start fence.
@@ -125,12 +133,12 @@ def read_fence(paths: AttemptPaths) -> Fence:
 
 
 def close_fence(paths: AttemptPaths, by: str) -> bool:
-    """Make sure that an attempt is never started; says whether it worked (False: it has been started).
+    """Make sure that an attempt is never started; says whether that is so (False: it has been started).
 
     Raises:
         OSError: The folder cannot be written.
     """
-    return create_exclusively(paths.started, f'{by}:closed')
+    return create_exclusively(paths.started, f'{by}{CLOSED}') or read_fence(paths).is_closed
 
 
 def move_output_aside(folder: SearchFolder, run: str, number: int) -> None:
@@ -192,9 +200,15 @@ def show_logs_in_output(folder: SearchFolder, run: str, number: int, command: st
         return  # the folder is that of the next attempt by now
     output.mkdir(exist_ok=True)
     paths = folder.attempt(run, number)
+    _write_command(output, command)
     for log, ending in ((paths.stdout, 'out'), (paths.stderr, 'err')):
         _link(log, f'{output}/job_{run}.{ending}')
-    _write_command(output, command)
+
+
+def has_unshown_logs(folder: SearchFolder, run: str, number: int) -> bool:
+    """Whether the logs of an ended attempt did not get into the output folder, whose last file is that of stderr."""
+    shown = f'{folder.output(run)}/job_{run}.err'
+    return not os.path.exists(shown) and os.path.exists(folder.attempt(run, number).stderr)
 
 
 def _write_command(output: Path, command: str) -> None:

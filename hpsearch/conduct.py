@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpsearch import writers
+from hpsearch.attempt import has_unshown_logs, show_logs_in_output
 from hpsearch.backends.local import LocalBackend
 from hpsearch.backends.slots import FixedSlots, SlotSource
+from hpsearch.command import shell_line
 from hpsearch.dispatcher import Dispatcher, Options, Outcome
 from hpsearch.errors import ConfigError
 from hpsearch.folder import SearchFolder
@@ -319,7 +321,9 @@ def _needs_a_start(history: RunHistory | None, retry: RetryPolicy) -> bool:
 
 
 def load_results(task: Task, state: SearchState, results: ResultsView, progress: Progress) -> None:
-    """Put the rows of runs that ended before this process began into its table."""
+    """Put the rows of runs that ended before this process began into its table, and their logs into their place."""
+    if not state.runs:
+        return
     for run in task.folder.read_runs():
         history = state.runs.get(run.name)
         ended = history.deciding if history else None
@@ -330,6 +334,17 @@ def load_results(task: Task, state: SearchState, results: ResultsView, progress:
         row = row_of(run, output, out_arg, ended.summary, ended.state.value, ended.reason, ended.seconds)
         results.put(row)
         progress.result(row)
+        if has_unshown_logs(task.folder, run.name, ended.number):
+            show_logs(task, run, ended.number)
+
+
+def show_logs(task: Task, run: Run, number: int) -> None:
+    """Put the logs of an attempt where people look for them; hpsearch was ended before it came to that."""
+    try:
+        wants_output = task.configuration.out_arg is not None
+        show_logs_in_output(task.folder, run.name, number, shell_line(run.argv), wants_output)
+    except OSError as error:
+        log.warning('%s: its logs could not be put into its output folder: %s', run.name, error.strerror)
 
 
 def results_view(folder: SearchFolder, configuration: Configuration) -> ResultsView:

@@ -162,16 +162,17 @@ class Others:
             if found.action is Action.UNKNOWN:
                 self._unknown.add(attempt.run)
             elif found.action is not Action.LEAVE:
-                self._claims.pop((attempt.run, attempt.number), None)
                 yield found
 
     def is_torn(self, attempt: Attempt, now: float) -> bool:
         """Whether the start fence of an attempt was left empty (a full disk, a power loss), so that nothing ran.
 
-        Whoever finds his own fence empty leaves; it is believed after a while, and only where processes can be asked.
+        Whoever finds his own fence empty leaves; it is believed after a while, and only where processes can be asked
+        or where the claim was left empty as well: nobody starts what he could not claim.
         """
         key = (attempt.run, attempt.number)
-        if read_fence(self._folder.attempt(*key)).ident or self._relation(attempt) is Relation.OTHER:
+        can_be_told = not attempt.owner or self._relation(attempt) is not Relation.OTHER
+        if not can_be_told or read_fence(self._folder.attempt(*key)).ident:
             return False
         if now - self._torn_since.setdefault(key, now) < TORN_PATIENCE:
             return False
@@ -192,7 +193,7 @@ class Others:
             relation is Relation.SAME and bool(handle) and self._is_running(attempt.run, attempt.number, handle)
         )
         code = exit_code(paths)
-        evidence = Evidence(code is not None, bool(fence.ident), is_running)
+        evidence = Evidence(code is not None, bool(fence.ident) and not fence.is_closed, is_running)
         action = decide(life, relation, evidence)
         return Abandoned(attempt, action, code, handle, fence.ident, _CAUSES.get(relation, ''), _age(paths))
 

@@ -19,6 +19,7 @@ from hpsearch.attempt import (
     LOCAL_SCRIPT,
     Fence,
     claim,
+    close_fence,
     create_exclusively,
     environment,
     exit_code,
@@ -187,3 +188,12 @@ def test_that_logs_are_not_put_where_the_next_attempt_expects_no_folder(tmp_path
     claim(folder, 'sim_1', 2, 'w')
     show_logs_in_output(folder, 'sim_1', 1, 'python3 train.py', wants_output=True)
     assert not folder.output('sim_1').exists()
+
+
+def test_that_a_fence_is_closed_for_everybody_and_not_after_a_start(paths: AttemptPaths) -> None:
+    assert close_fence(paths, 'a')
+    assert close_fence(paths, 'b'), 'it is closed, by whomever'
+    assert subprocess.run(script(paths, 'true'), check=False).returncode == FENCED
+    Path(paths.started).unlink()
+    subprocess.run(script(paths, 'true'), check=False)
+    assert not close_fence(paths, 'a')
