@@ -665,8 +665,9 @@ class Dispatcher:
 
     def _facts_of(self, launch: Launch) -> dict[str, Any]:
         """What an heir of an attempt must know of it, as far as there is something to know."""
+        may_go_on = self.configuration.resumable
         facts = {
-            'summary_before': summary_mark(self.folder.output(launch.run.name), self.configuration),
+            'summary_before': may_go_on and summary_mark(self.folder.output(launch.run.name), self.configuration),
             'exclusive': launch.demand.alone,
             'alone_on_host': launch.demand.alone_on_host,
             'oom_kills': self._kills,

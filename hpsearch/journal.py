@@ -22,6 +22,9 @@ from hpsearch.states import Event, SearchState
 
 JOURNAL_FORMAT = 1
 
+_encode = json.JSONEncoder(separators=(',', ':'), default=str).encode
+"""Made once: ``json.dumps`` with options makes an encoder for each event."""
+
 _ABOUT_THE_WRITER = ('writer', 'closed')
 
 _BLOCK = 1 << 18
@@ -77,7 +80,7 @@ class Journal:
         Returns:
             Whether it is in the file; otherwise it waits in the backlog.
         """
-        self._backlog.append(json.dumps(event, separators=(',', ':'), default=str).encode() + b'\n')
+        self._backlog.append(_encode(event).encode() + b'\n')
         return self.flush()
 
     def flush(self) -> bool:
