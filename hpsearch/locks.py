@@ -18,6 +18,10 @@ from hpsearch.folder import SearchFolder
 PATIENCE = 1.0
 """Seconds to wait for another dispatcher that is placing runs."""
 
+HELD_TOO_LONG = 5.0
+"""Seconds after which a lock that is never let go is disregarded: its holder is stopped, and all that is at stake is
+that two dispatchers choose the same GPU."""
+
 _PAUSE = 0.005
 
 
@@ -29,11 +33,17 @@ def placement_lock(folder: SearchFolder) -> Callable[[], AbstractContextManager[
     """
     handle = os.open(_path(folder), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
 
+    waiting_since: float | None = None
+
     @contextmanager
     def hold() -> Iterator[bool]:
+        nonlocal waiting_since
+        begin = time.monotonic()
         if not _take(handle):
-            yield False
+            waiting_since = begin if waiting_since is None else waiting_since
+            yield time.monotonic() - waiting_since > HELD_TOO_LONG
             return
+        waiting_since = None
         try:
             yield True
         finally:

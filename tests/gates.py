@@ -14,7 +14,7 @@ from typing import Any
 
 from hpsearch.folder import SearchFolder
 from hpsearch.journal import read_state
-from hpsearch.process import is_alive, marked_processes
+from hpsearch.process import marked_processes, signal_processes
 from hpsearch.states import RunHistory
 from tests.cli_harness import REPOSITORY, Project
 from tests.harness import until
@@ -161,8 +161,8 @@ class Gated(Project):
 
     def living(self) -> list[int]:
         """Process ids of attempts that run."""
-        handles = [event['handle'] for event in self.told('running')]
-        return [handle['pid'] for handle in handles if is_alive(handle['pid'], handle['ticks'])]
+        marked = marked_processes({'HPSEARCH_DIR': str(self.out)})
+        return [pid for pid in self.pids() if pid in marked]
 
     def run_name(self, number: str) -> str:
         """The name of the run with this value of ``--n``."""
@@ -195,8 +195,7 @@ class Gated(Project):
 
     def clean(self) -> None:
         """End what a failed test left behind."""
-        for pid in marked_processes({'HPSEARCH_DIR': str(self.out)}):
-            os.kill(pid, signal.SIGKILL)
+        signal_processes(marked_processes({'HPSEARCH_DIR': str(self.out)}), signal.SIGKILL)
 
 
 @contextmanager

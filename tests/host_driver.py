@@ -40,6 +40,8 @@ def be_on(name: str) -> None:
     real = writers.this_host()
     other = replace(real, name=name, machine=f'machine of {name}', boot=f'boot of {name}', namespace=f'pid:[{name}]')
     setattr(writers, 'this_host', lambda: other)  # noqa: B010
+    os.environ['TMPDIR'] = os.path.abspath(f'tmp of {name}')  # where the lock of a host lies
+    os.makedirs(os.environ['TMPDIR'], exist_ok=True)
 
 
 def signal_at_spawns(which: dict[str, str]) -> None:
