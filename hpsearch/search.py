@@ -138,8 +138,9 @@ def make_search(prepared: Prepared) -> SearchFolder:
         for source in filter(None, (prepared.configuration.source, args.grid_config)):
             shutil.copyfile(source, folder.path / os.path.basename(source))
         folder.write_info(description(prepared))
-        summary = plan.write(folder)
         folder.jobs_dir.mkdir()
+        # Last, since what has a plan can be resumed.
+        summary = plan.write(folder)
     except OSError as error:
         raise SearchFolderError(f'{folder.path} cannot be written: {error.strerror}.') from error
     for note in [*summary.notes(), *plan.warnings()]:
