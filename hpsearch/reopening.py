@@ -51,7 +51,10 @@ def merged_options(info: Mapping[str, Any], args: argparse.Namespace) -> argpars
     add_search_options(parser)
     defaults = vars(parser.parse_args([]))
     stored = {name: value for name, value in info.get('options', {}).items() if name not in ONCE}
-    return argparse.Namespace(**{**defaults, **stored, **vars(args)})
+    given = vars(args)
+    if 'visible_gpus' in given and 'cpu_jobs' not in given:
+        stored['cpu_jobs'] = None  # it would win over the GPUs that are asked for now
+    return argparse.Namespace(**{**defaults, **stored, **given})
 
 
 def reopen(folder: SearchFolder, info: Mapping[str, Any]) -> Task:

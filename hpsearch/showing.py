@@ -6,7 +6,7 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,9 @@ from hpsearch.provenance import code_changes
 from hpsearch.records import Configuration, GpuLine, Params, RunLine, Snapshot
 from hpsearch.results import cell, performance_number
 from hpsearch.states import ACTIVE, Attempt, SearchState, State
-from hpsearch.texts import status_json, status_text
+from hpsearch.takeover import Relation
+from hpsearch.texts import duration, status_json, status_text
+from hpsearch.writers import host_of, relation, this_host
 
 Failure = tuple[int, str, str]
 """How many, the last lines of the first one's stderr, its run."""
@@ -68,6 +70,7 @@ def status_lines(folder: SearchFolder, *, as_json: bool) -> Iterator[str]:
         yield json.dumps(status_json(snapshot, failures), indent=2)
     else:
         yield status_text(snapshot, failures).rstrip('\n')
+        yield from (f'  note: {text}' for text in silent_hosts(folder, state, reader, time.time()))
         if changes := code_changes(state.codes(), state.diffs):
             yield f'  warning: {changes}'
         yield from (f'note: {odd}' for odd in [*reader.odd, *state.odd][:5])
@@ -98,7 +101,10 @@ def snapshot_of(
         counts=dict(counts),
         elapsed=max(0.0, now - begin),
         gpus=[GpuLine(**line) for news in alive for line in news.get('gpus', ())],
-        running=[RunLine(each.run, max(0.0, now - (each.claimed_at or now)), _where(each)) for each in running],
+        running=[
+            RunLine(each.run, max(0.0, now - (each.claimed_at or now)), _where(each, reader.headers))
+            for each in running
+        ],
         best=best_run(folder, state, configuration),
         performance_key=configuration.performance_key,
         waiting='; '.join(filter(None, (str(news.get('waiting', '')) for news in alive)))
@@ -110,8 +116,36 @@ def _latest(state: SearchState) -> Iterator[Attempt]:
     return (last for history in state.runs.values() if (last := history.last) is not None)
 
 
-def _where(attempt: Attempt) -> str:
-    return f'GPU {",".join(attempt.gpus)}' if attempt.gpus else ''
+def _run_line(attempt: Attempt, headers: Mapping[str, Mapping[str, Any]], now: float) -> RunLine:
+    return RunLine(attempt.run, max(0.0, now - (attempt.claimed_at or now)), _where(attempt, headers))
+
+
+def _where(attempt: Attempt, headers: Mapping[str, Mapping[str, Any]]) -> str:
+    header = headers.get(attempt.owner, {})
+    host = header.get('host', '') if relation(host_of(header), this_host()) is not Relation.SAME else ''
+    parts = [f'GPU {",".join(attempt.gpus)}' if attempt.gpus else '', f'on {host}' if host else '']
+    return ' '.join(filter(None, parts))
+
+
+def silent_hosts(folder: SearchFolder, state: SearchState, reader: JournalReader, now: float) -> Iterator[str]:
+    """For each other host with runs under way: when its hpsearch last showed life; from here they cannot be asked.
+
+    Args:
+        now: Seconds since 1970.
+    """
+    runs = Counter(attempt.owner for attempt in _latest(state) if attempt.state in ACTIVE)
+    for writer, count in sorted(runs.items()):
+        header = reader.headers.get(writer, {})
+        if relation(host_of(header), this_host()) is not Relation.OTHER:
+            continue
+        try:
+            ago = f'{duration(max(0.0, now - os.stat(folder.journal_dir / f"{writer}.alive").st_mtime))} ago'
+        except OSError:
+            ago = 'never'
+        yield (
+            f'{count} of the running are on {header.get("host", "a host without a name")}, which cannot be asked from '
+            f'here; its hpsearch last showed life {ago}. If it is dead: hpsearch resume --host_is_dead=HOST'
+        )
 
 
 def _nobody(alive: list[Any], running: list[Attempt], counts: Counter[str]) -> str:

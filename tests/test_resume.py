@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import errno
 import json
 import os
@@ -16,6 +17,8 @@ import pytest
 
 from hpsearch.attempt import read_fence
 from hpsearch.folder import SearchFolder
+from hpsearch.options import add_resume_options
+from hpsearch.reopening import merged_options
 from tests.gates import Gated, finish, gated, kill
 from tests.harness import until
 
@@ -467,3 +470,17 @@ def test_that_a_search_waits_on_a_full_disk_until_there_is_room(small_disk: Path
         assert sorted(project.begun()) == project.once()
         assert project.table_states() == project.all_finished()
         assert_whole(project)
+
+
+@pytest.mark.parametrize(
+    ('words', 'cpu_jobs', 'gpus'),
+    [([], 2, ''), (['--visible_gpus=0'], None, '0'), (['--cpu_jobs=5'], 5, ''), (['--allowed_load=0.9'], 2, '')],
+)
+def test_that_what_is_given_now_wins_over_what_was_given_then(
+    words: list[str], cpu_jobs: int | None, gpus: str
+) -> None:
+    parser = argparse.ArgumentParser()
+    add_resume_options(parser)
+    merged = merged_options({'options': {'cpu_jobs': 2, 'reuse': ['x']}}, parser.parse_args(['out', *words]))
+    assert (merged.cpu_jobs, merged.visible_gpus) == (cpu_jobs, gpus)
+    assert merged.reuse == []
