@@ -476,9 +476,7 @@ def test_that_a_search_waits_on_a_full_disk_until_there_is_room(small_disk: Path
     ('words', 'cpu_jobs', 'gpus'),
     [([], 2, ''), (['--visible_gpus=0'], None, '0'), (['--cpu_jobs=5'], 5, ''), (['--allowed_load=0.9'], 2, '')],
 )
-def test_that_what_is_given_now_wins_over_what_was_given_then(
-    words: list[str], cpu_jobs: int | None, gpus: str
-) -> None:
+def test_that_what_is_given_now_wins_over_what_was_given(words: list[str], cpu_jobs: int | None, gpus: str) -> None:
     parser = argparse.ArgumentParser()
     add_resume_options(parser)
     merged = merged_options({'options': {'cpu_jobs': 2, 'reuse': ['x']}}, parser.parse_args(['out', *words]))
