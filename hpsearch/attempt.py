@@ -217,11 +217,13 @@ def _write_command(output: Path, command: str) -> None:
 
 
 def _link(log: str, name: str) -> None:
+    """Give a log a second name, in one step: an earlier file of that name is there until the new one is."""
     try:
         os.link(log, name)
     except FileExistsError:
-        os.unlink(name)
-        os.link(log, name)
+        if not os.path.samefile(log, name):
+            os.link(log, f'{name}.new')
+            os.replace(f'{name}.new', name)
     except FileNotFoundError:
         return
     except OSError:

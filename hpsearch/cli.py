@@ -85,9 +85,9 @@ def run(words: Sequence[str]) -> int:
 def _end(conducted: Conducted, *, quiet: bool) -> int:
     if not quiet:
         _show_end(conducted)
-    if conducted.outcome.interrupted:
-        return INTERRUPTED
-    return ALL_FINISHED if conducted.all_finished else SOME_DID_NOT
+    if conducted.all_finished:
+        return ALL_FINISHED
+    return INTERRUPTED if conducted.outcome.interrupted else SOME_DID_NOT
 
 
 def _show_end(conducted: Conducted) -> None:

@@ -30,7 +30,7 @@ from hpsearch.progress import Progress
 from hpsearch.records import NO_DEMAND, Configuration, Demand, Occupant, Placement, Run, Slot, Snapshot, Summary
 from hpsearch.results import ResultsView, Row, row_of
 from hpsearch.retries import RetryPolicy, again, demand_of, had_most_room
-from hpsearch.states import ACTIVE, SearchState, State
+from hpsearch.states import ACTIVE, ENDED, SearchState, State
 from hpsearch.summary import read_attempt_summary, summary_mark
 from hpsearch.takeover import Action
 
@@ -425,12 +425,19 @@ class Dispatcher:
                 active.follower.pump()
             if status.kind is Kind.ENDED:
                 del self._active[ident]
-                self._end(active, status, now)
+                if not self._is_over(active, status):
+                    self._end(active, status, now)
                 ended = True
             elif status.kind is Kind.RUNNING and active.queued:
                 active.queued, active.since = False, now
                 self._record('running', active.launch, where=status.detail)
         return ended
+
+    def _is_over(self, active: Active, status: Status) -> bool:
+        """Whether an attempt of ours that could not start was ended by somebody else, who thought us dead."""
+        history = self.state.runs.get(active.launch.run.name)
+        attempt = history.by_number.get(active.launch.number) if history else None
+        return status.cause == 'fenced' and attempt is not None and attempt.state in ENDED
 
     def _end(self, active: Active, status: Status, now: float) -> None:
         launch = active.launch

@@ -8,12 +8,18 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from hpsearch.folder import SearchFolder
+
+log = logging.getLogger('hpsearch')
+
+PLACE = '/tmp'
+"""The same for every session of this host, whatever its TMPDIR."""
 
 PATIENCE = 1.0
 """Seconds to wait for another dispatcher that is placing runs."""
@@ -28,10 +34,13 @@ _PAUSE = 0.005
 def placement_lock(folder: SearchFolder) -> Callable[[], AbstractContextManager[bool]]:
     """A lock to be held while runs are placed; entering it tells whether it was had in time.
 
-    Raises:
-        OSError: The lock file cannot be made, or belongs to somebody else.
+    Where there is no place for it, a dispatcher places its runs without asking others.
     """
-    handle = os.open(_path(folder), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        handle = os.open(_path(folder), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        log.warning('several hpsearch on this host may choose the same GPU: %s', error)
+        return lambda: nullcontext(True)
 
     waiting_since: float | None = None
 
@@ -53,7 +62,7 @@ def placement_lock(folder: SearchFolder) -> Callable[[], AbstractContextManager[
 
 
 def _path(folder: SearchFolder) -> str:
-    place = os.path.join(os.environ.get('TMPDIR', '/tmp'), f'hpsearch-{os.getuid()}')
+    place = os.path.join(PLACE, f'hpsearch-{os.getuid()}')
     os.makedirs(place, mode=0o700, exist_ok=True)
     facts = os.lstat(place)
     if facts.st_uid != os.getuid() or not os.path.isdir(place) or os.path.islink(place):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import logging
 import os
 import time
@@ -77,6 +78,8 @@ def with_handles(plain: Configuration, described: Mapping[str, Any]) -> Configur
 
     A module that changed is told; one that cannot be imported any more is, too, and the built-in reader is used.
     """
+    if _has_changed(plain):
+        log.warning('%s has changed since the search was made: the plan stays as it was', plain.source)
     names = [name for name in described['attributes'].get('handles', ()) if name != 'constraints']
     if not names:
         return plain
@@ -85,9 +88,14 @@ def with_handles(plain: Configuration, described: Mapping[str, Any]) -> Configur
     except ConfigError as error:
         log.warning('%s cannot be used any more, so summaries are read by the built-in reader: %s', plain.source, error)
         return plain
-    if loaded.sha256 != plain.sha256:
-        log.warning('%s has changed since: the plan stays, but its handles are the new ones', plain.source)
     return replace(plain, **{name: getattr(loaded, name) for name in names})
+
+
+def _has_changed(configuration: Configuration) -> bool:
+    try:
+        return hashlib.sha256(Path(configuration.source).read_bytes()).hexdigest() != configuration.sha256
+    except OSError:
+        return False  # it is gone: that matters only where its handles are needed
 
 
 def extend_plan(folder: SearchFolder, info: Mapping[str, Any], options: argparse.Namespace) -> Extension:

@@ -252,7 +252,7 @@ def ending_lines(conducted: Conducted) -> Iterator[str]:
     if conducted.outcome.unknown:
         yield (
             f'{len(conducted.outcome.unknown)} runs may still be under way on hosts that cannot be asked; '
-            'when such a host is dead: hpsearch resume --host_is_dead=HOST'
+            f'hpsearch status {conducted.folder.path} names them. When one is dead: hpsearch resume --host_is_dead=HOST'
         )
     yield f'{shown} of {conducted.total} runs'
     yield f'Results: {conducted.results.path}'
