@@ -502,5 +502,5 @@ def test_that_a_change_between_attempts_is_a_warning() -> None:
 def test_that_the_files_of_a_command_are_those_among_its_words() -> None:
     script = Configuration('c', '', {}, script='a/train.py')
     command = Configuration('c', '', {}, command=['sh', '-e', '/x/run.sh', ''])
-    assert code_files(script, Path('/work')) == (Path('/work/a/train.py'),)
-    assert code_files(command, Path('/work')) == (Path('/work/sh'), Path('/x/run.sh'))
+    assert code_files(script, Path('/project')) == (Path('/project/a/train.py'),)
+    assert code_files(command, Path('/project')) == (Path('/project/sh'), Path('/x/run.sh'))

@@ -28,7 +28,7 @@ def configured(grid: Grid = GRID, **more: Any) -> Configuration:
 
 
 def made(
-    path: Path, configuration: Configuration | None = None, run_cwd: str = '/work', python: str = 'python3'
+    path: Path, configuration: Configuration | None = None, run_cwd: str = '/project', python: str = 'python3'
 ) -> Path:
     """Make the folder of a search, without any events."""
     configuration = configuration or configured()
@@ -134,17 +134,17 @@ def test_that_the_interpreter_the_order_of_options_and_the_folder_do_not_matter(
 
 def test_that_a_relative_script_is_the_absolute_one(tmp_path: Path) -> None:
     one = made(tmp_path / 'one')
-    assert keys_of(one) == keys_of(made(tmp_path / 'two', configured(script='/work/train.py')))
+    assert keys_of(one) == keys_of(made(tmp_path / 'two', configured(script='/project/train.py')))
     assert keys_of(one) == keys_of(made(tmp_path / 'three', configured(script='code/../train.py')))
 
 
 @pytest.mark.parametrize(
     ('changes', 'run_cwd'),
     [
-        ({'script': 'other.py'}, '/work'),
+        ({'script': 'other.py'}, '/project'),
         ({}, '/elsewhere'),
-        ({'command': ['train.py']}, '/work'),
-        ({'command': ['python3', 'train.py']}, '/work'),
+        ({'command': ['train.py']}, '/project'),
+        ({'command': ['python3', 'train.py']}, '/project'),
     ],
 )
 def test_that_another_program_or_directory_is_another_command(
@@ -179,21 +179,21 @@ def test_that_a_plan_in_memory_has_the_keys_of_its_file(tmp_path: Path) -> None:
 
 @given(st.lists(st.text()), st.lists(st.text()))
 def test_that_keys_are_equal_exactly_when_the_sets_of_words_are(one: list[str], other: list[str]) -> None:
-    recognise = identity(configured(out_arg=None), '/work')
+    recognise = identity(configured(out_arg=None), '/project')
     words, others = ([f'--{word}'.replace('\0', '') for word in some] for some in (one, other))
     keys = [recognise.key_of(run_of('python3', 'train.py', *some)) for some in (words, others)]
     assert (keys[0] == keys[1]) == (set(words) == set(others))
 
 
 def test_that_an_option_that_begins_like_the_output_option_stays() -> None:
-    recognise = identity(configured(), '/work')
+    recognise = identity(configured(), '/project')
     run = run_of('python3', 'train.py', '--out_dir=/x', '--out_dir_kind=2', '--out_dir=3')
     assert recognise.without_output(run.argv) == ('python3', 'train.py', '--out_dir_kind=2', '--out_dir=3')
     assert recognise.with_output(run.argv, '/y') == (*run.argv[:2], '--out_dir=/y', *run.argv[3:])
 
 
 def test_that_a_word_that_is_no_text_has_a_key() -> None:
-    recognise = identity(configured(), '/work')
+    recognise = identity(configured(), '/project')
     assert recognise.key_of(run_of('python3', 'train.py', '--a=\udcff')) != recognise.key_of(run_of('p', 't', '--a=ÿ'))
 
 
