@@ -44,6 +44,7 @@ PARTS: dict[str, Part] = {
     'makespan': local_runs.makespan,
     'status': ended.status,
     'results': ended.results,
+    'replay': ended.replay,
     'idle': idle.idle,
     'expansion': expansion,
 }

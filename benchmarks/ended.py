@@ -7,12 +7,13 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 
 from benchmarks.tools import Line, Place, both, hpsearch, interleaved, median_ratio, wall
 from hpsearch.config import load_configuration, plain_attributes
 from hpsearch.folder import SearchFolder
-from hpsearch.journal import Journal
+from hpsearch.journal import Journal, JournalReader
 from hpsearch.plan import make_plan
 from hpsearch.records import Run
 from hpsearch.results import ResultsView, Row, row_of, table
@@ -29,6 +30,14 @@ for path in glob.glob(sys.argv[1] + '/journal/*.jsonl'):
         json.loads(line)
 """
 """The baseline of ``status``: no less can be done by a reader of the same journal, line by line."""
+
+SCRIPT = """\
+import os, sys
+folder = sys.argv[1].partition('=')[2]
+os.mkdir(folder)
+with open(os.path.join(folder, 'performance_overview.txt'), 'w') as summary:
+    summary.write('accuracy 0.5\\nloss 0.1\\nfinished 1\\n')
+"""
 
 MODULE = """\
 grid = {{'lr': [i / 1000 for i in range(100)], 'batch_size': list(range({batches})), 'random_seed': list(range(10))}}
@@ -132,30 +141,50 @@ def summary(number: int) -> dict[str, str]:
     return {'accuracy': f'{number * 7919 % 100003 / 100003}', 'loss': f'{1 / number}', 'finished': '1'}
 
 
-def ended_search(place: Place, size: int) -> SearchFolder:
-    """A search with a plan and a journal in which every run has ended, one in a hundred failed."""
+def replay(place: Place, rounds: int) -> Iterator[Line]:
+    """``hpsearch resume`` of a search in which 100,000 runs have ended and ten are left to do."""
+    folder = ended_search(place.below('replay'), SIZES[-1], left=10)
+    begin = time.time()
+    sample = place.timed(hpsearch('resume', str(folder.path), '--cpu_jobs=1', '--fail_fast=0'))
+    claims = [event['at'] for _, event in JournalReader(folder).news() if event['event'] == 'claimed']
+    first = min(at for at in claims if at > begin) - begin
+    yield Line(
+        'resume, 100,000 runs ended: first new run claimed',
+        f'{first:.2f} s, {sample.peak:.0f} MiB',
+        '',
+        '',
+        '< 5 s, < 500 MiB',
+    )
+
+
+def ended_search(place: Place, size: int, left: int = 0) -> SearchFolder:
+    """A search with a plan and a journal: all runs but ``left`` have ended, one in a hundred failed if none is left."""
     module = place.path / 'grid_module.py'
     module.write_text(MODULE.format(batches=size // 1000))
     configuration = load_configuration(str(module), cwd=place.path)
     folder = SearchFolder(place.path / 'search')
     folder.path.mkdir()
-    folder.write_info({'configuration': {'source': str(module), 'attributes': plain_attributes(configuration)}})
+    (place.path / 'train.py').write_text(SCRIPT)
+    about = {'module': str(module), 'cwd': str(place.path), 'attributes': plain_attributes(configuration)}
+    folder.write_info({'configuration': about, 'run_cwd': str(place.path), 'interpreter': 'python3'})
+    folder.jobs_dir.mkdir()
     plan = make_plan(configuration, Order(), interpreter='python3', search_path=folder.path, ident='20261120231900')
     plan.write(folder)
     journal = Journal(folder, '20261120-231900_host_1_ab12', {'host': 'host', 'boot': '', 'pid': 1, 'at': 1.7e9})
-    for run in folder.read_runs():
-        journal_run(journal, run)
+    for run in islice(folder.read_runs(), size - left):
+        journal_run(journal, run, may_fail=not left)
+    journal.append({'event': 'closed'})
     journal.close()
     return folder
 
 
-def journal_run(journal: Journal, run: Run) -> None:
+def journal_run(journal: Journal, run: Run, *, may_fail: bool) -> None:
     """The events of one run, as the dispatcher writes them."""
     about = {'run': run.name, 'attempt': 1}
     handle = {'host': 'host', 'boot': 'b' * 36, 'namespace': 'pid:[4026531836]', 'pid': run.number, 'ticks': '123456'}
     journal.append({'event': 'claimed', **about, 'gpus': ('0',), 'at': 1.7e9 + run.number})
     journal.append({'event': 'running', **about, 'handle': handle})
-    failed = run.number % 100 == 0
+    failed = may_fail and run.number % 100 == 0
     journal.append(
         {
             'event': 'ended',
