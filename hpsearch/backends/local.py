@@ -48,7 +48,10 @@ class _Process:
         pid: Of its sh, and of its process group.
         ticks: When its sh started; empty for a child of ours.
         pidfd: Watches its sh, if it is no child of ours.
-        headless: Its sh was killed, but what it started goes on: there will be no record, but there may be a summary.
+        headless: When its sh was killed while what it started went on (there will be no record, but there may be a
+            summary), in monotonic seconds; None: it was not.
+        code: How its sh was killed then.
+        is_forced: Whether we killed all of it ourselves.
         next_look: When it is looked again whether that goes on, in monotonic seconds.
         pause: Seconds between two such looks.
     """
@@ -57,7 +60,9 @@ class _Process:
     pid: int
     ticks: str = ''
     pidfd: int | None = None
-    headless: bool = False
+    headless: float | None = None
+    code: int = NOT_OURS
+    is_forced: bool = False
     next_look: float = 0.0
     pause: float = 0.05
 
@@ -189,12 +194,12 @@ class LocalBackend:
         return {ident: self._state(ident, process, now) for ident, process in list(self._processes.items())}
 
     def _state(self, ident: str, process: _Process, now: float) -> Status:
-        if process.headless:
-            code = None if self._is_busy(process, now) else NOT_OURS
+        if process.headless is not None:
+            code = None if self._is_busy(process, now) else _code_of_headless(process, now)
         else:
             code = reap(process.pid) if process.is_child else _status_of_adopted(process)
             if code is not None and code < 0 and self._is_busy(process, now):
-                process.headless, code = True, None
+                process.headless, process.code, code = now, code, None
                 self._unwatch(process)
         if code is None:
             return Status(Kind.RUNNING, detail=f'pid {process.pid}')
@@ -262,7 +267,9 @@ class LocalBackend:
         """TERM to the process group (KILL with ``force``), and to descendants that left it."""
         number = signal.SIGKILL if force else signal.SIGTERM
         processes = [self._processes[ident] for ident in idents if ident in self._processes]
-        groups = {process.pid for process in processes if not process.headless}
+        groups = {process.pid for process in processes if process.headless is None}
+        for process in processes:
+            process.is_forced = process.is_forced or force
         for group in groups:
             signal_group(group, number)
         strays = self._marked({_mark(process.launch) for process in processes}) if processes else []
@@ -270,7 +277,7 @@ class LocalBackend:
 
     def wait(self, timeout: float) -> None:
         """Until a child ends, a signal comes, a GPU was read, or the time is over."""
-        headless = [process.pause for process in self._processes.values() if process.headless]
+        headless = [process.pause for process in self._processes.values() if process.headless is not None]
         tending = [1.0] if self._leftovers or self._ended_marks else []
         self._wakeup.wait(min([timeout, *headless, *tending]))
 
@@ -287,8 +294,17 @@ class LocalBackend:
         self._slots.close()
 
 
+DYING = 0.3
+"""Seconds that the processes of a group which is killed may take to die after one another."""
+
 GONE = 'gone'
 """In place of the start ticks of a process that has ended already."""
+
+
+def _code_of_headless(process: _Process, now: float) -> int:
+    """What is known of an end without a record: all of it was killed at once, or nothing."""
+    died_together = now - (process.headless or now) < DYING
+    return process.code if process.is_forced or died_together else NOT_OURS
 
 
 def _status_of_adopted(process: _Process) -> int | None:
