@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpsearch import writers
-from hpsearch.attempt import has_unshown_logs, show_logs_in_output
+from hpsearch.attempt import has_unshown_logs
 from hpsearch.backends.local import LocalBackend
 from hpsearch.backends.slots import FixedSlots, SlotSource
-from hpsearch.command import shell_line
-from hpsearch.dispatcher import Dispatcher, Options, Outcome
+from hpsearch.dispatcher import Dispatcher, Options, Outcome, show_logs
 from hpsearch.errors import ConfigError
 from hpsearch.folder import SearchFolder
 from hpsearch.journal import Journal, open_journals
@@ -335,16 +334,7 @@ def load_results(task: Task, state: SearchState, results: ResultsView, progress:
         results.put(row)
         progress.result(row)
         if has_unshown_logs(task.folder, run.name, ended.number):
-            show_logs(task, run, ended.number)
-
-
-def show_logs(task: Task, run: Run, number: int) -> None:
-    """Put the logs of an attempt where people look for them; hpsearch was ended before it came to that."""
-    try:
-        wants_output = task.configuration.out_arg is not None
-        show_logs_in_output(task.folder, run.name, number, shell_line(run.argv), wants_output)
-    except OSError as error:
-        log.warning('%s: its logs could not be put into its output folder: %s', run.name, error.strerror)
+            show_logs(task.folder, task.configuration, run, ended.number)
 
 
 def results_view(folder: SearchFolder, configuration: Configuration) -> ResultsView:

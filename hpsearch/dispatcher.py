@@ -362,7 +362,7 @@ class Dispatcher:
 
     def _give_up(self, run: str, number: int) -> None:
         """Somebody else looks after an attempt of ours: we must have seemed dead."""
-        attempt = self.state.runs[run].by_number.get(number)
+        attempt = self.state.attempt_of(run, number)
         if attempt is None or attempt.owner == self.journal.writer:
             return
         for ident, active in list(self._active.items()):
@@ -435,8 +435,7 @@ class Dispatcher:
 
     def _is_over(self, active: Active, status: Status) -> bool:
         """Whether an attempt of ours that could not start was ended by somebody else, who thought us dead."""
-        history = self.state.runs.get(active.launch.run.name)
-        attempt = history.by_number.get(active.launch.number) if history else None
+        attempt = self.state.attempt_of(active.launch.run.name, active.launch.number)
         return status.cause == 'fenced' and attempt is not None and attempt.state in ENDED
 
     def _end(self, active: Active, status: Status, now: float) -> None:
@@ -453,7 +452,7 @@ class Dispatcher:
         ending = Ending(run, launch.number, verdict, row)
         if verdict.state is not State.FINISHED and status.cause not in NEVER_STARTED:
             # Before anybody can know of this end and start the run again, which must not find a folder of ours.
-            self._show_logs(ending)
+            show_logs(self.folder, self.configuration, ending.run, ending.number)
         self._record(
             'ended',
             launch,
@@ -477,8 +476,7 @@ class Dispatcher:
 
     def _summary(self, launch: Launch) -> Summary:
         run = launch.run
-        history = self.state.runs.get(run.name)
-        attempt = history.by_number.get(launch.number) if history else None
+        attempt = self.state.attempt_of(run.name, launch.number)
         before = attempt.summary_before if attempt else None
         return read_attempt_summary(self.folder.output(run.name), self.configuration, run.number, before)
 
@@ -733,20 +731,11 @@ class Dispatcher:
     def _tidy(self) -> None:
         for ending in self._endings:
             if ending.verdict.state is State.FINISHED:
-                self._show_logs(ending)
+                show_logs(self.folder, self.configuration, ending.run, ending.number)
             self.results.put(ending.row)
             self.progress.result(ending.row)
             self._tell(ending)
         self._endings.clear()
-
-    def _show_logs(self, ending: Ending) -> None:
-        run = ending.run
-        try:
-            attempts.show_logs_in_output(
-                self.folder, run.name, ending.number, shell_line(run.argv), self.configuration.out_arg is not None
-            )
-        except OSError as error:
-            log.warning('%s: its logs could not be put into its output folder: %s', run.name, error.strerror)
 
     def _tell(self, ending: Ending) -> None:
         verdict, row = ending.verdict, ending.row
@@ -798,6 +787,16 @@ class Dispatcher:
             since = {active.launch.run.name: (active.since, _where(active)) for active in self._active.values()}
             gpus = self.backend.gpu_lines(now)
             self.view.update(self.progress.snapshot(now, since=since, gpus=gpus, waiting=self._waiting))
+
+
+def show_logs(folder: SearchFolder, configuration: Configuration, run: Run, number: int) -> None:
+    """Put the logs of an ended attempt where people look for them; that it cannot be done is only told."""
+    try:
+        attempts.show_logs_in_output(
+            folder, run.name, number, shell_line(run.argv), wants_output=configuration.out_arg is not None
+        )
+    except OSError as error:
+        log.warning('%s: its logs could not be put into its output folder: %s', run.name, error.strerror)
 
 
 def _nothing() -> None:

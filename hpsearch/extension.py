@@ -19,8 +19,7 @@ from typing import Any
 
 from hpsearch.command import plain, shell_line
 from hpsearch.errors import ConfigError, SearchFolderError
-from hpsearch.folder import SearchFolder
-from hpsearch.plan import whole_file as whole_file
+from hpsearch.folder import SearchFolder, whole_file
 from hpsearch.records import Configuration, Run
 from hpsearch.reuse import Identity, identity_of, stored
 from hpsearch.states import SearchState, State

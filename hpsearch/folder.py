@@ -12,9 +12,10 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from hpsearch.errors import SearchFolderError
 from hpsearch.records import Run
@@ -177,13 +178,20 @@ def write_whole(path: Path, text: str) -> None:
     Raises:
         OSError: It cannot be written; an earlier file of that name is untouched.
     """
+    with whole_file(path) as out:
+        out.write(text)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[TextIO]:
+    """A file to write that gets its name when it is complete and on disk, and never exists otherwise."""
     temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
     try:
-        with open(temporary, 'w', encoding='utf-8', errors='surrogateescape') as out:
-            out.write(text)
+        with temporary.open('w', encoding='utf-8', errors='surrogateescape', newline='\n') as out:
+            yield out
             out.flush()
             os.fsync(out.fileno())
         os.replace(temporary, path)
-    except OSError:
+    except BaseException:
         temporary.unlink(missing_ok=True)
         raise

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, islice
 from operator import getitem
 from pathlib import Path
-from typing import TextIO
 
 from hpsearch.command import base_command, line_breaks_of, plain, shell_program, shell_word, warnings_about, word
 from hpsearch.errors import ConfigError
-from hpsearch.folder import SearchFolder
+from hpsearch.folder import SearchFolder, whole_file
 from hpsearch.records import Configuration, Run, Value
 from hpsearch.space import ABSENT, Expansion, Order, Picks, Space
 
@@ -257,18 +255,3 @@ def _json_item(option: str, value: Value, *, first: bool) -> str:
 
 def _least(most: int, limit: int | None) -> int:
     return most if limit is None else min(most, limit)
-
-
-@contextmanager
-def whole_file(path: Path) -> Iterator[TextIO]:
-    """A file to write that gets its name when it is complete and on disk, and never exists otherwise."""
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
-    try:
-        with temporary.open('w', encoding='utf-8', errors='surrogateescape', newline='\n') as out:
-            yield out
-            out.flush()
-            os.fsync(out.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

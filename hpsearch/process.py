@@ -61,6 +61,16 @@ NOT_OURS = -1000
 """Told by :func:`reap` of a child that somebody else has waited for: its status is not known."""
 
 
+def user_name(number: int) -> str:
+    """The name of a user, or the number where there is none."""
+    import pwd
+
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
+
+
 def boot_id() -> str:
     """What tells one boot of one host from every other; empty where the system does not say."""
     try:
@@ -131,6 +141,14 @@ def _is_member(pid: str, group: int) -> bool:
     return int(its_group) == group and state not in (b'Z', b'X')
 
 
+def group_of(pid: int) -> int | None:
+    """The process group of a process; None when there is no such process."""
+    try:
+        return os.getpgid(pid)
+    except (ProcessLookupError, PermissionError):
+        return None
+
+
 def signal_group(group: int, number: signal.Signals) -> None:
     """Send a signal to a process group; one that is gone already is fine."""
     try:
@@ -153,10 +171,10 @@ def marked_processes(wanted: Mapping[str, str]) -> dict[int, Mapping[str, str]]:
 
     Finds descendants that left their process group, too. Where there is no /proc, psutil is asked.
     """
-    entries = [f'{name}={value}'.encode() for name, value in wanted.items()]
+    entries = _entries(wanted)
     found: dict[int, Mapping[str, str]] = {}
     for pid, environment in _environments():
-        if all(entry in environment for entry in entries):
+        if entries <= environment:
             found[pid] = _own_variables(environment)
     found.pop(os.getpid(), None)
     return found
@@ -165,8 +183,13 @@ def marked_processes(wanted: Mapping[str, str]) -> dict[int, Mapping[str, str]]:
 def ticks_if_marked(pid: int, wanted: Mapping[str, str]) -> str:
     """When a process started, if its environment has all of ``wanted``; empty when not, or when it is gone."""
     ticks = start_ticks(pid)
-    is_marked = all(f'{name}={value}'.encode() in _environment(pid) for name, value in wanted.items())
+    is_marked = _entries(wanted) <= _environment(pid)
     return ticks if ticks and is_marked and start_ticks(pid) == ticks else ''
+
+
+def _entries(variables: Mapping[str, str]) -> frozenset[bytes]:
+    """Variables as an environment holds them."""
+    return frozenset(os.fsencode(f'{name}={value}') for name, value in variables.items())
 
 
 def _own_variables(environment: Iterable[bytes]) -> dict[str, str]:
@@ -204,6 +227,6 @@ def _environment_by_psutil(pid: int) -> frozenset[bytes]:
     import psutil
 
     try:
-        return frozenset(f'{name}={value}'.encode() for name, value in psutil.Process(pid).environ().items())
+        return _entries(psutil.Process(pid).environ())
     except (psutil.Error, OSError):
         return frozenset()

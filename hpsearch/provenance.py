@@ -22,6 +22,7 @@ from typing import Any
 
 from hpsearch.folder import SearchFolder, write_whole
 from hpsearch.git import Problem, Repository, Tree, ask, find_repository
+from hpsearch.process import user_name
 from hpsearch.records import Configuration
 
 NAMES_LIMIT = 100
@@ -132,15 +133,6 @@ def ask_interpreter(interpreter: str, folder: Path, *, packages: bool) -> dict[s
     except ValueError:
         raise Problem(f'{interpreter} does not list its packages: status {answer.code}') from None
     return dict(facts)
-
-
-def _user() -> str:
-    import pwd
-
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return str(os.getuid())
 
 
 # All of it
@@ -285,7 +277,7 @@ class Provenance:
             'hpsearch': __version__,
             'platform': platform.platform(),
             'host': socket.gethostname(),
-            'user': _user(),
+            'user': user_name(os.getuid()),
         }
         try:
             self._folder.mkdir(exist_ok=True)

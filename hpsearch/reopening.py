@@ -19,11 +19,10 @@ from hpsearch.folder import SearchFolder
 from hpsearch.journal import JournalReader, open_journals
 from hpsearch.options import add_search_options
 from hpsearch.plan import make_plan
+from hpsearch.process import user_name
 from hpsearch.records import Configuration
 from hpsearch.search import Task, description_of
-from hpsearch.session import user_name
 from hpsearch.space import Order
-from hpsearch.takeover import Life
 from hpsearch.writers import Writers, this_host
 
 log = logging.getLogger('hpsearch')
@@ -127,11 +126,8 @@ def extend_plan(folder: SearchFolder, info: Mapping[str, Any], options: argparse
 
 def _check_that_nobody_works(folder: SearchFolder, reader: JournalReader, dead: Collection[str]) -> None:
     look = Writers(folder, this_host(), dead)
-    for writer, header in reader.headers.items():
-        is_closed = writer in reader.closed
-        life = look.life(writer, header, is_closed=is_closed, now=time.monotonic(), may_judge=False)
-        if life is not Life.DEAD:
-            raise SearchFolderError(
-                f'{folder.path}: {writer} may be at work on it. Stop it first (hpsearch stop), then extend; '
-                f'if its host is dead, say so: --host_is_dead={header.get("host", "")}.'
-            )
+    for writer, _ in look.not_dead(reader.headers, reader.closed, time.monotonic()):
+        raise SearchFolderError(
+            f'{folder.path}: {writer} may be at work on it. Stop it first (hpsearch stop), then extend; '
+            f'if its host is dead, say so: --host_is_dead={reader.headers[writer].get("host", "")}.'
+        )

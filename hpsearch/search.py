@@ -17,8 +17,8 @@ from hpsearch.errors import SearchFolderError
 from hpsearch.folder import SearchFolder
 from hpsearch.plan import PlanSummary
 from hpsearch.preparation import Prepared
+from hpsearch.process import user_name
 from hpsearch.records import Configuration
-from hpsearch.session import user_name
 
 log = logging.getLogger('hpsearch')
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import pwd
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -13,19 +12,11 @@ from types import FrameType
 
 from hpsearch.folder import SearchFolder
 from hpsearch.journal import Journal, writer_name
-from hpsearch.process import start_ticks
+from hpsearch.process import start_ticks, user_name
 from hpsearch.view import View
 from hpsearch.writers import Host
 
 log = logging.getLogger('hpsearch')
-
-
-def user_name(number: int) -> str:
-    """The name of a user, or the number where there is none."""
-    try:
-        return pwd.getpwuid(number).pw_name
-    except KeyError:
-        return str(number)
 
 
 @contextmanager

@@ -294,6 +294,11 @@ class SearchState:
             except (KeyError, ValueError, TypeError, AttributeError) as error:
                 self.odd.append(f'{writer}: an event without sense ({error!r}): {event!r}'[:300])
 
+    def attempt_of(self, run: str, number: int) -> Attempt | None:
+        """One attempt, or None while nothing is known of it."""
+        history = self.runs.get(run)
+        return history.by_number.get(number) if history else None
+
     def state_of(self, run: str) -> State:
         """The state of a run of the plan."""
         history = self.runs.get(run)

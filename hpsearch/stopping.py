@@ -15,7 +15,7 @@ from hpsearch.process import is_alive
 from hpsearch.reopening import check_owner, merged_options
 from hpsearch.session import own_journal
 from hpsearch.states import ACTIVE, SearchState
-from hpsearch.takeover import Life, Relation
+from hpsearch.takeover import Relation
 
 LOOK = 0.2
 """Seconds between two looks whether a dispatcher has left."""
@@ -56,14 +56,9 @@ def stop_search(args: argparse.Namespace, sleep: Callable[[float], None] = time.
 def _at_work(folder: SearchFolder, reader: JournalReader, host: writers.Host) -> tuple[list[str], list[str]]:
     """Dispatchers that are alive on this host, and those elsewhere that may be."""
     look = writers.Writers(folder, host)
-    here: list[str] = []
-    elsewhere: list[str] = []
-    for writer, header in reader.headers.items():
-        is_closed = writer in reader.closed
-        life = look.life(writer, header, is_closed=is_closed, now=time.monotonic(), may_judge=False)
-        if life is not Life.DEAD:
-            (here if look.relation(header) is Relation.SAME else elsewhere).append(writer)
-    return here, elsewhere
+    found = list(look.not_dead(reader.headers, reader.closed, time.monotonic()))
+    here = [writer for writer, relation in found if relation is Relation.SAME]
+    return here, [writer for writer, relation in found if relation is not Relation.SAME]
 
 
 def _is_at_work_here(reader: JournalReader, writer: str) -> bool:

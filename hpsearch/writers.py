@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -120,6 +120,20 @@ class Writers:
     def relation(self, header: Mapping[str, Any]) -> Relation:
         """How the host of a writer relates to ours."""
         return relation(host_of(header), self._ours, self._declared_dead)
+
+    def not_dead(
+        self, headers: Mapping[str, Mapping[str, Any]], closed: Collection[str], now: float
+    ) -> Iterator[tuple[str, Relation]]:
+        """The writers that are, or may be, alive, and how their hosts relate to ours: one look, nobody is judged.
+
+        Args:
+            headers: Writer to the header of its journal.
+            closed: Writers that left.
+            now: Our monotonic clock, in seconds.
+        """
+        for writer, header in headers.items():
+            if self.life(writer, header, is_closed=writer in closed, now=now, may_judge=False) is not Life.DEAD:
+                yield writer, self.relation(header)
 
     def life(self, writer: str, header: Mapping[str, Any], *, is_closed: bool, now: float, may_judge: bool) -> Life:
         """What is known of a writer now.

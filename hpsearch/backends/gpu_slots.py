@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -11,6 +10,7 @@ from typing import Any
 from hpsearch.backends.slots import Held, crowd, machine_is_closed
 from hpsearch.gpus import GpuMonitor
 from hpsearch.placement import impossible, is_larger, place, predict_need, small_use
+from hpsearch.process import group_of
 from hpsearch.records import Demand, Gpu, GpuLine, GpuPolicy, Occupant, Placement, Reading, Slot
 
 
@@ -149,7 +149,7 @@ class GpuSlots:
     def _use_of_others(self, ident: str, reading: Reading) -> int | None:
         """MiB in use beside what an attempt uses; None where it uses none itself, or not every process is known."""
         processes = reading.processes or ()
-        groups = [_group_of(process.pid) for process in processes]
+        groups = [group_of(process.pid) for process in processes]
         known = [process.memory for process in processes if process.memory is not None]
         if reading.memory_used is None or None in groups or len(known) < len(processes):
             return None
@@ -157,7 +157,7 @@ class GpuSlots:
         return reading.memory_used - own if own else None
 
     def _owner_of(self, pid: int) -> str | None:
-        group = _group_of(pid)
+        group = group_of(pid)
         return None if group is None else self._groups.get(group)
 
     def gpu_lines(self, now: float) -> Sequence[GpuLine]:
@@ -178,13 +178,6 @@ class GpuSlots:
     def close(self) -> None:
         """Stop reading the GPUs."""
         self._monitor.close()
-
-
-def _group_of(pid: int) -> int | None:
-    try:
-        return os.getpgid(pid)
-    except (ProcessLookupError, PermissionError):
-        return None
 
 
 def _is_small(used: int | None, reading: Reading) -> bool:

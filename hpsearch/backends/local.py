@@ -19,6 +19,7 @@ from hpsearch.folder import SearchFolder
 from hpsearch.process import (
     NOT_OURS,
     group_is_alive,
+    group_of,
     is_alive,
     marked_processes,
     open_pidfd,
@@ -179,7 +180,7 @@ class LocalBackend:
         """Whether the process group of an attempt lives, its sh or not; a group of another kind has not its marks."""
         if exit_code(self._folder.attempt(run, number)) is not None or not group_is_alive(group):
             return False
-        return any(_group_of(pid) == group for pid in self._marked({(run, str(number))}))
+        return any(group_of(pid) == group for pid in self._marked({(run, str(number))}))
 
     def _unwatch(self, process: _Process) -> None:
         if process.pidfd is not None:
@@ -273,7 +274,7 @@ class LocalBackend:
         for group in groups:
             signal_group(group, number)
         strays = self._marked({_mark(process.launch) for process in processes}) if processes else []
-        signal_processes((pid for pid in strays if _group_of(pid) not in groups), number)
+        signal_processes((pid for pid in strays if group_of(pid) not in groups), number)
 
     def wait(self, timeout: float) -> None:
         """Until a child ends, a signal comes, a GPU was read, or the time is over."""
@@ -318,10 +319,3 @@ def _mark(launch: Launch) -> tuple[str, str]:
 def _raw(code: int) -> int | None:
     """A status as a shell tells it: 128 + N for signal N."""
     return None if code == NOT_OURS else 128 - code
-
-
-def _group_of(pid: int) -> int | None:
-    try:
-        return os.getpgid(pid)
-    except (ProcessLookupError, PermissionError):
-        return None
