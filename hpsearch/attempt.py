@@ -7,6 +7,7 @@ the start fence, runs the command, and writes the exit record.
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -110,11 +111,17 @@ class Fence:
 
     Attributes:
         ident: What was written there; empty when nobody passed it (or the file was cut short).
-        pid: Process id of the attempt's sh, on the host of its writer; 0 when it is not told.
+        pid: Process id of the attempt's sh, on the host of its writer; 0 when it is not told, or of a queue job.
+        job: Id of the queue job it runs in; empty: in none.
+        restarts: How often the queue had restarted that job, in the queue's own words.
+        host: Where that job runs.
     """
 
     ident: str = ''
     pid: int = 0
+    job: str = ''
+    restarts: str = ''
+    host: str = ''
 
     @property
     def is_closed(self) -> bool:
@@ -128,8 +135,12 @@ def read_fence(paths: AttemptPaths) -> Fence:
     Raises:
         OSError: The file is there but cannot be read.
     """
-    ident, _, pid = read_line(paths.started).partition(' ')
-    return Fence(ident, int(pid) if pid.isdigit() else 0)
+    ident, _, rest = read_line(paths.started).partition(' ')
+    words = rest.split(' ', 3)
+    if len(words) == 4:
+        _, job, restarts, host = words
+        return Fence(ident, job=job, restarts=restarts, host=host)
+    return Fence(ident, int(rest) if rest.isdigit() else 0)
 
 
 def close_fence(paths: AttemptPaths, by: str) -> bool:
@@ -162,6 +173,16 @@ def exit_code(paths: AttemptPaths) -> int | None:
     """
     text = read_line(paths.exit)
     return int(text) if text.isdigit() else None
+
+
+def duration(paths: AttemptPaths) -> float | None:
+    """Seconds between the start of an attempt and its end (or now), by the clock of the file system; None: no start."""
+    try:
+        begin = os.stat(paths.started).st_mtime
+        end = os.stat(paths.exit).st_mtime if os.path.exists(paths.exit) else time.time()
+    except OSError:
+        return None
+    return round(max(0.0, end - begin), 3)
 
 
 def marks(folder: SearchFolder, run: str, number: int) -> dict[str, str]:

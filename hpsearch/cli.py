@@ -9,7 +9,7 @@ import argparse
 import os
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from hpsearch.errors import ConfigError, HpsearchError
@@ -17,13 +17,15 @@ from hpsearch.options import add_resume_options, add_search_options
 
 if TYPE_CHECKING:
     from hpsearch.conduct import Conducted
+    from hpsearch.preparation import Prepared
 
 ALL_FINISHED, SOME_DID_NOT, WRONG_REQUEST, INTERRUPTED = 0, 1, 2, 130
 
 _EPILOG = """\
 verbs:
   hpsearch run …                the same as without a verb
-  hpsearch plan …               show what would be run, with the same options; --commands: only the commands
+  hpsearch plan …               show what would be run, with the same options; --commands: only the commands;
+                                --scripts: what would be submitted to a queue
   hpsearch status DIR [--json]  how a search stands
   hpsearch resume DIR           go on with a search, whatever ended it
   hpsearch join DIR             help with a search that others work on
@@ -74,20 +76,47 @@ def _search_parser(verb: str, description: str) -> argparse.ArgumentParser:
     return parser
 
 
+def _parse(parser: argparse.ArgumentParser, words: Sequence[str]) -> argparse.Namespace:
+    """The options, completed from a profile."""
+    args = parser.parse_args(words)
+    if not getattr(args, 'profile', ''):
+        return args
+    from hpsearch.profile import parse_with_profile
+
+    return parse_with_profile(parser, words)
+
+
 def run(words: Sequence[str]) -> int:
     """``hpsearch run``: make a search and work on it."""
-    args = _search_parser('', 'Run a training script with many hyperparameters.').parse_args(words)
-    from hpsearch.conduct import conduct
+    args = _parse(_search_parser('', 'Run a training script with many hyperparameters.'), words)
+    from hpsearch.conduct import conduct, make
 
-    return _end(conduct(args), quiet=args.quiet)
+    if args.dont_start:
+        print(make(args).path)
+        return ALL_FINISHED
+    return _end(conduct(args), quiet=args.quiet, only_submits=args.run_cluster and args.submit_only)
 
 
-def _end(conducted: Conducted, *, quiet: bool) -> int:
+def _end(conducted: Conducted, *, quiet: bool, only_submits: bool = False, helps: bool = False) -> int:
+    """Tell how a search ended; returns the exit code.
+
+    Args:
+        conducted: The search.
+        quiet: Whether nothing but errors is told.
+        only_submits: Whether it was to be left to the queue.
+        helps: Whether we only helped with it, within a job whose own success that is.
+    """
+    outcome = conducted.outcome
     if not quiet:
         _show_end(conducted)
-    if conducted.all_finished:
+    if outcome.refused and not helps:
+        print(f'hpsearch: no more runs were submitted: {outcome.refused}', file=sys.stderr)
+        return WRONG_REQUEST
+    if conducted.all_finished or (only_submits and outcome.left is not None):
         return ALL_FINISHED
-    return INTERRUPTED if conducted.outcome.interrupted else SOME_DID_NOT
+    if outcome.interrupted or outcome.left is not None:
+        return INTERRUPTED
+    return ALL_FINISHED if helps else SOME_DID_NOT
 
 
 def _show_end(conducted: Conducted) -> None:
@@ -105,14 +134,27 @@ def _show_end(conducted: Conducted) -> None:
 def plan(words: Sequence[str]) -> int:
     """``hpsearch plan``: the real code path up to the first start."""
     parser = _search_parser('plan', 'Show what a search would run, without running anything.')
-    parser.add_argument('--commands', action='store_true', help='print only the commands, one per line')
-    args = parser.parse_args(words)
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument('--commands', action='store_true', help='print only the commands, one per line')
+    which.add_argument(
+        '--scripts', action='store_true', help='with --run_cluster: print the script of the first jobs to be submitted'
+    )
+    args = _parse(parser, words)
     from hpsearch.preparation import prepare
-    from hpsearch.showing import plan_lines
 
-    for line in plan_lines(prepare(args), only_commands=args.commands):
+    for line in _plan_lines(prepare(args)):
         print(line)
     return ALL_FINISHED
+
+
+def _plan_lines(prepared: Prepared) -> Iterable[str]:
+    if prepared.args.scripts:
+        from hpsearch.planned_jobs import script_lines
+
+        return script_lines(prepared)
+    from hpsearch.showing import plan_lines
+
+    return plan_lines(prepared, only_commands=prepared.args.commands)
 
 
 def status(words: Sequence[str]) -> int:
@@ -122,7 +164,7 @@ def status(words: Sequence[str]) -> int:
     parser.add_argument('--json', action='store_true', help='as JSON, for scripts')
     args = parser.parse_args(words)
     from hpsearch.folder import SearchFolder
-    from hpsearch.showing import status_lines
+    from hpsearch.status import status_lines
 
     for line in status_lines(SearchFolder(args.dir), as_json=args.json):
         print(line)
@@ -144,11 +186,14 @@ def join(words: Sequence[str]) -> int:
 def _resume(verb: str, description: str, words: Sequence[str], *, waits_for_others: bool) -> int:
     parser = argparse.ArgumentParser(prog=f'hpsearch {verb}', description=description)
     add_resume_options(parser)
-    args = parser.parse_args(words)
+    args = _parse(parser, words)
     args.waits_for_others = waits_for_others
     from hpsearch import conduct
+    from hpsearch.cluster import own_job
 
-    return _end(conduct.resume(args), quiet=getattr(args, 'quiet', False))
+    submits = getattr(args, 'submit_only', False)
+    helps = not waits_for_others and own_job() is not None
+    return _end(conduct.resume(args), quiet=getattr(args, 'quiet', False), only_submits=submits, helps=helps)
 
 
 def stop(words: Sequence[str]) -> int:

@@ -10,15 +10,17 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpsearch import writers
 from hpsearch.attempt import has_unshown_logs
+from hpsearch.backends.base import Backend
 from hpsearch.backends.local import LocalBackend
 from hpsearch.backends.slots import FixedSlots, SlotSource
+from hpsearch.cluster import PILOT_WARNING, WARNING_MAY_BE_EARLY, JobAsker, job_end, own_job
 from hpsearch.dispatcher import Dispatcher, Options, Outcome, show_logs
-from hpsearch.errors import ConfigError
 from hpsearch.folder import SearchFolder
 from hpsearch.journal import Journal, open_journals
 from hpsearch.locks import placement_lock
@@ -31,7 +33,7 @@ from hpsearch.results import ResultsView, row_of
 from hpsearch.retries import RetryPolicy, again
 from hpsearch.search import Task, make_search
 from hpsearch.session import logging_to, own_journal, stop_signals
-from hpsearch.states import ACTIVE, RunHistory, SearchState, State
+from hpsearch.states import ACTIVE, CANCELLED, RunHistory, SearchState, State
 from hpsearch.view import View, open_view
 from hpsearch.wakeup import Wakeup
 
@@ -53,6 +55,7 @@ class Conducted:
         total: Number of runs that are wanted.
         withdrawn: Runs of the plan that are not wanted any more.
         outcome: How the work ended.
+        waiting: Runs that wait to be started, those that are run again included.
     """
 
     folder: SearchFolder
@@ -62,6 +65,7 @@ class Conducted:
     total: int
     withdrawn: frozenset[str]
     outcome: Outcome
+    waiting: int = 0
 
     @property
     def counts(self) -> Counter[str]:
@@ -70,6 +74,12 @@ class Conducted:
         counts = Counter(history.state.value for history in wanted)
         counts['planned'] += self.total - len(wanted)
         return counts
+
+    @property
+    def cancelled(self) -> int:
+        """How many runs somebody cancelled in a queue."""
+        ended = (history.deciding for history in self.state.runs.values())
+        return sum(each is not None and each.cause == CANCELLED for each in ended)
 
     @property
     def all_finished(self) -> bool:
@@ -101,16 +111,25 @@ def conduct(args: argparse.Namespace) -> Conducted:
     Raises:
         HpsearchError: It cannot be started.
     """
-    _refuse_cluster(args)
     prepared = prepare(args)
     with workplace(args) as place:
         for note in prepared.notes:
             log.info(note)
-        slots, echo = choose_slots(args, place.wakeup)
-        place.stack.callback(slots.close)
+        make_backend, echo = choose_backend(args, place)
         folder = make_search(prepared)
         task = Task(folder, prepared.configuration, str(prepared.run_cwd), prepared.interpreter)
-        return work(task, place, slots, args, Manner(echo=echo, reuse=tuple(args.reuse)))
+        return work(task, place, make_backend, args, Manner(echo=echo, reuse=tuple(args.reuse)))
+
+
+def make(args: argparse.Namespace) -> SearchFolder:
+    """Make a search without working on it.
+
+    Raises:
+        HpsearchError: It cannot be made.
+    """
+    prepared = prepare(args)
+    with workplace(args):
+        return make_search(prepared)
 
 
 def resume(args: argparse.Namespace) -> Conducted:
@@ -125,23 +144,27 @@ def resume(args: argparse.Namespace) -> Conducted:
     info = folder.read_info()
     check_owner(folder, trust=args.trust)
     options = merged_options(info, args)
-    _refuse_cluster(options)
+    joins = not args.waits_for_others
+    if joins and 'run_cluster' not in args:
+        options.run_cluster = False  # whoever helps with a search does so where he is
     with workplace(options) as place:
         if args.extend:
             extension = extend_plan(folder, info, options)
             log.info('%d runs added, %d withdrawn', len(extension.added), len(extension.withdrawn))
             info = folder.read_info()
         task = reopen(folder, info)
-        slots, echo = choose_slots(options, place.wakeup)
-        place.stack.callback(slots.close)
+        ends = job_end(options, time.time()) if joins else None
+        make_backend, echo = choose_backend(options, place, ends)
         manner = Manner(
             echo=echo,
             waits_for_others=args.waits_for_others,
             declared_dead=tuple(args.host_is_dead),
             retry_failed=args.retry_failed,
+            retry_cancelled=args.retry_cancelled,
             reuse=tuple(getattr(args, 'reuse', ())),
+            job_seconds=ends - time.time() if ends else None,
         )
-        return work(task, place, slots, options, manner)
+        return work(task, place, make_backend, options, manner)
 
 
 def end_runs(folder: SearchFolder, args: argparse.Namespace) -> Conducted:
@@ -155,12 +178,84 @@ def end_runs(folder: SearchFolder, args: argparse.Namespace) -> Conducted:
     with workplace(args) as place:
         task = reopen(folder, folder.read_info())
         manner = Manner(stop_at_once=True, waits_for_others=False)
-        return work(task, place, FixedSlots(1), args, manner)
+        make_backend = choose_backend(args, place)[0] if args.run_cluster else local_backend(FixedSlots(1))
+        return work(task, place, make_backend, args, manner)
 
 
-def _refuse_cluster(args: argparse.Namespace) -> None:
+@dataclass(frozen=True)
+class Bench:
+    """What a backend is made of.
+
+    Attributes:
+        task: The search.
+        place: This process.
+        state: The runs so far.
+        note: Writes an event to the journal.
+        planned: How many runs wait.
+        grace: Seconds that runs which are stopped have.
+    """
+
+    task: Task
+    place: Workplace
+    state: SearchState
+    note: Callable[[dict[str, Any]], object]
+    planned: Callable[[], int]
+    grace: float
+
+
+MakeBackend = Callable[[Bench], Backend]
+
+
+def choose_backend(
+    args: argparse.Namespace, place: Workplace, job_end: float | None = None
+) -> tuple[MakeBackend, bool]:
+    """How the backend that was asked for is made, and whether the output of the runs is shown.
+
+    Args:
+        args: The options.
+        place: This process.
+        job_end: When the job we are in ends, where runs that would take longer are not to be started.
+
+    Raises:
+        HpsearchError: It cannot be had.
+    """
     if args.run_cluster:
-        raise ConfigError(['--run_cluster: this version runs searches on this machine only.'])
+        from hpsearch.cluster import choose_system, make_queue_backend
+
+        system = choose_system(args)
+        return partial(make_queue_backend, args, system), False
+    slots, echo = choose_slots(args, place.wakeup)
+    place.stack.callback(slots.close)
+    return local_backend(slots, job_end), echo
+
+
+def local_backend(slots: SlotSource, job_end: float | None = None) -> MakeBackend:
+    """How a backend of this machine is made.
+
+    Args:
+        slots: Where slots come from.
+        job_end: When the job this process is in ends, in seconds since 1970; runs that would take longer are not
+            started. None: it is in none that is known to end.
+    """
+
+    def make(bench: Bench) -> Backend:
+        source = slots
+        if job_end is not None:
+            from hpsearch.backends.wall_time import WallTimeSlots
+
+            ends_at = time.monotonic() + job_end - time.time()
+            # Our own end is told us so long before it.
+            margin = bench.grace + PILOT_WARNING + WARNING_MAY_BE_EARLY
+            source = WallTimeSlots(slots, ends_at, lambda: durations(bench.state), margin)
+        return LocalBackend(bench.task.folder, bench.task.run_cwd, source, bench.place.wakeup)
+
+    return make
+
+
+def durations(state: SearchState) -> list[float]:
+    """How long the runs that finished took, in seconds."""
+    ended = (history.deciding for history in state.runs.values() if history.state is State.FINISHED)
+    return [each.seconds for each in ended if each is not None and each.seconds is not None]
 
 
 @dataclass(frozen=True)
@@ -173,18 +268,24 @@ class Manner:
         declared_dead: Hosts that the user said are dead.
         retry_failed: Failed runs get one more attempt.
         reuse: Earlier searches whose results are taken.
+        retry_cancelled: Runs whose jobs were cancelled get one more attempt.
         stop_at_once: End what runs instead of starting anything.
+        job_seconds: How long the job we work in lasts, or None.
     """
 
     echo: bool = False
     waits_for_others: bool = True
     declared_dead: tuple[str, ...] = ()
     retry_failed: bool = False
+    retry_cancelled: bool = False
     reuse: tuple[str, ...] = ()
     stop_at_once: bool = False
+    job_seconds: float | None = None
 
 
-def work(task: Task, place: Workplace, slots: SlotSource, args: argparse.Namespace, manner: Manner) -> Conducted:
+def work(
+    task: Task, place: Workplace, make_backend: MakeBackend, args: argparse.Namespace, manner: Manner
+) -> Conducted:
     """Work on a search until it ends."""
     folder = task.folder
     state, reader = open_journals(folder)
@@ -193,18 +294,22 @@ def work(task: Task, place: Workplace, slots: SlotSource, args: argparse.Namespa
     results = results_view(folder, task.configuration)
     options = options_of(args, manner)
     host = writers.this_host()
-    with own_journal(folder, host) as journal, stop_signals(1 if manner.stop_at_once else 0) as stops:
+    asked = 1 if manner.stop_at_once else 0
+    with own_journal(folder, host, own_job()) as journal, stop_signals(asked, term_leaves=args.run_cluster) as wishes:
         take_earlier_results(task, manner.reuse, state, journal)
         progress = progress_of(task, state)
-        backend = LocalBackend(folder, task.run_cwd, slots, place.wakeup)
+        backend = make_backend(
+            Bench(task, place, state, noting(state, journal), lambda: dispatcher.waiting, args.stop_grace)
+        )
         place.stack.callback(backend.close)
         others = Others(
             folder=folder,
             own=journal.writer,
             reader=reader,
             state=state,
-            writers=writers.Writers(folder, host, manner.declared_dead),
+            writers=writers.Writers(folder, host, manner.declared_dead, JobAsker(args, place.wakeup)),
             is_running=backend.is_running,
+            can_adopt=backend.can_adopt,
         )
         dispatcher = Dispatcher(
             folder=folder,
@@ -218,13 +323,26 @@ def work(task: Task, place: Workplace, slots: SlotSource, args: argparse.Namespa
             progress=progress,
             view=place.view,
             options=options,
-            stops=stops,
+            stops=lambda: wishes.stops,
+            leaves=lambda: wishes.leaves,
             lock=placement_lock(folder),
             provenance=LateProvenance(task),
             afterwards=lambda: load_results(task, state, results, progress),
+            given_up=given_up(state, options.retry),
         )
         outcome = dispatcher.run()
-    return Conducted(folder, task.configuration, results, state, task.total, task.withdrawn, outcome)
+        waiting = dispatcher.waiting
+    return Conducted(folder, task.configuration, results, state, task.total, task.withdrawn, outcome, waiting)
+
+
+def noting(state: SearchState, journal: Journal) -> Callable[[dict[str, Any]], bool]:
+    """Writes events that a backend tells to the journal, and takes them in; says whether the journal has them."""
+
+    def note(event: dict[str, Any]) -> bool:
+        state.fold(journal.writer, event)
+        return journal.append(event)
+
+    return note
 
 
 def take_earlier_results(task: Task, earlier: Sequence[str], state: SearchState, journal: Journal) -> None:
@@ -300,9 +418,14 @@ def options_of(args: argparse.Namespace, manner: Manner) -> Options:
     return Options(
         fail_fast=args.fail_fast,
         grace=args.stop_grace,
-        retry=RetryPolicy(args.max_attempts, args.retries, manner.retry_failed),
+        retry=RetryPolicy(
+            args.max_attempts, args.retries, manner.retry_failed, args.retry_timeouts, manner.retry_cancelled
+        ),
         echo=manner.echo,
         waits_for_others=manner.waits_for_others,
+        only_submits=args.run_cluster and args.submit_only,
+        job_seconds=manner.job_seconds,
+        is_in_job=not args.run_cluster and own_job() is not None,
     )
 
 
@@ -317,6 +440,13 @@ def _needs_a_start(history: RunHistory | None, retry: RetryPolicy) -> bool:
     if history is None or not history.attempts:
         return True
     return history.state not in ACTIVE and bool(again(history.attempts, retry, is_taken_up=True))
+
+
+def given_up(state: SearchState, retry: RetryPolicy) -> Iterator[str]:
+    """The runs that ended without success and are not run again."""
+    for name, history in state.runs.items():
+        if history.state not in (*ACTIVE, State.FINISHED) and not _needs_a_start(history, retry):
+            yield name
 
 
 def load_results(task: Task, state: SearchState, results: ResultsView, progress: Progress) -> None:

@@ -7,11 +7,13 @@ dispatchers may work on one search: claims and the start fence keep them apart, 
 from __future__ import annotations
 
 import logging
+import math
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import IntEnum
 from typing import Any, Protocol
 
@@ -27,12 +29,24 @@ from hpsearch.oom import GPU_OOM, HOST_OOM, out_of_memory
 from hpsearch.others import Abandoned, Others
 from hpsearch.outcome import Verdict, failure_signature, judge, same_failure
 from hpsearch.progress import Progress
-from hpsearch.records import NO_DEMAND, Configuration, Demand, Occupant, Placement, Run, Slot, Snapshot, Summary
+from hpsearch.records import (
+    NO_DEMAND,
+    Configuration,
+    Demand,
+    Occupant,
+    Placement,
+    QueueLine,
+    Run,
+    Slot,
+    Snapshot,
+    Summary,
+)
 from hpsearch.results import ResultsView, Row, row_of
 from hpsearch.retries import RetryPolicy, again, demand_of, had_most_room
-from hpsearch.states import ACTIVE, ENDED, SearchState, State
+from hpsearch.states import ACTIVE, ENDED, TIMEOUT, SearchState, State
 from hpsearch.summary import read_attempt_summary, summary_mark
 from hpsearch.takeover import Action
+from hpsearch.walltime import was_whole_job
 
 log = logging.getLogger('hpsearch')
 
@@ -51,10 +65,20 @@ GAP = 5.0
 PROVENANCE_PATIENCE = 5.0
 """Seconds the end of a search waits for what is still being found out about its code and packages."""
 
-NEVER_STARTED = ('abandoned', 'fenced', 'start', 'impossible')
+TOLD_TO_END = 143
+"""The raw status of who was ended by TERM."""
+
+IN_JOB_PATIENCE = 2.0
+"""Seconds after the end of a run by TERM in which we are told to end as well, if it was its job that was."""
+
+NEVER_STARTED = ('abandoned', 'fenced', 'start', 'impossible', 'refused')
 """Causes of attempts whose script never ran: they leave no logs and no summary."""
 
+CLAIM_PATIENCE = 10.0
+"""Seconds that go into claiming runs before those that were claimed are started."""
+
 BEAT_INTERVAL = 10.0
+QUEUE_BEAT_INTERVAL = 2.0
 NEWS_INTERVAL = 1.0
 SYNC_INTERVAL = 1.0
 SHOW_INTERVAL = 0.25
@@ -100,6 +124,9 @@ class Options:
         retry: Which runs get another attempt.
         echo: Whether the output of a run is shown on the terminal, too.
         waits_for_others: Whether to stay until the attempts of other writers have ended, too.
+        only_submits: Whether to leave as soon as a queue has all it accepts.
+        job_seconds: How long the queue job we work in lasts; None: in none, or it is not known.
+        is_in_job: Whether our runs are in the same queue job as we are, so that both are told to end together.
     """
 
     fail_fast: int = 5
@@ -107,6 +134,9 @@ class Options:
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     echo: bool = False
     waits_for_others: bool = True
+    only_submits: bool = False
+    job_seconds: float | None = None
+    is_in_job: bool = False
 
 
 class Stop(IntEnum):
@@ -163,11 +193,23 @@ class _FailFast:
 
 @dataclass(slots=True)
 class Active:
-    """An attempt that is under way."""
+    """An attempt that is under way.
+
+    Attributes:
+        launch: The attempt.
+        since: When it was started, in monotonic seconds.
+        in_queue: Whether it is a job of a queue, on some other host perhaps.
+        is_submitted: Whether that queue has accepted it.
+        is_running: Whether it is known to run.
+        stop_reason: Why we asked it to end, or empty.
+        follower: Shows its output, or None.
+    """
 
     launch: Launch
     since: float
-    queued: bool = False
+    in_queue: bool = False
+    is_submitted: bool = False
+    is_running: bool = True
     stop_reason: str = ''
     follower: Follower | None = None
 
@@ -191,12 +233,16 @@ class Outcome:
         failed_fast: What the first attempts failed with alike, or empty.
         example: The first run that failed so, or None.
         unknown: Runs that may still be under way on hosts that cannot be asked.
+        left: How many jobs go on in a queue without us; None: we did not leave any.
+        refused: Why a queue refused our jobs for good, in its own words, or empty.
     """
 
     interrupted: bool = False
     failed_fast: str = ''
     example: Run | None = None
     unknown: frozenset[str] = frozenset()
+    left: int | None = None
+    refused: str = ''
 
 
 class Backlog:
@@ -204,15 +250,22 @@ class Backlog:
 
     Args:
         runs: Planned runs, in their order.
+        is_needed: Whether a run still has to be started; another writer may have been faster.
     """
 
-    def __init__(self, runs: Iterable[Run]) -> None:
+    def __init__(self, runs: Iterable[Run], is_needed: Callable[[Run], bool]) -> None:
+        self._is_needed = is_needed
         self._runs: Iterator[Run] = iter(runs)
         self._returned: deque[Run] = deque()
         self._is_over = False
 
     def take(self) -> Run | None:
         """The next run, or None when there is none."""
+        while (run := self._next()) is not None and not self._is_needed(run):
+            continue
+        return run
+
+    def _next(self) -> Run | None:
         if self._returned:
             return self._returned.popleft()
         run = None if self._is_over else next(self._runs, None)
@@ -251,9 +304,11 @@ class Dispatcher:
         view: Shows it.
         options: How it is worked on.
         stops: How often a stop was asked for (0, 1: in order, more: at once).
+        leaves: Whether we are to leave while our jobs go on in a queue.
         lock: Held while runs are placed on this host.
         provenance: Finds out with which code the runs are made.
         afterwards: Called once, when the first runs have been started: what need not delay them.
+        given_up: Runs that ended without success and are not run again.
         clock: Monotonic seconds.
         wall: Seconds since 1970, for people only.
     """
@@ -270,14 +325,20 @@ class Dispatcher:
     view: Shows
     options: Options
     stops: Callable[[], int]
+    leaves: Callable[[], bool]
     lock: Callable[[], AbstractContextManager[bool]]
     provenance: WhatCode
     afterwards: Callable[[], None]
+    given_up: Iterable[str] = ()
     clock: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
 
     def __post_init__(self) -> None:
-        self.backlog = Backlog(self.runs)
+        self.backlog = Backlog(self.runs, self._is_needed)
+        self._ended_for_good: set[str] = set()
+        self._given_up = set(self.given_up)
+        self._is_leaving = False
+        self._refused = ''
         self._demanding: list[Run] = []
         self._found_out: deque[dict[str, Any]] = deque()
         self._has_started = False
@@ -289,23 +350,31 @@ class Dispatcher:
         self._paused_until = 0.0
         self._waiting = ''
         self._can_write = True
+        self._told_queue: Sequence[QueueLine] = ()
         self._kills = kernel_oom_kills()
         self._last_round = self.clock()
         self._shown = self._listened = self._synced = self._beaten = float('-inf')
+
+    @property
+    def waiting(self) -> int:
+        """How many runs wait to be started, those that are run again included."""
+        return max(0, self.progress.idle - len(self._given_up))
 
     def run(self) -> Outcome:
         """Work until every run has ended, or until a stop was obeyed."""
         while self._step(self.clock()):
             self.backend.wait(self._patience())
         self._tidy()
-        self._rebuild_results()
+        self._finish_table()
         if self._has_started:
             self.provenance.wait(PROVENANCE_PATIENCE)
         self._housekeeping(self.clock())
         self.journal.sync()
         self._show(self.clock(), changed=True, now_or_never=True)
         interrupted = self._stopping.done is not Stop.NO and not self._fail_fast.signature
-        return Outcome(interrupted, self._fail_fast.signature, self._fail_fast.example, self.others.unknown)
+        left = len(self._active) if self._is_leaving else None
+        fast = self._fail_fast
+        return Outcome(interrupted, fast.signature, fast.example, self.others.unknown, left, self._refused)
 
     def _step(self, now: float) -> bool:
         """One round; says whether there is more to do."""
@@ -318,6 +387,7 @@ class Dispatcher:
         if self.options.echo:
             self._tidy()  # what ended is told before the next one's output begins
         started = self._admit(now)
+        self._is_leaving = self.leaves() or self._is_impatient() or self._has_submitted(started)
         self.afterwards()
         self.afterwards = _nothing
         self._tidy()
@@ -325,9 +395,18 @@ class Dispatcher:
         self._show(now, changed=ended or started)
         return self._has_more_to_do()
 
+    def _is_impatient(self) -> bool:
+        """Whether the user does not even wait for a queue to end what it was told to end."""
+        return self.stops() > 2 and any(active.in_queue for active in self._active.values())
+
+    def _has_submitted(self, started: bool) -> bool:
+        return self.options.only_submits and not started and self.backend.is_settled()
+
     def _has_more_to_do(self) -> bool:
+        if self._is_leaving:
+            return False
         if self._active or self._stopping.done is not Stop.NO:
-            return bool(self._active)
+            return bool(self._active) or not self.backend.is_settled()
         if self.backlog or self._demanding:
             return True
         return self.options.waits_for_others and self.others.are_worth_waiting_for
@@ -348,6 +427,7 @@ class Dispatcher:
             return
         run = event.get('run')
         if run is None:
+            self.state.replay([(writer, event)])
             return
         before = self._state_before(run)
         self.state.replay([(writer, event)])
@@ -395,15 +475,21 @@ class Dispatcher:
 
     def _take_over(self, found: Abandoned, run: Run, now: float) -> None:
         attempt = found.attempt
-        demand = Demand(alone=attempt.exclusive, alone_on_host=attempt.alone_on_host)
+        demand = Demand(alone=attempt.exclusive, alone_on_host=attempt.alone_on_host, memory=attempt.memory)
         launch = Launch(run, attempt.number, found.ident, Slot(attempt.gpus), demand)
         active = Active(launch, now - found.age)
+        in_queue = 'submission' in found.handle
         match found.action:
             case Action.ADOPT:
-                self._record('adopted', launch, generation=attempt.generation + 1)
-                self.backend.adopt(launch, found.handle, found.age, now)
-                self._active[launch.ident] = active
-                log.info('%s runs already, started by an earlier hpsearch', run.name)
+                queued = in_queue and attempt.state is not State.RUNNING
+                facts = {'queued': True} if queued else {}
+                self._record('adopted', launch, generation=attempt.generation + 1, **facts)
+                self.backend.adopt(launch, self._handle(found), found.age, now)
+                self._active[launch.ident] = replace(
+                    active, in_queue=in_queue, is_submitted=True, is_running=not queued
+                )
+                where = 'is in the queue' if queued else 'runs'
+                log.info('%s %s already, started by an earlier hpsearch', run.name, where)
             case Action.FENCE:
                 paths = self.folder.attempt(run.name, attempt.number)
                 if attempts.close_fence(paths, self.journal.writer) or self.others.is_torn(attempt, now):
@@ -415,23 +501,55 @@ class Dispatcher:
             case _:
                 self._end(active, Status(Kind.ENDED), now)
 
+    def _handle(self, found: Abandoned) -> dict[str, Any]:
+        """What the backend knows an attempt by, with what is known of its submission."""
+        submission = self.state.submissions.get(str(found.handle.get('submission', '')))
+        known = {'at': submission.at, 'throttle': submission.throttle, 'job': submission.job} if submission else {}
+        return {**known, **found.handle}
+
     # What ended
 
     def _take_in(self, now: float) -> bool:
         ended = False
-        for ident, status in self.backend.states(now).items():
+        for ident, told in self.backend.states(now).items():
             active = self._active[ident]
             if active.follower:
                 active.follower.pump()
+            status = self._settle_absent(active, told) if told.kind is Kind.ABSENT else told
             if status.kind is Kind.ENDED:
                 del self._active[ident]
+                self._heed(active, status)
                 if not self._is_over(active, status):
                     self._end(active, status, now)
                 ended = True
-            elif status.kind is Kind.RUNNING and active.queued:
-                active.queued, active.since = False, now
-                self._record('running', active.launch, where=status.detail)
+            elif active.in_queue and not active.is_running:
+                self._follow_in_queue(active, status, now)
         return ended
+
+    def _heed(self, active: Active, status: Status) -> None:
+        """Notice that a run was told to end together with us: a queue ends all processes of a job, in any order."""
+        if not (self.options.is_in_job and status.code) or active.stop_reason:
+            return
+        limit = self.clock() + IN_JOB_PATIENCE
+        while status.code == TOLD_TO_END and not self.stops() and (left := limit - self.clock()) > 0:
+            self.backend.wait(left)
+        if self.stops():
+            active.stop_reason = self._why_told()
+
+    def _settle_absent(self, active: Active, status: Status) -> Status:
+        """Nobody knows an attempt any more: it never starts, or if it has started, it is lost."""
+        paths = self.folder.attempt(active.launch.run.name, active.launch.number)
+        if attempts.close_fence(paths, self.journal.writer):
+            return replace(status, kind=Kind.ENDED, cause='abandoned')
+        return replace(status, kind=Kind.ENDED)
+
+    def _follow_in_queue(self, active: Active, status: Status, now: float) -> None:
+        if status.kind in (Kind.PENDING, Kind.RUNNING) and not active.is_submitted:
+            active.is_submitted = True
+            self._record('submitted', active.launch)
+        if status.kind is Kind.RUNNING:
+            active.is_running, active.since = True, now
+            self._record('running', active.launch, where=status.detail)
 
     def _is_over(self, active: Active, status: Status) -> bool:
         """Whether an attempt of ours that could not start was ended by somebody else, who thought us dead."""
@@ -441,16 +559,21 @@ class Dispatcher:
     def _end(self, active: Active, status: Status, now: float) -> None:
         launch = active.launch
         run = launch.run
-        summary = Summary() if status.cause in NEVER_STARTED else self._summary(launch)
-        stderr = attempts.tail(self.folder.attempt(run.name, launch.number).stderr) if status.code else ''
+        paths = self.folder.attempt(run.name, launch.number)
+        has_begun = status.cause not in NEVER_STARTED and os.path.exists(paths.stderr)
+        summary = self._summary(launch) if has_begun else Summary()
+        stderr = attempts.tail(paths.stderr) if status.code else ''
+        seconds = round(now - active.since if status.seconds is None else status.seconds, 3)
+        if active.stop_reason and self._had_a_whole_job(seconds):
+            # Another job is no longer than this one: being stopped with it is the run's own time limit.
+            active.stop_reason, status = '', replace(status, cause=TIMEOUT)
         verdict = self._judge(active, status, summary, stderr)
-        seconds = round(now - active.since, 3)
         failure = failure_signature(stderr, verdict.reason, run) if verdict.state is State.FAILED else None
         room = dict(status.room) if verdict.cause in (GPU_OOM, HOST_OOM) else {}
         facts = {'peak_memory': status.peak_memory, 'failure': failure, 'facts': room}
         row = self._row(run, verdict.state, verdict.reason, summary.values, seconds)
         ending = Ending(run, launch.number, verdict, row)
-        if verdict.state is not State.FINISHED and status.cause not in NEVER_STARTED:
+        if verdict.state is not State.FINISHED and has_begun:
             # Before anybody can know of this end and start the run again, which must not find a folder of ours.
             show_logs(self.folder, self.configuration, ending.run, ending.number)
         self._record(
@@ -470,9 +593,19 @@ class Dispatcher:
             self.view.end_output()
         if status.cause not in NEVER_STARTED:
             self._endings.append(ending)
+        if status.cause == 'refused':
+            self._be_refused(status.detail)
         self._plan_again(run)
         if verdict.state is not State.INTERRUPTED and self._fail_fast.is_met_by(failure, run):
             self._be_asked(Stop.TERM, 'the first runs all failed alike')
+
+    def _had_a_whole_job(self, seconds: float) -> bool:
+        return self.options.job_seconds is not None and was_whole_job(seconds, self.options.job_seconds)
+
+    def _be_refused(self, words: str) -> None:
+        if not self._refused:
+            self._refused = words
+            self._be_asked(Stop.DRAIN, words)
 
     def _summary(self, launch: Launch) -> Summary:
         run = launch.run
@@ -485,9 +618,11 @@ class Dispatcher:
         history = self.state.runs.get(launch.run.name)
         tried = history.attempts if history else []
         ours = [each for each in tried if each.number == launch.number and each.owner == self.journal.writer]
-        before = (ours[0].oom_kills or 0) if ours else None  # a count of another host says nothing here
+        is_here = bool(ours) and not active.in_queue  # a count of another host says nothing here
+        before = (ours[0].oom_kills or 0) if is_here else None
         after = kernel_oom_kills() if status.code else None
         oom = out_of_memory(status.code, stderr, self.configuration.oom_patterns, before, after)
+        oom = HOST_OOM if status.cause == 'out_of_memory' else oom
         earlier = [each for each in tried if each.number < launch.number]
         return judge(
             status.code,
@@ -498,6 +633,7 @@ class Dispatcher:
             stop_reason=active.stop_reason,
             oom=oom,
             had_most_room=had_most_room(oom, status.room, earlier),
+            resumable=self.configuration.resumable,
         )
 
     def _row(self, run: Run, state: State, reason: str, values: Mapping[str, str], seconds: float | None) -> Row:
@@ -509,10 +645,20 @@ class Dispatcher:
         if history.state in ACTIVE:
             return
         why = again(history.attempts, self.options.retry)
+        self._given_up.discard(run.name)
         if why and self._stopping.done is Stop.NO:
-            log.info('%s is planned again: %s', run.name, why)
+            has_begun = history.attempts[-1].cause not in NEVER_STARTED
+            log.log(logging.INFO if has_begun else logging.DEBUG, '%s is planned again: %s', run.name, why)
             if not self._is_set_aside(run):
                 self.backlog.put_last(run)
+        elif not why:
+            self._ended_for_good.add(run.name)
+            if history.state is not State.FINISHED:
+                self._given_up.add(run.name)
+
+    def _is_needed(self, run: Run) -> bool:
+        """Whether a run that waits still has to be started."""
+        return run.name not in self._ended_for_good and self.state.state_of(run.name) not in (*ACTIVE, State.FINISHED)
 
     def _is_set_aside(self, run: Run) -> bool:
         """Keep a run that needs more room than others apart from them, so that they do not wait for it."""
@@ -534,13 +680,16 @@ class Dispatcher:
     def _obey(self, now: float) -> None:
         pressed = self.stops()
         if pressed:
-            self._be_asked(Stop.KILL if pressed > 1 else Stop.TERM, 'stopped by the user')
+            self._be_asked(Stop.KILL if pressed > 1 else Stop.TERM, self._why_told())
         if self._stopping.done is Stop.TERM and now >= self._stopping.kill_at:
             self._be_asked(Stop.KILL, self._stopping.why)
         for stop, act in ((Stop.DRAIN, self._drain), (Stop.TERM, self._terminate), (Stop.KILL, self._kill)):
             if self._stopping.done < stop <= self._stopping.asked:
                 self._stopping.done = stop
                 act(now)
+
+    def _why_told(self) -> str:
+        return 'stopped by the user' if self.options.job_seconds is None else 'the job it ran in was told to end'
 
     def _drain(self, now: float) -> None:
         if self._stopping.asked is Stop.DRAIN:
@@ -558,7 +707,7 @@ class Dispatcher:
     def _kill(self, now: float) -> None:
         if self._active:
             self._note('killing', runs=[active.launch.run.name for active in self._active.values()])
-            self.backend.cancel(tuple(self._active), force=True)
+        self.backend.cancel(tuple(self._active), force=True)
 
     # What starts
 
@@ -593,13 +742,15 @@ class Dispatcher:
         if not launches and self.backlog:
             placement = self.backend.open_slots(now, others)
             launches = self._claim(placement.slots)
+            if placement.is_final:
+                self._be_refused(placement.waiting)
             self._waiting = '' if launches or self._paused_until > now else _why_waiting(placement)
         if launches:
             self._start(launches, now)
         return launches
 
     def _claim_demanding(self, others: Sequence[Occupant], now: float) -> list[Launch]:
-        """The first of the runs that need more room than others, if there is room for it now."""
+        """The first of the runs that need more room than others, if there is room for it now, and those like it."""
         for run in self._demanding:
             demand = self._demand(run)
             impossible = '' if self.others.are_worth_waiting_for else self.backend.impossible(demand)
@@ -607,31 +758,42 @@ class Dispatcher:
             self._waiting = _why_waiting(placement)
             if not placement.slots and not impossible:
                 continue
-            self._demanding.remove(run)
-            self.backlog.put_first(run)
-            launch = self._claim_next(placement.slots[0] if placement.slots else Slot(), demand)
+            launch = self._claim_one(run, placement.slots[0] if placement.slots else Slot(), demand)
             if launch is not None and impossible:
                 self._end(Active(launch, now), Status(Kind.ENDED, cause='impossible', detail=impossible), now)
                 return []
-            return [launch] if launch is not None else []
+            alike = self._claim_alike(demand, placement.slots[1:]) if demand == Demand(memory=demand.memory) else []
+            return [launch, *alike] if launch is not None else alike
         return []
+
+    def _claim_one(self, run: Run, slot: Slot, demand: Demand) -> Launch | None:
+        self._demanding.remove(run)
+        self.backlog.put_first(run)
+        return self._claim_next(slot, demand)
+
+    def _claim_alike(self, demand: Demand, slots: Sequence[Slot]) -> list[Launch]:
+        """Runs that need only more memory in a queue than others, all of them as much."""
+        alike = [run for run in self._demanding if self._demand(run) == demand]
+        launches = (self._claim_one(run, slot, demand) for run, slot in zip(alike, slots, strict=False))
+        return [launch for launch in launches if launch is not None]
 
     def _claim(self, slots: Sequence[Slot]) -> list[Launch]:
         launches: list[Launch] = []
         if self.journal.blocked and not self.journal.flush():
             self._pause(self.journal.blocked)
             return launches
+        end = self.clock() + CLAIM_PATIENCE
         for slot in slots:
             launch = self._claim_next(slot)
             if launch is None:
                 break
             launches.append(launch)
+            if self.clock() > end:
+                break  # others must see us alive meanwhile
         return launches
 
     def _claim_next(self, slot: Slot, demand: Demand = NO_DEMAND) -> Launch | None:
         while (run := self.backlog.take()) is not None:
-            if self.state.state_of(run.name) in (*ACTIVE, State.FINISHED):
-                continue
             if demand == NO_DEMAND and self._is_set_aside(run):
                 continue
             try:
@@ -663,7 +825,7 @@ class Dispatcher:
     def _start(self, launches: Sequence[Launch], now: float) -> None:
         for launch, started in zip(launches, self.backend.start(launches, now), strict=True):
             self._started(launch, started, now)
-        self.progress.active(len(self._active))
+        self.progress.active(len(self._running()))
         self.provenance.start(self._found_out.append)
         self._has_started = True
         self.provenance.check(now)
@@ -675,6 +837,7 @@ class Dispatcher:
             'summary_before': may_go_on and summary_mark(self.folder.output(launch.run.name), self.configuration),
             'exclusive': launch.demand.alone,
             'alone_on_host': launch.demand.alone_on_host,
+            'memory': launch.demand.memory,
             'oom_kills': self._kills,
             'code_id': self.provenance.code,
         }
@@ -688,12 +851,16 @@ class Dispatcher:
             self.backlog.put_first(launch.run)
             self._pause(reason)
             return
-        active = Active(launch, now, started.queued)
+        active = Active(launch, now, in_queue=started.queued, is_running=not started.queued)
         self._active[launch.ident] = active
-        self._record('submitted' if started.queued else 'running', launch, handle=started.handle)
+        if not started.queued:
+            self._record('running', launch, handle=started.handle)
         log.debug('%s started%s', launch.run.name, f' on GPU {",".join(launch.slot.gpus)}' if launch.slot.gpus else '')
         if self.options.echo:
             active.follower = self._follow(launch)
+
+    def _running(self) -> list[Active]:
+        return [active for active in self._active.values() if active.is_running]
 
     def _follow(self, launch: Launch) -> Follower:
         paths = self.folder.attempt(launch.run.name, launch.number)
@@ -754,11 +921,15 @@ class Dispatcher:
             self.journal.sync()
             self._synced = now
             self._kills = kernel_oom_kills()
-        if now - self._beaten >= BEAT_INTERVAL or not self._can_write:
+        if now - self._beaten >= self._beat_interval() or not self._can_write:
             self._beaten = now
             self._beat(now)
         if self.results.due(now):
             self._rebuild_results()
+
+    def _beat_interval(self) -> float:
+        """Seconds between two beats; what happens in a queue is told sooner, since status reads it from them."""
+        return BEAT_INTERVAL if self._told_queue == self.backend.queue_lines() else QUEUE_BEAT_INTERVAL
 
     def _beat(self, now: float) -> None:
         gpus = [asdict(line) for line in self.backend.gpu_lines(now)]
@@ -766,11 +937,20 @@ class Dispatcher:
             self._has_told_gpus = True
             self._note('gpus', models={line['name']: line['model'] for line in gpus})
         try:
-            self.journal.beat({'at': round(self.wall(), 3), 'waiting': self._waiting, 'gpus': gpus})
+            self._told_queue = self.backend.queue_lines()
+            queue = [asdict(line) for line in self._told_queue]
+            self.journal.beat({'at': round(self.wall(), 3), 'waiting': self._waiting, 'gpus': gpus, 'queue': queue})
             self._can_write = True
         except OSError as error:
             self._can_write = False
             self._pause(f'the search folder cannot be written: {error.strerror}')
+
+    def _finish_table(self) -> None:
+        """Write the table for the last time: of several that end together, the last one has what all of them told."""
+        self._rebuild_results()
+        self._listen(self.clock())
+        if self.results.due(math.inf):
+            self._rebuild_results()
 
     def _rebuild_results(self) -> None:
         try:
@@ -784,9 +964,11 @@ class Dispatcher:
     def _show(self, now: float, *, changed: bool, now_or_never: bool = False) -> None:
         if now - self._shown >= (SHOW_INTERVAL if changed else TICK) or now_or_never:
             self._shown = now
-            since = {active.launch.run.name: (active.since, _where(active)) for active in self._active.values()}
-            gpus = self.backend.gpu_lines(now)
-            self.view.update(self.progress.snapshot(now, since=since, gpus=gpus, waiting=self._waiting))
+            running = self._running()
+            self.progress.active(len(running))
+            since = {active.launch.run.name: (active.since, _where(active)) for active in running}
+            gpus, queue = self.backend.gpu_lines(now), self.backend.queue_lines()
+            self.view.update(self.progress.snapshot(now, since=since, gpus=gpus, waiting=self._waiting, queue=queue))
 
 
 def show_logs(folder: SearchFolder, configuration: Configuration, run: Run, number: int) -> None:

@@ -4,6 +4,7 @@ search.json              what was asked
 runs.jsonl               the plan, one line per run
 journal/<writer>.jsonl   what happened
 jobs/<run>/<attempt>/    ours about one attempt
+submissions/             ours about what was submitted to a queue system
 <run>/                   the run's output folder, made by its script
 """
 
@@ -63,6 +64,31 @@ class AttemptPaths:
         """The file the script may append metrics to."""
         return f'{self.folder}/metrics.jsonl'
 
+    @property
+    def signalled(self) -> str:
+        """Why the job of a queued attempt was signalled: ``timeout`` (its time limit is near) or ``TERM``."""
+        return f'{self.folder}/signalled'
+
+    @property
+    def requeued(self) -> str:
+        """Tells that the queue restarted the job of an attempt that had been started."""
+        return f'{self.folder}/requeued'
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionPaths:
+    """Our files about one submission to a queue system.
+
+    Attributes:
+        script: What was submitted, for people.
+        log: The messages of the queue system itself, of all its elements.
+        ended: The indices of elements that ended, a line each; only a hint, since lines may get lost.
+    """
+
+    script: Path
+    log: str
+    ended: str
+
 
 class SearchFolder:
     """The paths of one search.
@@ -77,6 +103,7 @@ class SearchFolder:
         self.runs_jsonl = self.path / 'runs.jsonl'
         self.journal_dir = self.path / 'journal'
         self.jobs_dir = self.path / 'jobs'
+        self.submissions_dir = self.path / 'submissions'
         self.commands_sh = self.path / 'commands.sh'
         self.commands_wo_dirs_sh = self.path / 'commands_wo_dirs.sh'
         self.results_csv = self.path / 'search_results.csv'
@@ -94,6 +121,11 @@ class SearchFolder:
     def attempt(self, run: str, number: int) -> AttemptPaths:
         """Our files about attempt ``number`` (from 1) of a run."""
         return AttemptPaths(f'{self._jobs}/{run}/{number}')
+
+    def submission(self, name: str) -> SubmissionPaths:
+        """Our files about one submission to a queue system."""
+        stem = f'{self.submissions_dir}/{name}'
+        return SubmissionPaths(Path(f'{stem}.sh'), f'{stem}.log', f'{stem}.ended')
 
     def read_info(self) -> dict[str, Any]:
         """What was asked (``search.json``).

@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+from collections.abc import Mapping
 
-from hpsearch.backends.slots import FixedSlots, SlotSource
+from hpsearch.backends.slots import FixedSlots, SharedSlots, SlotSource
+from hpsearch.cluster import own_job
 from hpsearch.errors import ConfigError
 from hpsearch.records import GpuPolicy
 from hpsearch.wakeup import Wakeup
@@ -23,6 +25,8 @@ def choose_slots(args: argparse.Namespace, wakeup: Wakeup) -> tuple[SlotSource, 
     Raises:
         HpsearchError: The GPUs that were asked for cannot be used.
     """
+    if args.runs_per_job and own_job():
+        return SharedSlots(args.runs_per_job, given_devices(os.environ), args.gpus_per_run), False
     if args.cpu_jobs:
         return FixedSlots(args.cpu_jobs), args.cpu_jobs == 1
     if args.visible_gpus == '-1':
@@ -32,6 +36,11 @@ def choose_slots(args: argparse.Namespace, wakeup: Wakeup) -> tuple[SlotSource, 
         log.warning('There is no GPU on this machine: one run after the other, as with --visible_gpus=-1.')
         return FixedSlots(1), True
     return gpu_slots, False
+
+
+def given_devices(environ: Mapping[str, str]) -> list[str]:
+    """The devices that ``CUDA_VISIBLE_DEVICES`` names, as it names them."""
+    return [device for device in environ.get('CUDA_VISIBLE_DEVICES', '').split(',') if device]
 
 
 def _gpu_slots(args: argparse.Namespace, wakeup: Wakeup) -> SlotSource | None:

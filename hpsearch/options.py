@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable
 
 DEFAULT_OUT_DIR = './out/hyperparam_search'
@@ -35,6 +36,20 @@ def integer_from(low: int) -> Callable[[str], int]:
 
 
 fraction = number_between(0, 1)
+
+
+def warning_signal(text: str) -> str:
+    """An argparse type: ``NAME@SECONDS``, or ``none``."""
+    if text and text != 'none' and not re.fullmatch(r'[A-Z][A-Z0-9]*@[1-9]\d*', text):
+        raise argparse.ArgumentTypeError(f'{text!r} is not of the form NAME@SECONDS, e.g. USR1@120')
+    return text
+
+
+def memory_size(text: str) -> str:
+    """An argparse type: a number of MiB, or with one of the units K, M, G, T."""
+    if text and not re.fullmatch(r'[1-9]\d*[KMGT]?', text):
+        raise argparse.ArgumentTypeError(f'{text!r} is no size of memory, e.g. 64G')
+    return text
 
 
 def add_search_options(parser: argparse.ArgumentParser) -> None:
@@ -112,6 +127,11 @@ def add_folder_options(parser: argparse.ArgumentParser) -> None:
         help='the folder may exist already; an earlier search in it is moved aside, not merged',
     )
     group.add_argument(
+        '--dont_start',
+        action='store_true',
+        help='only make the search folder with its plan; hpsearch join or resume works on it',
+    )
+    group.add_argument(
         '--run_cwd', metavar='DIR', default='.', help='working directory of the runs (default: the current one)'
     )
 
@@ -180,18 +200,103 @@ def add_cluster_options(parser: argparse.ArgumentParser) -> None:
         '--num_hours', metavar='N', type=integer_from(1), default=24, help='time limit of a job (default: %(default)s)'
     )
     group.add_argument(
-        '--resources',
-        metavar='TEXT',
-        default='"rusage[mem=8000, ngpus_excl_p=1]"',
-        help='LSF: passed to bsub -R (default: %(default)s)',
+        '--runs_per_job',
+        metavar='K',
+        type=integer_from(0),
+        default=0,
+        help='submit jobs that each work on the search with K runs at a time until their time is up; '
+        '0: a job per run (default: %(default)s)',
     )
-    for name, default in (('mem', '8G'), ('gres', 'gpu:1'), ('partition', ''), ('qos', ''), ('constraint', '')):
+    group.add_argument(
+        '--submit_only',
+        action='store_true',
+        help='leave when the queue has accepted what it will; hpsearch resume goes on',
+    )
+    _add_queue_options(group)
+    _add_slurm_options(parser.add_argument_group('on a cluster with Slurm'))
+    _add_lsf_options(parser.add_argument_group('on a cluster with LSF'))
+
+
+def _add_queue_options(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        '--queue_interval',
+        metavar='SECONDS',
+        type=number_between(0.5, 3600),
+        default=30.0,
+        help='seconds between two questions to the scheduler (default: %(default)s)',
+    )
+    group.add_argument(
+        '--signal',
+        metavar='NAME@SECONDS',
+        type=warning_signal,
+        default='',
+        help='send a run this signal so many seconds before its time limit; none: no signal '
+        '(default: TERM@60 where the script is resumable, else none)',
+    )
+    group.add_argument(
+        '--max_job_mem',
+        metavar='SIZE',
+        type=memory_size,
+        default='',
+        help='give a run that ran out of memory 1.5 times as much, up to this, e.g. 64G '
+        '(default: 4 times what its job has)',
+    )
+    group.add_argument(
+        '--profile',
+        metavar='FILE',
+        default='',
+        help='YAML file with values for the options of this machine or cluster, where they are not given here',
+    )
+
+
+SLURM_DEFAULTS = {
+    'mem': '8G',
+    'gres': 'gpu:1',
+    'partition': '',
+    'qos': '',
+    'constraint': '',
+    'account': '',
+    'cpus': '',
+}
+"""Options of sbatch to what they are without ours."""
+
+
+def _add_slurm_options(group: argparse._ArgumentGroup) -> None:
+    for name, default in SLURM_DEFAULTS.items():
         group.add_argument(
             f'--slurm_{name}',
             metavar='TEXT',
             default=default,
-            help=f'Slurm: {name} of sbatch; empty: not given (default: %(default)r)',
+            help=f'{name} of sbatch; empty: not given (default: %(default)r)',
         )
+    group.add_argument(
+        '--slurm_time', metavar='TEXT', default='', help='time limit as Slurm writes it, in place of --num_hours'
+    )
+    group.add_argument(
+        '--slurm_extra',
+        metavar='OPTION',
+        action='append',
+        default=[],
+        help='passed on to sbatch, e.g. --slurm_extra=--exclude=n7; may be given several times',
+    )
+
+
+def _add_lsf_options(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        '--resources',
+        metavar='TEXT',
+        default='"rusage[mem=8000, ngpus_excl_p=1]"',
+        help='passed to bsub -R; empty: not given (default: %(default)s)',
+    )
+    for name, option in (('queue', '-q'), ('project', '-P'), ('gpu', '-gpu')):
+        group.add_argument(f'--lsf_{name}', metavar='TEXT', default='', help=f'passed to bsub {option}')
+    group.add_argument(
+        '--lsf_extra',
+        metavar='OPTION',
+        action='append',
+        default=[],
+        help='passed on to bsub, a word at a time, e.g. --lsf_extra=-sla --lsf_extra=night',
+    )
 
 
 def add_conduct_options(parser: argparse.ArgumentParser) -> None:
@@ -217,6 +322,11 @@ def add_conduct_options(parser: argparse.ArgumentParser) -> None:
         type=integer_from(0),
         default=0,
         help='run a failed run again, N times at most (default: %(default)s)',
+    )
+    group.add_argument(
+        '--retry_timeouts',
+        action='store_true',
+        help='run again, --max_attempts times at most, what the time limit of its job ended',
     )
     group.add_argument(
         '--max_attempts',
@@ -268,6 +378,7 @@ def add_resume_options(parser: argparse.ArgumentParser) -> None:
         '--num_searches', metavar='N', type=int, default=argparse.SUPPRESS, help='with --extend: another number of runs'
     )
     group.add_argument('--retry_failed', action='store_true', help='failed runs get one more attempt')
+    group.add_argument('--retry_cancelled', action='store_true', help='run again what somebody cancelled in the queue')
     group.add_argument(
         '--host_is_dead',
         metavar='HOST',

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hpsearch.attempt import exit_code, marks, read_fence, read_line
-from hpsearch.folder import AttemptPaths, SearchFolder
+from hpsearch.attempt import attempt_id, duration, exit_code, marks, read_fence, read_line
+from hpsearch.folder import SearchFolder
 from hpsearch.journal import JournalReader
 from hpsearch.process import marked_processes
 from hpsearch.records import Occupant
@@ -33,8 +32,8 @@ class Abandoned:
         attempt: As the journals tell it.
         action: What is to be done.
         code: Its exit record, where there is one.
-        handle: What the backend knows its process by, where it runs on this host.
-        ident: What stands in its start fence; empty when it was not started.
+        handle: What the backend knows its process, or its job, by.
+        ident: What stands in its start fence, or what would, were it started.
         cause: Why it was interrupted, in one word, where it was.
         age: Seconds since it was started, as far as that can be told.
     """
@@ -58,6 +57,7 @@ class Others:
         state: The fold of them.
         writers: Who of them is alive.
         is_running: Asks the backend for a process of this host.
+        can_adopt: Asks the backend whether an attempt is in its queue.
         wall: Seconds since 1970.
     """
 
@@ -70,6 +70,7 @@ class Others:
         state: SearchState,
         writers: Writers,
         is_running: Callable[[str, int, Mapping[str, Any]], bool],
+        can_adopt: Callable[[Mapping[str, Any]], bool],
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._folder = folder
@@ -78,6 +79,7 @@ class Others:
         self._state = state
         self._writers = writers
         self._is_running = is_running
+        self._can_adopt = can_adopt
         self._wall = wall
         self._active = {name for name in state.runs if self._is_theirs(name)}
         self._claims: dict[tuple[str, int], str] = {}
@@ -187,25 +189,22 @@ class Others:
         relation = self._relation(attempt)
         paths = self._folder.attempt(attempt.run, attempt.number)
         fence = read_fence(paths)
+        is_in_queue = bool(attempt.handle) and 'submission' in attempt.handle
         handle = attempt.handle or ({'pid': fence.pid} if fence.pid else {})
         # The process is looked at before the record: it writes the record before it ends.
         is_running = (
-            relation is Relation.SAME and bool(handle) and self._is_running(attempt.run, attempt.number, handle)
+            relation is Relation.SAME
+            and bool(handle)
+            and not is_in_queue
+            and self._is_running(attempt.run, attempt.number, handle)
         )
         code = exit_code(paths)
-        evidence = Evidence(code is not None, bool(fence.ident) and not fence.is_closed, is_running)
-        action = decide(life, relation, evidence)
-        return Abandoned(attempt, action, code, handle, fence.ident, _CAUSES.get(relation, ''), _age(paths))
+        can_be_asked = is_in_queue and self._can_adopt(handle)
+        is_started = bool(fence.ident) and not fence.is_closed
+        action = decide(life, relation, Evidence(code is not None, is_started, is_running, is_in_queue, can_be_asked))
+        claimer = read_line(paths.claim) or attempt.owner
+        ident = fence.ident or attempt_id(claimer, attempt.run, attempt.number)
+        return Abandoned(attempt, action, code, handle, ident, _CAUSES.get(relation, ''), duration(paths) or 0.0)
 
 
-_CAUSES = {Relation.REBOOTED: 'reboot', Relation.DECLARED_DEAD: 'host_dead'}
-
-
-def _age(paths: AttemptPaths) -> float:
-    """Seconds between the start of an attempt and its end (or now), by the clock of the file system."""
-    try:
-        begin = os.stat(paths.started).st_mtime
-        end = os.stat(paths.exit).st_mtime if os.path.exists(paths.exit) else time.time()
-    except OSError:
-        return 0.0
-    return max(0.0, end - begin)
+_CAUSES = {Relation.REBOOTED: 'reboot', Relation.DECLARED_DEAD: 'host_dead', Relation.JOB_ENDED: 'job_ended'}

@@ -9,10 +9,22 @@ from dataclasses import dataclass
 
 from hpsearch.oom import GPU_OOM, HOST_OOM
 from hpsearch.records import Run, Summary
-from hpsearch.states import State
+from hpsearch.states import CANCELLED, TIMEOUT, State
 
 FAILURE_LINES = 3
 """How many of the last lines of stderr a failure is grouped by."""
+
+IN_WORDS = {
+    TIMEOUT: 'its job reached its time limit',
+    CANCELLED: 'its job was cancelled by somebody',
+    'preempted': 'its job was preempted',
+    'node_fail': 'its node failed',
+    'boot_fail': 'its node did not boot',
+    'requeued': 'the queue restarted its job',
+    'terminated': 'it was told to end by somebody',
+    'job_ended': 'the job it ran in has ended',
+}
+"""Causes of ends that came from outside."""
 
 _MEMORY = {GPU_OOM: 'GPU', HOST_OOM: 'host'}
 
@@ -36,6 +48,7 @@ def judge(
     stop_reason: str = '',
     oom: str = '',
     had_most_room: str = '',
+    resumable: bool = False,
 ) -> Verdict:
     """Say how an attempt ended.
 
@@ -47,6 +60,7 @@ def judge(
         wants_summary: Whether the configuration names a summary file.
         stop_reason: Why we asked it to end, or empty.
         oom: What :func:`hpsearch.oom.out_of_memory` says.
+        resumable: Whether the script goes on where it stopped, so that a time limit only interrupts it.
         had_most_room: In words why there is no more room for it (:func:`hpsearch.retries.had_most_room`), or empty.
     """
     if summary.finished and wants_summary:
@@ -59,7 +73,8 @@ def judge(
     if cause == 'impossible':
         return Verdict(State.FAILED, detail, cause)
     if cause:
-        return Verdict(State.INTERRUPTED, _joined(cause, detail), cause)
+        state = State.FAILED if cause == TIMEOUT and not resumable else State.INTERRUPTED
+        return Verdict(state, _joined(IN_WORDS.get(cause, cause), detail), cause)
     if code is None:
         return Verdict(State.LOST, _joined('no exit record', detail), 'lost')
     if code == 0 and not wants_summary:

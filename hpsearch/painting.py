@@ -19,7 +19,10 @@ from hpsearch.texts import (
     params_text,
     performance,
     printable,
+    queue_texts,
     running_texts,
+    state_text,
+    stuck_texts,
     time_text,
 )
 
@@ -39,6 +42,7 @@ LETTER_MARKS = {**dict.fromkeys(UNDER_WAY, '>'), 'finished': '#', 'failed': 'x',
 LINE_MARKS = {'': '━'}
 
 RUNNING_ROWS = 4
+STUCK_ROWS = 2
 
 Part: TypeAlias = tuple[str, str]
 """A text and its style."""
@@ -114,7 +118,7 @@ def _bar(snapshot: Snapshot, width: int, marks: Mapping[str, str]) -> list[Part]
 
 
 def _counts(snapshot: Snapshot) -> list[Part]:
-    parts = [(f'{number} {state}', _style(state)) for state, number in full_counts(snapshot).items()]
+    parts = [(f'{number} {state_text(state)}', _style(state)) for state, number in full_counts(snapshot).items()]
     return [part for separated in parts for part in ((' · ', 'dim'), separated)][1:]
 
 
@@ -131,11 +135,20 @@ def _best(snapshot: Snapshot, width: int) -> list[list[Part]]:
 
 
 def _under_way(snapshot: Snapshot, width: int, rows: int) -> list[list[Part]]:
+    queue = _queue(snapshot)[: max(0, rows)]
     running: list[list[Part]] = [[(line, '')] for line in running_texts(snapshot.running)]
+    rows -= len(queue)
     gpus = _gpus(snapshot.gpus, width, max(0, rows - min(2, len(running))))
     running = _clipped(running, min(RUNNING_ROWS, max(0, rows - len(gpus))), 'running')
     labels = ['running  ', *['         '] * len(running)]
-    return gpus + [[(label, 'bold'), *line] for label, line in zip(labels, running, strict=False)]
+    return [*queue, *gpus, *([(label, 'bold'), *line] for label, line in zip(labels, running, strict=False))]
+
+
+def _queue(snapshot: Snapshot) -> list[list[Part]]:
+    """What is in a queue in one row, and what will never leave it in rows of its own."""
+    stuck: list[list[Part]] = [[('stuck    ', 'yellow'), (text, '')] for text in stuck_texts(snapshot.queue)]
+    parts = [part for text in queue_texts(snapshot.queue) for part in ((' · ', 'dim'), (text, ''))][1:]
+    return [[('queue    ', 'bold'), *parts], *stuck[:STUCK_ROWS]] if parts else []
 
 
 def _gpus(gpus: Sequence[GpuLine], width: int, rows: int) -> list[list[Part]]:

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from hpsearch.records import GpuLine, RunLine, Snapshot
+from hpsearch.records import GpuLine, QueueLine, RunLine, Snapshot
 from hpsearch.results import Row, best
-from hpsearch.states import SearchState, State
+from hpsearch.states import ACTIVE, SearchState, State
 
 
 class Progress:
@@ -47,6 +47,16 @@ class Progress:
         self._seconds = 0.0
         self._most_active = 1
 
+    @property
+    def planned(self) -> int:
+        """How many runs wait."""
+        return max(0, self._counts[State.PLANNED] + self._total - sum(self._counts.values()))
+
+    @property
+    def idle(self) -> int:
+        """How many runs neither are under way nor have finished."""
+        return max(0, self._total - sum(self._counts[state] for state in (*ACTIVE, State.FINISHED)))
+
     def moved(self, before: State | None, after: State) -> None:
         """A run went from one state (None: it had no events) to another."""
         if before is not None:
@@ -59,7 +69,7 @@ class Progress:
         self._seconds += seconds
 
     def active(self, count: int) -> None:
-        """So many attempts are under way."""
+        """So many attempts run."""
         self._most_active = max(self._most_active, count)
 
     def result(self, row: Row) -> None:
@@ -68,7 +78,13 @@ class Progress:
         self._best = next(iter(best(candidates, self._key, self._ascending)), None)
 
     def snapshot(
-        self, now: float, *, since: Mapping[str, tuple[float, str]], gpus: Sequence[GpuLine], waiting: str
+        self,
+        now: float,
+        *,
+        since: Mapping[str, tuple[float, str]],
+        gpus: Sequence[GpuLine],
+        waiting: str,
+        queue: Sequence[QueueLine] = (),
     ) -> Snapshot:
         """The search as it stands.
 
@@ -77,21 +93,23 @@ class Progress:
             since: Runs under way: when they were started, and where.
             gpus: A line per GPU.
             waiting: Why no run is started.
+            queue: What is in a queue.
         """
         counts = {state.value: count for state, count in self._counts.items() if count}
-        counts['planned'] = max(0, counts.get('planned', 0) + self._total - sum(self._counts.values()))
+        counts['planned'] = self.planned
         return Snapshot(
             folder=self._folder,
             total=self._total,
             counts=counts,
             elapsed=now - self._begin,
-            eta=self._eta(counts['planned'], [now - begin for begin, _ in since.values()]),
+            eta=self._eta(counts['planned'] + counts.get('submitted', 0), [now - begin for begin, _ in since.values()]),
             gpus=gpus,
             running=[RunLine(name, now - begin, where) for name, (begin, where) in since.items()],
             best=self._best_shown(),
             performance_key=self._key,
             waiting=waiting,
             varying=self._varying,
+            queue=queue,
         )
 
     def _eta(self, planned: int, ages: Iterable[float]) -> float | None:

@@ -173,11 +173,13 @@ class Demand:
         alone: Its GPUs for itself.
         larger_than: GPUs with more memory in all than this, in MiB; None: any.
         alone_on_host: No other run of this search on the machine.
+        memory: MiB of host memory for its job in a queue; None: as much as every run gets.
     """
 
     alone: bool = False
     larger_than: int | None = None
     alone_on_host: bool = False
+    memory: int | None = None
 
 
 NO_DEMAND = Demand()
@@ -213,12 +215,14 @@ class Placement:
     Attributes:
         slots: In the order of preference.
         closed: The reason for each closed GPU.
-        waiting: Why the machine as a whole gives no slot, or empty.
+        waiting: Why the machine, or the queue, as a whole gives no slot, or empty.
+        is_final: Whether there will never be a slot again.
     """
 
     slots: tuple[Slot, ...] = ()
     closed: Mapping[str, str] = field(default_factory=dict)
     waiting: str = ''
+    is_final: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +257,25 @@ class GpuLine:
 
 
 @dataclass(frozen=True, slots=True)
+class QueueLine:
+    """What the live view and ``status`` show of jobs in a queue that are alike.
+
+    Attributes:
+        state: ``waiting`` (not accepted yet), ``pending`` or ``running``.
+        reason: Why they wait, in the queue's own words; empty for those that run.
+        count: How many.
+        example: Name of one of the runs, or of a job.
+        is_stuck: Whether they wait for something that will never come.
+    """
+
+    state: str
+    reason: str
+    count: int
+    example: str
+    is_stuck: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class RunLine:
     """What the live view shows of one run that is under way (seconds since its start, where)."""
 
@@ -272,6 +295,7 @@ class Snapshot:
         elapsed: Seconds since this process took the search up.
         eta: Expected seconds left, or None when there is nothing to tell it from.
         gpus: A line per GPU, empty where none is assigned.
+        queue: What is in a queue, empty where there is none.
         running: The runs that are under way.
         best: Name, parameters and performance of the best run so far, or None.
         performance_key: The keyword of that performance.
@@ -290,3 +314,4 @@ class Snapshot:
     performance_key: str | None = None
     waiting: str = ''
     varying: Sequence[str] = ()
+    queue: Sequence[QueueLine] = ()

@@ -27,7 +27,7 @@ from hpsearch.writers import Writers, this_host
 
 log = logging.getLogger('hpsearch')
 
-ONCE = ('reuse',)
+ONCE = ('reuse', 'submit_only')
 """Options that were for the first time only."""
 
 
@@ -54,6 +54,8 @@ def merged_options(info: Mapping[str, Any], args: argparse.Namespace) -> argpars
     given = vars(args)
     if 'visible_gpus' in given and 'cpu_jobs' not in given:
         stored['cpu_jobs'] = None  # it would win over the GPUs that are asked for now
+    if 'num_hours' in given and 'slurm_time' not in given:
+        stored['slurm_time'] = ''  # likewise
     return argparse.Namespace(**{**defaults, **stored, **given})
 
 

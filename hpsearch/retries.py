@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from hpsearch.oom import GPU_OOM, HOST_OOM
 from hpsearch.records import Demand
-from hpsearch.states import Attempt, State
+from hpsearch.states import CANCELLED, TIMEOUT, Attempt, State
+
+MORE_MEMORY = 1.5
+"""How much more memory the next job of a run gets when its last one ran out of it."""
 
 OOM_LIMIT = 5
 """How often a run may run out of memory and get another place, however crowded the places were."""
@@ -22,11 +26,15 @@ class RetryPolicy:
         max_attempts: Attempts that may be lost before the run counts as lost; nothing else counts.
         retries: How often a failed run is run again.
         retry_failed: Whether a run that failed, or was lost for good, gets one more attempt when a search is taken up.
+        retry_timeouts: Whether a run that its job's time limit ended is run again, ``max_attempts`` times at most.
+        retry_cancelled: Whether a run whose job somebody cancelled is run again when a search is taken up.
     """
 
     max_attempts: int = 3
     retries: int = 0
     retry_failed: bool = False
+    retry_timeouts: bool = False
+    retry_cancelled: bool = False
 
 
 def again(attempts: Sequence[Attempt], policy: RetryPolicy, *, is_taken_up: bool = False) -> str:
@@ -35,27 +43,38 @@ def again(attempts: Sequence[Attempt], policy: RetryPolicy, *, is_taken_up: bool
     Args:
         attempts: All its attempts, in order; the last has ended.
         policy: What counts.
-        is_taken_up: Whether its last attempt ended before this search was taken up; only then ``retry_failed`` matters.
+        is_taken_up: Whether its last attempt ended before this search was taken up; only then ``retry_failed`` and
+            ``retry_cancelled`` matter.
     """
     last = attempts[-1]
     if any(attempt.state is State.FINISHED for attempt in attempts):
+        return ''
+    if last.cause == CANCELLED and not (policy.retry_cancelled and is_taken_up):
         return ''
     if last.state is State.INTERRUPTED:
         return f'interrupted ({last.reason})'
     if last.state is State.LOST and _count(attempts, State.LOST) < policy.max_attempts:
         return f'lost ({last.reason})'
-    if last.state is State.FAILED and _count(attempts, State.FAILED) <= policy.retries:
+    if last.state is State.FAILED and _may_fail_again(attempts, policy):
         return f'failed ({last.reason})'
     if policy.retry_failed and is_taken_up and last.state in (State.FAILED, State.LOST):
         return f'{last.state} ({last.reason}), and --retry_failed was given'
     return ''
 
 
+def _may_fail_again(attempts: Sequence[Attempt], policy: RetryPolicy) -> bool:
+    timeouts = sum(attempt.cause == TIMEOUT for attempt in attempts)
+    if attempts[-1].cause == TIMEOUT:
+        return policy.retry_timeouts and timeouts < policy.max_attempts
+    return _count(attempts, State.FAILED) - timeouts <= policy.retries
+
+
 def demand_of(attempts: Sequence[Attempt]) -> Demand:
     """What the next attempt of a run needs, from the causes and facts of the earlier ones.
 
     Out of GPU memory once: a GPU for itself; out of it although alone there: a larger one. An attempt that *failed* for
-    want of memory was alone on the largest GPU; when it is run again all the same, it is on one like that.
+    want of memory was alone on the largest GPU; when it is run again all the same, it is on one like that. Out of host
+    memory: the machine for itself, or in a queue a job with more memory.
 
     Args:
         attempts: All its attempts, in order.
@@ -66,7 +85,19 @@ def demand_of(attempts: Sequence[Attempt]) -> Demand:
         for attempt in attempts
         if attempt.cause == GPU_OOM and attempt.state is State.INTERRUPTED and _was_alone_on_a_known_gpu(attempt.facts)
     ]
-    return Demand(GPU_OOM in causes, max(outgrown, default=None), HOST_OOM in causes)
+    in_queue = any(attempt.facts.get('in_queue') for attempt in attempts if attempt.cause == HOST_OOM)
+    alone_on_host = HOST_OOM in causes and not in_queue
+    return Demand(GPU_OOM in causes and not in_queue, max(outgrown, default=None), alone_on_host, _memory(attempts))
+
+
+def _memory(attempts: Sequence[Attempt]) -> int | None:
+    """MiB for the next job of a run whose jobs ran out of memory."""
+    facts = [attempt.facts for attempt in attempts if attempt.cause == HOST_OOM and attempt.facts.get('memory_limit')]
+    if not facts:
+        return None
+    more = math.ceil(MORE_MEMORY * max(int(fact['memory_limit']) for fact in facts))
+    most = facts[-1].get('memory_most')
+    return min(more, int(most)) if most else more
 
 
 def _was_alone_on_a_known_gpu(facts: Mapping[str, Any]) -> bool:
@@ -81,6 +112,8 @@ def had_most_room(oom: str, facts: Mapping[str, Any], earlier: Sequence[Attempt]
         facts: What the slot source tells of its room.
         earlier: The attempts of its run before it.
     """
+    if oom == HOST_OOM and facts.get('in_queue'):
+        return _why_no_more_memory(facts)
     if oom == HOST_OOM and facts.get('alone_on_host'):
         return 'alone on this machine'
     if oom == GPU_OOM and facts.get('was_alone') and facts.get('largest'):
@@ -90,6 +123,13 @@ def had_most_room(oom: str, facts: Mapping[str, Any], earlier: Sequence[Attempt]
     if oom and times > OOM_LIMIT:
         return f'{times} times, wherever it was run'
     return ''
+
+
+def _why_no_more_memory(facts: Mapping[str, Any]) -> str:
+    limit, most = facts.get('memory_limit'), facts.get('memory_most')
+    if not limit:
+        return 'and how much its job has is not told here, so it cannot be given more'
+    return f'with {limit} MiB, the most it may have' if most and limit >= most else ''
 
 
 def _count(attempts: Sequence[Attempt], state: State) -> int:

@@ -6,8 +6,9 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import FrameType
 
 from hpsearch.folder import SearchFolder
@@ -20,8 +21,8 @@ log = logging.getLogger('hpsearch')
 
 
 @contextmanager
-def own_journal(folder: SearchFolder, host: Host) -> Iterator[Journal]:
-    """The journal of this process, closed at the end."""
+def own_journal(folder: SearchFolder, host: Host, job: Mapping[str, str] | None = None) -> Iterator[Journal]:
+    """The journal of this process, closed at the end; ``job`` is the queue job it runs in."""
     pid = os.getpid()
     writer = writer_name(host.name, pid, time.time(), os.urandom(2).hex())
     header = {
@@ -30,6 +31,7 @@ def own_journal(folder: SearchFolder, host: Host) -> Iterator[Journal]:
         'ticks': start_ticks(pid),
         'user': user_name(os.getuid()),
         'at': round(time.time(), 3),
+        **({'job': job} if job else {}),
     }
     journal = Journal(folder, writer, header)
     try:
@@ -39,13 +41,34 @@ def own_journal(folder: SearchFolder, host: Host) -> Iterator[Journal]:
         journal.close()
 
 
+@dataclass
+class Wishes:
+    """What signals asked of this process.
+
+    Attributes:
+        stops: How often a stop was asked for.
+        leaves: Whether to leave while jobs go on in a queue.
+    """
+
+    stops: int = 0
+    leaves: bool = False
+
+
 @contextmanager
-def stop_signals(asked: int = 0) -> Iterator[Callable[[], int]]:
-    """Counts Ctrl-C and TERM, from ``asked`` on; losing the terminal (HUP) changes nothing."""
+def stop_signals(asked: int = 0, *, term_leaves: bool = False) -> Iterator[Wishes]:
+    """Counts Ctrl-C and TERM, from ``asked`` on; losing the terminal (HUP) changes nothing.
+
+    Args:
+        asked: How many stops were asked for already.
+        term_leaves: TERM, which a queue or a host that goes down sends, only ends this process, not its jobs.
+    """
+    wishes = Wishes(asked)
 
     def count(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        asked += 1
+        if term_leaves and number == signal.SIGTERM:
+            wishes.leaves = True
+        else:
+            wishes.stops += 1
 
     earlier = {
         number: signal.signal(number, handler)
@@ -56,7 +79,7 @@ def stop_signals(asked: int = 0) -> Iterator[Callable[[], int]]:
         )
     }
     try:
-        yield lambda: asked
+        yield wishes
     finally:
         for number, handler in earlier.items():
             signal.signal(number, handler)

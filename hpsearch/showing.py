@@ -1,32 +1,26 @@
-"""The texts of ``hpsearch plan``, ``status`` and ``templates``, and of the end of a search, as lines to be printed."""
+"""The texts of ``hpsearch plan``, ``logs`` and ``templates``, and of the end of a search, as lines to be printed."""
 
 from __future__ import annotations
 
 import json
 import os
-import time
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from hpsearch import attempt as attempts
 from hpsearch.command import shell_line
-from hpsearch.conduct import Conducted
-from hpsearch.config import from_plain
 from hpsearch.errors import HpsearchError, SearchFolderError
 from hpsearch.folder import SearchFolder
-from hpsearch.journal import JournalReader, open_journals
 from hpsearch.outcome import FAILURE_LINES
-from hpsearch.preparation import Prepared
-from hpsearch.process import boot_id, is_alive
-from hpsearch.provenance import code_changes
-from hpsearch.records import Configuration, GpuLine, Params, RunLine, Snapshot
+from hpsearch.records import Configuration, Params
 from hpsearch.results import cell, performance_number
-from hpsearch.states import ACTIVE, Attempt, SearchState, State
-from hpsearch.takeover import Relation
-from hpsearch.texts import duration, status_json, status_text
-from hpsearch.writers import host_of, relation, this_host
+from hpsearch.states import Attempt, SearchState, State
+from hpsearch.texts import counts_text
+
+if TYPE_CHECKING:
+    from hpsearch.conduct import Conducted
+    from hpsearch.preparation import Prepared
 
 Failure = tuple[int, str, str]
 """How many, the last lines of the first one's stderr, its run."""
@@ -53,120 +47,7 @@ def plan_lines(prepared: Prepared, *, only_commands: bool) -> Iterator[str]:
     yield from plan.commands()
 
 
-# status
-
-
-def status_lines(folder: SearchFolder, *, as_json: bool) -> Iterator[str]:
-    """How a search stands, from its folder."""
-    info = folder.read_info()
-    state, reader = open_journals(folder)
-    configuration = from_plain(info['configuration']['attributes'])
-    for name in info.get('withdrawn', ()):
-        state.runs.pop(name, None)
-    total = folder.count_runs() - len(info.get('withdrawn', ()))
-    snapshot = snapshot_of(folder, total, state, configuration, reader, time.time())
-    failures = failure_groups(folder, state)
-    if as_json:
-        yield json.dumps(status_json(snapshot, failures), indent=2)
-    else:
-        yield status_text(snapshot, failures).rstrip('\n')
-        yield from (f'  note: {text}' for text in silent_hosts(folder, state, reader, time.time()))
-        if changes := code_changes(state.codes(), state.diffs):
-            yield f'  warning: {changes}'
-        yield from (f'note: {odd}' for odd in [*reader.odd, *state.odd][:5])
-
-
-def snapshot_of(
-    folder: SearchFolder,
-    total: int,
-    state: SearchState,
-    configuration: Configuration,
-    reader: JournalReader,
-    now: float,
-) -> Snapshot:
-    """A search as its folder tells it.
-
-    Args:
-        total: Number of runs that are wanted.
-        now: Seconds since 1970.
-    """
-    counts = Counter(history.state.value for history in state.runs.values())
-    counts['planned'] += total - len(state.runs)
-    running = [attempt for attempt in _latest(state) if attempt.state in ACTIVE]
-    alive = [news for writer, news in _last_news(folder).items() if _is_at_work(reader.headers.get(writer, {}))]
-    begin = min((float(header['at']) for header in reader.headers.values() if 'at' in header), default=now)
-    return Snapshot(
-        folder=str(folder.path),
-        total=total,
-        counts=dict(counts),
-        elapsed=max(0.0, now - begin),
-        gpus=[GpuLine(**line) for news in alive for line in news.get('gpus', ())],
-        running=[
-            RunLine(each.run, max(0.0, now - (each.claimed_at or now)), _where(each, reader.headers))
-            for each in running
-        ],
-        best=best_run(folder, state, configuration),
-        performance_key=configuration.performance_key,
-        waiting='; '.join(filter(None, (str(news.get('waiting', '')) for news in alive)))
-        or _nobody(alive, running, counts),
-    )
-
-
-def _latest(state: SearchState) -> Iterator[Attempt]:
-    return (last for history in state.runs.values() if (last := history.last) is not None)
-
-
-def _run_line(attempt: Attempt, headers: Mapping[str, Mapping[str, Any]], now: float) -> RunLine:
-    return RunLine(attempt.run, max(0.0, now - (attempt.claimed_at or now)), _where(attempt, headers))
-
-
-def _where(attempt: Attempt, headers: Mapping[str, Mapping[str, Any]]) -> str:
-    header = headers.get(attempt.owner, {})
-    host = header.get('host', '') if relation(host_of(header), this_host()) is not Relation.SAME else ''
-    parts = [f'GPU {",".join(attempt.gpus)}' if attempt.gpus else '', f'on {host}' if host else '']
-    return ' '.join(filter(None, parts))
-
-
-def silent_hosts(folder: SearchFolder, state: SearchState, reader: JournalReader, now: float) -> Iterator[str]:
-    """For each other host with runs under way: when its hpsearch last showed life; from here they cannot be asked.
-
-    Args:
-        now: Seconds since 1970.
-    """
-    runs = Counter(attempt.owner for attempt in _latest(state) if attempt.state in ACTIVE)
-    for writer, count in sorted(runs.items()):
-        header = reader.headers.get(writer, {})
-        if relation(host_of(header), this_host()) is not Relation.OTHER:
-            continue
-        try:
-            ago = f'{duration(max(0.0, now - os.stat(folder.journal_dir / f"{writer}.alive").st_mtime))} ago'
-        except OSError:
-            ago = 'never'
-        yield (
-            f'{count} of the running are on {header.get("host", "a host without a name")}, which cannot be asked from '
-            f'here; its hpsearch last showed life {ago}. If it is dead: hpsearch resume --host_is_dead=HOST'
-        )
-
-
-def _nobody(alive: list[Any], running: list[Attempt], counts: Counter[str]) -> str:
-    if alive or not (running or counts['planned']):
-        return ''
-    return 'no hpsearch works on it on this machine (hpsearch resume goes on with it)'
-
-
-def _is_at_work(header: Any) -> bool:
-    return bool(header) and header.get('boot') == boot_id() and is_alive(header.get('pid', 0), header.get('ticks', ''))
-
-
-def _last_news(folder: SearchFolder) -> dict[str, dict[str, Any]]:
-    """Writer to what it told last."""
-    news = {}
-    for path in sorted(folder.journal_dir.glob('*.alive')):
-        try:
-            news[path.stem] = json.loads(path.read_text(encoding='utf-8'))
-        except (OSError, ValueError):
-            continue
-    return news
+# what a search has come to
 
 
 def best_run(folder: SearchFolder, state: SearchState, configuration: Configuration) -> tuple[str, Params, str] | None:
@@ -244,7 +125,7 @@ def best_columns(conducted: Conducted) -> tuple[list[str], list[list[str]]]:
 def ending_lines(conducted: Conducted) -> Iterator[str]:
     """What is said at the end of a search."""
     counts = conducted.counts
-    shown = ', '.join(f'{count} {state}' for state, count in sorted(counts.items()) if count)
+    shown = counts_text({state: count for state, count in sorted(counts.items()) if count})
     if conducted.outcome.failed_fast:
         yield from _failed_fast_lines(conducted)
     elif counts['failed']:
@@ -254,8 +135,30 @@ def ending_lines(conducted: Conducted) -> Iterator[str]:
             f'{len(conducted.outcome.unknown)} runs may still be under way on hosts that cannot be asked; '
             f'hpsearch status {conducted.folder.path} names them. When one is dead: hpsearch resume --host_is_dead=HOST'
         )
+    if conducted.cancelled:
+        yield (
+            f'{conducted.cancelled} runs were cancelled in the queue by somebody and are not run again unless asked: '
+            'hpsearch resume --retry_cancelled'
+        )
+    if conducted.outcome.left is not None:
+        yield from _left_lines(conducted)
     yield f'{shown} of {conducted.total} runs'
     yield f'Results: {conducted.results.path}'
+
+
+def _left_lines(conducted: Conducted) -> Iterator[str]:
+    if any(submission.pilots for submission in conducted.state.submissions.values()):
+        yield (
+            'The jobs in the queue work on the search by themselves; '
+            f'hpsearch status {conducted.folder.path} tells how far they are, '
+            'hpsearch resume submits more of them where they are not enough.'
+        )
+        return
+    yield (
+        f'The jobs in the queue go on without hpsearch: {conducted.outcome.left} runs, {conducted.waiting} '
+        f'remain to be submitted. hpsearch resume {conducted.folder.path} takes in results and goes on; so does '
+        'hpsearch status, without going on.'
+    )
 
 
 def _failed_fast_lines(conducted: Conducted) -> Iterator[str]:
@@ -314,6 +217,9 @@ def _names_in(folder: str) -> list[str]:
 
 # templates
 
+PROFILES = 'site_'
+"""How the names of templates begin that are profiles, not configurations."""
+
 
 def templates_folder() -> Path:
     """The configurations to start from: beside the installed package, or in a checkout.
@@ -333,7 +239,7 @@ def template_lines(name: str) -> Iterable[str]:
     folder = templates_folder()
     names = sorted(path.name for path in folder.iterdir() if path.suffix in ('.py', '.yaml') and path.name[0] != '_')
     if not name:
-        return names
+        return [f'{each} (a profile, for --profile)' if each.startswith(PROFILES) else each for each in names]
     if name not in names:
         raise HpsearchError(f'There is no template {name!r}; there are: {", ".join(names)}.')
     return (folder / name).read_text(encoding='utf-8').splitlines()

@@ -48,6 +48,12 @@ class State(str, Enum):
 END_ORDER = (State.LOST, State.INTERRUPTED, State.STOPPED, State.FAILED, State.FINISHED)
 """The ends of an attempt; of two reports of one end the later in this order holds (evidence beats its absence)."""
 
+TIMEOUT = 'timeout'
+"""Cause of an end: the time limit of its job."""
+
+CANCELLED = 'cancelled'
+"""Cause of an end: somebody cancelled its job."""
+
 ENDED = frozenset(END_ORDER)
 ACTIVE = frozenset((State.CLAIMED, State.SUBMITTED, State.RUNNING, State.UNKNOWN))
 
@@ -56,8 +62,8 @@ TRANSITIONS: Mapping[tuple[State, str], frozenset[State]] = {
     (State.CLAIMED, 'submitted'): frozenset((State.SUBMITTED,)),
     (State.CLAIMED, 'running'): frozenset((State.RUNNING,)),
     (State.SUBMITTED, 'running'): frozenset((State.RUNNING,)),
-    (State.CLAIMED, 'adopted'): frozenset((State.RUNNING,)),
-    (State.SUBMITTED, 'adopted'): frozenset((State.RUNNING,)),
+    (State.CLAIMED, 'adopted'): frozenset((State.RUNNING, State.SUBMITTED)),
+    (State.SUBMITTED, 'adopted'): frozenset((State.RUNNING, State.SUBMITTED)),
     (State.RUNNING, 'adopted'): frozenset((State.RUNNING,)),
     (State.CLAIMED, 'ended'): ENDED,
     (State.SUBMITTED, 'ended'): ENDED,
@@ -108,6 +114,7 @@ class Attempt:
         summary_before: What told the summary file apart that was there before it started, or None.
         exclusive: Whether it was given its GPUs for itself.
         alone_on_host: Whether it was given its machine for itself.
+        memory: MiB its job in a queue was given, where that is not the usual.
         oom_kills: The kernel's count of processes killed for want of memory when it began, or None.
         code_id: Tells the code it was run with, where that was known when it started.
         facts: What placement learned of its end (how much room it had), for a next attempt.
@@ -134,6 +141,7 @@ class Attempt:
     summary_before: Sequence[int] | None = None
     exclusive: bool = False
     alone_on_host: bool = False
+    memory: int | None = None
     oom_kills: int | None = None
     code_id: str = ''
     facts: Mapping[str, Any] = field(default_factory=dict)
@@ -151,20 +159,20 @@ class Attempt:
                 self._move_owner(kind, target)
             self._end(writer, target, event)
             return
-        target = _TARGETS[kind]
+        target = State.SUBMITTED if event.get('queued') else _TARGETS[kind]
         if kind in ('claimed', 'adopted'):
-            self._own(writer, kind, event.get('generation', 0))
+            self._own(writer, kind, target, event.get('generation', 0))
         elif writer == self.owner:
             self._move_owner(kind, target)
         if _RANK[target] > _RANK[self.state]:
             self.state = target
         self._note(kind, event)
 
-    def _own(self, writer: str, kind: str, generation: int) -> None:
+    def _own(self, writer: str, kind: str, target: State, generation: int) -> None:
         if writer == self.owner and generation == self.generation:
-            self._move_owner(kind, _TARGETS[kind])
+            self._move_owner(kind, target)
         if generation > self.generation or (generation == self.generation and writer < self.owner):
-            self.owner, self.generation, self.owner_state = writer, generation, _TARGETS[kind]
+            self.owner, self.generation, self.owner_state = writer, generation, target
 
     def _move_owner(self, kind: str, target: State) -> None:
         if target not in TRANSITIONS.get((self.owner_state, kind), ()):
@@ -191,10 +199,34 @@ class Attempt:
             self.summary_before = event.get('summary_before')
             self.exclusive = event.get('exclusive', False)
             self.alone_on_host = event.get('alone_on_host', False)
+            self.memory = event.get('memory')
             self.oom_kills = event.get('oom_kills')
             self.code_id = event.get('code_id', '')
         elif kind in ('submitted', 'running'):
             self.handle = event.get('handle', self.handle)
+
+
+@dataclass(slots=True)
+class Submission:
+    """One array of jobs that was, or was about to be, submitted.
+
+    Attributes:
+        name: Of its job.
+        queue: ``slurm`` or ``lsf``.
+        writer: Who submitted it.
+        at: When, in seconds since 1970 by the writer's clock.
+        throttle: Jobs of it at a time.
+        pilots: Number of its jobs that work on the search by themselves; 0: each is an attempt.
+        job: Its id; empty while none is known.
+    """
+
+    name: str
+    queue: str
+    writer: str
+    at: float
+    throttle: int
+    pilots: int = 0
+    job: str = ''
 
 
 @dataclass(slots=True)
@@ -243,6 +275,7 @@ class SearchState:
         odd: What replay could not make sense of, in words.
         first_codes: Writer to the code it found first, for attempts that started before it was known.
         diffs: Code id to the file with its changes, relative to the search folder.
+        submissions: Name to submission, for every array of jobs.
     """
 
     def __init__(self) -> None:
@@ -250,6 +283,7 @@ class SearchState:
         self.odd: list[str] = []
         self.first_codes: dict[str, str] = {}
         self.diffs: dict[str, str] = {}
+        self.submissions: dict[str, Submission] = {}
 
     def fold(self, writer: str, event: Event) -> None:
         """Take in one event; events that concern no attempt change nothing here.
@@ -258,7 +292,7 @@ class SearchState:
             IllegalMove: With the history of that run.
         """
         if event['event'] not in _ATTEMPT_EVENTS:
-            self._note_code(writer, event)
+            self._note(writer, event)
             return
         name, number = event['run'], event['attempt']
         history = self.runs.get(name)
@@ -272,9 +306,28 @@ class SearchState:
         except IllegalMove as error:
             raise IllegalMove(f'{error}. Its history: {history.tell()}.') from None
 
+    def _note(self, writer: str, event: Event) -> None:
+        match event['event']:
+            case 'provenance':
+                self._note_code(writer, event)
+            case 'submitting':
+                self._note_submission(writer, event)
+            case 'accepted' if event['submission'] in self.submissions:
+                self.submissions[event['submission']].job = event['job']
+
+    def _note_submission(self, writer: str, event: Event) -> None:
+        name, queue = event['submission'], event['queue']
+        self.submissions[name] = Submission(
+            name, queue, writer, event.get('at', 0.0), event.get('throttle', 1), event.get('pilots', 0)
+        )
+        for index, (run, number) in enumerate(event.get('attempts', ()), start=1):
+            attempt = self.attempt_of(run, number)
+            if attempt is not None:
+                attempt.handle = {'queue': queue, 'submission': name, 'index': index}
+
     def _note_code(self, writer: str, event: Event) -> None:
         code = event.get('code')
-        if event['event'] == 'provenance' and code:
+        if code:
             self.first_codes.setdefault(writer, code)
             if event.get('diff'):
                 self.diffs[code] = event['diff']

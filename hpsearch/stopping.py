@@ -73,9 +73,18 @@ def _tell_asked(here: list[str], elsewhere: list[str]) -> Iterator[str]:
         yield f'asked {writer}, on another host, to stop: if it is alive, it will'
 
 
+def _may_have_pilots(state: SearchState, options: argparse.Namespace) -> bool:
+    """Whether jobs that work on the search by themselves may wait in a queue."""
+    return bool(options.run_cluster) and any(submission.pilots for submission in state.submissions.values())
+
+
 def _end_here(folder: SearchFolder, state: SearchState, options: argparse.Namespace, drain: bool) -> Iterator[str]:
     active = [name for name, history in state.runs.items() if history.state in ACTIVE]
-    if not active:
+    if not active and _may_have_pilots(state, options) and not drain:
+        yield 'no hpsearch works on it: cancelling the jobs that would'
+        end_runs(folder, options)
+        yield 'stopped'
+    elif not active:
         yield 'nothing runs, and no hpsearch works on it'
     elif drain:
         yield f'no hpsearch works on it: the {len(active)} runs that are under way end by themselves'

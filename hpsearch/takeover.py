@@ -26,6 +26,8 @@ class Relation(Enum):
     """The same machine before a reboot: none of its processes lives."""
     DECLARED_DEAD = 'declared dead'
     """The user said so."""
+    JOB_ENDED = 'job ended'
+    """It was a job of a queue system, which says that the job has ended."""
     OTHER = 'other'
     """Its processes cannot be asked from here."""
 
@@ -38,7 +40,7 @@ class Action(Enum):
     TAKE_END = 'take the end'
     """It ended and left a record."""
     ADOPT = 'adopt'
-    """It runs on this host: watch it in place of its writer."""
+    """It runs on this host, or is in a queue we can ask: watch it in place of its writer."""
     FENCE = 'fence'
     """It was not started: make sure it never will be, then plan the run again."""
     LOST = 'lost'
@@ -57,11 +59,15 @@ class Evidence:
         has_record: Whether its exit record is whole.
         is_started: Whether its start fence was passed.
         is_running: Whether its process runs; meaningful on the same host only, looked at before the record.
+        is_in_queue: Whether it is, or was, a job of a queue system, which any host may ask.
+        can_be_asked: Whether we can ask that queue system.
     """
 
     has_record: bool
     is_started: bool
     is_running: bool
+    is_in_queue: bool = False
+    can_be_asked: bool = False
 
 
 def decide(life: Life, relation: Relation, evidence: Evidence) -> Action:
@@ -74,6 +80,8 @@ def decide(life: Life, relation: Relation, evidence: Evidence) -> Action:
     """
     if life is Life.ALIVE:
         return Action.LEAVE
+    if evidence.is_in_queue:
+        return _of_a_queue(evidence)
     if evidence.has_record:
         return Action.TAKE_END
     if not evidence.is_started:
@@ -81,7 +89,14 @@ def decide(life: Life, relation: Relation, evidence: Evidence) -> Action:
     match relation:
         case Relation.SAME:
             return Action.ADOPT if evidence.is_running else Action.LOST
-        case Relation.REBOOTED | Relation.DECLARED_DEAD:
+        case Relation.REBOOTED | Relation.DECLARED_DEAD | Relation.JOB_ENDED:
             return Action.INTERRUPTED
         case Relation.OTHER:
             return Action.UNKNOWN
+
+
+def _of_a_queue(evidence: Evidence) -> Action:
+    """Its backend weighs what it left against what the queue says; where it cannot be asked, only a record counts."""
+    if evidence.can_be_asked:
+        return Action.ADOPT
+    return Action.TAKE_END if evidence.has_record else Action.UNKNOWN

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from hpsearch.records import GpuLine, Params, RunLine, Snapshot
+from hpsearch.records import GpuLine, Params, QueueLine, RunLine, Snapshot
 from hpsearch.script_output import SEQUENCE
 
 ORDER = (
@@ -16,9 +16,18 @@ ORDER = (
 DONE = ('finished', 'failed', 'stopped')
 UNDER_WAY = ('running', 'submitted', 'claimed')
 
+QUEUE_ORDER = ('running', 'pending', 'waiting', 'ended')
+QUEUE_PARTS = 8
+"""Kinds of jobs that are told apart in one line; the rest are counted together."""
+
+RUNNING_LINES = 25
+"""Runs under way that ``status`` names one by one."""
+
 FEW_RUNS = 30
 SECONDS_BETWEEN_LINES = 30.0
 SECONDS_BEFORE_STALL_LINE = 5.0
+
+_IN_WORDS = {'submitted': 'in the queue'}
 
 _UNPRINTABLE = re.compile(r'[\x00-\x1f\x7f-\x9f]')
 
@@ -82,7 +91,9 @@ def progress_line(snapshot: Snapshot) -> str:
         parts.append(f'best {performance(snapshot)} ({snapshot.best[0]})')
     if snapshot.waiting:
         parts.append(f'waiting: {snapshot.waiting}')
-    return printable('; '.join(parts))
+    if snapshot.queue:
+        parts.append(f'queue: {", ".join(queue_texts(snapshot.queue))}')
+    return printable('; '.join([*parts, *stuck_texts(snapshot.queue)]))
 
 
 def gpu_line(gpu: GpuLine, width: int | None = None) -> str:
@@ -123,8 +134,11 @@ def status_text(snapshot: Snapshot, failures: Sequence[tuple[int, str, str]] = (
         lines.append(f'  best: {best_text(snapshot)}')
     if snapshot.waiting:
         lines.append(f'  waiting: {printable(snapshot.waiting)}')
+    if snapshot.queue:
+        lines.append(f'  queue: {", ".join(queue_texts(snapshot.queue))}')
+    lines += [f'  stuck: {text}' for text in stuck_texts(snapshot.queue)]
     lines += [f'  {gpu_line(gpu)}' for gpu in snapshot.gpus]
-    lines += [f'  running: {line}' for line in running_texts(snapshot.running)]
+    lines += [f'  running: {line}' for line in _few_running(snapshot.running)]
     lines += [line for group in failures for line in _failure_lines(snapshot.folder, *group)]
     return '\n'.join(lines) + '\n'
 
@@ -144,6 +158,7 @@ def status_json(snapshot: Snapshot, failures: Sequence[tuple[int, str, str]] = (
     facts['counts'] = full_counts(snapshot)
     facts['gpus'] = [dataclasses.asdict(gpu) for gpu in snapshot.gpus]
     facts['running'] = [dataclasses.asdict(run) for run in snapshot.running]
+    facts['queue'] = [dataclasses.asdict(line) for line in snapshot.queue]
     facts['best'] = None if best is None else {'run': best[0], 'params': best[1], 'performance': best[2]}
     facts['failures'] = [{'count': count, 'stderr': text, 'example': run} for count, text, run in failures]
     plain = _plain(facts)
@@ -163,6 +178,8 @@ def worth_a_line(previous: Snapshot | None, current: Snapshot, seconds_since: fl
         return True
     if _stalled(current) and not _stalled(previous):
         return seconds_since >= SECONDS_BEFORE_STALL_LINE
+    if _stuck(current) > _stuck(previous):
+        return True
     if done(current) == done(previous) and _odd(current) == _odd(previous):
         return False
     first_failure = bool(current.counts.get('failed')) and not previous.counts.get('failed')
@@ -192,7 +209,52 @@ def bar_cells(counts: Mapping[str, int], total: int, width: int) -> list[tuple[s
 
 
 def _counts_text(snapshot: Snapshot) -> str:
-    return ', '.join(f'{number} {state}' for state, number in full_counts(snapshot).items())
+    return counts_text(full_counts(snapshot))
+
+
+def counts_text(counts: Mapping[str, int]) -> str:
+    """Numbers of runs by their state: ``45 finished, 8 running, 64 in the queue``."""
+    return ', '.join(f'{number} {state_text(state)}' for state, number in counts.items())
+
+
+def state_text(state: str) -> str:
+    """The state of a run, in words for people."""
+    return _IN_WORDS.get(state, state)
+
+
+def merged_queue(lines: Iterable[QueueLine]) -> list[QueueLine]:
+    """Jobs that are alike counted together, in the order they are shown: those that run, then the most first."""
+    merged: dict[tuple[str, str, bool], QueueLine] = {}
+    for line in lines:
+        reason = '' if line.reason == 'None' else line.reason
+        key = (line.state, reason, line.is_stuck)
+        count = line.count + (merged[key].count if key in merged else 0)
+        example = merged[key].example if key in merged else line.example
+        merged[key] = QueueLine(line.state, reason, count, example, line.is_stuck)
+    places = {state: place for place, state in enumerate(QUEUE_ORDER)}
+    return sorted(merged.values(), key=lambda line: (places.get(line.state, len(places)), -line.count, line.reason))
+
+
+def queue_texts(lines: Iterable[QueueLine]) -> list[str]:
+    """What is in a queue: ``25 running``, ``950 pending (JobArrayTaskLimit)``."""
+    ordered = merged_queue(lines)
+    shown = ordered if len(ordered) <= QUEUE_PARTS else ordered[: QUEUE_PARTS - 1]
+    texts = [f'{line.count} {line.state}' + (f' ({line.reason})' if line.reason else '') for line in shown]
+    others = sum(line.count for line in ordered[len(shown) :])
+    return [printable(text) for text in texts] + ([f'{others} others'] if others else [])
+
+
+def stuck_texts(lines: Iterable[QueueLine]) -> list[str]:
+    """A sentence for each reason why some of the jobs will never start."""
+    stuck = (line for line in merged_queue(lines) if line.is_stuck)
+    return [
+        printable(f'{_example_and_more(line)} will never start: {line.reason or "the queue does not say why"}')
+        for line in stuck
+    ]
+
+
+def _example_and_more(line: QueueLine) -> str:
+    return line.example if line.count == 1 else f'{line.example} and {line.count - 1} more'
 
 
 def time_text(snapshot: Snapshot) -> str:
@@ -250,6 +312,13 @@ def running_texts(runs: Sequence[RunLine]) -> list[str]:
     return [printable(f'{run.name:<{longest}}  {duration(run.seconds):>11}  {run.where}').rstrip() for run in runs]
 
 
+def _few_running(runs: Sequence[RunLine]) -> list[str]:
+    """As many as fit on a screen; the number of the rest."""
+    shown = runs if len(runs) <= RUNNING_LINES else runs[: RUNNING_LINES - 1]
+    more = len(runs) - len(shown)
+    return running_texts(shown) + ([f'and {more} more'] if more else [])
+
+
 def _failure_lines(folder: str, count: int, stderr: str, run: str) -> list[str]:
     runs = 'run' if count == 1 else 'runs'
     head = f'{count} {runs} failed like this, see: hpsearch logs {folder} {run}'
@@ -272,3 +341,7 @@ def _stalled(snapshot: Snapshot) -> bool:
 
 def _odd(snapshot: Snapshot) -> int:
     return sum(snapshot.counts.get(state, 0) for state in ('lost', 'interrupted', 'unknown'))
+
+
+def _stuck(snapshot: Snapshot) -> int:
+    return sum(line.count for line in snapshot.queue if line.is_stuck)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -108,10 +108,19 @@ class Writers:
         folder: The search.
         ours: This host.
         declared_dead: Names of hosts that the user said are dead.
+        job_has_ended: Says of a job (``queue``, ``id``) whether its queue system knows that it ended.
     """
 
-    def __init__(self, folder: SearchFolder, ours: Host, declared_dead: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        folder: SearchFolder,
+        ours: Host,
+        declared_dead: Collection[str] = (),
+        job_has_ended: Callable[[Mapping[str, str]], bool] = lambda job: False,
+    ) -> None:
         self._folder = folder
+        self._job_has_ended = job_has_ended
+        self._ended_jobs: set[str] = set()
         self._ours = ours
         self._declared_dead = frozenset(declared_dead)
         self._counters: dict[str, _Counter] = {}
@@ -119,6 +128,8 @@ class Writers:
 
     def relation(self, header: Mapping[str, Any]) -> Relation:
         """How the host of a writer relates to ours."""
+        if str(header.get('writer', '')) in self._ended_jobs:
+            return Relation.JOB_ENDED
         return relation(host_of(header), self._ours, self._declared_dead)
 
     def not_dead(
@@ -151,6 +162,10 @@ class Writers:
             self._dead.add(writer)
             return Life.DEAD
         is_stale = self._look(writer, now)
+        if is_stale and 'job' in header and self._job_has_ended(header['job']):
+            self._ended_jobs.add(writer)
+            self._dead.add(writer)
+            return Life.DEAD
         return Life.STALE if is_stale and may_judge else Life.ALIVE
 
     def _is_surely_dead(self, header: Mapping[str, Any]) -> bool:

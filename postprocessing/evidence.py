@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hpsearch.outcome import judge
 from hpsearch.records import Summary
@@ -17,11 +17,19 @@ class Traces:
         code: Raw exit status of its exit record, or None when there is no whole record.
         was_started: Whether it passed the start fence.
         is_alive: Whether its process still runs; None when that cannot be told from here.
+        is_queued: Whether it is a job in a queue, which is not asked here.
+        is_over: Whether it surely runs no more, though it left no exit record.
+        cause: What ended it from outside, in one word, or empty.
+        detail: The same in words, as far as the word does not say it.
     """
 
     code: int | None = None
     was_started: bool = False
     is_alive: bool | None = None
+    is_queued: bool = False
+    is_over: bool = False
+    cause: str = ''
+    detail: str = ''
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +41,9 @@ class Finding:
     is_open: bool = False
 
 
-def find(attempt: Attempt, traces: Traces, summary: Summary, wants_summary: bool) -> Finding:
+def find(
+    attempt: Attempt, traces: Traces, summary: Summary, wants_summary: bool, *, resumable: bool = False
+) -> Finding:
     """Settles the state of a run from its deciding attempt.
 
     Args:
@@ -41,18 +51,21 @@ def find(attempt: Attempt, traces: Traces, summary: Summary, wants_summary: bool
         traces: What else there is of it.
         summary: What its output folder holds now.
         wants_summary: Whether the configuration names a summary file, so that it decides about success.
+        resumable: Whether the script goes on where it stopped, so that a time limit only interrupts it.
     """
     if attempt.state in ENDED:
         return _find_ended(attempt, bool(summary.finished) and wants_summary)
-    if traces.code is not None:
-        return _judged(traces.code, 'the end of the run is not in the journal', summary, wants_summary)
+    if traces.code is not None or traces.is_over:
+        why = '; '.join(filter(None, (traces.detail, 'the end of the run is not in the journal')))
+        return _judged(replace(traces, detail=why), summary, wants_summary, resumable)
     if not traces.was_started:
-        return Finding(attempt.state, 'it was taken but there is no sign of its start', is_open=True)
+        where = 'it waits in the queue' if traces.is_queued else 'it was taken but there is no sign of its start'
+        return Finding(attempt.state, where, is_open=True)
     if traces.is_alive:
         return Finding(State.RUNNING, 'it still runs', is_open=True)
     if traces.is_alive is None:
-        return _find_out_of_sight(summary, wants_summary)
-    return _judged(None, 'its process is gone', summary, wants_summary)
+        return _find_out_of_sight(summary, wants_summary, traces.is_queued)
+    return _judged(replace(traces, detail='its process is gone'), summary, wants_summary, resumable)
 
 
 def find_without_journal(has_output: bool, summary: Summary) -> Finding:
@@ -71,12 +84,14 @@ def _find_ended(attempt: Attempt, says_finished: bool) -> Finding:
     return Finding(attempt.state, attempt.reason)
 
 
-def _find_out_of_sight(summary: Summary, wants_summary: bool) -> Finding:
+def _find_out_of_sight(summary: Summary, wants_summary: bool, is_queued: bool) -> Finding:
     if summary.finished and wants_summary:
         return Finding(State.FINISHED, 'its summary says so, there is no exit record', is_open=True)
+    if is_queued:
+        return Finding(State.RUNNING, 'its job began and left no exit record yet', is_open=True)
     return Finding(State.UNKNOWN, 'there is no exit record, and its host cannot be asked from here', is_open=True)
 
 
-def _judged(code: int | None, detail: str, summary: Summary, wants_summary: bool) -> Finding:
-    verdict = judge(code, '', detail, summary, wants_summary=wants_summary)
+def _judged(traces: Traces, summary: Summary, wants_summary: bool, resumable: bool) -> Finding:
+    verdict = judge(traces.code, traces.cause, traces.detail, summary, wants_summary=wants_summary, resumable=resumable)
     return Finding(verdict.state, verdict.reason)

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from hpsearch.attempt import exit_code, marks
+from hpsearch.attempt import duration, marks
+from hpsearch.evidence import cause_of, is_queued, read_traces
 from hpsearch.folder import SearchFolder
 from hpsearch.journal import open_journals
 from hpsearch.process import marked_processes
@@ -66,18 +67,26 @@ def _gather_run(
 ) -> Gathered:
     output = find_output(folder.path, run.name)
     attempt = history.deciding if history else None
+    # Before the summary, which is written before the run ends.
+    traces = _traces(folder, attempt, asks) if attempt and attempt.state not in ENDED else Traces()
     summary = _summary(output, configuration, run, attempt)
-    finding = _find(folder, configuration, attempt, output, summary, asks)
+    finding = _find(configuration, attempt, traces, output, summary)
     return Gathered(
         run=run,
         output=output,
         state=finding.state,
         reason=finding.reason,
         summary=summary,
-        seconds=attempt.seconds if attempt else None,
+        seconds=_seconds(folder, attempt, traces),
         is_open=finding.is_open,
         was_started=finding.state in _ENDED_ITSELF or output.is_dir() or _was_started(folder, history),
     )
+
+
+def _seconds(folder: SearchFolder, attempt: Attempt | None, traces: Traces) -> float | None:
+    if attempt is None or attempt.seconds is not None or traces.code is None:
+        return attempt.seconds if attempt else None
+    return duration(folder.attempt(attempt.run, attempt.number))
 
 
 def _summary(output: Path, configuration: Configuration, run: Run, attempt: Attempt | None) -> Summary:
@@ -91,23 +100,24 @@ def _summary(output: Path, configuration: Configuration, run: Run, attempt: Atte
 
 
 def _find(
-    folder: SearchFolder,
-    configuration: Configuration,
-    attempt: Attempt | None,
-    output: Path,
-    summary: Summary,
-    asks: AsksProcess,
+    configuration: Configuration, attempt: Attempt | None, traces: Traces, output: Path, summary: Summary
 ) -> Finding:
     if attempt is None:
         return find_without_journal(output.is_dir(), summary)
-    traces = Traces() if attempt.state in ENDED else _traces(folder, attempt, asks)
-    return find(attempt, traces, summary, wants_summary=configuration.summary_filename is not None)
+    wants_summary = configuration.summary_filename is not None
+    return find(attempt, traces, summary, wants_summary, resumable=configuration.resumable)
 
 
 def _traces(folder: SearchFolder, attempt: Attempt, asks: AsksProcess) -> Traces:
     paths = folder.attempt(attempt.run, attempt.number)
     was_started = Path(paths.started).exists()
-    return Traces(exit_code(paths), was_started, asks(attempt) if was_started else None)
+    if not is_queued(attempt):
+        # The process is looked for before the record: it writes the record before it ends.
+        is_alive = asks(attempt) if was_started else None
+        return Traces(read_traces(paths, queued=False).code, was_started, is_alive)
+    left = read_traces(paths, queued=True)
+    cause, detail = cause_of(left)
+    return Traces(left.code, left.is_started, is_queued=True, is_over=left.has_ended, cause=cause, detail=detail)
 
 
 def _was_started(folder: SearchFolder, history: RunHistory | None) -> bool:

@@ -1,9 +1,38 @@
-"""Settings of all tests."""
+"""Settings and fixtures of all tests."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+
+import pytest
 from hypothesis import settings
+
+from tests.slurm_cluster import Cluster, any_cluster, missing
 
 # No deadlines: the machines that run these tests are shared, and a slow moment is no failure.
 settings.register_profile('project', deadline=None, print_blob=True)
 settings.load_profile('project')
+
+
+@pytest.fixture(scope='session')
+def slurm_cluster() -> Iterator[Cluster]:
+    """A real Slurm for the session; tests ask for `slurm`."""
+    problem = missing()
+    if problem and os.environ.get('CI') == 'true':
+        pytest.fail(f'CI tests with a real Slurm: {problem}')
+    if problem:
+        pytest.skip(f'no Slurm to test with: {problem}')
+    with any_cluster(os.environ) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def slurm(slurm_cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Cluster:
+    """A real Slurm in service, with all nodes idle and no job of earlier tests, which Slurm's commands talk to."""
+    slurm_cluster.reset()
+    for name in [name for name in os.environ if name.startswith(('SLURM_', 'SBATCH_'))]:
+        monkeypatch.delenv(name)
+    for name, value in slurm_cluster.variables().items():
+        monkeypatch.setenv(name, value)
+    return slurm_cluster

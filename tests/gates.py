@@ -214,10 +214,10 @@ def kill(process: subprocess.Popen[str]) -> None:
     process.communicate()
 
 
-def finish(process: subprocess.Popen[str], codes: Sequence[int] = (0,)) -> str:
-    """Wait for the end of a command; returns what it printed."""
+def finish(process: subprocess.Popen[str], codes: Sequence[int] = (0,), patience: float = 60.0) -> str:
+    """Wait for the end of a command, so many seconds at most; returns what it printed."""
     try:
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=patience)
     except subprocess.TimeoutExpired:
         process.kill()
         out, err = process.communicate()

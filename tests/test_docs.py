@@ -7,13 +7,16 @@ import ast
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 import pytest
 
+from hpsearch.backends import lsf_answers, slurm_answers
 from hpsearch.cli import VERBS
 from hpsearch.options import add_resume_options, add_search_options
+from hpsearch.outcome import IN_WORDS, judge
+from hpsearch.records import Summary
 from hpsearch.source import SPELLINGS
 from hpsearch.states import State
 from tests.test_imports import LAYERS
@@ -22,16 +25,22 @@ ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / 'docs'
 PAGES = [ROOT / 'README.rst', ROOT / 'CONTRIBUTING.rst', *sorted(DOCS.glob('*.rst'))]
 TEXTS = {path.name: path.read_text() for path in PAGES}
-OPTION = re.compile(r'(?<![\w-])--([a-z][a-z_]+)')
+OPTION = re.compile(r'(?<![\w-])--([a-z][a-z_-]*[a-z])')
 
 CLI = (ROOT / 'hpsearch' / 'cli.py').read_text()
 LAYER_LINE = re.compile(r'^- \*\*([\w ]+)\*\*: (.*(?:\n  .*)*)', re.MULTILINE)
 
-# Accepted, for the backends that submit to a queue; nothing uses it so far.
-NOT_YET_USED = {'_JOB_PROLOGUE'}
+# Attributes that are accepted and have no effect so far.
+NOT_YET_USED: set[str] = set()
 
 # Options of other programs, and of training scripts, that the pages mention.
-FOREIGN = re.compile(r'^(?:lr|x|out_dir|batchnorm|layers|name|optimizer|hidden|dataset)$')
+OF_SCRIPTS = {'lr', 'x', 'out_dir', 'batchnorm', 'layers', 'name', 'optimizer', 'hidden', 'dataset'}
+OF_SBATCH = {
+    *('account', 'array', 'constraint', 'cpus-per-task', 'error', 'exclude', 'gres', 'job-name', 'mem'),
+    *('no-requeue', 'output', 'partition', 'qos', 'requeue', 'reservation', 'time'),
+}
+OF_TOOLS = {'no-install-recommends'}
+FOREIGN = OF_SCRIPTS | OF_SBATCH | OF_TOOLS
 
 
 def options(add: Callable[[argparse.ArgumentParser], None] = add_search_options) -> dict[str, argparse.Action]:
@@ -89,6 +98,35 @@ def test_that_the_design_names_every_event_of_the_journal_and_every_state() -> N
     assert {state.value for state in State if state.value not in text.split('\nStates\n')[1]} == set()
 
 
+def test_that_every_cause_of_an_end_from_outside_is_explained() -> None:
+    table = TEXTS['failures.rst'].split('\nCauses\n')[1]
+    rows = re.findall(r'^   \* - ``(\w+)``\n     - (.+)\n     - (\w+)', table, re.MULTILINE)
+    assert {cause for cause, _, _ in rows} == set(IN_WORDS)
+    for cause, words, state in rows:
+        assert words.startswith(IN_WORDS[cause])
+        assert judge(None, cause, '', Summary(), wants_summary=True).state.value == state
+
+
+@pytest.mark.parametrize(
+    ('page', 'words'),
+    [
+        ('slurm.rst', slurm_answers.STATES),
+        ('lsf.rst', lsf_answers.STATES),
+        ('lsf.rst', lsf_answers.TERMINATIONS),
+    ],
+)
+def test_that_every_state_of_a_job_is_explained(page: str, words: Collection[str]) -> None:
+    tables = TEXTS[page].split('\nStates\n------\n')[1]
+    assert {word for word in words if f'``{word}``' not in tables} == set()
+
+
+def test_that_the_reasons_said_to_stay_are_those_that_stay() -> None:
+    shown = TEXTS['slurm.rst'].split('\nJobs that wait\n')[1].split('   * - Reason\n')[1].split('\n\n')[0]
+    cells = re.findall(r'^   \* - (.*)$', shown, re.MULTILINE)
+    reasons = [reason.replace('...', 'Some') for cell in cells for reason in re.findall(r'``([\w.]+)``', cell)]
+    assert {reason for reason in reasons if not slurm_answers.is_stuck(reason)} == set()
+
+
 @pytest.mark.parametrize('variable', ['HPSEARCH_DIR', 'HPSEARCH_RUN', 'HPSEARCH_ATTEMPT', 'HPSEARCH_METRICS'])
 def test_that_the_variables_of_an_attempt_are_documented(variable: str) -> None:
     assert f"'{variable}'" in (ROOT / 'hpsearch' / 'attempt.py').read_text()
@@ -104,7 +142,7 @@ def defaults() -> Iterator[tuple[str, str]]:
     """Yield (option, default) of each entry of docs/command_line.rst that states one."""
     for entry in re.split(r'\n(?=``--)', TEXTS['command_line.rst']):
         name = re.match(r'``--(\w+)', entry)
-        stated = re.search(r'Default:\s+``?([^`]+)``|Default:\s+([\w.-]+[\w])', entry)
+        stated = re.search(r'Default:\s+``?([^`]+)``|Default:\s+([\w.-]*\w)', entry)
         if name and stated:
             yield name[1], stated[1] or stated[2]
 
@@ -121,7 +159,7 @@ def test_that_the_stated_default_of_an_option_is_true(name: str, stated: str) ->
 def test_that_the_pages_mention_no_option_that_does_not_exist() -> None:
     known = set(SEARCH_OPTIONS) | verbs_options()
     for page, text in TEXTS.items():
-        unknown = {name for name in OPTION.findall(text) if name not in known and not FOREIGN.match(name)}
+        unknown = {name for name in OPTION.findall(text) if name not in known | FOREIGN}
         assert unknown == set(), page
 
 

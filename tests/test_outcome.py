@@ -172,6 +172,50 @@ def test_that_failed_runs_get_one_more_attempt_when_that_is_asked_for_on_taking_
     assert not again(attempts(State.FAILED), RetryPolicy(), is_taken_up=is_taken_up)
 
 
+@pytest.mark.parametrize(
+    ('policy', 'is_taken_up', 'is_run_again'),
+    [
+        (RetryPolicy(), False, False),
+        (RetryPolicy(retry_cancelled=True), False, False),
+        (RetryPolicy(retry_cancelled=True), True, True),
+        (RetryPolicy(retry_failed=True), True, False),
+        (RetryPolicy(retries=3), False, False),
+    ],
+)
+def test_that_what_somebody_cancelled_is_run_again_only_when_asked(
+    policy: RetryPolicy, is_taken_up: bool, is_run_again: bool
+) -> None:
+    cancelled = ended(State.INTERRUPTED, 'cancelled')
+    assert bool(again([cancelled], policy, is_taken_up=is_taken_up)) is is_run_again
+
+
+@pytest.mark.parametrize(
+    ('timeouts', 'policy', 'is_run_again'),
+    [
+        (1, RetryPolicy(), False),
+        (1, RetryPolicy(retries=5), False),
+        (2, RetryPolicy(max_attempts=3, retry_timeouts=True), True),
+        (3, RetryPolicy(max_attempts=3, retry_timeouts=True), False),
+    ],
+)
+def test_that_a_time_limit_is_tried_again_only_when_asked_and_not_for_ever(
+    timeouts: int, policy: RetryPolicy, is_run_again: bool
+) -> None:
+    assert bool(again([ended(State.FAILED, 'timeout')] * timeouts, policy)) is is_run_again
+
+
+def test_that_a_time_limit_does_not_use_up_the_retries_of_failures() -> None:
+    tried = [ended(State.FAILED, 'timeout'), ended(State.FAILED, 'exit')]
+    assert again(tried, RetryPolicy(retries=1))
+
+
+@pytest.mark.parametrize(('resumable', 'state'), [(True, State.INTERRUPTED), (False, State.FAILED)])
+def test_that_a_time_limit_interrupts_only_what_can_go_on(resumable: bool, state: State) -> None:
+    verdict = judge(143, 'timeout', '', Summary(), wants_summary=True, resumable=resumable)
+    assert (verdict.state, verdict.cause) == (state, 'timeout')
+    assert verdict.reason == 'its job reached its time limit'
+
+
 # ------------------------------------------------------------------------------------------------------- out of memory
 
 
@@ -205,6 +249,31 @@ def test_that_a_run_that_ran_out_of_memory_demands_more_room_than_it_had(
     earlier: list[Attempt], demand: Demand
 ) -> None:
     assert demand_of(earlier) == demand
+
+
+def in_queue(limit: int | None, most: int | None = None) -> Attempt:
+    facts = {'in_queue': True, 'memory_limit': limit, 'memory_most': most, 'was_alone': True}
+    return ended(State.INTERRUPTED, 'host_oom', **facts)
+
+
+@pytest.mark.parametrize(
+    ('earlier', 'memory'),
+    [
+        ([in_queue(1000)], 1500),
+        ([in_queue(1000), in_queue(1500)], 2250),
+        ([in_queue(1000, 1200)], 1200),
+        ([in_queue(None)], None),
+        ([in_queue(1000), ended(State.INTERRUPTED, 'preempted')], 1500),
+    ],
+)
+def test_that_a_job_that_ran_out_of_memory_gets_one_with_more(earlier: list[Attempt], memory: int | None) -> None:
+    assert demand_of(earlier) == Demand(memory=memory)
+
+
+def test_that_a_job_with_the_most_memory_there_is_had_the_most_room() -> None:
+    assert had_most_room('host_oom', in_queue(1000, 4000).facts, []) == ''
+    assert had_most_room('host_oom', in_queue(4000, 4000).facts, []) == 'with 4000 MiB, the most it may have'
+    assert 'not told' in had_most_room('host_oom', in_queue(None).facts, [])
 
 
 def test_that_a_failure_on_the_largest_gpu_can_be_tried_again_on_a_gpu_like_that() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from hpsearch.folder import SearchFolder
 from hpsearch.plan import Plan, PlanSummary, make_plan
 from hpsearch.records import Condition, Configuration, Grid
 from hpsearch.space import Order
+from tests.cli_harness import Project
 
 IDENT = '20261120231900'
 GRID: Grid = {'lr': [0.1, 1e-08], 'flag': [True, False], 'name': ['"a b"', 'x\n', "it's"]}
@@ -174,3 +177,77 @@ def test_that_pasted_commands_give_the_script_the_words_of_the_plan(tmp_path: Pa
     done = subprocess.run(['sh', folder.commands_sh], capture_output=True, check=True)
     expected = [argument for run in plan.runs() for argument in run.argv[2:]]
     assert done.stdout.decode().split('\0')[:-1] == expected
+
+
+# plan --scripts
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """A project on a machine without any queue."""
+    made = Project(tmp_path / 'project')
+    made.configure({'lr': [0.1, 0.2, 0.3], 'mode': ["it's"]}, more="_JOB_PROLOGUE = 'module load cuda'\n")
+    made.env['PATH'] = str(Path(sys.executable).parent)
+    return made
+
+
+def scripts(project: Project, *words: str) -> str:
+    """What ``plan --scripts`` prints; a shell can read it."""
+    done = project.run('plan', '--grid_module=my_config', '--scripts', '--run_cluster', *words)
+    assert (done.returncode, done.stderr) == (0, '')
+    subprocess.run(['/bin/sh', '-n'], input=done.stdout, text=True, check=True)
+    return done.stdout
+
+
+def with_limits(project: Project, text: str) -> None:
+    """Let there be a Slurm that tells its limits."""
+    folder = project.path / 'bin'
+    folder.mkdir()
+    (folder / 'scontrol').write_text(f"#!/bin/sh\necho '{text}'\n")
+    (folder / 'scontrol').chmod(0o755)
+    project.env['PATH'] = f'{folder}{os.pathsep}{project.env["PATH"]}'
+
+
+def test_that_scripts_need_a_queue(project: Project) -> None:
+    done = project.run('plan', '--grid_module=my_config', '--scripts')
+    assert done.returncode == 2
+    assert '--run_cluster' in done.stderr
+
+
+def test_that_the_script_of_an_array_is_shown_with_the_command_that_submits_it(project: Project) -> None:
+    shown = scripts(project, '--scheduler=slurm', '--num_jobs=2', '--slurm_mem=12G', '--slurm_partition=gpu')
+    header = next(line for line in shown.splitlines() if 'sbatch' in line)
+    assert header.startswith('# ')
+    for word in ('--array=1-3%2', '--mem=12G', '--partition=gpu', '--no-requeue', '--time=24:00:00'):
+        assert f' {word} ' in header
+    assert 'module load cuda' in shown
+    assert all(f'sim_<date>_{number}' in shown for number in (1, 2, 3))
+    assert shown.splitlines()[-1] == '# The only array: it has all 3 runs.'
+
+
+def test_that_an_array_is_cut_to_what_the_queue_takes(project: Project) -> None:
+    with_limits(project, 'MaxArraySize = 3')
+    shown = scripts(project, '--scheduler=slurm', '--num_jobs=25')
+    assert '--array=1-2%2 ' in shown
+    assert 'sim_<date>_3' not in shown
+    assert shown.splitlines()[-1] == '# The first of 2 arrays for 3 runs: it has 2 of them.'
+
+
+def test_that_the_script_of_jobs_that_work_on_the_search_is_shown(project: Project) -> None:
+    shown = scripts(project, '--scheduler=slurm', '--runs_per_job=2', '--num_jobs=25')
+    assert '--array=1-2 ' in shown
+    assert ' join ' in shown
+    assert '--runs_per_job=2' in shown
+    assert shown.splitlines()[-1] == '# 2 jobs of this array would work on 3 runs, each on 2 at a time.'
+
+
+def test_that_the_script_for_lsf_is_shown(project: Project) -> None:
+    shown = scripts(project, '--scheduler=lsf', '--num_jobs=2', '--num_hours=3')
+    assert 'bsub' in shown
+    assert '[1-3]%2' in shown
+
+
+def test_that_showing_scripts_writes_nothing(project: Project) -> None:
+    before = sorted(project.path.rglob('*'))
+    scripts(project, '--scheduler=slurm')
+    assert [path for path in sorted(project.path.rglob('*')) if '__pycache__' not in path.parts] == before

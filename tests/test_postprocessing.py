@@ -110,6 +110,24 @@ class Search:
         files.mkdir(parents=True)
         (files / 'started').write_text(f'writer:{run}:1 77\n')
 
+    def submitted(self, *runs: str) -> None:
+        """Runs that are jobs in a queue, of which nothing else is journaled."""
+        for run in runs:
+            self.event('claimed', run)
+            Path(self.folder.attempt(run, 1).folder).mkdir(parents=True)
+        attempts = [[run, 1] for run in runs]
+        self.journal.append({'event': 'submitting', 'queue': 'slurm', 'submission': 'hps-1', 'attempts': attempts})
+        for run in runs:
+            self.event('submitted', run)
+
+    def began(self, run: str) -> None:
+        """The job of a run passes its start fence."""
+        Path(self.folder.attempt(run, 1).started).write_text(f'writer:{run}:1 77 101 0 node7\n')
+
+    def told(self, run: str, file: str, text: str) -> None:
+        """The job of a run leaves a file."""
+        Path(self.folder.attempt(run, 1).folder, file).write_text(f'{text}\n')
+
     def exited(self, run: str, code: int) -> None:
         Path(self.folder.attempt(run, 1).exit).write_text(f'{code}\n')
 
@@ -201,6 +219,52 @@ def test_that_a_run_which_ended_after_the_search_was_killed_is_read_from_its_evi
     assert states[good][0] == 'finished'
     assert states[bad][0] == 'failed' and 'status 7' in states[bad][1] and 'not in the journal' in states[bad][1]
     assert states[torn][0] == 'failed' and 'finished is missing' in states[torn][1]
+
+
+def test_that_results_of_jobs_in_a_queue_are_full_rows_without_a_dispatcher(search: Search, capsys: Any) -> None:
+    low, high, failed, running, waiting = (search.plan(lr=number / 10) for number in range(1, 6))
+    search.submitted(low, high, failed, running, waiting)
+    for name, acc in ((low, 0.5), (high, 0.75)):
+        search.began(name)
+        search.left(name, f'acc {acc}\nlosses 3 4\nfinished 1\n')
+        search.exited(name, 0)
+    search.began(failed)
+    search.exited(failed, 3)
+    search.began(running)
+    assert main([str(search.path)]) == 0
+    table = rows_of(search.path)
+    assert [(row['hpsearch_run'], row['acc'], row['losses'], row['hpsearch_state']) for row in table] == [
+        (high, '0.75', '3,4', 'finished'),
+        (low, '0.5', '3,4', 'finished'),
+        (failed, '', '', 'failed'),
+    ]
+    assert all(float(row['hpsearch_seconds']) >= 0 for row in table)
+    assert 'Unfinished: 1 failed, 1 running.' in capsys.readouterr().out
+    assert names(search.path, 'missing') == [waiting]
+
+
+def test_that_a_run_in_a_queue_is_not_lost_since_no_process_of_it_is_here(judging: Search) -> None:
+    name = judging.plan(lr=0.1)
+    judging.submitted(name)
+    judging.began(name)
+    output = judging.left(name, 'acc 0.1\nlosses 3 4\n')
+    assert main([str(judging.path), '--performance_criteria=0.5']) == 0
+    assert output.is_dir() and listed(judging.path, 'unfinished')[0]['state'] == 'running'
+
+
+def test_that_what_ended_a_job_from_outside_is_told(search: Search) -> None:
+    late, ended, again = (search.plan(lr=number / 10) for number in range(1, 4))
+    search.submitted(late, ended, again)
+    for name, file, text in ((late, 'signalled', 'timeout'), (ended, 'signalled', 'TERM'), (again, 'requeued', 'x')):
+        search.began(name)
+        search.told(name, file, text)
+    search.exited(late, 143)
+    search.exited(ended, 143)
+    assert main([str(search.path)]) == 0
+    rows = {row['hpsearch_run']: (row['hpsearch_state'], row['hpsearch_reason']) for row in rows_of(search.path)}
+    assert rows[late][0] == 'failed' and 'time limit' in rows[late][1]
+    assert rows[ended][0] == 'interrupted' and 'told to end' in rows[ended][1]
+    assert rows[again][0] == 'interrupted' and 'restarted its job' in rows[again][1]
 
 
 def test_that_a_torn_exit_record_is_none(search: Search) -> None:

@@ -37,6 +37,30 @@ def test_that_a_run_goes_through_its_states() -> None:
     assert seen == ['claimed', 'submitted', 'running', 'finished']
 
 
+def test_that_a_submission_tells_each_of_its_attempts_where_it_is() -> None:
+    attempts = [['sim_1', 1], ['sim_2', 3]]
+    submitting = {'event': 'submitting', 'queue': 'slurm', 'submission': 'hps-a', 'attempts': attempts, 'throttle': 2}
+    state = folded(
+        ('w', event('claimed')),
+        ('w', event('claimed', 'sim_2', 3)),
+        ('w', submitting),
+        ('w', {'event': 'accepted', 'submission': 'hps-a', 'job': '77'}),
+    )
+    handles = [state.runs[run].by_number[number].handle for run, number in (('sim_1', 1), ('sim_2', 3))]
+    assert handles == [{'queue': 'slurm', 'submission': 'hps-a', 'index': index} for index in (1, 2)]
+    assert (state.submissions['hps-a'].job, state.submissions['hps-a'].writer) == ('77', 'w')
+    assert state.state_of('sim_1') is State.CLAIMED
+
+
+def test_that_an_attempt_that_is_adopted_in_a_queue_goes_on_waiting_there() -> None:
+    state = folded(
+        ('w', event('claimed')), ('w', event('submitted')), ('x', event('adopted', generation=1, queued=True))
+    )
+    assert (state.state_of('sim_1'), state.runs['sim_1'].by_number[1].owner) == (State.SUBMITTED, 'x')
+    state.fold('x', event('running'))
+    assert state.state_of('sim_1') is State.RUNNING
+
+
 @pytest.mark.parametrize('later', ['claimed', 'submitted', 'running'])
 def test_that_an_ended_attempt_cannot_move_on(later: str) -> None:
     state = folded(('w', event('claimed')), ('w', event('running')), ('w', event('ended', state='failed')))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,49 @@ def test_that_evidence_decides_what_becomes_of_an_attempt(
     life: Life, where: Relation, record: bool, started: bool, running: bool, action: Action
 ) -> None:
     assert decide(life, where, Evidence(record, started, running)) is action
+
+
+@pytest.mark.parametrize(
+    ('life', 'record', 'started', 'can_be_asked', 'action'),
+    [
+        (Life.ALIVE, True, True, True, Action.LEAVE),
+        (Life.DEAD, False, False, True, Action.ADOPT),
+        (Life.STALE, False, True, True, Action.ADOPT),
+        (Life.DEAD, True, True, True, Action.ADOPT),
+        (Life.DEAD, True, True, False, Action.TAKE_END),
+        (Life.DEAD, False, True, False, Action.UNKNOWN),
+        (Life.DEAD, False, False, False, Action.UNKNOWN),
+    ],
+)
+@pytest.mark.parametrize('where', list(Relation))
+def test_that_an_attempt_in_a_queue_is_taken_over_from_wherever_the_queue_can_be_asked(
+    life: Life, record: bool, started: bool, can_be_asked: bool, action: Action, where: Relation
+) -> None:
+    evidence = Evidence(record, started, False, is_in_queue=True, can_be_asked=can_be_asked)
+    assert decide(life, where, evidence) is action
+
+
+def test_that_a_run_in_a_job_that_ended_is_interrupted_and_one_that_had_not_begun_is_planned_again() -> None:
+    assert decide(Life.DEAD, Relation.JOB_ENDED, Evidence(False, True, False)) is Action.INTERRUPTED
+    assert decide(Life.DEAD, Relation.JOB_ENDED, Evidence(False, False, False)) is Action.FENCE
+
+
+def test_that_a_writer_in_a_job_is_dead_when_it_is_silent_and_the_queue_says_that_the_job_ended(
+    folder: SearchFolder,
+) -> None:
+    asked: list[Mapping[str, str]] = []
+    has_ended = [False, False, True]
+
+    def job_has_ended(job: Mapping[str, str]) -> bool:
+        asked.append(job)
+        return has_ended[len(asked) - 1]
+
+    header = {**ELSEWHERE, 'writer': 'w', 'job': {'queue': 'slurm', 'id': '7_1'}}
+    writers = Writers(folder, OURS, job_has_ended=job_has_ended)
+    lives = [look(writers, step * SPACING, header) for step in range(LOOKS + 3)]
+    assert lives == [Life.ALIVE] * LOOKS + [Life.STALE, Life.STALE, Life.DEAD]
+    assert asked[0] == {'queue': 'slurm', 'id': '7_1'}
+    assert writers.relation(header) is Relation.JOB_ENDED
 
 
 @pytest.fixture

@@ -318,6 +318,22 @@ def test_that_stop_ends_all_writers_of_a_search(project: Gated) -> None:
     assert not project.living()
 
 
+@pytest.mark.parametrize('is_told', [True, False])
+def test_that_a_run_which_its_job_ends_before_us_has_not_failed(project: Gated, is_told: bool) -> None:
+    """A queue sends TERM to all processes of a job, in any order."""
+    project.env.update(SLURM_JOB_ID='7', SLURMD_NODENAME='n1')
+    search = project.begin(2)
+    for pid in project.living():
+        os.killpg(pid, signal.SIGTERM)
+    time.sleep(0.5)
+    project.open('3')
+    if is_told:
+        search.send_signal(signal.SIGTERM)
+    finish(search, (130,) if is_told else (1,))
+    end = ('interrupted', 'stop') if is_told else ('failed', 'exit')
+    assert [project.ends()[number] for number in '12'] == [[end]] * 2
+
+
 def test_that_stop_reaches_a_writer_on_another_host(project: Gated) -> None:
     search = project.drive_search(A, '--cpu_jobs=2')
     project.wait_for_begun(2)

@@ -58,6 +58,13 @@ _OUT_ARG = 'out_dir'
 # folder is moved aside, and every attempt begins without one.
 _RESUMABLE = False
 
+# Shell lines that every job of a cluster (--run_cluster) executes before the script: modules, environments, copies of
+# data. A first line that begins with "#!" becomes that of the job script. Default: ''.
+# _JOB_PROLOGUE = """\
+# #!/bin/bash -l
+# module load cuda
+# """
+
 # Regular expressions that, in the last lines of a failed run's error output, mean that it ran out of GPU memory, beside
 # those of PyTorch, JAX, TensorFlow and CUDA that are known. Such a run is started again with more room. Default: [].
 _OOM_PATTERNS = [r'device memory \d+ exhausted']

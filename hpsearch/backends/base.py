@@ -10,12 +10,14 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Protocol
 
-from hpsearch.records import NO_DEMAND, Demand, GpuLine, Occupant, Placement, Run, Slot
+from hpsearch.records import NO_DEMAND, Demand, GpuLine, Occupant, Placement, QueueLine, Run, Slot
 
 
 class Kind(Enum):
     """What a backend knows of an attempt."""
 
+    WAITING = 'waiting'
+    """It waits here until a queue accepts it."""
     PENDING = 'pending'
     """It waits in a queue."""
     RUNNING = 'running'
@@ -37,6 +39,7 @@ class Status:
         detail: In words: why it waits, where it runs, what was odd about its end.
         peak_memory: Largest GPU memory seen in use by it in MiB, or None.
         room: At the end: how much room it had, for the placement of a next attempt.
+        seconds: At the end: how long it ran, where the backend knows that better than whoever watched it.
     """
 
     kind: Kind
@@ -45,6 +48,7 @@ class Status:
     detail: str = ''
     peak_memory: int | None = None
     room: Mapping[str, Any] = field(default_factory=dict)
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,7 @@ class Started:
     Attributes:
         ident: The launch's.
         handle: What finds the attempt again after this process has died (JSON-able); None when it was not started.
-        queued: Whether it waits in a queue and does not run yet.
+        queued: Whether it waits for a queue, or in one, and does not run yet.
         problem: Why it was not started, in words; empty when it was.
     """
 
@@ -111,6 +115,9 @@ class Backend(Protocol):
             now: Monotonic seconds.
         """
 
+    def can_adopt(self, handle: Mapping[str, Any]) -> bool:
+        """Whether an attempt with such a handle is, or was, in a place that this backend can ask."""
+
     def forget(self, ident: str, now: float) -> None:
         """Let go of an attempt that another writer has adopted."""
 
@@ -123,11 +130,17 @@ class Backend(Protocol):
     def cancel(self, idents: Sequence[str], *, force: bool) -> None:
         """Ask these attempts to end; with ``force`` end them. Their end is told by :meth:`states`."""
 
+    def is_settled(self) -> bool:
+        """Whether everything that was asked of it has been done, so that this process may leave."""
+
     def wait(self, timeout: float) -> None:
         """Return after ``timeout`` seconds, or earlier when something of ours ended or a signal came."""
 
     def gpu_lines(self, now: float) -> Sequence[GpuLine]:
         """What to show of each GPU."""
+
+    def queue_lines(self) -> Sequence[QueueLine]:
+        """What to show of a queue."""
 
     def close(self) -> None:
         """Let go of everything; attempts that run go on."""

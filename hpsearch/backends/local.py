@@ -30,7 +30,7 @@ from hpsearch.process import (
     start_ticks,
     ticks_if_marked,
 )
-from hpsearch.records import NO_DEMAND, Demand, GpuLine, Occupant, Placement
+from hpsearch.records import NO_DEMAND, Demand, GpuLine, Occupant, Placement, QueueLine
 from hpsearch.wakeup import Wakeup
 
 LEFTOVER_GRACE = 10.0
@@ -161,6 +161,10 @@ class LocalBackend:
         """When the sh of an attempt started; empty when no such process carries the attempt's marks."""
         return ticks_if_marked(pid, marks(self._folder, run, number))
 
+    def can_adopt(self, handle: Mapping[str, Any]) -> bool:
+        """Whether it is a process."""
+        return 'submission' not in handle
+
     def forget(self, ident: str, now: float) -> None:
         """Let go; a child of ours is still waited for, so that it leaves no zombie."""
         process = self._processes.pop(ident, None)
@@ -276,6 +280,10 @@ class LocalBackend:
         strays = self._marked({_mark(process.launch) for process in processes}) if processes else []
         signal_processes((pid for pid in strays if group_of(pid) not in groups), number)
 
+    def is_settled(self) -> bool:
+        """Always: nothing is asked of anybody else."""
+        return True
+
     def wait(self, timeout: float) -> None:
         """Until a child ends, a signal comes, a GPU was read, or the time is over."""
         headless = [process.pause for process in self._processes.values() if process.headless is not None]
@@ -285,6 +293,10 @@ class LocalBackend:
     def gpu_lines(self, now: float) -> Sequence[GpuLine]:
         """What the slot source shows."""
         return self._slots.gpu_lines(now)
+
+    def queue_lines(self) -> Sequence[QueueLine]:
+        """None: there is no queue."""
+        return ()
 
     def close(self) -> None:
         """Look once more for what ended attempts left behind, then let go."""

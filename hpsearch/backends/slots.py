@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -133,6 +134,46 @@ class FixedSlots:
 
     def close(self) -> None:
         """Nothing is held."""
+
+
+class SharedSlots(FixedSlots):
+    """A number of slots on the devices that a queue gave to the job we are in.
+
+    Several runs share a device when there are more slots than devices: that was asked for, so no thresholds apply.
+
+    Args:
+        count: How many attempts may run at a time.
+        devices: What ``CUDA_VISIBLE_DEVICES`` says, entry by entry; empty: it is not set.
+        per_run: Devices for each attempt.
+    """
+
+    def __init__(self, count: int, devices: Sequence[str], per_run: int = 1) -> None:
+        super().__init__(count)
+        self._devices = tuple(devices)
+        self._per_run = per_run
+
+    def open_slots(self, now: float, *, others: Sequence[Occupant] = (), demand: Demand | None = None) -> Placement:
+        """As many as are not taken, on the devices with the fewest attempts."""
+        placement = super().open_slots(now, others=others, demand=demand)
+        if len(self._devices) <= self._per_run:
+            return placement  # all there is: what the queue set is inherited untouched
+        used = Counter(device for held in self._held.values() for device in held.occupant.gpus)
+        return replace(placement, slots=tuple(self._next(used) for _ in placement.slots))
+
+    def _next(self, used: Counter[str]) -> Slot:
+        chosen = sorted(
+            sorted(self._devices, key=lambda device: used[device])[: self._per_run], key=self._devices.index
+        )
+        used.update(chosen)
+        return Slot(tuple(chosen), ','.join(chosen))
+
+    def taken(
+        self, ident: str, slot: Slot, group: int, now: float, *, exclusive: bool = False, alone_on_host: bool = False
+    ) -> None:
+        """Count one in, on its devices."""
+        super().taken(ident, slot, group, now, exclusive=exclusive, alone_on_host=alone_on_host)
+        held = self._held[ident]
+        held.occupant = replace(held.occupant, gpus=slot.gpus)
 
 
 def _of_the_machine(demand: Demand | None) -> Demand | None:

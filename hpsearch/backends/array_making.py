@@ -1,0 +1,106 @@
+"""Making arrays of attempts: as large as their script may be, and written down before they are submitted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hpsearch.backends.arrays import Array, Queued, QueueSettings, Unsent, submission_name
+from hpsearch.backends.base import Launch
+from hpsearch.backends.queue_system import Job, QueueSystem
+from hpsearch.command import shell_line
+from hpsearch.folder import SearchFolder, write_whole
+from hpsearch.job_script import ScriptElement, array_script
+
+SCRIPT_BYTES = 2_000_000
+"""Size of a job script, at most; Slurm's own limit is 4 MB."""
+
+
+def make_script(
+    folder: SearchFolder, cwd: str, system: QueueSystem, settings: QueueSettings, launches: Sequence[Launch], job: Job
+) -> str:
+    """The script of an array.
+
+    Args:
+        folder: The search.
+        cwd: Working directory of the attempts.
+        system: The queue system.
+        settings: How jobs are made.
+        launches: Its elements, in order.
+        job: How it is submitted.
+    """
+    return array_script(
+        folder=folder,
+        name=job.name,
+        elements=[ScriptElement(each.run.name, each.number, each.ident, each.run.argv) for each in launches],
+        cwd=cwd,
+        variables=system.variables,
+        prologue=settings.prologue,
+        signal=settings.signal,
+        header=shell_line(system.submit_words(job)),
+    )
+
+
+@dataclass(frozen=True)
+class ArrayMaker:
+    """Makes arrays.
+
+    Attributes:
+        folder: The search.
+        cwd: Working directory of the attempts.
+        system: The queue system.
+        settings: How jobs are made.
+        note: Writes an event to the journal; False: that failed.
+        salt: Random letters for the names of submissions.
+        wall: Seconds since 1970.
+    """
+
+    folder: SearchFolder
+    cwd: str
+    system: QueueSystem
+    settings: QueueSettings
+    note: Callable[[dict[str, Any]], object]
+    salt: Callable[[], str]
+    wall: Callable[[], float]
+
+    def make(self, wanted: Sequence[Queued], throttle: int, memory: int | None) -> tuple[Array, Unsent]:
+        """An array of as many of these attempts, from the first one on, as one script may have.
+
+        Args:
+            wanted: Attempts that need the same; at least one.
+            throttle: Elements that may run at a time.
+            memory: MiB of memory in place of the usual ones, or None.
+        """
+        name = submission_name(self.folder, self.salt())
+        unsent, members = self._as_it_is_sent(name, wanted, throttle, memory), wanted
+        while (size := len(unsent.script.encode('utf-8', 'surrogateescape'))) > SCRIPT_BYTES and len(members) > 1:
+            members = members[: max(1, min(len(members) * SCRIPT_BYTES // size, len(members) - 1))]
+            share = max(1, throttle * len(members) // len(wanted))  # the others will want some of it
+            unsent = self._as_it_is_sent(name, members, share, memory)
+        allowed = unsent.job.throttle
+        array = Array(name, self.wall(), allowed, allowed, dict(enumerate(members, start=1)), unsent=unsent)
+        return array, unsent
+
+    def _as_it_is_sent(self, name: str, members: Sequence[Queued], throttle: int, memory: int | None) -> Unsent:
+        size, log = len(members), self.folder.submission(name).log
+        job = Job(name, size, min(throttle, size), log, memory, self.settings.warning)
+        launches = [each.launch for each in members]
+        return Unsent(job, make_script(self.folder, self.cwd, self.system, self.settings, launches, job))
+
+    def announce(self, array: Array, unsent: Unsent) -> str:
+        """Write down what is about to be submitted; says why that cannot be done, or nothing."""
+        try:
+            self.folder.submissions_dir.mkdir(exist_ok=True)
+            write_whole(self.folder.submission(array.name).script, unsent.script)
+        except OSError as error:
+            return f'the search folder cannot be written: {error.strerror}'
+        event = {
+            'event': 'submitting',
+            'queue': self.system.name,
+            'submission': array.name,
+            'attempts': [[each.launch.run.name, each.launch.number] for each in array.members.values()],
+            'throttle': array.throttle,
+            'at': round(array.at, 3),
+        }
+        return 'the journal cannot be written' if self.note(event) is False else ''

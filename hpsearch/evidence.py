@@ -1,0 +1,246 @@
+"""What became of attempts that nobody looks after, as far as their files tell it.
+
+A search goes on in a queue without any dispatcher, and whoever looks at it wants to know how it stands. Nothing is
+written here: what the files tell is folded into a state in memory, as the report of a writer that does not exist.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from hpsearch import writers
+from hpsearch.attempt import duration, exit_code, read_fence, read_line, tail
+from hpsearch.folder import AttemptPaths, SearchFolder
+from hpsearch.journal import JournalReader
+from hpsearch.oom import HOST_OOM, out_of_memory
+from hpsearch.outcome import failure_signature, judge
+from hpsearch.process import is_alive
+from hpsearch.records import Configuration, Run
+from hpsearch.retries import had_most_room
+from hpsearch.states import ACTIVE, TIMEOUT, Attempt, SearchState, State
+from hpsearch.summary import read_attempt_summary
+from hpsearch.takeover import Relation
+
+ONLOOKER = ':onlooker'
+"""The writer that does not exist; no real one has such a name."""
+
+FRESH = 60.0
+"""Seconds since its last sign of life within which a writer on another host counts as alive."""
+
+RoomOf: TypeAlias = Callable[[Attempt, Sequence[Attempt]], Mapping[str, Any]]
+"""How much room the job of an attempt had, as its backend would tell it; from the attempt and the earlier ones."""
+
+
+Causes: TypeAlias = Mapping[tuple[str, int], str]
+"""Run and number of an attempt to what ended it by the word of its queue."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traces:
+    """What an attempt left in its files.
+
+    Attributes:
+        code: Its exit record; None: there is no whole one.
+        signalled: What its job was sent before its end (``timeout``, ``TERM``), or empty.
+        is_requeued: Whether the queue restarted its job after it had begun.
+        is_started: Whether it passed its start fence.
+    """
+
+    code: int | None = None
+    signalled: str = ''
+    is_requeued: bool = False
+    is_started: bool = False
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it surely runs no more."""
+        return self.code is not None or self.is_requeued
+
+    @property
+    def is_unclear(self) -> bool:
+        """Whether its queue may know better what ended it."""
+        return self.code is not None and self.code > 128 and self.signalled != 'timeout'
+
+
+def active_attempts(state: SearchState) -> list[Attempt]:
+    """The latest attempts of all runs that are under way, or in a queue."""
+    latest = (history.last for history in state.runs.values())
+    return [attempt for attempt in latest if attempt is not None and attempt.state in ACTIVE]
+
+
+def is_queued(attempt: Attempt) -> bool:
+    """Whether an attempt is a job of its own in a queue."""
+    return bool(attempt.handle) and 'submission' in attempt.handle
+
+
+def living_writers(folder: SearchFolder, reader: JournalReader, now: float) -> dict[str, dict[str, Any]]:
+    """The writers that are at work, by one look, with what each told last.
+
+    Args:
+        folder: The search.
+        reader: Has read its journals.
+        now: Seconds since 1970.
+    """
+    open_ones = ((writer, header) for writer, header in reader.headers.items() if writer not in reader.closed)
+    return {
+        writer: writers.read_news(folder, writer)
+        for writer, header in open_ones
+        if _is_living(folder, writer, header, now)
+    }
+
+
+def _is_living(folder: SearchFolder, writer: str, header: Mapping[str, Any], now: float) -> bool:
+    match writers.relation(writers.host_of(header), writers.this_host()):
+        case Relation.SAME:
+            return is_alive(int(header.get('pid', 0)), str(header.get('ticks', '')))
+        case Relation.OTHER:
+            silence = silence_of(folder, writer, now)
+            return silence is not None and abs(silence) < FRESH
+        case _:
+            return False
+
+
+def silence_of(folder: SearchFolder, writer: str, now: float) -> float | None:
+    """Seconds since a writer last showed life, by the clock of the file system; None: it never did."""
+    try:
+        return now - os.stat(folder.journal_dir / f'{writer}.alive').st_mtime
+    except OSError:
+        return None
+
+
+def read_traces(paths: AttemptPaths, *, queued: bool) -> Traces:
+    """Read what an attempt left.
+
+    Args:
+        paths: Its files.
+        queued: Whether it is a job in a queue; of others only the exit record says something.
+
+    Raises:
+        OSError: A file is there but cannot be read.
+    """
+    code = exit_code(paths)
+    if not queued:
+        return Traces(code)
+    if code is not None:
+        return Traces(code, read_line(paths.signalled), is_started=True)
+    fence = read_fence(paths)
+    is_started = bool(fence.ident) and not fence.is_closed
+    return Traces(is_requeued=is_started and bool(read_line(paths.requeued)), is_started=is_started)
+
+
+def cause_of(traces: Traces, told: str = '') -> tuple[str, str]:
+    """What ended an attempt, in one word and in words; empty: it ended by itself, as far as is known.
+
+    Args:
+        traces: What it left.
+        told: What its queue says, in one word, or empty.
+    """
+    if traces.signalled == 'timeout':
+        return TIMEOUT, 'its time limit was near'
+    if traces.code is None and traces.is_requeued:
+        return 'requeued', ''
+    if told and traces.is_unclear:
+        return told, ''
+    return ('terminated' if traces.signalled else ''), ''
+
+
+class Onlooker:
+    """Folds into a state what files tell.
+
+    Attributes:
+        unclear: Attempts that were passed over until their queue is asked what ended them.
+
+    Args:
+        folder: The search.
+        state: Is changed.
+        configuration: How results are read; called when there is one to be read.
+        room_of: Asked for those attempts in a queue that ran out of memory.
+    """
+
+    def __init__(
+        self, folder: SearchFolder, state: SearchState, configuration: Callable[[], Configuration], room_of: RoomOf
+    ) -> None:
+        self._folder = folder
+        self._state = state
+        self._configuration = configuration
+        self._room_of = room_of
+        self.unclear: list[Attempt] = []
+
+    def take_in(self, attempts: Iterable[Attempt], causes: Causes | None = None) -> list[str]:
+        """Look at active attempts that nobody looks after.
+
+        Args:
+            attempts: Which.
+            causes: What the queue says of them; None: it has not been asked yet.
+
+        Returns:
+            What could not be read, in sentences.
+        """
+        problems = []
+        for attempt in attempts:
+            try:
+                event = self._event(attempt, causes)
+            except OSError as error:
+                problems.append(f'what {attempt.run} left cannot be read: {error.strerror} ({error.filename})')
+                continue
+            if event:
+                self._fold(attempt, event)
+        return problems
+
+    def note_running(self, attempts: Iterable[Attempt]) -> None:
+        """Take in that a queue says of attempts that they run."""
+        for attempt in attempts:
+            if attempt.state is not State.RUNNING:
+                self._fold(attempt, {'event': 'running'})
+
+    def _fold(self, attempt: Attempt, event: Mapping[str, Any]) -> None:
+        self._state.replay([(ONLOOKER, {**event, 'run': attempt.run, 'attempt': attempt.number})])
+
+    def _event(self, attempt: Attempt, causes: Causes | None) -> dict[str, Any]:
+        """What a dispatcher would report of an attempt; empty: nothing new."""
+        paths = self._folder.attempt(attempt.run, attempt.number)
+        traces = read_traces(paths, queued=is_queued(attempt))
+        if causes is None and traces.is_unclear and is_queued(attempt):
+            self.unclear.append(attempt)
+        elif traces.has_ended:
+            told = (causes or {}).get((attempt.run, attempt.number), '')
+            run = self._folder.find_run(attempt.run)
+            return self._end_of(attempt, run, traces, told) if run is not None else {}
+        is_news = traces.is_started and attempt.state is not State.RUNNING
+        return {'event': 'running'} if is_news else {}
+
+    def _end_of(self, attempt: Attempt, run: Run, traces: Traces, told: str) -> dict[str, Any]:
+        configuration, paths = self._configuration(), self._folder.attempt(run.name, attempt.number)
+        output = self._folder.output(run.name)
+        summary = read_attempt_summary(output, configuration, run.number, attempt.summary_before)
+        stderr = tail(paths.stderr) if traces.code else ''
+        cause, detail = cause_of(traces, told)
+        oom = out_of_memory(traces.code, stderr, configuration.oom_patterns)
+        oom = HOST_OOM if cause == 'out_of_memory' else oom
+        earlier = [each for each in self._state.runs[run.name].attempts if each.number < attempt.number]
+        room = self._room_of(attempt, earlier) if oom and is_queued(attempt) else {}
+        verdict = judge(
+            traces.code,
+            cause,
+            detail,
+            summary,
+            wants_summary=configuration.summary_filename is not None,
+            oom=oom,
+            had_most_room=had_most_room(oom, room, earlier),
+            resumable=configuration.resumable,
+        )
+        has_failed = verdict.state is State.FAILED
+        return {
+            'event': 'ended',
+            'state': verdict.state.value,
+            'code': traces.code,
+            'cause': verdict.cause,
+            'reason': verdict.reason,
+            'summary': dict(summary.values),
+            'seconds': duration(paths),
+            'failure': failure_signature(stderr, verdict.reason, run) if has_failed else '',
+            'facts': dict(room),
+        }

@@ -1,0 +1,108 @@
+"""What ``hpsearch plan --scripts`` shows: the scripts of the jobs that a search would submit. Nothing is submitted."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+from hpsearch.attempt import attempt_id
+from hpsearch.backends.array_making import SCRIPT_BYTES, make_script
+from hpsearch.backends.arrays import submission_name
+from hpsearch.backends.base import Launch
+from hpsearch.backends.jobs import execute
+from hpsearch.backends.pilot_plan import Work, pilot_text, pilots_needed
+from hpsearch.backends.queue_system import Answer, Job, Limits, QueueSystem
+from hpsearch.cluster import check_options, pilot_settings, queue_settings, system_named
+from hpsearch.errors import ConfigError
+from hpsearch.folder import SearchFolder
+from hpsearch.preparation import Prepared
+from hpsearch.records import Run, Slot
+from hpsearch.throttle import cut, first_throttles
+
+TIMEOUT = 20.0
+"""Seconds the queue may take to tell its limits."""
+
+WRITER = 'hpsearch'
+SALT = '000000'
+"""What stands in place of the writer and of the random letters, which only a search has."""
+
+
+def script_lines(prepared: Prepared) -> Iterator[str]:
+    """The script of the first jobs that would be submitted, and how many others there would be.
+
+    Raises:
+        ConfigError: No jobs were asked for, or such as this queue does not know.
+    """
+    args = prepared.args
+    if not args.run_cluster:
+        raise ConfigError(
+            ['--scripts: without --run_cluster there are no jobs; give it, with --scheduler=slurm or --scheduler=lsf.']
+        )
+    folder = SearchFolder(prepared.out_dir if args.force_out_dir else prepared.out_dir / 'search_<date>')
+    system = system_named(args.scheduler, args)
+    check_options(system)
+    lines = _pilot_lines if args.runs_per_job else _array_lines
+    return lines(prepared, folder, system, ask_limits(system))
+
+
+def ask_limits(system: QueueSystem, timeout: float = TIMEOUT) -> Limits:
+    """What a queue accepts, where it can be asked from here; else the usual.
+
+    Args:
+        system: The queue system.
+        timeout: Seconds it may take.
+    """
+    words = system.limits_words()
+    if not words or shutil.which(words[0]) is None:
+        return system.read_limits(Answer(None))
+    return system.read_limits(execute(words, {**system.environment(os.environ), 'LC_ALL': 'C'}, b'', timeout))
+
+
+def _array_lines(prepared: Prepared, folder: SearchFolder, system: QueueSystem, limits: Limits) -> Iterator[str]:
+    """The script of the first array."""
+    plan = prepared.plan(folder.path, '<date>')
+    total = plan.survey().runs
+    if not total:
+        yield '# There are no runs, so no job would be submitted.'
+        return
+    sizes = cut(total, limits.array)
+    throttle = first_throttles(sizes, prepared.args.num_jobs)[0]
+    runs = list(islice(plan.runs(), sizes[0]))
+    script = _array_script(prepared, folder, system, runs, throttle)
+    while len(runs) > 1 and len(script.encode('utf-8', 'surrogateescape')) > SCRIPT_BYTES:
+        runs = runs[: len(runs) // 2]
+        script = _array_script(prepared, folder, system, runs, throttle)
+    yield from script.rstrip('\n').split('\n')
+    count = len(cut(total, len(runs)))
+    yield (
+        f'# The first of {count:,} arrays for {total:,} runs: it has {len(runs):,} of them.'
+        if count > 1
+        else (f'# The only array: it has all {total:,} runs.')
+    )
+
+
+def _array_script(
+    prepared: Prepared, folder: SearchFolder, system: QueueSystem, runs: Sequence[Run], throttle: int
+) -> str:
+    settings = queue_settings(prepared.args, prepared.configuration, system.memory)
+    name = submission_name(folder, SALT)
+    log = folder.submission(name).log
+    job = Job(name, len(runs), min(throttle, len(runs)), log, warning=settings.warning)
+    launches = [Launch(run, 1, attempt_id(WRITER, run.name, 1), Slot()) for run in runs]
+    return make_script(folder, str(prepared.run_cwd), system, settings, launches, job)
+
+
+def _pilot_lines(prepared: Prepared, folder: SearchFolder, system: QueueSystem, limits: Limits) -> Iterator[str]:
+    """The script of the jobs that work on the search by themselves."""
+    settings = pilot_settings(prepared.args, folder, prepared.configuration)
+    runs = prepared.plan(folder.path, '<date>').survey().runs
+    count = min(pilots_needed(Work(runs, 0), 0, 0, settings), limits.array)
+    if not count:
+        yield '# There are no runs, so no job would be submitted.'
+        return
+    name = f'hps-pilots-{SALT}'
+    job = Job(name, count, 0, folder.submission(name).log, warning=settings.warning)
+    yield from pilot_text(folder, str(prepared.run_cwd), system, settings, job).rstrip('\n').split('\n')
+    yield f'# {count} jobs of this array would work on {runs:,} runs, each on {settings.runs_per_job} at a time.'

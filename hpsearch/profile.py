@@ -1,0 +1,151 @@
+"""Profiles: values for the options of a machine or cluster from a file, where the command line does not give them."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import reprlib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hpsearch.errors import ConfigError
+from hpsearch.options import add_cluster_options, add_local_options
+from hpsearch.source import closest, read_yaml_file
+
+JOB_PROLOGUE = 'job_prologue'
+"""The one thing in a profile that is no option: shell lines that every job executes before those of the search."""
+
+_RIVALS = {'slurm_time': 'num_hours', 'visible_gpus': 'cpu_jobs', 'cpu_jobs': 'visible_gpus'}
+"""Option to another that says the same in another way: where that one is given, the profile's must not win over it."""
+
+_TEXT = 'a text'
+
+
+def profile_options() -> dict[str, argparse.Action]:
+    """The options that a profile may give, by their names without dashes: those of this machine and of clusters."""
+    parser = argparse.ArgumentParser(add_help=False)
+    add_local_options(parser)
+    add_cluster_options(parser)
+    return {action.dest: action for action in parser._actions if action.dest != 'profile'}
+
+
+def parse_with_profile(parser: argparse.ArgumentParser, words: Sequence[str]) -> argparse.Namespace:
+    """The options of a command line, completed from its ``--profile``.
+
+    What is given on the command line wins, also over a list: nothing is added to it. Where a profile has a
+    ``job_prologue``, it becomes an attribute beside the options.
+
+    Args:
+        parser: It knows ``--profile``.
+        words: The command line.
+
+    Raises:
+        ConfigError: With every problem of the profile.
+    """
+    args = parser.parse_args(words)
+    path = getattr(args, 'profile', '')
+    if not path:
+        return args
+    values = read_profile(Path(os.path.abspath(path)), profile_options())
+    given = _given(parser, words, {*values, *_RIVALS.values()})
+    for name in values.keys() - given:
+        if _RIVALS.get(name) not in given:
+            setattr(args, name, values[name])
+    return args
+
+
+def _given(parser: argparse.ArgumentParser, words: Sequence[str], names: Iterable[str]) -> set[str]:
+    """Which of these options the command line gives: argparse puts no default where there is a value, even None."""
+    seen = vars(parser.parse_args(words, argparse.Namespace(**dict.fromkeys(names))))
+    return {name for name in names if seen[name] is not None}
+
+
+def read_profile(path: Path, allowed: Mapping[str, argparse.Action]) -> dict[str, Any]:
+    """The values in a profile, as the command line would give them.
+
+    Args:
+        path: A YAML file: a mapping of names of options, without dashes, to values.
+        allowed: The options that it may give.
+
+    Raises:
+        ConfigError: It cannot be read, or with every value that is wrong.
+    """
+    content = read_yaml_file(path, '--profile')
+    if not isinstance(content, Mapping):
+        found = 'nothing' if content is None else reprlib.repr(content)
+        raise ConfigError([f'--profile: {path} holds {found}; a mapping of options to values is expected.'])
+    values, problems = {}, []
+    for name, value in content.items():
+        try:
+            values[name] = _checked(name, value, allowed)
+        except ValueError as error:
+            problems.append(f'--profile: {path}: {error}')
+    if problems:
+        raise ConfigError(problems)
+    return values
+
+
+def _checked(name: Any, value: Any, allowed: Mapping[str, argparse.Action]) -> Any:
+    """A value as the option has it.
+
+    Raises:
+        ValueError: There is no such option, or it does not take such a value; says so.
+    """
+    if name == JOB_PROLOGUE:
+        return _text(name, value)
+    if name not in allowed:
+        hint = closest(str(name).lstrip('-_').replace('-', '_').lower(), [*allowed, JOB_PROLOGUE])
+        raise ValueError(
+            f'{name}: is no option of this machine or of a cluster' + (f'; did you mean {hint}?' if hint else '.')
+        )
+    action = allowed[name]
+    if action.nargs == 0:
+        return _flag(name, value)
+    if not isinstance(action.default, list):
+        return _converted(name, value, action)
+    return [_converted(name, each, action) for each in (value if isinstance(value, list) else [value])]
+
+
+def _flag(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(_not_expected(name, value, 'true or false'))
+    return value
+
+
+def _text(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(_not_expected(name, value, _TEXT))
+    return value
+
+
+def _converted(name: str, value: Any, action: argparse.Action) -> Any:
+    """By the option's own type and choices."""
+    expected = _expected(action)
+    # A number that is meant as a text is written as YAML understood it, which for 1.10 or 1e3 is something else.
+    accepted = (str, int, float) if callable(action.type) else (str, int)
+    if isinstance(value, bool) or not isinstance(value, accepted):
+        hint = ' (put it into quotes)' if isinstance(value, float) else ''
+        raise ValueError(_not_expected(name, value, expected + hint))
+    try:
+        converted = action.type(str(value)) if callable(action.type) else str(value)
+    except argparse.ArgumentTypeError as error:
+        raise ValueError(f'{name}: {error}.') from error
+    except ValueError:
+        raise ValueError(_not_expected(name, value, expected)) from None
+    if action.choices is not None and converted not in action.choices:
+        raise ValueError(_not_expected(name, value, expected))
+    return converted
+
+
+def _expected(action: argparse.Action) -> str:
+    if action.choices is not None:
+        return ' or '.join(map(str, action.choices))
+    return f'a {getattr(action.type, "__name__", "value")}' if action.type else _TEXT
+
+
+def _not_expected(name: str, value: Any, expected: str) -> str:
+    if value is not None:
+        return f'{name}: is {reprlib.repr(value)}; {expected} is expected.'
+    nothing = " (for none write '')" if expected == _TEXT else ''
+    return f'{name}: is empty; {expected} is expected{nothing}.'

@@ -1,0 +1,142 @@
+#!/bin/bash -l
+# sbatch --parsable --array=1-2
+hpsearch_name=hps-search-1a2b3c
+hpsearch_dir=/home/user/out/search_1
+hpsearch_jobs=/home/user/out/search_1/jobs
+hpsearch_log=/home/user/out/search_1/submissions/hps-search-1a2b3c.log
+hpsearch_ended=/home/user/out/search_1/submissions/hps-search-1a2b3c.ended
+hpsearch_cwd=/home/user/project
+hpsearch_on_int=TERM
+hpsearch_on_usr2=TERM
+hpsearch_index=${SLURM_ARRAY_TASK_ID:-1}
+hpsearch_job=${SLURM_ARRAY_JOB_ID:--}
+hpsearch_restarts=${SLURM_RESTART_COUNT:-0}
+if { true >> "$hpsearch_log"; } 2>/dev/null; then exec >> "$hpsearch_log" 2>&1; fi
+case $hpsearch_index in
+1) hpsearch_run=sim_a_1 hpsearch_attempt=1 hpsearch_ident=w:sim_a_1:1 ;;
+2) hpsearch_run=sim_a_2 hpsearch_attempt=2 hpsearch_ident=w:sim_a_2:2 ;;
+*) echo "hpsearch: $hpsearch_name has no element $hpsearch_index" >&2; exit 64 ;;
+esac
+hpsearch_host=$(uname -n) || hpsearch_host=-
+hpsearch_files=$hpsearch_jobs/$hpsearch_run/$hpsearch_attempt
+hpsearch_line="$hpsearch_ident $$ $hpsearch_job $hpsearch_restarts $hpsearch_host"
+set -C
+{ printf '%s\n' "$hpsearch_line" > "$hpsearch_files/started"; } 2>/dev/null || :
+set +C
+if [ ! -f "$hpsearch_files/started" ]; then
+    echo "hpsearch: $hpsearch_files is not there, or cannot be written, on $hpsearch_host" >&2
+    exit 73
+fi
+if ! IFS=' ' read -r hpsearch_a hpsearch_b hpsearch_c hpsearch_d < "$hpsearch_files/started"; then
+    hpsearch_a='a line that was cut short' hpsearch_b='' hpsearch_c='' hpsearch_d=''
+fi
+hpsearch_hint() {
+    { printf '%s\n' "$hpsearch_index" >> "$hpsearch_ended"; } 2>/dev/null || :
+}
+if [ "$hpsearch_a $hpsearch_b $hpsearch_c $hpsearch_d" != "$hpsearch_line" ]; then
+    echo "hpsearch: $hpsearch_line is not started, after $hpsearch_a $hpsearch_b $hpsearch_c $hpsearch_d" >&2
+    if [ "$hpsearch_a $hpsearch_c" = "$hpsearch_ident $hpsearch_job" ] && [ "$hpsearch_job" != - ]; then
+        { printf '%s\n' "$hpsearch_line" > "$hpsearch_files/requeued"; } 2>/dev/null || :
+        hpsearch_hint
+    fi
+    exit 75
+fi
+hpsearch_stage=prologue hpsearch_signals=0 hpsearch_child='' hpsearch_idler='' hpsearch_kept='' hpsearch_told=''
+hpsearch_end() {
+    hpsearch_stage=ended
+    trap : TERM INT HUP USR1 USR2
+    if [ -n "$hpsearch_idler" ]; then hpsearch_has_killed "$hpsearch_idler" || :; fi
+    hpsearch_record "$1"
+    exit "$1"
+}
+hpsearch_has_killed() {
+    { kill -s KILL "$1" && wait "$1" || [ "$(($? & 127))" = 9 ]; } 2>/dev/null
+}
+hpsearch_idle() {
+    sleep 99999999 </dev/null >/dev/null 2>&1 &
+    hpsearch_idler=$!
+}
+hpsearch_is_alone() {
+    hpsearch_idle
+    { sleep 1 || :; } 2>/dev/null
+    hpsearch_has_killed "$1"
+}
+hpsearch_send() {
+    [ "$1" != TERM ] || [ -z "$hpsearch_told" ] || return 0
+    [ "$1" != TERM ] || hpsearch_told=1
+    [ -z "$1" ] || kill -s "$1" "$hpsearch_child" 2>/dev/null || :
+}
+hpsearch_got() {
+    hpsearch_signals=$((hpsearch_signals + 1))
+    hpsearch_note "$3"
+    case $hpsearch_stage in
+    prologue) hpsearch_end 143 ;;
+    starting) hpsearch_kept=$2 ;;
+    running)
+        if [ "$1" != "$2" ] || hpsearch_is_alone "$hpsearch_idler"; then
+            hpsearch_send "$2"
+        elif [ "$1" = TERM ]; then
+            hpsearch_told=1
+        fi
+        ;;
+    esac
+}
+trap 'hpsearch_got TERM TERM TERM' TERM
+trap 'hpsearch_got INT "$hpsearch_on_int" TERM' INT
+trap 'hpsearch_got HUP HUP ""' HUP
+trap 'hpsearch_got USR1 USR1 ""' USR1
+trap 'hpsearch_got USR2 "$hpsearch_on_usr2" timeout' USR2
+cd -- "$hpsearch_cwd" 2>/dev/null || :
+hpsearch_note() {
+    [ -n "$1" ] && [ ! -s "$hpsearch_files/signalled" ] || return 0
+    { printf '%s\n' "$1" >| "$hpsearch_files/signalled"; } 2>/dev/null || :
+}
+hpsearch_record() {
+    hpsearch_tries=0
+    until {
+        printf '%s\n' "$1" >| "$hpsearch_files/exit" && IFS= read -r hpsearch_back < "$hpsearch_files/exit" &&
+            [ "$hpsearch_back" = "$1" ]
+    } 2>/dev/null; do
+        hpsearch_tries=$((hpsearch_tries + 1))
+        [ "$hpsearch_tries" -le 120 ] || break
+        sleep 5 || :
+    done
+    hpsearch_hint
+}
+hpsearch_left() {
+    hpsearch_code=$?
+    [ "$hpsearch_stage" != ended ] || return 0
+    if [ "$hpsearch_code" = 0 ]; then
+        echo 'hpsearch: the prologue ended the job before its command began' >&2
+        hpsearch_code=1
+    fi
+    hpsearch_end "$hpsearch_code"
+}
+trap hpsearch_left 0
+exec </dev/null >> "$hpsearch_files/stdout.log" 2>> "$hpsearch_files/stderr.log"
+export HPSEARCH_DIR="$hpsearch_dir" HPSEARCH_RUN="$hpsearch_run" HPSEARCH_ATTEMPT="$hpsearch_attempt"
+export HPSEARCH_METRICS="$hpsearch_files/metrics.jsonl"
+# The prologue:
+module load python/3.11
+
+# The prologue ends here.
+set +e +u +C +a
+cd -- "$hpsearch_cwd" || hpsearch_end 126
+case $hpsearch_index in
+1) set -- python3 train.py --lr=0.1 '--out=/home/user/out x' ;;
+2) nl="$(printf '\n.')"; nl="${nl%.}"; set -- python3 train.py '--note=it'"'"'s'"$nl" ;;
+esac
+hpsearch_stage=starting
+hpsearch_idle
+( trap '' INT; [ "$hpsearch_on_usr2" = USR2 ] || trap '' USR2; exec "$@" ) </dev/null &
+hpsearch_child=$! hpsearch_stage=running
+[ -z "$hpsearch_kept" ] || hpsearch_send "$hpsearch_kept"
+hpsearch_last=127
+while :; do
+    hpsearch_before=$hpsearch_signals hpsearch_code=0
+    wait "$hpsearch_child" || hpsearch_code=$?
+    [ "$hpsearch_code" = 127 ] || hpsearch_last=$hpsearch_code
+    [ "$hpsearch_before" != "$hpsearch_signals" ] || break
+done
+[ "$hpsearch_last" -le 255 ] || hpsearch_last=$((128 + (hpsearch_last & 127)))
+hpsearch_end "$hpsearch_last"
