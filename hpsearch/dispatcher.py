@@ -11,14 +11,14 @@ import math
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, replace
-from enum import IntEnum
 from typing import Any, Protocol
 
 from hpsearch import attempt as attempts
 from hpsearch.backends.base import Backend, Kind, Launch, Started, Status
+from hpsearch.backlog import Backlog
 from hpsearch.command import shell_line
 from hpsearch.errors import JournalError
 from hpsearch.folder import SearchFolder
@@ -27,7 +27,7 @@ from hpsearch.host_memory import kernel_oom_kills
 from hpsearch.journal import Journal
 from hpsearch.oom import GPU_OOM, HOST_OOM, out_of_memory
 from hpsearch.others import Abandoned, Others
-from hpsearch.outcome import Verdict, failure_signature, judge, same_failure
+from hpsearch.outcome import Verdict, failure_signature, judge
 from hpsearch.progress import Progress
 from hpsearch.records import (
     NO_DEMAND,
@@ -44,6 +44,7 @@ from hpsearch.records import (
 from hpsearch.results import ResultsView, Row, row_of
 from hpsearch.retries import RetryPolicy, again, demand_of, had_most_room
 from hpsearch.states import ACTIVE, ENDED, TIMEOUT, SearchState, State
+from hpsearch.stops import FailFast, Stop, Stopping
 from hpsearch.summary import read_attempt_summary, summary_mark
 from hpsearch.takeover import Action
 from hpsearch.walltime import was_whole_job
@@ -139,58 +140,6 @@ class Options:
     is_in_job: bool = False
 
 
-class Stop(IntEnum):
-    """How far a stop has gone."""
-
-    NO = 0
-    DRAIN = 1
-    """No more runs are started; those that run may end."""
-    TERM = 2
-    """Runs were asked to end."""
-    KILL = 3
-    """Runs were ended."""
-
-
-@dataclass(slots=True)
-class _Stopping:
-    """What was asked for and what was done about it.
-
-    Attributes:
-        done: How far the stop has gone.
-        asked: How far it shall go.
-        why: Why, in words.
-        kill_at: When the grace of the runs is over, in monotonic seconds.
-    """
-
-    done: Stop = Stop.NO
-    asked: Stop = Stop.NO
-    why: str = ''
-    kill_at: float = 0.0
-
-
-class _FailFast:
-    """Looks whether the first attempts all fail alike.
-
-    Args:
-        limit: How many; 0: never.
-    """
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._failures: list[str | None] = []
-        self.signature = ''
-        self.example: Run | None = None
-
-    def is_met_by(self, failure: str | None, run: Run) -> bool:
-        """Take in one more end; ``failure`` is what it failed with, None: it did not fail."""
-        if len(self._failures) >= self._limit:
-            return False
-        self._failures.append(failure)
-        self.example = self.example or (run if failure is not None else None)
-        self.signature = same_failure(self._failures, self._limit)
-        return bool(self.signature)
-
-
 @dataclass(slots=True)
 class Active:
     """An attempt that is under way.
@@ -243,48 +192,6 @@ class Outcome:
     unknown: frozenset[str] = frozenset()
     left: int | None = None
     refused: str = ''
-
-
-class Backlog:
-    """The runs that wait, read from the plan only when they are needed.
-
-    Args:
-        runs: Planned runs, in their order.
-        is_needed: Whether a run still has to be started; another writer may have been faster.
-    """
-
-    def __init__(self, runs: Iterable[Run], is_needed: Callable[[Run], bool]) -> None:
-        self._is_needed = is_needed
-        self._runs: Iterator[Run] = iter(runs)
-        self._returned: deque[Run] = deque()
-        self._is_over = False
-
-    def take(self) -> Run | None:
-        """The next run, or None when there is none."""
-        while (run := self._next()) is not None and not self._is_needed(run):
-            continue
-        return run
-
-    def _next(self) -> Run | None:
-        if self._returned:
-            return self._returned.popleft()
-        run = None if self._is_over else next(self._runs, None)
-        self._is_over = run is None
-        return run
-
-    def put_first(self, run: Run) -> None:
-        """Give back a run that was taken but not started."""
-        self._returned.appendleft(run)
-
-    def put_last(self, run: Run) -> None:
-        """Plan a run again, after the others that were given back."""
-        self._returned.append(run)
-
-    def __bool__(self) -> bool:
-        run = self.take()
-        if run is not None:
-            self.put_first(run)
-        return run is not None
 
 
 @dataclass(kw_only=True, eq=False)
@@ -345,8 +252,8 @@ class Dispatcher:
         self._has_told_gpus = False
         self._active: dict[str, Active] = {}
         self._endings: list[Ending] = []
-        self._stopping = _Stopping()
-        self._fail_fast = _FailFast(self.options.fail_fast)
+        self._stopping = Stopping()
+        self._fail_fast = FailFast(self.options.fail_fast)
         self._paused_until = 0.0
         self._waiting = ''
         self._can_write = True

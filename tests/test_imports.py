@@ -87,7 +87,7 @@ LAYERS = {
         'backends.pilot_jobs',
         'backends.pilots',
     ],
-    'dispatcher': ['dispatcher'],
+    'dispatcher': ['backlog', 'stops', 'dispatcher'],
     'view': ['terminal', 'painting', 'table', 'live', 'view'],
     'command line': [
         'options',

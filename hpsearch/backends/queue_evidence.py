@@ -113,13 +113,12 @@ def weigh(traces: Traces, job: Whereabouts, waited: float, record_grace: float =
 def _by_its_record(traces: Traces, code: int, job: Whereabouts, waited: float) -> Finding:
     if traces.signalled == TIME_LIMIT:
         return Finding(Kind.ENDED, code, 'timeout', 'its time limit was near')
-    was_told = bool(traces.signalled)
-    if job.is_cancelled or not (was_told or code > 128):
+    unexplained = _told(traces)
+    if job.is_cancelled or not (unexplained or code > 128):
         return Finding(Kind.ENDED, code)
     if traces.is_requeued:
         return Finding(Kind.ENDED, code, 'requeued')
     is_over = waited >= CAUSE_GRACE
-    unexplained = 'terminated' if was_told else ''
     if job.kind is Kind.ENDED and job.seen is not None and (is_over or not job.awaits_details):
         return Finding(Kind.ENDED, code, job.seen.cause or unexplained, in_queue(job.seen))
     if is_over and job.kind is Kind.PENDING:
@@ -138,7 +137,14 @@ def _by_the_queue(traces: Traces, job: Whereabouts, seen: Sighting, waited: floa
         return Finding(Kind.RUNNING, detail='it ended; its record is awaited', in_doubt=True)
     if traces.job and seen.job and traces.job != seen.job:
         return Finding(Kind.ENDED, detail=f'it ran in job {traces.job}, which has ended')
-    return Finding(Kind.ENDED, seen.code or None, seen.cause, in_queue(seen))
+    return Finding(Kind.ENDED, seen.code or None, seen.cause or _told(traces), in_queue(seen))
+
+
+def _told(traces: Traces) -> str:
+    """Why it ended, as far as it was told itself: it may have been killed before it could write its record."""
+    if not traces.signalled:
+        return ''
+    return 'timeout' if traces.signalled == TIME_LIMIT else 'terminated'
 
 
 def _before_its_start(traces: Traces, job: Whereabouts, seen: Sighting, waited: float) -> Finding:

@@ -46,6 +46,7 @@ def read_traces(paths: AttemptPaths, ident: str, job: Whereabouts, log: str) -> 
         return Traces(code, signalled, is_requeued)
     fence = read_fence(paths)
     return Traces(
+        signalled=read_line(paths.signalled) if fence.ident == ident else '',
         is_requeued=is_requeued,
         has_started=fence.ident == ident,
         is_closed=fence.ident not in ('', ident),
