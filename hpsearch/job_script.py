@@ -164,7 +164,7 @@ if [ "$hpsearch_signals" != 0 ]; then
     while kill -0 "$hpsearch_child" 2>/dev/null; do sleep 1 || :; done
     hpsearch_end_idler
     wait "$hpsearch_child" 2>/dev/null && hpsearch_again=0 || hpsearch_again=$?
-    [ "$hpsearch_again" = 127 ] || hpsearch_code=$hpsearch_again
+    case $hpsearch_again in 127 | -*) ;; *) hpsearch_code=$hpsearch_again ;; esac
 fi
 [ "$hpsearch_code" -le 255 ] || hpsearch_code=$((128 + (hpsearch_code & 127)))
 hpsearch_end "$hpsearch_code"
@@ -173,9 +173,9 @@ hpsearch_end "$hpsearch_code"
 which a queue that sends them to all processes would have ended it.
 
 A signal interrupts ``wait``, or comes after it, which cannot be told apart, and bash may forget a child that ended at
-that very moment. So once a signal came the end is waited for in another way, with no other child left whose end bash
-would wait for. Where the status had been told already, the shell answers 127 then, and what it told before holds. A
-Korn shell adds the number of a signal to 256.
+that very moment. So once a signal came, the end is waited for in another way, and without another child whose end bash
+would wait for. A shell that has told the status already, or forgotten it, answers 127 or -1; then what the first
+``wait`` told holds. A Korn shell adds the number of a signal to 256.
 """
 
 

@@ -42,10 +42,14 @@ if [ "$hpsearch_a $hpsearch_b $hpsearch_c $hpsearch_d" != "$hpsearch_line" ]; th
     exit 75
 fi
 hpsearch_stage=prologue hpsearch_signals=0 hpsearch_child='' hpsearch_idler='' hpsearch_kept='' hpsearch_told=''
+hpsearch_end_idler() {
+    if [ -n "$hpsearch_idler" ]; then hpsearch_has_killed "$hpsearch_idler" || :; fi
+    hpsearch_idler=''
+}
 hpsearch_end() {
     hpsearch_stage=ended
     trap : TERM INT HUP USR1 USR2
-    if [ -n "$hpsearch_idler" ]; then hpsearch_has_killed "$hpsearch_idler" || :; fi
+    hpsearch_end_idler
     hpsearch_record "$1"
     exit "$1"
 }
@@ -131,12 +135,13 @@ hpsearch_idle
 ( trap '' INT; [ "$hpsearch_on_usr2" = USR2 ] || trap '' USR2; exec "$@" ) </dev/null &
 hpsearch_child=$! hpsearch_stage=running
 [ -z "$hpsearch_kept" ] || hpsearch_send "$hpsearch_kept"
-hpsearch_last=127
-while :; do
-    hpsearch_before=$hpsearch_signals hpsearch_code=0
-    wait "$hpsearch_child" || hpsearch_code=$?
-    [ "$hpsearch_code" = 127 ] || hpsearch_last=$hpsearch_code
-    [ "$hpsearch_before" != "$hpsearch_signals" ] || break
-done
-[ "$hpsearch_last" -le 255 ] || hpsearch_last=$((128 + (hpsearch_last & 127)))
-hpsearch_end "$hpsearch_last"
+hpsearch_code=0 hpsearch_again=127
+wait "$hpsearch_child" || hpsearch_code=$?
+if [ "$hpsearch_signals" != 0 ]; then
+    while kill -0 "$hpsearch_child" 2>/dev/null; do sleep 1 || :; done
+    hpsearch_end_idler
+    wait "$hpsearch_child" 2>/dev/null && hpsearch_again=0 || hpsearch_again=$?
+    case $hpsearch_again in 127 | -*) ;; *) hpsearch_code=$hpsearch_again ;; esac
+fi
+[ "$hpsearch_code" -le 255 ] || hpsearch_code=$((128 + (hpsearch_code & 127)))
+hpsearch_end "$hpsearch_code"
