@@ -17,6 +17,7 @@ LOCAL_SCRIPT = """\
 files=$1 id=$2
 set -C
 trap : TERM INT HUP
+[ -z "${LSB_JOBID-}" ] || trap '' INT USR2
 { printf '%s %s\\n' "$id" "$$" > "$files/started"; } 2>/dev/null
 read -r owner rest < "$files/started"
 [ "$owner" = "$id" ] || exit 75
@@ -38,8 +39,9 @@ exit "$code"
 """
 """Arguments: the attempt's folder, its id, the working directory, the words of the command.
 
-The traps keep sh alive to write the record; the command gets the default actions back. 75 means that somebody else
-passed the fence; 120 tries of 5 s are the ten minutes a full disk is waited for.
+The traps keep sh alive to write the record; the command gets the default actions back. LSF ends a job by INT, or at its
+time limit by USR2, to all its processes; there both ignore these, and hpsearch tells them to end. 75 means that
+somebody else passed the fence; 120 tries of 5 s are the ten minutes a full disk is waited for.
 """
 
 FENCED = 75

@@ -6,6 +6,7 @@ import argparse
 import math
 import os
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -58,7 +59,8 @@ def choose_system(args: argparse.Namespace) -> QueueSystem:
         raise ConfigError(
             [
                 f'--scheduler={args.scheduler}: {", ".join(missing)} not found on PATH. Is this a machine from which '
-                f'jobs are submitted? The other choice is --scheduler={other}.'
+                f'jobs are submitted? The other choice is --scheduler={other}. hpsearch status and '
+                'hpsearch-postprocess work without them.'
             ]
         )
     check_options(system)
@@ -191,6 +193,15 @@ def own_job(environ: Mapping[str, str] = os.environ) -> dict[str, str] | None:
         if environ.get(variable) and (job := _job_id(name, environ)):
             return {'queue': name, 'id': job}
     return None
+
+
+def limit_signals(job: Mapping[str, str] | None) -> tuple[signal.Signals, ...]:
+    """What a queue sends the processes of a job at its time limit, in place of TERM.
+
+    Args:
+        job: What :func:`own_job` says.
+    """
+    return (signal.SIGUSR2,) if job is not None and job['queue'] == 'lsf' else ()
 
 
 def job_end(args: argparse.Namespace, begin: float, environ: Mapping[str, str] = os.environ) -> float | None:

@@ -7,8 +7,8 @@ import logging
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,10 +19,10 @@ from hpsearch.attempt import has_unshown_logs
 from hpsearch.backends.base import Backend
 from hpsearch.backends.local import LocalBackend
 from hpsearch.backends.slots import FixedSlots, SlotSource
-from hpsearch.cluster import PILOT_WARNING, WARNING_MAY_BE_EARLY, JobAsker, job_end, own_job
+from hpsearch.cluster import PILOT_WARNING, WARNING_MAY_BE_EARLY, JobAsker, job_end, limit_signals, own_job
 from hpsearch.dispatcher import Dispatcher, Options, Outcome, show_logs
 from hpsearch.folder import SearchFolder
-from hpsearch.journal import Journal, open_journals
+from hpsearch.journal import Journal, JournalReader, open_journals
 from hpsearch.locks import placement_lock
 from hpsearch.machine import choose_slots
 from hpsearch.others import Others
@@ -32,7 +32,7 @@ from hpsearch.records import Configuration, Run
 from hpsearch.results import ResultsView, row_of
 from hpsearch.retries import RetryPolicy, again
 from hpsearch.search import Task, make_search
-from hpsearch.session import logging_to, own_journal, stop_signals
+from hpsearch.session import Wishes, logging_to, own_journal, stop_signals
 from hpsearch.states import ACTIVE, CANCELLED, RunHistory, SearchState, State
 from hpsearch.view import View, open_view
 from hpsearch.wakeup import Wakeup
@@ -289,13 +289,11 @@ def work(
     """Work on a search until it ends."""
     folder = task.folder
     state, reader = open_journals(folder)
-    for odd in [*reader.odd, *state.odd][:5]:
-        log.warning('journal: %s', odd)
+    tell_odd(state, reader)
     results = results_view(folder, task.configuration)
     options = options_of(args, manner)
-    host = writers.this_host()
-    asked = 1 if manner.stop_at_once else 0
-    with own_journal(folder, host, own_job()) as journal, stop_signals(asked, term_leaves=args.run_cluster) as wishes:
+    host, job = writers.this_host(), own_job()
+    with own_journal(folder, host, job) as journal, signals_of(args, manner, job) as wishes:
         take_earlier_results(task, manner.reuse, state, journal)
         progress = progress_of(task, state)
         backend = make_backend(
@@ -333,6 +331,20 @@ def work(
         outcome = dispatcher.run()
         waiting = dispatcher.waiting
     return Conducted(folder, task.configuration, results, state, task.total, task.withdrawn, outcome, waiting)
+
+
+def tell_odd(state: SearchState, reader: JournalReader) -> None:
+    """Tell what the journals say that makes no sense."""
+    for odd in [*reader.odd, *state.odd][:5]:
+        log.warning('journal: %s', odd)
+
+
+def signals_of(
+    args: argparse.Namespace, manner: Manner, job: Mapping[str, str] | None
+) -> AbstractContextManager[Wishes]:
+    """What signals ask of this process, which may be a job."""
+    asked = 1 if manner.stop_at_once else 0
+    return stop_signals(asked, term_leaves=args.run_cluster, like_term=limit_signals(job))
 
 
 def noting(state: SearchState, journal: Journal) -> Callable[[dict[str, Any]], bool]:

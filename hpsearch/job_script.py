@@ -73,7 +73,7 @@ hpsearch_record() {
 }
 hpsearch_left() {
     hpsearch_code=$?
-    [ "$hpsearch_stage" != ended ] || return 0
+    [ "$hpsearch_stage" != ended ] || return "$hpsearch_code"
     if [ "$hpsearch_code" = 0 ]; then
         echo 'hpsearch: the prologue ended the job before its command began' >&2
         hpsearch_code=1
@@ -166,7 +166,6 @@ if [ "$hpsearch_signals" != 0 ]; then
     wait "$hpsearch_child" 2>/dev/null && hpsearch_again=0 || hpsearch_again=$?
     case $hpsearch_again in 127 | -*) ;; *) hpsearch_code=$hpsearch_again ;; esac
 fi
-[ "$hpsearch_code" -le 255 ] || hpsearch_code=$((128 + (hpsearch_code & 127)))
 hpsearch_end "$hpsearch_code"
 """
 """The command ignores INT (as some shells have it) and USR2 at its start: it gets another signal in their place, before
@@ -175,7 +174,7 @@ which a queue that sends them to all processes would have ended it.
 A signal interrupts ``wait``, or comes after it, which cannot be told apart, and bash may forget a child that ended at
 that very moment. So once a signal came, the end is waited for in another way, and without another child whose end bash
 would wait for. A shell that has told the status already, or forgotten it, answers 127 or -1; then what the first
-``wait`` told holds. A Korn shell adds the number of a signal to 256.
+``wait`` told holds.
 """
 
 
@@ -215,8 +214,8 @@ def array_script(
         elements: The attempts.
         cwd: Working directory of the commands, and of the prologue where it is there by then.
         variables: By which the job knows itself.
-        prologue: Shell lines before each command; if the first is a ``#!`` line, that of a shell which understands
-            POSIX sh, it becomes that of the script.
+        prologue: Shell lines before each command; if the first is a ``#!`` line it becomes that of the script, whose
+            shell must be ``sh``, ``dash``, ``bash``, ``mksh`` or that of busybox: others differ in what ``wait`` says.
         signal: Name of the signal that a command is sent when the time limit is near; empty: TERM.
         header: What people shall read on top, such as the command that submits the script.
 

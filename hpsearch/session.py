@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
@@ -55,17 +55,21 @@ class Wishes:
 
 
 @contextmanager
-def stop_signals(asked: int = 0, *, term_leaves: bool = False) -> Iterator[Wishes]:
+def stop_signals(
+    asked: int = 0, *, term_leaves: bool = False, like_term: Sequence[signal.Signals] = ()
+) -> Iterator[Wishes]:
     """Counts Ctrl-C and TERM, from ``asked`` on; losing the terminal (HUP) changes nothing.
 
     Args:
         asked: How many stops were asked for already.
         term_leaves: TERM, which a queue or a host that goes down sends, only ends this process, not its jobs.
+        like_term: Signals that mean the same as TERM, unless whoever started this process had them ignored.
     """
     wishes = Wishes(asked)
+    alike = [number for number in like_term if signal.getsignal(number) is not signal.SIG_IGN]
 
     def count(number: int, frame: FrameType | None) -> None:
-        if term_leaves and number == signal.SIGTERM:
+        if term_leaves and number != signal.SIGINT:
             wishes.leaves = True
         else:
             wishes.stops += 1
@@ -75,6 +79,7 @@ def stop_signals(asked: int = 0, *, term_leaves: bool = False) -> Iterator[Wishe
         for number, handler in (
             (signal.SIGINT, count),
             (signal.SIGTERM, count),
+            *((number, count) for number in alike),
             (signal.SIGHUP, _go_on),
         )
     }

@@ -4,7 +4,9 @@
 
 SETTINGS is JSON: ``host`` (name of the host; empty: this one), ``at_spawn`` (``{"3": "SIGSTOP"}``: the process gets
 that signal right before its third start of an attempt), ``broken_while`` (a file; while it exists, whatever changes
-something in the search folder fails) and ``errno`` (with which error).
+something in the search folder fails), ``errno`` (with which error), ``queue`` (``timeout``: seconds that a command of a
+queue system may take at most; ``retry``: seconds before a submission or a question that failed is tried again;
+``record_grace``: seconds a record may be late).
 """
 
 from __future__ import annotations
@@ -15,11 +17,13 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from hpsearch import cli, dispatcher, others, stopping, writers
+from hpsearch.backends import jobs, pilots, queue  # noqa: F401 pilots: what it imports is hurried, too
+from hpsearch.backends.queue_system import Answer
 
 INTERVALS: tuple[tuple[object, str, float], ...] = (
     (writers, 'SPACING', 0.1),
@@ -91,6 +95,23 @@ def _writes(path: Any, mode: str = 'r', *_: Any, **__: Any) -> bool:
     return bool(set(mode) & set('wax+')) and not isinstance(path, int) and _is_inside(path)
 
 
+def hurry_queue(timeout: float, retry: float, record_grace: float) -> None:
+    """Wait less for a queue system that does not answer, and for records."""
+    real = jobs.execute
+
+    def execute(words: Sequence[str], environment: Mapping[str, str], stdin: bytes, patience: float) -> Answer:
+        return real(words, environment, stdin, min(timeout, patience))
+
+    setattr(jobs, 'execute', execute)  # noqa: B010
+    for name, module in list(sys.modules.items()):
+        if name.startswith('hpsearch.backends.') and hasattr(module, 'RETRY'):
+            setattr(module, 'RETRY', retry)  # noqa: B010
+    queue.QueueBackend.__init__.__kwdefaults__ = {
+        **(queue.QueueBackend.__init__.__kwdefaults__ or {}),
+        'record_grace': record_grace,
+    }
+
+
 def main() -> int:
     """Run the command."""
     settings = json.loads(sys.argv[1])
@@ -103,6 +124,8 @@ def main() -> int:
         signal_at_spawns(settings['at_spawn'])
     if settings.get('broken_while'):
         break_while(settings['broken_while'], settings['errno'])
+    if settings.get('queue'):
+        hurry_queue(**settings['queue'])
     return cli.main(sys.argv[2:])
 
 

@@ -10,12 +10,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from tests import gates
 from tests.cli_harness import REPOSITORY
-from tests.gates import Gated
 from tests.harness import until
+from tests.queue_projects import QueueProject
 from tests.slurm_cluster import Cluster
 
 T = TypeVar('T')
@@ -35,7 +35,7 @@ PATIENCE = 150.0
 """Seconds a search may take: the machine is shared, and Slurm does some things every half minute only."""
 
 
-class SlurmProject(Gated):
+class SlurmProject(QueueProject):
     """A project of runs that wait at gates, as jobs.
 
     Args:
@@ -46,12 +46,8 @@ class SlurmProject(Gated):
     """
 
     def __init__(self, path: Path, cluster: Cluster, count: int = 3, more: str = '') -> None:
-        super().__init__(path, count, more)
-        # Many jobs on few processors: they look more seldom.
-        script = path / 'train.sh'
-        script.write_text(gates.SCRIPT.replace('sleep 0.02', 'sleep 0.2'))
+        super().__init__(path, count, more, QUEUE, pause='0.2', patience=PATIENCE)
         self.cluster = cluster
-        self.started: list[subprocess.Popen[str]] = []
         self.env = {name: value for name, value in self.env.items() if not name.startswith(('SLURM_', 'SBATCH_'))}
         self.env.update(cluster.variables(), PATH=f'{self._wrappers()}{os.pathsep}{self.env["PATH"]}')
 
@@ -71,33 +67,6 @@ class SlurmProject(Gated):
         return [line.split(' ', 1)[1] for line in lines if line.split()[1] == name]
 
     # Commands
-
-    def start(self, *words: str, **options: Any) -> subprocess.Popen[str]:
-        """Start a search; it is killed at the end, should it live then."""
-        process = super().start(*words, **options)
-        self.started.append(process)
-        return process
-
-    def submit(self, *words: str) -> subprocess.Popen[str]:
-        """Start a search on the cluster, in the order of the grid."""
-        return self.search_in_order(*QUEUE, '--queue_interval=1', *words)
-
-    def also(self, *words: str, cwd: Path | None = None) -> subprocess.Popen[str]:
-        """Start any other command of hpsearch."""
-        process = subprocess.Popen(
-            self.command(*words), cwd=cwd or self.path, env=self.env, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
-        self.started.append(process)
-        return process
-
-    def say(self, *words: str, codes: Sequence[int] = (0,)) -> str:
-        """What another command of hpsearch prints."""
-        return finish(self.also(*words), codes)
-
-    def resume(self, *words: str, codes: Sequence[int] = (0,)) -> str:
-        """Resume to the end, the gates as they are; returns what it prints."""
-        return self.say('resume', str(self.out), *words, codes=codes)
 
     def postprocess(self, folder: Path) -> str:
         """What ``hpsearch-postprocess`` prints when it makes the table, executed in some folder."""
@@ -141,10 +110,6 @@ class SlurmProject(Gated):
         names = ','.join(self.submissions()) or 'none'
         return self.cluster.ask('squeue', '-h', '-r', f'--states={wanted}', f'--name={names}', '--format=%i').split()
 
-    def submissions(self) -> list[str]:
-        """Names of the submissions, as the journals have them."""
-        return [event['submission'] for event in self.told('submitting')]
-
     def element(self, number: str, attempt: int = 1) -> str:
         """The element of an array in which an attempt is, by the value of ``--n``; waits until it is accepted."""
         name = self.run_name(number)
@@ -166,19 +131,11 @@ class SlurmProject(Gated):
         """Wait until so many jobs work on the search."""
         until(lambda: len(self.pilots()) >= count, 90.0)
 
-    def pilots(self) -> list[dict[str, Any]]:
-        """The headers of the journals of jobs that worked on the search."""
-        return [header for header in self.told('writer') if header.get('job')]
-
     def clean(self) -> None:
         """End what a failed test left behind."""
-        for process in self.started:
-            if process.poll() is None:
-                process.kill()
-                process.communicate()
+        super().clean()
         for name in self.submissions():
             self.cluster.run('scancel', f'--name={name}')
-        super().clean()
 
 
 @contextmanager

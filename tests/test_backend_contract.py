@@ -143,7 +143,7 @@ def test_that_force_ends_what_ignores_a_polite_request(backend: Backend, folder:
 
 def was_killed(status: Status) -> bool:
     """A queue may kill the shell, too, that would have told the status."""
-    return status.code == 137 or (status.code is None and status.cause == 'cancelled')
+    return status.code == 137 or (status.code is None and status.cause in ('cancelled', 'terminated'))
 
 
 def test_that_cancelling_what_has_ended_or_never_was_does_nothing(backend: Backend, folder: SearchFolder) -> None:

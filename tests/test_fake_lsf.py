@@ -463,11 +463,11 @@ def test_that_words_are_joined_and_read_again(clusters: Clusters, tmp_path: Path
 def test_that_the_signals_reach_processes_with_a_session_of_their_own(clusters: Clusters, tmp_path: Path) -> None:
     lsf = clusters()
     script = (
-        f'#!{sys.executable}\nimport subprocess, sys\n'
+        f'#!{sys.executable}\nimport signal, subprocess, sys\n'
+        'signal.signal(signal.SIGINT, lambda *_: None)\n'
         "child = subprocess.Popen(['sleep', '60'], start_new_session=True)\n"
         f"print(child.pid, file=open({str(tmp_path / 'pid')!r}, 'w'), flush=True)\n"
-        'try: child.wait()\n'
-        'except KeyboardInterrupt: sys.exit(child.wait() != -2)\n'
+        'sys.exit(child.wait() != -2)\n'
     )
     number = submitted(lsf, stdin=script)
     until(lambda: (tmp_path / 'pid').exists() and (tmp_path / 'pid').read_text())

@@ -767,6 +767,23 @@ def test_that_arrays_have_the_usual_size_where_it_is_not_told(answer: Answer) ->
     assert COMMON.read_limits(answer).array == 1000
 
 
+# What bsub reads
+
+
+@pytest.mark.parametrize(
+    ('first', 'shell'),
+    [('#!/bin/sh', '/bin/sh'), ('#!/bin/bash -l', '/bin/bash -l'), ('#! /usr/bin/ksh', '/usr/bin/ksh')],
+)
+def test_that_bsub_reads_little_that_executes_the_script_by_its_own_shell(first: str, shell: str) -> None:
+    text = IBM.submit_text(f"{first}\nprintf '%s' x\n", '/home/user/my search/submissions/hps-1.sh')
+    assert text == f"#!/bin/sh\nexec {shell} '/home/user/my search/submissions/hps-1.sh'\n"
+
+
+def test_that_no_path_is_taken_for_an_option_of_bsub() -> None:
+    text = COMMON.submit_text('#!/bin/sh\n', '/home/user/a\n#BSUB -q other/hps-1.sh')
+    assert not [line for line in text.splitlines() if line.startswith('#BSUB')]
+
+
 # Environment
 
 

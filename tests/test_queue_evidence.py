@@ -143,6 +143,13 @@ def test_that_an_end_without_record_and_explanation_is_waited_for_longer() -> No
     assert not weigh(STARTED, job, CAUSE_GRACE).in_doubt
 
 
+@pytest.mark.parametrize(('signalled', 'cause'), [('timeout', 'timeout'), ('TERM', 'terminated')])
+def test_that_without_record_and_explanation_it_ended_for_what_it_was_told(signalled: str, cause: str) -> None:
+    killed = Whereabouts(Kind.ENDED, replace(FAILED, code=137))
+    assert outcome(replace(STARTED, signalled=signalled), killed, RECORD_GRACE) == (Kind.ENDED, 137, cause)
+    assert outcome(replace(STARTED, signalled=signalled), ended('preempted'), RECORD_GRACE)[2] == 'preempted'
+
+
 def test_that_an_end_before_the_start_is_waited_for_to_get_an_explanation() -> None:
     job = Whereabouts(Kind.ENDED, replace(FAILED, code=None), awaits_details=True)
     found = weigh(Traces(), job, CAUSE_GRACE - 1)

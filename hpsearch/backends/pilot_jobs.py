@@ -181,10 +181,11 @@ class PilotJobs:
     def _send(self, pilots: Pilots) -> None:
         pilots.is_sent, pilots.is_lost = True, False
         pilots.tries += 1
+        text = self._system.submit_text(self._script(pilots), str(self._folder.submission(pilots.name).script))
         self._commands.ask(
             self._system.submit_words(self._job(pilots)),
             lambda answer: self._take_submission(pilots, answer),
-            stdin=self._script(pilots),
+            stdin=text,
             timeout=SUBMIT_TIMEOUT,
         )
 

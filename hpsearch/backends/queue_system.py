@@ -157,6 +157,14 @@ class QueueSystem(Protocol):
     def submit_words(self, job: Job) -> list[str]:
         """The command that submits the script on its stdin."""
 
+    def submit_text(self, script: str, path: str) -> str:
+        """What that command reads: the script, or what executes it.
+
+        Args:
+            script: The script.
+            path: The file it is in, which the jobs can read.
+        """
+
     def read_submission(self, answer: Answer) -> Submitted:
         """What it answered."""
 

@@ -114,6 +114,10 @@ class Slurm:
         }
         return [f'--{name}={value}' for name, value in asked.items() if value]
 
+    def submit_text(self, script: str, path: str) -> str:
+        """What that command reads: the script."""
+        return script
+
     def read_submission(self, answer: Answer) -> Submitted:
         """What it answered."""
         return slurm_answers.read_submission(answer)

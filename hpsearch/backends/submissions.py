@@ -190,8 +190,9 @@ class Submissions:
         array.tries += 1
         words = self._system.submit_words(unsent.job)
         log.debug('submitting %d runs as %s', unsent.job.size, array.name)
+        text = self._system.submit_text(unsent.script, str(self._folder.submission(array.name).script))
         self._commands.ask(
-            words, lambda answer: self._take_submission(array, answer), stdin=unsent.script, timeout=SUBMIT_TIMEOUT
+            words, lambda answer: self._take_submission(array, answer), stdin=text, timeout=SUBMIT_TIMEOUT
         )
 
     # Answers

@@ -109,7 +109,7 @@ hpsearch_record() {
 }
 hpsearch_left() {
     hpsearch_code=$?
-    [ "$hpsearch_stage" != ended ] || return 0
+    [ "$hpsearch_stage" != ended ] || return "$hpsearch_code"
     if [ "$hpsearch_code" = 0 ]; then
         echo 'hpsearch: the prologue ended the job before its command began' >&2
         hpsearch_code=1
@@ -143,5 +143,4 @@ if [ "$hpsearch_signals" != 0 ]; then
     wait "$hpsearch_child" 2>/dev/null && hpsearch_again=0 || hpsearch_again=$?
     case $hpsearch_again in 127 | -*) ;; *) hpsearch_code=$hpsearch_again ;; esac
 fi
-[ "$hpsearch_code" -le 255 ] || hpsearch_code=$((128 + (hpsearch_code & 127)))
 hpsearch_end "$hpsearch_code"

@@ -154,12 +154,12 @@ class FakeLsf:
         ``is_closed``. ``default_queue``. ``max_array_size``. ``max_pending``: elements that may wait, None: any number;
         ``submit_retry_interval``: seconds after which bsub then tries again. ``clean_period``: seconds after which
         bjobs forgets. ``terminate_interval``: seconds between INT, TERM and KILL. ``minute``: seconds that a minute of
-        a run limit takes. ``array_kill_delay``: seconds after which the waiting elements of a killed array are gone.
-        ``is_down``: no daemon answers, and ``retry_interval``: seconds between two complaints about that.
-        ``consistent_exit_code``: IBM's bjobs exits 255 when nothing is listed. ``forgotten`` and
-        ``forgotten_by_history``: numbers of jobs that bjobs, or bhist, does not know. ``resources``: more names for
-        resource requirements. ``is_closed``: nothing starts. ``starts``: by number of a job (as text),
-        how many of its elements may start at all.
+        a run limit takes; ``minutes_to_obey``: such minutes between the limit and KILL. ``array_kill_delay``: seconds
+        after which the waiting elements of a killed array are gone. ``is_down``: no daemon answers, and
+        ``retry_interval``: seconds between two complaints about that. ``consistent_exit_code``: IBM's bjobs exits 255
+        when nothing is listed. ``forgotten`` and ``forgotten_by_history``: numbers of jobs that bjobs, or bhist, does
+        not know. ``resources``: more names for resource requirements. ``is_closed``: nothing starts. ``starts``: by
+        number of a job (as text), how many of its elements may start at all.
         """
         unknown = settings.keys() - DEFAULTS.keys()
         assert not unknown, f'no such settings: {sorted(unknown)}'

@@ -128,6 +128,7 @@ DEFAULTS: Mapping[str, Any] = {
     'clean_period': 3600.0,
     'terminate_interval': 10.0,
     'minute': 60.0,
+    'minutes_to_obey': 10.0,
     'array_kill_delay': 1.0,
     'retry_interval': 10.0,
     'submit_retry_interval': 60,

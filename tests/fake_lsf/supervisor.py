@@ -39,9 +39,6 @@ saveExit=$?
 """How a script that came on stdin is executed: as a file of its own."""
 
 TRAPS = 'trap # 15 10 12 2 1'
-MINUTES_TO_OBEY = 10
-"""Minutes of LSF's time between a job's run limit and its end by force."""
-
 MEMORY_INTERVAL = 0.1
 """Seconds between two looks at the memory of a job that has a limit."""
 
@@ -124,12 +121,12 @@ class Supervision:
     # -- time ----------------------------------------------------------------------------------------------------------
 
     def _set_limits(self, job: Job) -> None:
-        minute = self._store.settings()['minute']
+        minute, obey = self._store.settings()['minute'], self._store.settings()['minutes_to_obey']
         now = time.monotonic()
         if job['run_limit'] is not None:
             limit = now + job['run_limit'] / 60 * minute
             self._alarms.append((limit, self._reach_run_limit))
-            self._alarms.append((limit + MINUTES_TO_OBEY * minute, lambda: self._signal(signal.SIGKILL)))
+            self._alarms.append((limit + obey * minute, lambda: self._signal(signal.SIGKILL)))
             if job['warning']:
                 number, seconds = job['warning']
                 self._alarms.append((limit - seconds / 60 * minute, lambda: self._signal(number)))
