@@ -202,7 +202,8 @@ class Supervision:
         interval = Store(self._store.path).settings()['terminate_interval']
         now = time.monotonic()
         self._signal(signal.SIGCONT)
-        self._signal(signal.SIGINT)
+        # A shell that gets both at once acts upon the lower number first.
+        self._alarms.append((now + min(0.2, interval / 2), lambda: self._signal(signal.SIGINT)))
         self._alarms.append((now + interval, lambda: self._signal(signal.SIGTERM)))
         self._alarms.append((now + 2 * interval, lambda: self._signal(signal.SIGKILL)))
 
