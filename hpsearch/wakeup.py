@@ -25,6 +25,8 @@ class Wakeup:
         self._selector.register(self._read, selectors.EVENT_READ)
         self._earlier_fd: int | None = None
         self._earlier_handler: object = None
+        self._lock = threading.Lock()
+        self._is_closed = False
 
     def __enter__(self) -> Wakeup:
         if threading.current_thread() is threading.main_thread():
@@ -40,15 +42,20 @@ class Wakeup:
             signal.set_wakeup_fd(self._earlier_fd)
             signal.signal(signal.SIGCHLD, self._earlier_handler or signal.SIG_DFL)  # type: ignore[arg-type]
         self._selector.close()
-        os.close(self._read)
-        os.close(self._write)
+        with self._lock:
+            self._is_closed = True
+            os.close(self._read)
+            os.close(self._write)
 
     def poke(self) -> None:
-        """End the wait; may be called from any thread."""
-        try:
-            os.write(self._write, b'\0')
-        except BlockingIOError:
-            return  # the pipe is full: the wait ends anyway
+        """End the wait; may be called from any thread, also when there is nothing to end any more."""
+        with self._lock:
+            if self._is_closed:
+                return  # its number may be that of another file by now
+            try:
+                os.write(self._write, b'\0')
+            except BlockingIOError:
+                return  # the pipe is full: the wait ends anyway
 
     def watch(self, handle: int) -> None:
         """End the wait when this file descriptor becomes readable (a pidfd: when its process ends)."""
