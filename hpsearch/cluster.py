@@ -43,8 +43,6 @@ WARNING_MAY_BE_EARLY = 60
 MEMORY_FACTOR = 4
 """How many times what a job has a run may be given when it ran out of memory, unless it is said."""
 
-_UNITS = {'K': 1 / 1024, 'M': 1, 'G': 1024, 'T': 1024 * 1024}
-
 
 def choose_system(args: argparse.Namespace) -> QueueSystem:
     """The queue system that was asked for.
@@ -73,10 +71,8 @@ def check_options(system: QueueSystem) -> None:
     Raises:
         ConfigError: It cannot.
     """
-    from hpsearch.backends.lsf import Lsf, unsupported
-
-    if isinstance(system, Lsf) and (problem := unsupported(system.options, system.dialect)):
-        raise ConfigError([problem])
+    if system.unsupported:
+        raise ConfigError([system.unsupported])
 
 
 def system_named(name: str, args: argparse.Namespace) -> QueueSystem:
@@ -158,6 +154,8 @@ def most_memory(args: argparse.Namespace, memory: int | None) -> int | None:
         args: The options.
         memory: MiB a job has, or None.
     """
+    from hpsearch.backends.slurm import in_mib
+
     return in_mib(args.max_job_mem) or (memory * MEMORY_FACTOR if memory else None)
 
 
@@ -177,14 +175,6 @@ def _warning(text: str, *, resumable: bool) -> tuple[str, int]:
         return '', 0
     name, _, seconds = (text or f'TERM@{WARNING_SECONDS}').partition('@')
     return name, int(seconds)
-
-
-def in_mib(text: str) -> int | None:
-    """A size of memory in MiB; None where none is given."""
-    if not text:
-        return None
-    number, unit = (text[:-1], text[-1]) if text[-1] in _UNITS else (text, 'M')
-    return max(1, round(int(number) * _UNITS[unit]))
 
 
 def own_job(environ: Mapping[str, str] = os.environ) -> dict[str, str] | None:
@@ -267,22 +257,23 @@ def make_queue_backend(args: argparse.Namespace, system: QueueSystem, bench: Ben
 def _pilot_backend(
     args: argparse.Namespace, system: QueueSystem, bench: Bench, commands: Commands, watch: JobWatch
 ) -> Backend:
+    from hpsearch.backends.pilot_jobs import PilotJobs
     from hpsearch.backends.pilot_plan import Work
     from hpsearch.backends.pilots import PilotBackend
 
     folder, state = bench.task.folder, bench.state
-    return PilotBackend(
+    jobs = PilotJobs(
         folder=folder,
         cwd=bench.task.run_cwd,
         system=system,
         commands=commands,
         watch=watch,
-        wakeup=bench.place.wakeup,
         note=bench.note,
         settings=pilot_settings(args, folder, bench.task.configuration),
         work=lambda: Work(bench.planned(), sum(len(history.by_number) for history in state.runs.values())),
         known=state.submissions.values(),
     )
+    return PilotBackend(jobs, commands, watch, bench.place.wakeup)
 
 
 def pilot_settings(args: argparse.Namespace, folder: SearchFolder, configuration: Configuration) -> PilotSettings:

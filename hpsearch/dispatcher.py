@@ -385,7 +385,7 @@ class Dispatcher:
         demand = Demand(alone=attempt.exclusive, alone_on_host=attempt.alone_on_host, memory=attempt.memory)
         launch = Launch(run, attempt.number, found.ident, Slot(attempt.gpus), demand)
         active = Active(launch, now - found.age)
-        in_queue = 'submission' in found.handle
+        in_queue = attempt.is_in_queue
         match found.action:
             case Action.ADOPT:
                 queued = in_queue and attempt.state is not State.RUNNING

@@ -71,11 +71,6 @@ def active_attempts(state: SearchState) -> list[Attempt]:
     return [attempt for attempt in latest if attempt is not None and attempt.state in ACTIVE]
 
 
-def is_queued(attempt: Attempt) -> bool:
-    """Whether an attempt is a job of its own in a queue."""
-    return bool(attempt.handle) and 'submission' in attempt.handle
-
-
 def living_writers(folder: SearchFolder, reader: JournalReader, now: float) -> dict[str, dict[str, Any]]:
     """The writers that are at work, by one look, with what each told last.
 
@@ -202,8 +197,8 @@ class Onlooker:
     def _event(self, attempt: Attempt, causes: Causes | None) -> dict[str, Any]:
         """What a dispatcher would report of an attempt; empty: nothing new."""
         paths = self._folder.attempt(attempt.run, attempt.number)
-        traces = read_traces(paths, queued=is_queued(attempt))
-        if causes is None and traces.is_unclear and is_queued(attempt):
+        traces = read_traces(paths, queued=attempt.is_in_queue)
+        if causes is None and traces.is_unclear and attempt.is_in_queue:
             self.unclear.append(attempt)
         elif traces.has_ended:
             told = (causes or {}).get((attempt.run, attempt.number), '')
@@ -221,7 +216,7 @@ class Onlooker:
         oom = out_of_memory(traces.code, stderr, configuration.oom_patterns)
         oom = HOST_OOM if cause == 'out_of_memory' else oom
         earlier = [each for each in self._state.runs[run.name].attempts if each.number < attempt.number]
-        room = self._room_of(attempt, earlier) if oom and is_queued(attempt) else {}
+        room = self._room_of(attempt, earlier) if oom and attempt.is_in_queue else {}
         verdict = judge(
             traces.code,
             cause,

@@ -189,8 +189,8 @@ class Others:
         relation = self._relation(attempt)
         paths = self._folder.attempt(attempt.run, attempt.number)
         fence = read_fence(paths)
-        is_known = bool(attempt.handle) and 'submission' in attempt.handle
-        is_in_queue = is_known or bool(fence.job)  # the map of its submission may have been lost with the power
+        # The map of its submission may have been lost with the power.
+        is_in_queue = attempt.is_in_queue or bool(fence.job)
         handle = attempt.handle or ({'pid': fence.pid} if fence.pid else {})
         # The process is looked at before the record: it writes the record before it ends.
         is_running = (
@@ -200,7 +200,7 @@ class Others:
             and self._is_running(attempt.run, attempt.number, handle)
         )
         code = exit_code(paths)
-        can_be_asked = is_known and self._can_adopt(handle)
+        can_be_asked = attempt.is_in_queue and self._can_adopt(handle)
         is_started = bool(fence.ident) and not fence.is_closed
         action = decide(life, relation, Evidence(code is not None, is_started, is_running, is_in_queue, can_be_asked))
         claimer = read_line(paths.claim) or attempt.owner

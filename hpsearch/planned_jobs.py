@@ -102,7 +102,7 @@ def _pilot_lines(prepared: Prepared, folder: SearchFolder, system: QueueSystem, 
     if not count:
         yield '# There are no runs, so no job would be submitted.'
         return
-    name = f'hps-pilots-{SALT}'
+    name = submission_name(folder, SALT)
     job = Job(name, count, 0, folder.submission(name).log, warning=settings.warning)
     yield from pilot_text(folder, str(prepared.run_cwd), system, settings, job).rstrip('\n').split('\n')
     yield f'# {count} jobs of this array would work on {runs:,} runs, each on {settings.runs_per_job} at a time.'

@@ -146,6 +146,11 @@ class Attempt:
     code_id: str = ''
     facts: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def is_in_queue(self) -> bool:
+        """Whether it is, or was, a job of its own in a queue."""
+        return bool(self.handle) and 'submission' in self.handle
+
     def apply(self, writer: str, event: Event) -> None:
         """Take in one event of this attempt.
 

@@ -8,7 +8,7 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from hpsearch.attempt import duration as seconds_of
 from hpsearch.attempt import read_line
 from hpsearch.config import from_plain
 from hpsearch.errors import ConfigError
-from hpsearch.evidence import Onlooker, active_attempts, is_queued
+from hpsearch.evidence import Onlooker, active_attempts
 from hpsearch.folder import SearchFolder
 from hpsearch.journal import JournalReader, open_journals
 from hpsearch.process import user_name
@@ -202,14 +202,18 @@ def snapshot_of(scene: Scene, queue: Sequence[QueueLine]) -> Snapshot:
         best=best_run(scene.folder, scene.state, scene.plain),
         performance_key=scene.plain.performance_key,
         waiting='; '.join(dict.fromkeys(filter(None, (str(told.get('waiting', '')) for _, told in news))))
-        or _nobody(scene, bool(queue) or any(map(is_queued, active)), bool(active) or counts['planned'] > 0),
+        or _nobody(scene, bool(queue) or _any_in_queue(active), bool(active) or counts['planned'] > 0),
         queue=queue,
     )
 
 
+def _any_in_queue(attempts: Iterable[Attempt]) -> bool:
+    return any(attempt.is_in_queue for attempt in attempts)
+
+
 def _is_under_way(attempt: Attempt) -> bool:
     """Whether it is more than a job that waits in a queue, as far as is known."""
-    return attempt.state in (State.RUNNING, State.UNKNOWN) or not is_queued(attempt)
+    return attempt.state in (State.RUNNING, State.UNKNOWN) or not attempt.is_in_queue
 
 
 def _nobody(scene: Scene, is_in_queue: bool, is_open: bool) -> str:
@@ -224,7 +228,7 @@ def _nobody(scene: Scene, is_in_queue: bool, is_open: bool) -> str:
 
 def _run_line(scene: Scene, attempt: Attempt) -> RunLine:
     paths = scene.folder.attempt(attempt.run, attempt.number)
-    if not is_queued(attempt):
+    if not attempt.is_in_queue:
         seconds = max(0.0, scene.now - (attempt.claimed_at or scene.now))
         return RunLine(attempt.run, seconds, _where(scene, attempt))
     words = read_line(paths.started).split()
@@ -240,7 +244,7 @@ def _where(scene: Scene, attempt: Attempt) -> str:
 
 def silent_hosts(scene: Scene) -> Iterator[str]:
     """For each other host with runs under way: when its hpsearch last showed life; from here they cannot be asked."""
-    runs = Counter(attempt.owner for attempt in active_attempts(scene.state) if not is_queued(attempt))
+    runs = Counter(attempt.owner for attempt in active_attempts(scene.state) if not attempt.is_in_queue)
     others = {writer: count for writer, count in sorted(runs.items()) if scene.relation(writer) is Relation.OTHER}
     in_jobs = {writer for writer in others if 'job' in scene.reader.headers.get(writer, {})}
     yield from (_silent_host(scene, writer, count) for writer, count in others.items() if writer not in in_jobs)
@@ -270,7 +274,7 @@ def queue_of(scene: Scene, onlooker: Onlooker) -> tuple[list[QueueLine], list[st
     told = [_queue_line(line) for news in scene.living.values() for line in news.get('queue', ())]
     if told:
         return merged_queue(told), []
-    attempts = [attempt for attempt in scene.unattended() if is_queued(attempt)]
+    attempts = [attempt for attempt in scene.unattended() if attempt.is_in_queue]
     pilots = _pilots(scene)
     queues = {attempt.handle['queue'] for attempt in attempts} | {submission.queue for submission in pilots}
     if not queues:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hpsearch.attempt import duration, marks
-from hpsearch.evidence import cause_of, is_queued, read_traces
+from hpsearch.evidence import cause_of, read_traces
 from hpsearch.folder import SearchFolder
 from hpsearch.journal import open_journals
 from hpsearch.process import marked_processes
@@ -111,7 +111,7 @@ def _find(
 def _traces(folder: SearchFolder, attempt: Attempt, asks: AsksProcess) -> Traces:
     paths = folder.attempt(attempt.run, attempt.number)
     was_started = Path(paths.started).exists()
-    if not is_queued(attempt):
+    if not attempt.is_in_queue:
         # The process is looked for before the record: it writes the record before it ends.
         is_alive = asks(attempt) if was_started else None
         return Traces(read_traces(paths, queued=False).code, was_started, is_alive)

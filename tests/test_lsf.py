@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpsearch.backends.base import Kind
-from hpsearch.backends.lsf import Lsf, LsfOptions, unsupported
+from hpsearch.backends.lsf import Lsf, LsfOptions
 from hpsearch.backends.lsf_answers import STATES, TERMINATIONS, Dialect, cause_of, read_dialect
 from hpsearch.backends.queue_system import Answer, Job, QueueSystem, Refusal, Sighting
 from hpsearch.backends.queue_words import index_list
@@ -97,9 +97,9 @@ def test_that_the_kind_is_known_even_while_the_daemons_are_down() -> None:
 
 def test_that_bsub_gpu_is_refused_where_it_is_not_known() -> None:
     wants_gpu = LsfOptions(gpu='num=1:mode=exclusive_process')
-    assert '--resources' in unsupported(wants_gpu, Dialect.COMMON)
-    assert unsupported(wants_gpu, Dialect.IBM) == ''
-    assert unsupported(LsfOptions(), Dialect.COMMON) == ''
+    assert '--resources' in Lsf(wants_gpu, Dialect.COMMON).unsupported
+    assert Lsf(wants_gpu, Dialect.IBM).unsupported == ''
+    assert Lsf(LsfOptions(), Dialect.COMMON).unsupported == ''
 
 
 # Submissions

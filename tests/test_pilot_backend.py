@@ -12,7 +12,7 @@ import pytest
 
 from hpsearch.backends.base import Kind, Launch
 from hpsearch.backends.job_watch import GRACE, JobWatch
-from hpsearch.backends.pilot_jobs import RETRY, VAIN_LIMIT
+from hpsearch.backends.pilot_jobs import RETRY, VAIN_LIMIT, PilotJobs
 from hpsearch.backends.pilot_plan import YOUNG, PilotSettings, Work, count_idle, pilots_needed
 from hpsearch.backends.pilots import PilotBackend
 from hpsearch.backends.queue_system import Job, Limits
@@ -46,13 +46,12 @@ class Desk:
         self.backend = self.opened()
 
     def opened(self) -> PilotBackend:
-        return PilotBackend(
+        jobs = PilotJobs(
             folder=self.folder,
             cwd='/tmp',
             system=system(self.queue),
             commands=asks(self.commands),
             watch=self.watch,
-            wakeup=cast(Wakeup, None),
             note=self.events.append,
             settings=self.settings,
             work=lambda: self.work,
@@ -61,6 +60,7 @@ class Desk:
             wall=self.clock.wall,
             clock=self.clock,
         )
+        return PilotBackend(jobs, asks(self.commands), self.watch, cast(Wakeup, None))
 
     def step(self, times: int = 1) -> str:
         """Rounds of a dispatcher that has runs to start; why it waits."""

@@ -26,6 +26,9 @@ SUBMIT_TIMEOUT = 180.0
 LAST_WORDS = 5.0
 """Seconds what a command printed is waited for after its end; something it left behind may hold its output open."""
 
+GOODBYE = 10.0
+"""Seconds that a queue may take, at the end, for what it was asked just before."""
+
 
 class Asks(Protocol):
     """What executes commands, for those who need them."""

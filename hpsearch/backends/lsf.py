@@ -53,16 +53,6 @@ class LsfOptions:
     extra: tuple[str, ...] = ()
 
 
-def unsupported(options: LsfOptions, dialect: Dialect) -> str:
-    """Why this LSF cannot do what the options ask for, in words; empty: it can."""
-    if options.gpu and dialect is not Dialect.IBM:
-        return (
-            '--lsf_gpu is bsub -gpu, which only IBM Spectrum LSF 10 knows, and lsid does not say that this is one; '
-            'ask for GPUs by --resources, as in "rusage[ngpus_excl_p=1]"'
-        )
-    return ''
-
-
 @dataclass(frozen=True, slots=True)
 class Lsf:
     """The pure half for LSF.
@@ -94,6 +84,16 @@ class Lsf:
     def programs(self) -> Sequence[str]:
         """The commands that must be there."""
         return ('bsub', 'bjobs', 'bkill', 'bhist', 'bparams')
+
+    @property
+    def unsupported(self) -> str:
+        """Why it cannot do what the options ask for, in words; empty: it can."""
+        if self.options.gpu and self.dialect is not Dialect.IBM:
+            return (
+                '--lsf_gpu is bsub -gpu, which only IBM Spectrum LSF 10 knows, and lsid does not say that this is one; '
+                'ask for GPUs by --resources, as in "rusage[ngpus_excl_p=1]"'
+            )
+        return ''
 
     def environment(self, inherited: Mapping[str, str]) -> dict[str, str]:
         """What its commands inherit: without what tells a job of its own allocation, and without set options.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -62,10 +64,10 @@ class PilotJobs:
         note: Callable[[dict[str, Any]], object],
         settings: PilotSettings,
         work: Callable[[], Work],
-        known: Iterable[Submission],
-        salt: Callable[[], str],
-        wall: Callable[[], float],
-        clock: Callable[[], float],
+        known: Iterable[Submission] = (),
+        salt: Callable[[], str] = lambda: os.urandom(3).hex(),
+        wall: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._folder = folder
         self._cwd = cwd

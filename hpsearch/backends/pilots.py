@@ -6,80 +6,33 @@ they do is told by their own journals.
 
 from __future__ import annotations
 
-import os
-import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hpsearch.backends.base import Kind, Launch, Started, Status
 from hpsearch.backends.job_watch import JobWatch
-from hpsearch.backends.jobs import Asks
+from hpsearch.backends.jobs import GOODBYE, Asks
 from hpsearch.backends.pilot_jobs import PilotJobs
-from hpsearch.backends.pilot_plan import PilotSettings, Work
-from hpsearch.backends.queue_system import QueueSystem
-from hpsearch.folder import SearchFolder
 from hpsearch.records import NO_DEMAND, Demand, GpuLine, Occupant, Placement, QueueLine
-from hpsearch.states import Submission
 from hpsearch.wakeup import Wakeup
-
-GOODBYE = 10.0
-"""Seconds that the queue may take, at the end, for what it was asked just before."""
 
 
 class PilotBackend:
     """Keeps jobs alive that work on the search.
 
     Args:
-        folder: The search.
-        cwd: Working directory of the jobs.
-        system: The queue system.
-        commands: Executes its commands.
-        watch: Knows what became of jobs.
+        jobs: The pilots.
+        commands: Executes the commands of their queue.
+        watch: Knows what became of them.
         wakeup: What :meth:`wait` waits with.
-        note: Writes an event to the journal; False: that failed.
-        settings: How pilots are made.
-        work: How much there is to do.
-        known: Submissions of earlier writers.
-        salt: Random letters for the names of submissions.
-        wall: Seconds since 1970.
-        clock: Monotonic seconds.
     """
 
-    def __init__(
-        self,
-        *,
-        folder: SearchFolder,
-        cwd: str,
-        system: QueueSystem,
-        commands: Asks,
-        watch: JobWatch,
-        wakeup: Wakeup,
-        note: Callable[[dict[str, Any]], object],
-        settings: PilotSettings,
-        work: Callable[[], Work],
-        known: Iterable[Submission] = (),
-        salt: Callable[[], str] = lambda: os.urandom(3).hex(),
-        wall: Callable[[], float] = time.time,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, jobs: PilotJobs, commands: Asks, watch: JobWatch, wakeup: Wakeup) -> None:
+        self._jobs = jobs
         self._commands = commands
         self._watch = watch
         self._wakeup = wakeup
-        self._jobs = PilotJobs(
-            folder=folder,
-            cwd=cwd,
-            system=system,
-            commands=commands,
-            watch=watch,
-            note=note,
-            settings=settings,
-            work=work,
-            known=known,
-            salt=salt,
-            wall=wall,
-            clock=clock,
-        )
 
     # Jobs
 

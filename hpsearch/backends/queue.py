@@ -17,7 +17,7 @@ from hpsearch.backends.array_making import ArrayMaker
 from hpsearch.backends.arrays import Array, Cancels, Queued, QueueSettings, Throttles, in_arrays
 from hpsearch.backends.base import Kind, Launch, Started, Status
 from hpsearch.backends.job_watch import JobWatch
-from hpsearch.backends.jobs import Asks
+from hpsearch.backends.jobs import GOODBYE, Asks
 from hpsearch.backends.queue_evidence import RECORD_GRACE, Finding, Traces, Whereabouts, weigh
 from hpsearch.backends.queue_lines import queue_lines
 from hpsearch.backends.queue_system import QueueSystem
@@ -34,9 +34,6 @@ WAVE = 10_000
 
 LOOK_INTERVAL = 0.5
 """Seconds between two looks for what attempts left, at least."""
-
-GOODBYE = 10.0
-"""Seconds that the queue may take, at the end, for what it was asked just before."""
 
 
 class QueueBackend:

@@ -151,6 +151,10 @@ class QueueSystem(Protocol):
     def programs(self) -> Sequence[str]:
         """The commands that must be there."""
 
+    @property
+    def unsupported(self) -> str:
+        """Why it cannot do what the options ask for, in words; empty: it can."""
+
     def environment(self, inherited: Mapping[str, str]) -> dict[str, str]:
         """What its commands inherit: without what tells a job of its own allocation, and without set options."""
 

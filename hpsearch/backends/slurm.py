@@ -78,6 +78,11 @@ class Slurm:
         """The commands that must be there; without accounting there need be no sacct."""
         return ('sbatch', 'squeue', 'scancel', 'scontrol')
 
+    @property
+    def unsupported(self) -> str:
+        """Empty: what it cannot do, Slurm tells when it is asked."""
+        return ''
+
     def environment(self, inherited: Mapping[str, str]) -> dict[str, str]:
         """What its commands inherit: without what tells a job of its own allocation, and without set options.
 
