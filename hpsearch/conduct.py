@@ -20,7 +20,8 @@ from hpsearch.backends.base import Backend
 from hpsearch.backends.local import LocalBackend
 from hpsearch.backends.slots import FixedSlots, SlotSource
 from hpsearch.cluster import PILOT_WARNING, WARNING_MAY_BE_EARLY, JobAsker, job_end, limit_signals, own_job
-from hpsearch.dispatcher import Dispatcher, Options, Outcome, show_logs
+from hpsearch.dispatcher import Dispatcher, Options, Outcome
+from hpsearch.endings import Endings
 from hpsearch.folder import SearchFolder
 from hpsearch.journal import Journal, JournalReader, open_journals
 from hpsearch.locks import placement_lock
@@ -29,7 +30,7 @@ from hpsearch.others import Others
 from hpsearch.preparation import prepare
 from hpsearch.progress import Progress
 from hpsearch.records import Configuration, Run
-from hpsearch.results import ResultsView, row_of
+from hpsearch.results import ResultsView
 from hpsearch.retries import RetryPolicy, again
 from hpsearch.search import Task, make_search
 from hpsearch.session import Wishes, logging_to, own_journal, stop_signals
@@ -465,18 +466,17 @@ def load_results(task: Task, state: SearchState, results: ResultsView, progress:
     """Put the rows of runs that ended before this process began into its table, and their logs into their place."""
     if not state.runs:
         return
+    endings = Endings(task.folder, task.configuration)
     for run in task.folder.read_runs():
         history = state.runs.get(run.name)
         ended = history.deciding if history else None
         if ended is None or ended.state in ACTIVE or results.has(run.name):
             continue
-        output = task.folder.output(run.name)
-        out_arg = task.configuration.out_arg
-        row = row_of(run, output, out_arg, ended.summary, ended.state.value, ended.reason, ended.seconds)
+        row = endings.row(run, ended.state, ended.reason, ended.summary, ended.seconds)
         results.put(row)
         progress.result(row)
         if has_unshown_logs(task.folder, run.name, ended.number):
-            show_logs(task.folder, task.configuration, run, ended.number)
+            endings.show_logs(run, ended.number)
 
 
 def results_view(folder: SearchFolder, configuration: Configuration) -> ResultsView:

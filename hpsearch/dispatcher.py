@@ -10,43 +10,40 @@ import logging
 import math
 import os
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from hpsearch import attempt as attempts
 from hpsearch.backends.base import Backend, Kind, Launch, Started, Status
 from hpsearch.backlog import Backlog
+from hpsearch.books import Books
+from hpsearch.claims import Claims
 from hpsearch.command import shell_line
+from hpsearch.endings import NEVER_STARTED, Ending, Endings, Told
 from hpsearch.errors import JournalError
 from hpsearch.folder import SearchFolder
 from hpsearch.follow import Follower
 from hpsearch.host_memory import kernel_oom_kills
 from hpsearch.journal import Journal
-from hpsearch.oom import GPU_OOM, HOST_OOM, out_of_memory
 from hpsearch.others import Abandoned, Others
-from hpsearch.outcome import Verdict, failure_signature, judge
 from hpsearch.progress import Progress
 from hpsearch.records import (
-    NO_DEMAND,
     Configuration,
     Demand,
     Occupant,
     Placement,
-    QueueLine,
     Run,
     Slot,
     Snapshot,
-    Summary,
 )
-from hpsearch.results import ResultsView, Row, row_of
-from hpsearch.retries import RetryPolicy, again, demand_of, had_most_room
-from hpsearch.states import ACTIVE, ENDED, TIMEOUT, SearchState, State
+from hpsearch.results import ResultsView, Row
+from hpsearch.retries import RetryPolicy
+from hpsearch.states import ACTIVE, ENDED, TIMEOUT, Attempt, SearchState, State
 from hpsearch.stops import FailFast, Stop, Stopping
-from hpsearch.summary import read_attempt_summary, summary_mark
 from hpsearch.takeover import Action
+from hpsearch.upkeep import Upkeep
 from hpsearch.walltime import was_whole_job
 
 log = logging.getLogger('hpsearch')
@@ -72,16 +69,7 @@ TOLD_TO_END = 143
 IN_JOB_PATIENCE = 2.0
 """Seconds after the end of a run by TERM in which we are told to end as well, if it was its job that was."""
 
-NEVER_STARTED = ('abandoned', 'fenced', 'start', 'impossible', 'refused')
-"""Causes of attempts whose script never ran: they leave no logs and no summary."""
-
-CLAIM_PATIENCE = 10.0
-"""Seconds that go into claiming runs before those that were claimed are started."""
-
-BEAT_INTERVAL = 10.0
-QUEUE_BEAT_INTERVAL = 2.0
 NEWS_INTERVAL = 1.0
-SYNC_INTERVAL = 1.0
 SHOW_INTERVAL = 0.25
 
 
@@ -163,16 +151,6 @@ class Active:
     follower: Follower | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """An attempt that ended, for the work that can wait until the next run was started."""
-
-    run: Run
-    number: int
-    verdict: Verdict
-    row: Row
-
-
 @dataclass(frozen=True)
 class Outcome:
     """How the work on a search ended.
@@ -241,31 +219,39 @@ class Dispatcher:
     wall: Callable[[], float] = time.time
 
     def __post_init__(self) -> None:
-        self.backlog = Backlog(self.runs, self._is_needed)
-        self._ended_for_good: set[str] = set()
-        self._given_up = set(self.given_up)
-        self._is_leaving = False
-        self._refused = ''
-        self._demanding: list[Run] = []
-        self._found_out: deque[dict[str, Any]] = deque()
-        self._has_started = False
-        self._has_told_gpus = False
+        self._books = Books(self.state, self.journal, self.progress, self.others, self.wall)
+        self._backlog = Backlog(self.runs, self.state, self.options.retry, self.given_up)
+        self._endings = Endings(self.folder, self.configuration)
+        self._upkeep = Upkeep(self.journal, self._books, self.backend, self.results, self.wall)
+        self._claims = Claims(
+            folder=self.folder,
+            configuration=self.configuration,
+            state=self.state,
+            backlog=self._backlog,
+            journal=self.journal,
+            books=self._books,
+            others=self.others,
+            around=self._circumstances,
+            pause=self._pause,
+            clock=self.clock,
+            wall=self.wall,
+        )
         self._active: dict[str, Active] = {}
-        self._endings: list[Ending] = []
+        self._ended: list[Ending] = []
         self._stopping = Stopping()
         self._fail_fast = FailFast(self.options.fail_fast)
-        self._paused_until = 0.0
+        self._has_started = False
+        self._is_leaving = False
+        self._refused = ''
         self._waiting = ''
-        self._can_write = True
-        self._told_queue: Sequence[QueueLine] = ()
-        self._kills = kernel_oom_kills()
+        self._paused_until = 0.0
         self._last_round = self.clock()
-        self._shown = self._listened = self._synced = self._beaten = float('-inf')
+        self._shown = self._listened = float('-inf')
 
     @property
     def waiting(self) -> int:
         """How many runs wait to be started, those that are run again included."""
-        return max(0, self.progress.idle - len(self._given_up))
+        return max(0, self.progress.idle - len(self._backlog.given_up))
 
     def run(self) -> Outcome:
         """Work until every run has ended, or until a stop was obeyed."""
@@ -275,7 +261,7 @@ class Dispatcher:
         self._finish_table()
         if self._has_started:
             self.provenance.wait(PROVENANCE_PATIENCE)
-        self._housekeeping(self.clock())
+        self._keep_up(self.clock())
         self.journal.sync()
         self._show(self.clock(), changed=True, now_or_never=True)
         interrupted = self._stopping.done is not Stop.NO and not self._fail_fast.signature
@@ -298,7 +284,7 @@ class Dispatcher:
         self.afterwards()
         self.afterwards = _nothing
         self._tidy()
-        self._housekeeping(now)
+        self._keep_up(now)
         self._show(now, changed=ended or started)
         return self._has_more_to_do()
 
@@ -314,7 +300,7 @@ class Dispatcher:
             return False
         if self._active or self._stopping.done is not Stop.NO:
             return bool(self._active) or not self.backend.is_settled()
-        if self.backlog or self._demanding:
+        if self._backlog:
             return True
         return self.options.waits_for_others and self.others.are_worth_waiting_for
 
@@ -332,16 +318,10 @@ class Dispatcher:
         if event['event'] == 'stop':
             self._be_asked(Stop.DRAIN if event.get('drain') else Stop.TERM, 'stopped by hpsearch stop')
             return
+        self._books.hear(writer, event)
         run = event.get('run')
-        if run is None:
-            self.state.replay([(writer, event)])
-            return
-        before = self._state_before(run)
-        self.state.replay([(writer, event)])
         if run not in self.state.runs:
             return
-        self.progress.moved(before, self.state.state_of(run))
-        self.others.note(run)
         if event['event'] == 'adopted':
             self._give_up(run, event.get('attempt', 0))
         elif event['event'] == 'ended':
@@ -363,15 +343,17 @@ class Dispatcher:
         attempt = self.state.runs[name].deciding
         if run is None or attempt is None or attempt.state in ACTIVE:
             return
-        row = self._row(run, attempt.state, attempt.reason, attempt.summary, attempt.seconds)
+        self._put(self._endings.row(run, attempt.state, attempt.reason, attempt.summary, attempt.seconds))
+        self._plan_again(run)
+
+    def _put(self, row: Row) -> None:
         self.results.put(row)
         self.progress.result(row)
-        self._plan_again(run)
 
     # What others left behind
 
     def _inherit(self, now: float) -> None:
-        may_judge = self._can_write and not self.journal.blocked
+        may_judge = self._upkeep.can_write and not self.journal.blocked
         try:
             for found in self.others.abandoned(now, may_judge=may_judge):
                 run = self.folder.find_run(found.attempt.run)
@@ -466,45 +448,52 @@ class Dispatcher:
     def _end(self, active: Active, status: Status, now: float) -> None:
         launch = active.launch
         run = launch.run
-        paths = self.folder.attempt(run.name, launch.number)
-        has_begun = status.cause not in NEVER_STARTED and os.path.exists(paths.stderr)
-        summary = self._summary(launch) if has_begun else Summary()
-        stderr = attempts.tail(paths.stderr) if status.code else ''
-        seconds = round(now - active.since if status.seconds is None else status.seconds, 3)
-        if active.stop_reason and self._had_a_whole_job(seconds):
-            # Another job is no longer than this one: being stopped with it is the run's own time limit.
-            active.stop_reason, status = '', replace(status, cause=TIMEOUT)
-        verdict = self._judge(active, status, summary, stderr)
-        failure = failure_signature(stderr, verdict.reason, run) if verdict.state is State.FAILED else None
-        room = dict(status.room) if verdict.cause in (GPU_OOM, HOST_OOM) else {}
-        facts = {'peak_memory': status.peak_memory, 'failure': failure, 'facts': room}
-        row = self._row(run, verdict.state, verdict.reason, summary.values, seconds)
-        ending = Ending(run, launch.number, verdict, row)
-        if verdict.state is not State.FINISHED and has_begun:
+        told = self._told(active, status, now)
+        ending = self._endings.judge(run, launch.number, self._attempts_of(run), told)
+        if ending.verdict.state is not State.FINISHED and told.has_begun:
             # Before anybody can know of this end and start the run again, which must not find a folder of ours.
-            show_logs(self.folder, self.configuration, ending.run, ending.number)
-        self._record(
-            'ended',
-            launch,
-            state=verdict.state.value,
-            code=status.code,
-            cause=verdict.cause,
-            reason=verdict.reason,
-            summary=dict(summary.values),
-            seconds=seconds,
-            **{name: fact for name, fact in facts.items() if fact},
-        )
-        self.progress.ended(seconds)
+            self._endings.show_logs(run, launch.number)
+        self._record('ended', launch, **ending.facts())
+        self.progress.ended(told.seconds or 0.0)
         if active.follower:
             active.follower.finish()
             self.view.end_output()
         if status.cause not in NEVER_STARTED:
-            self._endings.append(ending)
+            self._ended.append(ending)
         if status.cause == 'refused':
             self._be_refused(status.detail)
         self._plan_again(run)
-        if verdict.state is not State.INTERRUPTED and self._fail_fast.is_met_by(failure, run):
+        if ending.verdict.state is not State.INTERRUPTED and self._fail_fast.is_met_by(ending.failure, run):
             self._be_asked(Stop.TERM, 'the first runs all failed alike')
+
+    def _told(self, active: Active, status: Status, now: float) -> Told:
+        """What we and the backend know of an end."""
+        launch = active.launch
+        seconds = round(now - active.since if status.seconds is None else status.seconds, 3)
+        # Another job is no longer than this one: being stopped with it is the run's own time limit.
+        is_timeout = bool(active.stop_reason) and self._had_a_whole_job(seconds)
+        has_logs = os.path.exists(self.folder.attempt(launch.run.name, launch.number).stderr)
+        return Told(
+            code=status.code,
+            cause=TIMEOUT if is_timeout else status.cause,
+            detail=status.detail,
+            seconds=seconds,
+            has_begun=status.cause not in NEVER_STARTED and has_logs,
+            stop_reason='' if is_timeout else active.stop_reason,
+            oom_kills=self._oom_kills(active, status),
+            room=lambda: status.room,
+            peak_memory=status.peak_memory,
+        )
+
+    def _oom_kills(self, active: Active, status: Status) -> tuple[int | None, int | None]:
+        """The kernel's counts before and after an attempt; no first one where it may have been on another host."""
+        attempt = self.state.attempt_of(active.launch.run.name, active.launch.number)
+        is_here = attempt is not None and attempt.owner == self.journal.writer and not active.in_queue
+        return (attempt.oom_kills or 0) if attempt and is_here else None, kernel_oom_kills() if status.code else None
+
+    def _attempts_of(self, run: Run) -> Sequence[Attempt]:
+        history = self.state.runs.get(run.name)
+        return history.attempts if history else ()
 
     def _had_a_whole_job(self, seconds: float) -> bool:
         return self.options.job_seconds is not None and was_whole_job(seconds, self.options.job_seconds)
@@ -514,69 +503,8 @@ class Dispatcher:
             self._refused = words
             self._be_asked(Stop.DRAIN, words)
 
-    def _summary(self, launch: Launch) -> Summary:
-        run = launch.run
-        attempt = self.state.attempt_of(run.name, launch.number)
-        before = attempt.summary_before if attempt else None
-        return read_attempt_summary(self.folder.output(run.name), self.configuration, run.number, before)
-
-    def _judge(self, active: Active, status: Status, summary: Summary, stderr: str) -> Verdict:
-        launch = active.launch
-        history = self.state.runs.get(launch.run.name)
-        tried = history.attempts if history else []
-        ours = [each for each in tried if each.number == launch.number and each.owner == self.journal.writer]
-        is_here = bool(ours) and not active.in_queue  # a count of another host says nothing here
-        before = (ours[0].oom_kills or 0) if is_here else None
-        after = kernel_oom_kills() if status.code else None
-        oom = out_of_memory(status.code, stderr, self.configuration.oom_patterns, before, after)
-        oom = HOST_OOM if status.cause == 'out_of_memory' else oom
-        earlier = [each for each in tried if each.number < launch.number]
-        return judge(
-            status.code,
-            status.cause,
-            status.detail,
-            summary,
-            wants_summary=self.configuration.summary_filename is not None,
-            stop_reason=active.stop_reason,
-            oom=oom,
-            had_most_room=had_most_room(oom, status.room, earlier),
-            resumable=self.configuration.resumable,
-        )
-
-    def _row(self, run: Run, state: State, reason: str, values: Mapping[str, str], seconds: float | None) -> Row:
-        output = self.folder.output(run.name)
-        return row_of(run, output, self.configuration.out_arg, values, state.value, reason, seconds)
-
     def _plan_again(self, run: Run) -> None:
-        history = self.state.runs[run.name]
-        if history.state in ACTIVE:
-            return
-        why = again(history.attempts, self.options.retry)
-        self._given_up.discard(run.name)
-        if why and self._stopping.done is Stop.NO:
-            has_begun = history.attempts[-1].cause not in NEVER_STARTED
-            log.log(logging.INFO if has_begun else logging.DEBUG, '%s is planned again: %s', run.name, why)
-            if not self._is_set_aside(run):
-                self.backlog.put_last(run)
-        elif not why:
-            self._ended_for_good.add(run.name)
-            if history.state is not State.FINISHED:
-                self._given_up.add(run.name)
-
-    def _is_needed(self, run: Run) -> bool:
-        """Whether a run that waits still has to be started."""
-        return run.name not in self._ended_for_good and self.state.state_of(run.name) not in (*ACTIVE, State.FINISHED)
-
-    def _is_set_aside(self, run: Run) -> bool:
-        """Keep a run that needs more room than others apart from them, so that they do not wait for it."""
-        if self._demand(run) == NO_DEMAND:
-            return False
-        self._demanding.append(run)
-        return True
-
-    def _demand(self, run: Run) -> Demand:
-        history = self.state.runs.get(run.name)
-        return demand_of(history.attempts) if history else NO_DEMAND
+        self._backlog.plan_again(run, may_start=self._stopping.done is Stop.NO)
 
     # Stopping
 
@@ -600,12 +528,12 @@ class Dispatcher:
 
     def _drain(self, now: float) -> None:
         if self._stopping.asked is Stop.DRAIN:
-            self._note('draining', reason=self._stopping.why)
+            self._books.note('draining', reason=self._stopping.why)
             log.warning('%s: %d runs may end, no more are started', self._stopping.why, len(self._active))
 
     def _terminate(self, now: float) -> None:
         self._stopping.kill_at = now + self.options.grace
-        self._note('stopping', reason=self._stopping.why)
+        self._books.note('stopping', reason=self._stopping.why)
         for active in self._active.values():
             active.stop_reason = self._stopping.why
         log.warning('%s: ending %d runs, no more are started', self._stopping.why, len(self._active))
@@ -613,7 +541,7 @@ class Dispatcher:
 
     def _kill(self, now: float) -> None:
         if self._active:
-            self._note('killing', runs=[active.launch.run.name for active in self._active.values()])
+            self._books.note('killing', runs=[active.launch.run.name for active in self._active.values()])
         self.backend.cancel(tuple(self._active), force=True)
 
     # What starts
@@ -635,20 +563,15 @@ class Dispatcher:
         return started
 
     def _may_start(self, now: float) -> bool:
-        has_runs = bool(self._demanding) or bool(self.backlog)
-        return (
-            has_runs
-            and self._stopping.done is Stop.NO
-            and self._stopping.asked is Stop.NO
-            and now >= self._paused_until
-        )
+        is_stopping = self._stopping.done is not Stop.NO or self._stopping.asked is not Stop.NO
+        return not is_stopping and now >= self._paused_until and bool(self._backlog)
 
     def _fill(self, now: float) -> Sequence[Launch]:
         others = self.others.occupants(now)
         launches = self._claim_demanding(others, now)
-        if not launches and self.backlog:
+        if not launches and self._backlog.has_ordinary:
             placement = self.backend.open_slots(now, others)
-            launches = self._claim(placement.slots)
+            launches = self._claims.claim(placement.slots)
             if placement.is_final:
                 self._be_refused(placement.waiting)
             self._waiting = '' if launches or self._paused_until > now else _why_waiting(placement)
@@ -656,106 +579,47 @@ class Dispatcher:
             self._start(launches, now)
         return launches
 
-    def _claim_demanding(self, others: Sequence[Occupant], now: float) -> list[Launch]:
+    def _claim_demanding(self, others: Sequence[Occupant], now: float) -> Sequence[Launch]:
         """The first of the runs that need more room than others, if there is room for it now, and those like it."""
-        for run in self._demanding:
-            demand = self._demand(run)
+        for run in self._backlog.demanding:
+            demand = self._backlog.demand(run)
             impossible = '' if self.others.are_worth_waiting_for else self.backend.impossible(demand)
+            if impossible:
+                self._end_impossible(run, demand, impossible, now)
+                return []
             placement = self.backend.open_slots(now, others, demand)
             self._waiting = _why_waiting(placement)
-            if not placement.slots and not impossible:
-                continue
-            launch = self._claim_one(run, placement.slots[0] if placement.slots else Slot(), demand)
-            if launch is not None and impossible:
-                self._end(Active(launch, now), Status(Kind.ENDED, cause='impossible', detail=impossible), now)
-                return []
-            alike = self._claim_alike(demand, placement.slots[1:]) if demand == Demand(memory=demand.memory) else []
-            return [launch, *alike] if launch is not None else alike
+            if placement.slots:
+                return self._claims.claim_demanding(self._alike(run, demand), placement.slots, demand)
         return []
 
-    def _claim_one(self, run: Run, slot: Slot, demand: Demand) -> Launch | None:
-        self._demanding.remove(run)
-        self.backlog.put_first(run)
-        return self._claim_next(slot, demand)
+    def _alike(self, run: Run, demand: Demand) -> Sequence[Run]:
+        """A run, and those that need only more memory in a queue than others, all of them as much."""
+        if demand != Demand(memory=demand.memory):
+            return [run]
+        return [each for each in self._backlog.demanding if self._backlog.demand(each) == demand]
 
-    def _claim_alike(self, demand: Demand, slots: Sequence[Slot]) -> list[Launch]:
-        """Runs that need only more memory in a queue than others, all of them as much."""
-        alike = [run for run in self._demanding if self._demand(run) == demand]
-        launches = (self._claim_one(run, slot, demand) for run, slot in zip(alike, slots, strict=False))
-        return [launch for launch in launches if launch is not None]
-
-    def _claim(self, slots: Sequence[Slot]) -> list[Launch]:
-        launches: list[Launch] = []
-        if self.journal.blocked and not self.journal.flush():
-            self._pause(self.journal.blocked)
-            return launches
-        end = self.clock() + CLAIM_PATIENCE
-        for slot in slots:
-            launch = self._claim_next(slot)
-            if launch is None:
-                break
-            launches.append(launch)
-            if self.clock() > end:
-                break  # others must see us alive meanwhile
-        return launches
-
-    def _claim_next(self, slot: Slot, demand: Demand = NO_DEMAND) -> Launch | None:
-        while (run := self.backlog.take()) is not None:
-            if demand == NO_DEMAND and self._is_set_aside(run):
-                continue
-            try:
-                launch = self._claim_run(run, slot, demand)
-            except OSError as error:
-                self.backlog.put_first(run)
-                self._pause(f'the search folder cannot be written: {error.strerror}')
-                return None
-            if launch is not None:
-                return launch
-        return None
-
-    def _claim_run(self, run: Run, slot: Slot, demand: Demand) -> Launch | None:
-        number = self._next_number(run)
-        writer = self.journal.writer
-        if not attempts.claim(self.folder, run.name, number, writer):
-            self.others.note_claim(run.name, number)
-            return None
-        if number > 1 and not self.configuration.resumable:
-            attempts.move_output_aside(self.folder, run.name, number)
-        launch = Launch(run, number, attempts.attempt_id(writer, run.name, number), slot, demand)
-        self._record('claimed', launch, gpus=slot.gpus, at=round(self.wall(), 3), **self._facts_of(launch))
-        return launch
-
-    def _next_number(self, run: Run) -> int:
-        history = self.state.runs.get(run.name)
-        return history.last.number + 1 if history and history.last else 1
+    def _end_impossible(self, run: Run, demand: Demand, why: str, now: float) -> None:
+        for launch in self._claims.claim_demanding([run], [Slot()], demand):
+            self._end(Active(launch, now), Status(Kind.ENDED, cause='impossible', detail=why), now)
 
     def _start(self, launches: Sequence[Launch], now: float) -> None:
         for launch, started in zip(launches, self.backend.start(launches, now), strict=True):
             self._started(launch, started, now)
         self.progress.active(len(self._running()))
-        self.provenance.start(self._found_out.append)
+        self.provenance.start(self._upkeep.find_out)
         self._has_started = True
         self.provenance.check(now)
 
-    def _facts_of(self, launch: Launch) -> dict[str, Any]:
-        """What an heir of an attempt must know of it, as far as there is something to know."""
-        may_go_on = self.configuration.resumable
-        facts = {
-            'summary_before': may_go_on and summary_mark(self.folder.output(launch.run.name), self.configuration),
-            'exclusive': launch.demand.alone,
-            'alone_on_host': launch.demand.alone_on_host,
-            'memory': launch.demand.memory,
-            'oom_kills': self._kills,
-            'code_id': self.provenance.code,
-        }
-        return {name: fact for name, fact in facts.items() if fact}
+    def _circumstances(self) -> Mapping[str, Any]:
+        return {'oom_kills': self._upkeep.oom_kills, 'code_id': self.provenance.code}
 
     def _started(self, launch: Launch, started: Started, now: float) -> None:
         if started.handle is None:
             reason = started.problem
             attempts.close_fence(self.folder.attempt(launch.run.name, launch.number), self.journal.writer)
             self._record('ended', launch, state=State.INTERRUPTED.value, cause='start', reason=reason)
-            self.backlog.put_first(launch.run)
+            self._backlog.put_first(launch.run)
             self._pause(reason)
             return
         active = Active(launch, now, in_queue=started.queued, is_running=not started.queued)
@@ -780,39 +644,23 @@ class Dispatcher:
         self._waiting = reason
         self._paused_until = self.clock() + PAUSE
 
-    # The journal
-
     def _record(self, kind: str, launch: Launch, **facts: Any) -> None:
-        """Journal one event of an attempt; one that is not legal never gets there."""
-        name = launch.run.name
-        event = {'event': kind, 'run': name, 'attempt': launch.number, **facts}
-        before = self._state_before(name)
-        self.state.fold(self.journal.writer, event)
-        self.journal.append(event)
-        self.progress.moved(before, self.state.state_of(name))
-        self.others.note(name)
-
-    def _state_before(self, run: str) -> State | None:
-        history = self.state.runs.get(run)
-        return history.state if history else None
-
-    def _note(self, kind: str, **facts: Any) -> None:
-        """Journal an event that concerns no attempt."""
-        self.journal.append({'event': kind, 'at': round(self.wall(), 3), **facts})
+        self._books.record(kind, launch.run.name, launch.number, **facts)
 
     # What can wait until the slots are filled
 
     def _tidy(self) -> None:
-        for ending in self._endings:
-            if ending.verdict.state is State.FINISHED:
-                show_logs(self.folder, self.configuration, ending.run, ending.number)
-            self.results.put(ending.row)
-            self.progress.result(ending.row)
-            self._tell(ending)
-        self._endings.clear()
+        for ending in self._ended:
+            verdict = ending.verdict
+            if verdict.state is State.FINISHED:
+                self._endings.show_logs(ending.run, ending.number)
+            row = self._endings.row(ending.run, verdict.state, verdict.reason, ending.summary, ending.told.seconds)
+            self._put(row)
+            self._tell(ending, row)
+        self._ended.clear()
 
-    def _tell(self, ending: Ending) -> None:
-        verdict, row = ending.verdict, ending.row
+    def _tell(self, ending: Ending, row: Row) -> None:
+        verdict = ending.verdict
         if verdict.state is State.FINISHED:
             performance = row.values.get(self.results.key or '', '')
             shown = f', {self.results.key} {performance}' if performance else ''
@@ -820,50 +668,17 @@ class Dispatcher:
         else:
             log.warning('%s %s: %s', row.name, verdict.state, verdict.reason)
 
-    def _housekeeping(self, now: float) -> None:
-        while self._found_out:
-            self.journal.append(self._found_out.popleft())
-        if now - self._synced >= SYNC_INTERVAL:
-            self.journal.flush()
-            self.journal.sync()
-            self._synced = now
-            self._kills = kernel_oom_kills()
-        if now - self._beaten >= self._beat_interval() or not self._can_write:
-            self._beaten = now
-            self._beat(now)
-        if self.results.due(now):
-            self._rebuild_results()
-
-    def _beat_interval(self) -> float:
-        """Seconds between two beats; what happens in a queue is told sooner, since status reads it from them."""
-        return BEAT_INTERVAL if self._told_queue == self.backend.queue_lines() else QUEUE_BEAT_INTERVAL
-
-    def _beat(self, now: float) -> None:
-        gpus = [asdict(line) for line in self.backend.gpu_lines(now)]
-        if gpus and not self._has_told_gpus:
-            self._has_told_gpus = True
-            self._note('gpus', models={line['name']: line['model'] for line in gpus})
-        try:
-            self._told_queue = self.backend.queue_lines()
-            queue = [asdict(line) for line in self._told_queue]
-            self.journal.beat({'at': round(self.wall(), 3), 'waiting': self._waiting, 'gpus': gpus, 'queue': queue})
-            self._can_write = True
-        except OSError as error:
-            self._can_write = False
-            self._pause(f'the search folder cannot be written: {error.strerror}')
+    def _keep_up(self, now: float) -> None:
+        problem = self._upkeep.step(now, self._waiting)
+        if problem:
+            self._pause(problem)
 
     def _finish_table(self) -> None:
         """Write the table for the last time: of several that end together, the last one has what all of them told."""
-        self._rebuild_results()
+        self._upkeep.write_table()
         self._listen(self.clock())
         if self.results.due(math.inf):
-            self._rebuild_results()
-
-    def _rebuild_results(self) -> None:
-        try:
-            self.results.rebuild()
-        except OSError as error:
-            log.warning('%s could not be written: %s', self.results.path, error.strerror)
+            self._upkeep.write_table()
 
     def _patience(self) -> float:
         return ECHO_TICK if self.options.echo and self._active else TICK
@@ -876,16 +691,6 @@ class Dispatcher:
             since = {active.launch.run.name: (active.since, _where(active)) for active in running}
             gpus, queue = self.backend.gpu_lines(now), self.backend.queue_lines()
             self.view.update(self.progress.snapshot(now, since=since, gpus=gpus, waiting=self._waiting, queue=queue))
-
-
-def show_logs(folder: SearchFolder, configuration: Configuration, run: Run, number: int) -> None:
-    """Put the logs of an ended attempt where people look for them; that it cannot be done is only told."""
-    try:
-        attempts.show_logs_in_output(
-            folder, run.name, number, shell_line(run.argv), wants_output=configuration.out_arg is not None
-        )
-    except OSError as error:
-        log.warning('%s: its logs could not be put into its output folder: %s', run.name, error.strerror)
 
 
 def _nothing() -> None:

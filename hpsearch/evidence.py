@@ -12,16 +12,13 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from hpsearch import writers
-from hpsearch.attempt import duration, exit_code, read_fence, read_line, tail
+from hpsearch.attempt import duration, exit_code, read_fence, read_line
+from hpsearch.endings import Endings, Told
 from hpsearch.folder import AttemptPaths, SearchFolder
 from hpsearch.journal import JournalReader
-from hpsearch.oom import HOST_OOM, out_of_memory
-from hpsearch.outcome import failure_signature, judge
 from hpsearch.process import is_alive
 from hpsearch.records import Configuration, Run
-from hpsearch.retries import had_most_room
 from hpsearch.states import ACTIVE, TIMEOUT, Attempt, SearchState, State
-from hpsearch.summary import read_attempt_summary
 from hpsearch.takeover import Relation
 
 ONLOOKER = ':onlooker'
@@ -208,34 +205,14 @@ class Onlooker:
         return {'event': 'running'} if is_news else {}
 
     def _end_of(self, attempt: Attempt, run: Run, traces: Traces, told: str) -> dict[str, Any]:
-        configuration, paths = self._configuration(), self._folder.attempt(run.name, attempt.number)
-        output = self._folder.output(run.name)
-        summary = read_attempt_summary(output, configuration, run.number, attempt.summary_before)
-        stderr = tail(paths.stderr) if traces.code else ''
+        tried = self._state.runs[run.name].attempts
+        earlier = [each for each in tried if each.number < attempt.number]
+
+        def room() -> Mapping[str, Any]:
+            return self._room_of(attempt, earlier) if attempt.is_in_queue else {}
+
         cause, detail = cause_of(traces, told)
-        oom = out_of_memory(traces.code, stderr, configuration.oom_patterns)
-        oom = HOST_OOM if cause == 'out_of_memory' else oom
-        earlier = [each for each in self._state.runs[run.name].attempts if each.number < attempt.number]
-        room = self._room_of(attempt, earlier) if oom and attempt.is_in_queue else {}
-        verdict = judge(
-            traces.code,
-            cause,
-            detail,
-            summary,
-            wants_summary=configuration.summary_filename is not None,
-            oom=oom,
-            had_most_room=had_most_room(oom, room, earlier),
-            resumable=configuration.resumable,
-        )
-        has_failed = verdict.state is State.FAILED
-        return {
-            'event': 'ended',
-            'state': verdict.state.value,
-            'code': traces.code,
-            'cause': verdict.cause,
-            'reason': verdict.reason,
-            'summary': dict(summary.values),
-            'seconds': duration(paths),
-            'failure': failure_signature(stderr, verdict.reason, run) if has_failed else '',
-            'facts': dict(room),
-        }
+        seconds = duration(self._folder.attempt(run.name, attempt.number))
+        endings = Endings(self._folder, self._configuration())
+        ending = endings.judge(run, attempt.number, tried, Told(traces.code, cause, detail, seconds, room=room))
+        return {'event': 'ended', **ending.facts()}

@@ -21,14 +21,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from hpsearch import cli, dispatcher, others, stopping, writers
+from hpsearch import cli, dispatcher, others, stopping, upkeep, writers
 from hpsearch.backends import jobs, pilots, queue  # noqa: F401 pilots: what it imports is hurried, too
 from hpsearch.backends.queue_system import Answer
 
 INTERVALS: tuple[tuple[object, str, float], ...] = (
     (writers, 'SPACING', 0.1),
     (writers, 'LARGEST_GAP', 2.0),
-    (dispatcher, 'BEAT_INTERVAL', 0.1),
+    (upkeep, 'BEAT_INTERVAL', 0.1),
     (dispatcher, 'NEWS_INTERVAL', 0.1),
     (dispatcher, 'TICK', 0.1),
     (dispatcher, 'PAUSE', 0.2),

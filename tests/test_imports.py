@@ -32,7 +32,9 @@ LAYERS = {
     ],
     'files and devices': [
         'attempt',
+        'books',
         'config',
+        'endings',
         'evidence',
         'extension',
         'folder',
@@ -87,7 +89,7 @@ LAYERS = {
         'backends.pilot_jobs',
         'backends.pilots',
     ],
-    'dispatcher': ['backlog', 'stops', 'dispatcher'],
+    'dispatcher': ['backlog', 'stops', 'claims', 'upkeep', 'dispatcher'],
     'view': ['terminal', 'painting', 'table', 'live', 'view'],
     'command line': [
         'options',

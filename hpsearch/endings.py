@@ -1,0 +1,152 @@
+"""How attempts ended: what they left, and what their backend or their queue tells, become an event of the journal."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from hpsearch.attempt import show_logs_in_output, tail
+from hpsearch.command import shell_line
+from hpsearch.folder import SearchFolder
+from hpsearch.oom import GPU_OOM, HOST_OOM, out_of_memory
+from hpsearch.outcome import Verdict, failure_signature, judge
+from hpsearch.records import Configuration, Run, Summary
+from hpsearch.results import Row, row_of
+from hpsearch.retries import had_most_room
+from hpsearch.states import Attempt, State
+from hpsearch.summary import read_attempt_summary
+
+log = logging.getLogger('hpsearch')
+
+NEVER_STARTED = ('abandoned', 'fenced', 'start', 'impossible', 'refused')
+"""Causes of attempts whose script never ran: they leave no logs and no summary."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What is told of the end of an attempt by others than its files.
+
+    Attributes:
+        code: Raw exit status, if known.
+        cause: What ended it from outside, in one word, or empty.
+        detail: The same in words.
+        seconds: How long it ran, if known.
+        has_begun: Whether its script may have left something.
+        stop_reason: Why we asked it to end, or empty.
+        oom_kills: The kernel's counts of processes killed for want of memory before and after it, where known.
+        room: What is known of the room it had, asked only when it ran out of memory.
+        peak_memory: Largest GPU memory seen in use by it in MiB, if known.
+    """
+
+    code: int | None = None
+    cause: str = ''
+    detail: str = ''
+    seconds: float | None = None
+    has_begun: bool = True
+    stop_reason: str = ''
+    oom_kills: tuple[int | None, int | None] = (None, None)
+    room: Callable[[], Mapping[str, Any]] = dict
+    peak_memory: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """The end of an attempt.
+
+    Attributes:
+        run: Its run.
+        number: Its number.
+        verdict: How it ended.
+        told: What was told of it.
+        summary: Keyword to text of its summary.
+        failure: What its failure is grouped by; None: it did not fail.
+        room: What is known of the room it had, when it ran out of memory.
+    """
+
+    run: Run
+    number: int
+    verdict: Verdict
+    told: Told
+    summary: Mapping[str, str]
+    failure: str | None = None
+    room: Mapping[str, Any] = field(default_factory=dict)
+
+    def facts(self) -> dict[str, Any]:
+        """What the journal keeps of it."""
+        extra = {'peak_memory': self.told.peak_memory, 'failure': self.failure, 'facts': dict(self.room)}
+        return {
+            'state': self.verdict.state.value,
+            'code': self.told.code,
+            'cause': self.verdict.cause,
+            'reason': self.verdict.reason,
+            'summary': dict(self.summary),
+            'seconds': self.told.seconds,
+            **{name: fact for name, fact in extra.items() if fact},
+        }
+
+
+class Endings:
+    """Finds out how attempts of a search ended.
+
+    Args:
+        folder: The search.
+        configuration: How its results are read.
+    """
+
+    def __init__(self, folder: SearchFolder, configuration: Configuration) -> None:
+        self._folder = folder
+        self._configuration = configuration
+
+    def judge(self, run: Run, number: int, tried: Sequence[Attempt], told: Told) -> Ending:
+        """Look at what an attempt left.
+
+        Args:
+            run: Its run.
+            number: Its number.
+            tried: All attempts of the run, in order, as far as they are known.
+            told: What is known otherwise.
+        """
+        configuration = self._configuration
+        stderr = tail(self._folder.attempt(run.name, number).stderr) if told.code else ''
+        summary = self._summary(run, number, tried) if told.has_begun else Summary()
+        oom = out_of_memory(told.code, stderr, configuration.oom_patterns, *told.oom_kills)
+        oom = HOST_OOM if told.cause == 'out_of_memory' else oom
+        room = told.room() if oom else {}
+        verdict = judge(
+            told.code,
+            told.cause,
+            told.detail,
+            summary,
+            wants_summary=configuration.summary_filename is not None,
+            stop_reason=told.stop_reason,
+            oom=oom,
+            had_most_room=had_most_room(oom, room, [each for each in tried if each.number < number]),
+            resumable=configuration.resumable,
+        )
+        failure = failure_signature(stderr, verdict.reason, run) if verdict.state is State.FAILED else None
+        had_room = room if verdict.cause in (GPU_OOM, HOST_OOM) else {}
+        return Ending(run, number, verdict, told, summary.values, failure, had_room)
+
+    def _summary(self, run: Run, number: int, tried: Sequence[Attempt]) -> Summary:
+        before = next((each.summary_before for each in tried if each.number == number), None)
+        return read_attempt_summary(self._folder.output(run.name), self._configuration, run.number, before)
+
+    def row(self, run: Run, state: State, reason: str, values: Mapping[str, str], seconds: float | None) -> Row:
+        """The row of a run in the table."""
+        output = self._folder.output(run.name)
+        return row_of(run, output, self._configuration.out_arg, values, state.value, reason, seconds)
+
+    def show_logs(self, run: Run, number: int) -> None:
+        """Put the logs of an attempt where people look for them; that it cannot be done is only told."""
+        try:
+            show_logs_in_output(
+                self._folder,
+                run.name,
+                number,
+                shell_line(run.argv),
+                wants_output=self._configuration.out_arg is not None,
+            )
+        except OSError as error:
+            log.warning('%s: its logs could not be put into its output folder: %s', run.name, error.strerror)

@@ -1,0 +1,151 @@
+"""The runs that wait."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from hpsearch.backlog import Backlog
+from hpsearch.records import Demand, Run
+from hpsearch.retries import RetryPolicy
+from hpsearch.states import SearchState
+
+ALONE_ON_GPU = Demand(alone=True)
+
+
+def run(number: int) -> Run:
+    return Run(f'sim_{number}', number, {}, ('python3', 'train.py'))
+
+
+def claim(state: SearchState, number: int, attempt: int = 1, writer: str = 'w') -> None:
+    state.fold(writer, {'event': 'claimed', 'run': f'sim_{number}', 'attempt': attempt})
+
+
+def end(state: SearchState, number: int, ended: str, attempt: int = 1, **facts: Any) -> None:
+    claim(state, number, attempt)
+    state.fold('w', {'event': 'ended', 'run': f'sim_{number}', 'attempt': attempt, 'state': ended, **facts})
+
+
+def backlog(
+    state: SearchState, count: int = 3, policy: RetryPolicy | None = None, given_up: tuple[str, ...] = ()
+) -> Backlog:
+    return Backlog(map(run, range(1, count + 1)), state, policy or RetryPolicy(), given_up)
+
+
+def taken(waiting: Backlog) -> list[int]:
+    numbers = []
+    while (each := waiting.take()) is not None:
+        numbers.append(each.number)
+    return numbers
+
+
+def test_that_runs_are_taken_in_their_order() -> None:
+    assert taken(backlog(SearchState())) == [1, 2, 3]
+
+
+def test_that_the_plan_is_read_only_as_far_as_it_is_needed() -> None:
+    read = []
+
+    def plan() -> Iterator[Run]:
+        for number in range(1, 1_000_000):
+            read.append(number)
+            yield run(number)
+
+    waiting = Backlog(plan(), SearchState(), RetryPolicy(), ())
+    assert waiting
+    assert waiting.take() == run(1)
+    assert read == [1]
+
+
+def test_that_a_run_somebody_else_took_is_passed_over() -> None:
+    state = SearchState()
+    waiting = backlog(state)
+    claim(state, 1, writer='somebody')
+    assert taken(waiting) == [2, 3]
+    assert not waiting
+
+
+def test_that_a_run_that_was_given_back_is_the_next() -> None:
+    waiting = backlog(SearchState())
+    first = waiting.take()
+    assert first is not None
+    waiting.put_first(first)
+    assert taken(waiting) == [1, 2, 3]
+
+
+def test_that_a_run_that_is_run_again_comes_before_the_rest_of_the_plan() -> None:
+    state = SearchState()
+    waiting = backlog(state)
+    first = waiting.take()
+    assert first is not None
+    end(state, 1, 'interrupted', cause='reboot')
+    waiting.plan_again(first, may_start=True)
+    assert taken(waiting) == [1, 2, 3]
+
+
+def test_that_nothing_waits_again_while_nothing_is_started() -> None:
+    state = SearchState()
+    waiting = backlog(state, 1)
+    (first,) = [waiting.take()]
+    assert first is not None
+    end(state, 1, 'interrupted', cause='reboot')
+    waiting.plan_again(first, may_start=False)
+    assert not waiting
+    assert not waiting.given_up, 'resumed, it is run again'
+
+
+def test_that_a_run_that_failed_for_good_is_given_up() -> None:
+    state = SearchState()
+    waiting = backlog(state, 1, RetryPolicy(retries=1))
+    first = waiting.take()
+    assert first is not None
+    end(state, 1, 'failed')
+    waiting.plan_again(first, may_start=True)
+    assert waiting.take() == first
+    end(state, 1, 'failed', attempt=2)
+    waiting.plan_again(first, may_start=True)
+    assert not waiting
+    assert waiting.given_up == {'sim_1'}
+
+
+def test_that_a_run_that_finished_elsewhere_is_not_given_up_any_more() -> None:
+    state = SearchState()
+    waiting = backlog(state, 1, given_up=('sim_1',))
+    end(state, 1, 'finished')
+    waiting.plan_again(run(1), may_start=True)
+    assert not waiting.given_up
+    assert not waiting
+
+
+def test_that_runs_that_need_more_room_keep_no_other_waiting() -> None:
+    state = SearchState()
+    end(state, 2, 'interrupted', cause='gpu_oom')
+    waiting = backlog(state)
+    assert taken(waiting) == [1, 3]
+    assert waiting, 'it still waits'
+    assert not waiting.has_ordinary
+    assert waiting.demanding == (run(2),)
+    assert waiting.demand(run(2)) == ALONE_ON_GPU
+    waiting.take_demanding(run(2))
+    assert not waiting
+
+
+def test_that_a_run_that_ran_out_of_memory_is_set_aside_at_once() -> None:
+    state = SearchState()
+    waiting = backlog(state)
+    first = waiting.take()
+    assert first is not None
+    end(state, 1, 'interrupted', cause='gpu_oom')
+    waiting.plan_again(first, may_start=True)
+    assert waiting.demanding == (first,)
+    assert taken(waiting) == [2, 3]
+
+
+def test_that_somebody_else_may_take_a_run_that_was_set_aside() -> None:
+    state = SearchState()
+    end(state, 1, 'interrupted', cause='gpu_oom')
+    waiting = backlog(state, 1)
+    assert waiting
+    claim(state, 1, attempt=2, writer='somebody')
+    assert waiting.demanding == ()
+    assert not waiting
