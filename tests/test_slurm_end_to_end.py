@@ -21,7 +21,7 @@ import pytest
 from tests.gates import DRIVER, kill
 from tests.harness import until
 from tests.slurm_cluster import Cluster, limits_memory, missing
-from tests.slurm_projects import SlurmProject, finish, hpsearch_line, slowly, slurm_project
+from tests.slurm_projects import QUEUE, SlurmProject, finish, hpsearch_line, slowly, slurm_project
 
 FINISHED = ('finished', 'exit')
 
@@ -287,6 +287,7 @@ class Slow:
         requeued: Somebody lets Slurm start the job of the first run of two again.
         vanished: A job that works on two of three runs dies on another host without a word.
         pilots: Ten runs of some seconds, in jobs of two minutes that work on the search.
+        outlived: hpsearch itself is a job, whose time is up while two of three runs are under way.
         printed: What hpsearch printed, by these names.
     """
 
@@ -296,6 +297,7 @@ class Slow:
     requeued: SlurmProject
     vanished: SlurmProject
     pilots: SlurmProject
+    outlived: SlurmProject
     printed: dict[str, str]
 
 
@@ -308,7 +310,7 @@ if [ -e "$out/checkpoint" ]; then touch "go.$n"; fi
 @pytest.fixture(scope='module')
 def slow(slurm_cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slow]:
     slurm_cluster.reset()
-    counts = {'limited': 2, 'resumable': 1, 'cancelled': 5, 'requeued': 2, 'vanished': 3, 'pilots': 10}
+    counts = {'limited': 2, 'resumable': 1, 'cancelled': 5, 'requeued': 2, 'vanished': 3, 'pilots': 10, 'outlived': 3}
     with ExitStack() as stack:
         place = tmp_path_factory.mktemp('slow')
         made = {
@@ -345,6 +347,7 @@ def begin_slow(slow: Slow) -> dict[str, tuple[subprocess.Popen[str], tuple[int, 
 def disturb(slow: Slow) -> None:
     """Do to them what somebody does."""
     cluster = slow.cancelled.cluster
+    own_job = submit_hpsearch(slow.outlived)
     let_a_job_die(slow.vanished)
     slow.cancelled.wait_for_begun(2)
     cluster.ask('scancel', slow.cancelled.element('1'))
@@ -356,12 +359,21 @@ def disturb(slow: Slow) -> None:
     slow.cancelled.wait_for_begun(3)
     slow.cancelled.open()
     slowly(lambda: slow.requeued.job_state(element) == 'PENDING')
+    time.sleep(3)  # a node refuses a job that comes back within the second: that is why Slurm waits two minutes
     cluster.run('scontrol', 'update', f'JobId={element}', 'StartTime=now')
     slow.requeued.open('2')
     slow.requeued.wait_for_begun(3, 180.0)
     slow.requeued.open()
     until(lambda: len(slow.vanished.told('ended')) >= 2, 180.0)
     slow.vanished.open()
+    slowly(lambda: slow.outlived.job_state(own_job) == 'TIMEOUT', 180.0)
+
+
+def submit_hpsearch(project: SlurmProject) -> str:
+    """Submit a search that is a job itself, with a minute for it; returns the id of that job."""
+    options = [*QUEUE, '--num_jobs=2', '--queue_interval=1', f'--out_dir={project.out}', '--force_out_dir']
+    search = hpsearch_line('--grid_module=my_config', *options)
+    return project.sbatch(f'#!/bin/sh\nexec {search}\n', '--time=1')
 
 
 def let_a_job_die(project: SlurmProject) -> None:
@@ -390,6 +402,15 @@ def test_that_a_resumable_run_is_warned_and_goes_on_in_its_folder(slow: Slow) ->
     assert slow.resumable.ends() == {'1': [('interrupted', 'timeout'), FINISHED]}
     assert slow.resumable.notes('found.txt') == [('1', '2')]
     assert (slow.resumable.out / slow.resumable.run_name('1') / 'checkpoint').read_text() == 'saved\n'
+
+
+def test_that_jobs_outlive_the_job_that_submitted_them(slow: Slow) -> None:
+    project = slow.outlived
+    assert len(project.begun()) == len(project.in_queue('RUNNING')) == 2
+    assert project.told('ended') == []
+    project.open()
+    project.resume()
+    assert_each_ran_once(project)
 
 
 def test_that_what_somebody_cancelled_is_not_run_again_unless_asked(slow: Slow) -> None:
