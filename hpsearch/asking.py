@@ -11,8 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from hpsearch.backends.base import Kind
-from hpsearch.backends.jobs import execute
-from hpsearch.backends.queue_system import QueueSystem, Sighting
+from hpsearch.backends.jobs import execute, in_english
+from hpsearch.backends.queue_system import Answer, QueueSystem, Sighting
+from hpsearch.backends.watched_jobs import JobKey, by_key
 from hpsearch.records import QueueLine
 from hpsearch.states import Attempt, Submission
 from hpsearch.texts import merged_queue
@@ -21,7 +22,6 @@ TIMEOUT = 20.0
 """Seconds the queue may take to answer."""
 
 _ENDED = Kind.ENDED.value
-_LIVELINESS = {Kind.ENDED: 0, Kind.PENDING: 1, Kind.RUNNING: 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,19 @@ class Told:
     missing: tuple[Attempt, ...] = ()
 
 
+def ask(system: QueueSystem, words: Sequence[str], timeout: float = TIMEOUT) -> Answer:
+    """The answer of a queue to a single question, where it can be asked from here.
+
+    Args:
+        system: The queue system.
+        words: The question, one of its commands.
+        timeout: Seconds it may take.
+    """
+    if shutil.which(words[0]) is None:
+        return Answer(None, err=f'{words[0]} is not on PATH here')
+    return execute(words, in_english(system.environment(os.environ)), b'', timeout)
+
+
 def list_jobs(system: QueueSystem, timeout: float = TIMEOUT) -> Listing:
     """All jobs of this user.
 
@@ -62,13 +75,9 @@ def list_jobs(system: QueueSystem, timeout: float = TIMEOUT) -> Listing:
         timeout: Seconds it may take.
     """
     words = system.list_words()
-    if shutil.which(words[0]) is None:
-        return Listing(None, f'{words[0]} is not on PATH here')
-    answer = execute(words, {**system.environment(os.environ), 'LC_ALL': 'C'}, b'', timeout)
+    answer = ask(system, words, timeout)
     sightings = system.read_listing(answer)
-    if sightings is not None:
-        return Listing(sightings)
-    return Listing(None, ' '.join(answer.err.split()) or f'{words[0]} ended with status {answer.code}')
+    return Listing(sightings, '' if sightings is not None else answer.problem(words[0]))
 
 
 def sort_out(sightings: Sequence[Sighting], attempts: Iterable[Attempt], pilots: Iterable[Submission]) -> Told:
@@ -79,12 +88,12 @@ def sort_out(sightings: Sequence[Sighting], attempts: Iterable[Attempt], pilots:
         attempts: Attempts that are jobs in this queue.
         pilots: Submissions of jobs that work on the search by themselves.
     """
-    found = _most_alive(sightings)
+    found = by_key(sightings)
     seen = [(attempt, _sighting_of(attempt, found)) for attempt in attempts]
     listed = [(attempt, sighting) for attempt, sighting in seen if sighting is not None]
     names = {submission.name for submission in pilots}
     lines = [line_of(sighting, attempt.run) for attempt, sighting in listed]
-    lines += [line_of(each, f'{each.name}[{each.index}]') for each in found.values() if each.name in names]
+    lines += [line_of(each, f'{name}[{index}]') for (name, index), each in found.items() if name in names]
     return Told(
         lines=tuple(merged_queue(line for line in lines if line.state != _ENDED)),
         running=tuple(attempt for attempt, sighting in listed if sighting.kind is Kind.RUNNING),
@@ -93,17 +102,7 @@ def sort_out(sightings: Sequence[Sighting], attempts: Iterable[Attempt], pilots:
     )
 
 
-def _most_alive(sightings: Iterable[Sighting]) -> dict[tuple[str, int], Sighting]:
-    """Sightings by name and index; of two of one name (an answer got lost) the one that is most alive."""
-    found: dict[tuple[str, int], Sighting] = {}
-    for seen in sightings:
-        key = (seen.name, seen.index)
-        if key not in found or _LIVELINESS.get(seen.kind, 0) > _LIVELINESS.get(found[key].kind, 0):
-            found[key] = seen
-    return found
-
-
-def _sighting_of(attempt: Attempt, found: Mapping[tuple[str, int], Sighting]) -> Sighting | None:
+def _sighting_of(attempt: Attempt, found: Mapping[JobKey, Sighting]) -> Sighting | None:
     """Elements that were cancelled while they waited may be listed together, as the array itself."""
     name = str(attempt.handle['submission'])
     whole = found.get((name, 0))

@@ -119,11 +119,11 @@ def _lsf(args: argparse.Namespace) -> QueueSystem:
 @cache
 def _dialect() -> Dialect:
     """Which LSF there is, asked once; what only some know is not used where it cannot be told."""
-    from hpsearch.backends.jobs import execute
+    from hpsearch.backends.jobs import execute, in_english
     from hpsearch.backends.lsf import DIALECT_WORDS
     from hpsearch.backends.lsf_answers import read_dialect
 
-    return read_dialect(execute(DIALECT_WORDS, {**os.environ, 'LC_ALL': 'C'}, b'', ANSWER_TIMEOUT))
+    return read_dialect(execute(DIALECT_WORDS, in_english(os.environ), b'', ANSWER_TIMEOUT))
 
 
 def queue_settings(args: argparse.Namespace, configuration: Configuration, memory: int | None) -> QueueSettings:

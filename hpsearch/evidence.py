@@ -16,6 +16,7 @@ from hpsearch.attempt import duration, exit_code, read_fence, read_line
 from hpsearch.endings import Endings, Told
 from hpsearch.folder import AttemptPaths, SearchFolder
 from hpsearch.journal import JournalReader
+from hpsearch.outcome import told_by
 from hpsearch.process import is_alive
 from hpsearch.records import Configuration, Run
 from hpsearch.states import ACTIVE, TIMEOUT, Attempt, SearchState, State
@@ -59,7 +60,7 @@ class Traces:
     @property
     def is_unclear(self) -> bool:
         """Whether its queue may know better what ended it."""
-        return self.code is not None and self.code > 128 and self.signalled != 'timeout'
+        return self.code is not None and self.code > 128 and self.signalled != TIMEOUT
 
 
 def active_attempts(state: SearchState) -> list[Attempt]:
@@ -130,13 +131,13 @@ def cause_of(traces: Traces, told: str = '') -> tuple[str, str]:
         traces: What it left.
         told: What its queue says, in one word, or empty.
     """
-    if traces.signalled == 'timeout':
-        return TIMEOUT, 'its time limit was near'
+    if traces.signalled == TIMEOUT:
+        return told_by(traces.signalled)
     if traces.code is None and traces.is_requeued:
         return 'requeued', ''
     if told and traces.is_unclear:
         return told, ''
-    return ('terminated' if traces.signalled else ''), ''
+    return told_by(traces.signalled)
 
 
 class Onlooker:

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
+from hpsearch.asking import ask
 from hpsearch.attempt import attempt_id
 from hpsearch.backends.array_making import SCRIPT_BYTES, make_script
-from hpsearch.backends.arrays import submission_name
 from hpsearch.backends.base import Launch
-from hpsearch.backends.jobs import execute
 from hpsearch.backends.pilot_plan import Work, pilot_text, pilots_needed
-from hpsearch.backends.queue_system import Answer, Job, Limits, QueueSystem
+from hpsearch.backends.queue_system import Job, Limits, QueueSystem
+from hpsearch.backends.sending import submission_name
 from hpsearch.cluster import check_options, pilot_settings, queue_settings, system_named
 from hpsearch.errors import ConfigError
 from hpsearch.folder import SearchFolder
 from hpsearch.preparation import Prepared
 from hpsearch.records import Run, Slot
 from hpsearch.throttle import cut, first_throttles
-
-TIMEOUT = 20.0
-"""Seconds the queue may take to tell its limits."""
 
 WRITER = 'hpsearch'
 SALT = '000000'
@@ -44,20 +39,8 @@ def script_lines(prepared: Prepared) -> Iterator[str]:
     system = system_named(args.scheduler, args)
     check_options(system)
     lines = _pilot_lines if args.runs_per_job else _array_lines
-    return lines(prepared, folder, system, ask_limits(system))
-
-
-def ask_limits(system: QueueSystem, timeout: float = TIMEOUT) -> Limits:
-    """What a queue accepts, where it can be asked from here; else the usual.
-
-    Args:
-        system: The queue system.
-        timeout: Seconds it may take.
-    """
-    words = system.limits_words()
-    if not words or shutil.which(words[0]) is None:
-        return system.read_limits(Answer(None))
-    return system.read_limits(execute(words, {**system.environment(os.environ), 'LC_ALL': 'C'}, b'', timeout))
+    limits = system.read_limits(ask(system, system.limits_words()))
+    return lines(prepared, folder, system, limits)
 
 
 def _array_lines(prepared: Prepared, folder: SearchFolder, system: QueueSystem, limits: Limits) -> Iterator[str]:

@@ -79,6 +79,8 @@ LAYERS = {
         'backends.queue_limits',
         'backends.queue_evidence',
         'backends.submit_limit',
+        'backends.sending',
+        'backends.cancelling',
         'backends.arrays',
         'backends.array_making',
         'backends.queue_traces',

@@ -12,10 +12,11 @@ import pytest
 
 from hpsearch.backends.base import Kind, Launch
 from hpsearch.backends.job_watch import GRACE, JobWatch
-from hpsearch.backends.pilot_jobs import RETRY, VAIN_LIMIT, PilotJobs
+from hpsearch.backends.pilot_jobs import VAIN_LIMIT, PilotJobs
 from hpsearch.backends.pilot_plan import YOUNG, PilotSettings, Work, count_idle, pilots_needed
 from hpsearch.backends.pilots import PilotBackend
 from hpsearch.backends.queue_system import Job, Limits
+from hpsearch.backends.sending import RETRY
 from hpsearch.backends.submit_limit import FORGET
 from hpsearch.folder import SearchFolder
 from hpsearch.records import Run, Slot

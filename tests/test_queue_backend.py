@@ -20,7 +20,7 @@ from hpsearch.backends.base import Kind
 from hpsearch.backends.job_watch import GRACE
 from hpsearch.backends.queue_evidence import CAUSE_GRACE, RECORD_GRACE
 from hpsearch.backends.queue_system import Job, Limits, Sighting
-from hpsearch.backends.submissions import RETRY
+from hpsearch.backends.sending import RETRY
 from hpsearch.backends.submit_limit import FORGET
 from hpsearch.folder import SearchFolder
 from hpsearch.records import Demand
@@ -782,17 +782,10 @@ def test_that_a_record_that_cannot_be_read_ends_nothing(desk: Desk, monkeypatch:
     assert desk.ended[ident].code == 0
 
 
-def test_that_an_attempt_somebody_else_fenced_is_told_so(desk: Desk) -> None:
+@pytest.mark.parametrize('fence', ['other:closed\n', 'other:sim_1:1 77 5 0 n1\n'], ids=['fenced', 'started'])
+def test_that_an_attempt_somebody_else_fenced_or_started_is_not_ours(desk: Desk, fence: str) -> None:
     (ident,) = started(desk)
-    Path(desk.paths(1).started).write_text('other:closed\n')
-    desk.queue.change('1', 1, kind=Kind.ENDED, code=75)
-    desk.step(times=31)
-    assert desk.ended[ident].cause == 'fenced'
-
-
-def test_that_an_attempt_somebody_else_started_is_not_ours(desk: Desk) -> None:
-    (ident,) = started(desk)
-    Path(desk.paths(1).started).write_text('other:sim_1:1 77 5 0 n1\n')
+    Path(desk.paths(1).started).write_text(fence)
     desk.queue.change('1', 1, kind=Kind.ENDED, code=75)
     desk.step(times=31)
     assert desk.ended[ident].cause == 'fenced'

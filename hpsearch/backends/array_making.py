@@ -1,16 +1,16 @@
-"""Making arrays of attempts: as large as their script may be, and written down before they are submitted."""
+"""Making arrays of attempts: as large as their script may be."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from hpsearch.backends.arrays import Array, Queued, QueueSettings, Unsent, submission_name
+from hpsearch.backends.arrays import Array, Queued, QueueSettings, Unsent
 from hpsearch.backends.base import Launch
 from hpsearch.backends.queue_system import Job, QueueSystem
+from hpsearch.backends.sending import submission_name
 from hpsearch.command import shell_line
-from hpsearch.folder import SearchFolder, write_whole
+from hpsearch.folder import SearchFolder
 from hpsearch.job_script import ScriptElement, array_script
 
 SCRIPT_BYTES = 2_000_000
@@ -51,7 +51,6 @@ class ArrayMaker:
         cwd: Working directory of the attempts.
         system: The queue system.
         settings: How jobs are made.
-        note: Writes an event to the journal; False: that failed.
         salt: Random letters for the names of submissions.
         wall: Seconds since 1970.
     """
@@ -60,7 +59,6 @@ class ArrayMaker:
     cwd: str
     system: QueueSystem
     settings: QueueSettings
-    note: Callable[[dict[str, Any]], object]
     salt: Callable[[], str]
     wall: Callable[[], float]
 
@@ -87,20 +85,3 @@ class ArrayMaker:
         job = Job(name, size, min(throttle, size), log, memory, self.settings.warning)
         launches = [each.launch for each in members]
         return Unsent(job, make_script(self.folder, self.cwd, self.system, self.settings, launches, job))
-
-    def announce(self, array: Array, unsent: Unsent) -> str:
-        """Write down what is about to be submitted; says why that cannot be done, or nothing."""
-        try:
-            self.folder.submissions_dir.mkdir(exist_ok=True)
-            write_whole(self.folder.submission(array.name).script, unsent.script)
-        except OSError as error:
-            return f'the search folder cannot be written: {error.strerror}'
-        event = {
-            'event': 'submitting',
-            'queue': self.system.name,
-            'submission': array.name,
-            'attempts': [[each.launch.run.name, each.launch.number] for each in array.members.values()],
-            'throttle': array.throttle,
-            'at': round(array.at, 3),
-        }
-        return 'the journal cannot be written' if self.note(event) is False else ''

@@ -1,17 +1,14 @@
-"""The arrays of jobs in a queue: what is known of them, their shares of the jobs, and how they are cancelled."""
+"""The arrays of jobs in a queue: what is known of them, and their shares of the jobs."""
 
 from __future__ import annotations
 
 import logging
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hpsearch.backends.base import Kind, Launch, Status
-from hpsearch.backends.job_watch import JobWatch
 from hpsearch.backends.jobs import Asks
 from hpsearch.backends.queue_system import Answer, Job, QueueSystem
-from hpsearch.folder import SearchFolder
 from hpsearch.throttle import Division, Share, shares
 
 log = logging.getLogger('hpsearch')
@@ -118,6 +115,15 @@ class Array:
     force: bool = False
 
     @property
+    def left(self) -> Collection[int]:
+        """Indices of its elements that have not ended and that we look after."""
+        return self.members.keys()
+
+    def is_all(self, indices: Collection[int]) -> bool:
+        """Whether these are all elements that it has left, also for others."""
+        return not self.is_shared and len(indices) == len(self.members)
+
+    @property
     def share(self) -> Share:
         """What it has of the jobs."""
         size = len(self.members)
@@ -126,17 +132,6 @@ class Array:
     def count(self, kind: Kind) -> int:
         """How many of its elements were last seen so."""
         return sum(member.status.kind is kind for member in self.members.values())
-
-
-def submission_name(folder: SearchFolder, salt: str) -> str:
-    """A name for a submission that no other has, of letters, digits and hyphens.
-
-    Args:
-        folder: The search.
-        salt: Random letters.
-    """
-    search = re.sub(r'[^A-Za-z0-9]', '', folder.path.name)[-14:] or 'search'
-    return f'hps-{search}-{salt}'
 
 
 class Throttles:
@@ -195,51 +190,6 @@ class Throttles:
         else:
             array.told = None
             log.debug('the throttle of %s could not be changed: %s', array.name, answer.err.strip())
-
-
-class Cancels:
-    """Cancels elements of arrays, again and again until it succeeds.
-
-    Args:
-        system: The queue system.
-        commands: Executes its commands.
-        watch: Knows what became of jobs.
-    """
-
-    def __init__(self, system: QueueSystem, commands: Asks, watch: JobWatch) -> None:
-        self._system = system
-        self._commands = commands
-        self._watch = watch
-
-    def cancel(self, array: Array, indices: Iterable[int], *, force: bool) -> None:
-        """Cancel elements, or note that, while the id of their job is not known."""
-        array.to_cancel.update(indices)
-        array.force = array.force or force
-        self.go_on((array,))
-
-    def go_on(self, arrays: Iterable[Array]) -> None:
-        """Cancel what could not be cancelled before."""
-        for array in arrays:
-            indices = sorted(index for index in array.to_cancel if index in array.members)
-            if array.job and indices:
-                array.to_cancel.clear()
-                self._ask(array, indices)
-
-    def _ask(self, array: Array, indices: Sequence[int]) -> None:
-        """Where an answer was lost there may be two jobs of the name: both are ours."""
-        is_whole = not array.is_shared and len(indices) == len(array.members)
-        for job in sorted({array.job, *self._watch.jobs_named(array.name)}):
-            words = self._system.cancel_words(job, indices, whole=is_whole, force=array.force)
-            self._commands.ask(words, lambda answer: self._take(array, indices, answer))
-        self._watch.hurry()
-
-    def _take(self, array: Array, indices: Sequence[int], answer: Answer) -> None:
-        problem = self._system.read_cancel(answer)
-        left = [index for index in indices if index in array.members]
-        if problem and left:
-            log.warning('%s: %d jobs could not be cancelled yet: %s', array.name, len(left), problem)
-            array.to_cancel.update(left)
-        self._watch.hurry()
 
 
 def in_arrays(queued: Iterable[Queued]) -> Mapping[Array, list[int]]:

@@ -217,7 +217,7 @@ class JobWatch:
         self._failures += 1
         pause = min(LONGEST_PAUSE, self._interval * 2 ** min(self._failures, 10))
         self._next = self._clock() + max(self._interval, pause)
-        words = ' '.join(answer.err.split()) or f'{self._system.list_words()[0]} ended with status {answer.code}'
+        words = answer.problem(self._system.list_words()[0])
         if not self.problem:
             log.warning('%s cannot be asked, nothing follows from that: %s', self._system.name, words)
         self.problem = words

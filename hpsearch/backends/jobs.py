@@ -86,7 +86,7 @@ class Commands:
         while True:
             words, stdin, timeout, then = self._asked.get()
             # Jobs inherit the environment of their submission, so only the questions are asked in plain English.
-            environment = self._environment if stdin else {**self._environment, 'LC_ALL': 'C'}
+            environment = self._environment if stdin else in_english(self._environment)
             self._answered.put((then, execute(words, environment, stdin, timeout)))
             self._poke()
 
@@ -112,6 +112,11 @@ class Commands:
                 return
             self._open -= 1
             then(answer)
+
+
+def in_english(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a command whose answer is to be read: answers may be translated."""
+    return {**environment, 'LC_ALL': 'C'}
 
 
 def execute(words: Sequence[str], environment: Mapping[str, str], stdin: bytes, timeout: float) -> Answer:

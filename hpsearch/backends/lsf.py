@@ -22,7 +22,7 @@ from hpsearch.backends.lsf_answers import (
     read_wide_listing,
 )
 from hpsearch.backends.queue_system import Answer, Job, JobVariables, Limits, Sighting, Submitted
-from hpsearch.backends.queue_words import index_list, outside_of_jobs
+from hpsearch.backends.queue_words import index_list, open_complaints, outside_of_jobs
 from hpsearch.command import line_breaks_of, shell_word, unquoted
 
 DIALECT_WORDS = ('lsid',)
@@ -179,13 +179,8 @@ class Lsf:
 
         Ending an array answers with a failure although it is done; a job that is not there needs no end.
         """
-        if answer.code == 0:
-            return ''
-        lines = [line.strip() for line in answer.err.splitlines() if line.strip()]
-        open_lines = [line for line in lines if not any(text in line for text in _CANCELLED)]
-        if lines and not open_lines and answer.code is not None:
-            return ''
-        return ' '.join(open_lines or lines) or f'bkill ended with status {answer.code}'
+        open_lines = open_complaints(answer, _CANCELLED)
+        return '' if open_lines is None else ' '.join(open_lines) or answer.problem('bkill')
 
     def throttle_words(self, job: str, throttle: int) -> list[str]:
         """The command that changes how many elements may run at a time; empty: there is none that lets all run."""

@@ -5,26 +5,22 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from hpsearch.backends.arrays import submission_name
 from hpsearch.backends.base import Kind
+from hpsearch.backends.cancelling import Cancels
 from hpsearch.backends.job_watch import JobWatch
-from hpsearch.backends.jobs import SUBMIT_TIMEOUT, Asks
+from hpsearch.backends.jobs import Asks
 from hpsearch.backends.pilot_plan import HIT, Pilots, PilotSettings, Work, count_idle, pilot_text, pilots_needed
 from hpsearch.backends.queue_limits import AskedLimits
 from hpsearch.backends.queue_system import Answer, Job, QueueSystem, Refusal
+from hpsearch.backends.sending import RETRY, Sender, pause_after, submission_name
 from hpsearch.backends.submit_limit import SubmitLimit
-from hpsearch.folder import SearchFolder, write_whole
+from hpsearch.folder import SearchFolder
 from hpsearch.states import Submission
 
 log = logging.getLogger('hpsearch')
-
-RETRY = 30.0
-"""Seconds after which a submission that was not accepted is tried again."""
-
-LONGEST_RETRY = 300.0
 
 VAIN_LIMIT = 3
 """Submissions in a row whose jobs all ended without starting a run, after which no more are made."""
@@ -72,9 +68,7 @@ class PilotJobs:
         self._folder = folder
         self._cwd = cwd
         self._system = system
-        self._commands = commands
         self._watch = watch
-        self._note = note
         self._settings = settings
         self._work = work
         self._salt = salt
@@ -83,6 +77,8 @@ class PilotJobs:
         self.submissions: dict[str, Pilots] = {}
         self.problem = ''
         self.is_wrong = False
+        self._sender = Sender(folder, system, commands, note, wall)
+        self._cancels = Cancels(system, commands, watch)
         self._limits = AskedLimits(system, commands, watch, clock)
         self._limit = SubmitLimit()
         self._is_cancelling = False
@@ -149,29 +145,13 @@ class PilotJobs:
         pilots = Pilots(
             submission_name(self._folder, self._salt()), set(range(1, count + 1)), self._work().started, self._wall()
         )
-        problem = self._announce(pilots)
+        count = len(pilots.left)
+        problem = self._sender.announce(pilots.name, self._script(pilots), at=pilots.at, throttle=count, pilots=count)
         if problem:
             self._wait_for(problem, now)
             return
         self.submissions[pilots.name] = pilots
         self._send(pilots)
-
-    def _announce(self, pilots: Pilots) -> str:
-        """Write down what is about to be submitted; says why that cannot be done."""
-        try:
-            self._folder.submissions_dir.mkdir(exist_ok=True)
-            write_whole(self._folder.submission(pilots.name).script, self._script(pilots))
-        except OSError as error:
-            return f'the search folder cannot be written: {error.strerror}'
-        event = {
-            'event': 'submitting',
-            'queue': self._system.name,
-            'submission': pilots.name,
-            'pilots': len(pilots.left),
-            'throttle': len(pilots.left),
-            'at': round(pilots.at, 3),
-        }
-        return 'the journal cannot be written' if self._note(event) is False else ''
 
     def _job(self, pilots: Pilots) -> Job:
         log_path = self._folder.submission(pilots.name).log
@@ -183,13 +163,7 @@ class PilotJobs:
     def _send(self, pilots: Pilots) -> None:
         pilots.is_sent, pilots.is_lost = True, False
         pilots.tries += 1
-        text = self._system.submit_text(self._script(pilots), str(self._folder.submission(pilots.name).script))
-        self._commands.ask(
-            self._system.submit_words(self._job(pilots)),
-            lambda answer: self._take_submission(pilots, answer),
-            stdin=text,
-            timeout=SUBMIT_TIMEOUT,
-        )
+        self._sender.send(self._job(pilots), self._script(pilots), lambda answer: self._take_submission(pilots, answer))
 
     def _take_submission(self, pilots: Pilots, answer: Answer) -> None:
         pilots.is_sent = False
@@ -214,11 +188,11 @@ class PilotJobs:
         self._limit.accepted(self._alive())
         self._watch.hurry()
         log.info('%d jobs submitted that work on the search', len(pilots.left))
-        self._cancel_again(pilots)
+        self._cancels.go_on((pilots,))
 
     def _learn_job(self, pilots: Pilots, job: str) -> None:
         pilots.job, pilots.is_lost = job, False
-        self._note({'event': 'accepted', 'submission': pilots.name, 'job': job, 'at': round(self._wall(), 3)})
+        self._sender.accepted(pilots.name, job)
 
     def _too_many(self, pilots: Pilots, words: str, now: float) -> None:
         """So many are not accepted: the next try is with fewer, or later."""
@@ -245,7 +219,7 @@ class PilotJobs:
         """It may have been accepted: it is looked for by its name before it is submitted again."""
         log.warning('%s may not have been accepted: %s', pilots.name, words)
         pilots.is_lost, self.problem = True, words
-        pilots.retry_at = now + min(LONGEST_RETRY, RETRY * 2 ** min(pilots.tries - 1, 5))
+        pilots.retry_at = now + pause_after(pilots.tries)
         self._watch.expect_anew((pilots.name, 1), pilots.at)
 
     def _settle_lost(self, pilots: Pilots) -> None:
@@ -272,7 +246,7 @@ class PilotJobs:
         self._listings = self._watch.listings
         for pilots in list(self.submissions.values()):
             self._look(pilots, now)
-            self._cancel_again(pilots)
+            self._cancels.go_on((pilots,))
         if not self._work().waiting and self._settings.holds:
             self._cancel_idle()
 
@@ -311,37 +285,11 @@ class PilotJobs:
         """Cancel all of them: they end their runs."""
         self._is_cancelling = True
         for pilots in self.submissions.values():
-            self._cancel(pilots, pilots.left, force=force)
+            self._cancels.cancel(pilots, pilots.left, force=force)
 
     def _cancel_idle(self) -> None:
         """Cancel those that still wait: there is nothing left to do for them."""
         for pilots in self.submissions.values():
             if pilots.job:
                 idle = [index for index, kind in self.kinds(pilots).items() if kind is Kind.PENDING]
-                self._cancel(pilots, idle, force=False)
-
-    def _cancel(self, pilots: Pilots, indices: Iterable[int], *, force: bool) -> None:
-        pilots.to_cancel.update(indices)
-        pilots.force = pilots.force or force
-        self._cancel_again(pilots)
-
-    def _cancel_again(self, pilots: Pilots) -> None:
-        """Cancel what could not be cancelled before."""
-        indices = sorted(pilots.to_cancel & pilots.left)
-        if not pilots.job or not indices:
-            return
-        pilots.to_cancel.clear()
-        for job in self._jobs_of(pilots):
-            words = self._system.cancel_words(job, indices, whole=len(indices) == len(pilots.left), force=pilots.force)
-            self._commands.ask(words, lambda answer: self._take_cancel(pilots, indices, answer))
-
-    def _jobs_of(self, pilots: Pilots) -> Iterator[str]:
-        """Where an answer was lost there may be two jobs of the name: both are ours."""
-        yield from sorted({pilots.job, *self._watch.jobs_named(pilots.name)})
-
-    def _take_cancel(self, pilots: Pilots, indices: Iterable[int], answer: Answer) -> None:
-        problem = self._system.read_cancel(answer)
-        if problem and pilots.left.intersection(indices):
-            log.warning('%s could not be cancelled yet: %s', pilots.name, problem)
-            pilots.to_cancel.update(indices)
-        self._watch.hurry()
+                self._cancels.cancel(pilots, idle, force=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from hpsearch.backends.base import Kind
@@ -80,6 +80,10 @@ class Pilots:
     to_cancel: set[int] = field(default_factory=set)
     force: bool = False
     is_to_blame: bool = False
+
+    def is_all(self, indices: Collection[int]) -> bool:
+        """Whether these are all of its jobs that are left."""
+        return len(indices) == len(self.left)
 
 
 def pilots_needed(work: Work, alive: int, pending: int, settings: PilotSettings) -> int:

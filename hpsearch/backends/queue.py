@@ -14,14 +14,16 @@ from typing import Any
 
 from hpsearch.attempt import close_fence, duration
 from hpsearch.backends.array_making import ArrayMaker
-from hpsearch.backends.arrays import Array, Cancels, Queued, QueueSettings, Throttles, in_arrays
+from hpsearch.backends.arrays import Array, Queued, QueueSettings, Throttles, in_arrays
 from hpsearch.backends.base import Kind, Launch, Started, Status
+from hpsearch.backends.cancelling import Cancels
 from hpsearch.backends.job_watch import JobWatch
 from hpsearch.backends.jobs import GOODBYE, Asks
 from hpsearch.backends.queue_evidence import RECORD_GRACE, Finding, Traces, Whereabouts, weigh
 from hpsearch.backends.queue_lines import queue_lines
 from hpsearch.backends.queue_system import QueueSystem
 from hpsearch.backends.queue_traces import fence_job, read_hints, read_traces
+from hpsearch.backends.sending import Sender
 from hpsearch.backends.submissions import Submissions
 from hpsearch.folder import AttemptPaths, SearchFolder
 from hpsearch.records import NO_DEMAND, Demand, GpuLine, Occupant, Placement, QueueLine, Slot
@@ -92,16 +94,15 @@ class QueueBackend:
         self._throttles = Throttles(system, commands, settings.num_jobs)
         self._submissions = Submissions(
             folder=folder,
-            maker=ArrayMaker(folder, cwd, system, settings, note, salt, wall),
+            maker=ArrayMaker(folder, cwd, system, settings, salt, wall),
+            sender=Sender(folder, system, commands, note, wall),
             system=system,
             commands=commands,
             watch=watch,
             throttles=self._throttles,
             cancels=self._cancels,
-            note=note,
             tell=self._set,
             settings=settings,
-            wall=wall,
             clock=clock,
         )
 

@@ -10,15 +10,14 @@ from dataclasses import dataclass
 
 from hpsearch.backends.base import Kind
 from hpsearch.backends.queue_system import Sighting
+from hpsearch.outcome import told_by
+from hpsearch.states import TIMEOUT
 
 RECORD_GRACE = 20.0
 """Seconds an exit record may take to appear here after the queue told of the end: shared file systems are slow."""
 
 CAUSE_GRACE = 120.0
 """Seconds the queue is asked why an attempt was told to end, after its record has come."""
-
-TIME_LIMIT = 'timeout'
-"""What stands in ``signalled`` where the warning before the time limit came; anything else: it was told to end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +110,9 @@ def weigh(traces: Traces, job: Whereabouts, waited: float, record_grace: float =
 
 
 def _by_its_record(traces: Traces, code: int, job: Whereabouts, waited: float) -> Finding:
-    if traces.signalled == TIME_LIMIT:
-        return Finding(Kind.ENDED, code, 'timeout', 'its time limit was near')
-    unexplained = _told(traces)
+    unexplained, words = told_by(traces.signalled)
+    if unexplained == TIMEOUT:
+        return Finding(Kind.ENDED, code, unexplained, words)
     if job.is_cancelled or not (unexplained or code > 128):
         return Finding(Kind.ENDED, code)
     if traces.is_requeued:
@@ -137,14 +136,7 @@ def _by_the_queue(traces: Traces, job: Whereabouts, seen: Sighting, waited: floa
         return Finding(Kind.RUNNING, detail='it ended; its record is awaited', in_doubt=True)
     if traces.job and seen.job and traces.job != seen.job:
         return Finding(Kind.ENDED, detail=f'it ran in job {traces.job}, which has ended')
-    return Finding(Kind.ENDED, seen.code or None, seen.cause or _told(traces), in_queue(seen))
-
-
-def _told(traces: Traces) -> str:
-    """Why it ended, as far as it was told itself: it may have been killed before it could write its record."""
-    if not traces.signalled:
-        return ''
-    return 'timeout' if traces.signalled == TIME_LIMIT else 'terminated'
+    return Finding(Kind.ENDED, seen.code or None, seen.cause or told_by(traces.signalled)[0], in_queue(seen))
 
 
 def _before_its_start(traces: Traces, job: Whereabouts, seen: Sighting, waited: float) -> Finding:

@@ -56,7 +56,7 @@ class AskedLimits:
     def _take(self, answer: Answer) -> None:
         self._is_asking = False
         if answer.code != 0 and self._tries < TRIES:
-            self.problem = ' '.join(answer.err.split()) or f'the queue system answered with status {answer.code}'
+            self.problem = answer.problem(self._system.limits_words()[0])
             self._next = self._clock() + RETRY
             return
         self.problem = ''

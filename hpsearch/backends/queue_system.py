@@ -28,6 +28,10 @@ class Answer:
     out: str = ''
     err: str = ''
 
+    def problem(self, program: str) -> str:
+        """Why the program did not do what it was asked for, in its own words as far as it has any."""
+        return ' '.join(self.err.split()) or f'{program} ended with status {self.code}'
+
 
 @dataclass(frozen=True, slots=True)
 class Job:

@@ -1,9 +1,11 @@
-"""What the words of all queue systems share: lists of indices, and an environment that is no job's. Pure."""
+"""What the words of queue systems share: lists of indices, complaints, an environment that is no job's. Pure."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
+
+from hpsearch.backends.queue_system import Answer
 
 _OF_A_QUEUE = re.compile(
     r'SLURM(?:D|_)|(?:SBATCH|SQUEUE|SACCT|SCANCEL|SCONTROL|SINFO|SALLOC|SRUN|SLAUNCH)_|LSB_|LSF_|BSUB_'
@@ -53,3 +55,17 @@ def index_list(indices: Collection[int]) -> str:
         else:
             ranges.append([index, index])
     return ','.join(str(first) if first == last else f'{first}-{last}' for first, last in ranges)
+
+
+def open_complaints(answer: Answer, harmless: Collection[str]) -> list[str] | None:
+    """What a cancellation complained of that is worth another try; None: nothing is.
+
+    Args:
+        answer: Of the command.
+        harmless: What stands in lines that say that there was nothing to be ended, or that it is being done.
+    """
+    if answer.code == 0:
+        return None
+    lines = [line.strip() for line in answer.err.splitlines() if line.strip()]
+    left = [line for line in lines if not any(text in line for text in harmless)]
+    return None if lines and not left and answer.code is not None else left

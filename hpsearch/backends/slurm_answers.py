@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from hpsearch.backends.base import Kind
 from hpsearch.backends.queue_system import Answer, Limits, Refusal, Sighting, Submitted
+from hpsearch.backends.queue_words import open_complaints
 
 LISTING_FIELDS = '%i|%j|%T|%r|%N'
 """Id, name, state, reason, nodes. A name may contain the separator, the fields behind it do not."""
@@ -314,11 +315,8 @@ _NEEDS_NO_END = ('Invalid job id specified', 'already completing or completed', 
 
 def read_cancel(answer: Answer) -> str:
     """Why scancel failed in a way that is worth another try; empty: it did not. What is not there needs no end."""
-    if answer.code == 0:
-        return ''
-    lines = [line.strip() for line in answer.err.splitlines() if line.strip()]
-    open_lines = [line for line in lines if not any(text in line for text in _NEEDS_NO_END)]
-    if lines and not open_lines and answer.code is not None:
+    open_lines = open_complaints(answer, _NEEDS_NO_END)
+    if open_lines is None:
         return ''
     return _complaint('\n'.join(open_lines)) or f'scancel ended with status {answer.code}'
 

@@ -9,26 +9,22 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
 
 from hpsearch.backends.array_making import ArrayMaker
-from hpsearch.backends.arrays import Array, Cancels, Queued, QueueSettings, Throttles, Unsent
+from hpsearch.backends.arrays import Array, Queued, QueueSettings, Throttles, Unsent
 from hpsearch.backends.base import Kind, Status
+from hpsearch.backends.cancelling import Cancels
 from hpsearch.backends.job_watch import JobWatch
-from hpsearch.backends.jobs import SUBMIT_TIMEOUT, Asks
+from hpsearch.backends.jobs import Asks
 from hpsearch.backends.queue_limits import AskedLimits
 from hpsearch.backends.queue_system import Answer, Limits, QueueSystem, Refusal, Sighting
 from hpsearch.backends.queue_traces import fence_job
+from hpsearch.backends.sending import RETRY, Sender, pause_after
 from hpsearch.backends.submit_limit import SubmitLimit
 from hpsearch.folder import SearchFolder
 from hpsearch.throttle import cut, first_throttles
 
 log = logging.getLogger('hpsearch')
-
-RETRY = 30.0
-"""Seconds after which a submission that was not accepted is tried again."""
-
-LONGEST_RETRY = 300.0
 
 REFILL = 0.25
 """Part of what a queue takes that must be free before it is filled up again, as long as it has enough to do."""
@@ -48,15 +44,14 @@ class Submissions:
     Args:
         folder: The search.
         maker: Makes arrays.
+        sender: Submits them.
         system: The queue system.
         commands: Executes its commands.
         watch: Knows what became of jobs.
         throttles: Shares the number of jobs.
         cancels: Cancels what was to be cancelled before its job was known.
-        note: Writes an event to the journal.
         tell: Takes what is known of an attempt.
         settings: How jobs are made.
-        wall: Seconds since 1970.
         clock: Monotonic seconds.
     """
 
@@ -65,28 +60,25 @@ class Submissions:
         *,
         folder: SearchFolder,
         maker: ArrayMaker,
+        sender: Sender,
         system: QueueSystem,
         commands: Asks,
         watch: JobWatch,
         throttles: Throttles,
         cancels: Cancels,
-        note: Callable[[dict[str, Any]], object],
         tell: Callable[[Queued, Status], None],
         settings: QueueSettings,
-        wall: Callable[[], float],
         clock: Callable[[], float],
     ) -> None:
         self._folder = folder
         self._maker = maker
+        self._sender = sender
         self._system = system
-        self._commands = commands
         self._watch = watch
         self._throttles = throttles
         self._cancels = cancels
-        self._note = note
         self._tell = tell
         self._settings = settings
-        self._wall = wall
         self._clock = clock
         self.waiting: deque[Queued] = deque()
         self.arrays: dict[str, Array] = {}
@@ -175,7 +167,10 @@ class Submissions:
         members = [self.waiting.popleft() for _ in range(size)]
         array, unsent = self._maker.make(members, throttle, memory)
         self.waiting.extendleft(reversed(members[len(array.members) :]))
-        problem = self._maker.announce(array, unsent)
+        attempts = [[each.launch.run.name, each.launch.number] for each in array.members.values()]
+        problem = self._sender.announce(
+            array.name, unsent.script, at=array.at, throttle=array.throttle, attempts=attempts
+        )
         if problem:
             self.waiting.extendleft(reversed(array.members.values()))
             self._hold(problem, now)
@@ -188,12 +183,8 @@ class Submissions:
     def _submit(self, array: Array, unsent: Unsent) -> None:
         array.is_sent, array.is_lost = True, False
         array.tries += 1
-        words = self._system.submit_words(unsent.job)
         log.debug('submitting %d runs as %s', unsent.job.size, array.name)
-        text = self._system.submit_text(unsent.script, str(self._folder.submission(array.name).script))
-        self._commands.ask(
-            words, lambda answer: self._take_submission(array, answer), stdin=text, timeout=SUBMIT_TIMEOUT
-        )
+        self._sender.send(unsent.job, unsent.script, lambda answer: self._take_submission(array, answer))
 
     # Answers
 
@@ -216,7 +207,7 @@ class Submissions:
     def accepted(self, array: Array, job: str) -> None:
         """A job is in the queue, by its answer or because it was seen there."""
         array.job, array.is_lost, array.unsent = job, False, None
-        self._note({'event': 'accepted', 'submission': array.name, 'job': job, 'at': round(self._wall(), 3)})
+        self._sender.accepted(array.name, job)
         if array.is_shared:
             for index in array.members:
                 self._watch.expect((array.name, index), array.at, job)
@@ -291,7 +282,7 @@ class Submissions:
         log.warning('%s may not have been accepted: %s', array.name, words)
         self.refused = words
         self._watch.expect_anew((array.name, 1), array.at)
-        self._look_again(array, now + min(LONGEST_RETRY, RETRY * 2 ** min(array.tries - 1, 5)))
+        self._look_again(array, now + pause_after(array.tries))
 
     def _look_again(self, array: Array, at: float) -> None:
         array.is_lost, array.retry_at = True, at
