@@ -9,6 +9,7 @@ from typing import Any
 
 from tests import gates
 from tests.gates import Gated
+from tests.harness import until
 
 
 class QueueProject(Gated):
@@ -64,6 +65,19 @@ class QueueProject(Gated):
     def resume(self, *words: str, codes: Sequence[int] = (0,)) -> str:
         """Resume to the end, the gates as they are; returns what it prints."""
         return self.say('resume', str(self.out), *words, codes=codes)
+
+    def kill_and_resume(self) -> subprocess.Popen[str]:
+        """Kill hpsearch when two of its runs have begun, and resume when one has ended; returns the latter command."""
+        search = self.submit('--num_jobs=2')
+        self.wait_for_begun(2)
+        until(lambda: self.told('accepted'))
+        gates.kill(search)
+        self.open('1')
+        self.wait_for_begun(3)
+        resumed = self.also('resume', 'out')
+        until(lambda: len(self.told('adopted')) >= 5)
+        self.open()
+        return resumed
 
     def submissions(self) -> list[str]:
         """Names of the submissions, as the journals have them."""

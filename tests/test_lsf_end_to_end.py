@@ -222,16 +222,7 @@ def test_that_a_queue_which_takes_only_some_is_filled_again(tmp_path: Path, volc
 
 def test_that_nothing_runs_twice_when_hpsearch_was_killed(tmp_path: Path, lsf: FakeLsf) -> None:
     with lsf_project(tmp_path / 'project', lsf, count=6) as project:
-        search = project.submit('--num_jobs=2')
-        project.wait_for_begun(2)
-        until(lambda: project.told('accepted'))
-        kill(search)
-        project.open('1')
-        project.wait_for_begun(3)
-        resumed = project.also('resume', 'out')
-        until(lambda: len(project.told('adopted')) >= 5)
-        project.open()
-        finish(resumed)
+        finish(project.kill_and_resume())
         assert_each_ran_once(project)
         assert len(project.calls('bsub')) == 1
 

@@ -134,16 +134,7 @@ def test_that_scripts_of_jobs_can_be_seen_before_they_are_submitted(project: Slu
 
 def test_that_nothing_runs_twice_when_hpsearch_was_killed(tmp_path: Path, slurm: Cluster) -> None:
     with slurm_project(tmp_path / 'project', slurm, count=6) as project:
-        search = project.submit('--num_jobs=2')
-        project.wait_for_begun(2)
-        until(lambda: project.told('accepted'))
-        kill(search)
-        project.open('1')
-        project.wait_for_begun(3)
-        resumed = project.also('resume', 'out')
-        until(lambda: len(project.told('adopted')) >= 5)
-        project.open()
-        finish(resumed)
+        finish(project.kill_and_resume())
         assert_each_ran_once(project)
         assert len(project.calls('sbatch')) == 1
 

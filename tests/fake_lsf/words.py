@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
 
 class Misuse(Exception):
@@ -64,11 +66,15 @@ def by_longest_name(program: str, argv: Sequence[str], flags: Collection[str], v
     return Words(values, list(argv[position:]))
 
 
-def by_letters(program: str, argv: Sequence[str], flags: str, valued: str) -> Words:
-    """Options of one letter, several in one word, between the other words, as bjobs and bhist read them.
+def _between(argv: Sequence[str], take: Callable[[str, dict[str, str]], str]) -> tuple[Words, str]:
+    """Read options between other words.
 
-    Raises:
-        Misuse: With the program's own words.
+    Args:
+        argv: All words.
+        take: Reads one word, without its dash, into values; returns the option whose value is the next word.
+
+    Returns:
+        The words, and the option whose value is missing at the end.
     """
     values: dict[str, str] = {}
     rest: list[str] = []
@@ -79,13 +85,23 @@ def by_letters(program: str, argv: Sequence[str], flags: str, valued: str) -> Wo
         elif not word.startswith('-') or word == '-':
             rest.append(word)
         else:
-            waiting = _letters(program, word[1:], flags, valued, values)
+            waiting = take(word[1:], values)
+    return Words(values, rest), waiting
+
+
+def by_letters(program: str, argv: Sequence[str], flags: str, valued: str) -> Words:
+    """Options of one letter, several in one word, between the other words, as bjobs and bhist read them.
+
+    Raises:
+        Misuse: With the program's own words.
+    """
+    words, waiting = _between(argv, partial(_letters, program, flags, valued))
     if waiting:
         raise Misuse(f"{program}: option requires an argument -- '{waiting}'")
-    return Words(values, rest)
+    return words
 
 
-def _letters(program: str, word: str, flags: str, valued: str, values: dict[str, str]) -> str:
+def _letters(program: str, flags: str, valued: str, word: str, values: dict[str, str]) -> str:
     """Read one word; returns the option whose value is the next word."""
     for position, letter in enumerate(word):
         if letter in valued:
@@ -105,25 +121,23 @@ def by_names(program: str, argv: Sequence[str], flags: Collection[str], valued: 
     Raises:
         Misuse: With the program's own words.
     """
-    values: dict[str, str] = {}
-    rest: list[str] = []
-    waiting = ''
-    for word in argv:
-        if waiting:
-            values[waiting], waiting = word, ''
-        elif not word.startswith('-') or word == '-':
-            rest.append(word)
-        elif word[1:] in valued:
-            waiting = word[1:]
-        elif word[1:] in flags:
-            values[word[1:]] = ''
-        elif word[1:] and set(word[1:]) <= set(flags):
-            values.update(dict.fromkeys(word[1:], ''))
-        else:
-            raise Misuse(f'{program}: illegal option -- {word[1:]}')
+    words, waiting = _between(argv, partial(_names, program, flags, valued))
     if waiting:
         raise Misuse(f'{program}: option requires an argument -- {waiting}')
-    return Words(values, rest)
+    return words
+
+
+def _names(program: str, flags: Collection[str], valued: Collection[str], word: str, values: dict[str, str]) -> str:
+    """Read one word; returns the option whose value is the next word."""
+    if word in valued:
+        return word
+    if word in flags:
+        values[word] = ''
+    elif word and set(word) <= set(flags):
+        values.update(dict.fromkeys(word, ''))
+    else:
+        raise Misuse(f'{program}: illegal option -- {word}')
+    return ''
 
 
 def quoted(words: Sequence[str]) -> str:
