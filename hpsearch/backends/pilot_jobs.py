@@ -145,7 +145,6 @@ class PilotJobs:
         pilots = Pilots(
             submission_name(self._folder, self._salt()), set(range(1, count + 1)), self._work().started, self._wall()
         )
-        count = len(pilots.left)
         problem = self._sender.announce(pilots.name, self._script(pilots), at=pilots.at, throttle=count, pilots=count)
         if problem:
             self._wait_for(problem, now)
