@@ -103,6 +103,11 @@ class SlurmProject(QueueProject):
         states = [line.split()[1] for line in answer.stdout.splitlines() if line.split()[0] == job]
         return states[0] if states else ''
 
+    def end_state(self, job: str) -> str:
+        """State of a job that has ended; empty until then."""
+        state = self.job_state(job)
+        return '' if state in ('PENDING', 'RUNNING', 'COMPLETING') else state
+
     def in_queue(self, *states: str) -> list[str]:
         """Elements of this search that are pending or running, or in these states."""
         time.sleep(0.1)

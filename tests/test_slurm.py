@@ -757,11 +757,11 @@ def test_that_a_real_slurm_tells_limits_accounts_throttles_and_the_time_left(slu
 
 
 def told(slurm: Cluster, job: str, index: int, since: float) -> Sighting:
-    """What a real accounting tells of the end of an element."""
+    """What a real accounting tells of the end of an element; that a short one ended it may tell before its status."""
     end = time.monotonic() + 60
     while time.monotonic() < end:
         for seen in SMALL.read_accounting(ask(slurm, SMALL.accounting_words([job], since))) or []:
-            if (seen.index, seen.kind) == (index, Kind.ENDED):
+            if (seen.index, seen.kind) == (index, Kind.ENDED) and seen.code is not None:
                 return seen
         time.sleep(0.3)
-    raise AssertionError(f'the accounting does not know {job}_{index}')
+    raise AssertionError(f'the accounting does not know how {job}_{index} ended')

@@ -51,7 +51,7 @@ def test_that_a_search_in_a_job_gives_its_table(tmp_path: Path, slurm: Cluster) 
         own = 'SLURM_MARK=own SBATCH_COMMENT=own SBATCH_JOB_NAME=own SLURM_CPUS_PER_TASK=own'
         text = f'#!/bin/bash\nexport {own}\n{search} --out_dir=out --force_out_dir\n'
         job = project.sbatch(text, '--gres=gpu:2', '--nodelist=n4', '--time=10', '--job-name=my_hpsearch')
-        state = slowly(lambda: (seen := project.job_state(job)) not in ('PENDING', 'RUNNING') and seen)
+        state = slowly(lambda: project.end_state(job))
         assert state == 'COMPLETED', (project.path / 'my_job.out').read_text()
         assert_each_ran_once(project)
         for number in project.numbers:
@@ -641,7 +641,7 @@ def test_that_the_sequential_mode_runs_on_the_gpus_of_its_job(project: SlurmProj
     line = hpsearch_line('--grid_module=my_config', '--visible_gpus=-1', '--out_dir=out', '--force_out_dir')
     text = f'#!/bin/bash\necho "$CUDA_VISIBLE_DEVICES" > of_the_job.txt\nexec {line}\n'
     job = project.sbatch(text, '--gres=gpu:2', '--time=10')
-    state = slowly(lambda: seen if (seen := project.job_state(job)) not in ('PENDING', 'RUNNING') else '')
+    state = slowly(lambda: project.end_state(job))
     assert state == 'COMPLETED', (project.path / 'my_job.out').read_text()
     assert_each_ran_once(project)
     given = (project.path / 'of_the_job.txt').read_text().strip()
