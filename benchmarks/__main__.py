@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from benchmarks import ended, idle, local_runs, slurm
+from benchmarks import ended, idle, in_queue, local_runs, slurm
 from benchmarks.searches import make_search
 from benchmarks.tools import CHECKOUT, Line, Place, hpsearch
 
@@ -47,6 +47,7 @@ PARTS: dict[str, Part] = {
     'replay': ended.replay,
     'idle': idle.idle,
     'expansion': expansion,
+    'queue': in_queue.queue,
     'slurm': slurm.slurm,
 }
 
