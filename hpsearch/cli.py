@@ -81,7 +81,7 @@ def _parse(parser: argparse.ArgumentParser, words: Sequence[str]) -> argparse.Na
     args = parser.parse_args(words)
     if not getattr(args, 'profile', ''):
         return args
-    from hpsearch.profile import parse_with_profile
+    from hpsearch.options import parse_with_profile
 
     return parse_with_profile(parser, words)
 

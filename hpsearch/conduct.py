@@ -324,7 +324,7 @@ def work(
             options=options,
             stops=lambda: wishes.stops,
             leaves=lambda: wishes.leaves,
-            lock=placement_lock(folder),
+            lock=placement_lock(folder.path),
             provenance=LateProvenance(task),
             afterwards=lambda: load_results(task, state, results, progress),
             given_up=given_up(state, options.retry),

@@ -20,8 +20,8 @@ from typing import Any
 from hpsearch.command import plain, shell_line
 from hpsearch.errors import ConfigError, SearchFolderError
 from hpsearch.folder import SearchFolder, whole_file
+from hpsearch.identity import Identity, identity_of, stored
 from hpsearch.records import Configuration, Run
-from hpsearch.reuse import Identity, identity_of, stored
 from hpsearch.states import SearchState, State
 
 _FIXED = {'script': '_SCRIPT_NAME', 'command': '_COMMAND', 'out_arg': '_OUT_ARG'}

@@ -13,8 +13,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-
-from hpsearch.folder import SearchFolder
+from pathlib import Path
 
 log = logging.getLogger('hpsearch')
 
@@ -31,10 +30,13 @@ that two dispatchers choose the same GPU."""
 _PAUSE = 0.005
 
 
-def placement_lock(folder: SearchFolder) -> Callable[[], AbstractContextManager[bool]]:
+def placement_lock(folder: Path) -> Callable[[], AbstractContextManager[bool]]:
     """A lock to be held while runs are placed; entering it tells whether it was had in time.
 
     Where there is no place for it, a dispatcher places its runs without asking others.
+
+    Args:
+        folder: The folder of the search.
     """
     try:
         handle = os.open(_path(folder), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
@@ -61,13 +63,13 @@ def placement_lock(folder: SearchFolder) -> Callable[[], AbstractContextManager[
     return hold
 
 
-def _path(folder: SearchFolder) -> str:
+def _path(folder: Path) -> str:
     place = os.path.join(PLACE, f'hpsearch-{os.getuid()}')
     os.makedirs(place, mode=0o700, exist_ok=True)
     facts = os.lstat(place)
     if facts.st_uid != os.getuid() or not os.path.isdir(place) or os.path.islink(place):
         raise PermissionError(1, f'{place} belongs to somebody else')
-    name = hashlib.sha256(os.fsencode(os.path.realpath(folder.path))).hexdigest()[:24]
+    name = hashlib.sha256(os.fsencode(os.path.realpath(folder))).hexdigest()[:24]
     return os.path.join(place, f'{name}.lock')
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 
 DEFAULT_OUT_DIR = './out/hyperparam_search'
 
@@ -389,3 +391,50 @@ def add_resume_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         '--trust', action='store_true', help='resume a search of another user, which executes what its folder says'
     )
+
+
+# Profiles
+
+_RIVALS = {'slurm_time': 'num_hours', 'visible_gpus': 'cpu_jobs', 'cpu_jobs': 'visible_gpus'}
+"""Option to another that says the same in another way: where that one is given, the profile's must not win over it."""
+
+
+def profile_options() -> dict[str, argparse.Action]:
+    """The options that a profile may give, by their names without dashes: those of this machine and of clusters."""
+    parser = argparse.ArgumentParser(add_help=False)
+    add_local_options(parser)
+    add_cluster_options(parser)
+    return {action.dest: action for action in parser._actions if action.dest != 'profile'}
+
+
+def parse_with_profile(parser: argparse.ArgumentParser, words: Sequence[str]) -> argparse.Namespace:
+    """The options of a command line, completed from its ``--profile``.
+
+    What is given on the command line wins, also over a list: nothing is added to it. Where a profile has a
+    ``job_prologue``, it becomes an attribute beside the options.
+
+    Args:
+        parser: It knows ``--profile``.
+        words: The command line.
+
+    Raises:
+        ConfigError: With every problem of the profile.
+    """
+    args = parser.parse_args(words)
+    path = getattr(args, 'profile', '')
+    if not path:
+        return args
+    from hpsearch.profile import read_profile
+
+    values = read_profile(Path(os.path.abspath(path)), profile_options())
+    given = _given(parser, words, {*values, *_RIVALS.values()})
+    for name in values.keys() - given:
+        if _RIVALS.get(name) not in given:
+            setattr(args, name, values[name])
+    return args
+
+
+def _given(parser: argparse.ArgumentParser, words: Sequence[str], names: Iterable[str]) -> set[str]:
+    """Which of these options the command line gives: argparse puts no default where there is a value, even None."""
+    seen = vars(parser.parse_args(words, argparse.Namespace(**dict.fromkeys(names))))
+    return {name for name in names if seen[name] is not None}

@@ -61,7 +61,7 @@ def judge(
         stop_reason: Why we asked it to end, or empty.
         oom: What :func:`hpsearch.oom.out_of_memory` says.
         resumable: Whether the script goes on where it stopped, so that a time limit only interrupts it.
-        had_most_room: In words why there is no more room for it (:func:`hpsearch.retries.had_most_room`), or empty.
+        had_most_room: Why there is no more room for it (:func:`hpsearch.retries.had_most_room`), or empty.
     """
     if summary.finished and wants_summary:
         odd = f'{status_in_words(code)} after its summary was written' if code else ''

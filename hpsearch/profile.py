@@ -3,62 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import os
 import reprlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from hpsearch.errors import ConfigError
-from hpsearch.options import add_cluster_options, add_local_options
 from hpsearch.source import closest, read_yaml_file
 
 JOB_PROLOGUE = 'job_prologue'
 """The one thing in a profile that is no option: shell lines that every job executes before those of the search."""
 
-_RIVALS = {'slurm_time': 'num_hours', 'visible_gpus': 'cpu_jobs', 'cpu_jobs': 'visible_gpus'}
-"""Option to another that says the same in another way: where that one is given, the profile's must not win over it."""
-
 _TEXT = 'a text'
-
-
-def profile_options() -> dict[str, argparse.Action]:
-    """The options that a profile may give, by their names without dashes: those of this machine and of clusters."""
-    parser = argparse.ArgumentParser(add_help=False)
-    add_local_options(parser)
-    add_cluster_options(parser)
-    return {action.dest: action for action in parser._actions if action.dest != 'profile'}
-
-
-def parse_with_profile(parser: argparse.ArgumentParser, words: Sequence[str]) -> argparse.Namespace:
-    """The options of a command line, completed from its ``--profile``.
-
-    What is given on the command line wins, also over a list: nothing is added to it. Where a profile has a
-    ``job_prologue``, it becomes an attribute beside the options.
-
-    Args:
-        parser: It knows ``--profile``.
-        words: The command line.
-
-    Raises:
-        ConfigError: With every problem of the profile.
-    """
-    args = parser.parse_args(words)
-    path = getattr(args, 'profile', '')
-    if not path:
-        return args
-    values = read_profile(Path(os.path.abspath(path)), profile_options())
-    given = _given(parser, words, {*values, *_RIVALS.values()})
-    for name in values.keys() - given:
-        if _RIVALS.get(name) not in given:
-            setattr(args, name, values[name])
-    return args
-
-
-def _given(parser: argparse.ArgumentParser, words: Sequence[str], names: Iterable[str]) -> set[str]:
-    """Which of these options the command line gives: argparse puts no default where there is a value, even None."""
-    seen = vars(parser.parse_args(words, argparse.Namespace(**dict.fromkeys(names))))
-    return {name for name in names if seen[name] is not None}
 
 
 def read_profile(path: Path, allowed: Mapping[str, argparse.Action]) -> dict[str, Any]:

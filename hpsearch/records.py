@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -315,3 +315,19 @@ class Snapshot:
     waiting: str = ''
     varying: Sequence[str] = ()
     queue: Sequence[QueueLine] = ()
+
+
+QUEUE_ORDER = ('running', 'pending', 'waiting', 'ended')
+
+
+def merged_queue(lines: Iterable[QueueLine]) -> list[QueueLine]:
+    """Jobs that are alike counted together, in the order they are shown: those that run, then the most first."""
+    merged: dict[tuple[str, str, bool], QueueLine] = {}
+    for line in lines:
+        reason = '' if line.reason == 'None' else line.reason
+        key = (line.state, reason, line.is_stuck)
+        count = line.count + (merged[key].count if key in merged else 0)
+        example = merged[key].example if key in merged else line.example
+        merged[key] = QueueLine(line.state, reason, count, example, line.is_stuck)
+    places = {state: place for place, state in enumerate(QUEUE_ORDER)}
+    return sorted(merged.values(), key=lambda line: (places.get(line.state, len(places)), -line.count, line.reason))

@@ -23,12 +23,13 @@ from hpsearch.folder import SearchFolder
 from hpsearch.journal import JournalReader, open_journals
 from hpsearch.process import user_name
 from hpsearch.provenance import code_changes
-from hpsearch.records import Configuration, GpuLine, QueueLine, RunLine, Snapshot
+from hpsearch.records import Configuration, GpuLine, QueueLine, RunLine, Snapshot, merged_queue
 from hpsearch.retries import demand_of
 from hpsearch.showing import best_run, failure_groups
 from hpsearch.states import ACTIVE, Attempt, SearchState, State, Submission
 from hpsearch.takeover import Relation
-from hpsearch.texts import DONE, duration, merged_queue, status_json, status_text
+from hpsearch.texts import DONE, status_json, status_text
+from hpsearch.units import duration
 
 if TYPE_CHECKING:
     from hpsearch.asking import Listing

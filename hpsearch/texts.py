@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from hpsearch.records import GpuLine, Params, QueueLine, RunLine, Snapshot
+from hpsearch.records import GpuLine, Params, QueueLine, RunLine, Snapshot, merged_queue
 from hpsearch.script_output import SEQUENCE
+from hpsearch.units import duration, memory
 
 ORDER = (
     'finished', 'failed', 'stopped', 'lost', 'interrupted', 'unknown', 'running', 'submitted', 'claimed', 'planned',
@@ -16,7 +17,6 @@ ORDER = (
 DONE = ('finished', 'failed', 'stopped')
 UNDER_WAY = ('running', 'submitted', 'claimed')
 
-QUEUE_ORDER = ('running', 'pending', 'waiting', 'ended')
 QUEUE_PARTS = 8
 """Kinds of jobs that are told apart in one line; the rest are counted together."""
 
@@ -30,37 +30,6 @@ SECONDS_BEFORE_STALL_LINE = 5.0
 _IN_WORDS = {'submitted': 'in the queue'}
 
 _UNPRINTABLE = re.compile(r'[\x00-\x1f\x7f-\x9f]')
-
-
-def duration(seconds: float) -> str:
-    """A time span in its two largest units: ``3 s``, ``2 min 05 s``, ``3 h 12 min``, ``2 d 4 h``.
-
-    Args:
-        seconds: The span; negative counts as none, and what is not finite reads as unknown.
-    """
-    if not math.isfinite(seconds):
-        return 'unknown'
-    minutes, secs = divmod(max(0, int(seconds)), 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    if days:
-        return f'{days} d {hours} h'
-    if hours:
-        return f'{hours} h {minutes:02d} min'
-    if minutes:
-        return f'{minutes} min {secs:02d} s'
-    return f'{secs} s'
-
-
-def memory(mib: int | None) -> str:
-    """An amount of memory: ``512 MiB``, ``12.3 GiB``, ``?`` when it is not known.
-
-    Args:
-        mib: The amount in MiB.
-    """
-    if mib is None:
-        return '?'
-    return f'{mib} MiB' if mib < 1024 else f'{mib / 1024:.1f} GiB'
 
 
 def printable(text: str) -> str:
@@ -220,19 +189,6 @@ def counts_text(counts: Mapping[str, int]) -> str:
 def state_text(state: str) -> str:
     """The state of a run, in words for people."""
     return _IN_WORDS.get(state, state)
-
-
-def merged_queue(lines: Iterable[QueueLine]) -> list[QueueLine]:
-    """Jobs that are alike counted together, in the order they are shown: those that run, then the most first."""
-    merged: dict[tuple[str, str, bool], QueueLine] = {}
-    for line in lines:
-        reason = '' if line.reason == 'None' else line.reason
-        key = (line.state, reason, line.is_stuck)
-        count = line.count + (merged[key].count if key in merged else 0)
-        example = merged[key].example if key in merged else line.example
-        merged[key] = QueueLine(line.state, reason, count, example, line.is_stuck)
-    places = {state: place for place, state in enumerate(QUEUE_ORDER)}
-    return sorted(merged.values(), key=lambda line: (places.get(line.state, len(places)), -line.count, line.reason))
 
 
 def queue_texts(lines: Iterable[QueueLine]) -> list[str]:

@@ -22,8 +22,10 @@ from dataclasses import replace
 from typing import Any
 
 from hpsearch import cli, dispatcher, others, stopping, upkeep, writers
-from hpsearch.backends import jobs, pilots, queue  # noqa: F401 pilots: what it imports is hurried, too
+from hpsearch.backends import jobs, pilots, queue
 from hpsearch.backends.queue_system import Answer
+
+assert pilots  # what it imports is hurried, too
 
 INTERVALS: tuple[tuple[object, str, float], ...] = (
     (writers, 'SPACING', 0.1),

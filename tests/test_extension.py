@@ -250,7 +250,8 @@ def test_that_an_extension_of_a_plan_that_has_changed_is_refused(folder: SearchF
 
 
 def test_that_two_cannot_extend_at_once(folder: SearchFolder) -> None:
-    code = 'import sys; from hpsearch.folder import SearchFolder as S; from hpsearch.extension import extending\n'
+    lines = ('import sys', 'from hpsearch.folder import SearchFolder as S', 'from hpsearch.extension import extending')
+    code = ''.join(f'{line}\n' for line in lines)
     other = [sys.executable, '-c', f'{code}with extending(S(sys.argv[1])): pass', str(folder.path)]
     with extending(folder):
         refused = subprocess.run(other, capture_output=True, text=True, timeout=60, check=False)

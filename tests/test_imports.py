@@ -1,4 +1,6 @@
-"""The layering: who may import whom, read from the sources without running them."""
+"""Who may import whom, read from the packages themselves: every package of ``hpsearch`` has a place in an order, and no
+module imports, even by way of others, what imports it.
+"""
 
 from __future__ import annotations
 
@@ -13,103 +15,18 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / 'hpsearch'
 
-# Layer -> modules. A module may import from its own layer and from those above it in this table.
-LAYERS = {
-    'pure': [
-        'errors',
-        'records',
-        'space',
-        'command',
-        'oom',
-        'placement',
-        'retries',
-        'script_output',
-        'states',
-        'takeover',
-        'texts',
-        'throttle',
-        'walltime',
-    ],
-    'files and devices': [
-        'attempt',
-        'books',
-        'config',
-        'endings',
-        'evidence',
-        'extension',
-        'folder',
-        'follow',
-        'git',
-        'gpus',
-        'host_memory',
-        'journal',
-        'locks',
-        'others',
-        'outcome',
-        'plan',
-        'process',
-        'progress',
-        'provenance',
-        'results',
-        'reuse',
-        'source',
-        'summary',
-        'unpickling',
-        'wakeup',
-        'writers',
-    ],
-    'backends': [
-        'backends',
-        'backends.base',
-        'backends.slots',
-        'backends.gpu_slots',
-        'backends.wall_time',
-        'backends.local',
-        'backends.queue_system',
-        'backends.queue_words',
-        'backends.slurm',
-        'backends.slurm_answers',
-        'backends.lsf',
-        'backends.lsf_answers',
-        'job_script',
-        'backends.jobs',
-        'backends.watched_jobs',
-        'backends.job_watch',
-        'asking',
-        'backends.queue_limits',
-        'backends.queue_evidence',
-        'backends.submit_limit',
-        'backends.sending',
-        'backends.cancelling',
-        'backends.arrays',
-        'backends.array_making',
-        'backends.queue_traces',
-        'backends.queue_lines',
-        'backends.submissions',
-        'backends.queue',
-        'backends.pilot_plan',
-        'backends.pilot_jobs',
-        'backends.pilots',
-    ],
-    'dispatcher': ['backlog', 'stops', 'claims', 'upkeep', 'dispatcher'],
-    'view': ['terminal', 'painting', 'table', 'live', 'view'],
-    'command line': [
-        'options',
-        'profile',
-        'preparation',
-        'session',
-        'search',
-        'reopening',
-        'cluster',
-        'machine',
-        'conduct',
-        'stopping',
-        'showing',
-        'status',
-        'planned_jobs',
-        'cli',
-    ],
+MAY_IMPORT: dict[str, set[str]] = {
+    'model': set(),
+    'host': {'model'},
+    'store': {'model', 'host'},
+    'config': {'model', 'host', 'store'},
+    'space': {'model', 'host', 'store', 'config'},
+    'backends': {'model', 'host', 'store', 'config', 'space'},
+    'dispatch': {'model', 'host', 'store', 'config', 'space', 'backends'},
+    'ui': {'model'},
+    'cli': {'model', 'host', 'store', 'config', 'space', 'backends', 'dispatch', 'ui'},
 }
+"""Package to the packages it may import beside itself."""
 
 # Standard modules that compute and touch nothing outside the process.
 PURE_STANDARD = {
@@ -133,6 +50,7 @@ PURE_STANDARD = {
     'operator',
     're',
     'shlex',
+    'signal',
     'string',
     'typing',
     'uuid',
@@ -140,18 +58,24 @@ PURE_STANDARD = {
 
 HEAVY = {'GPUtil', 'matplotlib', 'numpy', 'optuna', 'pandas', 'plotly', 'psutil', 'pynvml', 'rich', 'torch', 'yaml'}
 
-LAYER_OF = {module: layer for layer, modules in LAYERS.items() for module in modules}
-ORDER = list(LAYERS)
-
 
 def module_name(path: Path) -> str:
-    """Return ``backends.local`` for hpsearch/backends/local.py, and ``backends`` for its ``__init__``."""
-    parts = path.relative_to(PACKAGE).with_suffix('').parts
-    return '.'.join(parts[:-1] if parts[-1] == '__init__' and len(parts) > 1 else parts)
+    """Return the full name of the module in a file."""
+    parts = path.relative_to(ROOT).with_suffix('').parts
+    return '.'.join(parts[:-1] if parts[-1] == '__init__' else parts)
 
 
 SOURCES = {module_name(path): path for path in sorted(PACKAGE.rglob('*.py'))}
-CODE = [name for name in SOURCES if name not in ('__init__', '__main__')]
+PACKAGES = {module_name(path): path for path in sorted(PACKAGE.rglob('__init__.py')) if path.parent != PACKAGE}
+
+
+def package_of(module: str) -> str:
+    """Return ``backends`` for whatever is below that package; empty for ``hpsearch`` and its ``__main__``."""
+    parts = module.split('.')
+    return parts[1] if len(parts) > 1 and f'hpsearch.{parts[1]}' in PACKAGES else ''
+
+
+CODE = [name for name in SOURCES if package_of(name)]
 
 
 def is_type_checking(node: ast.AST) -> bool:
@@ -180,15 +104,15 @@ def imported(name: str, functions: bool = True) -> set[str]:
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             base = importlib.util.resolve_name('.' * node.level + (node.module or ''), package)
-            found.add(base)
             found.update(f'{base}.{alias.name}' for alias in node.names)
+            if any(f'{base}.{alias.name}' not in SOURCES for alias in node.names):
+                found.add(base)
     return found
 
 
-def own(names: set[str]) -> set[str]:
-    """Return which modules of hpsearch are among the names, without the package's prefix."""
-    short = {name.removeprefix('hpsearch.') for name in names if name.startswith('hpsearch.')}
-    return {name for name in short if name in SOURCES}
+def own(name: str) -> set[str]:
+    """Return the modules of hpsearch that a module imports."""
+    return {other for other in imported(name) if other in SOURCES}
 
 
 def top(names: set[str]) -> set[str]:
@@ -196,32 +120,33 @@ def top(names: set[str]) -> set[str]:
     return {name.split('.')[0] for name in names} - {'hpsearch', 'hpsearch_postprocessing'}
 
 
-def test_that_every_module_has_a_layer() -> None:
-    assert not set(CODE) - set(LAYER_OF), 'give the new module a place in LAYERS'
+def test_that_every_package_has_a_place_in_the_order() -> None:
+    assert {package_of(name) for name in CODE} <= set(MAY_IMPORT)
+
+
+@pytest.mark.parametrize('name', PACKAGES)
+def test_that_a_package_opens_with_one_sentence_that_says_what_belongs_in_it(name: str) -> None:
+    text = ast.get_docstring(ast.parse(PACKAGES[name].read_text())) or ''
+    first = text.split('\n\n')[0]
+    assert first.endswith('.')
+    assert len(first) > 20
 
 
 @pytest.mark.parametrize('name', CODE)
-def test_that_a_module_imports_only_from_its_layer_and_those_below(name: str) -> None:
-    level = ORDER.index(LAYER_OF[name])
-    wrong = {other for other in own(imported(name)) if ORDER.index(LAYER_OF[other]) > level}
-    assert not wrong
+def test_that_a_module_imports_only_from_its_package_and_those_before_it(name: str) -> None:
+    allowed = MAY_IMPORT[package_of(name)] | {package_of(name), ''}
+    assert not {other for other in own(name) if package_of(other) not in allowed}
 
 
-@pytest.mark.parametrize('name', [name for name in LAYERS['pure'] if name in SOURCES])
-def test_that_a_pure_module_imports_nothing_that_touches_the_outside(name: str) -> None:
+@pytest.mark.parametrize('name', [name for name in CODE if package_of(name) == 'model'])
+def test_that_the_model_imports_nothing_that_touches_the_outside(name: str) -> None:
     assert not top(imported(name)) - PURE_STANDARD
 
 
-def test_that_the_dispatcher_sees_only_the_protocol_of_backends() -> None:
-    if 'dispatcher' not in SOURCES:
-        pytest.skip('there is no dispatcher')
-    seen = {name for name in own(imported('dispatcher')) if name.startswith('backends')}
-    assert seen <= {'backends', 'backends.base'}
-
-
-@pytest.mark.parametrize('name', [name for name in CODE if name not in (*LAYERS['view'], *LAYERS['command line'])])
-def test_that_only_the_command_line_knows_the_view(name: str) -> None:
-    assert not own(imported(name)) & set(LAYERS['view'])
+@pytest.mark.parametrize('name', [name for name in CODE if package_of(name) == 'dispatch'])
+def test_that_the_dispatcher_sees_only_the_protocols_of_backends(name: str) -> None:
+    seen = {other for other in own(name) if package_of(other) == 'backends'}
+    assert seen <= {'hpsearch.backends', 'hpsearch.backends.base'}
 
 
 @pytest.mark.parametrize('name', CODE)
@@ -230,16 +155,21 @@ def test_that_no_heavy_library_is_imported_at_start(name: str) -> None:
 
 
 @pytest.mark.parametrize('name', CODE)
+def test_that_a_search_never_imports_pandas(name: str) -> None:
+    assert 'pandas' not in top(imported(name))
+
+
+@pytest.mark.parametrize('name', CODE)
 def test_that_postprocessing_is_imported_by_the_command_line_alone_and_late(name: str) -> None:
     late = {found for found in imported(name) if found.startswith('hpsearch_postprocessing')}
     early = {found for found in imported(name, functions=False) if found.startswith('hpsearch_postprocessing')}
     assert not early
-    assert not late or name in LAYERS['command line']
+    assert not late or package_of(name) == 'cli'
 
 
 @pytest.mark.parametrize('name', CODE)
 def test_that_every_import_is_declared_as_a_dependency(name: str) -> None:
-    declared = {'GPUtil', 'numpy', 'pandas', 'psutil', 'pynvml', 'rich', 'yaml'}
+    declared = {'GPUtil', 'psutil', 'pynvml', 'rich', 'yaml'}
     assert not top(imported(name)) - declared - set(sys.stdlib_module_names)
 
 

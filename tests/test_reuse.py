@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from hpsearch.config import plain_attributes
 from hpsearch.errors import JournalError, SearchFolderError
 from hpsearch.folder import SearchFolder
+from hpsearch.identity import identity, identity_of
 from hpsearch.plan import make_plan
 from hpsearch.records import Configuration, Grid, Run
-from hpsearch.reuse import identity, identity_of, reusable
+from hpsearch.reuse import reusable
 from hpsearch.space import Order
 
 GRID: Grid = {'lr': [0.1, 0.2], 'flag': [True, False]}

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from hpsearch.options import add_search_options
-from hpsearch.profile import parse_with_profile, profile_options, read_profile
+from hpsearch.options import add_search_options, parse_with_profile, profile_options
+from hpsearch.profile import read_profile
 from hpsearch.source import parse_yaml
 
 ROOT = Path(__file__).resolve().parent.parent

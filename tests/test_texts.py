@@ -10,17 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpsearch.records import Snapshot
-from hpsearch.texts import (
-    bar_cells,
-    duration,
-    gpu_line,
-    memory,
-    printable,
-    progress_line,
-    status_json,
-    status_text,
-    worth_a_line,
-)
+from hpsearch.texts import bar_cells, gpu_line, printable, progress_line, status_json, status_text, worth_a_line
+from hpsearch.units import duration, memory
 from tests.snapshots import GPUS, SNAPSHOT, counts
 
 

@@ -1,7 +1,7 @@
 """The contract of the pure half of a queue system: the words of its commands, and what its answers mean.
 
-Nothing here executes anything. :mod:`hpsearch.backends.jobs` executes the commands of whatever system it is given, so a
-new system is one module of words and parsers.
+Nothing here executes anything. :mod:`hpsearch.backends.jobs` executes the commands of whatever system it is
+given, so a new system is one module of words and parsers.
 """
 
 from __future__ import annotations
