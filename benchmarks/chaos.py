@@ -25,8 +25,8 @@ from pathlib import Path
 from hpsearch.attempt import marks, read_fence
 from hpsearch.folder import SearchFolder
 from hpsearch.journal import read_state
+from hpsearch.model.states import State
 from hpsearch.process import marked_processes
-from hpsearch.states import State
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 

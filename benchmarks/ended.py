@@ -14,11 +14,11 @@ from benchmarks.tools import Line, Place, both, hpsearch, interleaved, median_ra
 from hpsearch.config import load_configuration, plain_attributes
 from hpsearch.folder import SearchFolder
 from hpsearch.journal import Journal, JournalReader
+from hpsearch.model.records import Run
+from hpsearch.model.states import State
 from hpsearch.plan import make_plan
-from hpsearch.records import Run
 from hpsearch.results import ResultsView, Row, row_of, table
 from hpsearch.space import Order
-from hpsearch.states import State
 
 SIZES = (10_000, 100_000)
 KEY = 'accuracy'

@@ -20,8 +20,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from hpsearch.folder import SearchFolder
+from hpsearch.model.records import Condition, Configuration, Grid
 from hpsearch.plan import make_plan
-from hpsearch.records import Condition, Configuration, Grid
 from hpsearch.space import Order
 
 

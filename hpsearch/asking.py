@@ -14,8 +14,8 @@ from hpsearch.backends.base import Kind
 from hpsearch.backends.jobs import execute, in_english
 from hpsearch.backends.queue_system import Answer, QueueSystem, Sighting
 from hpsearch.backends.watched_jobs import JobKey, by_key
-from hpsearch.records import QueueLine, merged_queue
-from hpsearch.states import Attempt, Submission
+from hpsearch.model.records import QueueLine, merged_queue
+from hpsearch.model.states import Attempt, Submission
 
 TIMEOUT = 20.0
 """Seconds the queue may take to answer."""

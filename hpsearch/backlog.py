@@ -7,9 +7,9 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 
 from hpsearch.endings import NEVER_STARTED
-from hpsearch.records import NO_DEMAND, Demand, Run
-from hpsearch.retries import RetryPolicy, again, demand_of
-from hpsearch.states import ACTIVE, SearchState, State
+from hpsearch.model.records import NO_DEMAND, Demand, Run
+from hpsearch.model.retries import RetryPolicy, again, demand_of
+from hpsearch.model.states import ACTIVE, SearchState, State
 
 log = logging.getLogger('hpsearch')
 

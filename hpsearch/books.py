@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 from hpsearch.journal import Journal
+from hpsearch.model.states import Event, SearchState, State
 from hpsearch.others import Others
 from hpsearch.progress import Progress
-from hpsearch.states import Event, SearchState, State
 
 
 class Books:

@@ -13,9 +13,9 @@ from hpsearch.backlog import Backlog
 from hpsearch.books import Books
 from hpsearch.folder import SearchFolder
 from hpsearch.journal import Journal
+from hpsearch.model.records import NO_DEMAND, Configuration, Demand, Run, Slot
+from hpsearch.model.states import SearchState
 from hpsearch.others import Others
-from hpsearch.records import NO_DEMAND, Configuration, Demand, Run, Slot
-from hpsearch.states import SearchState
 from hpsearch.summary import summary_mark
 
 PATIENCE = 10.0

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from hpsearch.errors import ConfigError, HpsearchError
+from hpsearch.model.errors import ConfigError, HpsearchError
 from hpsearch.options import add_resume_options, add_search_options
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING
 
-from hpsearch.errors import ConfigError
-from hpsearch.records import Configuration
+from hpsearch.model.errors import ConfigError
+from hpsearch.model.records import Configuration
 from hpsearch.wakeup import Wakeup
 
 if TYPE_CHECKING:

@@ -26,15 +26,15 @@ from hpsearch.folder import SearchFolder
 from hpsearch.journal import Journal, JournalReader, open_journals
 from hpsearch.locks import placement_lock
 from hpsearch.machine import choose_slots
+from hpsearch.model.records import Configuration, Run
+from hpsearch.model.retries import RetryPolicy, again
+from hpsearch.model.states import ACTIVE, CANCELLED, RunHistory, SearchState, State
 from hpsearch.others import Others
 from hpsearch.preparation import prepare
 from hpsearch.progress import Progress
-from hpsearch.records import Configuration, Run
 from hpsearch.results import ResultsView
-from hpsearch.retries import RetryPolicy, again
 from hpsearch.search import Task, make_search
 from hpsearch.session import Wishes, logging_to, own_journal, stop_signals
-from hpsearch.states import ACTIVE, CANCELLED, RunHistory, SearchState, State
 from hpsearch.view import View, open_view
 from hpsearch.wakeup import Wakeup
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from hpsearch.command import plain
-from hpsearch.errors import ConfigError
-from hpsearch.oom import problem_of
-from hpsearch.records import Condition, Configuration, Constraint, Grid, Value
+from hpsearch.model.command import plain
+from hpsearch.model.errors import ConfigError
+from hpsearch.model.oom import problem_of
+from hpsearch.model.records import Condition, Configuration, Constraint, Grid, Value
 from hpsearch.source import YAML_SUFFIXES, Source, closest, one_line, parse_yaml, read_source, read_yaml_file
 from hpsearch.space import Not
 

@@ -20,16 +20,15 @@ from hpsearch.backends.base import Backend, Kind, Launch, Started, Status
 from hpsearch.backlog import Backlog
 from hpsearch.books import Books
 from hpsearch.claims import Claims
-from hpsearch.command import shell_line
 from hpsearch.endings import NEVER_STARTED, Ending, Endings, Told
-from hpsearch.errors import JournalError
 from hpsearch.folder import SearchFolder
 from hpsearch.follow import Follower
 from hpsearch.host_memory import kernel_oom_kills
 from hpsearch.journal import Journal
-from hpsearch.others import Abandoned, Others
-from hpsearch.progress import Progress
-from hpsearch.records import (
+from hpsearch.model.command import shell_line
+from hpsearch.model.errors import JournalError
+from hpsearch.model.evidence import Action
+from hpsearch.model.records import (
     Configuration,
     Demand,
     Occupant,
@@ -38,13 +37,14 @@ from hpsearch.records import (
     Slot,
     Snapshot,
 )
+from hpsearch.model.retries import RetryPolicy
+from hpsearch.model.states import ACTIVE, ENDED, TIMEOUT, Attempt, SearchState, State
+from hpsearch.model.time_limit import was_whole_job
+from hpsearch.others import Abandoned, Others
+from hpsearch.progress import Progress
 from hpsearch.results import ResultsView, Row
-from hpsearch.retries import RetryPolicy
-from hpsearch.states import ACTIVE, ENDED, TIMEOUT, Attempt, SearchState, State
 from hpsearch.stops import FailFast, Stop, Stopping
-from hpsearch.takeover import Action
 from hpsearch.upkeep import Upkeep
-from hpsearch.walltime import was_whole_job
 
 log = logging.getLogger('hpsearch')
 

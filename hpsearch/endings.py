@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hpsearch.attempt import show_logs_in_output, tail
-from hpsearch.command import shell_line
 from hpsearch.folder import SearchFolder
-from hpsearch.oom import GPU_OOM, HOST_OOM, out_of_memory
-from hpsearch.outcome import Verdict, failure_signature, judge
-from hpsearch.records import Configuration, Run, Summary
+from hpsearch.model.command import shell_line
+from hpsearch.model.oom import GPU_OOM, HOST_OOM, out_of_memory
+from hpsearch.model.records import Configuration, Run, Summary
+from hpsearch.model.retries import had_most_room
+from hpsearch.model.states import Attempt, State
+from hpsearch.model.verdict import Verdict, failure_signature, judge
 from hpsearch.results import Row, row_of
-from hpsearch.retries import had_most_room
-from hpsearch.states import Attempt, State
 from hpsearch.summary import read_attempt_summary
 
 log = logging.getLogger('hpsearch')

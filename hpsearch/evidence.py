@@ -16,11 +16,11 @@ from hpsearch.attempt import duration, exit_code, read_fence, read_line
 from hpsearch.endings import Endings, Told
 from hpsearch.folder import AttemptPaths, SearchFolder
 from hpsearch.journal import JournalReader
-from hpsearch.outcome import told_by
+from hpsearch.model.evidence import Relation
+from hpsearch.model.records import Configuration, Run
+from hpsearch.model.states import ACTIVE, TIMEOUT, Attempt, SearchState, State
+from hpsearch.model.verdict import told_by
 from hpsearch.process import is_alive
-from hpsearch.records import Configuration, Run
-from hpsearch.states import ACTIVE, TIMEOUT, Attempt, SearchState, State
-from hpsearch.takeover import Relation
 
 ONLOOKER = ':onlooker'
 """The writer that does not exist; no real one has such a name."""

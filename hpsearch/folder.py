@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from hpsearch.errors import SearchFolderError
-from hpsearch.records import Run
+from hpsearch.model.errors import SearchFolderError
+from hpsearch.model.records import Run
 
 FOLDER_FORMAT = 1
 

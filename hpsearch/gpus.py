@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from hpsearch.errors import BackendError
-from hpsearch.records import Gpu, GpuProcess, Reading
+from hpsearch.model.errors import BackendError
+from hpsearch.model.records import Gpu, GpuProcess, Reading
 
 MIB = 1 << 20
 NVML_TIMEOUT = 30.0

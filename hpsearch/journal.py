@@ -16,9 +16,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from hpsearch.errors import JournalError
 from hpsearch.folder import SearchFolder
-from hpsearch.states import Event, SearchState
+from hpsearch.model.errors import JournalError
+from hpsearch.model.states import Event, SearchState
 
 JOURNAL_FORMAT = 1
 

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, redirect_stderr, redirect_stdout
 from typing import TextIO
 
+from hpsearch.model.records import Snapshot
 from hpsearch.painting import Painter
-from hpsearch.records import Snapshot
 from hpsearch.script_output import TRANSIENT_ROWS, ScriptOutput
 from hpsearch.terminal import Printed, Terminal, is_tty, shown_width
 from hpsearch.texts import printable

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 
 from hpsearch.backends.slots import FixedSlots, SharedSlots, SlotSource
 from hpsearch.cluster import own_job
-from hpsearch.errors import ConfigError
-from hpsearch.records import GpuPolicy
+from hpsearch.model.errors import ConfigError
+from hpsearch.model.records import GpuPolicy
 from hpsearch.wakeup import Wakeup
 
 log = logging.getLogger('hpsearch')
@@ -47,7 +47,7 @@ def _gpu_slots(args: argparse.Namespace, wakeup: Wakeup) -> SlotSource | None:
     """Slots on the GPUs that may be used; None where there are none. Imports what only they need."""
     from hpsearch.backends.gpu_slots import GpuSlots
     from hpsearch.gpus import GpuMonitor, open_gpus
-    from hpsearch.placement import choose_visible
+    from hpsearch.model.placement import choose_visible
 
     source = open_gpus()
     if source is None:

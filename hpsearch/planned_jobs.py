@@ -13,10 +13,10 @@ from hpsearch.backends.pilot_plan import Work, pilot_text, pilots_needed
 from hpsearch.backends.queue_system import Job, Limits, QueueSystem
 from hpsearch.backends.sending import submission_name
 from hpsearch.cluster import check_options, pilot_settings, queue_settings, system_named
-from hpsearch.errors import ConfigError
 from hpsearch.folder import SearchFolder
+from hpsearch.model.errors import ConfigError
+from hpsearch.model.records import Run, Slot
 from hpsearch.preparation import Prepared
-from hpsearch.records import Run, Slot
 from hpsearch.throttle import cut, first_throttles
 
 WRITER = 'hpsearch'

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hpsearch.config import load_configuration
-from hpsearch.errors import ConfigError
+from hpsearch.model.errors import ConfigError
+from hpsearch.model.records import Configuration
 from hpsearch.plan import Plan, make_plan
-from hpsearch.records import Configuration
 from hpsearch.space import Order
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hpsearch.errors import ConfigError
+from hpsearch.model.errors import ConfigError
 from hpsearch.source import closest, read_yaml_file
 
 JOB_PROLOGUE = 'job_prologue'

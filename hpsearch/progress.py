@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from hpsearch.records import GpuLine, QueueLine, RunLine, Snapshot
+from hpsearch.model.records import GpuLine, QueueLine, RunLine, Snapshot
+from hpsearch.model.states import ACTIVE, SearchState, State
 from hpsearch.results import Row, best
-from hpsearch.states import ACTIVE, SearchState, State
 
 
 class Progress:

@@ -22,8 +22,8 @@ from typing import Any
 
 from hpsearch.folder import SearchFolder, write_whole
 from hpsearch.git import Problem, Repository, Tree, ask, find_repository
+from hpsearch.model.records import Configuration
 from hpsearch.process import user_name
-from hpsearch.records import Configuration
 
 NAMES_LIMIT = 100
 """Names of untracked files that are kept."""

@@ -11,8 +11,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from pathlib import Path
 
-from hpsearch.command import plain, unquoted
-from hpsearch.records import Run, Value
+from hpsearch.model.command import plain, unquoted
+from hpsearch.model.records import Run, Value
 
 OWN_COLUMNS = ('hpsearch_run', 'hpsearch_state', 'hpsearch_reason', 'hpsearch_seconds')
 """The last columns: name of the run, its state, why it is in it, seconds its last attempt took."""

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from hpsearch.attempt import claim
-from hpsearch.errors import SearchFolderError
 from hpsearch.folder import SearchFolder
 from hpsearch.identity import identity_of
 from hpsearch.journal import Journal, read_state
-from hpsearch.records import Run
-from hpsearch.states import Attempt, SearchState, State
+from hpsearch.model.errors import SearchFolderError
+from hpsearch.model.records import Run
+from hpsearch.model.states import Attempt, SearchState, State
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,12 @@ from pathlib import Path
 
 from hpsearch import __version__
 from hpsearch.config import plain_attributes
-from hpsearch.errors import SearchFolderError
 from hpsearch.folder import SearchFolder
+from hpsearch.model.errors import SearchFolderError
+from hpsearch.model.records import Configuration
 from hpsearch.plan import PlanSummary
 from hpsearch.preparation import Prepared
 from hpsearch.process import user_name
-from hpsearch.records import Configuration
 
 log = logging.getLogger('hpsearch')
 

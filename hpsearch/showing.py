@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpsearch import attempt as attempts
-from hpsearch.command import shell_line
-from hpsearch.errors import HpsearchError, SearchFolderError
 from hpsearch.folder import SearchFolder
-from hpsearch.outcome import FAILURE_LINES
-from hpsearch.records import Configuration, Params
+from hpsearch.model.command import shell_line
+from hpsearch.model.errors import HpsearchError, SearchFolderError
+from hpsearch.model.records import Configuration, Params
+from hpsearch.model.states import Attempt, SearchState, State
+from hpsearch.model.verdict import FAILURE_LINES
 from hpsearch.results import cell, performance_number
-from hpsearch.states import Attempt, SearchState, State
 from hpsearch.texts import counts_text
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from hpsearch.errors import ConfigError
+from hpsearch.model.errors import ConfigError
 
 SPELLINGS = {
     'grid': 'grid',

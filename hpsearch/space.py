@@ -14,9 +14,9 @@ from itertools import islice, product
 from operator import getitem
 from typing import Any, TypeAlias
 
-from hpsearch.command import word
-from hpsearch.errors import ConfigError
-from hpsearch.records import Condition, Constraint, Grid, Params, Value
+from hpsearch.model.command import word
+from hpsearch.model.errors import ConfigError
+from hpsearch.model.records import Condition, Constraint, Grid, Params, Value
 
 Picks: TypeAlias = tuple[int, ...]
 

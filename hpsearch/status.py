@@ -17,17 +17,17 @@ from hpsearch import evidence, writers
 from hpsearch.attempt import duration as seconds_of
 from hpsearch.attempt import read_line
 from hpsearch.config import from_plain
-from hpsearch.errors import ConfigError
 from hpsearch.evidence import Onlooker, active_attempts
 from hpsearch.folder import SearchFolder
 from hpsearch.journal import JournalReader, open_journals
+from hpsearch.model.errors import ConfigError
+from hpsearch.model.evidence import Relation
+from hpsearch.model.records import Configuration, GpuLine, QueueLine, RunLine, Snapshot, merged_queue
+from hpsearch.model.retries import demand_of
+from hpsearch.model.states import ACTIVE, Attempt, SearchState, State, Submission
 from hpsearch.process import user_name
 from hpsearch.provenance import code_changes
-from hpsearch.records import Configuration, GpuLine, QueueLine, RunLine, Snapshot, merged_queue
-from hpsearch.retries import demand_of
 from hpsearch.showing import best_run, failure_groups
-from hpsearch.states import ACTIVE, Attempt, SearchState, State, Submission
-from hpsearch.takeover import Relation
 from hpsearch.texts import DONE, status_json, status_text
 from hpsearch.units import duration
 

@@ -11,11 +11,11 @@ from hpsearch import writers
 from hpsearch.conduct import end_runs
 from hpsearch.folder import SearchFolder
 from hpsearch.journal import JournalReader, open_journals
+from hpsearch.model.evidence import Relation
+from hpsearch.model.states import ACTIVE, SearchState
 from hpsearch.process import is_alive
 from hpsearch.reopening import check_owner, merged_options
 from hpsearch.session import own_journal
-from hpsearch.states import ACTIVE, SearchState
-from hpsearch.takeover import Relation
 
 LOOK = 0.2
 """Seconds between two looks whether a dispatcher has left."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
-from hpsearch.outcome import same_failure
-from hpsearch.records import Run
+from hpsearch.model.records import Run
+from hpsearch.model.verdict import same_failure
 
 
 class Stop(IntEnum):

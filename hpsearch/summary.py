@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hpsearch.records import Configuration, Summary
+from hpsearch.model.records import Configuration, Summary
 
 LARGEST_SUMMARY = 10 * 2**20
 """Bytes; a larger file is not a summary but an accident, and is not read."""

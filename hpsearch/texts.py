@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from hpsearch.records import GpuLine, Params, QueueLine, RunLine, Snapshot, merged_queue
+from hpsearch.model.records import GpuLine, Params, QueueLine, RunLine, Snapshot, merged_queue
 from hpsearch.script_output import SEQUENCE
 from hpsearch.units import duration, memory
 

@@ -13,7 +13,7 @@ from hpsearch.backends.base import Backend
 from hpsearch.books import Books
 from hpsearch.host_memory import kernel_oom_kills
 from hpsearch.journal import Journal
-from hpsearch.records import QueueLine
+from hpsearch.model.records import QueueLine
 from hpsearch.results import ResultsView
 
 log = logging.getLogger('hpsearch')

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Protocol, TextIO
 
-from hpsearch.records import Snapshot
+from hpsearch.model.records import Snapshot
 from hpsearch.terminal import Sink, is_tty
 from hpsearch.texts import progress_line, worth_a_line
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from hpsearch.outcome import judge
-from hpsearch.records import Summary
-from hpsearch.states import ENDED, Attempt, State
+from hpsearch.model.records import Summary
+from hpsearch.model.states import ENDED, Attempt, State
+from hpsearch.model.verdict import judge
 
 
 @dataclass(frozen=True, slots=True)

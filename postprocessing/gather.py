@@ -10,11 +10,11 @@ from hpsearch.attempt import duration, marks
 from hpsearch.evidence import cause_of, read_traces
 from hpsearch.folder import SearchFolder
 from hpsearch.journal import open_journals
+from hpsearch.model.evidence import Relation
+from hpsearch.model.records import Configuration, Run, Summary
+from hpsearch.model.states import ENDED, Attempt, RunHistory, State
 from hpsearch.process import marked_processes
-from hpsearch.records import Configuration, Run, Summary
-from hpsearch.states import ENDED, Attempt, RunHistory, State
 from hpsearch.summary import read_summary
-from hpsearch.takeover import Relation
 from hpsearch.writers import Host, host_of, relation, this_host
 
 from .evidence import Finding, Traces, find, find_without_journal

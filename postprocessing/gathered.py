@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hpsearch.records import Run, Summary
+from hpsearch.model.records import Run, Summary
+from hpsearch.model.states import ENDED, State
 from hpsearch.results import Row, row_of
-from hpsearch.states import ENDED, State
 
 MISSED = 'TO_BE_DELETED'
 """The folder inside a search folder for the output of runs that missed the criteria."""

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from hpsearch.config import from_plain, load_configuration
-from hpsearch.errors import ConfigError, SearchFolderError
 from hpsearch.folder import SearchFolder
-from hpsearch.records import Configuration
+from hpsearch.model.errors import ConfigError, SearchFolderError
+from hpsearch.model.records import Configuration
 
 
 @dataclass(frozen=True, slots=True)

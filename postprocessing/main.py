@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hpsearch.config import load_configuration
-from hpsearch.errors import ConfigError, HpsearchError, SearchFolderError
 from hpsearch.folder import SearchFolder
-from hpsearch.records import Configuration
+from hpsearch.model.errors import ConfigError, HpsearchError, SearchFolderError
+from hpsearch.model.records import Configuration
 
 from .gather import gather
 from .gathered import MISSED, Gathered

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hpsearch.command import base_command, unquoted, words
-from hpsearch.errors import SearchFolderError
-from hpsearch.records import Configuration, Run
+from hpsearch.model.command import base_command, unquoted, words
+from hpsearch.model.errors import SearchFolderError
+from hpsearch.model.records import Configuration, Run
 from hpsearch.summary import read_summary
 from hpsearch.unpickling import plain_pickle
 

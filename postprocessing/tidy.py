@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hpsearch.errors import ConfigError
+from hpsearch.model.errors import ConfigError
 from hpsearch.summary import handle_form
 
 from .gathered import MISSED, Gathered

@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from hpsearch.command import shell_line
-from hpsearch.errors import HpsearchError
 from hpsearch.folder import write_whole
-from hpsearch.records import Configuration
+from hpsearch.model.command import shell_line
+from hpsearch.model.errors import HpsearchError
+from hpsearch.model.records import Configuration
 from hpsearch.results import write_results, write_table
 
 from .gathered import Gathered

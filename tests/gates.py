@@ -14,8 +14,8 @@ from typing import Any
 
 from hpsearch.folder import SearchFolder
 from hpsearch.journal import read_state
+from hpsearch.model.states import RunHistory
 from hpsearch.process import marked_processes, signal_processes
-from hpsearch.states import RunHistory
 from tests.cli_harness import REPOSITORY, Project
 from tests.harness import until
 

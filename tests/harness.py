@@ -11,7 +11,7 @@ from typing import TypeVar
 from hpsearch.attempt import attempt_id, claim
 from hpsearch.backends.base import Backend, Kind, Launch, Status
 from hpsearch.folder import SearchFolder
-from hpsearch.records import Run, Slot
+from hpsearch.model.records import Run, Slot
 
 T = TypeVar('T')
 

@@ -13,8 +13,8 @@ from hpsearch.attempt import attempt_id, claim
 from hpsearch.config import plain_attributes
 from hpsearch.folder import SearchFolder
 from hpsearch.journal import Journal, open_journals
-from hpsearch.records import Configuration
-from hpsearch.states import Attempt, SearchState
+from hpsearch.model.records import Configuration
+from hpsearch.model.states import Attempt, SearchState
 from hpsearch.writers import Host, this_host
 
 SUMMARY = 'acc {acc}\nfinished 1\n'

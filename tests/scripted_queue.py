@@ -25,7 +25,7 @@ from hpsearch.backends.queue_system import (
     Submitted,
 )
 from hpsearch.folder import SearchFolder
-from hpsearch.records import NO_DEMAND, Demand, Run, Slot
+from hpsearch.model.records import NO_DEMAND, Demand, Run, Slot
 from hpsearch.wakeup import Wakeup
 
 WRITER = 'w'

@@ -11,7 +11,7 @@ from hpsearch.backends.arrays import Array, Queued, Throttles
 from hpsearch.backends.base import Kind, Launch, Status
 from hpsearch.backends.sending import submission_name
 from hpsearch.folder import SearchFolder
-from hpsearch.records import Run, Slot
+from hpsearch.model.records import Run, Slot
 from tests.scripted_queue import ScriptedCommands, ScriptedQueue, asks, system
 
 

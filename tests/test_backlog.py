@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from hpsearch.backlog import Backlog
-from hpsearch.records import Demand, Run
-from hpsearch.retries import RetryPolicy
-from hpsearch.states import SearchState
+from hpsearch.model.records import Demand, Run
+from hpsearch.model.retries import RetryPolicy
+from hpsearch.model.states import SearchState
 
 ALONE_ON_GPU = Demand(alone=True)
 

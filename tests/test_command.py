@@ -11,8 +11,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from hpsearch.command import base_command, plain, shell_line, shell_word, warnings_about, word, words
-from hpsearch.records import Configuration
+from hpsearch.model.command import base_command, plain, shell_line, shell_word, warnings_about, word, words
+from hpsearch.model.records import Configuration
 
 # Prints its arguments, each ended by a byte that no argument can hold.
 PRINTER = ['printf', '%s\\0']

@@ -16,10 +16,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpsearch.command import plain
 from hpsearch.config import from_plain, load_configuration, load_plain_pickle, plain_attributes
-from hpsearch.errors import ConfigError
-from hpsearch.records import Configuration
+from hpsearch.model.command import plain
+from hpsearch.model.errors import ConfigError
+from hpsearch.model.records import Configuration
 from hpsearch.source import parse_yaml
 from hpsearch.space import Not
 from hpsearch.unpickling import plain_pickle

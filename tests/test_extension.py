@@ -15,13 +15,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hpsearch.config import plain_attributes
-from hpsearch.errors import ConfigError, SearchFolderError
 from hpsearch.extension import Extension, extend, extending, write_extension
 from hpsearch.folder import SearchFolder
+from hpsearch.model.errors import ConfigError, SearchFolderError
+from hpsearch.model.records import Configuration, Grid, Run
+from hpsearch.model.states import SearchState
 from hpsearch.plan import Plan, make_plan
-from hpsearch.records import Configuration, Grid, Run
 from hpsearch.space import Order
-from hpsearch.states import SearchState
 
 SMALL: Grid = {'lr': [1, 2], 'name': ['a b', 'x\ny']}
 LARGE: Grid = {'name': ['x\ny', 'z', 'a b'], 'lr': [2, 1, 3]}

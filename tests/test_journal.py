@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hpsearch.errors import JournalError
 from hpsearch.folder import SearchFolder
 from hpsearch.journal import Journal, JournalReader, read_state, writer_name
-from hpsearch.states import State
+from hpsearch.model.errors import JournalError
+from hpsearch.model.states import State
 
 
 @pytest.fixture

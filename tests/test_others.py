@@ -10,8 +10,8 @@ import pytest
 from hpsearch.attempt import claim
 from hpsearch.folder import SearchFolder
 from hpsearch.journal import Journal, open_journals
+from hpsearch.model.evidence import Action
 from hpsearch.others import Abandoned, Others
-from hpsearch.takeover import Action
 from hpsearch.writers import Writers, this_host
 from tests.harness import new_folder
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from hpsearch.outcome import failure_signature, judge, same_failure, status_in_words
-from hpsearch.records import Demand, Run, Summary
-from hpsearch.retries import OOM_LIMIT, RetryPolicy, again, demand_of, had_most_room
-from hpsearch.states import Attempt, State
+from hpsearch.model.records import Demand, Run, Summary
+from hpsearch.model.retries import OOM_LIMIT, RetryPolicy, again, demand_of, had_most_room
+from hpsearch.model.states import Attempt, State
+from hpsearch.model.verdict import failure_signature, judge, same_failure, status_in_words
 
 NO_SUMMARY = Summary(problem='there is no performance_overview.txt')
 GOOD = Summary({'acc': '1', 'finished': '1'}, finished=True, found=True)

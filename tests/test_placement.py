@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpsearch.errors import ConfigError
-from hpsearch.placement import choose_visible, impossible, place, predict_need, small_use
-from hpsearch.records import Demand, Gpu, GpuPolicy, Occupant, Reading, Slot
+from hpsearch.model.errors import ConfigError
+from hpsearch.model.placement import choose_visible, impossible, place, predict_need, small_use
+from hpsearch.model.records import Demand, Gpu, GpuPolicy, Occupant, Reading, Slot
 
 NOW = 1000.0
 TOTAL = 40000

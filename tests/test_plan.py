@@ -14,11 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import hpsearch.plan
-from hpsearch.command import shell_line, words
-from hpsearch.errors import ConfigError
 from hpsearch.folder import SearchFolder
+from hpsearch.model.command import shell_line, words
+from hpsearch.model.errors import ConfigError
+from hpsearch.model.records import Condition, Configuration, Grid
 from hpsearch.plan import Plan, PlanSummary, make_plan
-from hpsearch.records import Condition, Configuration, Grid
 from hpsearch.space import Order
 from tests.cli_harness import Project
 

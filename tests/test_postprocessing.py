@@ -27,9 +27,9 @@ from hpsearch.attempt import marks
 from hpsearch.config import load_configuration, plain_attributes
 from hpsearch.folder import SearchFolder
 from hpsearch.journal import Journal
-from hpsearch.records import Run, Summary
+from hpsearch.model.records import Run, Summary
+from hpsearch.model.states import Attempt, State
 from hpsearch.results import Row
-from hpsearch.states import Attempt, State
 from hpsearch.writers import Host, this_host
 
 SOURCE = Path(__file__).resolve().parent.parent / 'postprocessing'

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpsearch.errors import ConfigError
+from hpsearch.model.errors import ConfigError
 from hpsearch.options import add_resume_options, add_search_options, parse_with_profile, profile_options
 from hpsearch.profile import JOB_PROLOGUE, read_profile
 from hpsearch.reopening import merged_options

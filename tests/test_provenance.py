@@ -18,6 +18,7 @@ import hpsearch.git
 import hpsearch.provenance
 from hpsearch.folder import SearchFolder
 from hpsearch.git import Problem, Status, Tree, ask, find_repository, parse_status, without_empty_entries
+from hpsearch.model.records import Configuration
 from hpsearch.provenance import (
     INTERVAL,
     NAMES_LIMIT,
@@ -29,7 +30,6 @@ from hpsearch.provenance import (
     is_due,
     look_at_code,
 )
-from hpsearch.records import Configuration
 from tests.harness import until
 
 PATIENCE = 60.0

@@ -23,7 +23,7 @@ from hpsearch.backends.queue_system import Job, Limits, Sighting
 from hpsearch.backends.sending import RETRY
 from hpsearch.backends.submit_limit import FORGET
 from hpsearch.folder import SearchFolder
-from hpsearch.records import Demand
+from hpsearch.model.records import Demand
 from tests.harness import new_folder
 from tests.scripted_queue import Desk
 

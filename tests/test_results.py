@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hpsearch import results
-from hpsearch.records import Run
+from hpsearch.model.records import Run
 from hpsearch.results import OWN_COLUMNS, ResultsView, Row, best, cell, performance_number, row_of, table, write_results
 
 

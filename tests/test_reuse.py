@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpsearch.config import plain_attributes
-from hpsearch.errors import JournalError, SearchFolderError
 from hpsearch.folder import SearchFolder
 from hpsearch.identity import identity, identity_of
+from hpsearch.model.errors import JournalError, SearchFolderError
+from hpsearch.model.records import Configuration, Grid, Run
 from hpsearch.plan import make_plan
-from hpsearch.records import Configuration, Grid, Run
 from hpsearch.reuse import reusable
 from hpsearch.space import Order
 

@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hpsearch.space
-from hpsearch.command import words
-from hpsearch.errors import ConfigError
-from hpsearch.records import Condition, Grid, Params
+from hpsearch.model.command import words
+from hpsearch.model.errors import ConfigError
+from hpsearch.model.records import Condition, Grid, Params
 from hpsearch.space import Expansion, Not, Order, Space, permutation
 
 VALUES = st.sampled_from([0, 1, 1.0, True, False, None, '1', '"1"', 'a', '', -1, 1e-8])

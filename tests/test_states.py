@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpsearch.errors import IllegalMove
-from hpsearch.states import END_ORDER, TRANSITIONS, SearchState, State
+from hpsearch.model.errors import IllegalMove
+from hpsearch.model.states import END_ORDER, TRANSITIONS, SearchState, State
 
 
 def event(kind: str, run: str = 'sim_1', attempt: int = 1, **facts: Any) -> dict[str, Any]:

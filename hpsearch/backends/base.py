@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Protocol
 
-from hpsearch.records import NO_DEMAND, Demand, GpuLine, Occupant, Placement, QueueLine, Run, Slot
+from hpsearch.model.records import NO_DEMAND, Demand, GpuLine, Occupant, Placement, QueueLine, Run, Slot
 
 
 class Kind(Enum):

@@ -9,13 +9,13 @@ from typing import Any
 
 from hpsearch.backends.slots import Held, crowd, machine_is_closed
 from hpsearch.gpus import GpuMonitor
-from hpsearch.placement import impossible, is_larger, place, predict_need, small_use
+from hpsearch.model.placement import impossible, is_larger, place, predict_need, small_use
+from hpsearch.model.records import Demand, Gpu, GpuLine, GpuPolicy, Occupant, Placement, Reading, Slot
 from hpsearch.process import group_of
-from hpsearch.records import Demand, Gpu, GpuLine, GpuPolicy, Occupant, Placement, Reading, Slot
 
 
 class GpuSlots:
-    """Slots on the GPUs of this machine, by the rules of :mod:`hpsearch.placement`.
+    """Slots on the GPUs of this machine, by the rules of :mod:`hpsearch.model.placement`.
 
     Args:
         monitor: Readings of the GPUs.

@@ -16,6 +16,7 @@ from hpsearch.attempt import FENCED, LOCAL_SCRIPT, environment, exit_code, marks
 from hpsearch.backends.base import Kind, Launch, Started, Status
 from hpsearch.backends.slots import SlotSource
 from hpsearch.folder import SearchFolder
+from hpsearch.model.records import NO_DEMAND, Demand, GpuLine, Occupant, Placement, QueueLine
 from hpsearch.process import (
     NOT_OURS,
     group_is_alive,
@@ -30,7 +31,6 @@ from hpsearch.process import (
     start_ticks,
     ticks_if_marked,
 )
-from hpsearch.records import NO_DEMAND, Demand, GpuLine, Occupant, Placement, QueueLine
 from hpsearch.wakeup import Wakeup
 
 LEFTOVER_GRACE = 10.0

@@ -23,7 +23,7 @@ from hpsearch.backends.lsf_answers import (
 )
 from hpsearch.backends.queue_system import Answer, Job, JobVariables, Limits, Sighting, Submitted
 from hpsearch.backends.queue_words import index_list, open_complaints, outside_of_jobs
-from hpsearch.command import line_breaks_of, shell_word, unquoted
+from hpsearch.model.command import line_breaks_of, shell_word, unquoted
 
 DIALECT_WORDS = ('lsid',)
 """The command whose answer :func:`hpsearch.backends.lsf_answers.read_dialect` reads; it answers at once."""

@@ -18,7 +18,7 @@ from hpsearch.backends.queue_system import Answer, Job, QueueSystem, Refusal
 from hpsearch.backends.sending import RETRY, Sender, pause_after, submission_name
 from hpsearch.backends.submit_limit import SubmitLimit
 from hpsearch.folder import SearchFolder
-from hpsearch.states import Submission
+from hpsearch.model.states import Submission
 
 log = logging.getLogger('hpsearch')
 

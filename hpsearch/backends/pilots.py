@@ -14,7 +14,7 @@ from hpsearch.backends.base import Kind, Launch, Started, Status
 from hpsearch.backends.job_watch import JobWatch
 from hpsearch.backends.jobs import GOODBYE, Asks
 from hpsearch.backends.pilot_jobs import PilotJobs
-from hpsearch.records import NO_DEMAND, Demand, GpuLine, Occupant, Placement, QueueLine
+from hpsearch.model.records import NO_DEMAND, Demand, GpuLine, Occupant, Placement, QueueLine
 from hpsearch.wakeup import Wakeup
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from hpsearch.backends.base import Kind
 from hpsearch.backends.queue_system import Sighting
-from hpsearch.outcome import told_by
-from hpsearch.states import TIMEOUT
+from hpsearch.model.states import TIMEOUT
+from hpsearch.model.verdict import told_by
 
 RECORD_GRACE = 20.0
 """Seconds an exit record may take to appear here after the queue told of the end: shared file systems are slow."""

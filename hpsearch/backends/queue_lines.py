@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from hpsearch.backends.arrays import Queued
 from hpsearch.backends.base import Kind
 from hpsearch.backends.job_watch import JobWatch
-from hpsearch.records import QueueLine
+from hpsearch.model.records import QueueLine
 
 
 def queue_lines(attempts: Iterable[Queued], watch: JobWatch, refused: str) -> list[QueueLine]:

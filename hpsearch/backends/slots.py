@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from hpsearch.records import Demand, GpuLine, Occupant, Placement, Slot
+from hpsearch.model.records import Demand, GpuLine, Occupant, Placement, Slot
 
 NEEDS_THE_MACHINE = 'a run that ran out of memory waits until no other run of this search is on this machine'
 HAS_THE_MACHINE = 'a run that ran out of memory before has this machine for itself'

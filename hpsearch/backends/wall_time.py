@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from hpsearch.backends.slots import SlotSource
-from hpsearch.records import Demand, GpuLine, Occupant, Placement, Slot
-from hpsearch.walltime import why_no_more
+from hpsearch.model.records import Demand, GpuLine, Occupant, Placement, Slot
+from hpsearch.model.time_limit import why_no_more
 
 LOOK_INTERVAL = 5.0
 """Seconds between two looks at how long runs take."""

@@ -7,9 +7,9 @@ import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hpsearch.oom import GPU_OOM, HOST_OOM
-from hpsearch.records import Run, Summary
-from hpsearch.states import CANCELLED, TIMEOUT, State
+from hpsearch.model.oom import GPU_OOM, HOST_OOM
+from hpsearch.model.records import Run, Summary
+from hpsearch.model.states import CANCELLED, TIMEOUT, State
 
 FAILURE_LINES = 3
 """How many of the last lines of stderr a failure is grouped by."""
@@ -59,9 +59,9 @@ def judge(
         summary: What the script left.
         wants_summary: Whether the configuration names a summary file.
         stop_reason: Why we asked it to end, or empty.
-        oom: What :func:`hpsearch.oom.out_of_memory` says.
+        oom: What :func:`hpsearch.model.oom.out_of_memory` says.
         resumable: Whether the script goes on where it stopped, so that a time limit only interrupts it.
-        had_most_room: Why there is no more room for it (:func:`hpsearch.retries.had_most_room`), or empty.
+        had_most_room: Why there is no more room for it (:func:`hpsearch.model.retries.had_most_room`), or empty.
     """
     if summary.finished and wants_summary:
         odd = f'{status_in_words(code)} after its summary was written' if code else ''

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from hpsearch.errors import IllegalMove
+from hpsearch.model.errors import IllegalMove
 
 Event = Mapping[str, Any]
 

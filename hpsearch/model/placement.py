@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from hpsearch.errors import ConfigError
-from hpsearch.records import Demand, Gpu, GpuPolicy, Occupant, Placement, Reading, Slot
+from hpsearch.model.errors import ConfigError
+from hpsearch.model.records import Demand, Gpu, GpuPolicy, Occupant, Placement, Reading, Slot
 
 LOAD_IS_AVERAGED_OVER = 1.0
 """Seconds over which a driver averages the load, at most: so long does a run that ended still show."""

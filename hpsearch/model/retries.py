@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hpsearch.oom import GPU_OOM, HOST_OOM
-from hpsearch.records import Demand
-from hpsearch.states import CANCELLED, TIMEOUT, Attempt, State
+from hpsearch.model.oom import GPU_OOM, HOST_OOM
+from hpsearch.model.records import Demand
+from hpsearch.model.states import CANCELLED, TIMEOUT, Attempt, State
 
 MORE_MEMORY = 1.5
 """How much more memory the next job of a run gets when its last one ran out of it."""
