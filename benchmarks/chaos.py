@@ -24,9 +24,9 @@ from pathlib import Path
 
 from hpsearch.attempt import marks, read_fence
 from hpsearch.folder import SearchFolder
+from hpsearch.host.processes import marked_processes
 from hpsearch.journal import read_state
 from hpsearch.model.states import State
-from hpsearch.process import marked_processes
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 

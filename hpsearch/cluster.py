@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING
 
+from hpsearch.host.wakeup import Wakeup
 from hpsearch.model.errors import ConfigError
 from hpsearch.model.records import Configuration
-from hpsearch.wakeup import Wakeup
 
 if TYPE_CHECKING:
     from hpsearch.backends.arrays import QueueSettings

@@ -23,8 +23,9 @@ from hpsearch.cluster import PILOT_WARNING, WARNING_MAY_BE_EARLY, JobAsker, job_
 from hpsearch.dispatcher import Dispatcher, Options, Outcome
 from hpsearch.endings import Endings
 from hpsearch.folder import SearchFolder
+from hpsearch.host.locks import placement_lock
+from hpsearch.host.wakeup import Wakeup
 from hpsearch.journal import Journal, JournalReader, open_journals
-from hpsearch.locks import placement_lock
 from hpsearch.machine import choose_slots
 from hpsearch.model.records import Configuration, Run
 from hpsearch.model.retries import RetryPolicy, again
@@ -36,7 +37,6 @@ from hpsearch.results import ResultsView
 from hpsearch.search import Task, make_search
 from hpsearch.session import Wishes, logging_to, own_journal, stop_signals
 from hpsearch.view import View, open_view
-from hpsearch.wakeup import Wakeup
 
 if TYPE_CHECKING:
     from hpsearch.provenance import Provenance

@@ -23,7 +23,7 @@ from hpsearch.claims import Claims
 from hpsearch.endings import NEVER_STARTED, Ending, Endings, Told
 from hpsearch.folder import SearchFolder
 from hpsearch.follow import Follower
-from hpsearch.host_memory import kernel_oom_kills
+from hpsearch.host.memory import kernel_oom_kills
 from hpsearch.journal import Journal
 from hpsearch.model.command import shell_line
 from hpsearch.model.errors import JournalError

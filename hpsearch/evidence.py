@@ -15,12 +15,12 @@ from hpsearch import writers
 from hpsearch.attempt import duration, exit_code, read_fence, read_line
 from hpsearch.endings import Endings, Told
 from hpsearch.folder import AttemptPaths, SearchFolder
+from hpsearch.host.processes import is_alive
 from hpsearch.journal import JournalReader
 from hpsearch.model.evidence import Relation
 from hpsearch.model.records import Configuration, Run
 from hpsearch.model.states import ACTIVE, TIMEOUT, Attempt, SearchState, State
 from hpsearch.model.verdict import told_by
-from hpsearch.process import is_alive
 
 ONLOOKER = ':onlooker'
 """The writer that does not exist; no real one has such a name."""

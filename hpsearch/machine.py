@@ -9,9 +9,9 @@ from collections.abc import Mapping
 
 from hpsearch.backends.slots import FixedSlots, SharedSlots, SlotSource
 from hpsearch.cluster import own_job
+from hpsearch.host.wakeup import Wakeup
 from hpsearch.model.errors import ConfigError
 from hpsearch.model.records import GpuPolicy
-from hpsearch.wakeup import Wakeup
 
 log = logging.getLogger('hpsearch')
 
@@ -46,7 +46,7 @@ def given_devices(environ: Mapping[str, str]) -> list[str]:
 def _gpu_slots(args: argparse.Namespace, wakeup: Wakeup) -> SlotSource | None:
     """Slots on the GPUs that may be used; None where there are none. Imports what only they need."""
     from hpsearch.backends.gpu_slots import GpuSlots
-    from hpsearch.gpus import GpuMonitor, open_gpus
+    from hpsearch.host.gpus import GpuMonitor, open_gpus
     from hpsearch.model.placement import choose_visible
 
     source = open_gpus()

@@ -9,11 +9,11 @@ from typing import Any
 
 from hpsearch.attempt import attempt_id, duration, exit_code, marks, read_fence, read_line
 from hpsearch.folder import SearchFolder
+from hpsearch.host.processes import marked_processes
 from hpsearch.journal import JournalReader
 from hpsearch.model.evidence import Action, Evidence, Life, Relation, decide
 from hpsearch.model.records import Occupant
 from hpsearch.model.states import ACTIVE, Attempt, Event, SearchState, State
-from hpsearch.process import marked_processes
 from hpsearch.writers import Writers
 
 LOOK_INTERVAL = 2.0

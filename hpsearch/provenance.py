@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from hpsearch.folder import SearchFolder, write_whole
-from hpsearch.git import Problem, Repository, Tree, ask, find_repository
+from hpsearch.host.git import Problem, Repository, Tree, ask, find_repository
+from hpsearch.host.processes import user_name
 from hpsearch.model.records import Configuration
-from hpsearch.process import user_name
 
 NAMES_LIMIT = 100
 """Names of untracked files that are kept."""

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from types import FrameType
 
 from hpsearch.folder import SearchFolder
+from hpsearch.host.processes import start_ticks, user_name
 from hpsearch.journal import Journal, writer_name
-from hpsearch.process import start_ticks, user_name
 from hpsearch.view import View
 from hpsearch.writers import Host
 

@@ -19,13 +19,13 @@ from hpsearch.attempt import read_line
 from hpsearch.config import from_plain
 from hpsearch.evidence import Onlooker, active_attempts
 from hpsearch.folder import SearchFolder
+from hpsearch.host.processes import user_name
 from hpsearch.journal import JournalReader, open_journals
 from hpsearch.model.errors import ConfigError
 from hpsearch.model.evidence import Relation
 from hpsearch.model.records import Configuration, GpuLine, QueueLine, RunLine, Snapshot, merged_queue
 from hpsearch.model.retries import demand_of
 from hpsearch.model.states import ACTIVE, Attempt, SearchState, State, Submission
-from hpsearch.process import user_name
 from hpsearch.provenance import code_changes
 from hpsearch.showing import best_run, failure_groups
 from hpsearch.texts import DONE, status_json, status_text

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 from hpsearch import writers
 from hpsearch.conduct import end_runs
 from hpsearch.folder import SearchFolder
+from hpsearch.host.processes import is_alive
 from hpsearch.journal import JournalReader, open_journals
 from hpsearch.model.evidence import Relation
 from hpsearch.model.states import ACTIVE, SearchState
-from hpsearch.process import is_alive
 from hpsearch.reopening import check_owner, merged_options
 from hpsearch.session import own_journal
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from hpsearch.backends.base import Backend
 from hpsearch.books import Books
-from hpsearch.host_memory import kernel_oom_kills
+from hpsearch.host.memory import kernel_oom_kills
 from hpsearch.journal import Journal
 from hpsearch.model.records import QueueLine
 from hpsearch.results import ResultsView

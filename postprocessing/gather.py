@@ -9,11 +9,11 @@ from typing import Any
 from hpsearch.attempt import duration, marks
 from hpsearch.evidence import cause_of, read_traces
 from hpsearch.folder import SearchFolder
+from hpsearch.host.processes import marked_processes
 from hpsearch.journal import open_journals
 from hpsearch.model.evidence import Relation
 from hpsearch.model.records import Configuration, Run, Summary
 from hpsearch.model.states import ENDED, Attempt, RunHistory, State
-from hpsearch.process import marked_processes
 from hpsearch.summary import read_summary
 from hpsearch.writers import Host, host_of, relation, this_host
 

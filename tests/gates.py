@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from hpsearch.folder import SearchFolder
+from hpsearch.host.processes import marked_processes, signal_processes
 from hpsearch.journal import read_state
 from hpsearch.model.states import RunHistory
-from hpsearch.process import marked_processes, signal_processes
 from tests.cli_harness import REPOSITORY, Project
 from tests.harness import until
 

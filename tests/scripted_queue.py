@@ -25,8 +25,8 @@ from hpsearch.backends.queue_system import (
     Submitted,
 )
 from hpsearch.folder import SearchFolder
+from hpsearch.host.wakeup import Wakeup
 from hpsearch.model.records import NO_DEMAND, Demand, Run, Slot
-from hpsearch.wakeup import Wakeup
 
 WRITER = 'w'
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from hpsearch import gpus as gpus_module
-from hpsearch.gpus import HURRIED_INTERVAL, GpuMonitor, GputilSource, memory_by_pid, open_gpus
+from hpsearch.host import gpus as gpus_module
+from hpsearch.host.gpus import HURRIED_INTERVAL, GpuMonitor, GputilSource, memory_by_pid, open_gpus
 from hpsearch.model.errors import BackendError
 from hpsearch.model.records import Gpu, GpuProcess, Reading
 from tests.fake_nvml import FUNCTION_NOT_FOUND, GPU_IS_LOST, NOT_LOADED, UNKNOWN_ERROR, VERSION_MISMATCH, FakeNvml
@@ -25,7 +25,7 @@ PROGRAM = """
 import json, os, sys
 from dataclasses import asdict
 from hpsearch.model.errors import BackendError
-from hpsearch.gpus import open_gpus
+from hpsearch.host.gpus import open_gpus
 def tell(what):
     print(json.dumps(what), flush=True)
 try:

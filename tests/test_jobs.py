@@ -12,7 +12,7 @@ import pytest
 from hpsearch.backends import jobs
 from hpsearch.backends.jobs import Commands, execute
 from hpsearch.backends.queue_system import Answer
-from hpsearch.process import start_ticks
+from hpsearch.host.processes import start_ticks
 from tests.harness import until
 
 ENVIRONMENT = {'PATH': os.environ['PATH'], 'LC_ALL': 'de_DE.UTF-8', 'COLOUR': 'blue'}

@@ -16,8 +16,8 @@ from hpsearch.backends.base import Kind
 from hpsearch.backends.local import LocalBackend
 from hpsearch.backends.slots import FixedSlots
 from hpsearch.folder import SearchFolder
-from hpsearch.process import marked_processes, start_ticks
-from hpsearch.wakeup import Wakeup
+from hpsearch.host.processes import marked_processes, start_ticks
+from hpsearch.host.wakeup import Wakeup
 from tests.harness import ends, launch, new_folder, python, shell, start, until
 
 DAEMON = 'import os, time; os.setsid(); open({pid!r}, "w").write(str(os.getpid()) + "\\n"); time.sleep(600)'

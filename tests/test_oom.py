@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpsearch.host_memory import kernel_oom_kills
+from hpsearch.host.memory import kernel_oom_kills
 from hpsearch.model.oom import GPU_OOM, HOST_OOM, is_gpu_oom, is_host_oom, last_words, out_of_memory, problem_of
 
 FRAMES = """Traceback (most recent call last):

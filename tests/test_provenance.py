@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-import hpsearch.git
+import hpsearch.host.git
 import hpsearch.provenance
 from hpsearch.folder import SearchFolder
-from hpsearch.git import Problem, Status, Tree, ask, find_repository, parse_status, without_empty_entries
+from hpsearch.host.git import Problem, Status, Tree, ask, find_repository, parse_status, without_empty_entries
 from hpsearch.model.records import Configuration
 from hpsearch.provenance import (
     INTERVAL,
@@ -302,7 +302,7 @@ def test_that_a_program_that_cannot_be_started_is_a_problem(tmp_path: Path, name
 
 
 def test_that_a_long_diff_is_cut_and_says_so(tree: Path, folder: SearchFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hpsearch.git, 'OUTPUT_LIMIT', 1000)
+    monkeypatch.setattr(hpsearch.host.git, 'OUTPUT_LIMIT', 1000)
     (tree / 'model.py').write_text('x' * 2000)
     first = Teller(folder, tree).begin()
     text = (folder.path / first['diff']).read_text()
@@ -453,14 +453,14 @@ def test_that_looking_at_unchanged_code_takes_a_small_share_of_the_time() -> Non
 def troubled(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """A git that does not answer for as long as the list is not empty."""
     trouble: list[str] = []
-    original = hpsearch.git.Repository.look
+    original = hpsearch.host.git.Repository.look
 
-    def look(self: hpsearch.git.Repository) -> Tree:
+    def look(self: hpsearch.host.git.Repository) -> Tree:
         if trouble:
             raise Problem(trouble.pop())
         return original(self)
 
-    monkeypatch.setattr(hpsearch.git.Repository, 'look', look)
+    monkeypatch.setattr(hpsearch.host.git.Repository, 'look', look)
     yield trouble
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from hpsearch.backends.gpu_slots import GpuSlots
 from hpsearch.backends.slots import HAS_THE_MACHINE, NEEDS_THE_MACHINE, FixedSlots, SlotSource
-from hpsearch.gpus import GpuMonitor
+from hpsearch.host.gpus import GpuMonitor
 from hpsearch.model.records import Demand, Gpu, GpuPolicy, GpuProcess, Occupant, Reading, Slot
 
 ALONE = Demand(alone=True)

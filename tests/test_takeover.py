@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from hpsearch.folder import SearchFolder
+from hpsearch.host.processes import start_ticks
 from hpsearch.model.evidence import Action, Evidence, Life, Relation, decide
-from hpsearch.process import start_ticks
 from hpsearch.writers import LARGEST_GAP, LOOKS, SPACING, Host, Writers, relation, this_host
 
 OURS = Host('here', 'machine', 'boot-2', 'pid:[1]')

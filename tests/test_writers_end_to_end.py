@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from hpsearch.process import is_alive, start_ticks
+from hpsearch.host.processes import is_alive, start_ticks
 from tests.gates import Gated, finish, gated, kill
 from tests.harness import until
 

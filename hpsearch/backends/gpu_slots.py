@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 from hpsearch.backends.slots import Held, crowd, machine_is_closed
-from hpsearch.gpus import GpuMonitor
+from hpsearch.host.gpus import GpuMonitor
+from hpsearch.host.processes import group_of
 from hpsearch.model.placement import impossible, is_larger, place, predict_need, small_use
 from hpsearch.model.records import Demand, Gpu, GpuLine, GpuPolicy, Occupant, Placement, Reading, Slot
-from hpsearch.process import group_of
 
 
 class GpuSlots:

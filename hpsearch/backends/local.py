@@ -16,8 +16,7 @@ from hpsearch.attempt import FENCED, LOCAL_SCRIPT, environment, exit_code, marks
 from hpsearch.backends.base import Kind, Launch, Started, Status
 from hpsearch.backends.slots import SlotSource
 from hpsearch.folder import SearchFolder
-from hpsearch.model.records import NO_DEMAND, Demand, GpuLine, Occupant, Placement, QueueLine
-from hpsearch.process import (
+from hpsearch.host.processes import (
     NOT_OURS,
     group_is_alive,
     group_of,
@@ -31,7 +30,8 @@ from hpsearch.process import (
     start_ticks,
     ticks_if_marked,
 )
-from hpsearch.wakeup import Wakeup
+from hpsearch.host.wakeup import Wakeup
+from hpsearch.model.records import NO_DEMAND, Demand, GpuLine, Occupant, Placement, QueueLine
 
 LEFTOVER_GRACE = 10.0
 """Seconds between TERM and KILL for processes that an ended attempt left behind."""

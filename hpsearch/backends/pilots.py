@@ -14,8 +14,8 @@ from hpsearch.backends.base import Kind, Launch, Started, Status
 from hpsearch.backends.job_watch import JobWatch
 from hpsearch.backends.jobs import GOODBYE, Asks
 from hpsearch.backends.pilot_jobs import PilotJobs
+from hpsearch.host.wakeup import Wakeup
 from hpsearch.model.records import NO_DEMAND, Demand, GpuLine, Occupant, Placement, QueueLine
-from hpsearch.wakeup import Wakeup
 
 
 class PilotBackend:

@@ -26,8 +26,8 @@ from hpsearch.backends.queue_traces import fence_job, read_hints, read_traces
 from hpsearch.backends.sending import Sender
 from hpsearch.backends.submissions import Submissions
 from hpsearch.folder import AttemptPaths, SearchFolder
+from hpsearch.host.wakeup import Wakeup
 from hpsearch.model.records import NO_DEMAND, Demand, GpuLine, Occupant, Placement, QueueLine, Slot
-from hpsearch.wakeup import Wakeup
 
 log = logging.getLogger('hpsearch')
 

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hpsearch.process import signal_group
+from hpsearch.host.processes import signal_group
 
 OUTPUT_LIMIT = 5 << 20
 """Bytes of a diff that are kept."""
