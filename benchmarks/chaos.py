@@ -22,11 +22,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hpsearch.attempt import marks, read_fence
-from hpsearch.folder import SearchFolder
 from hpsearch.host.processes import marked_processes
-from hpsearch.journal import read_state
 from hpsearch.model.states import State
+from hpsearch.store.attempt_files import marks, read_fence
+from hpsearch.store.folder import SearchFolder
+from hpsearch.store.journal import read_state
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 

@@ -12,13 +12,13 @@ from pathlib import Path
 
 from benchmarks.tools import Line, Place, both, hpsearch, interleaved, median_ratio, wall
 from hpsearch.config import load_configuration, plain_attributes
-from hpsearch.folder import SearchFolder
-from hpsearch.journal import Journal, JournalReader
 from hpsearch.model.records import Run
 from hpsearch.model.states import State
 from hpsearch.plan import make_plan
-from hpsearch.results import ResultsView, Row, row_of, table
 from hpsearch.space import Order
+from hpsearch.store.folder import SearchFolder
+from hpsearch.store.journal import Journal, JournalReader
+from hpsearch.store.results import ResultsView, Row, row_of, table
 
 SIZES = (10_000, 100_000)
 KEY = 'accuracy'

@@ -19,10 +19,10 @@ import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
-from hpsearch.folder import SearchFolder
 from hpsearch.model.records import Condition, Configuration, Grid
 from hpsearch.plan import make_plan
 from hpsearch.space import Order
+from hpsearch.store.folder import SearchFolder
 
 
 def example_grid(values: int) -> tuple[Grid, list[Condition]]:

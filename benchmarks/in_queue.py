@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from benchmarks.tools import Line, Place
 from hpsearch.backends.queue_system import Answer
 from hpsearch.backends.slurm_answers import read_listing
-from hpsearch.folder import SearchFolder
+from hpsearch.store.folder import SearchFolder
 from tests.scripted_queue import Desk
 
 SIZES = (1_000, 10_000)

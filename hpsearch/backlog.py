@@ -6,10 +6,10 @@ import logging
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 
-from hpsearch.endings import NEVER_STARTED
 from hpsearch.model.records import NO_DEMAND, Demand, Run
 from hpsearch.model.retries import RetryPolicy, again, demand_of
 from hpsearch.model.states import ACTIVE, SearchState, State
+from hpsearch.store.completion import NEVER_STARTED
 
 log = logging.getLogger('hpsearch')
 

@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from hpsearch.journal import Journal
 from hpsearch.model.states import Event, SearchState, State
 from hpsearch.others import Others
 from hpsearch.progress import Progress
+from hpsearch.store.journal import Journal
 
 
 class Books:

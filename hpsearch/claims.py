@@ -7,16 +7,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from hpsearch import attempt as attempts
 from hpsearch.backends.base import Launch
 from hpsearch.backlog import Backlog
 from hpsearch.books import Books
-from hpsearch.folder import SearchFolder
-from hpsearch.journal import Journal
 from hpsearch.model.records import NO_DEMAND, Configuration, Demand, Run, Slot
 from hpsearch.model.states import SearchState
 from hpsearch.others import Others
-from hpsearch.summary import summary_mark
+from hpsearch.store import attempt_files as attempts
+from hpsearch.store.folder import SearchFolder
+from hpsearch.store.journal import Journal
+from hpsearch.store.summary import summary_mark
 
 PATIENCE = 10.0
 """Seconds that go into claiming runs before those that were claimed are started."""

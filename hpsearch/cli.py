@@ -163,8 +163,8 @@ def status(words: Sequence[str]) -> int:
     parser.add_argument('dir', help='the search folder')
     parser.add_argument('--json', action='store_true', help='as JSON, for scripts')
     args = parser.parse_args(words)
-    from hpsearch.folder import SearchFolder
     from hpsearch.status import status_lines
+    from hpsearch.store.folder import SearchFolder
 
     for line in status_lines(SearchFolder(args.dir), as_json=args.json):
         print(line)
@@ -217,8 +217,8 @@ def logs(words: Sequence[str]) -> int:
     parser.add_argument('run', help='name of the run, or its number')
     parser.add_argument('--attempt', metavar='N', type=int, default=0, help='which attempt (default: the last)')
     args = parser.parse_args(words)
-    from hpsearch.folder import SearchFolder
     from hpsearch.showing import log_files
+    from hpsearch.store.folder import SearchFolder
 
     for path in log_files(SearchFolder(args.dir), args.run, args.attempt):
         print(f'==> {path} <==', flush=True)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from hpsearch.backends.pilot_plan import PilotSettings
     from hpsearch.backends.queue_system import QueueSystem
     from hpsearch.conduct import Bench
-    from hpsearch.folder import SearchFolder
+    from hpsearch.store.folder import SearchFolder
 
 ANSWER_TIMEOUT = 10.0
 """Seconds a queue system may take to answer a question at the start."""

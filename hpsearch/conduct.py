@@ -14,18 +14,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpsearch import writers
-from hpsearch.attempt import has_unshown_logs
 from hpsearch.backends.base import Backend
 from hpsearch.backends.local import LocalBackend
 from hpsearch.backends.slots import FixedSlots, SlotSource
 from hpsearch.cluster import PILOT_WARNING, WARNING_MAY_BE_EARLY, JobAsker, job_end, limit_signals, own_job
 from hpsearch.dispatcher import Dispatcher, Options, Outcome
-from hpsearch.endings import Endings
-from hpsearch.folder import SearchFolder
 from hpsearch.host.locks import placement_lock
 from hpsearch.host.wakeup import Wakeup
-from hpsearch.journal import Journal, JournalReader, open_journals
 from hpsearch.machine import choose_slots
 from hpsearch.model.records import Configuration, Run
 from hpsearch.model.retries import RetryPolicy, again
@@ -33,13 +28,18 @@ from hpsearch.model.states import ACTIVE, CANCELLED, RunHistory, SearchState, St
 from hpsearch.others import Others
 from hpsearch.preparation import prepare
 from hpsearch.progress import Progress
-from hpsearch.results import ResultsView
 from hpsearch.search import Task, make_search
 from hpsearch.session import Wishes, logging_to, own_journal, stop_signals
+from hpsearch.store import writers
+from hpsearch.store.attempt_files import has_unshown_logs
+from hpsearch.store.completion import Endings
+from hpsearch.store.folder import SearchFolder
+from hpsearch.store.journal import Journal, JournalReader, open_journals
+from hpsearch.store.results import ResultsView
 from hpsearch.view import View, open_view
 
 if TYPE_CHECKING:
-    from hpsearch.provenance import Provenance
+    from hpsearch.store.provenance import Provenance
 
 log = logging.getLogger('hpsearch')
 
@@ -395,7 +395,7 @@ class LateProvenance:
             self._provenance.start(tell)
 
     def _make(self) -> Provenance:
-        from hpsearch.provenance import Provenance, code_files
+        from hpsearch.store.provenance import Provenance, code_files
 
         run_cwd = Path(self._task.run_cwd)
         files = code_files(self._task.configuration, run_cwd)

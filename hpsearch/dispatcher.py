@@ -15,16 +15,11 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from hpsearch import attempt as attempts
 from hpsearch.backends.base import Backend, Kind, Launch, Started, Status
 from hpsearch.backlog import Backlog
 from hpsearch.books import Books
 from hpsearch.claims import Claims
-from hpsearch.endings import NEVER_STARTED, Ending, Endings, Told
-from hpsearch.folder import SearchFolder
-from hpsearch.follow import Follower
 from hpsearch.host.memory import kernel_oom_kills
-from hpsearch.journal import Journal
 from hpsearch.model.command import shell_line
 from hpsearch.model.errors import JournalError
 from hpsearch.model.evidence import Action
@@ -42,8 +37,13 @@ from hpsearch.model.states import ACTIVE, ENDED, TIMEOUT, Attempt, SearchState, 
 from hpsearch.model.time_limit import was_whole_job
 from hpsearch.others import Abandoned, Others
 from hpsearch.progress import Progress
-from hpsearch.results import ResultsView, Row
 from hpsearch.stops import FailFast, Stop, Stopping
+from hpsearch.store import attempt_files as attempts
+from hpsearch.store.completion import NEVER_STARTED, Ending, Endings, Told
+from hpsearch.store.folder import SearchFolder
+from hpsearch.store.journal import Journal
+from hpsearch.store.log_tail import Follower
+from hpsearch.store.results import ResultsView, Row
 from hpsearch.upkeep import Upkeep
 
 log = logging.getLogger('hpsearch')

@@ -17,12 +17,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from hpsearch.folder import SearchFolder, whole_file
 from hpsearch.identity import Identity, identity_of, stored
 from hpsearch.model.command import plain, shell_line
 from hpsearch.model.errors import ConfigError, SearchFolderError
 from hpsearch.model.records import Configuration, Run
 from hpsearch.model.states import SearchState, State
+from hpsearch.store.folder import SearchFolder, whole_file
 
 _FIXED = {'script': '_SCRIPT_NAME', 'command': '_COMMAND', 'out_arg': '_OUT_ARG'}
 """What an extension cannot change: the runs that are there would not be runs of the new configuration."""

@@ -13,9 +13,9 @@ import os
 from collections.abc import Sequence
 
 from hpsearch.config import from_plain
-from hpsearch.folder import SearchFolder
 from hpsearch.model.errors import SearchFolderError
 from hpsearch.model.records import Configuration, Run
+from hpsearch.store.folder import SearchFolder
 
 
 class Identity:

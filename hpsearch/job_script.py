@@ -17,8 +17,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from hpsearch.backends.queue_system import JobVariables
-from hpsearch.folder import SearchFolder
 from hpsearch.model.command import line_breaks_of, shell_word
+from hpsearch.store.folder import SearchFolder
 
 DEFAULT_SHELL = '#!/bin/sh'
 

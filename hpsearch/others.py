@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hpsearch.attempt import attempt_id, duration, exit_code, marks, read_fence, read_line
-from hpsearch.folder import SearchFolder
 from hpsearch.host.processes import marked_processes
-from hpsearch.journal import JournalReader
 from hpsearch.model.evidence import Action, Evidence, Life, Relation, decide
 from hpsearch.model.records import Occupant
 from hpsearch.model.states import ACTIVE, Attempt, Event, SearchState, State
-from hpsearch.writers import Writers
+from hpsearch.store.attempt_files import attempt_id, duration, exit_code, marks, read_fence, read_line
+from hpsearch.store.folder import SearchFolder
+from hpsearch.store.journal import JournalReader
+from hpsearch.store.writers import Writers
 
 LOOK_INTERVAL = 2.0
 """Seconds between two looks at the attempts of others."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from hpsearch.model.records import GpuLine, QueueLine, RunLine, Snapshot
 from hpsearch.model.states import ACTIVE, SearchState, State
-from hpsearch.results import Row, best
+from hpsearch.store.results import Row, best
 
 
 class Progress:

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hpsearch.attempt import claim
-from hpsearch.folder import SearchFolder
 from hpsearch.identity import identity_of
-from hpsearch.journal import Journal, read_state
 from hpsearch.model.errors import SearchFolderError
 from hpsearch.model.records import Run
 from hpsearch.model.states import Attempt, SearchState, State
+from hpsearch.store.attempt_files import claim
+from hpsearch.store.folder import SearchFolder
+from hpsearch.store.journal import Journal, read_state
 
 
 @dataclass(frozen=True, slots=True)

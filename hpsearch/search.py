@@ -13,12 +13,12 @@ from pathlib import Path
 
 from hpsearch import __version__
 from hpsearch.config import plain_attributes
-from hpsearch.folder import SearchFolder
 from hpsearch.host.processes import user_name
 from hpsearch.model.errors import SearchFolderError
 from hpsearch.model.records import Configuration
 from hpsearch.plan import PlanSummary
 from hpsearch.preparation import Prepared
+from hpsearch.store.folder import SearchFolder
 
 log = logging.getLogger('hpsearch')
 

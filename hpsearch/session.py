@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
-from hpsearch.folder import SearchFolder
 from hpsearch.host.processes import start_ticks, user_name
-from hpsearch.journal import Journal, writer_name
+from hpsearch.store.folder import SearchFolder
+from hpsearch.store.journal import Journal, writer_name
+from hpsearch.store.writers import Host
 from hpsearch.view import View
-from hpsearch.writers import Host
 
 log = logging.getLogger('hpsearch')
 

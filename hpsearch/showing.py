@@ -8,14 +8,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpsearch import attempt as attempts
-from hpsearch.folder import SearchFolder
 from hpsearch.model.command import shell_line
 from hpsearch.model.errors import HpsearchError, SearchFolderError
 from hpsearch.model.records import Configuration, Params
 from hpsearch.model.states import Attempt, SearchState, State
 from hpsearch.model.verdict import FAILURE_LINES
-from hpsearch.results import cell, performance_number
+from hpsearch.store import attempt_files as attempts
+from hpsearch.store.folder import SearchFolder
+from hpsearch.store.results import cell, performance_number
 from hpsearch.texts import counts_text
 
 if TYPE_CHECKING:

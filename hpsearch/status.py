@@ -13,21 +13,22 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from hpsearch import evidence, writers
-from hpsearch.attempt import duration as seconds_of
-from hpsearch.attempt import read_line
 from hpsearch.config import from_plain
-from hpsearch.evidence import Onlooker, active_attempts
-from hpsearch.folder import SearchFolder
 from hpsearch.host.processes import user_name
-from hpsearch.journal import JournalReader, open_journals
 from hpsearch.model.errors import ConfigError
 from hpsearch.model.evidence import Relation
 from hpsearch.model.records import Configuration, GpuLine, QueueLine, RunLine, Snapshot, merged_queue
 from hpsearch.model.retries import demand_of
 from hpsearch.model.states import ACTIVE, Attempt, SearchState, State, Submission
-from hpsearch.provenance import code_changes
 from hpsearch.showing import best_run, failure_groups
+from hpsearch.store import reconcile as evidence
+from hpsearch.store import writers
+from hpsearch.store.attempt_files import duration as seconds_of
+from hpsearch.store.attempt_files import read_line
+from hpsearch.store.folder import SearchFolder
+from hpsearch.store.journal import JournalReader, open_journals
+from hpsearch.store.provenance import code_changes
+from hpsearch.store.reconcile import Onlooker, active_attempts
 from hpsearch.texts import DONE, status_json, status_text
 from hpsearch.units import duration
 

@@ -7,15 +7,15 @@ import os
 import time
 from collections.abc import Callable, Iterator
 
-from hpsearch import writers
 from hpsearch.conduct import end_runs
-from hpsearch.folder import SearchFolder
 from hpsearch.host.processes import is_alive
-from hpsearch.journal import JournalReader, open_journals
 from hpsearch.model.evidence import Relation
 from hpsearch.model.states import ACTIVE, SearchState
 from hpsearch.reopening import check_owner, merged_options
 from hpsearch.session import own_journal
+from hpsearch.store import writers
+from hpsearch.store.folder import SearchFolder
+from hpsearch.store.journal import JournalReader, open_journals
 
 LOOK = 0.2
 """Seconds between two looks whether a dispatcher has left."""

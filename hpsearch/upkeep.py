@@ -12,9 +12,9 @@ from typing import Any
 from hpsearch.backends.base import Backend
 from hpsearch.books import Books
 from hpsearch.host.memory import kernel_oom_kills
-from hpsearch.journal import Journal
 from hpsearch.model.records import QueueLine
-from hpsearch.results import ResultsView
+from hpsearch.store.journal import Journal
+from hpsearch.store.results import ResultsView
 
 log = logging.getLogger('hpsearch')
 

@@ -6,16 +6,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from hpsearch.attempt import duration, marks
-from hpsearch.evidence import cause_of, read_traces
-from hpsearch.folder import SearchFolder
 from hpsearch.host.processes import marked_processes
-from hpsearch.journal import open_journals
 from hpsearch.model.evidence import Relation
 from hpsearch.model.records import Configuration, Run, Summary
 from hpsearch.model.states import ENDED, Attempt, RunHistory, State
-from hpsearch.summary import read_summary
-from hpsearch.writers import Host, host_of, relation, this_host
+from hpsearch.store.attempt_files import duration, marks
+from hpsearch.store.folder import SearchFolder
+from hpsearch.store.journal import open_journals
+from hpsearch.store.reconcile import cause_of, read_traces
+from hpsearch.store.summary import read_summary
+from hpsearch.store.writers import Host, host_of, relation, this_host
 
 from .evidence import Finding, Traces, find, find_without_journal
 from .gathered import Gathered, find_output

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from hpsearch.config import from_plain, load_configuration
-from hpsearch.folder import SearchFolder
 from hpsearch.model.errors import ConfigError, SearchFolderError
 from hpsearch.model.records import Configuration
+from hpsearch.store.folder import SearchFolder
 
 
 @dataclass(frozen=True, slots=True)

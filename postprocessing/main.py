@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hpsearch.config import load_configuration
-from hpsearch.folder import SearchFolder
 from hpsearch.model.errors import ConfigError, HpsearchError, SearchFolderError
 from hpsearch.model.records import Configuration
+from hpsearch.store.folder import SearchFolder
 
 from .gather import gather
 from .gathered import MISSED, Gathered

@@ -10,7 +10,7 @@ from typing import Any
 from hpsearch.model.command import base_command, unquoted, words
 from hpsearch.model.errors import SearchFolderError
 from hpsearch.model.records import Configuration, Run
-from hpsearch.summary import read_summary
+from hpsearch.store.summary import read_summary
 from hpsearch.unpickling import plain_pickle
 
 from .evidence import find_without_journal

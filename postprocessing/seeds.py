@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Sequence
 
-from hpsearch.results import Row, cell, performance_number
-from hpsearch.summary import FINISHED
+from hpsearch.store.results import Row, cell, performance_number
+from hpsearch.store.summary import FINISHED
 
 Group = tuple[Row, ...]
 

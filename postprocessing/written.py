@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from hpsearch.folder import write_whole
 from hpsearch.model.command import shell_line
 from hpsearch.model.errors import HpsearchError
 from hpsearch.model.records import Configuration
-from hpsearch.results import write_results, write_table
+from hpsearch.store.folder import write_whole
+from hpsearch.store.results import write_results, write_table
 
 from .gathered import Gathered
 from .seeds import group_by_seed, seeds_table

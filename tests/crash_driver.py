@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.chaos import Place
-from hpsearch import cli, conduct, dispatcher, others, writers
+from hpsearch import cli, conduct, dispatcher, others
+from hpsearch.store import writers
 
 RUNS = 3
 CRASHED = 9

@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from hpsearch.folder import SearchFolder
 from hpsearch.host.processes import marked_processes, signal_processes
-from hpsearch.journal import read_state
 from hpsearch.model.states import RunHistory
+from hpsearch.store.folder import SearchFolder
+from hpsearch.store.journal import read_state
 from tests.cli_harness import REPOSITORY, Project
 from tests.harness import until
 

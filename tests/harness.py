@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from hpsearch.attempt import attempt_id, claim
 from hpsearch.backends.base import Backend, Kind, Launch, Status
-from hpsearch.folder import SearchFolder
 from hpsearch.model.records import Run, Slot
+from hpsearch.store.attempt_files import attempt_id, claim
+from hpsearch.store.folder import SearchFolder
 
 T = TypeVar('T')
 

@@ -21,9 +21,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from hpsearch import cli, dispatcher, others, stopping, upkeep, writers
+from hpsearch import cli, dispatcher, others, stopping, upkeep
 from hpsearch.backends import jobs, pilots, queue
 from hpsearch.backends.queue_system import Answer
+from hpsearch.store import writers
 
 assert pilots  # what it imports is hurried, too
 

@@ -9,13 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hpsearch.attempt import attempt_id, claim
 from hpsearch.config import plain_attributes
-from hpsearch.folder import SearchFolder
-from hpsearch.journal import Journal, open_journals
 from hpsearch.model.records import Configuration
 from hpsearch.model.states import Attempt, SearchState
-from hpsearch.writers import Host, this_host
+from hpsearch.store.attempt_files import attempt_id, claim
+from hpsearch.store.folder import SearchFolder
+from hpsearch.store.journal import Journal, open_journals
+from hpsearch.store.writers import Host, this_host
 
 SUMMARY = 'acc {acc}\nfinished 1\n'
 MEMORY_ERROR = 'Traceback (most recent call last):\n  File "train.py", line 1\nMemoryError\n'

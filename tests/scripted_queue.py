@@ -8,7 +8,6 @@ from itertools import count
 from pathlib import Path
 from typing import Any, cast
 
-from hpsearch.attempt import attempt_id, claim
 from hpsearch.backends.arrays import QueueSettings
 from hpsearch.backends.base import Kind, Launch, Status
 from hpsearch.backends.job_watch import JobWatch
@@ -24,9 +23,10 @@ from hpsearch.backends.queue_system import (
     Sighting,
     Submitted,
 )
-from hpsearch.folder import SearchFolder
 from hpsearch.host.wakeup import Wakeup
 from hpsearch.model.records import NO_DEMAND, Demand, Run, Slot
+from hpsearch.store.attempt_files import attempt_id, claim
+from hpsearch.store.folder import SearchFolder
 
 WRITER = 'w'
 

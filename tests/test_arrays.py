@@ -10,8 +10,8 @@ import pytest
 from hpsearch.backends.arrays import Array, Queued, Throttles
 from hpsearch.backends.base import Kind, Launch, Status
 from hpsearch.backends.sending import submission_name
-from hpsearch.folder import SearchFolder
 from hpsearch.model.records import Run, Slot
+from hpsearch.store.folder import SearchFolder
 from tests.scripted_queue import ScriptedCommands, ScriptedQueue, asks, system
 
 

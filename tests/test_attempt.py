@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hpsearch.attempt import (
+from hpsearch.store.attempt_files import (
     FENCED,
     LOCAL_SCRIPT,
     Fence,
@@ -28,7 +28,7 @@ from hpsearch.attempt import (
     show_logs_in_output,
     tail,
 )
-from hpsearch.folder import AttemptPaths, SearchFolder
+from hpsearch.store.folder import AttemptPaths, SearchFolder
 from tests.harness import until
 
 SHELLS = [shell for shell in ('dash', 'bash', 'busybox', 'ksh', 'sh') if shutil.which(shell)]

@@ -21,8 +21,8 @@ from hpsearch.backends.queue import QueueBackend
 from hpsearch.backends.queue_system import QueueSystem
 from hpsearch.backends.slots import FixedSlots
 from hpsearch.backends.slurm import Slurm, SlurmOptions
-from hpsearch.folder import SearchFolder
 from hpsearch.host.wakeup import Wakeup
+from hpsearch.store.folder import SearchFolder
 from tests.harness import ends, launch, new_folder, python, shell, start, until
 
 SLOTS = 4

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from hpsearch import evidence
-from hpsearch.evidence import Causes, Onlooker, Traces, active_attempts, cause_of, living_writers
 from hpsearch.host.processes import start_ticks
-from hpsearch.journal import open_journals
 from hpsearch.model.records import Configuration
 from hpsearch.model.states import Attempt, SearchState, State
+from hpsearch.store import reconcile as evidence
+from hpsearch.store.journal import open_journals
+from hpsearch.store.reconcile import Causes, Onlooker, Traces, active_attempts, cause_of, living_writers
 from tests.queued_search import MEMORY_ERROR, QueuedSearch, elsewhere
 
 

@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 
 from hpsearch.config import plain_attributes
 from hpsearch.extension import Extension, extend, extending, write_extension
-from hpsearch.folder import SearchFolder
 from hpsearch.model.errors import ConfigError, SearchFolderError
 from hpsearch.model.records import Configuration, Grid, Run
 from hpsearch.model.states import SearchState
 from hpsearch.plan import Plan, make_plan
 from hpsearch.space import Order
+from hpsearch.store.folder import SearchFolder
 
 SMALL: Grid = {'lr': [1, 2], 'name': ['a b', 'x\ny']}
 LARGE: Grid = {'name': ['x\ny', 'z', 'a b'], 'lr': [2, 1, 3]}
@@ -250,7 +250,11 @@ def test_that_an_extension_of_a_plan_that_has_changed_is_refused(folder: SearchF
 
 
 def test_that_two_cannot_extend_at_once(folder: SearchFolder) -> None:
-    lines = ('import sys', 'from hpsearch.folder import SearchFolder as S', 'from hpsearch.extension import extending')
+    lines = (
+        'import sys',
+        'from hpsearch.store.folder import SearchFolder as S',
+        'from hpsearch.extension import extending',
+    )
     code = ''.join(f'{line}\n' for line in lines)
     other = [sys.executable, '-c', f'{code}with extending(S(sys.argv[1])): pass', str(folder.path)]
     with extending(folder):

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from hpsearch.attempt import Fence, close_fence, exit_code, read_fence, read_line
 from hpsearch.backends.queue_system import JobVariables
-from hpsearch.folder import AttemptPaths, SearchFolder
 from hpsearch.job_script import ScriptElement, array_script, pilot_script
+from hpsearch.store.attempt_files import Fence, close_fence, exit_code, read_fence, read_line
+from hpsearch.store.folder import AttemptPaths, SearchFolder
 from tests.harness import new_folder, python, shell, until
 
 # Many tests wait for signals, so only with HPSEARCH_ALL_SHELLS all of them go through every shell that is there.

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hpsearch.folder import SearchFolder
-from hpsearch.journal import Journal, JournalReader, read_state, writer_name
 from hpsearch.model.errors import JournalError
 from hpsearch.model.states import State
+from hpsearch.store.folder import SearchFolder
+from hpsearch.store.journal import Journal, JournalReader, read_state, writer_name
 
 
 @pytest.fixture

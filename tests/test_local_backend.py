@@ -15,9 +15,9 @@ from hpsearch.backends import local as local_module
 from hpsearch.backends.base import Kind
 from hpsearch.backends.local import LocalBackend
 from hpsearch.backends.slots import FixedSlots
-from hpsearch.folder import SearchFolder
 from hpsearch.host.processes import marked_processes, start_ticks
 from hpsearch.host.wakeup import Wakeup
+from hpsearch.store.folder import SearchFolder
 from tests.harness import ends, launch, new_folder, python, shell, start, until
 
 DAEMON = 'import os, time; os.setsid(); open({pid!r}, "w").write(str(os.getpid()) + "\\n"); time.sleep(600)'

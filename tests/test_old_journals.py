@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from hpsearch.folder import SearchFolder
-from hpsearch.journal import JOURNAL_FORMAT, read_state
 from hpsearch.model.errors import JournalError
 from hpsearch.model.states import Attempt, SearchState
+from hpsearch.store.folder import SearchFolder
+from hpsearch.store.journal import JOURNAL_FORMAT, read_state
 from tests.gates import Gated, finish, gated
 
 DATA = Path(__file__).parent / 'data'

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from hpsearch.attempt import claim
-from hpsearch.folder import SearchFolder
-from hpsearch.journal import Journal, open_journals
 from hpsearch.model.evidence import Action
 from hpsearch.others import Abandoned, Others
-from hpsearch.writers import Writers, this_host
+from hpsearch.store.attempt_files import claim
+from hpsearch.store.folder import SearchFolder
+from hpsearch.store.journal import Journal, open_journals
+from hpsearch.store.writers import Writers, this_host
 from tests.harness import new_folder
 
 

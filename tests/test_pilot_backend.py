@@ -18,10 +18,10 @@ from hpsearch.backends.pilots import PilotBackend
 from hpsearch.backends.queue_system import Job, Limits
 from hpsearch.backends.sending import RETRY
 from hpsearch.backends.submit_limit import FORGET
-from hpsearch.folder import SearchFolder
 from hpsearch.host.wakeup import Wakeup
 from hpsearch.model.records import Run, Slot
 from hpsearch.model.states import Submission
+from hpsearch.store.folder import SearchFolder
 from tests.harness import new_folder
 from tests.scripted_queue import Clock, ScriptedCommands, ScriptedQueue, asks, system
 

@@ -14,12 +14,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import hpsearch.plan
-from hpsearch.folder import SearchFolder
 from hpsearch.model.command import shell_line, words
 from hpsearch.model.errors import ConfigError
 from hpsearch.model.records import Condition, Configuration, Grid
 from hpsearch.plan import Plan, PlanSummary, make_plan
 from hpsearch.space import Order
+from hpsearch.store.folder import SearchFolder
 from tests.cli_harness import Project
 
 IDENT = '20261120231900'

@@ -23,14 +23,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hpsearch.attempt import marks
 from hpsearch.config import load_configuration, plain_attributes
-from hpsearch.folder import SearchFolder
-from hpsearch.journal import Journal
 from hpsearch.model.records import Run, Summary
 from hpsearch.model.states import Attempt, State
-from hpsearch.results import Row
-from hpsearch.writers import Host, this_host
+from hpsearch.store.attempt_files import marks
+from hpsearch.store.folder import SearchFolder
+from hpsearch.store.journal import Journal
+from hpsearch.store.results import Row
+from hpsearch.store.writers import Host, this_host
 
 SOURCE = Path(__file__).resolve().parent.parent / 'postprocessing'
 

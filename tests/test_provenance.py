@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 
 import hpsearch.host.git
-import hpsearch.provenance
-from hpsearch.folder import SearchFolder
+import hpsearch.store.provenance
 from hpsearch.host.git import Problem, Status, Tree, ask, find_repository, parse_status, without_empty_entries
 from hpsearch.model.records import Configuration
-from hpsearch.provenance import (
+from hpsearch.store.folder import SearchFolder
+from hpsearch.store.provenance import (
     INTERVAL,
     NAMES_LIMIT,
     Provenance,

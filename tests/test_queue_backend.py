@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from hpsearch.attempt import close_fence, read_fence
 from hpsearch.backends import array_making
 from hpsearch.backends.base import Kind
 from hpsearch.backends.job_watch import GRACE
@@ -22,8 +21,9 @@ from hpsearch.backends.queue_evidence import CAUSE_GRACE, RECORD_GRACE
 from hpsearch.backends.queue_system import Job, Limits, Sighting
 from hpsearch.backends.sending import RETRY
 from hpsearch.backends.submit_limit import FORGET
-from hpsearch.folder import SearchFolder
 from hpsearch.model.records import Demand
+from hpsearch.store.attempt_files import close_fence, read_fence
+from hpsearch.store.folder import SearchFolder
 from tests.harness import new_folder
 from tests.scripted_queue import Desk
 

@@ -11,9 +11,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hpsearch import results
 from hpsearch.model.records import Run
-from hpsearch.results import OWN_COLUMNS, ResultsView, Row, best, cell, performance_number, row_of, table, write_results
+from hpsearch.store import results
+from hpsearch.store.results import (
+    OWN_COLUMNS,
+    ResultsView,
+    Row,
+    best,
+    cell,
+    performance_number,
+    row_of,
+    table,
+    write_results,
+)
 
 
 def row(number: int, acc: str | None = None, state: str = 'finished', **params: Any) -> Row:

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from hpsearch.attempt import read_fence
-from hpsearch.folder import SearchFolder
 from hpsearch.options import add_resume_options
 from hpsearch.reopening import merged_options
+from hpsearch.store.attempt_files import read_fence
+from hpsearch.store.folder import SearchFolder
 from tests.gates import Gated, finish, gated, kill
 from tests.harness import until
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hpsearch.model.records import Configuration, Summary
-from hpsearch.summary import LARGEST_SUMMARY, handle_form, read_summary, says_finished, value_text
+from hpsearch.store.summary import LARGEST_SUMMARY, handle_form, read_summary, says_finished, value_text
 
 NAME = 'performance_overview.txt'
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from hpsearch.folder import SearchFolder
 from hpsearch.host.processes import start_ticks
 from hpsearch.model.evidence import Action, Evidence, Life, Relation, decide
-from hpsearch.writers import LARGEST_GAP, LOOKS, SPACING, Host, Writers, relation, this_host
+from hpsearch.store.folder import SearchFolder
+from hpsearch.store.writers import LARGEST_GAP, LOOKS, SPACING, Host, Writers, relation, this_host
 
 OURS = Host('here', 'machine', 'boot-2', 'pid:[1]')
 

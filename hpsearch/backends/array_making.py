@@ -9,9 +9,9 @@ from hpsearch.backends.arrays import Array, Queued, QueueSettings, Unsent
 from hpsearch.backends.base import Launch
 from hpsearch.backends.queue_system import Job, QueueSystem
 from hpsearch.backends.sending import submission_name
-from hpsearch.folder import SearchFolder
 from hpsearch.job_script import ScriptElement, array_script
 from hpsearch.model.command import shell_line
+from hpsearch.store.folder import SearchFolder
 
 SCRIPT_BYTES = 2_000_000
 """Size of a job script, at most; Slurm's own limit is 4 MB."""

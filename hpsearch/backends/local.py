@@ -12,10 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hpsearch.attempt import FENCED, LOCAL_SCRIPT, environment, exit_code, marks, read_line
 from hpsearch.backends.base import Kind, Launch, Started, Status
 from hpsearch.backends.slots import SlotSource
-from hpsearch.folder import SearchFolder
 from hpsearch.host.processes import (
     NOT_OURS,
     group_is_alive,
@@ -32,6 +30,8 @@ from hpsearch.host.processes import (
 )
 from hpsearch.host.wakeup import Wakeup
 from hpsearch.model.records import NO_DEMAND, Demand, GpuLine, Occupant, Placement, QueueLine
+from hpsearch.store.attempt_files import FENCED, LOCAL_SCRIPT, environment, exit_code, marks, read_line
+from hpsearch.store.folder import SearchFolder
 
 LEFTOVER_GRACE = 10.0
 """Seconds between TERM and KILL for processes that an ended attempt left behind."""

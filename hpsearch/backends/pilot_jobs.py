@@ -17,8 +17,8 @@ from hpsearch.backends.queue_limits import AskedLimits
 from hpsearch.backends.queue_system import Answer, Job, QueueSystem, Refusal
 from hpsearch.backends.sending import RETRY, Sender, pause_after, submission_name
 from hpsearch.backends.submit_limit import SubmitLimit
-from hpsearch.folder import SearchFolder
 from hpsearch.model.states import Submission
+from hpsearch.store.folder import SearchFolder
 
 log = logging.getLogger('hpsearch')
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from hpsearch.backends.base import Kind
 from hpsearch.backends.queue_system import Job, QueueSystem
-from hpsearch.folder import SearchFolder
 from hpsearch.job_script import pilot_script
 from hpsearch.model.command import shell_line
+from hpsearch.store.folder import SearchFolder
 
 YOUNG = 60.0
 """Seconds a job may run before it is expected to have begun its runs: until then they seem to wait for another one."""

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from hpsearch.attempt import close_fence, duration
 from hpsearch.backends.array_making import ArrayMaker
 from hpsearch.backends.arrays import Array, Queued, QueueSettings, Throttles, in_arrays
 from hpsearch.backends.base import Kind, Launch, Started, Status
@@ -25,9 +24,10 @@ from hpsearch.backends.queue_system import QueueSystem
 from hpsearch.backends.queue_traces import fence_job, read_hints, read_traces
 from hpsearch.backends.sending import Sender
 from hpsearch.backends.submissions import Submissions
-from hpsearch.folder import AttemptPaths, SearchFolder
 from hpsearch.host.wakeup import Wakeup
 from hpsearch.model.records import NO_DEMAND, Demand, GpuLine, Occupant, Placement, QueueLine, Slot
+from hpsearch.store.attempt_files import close_fence, duration
+from hpsearch.store.folder import AttemptPaths, SearchFolder
 
 log = logging.getLogger('hpsearch')
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 
-from hpsearch.attempt import exit_code, read_fence, read_line
 from hpsearch.backends.arrays import Array
 from hpsearch.backends.base import Kind
 from hpsearch.backends.queue_evidence import Traces, Whereabouts
-from hpsearch.folder import AttemptPaths
+from hpsearch.store.attempt_files import exit_code, read_fence, read_line
+from hpsearch.store.folder import AttemptPaths
 
 
 def read_hints(array: Array, path: str) -> list[int]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from hpsearch.backends.jobs import SUBMIT_TIMEOUT, Asks
 from hpsearch.backends.queue_system import Answer, Job, QueueSystem
-from hpsearch.folder import SearchFolder, write_whole
+from hpsearch.store.folder import SearchFolder, write_whole
 
 RETRY = 30.0
 """Seconds after which a submission that was not accepted is tried again."""

@@ -21,7 +21,7 @@ from hpsearch.backends.queue_system import Answer, Limits, QueueSystem, Refusal,
 from hpsearch.backends.queue_traces import fence_job
 from hpsearch.backends.sending import RETRY, Sender, pause_after
 from hpsearch.backends.submit_limit import SubmitLimit
-from hpsearch.folder import SearchFolder
+from hpsearch.store.folder import SearchFolder
 from hpsearch.throttle import cut, first_throttles
 
 log = logging.getLogger('hpsearch')

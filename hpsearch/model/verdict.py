@@ -125,7 +125,7 @@ def told_by(signalled: str) -> tuple[str, str]:
     """What ended an attempt whose job was signalled: the cause, and in words what that does not say.
 
     Args:
-        signalled: What its job noted (:attr:`hpsearch.folder.AttemptPaths.signalled`), or empty.
+        signalled: What its job noted (:attr:`hpsearch.store.folder.AttemptPaths.signalled`), or empty.
     """
     if signalled == TIMEOUT:
         return TIMEOUT, 'its time limit was near'

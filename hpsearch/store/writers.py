@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hpsearch.folder import SearchFolder
 from hpsearch.host.processes import boot_id, is_alive, pid_namespace
 from hpsearch.model.evidence import Life, Relation
+from hpsearch.store.folder import SearchFolder
 
 LOOKS = 6
 """Looks at an unchanged counter after which a writer is stale."""

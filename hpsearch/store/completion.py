@@ -7,16 +7,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hpsearch.attempt import show_logs_in_output, tail
-from hpsearch.folder import SearchFolder
 from hpsearch.model.command import shell_line
 from hpsearch.model.oom import GPU_OOM, HOST_OOM, out_of_memory
 from hpsearch.model.records import Configuration, Run, Summary
 from hpsearch.model.retries import had_most_room
 from hpsearch.model.states import Attempt, State
 from hpsearch.model.verdict import Verdict, failure_signature, judge
-from hpsearch.results import Row, row_of
-from hpsearch.summary import read_attempt_summary
+from hpsearch.store.attempt_files import show_logs_in_output, tail
+from hpsearch.store.folder import SearchFolder
+from hpsearch.store.results import Row, row_of
+from hpsearch.store.summary import read_attempt_summary
 
 log = logging.getLogger('hpsearch')
 

@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from hpsearch.folder import AttemptPaths, SearchFolder
+from hpsearch.store.folder import AttemptPaths, SearchFolder
 
 LOCAL_SCRIPT = """\
 files=$1 id=$2

@@ -11,16 +11,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from hpsearch import writers
-from hpsearch.attempt import duration, exit_code, read_fence, read_line
-from hpsearch.endings import Endings, Told
-from hpsearch.folder import AttemptPaths, SearchFolder
 from hpsearch.host.processes import is_alive
-from hpsearch.journal import JournalReader
 from hpsearch.model.evidence import Relation
 from hpsearch.model.records import Configuration, Run
 from hpsearch.model.states import ACTIVE, TIMEOUT, Attempt, SearchState, State
 from hpsearch.model.verdict import told_by
+from hpsearch.store import writers
+from hpsearch.store.attempt_files import duration, exit_code, read_fence, read_line
+from hpsearch.store.completion import Endings, Told
+from hpsearch.store.folder import AttemptPaths, SearchFolder
+from hpsearch.store.journal import JournalReader
 
 ONLOOKER = ':onlooker'
 """The writer that does not exist; no real one has such a name."""

@@ -20,10 +20,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hpsearch.folder import SearchFolder, write_whole
 from hpsearch.host.git import Problem, Repository, Tree, ask, find_repository
 from hpsearch.host.processes import user_name
 from hpsearch.model.records import Configuration
+from hpsearch.store.folder import SearchFolder, write_whole
 
 NAMES_LIMIT = 100
 """Names of untracked files that are kept."""

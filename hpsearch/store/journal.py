@@ -16,9 +16,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from hpsearch.folder import SearchFolder
 from hpsearch.model.errors import JournalError
 from hpsearch.model.states import Event, SearchState
+from hpsearch.store.folder import SearchFolder
 
 JOURNAL_FORMAT = 1
 
