@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 
 from benchmarks.tools import Line, Place, both, hpsearch, interleaved, median_ratio, wall
-from hpsearch.config import load_configuration, plain_attributes
+from hpsearch.config.loading import load_configuration, plain_attributes
 from hpsearch.model.records import Run
 from hpsearch.model.states import State
 from hpsearch.plan import make_plan

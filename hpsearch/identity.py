@@ -12,7 +12,7 @@ import json
 import os
 from collections.abc import Sequence
 
-from hpsearch.config import from_plain
+from hpsearch.config.loading import from_plain
 from hpsearch.model.errors import SearchFolderError
 from hpsearch.model.records import Configuration, Run
 from hpsearch.store.folder import SearchFolder

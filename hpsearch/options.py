@@ -424,7 +424,7 @@ def parse_with_profile(parser: argparse.ArgumentParser, words: Sequence[str]) ->
     path = getattr(args, 'profile', '')
     if not path:
         return args
-    from hpsearch.profile import read_profile
+    from hpsearch.config.profile import read_profile
 
     values = read_profile(Path(os.path.abspath(path)), profile_options())
     given = _given(parser, words, {*values, *_RIVALS.values()})

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from hpsearch.config import load_configuration
+from hpsearch.config.loading import load_configuration
 from hpsearch.model.errors import ConfigError
 from hpsearch.model.records import Configuration
 from hpsearch.plan import Plan, make_plan

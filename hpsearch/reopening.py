@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hpsearch.config import from_plain, load_configuration
+from hpsearch.config.loading import from_plain, load_configuration
 from hpsearch.extension import Extension, extend, extending, write_extension
 from hpsearch.host.processes import user_name
 from hpsearch.model.errors import ConfigError, SearchFolderError

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hpsearch import __version__
-from hpsearch.config import plain_attributes
+from hpsearch.config.loading import plain_attributes
 from hpsearch.host.processes import user_name
 from hpsearch.model.errors import SearchFolderError
 from hpsearch.model.records import Configuration

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from hpsearch.config import from_plain
+from hpsearch.config.loading import from_plain
 from hpsearch.host.processes import user_name
 from hpsearch.model.errors import ConfigError
 from hpsearch.model.evidence import Relation

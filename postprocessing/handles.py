@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hpsearch.config import from_plain, load_configuration
+from hpsearch.config.loading import from_plain, load_configuration
 from hpsearch.model.errors import ConfigError, SearchFolderError
 from hpsearch.model.records import Configuration
 from hpsearch.store.folder import SearchFolder

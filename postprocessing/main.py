@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hpsearch.config import load_configuration
+from hpsearch.config.loading import load_configuration
 from hpsearch.model.errors import ConfigError, HpsearchError, SearchFolderError
 from hpsearch.model.records import Configuration
 from hpsearch.store.folder import SearchFolder

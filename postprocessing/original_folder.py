@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from hpsearch.config.safe_pickle import plain_pickle
 from hpsearch.model.command import base_command, unquoted, words
 from hpsearch.model.errors import SearchFolderError
 from hpsearch.model.records import Configuration, Run
 from hpsearch.store.summary import read_summary
-from hpsearch.unpickling import plain_pickle
 
 from .evidence import find_without_journal
 from .gathered import Gathered, find_output

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hpsearch.config import plain_attributes
+from hpsearch.config.loading import plain_attributes
 from hpsearch.model.records import Configuration
 from hpsearch.model.states import Attempt, SearchState
 from hpsearch.store.attempt_files import attempt_id, claim

@@ -16,13 +16,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpsearch.config import from_plain, load_configuration, load_plain_pickle, plain_attributes
+from hpsearch.config.loading import from_plain, load_configuration, load_plain_pickle, plain_attributes
+from hpsearch.config.safe_pickle import plain_pickle
+from hpsearch.config.source import parse_yaml
 from hpsearch.model.command import plain
 from hpsearch.model.errors import ConfigError
 from hpsearch.model.records import Configuration
-from hpsearch.source import parse_yaml
 from hpsearch.space import Not
-from hpsearch.unpickling import plain_pickle
 
 MODULE = """
 grid = {'lr': [0.1, 1e-08], 'hidden': ['200,200', '"400,400"'], 'flag': [True, False]}

@@ -15,11 +15,11 @@ import pytest
 import hpsearch.cli
 from hpsearch.backends import lsf_answers, slurm_answers
 from hpsearch.cli import VERBS
+from hpsearch.config.source import SPELLINGS
 from hpsearch.model.records import Summary
 from hpsearch.model.states import State
 from hpsearch.model.verdict import IN_WORDS, judge
 from hpsearch.options import add_resume_options, add_search_options
-from hpsearch.source import SPELLINGS
 from tests.test_imports import MAY_IMPORT
 
 ROOT = Path(__file__).resolve().parent.parent

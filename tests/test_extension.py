@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hpsearch.config import plain_attributes
+from hpsearch.config.loading import plain_attributes
 from hpsearch.extension import Extension, extend, extending, write_extension
 from hpsearch.model.errors import ConfigError, SearchFolderError
 from hpsearch.model.records import Configuration, Grid, Run

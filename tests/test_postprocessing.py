@@ -23,7 +23,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hpsearch.config import load_configuration, plain_attributes
+from hpsearch.config.loading import load_configuration, plain_attributes
 from hpsearch.model.records import Run, Summary
 from hpsearch.model.states import Attempt, State
 from hpsearch.store.attempt_files import marks

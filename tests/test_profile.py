@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hpsearch.config.profile import JOB_PROLOGUE, read_profile
 from hpsearch.model.errors import ConfigError
 from hpsearch.options import add_resume_options, add_search_options, parse_with_profile, profile_options
-from hpsearch.profile import JOB_PROLOGUE, read_profile
 from hpsearch.reopening import merged_options
 
 OPTIONS = profile_options()

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpsearch.config import plain_attributes
+from hpsearch.config.loading import plain_attributes
 from hpsearch.identity import identity, identity_of
 from hpsearch.model.errors import JournalError, SearchFolderError
 from hpsearch.model.records import Configuration, Grid, Run

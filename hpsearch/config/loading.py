@@ -10,11 +10,11 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from hpsearch.config.source import YAML_SUFFIXES, Source, closest, one_line, parse_yaml, read_source, read_yaml_file
 from hpsearch.model.command import plain
 from hpsearch.model.errors import ConfigError
 from hpsearch.model.oom import problem_of
 from hpsearch.model.records import Condition, Configuration, Constraint, Grid, Value
-from hpsearch.source import YAML_SUFFIXES, Source, closest, one_line, parse_yaml, read_source, read_yaml_file
 from hpsearch.space import Not
 
 _REPLACEABLE = ('grid', 'conditions')
@@ -135,7 +135,7 @@ def load_plain_pickle(path: Path, option: str = '') -> Any:
         ConfigError: It is not there, is damaged, or needs anything else than plain values.
     """
     try:
-        from hpsearch.unpickling import plain_pickle
+        from hpsearch.config.safe_pickle import plain_pickle
 
         return plain_pickle(path.read_bytes())
     except Exception as error:

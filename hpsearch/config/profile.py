@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from hpsearch.config.source import closest, read_yaml_file
 from hpsearch.model.errors import ConfigError
-from hpsearch.source import closest, read_yaml_file
 
 JOB_PROLOGUE = 'job_prologue'
 """The one thing in a profile that is no option: shell lines that every job executes before those of the search."""
