@@ -14,8 +14,8 @@ from benchmarks.tools import Line, Place, both, hpsearch, interleaved, median_ra
 from hpsearch.config.loading import load_configuration, plain_attributes
 from hpsearch.model.records import Run
 from hpsearch.model.states import State
-from hpsearch.plan import make_plan
-from hpsearch.space import Order
+from hpsearch.space.grid import Order
+from hpsearch.space.plan import make_plan
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import Journal, JournalReader
 from hpsearch.store.results import ResultsView, Row, row_of, table

@@ -20,8 +20,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from hpsearch.model.records import Condition, Configuration, Grid
-from hpsearch.plan import make_plan
-from hpsearch.space import Order
+from hpsearch.space.grid import Order
+from hpsearch.space.plan import make_plan
 from hpsearch.store.folder import SearchFolder
 
 

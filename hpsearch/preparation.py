@@ -13,8 +13,8 @@ from pathlib import Path
 from hpsearch.config.loading import load_configuration
 from hpsearch.model.errors import ConfigError
 from hpsearch.model.records import Configuration
-from hpsearch.plan import Plan, make_plan
-from hpsearch.space import Order
+from hpsearch.space.grid import Order
+from hpsearch.space.plan import Plan, make_plan
 
 
 @dataclass(frozen=True)

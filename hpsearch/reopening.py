@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from hpsearch.config.loading import from_plain, load_configuration
-from hpsearch.extension import Extension, extend, extending, write_extension
 from hpsearch.host.processes import user_name
 from hpsearch.model.errors import ConfigError, SearchFolderError
 from hpsearch.model.records import Configuration
 from hpsearch.options import add_search_options
-from hpsearch.plan import make_plan
 from hpsearch.search import Task, description_of
-from hpsearch.space import Order
+from hpsearch.space.extension import Extension, extend, extending, write_extension
+from hpsearch.space.grid import Order
+from hpsearch.space.plan import make_plan
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import JournalReader, open_journals
 from hpsearch.store.writers import Writers, this_host

@@ -16,8 +16,8 @@ from hpsearch.config.loading import plain_attributes
 from hpsearch.host.processes import user_name
 from hpsearch.model.errors import SearchFolderError
 from hpsearch.model.records import Configuration
-from hpsearch.plan import PlanSummary
 from hpsearch.preparation import Prepared
+from hpsearch.space.plan import PlanSummary
 from hpsearch.store.folder import SearchFolder
 
 log = logging.getLogger('hpsearch')

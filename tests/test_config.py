@@ -22,7 +22,7 @@ from hpsearch.config.source import parse_yaml
 from hpsearch.model.command import plain
 from hpsearch.model.errors import ConfigError
 from hpsearch.model.records import Configuration
-from hpsearch.space import Not
+from hpsearch.space.grid import Not
 
 MODULE = """
 grid = {'lr': [0.1, 1e-08], 'hidden': ['200,200', '"400,400"'], 'flag': [True, False]}

@@ -15,12 +15,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hpsearch.config.loading import plain_attributes
-from hpsearch.extension import Extension, extend, extending, write_extension
 from hpsearch.model.errors import ConfigError, SearchFolderError
 from hpsearch.model.records import Configuration, Grid, Run
 from hpsearch.model.states import SearchState
-from hpsearch.plan import Plan, make_plan
-from hpsearch.space import Order
+from hpsearch.space.extension import Extension, extend, extending, write_extension
+from hpsearch.space.grid import Order
+from hpsearch.space.plan import Plan, make_plan
 from hpsearch.store.folder import SearchFolder
 
 SMALL: Grid = {'lr': [1, 2], 'name': ['a b', 'x\ny']}
@@ -253,7 +253,7 @@ def test_that_two_cannot_extend_at_once(folder: SearchFolder) -> None:
     lines = (
         'import sys',
         'from hpsearch.store.folder import SearchFolder as S',
-        'from hpsearch.extension import extending',
+        'from hpsearch.space.extension import extending',
     )
     code = ''.join(f'{line}\n' for line in lines)
     other = [sys.executable, '-c', f'{code}with extending(S(sys.argv[1])): pass', str(folder.path)]

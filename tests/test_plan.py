@@ -13,12 +13,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import hpsearch.plan
+import hpsearch.space.plan
 from hpsearch.model.command import shell_line, words
 from hpsearch.model.errors import ConfigError
 from hpsearch.model.records import Condition, Configuration, Grid
-from hpsearch.plan import Plan, PlanSummary, make_plan
-from hpsearch.space import Order
+from hpsearch.space.grid import Order
+from hpsearch.space.plan import Plan, PlanSummary, make_plan
 from hpsearch.store.folder import SearchFolder
 from tests.cli_harness import Project
 
@@ -116,8 +116,8 @@ def test_that_names_in_a_large_space_have_the_digits_of_the_limit(tmp_path: Path
 
 
 def test_that_a_large_space_is_written_as_it_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hpsearch.plan, 'COUNTED_EXACTLY', 3)
-    monkeypatch.setattr(hpsearch.plan, '_CHUNK', 4)
+    monkeypatch.setattr(hpsearch.space.plan, 'COUNTED_EXACTLY', 3)
+    monkeypatch.setattr(hpsearch.space.plan, '_CHUNK', 4)
     plan, folder = plan_for(tmp_path), SearchFolder(tmp_path)
     summary = plan.write(folder)
     assert list(folder.read_runs()) == list(plan.runs())
@@ -158,7 +158,7 @@ def test_that_a_huge_grid_without_a_limit_is_refused(tmp_path: Path) -> None:
 
 
 def test_that_a_plan_that_cannot_be_made_leaves_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hpsearch.plan, 'COUNTED_EXACTLY', 0)
+    monkeypatch.setattr(hpsearch.space.plan, 'COUNTED_EXACTLY', 0)
     plan = plan_for(tmp_path, constraints=[lambda params: params['no such option']])
     with pytest.raises(ConfigError):
         plan.write(SearchFolder(tmp_path))

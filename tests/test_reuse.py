@@ -15,9 +15,9 @@ from hpsearch.config.loading import plain_attributes
 from hpsearch.identity import identity, identity_of
 from hpsearch.model.errors import JournalError, SearchFolderError
 from hpsearch.model.records import Configuration, Grid, Run
-from hpsearch.plan import make_plan
 from hpsearch.reuse import reusable
-from hpsearch.space import Order
+from hpsearch.space.grid import Order
+from hpsearch.space.plan import make_plan
 from hpsearch.store.folder import SearchFolder
 
 GRID: Grid = {'lr': [0.1, 0.2], 'flag': [True, False]}

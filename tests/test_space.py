@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import hpsearch.space
+import hpsearch.space.grid
 from hpsearch.model.command import words
 from hpsearch.model.errors import ConfigError
 from hpsearch.model.records import Condition, Grid, Params
-from hpsearch.space import Expansion, Not, Order, Space, permutation
+from hpsearch.space.grid import Expansion, Not, Order, Space, permutation
 
 VALUES = st.sampled_from([0, 1, 1.0, True, False, None, '1', '"1"', 'a', '', -1, 1e-8])
 NAMES = st.sampled_from(['a', 'b', 'c', 'd', 'e'])
@@ -129,7 +129,7 @@ def test_that_a_small_permutation_has_everything_once(size: int, seed: int) -> N
 @given(st.integers(1, 3000), SEEDS)
 @settings(max_examples=30)
 def test_that_a_large_permutation_has_everything_once(above: int, seed: int) -> None:
-    size = hpsearch.space.SHUFFLED_WHOLE + above
+    size = hpsearch.space.grid.SHUFFLED_WHOLE + above
     assert sorted(map(permutation(size, seed), range(size))) == list(range(size))
 
 
@@ -153,7 +153,7 @@ def test_that_the_order_does_not_change_between_versions() -> None:
 
 
 PRINTED = """
-from hpsearch.space import Order, Space
+from hpsearch.space.grid import Order, Space
 grid = {'a': ['x', 'y', 'z'], 'b': [None, True, 'w'], 'c': list(range(900))}
 conditions = [({'a': ['x']}, {'b': ['v', 'u']})]
 print(list(Space(grid, conditions).expand(Order(limit=300))))
@@ -163,7 +163,7 @@ print(list(Space(grid, conditions).expand(Order(limit=300))))
 def printed(hash_seed: str) -> str:
     """Return what another process makes of the same space."""
     environment = {**os.environ, 'PYTHONHASHSEED': hash_seed}
-    root = Path(hpsearch.space.__file__).parent.parent
+    root = Path(hpsearch.space.grid.__file__).parent.parent
     done = subprocess.run([sys.executable, '-c', PRINTED], capture_output=True, cwd=root, env=environment, check=True)
     return done.stdout.decode()
 
@@ -195,7 +195,7 @@ def test_that_a_grid_beyond_machine_words_can_be_sampled() -> None:
 
 
 def test_that_a_draw_that_brings_nothing_new_ends_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hpsearch.space, 'GIVE_UP_AFTER', 1000)
+    monkeypatch.setattr(hpsearch.space.grid, 'GIVE_UP_AFTER', 1000)
     grid: Grid = {'a': list(range(10**4)), 'b': list(range(10**4))}
     everything_is_the_same: list[Condition] = [({}, {'a': [0], 'b': [0, 1]})]
     expansion = Space(grid, everything_is_the_same).expand(Order(limit=10))
@@ -205,7 +205,7 @@ def test_that_a_draw_that_brings_nothing_new_ends_and_says_so(monkeypatch: pytes
 
 
 def test_that_a_small_space_is_looked_at_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hpsearch.space, 'GIVE_UP_AFTER', 5)
+    monkeypatch.setattr(hpsearch.space.grid, 'GIVE_UP_AFTER', 5)
     space = Space({'a': list(range(100))}, constraints=[lambda params: bool(params['a'] == 77)])
     expansion = space.expand(Order(limit=3))
     assert list(expansion) == [{'a': 77}]

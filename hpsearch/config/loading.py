@@ -15,7 +15,7 @@ from hpsearch.model.command import plain
 from hpsearch.model.errors import ConfigError
 from hpsearch.model.oom import problem_of
 from hpsearch.model.records import Condition, Configuration, Constraint, Grid, Value
-from hpsearch.space import Not
+from hpsearch.space.grid import Not
 
 _REPLACEABLE = ('grid', 'conditions')
 _HANDLES = ('summary_parser', 'performance_eval', 'constraints')

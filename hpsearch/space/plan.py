@@ -14,7 +14,7 @@ from pathlib import Path
 from hpsearch.model.command import base_command, line_breaks_of, plain, shell_program, shell_word, warnings_about, word
 from hpsearch.model.errors import ConfigError
 from hpsearch.model.records import Configuration, Run, Value
-from hpsearch.space import ABSENT, Expansion, Order, Picks, Space
+from hpsearch.space.grid import ABSENT, Expansion, Order, Picks, Space
 from hpsearch.store.folder import SearchFolder, whole_file
 
 TOO_MANY_TO_ENUMERATE = 50_000_000

@@ -1,0 +1,1 @@
+"""From a configuration to runs: the grid, its conditions, its order, and the plan."""
