@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable, Iterator
 
 from benchmarks.tools import Line, Place
-from hpsearch.backends.queue_system import Answer
-from hpsearch.backends.slurm_answers import read_listing
+from hpsearch.backends.queue.batch_system import Answer
+from hpsearch.backends.queue.slurm.parsing import read_listing
 from hpsearch.store.folder import SearchFolder
 from tests.scripted_queue import Desk
 

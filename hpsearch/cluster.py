@@ -18,13 +18,13 @@ from hpsearch.model.errors import ConfigError
 from hpsearch.model.records import Configuration
 
 if TYPE_CHECKING:
-    from hpsearch.backends.arrays import QueueSettings
     from hpsearch.backends.base import Backend
-    from hpsearch.backends.job_watch import JobWatch
-    from hpsearch.backends.jobs import Commands
-    from hpsearch.backends.lsf_answers import Dialect
-    from hpsearch.backends.pilot_plan import PilotSettings
-    from hpsearch.backends.queue_system import QueueSystem
+    from hpsearch.backends.queue.arrays import QueueSettings
+    from hpsearch.backends.queue.batch_system import QueueSystem
+    from hpsearch.backends.queue.commands import Commands
+    from hpsearch.backends.queue.lsf.parsing import Dialect
+    from hpsearch.backends.queue.pilot_plan import PilotSettings
+    from hpsearch.backends.queue.poller import JobWatch
     from hpsearch.conduct import Bench
     from hpsearch.store.folder import SearchFolder
 
@@ -81,7 +81,7 @@ def system_named(name: str, args: argparse.Namespace) -> QueueSystem:
 
 
 def _slurm(args: argparse.Namespace) -> QueueSystem:
-    from hpsearch.backends.slurm import Slurm, SlurmOptions
+    from hpsearch.backends.queue.slurm.system import Slurm, SlurmOptions
 
     return Slurm(
         SlurmOptions(
@@ -100,8 +100,8 @@ def _slurm(args: argparse.Namespace) -> QueueSystem:
 
 
 def _lsf(args: argparse.Namespace) -> QueueSystem:
-    from hpsearch.backends.lsf import Lsf, LsfOptions
-    from hpsearch.backends.lsf_answers import Dialect
+    from hpsearch.backends.queue.lsf.parsing import Dialect
+    from hpsearch.backends.queue.lsf.system import Lsf, LsfOptions
 
     options = LsfOptions(
         resources=args.resources,
@@ -119,9 +119,9 @@ def _lsf(args: argparse.Namespace) -> QueueSystem:
 @cache
 def _dialect() -> Dialect:
     """Which LSF there is, asked once; what only some know is not used where it cannot be told."""
-    from hpsearch.backends.jobs import execute, in_english
-    from hpsearch.backends.lsf import DIALECT_WORDS
-    from hpsearch.backends.lsf_answers import read_dialect
+    from hpsearch.backends.queue.commands import execute, in_english
+    from hpsearch.backends.queue.lsf.parsing import read_dialect
+    from hpsearch.backends.queue.lsf.system import DIALECT_WORDS
 
     return read_dialect(execute(DIALECT_WORDS, in_english(os.environ), b'', ANSWER_TIMEOUT))
 
@@ -134,7 +134,7 @@ def queue_settings(args: argparse.Namespace, configuration: Configuration, memor
         configuration: What is run.
         memory: MiB a job has, or None.
     """
-    from hpsearch.backends.arrays import QueueSettings
+    from hpsearch.backends.queue.arrays import QueueSettings
 
     signal, warning = _warning(args.signal, resumable=configuration.resumable)
     return QueueSettings(
@@ -154,7 +154,7 @@ def most_memory(args: argparse.Namespace, memory: int | None) -> int | None:
         args: The options.
         memory: MiB a job has, or None.
     """
-    from hpsearch.backends.slurm import in_mib
+    from hpsearch.backends.queue.slurm.system import in_mib
 
     return in_mib(args.max_job_mem) or (memory * MEMORY_FACTOR if memory else None)
 
@@ -211,9 +211,10 @@ def job_end(args: argparse.Namespace, begin: float, environ: Mapping[str, str] =
 
 
 def _slurm_job_end(job: str, begin: float, environ: Mapping[str, str]) -> float | None:
-    from hpsearch.backends import slurm, slurm_answers
-    from hpsearch.backends.jobs import execute
-    from hpsearch.backends.queue_words import outside_of_jobs
+    from hpsearch.backends.queue.commands import execute
+    from hpsearch.backends.queue.queue_words import outside_of_jobs
+    from hpsearch.backends.queue.slurm import parsing as slurm_answers
+    from hpsearch.backends.queue.slurm import system as slurm
 
     known = slurm.job_end(environ)
     if known is not None:
@@ -226,10 +227,10 @@ def _slurm_job_end(job: str, begin: float, environ: Mapping[str, str]) -> float 
 
 def _job_id(name: str, environ: Mapping[str, str]) -> str:
     if name == 'slurm':
-        from hpsearch.backends import slurm
+        from hpsearch.backends.queue.slurm import system as slurm
 
         return slurm.own_job(environ)
-    from hpsearch.backends import lsf
+    from hpsearch.backends.queue.lsf import system as lsf
 
     return lsf.own_job(environ)
 
@@ -239,7 +240,7 @@ def make_queue_backend(args: argparse.Namespace, system: QueueSystem, bench: Ben
     commands, watch = open_watch(system, args.queue_interval, bench.place.wakeup)
     if args.runs_per_job:
         return _pilot_backend(args, system, bench, commands, watch)
-    from hpsearch.backends.queue import QueueBackend
+    from hpsearch.backends.queue.backend import QueueBackend
 
     return QueueBackend(
         folder=bench.task.folder,
@@ -257,9 +258,9 @@ def make_queue_backend(args: argparse.Namespace, system: QueueSystem, bench: Ben
 def _pilot_backend(
     args: argparse.Namespace, system: QueueSystem, bench: Bench, commands: Commands, watch: JobWatch
 ) -> Backend:
-    from hpsearch.backends.pilot_jobs import PilotJobs
-    from hpsearch.backends.pilot_plan import Work
-    from hpsearch.backends.pilots import PilotBackend
+    from hpsearch.backends.queue.pilot_jobs import PilotJobs
+    from hpsearch.backends.queue.pilot_plan import Work
+    from hpsearch.backends.queue.pilots import PilotBackend
 
     folder, state = bench.task.folder, bench.state
     jobs = PilotJobs(
@@ -278,7 +279,7 @@ def _pilot_backend(
 
 def pilot_settings(args: argparse.Namespace, folder: SearchFolder, configuration: Configuration) -> PilotSettings:
     """How jobs that work on a search are made."""
-    from hpsearch.backends.pilot_plan import PilotSettings
+    from hpsearch.backends.queue.pilot_plan import PilotSettings
 
     return PilotSettings(
         num_jobs=args.num_jobs,
@@ -300,8 +301,8 @@ def pilot_argv(folder: SearchFolder, args: argparse.Namespace) -> tuple[str, ...
 
 def open_watch(system: QueueSystem, interval: float, wakeup: Wakeup) -> tuple[Commands, JobWatch]:
     """What executes the commands of a queue system, and what knows its jobs."""
-    from hpsearch.backends.job_watch import JobWatch
-    from hpsearch.backends.jobs import Commands
+    from hpsearch.backends.queue.commands import Commands
+    from hpsearch.backends.queue.poller import JobWatch
 
     commands = Commands(system.environment(os.environ), wakeup.poke)
     return commands, JobWatch(system, commands, interval)

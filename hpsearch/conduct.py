@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpsearch.backends.base import Backend
-from hpsearch.backends.local import LocalBackend
-from hpsearch.backends.slots import FixedSlots, SlotSource
+from hpsearch.backends.local.backend import LocalBackend
+from hpsearch.backends.local.slots import FixedSlots, SlotSource
 from hpsearch.cluster import PILOT_WARNING, WARNING_MAY_BE_EARLY, JobAsker, job_end, limit_signals, own_job
 from hpsearch.dispatcher import Dispatcher, Options, Outcome
 from hpsearch.host.locks import placement_lock
@@ -242,7 +242,7 @@ def local_backend(slots: SlotSource, job_end: float | None = None) -> MakeBacken
     def make(bench: Bench) -> Backend:
         source = slots
         if job_end is not None:
-            from hpsearch.backends.wall_time import WallTimeSlots
+            from hpsearch.backends.local.time_limit_slots import WallTimeSlots
 
             ends_at = time.monotonic() + job_end - time.time()
             # Our own end is told us so long before it.

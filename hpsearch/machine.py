@@ -7,7 +7,7 @@ import logging
 import os
 from collections.abc import Mapping
 
-from hpsearch.backends.slots import FixedSlots, SharedSlots, SlotSource
+from hpsearch.backends.local.slots import FixedSlots, SharedSlots, SlotSource
 from hpsearch.cluster import own_job
 from hpsearch.host.wakeup import Wakeup
 from hpsearch.model.errors import ConfigError
@@ -45,7 +45,7 @@ def given_devices(environ: Mapping[str, str]) -> list[str]:
 
 def _gpu_slots(args: argparse.Namespace, wakeup: Wakeup) -> SlotSource | None:
     """Slots on the GPUs that may be used; None where there are none. Imports what only they need."""
-    from hpsearch.backends.gpu_slots import GpuSlots
+    from hpsearch.backends.local.gpu_slots import GpuSlots
     from hpsearch.host.gpus import GpuMonitor, open_gpus
     from hpsearch.model.placement import choose_visible
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
-from hpsearch.asking import ask
-from hpsearch.backends.array_making import SCRIPT_BYTES, make_script
 from hpsearch.backends.base import Launch
-from hpsearch.backends.pilot_plan import Work, pilot_text, pilots_needed
-from hpsearch.backends.queue_system import Job, Limits, QueueSystem
-from hpsearch.backends.sending import submission_name
+from hpsearch.backends.queue.array_making import SCRIPT_BYTES, make_script
+from hpsearch.backends.queue.batch_system import Job, Limits, QueueSystem
+from hpsearch.backends.queue.listing import ask
+from hpsearch.backends.queue.pilot_plan import Work, pilot_text, pilots_needed
+from hpsearch.backends.queue.sending import submission_name
+from hpsearch.backends.queue.throttle import cut, first_throttles
 from hpsearch.cluster import check_options, pilot_settings, queue_settings, system_named
 from hpsearch.model.errors import ConfigError
 from hpsearch.model.records import Run, Slot
 from hpsearch.preparation import Prepared
 from hpsearch.store.attempt_files import attempt_id
 from hpsearch.store.folder import SearchFolder
-from hpsearch.throttle import cut, first_throttles
 
 WRITER = 'hpsearch'
 SALT = '000000'

@@ -33,8 +33,8 @@ from hpsearch.texts import DONE, status_json, status_text
 from hpsearch.units import duration
 
 if TYPE_CHECKING:
-    from hpsearch.asking import Listing
-    from hpsearch.backends.queue_system import QueueSystem
+    from hpsearch.backends.queue.batch_system import QueueSystem
+    from hpsearch.backends.queue.listing import Listing
 
 MOST_NOTES = 5
 """Notes of one kind that are shown."""
@@ -305,7 +305,7 @@ def _pilots(scene: Scene) -> list[Submission]:
 def _ask(
     scene: Scene, onlooker: Onlooker, queue: str, attempts: Sequence[Attempt], pilots: Sequence[Submission]
 ) -> tuple[Sequence[QueueLine], list[str]]:
-    from hpsearch.asking import line_of, sort_out
+    from hpsearch.backends.queue.listing import line_of, sort_out
 
     listing = _listing(scene, queue)
     if listing.sightings is None:
@@ -323,7 +323,7 @@ def _ask(
 
 
 def _listing(scene: Scene, queue: str) -> Listing:
-    from hpsearch.asking import Listing, list_jobs
+    from hpsearch.backends.queue.listing import Listing, list_jobs
 
     try:
         return list_jobs(scene.system(queue))

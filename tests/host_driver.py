@@ -22,8 +22,10 @@ from dataclasses import replace
 from typing import Any
 
 from hpsearch import cli, dispatcher, others, stopping, upkeep
-from hpsearch.backends import jobs, pilots, queue
-from hpsearch.backends.queue_system import Answer
+from hpsearch.backends.queue import backend as queue
+from hpsearch.backends.queue import commands as jobs
+from hpsearch.backends.queue import pilots
+from hpsearch.backends.queue.batch_system import Answer
 from hpsearch.store import writers
 
 assert pilots  # what it imports is hurried, too

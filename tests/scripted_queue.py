@@ -8,12 +8,10 @@ from itertools import count
 from pathlib import Path
 from typing import Any, cast
 
-from hpsearch.backends.arrays import QueueSettings
 from hpsearch.backends.base import Kind, Launch, Status
-from hpsearch.backends.job_watch import JobWatch
-from hpsearch.backends.jobs import TIMEOUT, Asks
-from hpsearch.backends.queue import QueueBackend
-from hpsearch.backends.queue_system import (
+from hpsearch.backends.queue.arrays import QueueSettings
+from hpsearch.backends.queue.backend import QueueBackend
+from hpsearch.backends.queue.batch_system import (
     Answer,
     Job,
     JobVariables,
@@ -23,6 +21,8 @@ from hpsearch.backends.queue_system import (
     Sighting,
     Submitted,
 )
+from hpsearch.backends.queue.commands import TIMEOUT, Asks
+from hpsearch.backends.queue.poller import JobWatch
 from hpsearch.host.wakeup import Wakeup
 from hpsearch.model.records import NO_DEMAND, Demand, Run, Slot
 from hpsearch.store.attempt_files import attempt_id, claim

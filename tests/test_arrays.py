@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from hpsearch.backends.arrays import Array, Queued, Throttles
 from hpsearch.backends.base import Kind, Launch, Status
-from hpsearch.backends.sending import submission_name
+from hpsearch.backends.queue.arrays import Array, Queued, Throttles
+from hpsearch.backends.queue.sending import submission_name
 from hpsearch.model.records import Run, Slot
 from hpsearch.store.folder import SearchFolder
 from tests.scripted_queue import ScriptedCommands, ScriptedQueue, asks, system

@@ -10,17 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from hpsearch.backends.arrays import QueueSettings
 from hpsearch.backends.base import Backend, Kind, Status
-from hpsearch.backends.job_watch import JobWatch
-from hpsearch.backends.jobs import Commands, execute
-from hpsearch.backends.local import LocalBackend
-from hpsearch.backends.lsf import DIALECT_WORDS, Lsf, LsfOptions
-from hpsearch.backends.lsf_answers import read_dialect
-from hpsearch.backends.queue import QueueBackend
-from hpsearch.backends.queue_system import QueueSystem
-from hpsearch.backends.slots import FixedSlots
-from hpsearch.backends.slurm import Slurm, SlurmOptions
+from hpsearch.backends.local.backend import LocalBackend
+from hpsearch.backends.local.slots import FixedSlots
+from hpsearch.backends.queue.arrays import QueueSettings
+from hpsearch.backends.queue.backend import QueueBackend
+from hpsearch.backends.queue.batch_system import QueueSystem
+from hpsearch.backends.queue.commands import Commands, execute
+from hpsearch.backends.queue.lsf.parsing import read_dialect
+from hpsearch.backends.queue.lsf.system import DIALECT_WORDS, Lsf, LsfOptions
+from hpsearch.backends.queue.poller import JobWatch
+from hpsearch.backends.queue.slurm.system import Slurm, SlurmOptions
 from hpsearch.host.wakeup import Wakeup
 from hpsearch.store.folder import SearchFolder
 from tests.harness import ends, launch, new_folder, python, shell, start, until

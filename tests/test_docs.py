@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 import hpsearch.cli
-from hpsearch.backends import lsf_answers, slurm_answers
+from hpsearch.backends.queue.lsf import parsing as lsf_answers
+from hpsearch.backends.queue.slurm import parsing as slurm_answers
 from hpsearch.cli import VERBS
 from hpsearch.config.source import SPELLINGS
 from hpsearch.model.records import Summary

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from hpsearch.backends.queue_system import JobVariables
-from hpsearch.job_script import ScriptElement, array_script, pilot_script
+from hpsearch.backends.queue.batch_system import JobVariables
+from hpsearch.backends.queue.job_script import ScriptElement, array_script, pilot_script
 from hpsearch.store.attempt_files import Fence, close_fence, exit_code, read_fence, read_line
 from hpsearch.store.folder import AttemptPaths, SearchFolder
 from tests.harness import new_folder, python, shell, until

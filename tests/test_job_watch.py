@@ -9,10 +9,10 @@ from itertools import pairwise
 import pytest
 
 from hpsearch.backends.base import Kind
-from hpsearch.backends.job_watch import GRACE, HASTE, LONGEST_PAUSE, PATIENCE, JobWatch
-from hpsearch.backends.queue_limits import RETRY, TRIES, AskedLimits
-from hpsearch.backends.queue_system import Job, Limits, Sighting
-from hpsearch.backends.watched_jobs import JobKey
+from hpsearch.backends.queue.batch_system import Job, Limits, Sighting
+from hpsearch.backends.queue.limits import RETRY, TRIES, AskedLimits
+from hpsearch.backends.queue.poller import GRACE, HASTE, LONGEST_PAUSE, PATIENCE, JobWatch
+from hpsearch.backends.queue.watched_jobs import JobKey
 from tests.scripted_queue import Clock, ScriptedCommands, ScriptedQueue, asks, system
 
 INTERVAL = 30.0

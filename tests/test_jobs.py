@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from hpsearch.backends import jobs
-from hpsearch.backends.jobs import Commands, execute
-from hpsearch.backends.queue_system import Answer
+from hpsearch.backends.queue import commands as jobs
+from hpsearch.backends.queue.batch_system import Answer
+from hpsearch.backends.queue.commands import Commands, execute
 from hpsearch.host.processes import start_ticks
 from tests.harness import until
 

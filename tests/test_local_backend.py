@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from hpsearch.backends import local as local_module
 from hpsearch.backends.base import Kind
-from hpsearch.backends.local import LocalBackend
-from hpsearch.backends.slots import FixedSlots
+from hpsearch.backends.local import backend as local_module
+from hpsearch.backends.local.backend import LocalBackend
+from hpsearch.backends.local.slots import FixedSlots
 from hpsearch.host.processes import marked_processes, start_ticks
 from hpsearch.host.wakeup import Wakeup
 from hpsearch.store.folder import SearchFolder

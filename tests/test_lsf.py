@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpsearch.backends.base import Kind
-from hpsearch.backends.lsf import Lsf, LsfOptions
-from hpsearch.backends.lsf_answers import STATES, TERMINATIONS, Dialect, cause_of, read_dialect
-from hpsearch.backends.queue_system import Answer, Job, QueueSystem, Refusal, Sighting
-from hpsearch.backends.queue_words import index_list
+from hpsearch.backends.queue.batch_system import Answer, Job, QueueSystem, Refusal, Sighting
+from hpsearch.backends.queue.lsf.parsing import STATES, TERMINATIONS, Dialect, cause_of, read_dialect
+from hpsearch.backends.queue.lsf.system import Lsf, LsfOptions
+from hpsearch.backends.queue.queue_words import index_list
 
 DATA = Path(__file__).parent / 'data' / 'lsf'
 JOB = Job('hps-1234abcd-5ef678', 10, 2, '/home/user/out/submissions/hps-1234abcd-5ef678.log')

@@ -11,13 +11,13 @@ from typing import Any, cast
 import pytest
 
 from hpsearch.backends.base import Kind, Launch
-from hpsearch.backends.job_watch import GRACE, JobWatch
-from hpsearch.backends.pilot_jobs import VAIN_LIMIT, PilotJobs
-from hpsearch.backends.pilot_plan import YOUNG, PilotSettings, Work, count_idle, pilots_needed
-from hpsearch.backends.pilots import PilotBackend
-from hpsearch.backends.queue_system import Job, Limits
-from hpsearch.backends.sending import RETRY
-from hpsearch.backends.submit_limit import FORGET
+from hpsearch.backends.queue.batch_system import Job, Limits
+from hpsearch.backends.queue.pilot_jobs import VAIN_LIMIT, PilotJobs
+from hpsearch.backends.queue.pilot_plan import YOUNG, PilotSettings, Work, count_idle, pilots_needed
+from hpsearch.backends.queue.pilots import PilotBackend
+from hpsearch.backends.queue.poller import GRACE, JobWatch
+from hpsearch.backends.queue.sending import RETRY
+from hpsearch.backends.queue.submit_limit import FORGET
 from hpsearch.host.wakeup import Wakeup
 from hpsearch.model.records import Run, Slot
 from hpsearch.model.states import Submission

@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
-from hpsearch.backends import array_making
 from hpsearch.backends.base import Kind
-from hpsearch.backends.job_watch import GRACE
-from hpsearch.backends.queue_evidence import CAUSE_GRACE, RECORD_GRACE
-from hpsearch.backends.queue_system import Job, Limits, Sighting
-from hpsearch.backends.sending import RETRY
-from hpsearch.backends.submit_limit import FORGET
+from hpsearch.backends.queue import array_making
+from hpsearch.backends.queue.batch_system import Job, Limits, Sighting
+from hpsearch.backends.queue.poller import GRACE
+from hpsearch.backends.queue.queue_evidence import CAUSE_GRACE, RECORD_GRACE
+from hpsearch.backends.queue.sending import RETRY
+from hpsearch.backends.queue.submit_limit import FORGET
 from hpsearch.model.records import Demand
 from hpsearch.store.attempt_files import close_fence, read_fence
 from hpsearch.store.folder import SearchFolder
@@ -735,7 +735,7 @@ def test_that_a_fence_that_is_passed_at_that_moment_wins(desk: Desk, monkeypatch
         desk.pass_fence(1)
         return close_fence(paths, by)
 
-    monkeypatch.setattr('hpsearch.backends.queue.close_fence', too_late)
+    monkeypatch.setattr('hpsearch.backends.queue.backend.close_fence', too_late)
     desk.queue.change('1', 1, kind=Kind.ENDED, cause='node_fail')
     desk.until(lambda: desk.told[ident].detail == 'it has just begun')
     desk.leave_record(1, 0)
@@ -775,7 +775,7 @@ def test_that_a_record_that_cannot_be_read_ends_nothing(desk: Desk, monkeypatch:
         raise OSError('stale file handle')
 
     with monkeypatch.context() as patch:
-        patch.setattr('hpsearch.backends.queue_traces.exit_code', stale)
+        patch.setattr('hpsearch.backends.queue.queue_traces.exit_code', stale)
         desk.step(times=3)
     assert not desk.ended
     desk.step()
@@ -1086,7 +1086,7 @@ def test_that_ten_thousand_attempts_cost_little_while_there_is_no_news(
     desk.begin_all_without_files()
     desk.step(times=31)
     opened: list[str] = []
-    monkeypatch.setattr('hpsearch.backends.queue_traces.exit_code', lambda paths: opened.append(paths.folder))
+    monkeypatch.setattr('hpsearch.backends.queue.queue_traces.exit_code', lambda paths: opened.append(paths.folder))
     desk.step(times=31)
     assert len(opened) <= 25 * 3, 'only what runs is looked for on disk'
     begin = time.process_time()

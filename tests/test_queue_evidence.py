@@ -9,8 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpsearch.backends.base import Kind
-from hpsearch.backends.queue_evidence import CAUSE_GRACE, RECORD_GRACE, Finding, Traces, Whereabouts, in_queue, weigh
-from hpsearch.backends.queue_system import Sighting
+from hpsearch.backends.queue.batch_system import Sighting
+from hpsearch.backends.queue.queue_evidence import (
+    CAUSE_GRACE,
+    RECORD_GRACE,
+    Finding,
+    Traces,
+    Whereabouts,
+    in_queue,
+    weigh,
+)
 
 PENDING = Sighting('7', 1, 'name', Kind.PENDING, reason='Resources')
 RUNNING = Sighting('7', 1, 'name', Kind.RUNNING, where='n2')

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from hpsearch import cluster
-from hpsearch.asking import sort_out
 from hpsearch.backends.base import Kind
-from hpsearch.backends.queue_system import Answer, Sighting
+from hpsearch.backends.queue.batch_system import Answer, Sighting
+from hpsearch.backends.queue.listing import sort_out
 from hpsearch.host.processes import start_ticks
 from hpsearch.model.records import QueueLine, RunLine
 from hpsearch.model.states import Attempt, Submission

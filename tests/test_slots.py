@@ -8,8 +8,8 @@ from typing import Any, cast
 
 import pytest
 
-from hpsearch.backends.gpu_slots import GpuSlots
-from hpsearch.backends.slots import HAS_THE_MACHINE, NEEDS_THE_MACHINE, FixedSlots, SlotSource
+from hpsearch.backends.local.gpu_slots import GpuSlots
+from hpsearch.backends.local.slots import HAS_THE_MACHINE, NEEDS_THE_MACHINE, FixedSlots, SlotSource
 from hpsearch.host.gpus import GpuMonitor
 from hpsearch.model.records import Demand, Gpu, GpuPolicy, GpuProcess, Occupant, Reading, Slot
 

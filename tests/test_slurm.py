@@ -13,10 +13,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpsearch.backends.base import Kind
-from hpsearch.backends.queue_system import Answer, Job, QueueSystem, Refusal, Sighting
-from hpsearch.backends.queue_words import index_list, outside_of_jobs
-from hpsearch.backends.slurm import Slurm, SlurmOptions, in_mib, job_end, log_pattern, own_job, time_left_words
-from hpsearch.backends.slurm_answers import STATES, is_stuck, read_time_left
+from hpsearch.backends.queue.batch_system import Answer, Job, QueueSystem, Refusal, Sighting
+from hpsearch.backends.queue.queue_words import index_list, outside_of_jobs
+from hpsearch.backends.queue.slurm.parsing import STATES, is_stuck, read_time_left
+from hpsearch.backends.queue.slurm.system import (
+    Slurm,
+    SlurmOptions,
+    in_mib,
+    job_end,
+    log_pattern,
+    own_job,
+    time_left_words,
+)
 from tests.slurm_cluster import Cluster
 
 DATA = Path(__file__).parent / 'data' / 'slurm'

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpsearch.backends.submit_limit import FORGET, LONGEST_FORGET, SECOND_TRY, SubmitLimit
+from hpsearch.backends.queue.submit_limit import FORGET, LONGEST_FORGET, SECOND_TRY, SubmitLimit
 
 
 class Queue:

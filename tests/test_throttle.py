@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpsearch.throttle import Division, Share, cut, first_throttles, shares
+from hpsearch.backends.queue.throttle import Division, Share, cut, first_throttles, shares
 
 MANY = 1000
 

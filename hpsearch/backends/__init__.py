@@ -1,1 +1,1 @@
-"""Where attempts execute; the dispatcher knows only :mod:`hpsearch.backends.base`."""
+"""Where attempts execute: on this machine or in the queue of a cluster, behind the protocols of ``base``."""

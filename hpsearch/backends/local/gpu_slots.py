@@ -1,0 +1,211 @@
+"""Slots on the GPUs of this machine: readings and our own attempts in, what placement says out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from hpsearch.backends.local.slots import Held, crowd, machine_is_closed
+from hpsearch.host.gpus import GpuMonitor
+from hpsearch.host.processes import group_of
+from hpsearch.model.placement import impossible, is_larger, place, predict_need, small_use
+from hpsearch.model.records import Demand, Gpu, GpuLine, GpuPolicy, Occupant, Placement, Reading, Slot
+
+
+class GpuSlots:
+    """Slots on the GPUs of this machine, by the rules of :mod:`hpsearch.model.placement`.
+
+    Args:
+        monitor: Readings of the GPUs.
+        gpus: Those that may be used.
+        policy: The thresholds.
+    """
+
+    def __init__(self, monitor: GpuMonitor, gpus: Sequence[Gpu], policy: GpuPolicy) -> None:
+        self._monitor = monitor
+        self._gpus = gpus
+        self._policy = policy
+        self._held: dict[str, Held] = {}
+        self._others: Sequence[Occupant] = ()
+        self._groups: dict[int, str] = {}
+        self._freed: dict[str, float] = {}
+        self._starts: dict[str, float] = {}
+        self._totals: dict[str, int | None] = dict.fromkeys(gpu.name for gpu in gpus)
+        self._peaks: dict[str, int] = {}
+        self._ended_peaks: list[int] = []
+
+    def open_slots(self, now: float, *, others: Sequence[Occupant] = (), demand: Demand | None = None) -> Placement:
+        """What placement says of the latest readings."""
+        self._see(others)
+        return self._placement(now, demand)
+
+    def _placement(self, now: float, demand: Demand | None = None) -> Placement:
+        self._measure()
+        waiting = machine_is_closed(self._everybody(), demand)
+        if waiting:
+            return Placement(closed={gpu.name: waiting for gpu in self._gpus}, waiting=waiting)
+        need = predict_need(self._ended_peaks)
+        return place(
+            self._gpus,
+            self._monitor.readings(),
+            [_per_gpu(occupant, is_told=need is not None) for occupant in self._everybody()],
+            self._policy,
+            now,
+            need=need,
+            freed=self._freed,
+            starts=self._starts,
+            demand=demand,
+        )
+
+    def _everybody(self) -> list[Occupant]:
+        return [*(held.occupant for held in self._held.values()), *self._others]
+
+    def impossible(self, demand: Demand) -> str:
+        """By what the GPUs have in all, as far as they could be read."""
+        self._measure()
+        return impossible(self._totals, demand, self._policy.gpus_per_run)
+
+    def taken(
+        self, ident: str, slot: Slot, group: int, now: float, *, exclusive: bool = False, alone_on_host: bool = False
+    ) -> None:
+        """The GPUs of the slot have one more of our runs."""
+        held = Held(Occupant(slot.gpus, now, exclusive=exclusive, alone_on_host=alone_on_host))
+        held.was_alone = self._is_free_of_others(slot.gpus, now)
+        self._held[ident] = held
+        self._groups[group] = ident
+        for gpu in slot.gpus:
+            self._starts[gpu] = max(now, self._starts.get(gpu, now))
+        self._see(self._others)
+
+    def _is_free_of_others(self, gpus: Sequence[str], now: float) -> bool:
+        """Whether little was in use when a run started; False when it is adopted and that is not known any more."""
+        histories = self._monitor.readings()
+        last = [next((one for one in reversed(histories.get(gpu, ())) if one.at <= now), None) for gpu in gpus]
+        return all(reading is not None and _is_small(reading.memory_used, reading) for reading in last)
+
+    def _see(self, others: Sequence[Occupant]) -> None:
+        """Remember which of our attempts have not been alone."""
+        self._others = tuple(others)
+        everybody = self._everybody()
+        if len(everybody) > 1:
+            crowd(self._held.values())
+        crowded = _more_than_once(gpu for occupant in everybody for gpu in occupant.gpus)
+        for held in self._held.values():
+            held.was_alone = held.was_alone and crowded.isdisjoint(held.occupant.gpus)
+
+    def room(self, ident: str) -> Mapping[str, Any]:
+        """What is remembered of its GPUs."""
+        self._measure()
+        held = self._held.get(ident)
+        if held is None:
+            return {}
+        totals = [self._totals.get(gpu) for gpu in held.occupant.gpus]
+        known = [total for total in totals if total is not None]
+        total = min(known) if known and len(known) == len(totals) else None
+        return {
+            'was_alone': held.was_alone,
+            'gpu_total': total,
+            'largest': total is not None and self._is_largest(total),
+            'alone_on_host': held.alone_on_host,
+        }
+
+    def _is_largest(self, total: int) -> bool:
+        """Whether there are not enough larger GPUs, of those that could ever be read."""
+        larger = [name for name, known in self._totals.items() if known is not None and is_larger(known, total)]
+        return len(larger) < self._policy.gpus_per_run
+
+    def freed(self, ident: str, now: float) -> int | None:
+        """The GPUs are read anew at once, so that the next run need not wait for a poll."""
+        held = self._held.pop(ident, None)
+        self._groups = {group: owner for group, owner in self._groups.items() if owner != ident}
+        peak = self._peaks.pop(ident, None)
+        if held is None:
+            return peak
+        gpus = held.occupant.gpus
+        self._freed.update(dict.fromkeys(gpus, now))
+        self._monitor.refresh(gpus)
+        if peak is not None:
+            self._ended_peaks.append(peak // len(gpus))
+        return peak
+
+    def _measure(self) -> None:
+        """Learn what each of our attempts has in use, from the processes the driver lists."""
+        latest = {name: readings[-1] for name, readings in self._monitor.readings().items() if readings}
+        for ident, memory in memory_by_owner(latest, self._owner_of).items():
+            held = self._held[ident]
+            held.occupant = replace(held.occupant, memory=memory)
+            held.was_alone = held.was_alone and self._others_use_little(ident, latest)
+            self._peaks[ident] = max(memory, self._peaks.get(ident, 0))
+        self._totals.update({name: one.memory_total for name, one in latest.items() if one.memory_total})
+
+    def _others_use_little(self, ident: str, latest: Mapping[str, Reading]) -> bool:
+        """Whether others use little of the GPUs of an attempt, as far as that is known."""
+        readings = [latest[gpu] for gpu in self._held[ident].occupant.gpus if gpu in latest]
+        uses = [(self._use_of_others(ident, reading), reading) for reading in readings]
+        return all(use is None or _is_small(use, reading) for use, reading in uses)
+
+    def _use_of_others(self, ident: str, reading: Reading) -> int | None:
+        """MiB in use beside what an attempt uses; None where it uses none itself, or not every process is known."""
+        processes = reading.processes or ()
+        groups = [group_of(process.pid) for process in processes]
+        known = [process.memory for process in processes if process.memory is not None]
+        if reading.memory_used is None or None in groups or len(known) < len(processes):
+            return None
+        own = sum(memory for memory, group in zip(known, groups, strict=True) if self._groups.get(group or 0) == ident)
+        return reading.memory_used - own if own else None
+
+    def _owner_of(self, pid: int) -> str | None:
+        group = group_of(pid)
+        return None if group is None else self._groups.get(group)
+
+    def gpu_lines(self, now: float) -> Sequence[GpuLine]:
+        """The latest reading of each GPU beside why it is closed."""
+        closed = self._placement(now).closed
+        readings = self._monitor.readings()
+        return tuple(self._line(gpu, readings.get(gpu.name, ()), closed.get(gpu.name, '')) for gpu in self._gpus)
+
+    def _line(self, gpu: Gpu, readings: Sequence[Reading], closed: str) -> GpuLine:
+        last = readings[-1] if readings else Reading(at=0.0)
+        own = [held.occupant for held in self._held.values() if gpu.name in held.occupant.gpus]
+        known = [occupant.memory // len(occupant.gpus) for occupant in own if occupant.memory is not None]
+        others = None
+        if last.memory_used is not None and len(known) == len(own):
+            others = max(0, last.memory_used - sum(known))
+        return GpuLine(gpu.name, gpu.model, last.load, last.memory_used, last.memory_total, len(own), others, closed)
+
+    def close(self) -> None:
+        """Stop reading the GPUs."""
+        self._monitor.close()
+
+
+def _is_small(used: int | None, reading: Reading) -> bool:
+    """Whether this much of a GPU is what others may use of it; False when it is not known."""
+    return used is not None and reading.memory_total is not None and used <= small_use(reading.memory_total)
+
+
+def _more_than_once(names: Iterable[str]) -> set[str]:
+    return {name for name, count in Counter(names).items() if count > 1}
+
+
+def _per_gpu(occupant: Occupant, *, is_told: bool) -> Occupant:
+    """An occupant with its memory per GPU; one that has not touched its GPU yet uses none, where that can be told."""
+    memory = occupant.memory if occupant.memory is not None or not is_told else 0
+    return replace(occupant, memory=None if memory is None or not occupant.gpus else memory // len(occupant.gpus))
+
+
+def memory_by_owner(latest: Mapping[str, Reading], owner_of: Callable[[int], str | None]) -> dict[str, int]:
+    """MiB in use per attempt, summed over its processes on all GPUs.
+
+    Args:
+        latest: GPU name to its latest reading.
+        owner_of: Tells the attempt a process belongs to, or None.
+    """
+    found: dict[str, int] = {}
+    for reading in latest.values():
+        for process in reading.processes or ():
+            owner = owner_of(process.pid)
+            if owner is not None and process.memory is not None:
+                found[owner] = found.get(owner, 0) + process.memory
+    return found

@@ -1,0 +1,186 @@
+"""Where slots on this machine come from; here: a fixed number (:mod:`hpsearch.backends.local.gpu_slots`: on GPUs)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from hpsearch.model.records import Demand, GpuLine, Occupant, Placement, Slot
+
+NEEDS_THE_MACHINE = 'a run that ran out of memory waits until no other run of this search is on this machine'
+HAS_THE_MACHINE = 'a run that ran out of memory before has this machine for itself'
+
+
+class SlotSource(Protocol):
+    """Gives slots for attempts that are known by their ids."""
+
+    def open_slots(self, now: float, *, others: Sequence[Occupant] = (), demand: Demand | None = None) -> Placement:
+        """Free slots and why the others are closed.
+
+        Args:
+            now: Monotonic seconds.
+            others: The attempts of other writers of this search on this machine.
+            demand: What the run they are for needs since it ran out of memory, or None.
+        """
+
+    def impossible(self, demand: Demand) -> str:
+        """Why no slot here can ever satisfy a demand; empty: one may."""
+
+    def taken(
+        self, ident: str, slot: Slot, group: int, now: float, *, exclusive: bool = False, alone_on_host: bool = False
+    ) -> None:
+        """An attempt was started in a slot, as process group ``group``.
+
+        Args:
+            ident: Its id.
+            slot: Where.
+            group: Its process group.
+            now: Monotonic seconds of its start, which lies back for one that is adopted.
+            exclusive: Whether it gets its GPUs for itself.
+            alone_on_host: Whether it gets this machine for itself.
+        """
+
+    def room(self, ident: str) -> Mapping[str, Any]:
+        """What room an attempt had, to be asked when it has ended and before :meth:`freed`.
+
+        Returns:
+            ``was_alone``: whether no other run of this search was on its GPUs while it ran, and others used little;
+            ``gpu_total``: MiB of the smallest of its GPUs, or None; ``largest``: whether there are no larger ones for
+            it here; ``alone_on_host``: whether no other run of this search was on this machine while it ran. What is
+            not known is False. Empty for an attempt that is not held.
+        """
+
+    def freed(self, ident: str, now: float) -> int | None:
+        """That attempt ended; its peak GPU memory in MiB, if known."""
+
+    def gpu_lines(self, now: float) -> Sequence[GpuLine]:
+        """What to show of each GPU."""
+
+    def close(self) -> None:
+        """Let go of the devices."""
+
+
+@dataclass
+class Held:
+    """An attempt that holds a slot, and whether it was alone so far."""
+
+    occupant: Occupant
+    was_alone: bool = True
+    alone_on_host: bool = True
+
+
+def machine_is_closed(held: Sequence[Occupant], demand: Demand | None) -> str:
+    """Why the machine as a whole gives no slot, or empty."""
+    if any(occupant.alone_on_host for occupant in held):
+        return HAS_THE_MACHINE
+    return NEEDS_THE_MACHINE if held and demand is not None and demand.alone_on_host else ''
+
+
+class FixedSlots:
+    """A number of slots without GPUs.
+
+    The attempts of other writers do not count towards the number, which is each writer's own; only for a run that ran
+    out of memory, which has the machine for itself, do they matter. Since it is not known what device a run uses, one
+    that ran out of GPU memory is treated likewise.
+
+    Args:
+        count: How many attempts may run at a time.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._held: dict[str, Held] = {}
+
+    def open_slots(self, now: float, *, others: Sequence[Occupant] = (), demand: Demand | None = None) -> Placement:
+        """As many as are not taken."""
+        if others:
+            crowd(self._held.values())
+        everybody = [*(held.occupant for held in self._held.values()), *others]
+        waiting = machine_is_closed(everybody, _of_the_machine(demand))
+        if waiting:
+            return Placement(waiting=waiting)
+        return Placement(slots=(Slot(),) * (self._count - len(self._held)))
+
+    def impossible(self, demand: Demand) -> str:
+        """Nothing is."""
+        return ''
+
+    def taken(
+        self, ident: str, slot: Slot, group: int, now: float, *, exclusive: bool = False, alone_on_host: bool = False
+    ) -> None:
+        """Count one in."""
+        self._held[ident] = Held(Occupant((), now, alone_on_host=exclusive or alone_on_host))
+        if len(self._held) > 1:
+            crowd(self._held.values())
+
+    def room(self, ident: str) -> Mapping[str, Any]:
+        """Alone or not; there is no larger GPU to be had, since none is assigned."""
+        held = self._held.get(ident)
+        if held is None:
+            return {}
+        alone = held.alone_on_host
+        return {'was_alone': alone, 'gpu_total': None, 'largest': True, 'alone_on_host': alone}
+
+    def freed(self, ident: str, now: float) -> int | None:
+        """Count one out."""
+        self._held.pop(ident, None)
+        return None
+
+    def gpu_lines(self, now: float) -> Sequence[GpuLine]:
+        """None: no GPU is assigned."""
+        return ()
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class SharedSlots(FixedSlots):
+    """A number of slots on the devices that a queue gave to the job we are in.
+
+    Several runs share a device when there are more slots than devices: that was asked for, so no thresholds apply.
+
+    Args:
+        count: How many attempts may run at a time.
+        devices: What ``CUDA_VISIBLE_DEVICES`` says, entry by entry; empty: it is not set.
+        per_run: Devices for each attempt.
+    """
+
+    def __init__(self, count: int, devices: Sequence[str], per_run: int = 1) -> None:
+        super().__init__(count)
+        self._devices = tuple(devices)
+        self._per_run = per_run
+
+    def open_slots(self, now: float, *, others: Sequence[Occupant] = (), demand: Demand | None = None) -> Placement:
+        """As many as are not taken, on the devices with the fewest attempts."""
+        placement = super().open_slots(now, others=others, demand=demand)
+        if len(self._devices) <= self._per_run:
+            return placement  # all there is: what the queue set is inherited untouched
+        used = Counter(device for held in self._held.values() for device in held.occupant.gpus)
+        return replace(placement, slots=tuple(self._next(used) for _ in placement.slots))
+
+    def _next(self, used: Counter[str]) -> Slot:
+        chosen = sorted(
+            sorted(self._devices, key=lambda device: used[device])[: self._per_run], key=self._devices.index
+        )
+        used.update(chosen)
+        return Slot(tuple(chosen), ','.join(chosen))
+
+    def taken(
+        self, ident: str, slot: Slot, group: int, now: float, *, exclusive: bool = False, alone_on_host: bool = False
+    ) -> None:
+        """Count one in, on its devices."""
+        super().taken(ident, slot, group, now, exclusive=exclusive, alone_on_host=alone_on_host)
+        held = self._held[ident]
+        held.occupant = replace(held.occupant, gpus=slot.gpus)
+
+
+def _of_the_machine(demand: Demand | None) -> Demand | None:
+    return demand and replace(demand, alone_on_host=demand.alone or demand.alone_on_host)
+
+
+def crowd(held: Iterable[Held]) -> None:
+    """None of these is alone on this machine any more."""
+    for each in held:
+        each.alone_on_host = False

@@ -1,0 +1,1 @@
+"""Attempts as jobs of a batch system: what all such systems have in common."""

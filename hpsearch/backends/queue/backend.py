@@ -1,0 +1,350 @@
+"""Attempts as jobs of a queue system, one job per run.
+
+Attempts wait here until the queue accepts them; they are submitted as arrays whose throttles together never exceed the
+number of jobs that was asked for. What became of an attempt is told by its exit record first, by the queue system next.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from hpsearch.backends.base import Kind, Launch, Started, Status
+from hpsearch.backends.queue.array_making import ArrayMaker
+from hpsearch.backends.queue.arrays import Array, Queued, QueueSettings, Throttles, in_arrays
+from hpsearch.backends.queue.batch_system import QueueSystem
+from hpsearch.backends.queue.cancelling import Cancels
+from hpsearch.backends.queue.commands import GOODBYE, Asks
+from hpsearch.backends.queue.poller import JobWatch
+from hpsearch.backends.queue.queue_evidence import RECORD_GRACE, Finding, Traces, Whereabouts, weigh
+from hpsearch.backends.queue.queue_lines import queue_lines
+from hpsearch.backends.queue.queue_traces import fence_job, read_hints, read_traces
+from hpsearch.backends.queue.sending import Sender
+from hpsearch.backends.queue.submissions import Submissions
+from hpsearch.host.wakeup import Wakeup
+from hpsearch.model.records import NO_DEMAND, Demand, GpuLine, Occupant, Placement, QueueLine, Slot
+from hpsearch.store.attempt_files import close_fence, duration
+from hpsearch.store.folder import AttemptPaths, SearchFolder
+
+log = logging.getLogger('hpsearch')
+
+WAVE = 10_000
+"""Attempts that are claimed at once, at most."""
+
+LOOK_INTERVAL = 0.5
+"""Seconds between two looks for what attempts left, at least."""
+
+
+class QueueBackend:
+    """Runs attempts as jobs.
+
+    Args:
+        folder: The search.
+        cwd: Working directory of the attempts.
+        system: The queue system.
+        commands: Executes its commands.
+        watch: Knows what became of jobs.
+        wakeup: What :meth:`wait` waits with.
+        note: Writes an event to the journal; False: that failed.
+        settings: How jobs are made.
+        salt: Random letters for the names of submissions.
+        known: Name to id of submissions of earlier writers.
+        record_grace: See :data:`RECORD_GRACE`.
+        wall: Seconds since 1970.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        folder: SearchFolder,
+        cwd: str,
+        system: QueueSystem,
+        commands: Asks,
+        watch: JobWatch,
+        wakeup: Wakeup,
+        note: Callable[[dict[str, Any]], object],
+        settings: QueueSettings,
+        salt: Callable[[], str] = lambda: os.urandom(3).hex(),
+        known: Mapping[str, str] | None = None,
+        record_grace: float = RECORD_GRACE,
+        wall: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._folder = folder
+        self._system = system
+        self._commands = commands
+        self._watch = watch
+        self._wakeup = wakeup
+        self._settings = settings
+        self._known = known or {}
+        self._record_grace = record_grace
+        self._wall = wall
+        self._attempts: dict[str, Queued] = {}
+        self._statuses: dict[str, Status] = {}
+        self._over: list[Queued] = []
+        self._doubtful: dict[str, Queued] = {}
+        self._lines: tuple[str, list[QueueLine]] | None = None
+        self._news = self._listings = 0
+        self._looked = float('-inf')
+        self._cancels = Cancels(system, commands, watch)
+        self._throttles = Throttles(system, commands, settings.num_jobs)
+        self._submissions = Submissions(
+            folder=folder,
+            maker=ArrayMaker(folder, cwd, system, settings, salt, wall),
+            sender=Sender(folder, system, commands, note, wall),
+            system=system,
+            commands=commands,
+            watch=watch,
+            throttles=self._throttles,
+            cancels=self._cancels,
+            tell=self._set,
+            settings=settings,
+            clock=clock,
+        )
+
+    # Slots
+
+    def open_slots(self, now: float, others: Sequence[Occupant] = (), demand: Demand = NO_DEMAND) -> Placement:
+        """As many as the queue may take; none while attempts wait here already."""
+        made = self._submissions
+        if made.is_wrong or made.has_given_back:
+            return Placement(waiting=made.refused, is_final=made.is_wrong)
+        if made.waiting:
+            return Placement(waiting=f'{len(made.waiting)} runs wait to be submitted: {made.why_held()}')
+        made.wants_new = True
+        if not made.spare():
+            return Placement(waiting=f'{len(self._attempts)} jobs are in the queue')
+        return Placement(slots=(Slot(),) * WAVE)
+
+    def impossible(self, demand: Demand) -> str:
+        """Nothing is, as far as can be told beforehand: the queue refuses what it cannot place."""
+        return ''
+
+    def start(self, launches: Sequence[Launch], now: float) -> Sequence[Started]:
+        """Take attempts into the queue; they are submitted together, some time."""
+        for launch in launches:
+            queued = Queued(launch)
+            self._attempts[launch.ident] = queued
+            self._set(queued, queued.status)
+            self._submissions.waiting.append(queued)
+        self._submissions.wants_new = False
+        self._submissions.step(now)
+        return [Started(launch.ident, {}, queued=True) for launch in launches]
+
+    # Attempts of earlier writers
+
+    def adopt(self, launch: Launch, handle: Mapping[str, Any], age: float, now: float) -> None:
+        """Look after an attempt that another writer submitted."""
+        name, index = str(handle['submission']), int(handle['index'])
+        array = self._submissions.arrays.get(name) or self._adopt_array(name, handle, age)
+        queued = Queued(launch, array, index, Status(Kind.PENDING, detail='submitted by an earlier hpsearch'))
+        array.members[index] = queued
+        self._attempts[launch.ident] = queued
+        self._set(queued, queued.status)
+        self._doubtful[launch.ident] = queued
+        self._watch.expect((name, index), array.at, array.job)
+        self._watch.hurry()
+
+    def _adopt_array(self, name: str, handle: Mapping[str, Any], age: float) -> Array:
+        throttle = int(handle.get('throttle', self._settings.num_jobs))
+        job = str(handle.get('job') or self._known.get(name, ''))
+        at = float(handle.get('at', self._wall() - age))
+        array = Array(name, at, throttle, throttle, job=job, is_shared=True)
+        self._submissions.arrays[name] = array
+        return array
+
+    def can_adopt(self, handle: Mapping[str, Any]) -> bool:
+        """Whether this is the queue an attempt is in."""
+        return handle.get('queue') == self._system.name and 'submission' in handle
+
+    def forget(self, ident: str, now: float) -> None:
+        """Let go of an attempt that another writer looks after."""
+        queued = self._attempts.get(ident)
+        if queued is None:
+            return
+        if queued.array is not None:
+            queued.array.is_shared = True
+        self._drop(queued)
+
+    def is_running(self, run: str, number: int, handle: Mapping[str, Any]) -> bool:
+        """Not to be told from here: attempts in the queue are adopted, not asked for."""
+        return False
+
+    # What became of them
+
+    def states(self, now: float) -> Mapping[str, Status]:
+        """What is known of every attempt; only those of which there is news are looked at."""
+        self._commands.take_in()
+        self._watch.poll(now)
+        self._submissions.step(now)
+        self._look_around(now)
+        told = dict(self._statuses)
+        over, self._over = self._over, []
+        for queued in over:
+            self._drop(queued)
+        return told
+
+    def _look_around(self, now: float) -> None:
+        is_time = now - self._looked >= LOOK_INTERVAL
+        if is_time:
+            self._looked = now
+            self._take_hints(now)
+        if self._watch.news != self._news:
+            self._news = self._watch.news
+            for queued in list(self._attempts.values()):
+                self._look(queued, now)
+            self._after_listing(now)
+        elif is_time:
+            for queued in list(self._doubtful.values()):
+                self._look(queued, now)
+
+    def _after_listing(self, now: float) -> None:
+        if self._watch.listings == self._listings:
+            return
+        self._listings = self._watch.listings
+        arrays = list(self._submissions.arrays.values())
+        self._throttles.balance(arrays, now, self._watch.asked, wants_new=self._submissions.leaves_room(now))
+        self._cancels.go_on(arrays)
+
+    def _take_hints(self, now: float) -> None:
+        """Mark attempts that told by a hint that they ended; a hint may be missing, and is never believed."""
+        for array in self._submissions.arrays.values():
+            for index in read_hints(array, self._folder.submission(array.name).ended):
+                queued = array.members.get(index)
+                if queued is not None:
+                    queued.look_until = now + self._record_grace
+                    self._doubtful[queued.launch.ident] = queued
+
+    def _look(self, queued: Queued, now: float) -> None:
+        """Look what became of an attempt; what cannot be read is looked at again."""
+        if queued.array is None or queued.status.kind in (Kind.ENDED, Kind.ABSENT):
+            return
+        try:
+            status = self._found(queued, queued.array, now)
+        except OSError as error:
+            log.debug('%s: %s', queued.launch.run.name, error)
+            queued.look_until = now + self._record_grace
+            status = queued.status
+        if status != queued.status:
+            self._set(queued, status)
+        if queued.doubt_since is not None or now < queued.look_until:
+            self._doubtful[queued.launch.ident] = queued
+        else:
+            self._doubtful.pop(queued.launch.ident, None)
+
+    def _found(self, queued: Queued, array: Array, now: float) -> Status:
+        key = (array.name, queued.index)
+        kind, seen = self._watch.sight(key)
+        paths = self._folder.attempt(queued.launch.run.name, queued.launch.number)
+        if not array.job and (array.is_shared or queued.launch.ident in self._doubtful):
+            job = fence_job(paths) or (seen.job if seen and array.is_shared else '')
+            if job:  # it was accepted, as it turns out
+                self._submissions.accepted(array, job)
+        if array.unsent is not None:
+            return queued.status  # whether it was accepted is settled first
+        place = Whereabouts(
+            kind,
+            seen,
+            is_missing=self._watch.is_missing(key),
+            was_taken_out=kind is Kind.ABSENT and self._watch.was_taken_out(key),
+            is_cancelled=queued.is_cancelled,
+            awaits_details=kind is Kind.ENDED and not queued.is_cancelled and self._watch.awaits_details(key),
+        )
+        log_path = self._folder.submission(array.name).log
+        may_have_begun = self._may_have_begun(queued, place)
+        traces = read_traces(paths, queued.launch.ident, place, log_path) if may_have_begun else Traces()
+        waited = 0.0 if queued.doubt_since is None else now - queued.doubt_since
+        finding = weigh(traces, place, waited, self._record_grace)
+        if finding.if_closed and not close_fence(paths, queued.launch.ident):
+            finding = Finding(Kind.RUNNING, detail='it has just begun', in_doubt=True)
+        return self._status(queued, finding, traces, paths, now)
+
+    def _may_have_begun(self, queued: Queued, job: Whereabouts) -> bool:
+        """Whether there is a reason to look into its folder: not while it just waits, as thousands do."""
+        has_begun = job.kind not in (Kind.PENDING, Kind.UNKNOWN) or queued.status.kind is Kind.RUNNING
+        return has_begun or job.is_missing or queued.launch.ident in self._doubtful
+
+    def _status(self, queued: Queued, finding: Finding, traces: Traces, paths: AttemptPaths, now: float) -> Status:
+        queued.note_doubt(now if finding.in_doubt else None)
+        if finding.in_doubt:
+            self._watch.hurry()
+        match finding.kind:
+            case Kind.UNKNOWN:
+                return queued.status
+            case Kind.ENDED | Kind.ABSENT:
+                has_run = traces.code is not None or traces.has_started or traces.is_requeued
+                seconds = duration(paths) if has_run else 0.0
+                room = self._room(queued)
+                return Status(finding.kind, finding.code, finding.cause, finding.detail, room=room, seconds=seconds)
+            case _:
+                return Status(finding.kind, detail=finding.detail)
+
+    def _room(self, queued: Queued) -> dict[str, Any]:
+        """How much room it had: a job has its GPUs for itself."""
+        memory = queued.launch.demand.memory or self._system.memory
+        most = self._settings.most_memory
+        return {'was_alone': True, 'largest': True, 'in_queue': True, 'memory_limit': memory, 'memory_most': most}
+
+    def _set(self, queued: Queued, status: Status) -> None:
+        queued.status = status
+        self._statuses[queued.launch.ident] = status
+        self._lines = None
+        if status.kind in (Kind.ENDED, Kind.ABSENT):
+            self._over.append(queued)
+
+    def _drop(self, queued: Queued) -> None:
+        ident = queued.launch.ident
+        for held in (self._attempts, self._statuses, self._doubtful):
+            held.pop(ident, None)
+        self._lines = None
+        if queued.array is None:
+            if queued.status.kind is Kind.WAITING:
+                self._submissions.take_out((queued,))
+            return
+        queued.array.members.pop(queued.index, None)
+        self._watch.drop((queued.array.name, queued.index))
+        if not queued.array.members:
+            self._submissions.arrays.pop(queued.array.name, None)
+
+    # Ending
+
+    def cancel(self, idents: Sequence[str], *, force: bool) -> None:
+        """Cancel the jobs of these attempts, and of no others."""
+        found = [self._attempts[ident] for ident in idents if ident in self._attempts]
+        waiting = [queued for queued in found if queued.array is None]
+        self._submissions.take_out(waiting)
+        for queued in found:
+            queued.is_cancelled = True
+        for queued in waiting:
+            self._set(queued, Status(Kind.ENDED, cause='abandoned', detail='it had not been submitted'))
+        for array, indices in in_arrays(found).items():
+            self._cancels.cancel(array, indices, force=force)
+
+    def is_settled(self) -> bool:
+        """Whether the queue has answered everything that was asked, so that this process may leave."""
+        return self._submissions.is_settled and not self._commands.open
+
+    def wait(self, timeout: float) -> None:
+        """Until a command answers, a signal comes, it is time to look for ends, or the time is over."""
+        self._wakeup.wait(min(timeout, LOOK_INTERVAL))
+
+    def close(self) -> None:
+        """Let go; jobs go on. What was asked of the queue just now is still carried out."""
+        self._commands.finish(GOODBYE)
+
+    # What is shown
+
+    def gpu_lines(self, now: float) -> Sequence[GpuLine]:
+        """None: GPUs are the queue's business."""
+        return ()
+
+    def queue_lines(self) -> Sequence[QueueLine]:
+        """How many attempts wait, and why, and how many run."""
+        refused = self._submissions.refused
+        if self._lines is None or self._lines[0] != refused:
+            self._lines = refused, queue_lines(self._attempts.values(), self._watch, refused)
+        return self._lines[1]

@@ -1,0 +1,1 @@
+"""LSF: the argument lists of its commands, and parsers of what they print."""

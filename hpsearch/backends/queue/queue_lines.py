@@ -1,0 +1,41 @@
+"""What is shown of attempts in a queue."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from hpsearch.backends.base import Kind
+from hpsearch.backends.queue.arrays import Queued
+from hpsearch.backends.queue.poller import JobWatch
+from hpsearch.model.records import QueueLine
+
+
+def queue_lines(attempts: Iterable[Queued], watch: JobWatch, refused: str) -> list[QueueLine]:
+    """How many attempts are alike, the most frequent first.
+
+    Args:
+        attempts: All that are held.
+        watch: Knows which of them are stuck.
+        refused: Why those wait that are not in the queue yet.
+    """
+    counts: Counter[tuple[str, str, bool]] = Counter()
+    examples: dict[tuple[str, str, bool], str] = {}
+    for queued in attempts:
+        key = (queued.status.kind.value, _reason(queued, refused), _is_stuck(queued, watch))
+        counts[key] += 1
+        examples.setdefault(key, queued.launch.run.name)
+    return [QueueLine(*key[:2], count, examples[key], key[2]) for key, count in counts.most_common()]
+
+
+def _reason(queued: Queued, refused: str) -> str:
+    if queued.status.kind is Kind.WAITING:
+        return refused
+    return '' if queued.status.kind is Kind.RUNNING else queued.status.detail
+
+
+def _is_stuck(queued: Queued, watch: JobWatch) -> bool:
+    if queued.array is None or queued.status.kind is not Kind.PENDING:
+        return False
+    seen = watch.sight((queued.array.name, queued.index))[1]
+    return seen is not None and seen.is_stuck

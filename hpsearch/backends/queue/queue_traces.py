@@ -1,0 +1,65 @@
+"""What attempts in a queue leave on disk: hints, fences, records."""
+
+from __future__ import annotations
+
+import os
+
+from hpsearch.backends.base import Kind
+from hpsearch.backends.queue.arrays import Array
+from hpsearch.backends.queue.queue_evidence import Traces, Whereabouts
+from hpsearch.store.attempt_files import exit_code, read_fence, read_line
+from hpsearch.store.folder import AttemptPaths
+
+
+def read_hints(array: Array, path: str) -> list[int]:
+    """Indices that were appended to the hints of an array since the last time; a line that is not whole waits."""
+    try:
+        if os.stat(path).st_size == array.hints:
+            return []
+        with open(path, 'rb') as hints:
+            hints.seek(array.hints)
+            data = hints.read()
+    except OSError:
+        return []  # no element has ended yet
+    whole = data[: data.rfind(b'\n') + 1]
+    array.hints += len(whole)
+    return [int(word) for word in whole.split() if word.isdigit() and len(word) < 10]
+
+
+def read_traces(paths: AttemptPaths, ident: str, job: Whereabouts, log: str) -> Traces:
+    """What an attempt left, as far as it matters: a look at a file on a network is dear.
+
+    Args:
+        paths: Its files.
+        ident: Its id.
+        job: What the queue says of it.
+        log: The file with the queue's own messages.
+
+    Raises:
+        OSError: Something is there but cannot be read.
+    """
+    code = exit_code(paths)
+    signalled = read_line(paths.signalled) if code is not None else ''
+    is_odd = job.kind is not Kind.RUNNING if code is None else bool(signalled or code > 128)
+    is_requeued = is_odd and bool(read_line(paths.requeued))
+    if code is not None or not (job.kind in (Kind.ENDED, Kind.ABSENT) or job.is_missing):
+        return Traces(code, signalled, is_requeued)
+    fence = read_fence(paths)
+    return Traces(
+        signalled=read_line(paths.signalled) if fence.ident == ident else '',
+        is_requeued=is_requeued,
+        has_started=fence.ident == ident,
+        is_closed=fence.ident not in ('', ident),
+        job='' if fence.job == '-' else fence.job,
+        log=log,
+    )
+
+
+def fence_job(paths: AttemptPaths) -> str:
+    """The job whose script passed the start fence of an attempt; empty: none did, or it is not told.
+
+    Raises:
+        OSError: The fence cannot be read.
+    """
+    job = read_fence(paths).job
+    return '' if job == '-' else job
