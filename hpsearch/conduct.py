@@ -18,16 +18,16 @@ from hpsearch.backends.base import Backend
 from hpsearch.backends.local.backend import LocalBackend
 from hpsearch.backends.local.slots import FixedSlots, SlotSource
 from hpsearch.cluster import PILOT_WARNING, WARNING_MAY_BE_EARLY, JobAsker, job_end, limit_signals, own_job
-from hpsearch.dispatcher import Dispatcher, Options, Outcome
+from hpsearch.dispatch.dispatcher import Dispatcher, Options, Outcome
+from hpsearch.dispatch.peers import Others
+from hpsearch.dispatch.progress import Progress
 from hpsearch.host.locks import placement_lock
 from hpsearch.host.wakeup import Wakeup
 from hpsearch.machine import choose_slots
 from hpsearch.model.records import Configuration, Run
 from hpsearch.model.retries import RetryPolicy, again
 from hpsearch.model.states import ACTIVE, CANCELLED, RunHistory, SearchState, State
-from hpsearch.others import Others
 from hpsearch.preparation import prepare
-from hpsearch.progress import Progress
 from hpsearch.search import Task, make_search
 from hpsearch.session import Wishes, logging_to, own_journal, stop_signals
 from hpsearch.store import writers
@@ -366,7 +366,7 @@ def take_earlier_results(task: Task, earlier: Sequence[str], state: SearchState,
     """
     if not earlier:
         return
-    from hpsearch.reuse import reuse_results
+    from hpsearch.dispatch.reuse import reuse_results
 
     taken = reuse_results(task.folder, earlier, task.configuration.summary_keywords, state, journal)
     log.info('%d runs are taken from earlier searches', taken)

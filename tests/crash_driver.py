@@ -23,7 +23,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.chaos import Place
-from hpsearch import cli, conduct, dispatcher, others
+from hpsearch import cli, conduct
+from hpsearch.dispatch import dispatcher
+from hpsearch.dispatch import peers as others
 from hpsearch.store import writers
 
 RUNS = 3

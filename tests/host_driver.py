@@ -21,11 +21,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from hpsearch import cli, dispatcher, others, stopping, upkeep
+from hpsearch import cli, stopping
 from hpsearch.backends.queue import backend as queue
 from hpsearch.backends.queue import commands as jobs
 from hpsearch.backends.queue import pilots
 from hpsearch.backends.queue.batch_system import Answer
+from hpsearch.dispatch import dispatcher
+from hpsearch.dispatch import heartbeat as upkeep
+from hpsearch.dispatch import peers as others
 from hpsearch.store import writers
 
 assert pilots  # what it imports is hurried, too

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from hpsearch.backlog import Backlog
+from hpsearch.dispatch.pending_runs import Backlog
 from hpsearch.model.records import Demand, Run
 from hpsearch.model.retries import RetryPolicy
 from hpsearch.model.states import SearchState

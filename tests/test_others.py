@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from hpsearch.dispatch.peers import Abandoned, Others
 from hpsearch.model.evidence import Action
-from hpsearch.others import Abandoned, Others
 from hpsearch.store.attempt_files import claim
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import Journal, open_journals

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpsearch.config.loading import plain_attributes
+from hpsearch.dispatch.reuse import reusable
 from hpsearch.identity import identity, identity_of
 from hpsearch.model.errors import JournalError, SearchFolderError
 from hpsearch.model.records import Configuration, Grid, Run
-from hpsearch.reuse import reusable
 from hpsearch.space.grid import Order
 from hpsearch.space.plan import make_plan
 from hpsearch.store.folder import SearchFolder

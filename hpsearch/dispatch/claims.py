@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from hpsearch.backends.base import Launch
-from hpsearch.backlog import Backlog
-from hpsearch.books import Books
+from hpsearch.dispatch.event_recorder import Books
+from hpsearch.dispatch.peers import Others
+from hpsearch.dispatch.pending_runs import Backlog
 from hpsearch.model.records import NO_DEMAND, Configuration, Demand, Run, Slot
 from hpsearch.model.states import SearchState
-from hpsearch.others import Others
 from hpsearch.store import attempt_files as attempts
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import Journal

@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from hpsearch.dispatch.peers import Others
+from hpsearch.dispatch.progress import Progress
 from hpsearch.model.states import Event, SearchState, State
-from hpsearch.others import Others
-from hpsearch.progress import Progress
 from hpsearch.store.journal import Journal
 
 

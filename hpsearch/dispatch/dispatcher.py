@@ -16,9 +16,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from hpsearch.backends.base import Backend, Kind, Launch, Started, Status
-from hpsearch.backlog import Backlog
-from hpsearch.books import Books
-from hpsearch.claims import Claims
+from hpsearch.dispatch.claims import Claims
+from hpsearch.dispatch.event_recorder import Books
+from hpsearch.dispatch.heartbeat import Upkeep
+from hpsearch.dispatch.peers import Abandoned, Others
+from hpsearch.dispatch.pending_runs import Backlog
+from hpsearch.dispatch.progress import Progress
+from hpsearch.dispatch.shutdown import FailFast, Stop, Stopping
 from hpsearch.host.memory import kernel_oom_kills
 from hpsearch.model.command import shell_line
 from hpsearch.model.errors import JournalError
@@ -35,16 +39,12 @@ from hpsearch.model.records import (
 from hpsearch.model.retries import RetryPolicy
 from hpsearch.model.states import ACTIVE, ENDED, TIMEOUT, Attempt, SearchState, State
 from hpsearch.model.time_limit import was_whole_job
-from hpsearch.others import Abandoned, Others
-from hpsearch.progress import Progress
-from hpsearch.stops import FailFast, Stop, Stopping
 from hpsearch.store import attempt_files as attempts
 from hpsearch.store.completion import NEVER_STARTED, Ending, Endings, Told
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import Journal
 from hpsearch.store.log_tail import Follower
 from hpsearch.store.results import ResultsView, Row
-from hpsearch.upkeep import Upkeep
 
 log = logging.getLogger('hpsearch')
 

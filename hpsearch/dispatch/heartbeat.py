@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from hpsearch.backends.base import Backend
-from hpsearch.books import Books
+from hpsearch.dispatch.event_recorder import Books
 from hpsearch.host.memory import kernel_oom_kills
 from hpsearch.model.records import QueueLine
 from hpsearch.store.journal import Journal
