@@ -121,7 +121,7 @@ def _end(conducted: Conducted, *, quiet: bool, only_submits: bool = False, helps
 
 def _show_end(conducted: Conducted) -> None:
     from hpsearch.showing import best_columns, ending_lines
-    from hpsearch.table import print_table
+    from hpsearch.ui.table import print_table
 
     columns, rows = best_columns(conducted)
     if rows:

@@ -36,7 +36,7 @@ from hpsearch.store.completion import Endings
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import Journal, JournalReader, open_journals
 from hpsearch.store.results import ResultsView
-from hpsearch.view import View, open_view
+from hpsearch.ui.view import View, open_view
 
 if TYPE_CHECKING:
     from hpsearch.store.provenance import Provenance

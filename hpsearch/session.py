@@ -15,7 +15,7 @@ from hpsearch.host.processes import start_ticks, user_name
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import Journal, writer_name
 from hpsearch.store.writers import Host
-from hpsearch.view import View
+from hpsearch.ui.view import View
 
 log = logging.getLogger('hpsearch')
 

@@ -16,7 +16,7 @@ from hpsearch.model.verdict import FAILURE_LINES
 from hpsearch.store import attempt_files as attempts
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.results import cell, performance_number
-from hpsearch.texts import counts_text
+from hpsearch.ui.format import counts_text
 
 if TYPE_CHECKING:
     from hpsearch.conduct import Conducted

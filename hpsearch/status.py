@@ -29,7 +29,7 @@ from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import JournalReader, open_journals
 from hpsearch.store.provenance import code_changes
 from hpsearch.store.reconcile import Onlooker, active_attempts
-from hpsearch.texts import DONE, status_json, status_text
+from hpsearch.ui.format import DONE, status_json, status_text
 from hpsearch.units import duration
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpsearch.script_output import ScriptOutput
+from hpsearch.ui.ansi_filter import ScriptOutput
 
 
 def fed(*chunks: bytes) -> tuple[list[str], list[str]]:

@@ -20,10 +20,10 @@ from hpsearch.backends.queue.listing import sort_out
 from hpsearch.host.processes import start_ticks
 from hpsearch.model.records import QueueLine, RunLine
 from hpsearch.model.states import Attempt, Submission
-from hpsearch.painting import Painter
 from hpsearch.status import status_lines
 from hpsearch.store.reconcile import FRESH
-from hpsearch.texts import progress_line, queue_texts, status_json, status_text, stuck_texts, worth_a_line
+from hpsearch.ui.format import progress_line, queue_texts, status_json, status_text, stuck_texts, worth_a_line
+from hpsearch.ui.live_layout import Painter
 from tests.queued_search import QueuedSearch, elsewhere
 from tests.snapshots import SNAPSHOT, counts
 

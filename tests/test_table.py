@@ -5,7 +5,7 @@ import io
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpsearch.table import best_table, choose_columns, print_table
+from hpsearch.ui.table import best_table, choose_columns, print_table
 from tests.snapshots import COLUMNS, ROWS
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpsearch.model.records import Snapshot
-from hpsearch.texts import bar_cells, gpu_line, printable, progress_line, status_json, status_text, worth_a_line
+from hpsearch.ui.format import bar_cells, gpu_line, printable, progress_line, status_json, status_text, worth_a_line
 from hpsearch.units import duration, memory
 from tests.snapshots import GPUS, SNAPSHOT, counts
 

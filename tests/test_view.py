@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpsearch.live import HELD_LINES, LiveView
-from hpsearch.table import print_table
-from hpsearch.view import PlainView, QuietView, View, open_view
+from hpsearch.ui.live_view import HELD_LINES, LiveView
+from hpsearch.ui.table import print_table
+from hpsearch.ui.view import PlainView, QuietView, View, open_view
 from tests.snapshots import COLUMNS, GPUS, ROWS, SNAPSHOT, counts
 
 

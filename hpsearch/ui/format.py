@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from hpsearch.model.records import GpuLine, Params, QueueLine, RunLine, Snapshot, merged_queue
-from hpsearch.script_output import SEQUENCE
+from hpsearch.ui.ansi_filter import SEQUENCE
 from hpsearch.units import duration, memory
 
 ORDER = (

@@ -9,7 +9,7 @@ import select
 from collections.abc import Callable
 from typing import TextIO
 
-from hpsearch.script_output import SEQUENCE
+from hpsearch.ui.ansi_filter import SEQUENCE
 
 SECONDS_OF_PATIENCE = 0.25
 

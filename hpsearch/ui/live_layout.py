@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from hpsearch.model.records import GpuLine, Snapshot
-from hpsearch.texts import (
+from hpsearch.ui.format import (
     UNDER_WAY,
     bar_cells,
     done,

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from typing import Protocol, TextIO
 
 from hpsearch.model.records import Snapshot
-from hpsearch.terminal import Sink, is_tty
-from hpsearch.texts import progress_line, worth_a_line
+from hpsearch.ui.format import progress_line, worth_a_line
+from hpsearch.ui.terminal import Sink, is_tty
 
 
 class View(Protocol):
@@ -48,7 +48,7 @@ def open_view(stdout: TextIO, stderr: TextIO, *, quiet: bool = False, environ: M
     if quiet:
         return QuietView(stderr)
     if is_tty(stdout) and environ.get('TERM', 'dumb').lower() not in ('dumb', 'unknown', ''):
-        from hpsearch.live import LiveView
+        from hpsearch.ui.live_view import LiveView
 
         return LiveView(stdout)
     return PlainView(stdout, stderr)

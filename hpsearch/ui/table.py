@@ -6,9 +6,9 @@ import textwrap
 from collections.abc import Sequence
 from typing import TextIO
 
-from hpsearch.painting import string_console
-from hpsearch.terminal import Sink, Terminal, is_tty, shown_width
-from hpsearch.texts import printable
+from hpsearch.ui.format import printable
+from hpsearch.ui.live_layout import string_console
+from hpsearch.ui.terminal import Sink, Terminal, is_tty, shown_width
 
 WIDEST_CELL = 32
 

@@ -11,10 +11,10 @@ from contextlib import ExitStack, redirect_stderr, redirect_stdout
 from typing import TextIO
 
 from hpsearch.model.records import Snapshot
-from hpsearch.painting import Painter
-from hpsearch.script_output import TRANSIENT_ROWS, ScriptOutput
-from hpsearch.terminal import Printed, Terminal, is_tty, shown_width
-from hpsearch.texts import printable
+from hpsearch.ui.ansi_filter import TRANSIENT_ROWS, ScriptOutput
+from hpsearch.ui.format import printable
+from hpsearch.ui.live_layout import Painter
+from hpsearch.ui.terminal import Printed, Terminal, is_tty, shown_width
 
 SECONDS_BETWEEN_FRAMES = 0.15
 HELD_LINES = 1000
