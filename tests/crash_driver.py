@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.chaos import Place
-from hpsearch import cli, conduct
+from hpsearch.cli import main as cli
+from hpsearch.cli import search_runner as conduct
 from hpsearch.dispatch import dispatcher
 from hpsearch.dispatch import peers as others
 from hpsearch.store import writers

@@ -21,11 +21,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from hpsearch import cli, stopping
 from hpsearch.backends.queue import backend as queue
 from hpsearch.backends.queue import commands as jobs
 from hpsearch.backends.queue import pilots
 from hpsearch.backends.queue.batch_system import Answer
+from hpsearch.cli import main as cli
+from hpsearch.cli import stop as stopping
 from hpsearch.dispatch import dispatcher
 from hpsearch.dispatch import heartbeat as upkeep
 from hpsearch.dispatch import peers as others

@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pytest
 
-import hpsearch.cli
+import hpsearch.cli.main
 from hpsearch.backends.queue.lsf import parsing as lsf_answers
 from hpsearch.backends.queue.slurm import parsing as slurm_answers
-from hpsearch.cli import VERBS
+from hpsearch.cli.main import VERBS
+from hpsearch.cli.options import add_resume_options, add_search_options
 from hpsearch.config.source import SPELLINGS
 from hpsearch.model.records import Summary
 from hpsearch.model.states import State
 from hpsearch.model.verdict import IN_WORDS, judge
-from hpsearch.options import add_resume_options, add_search_options
 from tests.test_imports import MAY_IMPORT
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -29,7 +29,7 @@ PAGES = [ROOT / 'README.rst', ROOT / 'CONTRIBUTING.rst', *sorted(DOCS.glob('*.rs
 TEXTS = {path.name: path.read_text() for path in PAGES}
 OPTION = re.compile(r'(?<![\w-])--([a-z][a-z_-]*[a-z])')
 
-CLI = Path(hpsearch.cli.__file__).read_text()
+CLI = Path(hpsearch.cli.main.__file__).read_text()
 
 # Attributes that are accepted and have no effect so far.
 NOT_YET_USED: set[str] = set()
@@ -127,7 +127,7 @@ def test_that_the_reasons_said_to_stay_are_those_that_stay() -> None:
 
 @pytest.mark.parametrize('variable', ['HPSEARCH_DIR', 'HPSEARCH_RUN', 'HPSEARCH_ATTEMPT', 'HPSEARCH_METRICS'])
 def test_that_the_variables_of_an_attempt_are_documented(variable: str) -> None:
-    assert f"'{variable}'" in (ROOT / 'hpsearch' / 'attempt.py').read_text()
+    assert f"'{variable}'" in (ROOT / 'hpsearch' / 'store' / 'attempt_files.py').read_text()
     assert f'* - ``{variable}``' in TEXTS['running.rst']
 
 
@@ -164,7 +164,7 @@ def test_that_the_pages_mention_no_option_that_does_not_exist() -> None:
 def verbs_options() -> set[str]:
     """Return every option that is declared anywhere in the programs, and those of tools the pages use."""
     folders = ('hpsearch', 'postprocessing', 'examples/*', 'benchmarks')
-    sources = [path for folder in folders for path in ROOT.glob(f'{folder}/*.py')]
+    sources = [path for folder in folders for path in ROOT.glob(f'{folder}/**/*.py')]
     declared = set(re.findall(r"'--([a-z_]+)'", '\n'.join(path.read_text() for path in sources)))
     return declared | {'help', 'version', 'strict'}
 

@@ -46,7 +46,7 @@ class Program:
     def __init__(self, env: dict[str, str], timeout: float = PATIENCE) -> None:
         self.process = subprocess.Popen(
             [sys.executable, '-c', PROGRAM, str(timeout)],
-            env={**env, 'PYTHONPATH': str(Path(gpus_module.__file__).parents[1])},
+            env={**env, 'PYTHONPATH': str(Path(gpus_module.__file__).parents[2])},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -316,7 +316,7 @@ def test_that_a_missing_gputil_is_told_with_the_way_to_install_it(nvml: FakeNvml
     (tmp_path / 'sitecustomize.py').write_text('import sys; sys.modules["GPUtil"] = None\n')
     program = subprocess.run(
         [sys.executable, '-c', PROGRAM, '20'],
-        env={**nvml.smi_env(), 'PYTHONPATH': f'{tmp_path}{os.pathsep}{Path(gpus_module.__file__).parents[1]}'},
+        env={**nvml.smi_env(), 'PYTHONPATH': f'{tmp_path}{os.pathsep}{Path(gpus_module.__file__).parents[2]}'},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

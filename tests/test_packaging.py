@@ -89,7 +89,7 @@ def test_that_a_wheel_has_both_commands_and_the_licence(installed: Path) -> None
     entry_points = configparser.ConfigParser()
     entry_points.read(info / 'entry_points.txt')
     assert dict(entry_points['console_scripts']) == {
-        'hpsearch': 'hpsearch.cli:main',
+        'hpsearch': 'hpsearch.cli.main:main',
         'hpsearch-postprocess': 'hpsearch_postprocessing.main:main',
     }
     assert 'Apache License' in next(info.rglob('LICENSE')).read_text()
@@ -103,7 +103,7 @@ def test_that_no_dependency_is_pinned_and_none_of_the_extras_is_needed(installed
     assert core == {'nvidia-ml-py', 'pandas', 'psutil', 'pyyaml', 'rich'}
 
 
-@pytest.mark.parametrize('entry', ['hpsearch.cli', 'hpsearch_postprocessing.main'])
+@pytest.mark.parametrize('entry', ['hpsearch.cli.main', 'hpsearch_postprocessing.main'])
 def test_that_an_installed_command_explains_itself(installed: Path, entry: str, tmp_path: Path) -> None:
     code = f'import sys; sys.argv = ["x", "--help"]; from {entry} import main; sys.exit(main())'
     done = python('-c', code, cwd=tmp_path, path=installed)
@@ -149,7 +149,7 @@ def test_that_the_command_loads_a_grid_module_beside_a_foreign_hpsearch_folder(i
     # As a console script does it: the folder of the script, not the current one, is first on sys.path.
     script = tmp_path / 'bin' / 'hpsearch'
     script.parent.mkdir()
-    script.write_text('import sys\nfrom hpsearch.cli import main\nsys.exit(main())\n')
+    script.write_text('import sys\nfrom hpsearch.cli.main import main\nsys.exit(main())\n')
     done = python(
         str(script), 'plan', '--commands', '--grid_module=hpsearch/my_config.py', cwd=tmp_path, path=installed
     )

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hpsearch.cli.open_search import merged_options
+from hpsearch.cli.options import add_resume_options, add_search_options, parse_with_profile, profile_options
 from hpsearch.config.profile import JOB_PROLOGUE, read_profile
 from hpsearch.model.errors import ConfigError
-from hpsearch.options import add_resume_options, add_search_options, parse_with_profile, profile_options
-from hpsearch.reopening import merged_options
 
 OPTIONS = profile_options()
 NO_OPTION = 'is no option of this machine or of a cluster'

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from hpsearch.options import add_resume_options
-from hpsearch.reopening import merged_options
+from hpsearch.cli.open_search import merged_options
+from hpsearch.cli.options import add_resume_options
 from hpsearch.store.attempt_files import read_fence
 from hpsearch.store.folder import SearchFolder
 from tests.gates import Gated, finish, gated, kill

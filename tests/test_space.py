@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 import hpsearch.space.grid
 from hpsearch.model.command import words
 from hpsearch.model.errors import ConfigError
-from hpsearch.model.records import Condition, Grid, Params
-from hpsearch.space.grid import Expansion, Not, Order, Space, permutation
+from hpsearch.model.records import Condition, Grid, Not, Params
+from hpsearch.space.grid import Expansion, Order, Space, permutation
 
 VALUES = st.sampled_from([0, 1, 1.0, True, False, None, '1', '"1"', 'a', '', -1, 1e-8])
 NAMES = st.sampled_from(['a', 'b', 'c', 'd', 'e'])
@@ -163,7 +163,7 @@ print(list(Space(grid, conditions).expand(Order(limit=300))))
 def printed(hash_seed: str) -> str:
     """Return what another process makes of the same space."""
     environment = {**os.environ, 'PYTHONHASHSEED': hash_seed}
-    root = Path(hpsearch.space.grid.__file__).parent.parent
+    root = Path(hpsearch.space.grid.__file__).parents[2]
     done = subprocess.run([sys.executable, '-c', PRINTED], capture_output=True, cwd=root, env=environment, check=True)
     return done.stdout.decode()
 

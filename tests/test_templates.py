@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from hpsearch.cli.options import add_search_options, parse_with_profile, profile_options
 from hpsearch.config.profile import read_profile
 from hpsearch.config.source import parse_yaml
-from hpsearch.options import add_search_options, parse_with_profile, profile_options
 
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATES = ROOT / 'configs' / 'templates'

@@ -14,8 +14,7 @@ from hpsearch.config.source import YAML_SUFFIXES, Source, closest, one_line, par
 from hpsearch.model.command import plain
 from hpsearch.model.errors import ConfigError
 from hpsearch.model.oom import problem_of
-from hpsearch.model.records import Condition, Configuration, Constraint, Grid, Value
-from hpsearch.space.grid import Not
+from hpsearch.model.records import Condition, Configuration, Constraint, Grid, Not, Value
 
 _REPLACEABLE = ('grid', 'conditions')
 _HANDLES = ('summary_parser', 'performance_eval', 'constraints')

@@ -22,6 +22,29 @@ Constraint: TypeAlias = Callable[[Params], bool]
 """Says whether a configuration is allowed."""
 
 
+class Not:
+    """In a when-part: the condition matches when the value is none of these.
+
+    Args:
+        values: A list of values, or a single one.
+    """
+
+    __slots__ = ('values',)
+
+    def __init__(self, values: Any) -> None:
+        single = isinstance(values, (str, bytes)) or not isinstance(values, Iterable)
+        self.values: tuple[Value, ...] = (values,) if single else tuple(values)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Not) and self.values == other.values
+
+    def __hash__(self) -> int:
+        return hash((Not, self.values))
+
+    def __repr__(self) -> str:
+        return f'Not({list(self.values)!r})'
+
+
 @dataclass(frozen=True)
 class Configuration:
     """What a grid module (or its YAML form) says, checked and completed with defaults.

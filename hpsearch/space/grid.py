@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 
 from hpsearch.model.command import word
 from hpsearch.model.errors import ConfigError
-from hpsearch.model.records import Condition, Constraint, Grid, Params, Value
+from hpsearch.model.records import Condition, Constraint, Grid, Not, Params, Value
 
 Picks: TypeAlias = tuple[int, ...]
 
@@ -31,29 +31,6 @@ SHUFFLED_WHOLE = 4096
 
 _KEPT_SHIFTS = 1 << 14
 _GROUP_SIZE = 1024
-
-
-class Not:
-    """In a when-part: the condition matches when the value is none of these.
-
-    Args:
-        values: A list of values, or a single one.
-    """
-
-    __slots__ = ('values',)
-
-    def __init__(self, values: Any) -> None:
-        single = isinstance(values, (str, bytes)) or not isinstance(values, Iterable)
-        self.values: tuple[Value, ...] = (values,) if single else tuple(values)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Not) and self.values == other.values
-
-    def __hash__(self) -> int:
-        return hash((Not, self.values))
-
-    def __repr__(self) -> str:
-        return f'Not({list(self.values)!r})'
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from hpsearch.backends.queue.listing import ask
 from hpsearch.backends.queue.pilot_plan import Work, pilot_text, pilots_needed
 from hpsearch.backends.queue.sending import submission_name
 from hpsearch.backends.queue.throttle import cut, first_throttles
-from hpsearch.cluster import check_options, pilot_settings, queue_settings, system_named
+from hpsearch.cli.cluster import check_options, pilot_settings, queue_settings, system_named
+from hpsearch.cli.request import Prepared
 from hpsearch.model.errors import ConfigError
 from hpsearch.model.records import Run, Slot
-from hpsearch.preparation import Prepared
 from hpsearch.store.attempt_files import attempt_id
 from hpsearch.store.folder import SearchFolder
 

@@ -19,8 +19,8 @@ from hpsearch.store.results import cell, performance_number
 from hpsearch.ui.format import counts_text
 
 if TYPE_CHECKING:
-    from hpsearch.conduct import Conducted
-    from hpsearch.preparation import Prepared
+    from hpsearch.cli.request import Prepared
+    from hpsearch.cli.search_runner import Conducted
 
 Failure = tuple[int, str, str]
 """How many, the last lines of the first one's stderr, its run."""
@@ -227,7 +227,7 @@ def templates_folder() -> Path:
     Raises:
         HpsearchError: They are in neither place.
     """
-    package = Path(__file__).resolve().parent
+    package = Path(__file__).resolve().parents[1]
     for place in (package / 'templates', package.parent / 'configs' / 'templates'):
         if place.is_dir():
             return place

@@ -17,19 +17,19 @@ from typing import TYPE_CHECKING, Any
 from hpsearch.backends.base import Backend
 from hpsearch.backends.local.backend import LocalBackend
 from hpsearch.backends.local.slots import FixedSlots, SlotSource
-from hpsearch.cluster import PILOT_WARNING, WARNING_MAY_BE_EARLY, JobAsker, job_end, limit_signals, own_job
+from hpsearch.cli.cluster import PILOT_WARNING, WARNING_MAY_BE_EARLY, JobAsker, job_end, limit_signals, own_job
+from hpsearch.cli.creation import Task, make_search
+from hpsearch.cli.machine import choose_slots
+from hpsearch.cli.request import prepare
+from hpsearch.cli.signals import Wishes, logging_to, own_journal, stop_signals
 from hpsearch.dispatch.dispatcher import Dispatcher, Options, Outcome
 from hpsearch.dispatch.peers import Others
 from hpsearch.dispatch.progress import Progress
 from hpsearch.host.locks import placement_lock
 from hpsearch.host.wakeup import Wakeup
-from hpsearch.machine import choose_slots
 from hpsearch.model.records import Configuration, Run
 from hpsearch.model.retries import RetryPolicy, again
 from hpsearch.model.states import ACTIVE, CANCELLED, RunHistory, SearchState, State
-from hpsearch.preparation import prepare
-from hpsearch.search import Task, make_search
-from hpsearch.session import Wishes, logging_to, own_journal, stop_signals
 from hpsearch.store import writers
 from hpsearch.store.attempt_files import has_unshown_logs
 from hpsearch.store.completion import Endings
@@ -139,7 +139,7 @@ def resume(args: argparse.Namespace) -> Conducted:
     Raises:
         HpsearchError: It cannot be resumed.
     """
-    from hpsearch.reopening import check_owner, extend_plan, merged_options, reopen
+    from hpsearch.cli.open_search import check_owner, extend_plan, merged_options, reopen
 
     folder = SearchFolder(args.dir)
     info = folder.read_info()
@@ -174,7 +174,7 @@ def end_runs(folder: SearchFolder, args: argparse.Namespace) -> Conducted:
     Raises:
         HpsearchError: It cannot be done.
     """
-    from hpsearch.reopening import reopen
+    from hpsearch.cli.open_search import reopen
 
     with workplace(args) as place:
         task = reopen(folder, folder.read_info())
@@ -221,7 +221,7 @@ def choose_backend(
         HpsearchError: It cannot be had.
     """
     if args.run_cluster:
-        from hpsearch.cluster import choose_system, make_queue_backend
+        from hpsearch.cli.cluster import choose_system, make_queue_backend
 
         system = choose_system(args)
         return partial(make_queue_backend, args, system), False

@@ -7,12 +7,12 @@ import os
 import time
 from collections.abc import Callable, Iterator
 
-from hpsearch.conduct import end_runs
+from hpsearch.cli.open_search import check_owner, merged_options
+from hpsearch.cli.search_runner import end_runs
+from hpsearch.cli.signals import own_journal
 from hpsearch.host.processes import is_alive
 from hpsearch.model.evidence import Relation
 from hpsearch.model.states import ACTIVE, SearchState
-from hpsearch.reopening import check_owner, merged_options
-from hpsearch.session import own_journal
 from hpsearch.store import writers
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import JournalReader, open_journals

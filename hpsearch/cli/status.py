@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from hpsearch.cli.reports import best_run, failure_groups
 from hpsearch.config.loading import from_plain
 from hpsearch.host.processes import user_name
 from hpsearch.model.errors import ConfigError
@@ -20,7 +21,6 @@ from hpsearch.model.evidence import Relation
 from hpsearch.model.records import Configuration, GpuLine, QueueLine, RunLine, Snapshot, merged_queue
 from hpsearch.model.retries import demand_of
 from hpsearch.model.states import ACTIVE, Attempt, SearchState, State, Submission
-from hpsearch.showing import best_run, failure_groups
 from hpsearch.store import reconcile as evidence
 from hpsearch.store import writers
 from hpsearch.store.attempt_files import duration as seconds_of
@@ -76,7 +76,7 @@ class Scene:
         described = self.info['configuration']
         if 'summary_parser' not in described['attributes'].get('handles', ()) or not self.is_ours:
             return self.plain
-        from hpsearch.reopening import with_handles
+        from hpsearch.cli.open_search import with_handles
 
         return with_handles(self.plain, described)
 
@@ -98,7 +98,7 @@ class Scene:
     @cached_property
     def options(self) -> argparse.Namespace:
         """The options it was made with."""
-        from hpsearch.reopening import merged_options
+        from hpsearch.cli.open_search import merged_options
 
         return merged_options(self.info, argparse.Namespace())
 
@@ -117,7 +117,7 @@ class Scene:
         Raises:
             ConfigError: The options of the search do not suit the one that is here.
         """
-        from hpsearch.cluster import system_named
+        from hpsearch.cli.cluster import system_named
 
         return system_named(queue, self.options)
 
@@ -129,7 +129,7 @@ class Scene:
 
     def room_of(self, attempt: Attempt, earlier: Sequence[Attempt]) -> dict[str, Any]:
         """How much room the job of an attempt had."""
-        from hpsearch.cluster import most_memory
+        from hpsearch.cli.cluster import most_memory
 
         memory = self._memory(attempt.handle['queue'])
         had, most = demand_of(earlier).memory or memory, most_memory(self.options, memory)

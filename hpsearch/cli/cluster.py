@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpsearch.host.wakeup import Wakeup
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from hpsearch.backends.queue.lsf.parsing import Dialect
     from hpsearch.backends.queue.pilot_plan import PilotSettings
     from hpsearch.backends.queue.poller import JobWatch
-    from hpsearch.conduct import Bench
+    from hpsearch.cli.search_runner import Bench
     from hpsearch.store.folder import SearchFolder
 
 ANSWER_TIMEOUT = 10.0
@@ -293,10 +294,10 @@ def pilot_settings(args: argparse.Namespace, folder: SearchFolder, configuration
 
 def pilot_argv(folder: SearchFolder, args: argparse.Namespace) -> tuple[str, ...]:
     """The command of a job that works on a search; it needs neither PATH nor PYTHONPATH of where it was submitted."""
-    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    starter = 'import sys; sys.path.insert(0, sys.argv.pop(1)); from hpsearch.cli import main; sys.exit(main())'
+    root = Path(__file__).resolve().parents[2]
+    starter = 'import sys; sys.path.insert(0, sys.argv.pop(1)); from hpsearch.cli.main import main; sys.exit(main())'
     options = [f'--runs_per_job={args.runs_per_job}', f'--stop_grace={args.stop_grace}', '--quiet']
-    return (sys.executable, '-c', starter, root, 'join', str(folder.path), *options)
+    return (sys.executable, '-c', starter, str(root), 'join', str(folder.path), *options)
 
 
 def open_watch(system: QueueSystem, interval: float, wakeup: Wakeup) -> tuple[Commands, JobWatch]:

@@ -12,12 +12,12 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from hpsearch.cli.options import add_resume_options, add_search_options
 from hpsearch.model.errors import ConfigError, HpsearchError
-from hpsearch.options import add_resume_options, add_search_options
 
 if TYPE_CHECKING:
-    from hpsearch.conduct import Conducted
-    from hpsearch.preparation import Prepared
+    from hpsearch.cli.request import Prepared
+    from hpsearch.cli.search_runner import Conducted
 
 ALL_FINISHED, SOME_DID_NOT, WRONG_REQUEST, INTERRUPTED = 0, 1, 2, 130
 
@@ -81,7 +81,7 @@ def _parse(parser: argparse.ArgumentParser, words: Sequence[str]) -> argparse.Na
     args = parser.parse_args(words)
     if not getattr(args, 'profile', ''):
         return args
-    from hpsearch.options import parse_with_profile
+    from hpsearch.cli.options import parse_with_profile
 
     return parse_with_profile(parser, words)
 
@@ -89,7 +89,7 @@ def _parse(parser: argparse.ArgumentParser, words: Sequence[str]) -> argparse.Na
 def run(words: Sequence[str]) -> int:
     """``hpsearch run``: make a search and work on it."""
     args = _parse(_search_parser('', 'Run a training script with many hyperparameters.'), words)
-    from hpsearch.conduct import conduct, make
+    from hpsearch.cli.search_runner import conduct, make
 
     if args.dont_start:
         print(make(args).path)
@@ -120,7 +120,7 @@ def _end(conducted: Conducted, *, quiet: bool, only_submits: bool = False, helps
 
 
 def _show_end(conducted: Conducted) -> None:
-    from hpsearch.showing import best_columns, ending_lines
+    from hpsearch.cli.reports import best_columns, ending_lines
     from hpsearch.ui.table import print_table
 
     columns, rows = best_columns(conducted)
@@ -140,7 +140,7 @@ def plan(words: Sequence[str]) -> int:
         '--scripts', action='store_true', help='with --run_cluster: print the script of the first jobs to be submitted'
     )
     args = _parse(parser, words)
-    from hpsearch.preparation import prepare
+    from hpsearch.cli.request import prepare
 
     for line in _plan_lines(prepare(args)):
         print(line)
@@ -149,10 +149,10 @@ def plan(words: Sequence[str]) -> int:
 
 def _plan_lines(prepared: Prepared) -> Iterable[str]:
     if prepared.args.scripts:
-        from hpsearch.planned_jobs import script_lines
+        from hpsearch.cli.planned_jobs import script_lines
 
         return script_lines(prepared)
-    from hpsearch.showing import plan_lines
+    from hpsearch.cli.reports import plan_lines
 
     return plan_lines(prepared, only_commands=prepared.args.commands)
 
@@ -163,7 +163,7 @@ def status(words: Sequence[str]) -> int:
     parser.add_argument('dir', help='the search folder')
     parser.add_argument('--json', action='store_true', help='as JSON, for scripts')
     args = parser.parse_args(words)
-    from hpsearch.status import status_lines
+    from hpsearch.cli.status import status_lines
     from hpsearch.store.folder import SearchFolder
 
     for line in status_lines(SearchFolder(args.dir), as_json=args.json):
@@ -188,8 +188,8 @@ def _resume(verb: str, description: str, words: Sequence[str], *, waits_for_othe
     add_resume_options(parser)
     args = _parse(parser, words)
     args.waits_for_others = waits_for_others
-    from hpsearch import conduct
-    from hpsearch.cluster import own_job
+    from hpsearch.cli import search_runner as conduct
+    from hpsearch.cli.cluster import own_job
 
     submits = getattr(args, 'submit_only', False)
     helps = not waits_for_others and own_job() is not None
@@ -203,7 +203,7 @@ def stop(words: Sequence[str]) -> int:
     parser.add_argument('--drain', action='store_true', help='start no more runs, but let those that run end')
     parser.add_argument('--trust', action='store_true', help='stop a search of another user')
     args = parser.parse_args(words)
-    from hpsearch.stopping import stop_search
+    from hpsearch.cli.stop import stop_search
 
     for line in stop_search(args):
         print(line, flush=True)
@@ -217,7 +217,7 @@ def logs(words: Sequence[str]) -> int:
     parser.add_argument('run', help='name of the run, or its number')
     parser.add_argument('--attempt', metavar='N', type=int, default=0, help='which attempt (default: the last)')
     args = parser.parse_args(words)
-    from hpsearch.showing import log_files
+    from hpsearch.cli.reports import log_files
     from hpsearch.store.folder import SearchFolder
 
     for path in log_files(SearchFolder(args.dir), args.run, args.attempt):
@@ -233,7 +233,7 @@ def templates(words: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog='hpsearch templates', description='Configurations to start from.')
     parser.add_argument('name', nargs='?', default='', help='the template to print; without: list them')
     args = parser.parse_args(words)
-    from hpsearch.showing import template_lines
+    from hpsearch.cli.reports import template_lines
 
     for line in template_lines(args.name):
         print(line)

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hpsearch import __version__
+from hpsearch.cli.request import Prepared
 from hpsearch.config.loading import plain_attributes
 from hpsearch.host.processes import user_name
 from hpsearch.model.errors import SearchFolderError
 from hpsearch.model.records import Configuration
-from hpsearch.preparation import Prepared
 from hpsearch.space.plan import PlanSummary
 from hpsearch.store.folder import SearchFolder
 
