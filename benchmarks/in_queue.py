@@ -14,7 +14,7 @@ from benchmarks.tools import Line, Place
 from hpsearch.backends.queue.batch_system import Answer
 from hpsearch.backends.queue.slurm.parsing import read_listing
 from hpsearch.store.folder import SearchFolder
-from tests.scripted_queue import Desk
+from tests.fakes.scripted_queue import Desk
 
 SIZES = (1_000, 10_000)
 ROUNDS = 50

@@ -1,7 +1,7 @@
 """Searches on a real Slurm: how long they take beside the ideal of the slots, and how often Slurm is called.
 
-The cluster is the one of the tests, see ``tests/slurm_cluster.py``: four nodes with 8 CPUs each, all on this host, so
-that its few processors do the work of controller, nodes and runs.
+The cluster is the one of the tests, see ``tests/e2e/slurm/cluster.py``: four nodes with 8 CPUs each, all on this host,
+so that its few processors do the work of controller, nodes and runs.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks.searches import make_search
 from benchmarks.tools import Line, Place, Sample
-from tests.slurm_cluster import Cluster, any_cluster, missing
+from tests.e2e.slurm.cluster import Cluster, any_cluster, missing
 
 SLOTS = 32
 PILOTS = 4

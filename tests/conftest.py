@@ -4,15 +4,31 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
-from tests.slurm_cluster import Cluster, any_cluster, missing
+from tests.e2e.slurm.cluster import Cluster, any_cluster, missing
+
+HERE = Path(__file__).parent
 
 # No deadlines: the machines that run these tests are shared, and a slow moment is no failure.
 settings.register_profile('project', deadline=None, print_blob=True)
 settings.load_profile('project')
+
+
+KINDS = ('unit', 'contract', 'e2e', 'chaos')
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test by its folder, and by whether it needs a Slurm."""
+    for item in items:
+        kind = item.path.relative_to(HERE).parts[0]
+        if kind in KINDS:
+            item.add_marker(kind)
+        if 'slurm_cluster' in getattr(item, 'fixturenames', ()):
+            item.add_marker('slurm')
 
 
 @pytest.fixture(scope='session')

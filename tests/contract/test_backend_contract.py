@@ -1,0 +1,221 @@
+"""What every backend promises to the dispatcher; run on each backend that can be had here."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from hpsearch.backends.base import Backend, Kind, Status
+from hpsearch.backends.local.backend import LocalBackend
+from hpsearch.backends.local.slots import FixedSlots
+from hpsearch.backends.queue.arrays import QueueSettings
+from hpsearch.backends.queue.backend import QueueBackend
+from hpsearch.backends.queue.batch_system import QueueSystem
+from hpsearch.backends.queue.commands import Commands, execute
+from hpsearch.backends.queue.lsf.parsing import read_dialect
+from hpsearch.backends.queue.lsf.system import DIALECT_WORDS, Lsf, LsfOptions
+from hpsearch.backends.queue.poller import JobWatch
+from hpsearch.backends.queue.slurm.system import Slurm, SlurmOptions
+from hpsearch.host.wakeup import Wakeup
+from hpsearch.store.folder import SearchFolder
+from tests.support.harness import ends, launch, new_folder, python, shell, start, until
+
+SLOTS = 4
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> SearchFolder:
+    return new_folder(tmp_path / 'search')
+
+
+@pytest.fixture(params=['local', 'slurm', 'lsf-volclava', 'lsf-ibm'])
+def backend(request: pytest.FixtureRequest, folder: SearchFolder, tmp_path: Path) -> Iterator[Backend]:
+    with contextmanager(BACKENDS[request.param])(request, folder, tmp_path) as one:
+        yield one
+
+
+def local(request: pytest.FixtureRequest, folder: SearchFolder, cwd: Path) -> Iterator[Backend]:
+    with Wakeup() as wakeup:
+        backend = LocalBackend(folder, str(cwd), FixedSlots(SLOTS), wakeup)
+        yield backend
+        backend.cancel(list(backend.states(time.monotonic())), force=True)
+        backend.close()
+
+
+def slurm(request: pytest.FixtureRequest, folder: SearchFolder, cwd: Path) -> Iterator[Backend]:
+    cluster = request.getfixturevalue('slurm')
+    options = SlurmOptions(mem='100', gres='', time='10')
+    yield from in_queue(Slurm(options), {**os.environ, **cluster.env()}, folder, cwd)
+
+
+def lsf(request: pytest.FixtureRequest, folder: SearchFolder, cwd: Path) -> Iterator[Backend]:
+    dialect = request.node.callspec.params['backend'].removeprefix('lsf-')
+    from tests.fakes.lsf import FakeLsf
+
+    fake = FakeLsf(cwd / 'lsf', dialect)
+    try:
+        environment = {**os.environ, **fake.env()}
+        system = Lsf(LsfOptions(resources=''), read_dialect(execute(DIALECT_WORDS, environment, b'', 10.0)))
+        yield from in_queue(system, environment, folder, cwd)
+    finally:
+        fake.end()
+
+
+def in_queue(system: QueueSystem, environment: Mapping[str, str], folder: SearchFolder, cwd: Path) -> Iterator[Backend]:
+    with Wakeup() as wakeup:
+        commands = Commands(system.environment(environment), wakeup.poke)
+        backend = QueueBackend(
+            folder=folder,
+            cwd=str(cwd),
+            system=system,
+            commands=commands,
+            watch=JobWatch(system, commands, 0.5),
+            wakeup=wakeup,
+            note=lambda event: None,
+            settings=QueueSettings(num_jobs=SLOTS),
+            record_grace=2.0,
+        )
+        yield backend
+        left = list(backend.states(time.monotonic()))
+        backend.cancel(left, force=True)
+        backend.close()
+
+
+BACKENDS = {'local': local, 'slurm': slurm, 'lsf-volclava': lsf, 'lsf-ibm': lsf}
+
+
+@pytest.mark.parametrize('code', [0, 1, 77])
+def test_that_an_end_is_told_with_its_status(backend: Backend, folder: SearchFolder, code: int) -> None:
+    (ident,) = start(backend, launch(folder, 'sim_1', *shell(f'exit {code}')))
+    assert ends(backend, [ident])[ident].code == code
+
+
+def test_that_an_attempt_is_running_until_it_ends(backend: Backend, folder: SearchFolder) -> None:
+    gate = folder.path / 'gate'
+    (ident,) = start(backend, launch(folder, 'sim_1', *shell(f'while [ ! -e {gate} ]; do sleep 0.02; done')))
+    until(lambda: backend.states(time.monotonic())[ident].kind is Kind.RUNNING)
+    gate.touch()
+    assert ends(backend, [ident])[ident].code == 0
+
+
+def test_that_many_start_in_one_call_and_each_is_told(backend: Backend, folder: SearchFolder) -> None:
+    launches = [launch(folder, f'sim_{n}', *shell(f'exit {n}')) for n in range(1, 5)]
+    idents = start(backend, *launches)
+    assert idents == [one.ident for one in launches]
+    assert [ends_of.code for _, ends_of in sorted(ends(backend, idents).items())] == [1, 2, 3, 4]
+
+
+def test_that_slots_are_taken_and_come_back(backend: Backend, folder: SearchFolder) -> None:
+    all_open = len(backend.open_slots(time.monotonic()).slots)
+    assert all_open >= SLOTS
+    idents = start(backend, *(launch(folder, f'sim_{n}', *shell('sleep 600')) for n in range(1, SLOTS + 1)))
+    until(lambda: {backend.states(time.monotonic())[ident].kind for ident in idents} == {Kind.RUNNING})
+    assert not backend.open_slots(time.monotonic()).slots
+    backend.cancel(idents, force=True)
+    ends(backend, idents)
+    assert len(backend.open_slots(time.monotonic()).slots) == all_open
+
+
+def test_that_cancel_asks_and_the_script_may_end_in_its_own_way(backend: Backend, folder: SearchFolder) -> None:
+    ready = folder.path / 'ready'
+    code = f"trap 'exit 9' TERM; touch {ready}; while :; do sleep 0.02; done"
+    (ident,) = start(backend, launch(folder, 'sim_1', *shell(code)))
+    until(lambda: (backend.states(time.monotonic()), ready.exists())[1])
+    backend.cancel([ident], force=False)
+    assert ends(backend, [ident])[ident].code == 9
+
+
+def test_that_force_ends_what_ignores_a_polite_request(backend: Backend, folder: SearchFolder) -> None:
+    ready = folder.path / 'ready'
+    (ident,) = start(backend, launch(folder, 'sim_1', *shell(f"trap '' TERM; touch {ready}; sleep 600; sleep 600")))
+    until(lambda: (backend.states(time.monotonic()), ready.exists())[1])
+    backend.cancel([ident], force=False)
+    backend.wait(0.2)
+    assert backend.states(time.monotonic())[ident].kind is not Kind.ENDED
+    backend.cancel([ident], force=True)
+    assert was_killed(ends(backend, [ident])[ident])
+
+
+def was_killed(status: Status) -> bool:
+    """A queue may kill the shell, too, that would have told the status."""
+    return status.code == 137 or (status.code is None and status.cause in ('cancelled', 'terminated'))
+
+
+def test_that_cancelling_what_has_ended_or_never_was_does_nothing(backend: Backend, folder: SearchFolder) -> None:
+    (ident,) = start(backend, launch(folder, 'sim_1', 'true'))
+    ends(backend, [ident])
+    backend.cancel([ident, 'never:was:1'], force=True)
+
+
+def test_that_only_the_named_attempt_is_cancelled(backend: Backend, folder: SearchFolder) -> None:
+    one, other = start(
+        backend, launch(folder, 'sim_1', *shell('sleep 600')), launch(folder, 'sim_2', *shell('sleep 3; exit 5'))
+    )
+    until(lambda: backend.states(time.monotonic())[one].kind is Kind.RUNNING)
+    backend.cancel([one], force=True)
+    ended = ends(backend, [one, other])
+    assert ended[one].code != 0
+    assert ended[other].code == 5
+
+
+def test_that_a_command_which_is_not_there_is_told_as_127(backend: Backend, folder: SearchFolder) -> None:
+    (ident,) = start(backend, launch(folder, 'sim_1', '/nowhere/train'))
+    assert ends(backend, [ident])[ident].code == 127
+
+
+def test_that_output_goes_to_the_logs_and_nothing_waits_on_stdin(backend: Backend, folder: SearchFolder) -> None:
+    code = 'import sys; print("out", repr(sys.stdin.read())); print("err", file=sys.stderr)'
+    (ident,) = start(backend, launch(folder, 'sim_1', *python(code)))
+    ends(backend, [ident])
+    paths = folder.attempt('sim_1', 1)
+    assert Path(paths.stdout).read_text() == "out ''\n"
+    assert Path(paths.stderr).read_text() == 'err\n'
+
+
+def test_that_words_arrive_as_they_are(backend: Backend, folder: SearchFolder) -> None:
+    words = ['--x=a b', "it's", '"q"', '$HOME', '`id`', '*', 'back\\slash', 'new\nline', '', '-n', 'ü€', '~']
+    (ident,) = start(backend, launch(folder, 'sim_1', *python('import sys; print(sys.argv[1:])'), *words))
+    ends(backend, [ident])
+    assert Path(folder.attempt('sim_1', 1).stdout).read_text() == f'{words!r}\n'
+
+
+def test_that_the_attempt_knows_who_it_is(backend: Backend, folder: SearchFolder) -> None:
+    code = 'echo "$HPSEARCH_DIR $HPSEARCH_RUN $HPSEARCH_ATTEMPT $HPSEARCH_METRICS"'
+    (ident,) = start(backend, launch(folder, 'sim_1', *shell(code)))
+    ends(backend, [ident])
+    paths = folder.attempt('sim_1', 1)
+    assert Path(paths.stdout).read_text().split() == [str(folder.path), 'sim_1', '1', paths.metrics]
+
+
+def test_that_waiting_ends_when_an_attempt_ends(backend: Backend, folder: SearchFolder) -> None:
+    (ident,) = start(backend, launch(folder, 'sim_1', *shell('sleep 0.3')))
+    begin = time.monotonic()
+    while backend.states(time.monotonic()).get(ident, None) and time.monotonic() - begin < 60:
+        status = backend.states(time.monotonic())
+        if not status or status[ident].kind is Kind.ENDED:
+            break
+        backend.wait(50)
+    assert time.monotonic() - begin < 40, 'it waited for its time-out instead of the end'
+
+
+def test_that_an_attempt_whose_fence_was_passed_by_somebody_else_does_not_run(
+    backend: Backend, folder: SearchFolder
+) -> None:
+    late = launch(folder, 'sim_1', 'touch', str(folder.path / 'ran'))
+    Path(folder.attempt('sim_1', 1).started).write_text('somebody:else:1 1 (sh) S\n')
+    (ident,) = start(backend, late)
+    assert ends(backend, [ident])[ident].cause == 'fenced'
+    assert not (folder.path / 'ran').exists()
+
+
+def test_that_an_attempt_outlives_its_backend(backend: Backend, folder: SearchFolder) -> None:
+    (ident,) = start(backend, launch(folder, 'sim_1', *shell('sleep 0.3; exit 4')))
+    until(lambda: backend.states(time.monotonic())[ident].kind is not Kind.WAITING)
+    backend.close()
+    record = Path(folder.attempt('sim_1', 1).exit)
+    assert until(lambda: record.exists() and record.read_text()) == '4\n'

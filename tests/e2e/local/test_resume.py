@@ -1,0 +1,484 @@
+"""Going on with a search after whatever ended it, as a user does: real commands, real processes, real folders."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hpsearch.cli.open_search import merged_options
+from hpsearch.cli.options import add_resume_options
+from hpsearch.store.attempt_files import read_fence
+from hpsearch.store.folder import SearchFolder
+from tests.support.gates import Gated, finish, gated, kill
+from tests.support.harness import until
+
+HANDLE = """
+def _SUMMARY_PARSER_HANDLE(out_dir, cmd_ident):
+    return {'acc': ['0.5'], 'finished': ['1']}
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Gated]:
+    with gated(tmp_path / 'project') as made:
+        yield made
+
+
+def resume(project: Gated, *words: str, codes: tuple[int, ...] = (0,)) -> str:
+    """Resume to the end, the gates as they are."""
+    return finish(project.drive({}, 'resume', 'out', *words), codes)
+
+
+# What survives the dispatcher
+
+
+def test_that_what_still_runs_is_adopted_and_not_started_again(project: Gated) -> None:
+    kill(project.begin(2))
+    before = project.living()
+    resumed = project.drive({}, 'resume', 'out')
+    until(lambda: len(project.told('adopted')) == 2)
+    assert project.living() == before
+    assert len(before) == 2
+    project.open()
+    finish(resumed)
+    assert sorted(project.begun()) == project.once()
+    assert project.table_states() == project.all_finished()
+    assert [row['hpsearch_reason'] for row in project.rows()] == [''] * 3
+
+
+def test_that_what_ended_meanwhile_is_taken_in_with_its_end(project: Gated) -> None:
+    project.then('[ $n = 2 ] && exit 3')
+    search = project.search_in_order('--cpu_jobs=1')
+    project.wait_for_begun(1)
+    kill(search)
+    project.open('1')
+    until((project.job('1', 1) / 'exit').exists)
+    project.open()
+    resume(project, codes=(1,))
+    assert project.ends() == {'1': [('finished', 'exit')], '2': [('failed', 'exit')], '3': [('finished', 'exit')]}
+    assert project.begun() == [('1', '1'), ('3', '1')]
+    assert project.histories()['1'].attempts[0].code == 0
+    assert project.told('adopted') == []
+
+
+def test_that_a_failure_that_nobody_saw_keeps_its_status(project: Gated) -> None:
+    project.then('until [ -e go.1 ]; do sleep 0.02; done; [ $n = 1 ] && exit 3')
+    search = project.search_in_order('--cpu_jobs=1')
+    until(lambda: project.told('running'))
+    kill(search)
+    project.open()
+    project.open('1')
+    until((project.job('1', 1) / 'exit').exists)
+    resume(project, codes=(1,))
+    (row,) = [row for row in project.rows() if row['n'] == '1']
+    assert (row['hpsearch_state'], row['hpsearch_reason']) == ('failed', 'status 3')
+
+
+def test_that_a_finished_run_is_never_run_again(project: Gated) -> None:
+    project.open()
+    finish(project.search_in_order('--cpu_jobs=2'))
+    table = (project.out / 'search_results.csv').read_text()
+    begun = project.begun()
+    resume(project, '--retry_failed')
+    assert project.begun() == begun
+    assert (project.out / 'search_results.csv').read_text() == table
+
+
+def test_that_the_table_is_the_one_of_an_undisturbed_search(project: Gated, tmp_path: Path) -> None:
+    kill(project.begin(2))
+    project.open('1')
+    second = project.drive({}, 'resume', 'out')
+    project.wait_for_begun(3)
+    kill(second)
+    project.open()
+    resume(project)
+    with gated(tmp_path / 'other') as other:
+        other.open()
+        finish(other.search_in_order('--cpu_jobs=2'))
+        assert [without_what_differs(row) for row in project.rows()] == [
+            without_what_differs(row) for row in other.rows()
+        ]
+        assert list(project.rows()[0]) == list(other.rows()[0])
+    assert sorted(project.begun()) == project.once()
+
+
+def without_what_differs(row: dict[str, str]) -> dict[str, str]:
+    return {name: cell for name, cell in row.items() if name not in ('hpsearch_seconds', 'hpsearch_run', 'out_dir')}
+
+
+def test_that_the_logs_of_a_run_that_ended_meanwhile_are_in_its_output_folder(project: Gated) -> None:
+    kill(project.begin(2))
+    project.open()
+    until(lambda: not project.living())
+    resume(project)
+    for number in project.numbers:
+        name = project.run_name(number)
+        assert (project.out / name / f'job_{name}.out').read_text() == f'training {number}, attempt 1\n'
+
+
+def test_that_a_command_whose_shell_was_killed_is_not_started_beside_itself(project: Gated) -> None:
+    kill(project.begin(1))
+    (pid,) = project.living()
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: not project.living())
+    resumed = project.drive({}, 'resume', 'out')
+    time.sleep(0.5)
+    project.open()
+    finish(resumed)
+    assert sorted(project.begun()) == project.once()
+    assert project.notes('done.txt') == project.once()
+
+
+def test_that_a_reused_pid_is_not_mistaken_for_an_attempt(project: Gated) -> None:
+    kill(project.begin(1))
+    (event,) = project.told('running')
+    project.kill_runs()
+    project.open()
+    with subprocess.Popen(['sleep', '60'], start_new_session=True) as other:
+        pid = event['handle']['pid']
+        project.edit_journal(f'"pid":{pid}', f'"pid":{other.pid}')
+        started = project.job('1', 1) / 'started'
+        started.write_text(started.read_text().replace(f' {pid}\n', f' {other.pid}\n'))
+        assert read_fence(SearchFolder(project.out).attempt(project.run_name('1'), 1)).pid == other.pid
+        resume(project)
+        assert other.poll() is None, 'a process of somebody else was stopped'
+        other.kill()
+    assert project.told('adopted') == []
+    assert project.ends()['1'] == [('lost', 'lost'), ('finished', 'exit')]
+
+
+# What ends runs together with the dispatcher
+
+
+def test_that_what_ctrl_c_interrupted_is_run_again_without_its_old_output(project: Gated) -> None:
+    search = project.begin(2)
+    search.send_signal(signal.SIGINT)
+    finish(search, (130,))
+    project.open()
+    resume(project)
+    assert sorted(project.begun()) == [('1', '1'), ('1', '2'), ('2', '1'), ('2', '2'), ('3', '1')]
+    assert project.notes('found.txt') == [], 'the second attempt found the output folder of the first'
+    for number in ('1', '2'):
+        name = project.run_name(number)
+        assert (project.job(number, 1) / 'stdout.log').read_text() == f'training {number}, attempt 1\n'
+        assert (project.out / f'{name}.attempt1' / f'job_{name}.out').exists()
+        assert (project.out / name / f'job_{name}.out').read_text() == f'training {number}, attempt 2\n'
+    assert project.table_states() == project.all_finished()
+
+
+def test_that_interruptions_do_not_count(project: Gated) -> None:
+    search = project.begin(1, '--max_attempts=1')
+    for _ in range(2):
+        search.send_signal(signal.SIGINT)
+        finish(search, (130,))
+        begun = len(project.begun())
+        search = project.drive({}, 'resume', 'out')
+        project.wait_for_begun(begun + 1)
+    project.open()
+    finish(search)
+    assert project.ends()['1'] == [('interrupted', 'stop'), ('interrupted', 'stop'), ('finished', 'exit')]
+
+
+def test_that_what_a_reboot_ended_is_interrupted_and_run_again(project: Gated) -> None:
+    kill(project.begin(2, '--max_attempts=1'))
+    header = project.header()
+    if not header['machine'] or not header['boot']:
+        pytest.skip('this system does not tell machines and boots apart')
+    project.kill_runs()
+    project.edit_journal(header['boot'], '01234567-0123-0123-0123-0123456789ab')
+    project.open()
+    resume(project)
+    assert project.ends()['1'] == [('interrupted', 'reboot'), ('finished', 'exit')]
+    assert project.ends()['3'] == [('finished', 'exit')]
+
+
+def test_that_an_attempt_is_not_adopted_after_a_reboot_even_if_a_process_has_its_pid_and_ticks(project: Gated) -> None:
+    kill(project.begin(1))
+    header = project.header()
+    if not header['machine'] or not header['boot']:
+        pytest.skip('this system does not tell machines and boots apart')
+    project.edit_journal(header['boot'], '01234567-0123-0123-0123-0123456789ab')
+    resumed = project.drive({}, 'resume', 'out')
+    until(lambda: project.told('ended'))
+    project.open()
+    finish(resumed)
+    assert project.told('adopted') == []
+
+
+def test_that_a_lost_attempt_counts(project: Gated) -> None:
+    kill(project.begin(2))
+    project.kill_runs()
+    project.open()
+    resume(project, '--max_attempts=1', codes=(1,))
+    assert project.ends() == {'1': [('lost', 'lost')], '2': [('lost', 'lost')], '3': [('finished', 'exit')]}
+    resume(project, '--max_attempts=2')
+    assert project.table_states() == project.all_finished()
+    assert project.ends()['1'] == [('lost', 'lost'), ('finished', 'exit')]
+
+
+# Attempts
+
+
+def test_that_failed_runs_are_run_again_as_often_as_was_asked(project: Gated) -> None:
+    project.then('[ $HPSEARCH_ATTEMPT -lt 3 ] && [ $n = 1 ] && exit 1')
+    project.open()
+    finish(project.search_in_order('--cpu_jobs=2', '--retries=1'), (1,))
+    assert project.ends()['1'] == [('failed', 'exit')] * 2
+    resume(project, '--retries=2')
+    assert project.ends()['1'] == [('failed', 'exit')] * 2 + [('finished', 'exit')]
+    assert project.notes('found.txt') == []
+    logs = [(project.job('1', attempt) / 'stdout.log').read_text() for attempt in (1, 2, 3)]
+    assert logs == [f'training 1, attempt {attempt}\n' for attempt in (1, 2, 3)]
+
+
+def test_that_retry_failed_gives_one_more_attempt(project: Gated) -> None:
+    project.then('[ $n = 1 ] && exit 1')
+    project.open()
+    finish(project.search_in_order('--cpu_jobs=2'), (1,))
+    resume(project, codes=(1,))
+    assert len(project.ends()['1']) == 1, 'without the option nothing failed is run again'
+    resume(project, '--retry_failed', codes=(1,))
+    assert len(project.ends()['1']) == 2
+    project.then('')
+    resume(project, '--retry_failed')
+    assert project.ends()['1'] == [('failed', 'exit')] * 2 + [('finished', 'exit')]
+    assert project.ends()['2'] == [('finished', 'exit')]
+
+
+def test_that_a_resumable_run_finds_its_output_folder(tmp_path: Path) -> None:
+    with gated(tmp_path / 'project', more='_RESUMABLE = True') as project:
+        search = project.begin(1)
+        search.send_signal(signal.SIGINT)
+        finish(search, (130,))
+        project.open()
+        resume(project)
+        assert project.notes('found.txt') == [('1', '2')]
+        assert not list(project.out.glob('*.attempt1'))
+
+
+def test_that_options_of_the_search_hold_until_others_are_given(project: Gated) -> None:
+    kill(project.begin(1, '--retries=1'))
+    project.then('[ $n = 2 ] && [ $HPSEARCH_ATTEMPT = 1 ] && exit 1')
+    project.open()
+    resume(project, '--cpu_jobs=2')
+    assert project.ends()['2'] == [('failed', 'exit'), ('finished', 'exit')]
+
+
+# The configuration
+
+
+def test_that_a_changed_module_is_told_and_the_plan_stays(tmp_path: Path) -> None:
+    with gated(tmp_path / 'project', more=HANDLE) as project:
+        kill(project.begin(1))
+        project.numbers.append('4')
+        project.write_config(HANDLE)
+        project.numbers.pop()
+        project.open()
+        assert 'has changed' in resume(project)
+        assert project.table_states() == project.all_finished()
+        assert {row['acc'] for row in project.rows()} == {'0.5'}
+
+
+def test_that_an_unchanged_module_is_not_told_of(tmp_path: Path) -> None:
+    with gated(tmp_path / 'project', more=HANDLE) as project:
+        kill(project.begin(1))
+        project.open()
+        printed = resume(project)
+        assert 'has changed' not in printed
+        assert 'built-in' not in printed
+
+
+def test_that_a_missing_module_gives_way_to_the_built_in_reader(tmp_path: Path) -> None:
+    with gated(tmp_path / 'project', more=HANDLE) as project:
+        kill(project.begin(1))
+        (project.path / 'my_config.py').unlink()
+        project.open()
+        assert 'built-in reader' in resume(project)
+        assert {row['n']: row['acc'] for row in project.rows()} == {n: f'0.{n}' for n in project.numbers}
+
+
+def test_that_a_module_without_handles_is_not_needed(project: Gated) -> None:
+    kill(project.begin(1))
+    (project.path / 'my_config.py').unlink()
+    project.open()
+    resume(project)
+    assert project.table_states() == project.all_finished()
+
+
+def test_that_a_search_is_resumed_from_any_folder(project: Gated, tmp_path: Path) -> None:
+    kill(project.begin(1))
+    project.open()
+    done = subprocess.run(
+        project.command('resume', str(project.out)), cwd=tmp_path, env=project.env, capture_output=True, timeout=60,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert sorted(project.begun()) == project.once()
+
+
+# Folders in a bad state
+
+
+def test_that_a_search_of_somebody_else_needs_trust(project: Gated) -> None:
+    if os.getuid() != 0:
+        pytest.skip('only root can give files away')
+    kill(project.begin(1))
+    for path in [project.out, *project.out.rglob('*')]:
+        os.chown(path, 65534, 65534)
+    project.open()
+    begun = project.begun()
+    assert '--trust' in resume(project, codes=(2,))
+    assert '--trust' in finish(project.drive({}, 'stop', 'out'), (2,))
+    assert project.begun() == begun
+    resume(project, '--trust')
+    assert project.table_states() == project.all_finished()
+
+
+@pytest.mark.parametrize('kind', ['claimed', 'running', 'ended', 'writer'])
+def test_that_a_line_which_was_cut_short_loses_nothing(project: Gated, kind: str) -> None:
+    project.open('1')
+    search = project.begin(1, '--retries=1')
+    until(lambda: project.told('ended') and len(project.told('running')) == 2)
+    kill(search)
+    (journal,) = (project.out / 'journal').glob('*.jsonl')
+    text = journal.read_text()
+    last = text.rindex(f'{{"event":"{kind}"') if kind != 'writer' else 0
+    end = text.index('\n', last)
+    journal.write_text(text[: last + (end - last) // 2])
+    project.open()
+    resume(project)
+    assert sorted(project.begun()) == project.once()
+    assert project.table_states() == project.all_finished()
+
+
+def test_that_garbage_in_a_journal_is_told_and_passed_over(project: Gated) -> None:
+    kill(project.begin(2))
+    (journal,) = (project.out / 'journal').glob('*.jsonl')
+    lines = journal.read_bytes().splitlines(keepends=True)
+    garbage = [b'\0' * 512 + b'\n', b'\xff\xfe{"event":\n', b'[1, 2]\n', b'{"event": "ended"}\n', b'{"event": 7}\n']
+    journal.write_bytes(b''.join([lines[0], *garbage, *lines[1:]]))
+    project.open()
+    assert 'journal' in resume(project)
+    assert sorted(project.begun()) == project.once()
+    assert project.table_states() == project.all_finished()
+
+
+def test_that_a_journal_of_a_newer_format_is_refused_with_the_reason(project: Gated) -> None:
+    kill(project.begin(1))
+    project.edit_journal('"format":1', '"format":99')
+    project.open()
+    assert '99' in resume(project, codes=(2,))
+    assert project.begun() == [('1', '1')]
+
+
+def test_that_a_search_without_a_plan_is_refused_with_the_reason(project: Gated) -> None:
+    kill(project.begin(1))
+    (project.out / 'runs.jsonl').unlink()
+    assert 'plan' in resume(project, codes=(2,))
+
+
+@pytest.mark.parametrize('name', ['ENOSPC', 'EROFS', 'EIO', 'ESTALE', 'EDQUOT'])
+def test_that_a_folder_that_cannot_be_written_pauses_the_search(project: Gated, tmp_path: Path, name: str) -> None:
+    flag = tmp_path / 'broken'
+    settings = {'broken_while': str(flag), 'errno': getattr(errno, name)}
+    kill(project.begin(1))
+    resumed = project.drive(settings, 'resume', 'out')
+    project.open('1')  # not earlier: the one that is killed must not get to the second run
+    project.wait_for_begun(2)
+    flag.touch()
+    project.open('2')
+    until(lambda: ('2', '1') in project.notes('done.txt'))
+    time.sleep(1.0)
+    assert resumed.poll() is None
+    assert project.begun() == [('1', '1'), ('2', '1')], 'nothing may be started while nothing can be recorded'
+    flag.unlink()
+    project.open()
+    printed = finish(resumed)
+    assert 'no run is started' in printed
+    assert os.strerror(getattr(errno, name)) in printed
+    assert sorted(project.begun()) == project.once()
+    assert project.table_states() == project.all_finished()
+    assert_whole(project)
+
+
+def assert_whole(project: Gated) -> None:
+    """Every line of every journal can be read, and nothing temporary is left."""
+    for journal in (project.out / 'journal').glob('*.jsonl'):
+        for line in journal.read_text().splitlines():
+            assert line == '' or json.loads(line)
+    assert [path.name for path in project.out.rglob('*.tmp')] == []
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own with little room."""
+    place = tmp_path / 'disk'
+    place.mkdir()
+    mount = ['mount', '-t', 'tmpfs', '-o', 'size=2m,nr_inodes=600', 'tmpfs', str(place)]
+    if os.getuid() != 0 or shutil.which('mount') is None or subprocess.call(mount):
+        pytest.skip('no file system can be mounted here')
+    yield place
+    subprocess.run(['umount', '-l', str(place)], check=True)
+
+
+def fill(disk: Path) -> list[Path]:
+    """Leave no room; returns what was made."""
+    big = disk / 'big'
+    with open(big, 'wb', buffering=0) as file:
+        try:
+            while file.write(b'x' * 4096):
+                continue
+        except OSError:
+            made = [big]
+    for number in range(10_000):
+        try:
+            (disk / f'small{number}').touch()
+        except OSError:
+            break
+        made.append(disk / f'small{number}')
+    return made
+
+
+def test_that_a_search_waits_on_a_full_disk_until_there_is_room(small_disk: Path) -> None:
+    with gated(small_disk / 'project', count=4) as project:
+        kill(project.begin(1))
+        project.open('1', '2')
+        resumed = project.drive({}, 'resume', 'out')
+        project.wait_for_begun(3)
+        resumed.send_signal(signal.SIGSTOP)
+        project.open('3')
+        until((project.job('3', 1) / 'exit').exists)
+        made = fill(small_disk)
+        resumed.send_signal(signal.SIGCONT)
+        time.sleep(1.0)
+        assert resumed.poll() is None
+        for path in made:
+            path.unlink()
+        project.open()
+        printed = finish(resumed)
+        assert 'no run is started' in printed
+        assert sorted(project.begun()) == project.once()
+        assert project.table_states() == project.all_finished()
+        assert_whole(project)
+
+
+@pytest.mark.parametrize(
+    ('words', 'cpu_jobs', 'gpus'),
+    [([], 2, ''), (['--visible_gpus=0'], None, '0'), (['--cpu_jobs=5'], 5, ''), (['--allowed_load=0.9'], 2, '')],
+)
+def test_that_what_is_given_now_wins_over_what_was_given(words: list[str], cpu_jobs: int | None, gpus: str) -> None:
+    parser = argparse.ArgumentParser()
+    add_resume_options(parser)
+    merged = merged_options({'options': {'cpu_jobs': 2, 'reuse': ['x']}}, parser.parse_args(['out', *words]))
+    assert (merged.cpu_jobs, merged.visible_gpus) == (cpu_jobs, gpus)
+    assert merged.reuse == []

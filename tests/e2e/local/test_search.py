@@ -1,0 +1,350 @@
+"""Whole searches on this machine, as a user runs them: real commands, real processes, real folders."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.support.cli_harness import Project
+from tests.support.harness import until
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path / 'project')
+
+
+def test_that_a_search_ends_in_a_sorted_table(project: Project) -> None:
+    project.configure({'lr': [0.1, 0.3, 0.2], 'flag': [True, False]})
+    done = project.search('--visible_gpus=-1')
+    assert done.returncode == 0, done.stderr
+    rows = project.rows()
+    assert [row['acc'] for row in rows] == ['0.9', '0.9', '0.8', '0.8', '0.7', '0.7']
+    assert list(rows[0]) == sorted(list(rows[0])[:-4]) + list(rows[0])[-4:]
+    assert rows[0]['scores'] == '0.1,0.2'
+    assert {row['flag'] for row in rows} == {'True', 'False'}
+    assert '6 finished of 6 runs' in done.stdout
+    assert str(project.out / 'search_results.csv') in done.stdout
+    assert 'training with 0.1' in done.stdout, 'the output of runs is shown in the foreground'
+
+
+def test_that_logs_and_command_are_in_the_output_folder_at_the_end(project: Project) -> None:
+    project.configure({'lr': [0.1]})
+    project.search('--cpu_jobs=2')
+    (output,) = project.out.glob('sim_*')
+    name = output.name
+    assert (output / f'job_{name}.out').read_text() == 'training with 0.1\n'
+    assert (output / f'job_{name}.err').read_text() == ''
+    shutil.rmtree(output)
+    (project.path / 'ran.txt').unlink()
+    again = subprocess.run(
+        ['sh', '-c', (project.out / 'commands.sh').read_text()],
+        cwd=project.path,
+        env={**project.env, 'HPSEARCH_RUN': 'pasted', 'HPSEARCH_ATTEMPT': '1'},
+        check=False,
+    )
+    assert again.returncode == 0
+    assert project.ran() == [('pasted', '1', 'unset')]
+    assert (output / 'performance_overview.txt').exists()
+
+
+@pytest.mark.parametrize(
+    ('mode', 'state', 'reason'),
+    [
+        ('good', 'finished', ''),
+        ('crash', 'failed', 'status 1'),
+        ('killed', 'failed', 'SIGKILL'),
+        ('silent', 'failed', 'performance_overview.txt'),
+        ('half', 'failed', 'finished'),
+        ('unfinished', 'failed', 'finished 0'),
+        ('late_crash', 'finished', 'status 3'),
+        ('orphan', 'finished', 'left processes behind'),
+        ('loud', 'finished', ''),
+    ],
+)
+def test_that_each_way_to_end_has_its_state_and_reason(project: Project, mode: str, state: str, reason: str) -> None:
+    project.configure({'mode': [mode]})
+    done = project.search('--cpu_jobs=2')
+    (row,) = project.rows()
+    assert row['hpsearch_state'] == state
+    assert reason in row['hpsearch_reason']
+    assert done.returncode == (0 if state == 'finished' else 1)
+
+
+def test_that_a_search_goes_on_after_failures_and_keeps_their_values(project: Project) -> None:
+    project.configure({'mode': ['crash', 'killed', 'silent', 'unfinished', 'half', 'good']})
+    done = project.search('--cpu_jobs=2')
+    assert done.returncode == 1
+    assert Counter(project.states().values()) == {'failed': 5, 'finished': 1}
+    (unfinished,) = [row for row in project.rows() if row['mode'] == 'unfinished']
+    assert (unfinished['acc'], unfinished['finished']) == ('0.9', '0')
+    assert 'the loss is nan' in done.stdout, 'failures are shown by the last lines of their traceback'
+
+
+def test_that_a_mistyped_option_does_not_burn_the_search(project: Project) -> None:
+    project.configure({'lrr': list(range(40))})
+    done = project.search('--cpu_jobs=2')
+    assert done.returncode == 1
+    ended = [event for event in project.events() if event['event'] == 'ended']
+    assert len(ended) < 10
+    assert 'unrecognized arguments' in done.stdout
+    assert '--fail_fast=0' in done.stdout
+
+
+def test_that_fail_fast_can_be_switched_off(project: Project) -> None:
+    project.configure({'lrr': list(range(8))})
+    project.search('--cpu_jobs=4', '--fail_fast=0')
+    assert len(project.rows()) == 8
+
+
+def test_that_a_script_that_is_deleted_meanwhile_fails_its_runs_and_not_the_search(project: Project) -> None:
+    project.configure({'seconds': [0.5, 0.6, 0.7]})
+    search = project.start('--cpu_jobs=1')
+    until(project.ran)
+    (project.path / 'train.py').unlink()
+    search.communicate(timeout=60)
+    assert search.returncode == 1
+    assert Counter(row['hpsearch_state'] for row in project.rows()) == {'finished': 1, 'failed': 2}
+
+
+def test_that_all_problems_are_told_at_once_and_without_a_traceback(project: Project) -> None:
+    (project.path / 'my_config.py').write_text(
+        'grid = {"lr": 3, "out_dir": [1]}\nconditions = []\n_SUMMARY_FILENAME = "x"\n_SUMMARY_KEYWORDS = ["acc"]\n'
+    )
+    done = project.search('--run_cwd=nowhere', '--num_searches=0')
+    assert done.returncode == 2
+    for what in ('lr', 'out_dir', '_SCRIPT_NAME', 'finished', '--run_cwd', '--num_searches'):
+        assert what in done.stderr
+    assert 'Traceback' not in done.stderr
+    assert not project.out.exists()
+
+
+@pytest.mark.parametrize('content', ['import nothing_of_this_name', 'def', '1/0'])
+def test_that_a_module_which_cannot_be_imported_is_one_short_problem(project: Project, content: str) -> None:
+    (project.path / 'my_config.py').write_text(content)
+    done = project.search()
+    assert done.returncode == 2
+    assert 'my_config.py' in done.stderr
+    assert 'Traceback' not in done.stderr
+    assert len(done.stderr.splitlines()) < 6
+
+
+def test_that_an_existing_folder_is_an_error_and_with_permission_its_search_is_kept_aside(project: Project) -> None:
+    project.configure({'lr': [0.1]})
+    assert project.search('--cpu_jobs=1').returncode == 0
+    first = (project.out / 'search_results.csv').read_text()
+    refused = project.search('--cpu_jobs=1')
+    assert refused.returncode == 2
+    assert '--dont_force_new_dir' in refused.stderr
+    assert (project.out / 'search_results.csv').read_text() == first
+    time.sleep(1.1)
+    assert project.search('--cpu_jobs=1', '--dont_force_new_dir').returncode == 0
+    (aside,) = project.out.glob('earlier_*')
+    assert (aside / 'search_results.csv').read_text() == first
+
+
+def test_that_the_inherited_gpu_is_left_alone_in_the_foreground(project: Project) -> None:
+    project.configure({'lr': [0.1]})
+    project.env['CUDA_VISIBLE_DEVICES'] = '2'
+    assert project.search('--visible_gpus=-1').returncode == 0
+    assert [devices for _, _, devices in project.ran()] == ['2']
+
+
+def test_that_runs_are_one_after_the_other_in_the_foreground_and_side_by_side_with_cpu_jobs(project: Project) -> None:
+    project.configure({'seconds': [0.5, 0.51, 0.52, 0.53]})
+    project.search('--cpu_jobs=4')
+    claims = [event['event'] for event in project.events() if event['event'] in ('running', 'ended')]
+    assert claims[:4] == ['running'] * 4
+    shutil.rmtree(project.out)
+    project.search('--visible_gpus=-1')
+    claims = [event['event'] for event in project.events() if event['event'] in ('running', 'ended')]
+    assert claims == ['running', 'ended'] * 4
+
+
+def test_that_ctrl_c_ends_the_runs_in_order_and_journals_it(project: Project) -> None:
+    project.configure({'seconds': [60.0, 61.0, 62.0]})
+    search = project.start('--cpu_jobs=2')
+    until(lambda: len(project.ran()) == 2)
+    search.send_signal(signal.SIGINT)
+    out, _ = search.communicate(timeout=60)
+    assert search.returncode == 130
+    assert Counter(row['hpsearch_state'] for row in project.rows()) == {'interrupted': 2}
+    assert 'stopping' in [event['event'] for event in project.events()]
+    assert '2 interrupted, 1 planned of 3 runs' in out
+
+
+def test_that_a_script_which_ignores_term_is_killed_after_the_grace(project: Project) -> None:
+    project.configure({'mode': ['stubborn']})
+    search = project.start('--cpu_jobs=1', '--stop_grace=0.5')
+    until((project.path / 'stubborn').exists)
+    search.send_signal(signal.SIGTERM)
+    search.communicate(timeout=60)
+    assert search.returncode == 130
+    assert project.states() == {'stubborn': 'interrupted'}
+    assert 'killing' in [event['event'] for event in project.events()]
+
+
+def test_that_a_second_ctrl_c_is_immediate(project: Project) -> None:
+    project.configure({'mode': ['stubborn']})
+    search = project.start('--cpu_jobs=1', '--stop_grace=600')
+    until((project.path / 'stubborn').exists)
+    search.send_signal(signal.SIGINT)
+    until(lambda: 'stopping' in [event['event'] for event in project.events()])
+    search.send_signal(signal.SIGINT)
+    search.communicate(timeout=60)
+    assert search.returncode == 130
+
+
+def test_that_losing_the_terminal_changes_nothing(project: Project) -> None:
+    project.configure({'seconds': [0.3, 0.4, 0.5]})
+    master, slave = pty.openpty()
+    env = {**project.env, 'TERM': 'xterm'}
+    search = subprocess.Popen(
+        project.command('--grid_module=my_config', '--out_dir=out', '--force_out_dir', '--cpu_jobs=1'),
+        cwd=project.path, env=env, stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
+    )  # fmt: skip
+    os.close(slave)
+    until(project.ran)
+    os.close(master)
+    search.send_signal(signal.SIGHUP)
+    assert search.wait(60) == 0
+    assert Counter(row['hpsearch_state'] for row in project.rows()) == {'finished': 3}
+
+
+def test_that_a_terminal_shows_a_live_view_and_the_output_of_the_run(project: Project) -> None:
+    project.configure({'seconds': [0.5, 0.6]})
+    master, slave = pty.openpty()
+    search = subprocess.Popen(
+        project.command('--grid_module=my_config', '--out_dir=out', '--force_out_dir', '--visible_gpus=-1'),
+        cwd=project.path, env={**project.env, 'TERM': 'xterm'}, stdin=slave, stdout=slave, stderr=slave,
+    )  # fmt: skip
+    os.close(slave)
+    shown = _read_all(master, search)
+    assert search.returncode == 0
+    for text in ('training with 0.1', '2/2', 'best', 'search_results.csv'):
+        assert text in shown
+
+
+def _read_all(master: int, process: subprocess.Popen[bytes]) -> str:
+    shown = b''
+    while True:
+        ready, _, _ = select.select([master], [], [], 0.2)
+        try:
+            data = os.read(master, 65536) if ready else b''
+        except OSError:
+            data = b''
+        shown += data
+        if not data and process.poll() is not None:
+            os.close(master)
+            return shown.decode('utf-8', 'replace')
+
+
+def test_that_quiet_shows_nothing(project: Project) -> None:
+    project.configure({'lr': [0.1]})
+    done = project.search('--cpu_jobs=1', '--quiet')
+    assert (done.returncode, done.stdout, done.stderr) == (0, '', '')
+
+
+def test_that_plan_touches_nothing_and_its_commands_are_those_of_the_search(project: Project) -> None:
+    project.configure({'lr': [0.1, 0.2, 0.3]})
+    planned = project.run('plan', '--grid_module=my_config', '--commands')
+    assert planned.returncode == 0
+    assert sorted(path.name for path in project.path.iterdir() if path.name != '__pycache__') == [
+        'my_config.py',
+        'train.py',
+    ]
+    project.search('--cpu_jobs=1')
+    assert planned.stdout == (project.out / 'commands_wo_dirs.sh').read_text()
+
+
+def test_that_plan_tells_of_conditions_and_duplicates(project: Project) -> None:
+    more = 'conditions = [({"nope": [1]}, {"lr": [9]}), ({"lr": [7]}, {"lr": [9]}), ({"lr": [0.2]}, {"lr": [0.1]})]'
+    project.configure({'lr': [0.1, 0.2]}, more)
+    shown = project.run('plan', '--grid_module=my_config').stdout
+    assert 'runs: 1' in shown
+    assert '1 duplicates' in shown
+    assert 'conditions[0]' in shown
+    assert 'conditions[1]' in shown
+
+
+def test_that_plan_survives_a_reader_that_leaves(project: Project) -> None:
+    project.configure({'lr': [n / 1000 for n in range(5000)]})
+    done = subprocess.run(
+        f'{" ".join(project.command("plan", "--grid_module=my_config", "--commands"))} | head -1',
+        shell=True, cwd=project.path, env=project.env, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stderr == ''
+    assert done.stdout.startswith('python3 train.py --lr=')
+
+
+def test_that_status_tells_of_a_search_that_runs_and_of_one_that_was_killed(project: Project) -> None:
+    project.configure({'seconds': [0.1, 60.0, 61.0]})
+    search = project.start('--cpu_jobs=2', '--deterministic_search')
+    until(lambda: len(project.ran()) == 3)
+    running = project.run('status', 'out')
+    assert '2 running' in running.stdout
+    search.kill()
+    search.communicate()
+    killed = project.run('status', 'out', '--json')
+    assert 'no hpsearch works on it' in killed.stdout
+    for pid in [event['handle']['pid'] for event in project.events() if event['event'] == 'running']:
+        try:
+            os.killpg(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+
+
+def test_that_a_folder_which_is_no_search_is_said_so(project: Project) -> None:
+    done = project.run('status', '.')
+    assert done.returncode == 2
+    assert 'not a search folder' in done.stderr
+
+
+def test_that_another_interpreter_is_used_and_told(project: Project, tmp_path: Path) -> None:
+    project.configure({'lr': [0.1]})
+    wrapper = tmp_path / 'mypython'
+    wrapper.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    wrapper.chmod(0o755)
+    done = project.search('--cpu_jobs=1', f'--python={wrapper}')
+    assert done.returncode == 0
+    assert str(wrapper) in (project.out / 'commands.sh').read_text()
+    assert 'not the interpreter hpsearch runs on' in done.stdout
+
+
+def test_that_a_script_that_is_not_python_runs_without_a_summary(project: Project) -> None:
+    (project.path / 'my_config.yaml').write_text(
+        'grid: {x: [1, 2]}\nconditions: []\n_COMMAND: [sh, -c, "test \\"$2\\" = --x=1", sh]\n'
+    )
+    done = project.run('--grid_module=my_config.yaml', '--out_dir=out', '--force_out_dir', '--cpu_jobs=1')
+    assert done.returncode == 1, done.stderr
+    assert {row['x']: row['hpsearch_state'] for row in project.rows()} == {'1': 'finished', '2': 'failed'}
+
+
+def test_that_a_search_folder_that_cannot_be_written_is_told(project: Project) -> None:
+    project.configure({'lr': [0.1]})
+    (project.path / 'out').write_text('a file in the way')
+    done = project.search('--cpu_jobs=1', '--dont_force_new_dir')
+    assert done.returncode == 2
+    assert 'Traceback' not in done.stderr
+    assert '--out_dir' in done.stderr
+
+
+def test_that_a_search_may_work_in_another_folder_than_it_was_started_in(project: Project, tmp_path: Path) -> None:
+    project.configure({'lr': [0.1]})
+    work = tmp_path / 'work'
+    work.mkdir()
+    shutil.move(project.path / 'train.py', work / 'train.py')
+    done = project.search('--cpu_jobs=1', f'--run_cwd={work}')
+    assert done.returncode == 0, done.stderr
+    assert (work / 'ran.txt').exists()
+    assert (work / 'out' / 'search_results.csv').exists(), 'a relative --out_dir is relative to --run_cwd'

@@ -1,0 +1,178 @@
+"""Whole searches on GPUs that a stand-in library pretends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.nvml import GPU_IS_LOST, FakeNvml
+from tests.support.cli_harness import Project
+from tests.support.harness import until
+from tests.support.paths import REPOSITORY
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path / 'project')
+
+
+def with_gpus(project: Project, tmp_path: Path, count: int) -> FakeNvml:
+    fake = FakeNvml(tmp_path / 'nvml', gpus=count)
+    project.env.update(fake.env())
+    project.env['PATH'] = f'{Path(project.command()[0]).parent}{os.pathsep}{project.env["PATH"]}'
+    project.env['PYTHONPATH'] = str(REPOSITORY)
+    return fake
+
+
+def stop(search: subprocess.Popen[str]) -> str:
+    search.send_signal(signal.SIGINT)
+    out, err = search.communicate(timeout=60)
+    return out + err
+
+
+def test_that_each_run_gets_a_gpu_of_its_own(project: Project, tmp_path: Path) -> None:
+    with_gpus(project, tmp_path, 2)
+    project.configure({'seconds': [0.4, 0.41, 0.42, 0.43]})
+    done = project.search('--sim_startup_time=0')
+    assert done.returncode == 0, done.stderr
+    assert Counter(devices for _, _, devices in project.ran()) == {'0': 2, '1': 2}
+
+
+def test_that_a_gpu_is_shared_up_to_the_limit(project: Project, tmp_path: Path) -> None:
+    with_gpus(project, tmp_path, 1)
+    project.configure({'seconds': [1.0 + n / 100 for n in range(4)]})
+    project.search('--sim_startup_time=0', '--max_num_jobs_per_gpu=2')
+    order = [event['event'] for event in project.events() if event['event'] in ('running', 'ended')]
+    assert order[:2] == ['running', 'running']
+    most = now = 0
+    for event in order:
+        now += 1 if event == 'running' else -1
+        most = max(most, now)
+    assert most == 2
+
+
+def test_that_the_start_up_time_is_kept(project: Project, tmp_path: Path) -> None:
+    with_gpus(project, tmp_path, 1)
+    project.configure({'lr': [0.1, 0.2]})
+    begin = time.monotonic()
+    project.search('--sim_startup_time=2')
+    assert time.monotonic() - begin >= 2
+
+
+def test_that_several_gpus_per_run_are_given_together(project: Project, tmp_path: Path) -> None:
+    with_gpus(project, tmp_path, 4)
+    project.configure({'seconds': [0.4, 0.41]})
+    project.search('--sim_startup_time=0', '--gpus_per_run=2')
+    assert sorted(devices for _, _, devices in project.ran()) == ['0,1', '2,3']
+
+
+def test_that_only_visible_gpus_are_used_and_the_environment_is_respected(project: Project, tmp_path: Path) -> None:
+    with_gpus(project, tmp_path, 4)
+    project.configure({'seconds': [0.3, 0.31, 0.32]})
+    project.env['CUDA_VISIBLE_DEVICES'] = '1,3'
+    project.search('--sim_startup_time=0', '--visible_gpus=0,1,3')
+    assert {devices for _, _, devices in project.ran()} == {'1', '3'}
+
+
+def test_that_a_gpu_list_with_nothing_in_common_is_an_error(project: Project, tmp_path: Path) -> None:
+    with_gpus(project, tmp_path, 2)
+    project.configure({'lr': [0.1]})
+    project.env['CUDA_VISIBLE_DEVICES'] = '1'
+    done = project.search('--visible_gpus=0')
+    assert done.returncode == 2
+    assert 'no GPU in common' in done.stderr
+    assert not project.out.exists()
+
+
+def test_that_a_busy_gpu_gets_a_run_only_when_its_user_has_left(project: Project, tmp_path: Path) -> None:
+    fake = with_gpus(project, tmp_path, 1)
+    fake.set(0, used=30000, total=40000, load=0.9, processes=[(1, 30000)])
+    project.configure({'lr': [0.1]})
+    search = project.start('--sim_startup_time=0')
+    until(lambda: list(project.out.glob('journal/*.alive')))
+    status = until(lambda: _told(project, '--allowed_memory'))
+    assert 'GPU 0' in status
+    assert project.ran() == []
+    fake.set(0, used=100, total=40000, load=0.0, processes=[])
+    out, err = search.communicate(timeout=60)
+    assert search.returncode == 0, out + err
+    assert [devices for _, _, devices in project.ran()] == ['0']
+
+
+def _told(project: Project, text: str) -> str:
+    shown = project.run('status', 'out').stdout
+    return shown if text in shown else ''
+
+
+def test_that_a_lost_card_closes_that_card_and_not_the_search(project: Project, tmp_path: Path) -> None:
+    fake = with_gpus(project, tmp_path, 2)
+    project.configure({'seconds': [0.5 + n / 100 for n in range(6)]})
+    search = project.start('--sim_startup_time=0')
+    until(lambda: len(project.ran()) == 2)
+    fake.set(1, error=GPU_IS_LOST)
+    search.communicate(timeout=60)
+    assert search.returncode == 0
+    assert Counter(devices for _, _, devices in project.ran()) == {'0': 5, '1': 1}
+
+
+def test_that_a_reading_that_hangs_closes_that_card_and_not_the_search(project: Project, tmp_path: Path) -> None:
+    fake = with_gpus(project, tmp_path, 2)
+    project.configure({'seconds': [0.5 + n / 100 for n in range(4)]})
+    search = project.start('--sim_startup_time=0')
+    until(lambda: len(project.ran()) == 2)
+    fake.set(1, hang=True)
+    search.communicate(timeout=60)
+    assert search.returncode == 0
+    assert Counter(devices for _, _, devices in project.ran()) == {'0': 3, '1': 1}
+
+
+def test_that_a_machine_without_gpus_says_so_once_and_runs(project: Project, tmp_path: Path) -> None:
+    fake = with_gpus(project, tmp_path, 1)
+    fake.set_driver(count=0)
+    project.configure({'lr': [0.1, 0.2]})
+    done = project.search()
+    assert done.returncode == 0
+    assert done.stdout.count('no GPU on this machine') == 1
+    assert {devices for _, _, devices in project.ran()} == {'unset'}
+
+
+def test_that_a_driver_which_does_not_answer_ends_the_search_with_the_reason(project: Project, tmp_path: Path) -> None:
+    fake = with_gpus(project, tmp_path, 1)
+    fake.set_driver(init=999)
+    project.configure({'lr': [0.1]})
+    done = project.search()
+    assert done.returncode == 2
+    assert 'driver' in done.stderr
+    assert project.ran() == []
+
+
+def test_that_a_run_out_of_gpu_memory_gets_a_gpu_for_itself_and_that_is_no_failure(
+    project: Project, tmp_path: Path
+) -> None:
+    with_gpus(project, tmp_path, 1)
+    project.configure({'mode': ['oom'], 'seconds': [0.4]}, "conditions = [({'mode': ['oom']}, {'lr': [0.1, 0.2]})]")
+    done = project.search('--sim_startup_time=0', '--max_num_jobs_per_gpu=2')
+    assert done.returncode == 0, done.stdout
+    ended = [event for event in project.events() if event['event'] == 'ended']
+    assert Counter((event['state'], event['cause']) for event in ended) == {
+        ('interrupted', 'gpu_oom'): 2,
+        ('finished', 'exit'): 2,
+    }
+    second = [event for event in project.events() if event['event'] in ('claimed', 'ended') and event['attempt'] == 2]
+    assert [event['event'] for event in second] == ['claimed', 'ended'] * 2, 'one after the other, each alone'
+
+
+def test_that_a_run_out_of_memory_alone_on_the_largest_gpu_has_failed(project: Project, tmp_path: Path) -> None:
+    with_gpus(project, tmp_path, 1)
+    project.configure({'mode': ['always_oom']})
+    done = project.search('--sim_startup_time=0')
+    assert done.returncode == 1
+    (row,) = project.rows()
+    assert row['hpsearch_state'] == 'failed'
+    assert 'alone on the largest GPU' in row['hpsearch_reason']

@@ -1,0 +1,176 @@
+"""What only processes of this machine do: they leave others behind, leave their group, and are killed from outside."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hpsearch.backends.base import Kind
+from hpsearch.backends.local import backend as local_module
+from hpsearch.backends.local.backend import LocalBackend
+from hpsearch.backends.local.slots import FixedSlots
+from hpsearch.host.processes import marked_processes, start_ticks
+from hpsearch.host.wakeup import Wakeup
+from hpsearch.store.folder import SearchFolder
+from tests.support.harness import ends, launch, new_folder, python, shell, start, until
+
+DAEMON = 'import os, time; os.setsid(); open({pid!r}, "w").write(str(os.getpid()) + "\\n"); time.sleep(600)'
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> SearchFolder:
+    return new_folder(tmp_path / 'search')
+
+
+@pytest.fixture
+def backend(folder: SearchFolder, tmp_path: Path) -> Iterator[LocalBackend]:
+    with Wakeup() as wakeup:
+        local = LocalBackend(folder, str(tmp_path), FixedSlots(4), wakeup)
+        yield local
+        local.cancel(list(local.states(time.monotonic())), force=True)
+        local.close()
+
+
+def pid_in(path: Path) -> int:
+    return int(until(lambda: path.exists() and path.read_text().strip()))
+
+
+def is_gone(pid: int) -> bool:
+    return not start_ticks(pid)
+
+
+def test_that_children_left_in_the_group_are_stopped_and_told(backend: LocalBackend, folder: SearchFolder) -> None:
+    pid_file = folder.path / 'pid'
+    (ident,) = start(backend, launch(folder, 'sim_1', *shell(f'sleep 600 & echo $! > {pid_file}; exit 0')))
+    status = ends(backend, [ident])[ident]
+    assert 'left processes behind' in status.detail
+    until(lambda: is_gone(pid_in(pid_file)))
+
+
+def test_that_children_which_ignore_term_are_killed_after_their_grace(
+    backend: LocalBackend, folder: SearchFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local_module, 'LEFTOVER_GRACE', 0.2)
+    pid_file = folder.path / 'pid'
+    code = f"(trap '' TERM; echo ready > {pid_file}.ready; sleep 600; sleep 600) & echo $! > {pid_file}"
+    gate = f'while [ ! -e {pid_file}.ready ]; do sleep 0.02; done'
+    (ident,) = start(backend, launch(folder, 'sim_1', *shell(f'{code}; {gate}')))
+    ends(backend, [ident])
+
+    def gone() -> bool:
+        backend.states(time.monotonic())
+        return is_gone(pid_in(pid_file))
+
+    until(gone)
+
+
+def test_that_a_process_which_left_the_group_is_found_by_its_environment_and_stopped(
+    backend: LocalBackend, folder: SearchFolder
+) -> None:
+    pid_file = folder.path / 'pid'
+    code = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {DAEMON.format(pid=str(pid_file))!r}])"
+    wait = f'\nimport os, time\nwhile not os.path.exists({str(pid_file)!r}): time.sleep(0.02)'
+    (ident,) = start(backend, launch(folder, 'sim_1', *python(code + wait)))
+    ends(backend, [ident])
+
+    def gone() -> bool:
+        backend.states(time.monotonic() + 5)
+        return is_gone(pid_in(pid_file))
+
+    until(gone)
+
+
+def test_that_cancel_reaches_a_process_that_left_the_group(backend: LocalBackend, folder: SearchFolder) -> None:
+    pid_file = folder.path / 'pid'
+    code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {DAEMON.format(pid=str(pid_file))!r}])"
+    (ident,) = start(backend, launch(folder, 'sim_1', *python(code)))
+    pid = pid_in(pid_file)
+    backend.cancel([ident], force=True)
+    ends(backend, [ident])
+    until(lambda: is_gone(pid))
+
+
+def test_that_processes_of_others_are_never_touched(backend: LocalBackend, folder: SearchFolder) -> None:
+    theirs = subprocess.Popen(
+        ['sleep', '600'], env={**os.environ, 'HPSEARCH_DIR': '/another/search', 'HPSEARCH_RUN': 'sim_1'}
+    )
+    try:
+        (ident,) = start(backend, launch(folder, 'sim_1', *shell('sleep 600')))
+        backend.cancel([ident], force=True)
+        ends(backend, [ident])
+        backend.states(time.monotonic() + 5)
+        assert theirs.poll() is None
+    finally:
+        theirs.kill()
+        theirs.wait()
+
+
+def test_that_a_whole_group_killed_from_outside_is_told_as_a_signal(
+    backend: LocalBackend, folder: SearchFolder
+) -> None:
+    started = backend.start([launch(folder, 'sim_1', *shell('sleep 600'))], time.monotonic())[0]
+    assert started.handle is not None
+    os.killpg(started.handle['pid'], signal.SIGKILL)
+    status = ends(backend, [started.ident])[started.ident]
+    assert status.code == 137
+    assert 'whole process group' in status.detail
+
+
+def test_that_the_handle_finds_the_process_and_no_other(backend: LocalBackend, folder: SearchFolder) -> None:
+    started = backend.start([launch(folder, 'sim_1', *shell('sleep 600'))], time.monotonic())[0]
+    assert started.handle is not None
+    until(lambda: backend.is_running('sim_1', 1, started.handle or {}))
+    assert not backend.is_running('sim_1', 2, started.handle), 'a reused pid has other marks'
+    assert not backend.is_running('sim_1', 1, {'pid': os.getpid()})
+
+
+def test_that_a_machine_which_cannot_start_processes_is_told(
+    backend: LocalBackend, folder: SearchFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*words: object, **options: object) -> None:
+        raise BlockingIOError(11, 'Resource temporarily unavailable')
+
+    one = launch(folder, 'sim_1', 'true')
+    monkeypatch.setattr(os, 'posix_spawn', refuse)
+    started = backend.start([one], time.monotonic())[0]
+    assert started.handle is None
+    assert 'Resource temporarily unavailable' in started.problem
+    assert len(backend.open_slots(0).slots) == 4
+
+
+def test_that_marked_processes_needs_every_mark(folder: SearchFolder) -> None:
+    with subprocess.Popen(['sleep', '600'], env={**os.environ, 'HPSEARCH_DIR': 'a', 'HPSEARCH_RUN': 'b'}) as process:
+        until(lambda: process.pid in marked_processes({'HPSEARCH_DIR': 'a'}))
+        assert marked_processes({'HPSEARCH_DIR': 'a', 'HPSEARCH_RUN': 'b'})[process.pid]['HPSEARCH_RUN'] == 'b'
+        assert process.pid not in marked_processes({'HPSEARCH_DIR': 'a', 'HPSEARCH_RUN': 'c'})
+        process.kill()
+
+
+def test_that_a_gigabyte_of_output_does_not_pass_through_us(backend: LocalBackend, folder: SearchFolder) -> None:
+    (ident,) = start(backend, launch(folder, 'sim_1', *shell('head -c 200000000 /dev/zero; exit 3')))
+    assert ends(backend, [ident])[ident].code == 3
+    assert os.path.getsize(folder.attempt('sim_1', 1).stdout) == 200_000_000
+
+
+def test_that_an_attempt_whose_shell_alone_was_killed_goes_on_and_ends_with_its_group(
+    backend: LocalBackend, folder: SearchFolder
+) -> None:
+    gate, ready = folder.path / 'gate', folder.path / 'ready'
+    code = f'touch {ready}; while [ ! -e {gate} ]; do sleep 0.02; done'
+    started = backend.start([launch(folder, 'sim_1', *shell(code))], time.monotonic())[0]
+    assert started.handle is not None
+    until(ready.exists)
+    os.kill(started.handle['pid'], signal.SIGKILL)
+    for _ in range(5):
+        backend.wait(0.1)
+        assert backend.states(time.monotonic())[started.ident].kind is Kind.RUNNING
+    assert backend.is_running('sim_1', 1, started.handle)
+    gate.touch()
+    assert ends(backend, [started.ident])[started.ident].code is None, 'nobody knows its status'
+    assert not backend.is_running('sim_1', 1, started.handle)

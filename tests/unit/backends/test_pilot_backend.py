@@ -1,0 +1,465 @@
+"""Jobs that work on a search by themselves, with a scripted queue and stepped time."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from hpsearch.backends.base import Kind, Launch
+from hpsearch.backends.queue.batch_system import Job, Limits
+from hpsearch.backends.queue.pilot_jobs import VAIN_LIMIT, PilotJobs
+from hpsearch.backends.queue.pilot_plan import YOUNG, PilotSettings, Work, count_idle, pilots_needed
+from hpsearch.backends.queue.pilots import PilotBackend
+from hpsearch.backends.queue.poller import GRACE, JobWatch
+from hpsearch.backends.queue.sending import RETRY
+from hpsearch.backends.queue.submit_limit import FORGET
+from hpsearch.host.wakeup import Wakeup
+from hpsearch.model.records import Run, Slot
+from hpsearch.model.states import Submission
+from hpsearch.store.folder import SearchFolder
+from tests.fakes.scripted_queue import Clock, ScriptedCommands, ScriptedQueue, asks, system
+from tests.support.harness import new_folder
+
+
+class Desk:
+    """A backend of pilots, and the work there is.
+
+    Attributes:
+        work: What the dispatcher would say there is to do.
+    """
+
+    def __init__(self, folder: SearchFolder, known: tuple[Submission, ...] = (), **settings: Any) -> None:
+        self.folder = folder
+        self.clock = Clock()
+        self.queue = ScriptedQueue()
+        self.commands = ScriptedCommands(self.queue)
+        self.events: list[dict[str, Any]] = []
+        self.work = Work(100, 0)
+        self.settings = PilotSettings(**{'num_jobs': 10, 'runs_per_job': 4, 'argv': ('join',), **settings})
+        self.salts = count(1)
+        self.watch = JobWatch(system(self.queue), asks(self.commands), 30.0, clock=self.clock, wall=self.clock.wall)
+        self.known = known
+        self.backend = self.opened()
+
+    def opened(self) -> PilotBackend:
+        jobs = PilotJobs(
+            folder=self.folder,
+            cwd='/tmp',
+            system=system(self.queue),
+            commands=asks(self.commands),
+            watch=self.watch,
+            note=self.events.append,
+            settings=self.settings,
+            work=lambda: self.work,
+            known=self.known,
+            salt=lambda: f'{next(self.salts):06d}',
+            wall=self.clock.wall,
+            clock=self.clock,
+        )
+        return PilotBackend(jobs, asks(self.commands), self.watch, cast(Wakeup, None))
+
+    def step(self, times: int = 1) -> str:
+        """Rounds of a dispatcher that has runs to start; why it waits."""
+        why = ''
+        for _ in range(times):
+            self.clock.now += 1
+            assert self.backend.states(self.clock.now) == {}
+            placement = self.backend.open_slots(self.clock.now)
+            assert not placement.slots
+            why = placement.waiting
+        return why
+
+    def is_final(self) -> bool:
+        return self.backend.open_slots(self.clock.now).is_final
+
+    def submitted(self) -> list[int]:
+        """Sizes of the submissions that were sent."""
+        return [int(words[2]) for words in self.queue.called('submit')]
+
+    def end(self, job: str, **how: Any) -> None:
+        """All pilots of a job end."""
+        for index in self.queue.jobs[job].elements:
+            self.queue.change(job, index, kind=Kind.ENDED, **{'code': 0, **how})
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> SearchFolder:
+    return new_folder(tmp_path / 'search')
+
+
+@pytest.fixture
+def make_desk(folder: SearchFolder) -> Callable[..., Desk]:
+    return lambda *args, **settings: Desk(folder, *args, **settings)
+
+
+@pytest.fixture
+def desk(folder: SearchFolder) -> Desk:
+    return Desk(folder)
+
+
+# How many
+
+
+@pytest.mark.parametrize(
+    ('waiting', 'alive', 'pending', 'needed'),
+    [
+        (100, 0, 0, 10),  # as many as were asked for
+        (100, 7, 0, 3),
+        (100, 10, 10, 0),
+        (9, 0, 0, 3),  # no more than there is work for
+        (9, 2, 2, 1),
+        (9, 5, 3, 0),
+        (8, 5, 0, 2),  # those at work have their hands full
+        (0, 0, 0, 0),
+        (100, 12, 0, 0),  # a smaller number was asked for
+    ],
+)
+def test_that_there_are_as_many_as_are_wanted_and_there_is_work_for(
+    waiting: int, alive: int, pending: int, needed: int
+) -> None:
+    settings = PilotSettings(num_jobs=10, runs_per_job=4, argv=())
+    assert pilots_needed(Work(waiting, 0), alive, pending, settings) == needed
+
+
+def test_that_one_that_has_just_begun_is_expected_to_take_runs() -> None:
+    kinds = {1: Kind.PENDING, 2: Kind.UNKNOWN, 3: Kind.RUNNING, 4: Kind.RUNNING, 5: Kind.RUNNING}
+    assert count_idle(kinds, {3: 100.0, 4: 100.0 - YOUNG}, 100.0) == 4
+
+
+def test_that_no_more_are_submitted_while_new_ones_begin(desk: Desk) -> None:
+    desk.work = Work(8, 0)
+    desk.step(times=5)
+    desk.queue.begin()
+    desk.step(times=40)
+    assert desk.submitted() == [2]
+
+
+# Submitting
+
+
+def test_that_they_are_submitted_as_one_array_without_a_throttle(desk: Desk, folder: SearchFolder) -> None:
+    desk.step(times=4)
+    assert desk.queue.called('submit') == [('submit', 'hps-search-000001', '10', '0')]
+    assert [event['event'] for event in desk.events] == ['submitting', 'accepted']
+    assert (desk.events[0]['pilots'], desk.events[0]['throttle'], desk.events[1]['job']) == (10, 10, '1')
+    assert folder.submission('hps-search-000001').script.read_text() == desk.commands.scripts[0]
+    desk.step(times=100)
+    assert desk.submitted() == [10]
+
+
+def test_that_nothing_is_submitted_before_the_limits_are_known(desk: Desk) -> None:
+    desk.queue.rejects.add('limits')
+    assert desk.step(times=10) == 'limits failed'
+    assert desk.submitted() == []
+    desk.queue.rejects.clear()
+    desk.step(times=int(RETRY) + 3)
+    assert desk.submitted() == [10]
+
+
+def test_that_an_array_has_no_more_than_the_queue_takes_in_one(desk: Desk) -> None:
+    desk.queue.limits = Limits(array=4)
+    desk.step(times=20)
+    assert desk.submitted() == [4, 4, 2]
+
+
+def test_that_a_queue_with_a_limit_is_filled_and_not_asked_in_vain(desk: Desk) -> None:
+    desk.queue.limit = 3
+    desk.step(times=60)
+    assert desk.queue.live() == 3
+    assert len(desk.submitted()) <= 6
+    assert desk.step() == 'too many'
+    before = len(desk.submitted())
+    desk.step(times=int(FORGET) * 3)
+    assert len(desk.submitted()) - before <= 3
+
+
+def test_that_what_ends_is_replaced_under_a_limit(desk: Desk) -> None:
+    desk.queue.limit = 3
+    desk.step(times=20)
+    desk.queue.begin()
+    desk.work = Work(50, 12)
+    desk.end('1')
+    desk.step(times=60)
+    assert desk.queue.live() == 3
+
+
+def test_that_only_one_round_is_submitted_when_nothing_is_held(make_desk: Callable[..., Desk]) -> None:
+    desk = make_desk(holds=False)
+    desk.queue.limit = 5
+    desk.step(times=30)
+    assert desk.queue.live() == 5
+    assert desk.backend.is_settled()
+    desk.end('1')
+    desk.queue.limit = None
+    desk.step(times=400)
+    assert desk.queue.live() < 5
+
+
+def test_that_many_arrays_are_submitted_when_nothing_is_held(make_desk: Callable[..., Desk]) -> None:
+    desk = make_desk(holds=False)
+    desk.queue.limits = Limits(array=4)
+    desk.step(times=20)
+    assert desk.submitted() == [4, 4, 2]
+    assert desk.backend.is_settled()
+
+
+def test_that_it_is_not_settled_before_the_queue_has_answered(make_desk: Callable[..., Desk]) -> None:
+    desk = make_desk(holds=False)
+    desk.step()
+    assert not desk.backend.is_settled()
+    desk.commands.is_slow = True
+    desk.step(times=3)
+    assert not desk.backend.is_settled()
+
+
+def test_that_a_refusal_for_good_is_final(desk: Desk) -> None:
+    desk.queue.wrong = 'Invalid account'
+    assert desk.step(times=10) == 'Invalid account'
+    assert desk.is_final()
+    desk.step(times=500)
+    assert len(desk.submitted()) == 1
+
+
+def test_that_a_folder_that_cannot_be_written_is_tried_again(desk: Desk, folder: SearchFolder) -> None:
+    folder.submissions_dir.write_text('in the way')
+    assert 'cannot be written' in desk.step(times=5)
+    folder.submissions_dir.unlink()
+    desk.step(times=int(RETRY) + 3)
+    assert desk.submitted() == [10]
+
+
+# Lost answers
+
+
+def test_that_a_submission_whose_answer_was_lost_is_found_by_its_name(desk: Desk) -> None:
+    desk.queue.loses = 1
+    desk.step(times=int(RETRY) + 30)
+    assert desk.submitted() == [10]
+    assert desk.events[-1]['event'] == 'accepted'
+
+
+def test_that_a_submission_that_was_not_heard_is_sent_again(desk: Desk) -> None:
+    desk.queue.deaf = 1
+    desk.step(times=int(RETRY) + 30)
+    assert desk.submitted() == [10, 10]
+    assert len({words[1] for words in desk.queue.called('submit')}) == 1
+    assert desk.queue.live() == 10
+
+
+def test_that_it_is_not_sent_again_while_the_queue_cannot_be_listed(desk: Desk) -> None:
+    desk.queue.loses = 1
+    desk.queue.is_blind = True
+    desk.step(times=2000)
+    assert desk.submitted() == [10]
+    assert not desk.backend.is_settled()
+
+
+def test_that_it_is_not_sent_again_when_they_are_to_end(desk: Desk) -> None:
+    desk.queue.deaf = 1
+    desk.step(times=5)
+    desk.backend.cancel((), force=False)
+    desk.step(times=200)
+    assert desk.submitted() == [10]
+    assert desk.backend.is_settled()
+
+
+# What becomes of them
+
+
+def test_that_they_are_replaced_when_they_end_and_there_is_work(desk: Desk) -> None:
+    desk.step(times=5)
+    desk.queue.begin()
+    desk.work = Work(60, 40)
+    desk.step(times=70)
+    desk.end('1')
+    desk.step(times=40)
+    assert desk.submitted() == [10, 10]
+
+
+def test_that_nothing_is_replaced_because_of_one_listing_without_them(desk: Desk) -> None:
+    desk.step(times=5)
+    desk.queue.begin()
+    desk.step(times=40)
+    made = desk.queue.jobs.pop('1')
+    before = desk.watch.listings
+    while desk.watch.listings == before:
+        desk.step()
+    desk.queue.jobs['1'] = made
+    desk.step(times=200)
+    assert desk.submitted() == [10]
+
+
+def test_that_those_nobody_knows_any_more_are_replaced_after_the_grace_time(desk: Desk) -> None:
+    desk.step(times=40)
+    desk.queue.remove('1')
+    desk.step(times=int(GRACE) - 10)
+    assert desk.submitted() == [10]
+    desk.step(times=100)
+    assert desk.submitted() == [10, 10]
+
+
+def test_that_no_more_are_submitted_after_they_ended_in_vain_three_times(desk: Desk, folder: SearchFolder) -> None:
+    for job in range(1, VAIN_LIMIT + 1):
+        desk.step(times=40)
+        assert not desk.is_final()
+        desk.end(str(job), code=1)
+    why = desk.step(times=500)
+    assert len(desk.submitted()) == VAIN_LIMIT
+    assert f'3 times the jobs that were to work on it ended without starting a run: see {folder.path}' in why
+    assert desk.is_final()
+
+
+def test_that_jobs_that_started_runs_did_not_end_in_vain(desk: Desk) -> None:
+    for job in range(1, 8):
+        desk.step(times=40)
+        desk.work = Work(100, job)
+        desk.end(str(job), code=1)
+    desk.step(times=40)
+    assert len(desk.submitted()) == 8
+
+
+def test_that_jobs_that_the_queue_ended_did_not_end_in_vain(desk: Desk) -> None:
+    for job in range(1, 8):
+        desk.step(times=40)
+        desk.end(str(job), cause='preempted')
+    desk.step(times=40)
+    assert len(desk.submitted()) == 8
+
+
+def test_that_jobs_that_found_nothing_to_do_did_not_end_in_vain(desk: Desk) -> None:
+    for job in range(1, 6):
+        desk.work = Work(100, 0)
+        desk.step(times=40)
+        desk.work = Work(0, 0)
+        desk.end(str(job))
+        desk.step(times=40)
+    desk.work = Work(100, 0)
+    desk.step(times=40)
+    assert len(desk.submitted()) == 6
+
+
+def test_that_those_that_still_wait_are_cancelled_when_there_is_nothing_left_to_do(desk: Desk) -> None:
+    desk.queue.slots = 3
+    desk.step(times=5)
+    desk.queue.begin()
+    desk.step(times=40)
+    desk.work = Work(0, 12)
+    desk.step(times=40)
+    assert desk.queue.called('cancel') == [('cancel', '1', 'part', 'term', *(str(index) for index in range(4, 11)))]
+    assert desk.queue.running() == 3
+
+
+# Ending
+
+
+def test_that_all_are_cancelled_on_a_stop_and_waited_for(desk: Desk) -> None:
+    desk.step(times=40)
+    desk.backend.cancel((), force=False)
+    assert not desk.backend.is_settled()
+    desk.step(times=2)
+    assert desk.queue.called('cancel')[0][:4] == ('cancel', '1', 'whole', 'term')
+    desk.step(times=60)
+    assert desk.backend.is_settled()
+    assert desk.submitted() == [10]
+
+
+def test_that_a_cancellation_that_failed_is_repeated(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING, 'hpsearch')
+    desk.step(times=40)
+    desk.queue.rejects.add('cancel')
+    desk.backend.cancel((), force=False)
+    desk.step(times=20)
+    assert 2 <= len(desk.queue.called('cancel')) <= 8
+    assert 'could not be cancelled yet: cancel failed' in caplog.text
+    desk.queue.rejects.clear()
+    desk.step(times=80)
+    assert desk.queue.live() == 0
+    assert desk.backend.is_settled()
+
+
+def test_that_what_is_being_submitted_is_cancelled_when_it_is_known(desk: Desk) -> None:
+    desk.step(times=1)
+    desk.commands.is_slow = True
+    desk.step()
+    desk.backend.cancel((), force=True)
+    desk.commands.is_slow = False
+    desk.step(times=40)
+    assert desk.queue.live() == 0
+    assert desk.backend.is_settled()
+
+
+def test_that_foreign_jobs_are_never_cancelled(desk: Desk) -> None:
+    foreign = desk.queue.put(Job('foreign', 2, 0, '/log'))
+    desk.step(times=40)
+    desk.backend.cancel((), force=True)
+    desk.step(times=40)
+    assert desk.queue.jobs[foreign].count(Kind.PENDING) == 2
+
+
+def test_that_leaving_lets_them_go_on(desk: Desk) -> None:
+    desk.step(times=5)
+    desk.backend.close()
+    assert desk.queue.live() == 10
+
+
+# Those of earlier writers
+
+
+def remembered(name: str = 'old', **facts: Any) -> Submission:
+    return Submission(**{'name': name, 'queue': 'slurm', 'writer': 'w', 'at': 5.0, 'throttle': 4, 'pilots': 4, **facts})
+
+
+def test_that_jobs_of_an_earlier_writer_count(make_desk: Callable[..., Desk]) -> None:
+    desk = make_desk((remembered(job='1'),))
+    desk.queue.put(Job('old', 4, 0, '/log'))
+    desk.step(times=100)
+    assert desk.submitted() == [6]
+
+
+def test_that_jobs_of_an_earlier_writer_that_have_ended_do_not_count(make_desk: Callable[..., Desk]) -> None:
+    desk = make_desk((remembered(job='99'),))
+    desk.step(times=5)
+    assert desk.submitted() == [6], 'until it is sure'
+    desk.step(times=int(GRACE) + 60)
+    assert sum(desk.submitted()) == 10
+
+
+def test_that_a_submission_that_was_not_answered_is_found_and_can_be_cancelled(make_desk: Callable[..., Desk]) -> None:
+    desk = make_desk((remembered(),), num_jobs=4)
+    job = desk.queue.put(Job('old', 4, 0, '/log'))
+    desk.step(times=5)
+    assert [(event['event'], event['job']) for event in desk.events] == [('accepted', job)]
+    desk.backend.cancel((), force=False)
+    desk.step(times=40)
+    assert desk.queue.live() == 0
+
+
+def test_that_arrays_of_attempts_and_jobs_of_other_queues_are_not_remembered(make_desk: Callable[..., Desk]) -> None:
+    desk = make_desk((remembered(pilots=0), remembered('else', queue='lsf')))
+    desk.step(times=5)
+    assert desk.submitted() == [10]
+
+
+# What is shown
+
+
+def test_that_it_says_how_many_there_are(desk: Desk) -> None:
+    assert desk.step() == 'jobs that work on it: none yet'
+    desk.queue.slots = 3
+    desk.step(times=3)
+    desk.queue.begin()
+    assert desk.step(times=40) == 'jobs that work on it: 7 pending, 3 running'
+    lines = {(line.state, line.reason, line.count, line.example) for line in desk.backend.queue_lines()}
+    assert lines == {('running', '', 3, 'hps-search-000001'), ('pending', 'Priority', 7, 'hps-search-000001')}
+
+
+def test_that_it_never_holds_attempts(desk: Desk) -> None:
+    launch = Launch(Run('sim_1', 1, {}, ('true',)), 1, 'w:sim_1:1', Slot())
+    assert desk.backend.start([launch], 0.0)[0].handle is None
+    assert not desk.backend.can_adopt({'queue': 'slurm', 'submission': 'x', 'index': 1})
+    assert not desk.backend.is_running('sim_1', 1, {})

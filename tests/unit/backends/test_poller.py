@@ -1,0 +1,464 @@
+"""What is known of jobs, from listings and the accounting, with stepped time."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+
+from hpsearch.backends.base import Kind
+from hpsearch.backends.queue.batch_system import Job, Limits, Sighting
+from hpsearch.backends.queue.limits import RETRY, TRIES, AskedLimits
+from hpsearch.backends.queue.poller import GRACE, HASTE, LONGEST_PAUSE, PATIENCE, JobWatch
+from hpsearch.backends.queue.watched_jobs import JobKey
+from tests.fakes.scripted_queue import Clock, ScriptedCommands, ScriptedQueue, asks, system
+
+INTERVAL = 30.0
+KEY = ('name', 1)
+
+
+class Desk:
+    """A watch and its queue, with one job of two elements in it."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.queue = ScriptedQueue()
+        self.commands = ScriptedCommands(self.queue)
+        self.watch = JobWatch(system(self.queue), asks(self.commands), INTERVAL, clock=self.clock, wall=self.clock.wall)
+        self.job = self.queue.put(Job('name', 2, 0, '/log'))
+        self.watch.expect(KEY, self.clock.wall(), self.job)
+
+    def step(self, seconds: float = 1.0, times: int = 1) -> None:
+        for _ in range(times):
+            self.clock.now += seconds
+            self.watch.poll(self.clock.now)
+            self.commands.take_in()
+
+    def listing(self) -> None:
+        """Go on until one more listing was taken in."""
+        before = self.watch.listings
+        while self.watch.listings == before:
+            self.step()
+
+    def until_asked(self) -> None:
+        """Go on until the accounting was asked once more."""
+        before = len(self.queue.called('account'))
+        while len(self.queue.called('account')) == before:
+            self.step()
+
+    def kind(self, key: JobKey = KEY) -> Kind:
+        return self.watch.sight(key)[0]
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+# Listings
+
+
+def test_that_nothing_is_known_before_the_first_listing(desk: Desk) -> None:
+    assert desk.watch.sight(KEY) == (Kind.UNKNOWN, None)
+
+
+def test_that_one_listing_per_interval_tells_of_all_jobs(desk: Desk) -> None:
+    desk.watch.expect(('name', 2), 0.0, desk.job)
+    desk.listing()
+    begin = desk.clock.now
+    assert (desk.kind(), desk.kind(('name', 2))) == (Kind.PENDING, Kind.PENDING)
+    desk.queue.change(desk.job, 2, kind=Kind.RUNNING, where='n3')
+    desk.listing()
+    assert desk.clock.now - begin == INTERVAL
+    assert desk.watch.sight(('name', 2))[1] == desk.queue.jobs[desk.job].elements[2]
+    assert desk.queue.calls == [('list',), ('list',)]
+
+
+def test_that_nothing_is_asked_when_there_is_nothing_to_know(desk: Desk) -> None:
+    desk.watch.drop(KEY)
+    desk.step(times=100)
+    assert not desk.queue.calls
+    desk.watch.expect(KEY, 0.0, desk.job)
+    desk.queue.change(desk.job, 1, kind=Kind.ENDED, code=0)
+    desk.listing()
+    desk.step(times=100)
+    assert len(desk.queue.calls) == 1
+
+
+def test_that_a_second_listing_is_not_asked_while_the_first_is_not_answered(desk: Desk) -> None:
+    desk.commands.is_slow = True
+    desk.step(times=200)
+    assert desk.commands.open == 1
+
+
+def test_that_haste_brings_the_next_listing_forward(desk: Desk) -> None:
+    desk.listing()
+    begin = desk.clock.now
+    desk.watch.hurry()
+    desk.listing()
+    assert desk.clock.now - begin == HASTE
+
+
+def test_that_haste_asked_for_during_a_listing_is_not_forgotten(desk: Desk) -> None:
+    desk.commands.is_slow = True
+    desk.step()
+    begin = desk.clock.now
+    desk.watch.hurry()
+    desk.commands.is_slow = False
+    desk.commands.take_in()
+    desk.listing()
+    assert desk.clock.now - begin == HASTE
+
+
+def test_that_lasting_haste_does_not_become_a_flood(desk: Desk) -> None:
+    for _ in range(600):
+        desk.watch.hurry()
+        desk.step()
+    assert len(desk.queue.calls) <= 10 * 6
+
+
+def test_that_a_listing_asked_for_before_the_job_was_there_says_nothing_of_it(desk: Desk) -> None:
+    desk.commands.is_slow = True
+    desk.step()
+    desk.clock.now += 5
+    desk.watch.expect(('late', 1), 0.0, '77')
+    desk.commands.is_slow = False
+    desk.commands.take_in()
+    assert not desk.watch.is_missing(('late', 1))
+    desk.listing()
+    assert desk.watch.is_missing(('late', 1))
+
+
+# A system that does not answer
+
+
+def test_that_a_failed_listing_changes_nothing(desk: Desk) -> None:
+    desk.listing()
+    before = desk.watch.sight(KEY)
+    desk.queue.is_blind = True
+    desk.queue.remove(desk.job)
+    desk.step(60.0, times=100)
+    assert desk.watch.sight(KEY) == before
+    assert not desk.watch.is_missing(KEY)
+    assert not desk.queue.called('account')
+
+
+def test_that_failures_are_followed_by_longer_and_longer_pauses_up_to_a_bound(desk: Desk) -> None:
+    desk.queue.is_blind = True
+    times = []
+    for _ in range(3000):
+        before = len(desk.queue.calls)
+        desk.watch.hurry()
+        desk.step()
+        times += [desk.clock.now] * (len(desk.queue.calls) - before)
+    pauses = [later - earlier for earlier, later in pairwise(times)]
+    assert pauses[:3] == [60.0, 120.0, 240.0]
+    assert set(pauses[3:]) == {LONGEST_PAUSE}
+
+
+def test_that_an_interval_longer_than_the_longest_pause_is_kept() -> None:
+    desk = Desk()
+    desk.watch = JobWatch(system(desk.queue), asks(desk.commands), 900.0, clock=desk.clock)
+    desk.watch.expect(KEY, 0.0, desk.job)
+    desk.queue.is_blind = True
+    desk.step(times=1700)
+    assert len(desk.queue.calls) == 2
+
+
+def test_that_the_pauses_end_with_the_first_answer(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, 'hpsearch')
+    desk.queue.is_blind = True
+    desk.step(times=500)
+    assert desk.watch.problem == 'list did not answer'
+    desk.queue.is_blind = False
+    desk.listing()
+    begin = desk.clock.now
+    desk.listing()
+    assert (desk.watch.problem, desk.clock.now - begin) == ('', INTERVAL)
+    assert [record.message for record in caplog.records] == [
+        'slurm cannot be asked, nothing follows from that: list did not answer',
+        'slurm answers again',
+    ]
+
+
+# What is missing
+
+
+def test_that_nothing_has_ended_because_of_one_empty_answer(desk: Desk) -> None:
+    desk.queue.change(desk.job, 1, kind=Kind.RUNNING)
+    desk.listing()
+    element = desk.queue.jobs[desk.job].elements[1]
+    desk.queue.remove(desk.job, 1)
+    desk.listing()
+    assert desk.kind() is Kind.RUNNING
+    assert not desk.queue.called('account')
+    desk.queue.jobs[desk.job].elements[1] = element
+    desk.listing()
+    desk.queue.remove(desk.job, 1)
+    desk.listing()
+    assert not desk.queue.called('account'), 'looks without it are counted in a row'
+
+
+def test_that_the_accounting_is_asked_only_for_what_is_missing(desk: Desk) -> None:
+    other = desk.queue.put(Job('other', 1, 0, '/log'))
+    desk.watch.expect(('other', 1), 0.0, other)
+    desk.listing()
+    desk.queue.accounts.append(Sighting(desk.job, 1, 'name', Kind.ENDED, 'timeout', where='n1'))
+    desk.queue.remove(desk.job)
+    desk.until_asked()
+    assert set(desk.queue.called('account')) == {('account', desk.job)}
+    assert desk.kind() is Kind.ENDED
+    assert desk.kind(('other', 1)) is Kind.PENDING
+    seen = desk.watch.sight(KEY)[1]
+    assert seen is not None
+    assert (seen.cause, seen.where) == ('timeout', 'n1')
+
+
+def test_that_the_accounting_is_asked_since_the_oldest_was_submitted(desk: Desk) -> None:
+    asked: list[float] = []
+    desk.queue.accounting_words = lambda jobs, since: asked.append(since) or ['account', *jobs]  # type: ignore[method-assign,func-returns-value]
+    desk.watch.expect(('old', 1), 17.0, '70')
+    desk.watch.expect(('new', 1), 18.0, '71')
+    desk.until_asked()
+    assert asked[0] == 17.0
+
+
+def test_that_a_job_is_absent_only_after_looks_and_a_grace_time(desk: Desk) -> None:
+    desk.listing()
+    desk.queue.remove(desk.job)
+    desk.listing()
+    since = desk.clock.now
+    while desk.kind() is not Kind.ABSENT:
+        assert desk.clock.now - since < 2 * GRACE
+        desk.step()
+    assert desk.clock.now - since >= GRACE
+    assert desk.queue.called('account')
+
+
+def test_that_a_job_the_accounting_cannot_be_asked_about_is_waited_for_longer(desk: Desk) -> None:
+    desk.listing()
+    desk.queue.accounting = 'away'
+    desk.queue.remove(desk.job)
+    desk.step(times=int(PATIENCE) - 10)
+    assert desk.kind() is Kind.PENDING
+    desk.step(times=60)
+    assert desk.kind() is Kind.ABSENT
+
+
+def test_that_a_job_that_still_runs_in_the_accounting_is_waited_for_longer(desk: Desk) -> None:
+    desk.listing()
+    desk.queue.accounts.append(Sighting(desk.job, 1, 'name', Kind.RUNNING))
+    desk.queue.remove(desk.job)
+    desk.step(times=int(PATIENCE) - 10)
+    assert desk.kind() is Kind.PENDING
+    desk.step(times=60)
+    assert desk.kind() is Kind.ABSENT
+
+
+def test_that_an_accounting_that_lags_is_asked_again(desk: Desk) -> None:
+    desk.listing()
+    desk.queue.remove(desk.job)
+    desk.until_asked()
+    assert desk.kind() is Kind.PENDING
+    desk.queue.accounts.append(Sighting(desk.job, 1, 'name', Kind.ENDED, code=3))
+    desk.until_asked()
+    assert desk.kind() is Kind.ENDED
+
+
+def test_that_an_accounting_that_is_off_is_never_asked(desk: Desk) -> None:
+    desk.watch.note_limits(Limits(has_accounting=False))
+    desk.listing()
+    desk.queue.remove(desk.job)
+    desk.step(times=int(GRACE) + 40)
+    assert desk.kind() is Kind.ABSENT
+    assert not desk.queue.called('account')
+
+
+def test_that_an_absent_job_that_is_listed_again_is_back(desk: Desk) -> None:
+    element = desk.queue.jobs[desk.job].elements[1]
+    desk.queue.remove(desk.job, 1)
+    desk.watch.expect(('name', 2), 0.0, desk.job)
+    desk.step(times=200)
+    assert desk.kind() is Kind.ABSENT
+    desk.queue.jobs[desk.job].elements[1] = element
+    desk.listing()
+    assert desk.kind() is Kind.PENDING
+
+
+def test_that_news_of_the_accounting_are_counted(desk: Desk) -> None:
+    desk.listing()
+    before, listings = desk.watch.news, desk.watch.listings
+    desk.queue.remove(desk.job)
+    desk.until_asked()
+    assert desk.watch.news - before == desk.watch.listings - listings + 1
+
+
+# Names and ids
+
+
+def test_that_a_job_whose_id_is_not_known_is_found_by_its_name(desk: Desk) -> None:
+    desk.watch.expect(('name', 2), 0.0)
+    desk.listing()
+    assert desk.kind(('name', 2)) is Kind.PENDING
+    desk.queue.remove(desk.job)
+    desk.until_asked()
+    assert desk.queue.called('account')[0] == ('account', desk.job)
+
+
+def test_that_of_two_jobs_of_one_name_the_one_that_is_most_alive_counts(desk: Desk) -> None:
+    twin = desk.queue.put(Job('name', 2, 0, '/log'))
+    desk.queue.change(twin, 1, kind=Kind.ENDED, code=75)
+    desk.queue.change(desk.job, 1, kind=Kind.RUNNING)
+    desk.listing()
+    assert desk.kind() is Kind.RUNNING
+    assert desk.watch.jobs_named('name') == {desk.job, twin}
+    desk.queue.change(twin, 1, kind=Kind.RUNNING, where='n2')
+    desk.queue.change(desk.job, 1, kind=Kind.ENDED, code=75)
+    desk.listing()
+    seen = desk.watch.sight(KEY)[1]
+    assert seen is not None
+    assert (seen.job, seen.where) == (twin, 'n2')
+
+
+def test_that_of_two_ended_ones_our_own_counts(desk: Desk) -> None:
+    twin = desk.queue.put(Job('name', 2, 0, '/log'))
+    desk.queue.change(desk.job, 1, kind=Kind.ENDED, code=3)
+    desk.queue.change(twin, 1, kind=Kind.ENDED, code=75)
+    desk.listing()
+    seen = desk.watch.sight(KEY)[1]
+    assert seen is not None
+    assert seen.code == 3
+
+
+def test_that_an_accounting_that_tells_no_names_is_understood_by_ids(desk: Desk) -> None:
+    desk.listing()
+    desk.queue.accounts.append(Sighting(desk.job, 1, '', Kind.ENDED, code=5))
+    desk.queue.remove(desk.job)
+    desk.until_asked()
+    assert desk.kind() is Kind.ENDED
+
+
+def test_that_a_foreign_job_with_our_old_id_is_not_ours(desk: Desk) -> None:
+    desk.watch.expect(('mine', 1), 0.0, '99')
+    desk.queue.jobs['99'] = replace(desk.queue.jobs[desk.job], elements={1: Sighting('99', 1, 'foreign', Kind.RUNNING)})
+    desk.listing()
+    assert desk.kind(('mine', 1)) is Kind.UNKNOWN
+
+
+def test_that_elements_cancelled_together_while_they_waited_have_ended(desk: Desk) -> None:
+    desk.watch.expect(('name', 2), 0.0, desk.job)
+    desk.queue.change(desk.job, 2, kind=Kind.RUNNING)
+    desk.listing()
+    desk.queue.jobs[desk.job].elements = {0: Sighting(desk.job, 0, 'name', Kind.ENDED, 'cancelled')}
+    desk.listing()
+    assert desk.kind() is Kind.ENDED
+    assert desk.kind(('name', 2)) is Kind.RUNNING
+
+
+def test_that_an_element_that_vanished_while_it_waited_was_taken_out(desk: Desk) -> None:
+    desk.watch.expect(('name', 2), 0.0, desk.job)
+    desk.listing()
+    desk.queue.remove(desk.job, 1)
+    desk.listing()
+    assert desk.watch.was_taken_out(KEY)
+    desk.queue.remove(desk.job, 2)
+    desk.listing()
+    assert not desk.watch.was_taken_out(KEY), 'the whole job may be gone for another reason'
+
+
+# Details of an end
+
+
+def test_that_an_end_that_a_listing_does_not_explain_is_looked_up(desk: Desk) -> None:
+    desk.queue.change(desk.job, 1, kind=Kind.ENDED)
+    desk.listing()
+    assert desk.watch.awaits_details(KEY)
+    desk.queue.accounts.append(Sighting(desk.job, 1, 'name', Kind.ENDED, 'out_of_memory', 137))
+    desk.commands.take_in()
+    seen = desk.watch.sight(KEY)[1]
+    assert seen is not None
+    assert seen.cause == 'out_of_memory'
+    assert not desk.watch.awaits_details(KEY)
+    desk.watch.expect(('name', 2), 0.0, desk.job)
+    desk.listing()
+    assert desk.watch.sight(KEY)[1] == seen, 'the listing knows less'
+
+
+def test_that_an_explanation_that_is_late_is_asked_for_again_but_not_at_once(desk: Desk) -> None:
+    desk.queue.change(desk.job, 1, kind=Kind.ENDED)
+    desk.listing()
+    for _ in range(100):
+        assert desk.watch.awaits_details(KEY)
+        desk.step()
+    assert 2 <= len(desk.queue.called('account')) <= 6
+
+
+@pytest.mark.parametrize('explained', [{'cause': 'timeout'}, {'code': 0}])
+def test_that_an_end_that_is_explained_is_not_looked_up(desk: Desk, explained: dict[str, object]) -> None:
+    desk.queue.change(desk.job, 1, kind=Kind.ENDED, **explained)
+    desk.listing()
+    assert not desk.watch.awaits_details(KEY)
+
+
+def test_that_no_explanation_is_awaited_where_there_is_no_accounting(desk: Desk) -> None:
+    desk.watch.note_limits(Limits(has_accounting=False))
+    desk.queue.change(desk.job, 1, kind=Kind.ENDED)
+    desk.listing()
+    assert not desk.watch.awaits_details(KEY)
+
+
+# Jobs of other writers
+
+
+def test_that_a_job_that_another_writer_was_in_has_ended_when_it_is_listed_so(desk: Desk) -> None:
+    ident = f'{desk.job}_2'
+    assert not desk.watch.has_ended(ident)
+    desk.listing()
+    assert not desk.watch.has_ended(ident)
+    desk.queue.change(desk.job, 2, kind=Kind.ENDED)
+    desk.listing()
+    assert desk.watch.has_ended(ident)
+    assert not desk.watch.has_ended(f'{desk.job}_1')
+
+
+def test_that_a_job_that_nobody_knows_has_ended_after_the_grace_time(desk: Desk) -> None:
+    assert not desk.watch.has_ended('4711')
+    desk.step(times=int(GRACE) - 5)
+    assert not desk.watch.has_ended('4711')
+    desk.step(times=60)
+    assert desk.watch.has_ended('4711')
+
+
+def test_that_a_job_has_not_ended_while_the_queue_cannot_be_asked(desk: Desk) -> None:
+    desk.queue.is_away = True
+    desk.watch.has_ended('4711')
+    desk.step(times=3000)
+    assert not desk.watch.has_ended('4711')
+
+
+# Limits
+
+
+def test_that_limits_are_asked_for_once(desk: Desk) -> None:
+    limits = AskedLimits(system(desk.queue), asks(desk.commands), desk.watch, desk.clock)
+    desk.queue.limits = Limits(array=500, has_accounting=False)
+    assert limits.get(desk.clock.now) is None
+    assert limits.get(desk.clock.now) is None
+    desk.commands.take_in()
+    assert limits.get(desk.clock.now) == Limits(array=500, has_accounting=False)
+    assert not desk.watch.has_accounting
+    assert len(desk.queue.called('limits')) == 1
+
+
+def test_that_limits_are_asked_for_again_before_the_usual_ones_are_taken(desk: Desk) -> None:
+    limits = AskedLimits(system(desk.queue), asks(desk.commands), desk.watch, desk.clock)
+    desk.queue.rejects.add('limits')
+    begin = desk.clock.now
+    while limits.get(desk.clock.now) is None:
+        desk.clock.now += 1
+        desk.commands.take_in()
+    assert limits.get(desk.clock.now) == Limits()
+    assert len(desk.queue.called('limits')) == TRIES
+    assert desk.clock.now - begin >= RETRY * (TRIES - 1)

@@ -1,0 +1,1099 @@
+"""Attempts as jobs of a queue, with a scripted queue and stepped time."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hpsearch.backends.base import Kind
+from hpsearch.backends.queue import array_making
+from hpsearch.backends.queue.batch_system import Job, Limits, Sighting
+from hpsearch.backends.queue.poller import GRACE
+from hpsearch.backends.queue.queue_evidence import CAUSE_GRACE, RECORD_GRACE
+from hpsearch.backends.queue.sending import RETRY
+from hpsearch.backends.queue.submit_limit import FORGET
+from hpsearch.model.records import Demand
+from hpsearch.store.attempt_files import close_fence, read_fence
+from hpsearch.store.folder import SearchFolder
+from tests.fakes.scripted_queue import Desk
+from tests.support.harness import new_folder
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> SearchFolder:
+    return new_folder(tmp_path / 'search_2026-11-20_23-19-00')
+
+
+@pytest.fixture
+def make_desk(folder: SearchFolder) -> Callable[..., Desk]:
+    return lambda **settings: Desk(folder, **settings)
+
+
+@pytest.fixture
+def desk(folder: SearchFolder) -> Desk:
+    return Desk(folder)
+
+
+def submitted(desk: Desk) -> list[tuple[str, ...]]:
+    """Sizes and throttles of the submissions that were sent."""
+    return [words[2:] for words in desk.queue.called('submit')]
+
+
+def started(desk: Desk, size: int = 1, **wishes: Any) -> list[str]:
+    """Attempts that are in the queue."""
+    idents = desk.start(size, **wishes)
+    desk.until(lambda: all(desk.told.get(ident) and desk.told[ident].kind is Kind.PENDING for ident in idents))
+    return idents
+
+
+# Submitting
+
+
+def test_that_attempts_wait_until_the_queue_has_accepted_them(desk: Desk) -> None:
+    (ident,) = desk.start(1)
+    assert desk.backend.states(desk.clock.now)[ident].kind is Kind.WAITING
+    desk.commands.is_slow = True
+    assert desk.step()[ident].kind is Kind.WAITING
+    desk.commands.is_slow = False
+    desk.step()
+    assert desk.step()[ident].kind is Kind.PENDING
+
+
+def test_that_attempts_are_submitted_together_as_one_array(desk: Desk) -> None:
+    started(desk, 100)
+    assert submitted(desk) == [('100', '25')]
+
+
+def test_that_one_attempt_is_an_array_of_one(desk: Desk) -> None:
+    started(desk, 1)
+    assert submitted(desk) == [('1', '1')]
+
+
+def test_that_the_map_of_a_submission_is_in_the_journal_before_it_is_sent(desk: Desk) -> None:
+    desk.start(2)
+    desk.commands.take_in()
+    desk.commands.is_slow = True
+    desk.step()
+    (event,) = desk.events
+    assert event == {
+        'event': 'submitting',
+        'queue': 'slurm',
+        'submission': 'hps-20261120231900-000001',
+        'attempts': [['sim_1', 1], ['sim_2', 1]],
+        'throttle': 2,
+        'at': desk.clock.wall(),
+    }
+    assert not desk.queue.called('submit')
+    desk.commands.is_slow = False
+    desk.step(times=3)
+    assert desk.events[1] == {
+        'event': 'accepted',
+        'submission': 'hps-20261120231900-000001',
+        'job': '1',
+        'at': desk.clock.wall() - 2,
+    }
+
+
+def test_that_nothing_is_submitted_that_the_journal_did_not_take(desk: Desk) -> None:
+    desk.takes_notes = False
+    desk.start(2)
+    desk.step(times=10)
+    assert not desk.queue.called('submit')
+    assert 'the journal cannot be written' in desk.backend.open_slots(desk.clock.now).waiting
+
+
+def test_that_people_find_the_script_as_it_was_submitted(desk: Desk, folder: SearchFolder) -> None:
+    started(desk, 2)
+    assert folder.submission(desk.names[0]).script.read_text() == desk.commands.scripts[0]
+
+
+def test_that_a_folder_that_cannot_be_written_is_tried_again(desk: Desk, folder: SearchFolder) -> None:
+    folder.submissions_dir.write_text('in the way')
+    desk.start(2)
+    desk.step(times=10)
+    assert not desk.queue.called('submit')
+    assert 'cannot be written' in desk.backend.open_slots(desk.clock.now).waiting
+    folder.submissions_dir.unlink()
+    desk.step(times=int(RETRY) + 3)
+    assert submitted(desk) == [('2', '2')]
+
+
+def test_that_nothing_is_submitted_before_the_limits_are_known(desk: Desk) -> None:
+    desk.queue.rejects.add('limits')
+    desk.start(2)
+    desk.step(times=20)
+    assert not desk.queue.called('submit')
+    desk.queue.rejects.clear()
+    desk.step(times=int(RETRY))
+    assert submitted(desk) == [('2', '2')]
+
+
+def test_that_arrays_are_cut_to_the_size_the_queue_takes(desk: Desk) -> None:
+    desk.queue.limits = Limits(array=10)
+    started(desk, 25)
+    assert submitted(desk) == [('10', '10'), ('10', '10'), ('5', '5')]
+
+
+def test_that_arrays_are_cut_to_the_size_a_script_may_have(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Desk(new_folder(tmp_path / 'other'))
+    started(other, 16)
+    most = len(other.commands.scripts[0].encode())
+    monkeypatch.setattr(array_making, 'SCRIPT_BYTES', most)
+    started(desk, 50)
+    assert sum(int(size) for size, _ in submitted(desk)) == 50
+    assert max(len(script.encode()) for script in desk.commands.scripts) <= most
+    assert sum(int(throttle) for _, throttle in submitted(desk)) <= 25
+    assert 3 < len(submitted(desk)) <= 8
+    assert not desk.queue.called('throttle'), 'they were shared before'
+
+
+def test_that_a_script_that_is_too_large_for_one_run_is_sent_all_the_same(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(array_making, 'SCRIPT_BYTES', 10)
+    started(desk, 3)
+    assert submitted(desk) == [('1', '1')] * 3
+
+
+def test_that_runs_with_more_memory_have_an_array_of_their_own(desk: Desk) -> None:
+    desk.start(2)
+    desk.start(1, first=3, demand=Demand(memory=1500))
+    desk.step(times=5)
+    assert submitted(desk) == [('2', '2'), ('1', '1')]
+    assert [made.job.memory for made in desk.queue.jobs.values()] == [None, 1500]
+
+
+def test_that_slots_are_offered_only_while_nothing_waits(desk: Desk) -> None:
+    assert desk.backend.open_slots(desk.clock.now).slots
+    desk.commands.is_slow = True
+    desk.start(3)
+    placement = desk.backend.open_slots(desk.clock.now)
+    assert (len(placement.slots), placement.waiting[:30]) == (0, '3 runs wait to be submitted: f')
+
+
+# Refusals
+
+
+def test_that_a_queue_with_a_limit_is_filled_by_halves_and_then_left_alone(desk: Desk) -> None:
+    desk.queue.limit = 5
+    desk.start(8)
+    desk.step(times=100)
+    assert desk.queue.live() == 5
+    assert len(submitted(desk)) <= 5
+    assert 'too many' in desk.backend.open_slots(desk.clock.now).waiting
+    assert next(line for line in desk.backend.queue_lines() if line.state == 'waiting').reason == 'too many'
+
+
+def test_that_something_is_submitted_as_soon_as_something_ended(desk: Desk) -> None:
+    desk.queue.limit = 5
+    desk.start(8)
+    desk.step(times=20)
+    desk.begin_all()
+    desk.finish(2)
+    desk.step(times=4)
+    assert desk.queue.live() == 5
+    assert len(desk.ended) == 2
+
+
+def test_that_a_full_queue_is_tried_again_after_a_while(desk: Desk) -> None:
+    desk.queue.limit = 5
+    desk.start(8)
+    desk.step(times=20)
+    desk.queue.limit = None
+    desk.step(times=int(FORGET) + 10)
+    assert desk.queue.live() == 8
+
+
+def test_that_no_attempt_is_in_two_submissions_however_often_they_are_refused(desk: Desk) -> None:
+    desk.queue.limit = 7
+    desk.start(100)
+    for _ in range(300):
+        desk.step()
+        desk.begin_all()
+        desk.finish(3)
+    accepted = {event['submission'] for event in desk.events if event['event'] == 'accepted'}
+    runs = [run for event in desk.events if event.get('submission') in accepted for run, _ in event.get('attempts', [])]
+    assert sorted(runs) == sorted({f'sim_{at}' for at in range(1, 101)})
+    assert len(desk.ended) == 100
+
+
+def test_that_a_large_queue_is_not_refilled_one_by_one(desk: Desk) -> None:
+    desk.queue.limit = 200
+    desk.start(1000)
+    desk.until(lambda: desk.queue.live() == 200)
+    desk.step(times=20)
+    before = len(submitted(desk))
+    for _ in range(40):
+        desk.begin_all()
+        desk.finish(1)
+        desk.step()
+    assert len(submitted(desk)) == before
+    for _ in range(40):
+        desk.begin_all()
+        desk.finish(1)
+        desk.step()
+    assert before < len(submitted(desk)) <= before + 3
+
+
+def test_that_what_is_not_accepted_is_given_back_once_when_nothing_is_held(make_desk: Callable[..., Desk]) -> None:
+    desk = make_desk(holds=False)
+    desk.queue.limit = 5
+    idents = desk.start(8)
+    desk.step(times=50)
+    assert [desk.ended[ident].cause for ident in sorted(desk.ended)] == ['start'] * 3
+    assert set(desk.ended) <= set(idents)
+    assert desk.queue.live() == 5
+    assert desk.backend.is_settled()
+
+
+def test_that_no_more_slots_are_asked_for_after_something_was_given_back(make_desk: Callable[..., Desk]) -> None:
+    desk = make_desk(holds=False)
+    desk.queue.limit = 5
+    desk.start(8)
+    desk.step(times=50)
+    placement = desk.backend.open_slots(desk.clock.now)
+    assert (placement.slots, placement.waiting, placement.is_final) == ((), 'too many', False)
+    desk.queue.limit = None
+    desk.step(times=1000)
+    assert not desk.backend.open_slots(desk.clock.now).slots
+
+
+def test_that_everything_is_submitted_when_nothing_is_held_and_all_is_accepted(make_desk: Callable[..., Desk]) -> None:
+    desk = make_desk(holds=False)
+    desk.queue.limits = Limits(array=10)
+    started(desk, 95)
+    desk.step(times=5)
+    assert desk.queue.live() == 95
+    assert not desk.ended
+    desk.until(desk.backend.is_settled)
+
+
+def test_that_arrays_that_get_none_of_the_jobs_are_given_back_when_nothing_is_held(
+    make_desk: Callable[..., Desk],
+) -> None:
+    desk = make_desk(holds=False, num_jobs=2)
+    desk.queue.limits = Limits(array=10)
+    desk.start(35)
+    desk.step(times=10)
+    assert desk.queue.live() == 20
+    assert {status.cause for status in desk.ended.values()} == {'start'}
+
+
+def test_that_a_submission_that_never_will_be_accepted_is_final(desk: Desk) -> None:
+    desk.queue.wrong = 'Invalid account'
+    desk.start(3)
+    desk.step(times=5)
+    assert [(status.cause, status.detail) for status in desk.ended.values()] == [('refused', 'Invalid account')] * 3
+    placement = desk.backend.open_slots(desk.clock.now)
+    assert (placement.is_final, placement.waiting) == (True, 'Invalid account')
+    desk.step(times=1000)
+    assert len(submitted(desk)) == 1
+
+
+def test_that_a_run_that_needs_more_memory_than_there_is_has_failed_alone(desk: Desk) -> None:
+    (special,) = desk.start(1, demand=Demand(memory=10**9))
+    desk.queue.wrong = 'Memory specification can not be satisfied'
+    desk.step(times=5)
+    assert desk.ended[special].cause == 'impossible'
+    desk.queue.wrong = ''
+    assert desk.backend.open_slots(desk.clock.now).slots
+    started(desk, 2, first=2)
+
+
+# Lost answers
+
+
+def test_that_a_submission_whose_answer_was_lost_is_found_by_its_name(desk: Desk) -> None:
+    desk.queue.loses = 1
+    (ident,) = started(desk, 1)
+    assert len(submitted(desk)) == 1
+    assert [event['event'] for event in desk.events] == ['submitting', 'accepted']
+    desk.begin_all()
+    desk.finish()
+    desk.until(lambda: ident in desk.ended)
+
+
+def test_that_a_submission_that_was_not_heard_is_sent_again_after_two_listings_without_it(desk: Desk) -> None:
+    desk.queue.deaf = 1
+    started(desk, 3)
+    first, second = (at for at, words in enumerate(desk.queue.calls) if words[0] == 'submit')
+    assert desk.queue.calls[first] == desk.queue.calls[second]
+    assert desk.queue.calls[first:second].count(('list',)) >= 2
+    assert desk.commands.scripts[0] == desk.commands.scripts[1]
+    assert desk.queue.live() == 3
+
+
+def test_that_it_is_not_sent_again_while_the_queue_cannot_be_listed(desk: Desk) -> None:
+    desk.queue.loses = 1
+    desk.queue.is_blind = True
+    (ident,) = desk.start(1)
+    desk.step(times=2000)
+    assert len(submitted(desk)) == 1
+    assert desk.told[ident].kind is Kind.WAITING
+    assert not desk.backend.is_settled()
+    desk.queue.is_blind = False
+    desk.until(lambda: desk.told[ident].kind is Kind.PENDING)
+    assert len(submitted(desk)) == 1
+
+
+def test_that_one_listing_without_it_is_not_enough(desk: Desk) -> None:
+    desk.queue.deaf = 1
+    desk.queue.is_blind = True
+    desk.start(1)
+    desk.step(times=100)
+    desk.queue.is_blind = False
+    desk.until(lambda: desk.watch.is_missing((desk.names[0], 1)))
+    desk.queue.is_blind = True
+    desk.step(times=100)
+    assert len(submitted(desk)) == 1
+
+
+def test_that_a_job_that_runs_before_its_answer_came_is_accepted_once(desk: Desk) -> None:
+    desk.start(2)
+    desk.step()
+    desk.commands.is_slow = True
+    desk.step()
+    desk.pass_fence(1, '1')
+    desk.leave_record(1, 0)
+    desk.hint(desk.names[0], 1)
+    desk.step(times=3)
+    assert desk.ended[desk.ident(1)].code == 0
+    desk.commands.is_slow = False
+    desk.step(times=40)
+    assert [event['event'] for event in desk.events] == ['submitting', 'accepted']
+    assert desk.told[desk.ident(2)].kind is Kind.PENDING
+    assert desk.backend.is_settled() or desk.commands.open
+
+
+def test_that_a_hint_and_a_fence_tell_that_it_was_accepted(desk: Desk) -> None:
+    desk.queue.loses = 1
+    (ident,) = desk.start(1)
+    desk.step(times=3)
+    desk.queue.is_blind = True
+    desk.pass_fence(1, '1')
+    desk.leave_record(1, 0)
+    desk.hint(desk.names[0], 1)
+    desk.step(times=3)
+    assert desk.ended[ident].code == 0
+    assert desk.events[-1]['job'] == '1'
+    assert desk.backend.is_settled() or desk.commands.open
+
+
+def test_that_what_runs_though_no_listing_shows_it_is_not_sent_again(desk: Desk) -> None:
+    desk.queue.loses = 1
+    (ident,) = desk.start(1)
+    desk.step(times=2)
+    desk.pass_fence(1, '1')
+    element = desk.queue.jobs['1'].elements[1]
+    desk.queue.remove('1')
+    desk.until(lambda: desk.events[-1]['event'] == 'accepted')
+    assert desk.events[-1]['job'] == '1'
+    desk.queue.jobs['1'].elements[1] = replace(element, kind=Kind.RUNNING)
+    desk.until(lambda: desk.told[ident].kind is Kind.RUNNING)
+    assert len(submitted(desk)) == 1
+
+
+def test_that_others_wait_while_an_answer_is_missing(desk: Desk) -> None:
+    desk.queue.limits = Limits(array=10)
+    desk.queue.is_away = False
+    desk.start(20)
+    desk.queue.deaf = 1
+    desk.step(times=20)
+    assert len(submitted(desk)) == 1
+    desk.step(times=60)
+    assert [size for size, _ in submitted(desk)] == ['10', '10', '10']
+
+
+def test_that_the_answer_lost_twice_leads_to_longer_pauses(desk: Desk) -> None:
+    desk.queue.deaf = 3
+    desk.start(1)
+    times: list[float] = []
+    for _ in range(1000):
+        desk.step()
+        times += [desk.clock.now] * (len(submitted(desk)) - len(times))
+    pauses = [later - earlier for earlier, later in pairwise(times)]
+    assert len(pauses) == 3
+    assert pauses == sorted(set(pauses))
+
+
+def test_that_a_job_that_a_refusal_left_behind_is_a_refusal(desk: Desk) -> None:
+    desk.queue.loses = 1
+    desk.start(2)
+    desk.step(times=2)
+    for index in (1, 2):
+        desk.queue.change('1', index, kind=Kind.ENDED, code=1, reason='BadConstraints')
+    desk.step(times=50)
+    assert [(status.cause, status.detail) for status in desk.ended.values()] == [('refused', 'BadConstraints')] * 2
+
+
+def test_that_an_array_with_gaps_is_sent_again_as_it_was(desk: Desk) -> None:
+    desk.queue.deaf = 1
+    idents = desk.start(3)
+    desk.step(times=3)
+    desk.backend.forget(idents[1], desk.clock.now)
+    desk.until(lambda: len(submitted(desk)) == 2)
+    assert submitted(desk) == [('3', '3')] * 2
+    desk.until(lambda: desk.told[idents[2]].kind is Kind.PENDING)
+    desk.queue.change('1', 3, kind=Kind.RUNNING, where='n7')
+    desk.until(lambda: desk.told[idents[2]].kind is Kind.RUNNING)
+    assert desk.told[idents[0]].kind is Kind.PENDING
+
+
+def test_that_a_twin_of_a_lost_submission_is_cancelled_with_it(desk: Desk) -> None:
+    idents = started(desk, 2)
+    desk.queue.put(Job(desk.names[0], 2, 0, '/log'))
+    desk.step(times=31)
+    desk.backend.cancel(idents, force=False)
+    desk.step(times=3)
+    assert {words[1] for words in desk.queue.called('cancel')} == {'1', '2'}
+    assert desk.queue.live() == 0
+
+
+def test_that_a_limit_met_at_the_second_try_does_not_dissolve_what_may_yet_show_up(desk: Desk) -> None:
+    desk.queue.deaf = 1
+    desk.start(4)
+    desk.step(times=20)
+    desk.queue.limit = 0
+    desk.until(lambda: len(submitted(desk)) == 2)
+    desk.step(times=3)
+    assert len(desk.names) == 1
+    desk.queue.limit = None
+    desk.until(lambda: desk.queue.live() == 4)
+    desk.step(times=200)
+    assert desk.queue.live() == 4
+
+
+def test_that_a_controller_that_is_away_for_an_hour_costs_nothing(desk: Desk) -> None:
+    idents = started(desk, 50)
+    desk.begin_all()
+    desk.step(times=40)
+    desk.queue.is_away = True
+    before = len(desk.queue.calls)
+    desk.step(times=3600)
+    assert len(desk.queue.calls) - before <= 20
+    assert not desk.ended
+    desk.queue.is_away = False
+    for _ in range(100):
+        desk.begin_all()
+        desk.finish()
+        desk.step()
+    assert set(desk.ended) == set(idents)
+
+
+# Sharing the jobs
+
+
+def test_that_never_more_jobs_run_than_were_asked_for(make_desk: Callable[..., Desk]) -> None:
+    chance = random.Random(7)
+    desk = make_desk(num_jobs=10)
+    desk.queue.limits = Limits(array=20)
+    desk.start(100)
+    next_run = 101
+    for _ in range(3000):
+        desk.queue.rejects = {'throttle'} if chance.random() < 0.3 else set()
+        desk.queue.is_blind = chance.random() < 0.1
+        desk.begin_all()
+        assert desk.queue.running() <= 10
+        desk.finish(chance.randrange(4))
+        desk.step()
+        if chance.random() < 0.05 and next_run < 160 and desk.backend.open_slots(desk.clock.now).slots:
+            desk.start(1, first=next_run, demand=Demand(memory=chance.choice([None, 1500])))
+            next_run += 1
+        if len(desk.ended) == next_run - 1:
+            break
+    assert len(desk.ended) == next_run - 1
+
+
+def test_that_all_jobs_are_used_when_only_one_array_is_left(make_desk: Callable[..., Desk]) -> None:
+    desk = make_desk(num_jobs=10)
+    desk.queue.limits = Limits(array=40)
+    started(desk, 50)
+    desk.step(times=60)
+    while desk.queue.jobs['2'].count(Kind.ENDED) < 10:
+        desk.begin_all()
+        desk.step()
+        ident = '2'
+        made = desk.queue.jobs[ident]
+        for index in [index for index, element in made.elements.items() if element.kind is Kind.RUNNING]:
+            desk.leave_record(desk.run_of(made.job.name, index))
+            desk.hint(made.job.name, index)
+            desk.queue.change(ident, index, kind=Kind.ENDED, code=0)
+    desk.step(times=70)
+    desk.begin_all()
+    assert desk.queue.running() == 10
+
+
+def test_that_a_run_that_comes_later_gets_a_job_of_its_own(make_desk: Callable[..., Desk]) -> None:
+    desk = make_desk(num_jobs=4)
+    started(desk, 40)
+    desk.begin_all()
+    desk.step(times=35)
+    assert not desk.backend.open_slots(desk.clock.now).slots
+    for _ in range(200):
+        desk.begin_all()
+        desk.finish(1)
+        desk.step(times=5)
+        if desk.backend.open_slots(desk.clock.now).slots:
+            break
+    started(desk, 1, first=41, demand=Demand(memory=1500))
+    desk.begin_all()
+    assert desk.queue.running() <= 4
+
+
+def test_that_a_throttle_that_could_not_be_changed_is_changed_again(make_desk: Callable[..., Desk]) -> None:
+    desk = make_desk(num_jobs=4)
+    started(desk, 40)
+    desk.begin_all()
+    desk.step(times=35)
+    desk.queue.rejects = {'throttle'}
+    desk.backend.open_slots(desk.clock.now)
+    desk.step(times=31)
+    assert len(desk.queue.called('throttle')) == 1
+    desk.finish(2)
+    desk.step(times=3)
+    assert not desk.backend.open_slots(desk.clock.now).slots, 'the queue may let four run again'
+    desk.queue.rejects.clear()
+    desk.step(times=31)
+    assert desk.queue.jobs['1'].throttle == 3
+
+
+def test_that_adopted_arrays_get_no_more_than_was_asked_for_now(make_desk: Callable[..., Desk]) -> None:
+    before = make_desk(num_jobs=25)
+    started(before, 60)
+    desk = make_desk(num_jobs=5)
+    desk.queue, desk.commands, desk.clock = before.queue, before.commands, before.clock
+    desk.watch, desk.backend = desk.reopened({before.names[0]: '1'})
+    for at, launch in enumerate(before.backend._attempts.values(), start=1):
+        handle = {'queue': 'slurm', 'submission': before.names[0], 'index': at, 'throttle': 25, 'job': '1'}
+        desk.backend.adopt(launch.launch, handle, 5.0, desk.clock.now)
+    desk.step(times=5)
+    assert desk.queue.jobs['1'].throttle == 5
+    assert not desk.backend.open_slots(desk.clock.now).slots
+
+
+# What became of them
+
+
+def test_that_an_end_is_told_when_its_hint_and_its_record_are_there(desk: Desk) -> None:
+    idents = started(desk, 3)
+    desk.begin_all()
+    desk.step(times=36)
+    listings = desk.watch.listings
+    desk.leave_record(2, 7)
+    desk.hint(desk.names[0], 2)
+    desk.step()
+    assert {ident: status.code for ident, status in desk.ended.items()} == {idents[1]: 7}
+    assert desk.watch.listings == listings, 'no listing is needed for that'
+
+
+def test_that_a_record_whose_hint_was_lost_is_found_at_the_next_listing(desk: Desk) -> None:
+    (ident,) = started(desk)
+    desk.begin_all()
+    desk.step(times=31)
+    desk.leave_record(1, 3)
+    desk.step(times=31)
+    assert desk.ended[ident].code == 3
+
+
+def test_that_a_hint_without_a_record_is_not_believed(desk: Desk) -> None:
+    (ident,) = started(desk)
+    desk.begin_all()
+    desk.step(times=31)
+    desk.hint(desk.names[0], 1)
+    desk.step(times=5)
+    assert not desk.ended
+    desk.leave_record(1, 4)
+    desk.step()
+    assert desk.ended[ident].code == 4
+
+
+def test_that_hints_are_read_bit_by_bit(desk: Desk, folder: SearchFolder) -> None:
+    started(desk, 12)
+    desk.begin_all()
+    desk.step(times=36)
+    path = Path(folder.submission(desk.names[0]).ended)
+    for at in (1, 2, 12):
+        desk.leave_record(at)
+    for text, count in (('1\n', 1), ('nonsense\n99\n-4\n', 1), ('1', 1), ('2\n2\n', 3)):
+        with path.open('a') as hints:
+            hints.write(text)
+        desk.step()
+        assert len(desk.ended) == count
+
+
+def test_that_a_record_is_not_looked_for_while_a_job_only_waits(desk: Desk) -> None:
+    started(desk, 5)
+    desk.leave_record(1)  # it cannot be: nothing was started
+    desk.step(times=100)
+    assert not desk.ended
+
+
+def test_that_a_hint_is_enough_where_the_listing_is_an_old_one(desk: Desk) -> None:
+    (ident,) = started(desk)
+    desk.step(times=31)
+    desk.pass_fence(1)
+    desk.leave_record(1, 0)
+    desk.hint(desk.names[0], 1)
+    desk.step()
+    assert desk.ended[ident].code == 0
+
+
+def test_that_where_it_runs_is_told(desk: Desk) -> None:
+    (ident,) = started(desk)
+    desk.begin_all()
+    desk.step(times=31)
+    assert (desk.told[ident].kind, desk.told[ident].detail) == (Kind.RUNNING, 'on n1')
+
+
+def test_that_the_cause_of_an_end_is_the_one_of_the_queue(desk: Desk) -> None:
+    idents = started(desk, 4)
+    desk.begin_all()
+    desk.step(times=31)
+    for at, cause in enumerate(['out_of_memory', 'timeout', 'preempted', 'node_fail'], start=1):
+        desk.leave_record(at, 143, 'TERM')
+        desk.hint(desk.names[0], at)
+        desk.queue.change('1', at, kind=Kind.ENDED, cause=cause)
+    desk.step(times=10)
+    assert [desk.ended[ident].cause for ident in idents] == ['out_of_memory', 'timeout', 'preempted', 'node_fail']
+
+
+def test_that_out_of_memory_tells_how_much_there_was(make_desk: Callable[..., Desk]) -> None:
+    desk = make_desk(most_memory=4000)
+    plain, special = started(desk, 1)[0], started(desk, 1, first=2, demand=Demand(memory=1500))[0]
+    desk.begin_all()
+    desk.step(times=31)
+    for at, job in ((1, '1'), (2, '2')):
+        desk.leave_record(at, 137)
+        desk.queue.change(job, 1, kind=Kind.ENDED, cause='out_of_memory')
+    desk.step(times=31)
+    assert desk.ended[plain].room == {
+        'was_alone': True,
+        'largest': True,
+        'in_queue': True,
+        'memory_limit': 1000,
+        'memory_most': 4000,
+    }
+    assert desk.ended[special].room['memory_limit'] == 1500
+
+
+def test_that_an_end_without_a_record_is_waited_for(desk: Desk) -> None:
+    (ident,) = started(desk)
+    desk.begin_all()
+    desk.step(times=31)
+    desk.queue.change('1', 1, kind=Kind.ENDED, code=0)
+    desk.until(lambda: desk.told[ident].detail == 'it ended; its record is awaited')
+    desk.step(times=int(RECORD_GRACE) - 3)
+    assert not desk.ended
+    desk.leave_record(1, 5)
+    desk.step(times=2)
+    assert desk.ended[ident].code == 5
+
+
+def test_that_an_end_without_a_record_for_long_is_lost(desk: Desk) -> None:
+    (ident,) = started(desk)
+    desk.begin_all()
+    desk.queue.change('1', 1, kind=Kind.ENDED, code=0)
+    desk.step(times=31 + int(RECORD_GRACE) + 5)
+    assert (desk.ended[ident].code, desk.ended[ident].cause) == (None, '')
+
+
+def test_that_a_job_that_was_cancelled_before_it_began_has_ended_at_once_and_never_begins(
+    desk: Desk, folder: SearchFolder
+) -> None:
+    (ident,) = started(desk)
+    desk.queue.change('1', 1, kind=Kind.ENDED, cause='cancelled')
+    desk.step(times=31)
+    assert desk.ended[ident].cause == 'cancelled'
+    assert desk.ended[ident].seconds == 0.0
+    assert read_fence(folder.attempt('sim_1', 1)).is_closed
+
+
+def test_that_a_job_that_failed_before_it_began_is_lost_and_the_log_is_named(desk: Desk, folder: SearchFolder) -> None:
+    (ident,) = started(desk)
+    desk.queue.change('1', 1, kind=Kind.ENDED, code=73)
+    desk.step(times=31)
+    status = desk.ended[ident]
+    assert (status.code, status.cause) == (None, '')
+    assert folder.submission(desk.names[0]).log in status.detail
+
+
+def test_that_a_fence_that_is_passed_at_that_moment_wins(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    (ident,) = started(desk)
+
+    def too_late(paths: Any, by: str) -> bool:
+        desk.pass_fence(1)
+        return close_fence(paths, by)
+
+    monkeypatch.setattr('hpsearch.backends.queue.backend.close_fence', too_late)
+    desk.queue.change('1', 1, kind=Kind.ENDED, cause='node_fail')
+    desk.until(lambda: desk.told[ident].detail == 'it has just begun')
+    desk.leave_record(1, 0)
+    desk.step(times=3)
+    assert desk.ended[ident].code == 0
+
+
+def test_that_a_job_that_was_started_again_is_told(desk: Desk) -> None:
+    (ident,) = started(desk)
+    desk.begin_all()
+    desk.step(times=31)
+    Path(desk.paths(1).requeued).write_text(f'{ident} 78 1 1 n2\n')
+    desk.queue.change('1', 1, kind=Kind.ENDED, code=75)
+    desk.step(times=31)
+    assert desk.ended[ident].cause == 'requeued'
+
+
+def test_that_an_attempt_nobody_knows_is_absent_after_the_grace_time(desk: Desk) -> None:
+    (ident,) = started(desk)
+    desk.begin_all()
+    desk.step(times=31)
+    desk.queue.remove('1')
+    desk.step(times=int(GRACE))
+    assert not desk.ended
+    desk.step(times=60)
+    assert desk.ended[ident].kind is Kind.ABSENT
+
+
+def test_that_a_record_that_cannot_be_read_ends_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    (ident,) = started(desk)
+    desk.begin_all()
+    desk.step(times=31)
+    desk.leave_record(1, 0)
+    desk.hint(desk.names[0], 1)
+
+    def stale(paths: Any) -> int:
+        raise OSError('stale file handle')
+
+    with monkeypatch.context() as patch:
+        patch.setattr('hpsearch.backends.queue.queue_traces.exit_code', stale)
+        desk.step(times=3)
+    assert not desk.ended
+    desk.step()
+    assert desk.ended[ident].code == 0
+
+
+@pytest.mark.parametrize('fence', ['other:closed\n', 'other:sim_1:1 77 5 0 n1\n'], ids=['fenced', 'started'])
+def test_that_an_attempt_somebody_else_fenced_or_started_is_not_ours(desk: Desk, fence: str) -> None:
+    (ident,) = started(desk)
+    Path(desk.paths(1).started).write_text(fence)
+    desk.queue.change('1', 1, kind=Kind.ENDED, code=75)
+    desk.step(times=31)
+    assert desk.ended[ident].cause == 'fenced'
+
+
+def test_that_an_end_that_nobody_explains_is_terminated(desk: Desk) -> None:
+    (ident,) = started(desk)
+    desk.begin_all()
+    desk.step(times=31)
+    desk.leave_record(1, 143, 'TERM')
+    desk.hint(desk.names[0], 1)
+    desk.step(times=int(CAUSE_GRACE) - 5)
+    assert not desk.ended
+    desk.step(times=10)
+    assert desk.ended[ident].cause == 'terminated'
+
+
+# Cancelling
+
+
+def test_that_what_waits_ends_at_once(desk: Desk) -> None:
+    desk.commands.is_slow = True
+    idents = desk.start(3)
+    desk.backend.cancel(idents[:2], force=False)
+    desk.step()
+    assert {ident: status.cause for ident, status in desk.ended.items()} == dict.fromkeys(idents[:2], 'abandoned')
+    desk.commands.is_slow = False
+    desk.step(times=3)
+    assert submitted(desk) == [('1', '1')]
+
+
+def test_that_what_is_being_submitted_is_cancelled_as_soon_as_it_is_known(desk: Desk) -> None:
+    idents = desk.start(3)
+    desk.step(times=1)
+    desk.commands.is_slow = True
+    desk.step()
+    assert desk.commands.open
+    desk.backend.cancel(idents, force=False)
+    desk.commands.is_slow = False
+    desk.step(times=2)
+    assert desk.queue.live() == 0
+    desk.step(times=10)
+    assert set(desk.ended) == set(idents)
+
+
+def test_that_what_was_cancelled_while_it_was_refused_is_not_submitted_again(desk: Desk) -> None:
+    desk.queue.limit = 0
+    idents = desk.start(3)
+    desk.step(times=1)
+    desk.commands.is_slow = True
+    desk.step()
+    desk.backend.cancel(idents, force=False)
+    desk.commands.is_slow = False
+    desk.queue.limit = 0
+    desk.step(times=1)
+    desk.queue.limit = None
+    desk.step(times=300)
+    assert {status.cause for status in desk.ended.values()} == {'abandoned'}
+    assert desk.queue.live() == 0
+
+
+def test_that_what_was_cancelled_while_its_answer_was_lost_is_not_sent_again(desk: Desk) -> None:
+    desk.queue.deaf = 1
+    idents = desk.start(3)
+    desk.step(times=3)
+    desk.backend.cancel(idents, force=False)
+    desk.step(times=300)
+    assert len(submitted(desk)) == 1
+    assert {status.kind for status in desk.ended.values()} == {Kind.ABSENT}
+    assert desk.backend.is_settled()
+
+
+def test_that_a_job_whose_answer_was_lost_is_cancelled_when_it_is_found(desk: Desk) -> None:
+    desk.queue.loses = 1
+    idents = desk.start(3)
+    desk.step(times=3)
+    desk.backend.cancel(idents, force=False)
+    desk.step(times=100)
+    assert desk.queue.live() == 0
+    assert set(desk.ended) == set(idents)
+
+
+def test_that_what_waits_in_the_queue_has_ended_soon_after_it_was_cancelled(desk: Desk) -> None:
+    idents = started(desk, 3)
+    desk.step(times=31)
+    desk.backend.cancel(idents, force=False)
+    desk.step(times=2)
+    desk.queue.remove('1')  # as the queue forgets what was cancelled before it began
+    desk.step(times=8)
+    assert {status.cause for status in desk.ended.values()} == {'abandoned'}
+    assert all(read_fence(desk.paths(at)).is_closed for at in (1, 2, 3))
+
+
+def test_that_only_the_named_elements_are_cancelled(desk: Desk) -> None:
+    idents = started(desk, 4)
+    desk.backend.cancel(idents[1:3], force=True)
+    desk.step(times=2)
+    assert desk.queue.called('cancel') == [('cancel', '1', 'part', 'kill', '2', '3')]
+
+
+def test_that_all_that_is_left_of_our_own_array_is_cancelled_as_a_whole(desk: Desk) -> None:
+    idents = started(desk, 4)
+    desk.begin_all()
+    desk.finish(1)
+    desk.step(times=3)
+    desk.backend.cancel(idents, force=False)
+    desk.step(times=2)
+    assert desk.queue.called('cancel')[0][2] == 'whole'
+
+
+def test_that_elements_somebody_else_looks_after_are_not_cancelled(desk: Desk) -> None:
+    idents = started(desk, 4)
+    desk.backend.forget(idents[0], desk.clock.now)
+    desk.backend.cancel(idents, force=False)
+    desk.step(times=2)
+    assert desk.queue.called('cancel') == [('cancel', '1', 'part', 'term', '2', '3', '4')]
+
+
+def test_that_a_cancellation_that_failed_is_repeated(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING, 'hpsearch')
+    idents = started(desk, 2)
+    desk.queue.rejects.add('cancel')
+    desk.backend.cancel(idents, force=False)
+    desk.step(times=20)
+    assert 2 <= len(desk.queue.called('cancel')) <= 8
+    assert '2 jobs could not be cancelled yet: cancel failed' in caplog.text
+    desk.queue.rejects.clear()
+    desk.step(times=80)
+    assert desk.queue.live() == 0
+    assert set(desk.ended) == set(idents)
+
+
+def test_that_a_cancellation_is_not_repeated_when_it_was_accepted(desk: Desk) -> None:
+    idents = started(desk, 2)
+    desk.begin_all()
+    desk.queue._do_cancel = lambda *words: desk.queue._answer()  # type: ignore[method-assign]
+    desk.backend.cancel(idents, force=False)
+    desk.step(times=100)
+    assert len(desk.queue.called('cancel')) == 1
+
+
+def test_that_foreign_jobs_are_never_cancelled(desk: Desk) -> None:
+    foreign = desk.queue.put(Job('foreign', 3, 0, '/log'))
+    idents = started(desk, 2)
+    desk.backend.cancel(idents, force=True)
+    desk.step(times=50)
+    assert desk.queue.jobs[foreign].count(Kind.PENDING) == 3
+    assert all(words[1] != foreign for words in desk.queue.called('cancel'))
+
+
+def test_that_cancelling_what_is_not_held_does_nothing(desk: Desk) -> None:
+    (ident,) = started(desk)
+    desk.begin_all()
+    desk.finish()
+    desk.step(times=3)
+    desk.backend.cancel([ident, 'never:was:1'], force=True)
+    desk.step(times=3)
+    assert not desk.queue.called('cancel')
+
+
+# Attempts of earlier writers
+
+
+def adopted(desk: Desk, size: int, **handle: Any) -> list[str]:
+    """Attempts another writer submitted as ``old``, which are adopted."""
+    launches = desk.launches(size)
+    for index, launch in enumerate(launches, start=1):
+        one = {'queue': 'slurm', 'submission': 'old', 'index': index, **handle}
+        assert desk.backend.can_adopt(one)
+        desk.backend.adopt(launch, one, 100.0, desk.clock.now)
+    return [launch.ident for launch in launches]
+
+
+def test_that_attempts_of_a_known_job_are_watched(desk: Desk) -> None:
+    job = desk.queue.put(Job('old', 3, 2, '/log'))
+    idents = adopted(desk, 3, job=job, throttle=2, at=desk.clock.wall() - 100)
+    desk.pass_fence(2, job)
+    desk.queue.change(job, 2, kind=Kind.RUNNING, where='n4')
+    desk.step(times=2)
+    assert [desk.told[ident].kind for ident in idents] == [Kind.PENDING, Kind.RUNNING, Kind.PENDING]
+
+
+def test_that_an_end_in_the_meantime_is_found_without_the_queue(desk: Desk) -> None:
+    desk.queue.is_away = True
+    idents = adopted(desk, 2, job='9')
+    desk.pass_fence(1, '9')
+    desk.leave_record(1, 0)
+    desk.step()
+    assert set(desk.ended) == {idents[0]}
+
+
+def test_that_the_id_may_come_from_the_submissions_that_are_known(desk: Desk) -> None:
+    job = desk.queue.put(Job('old', 1, 1, '/log'))
+    desk.watch, desk.backend = desk.reopened({'old': job})
+    (ident,) = adopted(desk, 1)
+    desk.backend.cancel([ident], force=False)
+    desk.step(times=3)
+    assert desk.queue.live() == 0
+
+
+def test_that_a_job_without_a_known_id_is_found_by_its_name(desk: Desk) -> None:
+    desk.queue.put(Job('other', 1, 1, '/log'))
+    job = desk.queue.put(Job('old', 2, 2, '/log'))
+    idents = adopted(desk, 2)
+    desk.step(times=5)
+    assert desk.events == [{'event': 'accepted', 'submission': 'old', 'job': job, 'at': desk.events[0]['at']}]
+    desk.backend.cancel(idents[:1], force=False)
+    desk.step(times=5)
+    assert desk.queue.called('cancel') == [('cancel', job, 'part', 'term', '1')]
+
+
+def test_that_a_submission_that_never_arrived_is_absent_and_not_sent_by_its_heir(desk: Desk) -> None:
+    idents = adopted(desk, 2)
+    desk.step(times=int(GRACE) + 60)
+    assert {ident: status.kind for ident, status in desk.ended.items()} == dict.fromkeys(idents, Kind.ABSENT)
+    assert not desk.queue.called('submit')
+
+
+def test_that_the_id_may_come_from_a_fence_so_that_the_accounting_can_be_asked(desk: Desk) -> None:
+    (ident,) = adopted(desk, 1)
+    desk.pass_fence(1, '33')
+    desk.queue.accounts.append(Sighting('33', 1, 'old', Kind.ENDED, 'node_fail'))
+    desk.step(times=200)
+    assert desk.ended[ident].cause == 'node_fail'
+
+
+def test_that_only_part_of_an_adopted_job_is_ever_cancelled(desk: Desk) -> None:
+    job = desk.queue.put(Job('old', 3, 3, '/log'))
+    idents = adopted(desk, 2, job=job)
+    desk.backend.cancel(idents, force=False)
+    desk.step(times=3)
+    assert desk.queue.called('cancel') == [('cancel', job, 'part', 'term', '1', '2')]
+    assert desk.queue.live() == 1
+
+
+def test_that_handles_of_other_places_are_not_adopted(desk: Desk) -> None:
+    assert not desk.backend.can_adopt({'queue': 'lsf', 'submission': 'x', 'index': 1})
+    assert not desk.backend.can_adopt({'pid': 7})
+    assert not desk.backend.can_adopt({})
+
+
+def test_that_what_is_forgotten_is_told_no_more(desk: Desk) -> None:
+    idents = started(desk, 2)
+    for ident in idents:
+        desk.backend.forget(ident, desk.clock.now)
+    desk.backend.forget('never:was:1', desk.clock.now)
+    assert desk.step() == {}
+    desk.queue.calls.clear()
+    desk.step(times=100)
+    assert not desk.queue.calls
+
+
+def test_that_what_is_forgotten_while_it_is_submitted_changes_nothing(desk: Desk) -> None:
+    for refusal in ('', 'limit', 'wrong'):
+        idents = desk.start(2, first=len(desk.events) * 10 + 1)
+        desk.step()
+        desk.commands.is_slow = True
+        desk.step()
+        for ident in idents:
+            desk.backend.forget(ident, desk.clock.now)
+        desk.queue.limit, desk.queue.wrong = (0 if refusal == 'limit' else None), refusal * (refusal == 'wrong')
+        desk.commands.is_slow = False
+        assert desk.step(times=5) == {}
+
+
+# What is shown
+
+
+def test_that_jobs_are_shown_by_state_and_reason(desk: Desk) -> None:
+    started(desk, 4)
+    desk.queue.change('1', 1, kind=Kind.RUNNING, where='n1')
+    desk.queue.change('1', 2, reason='PartitionTimeLimit', is_stuck=True)
+    desk.step(times=31)
+    lines = {(line.state, line.reason, line.count, line.example, line.is_stuck) for line in desk.backend.queue_lines()}
+    assert lines == {
+        ('running', '', 1, 'sim_1', False),
+        ('pending', 'PartitionTimeLimit', 1, 'sim_2', True),
+        ('pending', 'Priority', 2, 'sim_3', False),
+    }
+
+
+def test_that_it_is_settled_when_the_queue_has_everything(desk: Desk) -> None:
+    assert desk.backend.is_settled()
+    desk.start(2)
+    assert not desk.backend.is_settled()
+    desk.until(desk.backend.is_settled)
+    assert desk.queue.live() == 2
+
+
+# Ten thousand of them
+
+
+def test_that_ten_thousand_attempts_cost_little_while_there_is_no_news(
+    desk: Desk, folder: SearchFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr('tests.fakes.scripted_queue.claim', lambda *_: True)
+    started(desk, 10_000)
+    desk.begin_all_without_files()
+    desk.step(times=31)
+    opened: list[str] = []
+    monkeypatch.setattr('hpsearch.backends.queue.queue_traces.exit_code', lambda paths: opened.append(paths.folder))
+    desk.step(times=31)
+    assert len(opened) <= 25 * 3, 'only what runs is looked for on disk'
+    begin = time.process_time()
+    for _ in range(20):
+        desk.clock.now += 0.01
+        desk.backend.states(desk.clock.now)
+        desk.backend.queue_lines()
+        desk.backend.open_slots(desk.clock.now)
+    assert (time.process_time() - begin) / 20 < 0.02
+    assert os.path.exists(folder.submissions_dir)

@@ -1,0 +1,776 @@
+"""The pure half for Slurm, on what a real Slurm 22.05 answered (``data/slurm``), and its words on a real one."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hpsearch.backends.base import Kind
+from hpsearch.backends.queue.batch_system import Answer, Job, QueueSystem, Refusal, Sighting
+from hpsearch.backends.queue.queue_words import index_list, outside_of_jobs
+from hpsearch.backends.queue.slurm.parsing import STATES, is_stuck, read_time_left
+from hpsearch.backends.queue.slurm.system import (
+    Slurm,
+    SlurmOptions,
+    in_mib,
+    job_end,
+    log_pattern,
+    own_job,
+    time_left_words,
+)
+from tests.e2e.slurm.cluster import Cluster
+from tests.support.paths import DATA
+
+ANSWERS = DATA / 'slurm'
+NAME = 'hps-1234abcd-5ef678'
+LOG = f'/home/user/out/submissions/{NAME}.log'
+SLURM = Slurm(SlurmOptions(), user=1000)
+
+
+def transcript(name: str) -> Iterator[tuple[str, list[str], Answer]]:
+    """The commands of a file, each with the last comment before it, and with its answer."""
+    comment, words, streams, current = '', [''], {'out': '', 'err': ''}, 'out'
+    for line in (ANSWERS / name).read_text(encoding='utf-8').splitlines(keepends=True):
+        if line.startswith('# '):
+            comment = line[2:].strip()
+        elif line.startswith('$ '):
+            words, streams = shlex.split(line[2:]), {'out': '', 'err': ''}
+        elif line in ('[out]\n', '[err]\n'):
+            current = line[1:4]
+        elif ended := re.fullmatch(r'\[rc (\d+)\]\n', line):
+            yield comment, words, Answer(int(ended[1]), streams['out'], streams['err'])
+        else:
+            streams[current] += line
+
+
+def answer_to(name: str, program: str, comment: str) -> Answer:
+    """The first answer of a program after a comment."""
+    return next(answer for said, words, answer in transcript(name) if said == comment and words[0] == program)
+
+
+def by_name(sightings: list[Sighting] | None) -> dict[tuple[str, int], Sighting]:
+    """Sightings of an answer, by the end of their submission's name and index."""
+    assert sightings is not None
+    return {(seen.name.rpartition('-')[2], seen.index): seen for seen in sightings}
+
+
+def listed(name: str, comment: str) -> dict[tuple[str, int], Sighting]:
+    """A listing that answered."""
+    return by_name(list(SLURM.read_listing(answer_to(name, 'squeue', comment)) or []))
+
+
+def accounted(name: str, comment: str) -> dict[tuple[str, int], Sighting]:
+    """An account that was given."""
+    return by_name(list(SLURM.read_accounting(answer_to(name, 'sacct', comment)) or []))
+
+
+def listing(*lines: str) -> list[Sighting]:
+    """What follows from these lines of a listing."""
+    sightings = SLURM.read_listing(Answer(0, '\n'.join(lines) + '\n'))
+    assert sightings is not None
+    return list(sightings)
+
+
+def account(*lines: str) -> list[Sighting]:
+    """What follows from these lines of an account."""
+    sightings = SLURM.read_accounting(Answer(0, '\n'.join(lines) + '\n'))
+    assert sightings is not None
+    return list(sightings)
+
+
+def test_that_slurm_is_a_queue_system() -> None:
+    system: QueueSystem = SLURM
+    assert system.name == 'slurm'
+    assert 'sbatch' in system.programs
+
+
+# ---------------------------------------------------------------------------------------------------------- submitting
+
+
+def test_that_a_job_is_asked_for_with_what_the_original_asks_for() -> None:
+    assert SLURM.submit_words(Job(NAME, 10, 4, LOG)) == [
+        'sbatch',
+        '--parsable',
+        f'--job-name={NAME}',
+        '--array=1-10%4',
+        '--time=24:00:00',
+        '--mem=8G',
+        '--gres=gpu:1',
+        '--no-requeue',
+        '--open-mode=append',
+        f'--output={LOG}',
+        f'--error={LOG}',
+    ]
+
+
+def test_that_empty_options_are_not_given() -> None:
+    words = Slurm(SlurmOptions(mem='', gres='')).submit_words(Job(NAME, 1, 0, LOG))
+    assert not [word for word in words if word.startswith(('--mem', '--gres', '--partition', '--qos', '--account'))]
+    assert '--array=1-1' in words
+
+
+def test_that_every_option_reaches_sbatch() -> None:
+    options = SlurmOptions(
+        mem='4G',
+        gres='gpu:a100:2',
+        partition='gpu,long',
+        qos='high',
+        constraint='a100|h100',
+        account='lab',
+        time='1-12',
+        cpus='8',
+        extra=('--exclude=n7', '--nice'),
+        hours=4,
+    )
+    words = Slurm(options).submit_words(Job(NAME, 2, 1, LOG, warning=90))
+    assert {
+        '--mem=4G',
+        '--gres=gpu:a100:2',
+        '--partition=gpu,long',
+        '--qos=high',
+        '--constraint=a100|h100',
+        '--account=lab',
+        '--time=1-12',
+        '--cpus-per-task=8',
+        '--signal=B:USR2@90',
+    } <= set(words)
+    assert words[-2:] == ['--exclude=n7', '--nice']
+
+
+def test_that_memory_in_place_of_the_usual_overrules_everything_before() -> None:
+    words = Slurm(SlurmOptions(extra=('--mem=1G',))).submit_words(Job(NAME, 1, 0, LOG, memory=12288))
+    assert [word for word in words if word.startswith('--mem')][-1] == '--mem=12288M'
+    assert words[-1] == '--mem=12288M'
+
+
+@pytest.mark.parametrize(
+    ('path', 'pattern'),
+    [
+        ('/home/user/a b/x.log', '/home/user/a b/x.log'),
+        ('/home/user/100%/x.log', '/home/user/100%%/x.log'),
+        ('/home/user/a\\b/x.log', '/home/user/a\\\\b/x.log'),
+        ('/home/user/100%j\\b/x.log', '/home/user/100%j\\\\b/x.log'),
+    ],
+)
+def test_that_a_log_is_where_its_path_says(path: str, pattern: str) -> None:
+    assert log_pattern(path) == pattern
+
+
+@pytest.mark.parametrize(
+    ('text', 'mebibytes'),
+    [
+        ('8G', 8192),
+        ('8g', 8192),
+        ('8GB', 8192),
+        ('8000', 8000),
+        ('8000M', 8000),
+        ('1T', 1048576),
+        ('2048K', 2),
+        ('100K', 1),
+        ('0', None),
+        ('', None),
+        ('lots', None),
+        ('-8G', None),
+    ],
+)
+def test_that_memory_is_read_in_the_units_of_sbatch(text: str, mebibytes: int | None) -> None:
+    assert in_mib(text) == mebibytes
+    assert Slurm(SlurmOptions(mem=text)).memory == mebibytes
+
+
+def test_that_an_accepted_job_has_its_id() -> None:
+    ((_, words, answer),) = transcript('accepted.txt')
+    assert words[:2] == ['sbatch', '--parsable']
+    assert SLURM.read_submission(answer).job == '1'
+    assert SLURM.read_submission(answer).refusal is None
+
+
+@pytest.mark.parametrize(
+    'out',
+    [
+        '12\n',
+        '12;main\n',
+        'Submitted batch job 12\n',
+        'a note of the site\n12\n',
+        'Submitted batch job 12 on cluster a\n',
+    ],
+)
+def test_that_the_id_is_found_in_all_forms(out: str) -> None:
+    assert SLURM.read_submission(Answer(0, out, 'sbatch: note\n')).job == '12'
+
+
+TRANSIENT = {
+    'too many for the QOS': Refusal.LIMIT,
+    'the accounting is away': None,
+    'the controller is away': Refusal.AWAY,
+    'the controller stands still': Refusal.AWAY,
+    'munged is away': Refusal.AWAY,
+    'there is no configuration': Refusal.AWAY,
+    'partition is drained': Refusal.AWAY,
+}
+
+
+@pytest.mark.parametrize('name', ['refused.txt', 'away.txt', 'other.txt'])
+def test_that_every_recorded_refusal_is_taken_for_what_it_was(name: str) -> None:
+    refused = [(said, answer) for said, words, answer in transcript(name) if words[0] == 'sbatch' and answer.code]
+    assert refused
+    for said, answer in refused:
+        submitted = SLURM.read_submission(answer)
+        assert submitted.refusal is TRANSIENT.get(said, Refusal.WRONG), said
+        assert not submitted.job
+
+
+POLICY = "Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)"
+
+
+@pytest.mark.parametrize(
+    ('before', 'verdict', 'refusal'),
+    [
+        ('', POLICY, Refusal.LIMIT),
+        ('AssocMaxSubmitJobLimit', POLICY, Refusal.LIMIT),
+        ('MaxSubmitJobsPerAccount', POLICY, Refusal.LIMIT),
+        ('QOSGrpSubmitJobsLimit', POLICY, Refusal.LIMIT),
+        ('QOSMaxWallDurationPerJobLimit', POLICY, Refusal.WRONG),
+        ('QOSMinGRES', POLICY, Refusal.WRONG),
+        (
+            'Slurm temporarily unable to accept job, sleeping and retrying',
+            'Resource temporarily unavailable',
+            Refusal.LIMIT,
+        ),
+        ('', 'MaxJobCount limit reached', Refusal.LIMIT),
+        ('', 'Zero Bytes were transmitted or received', Refusal.AWAY),
+        ('', 'Rate limit exceeded, please retry momentarily', Refusal.AWAY),
+        ('', 'Slurm backup controller in standby mode', Refusal.AWAY),
+        ('slurm_receive_msg: Socket timed out on send/recv operation', 'Invalid qos specification', Refusal.WRONG),
+        ('', 'Access/permission denied', Refusal.WRONG),
+        ('', 'Requested time limit is invalid (missing or exceeds some limit)', Refusal.WRONG),
+        ('', 'Unspecified error', Refusal.WRONG),
+    ],
+)
+def test_that_a_refusal_is_read(before: str, verdict: str, refusal: Refusal) -> None:
+    lines = [before, f'Batch job submission failed: {verdict}']
+    err = ''.join(f'sbatch: error: {line}\n' for line in lines if line)
+    assert SLURM.read_submission(Answer(1, '', err)).refusal is refusal
+
+
+@pytest.mark.parametrize(
+    'answer',
+    [
+        Answer(None, err='sbatch did not answer within 180 s'),
+        Answer(-15, '', 'sbatch: error: Invalid qos specification'),
+        Answer(1),
+        Answer(0, 'nothing of sense\n'),
+        Answer(0),
+    ],
+)
+def test_that_an_answer_that_says_nothing_leaves_open_whether_it_was_accepted(answer: Answer) -> None:
+    submitted = SLURM.read_submission(answer)
+    assert submitted.refusal is Refusal.AWAY
+    assert submitted.words
+
+
+@given(
+    st.integers(1, 255),
+    st.lists(st.text(st.characters(codec='ascii', exclude_categories=['C', 'Z']), min_size=1), min_size=1),
+)
+def test_that_no_word_of_a_refusal_is_lost(code: int, texts: list[str]) -> None:
+    err = ''.join(f'sbatch: error: {text}\n' for text in texts)
+    submitted = SLURM.read_submission(Answer(code, '', err))
+    assert submitted.refusal is not None
+    assert submitted.words == '; '.join(texts)
+
+
+# ------------------------------------------------------------------------------------------------------------ listings
+
+
+def test_that_one_listing_shows_all_jobs_of_the_user() -> None:
+    assert SLURM.list_words() == [
+        *('squeue', '--noheader', '--array', '--states=all', '--user=1000', '--format=%i|%j|%T|%r|%N')
+    ]
+
+
+ENDS = {
+    ('000mix', 1): ('', 'COMPLETED'),
+    ('000mix', 2): ('', 'FAILED (NonZeroExitCode)'),
+    ('000mix', 3): ('', 'FAILED (JobLaunchFailure)'),
+    ('000mix', 4): ('cancelled', 'CANCELLED'),
+    ('00low0', 1): ('preempted', 'PREEMPTED'),
+    ('00low0', 2): ('cancelled', 'CANCELLED'),
+    ('0nolog', 1): ('', 'FAILED (JobLaunchFailure)'),
+    ('refused', 1): ('', 'FAILED (BadConstraints)'),
+}
+
+
+def test_that_ends_are_listed_with_their_causes() -> None:
+    seen = listed('states.txt', 'many at once')
+    assert {key: (seen[key].cause, seen[key].reason) for key in ENDS} == ENDS
+    assert {seen[key].kind for key in ENDS} == {Kind.ENDED}
+
+
+def test_that_a_lost_node_and_a_time_limit_are_causes() -> None:
+    lost = listed('states.txt', 'a minute after n4 was lost')[('00node', 2)]
+    assert (lost.kind, lost.cause, lost.where) == (Kind.ENDED, 'node_fail', 'n4')
+    timed_out = {seen.job: seen for seen in SLURM.read_listing(last_listing('ends.txt')) or []}['39']
+    assert (timed_out.kind, timed_out.cause) == (Kind.ENDED, 'timeout')
+
+
+def last_listing(name: str) -> Answer:
+    """The last listing of a file."""
+    return [answer for _, words, answer in transcript(name) if words[0] == 'squeue'][-1]
+
+
+def test_that_a_job_that_is_ending_still_runs() -> None:
+    ending = listed('states.txt', 'many at once')[('000mix', 5)]
+    assert (ending.kind, ending.cause, ending.reason) == (Kind.RUNNING, '', 'COMPLETING')
+
+
+def test_that_a_running_job_is_somewhere() -> None:
+    running = listed('states.txt', 'many at once')[('000mix', 6)]
+    assert (running.kind, running.where, running.reason, running.code) == (Kind.RUNNING, 'n2', '', None)
+
+
+WAITING = {
+    ('toolong', 2): ('PartitionTimeLimit', True),
+    ('5nodes', 1): ('PartitionNodeLimit', True),
+    ('00after', 1): ('DependencyNeverSatisfied', True),
+    ('00few0', 3): ('QOSMaxJobsPerUserLimit', False),
+    ('0begin', 1): ('BeginTime', False),
+    ('00held', 2): ('JobHeldUser', False),
+}
+
+
+def test_that_a_job_that_waits_says_why_and_whether_it_waits_in_vain() -> None:
+    seen = listed('states.txt', 'many at once')
+    assert {key: (seen[key].reason, seen[key].is_stuck) for key in WAITING} == WAITING
+    assert {seen[key].kind for key in WAITING} == {Kind.PENDING}
+
+
+def test_that_a_restarted_job_waits_again() -> None:
+    seen = listed('other.txt', 'restarted')
+    assert seen[('again0', 1)].kind is Kind.PENDING
+    assert accounted('other.txt', 'restarted')[('again0', 1)].kind is Kind.RUNNING
+
+
+def test_that_names_of_other_jobs_do_no_harm() -> None:
+    names = {
+        seen.job: seen.name for seen in SLURM.read_listing(answer_to('states.txt', 'squeue', 'many at once')) or []
+    }
+    assert (names['34'], names['35']) == ('a|b (c', '')
+
+
+@pytest.mark.parametrize(
+    'said', ['the controller is away', 'the controller stands still', 'munged is away', 'there is no configuration']
+)
+def test_that_a_controller_that_is_away_lists_nothing(said: str) -> None:
+    assert SLURM.read_listing(answer_to('away.txt', 'squeue', said)) is None
+
+
+def test_that_a_user_who_cannot_be_looked_up_is_no_empty_queue() -> None:
+    answer = answer_to('other.txt', 'squeue', 'a user who cannot be looked up')
+    assert (answer.code, answer.out.strip()) == (0, '')
+    assert SLURM.read_listing(answer) is None
+
+
+def test_that_an_empty_queue_is_an_answer() -> None:
+    assert SLURM.read_listing(answer_to('other.txt', 'squeue', 'a user without jobs')) == []
+
+
+@pytest.mark.parametrize('answer', [Answer(None, err='no answer'), Answer(1, '1_1|a|COMPLETED|None|n1\n'), Answer(-9)])
+def test_that_a_command_that_failed_is_no_answer(answer: Answer) -> None:
+    assert SLURM.read_listing(answer) is None
+    assert SLURM.read_accounting(answer) is None
+
+
+@pytest.mark.parametrize(
+    ('ident', 'indices'),
+    [
+        ('123', [0]),
+        ('123_4', [4]),
+        ('123_[5-7%25]', [5, 6, 7]),
+        ('123_[1,3,8-10%2]', [1, 3, 8, 9, 10]),
+        ('123_[1-9:4]', [1, 5, 9]),
+        ('123_[1,3,...]', [1, 3]),
+        ('123_[1-999999999999]', []),
+        ('123_[4-2]', []),
+        ('123_[1-3:0]', []),
+        ('123+0', []),
+        ('123_4.batch', []),
+        ('hello', []),
+    ],
+)
+def test_that_the_elements_of_a_line_are_taken_apart(ident: str, indices: list[int]) -> None:
+    assert [seen.index for seen in listing(f'{ident}|{NAME}|PENDING|Resources|')] == indices
+
+
+def test_that_what_a_line_says_of_one_element_counts_more_than_what_it_says_of_many() -> None:
+    lines = (f'44_6|{NAME}|COMPLETED|0:0|n2', f'44_[6-8%5]|{NAME}|CANCELLED by 0|0:0|None assigned')
+    for order in (lines, lines[::-1]):
+        assert {seen.index: seen.cause for seen in account(*order)} == {6: '', 7: 'cancelled', 8: 'cancelled'}
+
+
+@pytest.mark.parametrize('word', ['MELTING', '', '?', 'LAUNCH_FAILED'])
+def test_that_an_unheard_of_state_is_no_end(word: str) -> None:
+    assert [seen.kind for seen in listing(f'1_1|{NAME}|{word}|None|n1')] == [Kind.RUNNING]
+
+
+def test_that_only_ends_have_causes() -> None:
+    assert all(state.kind is Kind.ENDED for state in STATES.values() if state.cause)
+    assert {state.kind for state in STATES.values()} == {Kind.PENDING, Kind.RUNNING, Kind.ENDED}
+
+
+@pytest.mark.parametrize(
+    'reason',
+    [
+        'PartitionTimeLimit',
+        'BadConstraints',
+        'QOSMaxWallDurationPerJobLimit',
+        'QOSMaxMemoryPerJob',
+        'AssocMaxGRESPerNode',
+        'AssocMaxCpuMinutesPerJobLimit',
+        'QOSMinGRES',
+        'InvalidAccount',
+        'MaxMemPerLimit',
+    ],
+)
+def test_that_what_is_against_a_rule_waits_in_vain(reason: str) -> None:
+    assert is_stuck(reason)
+    assert [seen.is_stuck for seen in listing(f'1_1|{NAME}|PENDING|{reason}|')] == [True]
+
+
+@pytest.mark.parametrize(
+    'reason',
+    [
+        '',
+        'Priority',
+        'Resources',
+        'JobArrayTaskLimit',
+        'QOSMaxJobsPerUserLimit',
+        'QOSMaxCpuPerUserLimit',
+        'MaxGRESPerAccount',
+        'QOSGrpCpuLimit',
+        'AssocGrpCPUMinutesLimit',
+        'AssocMaxJobsLimit',
+        'QOSMaxSubmitJobPerUserLimit',
+        'Dependency',
+        'PartitionDown',
+        'ReqNodeNotAvail, UnavailableNodes:n3',
+        'Nodes required for job are DOWN, DRAINED or reserved for jobs in higher priority partitions',
+        'JobHeldUser',
+    ],
+)
+def test_that_what_passes_does_not_wait_in_vain(reason: str) -> None:
+    assert not is_stuck(reason)
+
+
+def test_that_what_runs_or_has_ended_does_not_wait() -> None:
+    assert not any(
+        seen.is_stuck for seen in listing(f'1_1|{NAME}|FAILED|BadConstraints|', f'1_2|{NAME}|RUNNING|None|n1')
+    )
+
+
+GOOD = st.builds(
+    lambda job, index, state: (job, index, f'{job}_{index}|{NAME}|{state}|None|n1'),
+    st.integers(1, 10**6),
+    st.integers(1, 1000),
+    st.sampled_from(sorted(STATES)),
+)
+BAD = st.one_of(
+    st.text(st.characters(codec='utf-8', exclude_categories=['C', 'Zl', 'Zp'])).filter(
+        lambda text: not re.match(r'\s*\d', text)
+    ),
+    st.sampled_from(['1_1', '1_1|a|b', '1_1.batch|a|RUNNING|None|n1', '5+1|a|RUNNING|None|n1', '|||||']),
+)
+
+
+@given(st.lists(st.one_of(GOOD, BAD)))
+def test_that_lines_of_no_sense_are_passed_over(lines: list[tuple[int, int, str] | str]) -> None:
+    texts = [line if isinstance(line, str) else line[2] for line in lines]
+    expected = {line[:2] for line in lines if not isinstance(line, str)}
+    for seen in (listing(*texts), account(*texts)):
+        assert {(int(each.job), each.index) for each in seen} == expected
+        assert len(seen) == len(expected)
+
+
+def test_that_a_listing_of_ten_thousand_is_read_at_once() -> None:
+    lines = [f'77_{index}|{NAME}|PENDING|JobArrayTaskLimit|' for index in range(1, 10_001)]
+    begin = time.process_time()
+    assert len(listing(*lines)) == 10_000
+    assert time.process_time() - begin < 2.0
+
+
+# ---------------------------------------------------------------------------------------------------------- accounting
+
+
+def test_that_the_accounting_is_asked_from_the_day_before() -> None:
+    words = SLURM.accounting_words(['12', '15'], 1_800_000_000.0)
+    start = time.mktime(time.strptime(words[4].partition('=')[2], '%Y-%m-%dT%H:%M:%S'))
+    assert words[0] == 'sacct'
+    assert words[-1] == '--jobs=12,15'
+    assert start == 1_800_000_000 - 86400
+
+
+def test_that_the_accounting_tells_causes_and_codes() -> None:
+    told = accounted('states.txt', 'a minute after n4 was lost')
+    assert {key: (told[key].kind, told[key].cause, told[key].code) for key in told if key[0] == '000mix'} == {
+        ('000mix', 1): (Kind.ENDED, '', 0),
+        ('000mix', 2): (Kind.ENDED, '', 3),
+        ('000mix', 3): (Kind.ENDED, '', 128 + 9),
+        ('000mix', 4): (Kind.ENDED, 'cancelled', None),
+        ('000mix', 5): (Kind.ENDED, 'cancelled', None),
+        ('000mix', 6): (Kind.RUNNING, '', None),
+        ('000mix', 7): (Kind.ENDED, 'node_fail', None),
+        ('000mix', 8): (Kind.ENDED, 'node_fail', None),
+        ('000mix', 9): (Kind.ENDED, 'cancelled', None),
+    }
+    assert (told[('0nolog', 1)].code, told[('0nolog', 1)].reason) == (128 + 53, 'FAILED (ExitCode 0:53)')
+    assert (told[('00low0', 1)].cause, told[('00low0', 2)].reason) == ('preempted', 'CANCELLED by 0')
+    assert [told[('toolong', index)].kind for index in (1, 2, 3)] == [Kind.PENDING] * 3
+
+
+def test_that_a_lack_of_memory_is_a_cause_and_no_exit_status() -> None:
+    (told,) = account(f'9_1|{NAME}|OUT_OF_MEMORY|0:125|n1')
+    assert (told.cause, told.code) == ('out_of_memory', None)
+
+
+def test_that_no_accounting_is_no_answer() -> None:
+    assert SLURM.read_accounting(Answer(1, '', 'Slurm accounting storage is disabled\n')) is None
+    assert SLURM.read_accounting(answer_to('away.txt', 'sacct', 'the accounting is away')) is None
+    assert SLURM.read_accounting(answer_to('away.txt', 'sacct', 'munged is away')) is None
+    assert SLURM.read_accounting(Answer(0, '', 'sacct: error: slurmdbd: Connection refused\n')) is None
+
+
+def test_that_the_accounting_may_know_nothing() -> None:
+    assert SLURM.read_accounting(Answer(0)) == []
+
+
+# ------------------------------------------------------------------------------------------- cancelling, limits, places
+
+
+@pytest.mark.parametrize(
+    ('indices', 'whole', 'words'),
+    [
+        ([1, 2, 3], True, ['scancel', '40']),
+        ([3], False, ['scancel', '40_3']),
+        ([7, 3, 5, 6, 3], False, ['scancel', '40_[3,5-7]']),
+    ],
+)
+@pytest.mark.parametrize('force', [False, True])
+def test_that_exactly_the_elements_are_cancelled(
+    indices: list[int], whole: bool, force: bool, words: list[str]
+) -> None:
+    assert SLURM.cancel_words('40', indices, whole=whole, force=force) == words
+
+
+@given(st.sets(st.integers(1, 300), min_size=1))
+def test_that_a_list_of_indices_stands_for_all_of_them(indices: set[int]) -> None:
+    seen = listing(f'1_[{index_list(indices)}]|{NAME}|PENDING|Resources|')
+    assert {each.index for each in seen} == indices
+
+
+@pytest.mark.parametrize('said', ['one that runs, one that waits, several', 'again, and some that are not there'])
+def test_that_what_is_not_there_needs_no_end(said: str) -> None:
+    answers = [answer for each, words, answer in transcript('cancel.txt') if each == said and words[-1] != 'abc']
+    assert len(answers) >= 3
+    assert not any(SLURM.read_cancel(answer) for answer in answers)
+
+
+def test_that_one_that_could_not_be_told_to_end_is_told_again() -> None:
+    answer = Answer(
+        1,
+        '',
+        'scancel: error: Kill job error on job id 40_77: Invalid job id specified\n'
+        'scancel: error: Kill job error on job id 40_3: Job can not be altered now, try again later\n',
+    )
+    assert SLURM.read_cancel(answer) == 'Kill job error on job id 40_3: Job can not be altered now, try again later'
+
+
+@pytest.mark.parametrize('said', ['the controller is away', 'the controller stands still', 'munged is away'])
+def test_that_a_cancellation_that_nobody_heard_failed(said: str) -> None:
+    assert SLURM.read_cancel(answer_to('away.txt', 'scancel', said))
+
+
+@pytest.mark.parametrize('answer', [Answer(None, err='scancel did not answer within 60 s'), Answer(1), Answer(-9)])
+def test_that_a_cancellation_without_an_answer_failed(answer: Answer) -> None:
+    assert SLURM.read_cancel(answer)
+
+
+def test_that_the_limits_are_those_of_the_configuration() -> None:
+    ((_, words, answer),) = transcript('limits.txt')
+    assert SLURM.limits_words() == words
+    limits = SLURM.read_limits(answer)
+    assert (limits.array, limits.has_accounting) == (1000, True)
+
+
+@pytest.mark.parametrize(
+    ('text', 'array', 'has_accounting'),
+    [
+        ('', 1000, True),
+        ('MaxArraySize            = 100001\n', 100_000, True),
+        ('MaxArraySize = 5001\nSchedulerParameters = defer,max_array_tasks=200\n', 200, True),
+        ('MaxArraySize = 0\n', 1, True),
+        ('AccountingStorageType   = accounting_storage/none\n', 1000, False),
+        ('AccountingStorageType   = (null)\n', 1000, False),
+    ],
+)
+def test_that_limits_are_read(text: str, array: int, has_accounting: bool) -> None:
+    limits = SLURM.read_limits(Answer(0, text))
+    assert (limits.array, limits.has_accounting) == (array, has_accounting)
+
+
+def test_that_an_inherited_job_is_left_behind() -> None:
+    inherited = {
+        'PATH': '/usr/bin',
+        'SLURM_CONF': '/etc/slurm/slurm.conf',
+        'SLURM_JWT': 'token',
+        'LSF_ENVDIR': '/lsf/conf',
+        'SLURM_JOB_ID': '5',
+        'SLURM_CONF_X': '1',
+        'SLURMD_NODENAME': 'n1',
+        'SBATCH_PARTITION': 'gpu',
+        'SQUEUE_FORMAT': '%i',
+        'SLURM_TIME_FORMAT': 'relative',
+        'LSB_JOBID': '7',
+        'CUDA_VISIBLE_DEVICES': '3',
+        'ROCR_VISIBLE_DEVICES': '3',
+    }
+    left = {'PATH', 'SLURM_CONF', 'SLURM_JWT', 'LSF_ENVDIR'}
+    assert set(outside_of_jobs(inherited)) == left
+    assert set(SLURM.environment(inherited)) == left | {'SLURM_BITSTR_LEN'}
+
+
+def test_that_gpus_chosen_by_a_person_stay_chosen() -> None:
+    assert outside_of_jobs({'CUDA_VISIBLE_DEVICES': '2'}) == {'CUDA_VISIBLE_DEVICES': '2'}
+
+
+@pytest.mark.parametrize(
+    ('environ', 'job'),
+    [
+        ({}, ''),
+        ({'SLURM_JOB_ID': '13', 'SLURMD_NODENAME': 'n1'}, '13'),
+        (
+            {
+                'SLURM_JOB_ID': '13',
+                'SLURM_ARRAY_JOB_ID': '7',
+                'SLURM_ARRAY_TASK_ID': '4',
+                'SLURMD_NODENAME': 'n1',
+            },
+            '7_4',
+        ),
+        ({'SLURM_JOB_ID': 'x', 'SLURMD_NODENAME': 'n1'}, ''),
+        # A shell of salloc on a login node.
+        ({'SLURM_JOB_ID': '13', 'SLURM_NODELIST': 'n1'}, ''),
+    ],
+)
+def test_that_a_process_knows_the_job_it_is_in(environ: dict[str, str], job: str) -> None:
+    assert own_job(environ) == job
+    assert SLURM.own_job(environ) == job
+
+
+def test_that_the_end_of_the_job_is_told_by_newer_versions() -> None:
+    inside = {'SLURM_JOB_ID': '13', 'SLURMD_NODENAME': 'n1'}
+    assert job_end(inside) is None
+    assert job_end({**inside, 'SLURM_JOB_END_TIME': '1800000000'}) == 1_800_000_000.0
+    assert job_end({'SLURM_JOB_END_TIME': '1800000000'}) is None
+
+
+@pytest.mark.parametrize(
+    ('text', 'seconds'),
+    [
+        ('59:57\n', 3597.0),
+        ('0:05\n', 5.0),
+        ('1:00:00\n', 3600.0),
+        ('2-03:04:05\n', 183845.0),
+        ('UNLIMITED\n', None),
+        ('INVALID\n', None),
+        ('NOT_SET\n', None),
+        ('', None),
+        ('1:00:00\n59:59\n', None),
+    ],
+)
+def test_that_the_time_left_is_read(text: str, seconds: float | None) -> None:
+    assert read_time_left(Answer(0, text)) == seconds
+    assert read_time_left(Answer(1, text)) is None
+
+
+# --------------------------------------------------------------------------------------------------------- a real Slurm
+
+
+def ask(slurm: Cluster, words: list[str], stdin: str = '') -> Answer:
+    """What a command of a real Slurm answers."""
+    done = slurm.run(*words, stdin=stdin)
+    return Answer(done.returncode, done.stdout, done.stderr)
+
+
+SMALL = Slurm(SlurmOptions(mem='50M', gres='', hours=1))
+
+
+def eventually(slurm: Cluster, job: str, index: int, *kinds: Kind) -> Sighting:
+    """An element of a real job when it has become something."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        for seen in SMALL.read_listing(ask(slurm, SMALL.list_words())) or []:
+            if (seen.job, seen.index) == (job, index) and seen.kind in kinds:
+                return seen
+        time.sleep(0.3)
+    raise AssertionError(f'{job}_{index} is not {kinds}')
+
+
+def submitted(slurm: Cluster, size: int, throttle: int, log: Path, script: str) -> str:
+    """The id of a real job."""
+    answer = ask(slurm, SMALL.submit_words(Job(NAME, size, throttle, str(log))), f'#!/bin/sh\n{script}\n')
+    job = SMALL.read_submission(answer).job
+    assert job, answer
+    return job
+
+
+@pytest.mark.parametrize('folder', ["it's 100%j", 'back\\slash %A'])
+def test_that_a_real_slurm_writes_its_log_where_the_path_says(slurm: Cluster, tmp_path: Path, folder: str) -> None:
+    (tmp_path / folder).mkdir()
+    log = tmp_path / folder / 'x.log'
+    job = submitted(slurm, 2, 0, log, 'echo element $SLURM_ARRAY_TASK_ID')
+    for index in (1, 2):
+        assert eventually(slurm, job, index, Kind.ENDED).cause == ''
+    assert sorted(log.read_text().split('\n')) == ['', 'element 1', 'element 2']
+
+
+def test_that_a_real_slurm_ends_the_named_elements_and_no_others(slurm: Cluster, tmp_path: Path) -> None:
+    job = submitted(slurm, 6, 2, tmp_path / 'x.log', 'exec sleep 60')
+    eventually(slurm, job, 2, Kind.RUNNING)
+    answer = ask(slurm, SMALL.cancel_words(job, [1, 4, 5], whole=False, force=True))
+    assert not SMALL.read_cancel(answer)
+    assert eventually(slurm, job, 1, Kind.ENDED).cause == 'cancelled'
+    assert eventually(slurm, job, 2, Kind.RUNNING)
+    left = {seen.index for seen in SMALL.read_listing(ask(slurm, SMALL.list_words())) or [] if seen.job == job}
+    # What waited and was cancelled is in no listing, and in no account, any more.
+    assert left == {1, 2, 3, 6}
+
+
+def test_that_a_real_slurm_tells_limits_accounts_throttles_and_the_time_left(slurm: Cluster, tmp_path: Path) -> None:
+    begin = time.time()
+    assert SMALL.read_limits(ask(slurm, SMALL.limits_words())).array == 1000
+    job = submitted(slurm, 2, 1, tmp_path / 'x.log', 'test $SLURM_ARRAY_TASK_ID = 1 && exec sleep 60; exit 3')
+    eventually(slurm, job, 1, Kind.RUNNING)
+    left = read_time_left(ask(slurm, time_left_words(f'{job}_1')))
+    assert left is not None
+    assert 3500 < left <= 3600
+    assert ask(slurm, SMALL.throttle_words(job, 2)).code == 0
+    eventually(slurm, job, 2, Kind.ENDED)
+    assert told(slurm, job, 2, begin).code == 3
+
+
+def told(slurm: Cluster, job: str, index: int, since: float) -> Sighting:
+    """What a real accounting tells of the end of an element; that a short one ended it may tell before its status."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        for seen in SMALL.read_accounting(ask(slurm, SMALL.accounting_words([job], since))) or []:
+            if (seen.index, seen.kind) == (index, Kind.ENDED) and seen.code is not None:
+                return seen
+        time.sleep(0.3)
+    raise AssertionError(f'the accounting does not know how {job}_{index} ended')

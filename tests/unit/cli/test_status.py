@@ -1,0 +1,466 @@
+"""What people see of a search in a queue: from its writers, from its files, and from the queue itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hpsearch.backends.base import Kind
+from hpsearch.backends.queue.batch_system import Answer, Sighting
+from hpsearch.backends.queue.listing import sort_out
+from hpsearch.cli import cluster
+from hpsearch.cli.status import status_lines
+from hpsearch.host.processes import start_ticks
+from hpsearch.model.records import QueueLine, RunLine
+from hpsearch.model.states import Attempt, Submission
+from hpsearch.store.reconcile import FRESH
+from hpsearch.ui.format import progress_line, queue_texts, status_json, status_text, stuck_texts, worth_a_line
+from hpsearch.ui.live_layout import Painter
+from tests.support.queued_search import QueuedSearch, elsewhere
+from tests.support.snapshots import SNAPSHOT, counts
+
+NEVER = QueueLine('pending', 'PartitionTimeLimit', 4, 'sim_007', is_stuck=True)
+QUEUE = (
+    QueueLine('waiting', 'QOSMaxSubmitJobPerUserLimit', 3, 'sim_100'),
+    QueueLine('pending', 'Resources', 25, 'sim_050'),
+    QueueLine('running', '', 25, 'sim_001'),
+    QueueLine('pending', 'JobArrayTaskLimit', 950, 'sim_060'),
+    NEVER,
+)
+IN_QUEUE = replace(SNAPSHOT, counts={'finished': 45, 'running': 25, 'submitted': 50}, gpus=(), queue=QUEUE)
+
+
+# Texts
+
+
+def test_that_the_status_tells_states_and_reasons_with_their_counts() -> None:
+    assert (
+        '  queue: 25 running, 950 pending (JobArrayTaskLimit), 25 pending (Resources), '
+        '4 pending (PartitionTimeLimit), 3 waiting (QOSMaxSubmitJobPerUserLimit)'
+    ) in status_text(IN_QUEUE).splitlines()
+
+
+def test_that_what_never_starts_is_named_with_the_reason() -> None:
+    line = '  stuck: sim_007 and 3 more will never start: PartitionTimeLimit'
+    assert line in status_text(IN_QUEUE).splitlines()
+    assert stuck_texts([replace(NEVER, count=1)]) == ['sim_007 will never start: PartitionTimeLimit']
+
+
+def test_that_a_search_without_a_queue_says_nothing_of_one() -> None:
+    assert 'queue' not in status_text(SNAPSHOT)
+    assert status_json(SNAPSHOT)['queue'] == []
+
+
+def test_that_the_counts_say_in_the_queue_and_the_json_the_state() -> None:
+    assert '45 finished, 25 running, 50 in the queue' in status_text(IN_QUEUE)
+    assert status_json(IN_QUEUE)['counts']['submitted'] == 50
+
+
+def test_that_the_json_has_the_lines_of_the_queue() -> None:
+    read = json.loads(json.dumps(status_json(IN_QUEUE)))['queue']
+    assert read[4] == {
+        'state': 'pending', 'reason': 'PartitionTimeLimit', 'count': 4, 'example': 'sim_007', 'is_stuck': True
+    }  # fmt: skip
+
+
+def test_that_jobs_which_are_alike_are_counted_together() -> None:
+    lines = [QueueLine('pending', 'Priority', 2, 'a'), QueueLine('pending', 'Priority', 3, 'b')]
+    assert queue_texts(lines) == ['5 pending (Priority)']
+
+
+def test_that_a_reason_which_says_none_is_left_out() -> None:
+    assert queue_texts([QueueLine('pending', 'None', 2, 'a')]) == ['2 pending']
+
+
+def test_that_many_reasons_do_not_make_a_long_line() -> None:
+    texts = queue_texts([QueueLine('pending', f'Reason{number}', 1, 'a') for number in range(100)])
+    assert len(texts) == 8
+    assert texts[-1] == '93 others'
+
+
+def test_that_a_reason_cannot_command_the_terminal() -> None:
+    line = QueueLine('pending', 'a\x1b[2J\nb', 1, 'sim\x07', is_stuck=True)
+    assert queue_texts([line]) == ['1 pending (a b)']
+    assert stuck_texts([line]) == ['sim will never start: a b']
+
+
+def test_that_many_runs_under_way_are_named_only_as_far_as_a_screen_goes() -> None:
+    running = [RunLine(f'sim_{number:03d}', 1.0, '') for number in range(100)]
+    shown = [line for line in status_text(replace(IN_QUEUE, running=running)).splitlines() if 'running:' in line]
+    assert len(shown) == 25
+    assert shown[-1] == '  running: and 76 more'
+    assert len(status_json(replace(IN_QUEUE, running=running))['running']) == 100
+
+
+def test_that_the_progress_line_tells_the_queue_and_what_is_stuck() -> None:
+    line = progress_line(replace(IN_QUEUE, queue=(NEVER,)))
+    assert line.endswith(
+        'queue: 4 pending (PartitionTimeLimit); sim_007 and 3 more will never start: PartitionTimeLimit'
+    )
+
+
+def test_that_jobs_that_will_never_start_are_worth_a_line_once() -> None:
+    before, after = counts(submitted=4), replace(counts(submitted=4), queue=(NEVER,))
+    assert worth_a_line(before, after, 0.0)
+    assert not worth_a_line(after, after, 1000.0)
+
+
+def painted(rows: int) -> list[str]:
+    lines = Painter(unicode=False).paint(IN_QUEUE, 200, rows)
+    return [re.sub(r'\x1b\[[\d;]*m', '', line).rstrip() for line in lines]
+
+
+def test_that_the_live_view_shows_the_queue_before_the_runs() -> None:
+    lines = painted(20)
+    queue = next(index for index, line in enumerate(lines) if line.startswith('queue'))
+    assert '25 running · 950 pending (JobArrayTaskLimit) · 25 pending (Resources)' in lines[queue]
+    assert lines[queue + 1] == 'stuck    sim_007 and 3 more will never start: PartitionTimeLimit'
+    assert lines[queue + 2].startswith('running')
+    assert any('50 in the queue' in line for line in lines)
+
+
+@pytest.mark.parametrize('rows', range(3, 12))
+def test_that_the_live_view_with_a_queue_keeps_to_its_rows(rows: int) -> None:
+    assert len(painted(rows)) <= rows
+
+
+# What a listing tells
+
+
+def sighting(index: int, kind: Kind, reason: str = '', name: str = 'hps-x-1', **more: Any) -> Sighting:
+    return Sighting('101', index, name, kind, reason=reason, **more)
+
+
+def queued(number: int) -> Attempt:
+    handle = {'queue': 'lsf', 'submission': 'hps-x-1', 'index': number}
+    return Attempt(f'sim_{number}', 1, handle=handle)
+
+
+def test_that_a_listing_is_sorted_by_state_and_reason() -> None:
+    attempts = [queued(number) for number in range(1, 6)]
+    listed = [
+        sighting(1, Kind.RUNNING, 'None'),
+        sighting(2, Kind.PENDING, 'Resources'),
+        sighting(3, Kind.PENDING, 'BadConstraints', is_stuck=True),
+        sighting(4, Kind.ENDED, cause='cancelled'),
+        sighting(1, Kind.PENDING, name='of-somebody-else'),
+    ]
+    told = sort_out(listed, attempts, [])
+    assert told.lines == (
+        QueueLine('running', '', 1, 'sim_1'),
+        QueueLine('pending', 'BadConstraints', 1, 'sim_3', is_stuck=True),
+        QueueLine('pending', 'Resources', 1, 'sim_2'),
+    )
+    assert told.running == (attempts[0],)
+    assert told.ended == ((attempts[3], listed[3]),)
+    assert told.missing == (attempts[4],)
+
+
+def test_that_of_two_jobs_of_one_name_the_one_that_lives_counts() -> None:
+    listed = [sighting(1, Kind.ENDED), sighting(1, Kind.RUNNING), sighting(1, Kind.PENDING)]
+    assert [line.state for line in sort_out(listed, [queued(1)], []).lines] == ['running']
+
+
+def test_that_elements_which_were_cancelled_together_are_found_in_their_array() -> None:
+    told = sort_out([sighting(0, Kind.ENDED, cause='cancelled')], [queued(1), queued(2)], [])
+    assert [(attempt.run, seen.cause) for attempt, seen in told.ended] == [
+        ('sim_1', 'cancelled'),
+        ('sim_2', 'cancelled'),
+    ]
+    assert told.missing == ()
+
+
+def test_that_jobs_that_work_on_the_search_are_counted() -> None:
+    pilots = [Submission('hps-pilots-1', 'lsf', 'w', 0.0, 2, pilots=3)]
+    listed = [
+        sighting(1, Kind.RUNNING, name='hps-pilots-1'),
+        sighting(2, Kind.PENDING, 'Priority', name='hps-pilots-1'),
+        sighting(3, Kind.ENDED, name='hps-pilots-1'),
+    ]
+    told = sort_out(listed, [], pilots)
+    assert told.lines == (
+        QueueLine('running', '', 1, 'hps-pilots-1[1]'),
+        QueueLine('pending', 'Priority', 1, 'hps-pilots-1[2]'),
+    )
+    assert told.missing == ()
+
+
+# hpsearch status
+
+
+@dataclass
+class ScriptedSystem:
+    """A queue system whose listing is a file of ``name index state reason``."""
+
+    memory: int | None = 1000
+
+    def list_words(self) -> list[str]:
+        return ['list_jobs_of_a_test']
+
+    def environment(self, inherited: Mapping[str, str]) -> dict[str, str]:
+        return dict(inherited)
+
+    def read_listing(self, answer: Answer) -> Sequence[Sighting] | None:
+        if answer.code != 0:
+            return None
+        rows = (line.split() for line in answer.out.splitlines())
+        return [
+            Sighting('1', int(index), name, Kind(kind), reason=reason, cause=reason if kind == 'ended' else '')
+            for name, index, kind, reason in rows
+        ]
+
+
+class Queue:
+    """A command on PATH that lists jobs."""
+
+    def __init__(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._path = path
+        path.mkdir()
+        self.asked = path / 'asked'
+        monkeypatch.setenv('PATH', f'{path}{os.pathsep}{os.environ["PATH"]}')
+        monkeypatch.setattr(cluster, 'system_named', lambda name, args: ScriptedSystem())
+
+    def lists(self, *rows: str, code: int = 0, err: str = '') -> None:
+        text = '\n'.join(rows)
+        command = self._path / 'list_jobs_of_a_test'
+        command.write_text(
+            f"#!/bin/sh\necho asked >> {self.asked}\ncat <<'END'\n{text}\nEND\necho '{err}' >&2\nexit {code}\n"
+        )
+        command.chmod(0o755)
+
+    def also(self, code: str) -> None:
+        """Do something else when it is asked."""
+        command = self._path / 'list_jobs_of_a_test'
+        command.write_text(command.read_text().replace('#!/bin/sh\n', f'#!/bin/sh\n{code}\n'))
+
+    @property
+    def questions(self) -> int:
+        return len(self.asked.read_text().splitlines()) if self.asked.exists() else 0
+
+
+@pytest.fixture
+def queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Queue:
+    return Queue(tmp_path / 'bin', monkeypatch)
+
+
+@pytest.fixture
+def search(tmp_path: Path) -> QueuedSearch:
+    return QueuedSearch(tmp_path / 'search')
+
+
+def status(search: QueuedSearch) -> str:
+    return '\n'.join(status_lines(search.folder, as_json=False))
+
+
+def told(search: QueuedSearch) -> dict[str, Any]:
+    read: dict[str, Any] = json.loads('\n'.join(status_lines(search.folder, as_json=True)))
+    return read
+
+
+def news(count: int) -> list[dict[str, Any]]:
+    return [
+        {'state': 'pending', 'reason': 'Priority', 'count': count, 'example': 'sim_001', 'is_stuck': False, 'new': 1}
+    ]
+
+
+def test_that_status_shows_what_a_writer_on_another_host_tells_of_the_queue(tmp_path: Path, queue: Queue) -> None:
+    search = QueuedSearch(tmp_path / 'search', host=elsewhere('login1'))
+    search.submit(2)
+    search.beat(queue=news(2))
+    assert '  queue: 2 pending (Priority)' in status(search)
+    assert told(search)['counts'] == {'submitted': 2}
+    assert told(search)['waiting'] == ''
+    assert queue.questions == 0
+
+
+def test_that_what_a_silent_writer_told_long_ago_is_not_shown(tmp_path: Path, queue: Queue) -> None:
+    search = QueuedSearch(tmp_path / 'search', host=elsewhere('login1'))
+    search.submit(1)
+    search.beat(age=FRESH + 1, queue=news(7))
+    queue.lists('hps-x-1 1 pending Resources')
+    assert '  queue: 1 pending (Resources)' in status(search)
+
+
+def test_that_results_are_counted_although_nobody_works_on_the_search(search: QueuedSearch, queue: Queue) -> None:
+    names = search.submit(6)
+    search.leave()
+    search.end(names[0], 0, acc=0.7)
+    search.end(names[1], 0, acc=0.9)
+    search.end(names[2], 1, stderr='KeyError: x\n')
+    search.start(names[3])
+    queue.lists('hps-x-1 4 running None', 'hps-x-1 5 pending Resources', 'hps-x-1 6 pending Resources')
+    read = told(search)
+    assert read['counts'] == {'finished': 2, 'failed': 1, 'running': 1, 'submitted': 2}
+    assert read['best'] == {'run': names[1], 'params': {'lr': 2}, 'performance': '0.9'}
+    assert read['failures'] == [{'count': 1, 'stderr': 'KeyError: x', 'example': names[2]}]
+    assert [(line['name'], line['where']) for line in read['running']] == [(names[3], 'on node7')]
+    assert [(line['state'], line['count']) for line in read['queue']] == [('running', 1), ('pending', 2)]
+    assert read['waiting'].startswith('no hpsearch works on it; its jobs in the queue go on')
+    assert read['notes'] == []
+
+
+def test_that_the_time_of_a_run_begins_with_its_start_and_not_with_its_submission(
+    search: QueuedSearch, queue: Queue
+) -> None:
+    (name,) = search.submit(1)
+    search.start(name)
+    queue.lists('hps-x-1 1 running None')
+    (line,) = told(search)['running']
+    assert line['seconds'] < 60
+
+
+def test_that_the_queue_is_asked_once_however_many_runs_there_are(search: QueuedSearch, queue: Queue) -> None:
+    search.submit(50)
+    search.submit(50)
+    queue.lists(*(f'hps-x-{array} {index} pending Resources' for array in (1, 2) for index in range(1, 51)))
+    assert '100 pending (Resources)' in status(search)
+    assert queue.questions == 1
+
+
+def test_that_a_job_which_the_queue_says_runs_is_counted_as_running(search: QueuedSearch, queue: Queue) -> None:
+    search.submit(1)
+    queue.lists('hps-x-1 1 running None')
+    assert told(search)['counts'] == {'running': 1}
+
+
+def test_that_a_run_that_is_missing_in_the_queue_is_told_and_not_given_up(search: QueuedSearch, queue: Queue) -> None:
+    names = search.submit(2)
+    queue.lists('hps-x-1 1 pending Resources')
+    read = told(search)
+    assert read['counts'] == {'submitted': 2}
+    (note,) = read['notes']
+    assert names[1] in note
+    assert 'are not listed there, and left no record' in note
+
+
+def test_that_a_job_that_ended_without_a_record_is_told_and_not_given_up(search: QueuedSearch, queue: Queue) -> None:
+    names = search.submit(2)
+    search.start(names[0])
+    queue.lists('hps-x-1 1 ended CANCELLED', 'hps-x-1 2 ended CANCELLED')
+    read = told(search)
+    assert read['counts'] == {'running': 1, 'submitted': 1}
+    assert [(line['state'], line['reason'], line['count']) for line in read['queue']] == [('ended', 'CANCELLED', 2)]
+    (note,) = read['notes']
+    assert note.startswith('2 of the runs (sim_001, …) have ended')
+
+
+def test_that_a_run_that_was_killed_has_the_cause_that_the_queue_tells(search: QueuedSearch, queue: Queue) -> None:
+    cancelled, unknown = search.submit(2)
+    search.end(cancelled, 143)
+    search.end(unknown, 143)
+    queue.lists('hps-x-1 1 ended cancelled')
+    read = told(search)
+    assert read['counts'] == {'interrupted': 1, 'failed': 1}
+    assert (read['queue'], read['notes']) == ([], [])
+
+
+def test_that_a_run_that_was_killed_has_an_end_where_the_queue_cannot_be_asked(
+    search: QueuedSearch, queue: Queue
+) -> None:
+    (name,) = search.submit(1)
+    search.end(name, 137)
+    assert told(search)['counts'] == {'failed': 1}
+
+
+def test_that_a_record_that_came_while_the_queue_was_asked_counts(search: QueuedSearch, queue: Queue) -> None:
+    (name,) = search.submit(1)
+    queue.lists('hps-x-1 1 ended COMPLETED')
+    search.end(name, 0, acc=0.5)
+    record = search.folder.attempt(name, 1).exit
+    os.rename(record, f'{record}.late')
+    queue.also(f"mv '{record}.late' '{record}'")
+    read = told(search)
+    assert (read['counts'], read['queue'], read['notes']) == ({'finished': 1}, [], [])
+
+
+def test_that_a_queue_that_does_not_answer_is_told_in_one_note(search: QueuedSearch, queue: Queue) -> None:
+    search.submit(3)
+    queue.lists(code=1, err='Unable to contact slurm controller')
+    (note,) = told(search)['notes']
+    assert note.endswith('Unable to contact slurm controller')
+
+
+def test_that_a_machine_without_the_commands_of_the_queue_says_so(search: QueuedSearch, queue: Queue) -> None:
+    search.submit(3)
+    (note,) = told(search)['notes']
+    assert 'list_jobs_of_a_test is not on PATH here' in note
+
+
+def test_that_the_queue_is_not_asked_of_a_search_that_is_done(search: QueuedSearch, queue: Queue) -> None:
+    names = search.submit(2)
+    search.event('submitting', queue='lsf', submission='hps-pilots-1', pilots=3, throttle=3, at=0.0)
+    for name in names:
+        search.end(name, 0, acc=0.5)
+    queue.lists()
+    assert told(search)['counts'] == {'finished': 2}
+    assert queue.questions == 0
+
+
+def test_that_jobs_that_work_on_the_search_are_asked_for_while_there_is_work(
+    search: QueuedSearch, queue: Queue
+) -> None:
+    search.plan(2)
+    search.event('submitting', queue='lsf', submission='hps-pilots-1', pilots=3, throttle=3, at=0.0)
+    queue.lists('hps-pilots-1 1 pending Priority', 'hps-pilots-1 2 pending Priority')
+    shown = status(search)
+    assert '  queue: 2 pending (Priority)' in shown
+    assert 'its jobs in the queue go on' in shown
+
+
+def test_that_only_their_own_user_asks_for_jobs(
+    search: QueuedSearch, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search.submit(1)
+    queue.lists('hps-x-1 1 pending Resources')
+    monkeypatch.setattr(os, 'getuid', lambda: 54321)
+    (note,) = told(search)['notes']
+    assert 'the jobs are those of' in note
+    assert queue.questions == 0
+
+
+def test_that_a_search_that_has_a_dispatcher_here_is_left_to_it(tmp_path: Path, queue: Queue) -> None:
+    search = QueuedSearch(tmp_path / 'search', process={'pid': os.getpid(), 'ticks': start_ticks(os.getpid())})
+    (name,) = search.submit(1)
+    search.end(name, 0, acc=0.5)
+    assert told(search)['counts'] == {'submitted': 1}
+    assert queue.questions == 0
+
+
+def test_that_a_parser_of_its_own_reads_the_results_of_a_search(tmp_path: Path, queue: Queue) -> None:
+    (tmp_path / 'config.py').write_text(
+        "grid = {'lr': [0.1]}\nconditions = []\n_SCRIPT_NAME = 'train.py'\n_SUMMARY_FILENAME = 'summary.txt'\n"
+        "_SUMMARY_KEYWORDS = ['acc', 'finished']\n_PERFORMANCE_KEY = 'acc'\n"
+        "_SUMMARY_PARSER_HANDLE = lambda out_dir, ident: {'acc': [7], 'finished': [1]}\n"
+    )
+    search = QueuedSearch(tmp_path / 'search', handles=('summary_parser',))
+    (name,) = search.submit(1)
+    search.end(name, 0, acc=0.1)
+    assert told(search)['best']['performance'] == '7'
+
+
+def test_that_runs_in_jobs_that_show_no_life_are_told_in_one_note(tmp_path: Path, queue: Queue) -> None:
+    job = {'job': {'queue': 'lsf', 'id': '7_1'}}
+    search = QueuedSearch(tmp_path / 'search', host=elsewhere('node1'), header=job)
+    for name in search.plan(2):
+        search.claim(name)
+    search.beat(age=FRESH + 1)
+    (note,) = told(search)['notes']
+    assert note.startswith('2 of the running show no life any more, in 1 of the jobs')
+    search.beat()
+    assert told(search)['notes'] == []
+
+
+def test_that_two_thousand_runs_in_a_queue_are_looked_at_in_seconds(search: QueuedSearch, queue: Queue) -> None:
+    search.submit(2000)
+    queue.lists(*(f'hps-x-1 {index} pending Resources' for index in range(1, 2001)))
+    begin = time.monotonic()
+    assert '2000 pending (Resources)' in status(search)
+    assert time.monotonic() - begin < 5.0

@@ -1,0 +1,73 @@
+"""What is made of attempts whose writer is gone, from the files they left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hpsearch.dispatch.peers import Abandoned, Others
+from hpsearch.model.evidence import Action
+from hpsearch.store.attempt_files import claim
+from hpsearch.store.folder import SearchFolder
+from hpsearch.store.journal import Journal, open_journals
+from hpsearch.store.writers import Writers, this_host
+from tests.support.harness import new_folder
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> SearchFolder:
+    return new_folder(tmp_path / 'search')
+
+
+def leave(folder: SearchFolder, *events: dict[str, Any]) -> None:
+    """Have a writer that is dead write events."""
+    journal = Journal(folder, 'dead', {**this_host().as_header(), 'pid': 1, 'ticks': 'long ago'})
+    for event in events:
+        journal.append(event)
+    journal.close()
+
+
+def look(folder: SearchFolder) -> list[Abandoned]:
+    """What is to be done with what was left."""
+    state, reader = open_journals(folder)
+    others = Others(
+        folder=folder,
+        own='me',
+        reader=reader,
+        state=state,
+        writers=Writers(folder, this_host()),
+        is_running=lambda run, number, handle: False,
+        can_adopt=lambda handle: True,
+    )
+    return list(others.abandoned(0.0, may_judge=True))
+
+
+CLAIMED = {'event': 'claimed', 'run': 'sim_1', 'attempt': 1}
+SUBMITTING = {'event': 'submitting', 'queue': 'slurm', 'submission': 'hps-a', 'attempts': [['sim_1', 1]]}
+
+
+def test_that_an_attempt_is_adopted_also_when_the_answer_to_its_submission_was_lost(folder: SearchFolder) -> None:
+    claim(folder, 'sim_1', 1, 'first')
+    leave(folder, CLAIMED, SUBMITTING)
+    (found,) = look(folder)
+    assert found.action is Action.ADOPT
+    assert found.handle == {'queue': 'slurm', 'submission': 'hps-a', 'index': 1}
+    assert found.ident == 'first:sim_1:1', 'what its job will write into the fence is the name of who claimed it'
+
+
+def test_that_an_attempt_that_was_not_submitted_is_fenced(folder: SearchFolder) -> None:
+    claim(folder, 'sim_1', 1, 'dead')
+    leave(folder, CLAIMED)
+    assert [found.action for found in look(folder)] == [Action.FENCE]
+
+
+def test_that_an_attempt_in_a_job_is_not_lost_because_the_map_of_its_submission_is(folder: SearchFolder) -> None:
+    claim(folder, 'sim_1', 1, 'dead')
+    leave(folder, CLAIMED)
+    paths = folder.attempt('sim_1', 1)
+    Path(paths.started).write_text('dead:sim_1:1 17 70 0 node\n')
+    assert look(folder) == [], 'it may run: nothing is done with it'
+    Path(paths.exit).write_text('0\n')
+    assert [found.action for found in look(folder)] == [Action.TAKE_END]

@@ -1,0 +1,531 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from hpsearch.host import gpus as gpus_module
+from hpsearch.host.gpus import HURRIED_INTERVAL, GpuMonitor, GputilSource, memory_by_pid, open_gpus
+from hpsearch.model.errors import BackendError
+from hpsearch.model.records import Gpu, GpuProcess, Reading
+from tests.fakes.nvml import FUNCTION_NOT_FOUND, GPU_IS_LOST, NOT_LOADED, UNKNOWN_ERROR, VERSION_MISMATCH, FakeNvml
+
+PATIENCE = 20.0
+"""Seconds after which something that must happen has not: a failure, not a measurement."""
+
+PROGRAM = """
+import json, os, sys
+from dataclasses import asdict
+from hpsearch.model.errors import BackendError
+from hpsearch.host.gpus import open_gpus
+def tell(what):
+    print(json.dumps(what), flush=True)
+try:
+    source = open_gpus(float(sys.argv[1]))
+except BackendError as error:
+    tell({'error': str(error)})
+    os._exit(0)
+tell({'gpus': None if source is None else [asdict(gpu) for gpu in source.gpus]})
+for line in sys.stdin:
+    tell(asdict(source.read(line.strip(), 7.0)))
+os._exit(0)
+"""
+
+
+class Program:
+    """A process of its own that opens the GPUs and then reads the one it is asked for."""
+
+    def __init__(self, env: dict[str, str], timeout: float = PATIENCE) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, '-c', PROGRAM, str(timeout)],
+            env={**env, 'PYTHONPATH': str(Path(gpus_module.__file__).parents[2])},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.opened: dict[str, Any] = self._answer()
+
+    @property
+    def gpus(self) -> list[dict[str, str]]:
+        return list(self.opened['gpus'])
+
+    def ask(self, name: str) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(f'{name}\n')
+        self.process.stdin.flush()
+
+    def read(self, name: str) -> dict[str, Any]:
+        self.ask(name)
+        return self._answer()
+
+    def _answer(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        return dict(json.loads(self.process.stdout.readline()))
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+
+Start = Callable[..., Program]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    started: list[Program] = []
+
+    def begin(env: dict[str, str], timeout: float = PATIENCE) -> Program:
+        started.append(Program(env, timeout))
+        return started[-1]
+
+    yield begin
+    for program in started:
+        program.close()
+
+
+@pytest.fixture
+def nvml(tmp_path: Path) -> FakeNvml:
+    return FakeNvml(tmp_path / 'nvml', gpus=2)
+
+
+def without_nvidia(env: dict[str, str], tmp_path: Path) -> dict[str, str]:
+    """An environment in which neither NVML nor nvidia-smi can be found."""
+    (tmp_path / 'empty').mkdir()
+    (tmp_path / 'libnvidia-ml.so.1').write_text('not a library')
+    return {**env, 'PATH': str(tmp_path / 'empty'), 'LD_LIBRARY_PATH': str(tmp_path)}
+
+
+# ------------------------------------------------------------------------------------------------ what the machine has
+
+
+def test_that_gpus_have_their_number_uuid_and_model(nvml: FakeNvml, start: Start) -> None:
+    nvml.set(1, name='NVIDIA A100-SXM4-40GB', uuid='GPU-123')
+    assert start(nvml.env()).gpus[1] == {
+        'name': '1',
+        'uuid': 'GPU-123',
+        'model': 'NVIDIA A100-SXM4-40GB',
+        'visible_devices': '1',
+    }
+
+
+def test_that_a_count_of_zero_means_no_gpu(nvml: FakeNvml, start: Start) -> None:
+    nvml.set_driver(count=0)
+    assert start(nvml.env()).opened == {'gpus': None}
+
+
+@pytest.mark.skipif(Path('/dev/nvidiactl').exists(), reason='this machine has an NVIDIA driver')
+def test_that_no_library_and_no_nvidia_smi_means_no_gpu(nvml: FakeNvml, start: Start, tmp_path: Path) -> None:
+    assert start(without_nvidia(nvml.env(), tmp_path)).opened == {'gpus': None}
+
+
+@pytest.mark.parametrize(
+    ('code', 'part'),
+    [(VERSION_MISMATCH, 'version mismatch'), (UNKNOWN_ERROR, "NVML says 'Unknown Error' (code 999)")],
+)
+def test_that_a_driver_that_fails_to_start_is_an_error_with_reason_and_next_step(
+    nvml: FakeNvml, start: Start, code: int, part: str
+) -> None:
+    nvml.set_driver(init=code)
+    error = start(nvml.env()).opened['error']
+    assert part in error
+    assert 'nvidia-smi' in error and '--visible_gpus=-1' in error
+
+
+def test_that_a_driver_that_hangs_at_the_start_is_an_error(nvml: FakeNvml, start: Start) -> None:
+    nvml.set_driver(init='hang')
+    assert 'did not answer within 0.2 s' in start(nvml.env(), timeout=0.2).opened['error']
+
+
+@pytest.mark.parametrize(('vendor', 'device_class', 'there'), [
+    ('0x10de', '0x030200', True), ('0x10de', '0x040300', False), ('0x8086', '0x030000', False),
+])  # fmt: skip
+def test_that_a_card_is_one_of_nvidia_that_is_no_sound_device(
+    tmp_path: Path, vendor: str, device_class: str, there: bool
+) -> None:
+    (tmp_path / '0000:01:00.0').mkdir()
+    (tmp_path / '0000:01:00.0' / 'vendor').write_text(f'{vendor}\n')
+    (tmp_path / '0000:01:00.0' / 'class').write_text(f'{device_class}\n')
+    assert gpus_module._has_card(tmp_path) is there
+
+
+class NotLoaded(Exception):
+    value = NOT_LOADED
+
+
+@pytest.mark.parametrize('card', [True, False])
+def test_that_a_kernel_module_that_is_not_loaded_is_an_error_only_where_there_is_a_card(
+    monkeypatch: pytest.MonkeyPatch, card: bool
+) -> None:
+    def fail() -> None:
+        raise NotLoaded
+
+    monkeypatch.setitem(sys.modules, 'pynvml', SimpleNamespace(nvmlInit=fail, NVMLError=NotLoaded))
+    monkeypatch.setattr(gpus_module, '_has_card', lambda: card)
+    if not card:
+        assert open_gpus() is None
+        return
+    with pytest.raises(BackendError, match='kernel module is not loaded'):
+        open_gpus()
+
+
+# ------------------------------------------------------------------------------------------------------------ readings
+
+
+def test_that_a_reading_has_memory_load_and_processes(nvml: FakeNvml, start: Start) -> None:
+    nvml.set(0, used=1000, reserved=500, load=0.29, processes=[(7, 600), (8, None)])
+    assert start(nvml.env()).read('0') == {
+        'at': 7.0,
+        'memory_used': 1000,
+        'memory_total': 40000,
+        'memory_free': 38500,
+        'load': 0.29,
+        'load_exists': True,
+        'processes': [{'pid': 7, 'memory': 600}, {'pid': 8, 'memory': None}],
+        'problem': '',
+    }
+
+
+def test_that_another_users_process_shows_in_the_next_reading(nvml: FakeNvml, start: Start) -> None:
+    program = start(nvml.env())
+    before = program.read('1')
+    nvml.set(1, used=30000, load=0.97, processes=[(4711, 30000)])
+    after = program.read('1')
+    assert (before['memory_used'], before['load'], before['processes']) == (0, 0.0, [])
+    assert (after['memory_used'], after['load'], after['processes']) == (30000, 0.97, [{'pid': 4711, 'memory': 30000}])
+
+
+def test_that_a_driver_without_the_newer_calls_is_read_by_the_older_ones(nvml: FakeNvml, start: Start) -> None:
+    nvml.set_driver(memory_v2=FUNCTION_NOT_FOUND, processes_v3=FUNCTION_NOT_FOUND)
+    nvml.set(0, used=1000, reserved=500, processes=[(7, 600)])
+    reading = start(nvml.env()).read('0')
+    assert (reading['memory_used'], reading['memory_free']) == (1500, 38500)
+    assert reading['processes'] == [{'pid': 7, 'memory': 600}]
+
+
+def test_that_a_load_the_driver_does_not_support_does_not_exist(nvml: FakeNvml, start: Start) -> None:
+    nvml.set(0, load='none')
+    reading = start(nvml.env()).read('0')
+    assert (reading['load'], reading['load_exists'], reading['problem']) == (None, False, '')
+
+
+def test_that_a_lost_card_has_a_problem_until_it_is_back_and_others_are_read(nvml: FakeNvml, start: Start) -> None:
+    program = start(nvml.env())
+    nvml.set(0, error=GPU_IS_LOST)
+    lost = program.read('0')
+    assert lost['problem'] == 'the GPU is lost (it fell off the bus); it needs a reset or a reboot'
+    assert lost['memory_used'] is None and lost['load'] is None
+    assert program.read('1')['problem'] == ''
+    nvml.set(0, error=0)
+    assert program.read('0')['problem'] == ''
+
+
+def test_that_any_other_error_is_told_with_its_code(nvml: FakeNvml, start: Start) -> None:
+    program = start(nvml.env())
+    nvml.set(0, error=UNKNOWN_ERROR)
+    assert program.read('0')['problem'] == "NVML says 'Unknown Error' (code 999)"
+
+
+def test_that_with_a_card_lost_from_the_start_the_others_are_named_by_uuid(nvml: FakeNvml, start: Start) -> None:
+    nvml.set(0, error=GPU_IS_LOST)
+    nvml.set(1, uuid='GPU-123')
+    program = start(nvml.env())
+    assert [(gpu['name'], gpu['visible_devices']) for gpu in program.gpus] == [('0', '0'), ('1', 'GPU-123')]
+    assert 'lost' in program.read('0')['problem']
+    assert program.read('1')['problem'] == ''
+
+
+def test_that_a_reading_that_hangs_goes_on_when_the_driver_answers_again(nvml: FakeNvml, start: Start) -> None:
+    program = start(nvml.env())
+    nvml.set(0, hang=True)
+    program.ask('0')
+    nvml.set(0, hang=False, used=77)
+    assert program._answer()['memory_used'] == 77
+
+
+# ----------------------------------------------------------------------------------------------------------------- MIG
+
+
+def test_that_a_gpu_in_mig_mode_is_represented_by_its_instances(nvml: FakeNvml, start: Start) -> None:
+    nvml.set(0, uuid='GPU-123')
+    nvml.set_mig(1, [0, 3])
+    nvml.set('1:3', used=600, processes=[(7, 600)])
+    program = start(nvml.env())
+    assert [(gpu['name'], gpu['visible_devices']) for gpu in program.gpus] == [
+        ('0', 'GPU-123'),
+        ('1:0', 'MIG-1-0'),
+        ('1:3', 'MIG-1-3'),
+    ]
+    reading = program.read('1:3')
+    assert (reading['memory_used'], reading['memory_total']) == (600, 5000)
+    assert (reading['load'], reading['load_exists']) == (None, False)
+    assert reading['processes'] == [{'pid': 7, 'memory': 600}]
+
+
+def test_that_mig_mode_without_any_instance_is_an_error_and_not_no_gpu(nvml: FakeNvml, start: Start) -> None:
+    nvml.set_mig(0, [])
+    nvml.set_mig(1, [])
+    assert 'MIG mode without an instance' in start(nvml.env()).opened['error']
+
+
+# -------------------------------------------------------------------------------------------------------------- GPUtil
+
+
+@pytest.fixture
+def gputil() -> None:
+    try:
+        import GPUtil  # noqa: F401
+    except ImportError as error:
+        pytest.skip(f'GPUtil cannot be imported here: {error}')
+
+
+@pytest.mark.usefixtures('gputil')
+def test_that_gputil_reads_where_nvml_cannot_be_loaded(nvml: FakeNvml, start: Start) -> None:
+    nvml.set(0, name='NVIDIA A100', uuid='GPU-123', used=1000, load=0.29)
+    nvml.set(1, load='none')
+    program = start(nvml.smi_env())
+    assert program.gpus[0] == {'name': '0', 'uuid': 'GPU-123', 'model': 'NVIDIA A100', 'visible_devices': '0'}
+    reading = program.read('0')
+    assert (reading['memory_used'], reading['memory_total'], reading['load']) == (1000, 40000, 0.29)
+    unknown = program.read('1')
+    assert (unknown['load'], unknown['load_exists']) == (None, True)
+
+
+@pytest.mark.usefixtures('gputil')
+def test_that_an_nvidia_smi_that_fails_is_an_error_and_not_no_gpu(nvml: FakeNvml, start: Start) -> None:
+    nvml.set_driver(init=UNKNOWN_ERROR)
+    error = start(nvml.smi_env()).opened['error']
+    assert 'libnvidia-ml.so.1 cannot be loaded' in error
+    assert 'something else than a list of GPUs' in error
+
+
+@pytest.mark.usefixtures('gputil')
+def test_that_gputil_without_any_gpu_is_an_error_since_it_hides_failures(nvml: FakeNvml, start: Start) -> None:
+    nvml.set_driver(count=0)
+    assert 'nvidia-smi lists no GPU' in start(nvml.smi_env()).opened['error']
+
+
+def test_that_a_missing_gputil_is_told_with_the_way_to_install_it(nvml: FakeNvml, start: Start, tmp_path: Path) -> None:
+    (tmp_path / 'sitecustomize.py').write_text('import sys; sys.modules["GPUtil"] = None\n')
+    program = subprocess.run(
+        [sys.executable, '-c', PROGRAM, '20'],
+        env={**nvml.smi_env(), 'PYTHONPATH': f'{tmp_path}{os.pathsep}{Path(gpus_module.__file__).parents[2]}'},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert 'pip install GPUtil setuptools' in json.loads(program.stdout)['error']
+
+
+def test_that_a_missing_distutils_is_told_as_such() -> None:
+    words = gpus_module._no_gputil(ModuleNotFoundError("No module named 'distutils'", name='distutils'))
+    assert 'Python 3.12' in words and 'pip install setuptools' in words
+
+
+class FakeGputil:
+    """GPUtil whose answer is whatever ``answer`` does at the moment."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.used = 0.0
+        self.answer: Callable[[], list[Any]] = self.one_gpu
+
+    def getGPUs(self) -> list[Any]:
+        self.calls += 1
+        return self.answer()
+
+    def one_gpu(self) -> list[Any]:
+        return [SimpleNamespace(id=0, uuid='GPU-1', name='A100', memoryTotal=40000.0, memoryUsed=self.used, load=0.5)]
+
+
+def test_that_one_answer_of_nvidia_smi_serves_all_gpus_for_a_moment() -> None:
+    fake = FakeGputil()
+    source = GputilSource(fake, 'no NVML')
+    first = source.read('0', 100.0)
+    fake.used = 9.0
+    assert source.read('0', 100.5) == first
+    later = source.read('0', 106.0)
+    assert (later.at, later.memory_used, fake.calls) == (106.0, 9, 3)
+
+
+def test_that_a_call_that_hangs_is_told_and_no_second_one_is_started_beside_it() -> None:
+    fake, go_on = FakeGputil(), threading.Event()
+    source = GputilSource(fake, 'no NVML', timeout=0.05)
+
+    def hang() -> list[Any]:
+        go_on.wait(PATIENCE)
+        return fake.one_gpu()
+
+    fake.answer = hang
+    assert source.read('0', 100.0).problem == 'nvidia-smi did not answer within 0.05 s'
+    assert source.read('0', 200.0).problem == 'nvidia-smi did not answer within 0.05 s'
+    assert fake.calls == 2
+    call = source._call
+    go_on.set()
+    assert call is not None and call.result(PATIENCE)
+    fake.answer = fake.one_gpu
+    source._timeout = PATIENCE
+    assert source.read('0', 300.0).problem == ''
+
+
+def test_that_a_gpu_that_nvidia_smi_lists_no_more_has_a_problem() -> None:
+    fake = FakeGputil()
+    source = GputilSource(fake, 'no NVML')
+    fake.answer = lambda: [SimpleNamespace(id=1, uuid='', name='', memoryTotal=1.0, memoryUsed=0.0, load=0.0)]
+    assert source.read('0', 100.0).problem == 'nvidia-smi does not list it any more'
+
+
+# ------------------------------------------------------------------------------------------------------------- monitor
+
+ONE = Gpu('0', 'GPU-0', 'Some Model', '0')
+TWO = Gpu('1', 'GPU-1', 'Some Model', '1')
+
+
+class SteppedSource:
+    """Readings that are taken only when a test allows one more; ``begun`` counts those that were begun."""
+
+    def __init__(self, *names: str) -> None:
+        self.allowed = {name: threading.Semaphore(0) for name in names}
+        self.begun = threading.Semaphore(0)
+        self.gpus: Sequence[Gpu] = ()
+        self.closed = False
+
+    def read(self, name: str, now: float) -> Reading:
+        self.begun.release()
+        assert self.allowed[name].acquire(timeout=PATIENCE)
+        return Reading(now, memory_used=0, memory_total=1, load=0.0)
+
+    def close(self) -> None:
+        self.closed = True
+
+    def wait_until_begun(self, count: int) -> None:
+        for _ in range(count):
+            assert self.begun.acquire(timeout=PATIENCE)
+
+
+class Clock:
+    """A clock that goes on by one second at each look."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        self.now += 1.0
+        return self.now
+
+
+class Seen:
+    """Counts readings and lets a test wait for the next one."""
+
+    def __init__(self) -> None:
+        self.news = threading.Semaphore(0)
+
+    def __call__(self) -> None:
+        self.news.release()
+
+    def wait(self, count: int = 1) -> None:
+        for _ in range(count):
+            assert self.news.acquire(timeout=PATIENCE)
+
+
+def test_that_a_gpu_that_hangs_does_not_hold_up_the_others() -> None:
+    source, seen = SteppedSource('0', '1'), Seen()
+    monitor = GpuMonitor(source, [ONE, TWO], interval=0.001, on_reading=seen)
+    source.allowed['1'].release(3)
+    seen.wait(3)
+    readings = monitor.readings()
+    assert (len(readings['0']), len(readings['1'])) == (0, 3)
+    monitor.close(patience=0.0)
+    assert not source.closed
+    source.allowed['0'].release()
+    source.allowed['1'].release()
+
+
+def test_that_only_readings_of_the_window_are_kept() -> None:
+    source, seen = SteppedSource('0'), Seen()
+    monitor = GpuMonitor(source, [ONE], interval=0.001, clock=Clock(), on_reading=seen, window=10.0)
+    source.allowed['0'].release(30)
+    seen.wait(30)
+    kept = monitor.readings()['0']
+    assert kept[0].at == kept[-1].at - 10
+    assert [each.at for each in kept] == sorted(each.at for each in kept)
+    source.allowed['0'].release()
+    monitor.close()
+
+
+def test_that_a_refresh_reads_at_once() -> None:
+    source, seen = SteppedSource('0'), Seen()
+    monitor = GpuMonitor(source, [ONE], interval=3600, on_reading=seen)
+    source.allowed['0'].release(2)
+    seen.wait()
+    source.wait_until_begun(1)
+    monitor.refresh(['0'])
+    seen.wait()
+    source.allowed['0'].release(9)
+    monitor.close()
+    assert source.closed
+
+
+def test_that_one_refresh_asks_for_one_reading_at_once_and_not_for_ever() -> None:
+    source, seen = SteppedSource('0'), Seen()
+    monitor = GpuMonitor(source, [ONE], interval=3600, on_reading=seen)
+    source.allowed['0'].release()
+    seen.wait()
+    monitor.refresh(['0'])
+    source.wait_until_begun(2)
+    assert not monitor._watched['0'].wake.is_set()
+    source.allowed['0'].release(9)
+    monitor.close()
+
+
+def test_that_readings_follow_quickly_for_a_while_after_a_refresh() -> None:
+    source, seen, clock = SteppedSource('0'), Seen(), SimpleNamespace(now=0.0)
+    monitor = GpuMonitor(source, [ONE], interval=3600, clock=lambda: clock.now, on_reading=seen)
+    monitor.refresh(['0'])
+    watched = monitor._watched['0']
+    assert monitor._pause(watched) == HURRIED_INTERVAL
+    clock.now = 2.0
+    assert monitor._pause(watched) == 3600
+    source.allowed['0'].release(9)
+    monitor.close()
+
+
+def test_that_nobody_is_told_after_the_monitor_was_closed() -> None:
+    source, seen = SteppedSource('0'), Seen()
+    monitor = GpuMonitor(source, [ONE], interval=0.001, on_reading=seen)
+    source.allowed['0'].release()
+    seen.wait()
+    monitor.close(patience=0.0)
+    source.allowed['0'].release()
+    for thread in monitor._threads:
+        thread.join(PATIENCE)
+    assert not seen.news.acquire(blocking=False)
+    assert len(monitor.readings()['0']) == 1
+
+
+def test_that_the_same_answer_again_is_no_new_reading() -> None:
+    source, seen = SteppedSource('0'), Seen()
+    monitor = GpuMonitor(source, [ONE], interval=0.001, clock=lambda: 5.0, on_reading=seen)
+    source.allowed['0'].release(3)
+    source.wait_until_begun(4)
+    source.allowed['0'].release()
+    monitor.close()
+    assert monitor.readings() == {'0': (Reading(5.0, memory_used=0, memory_total=1, load=0.0),)}
+
+
+# -------------------------------------------------------------------------------------------------------------- memory
+
+
+def test_that_the_memory_of_a_process_is_summed_over_the_newest_readings() -> None:
+    old = Reading(1.0, processes=(GpuProcess(7, 900),))
+    new = Reading(2.0, processes=(GpuProcess(7, 100), GpuProcess(8, None)))
+    other = Reading(2.0, processes=(GpuProcess(7, 20), GpuProcess(9, 5)))
+    assert memory_by_pid({'0': (old, new), '1': (other,), '2': (), '3': (Reading(2.0),)}) == {7: 120, 9: 5}

@@ -1,0 +1,257 @@
+"""What became of attempts that nobody looks after, told from their files."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hpsearch.host.processes import start_ticks
+from hpsearch.model.records import Configuration
+from hpsearch.model.states import Attempt, SearchState, State
+from hpsearch.store import reconcile as evidence
+from hpsearch.store.journal import open_journals
+from hpsearch.store.reconcile import Causes, Onlooker, Traces, active_attempts, cause_of, living_writers
+from tests.support.queued_search import MEMORY_ERROR, QueuedSearch, elsewhere
+
+
+@pytest.fixture
+def search(tmp_path: Path) -> QueuedSearch:
+    return QueuedSearch(tmp_path / 'search')
+
+
+def room_of(attempt: Attempt, earlier: Sequence[Attempt]) -> Mapping[str, Any]:
+    return {'was_alone': True, 'largest': True, 'in_queue': True, 'memory_limit': 8192, 'memory_most': 32768}
+
+
+def looked_at(
+    search: QueuedSearch, configuration: Configuration | None = None, causes: Causes | None = None
+) -> SearchState:
+    """What is known of a search after a look at all its active attempts."""
+    state = search.state()
+    onlooker = Onlooker(search.folder, state, lambda: configuration or search.configuration, room_of)
+    assert onlooker.take_in(active_attempts(state), causes or {}) == []
+    assert not state.odd
+    return state
+
+
+def files_below(path: Path) -> dict[str, int]:
+    """Every file, with the time of its last change."""
+    return {str(each): each.stat().st_mtime_ns for each in path.rglob('*')}
+
+
+def test_that_an_attempt_with_a_record_and_a_summary_has_finished(search: QueuedSearch) -> None:
+    (name,) = search.submit(1)
+    search.end(name, 0, acc=0.9)
+    attempt = search.attempt(looked_at(search), name)
+    assert attempt.state is State.FINISHED
+    assert attempt.summary == {'acc': '0.9', 'finished': '1'}
+    assert attempt.seconds is not None
+
+
+def test_that_nothing_is_written(search: QueuedSearch) -> None:
+    names = search.submit(3)
+    search.end(names[0], 0, acc=0.9)
+    search.start(names[1])
+    before = files_below(search.folder.path)
+    looked_at(search)
+    assert files_below(search.folder.path) == before
+
+
+def test_that_an_attempt_which_passed_its_fence_runs(search: QueuedSearch) -> None:
+    started, waiting = search.submit(2)
+    search.start(started)
+    state = looked_at(search)
+    assert state.state_of(started) is State.RUNNING
+    assert state.state_of(waiting) is State.SUBMITTED
+
+
+def test_that_an_attempt_whose_fence_was_closed_does_not_run(search: QueuedSearch) -> None:
+    (name,) = search.submit(1)
+    search.write(name, 'started', 'other:closed\n')
+    assert looked_at(search).state_of(name) is State.SUBMITTED
+
+
+def test_that_half_a_record_says_nothing(search: QueuedSearch) -> None:
+    (name,) = search.submit(1)
+    search.start(name)
+    search.write(name, 'exit', '1')
+    assert looked_at(search).state_of(name) is State.RUNNING
+
+
+def test_that_a_failure_has_what_failures_are_grouped_by(search: QueuedSearch) -> None:
+    one, other = search.submit(2)
+    for name in (one, other):
+        search.end(name, 1, stderr=f'KeyError: 7 in {name}\n')
+    state = looked_at(search)
+    assert {search.attempt(state, name).failure for name in (one, other)} == {'KeyError: # in <run>'}
+    assert search.attempt(state, one).state is State.FAILED
+
+
+@pytest.mark.parametrize(
+    ('resumable', 'state'), [(False, State.FAILED), (True, State.INTERRUPTED)], ids=['plain', 'resumable']
+)
+def test_that_a_time_limit_fails_a_run_unless_it_can_go_on(tmp_path: Path, resumable: bool, state: State) -> None:
+    search = QueuedSearch(tmp_path / 'search', resumable=resumable)
+    (name,) = search.submit(1)
+    search.end(name, 143, signalled='timeout')
+    attempt = search.attempt(looked_at(search), name)
+    assert (attempt.state, attempt.cause) == (state, 'timeout')
+    assert 'its job reached its time limit' in attempt.reason
+
+
+def test_that_an_attempt_which_somebody_ended_is_interrupted(search: QueuedSearch) -> None:
+    (name,) = search.submit(1)
+    search.end(name, 143, signalled='TERM')
+    attempt = search.attempt(looked_at(search), name)
+    assert (attempt.state, attempt.cause) == (State.INTERRUPTED, 'terminated')
+
+
+@pytest.mark.parametrize(
+    ('told', 'state', 'cause'),
+    [
+        ('', State.FAILED, 'exit'),
+        ('preempted', State.INTERRUPTED, 'preempted'),
+        ('cancelled', State.INTERRUPTED, 'cancelled'),
+        ('timeout', State.FAILED, 'timeout'),
+        ('out_of_memory', State.INTERRUPTED, 'host_oom'),
+    ],
+)
+def test_that_the_queue_may_know_what_killed_an_attempt(
+    search: QueuedSearch, told: str, state: State, cause: str
+) -> None:
+    (name,) = search.submit(1)
+    search.end(name, 137)
+    attempt = search.attempt(looked_at(search, causes={(name, 1): told}), name)
+    assert (attempt.state, attempt.cause) == (state, cause)
+
+
+def test_that_what_the_queue_says_does_not_matter_where_a_run_ended_by_itself(search: QueuedSearch) -> None:
+    (name,) = search.submit(1)
+    search.end(name, 1)
+    assert looked_at(search, causes={(name, 1): 'cancelled'}).state_of(name) is State.FAILED
+
+
+def test_that_an_attempt_which_was_killed_waits_until_the_queue_is_asked(search: QueuedSearch) -> None:
+    killed, ended = search.submit(2)
+    search.end(killed, 137)
+    search.end(ended, 1)
+    state = search.state()
+    onlooker = Onlooker(search.folder, state, lambda: search.configuration, room_of)
+    onlooker.take_in(active_attempts(state))
+    assert [attempt.run for attempt in onlooker.unclear] == [killed]
+    assert (state.state_of(killed), state.state_of(ended)) == (State.RUNNING, State.FAILED)
+
+
+def test_that_a_run_which_finished_in_spite_of_a_signal_has_finished(search: QueuedSearch) -> None:
+    (name,) = search.submit(1)
+    search.end(name, 143, acc=0.5, signalled='TERM')
+    assert looked_at(search).state_of(name) is State.FINISHED
+
+
+def test_that_an_attempt_whose_job_was_restarted_is_interrupted(search: QueuedSearch) -> None:
+    (name,) = search.submit(1)
+    search.start(name)
+    search.write(name, 'requeued', 'w:sim_001:1 78 101 1 node8\n')
+    attempt = search.attempt(looked_at(search), name)
+    assert (attempt.state, attempt.cause) == (State.INTERRUPTED, 'requeued')
+
+
+def test_that_a_summary_from_before_the_attempt_does_not_count(tmp_path: Path) -> None:
+    search = QueuedSearch(tmp_path / 'search', resumable=True)
+    output = search.folder.path / 'sim_001'
+    output.mkdir()
+    (output / 'summary.txt').write_text('acc 0.9\nfinished 1\n')
+    facts = (output / 'summary.txt').stat()
+    (name,) = search.submit(1, summary_before=[facts.st_ino, facts.st_mtime_ns, facts.st_size])
+    search.end(name, 1)
+    assert looked_at(search).state_of(name) is State.FAILED
+
+
+def test_that_a_run_that_can_have_more_memory_is_interrupted(search: QueuedSearch) -> None:
+    (name,) = search.submit(1)
+    search.end(name, 1, stderr=MEMORY_ERROR)
+    attempt = search.attempt(looked_at(search), name)
+    assert (attempt.state, attempt.cause) == (State.INTERRUPTED, 'host_oom')
+    assert attempt.facts['memory_limit'] == 8192
+
+
+def test_that_without_a_summary_file_the_status_decides(search: QueuedSearch) -> None:
+    one, other = search.submit(2)
+    search.end(one, 0)
+    search.end(other, 3)
+    plain = Configuration(source='', sha256='', grid={}, command=('true',))
+    state = looked_at(search, plain)
+    assert (state.state_of(one), state.state_of(other)) == (State.FINISHED, State.FAILED)
+
+
+def test_that_a_local_attempt_counts_by_its_record_alone(search: QueuedSearch) -> None:
+    ended, started = search.plan(2)
+    for name in (ended, started):
+        search.claim(name)
+    search.end(ended, 0, acc=0.5)
+    search.start(started)
+    state = looked_at(search)
+    assert (state.state_of(ended), state.state_of(started)) == (State.FINISHED, State.CLAIMED)
+
+
+def test_that_a_file_which_cannot_be_read_is_told_and_the_others_are_taken_in(search: QueuedSearch) -> None:
+    odd, fine = search.submit(2)
+    Path(search.folder.attempt(odd, 1).exit).mkdir()
+    search.end(fine, 0, acc=0.5)
+    state = search.state()
+    onlooker = Onlooker(search.folder, state, lambda: search.configuration, room_of)
+    (problem,) = onlooker.take_in(active_attempts(state))
+    assert odd in problem
+    assert (state.state_of(odd), state.state_of(fine)) == (State.SUBMITTED, State.FINISHED)
+
+
+@pytest.mark.parametrize(
+    ('traces', 'cause'),
+    [
+        (Traces(0, is_started=True), ''),
+        (Traces(137, is_started=True), ''),
+        (Traces(0, 'timeout', is_started=True), 'timeout'),
+        (Traces(143, 'TERM', is_started=True), 'terminated'),
+        (Traces(None, is_requeued=True, is_started=True), 'requeued'),
+        (Traces(1, is_requeued=True, is_started=True), ''),
+    ],
+)
+def test_that_the_cause_follows_from_the_traces(traces: Traces, cause: str) -> None:
+    assert cause_of(traces)[0] == cause
+
+
+# Who is at work
+
+
+def at_work(search: QueuedSearch) -> list[str]:
+    _, reader = open_journals(search.folder)
+    return list(living_writers(search.folder, reader, time.time()))
+
+
+def test_that_a_writer_here_is_at_work_while_its_process_runs(tmp_path: Path) -> None:
+    me = {'pid': os.getpid(), 'ticks': start_ticks(os.getpid())}
+    assert at_work(QueuedSearch(tmp_path / 'one', process=me)) == ['w']
+    gone = QueuedSearch(tmp_path / 'other')
+    gone.beat()
+    assert at_work(gone) == []
+
+
+def test_that_a_writer_elsewhere_is_at_work_while_it_shows_life(tmp_path: Path) -> None:
+    search = QueuedSearch(tmp_path / 'search', host=elsewhere('login1'))
+    assert at_work(search) == []
+    search.beat()
+    assert at_work(search) == ['w']
+    search.beat(age=evidence.FRESH + 1)
+    assert at_work(search) == []
+
+
+def test_that_a_writer_that_left_is_not_at_work(tmp_path: Path) -> None:
+    search = QueuedSearch(tmp_path / 'search', host=elsewhere('login1'))
+    search.beat()
+    search.leave()
+    assert at_work(search) == []

@@ -1,0 +1,235 @@
+"""Who may import whom, read from the packages themselves: every package of ``hpsearch`` has a place in an order, and no
+module imports, even by way of others, what imports it.
+"""
+
+from __future__ import annotations
+
+import ast
+import graphlib
+import importlib.util
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.paths import REPOSITORY
+
+ROOT = REPOSITORY
+PACKAGE = ROOT / 'hpsearch'
+
+MAY_IMPORT: dict[str, set[str]] = {
+    'model': set(),
+    'host': {'model'},
+    'store': {'model', 'host'},
+    'config': {'model', 'host', 'store'},
+    'space': {'model', 'host', 'store', 'config'},
+    'backends': {'model', 'host', 'store', 'config', 'space'},
+    'dispatch': {'model', 'host', 'store', 'config', 'space', 'backends'},
+    'ui': {'model'},
+    'cli': {'model', 'host', 'store', 'config', 'space', 'backends', 'dispatch', 'ui'},
+}
+"""Package to the packages it may import beside itself."""
+
+# Standard modules that compute and touch nothing outside the process.
+PURE_STANDARD = {
+    '__future__',
+    'abc',
+    'bisect',
+    'codecs',
+    'collections',
+    'copy',
+    'dataclasses',
+    'decimal',
+    'enum',
+    'fractions',
+    'functools',
+    'hashlib',
+    'heapq',
+    'itertools',
+    'json',
+    'math',
+    'numbers',
+    'operator',
+    're',
+    'shlex',
+    'signal',
+    'string',
+    'typing',
+    'uuid',
+}
+
+HEAVY = {'GPUtil', 'matplotlib', 'numpy', 'optuna', 'pandas', 'plotly', 'psutil', 'pynvml', 'rich', 'torch', 'yaml'}
+
+
+def module_name(path: Path) -> str:
+    """Return the full name of the module in a file."""
+    parts = path.relative_to(ROOT).with_suffix('').parts
+    return '.'.join(parts[:-1] if parts[-1] == '__init__' else parts)
+
+
+SOURCES = {module_name(path): path for path in sorted(PACKAGE.rglob('*.py'))}
+PACKAGES = {module_name(path): path for path in sorted(PACKAGE.rglob('__init__.py')) if path.parent != PACKAGE}
+
+
+def package_of(module: str) -> str:
+    """Return ``backends`` for whatever is below that package; empty for ``hpsearch`` and its ``__main__``."""
+    parts = module.split('.')
+    return parts[1] if len(parts) > 1 and f'hpsearch.{parts[1]}' in PACKAGES else ''
+
+
+CODE = [name for name in SOURCES if package_of(name)]
+
+
+def is_type_checking(node: ast.AST) -> bool:
+    """Say whether this is ``if TYPE_CHECKING:``, whose imports never happen."""
+    return isinstance(node, ast.If) and ast.unparse(node.test) in ('TYPE_CHECKING', 'typing.TYPE_CHECKING')
+
+
+def nodes(tree: ast.AST, functions: bool) -> Iterator[ast.AST]:
+    """Yield what is executed on import and, if asked for, the bodies of functions as well."""
+    for child in ast.iter_child_nodes(tree):
+        if is_type_checking(child):
+            continue
+        if not functions and isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        yield child
+        yield from nodes(child, functions)
+
+
+def imported(name: str, functions: bool = True) -> set[str]:
+    """Return the full names of what a module of hpsearch imports."""
+    path = SOURCES[name]
+    package = '.'.join(path.relative_to(ROOT).parent.parts)
+    found: set[str] = set()
+    for node in nodes(ast.parse(path.read_text()), functions):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = importlib.util.resolve_name('.' * node.level + (node.module or ''), package)
+            found.update(f'{base}.{alias.name}' for alias in node.names)
+            if any(f'{base}.{alias.name}' not in SOURCES for alias in node.names):
+                found.add(base)
+    return found
+
+
+def own(name: str) -> set[str]:
+    """Return the modules of hpsearch that a module imports."""
+    return {other for other in imported(name) if other in SOURCES}
+
+
+def top(names: set[str]) -> set[str]:
+    """Return the first parts of the names that do not belong to hpsearch."""
+    return {name.split('.')[0] for name in names} - {'hpsearch', 'hpsearch_postprocessing'}
+
+
+def test_that_every_package_has_a_place_in_the_order() -> None:
+    assert {package_of(name) for name in CODE} == set(MAY_IMPORT)
+
+
+@pytest.mark.parametrize('name', PACKAGES)
+def test_that_a_package_opens_with_one_sentence_that_says_what_belongs_in_it(name: str) -> None:
+    text = ast.get_docstring(ast.parse(PACKAGES[name].read_text())) or ''
+    first = text.split('\n\n')[0]
+    assert first.endswith('.')
+    assert len(first) > 20
+
+
+@pytest.mark.parametrize('name', PACKAGES)
+def test_that_a_package_is_small_enough_to_be_seen_at_a_glance(name: str) -> None:
+    files = [path for path in PACKAGES[name].parent.glob('*.py') if path.name != '__init__.py']
+    assert len(files) <= 25
+
+
+@pytest.mark.parametrize('name', CODE)
+def test_that_a_module_imports_only_from_its_package_and_those_before_it(name: str) -> None:
+    allowed = MAY_IMPORT[package_of(name)] | {package_of(name), ''}
+    assert not {other for other in own(name) if package_of(other) not in allowed}
+
+
+def test_that_no_module_imports_what_imports_it() -> None:
+    graph = {name: own(name) - {name} for name in SOURCES}
+    graphlib.TopologicalSorter(graph).prepare()
+
+
+@pytest.mark.parametrize('name', [name for name in CODE if package_of(name) == 'model'])
+def test_that_the_model_imports_nothing_that_touches_the_outside(name: str) -> None:
+    assert not top(imported(name)) - PURE_STANDARD
+
+
+@pytest.mark.parametrize('name', [name for name in CODE if package_of(name) == 'dispatch'])
+def test_that_the_dispatcher_sees_only_the_protocols_of_backends(name: str) -> None:
+    seen = {other for other in own(name) if package_of(other) == 'backends'}
+    assert seen <= {'hpsearch.backends', 'hpsearch.backends.base'}
+
+
+@pytest.mark.parametrize('name', CODE)
+def test_that_no_heavy_library_is_imported_at_start(name: str) -> None:
+    assert not top(imported(name, functions=False)) & HEAVY
+
+
+@pytest.mark.parametrize('name', CODE)
+def test_that_a_search_never_imports_pandas(name: str) -> None:
+    assert 'pandas' not in top(imported(name))
+
+
+@pytest.mark.parametrize('name', CODE)
+def test_that_postprocessing_is_imported_by_the_command_line_alone_and_late(name: str) -> None:
+    late = {found for found in imported(name) if found.startswith('hpsearch_postprocessing')}
+    early = {found for found in imported(name, functions=False) if found.startswith('hpsearch_postprocessing')}
+    assert not early
+    assert not late or package_of(name) == 'cli'
+
+
+@pytest.mark.parametrize('name', CODE)
+def test_that_every_import_is_declared_as_a_dependency(name: str) -> None:
+    declared = {'GPUtil', 'psutil', 'pynvml', 'rich', 'yaml'}
+    assert not top(imported(name)) - declared - set(sys.stdlib_module_names)
+
+
+Definition = ast.FunctionDef | ast.ClassDef
+
+
+def public_definitions(tree: ast.Module) -> list[Definition]:
+    """Return public functions and classes of a module and the public methods of those classes."""
+    outer = [node for node in tree.body if isinstance(node, Definition) and not node.name.startswith('_')]
+    inner = [node for outside in outer if isinstance(outside, ast.ClassDef) for node in outside.body]
+    methods = [node for node in inner if isinstance(node, ast.FunctionDef)]
+    return [node for node in [*outer, *methods] if not node.name.startswith('_')]
+
+
+def parsed(path: Path) -> ast.Module:
+    """Return the syntax tree of a file."""
+    return ast.parse(path.read_text())
+
+
+ALL_SOURCES = sorted([*PACKAGE.rglob('*.py'), *(ROOT / 'postprocessing').rglob('*.py'), *ROOT.glob('examples/*/*.py')])
+
+# A method may leave its meaning to the protocol it fulfils: the same name, documented somewhere.
+EXPLAINED = {
+    node.name
+    for path in ALL_SOURCES
+    for node in public_definitions(parsed(path))
+    if ast.get_docstring(node) is not None
+}
+
+
+@pytest.mark.parametrize('path', ALL_SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_that_everything_public_has_a_docstring(path: Path) -> None:
+    tree = parsed(path)
+    silent = {node.name for node in public_definitions(tree) if ast.get_docstring(node) is None}
+    outer = {node.name for node in tree.body if isinstance(node, Definition)}
+    assert ast.get_docstring(tree), 'the module'
+    assert not silent & outer
+    assert not silent - EXPLAINED
+
+
+def length(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Return the number of lines of a function."""
+    return (node.end_lineno or node.lineno) - node.lineno + 1
+
+
+@pytest.mark.parametrize('path', ALL_SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_that_no_function_is_longer_than_fifty_lines(path: Path) -> None:
+    functions = [node for node in ast.walk(parsed(path)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    assert not [node.name for node in functions if length(node) > 50]
