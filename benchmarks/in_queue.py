@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable, Iterator
 
 from benchmarks.tools import Line, Place
-from hpsearch.backends.queue.batch_system import Answer
-from hpsearch.backends.queue.slurm.parsing import read_listing
+from hpsearch.backends.queue.batch_system import CommandResult
+from hpsearch.backends.queue.slurm.parsing import parse_listing
 from hpsearch.store.folder import SearchFolder
 from tests.fakes.scripted_queue import Desk
 
@@ -40,11 +40,11 @@ def measured(place: Place, size: int) -> dict[str, float]:
     desk.step(times=31)
     desk.begin_all()
     desk.step(times=31)
-    answer = Answer(0, ''.join(f'7_{index}|hps-x|PENDING|JobArrayTaskLimit|\n' for index in range(1, size + 1)))
+    answer = CommandResult(0, ''.join(f'7_{index}|hps-x|PENDING|JobArrayTaskLimit|\n' for index in range(1, size + 1)))
     return {
         'a round without news': median(lambda: look(desk, 0.01)),
         'a round after a listing': median(lambda: look(desk, 31.0)),
-        'reading a listing': median(lambda: read_listing(answer)),
+        'reading a listing': median(lambda: parse_listing(answer)),
     }
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hpsearch.host.processes import marked_processes
-from hpsearch.model.evidence import Relation
+from hpsearch.model.evidence import HostRelation
 from hpsearch.model.records import Configuration, Run, Summary
 from hpsearch.model.states import ENDED, Attempt, RunHistory, State
 from hpsearch.store.attempt_files import duration, marks
@@ -55,9 +55,11 @@ def process_asker(folder: SearchFolder, headers: Mapping[str, Mapping[str, Any]]
 
     def asks(attempt: Attempt) -> bool | None:
         where = relation(host_of(headers.get(attempt.owner, {})), ours)
-        if where is Relation.REBOOTED:
+        if where is HostRelation.REBOOTED:
             return False
-        return bool(marked_processes(marks(folder, attempt.run, attempt.number))) if where is Relation.SAME else None
+        return (
+            bool(marked_processes(marks(folder, attempt.run, attempt.number))) if where is HostRelation.SAME else None
+        )
 
     return asks
 

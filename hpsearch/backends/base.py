@@ -10,10 +10,19 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Protocol
 
-from hpsearch.model.records import NO_DEMAND, Demand, GpuLine, Occupant, Placement, QueueLine, Run, Slot
+from hpsearch.model.records import (
+    DEFAULT_RESOURCES,
+    GpuLine,
+    GpuTenant,
+    Placement,
+    QueueLine,
+    ResourceRequest,
+    Run,
+    Slot,
+)
 
 
-class Kind(Enum):
+class JobState(Enum):
     """What a backend knows of an attempt."""
 
     WAITING = 'waiting'
@@ -29,11 +38,11 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class AttemptStatus:
     """The state of one attempt.
 
     Attributes:
-        kind: See :class:`Kind`.
+        kind: See :class:`JobState`.
         code: Raw exit status, where the backend itself witnessed the end.
         cause: One word for an end that came from outside (``preempted``, ``timeout``, ``fenced`` …), else empty.
         detail: In words: why it waits, where it runs, what was odd about its end.
@@ -42,7 +51,7 @@ class Status:
         seconds: At the end: how long it ran, where the backend knows that better than whoever watched it.
     """
 
-    kind: Kind
+    kind: JobState
     code: int | None = None
     cause: str = ''
     detail: str = ''
@@ -67,11 +76,11 @@ class Launch:
     number: int
     ident: str
     slot: Slot
-    demand: Demand = NO_DEMAND
+    resources: ResourceRequest = DEFAULT_RESOURCES
 
 
 @dataclass(frozen=True, slots=True)
-class Started:
+class LaunchResult:
     """The answer to a launch.
 
     Attributes:
@@ -90,7 +99,9 @@ class Started:
 class Backend(Protocol):
     """A place where attempts execute."""
 
-    def open_slots(self, now: float, others: Sequence[Occupant] = (), demand: Demand = NO_DEMAND) -> Placement:
+    def open_slots(
+        self, now: float, others: Sequence[GpuTenant] = (), resources: ResourceRequest = DEFAULT_RESOURCES
+    ) -> Placement:
         """Slots that are free now, best first, and why the others are closed.
 
         Args:
@@ -99,10 +110,10 @@ class Backend(Protocol):
             demand: What the run they are for needs beyond what every run gets.
         """
 
-    def impossible(self, demand: Demand) -> str:
+    def impossible(self, resources: ResourceRequest) -> str:
         """Why no slot of this backend can ever satisfy a demand; empty: one may."""
 
-    def start(self, launches: Sequence[Launch], now: float) -> Sequence[Started]:
+    def start(self, launches: Sequence[Launch], now: float) -> Sequence[LaunchResult]:
         """Start attempts, in one call where that is cheaper; one answer each, in order."""
 
     def adopt(self, launch: Launch, handle: Mapping[str, Any], age: float, now: float) -> None:
@@ -124,7 +135,7 @@ class Backend(Protocol):
     def is_running(self, run: str, number: int, handle: Mapping[str, Any]) -> bool:
         """Whether an attempt that another writer started on this host still runs."""
 
-    def states(self, now: float) -> Mapping[str, Status]:
+    def states(self, now: float) -> Mapping[str, AttemptStatus]:
         """What is known of every attempt this backend holds, by its id; one that ended is told once."""
 
     def cancel(self, idents: Sequence[str], *, force: bool) -> None:

@@ -21,12 +21,12 @@ from hpsearch.model.records import Configuration
 if TYPE_CHECKING:
     from hpsearch.backends.base import Backend
     from hpsearch.backends.queue.arrays import QueueSettings
-    from hpsearch.backends.queue.batch_system import QueueSystem
-    from hpsearch.backends.queue.commands import Commands
+    from hpsearch.backends.queue.batch_system import BatchSystem
+    from hpsearch.backends.queue.commands import BackgroundRunner
     from hpsearch.backends.queue.lsf.parsing import Dialect
     from hpsearch.backends.queue.pilot_plan import PilotSettings
-    from hpsearch.backends.queue.poller import JobWatch
-    from hpsearch.cli.search_runner import Bench
+    from hpsearch.backends.queue.poller import JobPoller
+    from hpsearch.cli.search_runner import BackendContext
     from hpsearch.store.folder import SearchFolder
 
 ANSWER_TIMEOUT = 10.0
@@ -45,7 +45,7 @@ MEMORY_FACTOR = 4
 """How many times what a job has a run may be given when it ran out of memory, unless it is said."""
 
 
-def choose_system(args: argparse.Namespace) -> QueueSystem:
+def choose_system(args: argparse.Namespace) -> BatchSystem:
     """The queue system that was asked for.
 
     Raises:
@@ -66,7 +66,7 @@ def choose_system(args: argparse.Namespace) -> QueueSystem:
     return system
 
 
-def check_options(system: QueueSystem) -> None:
+def check_options(system: BatchSystem) -> None:
     """See to it that a queue system can do what the options ask for.
 
     Raises:
@@ -76,12 +76,12 @@ def check_options(system: QueueSystem) -> None:
         raise ConfigError([system.unsupported])
 
 
-def system_named(name: str, args: argparse.Namespace) -> QueueSystem:
+def system_named(name: str, args: argparse.Namespace) -> BatchSystem:
     """The queue system of a name, whether it is there or not."""
     return _slurm(args) if name == 'slurm' else _lsf(args)
 
 
-def _slurm(args: argparse.Namespace) -> QueueSystem:
+def _slurm(args: argparse.Namespace) -> BatchSystem:
     from hpsearch.backends.queue.slurm.system import Slurm, SlurmOptions
 
     return Slurm(
@@ -100,7 +100,7 @@ def _slurm(args: argparse.Namespace) -> QueueSystem:
     )
 
 
-def _lsf(args: argparse.Namespace) -> QueueSystem:
+def _lsf(args: argparse.Namespace) -> BatchSystem:
     from hpsearch.backends.queue.lsf.parsing import Dialect
     from hpsearch.backends.queue.lsf.system import Lsf, LsfOptions
 
@@ -121,10 +121,10 @@ def _lsf(args: argparse.Namespace) -> QueueSystem:
 def _dialect() -> Dialect:
     """Which LSF there is, asked once; what only some know is not used where it cannot be told."""
     from hpsearch.backends.queue.commands import execute, in_english
-    from hpsearch.backends.queue.lsf.parsing import read_dialect
-    from hpsearch.backends.queue.lsf.system import DIALECT_WORDS
+    from hpsearch.backends.queue.lsf.parsing import parse_dialect
+    from hpsearch.backends.queue.lsf.system import DIALECT_ARGV
 
-    return read_dialect(execute(DIALECT_WORDS, in_english(os.environ), b'', ANSWER_TIMEOUT))
+    return parse_dialect(execute(DIALECT_ARGV, in_english(os.environ), b'', ANSWER_TIMEOUT))
 
 
 def queue_settings(args: argparse.Namespace, configuration: Configuration, memory: int | None) -> QueueSettings:
@@ -220,8 +220,8 @@ def _slurm_job_end(job: str, begin: float, environ: Mapping[str, str]) -> float 
     known = slurm.job_end(environ)
     if known is not None:
         return known
-    left = slurm_answers.read_time_left(
-        execute(slurm.time_left_words(job), outside_of_jobs(environ), b'', ANSWER_TIMEOUT)
+    left = slurm_answers.parse_time_left(
+        execute(slurm.time_left_argv(job), outside_of_jobs(environ), b'', ANSWER_TIMEOUT)
     )
     return None if left is None else begin + left
 
@@ -236,7 +236,7 @@ def _job_id(name: str, environ: Mapping[str, str]) -> str:
     return lsf.own_job(environ)
 
 
-def make_queue_backend(args: argparse.Namespace, system: QueueSystem, bench: Bench) -> Backend:
+def make_queue_backend(args: argparse.Namespace, system: BatchSystem, bench: BackendContext) -> Backend:
     """A backend that makes jobs: one per run, or jobs that work on the search by themselves."""
     commands, watch = open_watch(system, args.queue_interval, bench.place.wakeup)
     if args.runs_per_job:
@@ -257,10 +257,10 @@ def make_queue_backend(args: argparse.Namespace, system: QueueSystem, bench: Ben
 
 
 def _pilot_backend(
-    args: argparse.Namespace, system: QueueSystem, bench: Bench, commands: Commands, watch: JobWatch
+    args: argparse.Namespace, system: BatchSystem, bench: BackendContext, commands: BackgroundRunner, watch: JobPoller
 ) -> Backend:
     from hpsearch.backends.queue.pilot_jobs import PilotJobs
-    from hpsearch.backends.queue.pilot_plan import Work
+    from hpsearch.backends.queue.pilot_plan import Workload
     from hpsearch.backends.queue.pilots import PilotBackend
 
     folder, state = bench.task.folder, bench.state
@@ -272,7 +272,7 @@ def _pilot_backend(
         watch=watch,
         note=bench.note,
         settings=pilot_settings(args, folder, bench.task.configuration),
-        work=lambda: Work(bench.planned(), sum(len(history.by_number) for history in state.runs.values())),
+        work=lambda: Workload(bench.planned(), sum(len(history.by_number) for history in state.runs.values())),
         known=state.submissions.values(),
     )
     return PilotBackend(jobs, commands, watch, bench.place.wakeup)
@@ -300,13 +300,13 @@ def pilot_argv(folder: SearchFolder, args: argparse.Namespace) -> tuple[str, ...
     return (sys.executable, '-c', starter, str(root), 'join', str(folder.path), *options)
 
 
-def open_watch(system: QueueSystem, interval: float, wakeup: Wakeup) -> tuple[Commands, JobWatch]:
+def open_watch(system: BatchSystem, interval: float, wakeup: Wakeup) -> tuple[BackgroundRunner, JobPoller]:
     """What executes the commands of a queue system, and what knows its jobs."""
-    from hpsearch.backends.queue.commands import Commands
-    from hpsearch.backends.queue.poller import JobWatch
+    from hpsearch.backends.queue.commands import BackgroundRunner
+    from hpsearch.backends.queue.poller import JobPoller
 
-    commands = Commands(system.environment(os.environ), wakeup.poke)
-    return commands, JobWatch(system, commands, interval)
+    commands = BackgroundRunner(system.environment(os.environ), wakeup.poke)
+    return commands, JobPoller(system, commands, interval)
 
 
 class JobAsker:
@@ -321,7 +321,7 @@ class JobAsker:
         self._args = args
         self._wakeup = wakeup
         self._clock = clock
-        self._watches: dict[str, tuple[Commands, JobWatch]] = {}
+        self._watches: dict[str, tuple[BackgroundRunner, JobPoller]] = {}
 
     def __call__(self, job: Mapping[str, str]) -> bool:
         name = job['queue']

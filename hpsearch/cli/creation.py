@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hpsearch import __version__
-from hpsearch.cli.request import Prepared
+from hpsearch.cli.request import SearchRequest
 from hpsearch.config.loading import plain_attributes
 from hpsearch.host.processes import user_name
 from hpsearch.model.errors import SearchFolderError
@@ -34,7 +34,7 @@ _OURS = (
 
 
 @dataclass(frozen=True)
-class Task:
+class OpenSearch:
     """A search to be worked on.
 
     Attributes:
@@ -123,21 +123,21 @@ def _move_aside(folder: SearchFolder, ident: str) -> None:
         os.rename(folder.path / name, aside / name)
 
 
-def make_search(prepared: Prepared) -> SearchFolder:
+def make_search(request: SearchRequest) -> SearchFolder:
     """Make the folder of a search, with its plan.
 
     Raises:
         SearchFolderError: It cannot be made or written.
     """
-    args = prepared.args
-    made = make_folder(prepared.out_dir, exactly=args.force_out_dir, may_exist=args.dont_force_new_dir)
+    args = request.args
+    made = make_folder(request.out_dir, exactly=args.force_out_dir, may_exist=args.dont_force_new_dir)
     folder = made.folder
     log.info('Results go to %s', folder.path)
-    plan = prepared.plan(folder.path, made.ident)
+    plan = request.plan(folder.path, made.ident)
     try:
-        for source in filter(None, (prepared.configuration.source, args.grid_config)):
+        for source in filter(None, (request.configuration.source, args.grid_config)):
             shutil.copyfile(source, folder.path / os.path.basename(source))
-        folder.write_info(description(prepared))
+        folder.write_info(description(request))
         folder.jobs_dir.mkdir()
         # Last, since what has a plan can be resumed.
         summary = plan.write(folder)
@@ -172,17 +172,17 @@ def description_of(configuration: Configuration, module: str, cwd: str) -> dict[
     }
 
 
-def description(prepared: Prepared) -> dict[str, object]:
+def description(request: SearchRequest) -> dict[str, object]:
     """What ``search.json`` says of what was asked."""
     return {
         'hpsearch': __version__,
-        'configuration': description_of(prepared.configuration, prepared.args.grid_module, os.getcwd()),
+        'configuration': description_of(request.configuration, request.args.grid_module, os.getcwd()),
         'argv': sys.argv,
-        'options': vars(prepared.args),
-        'run_cwd': str(prepared.run_cwd),
-        'interpreter': prepared.interpreter,
-        'resolved_interpreter': prepared.resolved_interpreter,
-        'seed': prepared.order.seed,
+        'options': vars(request.args),
+        'run_cwd': str(request.run_cwd),
+        'interpreter': request.interpreter,
+        'resolved_interpreter': request.resolved_interpreter,
+        'seed': request.order.seed,
         'python': sys.version.split()[0],
         'host': os.uname().nodename,
         'user': user_name(os.getuid()),

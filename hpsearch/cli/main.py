@@ -16,8 +16,8 @@ from hpsearch.cli.options import add_resume_options, add_search_options
 from hpsearch.model.errors import ConfigError, HpsearchError
 
 if TYPE_CHECKING:
-    from hpsearch.cli.request import Prepared
-    from hpsearch.cli.search_runner import Conducted
+    from hpsearch.cli.request import SearchRequest
+    from hpsearch.cli.search_runner import SearchResult
 
 ALL_FINISHED, SOME_DID_NOT, WRONG_REQUEST, INTERRUPTED = 0, 1, 2, 130
 
@@ -97,7 +97,7 @@ def run(words: Sequence[str]) -> int:
     return _end(conduct(args), quiet=args.quiet, only_submits=args.run_cluster and args.submit_only)
 
 
-def _end(conducted: Conducted, *, quiet: bool, only_submits: bool = False, helps: bool = False) -> int:
+def _end(conducted: SearchResult, *, quiet: bool, only_submits: bool = False, helps: bool = False) -> int:
     """Tell how a search ended; returns the exit code.
 
     Args:
@@ -119,7 +119,7 @@ def _end(conducted: Conducted, *, quiet: bool, only_submits: bool = False, helps
     return ALL_FINISHED if helps else SOME_DID_NOT
 
 
-def _show_end(conducted: Conducted) -> None:
+def _show_end(conducted: SearchResult) -> None:
     from hpsearch.cli.reports import best_columns, ending_lines
     from hpsearch.ui.table import print_table
 
@@ -140,21 +140,21 @@ def plan(words: Sequence[str]) -> int:
         '--scripts', action='store_true', help='with --run_cluster: print the script of the first jobs to be submitted'
     )
     args = _parse(parser, words)
-    from hpsearch.cli.request import prepare
+    from hpsearch.cli.request import make_request
 
-    for line in _plan_lines(prepare(args)):
+    for line in _plan_lines(make_request(args)):
         print(line)
     return ALL_FINISHED
 
 
-def _plan_lines(prepared: Prepared) -> Iterable[str]:
-    if prepared.args.scripts:
+def _plan_lines(request: SearchRequest) -> Iterable[str]:
+    if request.args.scripts:
         from hpsearch.cli.planned_jobs import script_lines
 
-        return script_lines(prepared)
+        return script_lines(request)
     from hpsearch.cli.reports import plan_lines
 
-    return plan_lines(prepared, only_commands=prepared.args.commands)
+    return plan_lines(request, only_commands=request.args.commands)
 
 
 def status(words: Sequence[str]) -> int:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hpsearch.cli.creation import Task, description_of
+from hpsearch.cli.creation import OpenSearch, description_of
 from hpsearch.cli.options import add_search_options
 from hpsearch.config.loading import from_plain, load_configuration
 from hpsearch.host.processes import user_name
@@ -59,7 +59,7 @@ def merged_options(info: Mapping[str, Any], args: argparse.Namespace) -> argpars
     return argparse.Namespace(**{**defaults, **stored, **given})
 
 
-def reopen(folder: SearchFolder, info: Mapping[str, Any]) -> Task:
+def reopen(folder: SearchFolder, info: Mapping[str, Any]) -> OpenSearch:
     """A search from its folder; only handles need the configuration's module.
 
     Raises:
@@ -69,7 +69,7 @@ def reopen(folder: SearchFolder, info: Mapping[str, Any]) -> Task:
         plain = from_plain(info['configuration']['attributes'])
         configuration = with_handles(plain, info['configuration'])
         withdrawn = frozenset(info.get('withdrawn', ()))
-        return Task(folder, configuration, info['run_cwd'], info['interpreter'], withdrawn)
+        return OpenSearch(folder, configuration, info['run_cwd'], info['interpreter'], withdrawn)
     except (KeyError, TypeError) as error:
         raise SearchFolderError(f'{folder.search_json} is damaged: {error!r}.') from error
 

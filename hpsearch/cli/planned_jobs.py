@@ -7,13 +7,13 @@ from itertools import islice
 
 from hpsearch.backends.base import Launch
 from hpsearch.backends.queue.array_making import SCRIPT_BYTES, make_script
-from hpsearch.backends.queue.batch_system import Job, Limits, QueueSystem
+from hpsearch.backends.queue.batch_system import BatchSystem, JobSpec, QueueLimits
 from hpsearch.backends.queue.listing import ask
-from hpsearch.backends.queue.pilot_plan import Work, pilot_text, pilots_needed
+from hpsearch.backends.queue.pilot_plan import Workload, pilot_text, pilots_needed
 from hpsearch.backends.queue.sending import submission_name
 from hpsearch.backends.queue.throttle import cut, first_throttles
 from hpsearch.cli.cluster import check_options, pilot_settings, queue_settings, system_named
-from hpsearch.cli.request import Prepared
+from hpsearch.cli.request import SearchRequest
 from hpsearch.model.errors import ConfigError
 from hpsearch.model.records import Run, Slot
 from hpsearch.store.attempt_files import attempt_id
@@ -24,39 +24,41 @@ SALT = '000000'
 """What stands in place of the writer and of the random letters, which only a search has."""
 
 
-def script_lines(prepared: Prepared) -> Iterator[str]:
+def script_lines(request: SearchRequest) -> Iterator[str]:
     """The script of the first jobs that would be submitted, and how many others there would be.
 
     Raises:
         ConfigError: No jobs were asked for, or such as this queue does not know.
     """
-    args = prepared.args
+    args = request.args
     if not args.run_cluster:
         raise ConfigError(
             ['--scripts: without --run_cluster there are no jobs; give it, with --scheduler=slurm or --scheduler=lsf.']
         )
-    folder = SearchFolder(prepared.out_dir if args.force_out_dir else prepared.out_dir / 'search_<date>')
+    folder = SearchFolder(request.out_dir if args.force_out_dir else request.out_dir / 'search_<date>')
     system = system_named(args.scheduler, args)
     check_options(system)
     lines = _pilot_lines if args.runs_per_job else _array_lines
-    limits = system.read_limits(ask(system, system.limits_words()))
-    return lines(prepared, folder, system, limits)
+    limits = system.parse_limits(ask(system, system.limits_argv()))
+    return lines(request, folder, system, limits)
 
 
-def _array_lines(prepared: Prepared, folder: SearchFolder, system: QueueSystem, limits: Limits) -> Iterator[str]:
+def _array_lines(
+    request: SearchRequest, folder: SearchFolder, system: BatchSystem, limits: QueueLimits
+) -> Iterator[str]:
     """The script of the first array."""
-    plan = prepared.plan(folder.path, '<date>')
+    plan = request.plan(folder.path, '<date>')
     total = plan.survey().runs
     if not total:
         yield '# There are no runs, so no job would be submitted.'
         return
     sizes = cut(total, limits.array)
-    throttle = first_throttles(sizes, prepared.args.num_jobs)[0]
+    throttle = first_throttles(sizes, request.args.num_jobs)[0]
     runs = list(islice(plan.runs(), sizes[0]))
-    script = _array_script(prepared, folder, system, runs, throttle)
+    script = _array_script(request, folder, system, runs, throttle)
     while len(runs) > 1 and len(script.encode('utf-8', 'surrogateescape')) > SCRIPT_BYTES:
         runs = runs[: len(runs) // 2]
-        script = _array_script(prepared, folder, system, runs, throttle)
+        script = _array_script(request, folder, system, runs, throttle)
     yield from script.rstrip('\n').split('\n')
     count = len(cut(total, len(runs)))
     yield (
@@ -67,25 +69,27 @@ def _array_lines(prepared: Prepared, folder: SearchFolder, system: QueueSystem, 
 
 
 def _array_script(
-    prepared: Prepared, folder: SearchFolder, system: QueueSystem, runs: Sequence[Run], throttle: int
+    request: SearchRequest, folder: SearchFolder, system: BatchSystem, runs: Sequence[Run], throttle: int
 ) -> str:
-    settings = queue_settings(prepared.args, prepared.configuration, system.memory)
+    settings = queue_settings(request.args, request.configuration, system.memory)
     name = submission_name(folder, SALT)
     log = folder.submission(name).log
-    job = Job(name, len(runs), min(throttle, len(runs)), log, warning=settings.warning)
+    job = JobSpec(name, len(runs), min(throttle, len(runs)), log, warning=settings.warning)
     launches = [Launch(run, 1, attempt_id(WRITER, run.name, 1), Slot()) for run in runs]
-    return make_script(folder, str(prepared.run_cwd), system, settings, launches, job)
+    return make_script(folder, str(request.run_cwd), system, settings, launches, job)
 
 
-def _pilot_lines(prepared: Prepared, folder: SearchFolder, system: QueueSystem, limits: Limits) -> Iterator[str]:
+def _pilot_lines(
+    request: SearchRequest, folder: SearchFolder, system: BatchSystem, limits: QueueLimits
+) -> Iterator[str]:
     """The script of the jobs that work on the search by themselves."""
-    settings = pilot_settings(prepared.args, folder, prepared.configuration)
-    runs = prepared.plan(folder.path, '<date>').survey().runs
-    count = min(pilots_needed(Work(runs, 0), 0, 0, settings), limits.array)
+    settings = pilot_settings(request.args, folder, request.configuration)
+    runs = request.plan(folder.path, '<date>').survey().runs
+    count = min(pilots_needed(Workload(runs, 0), 0, 0, settings), limits.array)
     if not count:
         yield '# There are no runs, so no job would be submitted.'
         return
     name = submission_name(folder, SALT)
-    job = Job(name, count, 0, folder.submission(name).log, warning=settings.warning)
-    yield from pilot_text(folder, str(prepared.run_cwd), system, settings, job).rstrip('\n').split('\n')
+    job = JobSpec(name, count, 0, folder.submission(name).log, warning=settings.warning)
+    yield from pilot_text(folder, str(request.run_cwd), system, settings, job).rstrip('\n').split('\n')
     yield f'# {count} jobs of this array would work on {runs:,} runs, each on {settings.runs_per_job} at a time.'

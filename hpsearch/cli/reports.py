@@ -19,8 +19,8 @@ from hpsearch.store.results import cell, performance_number
 from hpsearch.ui.format import counts_text
 
 if TYPE_CHECKING:
-    from hpsearch.cli.request import Prepared
-    from hpsearch.cli.search_runner import Conducted
+    from hpsearch.cli.request import SearchRequest
+    from hpsearch.cli.search_runner import SearchResult
 
 Failure = tuple[int, str, str]
 """How many, the last lines of the first one's stderr, its run."""
@@ -29,16 +29,16 @@ Failure = tuple[int, str, str]
 # plan
 
 
-def plan_lines(prepared: Prepared, *, only_commands: bool) -> Iterator[str]:
+def plan_lines(request: SearchRequest, *, only_commands: bool) -> Iterator[str]:
     """What a search would run."""
-    plan = prepared.plan(prepared.out_dir / 'search_<date>', '<date>')
+    plan = request.plan(request.out_dir / 'search_<date>', '<date>')
     if only_commands:
         yield from plan.commands()
         return
     summary = plan.survey()
-    yield from prepared.notes
-    yield f'Configuration: {prepared.configuration.source}'
-    yield f'Results would go to {prepared.out_dir}' + ('' if prepared.args.force_out_dir else '/search_<date>')
+    yield from request.notes
+    yield f'Configuration: {request.configuration.source}'
+    yield f'Results would go to {request.out_dir}' + ('' if request.args.force_out_dir else '/search_<date>')
     yield f'Combinations of the grid: {summary.raw:,}; runs: {summary.runs:,}'
     yield f'Left out: {summary.duplicates:,} duplicates, {summary.rejected:,} that constraints rule out'
     yield from summary.notes()
@@ -101,7 +101,7 @@ def last_lines(folder: SearchFolder, attempt: Attempt) -> str:
 BEST_SHOWN = 10
 
 
-def best_columns(conducted: Conducted) -> tuple[list[str], list[list[str]]]:
+def best_columns(conducted: SearchResult) -> tuple[list[str], list[list[str]]]:
     """Headings and cells of the best runs: the performance, the run, then what differs between runs."""
     results, configuration = conducted.results, conducted.configuration
     rows = results.best(BEST_SHOWN)
@@ -122,7 +122,7 @@ def best_columns(conducted: Conducted) -> tuple[list[str], list[list[str]]]:
     return columns, cells
 
 
-def ending_lines(conducted: Conducted) -> Iterator[str]:
+def ending_lines(conducted: SearchResult) -> Iterator[str]:
     """What is said at the end of a search."""
     counts = conducted.counts
     shown = counts_text({state: count for state, count in sorted(counts.items()) if count})
@@ -146,7 +146,7 @@ def ending_lines(conducted: Conducted) -> Iterator[str]:
     yield f'Results: {conducted.results.path}'
 
 
-def _left_lines(conducted: Conducted) -> Iterator[str]:
+def _left_lines(conducted: SearchResult) -> Iterator[str]:
     if any(submission.pilots for submission in conducted.state.submissions.values()):
         yield (
             'The jobs in the queue work on the search by themselves; '
@@ -161,7 +161,7 @@ def _left_lines(conducted: Conducted) -> Iterator[str]:
     )
 
 
-def _failed_fast_lines(conducted: Conducted) -> Iterator[str]:
+def _failed_fast_lines(conducted: SearchResult) -> Iterator[str]:
     example = conducted.outcome.example
     yield ''
     yield 'Stopped: the first runs all failed alike. (--fail_fast=0 goes on all the same.)'
@@ -172,7 +172,7 @@ def _failed_fast_lines(conducted: Conducted) -> Iterator[str]:
         yield f'Its log: {conducted.folder.attempt(example.name, attempt.number if attempt else 1).stderr}'
 
 
-def _failure_lines(conducted: Conducted) -> Iterator[str]:
+def _failure_lines(conducted: SearchResult) -> Iterator[str]:
     yield ''
     for count, lines, run in failure_groups(conducted.folder, conducted.state):
         yield f'{count} failed like this, see: hpsearch logs {conducted.folder.path} {run}'

@@ -18,7 +18,7 @@ from hpsearch.space.plan import Plan, make_plan
 
 
 @dataclass(frozen=True)
-class Prepared:
+class SearchRequest:
     """A search that was asked for and can be started.
 
     Attributes:
@@ -48,7 +48,7 @@ class Prepared:
         )
 
 
-def prepare(args: argparse.Namespace, environ: Mapping[str, str] = os.environ) -> Prepared:
+def make_request(args: argparse.Namespace, environ: Mapping[str, str] = os.environ) -> SearchRequest:
     """Check everything that was asked for.
 
     Raises:
@@ -72,7 +72,7 @@ def prepare(args: argparse.Namespace, environ: Mapping[str, str] = os.environ) -
     )
     out_dir = Path(os.path.abspath(run_cwd / args.out_dir))
     notes = _interpreter_notes(configuration, interpreter, resolved)
-    return Prepared(args, configuration, order, interpreter, resolved, run_cwd, out_dir, notes)
+    return SearchRequest(args, configuration, order, interpreter, resolved, run_cwd, out_dir, notes)
 
 
 def _load(args: argparse.Namespace, cwd: Path) -> Configuration:

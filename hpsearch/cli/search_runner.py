@@ -18,12 +18,12 @@ from hpsearch.backends.base import Backend
 from hpsearch.backends.local.backend import LocalBackend
 from hpsearch.backends.local.slots import FixedSlots, SlotSource
 from hpsearch.cli.cluster import PILOT_WARNING, WARNING_MAY_BE_EARLY, JobAsker, job_end, limit_signals, own_job
-from hpsearch.cli.creation import Task, make_search
+from hpsearch.cli.creation import OpenSearch, make_search
 from hpsearch.cli.machine import choose_slots
-from hpsearch.cli.request import prepare
-from hpsearch.cli.signals import Wishes, logging_to, own_journal, stop_signals
+from hpsearch.cli.request import make_request
+from hpsearch.cli.signals import StopRequests, logging_to, own_journal, stop_signals
 from hpsearch.dispatch.dispatcher import Dispatcher, Options, Outcome
-from hpsearch.dispatch.peers import Others
+from hpsearch.dispatch.peers import Peers
 from hpsearch.dispatch.progress import Progress
 from hpsearch.host.locks import placement_lock
 from hpsearch.host.wakeup import Wakeup
@@ -32,7 +32,7 @@ from hpsearch.model.retries import RetryPolicy, again
 from hpsearch.model.states import ACTIVE, CANCELLED, RunHistory, SearchState, State
 from hpsearch.store import writers
 from hpsearch.store.attempt_files import has_unshown_logs
-from hpsearch.store.completion import Endings
+from hpsearch.store.completion import CompletionReader
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import Journal, JournalReader, open_journals
 from hpsearch.store.results import ResultsView
@@ -45,7 +45,7 @@ log = logging.getLogger('hpsearch')
 
 
 @dataclass(frozen=True)
-class Conducted:
+class SearchResult:
     """A search that was worked on.
 
     Attributes:
@@ -89,7 +89,7 @@ class Conducted:
 
 
 @dataclass(frozen=True)
-class Workplace:
+class ProcessContext:
     """What a process works with, whatever the search."""
 
     view: View
@@ -98,28 +98,28 @@ class Workplace:
 
 
 @contextmanager
-def workplace(args: argparse.Namespace) -> Iterator[Workplace]:
+def process_context(args: argparse.Namespace) -> Iterator[ProcessContext]:
     """The terminal, the log and the signals of this process."""
     with ExitStack() as stack:
         view = stack.enter_context(open_view(sys.stdout, sys.stderr, quiet=args.quiet))
         stack.enter_context(logging_to(view, args.log_level))
-        yield Workplace(view, stack.enter_context(Wakeup()), stack)
+        yield ProcessContext(view, stack.enter_context(Wakeup()), stack)
 
 
-def conduct(args: argparse.Namespace) -> Conducted:
+def conduct(args: argparse.Namespace) -> SearchResult:
     """Make a search and work on it until it ends.
 
     Raises:
         HpsearchError: It cannot be started.
     """
-    prepared = prepare(args)
-    with workplace(args) as place:
-        for note in prepared.notes:
+    request = make_request(args)
+    with process_context(args) as place:
+        for note in request.notes:
             log.info(note)
         make_backend, echo = choose_backend(args, place)
-        folder = make_search(prepared)
-        task = Task(folder, prepared.configuration, str(prepared.run_cwd), prepared.interpreter)
-        return work(task, place, make_backend, args, Manner(echo=echo, reuse=tuple(args.reuse)))
+        folder = make_search(request)
+        task = OpenSearch(folder, request.configuration, str(request.run_cwd), request.interpreter)
+        return work(task, place, make_backend, args, WorkOptions(echo=echo, reuse=tuple(args.reuse)))
 
 
 def make(args: argparse.Namespace) -> SearchFolder:
@@ -128,12 +128,12 @@ def make(args: argparse.Namespace) -> SearchFolder:
     Raises:
         HpsearchError: It cannot be made.
     """
-    prepared = prepare(args)
-    with workplace(args):
-        return make_search(prepared)
+    request = make_request(args)
+    with process_context(args):
+        return make_search(request)
 
 
-def resume(args: argparse.Namespace) -> Conducted:
+def resume(args: argparse.Namespace) -> SearchResult:
     """Join a search that exists and work on it until it ends.
 
     Raises:
@@ -148,7 +148,7 @@ def resume(args: argparse.Namespace) -> Conducted:
     joins = not args.waits_for_others
     if joins and 'run_cluster' not in args:
         options.run_cluster = False  # whoever helps with a search does so where he is
-    with workplace(options) as place:
+    with process_context(options) as place:
         if args.extend:
             extension = extend_plan(folder, info, options)
             log.info('%d runs added, %d withdrawn', len(extension.added), len(extension.withdrawn))
@@ -156,7 +156,7 @@ def resume(args: argparse.Namespace) -> Conducted:
         task = reopen(folder, info)
         ends = job_end(options, time.time()) if joins else None
         make_backend, echo = choose_backend(options, place, ends)
-        manner = Manner(
+        manner = WorkOptions(
             echo=echo,
             waits_for_others=args.waits_for_others,
             declared_dead=tuple(args.host_is_dead),
@@ -168,7 +168,7 @@ def resume(args: argparse.Namespace) -> Conducted:
         return work(task, place, make_backend, options, manner)
 
 
-def end_runs(folder: SearchFolder, args: argparse.Namespace) -> Conducted:
+def end_runs(folder: SearchFolder, args: argparse.Namespace) -> SearchResult:
     """Take over the runs of a search that nobody looks after, and end them.
 
     Raises:
@@ -176,15 +176,15 @@ def end_runs(folder: SearchFolder, args: argparse.Namespace) -> Conducted:
     """
     from hpsearch.cli.open_search import reopen
 
-    with workplace(args) as place:
+    with process_context(args) as place:
         task = reopen(folder, folder.read_info())
-        manner = Manner(stop_at_once=True, waits_for_others=False)
+        manner = WorkOptions(stop_at_once=True, waits_for_others=False)
         make_backend = choose_backend(args, place)[0] if args.run_cluster else local_backend(FixedSlots(1))
         return work(task, place, make_backend, args, manner)
 
 
 @dataclass(frozen=True)
-class Bench:
+class BackendContext:
     """What a backend is made of.
 
     Attributes:
@@ -196,19 +196,19 @@ class Bench:
         grace: Seconds that runs which are stopped have.
     """
 
-    task: Task
-    place: Workplace
+    task: OpenSearch
+    place: ProcessContext
     state: SearchState
     note: Callable[[dict[str, Any]], object]
     planned: Callable[[], int]
     grace: float
 
 
-MakeBackend = Callable[[Bench], Backend]
+MakeBackend = Callable[[BackendContext], Backend]
 
 
 def choose_backend(
-    args: argparse.Namespace, place: Workplace, job_end: float | None = None
+    args: argparse.Namespace, place: ProcessContext, job_end: float | None = None
 ) -> tuple[MakeBackend, bool]:
     """How the backend that was asked for is made, and whether the output of the runs is shown.
 
@@ -239,7 +239,7 @@ def local_backend(slots: SlotSource, job_end: float | None = None) -> MakeBacken
             started. None: it is in none that is known to end.
     """
 
-    def make(bench: Bench) -> Backend:
+    def make(bench: BackendContext) -> Backend:
         source = slots
         if job_end is not None:
             from hpsearch.backends.local.time_limit_slots import WallTimeSlots
@@ -260,7 +260,7 @@ def durations(state: SearchState) -> list[float]:
 
 
 @dataclass(frozen=True)
-class Manner:
+class WorkOptions:
     """How this process works on a search, beside what the options say.
 
     Attributes:
@@ -285,8 +285,8 @@ class Manner:
 
 
 def work(
-    task: Task, place: Workplace, make_backend: MakeBackend, args: argparse.Namespace, manner: Manner
-) -> Conducted:
+    task: OpenSearch, place: ProcessContext, make_backend: MakeBackend, args: argparse.Namespace, manner: WorkOptions
+) -> SearchResult:
     """Work on a search until it ends."""
     folder = task.folder
     state, reader = open_journals(folder)
@@ -298,10 +298,10 @@ def work(
         take_earlier_results(task, manner.reuse, state, journal)
         progress = progress_of(task, state)
         backend = make_backend(
-            Bench(task, place, state, noting(state, journal), lambda: dispatcher.waiting, args.stop_grace)
+            BackendContext(task, place, state, noting(state, journal), lambda: dispatcher.waiting, args.stop_grace)
         )
         place.stack.callback(backend.close)
-        others = Others(
+        others = Peers(
             folder=folder,
             own=journal.writer,
             reader=reader,
@@ -331,7 +331,7 @@ def work(
         )
         outcome = dispatcher.run()
         waiting = dispatcher.waiting
-    return Conducted(folder, task.configuration, results, state, task.total, task.withdrawn, outcome, waiting)
+    return SearchResult(folder, task.configuration, results, state, task.total, task.withdrawn, outcome, waiting)
 
 
 def tell_odd(state: SearchState, reader: JournalReader) -> None:
@@ -341,8 +341,8 @@ def tell_odd(state: SearchState, reader: JournalReader) -> None:
 
 
 def signals_of(
-    args: argparse.Namespace, manner: Manner, job: Mapping[str, str] | None
-) -> AbstractContextManager[Wishes]:
+    args: argparse.Namespace, manner: WorkOptions, job: Mapping[str, str] | None
+) -> AbstractContextManager[StopRequests]:
     """What signals ask of this process, which may be a job."""
     asked = 1 if manner.stop_at_once else 0
     return stop_signals(asked, term_leaves=args.run_cluster, like_term=limit_signals(job))
@@ -358,7 +358,7 @@ def noting(state: SearchState, journal: Journal) -> Callable[[dict[str, Any]], b
     return note
 
 
-def take_earlier_results(task: Task, earlier: Sequence[str], state: SearchState, journal: Journal) -> None:
+def take_earlier_results(task: OpenSearch, earlier: Sequence[str], state: SearchState, journal: Journal) -> None:
     """Do without the runs whose results other searches have already.
 
     Raises:
@@ -379,7 +379,7 @@ class LateProvenance:
         task: The search.
     """
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: OpenSearch) -> None:
         self._task = task
         self._provenance: Provenance | None = None
 
@@ -412,7 +412,7 @@ class LateProvenance:
         return self._provenance is None or self._provenance.wait(timeout)
 
 
-def progress_of(task: Task, state: SearchState) -> Progress:
+def progress_of(task: OpenSearch, state: SearchState) -> Progress:
     """How far a search has come, from now on."""
     configuration = task.configuration
     return Progress(
@@ -426,7 +426,7 @@ def progress_of(task: Task, state: SearchState) -> Progress:
     )
 
 
-def options_of(args: argparse.Namespace, manner: Manner) -> Options:
+def options_of(args: argparse.Namespace, manner: WorkOptions) -> Options:
     """How the search is worked on."""
     return Options(
         fail_fast=args.fail_fast,
@@ -442,7 +442,7 @@ def options_of(args: argparse.Namespace, manner: Manner) -> Options:
     )
 
 
-def runs_to_start(task: Task, state: SearchState, retry: RetryPolicy) -> Iterator[Run]:
+def runs_to_start(task: OpenSearch, state: SearchState, retry: RetryPolicy) -> Iterator[Run]:
     """The runs of the plan that nobody has finished and nobody works on, in order."""
     for run in task.folder.read_runs():
         if run.name not in task.withdrawn and _needs_a_start(state.runs.get(run.name), retry):
@@ -462,11 +462,11 @@ def given_up(state: SearchState, retry: RetryPolicy) -> Iterator[str]:
             yield name
 
 
-def load_results(task: Task, state: SearchState, results: ResultsView, progress: Progress) -> None:
+def load_results(task: OpenSearch, state: SearchState, results: ResultsView, progress: Progress) -> None:
     """Put the rows of runs that ended before this process began into its table, and their logs into their place."""
     if not state.runs:
         return
-    endings = Endings(task.folder, task.configuration)
+    endings = CompletionReader(task.folder, task.configuration)
     for run in task.folder.read_runs():
         history = state.runs.get(run.name)
         ended = history.deciding if history else None

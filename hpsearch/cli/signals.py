@@ -42,7 +42,7 @@ def own_journal(folder: SearchFolder, host: Host, job: Mapping[str, str] | None 
 
 
 @dataclass
-class Wishes:
+class StopRequests:
     """What signals asked of this process.
 
     Attributes:
@@ -57,7 +57,7 @@ class Wishes:
 @contextmanager
 def stop_signals(
     asked: int = 0, *, term_leaves: bool = False, like_term: Sequence[signal.Signals] = ()
-) -> Iterator[Wishes]:
+) -> Iterator[StopRequests]:
     """Counts Ctrl-C and TERM, from ``asked`` on; losing the terminal (HUP) changes nothing.
 
     Args:
@@ -65,7 +65,7 @@ def stop_signals(
         term_leaves: TERM, which a queue or a host that goes down sends, only ends this process, not its jobs.
         like_term: Signals that mean the same as TERM, unless whoever started this process had them ignored.
     """
-    wishes = Wishes(asked)
+    wishes = StopRequests(asked)
     alike = [number for number in like_term if signal.getsignal(number) is not signal.SIG_IGN]
 
     def count(number: int, frame: FrameType | None) -> None:

@@ -17,9 +17,9 @@ from hpsearch.cli.reports import best_run, failure_groups
 from hpsearch.config.loading import from_plain
 from hpsearch.host.processes import user_name
 from hpsearch.model.errors import ConfigError
-from hpsearch.model.evidence import Relation
+from hpsearch.model.evidence import HostRelation
 from hpsearch.model.records import Configuration, GpuLine, QueueLine, RunLine, Snapshot, merged_queue
-from hpsearch.model.retries import demand_of
+from hpsearch.model.retries import resources_for
 from hpsearch.model.states import ACTIVE, Attempt, SearchState, State, Submission
 from hpsearch.store import reconcile as evidence
 from hpsearch.store import writers
@@ -28,12 +28,12 @@ from hpsearch.store.attempt_files import read_line
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import JournalReader, open_journals
 from hpsearch.store.provenance import code_changes
-from hpsearch.store.reconcile import Onlooker, active_attempts
+from hpsearch.store.reconcile import Reconciler, active_attempts
 from hpsearch.ui.format import DONE, status_json, status_text
 from hpsearch.units import duration
 
 if TYPE_CHECKING:
-    from hpsearch.backends.queue.batch_system import QueueSystem
+    from hpsearch.backends.queue.batch_system import BatchSystem
     from hpsearch.backends.queue.listing import Listing
 
 MOST_NOTES = 5
@@ -43,7 +43,7 @@ QUEUES = ('slurm', 'lsf')
 
 
 @dataclass
-class Scene:
+class SearchSnapshot:
     """A search that is looked at.
 
     Attributes:
@@ -106,12 +106,12 @@ class Scene:
         """Attempts under way whose writer is not at work."""
         return [attempt for attempt in active_attempts(self.state) if attempt.owner not in self.living]
 
-    def relation(self, writer: str) -> Relation:
+    def relation(self, writer: str) -> HostRelation:
         """How the host of a writer relates to ours."""
         header = self.reader.headers.get(writer, {})
         return writers.relation(writers.host_of(header), writers.this_host())
 
-    def system(self, queue: str) -> QueueSystem:
+    def system(self, queue: str) -> BatchSystem:
         """A queue system, as the search uses it.
 
         Raises:
@@ -132,11 +132,11 @@ class Scene:
         from hpsearch.cli.cluster import most_memory
 
         memory = self._memory(attempt.handle['queue'])
-        had, most = demand_of(earlier).memory or memory, most_memory(self.options, memory)
+        had, most = resources_for(earlier).memory or memory, most_memory(self.options, memory)
         return {'was_alone': True, 'largest': True, 'in_queue': True, 'memory_limit': had, 'memory_most': most}
 
 
-def open_scene(folder: SearchFolder, now: float) -> Scene:
+def open_scene(folder: SearchFolder, now: float) -> SearchSnapshot:
     """A search to be looked at.
 
     Args:
@@ -150,7 +150,7 @@ def open_scene(folder: SearchFolder, now: float) -> Scene:
     state, reader = open_journals(folder)
     for name in info.get('withdrawn', ()):
         state.runs.pop(name, None)
-    return Scene(folder, info, state, reader, now)
+    return SearchSnapshot(folder, info, state, reader, now)
 
 
 def status_lines(folder: SearchFolder, *, as_json: bool) -> Iterator[str]:
@@ -160,7 +160,7 @@ def status_lines(folder: SearchFolder, *, as_json: bool) -> Iterator[str]:
         HpsearchError: It is no search, or cannot be read.
     """
     scene = open_scene(folder, time.time())
-    onlooker = Onlooker(folder, scene.state, lambda: scene.configuration, scene.room_of)
+    onlooker = Reconciler(folder, scene.state, lambda: scene.configuration, scene.room_of)
     notes = _few(onlooker.take_in(scene.unattended()))
     queue, about_queue = queue_of(scene, onlooker)
     notes += onlooker.take_in((attempt for attempt in onlooker.unclear if attempt.state in ACTIVE), {})
@@ -182,7 +182,7 @@ def _few(notes: Sequence[str]) -> list[str]:
     return [*notes[:MOST_NOTES], *([f'and {more} more like these'] if more > 0 else [])]
 
 
-def snapshot_of(scene: Scene, queue: Sequence[QueueLine]) -> Snapshot:
+def snapshot_of(scene: SearchSnapshot, queue: Sequence[QueueLine]) -> Snapshot:
     """A search as it stands."""
     counts = Counter(history.state.value for history in scene.state.runs.values())
     counts['planned'] += scene.total - len(scene.state.runs)
@@ -197,7 +197,7 @@ def snapshot_of(scene: Scene, queue: Sequence[QueueLine]) -> Snapshot:
         gpus=[
             GpuLine(**line)
             for writer, told in news
-            if scene.relation(writer) is Relation.SAME
+            if scene.relation(writer) is HostRelation.SAME
             for line in told.get('gpus', ())
         ],
         running=[_run_line(scene, attempt) for attempt in active if _is_under_way(attempt)],
@@ -218,7 +218,7 @@ def _is_under_way(attempt: Attempt) -> bool:
     return attempt.state in (State.RUNNING, State.UNKNOWN) or not attempt.is_in_queue
 
 
-def _nobody(scene: Scene, is_in_queue: bool, is_open: bool) -> str:
+def _nobody(scene: SearchSnapshot, is_in_queue: bool, is_open: bool) -> str:
     if scene.living or not is_open:
         return ''
     if is_in_queue:
@@ -228,7 +228,7 @@ def _nobody(scene: Scene, is_in_queue: bool, is_open: bool) -> str:
     return 'no hpsearch works on it on this machine (hpsearch resume goes on with it)'
 
 
-def _run_line(scene: Scene, attempt: Attempt) -> RunLine:
+def _run_line(scene: SearchSnapshot, attempt: Attempt) -> RunLine:
     paths = scene.folder.attempt(attempt.run, attempt.number)
     if not attempt.is_in_queue:
         seconds = max(0.0, scene.now - (attempt.claimed_at or scene.now))
@@ -237,17 +237,17 @@ def _run_line(scene: Scene, attempt: Attempt) -> RunLine:
     return RunLine(attempt.run, seconds_of(paths) or 0.0, f'on {words[4]}' if len(words) > 4 else '')
 
 
-def _where(scene: Scene, attempt: Attempt) -> str:
-    is_here = scene.relation(attempt.owner) is Relation.SAME
+def _where(scene: SearchSnapshot, attempt: Attempt) -> str:
+    is_here = scene.relation(attempt.owner) is HostRelation.SAME
     host = '' if is_here else scene.reader.headers.get(attempt.owner, {}).get('host', '')
     parts = [f'GPU {",".join(attempt.gpus)}' if attempt.gpus else '', f'on {host}' if host else '']
     return ' '.join(filter(None, parts))
 
 
-def silent_hosts(scene: Scene) -> Iterator[str]:
+def silent_hosts(scene: SearchSnapshot) -> Iterator[str]:
     """For each other host with runs under way: when its hpsearch last showed life; from here they cannot be asked."""
     runs = Counter(attempt.owner for attempt in active_attempts(scene.state) if not attempt.is_in_queue)
-    others = {writer: count for writer, count in sorted(runs.items()) if scene.relation(writer) is Relation.OTHER}
+    others = {writer: count for writer, count in sorted(runs.items()) if scene.relation(writer) is HostRelation.OTHER}
     in_jobs = {writer for writer in others if 'job' in scene.reader.headers.get(writer, {})}
     yield from (_silent_host(scene, writer, count) for writer, count in others.items() if writer not in in_jobs)
     silent = in_jobs - scene.living.keys()
@@ -258,7 +258,7 @@ def silent_hosts(scene: Scene) -> Iterator[str]:
         )
 
 
-def _silent_host(scene: Scene, writer: str, count: int) -> str:
+def _silent_host(scene: SearchSnapshot, writer: str, count: int) -> str:
     silence = evidence.silence_of(scene.folder, writer, scene.now)
     ago = 'never' if silence is None else f'{duration(max(0.0, silence))} ago'
     host = scene.reader.headers.get(writer, {}).get('host', 'a host without a name')
@@ -271,7 +271,7 @@ def _silent_host(scene: Scene, writer: str, count: int) -> str:
 # The queue
 
 
-def queue_of(scene: Scene, onlooker: Onlooker) -> tuple[list[QueueLine], list[str]]:
+def queue_of(scene: SearchSnapshot, onlooker: Reconciler) -> tuple[list[QueueLine], list[str]]:
     """What a search has in a queue, and notes: from its writers; where none of them tells, the queue is asked."""
     told = [_queue_line(line) for news in scene.living.values() for line in news.get('queue', ())]
     if told:
@@ -293,7 +293,7 @@ def _queue_line(told: Mapping[str, Any]) -> QueueLine:
     return QueueLine(**{name: value for name, value in told.items() if name in known})
 
 
-def _pilots(scene: Scene) -> list[Submission]:
+def _pilots(scene: SearchSnapshot) -> list[Submission]:
     """Jobs that may work on the search, if there is something to do, and of which no writer at work tells."""
     states = (history.state.value for history in scene.state.runs.values())
     if scene.total == len(scene.state.runs) and all(state in DONE for state in states):
@@ -303,15 +303,15 @@ def _pilots(scene: Scene) -> list[Submission]:
 
 
 def _ask(
-    scene: Scene, onlooker: Onlooker, queue: str, attempts: Sequence[Attempt], pilots: Sequence[Submission]
+    scene: SearchSnapshot, onlooker: Reconciler, queue: str, attempts: Sequence[Attempt], pilots: Sequence[Submission]
 ) -> tuple[Sequence[QueueLine], list[str]]:
     from hpsearch.backends.queue.listing import line_of, sort_out
 
     listing = _listing(scene, queue)
-    if listing.sightings is None:
+    if listing.records is None:
         return [], [f'the queue could not be asked about the jobs of this search: {listing.problem}']
     its = [attempt for attempt in attempts if attempt.handle['queue'] == queue]
-    told = sort_out(listing.sightings, its, [each for each in pilots if each.queue == queue])
+    told = sort_out(listing.records, its, [each for each in pilots if each.queue == queue])
     onlooker.note_running(told.running)
     # Their records may have come since we looked; and what ended them, nobody else may know.
     causes = {(attempt.run, attempt.number): seen.cause for attempt, seen in told.ended}
@@ -322,7 +322,7 @@ def _ask(
     return lines, [*_few(problems), *_about_unclear(unclear)]
 
 
-def _listing(scene: Scene, queue: str) -> Listing:
+def _listing(scene: SearchSnapshot, queue: str) -> Listing:
     from hpsearch.backends.queue.listing import Listing, list_jobs
 
     try:

@@ -11,7 +11,7 @@ from hpsearch.cli.open_search import check_owner, merged_options
 from hpsearch.cli.search_runner import end_runs
 from hpsearch.cli.signals import own_journal
 from hpsearch.host.processes import is_alive
-from hpsearch.model.evidence import Relation
+from hpsearch.model.evidence import HostRelation
 from hpsearch.model.states import ACTIVE, SearchState
 from hpsearch.store import writers
 from hpsearch.store.folder import SearchFolder
@@ -57,8 +57,8 @@ def _at_work(folder: SearchFolder, reader: JournalReader, host: writers.Host) ->
     """Dispatchers that are alive on this host, and those elsewhere that may be."""
     look = writers.Writers(folder, host)
     found = list(look.not_dead(reader.headers, reader.closed, time.monotonic()))
-    here = [writer for writer, relation in found if relation is Relation.SAME]
-    return here, [writer for writer, relation in found if relation is not Relation.SAME]
+    here = [writer for writer, relation in found if relation is HostRelation.SAME]
+    return here, [writer for writer, relation in found if relation is not HostRelation.SAME]
 
 
 def _is_at_work_here(reader: JournalReader, writer: str) -> bool:

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from hpsearch.backends.base import Launch
-from hpsearch.dispatch.event_recorder import Books
-from hpsearch.dispatch.peers import Others
-from hpsearch.dispatch.pending_runs import Backlog
-from hpsearch.model.records import NO_DEMAND, Configuration, Demand, Run, Slot
+from hpsearch.dispatch.event_recorder import EventRecorder
+from hpsearch.dispatch.peers import Peers
+from hpsearch.dispatch.pending_runs import PendingRuns
+from hpsearch.model.records import DEFAULT_RESOURCES, Configuration, ResourceRequest, Run, Slot
 from hpsearch.model.states import SearchState
 from hpsearch.store import attempt_files as attempts
 from hpsearch.store.folder import SearchFolder
@@ -45,10 +45,10 @@ class Claims:
         folder: SearchFolder,
         configuration: Configuration,
         state: SearchState,
-        backlog: Backlog,
+        backlog: PendingRuns,
         journal: Journal,
-        books: Books,
-        others: Others,
+        books: EventRecorder,
+        others: Peers,
         around: Callable[[], Mapping[str, Any]],
         pause: Callable[[str], None],
         clock: Callable[[], float] = time.monotonic,
@@ -83,13 +83,13 @@ class Claims:
                     break  # others must see us alive meanwhile
         return launches
 
-    def claim_demanding(self, runs: Sequence[Run], slots: Sequence[Slot], demand: Demand) -> list[Launch]:
+    def claim_demanding(self, runs: Sequence[Run], slots: Sequence[Slot], resources: ResourceRequest) -> list[Launch]:
         """Claim runs that all need the same beyond what every run gets, as far as there are slots."""
         launches: list[Launch] = []
         with self._pausing():
             for run, slot in zip(runs, slots, strict=False):
                 self._backlog.take_demanding(run)
-                launch = self._claim_run(run, slot, demand)
+                launch = self._claim_run(run, slot, resources)
                 if launch is not None:
                     launches.append(launch)
         return launches
@@ -103,12 +103,12 @@ class Claims:
 
     def _claim_next(self, slot: Slot) -> Launch | None:
         while (run := self._backlog.take()) is not None:
-            launch = self._claim_run(run, slot, NO_DEMAND)
+            launch = self._claim_run(run, slot, DEFAULT_RESOURCES)
             if launch is not None:
                 return launch
         return None
 
-    def _claim_run(self, run: Run, slot: Slot, demand: Demand) -> Launch | None:
+    def _claim_run(self, run: Run, slot: Slot, resources: ResourceRequest) -> Launch | None:
         """Claim the next attempt of a run; None: somebody else has it. A run that cannot be claimed waits again."""
         number = self._next_number(run)
         writer = self._journal.writer
@@ -122,7 +122,7 @@ class Claims:
         if not is_ours:
             self._others.note_claim(run.name, number)
             return None
-        launch = Launch(run, number, attempts.attempt_id(writer, run.name, number), slot, demand)
+        launch = Launch(run, number, attempts.attempt_id(writer, run.name, number), slot, resources)
         at = round(self._wall(), 3)
         self._books.record('claimed', run.name, number, gpus=slot.gpus, at=at, **self._facts_of(launch))
         return launch
@@ -136,9 +136,9 @@ class Claims:
         may_go_on = self._configuration.resumable
         facts = {
             'summary_before': may_go_on and summary_mark(self._folder.output(launch.run.name), self._configuration),
-            'exclusive': launch.demand.alone,
-            'alone_on_host': launch.demand.alone_on_host,
-            'memory': launch.demand.memory,
+            'exclusive': launch.resources.alone,
+            'alone_on_host': launch.resources.alone_on_host,
+            'memory': launch.resources.memory,
             **self._around(),
         }
         return {name: fact for name, fact in facts.items() if fact}

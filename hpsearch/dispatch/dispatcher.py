@@ -15,23 +15,23 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from hpsearch.backends.base import Backend, Kind, Launch, Started, Status
+from hpsearch.backends.base import AttemptStatus, Backend, JobState, Launch, LaunchResult
 from hpsearch.dispatch.claims import Claims
-from hpsearch.dispatch.event_recorder import Books
-from hpsearch.dispatch.heartbeat import Upkeep
-from hpsearch.dispatch.peers import Abandoned, Others
-from hpsearch.dispatch.pending_runs import Backlog
+from hpsearch.dispatch.event_recorder import EventRecorder
+from hpsearch.dispatch.heartbeat import Heartbeat
+from hpsearch.dispatch.peers import OrphanedAttempt, Peers
+from hpsearch.dispatch.pending_runs import PendingRuns
 from hpsearch.dispatch.progress import Progress
-from hpsearch.dispatch.shutdown import FailFast, Stop, Stopping
+from hpsearch.dispatch.shutdown import FailFast, Shutdown, Stop
 from hpsearch.host.memory import kernel_oom_kills
 from hpsearch.model.command import shell_line
 from hpsearch.model.errors import JournalError
 from hpsearch.model.evidence import Action
 from hpsearch.model.records import (
     Configuration,
-    Demand,
-    Occupant,
+    GpuTenant,
     Placement,
+    ResourceRequest,
     Run,
     Slot,
     Snapshot,
@@ -40,10 +40,10 @@ from hpsearch.model.retries import RetryPolicy
 from hpsearch.model.states import ACTIVE, ENDED, TIMEOUT, Attempt, SearchState, State
 from hpsearch.model.time_limit import was_whole_job
 from hpsearch.store import attempt_files as attempts
-from hpsearch.store.completion import NEVER_STARTED, Ending, Endings, Told
+from hpsearch.store.completion import NEVER_STARTED, Completion, CompletionReader, EndReport
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import Journal
-from hpsearch.store.log_tail import Follower
+from hpsearch.store.log_tail import LogTail
 from hpsearch.store.results import ResultsView, Row
 
 log = logging.getLogger('hpsearch')
@@ -73,7 +73,7 @@ NEWS_INTERVAL = 1.0
 SHOW_INTERVAL = 0.25
 
 
-class Shows(Protocol):
+class ShowsProgress(Protocol):
     """What the dispatcher needs of a view."""
 
     def update(self, snapshot: Snapshot) -> None:
@@ -86,7 +86,7 @@ class Shows(Protocol):
         """That run has ended: its last line is complete."""
 
 
-class WhatCode(Protocol):
+class TracksProvenance(Protocol):
     """Finds out with which code the runs are made, beside the work."""
 
     @property
@@ -129,7 +129,7 @@ class Options:
 
 
 @dataclass(slots=True)
-class Active:
+class ActiveAttempt:
     """An attempt that is under way.
 
     Attributes:
@@ -148,7 +148,7 @@ class Active:
     is_submitted: bool = False
     is_running: bool = True
     stop_reason: str = ''
-    follower: Follower | None = None
+    follower: LogTail | None = None
 
 
 @dataclass(frozen=True)
@@ -204,25 +204,25 @@ class Dispatcher:
     state: SearchState
     journal: Journal
     backend: Backend
-    others: Others
+    others: Peers
     results: ResultsView
     progress: Progress
-    view: Shows
+    view: ShowsProgress
     options: Options
     stops: Callable[[], int]
     leaves: Callable[[], bool]
     lock: Callable[[], AbstractContextManager[bool]]
-    provenance: WhatCode
+    provenance: TracksProvenance
     afterwards: Callable[[], None]
     given_up: Iterable[str] = ()
     clock: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
 
     def __post_init__(self) -> None:
-        self._books = Books(self.state, self.journal, self.progress, self.others, self.wall)
-        self._backlog = Backlog(self.runs, self.state, self.options.retry, self.given_up)
-        self._endings = Endings(self.folder, self.configuration)
-        self._upkeep = Upkeep(self.journal, self._books, self.backend, self.results, self.wall)
+        self._books = EventRecorder(self.state, self.journal, self.progress, self.others, self.wall)
+        self._backlog = PendingRuns(self.runs, self.state, self.options.retry, self.given_up)
+        self._endings = CompletionReader(self.folder, self.configuration)
+        self._upkeep = Heartbeat(self.journal, self._books, self.backend, self.results, self.wall)
         self._claims = Claims(
             folder=self.folder,
             configuration=self.configuration,
@@ -236,9 +236,9 @@ class Dispatcher:
             clock=self.clock,
             wall=self.wall,
         )
-        self._active: dict[str, Active] = {}
-        self._ended: list[Ending] = []
-        self._stopping = Stopping()
+        self._active: dict[str, ActiveAttempt] = {}
+        self._ended: list[Completion] = []
+        self._stopping = Shutdown()
         self._fail_fast = FailFast(self.options.fail_fast)
         self._has_started = False
         self._is_leaving = False
@@ -362,11 +362,11 @@ class Dispatcher:
         except OSError as error:
             self._pause(f'the search folder cannot be read: {error.strerror}')
 
-    def _take_over(self, found: Abandoned, run: Run, now: float) -> None:
+    def _take_over(self, found: OrphanedAttempt, run: Run, now: float) -> None:
         attempt = found.attempt
-        demand = Demand(alone=attempt.exclusive, alone_on_host=attempt.alone_on_host, memory=attempt.memory)
-        launch = Launch(run, attempt.number, found.ident, Slot(attempt.gpus), demand)
-        active = Active(launch, now - found.age)
+        resources = ResourceRequest(alone=attempt.exclusive, alone_on_host=attempt.alone_on_host, memory=attempt.memory)
+        launch = Launch(run, attempt.number, found.ident, Slot(attempt.gpus), resources)
+        active = ActiveAttempt(launch, now - found.age)
         in_queue = attempt.is_in_queue
         match found.action:
             case Action.ADOPT:
@@ -382,15 +382,17 @@ class Dispatcher:
             case Action.FENCE:
                 paths = self.folder.attempt(run.name, attempt.number)
                 if attempts.close_fence(paths, self.journal.writer) or self.others.is_torn(attempt, now):
-                    self._end(active, Status(Kind.ENDED, cause='abandoned', detail='it had not been started'), now)
+                    self._end(
+                        active, AttemptStatus(JobState.ENDED, cause='abandoned', detail='it had not been started'), now
+                    )
             case Action.TAKE_END:
-                self._end(active, Status(Kind.ENDED, code=found.code), now)
+                self._end(active, AttemptStatus(JobState.ENDED, code=found.code), now)
             case Action.INTERRUPTED:
-                self._end(active, Status(Kind.ENDED, cause=found.cause), now)
+                self._end(active, AttemptStatus(JobState.ENDED, cause=found.cause), now)
             case _:
-                self._end(active, Status(Kind.ENDED), now)
+                self._end(active, AttemptStatus(JobState.ENDED), now)
 
-    def _handle(self, found: Abandoned) -> dict[str, Any]:
+    def _handle(self, found: OrphanedAttempt) -> dict[str, Any]:
         """What the backend knows an attempt by, with what is known of its submission."""
         submission = self.state.submissions.get(str(found.handle.get('submission', '')))
         known = {'at': submission.at, 'throttle': submission.throttle, 'job': submission.job} if submission else {}
@@ -404,8 +406,8 @@ class Dispatcher:
             active = self._active[ident]
             if active.follower:
                 active.follower.pump()
-            status = self._settle_absent(active, told) if told.kind is Kind.ABSENT else told
-            if status.kind is Kind.ENDED:
+            status = self._settle_absent(active, told) if told.kind is JobState.ABSENT else told
+            if status.kind is JobState.ENDED:
                 del self._active[ident]
                 self._heed(active, status)
                 if not self._is_over(active, status):
@@ -415,7 +417,7 @@ class Dispatcher:
                 self._follow_in_queue(active, status, now)
         return ended
 
-    def _heed(self, active: Active, status: Status) -> None:
+    def _heed(self, active: ActiveAttempt, status: AttemptStatus) -> None:
         """Notice that a run was told to end together with us: a queue ends all processes of a job, in any order."""
         if not (self.options.is_in_job and status.code) or active.stop_reason:
             return
@@ -425,27 +427,27 @@ class Dispatcher:
         if self.stops():
             active.stop_reason = self._why_told()
 
-    def _settle_absent(self, active: Active, status: Status) -> Status:
+    def _settle_absent(self, active: ActiveAttempt, status: AttemptStatus) -> AttemptStatus:
         """Nobody knows an attempt any more: it never starts, or if it has started, it is lost."""
         paths = self.folder.attempt(active.launch.run.name, active.launch.number)
         if attempts.close_fence(paths, self.journal.writer):
-            return replace(status, kind=Kind.ENDED, cause='abandoned')
-        return replace(status, kind=Kind.ENDED)
+            return replace(status, kind=JobState.ENDED, cause='abandoned')
+        return replace(status, kind=JobState.ENDED)
 
-    def _follow_in_queue(self, active: Active, status: Status, now: float) -> None:
-        if status.kind in (Kind.PENDING, Kind.RUNNING) and not active.is_submitted:
+    def _follow_in_queue(self, active: ActiveAttempt, status: AttemptStatus, now: float) -> None:
+        if status.kind in (JobState.PENDING, JobState.RUNNING) and not active.is_submitted:
             active.is_submitted = True
             self._record('submitted', active.launch)
-        if status.kind is Kind.RUNNING:
+        if status.kind is JobState.RUNNING:
             active.is_running, active.since = True, now
             self._record('running', active.launch, where=status.detail)
 
-    def _is_over(self, active: Active, status: Status) -> bool:
+    def _is_over(self, active: ActiveAttempt, status: AttemptStatus) -> bool:
         """Whether an attempt of ours that could not start was ended by somebody else, who thought us dead."""
         attempt = self.state.attempt_of(active.launch.run.name, active.launch.number)
         return status.cause == 'fenced' and attempt is not None and attempt.state in ENDED
 
-    def _end(self, active: Active, status: Status, now: float) -> None:
+    def _end(self, active: ActiveAttempt, status: AttemptStatus, now: float) -> None:
         launch = active.launch
         run = launch.run
         told = self._told(active, status, now)
@@ -466,14 +468,14 @@ class Dispatcher:
         if ending.verdict.state is not State.INTERRUPTED and self._fail_fast.is_met_by(ending.failure, run):
             self._be_asked(Stop.TERM, 'the first runs all failed alike')
 
-    def _told(self, active: Active, status: Status, now: float) -> Told:
+    def _told(self, active: ActiveAttempt, status: AttemptStatus, now: float) -> EndReport:
         """What we and the backend know of an end."""
         launch = active.launch
         seconds = round(now - active.since if status.seconds is None else status.seconds, 3)
         # Another job is no longer than this one: being stopped with it is the run's own time limit.
         is_timeout = bool(active.stop_reason) and self._had_a_whole_job(seconds)
         has_logs = os.path.exists(self.folder.attempt(launch.run.name, launch.number).stderr)
-        return Told(
+        return EndReport(
             code=status.code,
             cause=TIMEOUT if is_timeout else status.cause,
             detail=status.detail,
@@ -485,7 +487,7 @@ class Dispatcher:
             peak_memory=status.peak_memory,
         )
 
-    def _oom_kills(self, active: Active, status: Status) -> tuple[int | None, int | None]:
+    def _oom_kills(self, active: ActiveAttempt, status: AttemptStatus) -> tuple[int | None, int | None]:
         """The kernel's counts before and after an attempt; no first one where it may have been on another host."""
         attempt = self.state.attempt_of(active.launch.run.name, active.launch.number)
         is_here = attempt is not None and attempt.owner == self.journal.writer and not active.in_queue
@@ -567,7 +569,7 @@ class Dispatcher:
         return not is_stopping and now >= self._paused_until and bool(self._backlog)
 
     def _fill(self, now: float) -> Sequence[Launch]:
-        others = self.others.occupants(now)
+        others = self.others.tenants(now)
         launches = self._claim_demanding(others, now)
         if not launches and self._backlog.has_ordinary:
             placement = self.backend.open_slots(now, others)
@@ -579,29 +581,29 @@ class Dispatcher:
             self._start(launches, now)
         return launches
 
-    def _claim_demanding(self, others: Sequence[Occupant], now: float) -> Sequence[Launch]:
+    def _claim_demanding(self, others: Sequence[GpuTenant], now: float) -> Sequence[Launch]:
         """The first of the runs that need more room than others, if there is room for it now, and those like it."""
         for run in self._backlog.demanding:
-            demand = self._backlog.demand(run)
-            impossible = '' if self.others.are_worth_waiting_for else self.backend.impossible(demand)
+            resources = self._backlog.resources(run)
+            impossible = '' if self.others.are_worth_waiting_for else self.backend.impossible(resources)
             if impossible:
-                self._end_impossible(run, demand, impossible, now)
+                self._end_impossible(run, resources, impossible, now)
                 return []
-            placement = self.backend.open_slots(now, others, demand)
+            placement = self.backend.open_slots(now, others, resources)
             self._waiting = _why_waiting(placement)
             if placement.slots:
-                return self._claims.claim_demanding(self._alike(run, demand), placement.slots, demand)
+                return self._claims.claim_demanding(self._alike(run, resources), placement.slots, resources)
         return []
 
-    def _alike(self, run: Run, demand: Demand) -> Sequence[Run]:
+    def _alike(self, run: Run, resources: ResourceRequest) -> Sequence[Run]:
         """A run, and those that need only more memory in a queue than others, all of them as much."""
-        if demand != Demand(memory=demand.memory):
+        if resources != ResourceRequest(memory=resources.memory):
             return [run]
-        return [each for each in self._backlog.demanding if self._backlog.demand(each) == demand]
+        return [each for each in self._backlog.demanding if self._backlog.resources(each) == resources]
 
-    def _end_impossible(self, run: Run, demand: Demand, why: str, now: float) -> None:
-        for launch in self._claims.claim_demanding([run], [Slot()], demand):
-            self._end(Active(launch, now), Status(Kind.ENDED, cause='impossible', detail=why), now)
+    def _end_impossible(self, run: Run, resources: ResourceRequest, why: str, now: float) -> None:
+        for launch in self._claims.claim_demanding([run], [Slot()], resources):
+            self._end(ActiveAttempt(launch, now), AttemptStatus(JobState.ENDED, cause='impossible', detail=why), now)
 
     def _start(self, launches: Sequence[Launch], now: float) -> None:
         for launch, started in zip(launches, self.backend.start(launches, now), strict=True):
@@ -614,7 +616,7 @@ class Dispatcher:
     def _circumstances(self) -> Mapping[str, Any]:
         return {'oom_kills': self._upkeep.oom_kills, 'code_id': self.provenance.code}
 
-    def _started(self, launch: Launch, started: Started, now: float) -> None:
+    def _started(self, launch: Launch, started: LaunchResult, now: float) -> None:
         if started.handle is None:
             reason = started.problem
             attempts.close_fence(self.folder.attempt(launch.run.name, launch.number), self.journal.writer)
@@ -622,7 +624,7 @@ class Dispatcher:
             self._backlog.put_first(launch.run)
             self._pause(reason)
             return
-        active = Active(launch, now, in_queue=started.queued, is_running=not started.queued)
+        active = ActiveAttempt(launch, now, in_queue=started.queued, is_running=not started.queued)
         self._active[launch.ident] = active
         if not started.queued:
             self._record('running', launch, handle=started.handle)
@@ -630,13 +632,13 @@ class Dispatcher:
         if self.options.echo:
             active.follower = self._follow(launch)
 
-    def _running(self) -> list[Active]:
+    def _running(self) -> list[ActiveAttempt]:
         return [active for active in self._active.values() if active.is_running]
 
-    def _follow(self, launch: Launch) -> Follower:
+    def _follow(self, launch: Launch) -> LogTail:
         paths = self.folder.attempt(launch.run.name, launch.number)
         log.info('%s: %s', launch.run.name, shell_line(launch.run.argv))
-        return Follower({'stdout': paths.stdout, 'stderr': paths.stderr}, self.view.output)
+        return LogTail({'stdout': paths.stdout, 'stderr': paths.stderr}, self.view.output)
 
     def _pause(self, reason: str) -> None:
         if self._waiting != reason:
@@ -659,7 +661,7 @@ class Dispatcher:
             self._tell(ending, row)
         self._ended.clear()
 
-    def _tell(self, ending: Ending, row: Row) -> None:
+    def _tell(self, ending: Completion, row: Row) -> None:
         verdict = ending.verdict
         if verdict.state is State.FINISHED:
             performance = row.values.get(self.results.key or '', '')
@@ -697,7 +699,7 @@ def _nothing() -> None:
     """What is left to do afterwards when it has been done."""
 
 
-def _where(active: Active) -> str:
+def _where(active: ActiveAttempt) -> str:
     gpus = active.launch.slot.gpus
     return f'GPU {",".join(gpus)}' if gpus else ''
 

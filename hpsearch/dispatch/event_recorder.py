@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from hpsearch.dispatch.peers import Others
+from hpsearch.dispatch.peers import Peers
 from hpsearch.dispatch.progress import Progress
 from hpsearch.model.states import Event, SearchState, State
 from hpsearch.store.journal import Journal
 
 
-class Books:
+class EventRecorder:
     """Takes in what happens in a search.
 
     Args:
@@ -28,7 +28,7 @@ class Books:
         state: SearchState,
         journal: Journal,
         progress: Progress,
-        others: Others,
+        others: Peers,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._state = state

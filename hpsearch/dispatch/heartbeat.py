@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from hpsearch.backends.base import Backend
-from hpsearch.dispatch.event_recorder import Books
+from hpsearch.dispatch.event_recorder import EventRecorder
 from hpsearch.host.memory import kernel_oom_kills
 from hpsearch.model.records import QueueLine
 from hpsearch.store.journal import Journal
@@ -23,7 +23,7 @@ QUEUE_BEAT_INTERVAL = 2.0
 SYNC_INTERVAL = 1.0
 
 
-class Upkeep:
+class Heartbeat:
     """Does what is due.
 
     Attributes:
@@ -41,7 +41,7 @@ class Upkeep:
     def __init__(
         self,
         journal: Journal,
-        books: Books,
+        books: EventRecorder,
         backend: Backend,
         results: ResultsView,
         wall: Callable[[], float] = time.time,

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from hpsearch.host.processes import marked_processes
-from hpsearch.model.evidence import Action, Evidence, Life, Relation, decide
-from hpsearch.model.records import Occupant
+from hpsearch.model.evidence import Action, Evidence, HostRelation, Liveness, decide
+from hpsearch.model.records import GpuTenant
 from hpsearch.model.states import ACTIVE, Attempt, Event, SearchState, State
 from hpsearch.store.attempt_files import attempt_id, duration, exit_code, marks, read_fence, read_line
 from hpsearch.store.folder import SearchFolder
@@ -25,7 +25,7 @@ TORN_PATIENCE = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Abandoned:
+class OrphanedAttempt:
     """An attempt of another writer, and what is to be done with it.
 
     Attributes:
@@ -47,7 +47,7 @@ class Abandoned:
     age: float
 
 
-class Others:
+class Peers:
     """Reads what other writers report, and finds what they left behind.
 
     Args:
@@ -127,23 +127,25 @@ class Others:
         """Whether something of theirs may still end."""
         return bool(self._active - self._unknown) or bool(self._claims)
 
-    def occupants(self, now: float) -> list[Occupant]:
+    def tenants(self, now: float) -> list[GpuTenant]:
         """Their attempts on GPUs of this host, for placement; ``now`` in monotonic seconds."""
         found = []
         for run in self._active:
             last = self._state.runs[run].last
-            if last is not None and self._relation(last) is Relation.SAME:
+            if last is not None and self._relation(last) is HostRelation.SAME:
                 age = max(0.0, self._wall() - (last.claimed_at or 0.0))
-                found.append(Occupant(last.gpus, now - age, exclusive=last.exclusive, alone_on_host=last.alone_on_host))
+                found.append(
+                    GpuTenant(last.gpus, now - age, exclusive=last.exclusive, alone_on_host=last.alone_on_host)
+                )
         return found
 
     def _header(self, writer: str) -> Mapping[str, Any]:
         return self._reader.headers.get(writer, {})
 
-    def _relation(self, attempt: Attempt) -> Relation:
+    def _relation(self, attempt: Attempt) -> HostRelation:
         return self._writers.relation(self._header(attempt.owner))
 
-    def abandoned(self, now: float, *, may_judge: bool) -> Iterator[Abandoned]:
+    def abandoned(self, now: float, *, may_judge: bool) -> Iterator[OrphanedAttempt]:
         """What is to be done with attempts of writers who do not look after them, a look every two seconds.
 
         Args:
@@ -173,19 +175,19 @@ class Others:
         or where the claim was left empty as well: nobody starts what he could not claim.
         """
         key = (attempt.run, attempt.number)
-        can_be_told = not attempt.owner or self._relation(attempt) is not Relation.OTHER
+        can_be_told = not attempt.owner or self._relation(attempt) is not HostRelation.OTHER
         if not can_be_told or read_fence(self._folder.attempt(*key)).ident:
             return False
         if now - self._torn_since.setdefault(key, now) < TORN_PATIENCE:
             return False
         return not marked_processes(marks(self._folder, *key))
 
-    def _look_at(self, attempt: Attempt, now: float, may_judge: bool) -> Abandoned:
+    def _look_at(self, attempt: Attempt, now: float, may_judge: bool) -> OrphanedAttempt:
         header = self._header(attempt.owner)
         is_closed = attempt.owner in self._reader.closed
         life = self._writers.life(attempt.owner, header, is_closed=is_closed, now=now, may_judge=may_judge)
-        if life is Life.ALIVE:
-            return Abandoned(attempt, Action.LEAVE, None, {}, '', '', 0.0)
+        if life is Liveness.ALIVE:
+            return OrphanedAttempt(attempt, Action.LEAVE, None, {}, '', '', 0.0)
         relation = self._relation(attempt)
         paths = self._folder.attempt(attempt.run, attempt.number)
         fence = read_fence(paths)
@@ -194,7 +196,7 @@ class Others:
         handle = attempt.handle or ({'pid': fence.pid} if fence.pid else {})
         # The process is looked at before the record: it writes the record before it ends.
         is_running = (
-            relation is Relation.SAME
+            relation is HostRelation.SAME
             and bool(handle)
             and not is_in_queue
             and self._is_running(attempt.run, attempt.number, handle)
@@ -205,7 +207,11 @@ class Others:
         action = decide(life, relation, Evidence(code is not None, is_started, is_running, is_in_queue, can_be_asked))
         claimer = read_line(paths.claim) or attempt.owner
         ident = fence.ident or attempt_id(claimer, attempt.run, attempt.number)
-        return Abandoned(attempt, action, code, handle, ident, _CAUSES.get(relation, ''), duration(paths) or 0.0)
+        return OrphanedAttempt(attempt, action, code, handle, ident, _CAUSES.get(relation, ''), duration(paths) or 0.0)
 
 
-_CAUSES = {Relation.REBOOTED: 'reboot', Relation.DECLARED_DEAD: 'host_dead', Relation.JOB_ENDED: 'job_ended'}
+_CAUSES = {
+    HostRelation.REBOOTED: 'reboot',
+    HostRelation.DECLARED_DEAD: 'host_dead',
+    HostRelation.JOB_ENDED: 'job_ended',
+}

@@ -6,15 +6,15 @@ import logging
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 
-from hpsearch.model.records import NO_DEMAND, Demand, Run
-from hpsearch.model.retries import RetryPolicy, again, demand_of
+from hpsearch.model.records import DEFAULT_RESOURCES, ResourceRequest, Run
+from hpsearch.model.retries import RetryPolicy, again, resources_for
 from hpsearch.model.states import ACTIVE, SearchState, State
 from hpsearch.store.completion import NEVER_STARTED
 
 log = logging.getLogger('hpsearch')
 
 
-class Backlog:
+class PendingRuns:
     """The runs that wait, read from the plan only when they are needed.
 
     Runs that need more room than others are kept apart, so that the others do not wait for them. Another writer may be
@@ -86,13 +86,13 @@ class Backlog:
         """Take one of them."""
         self._demanding.remove(run)
 
-    def demand(self, run: Run) -> Demand:
+    def resources(self, run: Run) -> ResourceRequest:
         """What a run needs beyond what every run gets."""
         history = self._state.runs.get(run.name)
-        return demand_of(history.attempts) if history else NO_DEMAND
+        return resources_for(history.attempts) if history else DEFAULT_RESOURCES
 
     def _is_set_aside(self, run: Run) -> bool:
-        if self.demand(run) == NO_DEMAND:
+        if self.resources(run) == DEFAULT_RESOURCES:
             return False
         self._demanding.append(run)
         return True

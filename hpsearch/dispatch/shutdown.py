@@ -22,7 +22,7 @@ class Stop(IntEnum):
 
 
 @dataclass(slots=True)
-class Stopping:
+class Shutdown:
     """What was asked for and what was done about it.
 
     Attributes:

@@ -36,7 +36,7 @@ class Problem(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ProgramOutput:
     """What a program printed.
 
     Attributes:
@@ -59,7 +59,7 @@ def ask(
     *,
     limit: int = OUTPUT_LIMIT,
     timeout: float = TIMEOUT,
-) -> Answer:
+) -> ProgramOutput:
     """Run a program that answers a question: without a shell, a terminal, an input, or more time than it is given.
 
     Args:
@@ -100,7 +100,7 @@ def _kill(process: subprocess.Popen[bytes], late: threading.Event) -> None:
         signal_group(process.pid, signal.SIGKILL)
 
 
-def _read(process: subprocess.Popen[bytes], limit: int) -> Answer:
+def _read(process: subprocess.Popen[bytes], limit: int) -> ProgramOutput:
     digest, kept, size = hashlib.sha256(), bytearray(), 0
     with process:
         assert process.stdout is not None
@@ -108,7 +108,7 @@ def _read(process: subprocess.Popen[bytes], limit: int) -> Answer:
             digest.update(chunk)
             size += len(chunk)
             kept += chunk[: limit - len(kept)]
-    return Answer(process.returncode, bytes(kept), size, digest.hexdigest())
+    return ProgramOutput(process.returncode, bytes(kept), size, digest.hexdigest())
 
 
 # git
@@ -136,7 +136,7 @@ _ELSEWHERE = ('GIT_DIR', 'GIT_WORK_TREE', 'GIT_INDEX_FILE', 'GIT_NAMESPACE', 'GI
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class TreeStatus:
     """What ``git status`` says.
 
     Attributes:
@@ -150,12 +150,12 @@ class Status:
     dirty: bool = False
 
 
-def parse_status(output: bytes) -> Status:
+def parse_status(output: bytes) -> TreeStatus:
     """Read the output of ``git status --porcelain=v2 --branch -z --no-renames``."""
     fields = [os.fsdecode(entry) for entry in output.split(b'\0') if entry]
     facts = dict(entry[len('# branch.') :].split(' ', 1) for entry in fields if entry.startswith('# branch.'))
     oid, head = facts.get('oid', ''), facts.get('head', '')
-    return Status(
+    return TreeStatus(
         commit='' if oid == '(initial)' else oid,
         branch='' if head == '(detached)' else head,
         dirty=any(entry[0] in '12u' for entry in fields),
@@ -178,7 +178,7 @@ class Tree:
         digest: What tells these changes from others; empty without any.
     """
 
-    status: Status
+    status: TreeStatus
     diff: bytes = b''
     size: int = 0
     digest: str = ''
@@ -234,14 +234,14 @@ def find_repository(folder: Path) -> Repository | None:
     return Repository(Path(lines[1]), Path(lines[0])) if answer.code == 0 and len(lines) == 2 else None
 
 
-def _git(folder: Path, *words: str, limit: int = OUTPUT_LIMIT) -> Answer:
+def _git(folder: Path, *words: str, limit: int = OUTPUT_LIMIT) -> ProgramOutput:
     answer = _ask_git(folder, *words, limit=limit)
     if answer.code != 0:
         raise Problem(f'git {words[0]} ended with status {answer.code}')
     return answer
 
 
-def _ask_git(folder: Path, *words: str, limit: int = OUTPUT_LIMIT) -> Answer:
+def _ask_git(folder: Path, *words: str, limit: int = OUTPUT_LIMIT) -> ProgramOutput:
     environment = {name: value for name, value in os.environ.items() if name not in _ELSEWHERE}
     environment |= {'GIT_TERMINAL_PROMPT': '0', 'GIT_NO_LAZY_FETCH': '1', 'LC_ALL': 'C'}
     return ask([*_GIT, *words], folder, environment, limit=limit)

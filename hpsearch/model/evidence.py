@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 
-class Life(Enum):
+class Liveness(Enum):
     """What is known of a writer."""
 
     ALIVE = 'alive'
@@ -17,7 +17,7 @@ class Life(Enum):
     """It cannot come back."""
 
 
-class Relation(Enum):
+class HostRelation(Enum):
     """How the host of another writer relates to ours."""
 
     SAME = 'same'
@@ -70,7 +70,7 @@ class Evidence:
     can_be_asked: bool = False
 
 
-def decide(life: Life, relation: Relation, evidence: Evidence) -> Action:
+def decide(life: Liveness, relation: HostRelation, evidence: Evidence) -> Action:
     """Say what is to be done.
 
     Args:
@@ -78,7 +78,7 @@ def decide(life: Life, relation: Relation, evidence: Evidence) -> Action:
         relation: How the host of that writer relates to ours.
         evidence: What is found of the attempt.
     """
-    if life is Life.ALIVE:
+    if life is Liveness.ALIVE:
         return Action.LEAVE
     if evidence.is_in_queue:
         return _of_a_queue(evidence)
@@ -87,11 +87,11 @@ def decide(life: Life, relation: Relation, evidence: Evidence) -> Action:
     if not evidence.is_started:
         return Action.FENCE
     match relation:
-        case Relation.SAME:
+        case HostRelation.SAME:
             return Action.ADOPT if evidence.is_running else Action.LOST
-        case Relation.REBOOTED | Relation.DECLARED_DEAD | Relation.JOB_ENDED:
+        case HostRelation.REBOOTED | HostRelation.DECLARED_DEAD | HostRelation.JOB_ENDED:
             return Action.INTERRUPTED
-        case Relation.OTHER:
+        case HostRelation.OTHER:
             return Action.UNKNOWN
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from hpsearch.model.errors import ConfigError
-from hpsearch.model.records import Demand, Gpu, GpuPolicy, Occupant, Placement, Reading, Slot
+from hpsearch.model.records import Gpu, GpuPolicy, GpuTenant, Placement, Reading, ResourceRequest, Slot
 
 LOAD_IS_AVERAGED_OVER = 1.0
 """Seconds over which a driver averages the load, at most: so long does a run that ended still show."""
@@ -19,7 +19,7 @@ LARGER_BY = 1.02
 
 NEEDS_ITS_OWN = 'a run that ran out of memory needs a GPU of its own'
 
-NO_DEMAND = Demand()
+DEFAULT_RESOURCES = ResourceRequest()
 
 NO_DEVICES = ('', '-1', 'NoDevFiles')
 """What ``CUDA_VISIBLE_DEVICES`` says where no GPU may be used."""
@@ -147,12 +147,12 @@ class _Case:
     gpu: Gpu
     readings: Sequence[Reading]
     counted: Sequence[Reading]
-    ours: Sequence[Occupant]
+    ours: Sequence[GpuTenant]
     policy: GpuPolicy
     now: float
     need: int | None
     last_start: float | None = None
-    demand: Demand = NO_DEMAND
+    resources: ResourceRequest = DEFAULT_RESOURCES
 
     @property
     def newest(self) -> Reading:
@@ -166,13 +166,13 @@ class _Case:
 def place(
     gpus: Sequence[Gpu],
     readings: Mapping[str, Sequence[Reading]],
-    occupants: Sequence[Occupant],
+    tenants: Sequence[GpuTenant],
     policy: GpuPolicy,
     now: float,
     need: int | None = None,
     freed: Mapping[str, float] | None = None,
     starts: Mapping[str, float] | None = None,
-    demand: Demand | None = None,
+    resources: ResourceRequest | None = None,
 ) -> Placement:
     """Decides which GPUs get a run now: at most one run more per GPU and call.
 
@@ -197,12 +197,12 @@ def place(
     closed: dict[str, str] = {}
     ready: list[_Case] = []
     for gpu in gpus:
-        ours = [occupant for occupant in occupants if gpu.name in occupant.gpus]
+        ours = [tenant for tenant in tenants if gpu.name in tenant.gpus]
         history = readings.get(gpu.name, ())
         counted = _counted(history, now - policy.window, ends.get(gpu.name))
         ended_start = [started for name, started in (starts or {}).items() if name == gpu.name]
-        last_start = max([*(occupant.started for occupant in ours), *ended_start], default=None)
-        case = _Case(gpu, history, counted, ours, policy, now, need, last_start, demand or NO_DEMAND)
+        last_start = max([*(tenant.started for tenant in ours), *ended_start], default=None)
+        case = _Case(gpu, history, counted, ours, policy, now, need, last_start, resources or DEFAULT_RESOURCES)
         reason = why_closed(case)
         if reason:
             closed[gpu.name] = reason
@@ -226,7 +226,7 @@ def small_use(total: int) -> int:
     return max(SMALL_USE, total // 20)
 
 
-def impossible(totals: Mapping[str, int | None], demand: Demand, gpus_per_run: int = 1) -> str:
+def impossible(totals: Mapping[str, int | None], resources: ResourceRequest, gpus_per_run: int = 1) -> str:
     """Why no GPU here can ever satisfy a demand, in words; empty: one can, or that is not known yet.
 
     Args:
@@ -235,12 +235,12 @@ def impossible(totals: Mapping[str, int | None], demand: Demand, gpus_per_run: i
         gpus_per_run: How many such GPUs it needs.
     """
     known = [total for total in totals.values() if total is not None]
-    if demand.larger_than is None or len(known) < len(totals):
+    if resources.larger_than is None or len(known) < len(totals):
         return ''
-    if sum(is_larger(total, demand.larger_than) for total in known) >= gpus_per_run:
+    if sum(is_larger(total, resources.larger_than) for total in known) >= gpus_per_run:
         return ''
     what = 'no GPU here has' if gpus_per_run == 1 else f'fewer than {gpus_per_run} GPUs here have'
-    return f'it ran out of memory alone on a GPU with {demand.larger_than} MiB, and {what} more'
+    return f'it ran out of memory alone on a GPU with {resources.larger_than} MiB, and {what} more'
 
 
 def _slots(gpus: Sequence[Gpu], ready: Sequence[_Case], closed: Mapping[str, str], size: int) -> Placement:
@@ -301,20 +301,20 @@ def _not_read(case: _Case) -> str:
 
 
 def _kept(case: _Case) -> str:
-    if any(occupant.exclusive for occupant in case.ours):
+    if any(tenant.exclusive for tenant in case.ours):
         return 'has a run that ran out of memory before and needs it for itself'
     return ''
 
 
 def _too_small(case: _Case) -> str:
-    total, than = case.newest.memory_total or 0, case.demand.larger_than
+    total, than = case.newest.memory_total or 0, case.resources.larger_than
     if than is None or is_larger(total, than):
         return ''
     return f'a run that ran out of memory on a GPU with {than} MiB needs a larger one, this one has {total} MiB'
 
 
 def _has_company(case: _Case) -> str:
-    if not case.demand.alone or not case.ours:
+    if not case.resources.alone or not case.ours:
         return ''
     return f'{NEEDS_ITS_OWN}, and it has {_runs(len(case.ours))} of this search'
 
@@ -356,7 +356,7 @@ def _why_used(reading: Reading, case: _Case) -> str:
     return (
         _unknown(reading)
         or _too_much_memory(reading, case.policy)
-        or _too_much_for_one_alone(reading, case.demand)
+        or _too_much_for_one_alone(reading, case.resources)
         or _too_much_load(reading, case.policy)
     )
 
@@ -379,9 +379,9 @@ def _too_much_memory(reading: Reading, policy: GpuPolicy) -> str:
     return f'memory in use {used} of {total} MiB is above {allowed}'
 
 
-def _too_much_for_one_alone(reading: Reading, demand: Demand) -> str:
+def _too_much_for_one_alone(reading: Reading, resources: ResourceRequest) -> str:
     used, total = reading.memory_used or 0, reading.memory_total or 1
-    if not demand.alone or used <= small_use(total):
+    if not resources.alone or used <= small_use(total):
         return ''
     return f'{NEEDS_ITS_OWN}, and others use {used} of {total} MiB of it ({small_use(total)} MiB may be used)'
 
@@ -408,9 +408,9 @@ def _is_as_free_as_can_be(case: _Case, need: int) -> bool:
     return not case.ours and need <= total and used <= small_use(total)
 
 
-def _still_loading(ours: Sequence[Occupant], need: int) -> int:
+def _still_loading(ours: Sequence[GpuTenant], need: int) -> int:
     """MiB that our runs on a GPU will still take, as far as their present use is known."""
-    known = [occupant.memory // len(occupant.gpus) for occupant in ours if occupant.memory is not None]
+    known = [tenant.memory // len(tenant.gpus) for tenant in ours if tenant.memory is not None]
     return sum(max(0, need - memory) for memory in known)
 
 

@@ -170,7 +170,7 @@ class Gpu:
 
 
 @dataclass(frozen=True, slots=True)
-class Occupant:
+class GpuTenant:
     """An attempt of this search that holds GPUs now (what placement needs to know of it).
 
     Attributes:
@@ -189,7 +189,7 @@ class Occupant:
 
 
 @dataclass(frozen=True, slots=True)
-class Demand:
+class ResourceRequest:
     """What a run needs beyond what every run gets, since it ran out of memory; the default: nothing.
 
     Attributes:
@@ -205,7 +205,7 @@ class Demand:
     memory: int | None = None
 
 
-NO_DEMAND = Demand()
+DEFAULT_RESOURCES = ResourceRequest()
 
 
 @dataclass(frozen=True, slots=True)

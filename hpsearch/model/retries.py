@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hpsearch.model.oom import GPU_OOM, HOST_OOM
-from hpsearch.model.records import Demand
+from hpsearch.model.records import ResourceRequest
 from hpsearch.model.states import CANCELLED, TIMEOUT, Attempt, State
 
 MORE_MEMORY = 1.5
@@ -69,7 +69,7 @@ def _may_fail_again(attempts: Sequence[Attempt], policy: RetryPolicy) -> bool:
     return _count(attempts, State.FAILED) - timeouts <= policy.retries
 
 
-def demand_of(attempts: Sequence[Attempt]) -> Demand:
+def resources_for(attempts: Sequence[Attempt]) -> ResourceRequest:
     """What the next attempt of a run needs, from the causes and facts of the earlier ones.
 
     Out of GPU memory once: a GPU for itself; out of it although alone there: a larger one. An attempt that *failed* for
@@ -87,7 +87,9 @@ def demand_of(attempts: Sequence[Attempt]) -> Demand:
     ]
     in_queue = any(attempt.facts.get('in_queue') for attempt in attempts if attempt.cause == HOST_OOM)
     alone_on_host = HOST_OOM in causes and not in_queue
-    return Demand(GPU_OOM in causes and not in_queue, max(outgrown, default=None), alone_on_host, _memory(attempts))
+    return ResourceRequest(
+        GPU_OOM in causes and not in_queue, max(outgrown, default=None), alone_on_host, _memory(attempts)
+    )
 
 
 def _memory(attempts: Sequence[Attempt]) -> int | None:

@@ -25,7 +25,7 @@ NEVER_STARTED = ('abandoned', 'fenced', 'start', 'impossible', 'refused')
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class EndReport:
     """What is told of the end of an attempt by others than its files.
 
     Attributes:
@@ -52,7 +52,7 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class Completion:
     """The end of an attempt.
 
     Attributes:
@@ -68,7 +68,7 @@ class Ending:
     run: Run
     number: int
     verdict: Verdict
-    told: Told
+    told: EndReport
     summary: Mapping[str, str]
     failure: str | None = None
     room: Mapping[str, Any] = field(default_factory=dict)
@@ -87,7 +87,7 @@ class Ending:
         }
 
 
-class Endings:
+class CompletionReader:
     """Finds out how attempts of a search ended.
 
     Args:
@@ -99,7 +99,7 @@ class Endings:
         self._folder = folder
         self._configuration = configuration
 
-    def judge(self, run: Run, number: int, tried: Sequence[Attempt], told: Told) -> Ending:
+    def judge(self, run: Run, number: int, tried: Sequence[Attempt], told: EndReport) -> Completion:
         """Look at what an attempt left.
 
         Args:
@@ -127,7 +127,7 @@ class Endings:
         )
         failure = failure_signature(stderr, verdict.reason, run) if verdict.state is State.FAILED else None
         had_room = room if verdict.cause in (GPU_OOM, HOST_OOM) else {}
-        return Ending(run, number, verdict, told, summary.values, failure, had_room)
+        return Completion(run, number, verdict, told, summary.values, failure, had_room)
 
     def _summary(self, run: Run, number: int, tried: Sequence[Attempt]) -> Summary:
         before = next((each.summary_before for each in tried if each.number == number), None)

@@ -8,7 +8,7 @@ from typing import BinaryIO
 _AT_ONCE = 1 << 20
 
 
-class Follower:
+class LogTail:
     """Passes on what is appended to the logs of one attempt.
 
     Args:

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from hpsearch.host.processes import is_alive
-from hpsearch.model.evidence import Relation
+from hpsearch.model.evidence import HostRelation
 from hpsearch.model.records import Configuration, Run
 from hpsearch.model.states import ACTIVE, TIMEOUT, Attempt, SearchState, State
 from hpsearch.model.verdict import told_by
 from hpsearch.store import writers
 from hpsearch.store.attempt_files import duration, exit_code, read_fence, read_line
-from hpsearch.store.completion import Endings, Told
+from hpsearch.store.completion import CompletionReader, EndReport
 from hpsearch.store.folder import AttemptPaths, SearchFolder
 from hpsearch.store.journal import JournalReader
 
@@ -87,9 +87,9 @@ def living_writers(folder: SearchFolder, reader: JournalReader, now: float) -> d
 
 def _is_living(folder: SearchFolder, writer: str, header: Mapping[str, Any], now: float) -> bool:
     match writers.relation(writers.host_of(header), writers.this_host()):
-        case Relation.SAME:
+        case HostRelation.SAME:
             return is_alive(int(header.get('pid', 0)), str(header.get('ticks', '')))
-        case Relation.OTHER:
+        case HostRelation.OTHER:
             silence = silence_of(folder, writer, now)
             return silence is not None and abs(silence) < FRESH
         case _:
@@ -140,7 +140,7 @@ def cause_of(traces: Traces, told: str = '') -> tuple[str, str]:
     return told_by(traces.signalled)
 
 
-class Onlooker:
+class Reconciler:
     """Folds into a state what files tell.
 
     Attributes:
@@ -214,6 +214,6 @@ class Onlooker:
 
         cause, detail = cause_of(traces, told)
         seconds = duration(self._folder.attempt(run.name, attempt.number))
-        endings = Endings(self._folder, self._configuration())
-        ending = endings.judge(run, attempt.number, tried, Told(traces.code, cause, detail, seconds, room=room))
+        endings = CompletionReader(self._folder, self._configuration())
+        ending = endings.judge(run, attempt.number, tried, EndReport(traces.code, cause, detail, seconds, room=room))
         return {'event': 'ended', **ending.facts()}

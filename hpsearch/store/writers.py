@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from hpsearch.host.processes import boot_id, is_alive, pid_namespace
-from hpsearch.model.evidence import Life, Relation
+from hpsearch.model.evidence import HostRelation, Liveness
 from hpsearch.store.folder import SearchFolder
 
 LOOKS = 6
@@ -66,20 +66,20 @@ def host_of(header: Mapping[str, Any]) -> Host:
     return Host(*(str(header.get(name, '')) for name in ('host', 'machine', 'boot', 'namespace')))
 
 
-def relation(theirs: Host, ours: Host, declared_dead: Collection[str] = ()) -> Relation:
+def relation(theirs: Host, ours: Host, declared_dead: Collection[str] = ()) -> HostRelation:
     """How their host relates to ours.
 
     Args:
         declared_dead: Names of hosts that the user said are dead.
     """
     if theirs == ours:
-        return Relation.SAME
+        return HostRelation.SAME
     if theirs.name in declared_dead:
-        return Relation.DECLARED_DEAD
+        return HostRelation.DECLARED_DEAD
     is_this_machine = theirs.machine and (theirs.name, theirs.machine) == (ours.name, ours.machine)
     if is_this_machine and theirs.boot and ours.boot and theirs.boot != ours.boot:
-        return Relation.REBOOTED
-    return Relation.OTHER
+        return HostRelation.REBOOTED
+    return HostRelation.OTHER
 
 
 @dataclass(slots=True)
@@ -126,15 +126,15 @@ class Writers:
         self._counters: dict[str, _Counter] = {}
         self._dead: set[str] = set()
 
-    def relation(self, header: Mapping[str, Any]) -> Relation:
+    def relation(self, header: Mapping[str, Any]) -> HostRelation:
         """How the host of a writer relates to ours."""
         if str(header.get('writer', '')) in self._ended_jobs:
-            return Relation.JOB_ENDED
+            return HostRelation.JOB_ENDED
         return relation(host_of(header), self._ours, self._declared_dead)
 
     def not_dead(
         self, headers: Mapping[str, Mapping[str, Any]], closed: Collection[str], now: float
-    ) -> Iterator[tuple[str, Relation]]:
+    ) -> Iterator[tuple[str, HostRelation]]:
         """The writers that are, or may be, alive, and how their hosts relate to ours: one look, nobody is judged.
 
         Args:
@@ -143,10 +143,10 @@ class Writers:
             now: Our monotonic clock, in seconds.
         """
         for writer, header in headers.items():
-            if self.life(writer, header, is_closed=writer in closed, now=now, may_judge=False) is not Life.DEAD:
+            if self.life(writer, header, is_closed=writer in closed, now=now, may_judge=False) is not Liveness.DEAD:
                 yield writer, self.relation(header)
 
-    def life(self, writer: str, header: Mapping[str, Any], *, is_closed: bool, now: float, may_judge: bool) -> Life:
+    def life(self, writer: str, header: Mapping[str, Any], *, is_closed: bool, now: float, may_judge: bool) -> Liveness:
         """What is known of a writer now.
 
         Args:
@@ -157,22 +157,22 @@ class Writers:
             may_judge: Whether we can write ourselves; who cannot declares nobody stale.
         """
         if is_closed or writer in self._dead:
-            return Life.DEAD
+            return Liveness.DEAD
         if self._is_surely_dead(header):
             self._dead.add(writer)
-            return Life.DEAD
+            return Liveness.DEAD
         is_stale = self._look(writer, now)
         if is_stale and 'job' in header and self._job_has_ended(header['job']):
             self._ended_jobs.add(writer)
             self._dead.add(writer)
-            return Life.DEAD
-        return Life.STALE if is_stale and may_judge else Life.ALIVE
+            return Liveness.DEAD
+        return Liveness.STALE if is_stale and may_judge else Liveness.ALIVE
 
     def _is_surely_dead(self, header: Mapping[str, Any]) -> bool:
         match self.relation(header):
-            case Relation.SAME:
+            case HostRelation.SAME:
                 return not is_alive(int(header.get('pid', 0)), str(header.get('ticks', '')))
-            case Relation.REBOOTED | Relation.DECLARED_DEAD:
+            case HostRelation.REBOOTED | HostRelation.DECLARED_DEAD:
                 return True
             case _:
                 return False

@@ -21,7 +21,7 @@ _CONTROLS = re.compile(r'[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9f]|\x1b(?!\
 _MOVES = re.compile(r'(\r|\x1b\[\d*[AF])')
 
 
-class ScriptOutput:
+class AnsiFilter:
     """Turns the bytes a script writes into lines that can be printed above a live region.
 
     Understands just enough of a terminal: a carriage return starts the line anew, so of a progress bar only the last

@@ -48,7 +48,7 @@ Part: TypeAlias = tuple[str, str]
 """A text and its style."""
 
 
-class Painter:
+class LiveLayout:
     """Turns a snapshot into the lines of the live region, styled as the terminal allows."""
 
     def __init__(self, unicode: bool) -> None:

@@ -11,9 +11,9 @@ from contextlib import ExitStack, redirect_stderr, redirect_stdout
 from typing import TextIO
 
 from hpsearch.model.records import Snapshot
-from hpsearch.ui.ansi_filter import TRANSIENT_ROWS, ScriptOutput
+from hpsearch.ui.ansi_filter import TRANSIENT_ROWS, AnsiFilter
 from hpsearch.ui.format import printable
-from hpsearch.ui.live_layout import Painter
+from hpsearch.ui.live_layout import LiveLayout
 from hpsearch.ui.terminal import Printed, Terminal, is_tty, shown_width
 
 SECONDS_BETWEEN_FRAMES = 0.15
@@ -40,11 +40,11 @@ class LiveView:
         self._size = size or self._terminal.size
         self._lock = threading.RLock()
         self._redirected = ExitStack()
-        self._scripts = {'stdout': ScriptOutput(), 'stderr': ScriptOutput(), 'ours': ScriptOutput()}
+        self._scripts = {'stdout': AnsiFilter(), 'stderr': AnsiFilter(), 'ours': AnsiFilter()}
         self._above: list[str] = []
         self._left_out = 0
         self._snapshot: Snapshot | None = None
-        self._painter: Painter | None = None
+        self._painter: LiveLayout | None = None
         self._body: list[str] = []
         self._body_at = -math.inf
         self._drawn: list[int] = []
@@ -122,7 +122,7 @@ class LiveView:
         return lines
 
     def _region(self, columns: int, rows: int, final: bool) -> list[str]:
-        self._painter = self._painter or Painter(self._terminal.speaks_unicode)
+        self._painter = self._painter or LiveLayout(self._terminal.speaks_unicode)
         if self._snapshot is not None and (final or self._due()):
             self._body_at = self._clock()
             self._body = self._painter.paint(self._snapshot, columns - 1, _region_rows(rows), final)

@@ -18,7 +18,7 @@ import pytest
 
 from benchmarks.chaos import Place, folder_problems, ledger_problems, process_problems
 from tests.chaos.crash_driver import CRASHED, RUNS
-from tests.support.cli_harness import REPOSITORY
+from tests.support.paths import REPOSITORY
 
 ALL = bool(os.environ.get('HPSEARCH_ALL_CRASH_POINTS'))
 HOW = ('before', 'after', 'half')

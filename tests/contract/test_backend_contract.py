@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from hpsearch.backends.base import Backend, Kind, Status
+from hpsearch.backends.base import AttemptStatus, Backend, JobState
 from hpsearch.backends.local.backend import LocalBackend
 from hpsearch.backends.local.slots import FixedSlots
 from hpsearch.backends.queue.arrays import QueueSettings
 from hpsearch.backends.queue.backend import QueueBackend
-from hpsearch.backends.queue.batch_system import QueueSystem
-from hpsearch.backends.queue.commands import Commands, execute
-from hpsearch.backends.queue.lsf.parsing import read_dialect
-from hpsearch.backends.queue.lsf.system import DIALECT_WORDS, Lsf, LsfOptions
-from hpsearch.backends.queue.poller import JobWatch
+from hpsearch.backends.queue.batch_system import BatchSystem
+from hpsearch.backends.queue.commands import BackgroundRunner, execute
+from hpsearch.backends.queue.lsf.parsing import parse_dialect
+from hpsearch.backends.queue.lsf.system import DIALECT_ARGV, Lsf, LsfOptions
+from hpsearch.backends.queue.poller import JobPoller
 from hpsearch.backends.queue.slurm.system import Slurm, SlurmOptions
 from hpsearch.host.wakeup import Wakeup
 from hpsearch.store.folder import SearchFolder
@@ -60,21 +60,21 @@ def lsf(request: pytest.FixtureRequest, folder: SearchFolder, cwd: Path) -> Iter
     fake = FakeLsf(cwd / 'lsf', dialect)
     try:
         environment = {**os.environ, **fake.env()}
-        system = Lsf(LsfOptions(resources=''), read_dialect(execute(DIALECT_WORDS, environment, b'', 10.0)))
+        system = Lsf(LsfOptions(resources=''), parse_dialect(execute(DIALECT_ARGV, environment, b'', 10.0)))
         yield from in_queue(system, environment, folder, cwd)
     finally:
         fake.end()
 
 
-def in_queue(system: QueueSystem, environment: Mapping[str, str], folder: SearchFolder, cwd: Path) -> Iterator[Backend]:
+def in_queue(system: BatchSystem, environment: Mapping[str, str], folder: SearchFolder, cwd: Path) -> Iterator[Backend]:
     with Wakeup() as wakeup:
-        commands = Commands(system.environment(environment), wakeup.poke)
+        commands = BackgroundRunner(system.environment(environment), wakeup.poke)
         backend = QueueBackend(
             folder=folder,
             cwd=str(cwd),
             system=system,
             commands=commands,
-            watch=JobWatch(system, commands, 0.5),
+            watch=JobPoller(system, commands, 0.5),
             wakeup=wakeup,
             note=lambda event: None,
             settings=QueueSettings(num_jobs=SLOTS),
@@ -98,7 +98,7 @@ def test_that_an_end_is_told_with_its_status(backend: Backend, folder: SearchFol
 def test_that_an_attempt_is_running_until_it_ends(backend: Backend, folder: SearchFolder) -> None:
     gate = folder.path / 'gate'
     (ident,) = start(backend, launch(folder, 'sim_1', *shell(f'while [ ! -e {gate} ]; do sleep 0.02; done')))
-    until(lambda: backend.states(time.monotonic())[ident].kind is Kind.RUNNING)
+    until(lambda: backend.states(time.monotonic())[ident].kind is JobState.RUNNING)
     gate.touch()
     assert ends(backend, [ident])[ident].code == 0
 
@@ -114,7 +114,7 @@ def test_that_slots_are_taken_and_come_back(backend: Backend, folder: SearchFold
     all_open = len(backend.open_slots(time.monotonic()).slots)
     assert all_open >= SLOTS
     idents = start(backend, *(launch(folder, f'sim_{n}', *shell('sleep 600')) for n in range(1, SLOTS + 1)))
-    until(lambda: {backend.states(time.monotonic())[ident].kind for ident in idents} == {Kind.RUNNING})
+    until(lambda: {backend.states(time.monotonic())[ident].kind for ident in idents} == {JobState.RUNNING})
     assert not backend.open_slots(time.monotonic()).slots
     backend.cancel(idents, force=True)
     ends(backend, idents)
@@ -136,12 +136,12 @@ def test_that_force_ends_what_ignores_a_polite_request(backend: Backend, folder:
     until(lambda: (backend.states(time.monotonic()), ready.exists())[1])
     backend.cancel([ident], force=False)
     backend.wait(0.2)
-    assert backend.states(time.monotonic())[ident].kind is not Kind.ENDED
+    assert backend.states(time.monotonic())[ident].kind is not JobState.ENDED
     backend.cancel([ident], force=True)
     assert was_killed(ends(backend, [ident])[ident])
 
 
-def was_killed(status: Status) -> bool:
+def was_killed(status: AttemptStatus) -> bool:
     """A queue may kill the shell, too, that would have told the status."""
     return status.code == 137 or (status.code is None and status.cause in ('cancelled', 'terminated'))
 
@@ -156,7 +156,7 @@ def test_that_only_the_named_attempt_is_cancelled(backend: Backend, folder: Sear
     one, other = start(
         backend, launch(folder, 'sim_1', *shell('sleep 600')), launch(folder, 'sim_2', *shell('sleep 3; exit 5'))
     )
-    until(lambda: backend.states(time.monotonic())[one].kind is Kind.RUNNING)
+    until(lambda: backend.states(time.monotonic())[one].kind is JobState.RUNNING)
     backend.cancel([one], force=True)
     ended = ends(backend, [one, other])
     assert ended[one].code != 0
@@ -197,7 +197,7 @@ def test_that_waiting_ends_when_an_attempt_ends(backend: Backend, folder: Search
     begin = time.monotonic()
     while backend.states(time.monotonic()).get(ident, None) and time.monotonic() - begin < 60:
         status = backend.states(time.monotonic())
-        if not status or status[ident].kind is Kind.ENDED:
+        if not status or status[ident].kind is JobState.ENDED:
             break
         backend.wait(50)
     assert time.monotonic() - begin < 40, 'it waited for its time-out instead of the end'
@@ -215,7 +215,7 @@ def test_that_an_attempt_whose_fence_was_passed_by_somebody_else_does_not_run(
 
 def test_that_an_attempt_outlives_its_backend(backend: Backend, folder: SearchFolder) -> None:
     (ident,) = start(backend, launch(folder, 'sim_1', *shell('sleep 0.3; exit 4')))
-    until(lambda: backend.states(time.monotonic())[ident].kind is not Kind.WAITING)
+    until(lambda: backend.states(time.monotonic())[ident].kind is not JobState.WAITING)
     backend.close()
     record = Path(folder.attempt('sim_1', 1).exit)
     assert until(lambda: record.exists() and record.read_text()) == '4\n'

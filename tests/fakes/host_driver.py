@@ -24,7 +24,7 @@ from typing import Any
 from hpsearch.backends.queue import backend as queue
 from hpsearch.backends.queue import commands as jobs
 from hpsearch.backends.queue import pilots
-from hpsearch.backends.queue.batch_system import Answer
+from hpsearch.backends.queue.batch_system import CommandResult
 from hpsearch.cli import main as cli
 from hpsearch.cli import stop as stopping
 from hpsearch.dispatch import dispatcher
@@ -108,7 +108,7 @@ def hurry_queue(timeout: float, retry: float, record_grace: float) -> None:
     """Wait less for a queue system that does not answer, and for records."""
     real = jobs.execute
 
-    def execute(words: Sequence[str], environment: Mapping[str, str], stdin: bytes, patience: float) -> Answer:
+    def execute(words: Sequence[str], environment: Mapping[str, str], stdin: bytes, patience: float) -> CommandResult:
         return real(words, environment, stdin, min(timeout, patience))
 
     setattr(jobs, 'execute', execute)  # noqa: B010

@@ -8,23 +8,23 @@ from itertools import count
 from pathlib import Path
 from typing import Any, cast
 
-from hpsearch.backends.base import Kind, Launch, Status
+from hpsearch.backends.base import AttemptStatus, JobState, Launch
 from hpsearch.backends.queue.arrays import QueueSettings
 from hpsearch.backends.queue.backend import QueueBackend
 from hpsearch.backends.queue.batch_system import (
-    Answer,
-    Job,
+    BatchSystem,
+    CommandResult,
+    JobRecord,
+    JobSpec,
     JobVariables,
-    Limits,
-    QueueSystem,
+    QueueLimits,
     Refusal,
-    Sighting,
     Submitted,
 )
-from hpsearch.backends.queue.commands import TIMEOUT, Asks
-from hpsearch.backends.queue.poller import JobWatch
+from hpsearch.backends.queue.commands import TIMEOUT, CommandRunner
+from hpsearch.backends.queue.poller import JobPoller
 from hpsearch.host.wakeup import Wakeup
-from hpsearch.model.records import NO_DEMAND, Demand, Run, Slot
+from hpsearch.model.records import DEFAULT_RESOURCES, ResourceRequest, Run, Slot
 from hpsearch.store.attempt_files import attempt_id, claim
 from hpsearch.store.folder import SearchFolder
 
@@ -49,11 +49,11 @@ class Clock:
 class Made:
     """A job in the queue: its elements as a listing shows them."""
 
-    job: Job
+    job: JobSpec
     throttle: int
-    elements: dict[int, Sighting] = field(default_factory=dict)
+    elements: dict[int, JobRecord] = field(default_factory=dict)
 
-    def count(self, kind: Kind) -> int:
+    def count(self, kind: JobState) -> int:
         """How many elements are so."""
         return sum(element.kind is kind for element in self.elements.values())
 
@@ -84,7 +84,7 @@ class ScriptedQueue:
     def __init__(self) -> None:
         self.calls: list[tuple[str, ...]] = []
         self.jobs: dict[str, Made] = {}
-        self.accounts: list[Sighting] = []
+        self.accounts: list[JobRecord] = []
         self.limit: int | None = None
         self.wrong = ''
         self.is_away = False
@@ -93,84 +93,84 @@ class ScriptedQueue:
         self.is_blind = False
         self.accounting = 'on'
         self.rejects: set[str] = set()
-        self.limits = Limits(array=1000)
+        self.limits = QueueLimits(array=1000)
         self.slots = 10_000
         self._replies: dict[str, Any] = {}
         self._ids = count(1)
         self._tokens = count(1)
-        self._asked: dict[str, Job] = {}
+        self._asked: dict[str, JobSpec] = {}
 
     # The pure half
 
     def environment(self, inherited: Mapping[str, str]) -> dict[str, str]:
         return dict(inherited)
 
-    def submit_words(self, job: Job) -> list[str]:
+    def submit_argv(self, job: JobSpec) -> list[str]:
         self._asked[job.name] = job
         return ['submit', job.name, str(job.size), str(job.throttle)]
 
-    def list_words(self) -> list[str]:
+    def list_argv(self) -> list[str]:
         return ['list']
 
-    def accounting_words(self, jobs: Sequence[str], since: float) -> list[str]:
+    def accounting_argv(self, jobs: Sequence[str], since: float) -> list[str]:
         return ['account', *jobs]
 
-    def cancel_words(self, job: str, indices: Sequence[int], *, whole: bool, force: bool) -> list[str]:
+    def cancel_argv(self, job: str, indices: Sequence[int], *, whole: bool, force: bool) -> list[str]:
         return ['cancel', job, 'whole' if whole else 'part', 'kill' if force else 'term', *map(str, indices)]
 
-    def throttle_words(self, job: str, throttle: int) -> list[str]:
+    def throttle_argv(self, job: str, throttle: int) -> list[str]:
         return ['throttle', job, str(throttle)]
 
-    def limits_words(self) -> list[str]:
+    def limits_argv(self) -> list[str]:
         return ['limits']
 
-    def submit_text(self, script: str, path: str) -> str:
+    def submit_stdin(self, script: str, path: str) -> str:
         return script
 
-    def read_submission(self, answer: Answer) -> Submitted:
+    def parse_submission(self, answer: CommandResult) -> Submitted:
         return cast(Submitted, self._reply(answer)) if answer.code == 0 else Submitted('', Refusal.AWAY, answer.err)
 
-    def read_listing(self, answer: Answer) -> Sequence[Sighting] | None:
-        return cast('list[Sighting]', self._reply(answer)) if answer.code == 0 else None
+    def parse_listing(self, answer: CommandResult) -> Sequence[JobRecord] | None:
+        return cast('list[JobRecord]', self._reply(answer)) if answer.code == 0 else None
 
-    def read_accounting(self, answer: Answer) -> Sequence[Sighting] | None:
-        return cast('list[Sighting]', self._reply(answer)) if answer.code == 0 else None
+    def parse_accounting(self, answer: CommandResult) -> Sequence[JobRecord] | None:
+        return cast('list[JobRecord]', self._reply(answer)) if answer.code == 0 else None
 
-    def read_cancel(self, answer: Answer) -> str:
+    def parse_cancel(self, answer: CommandResult) -> str:
         return '' if answer.code == 0 else answer.err
 
-    def read_limits(self, answer: Answer) -> Limits:
-        return self.limits if answer.code == 0 else Limits()
+    def parse_limits(self, answer: CommandResult) -> QueueLimits:
+        return self.limits if answer.code == 0 else QueueLimits()
 
     def own_job(self, environ: Mapping[str, str]) -> str:
         return ''
 
-    def _reply(self, answer: Answer) -> Any:
+    def _reply(self, answer: CommandResult) -> Any:
         return self._replies[answer.out]
 
     # The queue itself
 
-    def execute(self, words: Sequence[str]) -> Answer:
+    def execute(self, words: Sequence[str]) -> CommandResult:
         """What a command answers."""
         self.calls.append(tuple(words))
         if self.is_away or (words[0] == 'list' and self.is_blind):
-            return Answer(None, err=f'{words[0]} did not answer')
+            return CommandResult(None, err=f'{words[0]} did not answer')
         if words[0] in self.rejects:
-            return Answer(1, err=f'{words[0]} failed')
-        return cast(Answer, getattr(self, f'_do_{words[0]}')(*words[1:]))
+            return CommandResult(1, err=f'{words[0]} failed')
+        return cast(CommandResult, getattr(self, f'_do_{words[0]}')(*words[1:]))
 
-    def _answer(self, reply: Any = None) -> Answer:
+    def _answer(self, reply: Any = None) -> CommandResult:
         token = str(next(self._tokens))
         self._replies[token] = reply
-        return Answer(0, token)
+        return CommandResult(0, token)
 
-    def _do_limits(self) -> Answer:
+    def _do_limits(self) -> CommandResult:
         return self._answer()
 
-    def _do_submit(self, name: str, size: str, throttle: str) -> Answer:
+    def _do_submit(self, name: str, size: str, throttle: str) -> CommandResult:
         if self.deaf:
             self.deaf -= 1
-            return Answer(None, err='submit did not answer')
+            return CommandResult(None, err='submit did not answer')
         if self.wrong:
             return self._answer(Submitted('', Refusal.WRONG, self.wrong))
         if self.limit is not None and self.live() + int(size) > self.limit:
@@ -178,36 +178,36 @@ class ScriptedQueue:
         ident = self.put(self._asked[name])
         if self.loses:
             self.loses -= 1
-            return Answer(None, err='submit did not answer')
+            return CommandResult(None, err='submit did not answer')
         return self._answer(Submitted(ident))
 
-    def _do_list(self) -> Answer:
+    def _do_list(self) -> CommandResult:
         return self._answer([element for made in self.jobs.values() for element in made.elements.values()])
 
-    def _do_account(self, *idents: str) -> Answer:
+    def _do_account(self, *idents: str) -> CommandResult:
         if self.accounting != 'on':
-            return Answer(1, err='no accounting')
+            return CommandResult(1, err='no accounting')
         return self._answer([seen for seen in self.accounts if seen.job in idents])
 
-    def _do_cancel(self, job: str, whole: str, how: str, *indices: str) -> Answer:
+    def _do_cancel(self, job: str, whole: str, how: str, *indices: str) -> CommandResult:
         made = self.jobs.get(job)
         wanted = list(made.elements) if made and whole == 'whole' else list(map(int, indices))
         for index in wanted:
-            if made and index in made.elements and made.elements[index].kind is not Kind.ENDED:
-                self.change(job, index, kind=Kind.ENDED, cause='cancelled')
+            if made and index in made.elements and made.elements[index].kind is not JobState.ENDED:
+                self.change(job, index, kind=JobState.ENDED, cause='cancelled')
         return self._answer()
 
-    def _do_throttle(self, job: str, throttle: str) -> Answer:
+    def _do_throttle(self, job: str, throttle: str) -> CommandResult:
         if job in self.jobs:
             self.jobs[job].throttle = int(throttle)
         return self._answer()
 
     # What tests do to it
 
-    def put(self, job: Job) -> str:
+    def put(self, job: JobSpec) -> str:
         """A job of these elements is in the queue."""
         ident = str(next(self._ids))
-        pending = Sighting(ident, 0, job.name, Kind.PENDING, reason='Priority')
+        pending = JobRecord(ident, 0, job.name, JobState.PENDING, reason='Priority')
         elements = {index: replace(pending, index=index) for index in range(1, job.size + 1)}
         self.jobs[ident] = Made(job, job.throttle, elements)
         return ident
@@ -224,24 +224,24 @@ class ScriptedQueue:
 
     def live(self) -> int:
         """Elements that have not ended."""
-        return sum(len(made.elements) - made.count(Kind.ENDED) for made in self.jobs.values())
+        return sum(len(made.elements) - made.count(JobState.ENDED) for made in self.jobs.values())
 
     def running(self) -> int:
         """Elements that run."""
-        return sum(made.count(Kind.RUNNING) for made in self.jobs.values())
+        return sum(made.count(JobState.RUNNING) for made in self.jobs.values())
 
     def begin(self) -> list[tuple[Made, int]]:
         """Let elements run, as many as throttles and slots allow; tells which began."""
         begun = []
         for ident, made in self.jobs.items():
-            allowed = (made.throttle or len(made.elements)) - made.count(Kind.RUNNING)
+            allowed = (made.throttle or len(made.elements)) - made.count(JobState.RUNNING)
             for index in self._waiting(made)[: max(0, min(allowed, self.slots - self.running()))]:
-                self.change(ident, index, kind=Kind.RUNNING, reason='', where='n1')
+                self.change(ident, index, kind=JobState.RUNNING, reason='', where='n1')
                 begun.append((made, index))
         return begun
 
     def _waiting(self, made: Made) -> list[int]:
-        return [index for index, element in made.elements.items() if element.kind is Kind.PENDING]
+        return [index for index, element in made.elements.items() if element.kind is JobState.PENDING]
 
     def called(self, word: str) -> list[tuple[str, ...]]:
         """The commands of one kind that were executed."""
@@ -255,14 +255,14 @@ class ScriptedCommands:
         self.queue = queue
         self.scripts: list[str] = []
         self.is_slow = False
-        self._asked: list[tuple[Sequence[str], Callable[[Answer], None]]] = []
+        self._asked: list[tuple[Sequence[str], Callable[[CommandResult], None]]] = []
 
     @property
     def open(self) -> int:
         return len(self._asked)
 
     def ask(
-        self, words: Sequence[str], then: Callable[[Answer], None], *, stdin: str = '', timeout: float = TIMEOUT
+        self, words: Sequence[str], then: Callable[[CommandResult], None], *, stdin: str = '', timeout: float = TIMEOUT
     ) -> None:
         self._asked.append((words, then))
         if stdin:
@@ -281,14 +281,14 @@ class ScriptedCommands:
         self.take_in()
 
 
-def asks(commands: ScriptedCommands) -> Asks:
+def asks(commands: ScriptedCommands) -> CommandRunner:
     """As the protocol has it."""
     return commands
 
 
-def system(queue: ScriptedQueue) -> QueueSystem:
+def system(queue: ScriptedQueue) -> BatchSystem:
     """As the protocol has it."""
-    return cast(QueueSystem, queue)
+    return cast(BatchSystem, queue)
 
 
 class Desk:
@@ -307,15 +307,15 @@ class Desk:
         self.commands = ScriptedCommands(self.queue)
         self.events: list[dict[str, Any]] = []
         self.takes_notes = True
-        self.ended: dict[str, Status] = {}
-        self.told: dict[str, Status] = {}
+        self.ended: dict[str, AttemptStatus] = {}
+        self.told: dict[str, AttemptStatus] = {}
         self.settings = QueueSettings(**{'num_jobs': 25, **settings})
         self.salts = count(1)
         self.watch, self.backend = self.reopened()
 
-    def reopened(self, known: Mapping[str, str] | None = None) -> tuple[JobWatch, QueueBackend]:
+    def reopened(self, known: Mapping[str, str] | None = None) -> tuple[JobPoller, QueueBackend]:
         """A backend as another process would have it."""
-        watch = JobWatch(system(self.queue), self.commands, 30.0, clock=self.clock, wall=self.clock.wall)
+        watch = JobPoller(system(self.queue), self.commands, 30.0, clock=self.clock, wall=self.clock.wall)
         backend = QueueBackend(
             folder=self.folder,
             cwd='/tmp',
@@ -337,16 +337,18 @@ class Desk:
             self.events.append(event)
         return self.takes_notes
 
-    def launches(self, size: int, first: int = 1, demand: Demand = NO_DEMAND, number: int = 1) -> list[Launch]:
+    def launches(
+        self, size: int, first: int = 1, resources: ResourceRequest = DEFAULT_RESOURCES, number: int = 1
+    ) -> list[Launch]:
         """Claimed attempts."""
-        return list(self._launches(size, first, demand, number))
+        return list(self._launches(size, first, resources, number))
 
-    def _launches(self, size: int, first: int, demand: Demand, number: int) -> Iterator[Launch]:
+    def _launches(self, size: int, first: int, resources: ResourceRequest, number: int) -> Iterator[Launch]:
         for at in range(first, first + size):
             name = f'sim_{at}'
             assert claim(self.folder, name, number, WRITER)
             run = Run(name, at, {}, ('true',))
-            yield Launch(run, number, attempt_id(WRITER, name, number), Slot(), demand)
+            yield Launch(run, number, attempt_id(WRITER, name, number), Slot(), resources)
 
     def start(self, size: int, first: int = 1, **wishes: Any) -> list[str]:
         """Attempts are handed over; their ids."""
@@ -354,13 +356,13 @@ class Desk:
         self.backend.start(launches, self.clock.now)
         return [launch.ident for launch in launches]
 
-    def step(self, seconds: float = 1.0, times: int = 1) -> dict[str, Status]:
+    def step(self, seconds: float = 1.0, times: int = 1) -> dict[str, AttemptStatus]:
         """Time goes on; what is told of the attempts."""
         for _ in range(times):
             self.clock.now += seconds
             self.told = dict(self.backend.states(self.clock.now))
             for ident, status in self.told.items():
-                if status.kind in (Kind.ENDED, Kind.ABSENT):
+                if status.kind in (JobState.ENDED, JobState.ABSENT):
                     assert ident not in self.ended, 'an end is told once'
                     self.ended[ident] = status
         return self.told
@@ -421,9 +423,9 @@ class Desk:
         done = 0
         for ident, made in self.queue.jobs.items():
             for index, element in list(made.elements.items()):
-                if element.kind is Kind.RUNNING and (how_many is None or done < how_many):
+                if element.kind is JobState.RUNNING and (how_many is None or done < how_many):
                     self.leave_record(self.run_of(made.job.name, index), code)
                     self.hint(made.job.name, index)
-                    self.queue.change(ident, index, kind=Kind.ENDED, code=code, reason='None')
+                    self.queue.change(ident, index, kind=JobState.ENDED, code=code, reason='None')
                     done += 1
         return done

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from hpsearch.backends.base import Backend, Kind, Launch, Status
+from hpsearch.backends.base import AttemptStatus, Backend, JobState, Launch
 from hpsearch.model.records import Run, Slot
 from hpsearch.store.attempt_files import attempt_id, claim
 from hpsearch.store.folder import SearchFolder
@@ -53,13 +53,13 @@ def shell(code: str) -> tuple[str, ...]:
     return ('sh', '-c', code)
 
 
-def ends(backend: Backend, idents: Sequence[str], patience: float = PATIENCE) -> dict[str, Status]:
+def ends(backend: Backend, idents: Sequence[str], patience: float = PATIENCE) -> dict[str, AttemptStatus]:
     """Wait until these attempts have ended, as the dispatcher does."""
-    ended: dict[str, Status] = {}
+    ended: dict[str, AttemptStatus] = {}
     limit = time.monotonic() + patience
     while len(ended) < len(idents):
         for ident, status in backend.states(time.monotonic()).items():
-            if status.kind is Kind.ENDED:
+            if status.kind is JobState.ENDED:
                 assert ident not in ended, 'an end is told once'
                 ended[ident] = status
         if time.monotonic() > limit:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hpsearch.backends.base import Kind, Launch, Started, Status
+from hpsearch.backends.base import AttemptStatus, JobState, Launch, LaunchResult
 from hpsearch.backends.local.slots import SlotSource
 from hpsearch.host.processes import (
     NOT_OURS,
@@ -29,7 +29,7 @@ from hpsearch.host.processes import (
     ticks_if_marked,
 )
 from hpsearch.host.wakeup import Wakeup
-from hpsearch.model.records import NO_DEMAND, Demand, GpuLine, Occupant, Placement, QueueLine
+from hpsearch.model.records import DEFAULT_RESOURCES, GpuLine, GpuTenant, Placement, QueueLine, ResourceRequest
 from hpsearch.store.attempt_files import FENCED, LOCAL_SCRIPT, environment, exit_code, marks, read_line
 from hpsearch.store.folder import SearchFolder
 
@@ -113,31 +113,33 @@ class LocalBackend:
         self._next_sweep = 0.0
         self._inherited = dict(os.environb)
 
-    def open_slots(self, now: float, others: Sequence[Occupant] = (), demand: Demand = NO_DEMAND) -> Placement:
+    def open_slots(
+        self, now: float, others: Sequence[GpuTenant] = (), resources: ResourceRequest = DEFAULT_RESOURCES
+    ) -> Placement:
         """What the slot source has."""
-        return self._slots.open_slots(now, others=others, demand=demand)
+        return self._slots.open_slots(now, others=others, resources=resources)
 
-    def impossible(self, demand: Demand) -> str:
+    def impossible(self, resources: ResourceRequest) -> str:
         """What the slot source says."""
-        return self._slots.impossible(demand)
+        return self._slots.impossible(resources)
 
-    def start(self, launches: Sequence[Launch], now: float) -> Sequence[Started]:
+    def start(self, launches: Sequence[Launch], now: float) -> Sequence[LaunchResult]:
         """Start one process each."""
         return [self._start_one(launch, now) for launch in launches]
 
-    def _start_one(self, launch: Launch, now: float) -> Started:
+    def _start_one(self, launch: Launch, now: float) -> LaunchResult:
         try:
             pid = self._spawn(launch)
         except OSError as error:
-            return Started(launch.ident, None, problem=f'no process could be started: {error.strerror}')
+            return LaunchResult(launch.ident, None, problem=f'no process could be started: {error.strerror}')
         self._processes[launch.ident] = _Process(launch, pid)
         self._take_slot(launch, pid, now)
-        return Started(launch.ident, {'pid': pid})
+        return LaunchResult(launch.ident, {'pid': pid})
 
     def _take_slot(self, launch: Launch, group: int, since: float) -> None:
-        demand = launch.demand
-        self._slots.taken(
-            launch.ident, launch.slot, group, since, exclusive=demand.alone, alone_on_host=demand.alone_on_host
+        resources = launch.resources
+        self._slots.acquire(
+            launch.ident, launch.slot, group, since, exclusive=resources.alone, alone_on_host=resources.alone_on_host
         )
 
     def _spawn(self, launch: Launch) -> int:
@@ -170,7 +172,7 @@ class LocalBackend:
         process = self._processes.pop(ident, None)
         if process is None:
             return
-        self._slots.freed(ident, now)
+        self._slots.release(ident, now)
         self._unwatch(process)
         if process.is_child:
             self._forgotten.append(process.pid)
@@ -192,13 +194,13 @@ class LocalBackend:
             os.close(process.pidfd)
             process.pidfd = None
 
-    def states(self, now: float) -> Mapping[str, Status]:
+    def states(self, now: float) -> Mapping[str, AttemptStatus]:
         """Every attempt that was started here; an ended one is told once and then forgotten."""
         self._tend_leftovers(now)
         self._forgotten = [pid for pid in self._forgotten if reap(pid) is None]
         return {ident: self._state(ident, process, now) for ident, process in list(self._processes.items())}
 
-    def _state(self, ident: str, process: _Process, now: float) -> Status:
+    def _state(self, ident: str, process: _Process, now: float) -> AttemptStatus:
         if process.headless is not None:
             code = None if self._is_busy(process, now) else _code_of_headless(process, now)
         else:
@@ -207,11 +209,11 @@ class LocalBackend:
                 process.headless, process.code, code = now, code, None
                 self._unwatch(process)
         if code is None:
-            return Status(Kind.RUNNING, detail=f'pid {process.pid}')
+            return AttemptStatus(JobState.RUNNING, detail=f'pid {process.pid}')
         del self._processes[ident]
         self._unwatch(process)
         room = self._slots.room(ident)
-        peak = self._slots.freed(ident, now)
+        peak = self._slots.release(ident, now)
         left = self._look_for_leftovers(process, now)
         return replace(self._ended(process.launch, code, left), peak_memory=peak, room=room)
 
@@ -223,16 +225,18 @@ class LocalBackend:
         process.pause = min(1.0, 2 * process.pause)
         return self._goes_on(process.launch.run.name, process.launch.number, process.pid)
 
-    def _ended(self, launch: Launch, code: int, left: bool) -> Status:
+    def _ended(self, launch: Launch, code: int, left: bool) -> AttemptStatus:
         paths = self._folder.attempt(launch.run.name, launch.number)
         if code == FENCED and read_line(paths.started).partition(' ')[0] != launch.ident:
-            return Status(Kind.ENDED, code=None, cause='fenced', detail='the start fence could not be passed')
+            return AttemptStatus(
+                JobState.ENDED, code=None, cause='fenced', detail='the start fence could not be passed'
+            )
         if code < 0:
             recorded = exit_code(paths)
             killed = '' if code == NOT_OURS else 'the whole process group was killed'
-            return Status(Kind.ENDED, _raw(code) if recorded is None else recorded, detail=killed)
+            return AttemptStatus(JobState.ENDED, _raw(code) if recorded is None else recorded, detail=killed)
         detail = 'it left processes behind, which were stopped' if left else ''
-        return Status(Kind.ENDED, code, detail=detail)
+        return AttemptStatus(JobState.ENDED, code, detail=detail)
 
     def _look_for_leftovers(self, process: _Process, now: float) -> bool:
         group = process.pid

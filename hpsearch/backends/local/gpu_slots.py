@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from hpsearch.backends.local.slots import Held, crowd, machine_is_closed
+from hpsearch.backends.local.slots import SlotLease, crowd, machine_is_closed
 from hpsearch.host.gpus import GpuMonitor
 from hpsearch.host.processes import group_of
 from hpsearch.model.placement import impossible, is_larger, place, predict_need, small_use
-from hpsearch.model.records import Demand, Gpu, GpuLine, GpuPolicy, Occupant, Placement, Reading, Slot
+from hpsearch.model.records import Gpu, GpuLine, GpuPolicy, GpuTenant, Placement, Reading, ResourceRequest, Slot
 
 
 class GpuSlots:
@@ -27,8 +27,8 @@ class GpuSlots:
         self._monitor = monitor
         self._gpus = gpus
         self._policy = policy
-        self._held: dict[str, Held] = {}
-        self._others: Sequence[Occupant] = ()
+        self._held: dict[str, SlotLease] = {}
+        self._others: Sequence[GpuTenant] = ()
         self._groups: dict[int, str] = {}
         self._freed: dict[str, float] = {}
         self._starts: dict[str, float] = {}
@@ -36,42 +36,44 @@ class GpuSlots:
         self._peaks: dict[str, int] = {}
         self._ended_peaks: list[int] = []
 
-    def open_slots(self, now: float, *, others: Sequence[Occupant] = (), demand: Demand | None = None) -> Placement:
+    def open_slots(
+        self, now: float, *, others: Sequence[GpuTenant] = (), resources: ResourceRequest | None = None
+    ) -> Placement:
         """What placement says of the latest readings."""
         self._see(others)
-        return self._placement(now, demand)
+        return self._placement(now, resources)
 
-    def _placement(self, now: float, demand: Demand | None = None) -> Placement:
+    def _placement(self, now: float, resources: ResourceRequest | None = None) -> Placement:
         self._measure()
-        waiting = machine_is_closed(self._everybody(), demand)
+        waiting = machine_is_closed(self._everybody(), resources)
         if waiting:
             return Placement(closed={gpu.name: waiting for gpu in self._gpus}, waiting=waiting)
         need = predict_need(self._ended_peaks)
         return place(
             self._gpus,
             self._monitor.readings(),
-            [_per_gpu(occupant, is_told=need is not None) for occupant in self._everybody()],
+            [_per_gpu(tenant, is_told=need is not None) for tenant in self._everybody()],
             self._policy,
             now,
             need=need,
             freed=self._freed,
             starts=self._starts,
-            demand=demand,
+            resources=resources,
         )
 
-    def _everybody(self) -> list[Occupant]:
-        return [*(held.occupant for held in self._held.values()), *self._others]
+    def _everybody(self) -> list[GpuTenant]:
+        return [*(held.tenant for held in self._held.values()), *self._others]
 
-    def impossible(self, demand: Demand) -> str:
+    def impossible(self, resources: ResourceRequest) -> str:
         """By what the GPUs have in all, as far as they could be read."""
         self._measure()
-        return impossible(self._totals, demand, self._policy.gpus_per_run)
+        return impossible(self._totals, resources, self._policy.gpus_per_run)
 
-    def taken(
+    def acquire(
         self, ident: str, slot: Slot, group: int, now: float, *, exclusive: bool = False, alone_on_host: bool = False
     ) -> None:
         """The GPUs of the slot have one more of our runs."""
-        held = Held(Occupant(slot.gpus, now, exclusive=exclusive, alone_on_host=alone_on_host))
+        held = SlotLease(GpuTenant(slot.gpus, now, exclusive=exclusive, alone_on_host=alone_on_host))
         held.was_alone = self._is_free_of_others(slot.gpus, now)
         self._held[ident] = held
         self._groups[group] = ident
@@ -85,15 +87,15 @@ class GpuSlots:
         last = [next((one for one in reversed(histories.get(gpu, ())) if one.at <= now), None) for gpu in gpus]
         return all(reading is not None and _is_small(reading.memory_used, reading) for reading in last)
 
-    def _see(self, others: Sequence[Occupant]) -> None:
+    def _see(self, others: Sequence[GpuTenant]) -> None:
         """Remember which of our attempts have not been alone."""
         self._others = tuple(others)
         everybody = self._everybody()
         if len(everybody) > 1:
             crowd(self._held.values())
-        crowded = _more_than_once(gpu for occupant in everybody for gpu in occupant.gpus)
+        crowded = _more_than_once(gpu for tenant in everybody for gpu in tenant.gpus)
         for held in self._held.values():
-            held.was_alone = held.was_alone and crowded.isdisjoint(held.occupant.gpus)
+            held.was_alone = held.was_alone and crowded.isdisjoint(held.tenant.gpus)
 
     def room(self, ident: str) -> Mapping[str, Any]:
         """What is remembered of its GPUs."""
@@ -101,7 +103,7 @@ class GpuSlots:
         held = self._held.get(ident)
         if held is None:
             return {}
-        totals = [self._totals.get(gpu) for gpu in held.occupant.gpus]
+        totals = [self._totals.get(gpu) for gpu in held.tenant.gpus]
         known = [total for total in totals if total is not None]
         total = min(known) if known and len(known) == len(totals) else None
         return {
@@ -116,14 +118,14 @@ class GpuSlots:
         larger = [name for name, known in self._totals.items() if known is not None and is_larger(known, total)]
         return len(larger) < self._policy.gpus_per_run
 
-    def freed(self, ident: str, now: float) -> int | None:
+    def release(self, ident: str, now: float) -> int | None:
         """The GPUs are read anew at once, so that the next run need not wait for a poll."""
         held = self._held.pop(ident, None)
         self._groups = {group: owner for group, owner in self._groups.items() if owner != ident}
         peak = self._peaks.pop(ident, None)
         if held is None:
             return peak
-        gpus = held.occupant.gpus
+        gpus = held.tenant.gpus
         self._freed.update(dict.fromkeys(gpus, now))
         self._monitor.refresh(gpus)
         if peak is not None:
@@ -135,14 +137,14 @@ class GpuSlots:
         latest = {name: readings[-1] for name, readings in self._monitor.readings().items() if readings}
         for ident, memory in memory_by_owner(latest, self._owner_of).items():
             held = self._held[ident]
-            held.occupant = replace(held.occupant, memory=memory)
+            held.tenant = replace(held.tenant, memory=memory)
             held.was_alone = held.was_alone and self._others_use_little(ident, latest)
             self._peaks[ident] = max(memory, self._peaks.get(ident, 0))
         self._totals.update({name: one.memory_total for name, one in latest.items() if one.memory_total})
 
     def _others_use_little(self, ident: str, latest: Mapping[str, Reading]) -> bool:
         """Whether others use little of the GPUs of an attempt, as far as that is known."""
-        readings = [latest[gpu] for gpu in self._held[ident].occupant.gpus if gpu in latest]
+        readings = [latest[gpu] for gpu in self._held[ident].tenant.gpus if gpu in latest]
         uses = [(self._use_of_others(ident, reading), reading) for reading in readings]
         return all(use is None or _is_small(use, reading) for use, reading in uses)
 
@@ -168,8 +170,8 @@ class GpuSlots:
 
     def _line(self, gpu: Gpu, readings: Sequence[Reading], closed: str) -> GpuLine:
         last = readings[-1] if readings else Reading(at=0.0)
-        own = [held.occupant for held in self._held.values() if gpu.name in held.occupant.gpus]
-        known = [occupant.memory // len(occupant.gpus) for occupant in own if occupant.memory is not None]
+        own = [held.tenant for held in self._held.values() if gpu.name in held.tenant.gpus]
+        known = [tenant.memory // len(tenant.gpus) for tenant in own if tenant.memory is not None]
         others = None
         if last.memory_used is not None and len(known) == len(own):
             others = max(0, last.memory_used - sum(known))
@@ -189,10 +191,10 @@ def _more_than_once(names: Iterable[str]) -> set[str]:
     return {name for name, count in Counter(names).items() if count > 1}
 
 
-def _per_gpu(occupant: Occupant, *, is_told: bool) -> Occupant:
+def _per_gpu(tenant: GpuTenant, *, is_told: bool) -> GpuTenant:
     """An occupant with its memory per GPU; one that has not touched its GPU yet uses none, where that can be told."""
-    memory = occupant.memory if occupant.memory is not None or not is_told else 0
-    return replace(occupant, memory=None if memory is None or not occupant.gpus else memory // len(occupant.gpus))
+    memory = tenant.memory if tenant.memory is not None or not is_told else 0
+    return replace(tenant, memory=None if memory is None or not tenant.gpus else memory // len(tenant.gpus))
 
 
 def memory_by_owner(latest: Mapping[str, Reading], owner_of: Callable[[int], str | None]) -> dict[str, int]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from hpsearch.model.records import Demand, GpuLine, Occupant, Placement, Slot
+from hpsearch.model.records import GpuLine, GpuTenant, Placement, ResourceRequest, Slot
 
 NEEDS_THE_MACHINE = 'a run that ran out of memory waits until no other run of this search is on this machine'
 HAS_THE_MACHINE = 'a run that ran out of memory before has this machine for itself'
@@ -16,7 +16,9 @@ HAS_THE_MACHINE = 'a run that ran out of memory before has this machine for itse
 class SlotSource(Protocol):
     """Gives slots for attempts that are known by their ids."""
 
-    def open_slots(self, now: float, *, others: Sequence[Occupant] = (), demand: Demand | None = None) -> Placement:
+    def open_slots(
+        self, now: float, *, others: Sequence[GpuTenant] = (), resources: ResourceRequest | None = None
+    ) -> Placement:
         """Free slots and why the others are closed.
 
         Args:
@@ -25,10 +27,10 @@ class SlotSource(Protocol):
             demand: What the run they are for needs since it ran out of memory, or None.
         """
 
-    def impossible(self, demand: Demand) -> str:
+    def impossible(self, resources: ResourceRequest) -> str:
         """Why no slot here can ever satisfy a demand; empty: one may."""
 
-    def taken(
+    def acquire(
         self, ident: str, slot: Slot, group: int, now: float, *, exclusive: bool = False, alone_on_host: bool = False
     ) -> None:
         """An attempt was started in a slot, as process group ``group``.
@@ -52,7 +54,7 @@ class SlotSource(Protocol):
             not known is False. Empty for an attempt that is not held.
         """
 
-    def freed(self, ident: str, now: float) -> int | None:
+    def release(self, ident: str, now: float) -> int | None:
         """That attempt ended; its peak GPU memory in MiB, if known."""
 
     def gpu_lines(self, now: float) -> Sequence[GpuLine]:
@@ -63,19 +65,19 @@ class SlotSource(Protocol):
 
 
 @dataclass
-class Held:
+class SlotLease:
     """An attempt that holds a slot, and whether it was alone so far."""
 
-    occupant: Occupant
+    tenant: GpuTenant
     was_alone: bool = True
     alone_on_host: bool = True
 
 
-def machine_is_closed(held: Sequence[Occupant], demand: Demand | None) -> str:
+def machine_is_closed(held: Sequence[GpuTenant], resources: ResourceRequest | None) -> str:
     """Why the machine as a whole gives no slot, or empty."""
-    if any(occupant.alone_on_host for occupant in held):
+    if any(tenant.alone_on_host for tenant in held):
         return HAS_THE_MACHINE
-    return NEEDS_THE_MACHINE if held and demand is not None and demand.alone_on_host else ''
+    return NEEDS_THE_MACHINE if held and resources is not None and resources.alone_on_host else ''
 
 
 class FixedSlots:
@@ -91,27 +93,29 @@ class FixedSlots:
 
     def __init__(self, count: int) -> None:
         self._count = count
-        self._held: dict[str, Held] = {}
+        self._held: dict[str, SlotLease] = {}
 
-    def open_slots(self, now: float, *, others: Sequence[Occupant] = (), demand: Demand | None = None) -> Placement:
+    def open_slots(
+        self, now: float, *, others: Sequence[GpuTenant] = (), resources: ResourceRequest | None = None
+    ) -> Placement:
         """As many as are not taken."""
         if others:
             crowd(self._held.values())
-        everybody = [*(held.occupant for held in self._held.values()), *others]
-        waiting = machine_is_closed(everybody, _of_the_machine(demand))
+        everybody = [*(held.tenant for held in self._held.values()), *others]
+        waiting = machine_is_closed(everybody, _of_the_machine(resources))
         if waiting:
             return Placement(waiting=waiting)
         return Placement(slots=(Slot(),) * (self._count - len(self._held)))
 
-    def impossible(self, demand: Demand) -> str:
+    def impossible(self, resources: ResourceRequest) -> str:
         """Nothing is."""
         return ''
 
-    def taken(
+    def acquire(
         self, ident: str, slot: Slot, group: int, now: float, *, exclusive: bool = False, alone_on_host: bool = False
     ) -> None:
         """Count one in."""
-        self._held[ident] = Held(Occupant((), now, alone_on_host=exclusive or alone_on_host))
+        self._held[ident] = SlotLease(GpuTenant((), now, alone_on_host=exclusive or alone_on_host))
         if len(self._held) > 1:
             crowd(self._held.values())
 
@@ -123,7 +127,7 @@ class FixedSlots:
         alone = held.alone_on_host
         return {'was_alone': alone, 'gpu_total': None, 'largest': True, 'alone_on_host': alone}
 
-    def freed(self, ident: str, now: float) -> int | None:
+    def release(self, ident: str, now: float) -> int | None:
         """Count one out."""
         self._held.pop(ident, None)
         return None
@@ -152,12 +156,14 @@ class SharedSlots(FixedSlots):
         self._devices = tuple(devices)
         self._per_run = per_run
 
-    def open_slots(self, now: float, *, others: Sequence[Occupant] = (), demand: Demand | None = None) -> Placement:
+    def open_slots(
+        self, now: float, *, others: Sequence[GpuTenant] = (), resources: ResourceRequest | None = None
+    ) -> Placement:
         """As many as are not taken, on the devices with the fewest attempts."""
-        placement = super().open_slots(now, others=others, demand=demand)
+        placement = super().open_slots(now, others=others, resources=resources)
         if len(self._devices) <= self._per_run:
             return placement  # all there is: what the queue set is inherited untouched
-        used = Counter(device for held in self._held.values() for device in held.occupant.gpus)
+        used = Counter(device for held in self._held.values() for device in held.tenant.gpus)
         return replace(placement, slots=tuple(self._next(used) for _ in placement.slots))
 
     def _next(self, used: Counter[str]) -> Slot:
@@ -167,20 +173,20 @@ class SharedSlots(FixedSlots):
         used.update(chosen)
         return Slot(tuple(chosen), ','.join(chosen))
 
-    def taken(
+    def acquire(
         self, ident: str, slot: Slot, group: int, now: float, *, exclusive: bool = False, alone_on_host: bool = False
     ) -> None:
         """Count one in, on its devices."""
-        super().taken(ident, slot, group, now, exclusive=exclusive, alone_on_host=alone_on_host)
+        super().acquire(ident, slot, group, now, exclusive=exclusive, alone_on_host=alone_on_host)
         held = self._held[ident]
-        held.occupant = replace(held.occupant, gpus=slot.gpus)
+        held.tenant = replace(held.tenant, gpus=slot.gpus)
 
 
-def _of_the_machine(demand: Demand | None) -> Demand | None:
-    return demand and replace(demand, alone_on_host=demand.alone or demand.alone_on_host)
+def _of_the_machine(resources: ResourceRequest | None) -> ResourceRequest | None:
+    return resources and replace(resources, alone_on_host=resources.alone or resources.alone_on_host)
 
 
-def crowd(held: Iterable[Held]) -> None:
+def crowd(held: Iterable[SlotLease]) -> None:
     """None of these is alone on this machine any more."""
     for each in held:
         each.alone_on_host = False

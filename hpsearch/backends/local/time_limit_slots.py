@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from hpsearch.backends.local.slots import SlotSource
-from hpsearch.model.records import Demand, GpuLine, Occupant, Placement, Slot
+from hpsearch.model.records import GpuLine, GpuTenant, Placement, ResourceRequest, Slot
 from hpsearch.model.time_limit import why_no_more
 
 LOOK_INTERVAL = 5.0
@@ -33,32 +33,34 @@ class WallTimeSlots:
         self._next_look = float('-inf')
         self._why = ''
 
-    def open_slots(self, now: float, *, others: Sequence[Occupant] = (), demand: Demand | None = None) -> Placement:
+    def open_slots(
+        self, now: float, *, others: Sequence[GpuTenant] = (), resources: ResourceRequest | None = None
+    ) -> Placement:
         """What the other source has, or the reason why there is no time."""
         if not self._why and now >= self._next_look:
             self._next_look = now + LOOK_INTERVAL
             self._why = why_no_more(self._ends_at - now, self._durations(), margin=self._margin)
         if self._why:
             return Placement(waiting=self._why, is_final=True)
-        return self._slots.open_slots(now, others=others, demand=demand)
+        return self._slots.open_slots(now, others=others, resources=resources)
 
-    def impossible(self, demand: Demand) -> str:
+    def impossible(self, resources: ResourceRequest) -> str:
         """What the other source says."""
-        return self._slots.impossible(demand)
+        return self._slots.impossible(resources)
 
-    def taken(
+    def acquire(
         self, ident: str, slot: Slot, group: int, now: float, *, exclusive: bool = False, alone_on_host: bool = False
     ) -> None:
         """Told to the other source."""
-        self._slots.taken(ident, slot, group, now, exclusive=exclusive, alone_on_host=alone_on_host)
+        self._slots.acquire(ident, slot, group, now, exclusive=exclusive, alone_on_host=alone_on_host)
 
     def room(self, ident: str) -> Mapping[str, Any]:
         """What the other source says."""
         return self._slots.room(ident)
 
-    def freed(self, ident: str, now: float) -> int | None:
+    def release(self, ident: str, now: float) -> int | None:
         """Told to the other source."""
-        return self._slots.freed(ident, now)
+        return self._slots.release(ident, now)
 
     def gpu_lines(self, now: float) -> Sequence[GpuLine]:
         """What the other source shows."""

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from hpsearch.backends.base import Launch
-from hpsearch.backends.queue.arrays import Array, Queued, QueueSettings, Unsent
-from hpsearch.backends.queue.batch_system import Job, QueueSystem
+from hpsearch.backends.queue.arrays import JobArray, PreparedSubmission, QueuedAttempt, QueueSettings
+from hpsearch.backends.queue.batch_system import BatchSystem, JobSpec
 from hpsearch.backends.queue.job_script import ScriptElement, array_script
 from hpsearch.backends.queue.sending import submission_name
 from hpsearch.model.command import shell_line
@@ -18,7 +18,12 @@ SCRIPT_BYTES = 2_000_000
 
 
 def make_script(
-    folder: SearchFolder, cwd: str, system: QueueSystem, settings: QueueSettings, launches: Sequence[Launch], job: Job
+    folder: SearchFolder,
+    cwd: str,
+    system: BatchSystem,
+    settings: QueueSettings,
+    launches: Sequence[Launch],
+    job: JobSpec,
 ) -> str:
     """The script of an array.
 
@@ -38,7 +43,7 @@ def make_script(
         variables=system.variables,
         prologue=settings.prologue,
         signal=settings.signal,
-        header=shell_line(system.submit_words(job)),
+        header=shell_line(system.submit_argv(job)),
     )
 
 
@@ -57,12 +62,14 @@ class ArrayMaker:
 
     folder: SearchFolder
     cwd: str
-    system: QueueSystem
+    system: BatchSystem
     settings: QueueSettings
     salt: Callable[[], str]
     wall: Callable[[], float]
 
-    def make(self, wanted: Sequence[Queued], throttle: int, memory: int | None) -> tuple[Array, Unsent]:
+    def make(
+        self, wanted: Sequence[QueuedAttempt], throttle: int, memory: int | None
+    ) -> tuple[JobArray, PreparedSubmission]:
         """An array of as many of these attempts, from the first one on, as one script may have.
 
         Args:
@@ -77,11 +84,13 @@ class ArrayMaker:
             share = max(1, throttle * len(members) // len(wanted))  # the others will want some of it
             unsent = self._as_it_is_sent(name, members, share, memory)
         allowed = unsent.job.throttle
-        array = Array(name, self.wall(), allowed, allowed, dict(enumerate(members, start=1)), unsent=unsent)
+        array = JobArray(name, self.wall(), allowed, allowed, dict(enumerate(members, start=1)), unsent=unsent)
         return array, unsent
 
-    def _as_it_is_sent(self, name: str, members: Sequence[Queued], throttle: int, memory: int | None) -> Unsent:
+    def _as_it_is_sent(
+        self, name: str, members: Sequence[QueuedAttempt], throttle: int, memory: int | None
+    ) -> PreparedSubmission:
         size, log = len(members), self.folder.submission(name).log
-        job = Job(name, size, min(throttle, size), log, memory, self.settings.warning)
+        job = JobSpec(name, size, min(throttle, size), log, memory, self.settings.warning)
         launches = [each.launch for each in members]
-        return Unsent(job, make_script(self.folder, self.cwd, self.system, self.settings, launches, job))
+        return PreparedSubmission(job, make_script(self.folder, self.cwd, self.system, self.settings, launches, job))

@@ -6,9 +6,9 @@ import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from hpsearch.backends.base import Kind, Launch, Status
-from hpsearch.backends.queue.batch_system import Answer, Job, QueueSystem
-from hpsearch.backends.queue.commands import Asks
+from hpsearch.backends.base import AttemptStatus, JobState, Launch
+from hpsearch.backends.queue.batch_system import BatchSystem, CommandResult, JobSpec
+from hpsearch.backends.queue.commands import CommandRunner
 from hpsearch.backends.queue.throttle import Division, Share, shares
 
 log = logging.getLogger('hpsearch')
@@ -36,7 +36,7 @@ class QueueSettings:
 
 
 @dataclass(slots=True, eq=False)
-class Queued:
+class QueuedAttempt:
     """One attempt.
 
     Attributes:
@@ -50,9 +50,9 @@ class Queued:
     """
 
     launch: Launch
-    array: Array | None = None
+    array: JobArray | None = None
     index: int = 0
-    status: Status = field(default_factory=lambda: Status(Kind.WAITING))
+    status: AttemptStatus = field(default_factory=lambda: AttemptStatus(JobState.WAITING))
     doubt_since: float | None = None
     look_until: float = float('-inf')
     is_cancelled: bool = False
@@ -63,15 +63,15 @@ class Queued:
 
 
 @dataclass(frozen=True, slots=True)
-class Unsent:
+class PreparedSubmission:
     """What is sent, and sent again as it was, until a submission is accepted: its job and its script."""
 
-    job: Job
+    job: JobSpec
     script: str
 
 
 @dataclass(slots=True, eq=False)
-class Array:
+class JobArray:
     """One submission.
 
     Attributes:
@@ -99,7 +99,7 @@ class Array:
     at: float
     throttle: int
     ceiling: int
-    members: dict[int, Queued] = field(default_factory=dict)
+    members: dict[int, QueuedAttempt] = field(default_factory=dict)
     told: int | None = None
     throttled_at: float = float('-inf')
     is_throttling: bool = False
@@ -109,7 +109,7 @@ class Array:
     is_lost: bool = False
     retry_at: float = 0.0
     tries: int = 0
-    unsent: Unsent | None = None
+    unsent: PreparedSubmission | None = None
     hints: int = 0
     to_cancel: set[int] = field(default_factory=set)
     force: bool = False
@@ -129,7 +129,7 @@ class Array:
         size = len(self.members)
         return Share(self.throttle, size, min(self.ceiling, size))
 
-    def count(self, kind: Kind) -> int:
+    def count(self, kind: JobState) -> int:
         """How many of its elements were last seen so."""
         return sum(member.status.kind is kind for member in self.members.values())
 
@@ -143,16 +143,16 @@ class Throttles:
         num_jobs: Jobs at a time, of all arrays together.
     """
 
-    def __init__(self, system: QueueSystem, commands: Asks, num_jobs: int) -> None:
+    def __init__(self, system: BatchSystem, commands: CommandRunner, num_jobs: int) -> None:
         self._system = system
         self._commands = commands
         self._num_jobs = num_jobs
 
-    def divide(self, arrays: Iterable[Array], *, wants_new: bool) -> Division:
+    def divide(self, arrays: Iterable[JobArray], *, wants_new: bool) -> Division:
         """What each array should have, and what is left for another one."""
         return shares([array.share for array in arrays], self._num_jobs, wants_new=wants_new)
 
-    def balance(self, arrays: Sequence[Array], now: float, listed_at: float, *, wants_new: bool) -> None:
+    def balance(self, arrays: Sequence[JobArray], now: float, listed_at: float, *, wants_new: bool) -> None:
         """Give each array its share, after a listing.
 
         Args:
@@ -163,16 +163,16 @@ class Throttles:
         """
         for array in arrays:
             if listed_at > array.throttled_at and not array.is_throttling:
-                array.ceiling = max(array.throttle, array.count(Kind.RUNNING))
+                array.ceiling = max(array.throttle, array.count(JobState.RUNNING))
         throttles = self.divide(arrays, wants_new=wants_new).throttles
         for array, throttle in zip(arrays, throttles, strict=True):
             if throttle != array.throttle or (array.told is None and array.job):
                 self._change(array, throttle, now)
 
-    def _change(self, array: Array, throttle: int, now: float) -> None:
+    def _change(self, array: JobArray, throttle: int, now: float) -> None:
         """An array whose elements all run, or that has only one, needs no other throttle."""
-        is_needed = len(array.members) > 1 and array.count(Kind.PENDING) > 0
-        words = self._system.throttle_words(array.job, throttle) if array.job and is_needed else []
+        is_needed = len(array.members) > 1 and array.count(JobState.PENDING) > 0
+        words = self._system.throttle_argv(array.job, throttle) if array.job and is_needed else []
         if not words or array.is_throttling:
             return
         before = array.throttle
@@ -182,7 +182,7 @@ class Throttles:
         log.debug('%s may run %d jobs at a time', array.name, throttle)
         self._commands.ask(words, lambda answer: self._take(array, throttle, answer))
 
-    def _take(self, array: Array, throttle: int, answer: Answer) -> None:
+    def _take(self, array: JobArray, throttle: int, answer: CommandResult) -> None:
         """One that may have failed is asked for again after the next listing; until then the larger one counts."""
         array.is_throttling = False
         if answer.code == 0:
@@ -192,9 +192,9 @@ class Throttles:
             log.debug('the throttle of %s could not be changed: %s', array.name, answer.err.strip())
 
 
-def in_arrays(queued: Iterable[Queued]) -> Mapping[Array, list[int]]:
+def in_arrays(queued: Iterable[QueuedAttempt]) -> Mapping[JobArray, list[int]]:
     """Array to the indices of these attempts in it."""
-    found: dict[Array, list[int]] = {}
+    found: dict[JobArray, list[int]] = {}
     for each in queued:
         if each.array is not None:
             found.setdefault(each.array, []).append(each.index)

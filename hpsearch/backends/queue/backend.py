@@ -12,20 +12,20 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from hpsearch.backends.base import Kind, Launch, Started, Status
+from hpsearch.backends.base import AttemptStatus, JobState, Launch, LaunchResult
 from hpsearch.backends.queue.array_making import ArrayMaker
-from hpsearch.backends.queue.arrays import Array, Queued, QueueSettings, Throttles, in_arrays
-from hpsearch.backends.queue.batch_system import QueueSystem
-from hpsearch.backends.queue.cancelling import Cancels
-from hpsearch.backends.queue.commands import GOODBYE, Asks
-from hpsearch.backends.queue.poller import JobWatch
-from hpsearch.backends.queue.queue_evidence import RECORD_GRACE, Finding, Traces, Whereabouts, weigh
+from hpsearch.backends.queue.arrays import JobArray, QueuedAttempt, QueueSettings, Throttles, in_arrays
+from hpsearch.backends.queue.batch_system import BatchSystem
+from hpsearch.backends.queue.cancelling import Canceller
+from hpsearch.backends.queue.commands import GOODBYE, CommandRunner
+from hpsearch.backends.queue.poller import JobPoller
+from hpsearch.backends.queue.queue_evidence import RECORD_GRACE, Conclusion, QueueView, Traces, weigh
 from hpsearch.backends.queue.queue_lines import queue_lines
 from hpsearch.backends.queue.queue_traces import fence_job, read_hints, read_traces
-from hpsearch.backends.queue.sending import Sender
+from hpsearch.backends.queue.sending import Submitter
 from hpsearch.backends.queue.submissions import Submissions
 from hpsearch.host.wakeup import Wakeup
-from hpsearch.model.records import NO_DEMAND, Demand, GpuLine, Occupant, Placement, QueueLine, Slot
+from hpsearch.model.records import DEFAULT_RESOURCES, GpuLine, GpuTenant, Placement, QueueLine, ResourceRequest, Slot
 from hpsearch.store.attempt_files import close_fence, duration
 from hpsearch.store.folder import AttemptPaths, SearchFolder
 
@@ -62,9 +62,9 @@ class QueueBackend:
         *,
         folder: SearchFolder,
         cwd: str,
-        system: QueueSystem,
-        commands: Asks,
-        watch: JobWatch,
+        system: BatchSystem,
+        commands: CommandRunner,
+        watch: JobPoller,
         wakeup: Wakeup,
         note: Callable[[dict[str, Any]], object],
         settings: QueueSettings,
@@ -83,19 +83,19 @@ class QueueBackend:
         self._known = known or {}
         self._record_grace = record_grace
         self._wall = wall
-        self._attempts: dict[str, Queued] = {}
-        self._statuses: dict[str, Status] = {}
-        self._over: list[Queued] = []
-        self._doubtful: dict[str, Queued] = {}
+        self._attempts: dict[str, QueuedAttempt] = {}
+        self._statuses: dict[str, AttemptStatus] = {}
+        self._over: list[QueuedAttempt] = []
+        self._doubtful: dict[str, QueuedAttempt] = {}
         self._lines: tuple[str, list[QueueLine]] | None = None
         self._news = self._listings = 0
         self._looked = float('-inf')
-        self._cancels = Cancels(system, commands, watch)
+        self._cancels = Canceller(system, commands, watch)
         self._throttles = Throttles(system, commands, settings.num_jobs)
         self._submissions = Submissions(
             folder=folder,
             maker=ArrayMaker(folder, cwd, system, settings, salt, wall),
-            sender=Sender(folder, system, commands, note, wall),
+            sender=Submitter(folder, system, commands, note, wall),
             system=system,
             commands=commands,
             watch=watch,
@@ -108,7 +108,9 @@ class QueueBackend:
 
     # Slots
 
-    def open_slots(self, now: float, others: Sequence[Occupant] = (), demand: Demand = NO_DEMAND) -> Placement:
+    def open_slots(
+        self, now: float, others: Sequence[GpuTenant] = (), resources: ResourceRequest = DEFAULT_RESOURCES
+    ) -> Placement:
         """As many as the queue may take; none while attempts wait here already."""
         made = self._submissions
         if made.is_wrong or made.has_given_back:
@@ -120,20 +122,20 @@ class QueueBackend:
             return Placement(waiting=f'{len(self._attempts)} jobs are in the queue')
         return Placement(slots=(Slot(),) * WAVE)
 
-    def impossible(self, demand: Demand) -> str:
+    def impossible(self, resources: ResourceRequest) -> str:
         """Nothing is, as far as can be told beforehand: the queue refuses what it cannot place."""
         return ''
 
-    def start(self, launches: Sequence[Launch], now: float) -> Sequence[Started]:
+    def start(self, launches: Sequence[Launch], now: float) -> Sequence[LaunchResult]:
         """Take attempts into the queue; they are submitted together, some time."""
         for launch in launches:
-            queued = Queued(launch)
+            queued = QueuedAttempt(launch)
             self._attempts[launch.ident] = queued
             self._set(queued, queued.status)
             self._submissions.waiting.append(queued)
         self._submissions.wants_new = False
         self._submissions.step(now)
-        return [Started(launch.ident, {}, queued=True) for launch in launches]
+        return [LaunchResult(launch.ident, {}, queued=True) for launch in launches]
 
     # Attempts of earlier writers
 
@@ -141,7 +143,9 @@ class QueueBackend:
         """Look after an attempt that another writer submitted."""
         name, index = str(handle['submission']), int(handle['index'])
         array = self._submissions.arrays.get(name) or self._adopt_array(name, handle, age)
-        queued = Queued(launch, array, index, Status(Kind.PENDING, detail='submitted by an earlier hpsearch'))
+        queued = QueuedAttempt(
+            launch, array, index, AttemptStatus(JobState.PENDING, detail='submitted by an earlier hpsearch')
+        )
         array.members[index] = queued
         self._attempts[launch.ident] = queued
         self._set(queued, queued.status)
@@ -149,11 +153,11 @@ class QueueBackend:
         self._watch.expect((name, index), array.at, array.job)
         self._watch.hurry()
 
-    def _adopt_array(self, name: str, handle: Mapping[str, Any], age: float) -> Array:
+    def _adopt_array(self, name: str, handle: Mapping[str, Any], age: float) -> JobArray:
         throttle = int(handle.get('throttle', self._settings.num_jobs))
         job = str(handle.get('job') or self._known.get(name, ''))
         at = float(handle.get('at', self._wall() - age))
-        array = Array(name, at, throttle, throttle, job=job, is_shared=True)
+        array = JobArray(name, at, throttle, throttle, job=job, is_shared=True)
         self._submissions.arrays[name] = array
         return array
 
@@ -176,7 +180,7 @@ class QueueBackend:
 
     # What became of them
 
-    def states(self, now: float) -> Mapping[str, Status]:
+    def states(self, now: float) -> Mapping[str, AttemptStatus]:
         """What is known of every attempt; only those of which there is news are looked at."""
         self._commands.take_in()
         self._watch.poll(now)
@@ -219,9 +223,9 @@ class QueueBackend:
                     queued.look_until = now + self._record_grace
                     self._doubtful[queued.launch.ident] = queued
 
-    def _look(self, queued: Queued, now: float) -> None:
+    def _look(self, queued: QueuedAttempt, now: float) -> None:
         """Look what became of an attempt; what cannot be read is looked at again."""
-        if queued.array is None or queued.status.kind in (Kind.ENDED, Kind.ABSENT):
+        if queued.array is None or queued.status.kind in (JobState.ENDED, JobState.ABSENT):
             return
         try:
             status = self._found(queued, queued.array, now)
@@ -236,7 +240,7 @@ class QueueBackend:
         else:
             self._doubtful.pop(queued.launch.ident, None)
 
-    def _found(self, queued: Queued, array: Array, now: float) -> Status:
+    def _found(self, queued: QueuedAttempt, array: JobArray, now: float) -> AttemptStatus:
         key = (array.name, queued.index)
         kind, seen = self._watch.sight(key)
         paths = self._folder.attempt(queued.launch.run.name, queued.launch.number)
@@ -246,13 +250,13 @@ class QueueBackend:
                 self._submissions.accepted(array, job)
         if array.unsent is not None:
             return queued.status  # whether it was accepted is settled first
-        place = Whereabouts(
+        place = QueueView(
             kind,
             seen,
             is_missing=self._watch.is_missing(key),
-            was_taken_out=kind is Kind.ABSENT and self._watch.was_taken_out(key),
+            was_taken_out=kind is JobState.ABSENT and self._watch.was_taken_out(key),
             is_cancelled=queued.is_cancelled,
-            awaits_details=kind is Kind.ENDED and not queued.is_cancelled and self._watch.awaits_details(key),
+            awaits_details=kind is JobState.ENDED and not queued.is_cancelled and self._watch.awaits_details(key),
         )
         log_path = self._folder.submission(array.name).log
         may_have_begun = self._may_have_begun(queued, place)
@@ -260,49 +264,53 @@ class QueueBackend:
         waited = 0.0 if queued.doubt_since is None else now - queued.doubt_since
         finding = weigh(traces, place, waited, self._record_grace)
         if finding.if_closed and not close_fence(paths, queued.launch.ident):
-            finding = Finding(Kind.RUNNING, detail='it has just begun', in_doubt=True)
+            finding = Conclusion(JobState.RUNNING, detail='it has just begun', in_doubt=True)
         return self._status(queued, finding, traces, paths, now)
 
-    def _may_have_begun(self, queued: Queued, job: Whereabouts) -> bool:
+    def _may_have_begun(self, queued: QueuedAttempt, job: QueueView) -> bool:
         """Whether there is a reason to look into its folder: not while it just waits, as thousands do."""
-        has_begun = job.kind not in (Kind.PENDING, Kind.UNKNOWN) or queued.status.kind is Kind.RUNNING
+        has_begun = job.kind not in (JobState.PENDING, JobState.UNKNOWN) or queued.status.kind is JobState.RUNNING
         return has_begun or job.is_missing or queued.launch.ident in self._doubtful
 
-    def _status(self, queued: Queued, finding: Finding, traces: Traces, paths: AttemptPaths, now: float) -> Status:
+    def _status(
+        self, queued: QueuedAttempt, finding: Conclusion, traces: Traces, paths: AttemptPaths, now: float
+    ) -> AttemptStatus:
         queued.note_doubt(now if finding.in_doubt else None)
         if finding.in_doubt:
             self._watch.hurry()
         match finding.kind:
-            case Kind.UNKNOWN:
+            case JobState.UNKNOWN:
                 return queued.status
-            case Kind.ENDED | Kind.ABSENT:
+            case JobState.ENDED | JobState.ABSENT:
                 has_run = traces.code is not None or traces.has_started or traces.is_requeued
                 seconds = duration(paths) if has_run else 0.0
                 room = self._room(queued)
-                return Status(finding.kind, finding.code, finding.cause, finding.detail, room=room, seconds=seconds)
+                return AttemptStatus(
+                    finding.kind, finding.code, finding.cause, finding.detail, room=room, seconds=seconds
+                )
             case _:
-                return Status(finding.kind, detail=finding.detail)
+                return AttemptStatus(finding.kind, detail=finding.detail)
 
-    def _room(self, queued: Queued) -> dict[str, Any]:
+    def _room(self, queued: QueuedAttempt) -> dict[str, Any]:
         """How much room it had: a job has its GPUs for itself."""
-        memory = queued.launch.demand.memory or self._system.memory
+        memory = queued.launch.resources.memory or self._system.memory
         most = self._settings.most_memory
         return {'was_alone': True, 'largest': True, 'in_queue': True, 'memory_limit': memory, 'memory_most': most}
 
-    def _set(self, queued: Queued, status: Status) -> None:
+    def _set(self, queued: QueuedAttempt, status: AttemptStatus) -> None:
         queued.status = status
         self._statuses[queued.launch.ident] = status
         self._lines = None
-        if status.kind in (Kind.ENDED, Kind.ABSENT):
+        if status.kind in (JobState.ENDED, JobState.ABSENT):
             self._over.append(queued)
 
-    def _drop(self, queued: Queued) -> None:
+    def _drop(self, queued: QueuedAttempt) -> None:
         ident = queued.launch.ident
         for held in (self._attempts, self._statuses, self._doubtful):
             held.pop(ident, None)
         self._lines = None
         if queued.array is None:
-            if queued.status.kind is Kind.WAITING:
+            if queued.status.kind is JobState.WAITING:
                 self._submissions.take_out((queued,))
             return
         queued.array.members.pop(queued.index, None)
@@ -320,7 +328,7 @@ class QueueBackend:
         for queued in found:
             queued.is_cancelled = True
         for queued in waiting:
-            self._set(queued, Status(Kind.ENDED, cause='abandoned', detail='it had not been submitted'))
+            self._set(queued, AttemptStatus(JobState.ENDED, cause='abandoned', detail='it had not been submitted'))
         for array, indices in in_arrays(found).items():
             self._cancels.cancel(array, indices, force=force)
 

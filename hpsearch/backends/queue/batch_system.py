@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from hpsearch.backends.base import Kind
+from hpsearch.backends.base import JobState
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CommandResult:
     """What a command said.
 
     Attributes:
@@ -34,7 +34,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class JobSpec:
     """A job to be submitted; always an array, if only of one element.
 
     Attributes:
@@ -81,7 +81,7 @@ class Submitted:
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
+class JobRecord:
     """One element of one job, as a listing or the accounting shows it.
 
     Attributes:
@@ -100,7 +100,7 @@ class Sighting:
     job: str
     index: int
     name: str
-    kind: Kind
+    kind: JobState
     cause: str = ''
     code: int | None = None
     reason: str = ''
@@ -124,7 +124,7 @@ class JobVariables:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class QueueLimits:
     """What a queue system accepts and keeps.
 
     Attributes:
@@ -136,7 +136,7 @@ class Limits:
     has_accounting: bool = True
 
 
-class QueueSystem(Protocol):
+class BatchSystem(Protocol):
     """The pure half of one queue system."""
 
     @property
@@ -162,10 +162,10 @@ class QueueSystem(Protocol):
     def environment(self, inherited: Mapping[str, str]) -> dict[str, str]:
         """What its commands inherit: without what tells a job of its own allocation, and without set options."""
 
-    def submit_words(self, job: Job) -> list[str]:
+    def submit_argv(self, job: JobSpec) -> list[str]:
         """The command that submits the script on its stdin."""
 
-    def submit_text(self, script: str, path: str) -> str:
+    def submit_stdin(self, script: str, path: str) -> str:
         """What that command reads: the script, or what executes it.
 
         Args:
@@ -173,27 +173,27 @@ class QueueSystem(Protocol):
             path: The file it is in, which the jobs can read.
         """
 
-    def read_submission(self, answer: Answer) -> Submitted:
+    def parse_submission(self, answer: CommandResult) -> Submitted:
         """What it answered."""
 
-    def list_words(self) -> list[str]:
+    def list_argv(self) -> list[str]:
         """The command that lists all jobs of this user, every element in a line of its own."""
 
-    def read_listing(self, answer: Answer) -> Sequence[Sighting] | None:
+    def parse_listing(self, answer: CommandResult) -> Sequence[JobRecord] | None:
         """What it lists; None: it did not answer, and nothing follows from that. A line of no sense is passed over."""
 
-    def accounting_words(self, jobs: Sequence[str], since: float) -> list[str]:
+    def accounting_argv(self, jobs: Sequence[str], since: float) -> list[str]:
         """The command that tells what became of jobs, by their ids.
 
         Args:
-            jobs: Ids, as in :attr:`Sighting.job`.
+            jobs: Ids, as in :attr:`JobRecord.job`.
             since: When the oldest of them was submitted, in seconds since 1970.
         """
 
-    def read_accounting(self, answer: Answer) -> Sequence[Sighting] | None:
+    def parse_accounting(self, answer: CommandResult) -> Sequence[JobRecord] | None:
         """What it tells; None: it did not answer."""
 
-    def cancel_words(self, job: str, indices: Sequence[int], *, whole: bool, force: bool) -> list[str]:
+    def cancel_argv(self, job: str, indices: Sequence[int], *, whole: bool, force: bool) -> list[str]:
         """The command that ends elements of a job.
 
         Args:
@@ -203,16 +203,16 @@ class QueueSystem(Protocol):
             force: At once, without asking them.
         """
 
-    def read_cancel(self, answer: Answer) -> str:
+    def parse_cancel(self, answer: CommandResult) -> str:
         """Why a cancellation failed in a way that is worth another try; empty: it did not."""
 
-    def throttle_words(self, job: str, throttle: int) -> list[str]:
+    def throttle_argv(self, job: str, throttle: int) -> list[str]:
         """The command that changes how many elements may run at a time; empty: there is none."""
 
-    def limits_words(self) -> list[str]:
+    def limits_argv(self) -> list[str]:
         """The command that tells what the system accepts."""
 
-    def read_limits(self, answer: Answer) -> Limits:
+    def parse_limits(self, answer: CommandResult) -> QueueLimits:
         """What it accepts; the usual, where it does not say."""
 
     def own_job(self, environ: Mapping[str, str]) -> str:

@@ -6,9 +6,9 @@ import logging
 from collections.abc import Collection, Iterable, Sequence
 from typing import Protocol
 
-from hpsearch.backends.queue.batch_system import Answer, QueueSystem
-from hpsearch.backends.queue.commands import Asks
-from hpsearch.backends.queue.poller import JobWatch
+from hpsearch.backends.queue.batch_system import BatchSystem, CommandResult
+from hpsearch.backends.queue.commands import CommandRunner
+from hpsearch.backends.queue.poller import JobPoller
 
 log = logging.getLogger('hpsearch')
 
@@ -36,7 +36,7 @@ class Cancellable(Protocol):
         """Whether these are all elements that it has left, also for others."""
 
 
-class Cancels:
+class Canceller:
     """Cancels elements of submissions.
 
     Args:
@@ -45,7 +45,7 @@ class Cancels:
         watch: Knows what became of jobs.
     """
 
-    def __init__(self, system: QueueSystem, commands: Asks, watch: JobWatch) -> None:
+    def __init__(self, system: BatchSystem, commands: CommandRunner, watch: JobPoller) -> None:
         self._system = system
         self._commands = commands
         self._watch = watch
@@ -68,12 +68,12 @@ class Cancels:
         """Where an answer was lost there may be two jobs of the name: both are ours."""
         is_whole = submission.is_all(indices)
         for job in sorted({submission.job, *self._watch.jobs_named(submission.name)}):
-            words = self._system.cancel_words(job, indices, whole=is_whole, force=submission.force)
+            words = self._system.cancel_argv(job, indices, whole=is_whole, force=submission.force)
             self._commands.ask(words, lambda answer: self._take(submission, indices, answer))
         self._watch.hurry()
 
-    def _take(self, submission: Cancellable, indices: Sequence[int], answer: Answer) -> None:
-        problem = self._system.read_cancel(answer)
+    def _take(self, submission: Cancellable, indices: Sequence[int], answer: CommandResult) -> None:
+        problem = self._system.parse_cancel(answer)
         left = [index for index in indices if index in submission.left]
         if problem and left:
             log.warning('%s: %d jobs could not be cancelled yet: %s', submission.name, len(left), problem)

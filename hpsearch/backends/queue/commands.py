@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from hpsearch.backends.queue.batch_system import Answer
+from hpsearch.backends.queue.batch_system import CommandResult
 
 TIMEOUT = 60.0
 """Seconds a command may take."""
@@ -30,7 +30,7 @@ GOODBYE = 10.0
 """Seconds that a queue may take, at the end, for what it was asked just before."""
 
 
-class Asks(Protocol):
+class CommandRunner(Protocol):
     """What executes commands, for those who need them."""
 
     @property
@@ -38,7 +38,7 @@ class Asks(Protocol):
         """How many commands have not been answered, or whose answer has not been taken in."""
 
     def ask(
-        self, words: Sequence[str], then: Callable[[Answer], None], *, stdin: str = '', timeout: float = TIMEOUT
+        self, words: Sequence[str], then: Callable[[CommandResult], None], *, stdin: str = '', timeout: float = TIMEOUT
     ) -> None:
         """Execute a command some time; ``then`` gets its answer within :meth:`take_in`."""
 
@@ -49,7 +49,7 @@ class Asks(Protocol):
         """Wait until everything that was asked is answered, at most ``patience`` seconds."""
 
 
-class Commands:
+class BackgroundRunner:
     """Executes commands in a thread; their answers are taken in by whoever calls :meth:`take_in`.
 
     Args:
@@ -60,10 +60,10 @@ class Commands:
     def __init__(self, environment: Mapping[str, str], poke: Callable[[], None]) -> None:
         self._environment = dict(environment)
         self._poke = poke
-        self._asked: queue.SimpleQueue[tuple[Sequence[str], bytes, float, Callable[[Answer], None]]] = (
+        self._asked: queue.SimpleQueue[tuple[Sequence[str], bytes, float, Callable[[CommandResult], None]]] = (
             queue.SimpleQueue()
         )
-        self._answered: queue.SimpleQueue[tuple[Callable[[Answer], None], Answer]] = queue.SimpleQueue()
+        self._answered: queue.SimpleQueue[tuple[Callable[[CommandResult], None], CommandResult]] = queue.SimpleQueue()
         self._open = 0
         self._thread: threading.Thread | None = None
 
@@ -73,7 +73,7 @@ class Commands:
         return self._open
 
     def ask(
-        self, words: Sequence[str], then: Callable[[Answer], None], *, stdin: str = '', timeout: float = TIMEOUT
+        self, words: Sequence[str], then: Callable[[CommandResult], None], *, stdin: str = '', timeout: float = TIMEOUT
     ) -> None:
         """Execute a command some time; ``then`` gets its answer within :meth:`take_in`."""
         self._open += 1
@@ -119,7 +119,7 @@ def in_english(environment: Mapping[str, str]) -> dict[str, str]:
     return {**environment, 'LC_ALL': 'C'}
 
 
-def execute(words: Sequence[str], environment: Mapping[str, str], stdin: bytes, timeout: float) -> Answer:
+def execute(words: Sequence[str], environment: Mapping[str, str], stdin: bytes, timeout: float) -> CommandResult:
     """Execute a command, in a session of its own: Ctrl-C on our terminal must not end a submission halfway.
 
     Args:
@@ -139,18 +139,18 @@ def execute(words: Sequence[str], environment: Mapping[str, str], stdin: bytes, 
         ) as process:
             return _talk(process, words[0], stdin, timeout)
     except (OSError, ValueError) as error:
-        return Answer(None, err=f'{words[0]} cannot be executed: {getattr(error, "strerror", None) or error}')
+        return CommandResult(None, err=f'{words[0]} cannot be executed: {getattr(error, "strerror", None) or error}')
 
 
-def _talk(process: subprocess.Popen[bytes], program: str, stdin: bytes, timeout: float) -> Answer:
+def _talk(process: subprocess.Popen[bytes], program: str, stdin: bytes, timeout: float) -> CommandResult:
     try:
         out, err = process.communicate(stdin, timeout)
     except subprocess.TimeoutExpired:
         return _end(process, f'{program} did not answer within {timeout:g} s')
-    return Answer(process.returncode, _text(out), _text(err))
+    return CommandResult(process.returncode, _text(out), _text(err))
 
 
-def _end(process: subprocess.Popen[bytes], problem: str) -> Answer:
+def _end(process: subprocess.Popen[bytes], problem: str) -> CommandResult:
     """End a command; what it printed until then may tell more."""
     try:
         os.killpg(process.pid, signal.SIGKILL)
@@ -159,9 +159,9 @@ def _end(process: subprocess.Popen[bytes], problem: str) -> Answer:
     try:
         out, err = process.communicate(timeout=LAST_WORDS)
     except subprocess.TimeoutExpired:
-        return Answer(None, err=problem)
+        return CommandResult(None, err=problem)
     words = ' '.join(_text(err).split())
-    return Answer(None, _text(out), f'{problem}: {words}' if words else problem)
+    return CommandResult(None, _text(out), f'{problem}: {words}' if words else problem)
 
 
 def _text(data: bytes) -> str:

@@ -8,15 +8,23 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from hpsearch.backends.base import Kind
-from hpsearch.backends.queue.batch_system import Answer, Job, QueueSystem, Refusal
-from hpsearch.backends.queue.cancelling import Cancels
-from hpsearch.backends.queue.commands import Asks
-from hpsearch.backends.queue.limits import AskedLimits
-from hpsearch.backends.queue.pilot_plan import HIT, Pilots, PilotSettings, Work, count_idle, pilot_text, pilots_needed
-from hpsearch.backends.queue.poller import JobWatch
-from hpsearch.backends.queue.sending import RETRY, Sender, pause_after, submission_name
-from hpsearch.backends.queue.submit_limit import SubmitLimit
+from hpsearch.backends.base import JobState
+from hpsearch.backends.queue.batch_system import BatchSystem, CommandResult, JobSpec, Refusal
+from hpsearch.backends.queue.cancelling import Canceller
+from hpsearch.backends.queue.commands import CommandRunner
+from hpsearch.backends.queue.limits import LimitsQuery
+from hpsearch.backends.queue.pilot_plan import (
+    HIT,
+    PilotArray,
+    PilotSettings,
+    Workload,
+    count_idle,
+    pilot_text,
+    pilots_needed,
+)
+from hpsearch.backends.queue.poller import JobPoller
+from hpsearch.backends.queue.sending import RETRY, Submitter, pause_after, submission_name
+from hpsearch.backends.queue.submit_limit import SubmitWindow
 from hpsearch.model.states import Submission
 from hpsearch.store.folder import SearchFolder
 
@@ -54,12 +62,12 @@ class PilotJobs:
         *,
         folder: SearchFolder,
         cwd: str,
-        system: QueueSystem,
-        commands: Asks,
-        watch: JobWatch,
+        system: BatchSystem,
+        commands: CommandRunner,
+        watch: JobPoller,
         note: Callable[[dict[str, Any]], object],
         settings: PilotSettings,
-        work: Callable[[], Work],
+        work: Callable[[], Workload],
         known: Iterable[Submission] = (),
         salt: Callable[[], str] = lambda: os.urandom(3).hex(),
         wall: Callable[[], float] = time.time,
@@ -74,13 +82,13 @@ class PilotJobs:
         self._salt = salt
         self._wall = wall
         self._clock = clock
-        self.submissions: dict[str, Pilots] = {}
+        self.submissions: dict[str, PilotArray] = {}
         self.problem = ''
         self.is_wrong = False
-        self._sender = Sender(folder, system, commands, note, wall)
-        self._cancels = Cancels(system, commands, watch)
-        self._limits = AskedLimits(system, commands, watch, clock)
-        self._limit = SubmitLimit()
+        self._sender = Submitter(folder, system, commands, note, wall)
+        self._cancels = Canceller(system, commands, watch)
+        self._limits = LimitsQuery(system, commands, watch, clock)
+        self._limit = SubmitWindow()
         self._is_cancelling = False
         self._is_done = False
         self._vain = 0
@@ -94,7 +102,7 @@ class PilotJobs:
         if submission.queue != self._system.name or not submission.pilots:
             return
         left = set(range(1, submission.pilots + 1))
-        pilots = Pilots(submission.name, left, 0, submission.at, submission.job)
+        pilots = PilotArray(submission.name, left, 0, submission.at, submission.job)
         self.submissions[submission.name] = pilots
         for index in left:
             self._watch.expect((pilots.name, index), pilots.at, pilots.job)
@@ -113,7 +121,7 @@ class PilotJobs:
     def _alive(self) -> int:
         return sum(len(each.left) for each in self.submissions.values())
 
-    def kinds(self, pilots: Pilots) -> dict[int, Kind]:
+    def kinds(self, pilots: PilotArray) -> dict[int, JobState]:
         """Index to what is known of each pilot of a submission."""
         return {index: self._watch.sight((pilots.name, index))[0] for index in pilots.left}
 
@@ -142,7 +150,7 @@ class PilotJobs:
             self._is_done = True
 
     def _submit_new(self, count: int, now: float) -> None:
-        pilots = Pilots(
+        pilots = PilotArray(
             submission_name(self._folder, self._salt()), set(range(1, count + 1)), self._work().started, self._wall()
         )
         problem = self._sender.announce(pilots.name, self._script(pilots), at=pilots.at, throttle=count, pilots=count)
@@ -152,22 +160,22 @@ class PilotJobs:
         self.submissions[pilots.name] = pilots
         self._send(pilots)
 
-    def _job(self, pilots: Pilots) -> Job:
+    def _job(self, pilots: PilotArray) -> JobSpec:
         log_path = self._folder.submission(pilots.name).log
-        return Job(pilots.name, len(pilots.left), 0, log_path, warning=self._settings.warning)
+        return JobSpec(pilots.name, len(pilots.left), 0, log_path, warning=self._settings.warning)
 
-    def _script(self, pilots: Pilots) -> str:
+    def _script(self, pilots: PilotArray) -> str:
         return pilot_text(self._folder, self._cwd, self._system, self._settings, self._job(pilots))
 
-    def _send(self, pilots: Pilots) -> None:
+    def _send(self, pilots: PilotArray) -> None:
         pilots.is_sent, pilots.is_lost = True, False
         pilots.tries += 1
         self._sender.send(self._job(pilots), self._script(pilots), lambda answer: self._take_submission(pilots, answer))
 
-    def _take_submission(self, pilots: Pilots, answer: Answer) -> None:
+    def _take_submission(self, pilots: PilotArray, answer: CommandResult) -> None:
         pilots.is_sent = False
         now = self._clock()
-        submitted = self._system.read_submission(answer)
+        submitted = self._system.parse_submission(answer)
         match submitted.refusal:
             case None:
                 self._accepted(pilots, submitted.job)
@@ -179,7 +187,7 @@ class PilotJobs:
                 self._forget(pilots)
                 self.is_wrong, self.problem = True, submitted.words
 
-    def _accepted(self, pilots: Pilots, job: str) -> None:
+    def _accepted(self, pilots: PilotArray, job: str) -> None:
         self._learn_job(pilots, job)
         self.problem = ''
         for index in pilots.left:
@@ -189,11 +197,11 @@ class PilotJobs:
         log.info('%d jobs submitted that work on the search', len(pilots.left))
         self._cancels.go_on((pilots,))
 
-    def _learn_job(self, pilots: Pilots, job: str) -> None:
+    def _learn_job(self, pilots: PilotArray, job: str) -> None:
         pilots.job, pilots.is_lost = job, False
         self._sender.accepted(pilots.name, job)
 
-    def _too_many(self, pilots: Pilots, words: str, now: float) -> None:
+    def _too_many(self, pilots: PilotArray, words: str, now: float) -> None:
         """So many are not accepted: the next try is with fewer, or later."""
         size = len(pilots.left)
         self._forget(pilots)
@@ -207,26 +215,26 @@ class PilotJobs:
         self.problem, self._retry_at = words, now + RETRY
         self._is_done = self._is_done or not self._settings.holds
 
-    def _forget(self, pilots: Pilots) -> None:
+    def _forget(self, pilots: PilotArray) -> None:
         del self.submissions[pilots.name]
         for index in pilots.left:
             self._watch.drop((pilots.name, index))
 
     # Lost answers
 
-    def _no_answer(self, pilots: Pilots, words: str, now: float) -> None:
+    def _no_answer(self, pilots: PilotArray, words: str, now: float) -> None:
         """It may have been accepted: it is looked for by its name before it is submitted again."""
         log.warning('%s may not have been accepted: %s', pilots.name, words)
         pilots.is_lost, self.problem = True, words
         pilots.retry_at = now + pause_after(pilots.tries)
         self._watch.expect_anew((pilots.name, 1), pilots.at)
 
-    def _settle_lost(self, pilots: Pilots) -> None:
+    def _settle_lost(self, pilots: PilotArray) -> None:
         key = (pilots.name, 1)
         kind, seen = self._watch.sight(key)
         if seen is not None:
             self._accepted(pilots, seen.job)
-        elif self._is_cancelling and kind is Kind.ABSENT:
+        elif self._is_cancelling and kind is JobState.ABSENT:
             self._forget(pilots)
         elif self._watch.has_been_missed(key) and not self._is_cancelling:
             self._send(pilots)
@@ -249,14 +257,14 @@ class PilotJobs:
         if not self._work().waiting and self._settings.holds:
             self._cancel_idle()
 
-    def _look(self, pilots: Pilots, now: float) -> None:
+    def _look(self, pilots: PilotArray, now: float) -> None:
         for index, kind in self.kinds(pilots).items():
             seen = self._watch.sight((pilots.name, index))[1]
             if seen is not None and not pilots.job and not pilots.is_sent:
                 self._learn_job(pilots, seen.job)
-            if kind is Kind.RUNNING:
+            if kind is JobState.RUNNING:
                 pilots.running_since.setdefault(index, now)
-            if kind in (Kind.ENDED, Kind.ABSENT) and not (pilots.is_sent or pilots.is_lost):
+            if kind in (JobState.ENDED, JobState.ABSENT) and not (pilots.is_sent or pilots.is_lost):
                 pilots.is_to_blame |= seen is None or seen.cause not in HIT
                 pilots.left.discard(index)
                 self._watch.drop((pilots.name, index))
@@ -264,7 +272,7 @@ class PilotJobs:
             self._forget(pilots)
             self._count_vain(pilots)
 
-    def _count_vain(self, pilots: Pilots) -> None:
+    def _count_vain(self, pilots: PilotArray) -> None:
         """Jobs that found nothing to do, or that the queue ended, have not failed."""
         work = self._work()
         if work.started > pilots.started:
@@ -290,5 +298,5 @@ class PilotJobs:
         """Cancel those that still wait: there is nothing left to do for them."""
         for pilots in self.submissions.values():
             if pilots.job:
-                idle = [index for index, kind in self.kinds(pilots).items() if kind is Kind.PENDING]
+                idle = [index for index, kind in self.kinds(pilots).items() if kind is JobState.PENDING]
                 self._cancels.cancel(pilots, idle, force=False)

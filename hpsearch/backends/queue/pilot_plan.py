@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from hpsearch.backends.base import Kind
-from hpsearch.backends.queue.batch_system import Job, QueueSystem
+from hpsearch.backends.base import JobState
+from hpsearch.backends.queue.batch_system import BatchSystem, JobSpec
 from hpsearch.backends.queue.job_script import pilot_script
 from hpsearch.model.command import shell_line
 from hpsearch.store.folder import SearchFolder
@@ -40,7 +40,7 @@ class PilotSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class Workload:
     """How much there is to do, as the dispatcher counts it: runs that wait, and attempts that were ever started."""
 
     waiting: int
@@ -48,7 +48,7 @@ class Work:
 
 
 @dataclass(slots=True, eq=False)
-class Pilots:
+class PilotArray:
     """One submission.
 
     Attributes:
@@ -86,7 +86,7 @@ class Pilots:
         return len(indices) == len(self.left)
 
 
-def pilots_needed(work: Work, alive: int, pending: int, settings: PilotSettings) -> int:
+def pilots_needed(work: Workload, alive: int, pending: int, settings: PilotSettings) -> int:
     """How many more pilots there is work for.
 
     Args:
@@ -99,7 +99,7 @@ def pilots_needed(work: Work, alive: int, pending: int, settings: PilotSettings)
     return max(0, min(settings.num_jobs - alive, wanted))
 
 
-def count_idle(kinds: Mapping[int, Kind], running_since: Mapping[int, float], now: float) -> int:
+def count_idle(kinds: Mapping[int, JobState], running_since: Mapping[int, float], now: float) -> int:
     """How many pilots do not work yet: those that wait, and those that have only just begun.
 
     Args:
@@ -107,10 +107,12 @@ def count_idle(kinds: Mapping[int, Kind], running_since: Mapping[int, float], no
         running_since: Index to when it was first seen running, in monotonic seconds.
         now: Monotonic seconds.
     """
-    return sum(kind is not Kind.RUNNING or now - running_since.get(index, now) < YOUNG for index, kind in kinds.items())
+    return sum(
+        kind is not JobState.RUNNING or now - running_since.get(index, now) < YOUNG for index, kind in kinds.items()
+    )
 
 
-def pilot_text(folder: SearchFolder, cwd: str, system: QueueSystem, settings: PilotSettings, job: Job) -> str:
+def pilot_text(folder: SearchFolder, cwd: str, system: BatchSystem, settings: PilotSettings, job: JobSpec) -> str:
     """The script of jobs that work on a search.
 
     Args:
@@ -127,5 +129,5 @@ def pilot_text(folder: SearchFolder, cwd: str, system: QueueSystem, settings: Pi
         cwd=cwd,
         variables=system.variables,
         prologue=settings.prologue,
-        header=shell_line(system.submit_words(job)),
+        header=shell_line(system.submit_argv(job)),
     )

@@ -10,12 +10,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hpsearch.backends.base import Kind, Launch, Started, Status
-from hpsearch.backends.queue.commands import GOODBYE, Asks
+from hpsearch.backends.base import AttemptStatus, JobState, Launch, LaunchResult
+from hpsearch.backends.queue.commands import GOODBYE, CommandRunner
 from hpsearch.backends.queue.pilot_jobs import PilotJobs
-from hpsearch.backends.queue.poller import JobWatch
+from hpsearch.backends.queue.poller import JobPoller
 from hpsearch.host.wakeup import Wakeup
-from hpsearch.model.records import NO_DEMAND, Demand, GpuLine, Occupant, Placement, QueueLine
+from hpsearch.model.records import DEFAULT_RESOURCES, GpuLine, GpuTenant, Placement, QueueLine, ResourceRequest
 
 
 class PilotBackend:
@@ -28,7 +28,7 @@ class PilotBackend:
         wakeup: What :meth:`wait` waits with.
     """
 
-    def __init__(self, jobs: PilotJobs, commands: Asks, watch: JobWatch, wakeup: Wakeup) -> None:
+    def __init__(self, jobs: PilotJobs, commands: CommandRunner, watch: JobPoller, wakeup: Wakeup) -> None:
         self._jobs = jobs
         self._commands = commands
         self._watch = watch
@@ -36,7 +36,9 @@ class PilotBackend:
 
     # Jobs
 
-    def open_slots(self, now: float, others: Sequence[Occupant] = (), demand: Demand = NO_DEMAND) -> Placement:
+    def open_slots(
+        self, now: float, others: Sequence[GpuTenant] = (), resources: ResourceRequest = DEFAULT_RESOURCES
+    ) -> Placement:
         """None here: it sees to it that there are enough pilots."""
         self._jobs.keep(now)
         is_final = self._jobs.is_wrong and not self._jobs.submissions
@@ -51,7 +53,7 @@ class PilotBackend:
         jobs = ', '.join(f'{count} {state}' for state, count in sorted(counts.items()))
         return f'jobs that work on it: {jobs or "none yet"}'
 
-    def states(self, now: float) -> Mapping[str, Status]:
+    def states(self, now: float) -> Mapping[str, AttemptStatus]:
         """No attempt is held here; what became of the pilots is taken in."""
         self._commands.take_in()
         self._watch.poll(now)
@@ -76,8 +78,8 @@ class PilotBackend:
         for pilots in self._jobs.submissions.values():
             for index in pilots.left:
                 kind, seen = self._watch.sight((pilots.name, index))
-                state = 'running' if kind is Kind.RUNNING else 'pending' if pilots.job else 'waiting'
-                reason = seen.reason if seen is not None and kind is Kind.PENDING else ''
+                state = 'running' if kind is JobState.RUNNING else 'pending' if pilots.job else 'waiting'
+                reason = seen.reason if seen is not None and kind is JobState.PENDING else ''
                 counts[state, reason, pilots.name, seen is not None and seen.is_stuck] += 1
         return [
             QueueLine(state, reason, count, name, stuck) for (state, reason, name, stuck), count in counts.most_common()
@@ -89,13 +91,13 @@ class PilotBackend:
 
     # What this backend never has
 
-    def impossible(self, demand: Demand) -> str:
+    def impossible(self, resources: ResourceRequest) -> str:
         """Pilots judge that themselves."""
         return ''
 
-    def start(self, launches: Sequence[Launch], now: float) -> Sequence[Started]:
+    def start(self, launches: Sequence[Launch], now: float) -> Sequence[LaunchResult]:
         """Never asked for: there are no slots."""
-        return [Started(launch.ident, None, problem='runs are started by the jobs') for launch in launches]
+        return [LaunchResult(launch.ident, None, problem='runs are started by the jobs') for launch in launches]
 
     def adopt(self, launch: Launch, handle: Mapping[str, Any], age: float, now: float) -> None:
         """Never asked for: see :meth:`can_adopt`."""

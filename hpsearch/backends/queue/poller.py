@@ -10,10 +10,10 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from hpsearch.backends.base import Kind
-from hpsearch.backends.queue.batch_system import Answer, Limits, QueueSystem, Sighting
-from hpsearch.backends.queue.commands import Asks
-from hpsearch.backends.queue.watched_jobs import LOOKS, JobKey, Watched, as_a_whole, by_key, find, note_accounted
+from hpsearch.backends.base import JobState
+from hpsearch.backends.queue.batch_system import BatchSystem, CommandResult, JobRecord, QueueLimits
+from hpsearch.backends.queue.commands import CommandRunner
+from hpsearch.backends.queue.watched_jobs import LOOKS, JobKey, WatchedJob, as_a_whole, by_key, find, note_accounted
 
 log = logging.getLogger('hpsearch')
 
@@ -33,7 +33,7 @@ LONG_AGO = 7 * 86400.0
 """Seconds since the submission of a job of which it is not known."""
 
 
-class JobWatch:
+class JobPoller:
     """Knows what became of jobs.
 
     Attributes:
@@ -55,8 +55,8 @@ class JobWatch:
 
     def __init__(
         self,
-        system: QueueSystem,
-        commands: Asks,
+        system: BatchSystem,
+        commands: CommandRunner,
         interval: float,
         *,
         clock: Callable[[], float] = time.monotonic,
@@ -71,7 +71,7 @@ class JobWatch:
         self._wall = wall
         self._grace = grace
         self._patience = patience
-        self._watched: dict[JobKey, Watched] = {}
+        self._watched: dict[JobKey, WatchedJob] = {}
         self._next = float('-inf')
         self._last = float('-inf')
         self._haste = min(HASTE, interval)
@@ -86,7 +86,7 @@ class JobWatch:
         self.news = 0
         self.asked = float('-inf')
 
-    def note_limits(self, limits: Limits) -> None:
+    def note_limits(self, limits: QueueLimits) -> None:
         """Take in what the queue system told of itself."""
         self.has_accounting = limits.has_accounting
 
@@ -102,13 +102,13 @@ class JobWatch:
         """
         watched = self._watched.get(key)
         if watched is None:
-            self._watched[key] = Watched(self._clock(), submitted, job)
+            self._watched[key] = WatchedJob(self._clock(), submitted, job)
         elif job and not watched.job:
             watched.job = job
 
     def expect_anew(self, key: JobKey, submitted: float, job: str = '') -> None:
         """Watch a job from now on; what was known of it before does not count."""
-        self._watched[key] = Watched(self._clock(), submitted, job)
+        self._watched[key] = WatchedJob(self._clock(), submitted, job)
 
     def drop(self, key: JobKey) -> None:
         """Watch a job no more."""
@@ -116,14 +116,14 @@ class JobWatch:
 
     # What is known
 
-    def sight(self, key: JobKey) -> tuple[Kind, Sighting | None]:
+    def sight(self, key: JobKey) -> tuple[JobState, JobRecord | None]:
         """What is known of a job: its kind, and what was last seen of it."""
         watched = self._watched.get(key)
         if watched is None:
-            return Kind.UNKNOWN, None
+            return JobState.UNKNOWN, None
         if watched.is_absent:
-            return Kind.ABSENT, watched.seen
-        return (Kind.UNKNOWN if watched.seen is None else watched.seen.kind), watched.seen
+            return JobState.ABSENT, watched.seen
+        return (JobState.UNKNOWN if watched.seen is None else watched.seen.kind), watched.seen
 
     def is_missing(self, key: JobKey) -> bool:
         """Whether the latest listing did not show a job that should have been in it."""
@@ -141,7 +141,7 @@ class JobWatch:
         Slurm forgets an element that was cancelled before it began, in its listing and in its accounting.
         """
         watched = self._watched.get(key)
-        if watched is None or watched.seen is None or watched.seen.kind is not Kind.PENDING:
+        if watched is None or watched.seen is None or watched.seen.kind is not JobState.PENDING:
             return False
         return any(watched.job in jobs for jobs in self._listed.values())
 
@@ -179,16 +179,16 @@ class JobWatch:
         is_early = now < self._next
         self._haste = min(2 * self._haste, self._interval) if is_early else min(HASTE, self._interval)
         self._is_asking, self._is_hurried, self._last = True, False, now
-        self._commands.ask(self._system.list_words(), lambda answer: self._take_listing(answer, now))
+        self._commands.ask(self._system.list_argv(), lambda answer: self._take_listing(answer, now))
 
     def _is_due(self, now: float) -> bool:
         """A failing system is not hurried."""
         return now >= self._next or (self._is_hurried and not self._failures and now >= self._last + self._haste)
 
-    def _take_listing(self, answer: Answer, asked: float) -> None:
+    def _take_listing(self, answer: CommandResult, asked: float) -> None:
         self._is_asking = False
-        sightings = self._system.read_listing(answer)
-        if sightings is None:
+        records = self._system.parse_listing(answer)
+        if records is None:
             self._fail(answer)
             return
         if self.problem:
@@ -198,13 +198,13 @@ class JobWatch:
         self.asked = asked
         self.listings += 1
         self.news += 1
-        self._take_sightings(sightings, asked)
+        self._take_sightings(records, asked)
         self._look_up()
 
-    def _take_sightings(self, sightings: Sequence[Sighting], asked: float) -> None:
-        found = by_key(sightings)
+    def _take_sightings(self, records: Sequence[JobRecord], asked: float) -> None:
+        found = by_key(records)
         self._listed = {}
-        for seen in sightings:
+        for seen in records:
             self._listed.setdefault(seen.name, set()).add(seen.job)
         for key, watched in self._watched.items():
             own = find(found, key, watched) or as_a_whole(found, key, watched)
@@ -213,16 +213,16 @@ class JobWatch:
             elif not watched.is_over and watched.expected <= asked:
                 self._miss(watched, asked)
 
-    def _fail(self, answer: Answer) -> None:
+    def _fail(self, answer: CommandResult) -> None:
         self._failures += 1
         pause = min(LONGEST_PAUSE, self._interval * 2 ** min(self._failures, 10))
         self._next = self._clock() + max(self._interval, pause)
-        words = answer.problem(self._system.list_words()[0])
+        words = answer.problem(self._system.list_argv()[0])
         if not self.problem:
             log.warning('%s cannot be asked, nothing follows from that: %s', self._system.name, words)
         self.problem = words
 
-    def _miss(self, watched: Watched, asked: float) -> None:
+    def _miss(self, watched: WatchedJob, asked: float) -> None:
         if not watched.misses:
             watched.missing_since = asked
         watched.misses += 1
@@ -242,16 +242,16 @@ class JobWatch:
             return
         self._is_looking_up = True
         jobs = sorted({watched.job for _, watched in asked})
-        words = self._system.accounting_words(jobs, min(watched.submitted for _, watched in asked))
+        words = self._system.accounting_argv(jobs, min(watched.submitted for _, watched in asked))
         self._commands.ask(words, lambda answer: self._take_accounting(answer, asked))
 
-    def _take_accounting(self, answer: Answer, asked: Iterable[tuple[JobKey, Watched]]) -> None:
+    def _take_accounting(self, answer: CommandResult, asked: Iterable[tuple[JobKey, WatchedJob]]) -> None:
         self._is_looking_up = False
-        sightings = self._system.read_accounting(answer)
-        if sightings is None:
+        records = self._system.parse_accounting(answer)
+        if records is None:
             log.debug('the accounting of %s does not answer: %s', self._system.name, answer.err.strip())
             return
-        found = by_key(sightings)
+        found = by_key(records)
         for key, watched in asked:
             if watched.is_looked_up:
                 note_accounted(watched, find(found, key, watched))

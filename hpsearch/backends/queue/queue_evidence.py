@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hpsearch.backends.base import Kind
-from hpsearch.backends.queue.batch_system import Sighting
+from hpsearch.backends.base import JobState
+from hpsearch.backends.queue.batch_system import JobRecord
 from hpsearch.model.states import TIMEOUT
 from hpsearch.model.verdict import told_by
 
@@ -44,7 +44,7 @@ class Traces:
 
 
 @dataclass(frozen=True, slots=True)
-class Whereabouts:
+class QueueView:
     """What the queue says of its job.
 
     Attributes:
@@ -56,8 +56,8 @@ class Whereabouts:
         awaits_details: Whether the queue may yet say why it ended.
     """
 
-    kind: Kind
-    seen: Sighting | None = None
+    kind: JobState
+    seen: JobRecord | None = None
     is_missing: bool = False
     was_taken_out: bool = False
     is_cancelled: bool = False
@@ -65,7 +65,7 @@ class Whereabouts:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Conclusion:
     """What follows.
 
     Attributes:
@@ -77,7 +77,7 @@ class Finding:
         if_closed: Whether all this is so only if its start fence can be closed.
     """
 
-    kind: Kind
+    kind: JobState
     code: int | None = None
     cause: str = ''
     detail: str = ''
@@ -85,7 +85,7 @@ class Finding:
     if_closed: bool = False
 
 
-def weigh(traces: Traces, job: Whereabouts, waited: float, record_grace: float = RECORD_GRACE) -> Finding:
+def weigh(traces: Traces, job: QueueView, waited: float, record_grace: float = RECORD_GRACE) -> Conclusion:
     """What became of an attempt.
 
     Args:
@@ -97,69 +97,69 @@ def weigh(traces: Traces, job: Whereabouts, waited: float, record_grace: float =
     if traces.code is not None:
         return _by_its_record(traces, traces.code, job, waited)
     if traces.is_requeued:
-        return Finding(Kind.ENDED, cause='requeued')
-    if job.kind is Kind.ENDED and job.seen is not None:
+        return Conclusion(JobState.ENDED, cause='requeued')
+    if job.kind is JobState.ENDED and job.seen is not None:
         return _by_the_queue(traces, job, job.seen, waited, record_grace)
     if job.is_cancelled and job.is_missing and not traces.has_started:
-        return Finding(Kind.ENDED, cause='abandoned', detail='it was taken out of the queue', if_closed=True)
-    if job.kind is Kind.ABSENT:
+        return Conclusion(JobState.ENDED, cause='abandoned', detail='it was taken out of the queue', if_closed=True)
+    if job.kind is JobState.ABSENT:
         return _absent(traces, job)
-    if job.kind is Kind.UNKNOWN or job.seen is None:
-        return Finding(Kind.UNKNOWN)
-    return Finding(job.kind, detail=job.seen.reason if job.kind is Kind.PENDING else _place(job.seen))
+    if job.kind is JobState.UNKNOWN or job.seen is None:
+        return Conclusion(JobState.UNKNOWN)
+    return Conclusion(job.kind, detail=job.seen.reason if job.kind is JobState.PENDING else _place(job.seen))
 
 
-def _by_its_record(traces: Traces, code: int, job: Whereabouts, waited: float) -> Finding:
+def _by_its_record(traces: Traces, code: int, job: QueueView, waited: float) -> Conclusion:
     unexplained, words = told_by(traces.signalled)
     if unexplained == TIMEOUT:
-        return Finding(Kind.ENDED, code, unexplained, words)
+        return Conclusion(JobState.ENDED, code, unexplained, words)
     if job.is_cancelled or not (unexplained or code > 128):
-        return Finding(Kind.ENDED, code)
+        return Conclusion(JobState.ENDED, code)
     if traces.is_requeued:
-        return Finding(Kind.ENDED, code, 'requeued')
+        return Conclusion(JobState.ENDED, code, 'requeued')
     is_over = waited >= CAUSE_GRACE
-    if job.kind is Kind.ENDED and job.seen is not None and (is_over or not job.awaits_details):
-        return Finding(Kind.ENDED, code, job.seen.cause or unexplained, in_queue(job.seen))
-    if is_over and job.kind is Kind.PENDING:
-        return Finding(Kind.ENDED, code, 'requeued')
-    if is_over or job.kind is Kind.ABSENT:
-        return Finding(Kind.ENDED, code, unexplained)
-    return Finding(Kind.RUNNING, detail='it was told to end', in_doubt=True)
+    if job.kind is JobState.ENDED and job.seen is not None and (is_over or not job.awaits_details):
+        return Conclusion(JobState.ENDED, code, job.seen.cause or unexplained, in_queue(job.seen))
+    if is_over and job.kind is JobState.PENDING:
+        return Conclusion(JobState.ENDED, code, 'requeued')
+    if is_over or job.kind is JobState.ABSENT:
+        return Conclusion(JobState.ENDED, code, unexplained)
+    return Conclusion(JobState.RUNNING, detail='it was told to end', in_doubt=True)
 
 
-def _by_the_queue(traces: Traces, job: Whereabouts, seen: Sighting, waited: float, record_grace: float) -> Finding:
+def _by_the_queue(traces: Traces, job: QueueView, seen: JobRecord, waited: float, record_grace: float) -> Conclusion:
     if traces.is_closed:
-        return Finding(Kind.ENDED, cause='fenced', detail='the start fence could not be passed')
+        return Conclusion(JobState.ENDED, cause='fenced', detail='the start fence could not be passed')
     if not traces.has_started:
         return _before_its_start(traces, job, seen, waited)
     if waited < record_grace or (job.awaits_details and waited < CAUSE_GRACE):
-        return Finding(Kind.RUNNING, detail='it ended; its record is awaited', in_doubt=True)
+        return Conclusion(JobState.RUNNING, detail='it ended; its record is awaited', in_doubt=True)
     if traces.job and seen.job and traces.job != seen.job:
-        return Finding(Kind.ENDED, detail=f'it ran in job {traces.job}, which has ended')
-    return Finding(Kind.ENDED, seen.code or None, seen.cause or told_by(traces.signalled)[0], in_queue(seen))
+        return Conclusion(JobState.ENDED, detail=f'it ran in job {traces.job}, which has ended')
+    return Conclusion(JobState.ENDED, seen.code or None, seen.cause or told_by(traces.signalled)[0], in_queue(seen))
 
 
-def _before_its_start(traces: Traces, job: Whereabouts, seen: Sighting, waited: float) -> Finding:
+def _before_its_start(traces: Traces, job: QueueView, seen: JobRecord, waited: float) -> Conclusion:
     if job.awaits_details and waited < CAUSE_GRACE:
-        return Finding(Kind.PENDING, detail='it ended before it began; why is not known yet', in_doubt=True)
+        return Conclusion(JobState.PENDING, detail='it ended before it began; why is not known yet', in_doubt=True)
     if seen.cause:
-        return Finding(Kind.ENDED, cause=seen.cause, detail=in_queue(seen), if_closed=True)
+        return Conclusion(JobState.ENDED, cause=seen.cause, detail=in_queue(seen), if_closed=True)
     words = ', '.join(filter(None, [in_queue(seen), f'it ended before the script began, see {traces.log}']))
-    return Finding(Kind.ENDED, detail=words, if_closed=True)
+    return Conclusion(JobState.ENDED, detail=words, if_closed=True)
 
 
-def _absent(traces: Traces, job: Whereabouts) -> Finding:
+def _absent(traces: Traces, job: QueueView) -> Conclusion:
     if job.was_taken_out and not traces.has_started:
         detail = 'it was taken out of the queue before it began'
-        return Finding(Kind.ENDED, cause='cancelled', detail=detail, if_closed=True)
-    return Finding(Kind.ABSENT, detail='the queue knows nothing of its job')
+        return Conclusion(JobState.ENDED, cause='cancelled', detail=detail, if_closed=True)
+    return Conclusion(JobState.ABSENT, detail='the queue knows nothing of its job')
 
 
-def in_queue(seen: Sighting) -> str:
+def in_queue(seen: JobRecord) -> str:
     """What the queue said of an end, in words."""
     reason = '' if seen.reason == 'None' else seen.reason
     return ', '.join(filter(None, [reason, _place(seen)]))
 
 
-def _place(seen: Sighting) -> str:
+def _place(seen: JobRecord) -> str:
     return f'on {seen.where}' if seen.where else ''

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from hpsearch.backends.base import Kind
-from hpsearch.backends.queue.arrays import Queued
-from hpsearch.backends.queue.poller import JobWatch
+from hpsearch.backends.base import JobState
+from hpsearch.backends.queue.arrays import QueuedAttempt
+from hpsearch.backends.queue.poller import JobPoller
 from hpsearch.model.records import QueueLine
 
 
-def queue_lines(attempts: Iterable[Queued], watch: JobWatch, refused: str) -> list[QueueLine]:
+def queue_lines(attempts: Iterable[QueuedAttempt], watch: JobPoller, refused: str) -> list[QueueLine]:
     """How many attempts are alike, the most frequent first.
 
     Args:
@@ -28,14 +28,14 @@ def queue_lines(attempts: Iterable[Queued], watch: JobWatch, refused: str) -> li
     return [QueueLine(*key[:2], count, examples[key], key[2]) for key, count in counts.most_common()]
 
 
-def _reason(queued: Queued, refused: str) -> str:
-    if queued.status.kind is Kind.WAITING:
+def _reason(queued: QueuedAttempt, refused: str) -> str:
+    if queued.status.kind is JobState.WAITING:
         return refused
-    return '' if queued.status.kind is Kind.RUNNING else queued.status.detail
+    return '' if queued.status.kind is JobState.RUNNING else queued.status.detail
 
 
-def _is_stuck(queued: Queued, watch: JobWatch) -> bool:
-    if queued.array is None or queued.status.kind is not Kind.PENDING:
+def _is_stuck(queued: QueuedAttempt, watch: JobPoller) -> bool:
+    if queued.array is None or queued.status.kind is not JobState.PENDING:
         return False
     seen = watch.sight((queued.array.name, queued.index))[1]
     return seen is not None and seen.is_stuck

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 
-from hpsearch.backends.base import Kind
-from hpsearch.backends.queue.arrays import Array
-from hpsearch.backends.queue.queue_evidence import Traces, Whereabouts
+from hpsearch.backends.base import JobState
+from hpsearch.backends.queue.arrays import JobArray
+from hpsearch.backends.queue.queue_evidence import QueueView, Traces
 from hpsearch.store.attempt_files import exit_code, read_fence, read_line
 from hpsearch.store.folder import AttemptPaths
 
 
-def read_hints(array: Array, path: str) -> list[int]:
+def read_hints(array: JobArray, path: str) -> list[int]:
     """Indices that were appended to the hints of an array since the last time; a line that is not whole waits."""
     try:
         if os.stat(path).st_size == array.hints:
@@ -26,7 +26,7 @@ def read_hints(array: Array, path: str) -> list[int]:
     return [int(word) for word in whole.split() if word.isdigit() and len(word) < 10]
 
 
-def read_traces(paths: AttemptPaths, ident: str, job: Whereabouts, log: str) -> Traces:
+def read_traces(paths: AttemptPaths, ident: str, job: QueueView, log: str) -> Traces:
     """What an attempt left, as far as it matters: a look at a file on a network is dear.
 
     Args:
@@ -40,9 +40,9 @@ def read_traces(paths: AttemptPaths, ident: str, job: Whereabouts, log: str) -> 
     """
     code = exit_code(paths)
     signalled = read_line(paths.signalled) if code is not None else ''
-    is_odd = job.kind is not Kind.RUNNING if code is None else bool(signalled or code > 128)
+    is_odd = job.kind is not JobState.RUNNING if code is None else bool(signalled or code > 128)
     is_requeued = is_odd and bool(read_line(paths.requeued))
-    if code is not None or not (job.kind in (Kind.ENDED, Kind.ABSENT) or job.is_missing):
+    if code is not None or not (job.kind in (JobState.ENDED, JobState.ABSENT) or job.is_missing):
         return Traces(code, signalled, is_requeued)
     fence = read_fence(paths)
     return Traces(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 
-from hpsearch.backends.queue.batch_system import Answer
+from hpsearch.backends.queue.batch_system import CommandResult
 
 _OF_A_QUEUE = re.compile(
     r'SLURM(?:D|_)|(?:SBATCH|SQUEUE|SACCT|SCANCEL|SCONTROL|SINFO|SALLOC|SRUN|SLAUNCH)_|LSB_|LSF_|BSUB_'
@@ -57,7 +57,7 @@ def index_list(indices: Collection[int]) -> str:
     return ','.join(str(first) if first == last else f'{first}-{last}' for first, last in ranges)
 
 
-def open_complaints(answer: Answer, harmless: Collection[str]) -> list[str] | None:
+def open_complaints(answer: CommandResult, harmless: Collection[str]) -> list[str] | None:
     """What a cancellation complained of that is worth another try; None: nothing is.
 
     Args:

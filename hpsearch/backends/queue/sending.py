@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from hpsearch.backends.queue.batch_system import Answer, Job, QueueSystem
-from hpsearch.backends.queue.commands import SUBMIT_TIMEOUT, Asks
+from hpsearch.backends.queue.batch_system import BatchSystem, CommandResult, JobSpec
+from hpsearch.backends.queue.commands import SUBMIT_TIMEOUT, CommandRunner
 from hpsearch.store.folder import SearchFolder, write_whole
 
 RETRY = 30.0
@@ -34,7 +34,7 @@ def submission_name(folder: SearchFolder, salt: str) -> str:
 
 
 @dataclass(frozen=True)
-class Sender:
+class Submitter:
     """Submits jobs.
 
     Attributes:
@@ -46,8 +46,8 @@ class Sender:
     """
 
     folder: SearchFolder
-    system: QueueSystem
-    commands: Asks
+    system: BatchSystem
+    commands: CommandRunner
     note: Callable[[dict[str, Any]], object]
     wall: Callable[[], float]
 
@@ -70,10 +70,10 @@ class Sender:
         is_noted = self.note({**event, 'throttle': throttle, 'at': round(at, 3)})
         return 'the journal cannot be written' if is_noted is False else ''
 
-    def send(self, job: Job, script: str, then: Callable[[Answer], None]) -> None:
+    def send(self, job: JobSpec, script: str, then: Callable[[CommandResult], None]) -> None:
         """Ask the queue to accept a job that was announced; ``then`` gets its answer."""
-        text = self.system.submit_text(script, str(self.folder.submission(job.name).script))
-        self.commands.ask(self.system.submit_words(job), then, stdin=text, timeout=SUBMIT_TIMEOUT)
+        text = self.system.submit_stdin(script, str(self.folder.submission(job.name).script))
+        self.commands.ask(self.system.submit_argv(job), then, stdin=text, timeout=SUBMIT_TIMEOUT)
 
     def accepted(self, name: str, job: str) -> None:
         """Journal that a submission is in the queue, as a job of this id."""

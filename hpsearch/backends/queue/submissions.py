@@ -10,17 +10,17 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 
-from hpsearch.backends.base import Kind, Status
+from hpsearch.backends.base import AttemptStatus, JobState
 from hpsearch.backends.queue.array_making import ArrayMaker
-from hpsearch.backends.queue.arrays import Array, Queued, QueueSettings, Throttles, Unsent
-from hpsearch.backends.queue.batch_system import Answer, Limits, QueueSystem, Refusal, Sighting
-from hpsearch.backends.queue.cancelling import Cancels
-from hpsearch.backends.queue.commands import Asks
-from hpsearch.backends.queue.limits import AskedLimits
-from hpsearch.backends.queue.poller import JobWatch
+from hpsearch.backends.queue.arrays import JobArray, PreparedSubmission, QueuedAttempt, QueueSettings, Throttles
+from hpsearch.backends.queue.batch_system import BatchSystem, CommandResult, JobRecord, QueueLimits, Refusal
+from hpsearch.backends.queue.cancelling import Canceller
+from hpsearch.backends.queue.commands import CommandRunner
+from hpsearch.backends.queue.limits import LimitsQuery
+from hpsearch.backends.queue.poller import JobPoller
 from hpsearch.backends.queue.queue_traces import fence_job
-from hpsearch.backends.queue.sending import RETRY, Sender, pause_after
-from hpsearch.backends.queue.submit_limit import SubmitLimit
+from hpsearch.backends.queue.sending import RETRY, Submitter, pause_after
+from hpsearch.backends.queue.submit_limit import SubmitWindow
 from hpsearch.backends.queue.throttle import cut, first_throttles
 from hpsearch.store.folder import SearchFolder
 
@@ -60,13 +60,13 @@ class Submissions:
         *,
         folder: SearchFolder,
         maker: ArrayMaker,
-        sender: Sender,
-        system: QueueSystem,
-        commands: Asks,
-        watch: JobWatch,
+        sender: Submitter,
+        system: BatchSystem,
+        commands: CommandRunner,
+        watch: JobPoller,
         throttles: Throttles,
-        cancels: Cancels,
-        tell: Callable[[Queued, Status], None],
+        cancels: Canceller,
+        tell: Callable[[QueuedAttempt, AttemptStatus], None],
         settings: QueueSettings,
         clock: Callable[[], float],
     ) -> None:
@@ -80,14 +80,14 @@ class Submissions:
         self._tell = tell
         self._settings = settings
         self._clock = clock
-        self.waiting: deque[Queued] = deque()
-        self.arrays: dict[str, Array] = {}
+        self.waiting: deque[QueuedAttempt] = deque()
+        self.arrays: dict[str, JobArray] = {}
         self.refused = ''
         self.is_wrong = False
         self.has_given_back = False
         self.wants_new = False
-        self._limit = SubmitLimit()
-        self._limits = AskedLimits(system, commands, watch, clock)
+        self._limit = SubmitWindow()
+        self._limits = LimitsQuery(system, commands, watch, clock)
         self._retry_at = float('-inf')
 
     # What there is
@@ -119,7 +119,7 @@ class Submissions:
         """Whether a submission is under way."""
         return any(array.is_sent or array.is_lost for array in self.arrays.values())
 
-    def take_out(self, gone: Iterable[Queued]) -> None:
+    def take_out(self, gone: Iterable[QueuedAttempt]) -> None:
         """Let attempts wait no more."""
         out = set(map(id, gone))
         self.waiting = deque(each for each in self.waiting if id(each) not in out)
@@ -140,9 +140,9 @@ class Submissions:
             return False
         return now >= self._retry_at or bool(self._limit.room(self._live(), now))
 
-    def _send_next(self, limits: Limits, now: float) -> None:
+    def _send_next(self, limits: QueueLimits, now: float) -> None:
         """Send the first array of those that the attempts in front make, if there is room for it."""
-        memory = self.waiting[0].launch.demand.memory
+        memory = self.waiting[0].launch.resources.memory
         count = self._how_many(memory, now)
         sizes = cut(count, limits.array) if count else []
         throttle = first_throttles(sizes, self.spare())[0] if sizes else 0
@@ -180,7 +180,7 @@ class Submissions:
         self.arrays[array.name] = array
         self._submit(array, unsent)
 
-    def _submit(self, array: Array, unsent: Unsent) -> None:
+    def _submit(self, array: JobArray, unsent: PreparedSubmission) -> None:
         array.is_sent, array.is_lost = True, False
         array.tries += 1
         log.debug('submitting %d runs as %s', unsent.job.size, array.name)
@@ -188,12 +188,12 @@ class Submissions:
 
     # Answers
 
-    def _take_submission(self, array: Array, answer: Answer) -> None:
+    def _take_submission(self, array: JobArray, answer: CommandResult) -> None:
         array.is_sent = False
         if array.name not in self.arrays or array.job:
             return  # others look after all its attempts by now, or one of them told that it was accepted
         now = self._clock()
-        submitted = self._system.read_submission(answer)
+        submitted = self._system.parse_submission(answer)
         match submitted.refusal:
             case None:
                 self.accepted(array, submitted.job)
@@ -204,7 +204,7 @@ class Submissions:
             case Refusal.WRONG:
                 self._never(array, submitted.words)
 
-    def accepted(self, array: Array, job: str) -> None:
+    def accepted(self, array: JobArray, job: str) -> None:
         """A job is in the queue, by its answer or because it was seen there."""
         array.job, array.is_lost, array.unsent = job, False, None
         self._sender.accepted(array.name, job)
@@ -219,13 +219,13 @@ class Submissions:
             self.refused = ''
         for index, queued in array.members.items():
             self._watch.expect_anew((array.name, index), array.at, job)
-            self._tell(queued, Status(Kind.PENDING, detail='submitted'))
+            self._tell(queued, AttemptStatus(JobState.PENDING, detail='submitted'))
         self._cancels.go_on((array,))
         self._watch.hurry()
 
-    def _too_many(self, array: Array, words: str, now: float) -> None:
+    def _too_many(self, array: JobArray, words: str, now: float) -> None:
         """So many are not accepted: the next try is with fewer, or later."""
-        if array.tries > 1 and self._watch.sight((array.name, 1))[0] is not Kind.ABSENT:
+        if array.tries > 1 and self._watch.sight((array.name, 1))[0] is not JobState.ABSENT:
             self._look_again(array, now + RETRY)  # the first try may yet show up
             return
         size = len(array.members)
@@ -240,7 +240,7 @@ class Submissions:
         else:
             self._give_back(words)
 
-    def _dissolve(self, array: Array) -> None:
+    def _dissolve(self, array: JobArray) -> None:
         """Take back a submission that was not accepted: its attempts wait again, in front, or have ended."""
         del self.arrays[array.name]
         members = list(array.members.values())
@@ -248,7 +248,7 @@ class Submissions:
             self._watch.drop((array.name, queued.index))
             queued.array, queued.index = None, 0
             if queued.is_cancelled:
-                self._tell(queued, Status(Kind.ENDED, cause='abandoned', detail='it had not been submitted'))
+                self._tell(queued, AttemptStatus(JobState.ENDED, cause='abandoned', detail='it had not been submitted'))
         self.waiting.extendleft(reversed([each for each in members if not each.is_cancelled]))
 
     def _hold(self, words: str, now: float) -> None:
@@ -259,17 +259,17 @@ class Submissions:
         self.refused, self.has_given_back = words, True
         self._end_waiting(self.waiting, 'start', words)
 
-    def _end_waiting(self, waiting: Iterable[Queued], cause: str, words: str) -> None:
+    def _end_waiting(self, waiting: Iterable[QueuedAttempt], cause: str, words: str) -> None:
         ended = list(waiting)
         self.take_out(ended)
         for queued in ended:
-            self._tell(queued, Status(Kind.ENDED, cause=cause, detail=words))
+            self._tell(queued, AttemptStatus(JobState.ENDED, cause=cause, detail=words))
 
-    def _never(self, array: Array, words: str) -> None:
+    def _never(self, array: JobArray, words: str) -> None:
         """The queue will not have such jobs: a run with more memory has failed, else nothing more is submitted."""
         members = [each for each in array.members.values() if not each.is_cancelled]
         self._dissolve(array)
-        if members and members[0].launch.demand.memory is not None:
+        if members and members[0].launch.resources.memory is not None:
             self._end_waiting(members, 'impossible', words)
             return
         self.is_wrong, self.refused = True, words
@@ -277,17 +277,17 @@ class Submissions:
 
     # Lost answers
 
-    def _no_answer(self, array: Array, words: str, now: float) -> None:
+    def _no_answer(self, array: JobArray, words: str, now: float) -> None:
         """It may have been accepted: it is looked for by its name before it is submitted again."""
         log.warning('%s may not have been accepted: %s', array.name, words)
         self.refused = words
         self._watch.expect_anew((array.name, 1), array.at)
         self._look_again(array, now + pause_after(array.tries))
 
-    def _look_again(self, array: Array, at: float) -> None:
+    def _look_again(self, array: JobArray, at: float) -> None:
         array.is_lost, array.retry_at = True, at
 
-    def _settle_lost(self, array: Array, now: float) -> None:
+    def _settle_lost(self, array: JobArray, now: float) -> None:
         """Look whether it was accepted; if the queue surely does not have it, submit it again."""
         key = (array.name, 1)
         self._watch.expect(key, array.at)
@@ -305,29 +305,29 @@ class Submissions:
         elif array.unsent is not None:
             self._submit(array, array.unsent)
 
-    def _give_up(self, array: Array) -> None:
+    def _give_up(self, array: JobArray) -> None:
         """Nobody wants it any more: once the queue surely does not have it, its attempts never start."""
-        if self._watch.sight((array.name, 1))[0] is Kind.ABSENT:
+        if self._watch.sight((array.name, 1))[0] is JobState.ABSENT:
             for queued in list(array.members.values()):
-                self._tell(queued, Status(Kind.ABSENT, detail='it had not been accepted'))
+                self._tell(queued, AttemptStatus(JobState.ABSENT, detail='it had not been accepted'))
             array.is_lost = False
         else:
             self._watch.hurry()
 
-    def _job_of_a_fence(self, array: Array) -> str:
+    def _job_of_a_fence(self, array: JobArray) -> str:
         """The job that passed a start fence of an array whose answer was lost; empty: none did."""
         paths = (self._folder.attempt(each.launch.run.name, each.launch.number) for each in array.members.values())
         return next(filter(None, map(fence_job, paths)), '')
 
 
-def _was_refused(seen: Sighting) -> bool:
+def _was_refused(seen: JobRecord) -> bool:
     """Whether a job ended nowhere and for no cause: some refusals leave such a job behind."""
-    return seen.kind is Kind.ENDED and not seen.cause and not seen.where
+    return seen.kind is JobState.ENDED and not seen.cause and not seen.where
 
 
-def _alike(waiting: Iterable[Queued], memory: int | None) -> Iterator[Queued]:
+def _alike(waiting: Iterable[QueuedAttempt], memory: int | None) -> Iterator[QueuedAttempt]:
     """The attempts in front that need the same."""
     for queued in waiting:
-        if queued.launch.demand.memory != memory:
+        if queued.launch.resources.memory != memory:
             return
         yield queued

@@ -12,7 +12,7 @@ SECOND_TRY = 10.0
 """Seconds before another try where less was refused than was accepted before: an ended job counts for a moment yet."""
 
 
-class SubmitLimit:
+class SubmitWindow:
     """Narrows the limit down by halves; long after a refusal feels its way upwards, one more and twice as many.
 
     Between what was accepted and what was refused lies the limit; where they touch, no more is tried in vain.

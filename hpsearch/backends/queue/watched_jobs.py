@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from hpsearch.backends.base import Kind
-from hpsearch.backends.queue.batch_system import Sighting
+from hpsearch.backends.base import JobState
+from hpsearch.backends.queue.batch_system import JobRecord
 
 LOOKS = 2
 """Listings without a job after which the accounting is asked."""
@@ -14,11 +14,11 @@ LOOKS = 2
 JobKey = tuple[str, int]
 """The name of a submission and an index; or ``#`` and the id of a job, and an index (0: the job is no array)."""
 
-Found = Mapping[JobKey, Sighting]
+Found = Mapping[JobKey, JobRecord]
 
 
 @dataclass(slots=True)
-class Watched:
+class WatchedJob:
     """What is known of one job.
 
     Attributes:
@@ -37,7 +37,7 @@ class Watched:
     expected: float
     submitted: float
     job: str = ''
-    seen: Sighting | None = None
+    seen: JobRecord | None = None
     misses: int = 0
     missing_since: float = 0.0
     is_unknown_to_accounting: bool = False
@@ -48,7 +48,7 @@ class Watched:
     @property
     def has_ended(self) -> bool:
         """Whether it was seen ended."""
-        return self.seen is not None and self.seen.kind is Kind.ENDED
+        return self.seen is not None and self.seen.kind is JobState.ENDED
 
     @property
     def is_over(self) -> bool:
@@ -68,36 +68,36 @@ class Watched:
     @property
     def is_unexplained(self) -> bool:
         """Whether it has ended and nothing was said of why, as in a listing that shows no statuses."""
-        if self.seen is None or self.seen.kind is not Kind.ENDED or self.has_details:
+        if self.seen is None or self.seen.kind is not JobState.ENDED or self.has_details:
             return False
         return not self.seen.cause and self.seen.code is None
 
-    def note(self, seen: Sighting) -> None:
+    def note(self, seen: JobRecord) -> None:
         """It is listed."""
-        if not (self.has_details and self.has_ended and seen.kind is Kind.ENDED):
+        if not (self.has_details and self.has_ended and seen.kind is JobState.ENDED):
             self.seen, self.has_details = seen, False
         self.job, self.misses = seen.job, 0
         self.is_unknown_to_accounting = self.is_absent = False
 
 
-def note_accounted(watched: Watched, seen: Sighting | None) -> None:
+def note_accounted(watched: WatchedJob, seen: JobRecord | None) -> None:
     """The accounting was asked about a job; None: it does not know it."""
     watched.is_unknown_to_accounting = seen is None
-    if seen is not None and seen.kind is Kind.ENDED:
+    if seen is not None and seen.kind is JobState.ENDED:
         watched.seen, watched.wants_details, watched.has_details = seen, False, True
 
 
-_RANKS = {Kind.RUNNING: 2, Kind.PENDING: 1}
+_RANKS = {JobState.RUNNING: 2, JobState.PENDING: 1}
 
 
-def _is_as_alive(seen: Sighting, other: Sighting) -> bool:
+def _is_as_alive(seen: JobRecord, other: JobRecord) -> bool:
     return _RANKS.get(seen.kind, 0) >= _RANKS.get(other.kind, 0)
 
 
-def by_key(sightings: Iterable[Sighting]) -> dict[JobKey, Sighting]:
+def by_key(records: Iterable[JobRecord]) -> dict[JobKey, JobRecord]:
     """Sightings by both their keys; of two of one name (an answer got lost) the one that is most alive."""
-    found: dict[JobKey, Sighting] = {}
-    for seen in sightings:
+    found: dict[JobKey, JobRecord] = {}
+    for seen in records:
         for key in ((seen.name, seen.index), (f'#{seen.job}', seen.index)):
             other = found.get(key)
             if other is None or _is_as_alive(seen, other):
@@ -105,7 +105,7 @@ def by_key(sightings: Iterable[Sighting]) -> dict[JobKey, Sighting]:
     return found
 
 
-def find(found: Found, key: JobKey, watched: Watched) -> Sighting | None:
+def find(found: Found, key: JobKey, watched: WatchedJob) -> JobRecord | None:
     """A job by its name, or by its id, where the system did not tell the name; of two the one that is more alive."""
     named = found.get(key)
     own = found.get((f'#{watched.job}', key[1])) if watched.job else None
@@ -114,8 +114,8 @@ def find(found: Found, key: JobKey, watched: Watched) -> Sighting | None:
     return own if named is None or _is_as_alive(own, named) else named
 
 
-def as_a_whole(found: Found, key: JobKey, watched: Watched) -> Sighting | None:
+def as_a_whole(found: Found, key: JobKey, watched: WatchedJob) -> JobRecord | None:
     """Elements that were cancelled while they waited are listed together, as the array itself."""
     whole = found.get((key[0], 0))
-    has_run = watched.seen is not None and watched.seen.kind is Kind.RUNNING
-    return whole if whole is not None and whole.kind is Kind.ENDED and whole.cause and not has_run else None
+    has_run = watched.seen is not None and watched.seen.kind is JobState.RUNNING
+    return whole if whole is not None and whole.kind is JobState.ENDED and whole.cause and not has_run else None

@@ -38,7 +38,7 @@ shows the arrays after a restart of the daemons, and there are none."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CommandResult:
     """What a command said.
 
     Attributes:
@@ -52,7 +52,7 @@ class Answer:
     code: int
 
 
-def transcript(name: str) -> Iterator[tuple[str, Answer]]:
+def transcript(name: str) -> Iterator[tuple[str, CommandResult]]:
     """The commands of a transcript, each with its answer."""
     text = (TRANSCRIPTS / name).read_text(encoding='utf-8')
     for block in re.split(r'^\$ ', text, flags=re.MULTILINE)[1:]:
@@ -63,7 +63,7 @@ def transcript(name: str) -> Iterator[tuple[str, Answer]]:
                 streams[mark[1]] += mark[2] + '\n'
             elif line.startswith('[...'):
                 streams['out'] += '...\n'
-        yield command, Answer(streams['out'], streams['err'], int(streams['rc ']))
+        yield command, CommandResult(streams['out'], streams['err'], int(streams['rc ']))
 
 
 SLEEP = """\
@@ -122,7 +122,7 @@ class Replay:
         env = self.lsf.env()
         self.env = {**env, 'PATH': f'{tools}:{env["PATH"]}', 'HOME': str(self.home), 'TOLD': str(self.home / 'told')}
 
-    def shell(self, command: str) -> Answer:
+    def shell(self, command: str) -> CommandResult:
         """Execute a line of shell."""
         done = subprocess.run(
             ['/bin/sh', '-c', command],
@@ -134,7 +134,7 @@ class Replay:
             timeout=60,
             check=False,
         )
-        return Answer(done.stdout, done.stderr, done.returncode)
+        return CommandResult(done.stdout, done.stderr, done.returncode)
 
     def submit(self, options: str, command: str = '') -> int:
         """Submit something that a transcript does not show; returns its number."""
@@ -175,20 +175,20 @@ class Replay:
             if not command.startswith(tuple(NOT_REPLAYED)):
                 self._compare(command, answer, patch or {})
 
-    def _compare(self, command: str, answer: Answer, patch: Mapping[str, str]) -> None:
+    def _compare(self, command: str, answer: CommandResult, patch: Mapping[str, str]) -> None:
         recorded = answer
         for old, new in patch.items():
-            recorded = Answer(recorded.out.replace(old, new), recorded.err.replace(old, new), recorded.code)
+            recorded = CommandResult(recorded.out.replace(old, new), recorded.err.replace(old, new), recorded.code)
         here = self.shell(command)
         got, expected = (
-            Answer(_plain(each.out, self.home, command), _plain(each.err, self.home, command), each.code)
+            CommandResult(_plain(each.out, self.home, command), _plain(each.err, self.home, command), each.code)
             for each in (here, recorded)
         )
         if '\n...\n' in expected.out:
             first, last = expected.out.split('...\n')
             assert got.out.startswith(first), command
             assert got.out.endswith(last), command
-            got = Answer(expected.out, got.err, got.code)
+            got = CommandResult(expected.out, got.err, got.code)
         assert (got.out, got.err, got.code) == (expected.out, expected.err, expected.code), command
 
 

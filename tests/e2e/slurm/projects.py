@@ -15,8 +15,8 @@ from typing import TypeVar
 from tests.e2e.queue_projects import QueueProject
 from tests.e2e.slurm.cluster import Cluster
 from tests.support import gates
-from tests.support.cli_harness import REPOSITORY
 from tests.support.harness import until
+from tests.support.paths import REPOSITORY
 
 T = TypeVar('T')
 

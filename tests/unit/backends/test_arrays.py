@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from hpsearch.backends.base import Kind, Launch, Status
-from hpsearch.backends.queue.arrays import Array, Queued, Throttles
+from hpsearch.backends.base import AttemptStatus, JobState, Launch
+from hpsearch.backends.queue.arrays import JobArray, QueuedAttempt, Throttles
 from hpsearch.backends.queue.sending import submission_name
 from hpsearch.model.records import Run, Slot
 from hpsearch.store.folder import SearchFolder
@@ -22,7 +22,7 @@ class Desk:
     queue: ScriptedQueue
     commands: ScriptedCommands
     throttles: Throttles
-    arrays: list[Array]
+    arrays: list[JobArray]
 
     def balance(self, now: float, listed_at: float, *, wants_new: bool = False) -> None:
         """What is done after a listing; what is asked is answered only by :meth:`answer`."""
@@ -39,19 +39,19 @@ class Desk:
         return self.throttles.divide(self.arrays, wants_new=True).spare
 
 
-def array(name: str, throttle: int, running: int, pending: int) -> Array:
+def array(name: str, throttle: int, running: int, pending: int) -> JobArray:
     """An array that is in the queue."""
-    made = Array(name, 0.0, throttle, throttle, job=name, told=throttle)
+    made = JobArray(name, 0.0, throttle, throttle, job=name, told=throttle)
     for index in range(1, running + pending + 1):
-        kind = Kind.RUNNING if index <= running else Kind.PENDING
+        kind = JobState.RUNNING if index <= running else JobState.PENDING
         launch = Launch(Run(f'sim_{index}', index, {}, ()), 1, f'{name}:{index}', Slot())
-        made.members[index] = Queued(launch, made, index, Status(kind))
+        made.members[index] = QueuedAttempt(launch, made, index, AttemptStatus(kind))
     return made
 
 
-def end(made: Array, count: int) -> None:
+def end(made: JobArray, count: int) -> None:
     """Some that run have ended."""
-    running = [index for index, member in made.members.items() if member.status.kind is Kind.RUNNING]
+    running = [index for index, member in made.members.items() if member.status.kind is JobState.RUNNING]
     for index in running[:count]:
         del made.members[index]
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from hpsearch.backends.queue import commands as jobs
-from hpsearch.backends.queue.batch_system import Answer
-from hpsearch.backends.queue.commands import Commands, execute
+from hpsearch.backends.queue.batch_system import CommandResult
+from hpsearch.backends.queue.commands import BackgroundRunner, execute
 from hpsearch.host.processes import start_ticks
 from tests.support.harness import until
 
@@ -19,38 +19,38 @@ ENVIRONMENT = {'PATH': os.environ['PATH'], 'LC_ALL': 'de_DE.UTF-8', 'COLOUR': 'b
 
 
 @pytest.fixture
-def commands() -> Commands:
-    return Commands(ENVIRONMENT, lambda: None)
+def commands() -> BackgroundRunner:
+    return BackgroundRunner(ENVIRONMENT, lambda: None)
 
 
-def answers(commands: Commands, *words: str, stdin: str = '', timeout: float = 60.0) -> Answer:
+def answers(commands: BackgroundRunner, *words: str, stdin: str = '', timeout: float = 60.0) -> CommandResult:
     """The answer to one command."""
-    got: list[Answer] = []
+    got: list[CommandResult] = []
     commands.ask(words, got.append, stdin=stdin, timeout=timeout)
     until(lambda: commands.take_in() or got)
     return got[0]
 
 
-def test_that_status_output_and_complaints_are_told(commands: Commands) -> None:
-    assert answers(commands, 'sh', '-c', 'echo out; echo err >&2; exit 3') == Answer(3, 'out\n', 'err\n')
+def test_that_status_output_and_complaints_are_told(commands: BackgroundRunner) -> None:
+    assert answers(commands, 'sh', '-c', 'echo out; echo err >&2; exit 3') == CommandResult(3, 'out\n', 'err\n')
 
 
-def test_that_a_command_reads_what_it_is_given(commands: Commands) -> None:
+def test_that_a_command_reads_what_it_is_given(commands: BackgroundRunner) -> None:
     assert answers(commands, 'cat', stdin='a ü \udcff line\n').out == 'a ü \ufffd line\n'
 
 
-def test_that_questions_are_asked_in_english_and_submissions_keep_the_language(commands: Commands) -> None:
+def test_that_questions_are_asked_in_english_and_submissions_keep_the_language(commands: BackgroundRunner) -> None:
     assert answers(commands, 'sh', '-c', 'echo "$LC_ALL $COLOUR"').out == 'C blue\n'
     assert answers(commands, 'sh', stdin='echo "$LC_ALL $COLOUR"').out == 'de_DE.UTF-8 blue\n'
 
 
-def test_that_a_command_that_is_not_there_is_no_answer(commands: Commands) -> None:
+def test_that_a_command_that_is_not_there_is_no_answer(commands: BackgroundRunner) -> None:
     answer = answers(commands, '/nowhere/sbatch')
     assert answer.code is None
     assert answer.err == '/nowhere/sbatch cannot be executed: No such file or directory'
 
 
-def test_that_a_word_that_cannot_be_given_is_no_answer(commands: Commands) -> None:
+def test_that_a_word_that_cannot_be_given_is_no_answer(commands: BackgroundRunner) -> None:
     assert answers(commands, 'echo', 'a\0b').code is None
     assert answers(commands, 'echo', 'and the next').out == 'and the next\n'
 
@@ -86,8 +86,8 @@ def test_that_a_command_is_out_of_reach_of_the_terminal() -> None:
     assert int(answer.out) != os.getsid(0)
 
 
-def test_that_nobody_waits_while_a_command_is_slow(commands: Commands) -> None:
-    got: list[Answer] = []
+def test_that_nobody_waits_while_a_command_is_slow(commands: BackgroundRunner) -> None:
+    got: list[CommandResult] = []
     begin = time.monotonic()
     commands.ask(['sh', '-c', 'sleep 0.5'], got.append)
     assert not commands.take_in()
@@ -97,16 +97,16 @@ def test_that_nobody_waits_while_a_command_is_slow(commands: Commands) -> None:
     assert (len(got), commands.open) == (1, 0)
 
 
-def test_that_commands_are_executed_one_after_the_other_in_order(commands: Commands, tmp_path: Path) -> None:
+def test_that_commands_are_executed_one_after_the_other_in_order(commands: BackgroundRunner, tmp_path: Path) -> None:
     order = tmp_path / 'order'
-    got: list[Answer] = []
+    got: list[CommandResult] = []
     for number, pause in ((1, 0.2), (2, 0.0), (3, 0.1)):
         commands.ask(['sh', '-c', f'sleep {pause}; echo {number} >> {order}; echo {number}'], got.append)
     until(lambda: (commands.take_in(), len(got) == 3)[1])
     assert order.read_text().split() == [answer.out.strip() for answer in got] == ['1', '2', '3']
 
 
-def test_that_an_answer_is_taken_in_by_the_thread_that_asks_for_it(commands: Commands) -> None:
+def test_that_an_answer_is_taken_in_by_the_thread_that_asks_for_it(commands: BackgroundRunner) -> None:
     threads: list[threading.Thread] = []
     commands.ask(['true'], lambda answer: threads.append(threading.current_thread()))
     until(lambda: commands.take_in() or threads)
@@ -115,15 +115,15 @@ def test_that_an_answer_is_taken_in_by_the_thread_that_asks_for_it(commands: Com
 
 def test_that_every_answer_wakes_the_dispatcher() -> None:
     poked = threading.Event()
-    commands = Commands(ENVIRONMENT, poked.set)
+    commands = BackgroundRunner(ENVIRONMENT, poked.set)
     commands.ask(['true'], lambda answer: None)
     assert poked.wait(30)
 
 
-def test_that_leaving_waits_for_answers_and_for_what_they_lead_to(commands: Commands) -> None:
+def test_that_leaving_waits_for_answers_and_for_what_they_lead_to(commands: BackgroundRunner) -> None:
     got: list[str] = []
 
-    def then(answer: Answer) -> None:
+    def then(answer: CommandResult) -> None:
         got.append('first')
         commands.ask(['true'], lambda answer: got.append('second'))
 
@@ -132,7 +132,7 @@ def test_that_leaving_waits_for_answers_and_for_what_they_lead_to(commands: Comm
     assert got == ['first', 'second']
 
 
-def test_that_leaving_does_not_wait_for_ever(commands: Commands) -> None:
+def test_that_leaving_does_not_wait_for_ever(commands: BackgroundRunner) -> None:
     commands.ask(['sleep', '5'], lambda answer: None)
     begin = time.monotonic()
     commands.finish(0.2)

@@ -92,7 +92,7 @@ sys.exit(5)
 
 
 @dataclass
-class Bench:
+class ScriptRunner:
     """A search of one submission, whose elements can be executed as a queue would."""
 
     folder: SearchFolder
@@ -190,10 +190,10 @@ def interrupts() -> Iterator[None]:
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
+def bench(tmp_path: Path) -> Iterator[ScriptRunner]:
     cwd = tmp_path / 'cwd'
     cwd.mkdir()
-    bench = Bench(new_folder(tmp_path / 'search'), cwd)
+    bench = ScriptRunner(new_folder(tmp_path / 'search'), cwd)
     yield bench
     for process in bench.processes:
         try:
@@ -204,7 +204,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 
 
 @pytest.fixture(params=SHELLS)
-def in_shell(request: pytest.FixtureRequest, bench: Bench) -> Bench:
+def in_shell(request: pytest.FixtureRequest, bench: ScriptRunner) -> ScriptRunner:
     bench.shell = request.param
     return bench
 
@@ -220,7 +220,7 @@ def complained(paths: AttemptPaths) -> str:
 # Words and statuses
 
 
-def test_that_words_reach_the_command_as_they_are(in_shell: Bench) -> None:
+def test_that_words_reach_the_command_as_they_are(in_shell: ScriptRunner) -> None:
     paths = in_shell.add(*python('import json, sys; print(json.dumps(sys.argv[1:]))'), *HOSTILE)
     assert in_shell.run() == (0, '')
     assert json.loads(printed(paths)) == HOSTILE
@@ -228,14 +228,14 @@ def test_that_words_reach_the_command_as_they_are(in_shell: Bench) -> None:
 
 
 @pytest.mark.parametrize('name', BYTE_SHELLS)
-def test_that_bytes_which_are_no_utf8_reach_the_command(bench: Bench, name: str) -> None:
+def test_that_bytes_which_are_no_utf8_reach_the_command(bench: ScriptRunner, name: str) -> None:
     bench.shell = name
     paths = bench.add(*python('import os, sys; print(os.fsencode(sys.argv[1]).hex())'), os.fsdecode(b'a\xff\xfe\x80b'))
     assert bench.run() == (0, '')
     assert printed(paths).strip() == b'a\xff\xfe\x80b'.hex()
 
 
-def test_that_each_element_is_its_own_attempt(in_shell: Bench) -> None:
+def test_that_each_element_is_its_own_attempt(in_shell: ScriptRunner) -> None:
     show = shell('echo "$HPSEARCH_RUN $HPSEARCH_ATTEMPT $HPSEARCH_DIR $HPSEARCH_METRICS"')
     all_paths = [in_shell.add(*show) for _ in range(3)]
     for index, paths in enumerate(all_paths, start=1):
@@ -246,7 +246,7 @@ def test_that_each_element_is_its_own_attempt(in_shell: Bench) -> None:
 
 
 @pytest.mark.parametrize('code', [0, 1, 77, 127, 255])
-def test_that_the_record_holds_the_status(in_shell: Bench, code: int) -> None:
+def test_that_the_record_holds_the_status(in_shell: ScriptRunner, code: int) -> None:
     paths = in_shell.add(*shell(f'exit {code}'))
     assert in_shell.run() == (code, '')
     assert Path(paths.exit).read_text() == f'{code}\n'
@@ -254,7 +254,7 @@ def test_that_the_record_holds_the_status(in_shell: Bench, code: int) -> None:
     assert in_shell.hints() == ['1']
 
 
-def test_that_a_command_which_is_not_there_ends_with_127(in_shell: Bench) -> None:
+def test_that_a_command_which_is_not_there_ends_with_127(in_shell: ScriptRunner) -> None:
     paths = in_shell.add('/nowhere/train')
     assert in_shell.run()[0] == 127
     assert exit_code(paths) == 127
@@ -262,21 +262,21 @@ def test_that_a_command_which_is_not_there_ends_with_127(in_shell: Bench) -> Non
     assert '/nowhere/train' in complained(paths)
 
 
-def test_that_a_command_which_cannot_be_executed_ends_with_126(in_shell: Bench) -> None:
+def test_that_a_command_which_cannot_be_executed_ends_with_126(in_shell: ScriptRunner) -> None:
     in_shell.touch('train')
     paths = in_shell.add(f'{in_shell.cwd}/train')
     assert in_shell.run()[0] == 126
     assert exit_code(paths) == 126
 
 
-def test_that_a_killed_command_is_told_as_137(in_shell: Bench) -> None:
+def test_that_a_killed_command_is_told_as_137(in_shell: ScriptRunner) -> None:
     paths = in_shell.add(*shell('kill -9 $$'))
     assert in_shell.run()[0] == 137
     assert exit_code(paths) == 137
     assert not read_line(paths.signalled)
 
 
-def test_that_a_missing_working_directory_is_a_status_and_not_a_start_elsewhere(in_shell: Bench) -> None:
+def test_that_a_missing_working_directory_is_a_status_and_not_a_start_elsewhere(in_shell: ScriptRunner) -> None:
     paths = in_shell.add(*shell(f'echo > {in_shell.cwd.parent}/ran'))
     in_shell.cwd.rmdir()
     assert in_shell.run()[0] == 126
@@ -284,7 +284,7 @@ def test_that_a_missing_working_directory_is_a_status_and_not_a_start_elsewhere(
     assert not (in_shell.cwd.parent / 'ran').exists()
 
 
-def test_that_folders_may_have_any_name(bench: Bench, tmp_path: Path) -> None:
+def test_that_folders_may_have_any_name(bench: ScriptRunner, tmp_path: Path) -> None:
     bench.folder = new_folder(tmp_path / "it's $HOME\nand `more`")
     bench.cwd = tmp_path / "a cwd's\n`name`"
     bench.cwd.mkdir()
@@ -294,7 +294,7 @@ def test_that_folders_may_have_any_name(bench: Bench, tmp_path: Path) -> None:
     assert bench.hints() == ['1']
 
 
-def test_that_a_closed_stdin_does_no_harm(in_shell: Bench) -> None:
+def test_that_a_closed_stdin_does_no_harm(in_shell: ScriptRunner) -> None:
     paths = in_shell.add('cat')
     script = in_shell.folder.submission(NAME).script
     in_shell.folder.submissions_dir.mkdir()
@@ -305,14 +305,14 @@ def test_that_a_closed_stdin_does_no_harm(in_shell: Bench) -> None:
     assert exit_code(paths) == 0
 
 
-def test_that_gpus_which_the_queue_gave_are_left_alone(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_that_gpus_which_the_queue_gave_are_left_alone(bench: ScriptRunner, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '5')
     paths = bench.add(*shell('echo "$CUDA_VISIBLE_DEVICES ${CUDA_DEVICE_ORDER-unset}"'))
     bench.run()
     assert printed(paths) == '5 unset\n'
 
 
-def test_that_no_process_is_left_when_an_element_ends(in_shell: Bench) -> None:
+def test_that_no_process_is_left_when_an_element_ends(in_shell: ScriptRunner) -> None:
     in_shell.add('true')
     process = in_shell.start()
     process.communicate(timeout=30)
@@ -330,7 +330,7 @@ def _group_lives(group: int) -> bool:
 # The fence
 
 
-def test_that_started_tells_the_job_and_the_host(in_shell: Bench) -> None:
+def test_that_started_tells_the_job_and_the_host(in_shell: ScriptRunner) -> None:
     paths = in_shell.add('true')
     process = in_shell.start(job='70', restarts='2')
     process.communicate(timeout=30)
@@ -338,7 +338,7 @@ def test_that_started_tells_the_job_and_the_host(in_shell: Bench) -> None:
     assert read_fence(paths) == Fence('w:sim_1:1', job='70', restarts='2', host=os.uname().nodename)
 
 
-def test_that_a_job_which_does_not_know_itself_says_so(bench: Bench) -> None:
+def test_that_a_job_which_does_not_know_itself_says_so(bench: ScriptRunner) -> None:
     paths = bench.add('true')
     process = bench.start(job='')
     process.communicate(timeout=30)
@@ -346,7 +346,7 @@ def test_that_a_job_which_does_not_know_itself_says_so(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize('line', ['w2:closed', 'other:sim_1:1 17', 'w:sim_1:1', 'w:sim_1:1 1 69 0 n1', ''])
-def test_that_nobody_starts_what_another_started_or_closed(in_shell: Bench, line: str) -> None:
+def test_that_nobody_starts_what_another_started_or_closed(in_shell: ScriptRunner, line: str) -> None:
     paths = in_shell.add('touch', 'ran')
     Path(paths.started).write_text(f'{line}\n' if line else '')
     code, log = in_shell.run()
@@ -357,7 +357,7 @@ def test_that_nobody_starts_what_another_started_or_closed(in_shell: Bench, line
     assert in_shell.hints() == []
 
 
-def test_that_a_job_which_was_submitted_twice_runs_once_and_is_no_restart(in_shell: Bench) -> None:
+def test_that_a_job_which_was_submitted_twice_runs_once_and_is_no_restart(in_shell: ScriptRunner) -> None:
     paths = in_shell.add(*shell('echo ran'))
     assert in_shell.run(job='70')[0] == 0
     assert in_shell.run(job='71')[0] == 75
@@ -366,7 +366,7 @@ def test_that_a_job_which_was_submitted_twice_runs_once_and_is_no_restart(in_she
     assert in_shell.hints() == ['1']
 
 
-def test_that_of_many_starts_exactly_one_runs(in_shell: Bench) -> None:
+def test_that_of_many_starts_exactly_one_runs(in_shell: ScriptRunner) -> None:
     paths = in_shell.add(*shell('echo ran'))
     many = [in_shell.start(job=str(job)) for job in range(8)]
     assert sorted(one.wait(60) for one in many) == [0] + [75] * 7
@@ -374,7 +374,7 @@ def test_that_of_many_starts_exactly_one_runs(in_shell: Bench) -> None:
 
 
 @pytest.mark.parametrize('restarts', ['1', '', 'Y'])
-def test_that_a_restarted_job_leaves_a_record_and_does_not_run_again(in_shell: Bench, restarts: str) -> None:
+def test_that_a_restarted_job_leaves_a_record_and_does_not_run_again(in_shell: ScriptRunner, restarts: str) -> None:
     paths = in_shell.add(*shell('echo ran; kill -9 $PPID'))
     in_shell.start(job='70').communicate(timeout=30)
     assert exit_code(paths) is None
@@ -387,20 +387,20 @@ def test_that_a_restarted_job_leaves_a_record_and_does_not_run_again(in_shell: B
     assert in_shell.hints() == ['1']
 
 
-def test_that_a_job_without_an_id_is_never_taken_for_restarted(bench: Bench) -> None:
+def test_that_a_job_without_an_id_is_never_taken_for_restarted(bench: ScriptRunner) -> None:
     paths = bench.add(*shell('kill -9 $PPID'))
     bench.start(job='').communicate(timeout=30)
     assert bench.run(job='')[0] == 75
     assert not os.path.exists(paths.requeued)
 
 
-def test_that_a_fence_which_was_passed_cannot_be_closed(bench: Bench) -> None:
+def test_that_a_fence_which_was_passed_cannot_be_closed(bench: ScriptRunner) -> None:
     paths = bench.add('true')
     bench.run()
     assert not close_fence(paths, 'w2')
 
 
-def test_that_a_missing_folder_is_named_with_the_host(in_shell: Bench) -> None:
+def test_that_a_missing_folder_is_named_with_the_host(in_shell: ScriptRunner) -> None:
     paths = in_shell.add('touch', 'ran')
     os.rmdir(paths.folder)
     code, log = in_shell.run()
@@ -410,7 +410,7 @@ def test_that_a_missing_folder_is_named_with_the_host(in_shell: Bench) -> None:
     assert not in_shell.is_there('ran')
 
 
-def test_that_an_index_without_an_element_is_refused(in_shell: Bench) -> None:
+def test_that_an_index_without_an_element_is_refused(in_shell: ScriptRunner) -> None:
     in_shell.add('touch', 'ran')
     code, log = in_shell.run(index=2)
     assert code == 64
@@ -421,7 +421,7 @@ def test_that_an_index_without_an_element_is_refused(in_shell: Bench) -> None:
 # Signals
 
 
-def test_that_term_to_the_shell_alone_is_passed_on_once(in_shell: Bench) -> None:
+def test_that_term_to_the_shell_alone_is_passed_on_once(in_shell: ScriptRunner) -> None:
     paths = in_shell.add(*python(COUNT_TERMS))
     process = in_shell.start()
     in_shell.wait_for('ready')
@@ -434,7 +434,7 @@ def test_that_term_to_the_shell_alone_is_passed_on_once(in_shell: Bench) -> None
     assert read_line(paths.signalled) == 'TERM'
 
 
-def test_that_term_to_all_processes_is_not_passed_on_again(in_shell: Bench) -> None:
+def test_that_term_to_all_processes_is_not_passed_on_again(in_shell: ScriptRunner) -> None:
     paths = in_shell.add(*python(COUNT_TERMS))
     process = in_shell.start()
     in_shell.wait_for('ready')
@@ -446,7 +446,7 @@ def test_that_term_to_all_processes_is_not_passed_on_again(in_shell: Bench) -> N
 
 
 @pytest.mark.parametrize('to_all', [True, False])
-def test_that_a_command_which_dies_of_term_is_told_as_143(in_shell: Bench, to_all: bool) -> None:
+def test_that_a_command_which_dies_of_term_is_told_as_143(in_shell: ScriptRunner, to_all: bool) -> None:
     paths = in_shell.add(*shell(f'touch ready; exec {sys.executable} -c "import time; time.sleep(60)"'))
     process = in_shell.start()
     in_shell.wait_for('ready')
@@ -456,7 +456,7 @@ def test_that_a_command_which_dies_of_term_is_told_as_143(in_shell: Bench, to_al
     assert in_shell.hints() == ['1']
 
 
-def test_that_the_warning_before_the_time_limit_becomes_the_configured_signal(in_shell: Bench) -> None:
+def test_that_the_warning_before_the_time_limit_becomes_the_configured_signal(in_shell: ScriptRunner) -> None:
     paths = in_shell.add(*python(TELL_SIGNALS))
     in_shell.signal = 'USR1'
     process = in_shell.start()
@@ -469,7 +469,7 @@ def test_that_the_warning_before_the_time_limit_becomes_the_configured_signal(in
     assert read_line(paths.signalled) == 'timeout'
 
 
-def test_that_a_warning_to_all_processes_does_not_end_the_command(in_shell: Bench) -> None:
+def test_that_a_warning_to_all_processes_does_not_end_the_command(in_shell: ScriptRunner) -> None:
     paths = in_shell.add(*python(TELL_SIGNALS))
     process = in_shell.start()
     in_shell.wait_for('ready')
@@ -481,7 +481,7 @@ def test_that_a_warning_to_all_processes_does_not_end_the_command(in_shell: Benc
     assert read_line(paths.signalled) == 'timeout'
 
 
-def test_that_a_command_which_wants_usr2_gets_it_once(bench: Bench) -> None:
+def test_that_a_command_which_wants_usr2_gets_it_once(bench: ScriptRunner) -> None:
     bench.signal = 'SIGUSR2'
     bench.add(*python(COUNT_TERMS.replace('SIGTERM', 'SIGUSR2')))
     process = bench.start()
@@ -491,7 +491,7 @@ def test_that_a_command_which_wants_usr2_gets_it_once(bench: Bench) -> None:
     assert bench.read('terms') == 'x'
 
 
-def test_that_a_warning_becomes_term_where_no_signal_is_configured(in_shell: Bench) -> None:
+def test_that_a_warning_becomes_term_where_no_signal_is_configured(in_shell: ScriptRunner) -> None:
     paths = in_shell.add(*python(TELL_SIGNALS))
     in_shell.signal = ''
     process = in_shell.start()
@@ -503,7 +503,7 @@ def test_that_a_warning_becomes_term_where_no_signal_is_configured(in_shell: Ben
     assert read_line(paths.signalled) == 'timeout'
 
 
-def test_that_the_first_reason_for_a_signal_stays(bench: Bench) -> None:
+def test_that_the_first_reason_for_a_signal_stays(bench: ScriptRunner) -> None:
     paths = bench.add(*python(TELL_SIGNALS))
     process = bench.start()
     bench.wait_for('ready')
@@ -516,7 +516,7 @@ def test_that_the_first_reason_for_a_signal_stays(bench: Bench) -> None:
     assert bench.read('got') == 'SIGTERM ', 'it was told to end already'
 
 
-def test_that_other_signals_are_passed_on_as_often_as_they_come(in_shell: Bench) -> None:
+def test_that_other_signals_are_passed_on_as_often_as_they_come(in_shell: ScriptRunner) -> None:
     paths = in_shell.add(*python(TELL_SIGNALS))
     process = in_shell.start()
     in_shell.wait_for('ready')
@@ -531,7 +531,7 @@ def test_that_other_signals_are_passed_on_as_often_as_they_come(in_shell: Bench)
     assert not os.path.exists(paths.signalled)
 
 
-def test_that_a_signal_to_all_does_not_hide_a_later_one_to_the_shell(bench: Bench) -> None:
+def test_that_a_signal_to_all_does_not_hide_a_later_one_to_the_shell(bench: ScriptRunner) -> None:
     bench.add(*python(TELL_SIGNALS))
     process = bench.start()
     bench.wait_for('ready')
@@ -543,7 +543,7 @@ def test_that_a_signal_to_all_does_not_hide_a_later_one_to_the_shell(bench: Benc
     assert process.wait(30) == 5
 
 
-def test_that_an_interrupt_ends_the_command_by_term(in_shell: Bench) -> None:
+def test_that_an_interrupt_ends_the_command_by_term(in_shell: ScriptRunner) -> None:
     paths = in_shell.add(*python(TELL_SIGNALS))
     process = in_shell.start()
     in_shell.wait_for('ready')
@@ -555,7 +555,7 @@ def test_that_an_interrupt_ends_the_command_by_term(in_shell: Bench) -> None:
 
 
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGUSR2, signal.SIGUSR1])
-def test_that_a_signal_during_the_prologue_prevents_the_start(in_shell: Bench, number: signal.Signals) -> None:
+def test_that_a_signal_during_the_prologue_prevents_the_start(in_shell: ScriptRunner, number: signal.Signals) -> None:
     in_shell.prologue = 'touch ready\nuntil [ -f go ]; do sleep 0.05; done'
     paths = in_shell.add('touch', 'ran')
     process = in_shell.start()
@@ -569,7 +569,9 @@ def test_that_a_signal_during_the_prologue_prevents_the_start(in_shell: Bench, n
     assert in_shell.hints() == ['1']
 
 
-def test_that_a_signal_at_any_moment_of_the_start_leaves_a_record_or_kills_before_the_command(in_shell: Bench) -> None:
+def test_that_a_signal_at_any_moment_of_the_start_leaves_a_record_or_kills_before_the_command(
+    in_shell: ScriptRunner,
+) -> None:
     in_shell.prologue = 'touch "begun$Q_INDEX"'
     all_paths = [in_shell.add(*shell(f'touch "ran{n}"; exec sleep 60')) for n in range(1, 9)]
     for index, paths in enumerate(all_paths, start=1):
@@ -586,7 +588,7 @@ def _pass_time(seconds: float) -> None:
     signal.sigtimedwait([], seconds)
 
 
-def test_that_a_signal_after_the_end_changes_nothing(bench: Bench, tmp_path: Path) -> None:
+def test_that_a_signal_after_the_end_changes_nothing(bench: ScriptRunner, tmp_path: Path) -> None:
     paths = bench.add(*shell('exit 4'))
     os.mkdir(paths.exit)  # the record cannot be written yet
     process = bench.start()
@@ -608,14 +610,14 @@ def _children(pid: int) -> list[str]:
 # The prologue
 
 
-def test_that_the_prologue_prepares_the_command(in_shell: Bench) -> None:
+def test_that_the_prologue_prepares_the_command(in_shell: ScriptRunner) -> None:
     in_shell.prologue = 'module() { export LOADED="$2"; }\nmodule load cuda/12\nexport DATA="$HPSEARCH_RUN"'
     paths = in_shell.add(*shell('echo "$LOADED $DATA"'))
     assert in_shell.run() == (0, '')
     assert printed(paths) == 'cuda/12 sim_1\n'
 
 
-def test_that_the_prologue_begins_in_the_working_directory_and_may_leave_it(in_shell: Bench) -> None:
+def test_that_the_prologue_begins_in_the_working_directory_and_may_leave_it(in_shell: ScriptRunner) -> None:
     in_shell.prologue = 'pwd\ncd /'
     paths = in_shell.add('pwd')
     assert in_shell.run() == (0, '')
@@ -635,7 +637,7 @@ def test_that_the_prologue_begins_in_the_working_directory_and_may_leave_it(in_s
         'true \\',
     ],
 )
-def test_that_a_prologue_which_changes_the_shell_does_not_change_the_run(in_shell: Bench, prologue: str) -> None:
+def test_that_a_prologue_which_changes_the_shell_does_not_change_the_run(in_shell: ScriptRunner, prologue: str) -> None:
     in_shell.prologue = prologue
     paths = in_shell.add(*shell('echo "$*"; exit 7'), 'sh', 'a  b', '*')
     assert in_shell.run() == (7, '')
@@ -644,7 +646,7 @@ def test_that_a_prologue_which_changes_the_shell_does_not_change_the_run(in_shel
     assert in_shell.hints() == ['1']
 
 
-def test_that_signals_are_passed_on_after_a_strict_prologue(in_shell: Bench) -> None:
+def test_that_signals_are_passed_on_after_a_strict_prologue(in_shell: ScriptRunner) -> None:
     in_shell.prologue = 'set -eu'
     paths = in_shell.add(*python(COUNT_TERMS))
     process = in_shell.start()
@@ -658,7 +660,9 @@ def test_that_signals_are_passed_on_after_a_strict_prologue(in_shell: Bench) -> 
     ('prologue', 'code'),
     [('exit 3', 3), ('set -e; false; true', 1), ('set -eu; echo "$unset_variable"', None), ('exit', 1), ('exit 0', 1)],
 )
-def test_that_a_prologue_which_ends_the_shell_leaves_a_record(in_shell: Bench, prologue: str, code: int | None) -> None:
+def test_that_a_prologue_which_ends_the_shell_leaves_a_record(
+    in_shell: ScriptRunner, prologue: str, code: int | None
+) -> None:
     in_shell.prologue = prologue
     paths = in_shell.add('touch', 'ran')
     ended, log = in_shell.run()
@@ -670,7 +674,7 @@ def test_that_a_prologue_which_ends_the_shell_leaves_a_record(in_shell: Bench, p
     assert ('the prologue ended the job' in complained(paths)) == (prologue in ('exit', 'exit 0'))
 
 
-def test_that_a_prologue_which_sh_cannot_read_does_not_start_the_command(in_shell: Bench) -> None:
+def test_that_a_prologue_which_sh_cannot_read_does_not_start_the_command(in_shell: ScriptRunner) -> None:
     in_shell.prologue = 'if true; then'
     paths = in_shell.add('touch', 'ran')
     ended, _ = in_shell.run()
@@ -679,7 +683,7 @@ def test_that_a_prologue_which_sh_cannot_read_does_not_start_the_command(in_shel
     assert not in_shell.is_there('ran')
 
 
-def test_that_a_trap_of_the_prologue_cleans_up_at_the_end(in_shell: Bench) -> None:
+def test_that_a_trap_of_the_prologue_cleans_up_at_the_end(in_shell: ScriptRunner) -> None:
     in_shell.prologue = "trap 'touch cleaned' EXIT"
     paths = in_shell.add(*shell('exit 6'))
     assert in_shell.run()[0] == 6
@@ -687,7 +691,7 @@ def test_that_a_trap_of_the_prologue_cleans_up_at_the_end(in_shell: Bench) -> No
     assert in_shell.is_there('cleaned')
 
 
-def test_that_the_first_line_of_the_prologue_may_name_the_shell(bench: Bench) -> None:
+def test_that_the_first_line_of_the_prologue_may_name_the_shell(bench: ScriptRunner) -> None:
     bench.prologue = '#!/bin/bash -e\nexport SHOWN="${BASH_VERSION:+bash}"'
     paths = bench.add(*shell('echo "$SHOWN"; exit 1'))
     text = bench.text()
@@ -702,7 +706,7 @@ def test_that_the_first_line_of_the_prologue_may_name_the_shell(bench: Bench) ->
     assert exit_code(paths) == 1
 
 
-def test_that_background_work_of_the_prologue_may_be_waited_for(in_shell: Bench) -> None:
+def test_that_background_work_of_the_prologue_may_be_waited_for(in_shell: ScriptRunner) -> None:
     in_shell.prologue = 'touch a & touch b &\nwait'
     paths = in_shell.add(*shell('ls'))
     assert in_shell.run() == (0, '')
@@ -712,7 +716,7 @@ def test_that_background_work_of_the_prologue_may_be_waited_for(in_shell: Bench)
 # The record
 
 
-def test_that_a_record_which_cannot_be_written_is_tried_again(in_shell: Bench, tmp_path: Path) -> None:
+def test_that_a_record_which_cannot_be_written_is_tried_again(in_shell: ScriptRunner, tmp_path: Path) -> None:
     sleep = tmp_path / 'bin/sleep'
     sleep.parent.mkdir()
     sleep.write_text('#!/bin/sh\nexec /bin/sleep 0.05\n')
@@ -735,7 +739,7 @@ def test_that_a_record_which_cannot_be_written_is_tried_again(in_shell: Bench, t
 PILOTS = 'hps-pilots-1a2b3c'
 
 
-def pilot(bench: Bench, argv: Sequence[str]) -> subprocess.Popen[bytes]:
+def pilot(bench: ScriptRunner, argv: Sequence[str]) -> subprocess.Popen[bytes]:
     script = bench.folder.submission(PILOTS).script
     bench.folder.submissions_dir.mkdir(exist_ok=True)
     script.write_text(
@@ -754,7 +758,7 @@ def pilot(bench: Bench, argv: Sequence[str]) -> subprocess.Popen[bytes]:
     return process
 
 
-def ended_pilot(bench: Bench, argv: Sequence[str]) -> tuple[int, str]:
+def ended_pilot(bench: ScriptRunner, argv: Sequence[str]) -> tuple[int, str]:
     process = pilot(bench, argv)
     printed, _ = process.communicate(timeout=30)
     assert printed == b'', 'it goes into the log of the submission'
@@ -764,17 +768,17 @@ def ended_pilot(bench: Bench, argv: Sequence[str]) -> tuple[int, str]:
     return process.returncode, log.removeprefix(show)
 
 
-def test_that_a_pilot_gets_its_words_after_the_prologue(in_shell: Bench) -> None:
+def test_that_a_pilot_gets_its_words_after_the_prologue(in_shell: ScriptRunner) -> None:
     in_shell.prologue = 'set -eu\nexport LOADED=yes\ncd /'
     code = 'import os, sys; print(os.getcwd(), os.environ["LOADED"], sys.argv[1:]); sys.exit(3)'
     assert ended_pilot(in_shell, [*python(code), *HOSTILE]) == (3, f'{in_shell.cwd} yes {HOSTILE}\n')
 
 
-def test_that_a_pilot_is_no_attempt(bench: Bench) -> None:
+def test_that_a_pilot_is_no_attempt(bench: ScriptRunner) -> None:
     assert ended_pilot(bench, shell('env | grep -c ^HPSEARCH')) == (1, '0\n')
 
 
-def test_that_a_pilot_without_its_working_directory_does_not_start(bench: Bench) -> None:
+def test_that_a_pilot_without_its_working_directory_does_not_start(bench: ScriptRunner) -> None:
     bench.cwd.rmdir()
     code, log = ended_pilot(bench, ['echo', 'ran'])
     assert code == 126
@@ -783,7 +787,7 @@ def test_that_a_pilot_without_its_working_directory_does_not_start(bench: Bench)
 
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGUSR2])
 @pytest.mark.parametrize('to_all', [True, False])
-def test_that_a_pilot_is_told_to_end_once(in_shell: Bench, number: signal.Signals, to_all: bool) -> None:
+def test_that_a_pilot_is_told_to_end_once(in_shell: ScriptRunner, number: signal.Signals, to_all: bool) -> None:
     process = pilot(in_shell, python(COUNT_TERMS))
     in_shell.wait_for('ready')
     (os.killpg if to_all else os.kill)(process.pid, number)
@@ -791,7 +795,7 @@ def test_that_a_pilot_is_told_to_end_once(in_shell: Bench, number: signal.Signal
     assert in_shell.read('terms') == 'x'
 
 
-def test_that_a_pilot_is_interrupted_once(in_shell: Bench) -> None:
+def test_that_a_pilot_is_interrupted_once(in_shell: ScriptRunner) -> None:
     process = pilot(
         in_shell, python(COUNT_TERMS.replace('signal.signal(', 'signal.signal(signal.SIGINT, note); signal.signal('))
     )
@@ -804,7 +808,7 @@ def test_that_a_pilot_is_interrupted_once(in_shell: Bench) -> None:
 # The text
 
 
-def test_that_a_thousand_elements_fit_into_a_script(bench: Bench) -> None:
+def test_that_a_thousand_elements_fit_into_a_script(bench: ScriptRunner) -> None:
     bench.elements = [ScriptElement(f'sim_x_{n}', 1, f'writer:sim_x_{n}:1', ['x' * 500]) for n in range(1000)]
     assert len(bench.text()) < 1_000_000
 

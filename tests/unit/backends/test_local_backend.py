@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from hpsearch.backends.base import Kind
+from hpsearch.backends.base import JobState
 from hpsearch.backends.local import backend as local_module
 from hpsearch.backends.local.backend import LocalBackend
 from hpsearch.backends.local.slots import FixedSlots
@@ -169,7 +169,7 @@ def test_that_an_attempt_whose_shell_alone_was_killed_goes_on_and_ends_with_its_
     os.kill(started.handle['pid'], signal.SIGKILL)
     for _ in range(5):
         backend.wait(0.1)
-        assert backend.states(time.monotonic())[started.ident].kind is Kind.RUNNING
+        assert backend.states(time.monotonic())[started.ident].kind is JobState.RUNNING
     assert backend.is_running('sim_1', 1, started.handle)
     gate.touch()
     assert ends(backend, [started.ident])[started.ident].code is None, 'nobody knows its status'

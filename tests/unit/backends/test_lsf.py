@@ -9,21 +9,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpsearch.backends.base import Kind
-from hpsearch.backends.queue.batch_system import Answer, Job, QueueSystem, Refusal, Sighting
-from hpsearch.backends.queue.lsf.parsing import STATES, TERMINATIONS, Dialect, cause_of, read_dialect
+from hpsearch.backends.base import JobState
+from hpsearch.backends.queue.batch_system import BatchSystem, CommandResult, JobRecord, JobSpec, Refusal
+from hpsearch.backends.queue.lsf.parsing import STATES, TERMINATIONS, Dialect, cause_of, parse_dialect
 from hpsearch.backends.queue.lsf.system import Lsf, LsfOptions
 from hpsearch.backends.queue.queue_words import index_list
 from tests.support.paths import DATA
 
 TRANSCRIPTS = DATA / 'lsf'
-JOB = Job('hps-1234abcd-5ef678', 10, 2, '/home/user/out/submissions/hps-1234abcd-5ef678.log')
+JOB = JobSpec('hps-1234abcd-5ef678', 10, 2, '/home/user/out/submissions/hps-1234abcd-5ef678.log')
 NAME = JOB.name
 COMMON = Lsf(LsfOptions())
 IBM = Lsf(LsfOptions(), Dialect.IBM)
 
 
-def transcript(name: str) -> Iterator[tuple[str, Answer]]:
+def transcript(name: str) -> Iterator[tuple[str, CommandResult]]:
     """The commands of a transcript, each with its answer."""
     text = (TRANSCRIPTS / name).read_text(encoding='utf-8')
     for block in re.split(r'^\$ ', text, flags=re.MULTILINE)[1:]:
@@ -33,38 +33,38 @@ def transcript(name: str) -> Iterator[tuple[str, Answer]]:
             if mark := re.match(r'\[(out|err)\] ?(.*)', line):
                 lines[mark[1]] += mark[2] + '\n'
             elif code := re.match(r'\[rc \] (\d+)', line):
-                yield '\n'.join(command), Answer(int(code[1]), lines['out'], lines['err'])
+                yield '\n'.join(command), CommandResult(int(code[1]), lines['out'], lines['err'])
             elif not line.startswith('[...'):
                 command.append(line)
 
 
-def answers(name: str, start: str) -> list[tuple[str, Answer]]:
+def answers(name: str, start: str) -> list[tuple[str, CommandResult]]:
     """The answers to commands that begin with these words."""
     return [(command, answer) for command, answer in transcript(name) if command.startswith(start)]
 
 
-def answer_to(name: str, command: str, occurrence: int = 0) -> Answer:
+def answer_to(name: str, command: str, occurrence: int = 0) -> CommandResult:
     """The answer to exactly this command."""
     return [answer for each, answer in transcript(name) if each == command][occurrence]
 
 
-def listed(answer: Answer, lsf: Lsf = COMMON) -> dict[tuple[str, int], Sighting]:
+def listed(answer: CommandResult, lsf: Lsf = COMMON) -> dict[tuple[str, int], JobRecord]:
     """A listing that answered, by job and index."""
-    sightings = lsf.read_listing(answer)
-    assert sightings is not None
-    return {(seen.job, seen.index): seen for seen in sightings}
+    records = lsf.parse_listing(answer)
+    assert records is not None
+    return {(seen.job, seen.index): seen for seen in records}
 
 
-def told(answer: Answer) -> Sighting:
+def told(answer: CommandResult) -> JobRecord:
     """The one job of a history."""
-    sightings = COMMON.read_accounting(answer)
-    assert sightings is not None
-    (seen,) = sightings
+    records = COMMON.parse_accounting(answer)
+    assert records is not None
+    (seen,) = records
     return seen
 
 
 def test_that_lsf_is_a_queue_system() -> None:
-    system: QueueSystem = COMMON
+    system: BatchSystem = COMMON
     assert system.name == 'lsf'
 
 
@@ -85,13 +85,14 @@ def test_that_lsf_is_a_queue_system() -> None:
 )
 def test_that_the_kind_is_told_by_lsid(version: str, dialect: Dialect) -> None:
     banner = f'{version}\nCopyright International Business Machines Corp. 1992, 2016.\n\nMy cluster name is c\n'
-    assert read_dialect(Answer(0, banner)) is dialect
+    assert parse_dialect(CommandResult(0, banner)) is dialect
 
 
 def test_that_the_kind_is_known_even_while_the_daemons_are_down() -> None:
-    assert read_dialect(answer_to('13_daemons_down.txt', 'timeout 25 lsid')) is Dialect.COMMON
+    assert parse_dialect(answer_to('13_daemons_down.txt', 'timeout 25 lsid')) is Dialect.COMMON
     assert (
-        read_dialect(Answer(255, 'IBM Spectrum LSF 10.1.0.0, Jul 04 2016\n', 'LIM is down; try later')) is Dialect.IBM
+        parse_dialect(CommandResult(255, 'IBM Spectrum LSF 10.1.0.0, Jul 04 2016\n', 'LIM is down; try later'))
+        is Dialect.IBM
     )
 
 
@@ -106,16 +107,16 @@ def test_that_bsub_gpu_is_refused_where_it_is_not_known() -> None:
 
 
 def test_that_a_job_is_submitted_as_an_array() -> None:
-    assert COMMON.submit_words(JOB) == ['bsub', '-J', f'{NAME}[1-10]%2', '-W', '24:00', '-o', '/dev/null']
+    assert COMMON.submit_argv(JOB) == ['bsub', '-J', f'{NAME}[1-10]%2', '-W', '24:00', '-o', '/dev/null']
 
 
 def test_that_an_array_without_a_throttle_has_none() -> None:
-    assert f'{NAME}[1-3]' in COMMON.submit_words(Job(NAME, 3, 0, ''))
+    assert f'{NAME}[1-3]' in COMMON.submit_argv(JobSpec(NAME, 3, 0, ''))
 
 
 def test_that_only_options_that_were_given_are_passed_and_further_words_come_last() -> None:
     options = LsfOptions('rusage[mem=1]', 4, 'gpu', 'vision', '', ('-n', '2'))
-    words = Lsf(options).submit_words(JOB)
+    words = Lsf(options).submit_argv(JOB)
     assert words[3:5] == ['-W', '4:00']
     assert words[7:] == ['-R', 'rusage[mem=1]', '-q', 'gpu', '-P', 'vision', '-n', '2']
 
@@ -131,21 +132,21 @@ def test_that_only_options_that_were_given_are_passed_and_further_words_come_las
     ],
 )
 def test_that_one_pair_of_quotes_around_the_resources_is_removed(given_as: str, passed: str) -> None:
-    assert Lsf(LsfOptions(given_as)).submit_words(JOB)[-2:] == ['-R', passed]
+    assert Lsf(LsfOptions(given_as)).submit_argv(JOB)[-2:] == ['-R', passed]
 
 
 @pytest.mark.parametrize('nothing', ['', '""', "''"])
 def test_that_empty_resources_are_not_passed(nothing: str) -> None:
-    assert '-R' not in Lsf(LsfOptions(nothing)).submit_words(JOB)
+    assert '-R' not in Lsf(LsfOptions(nothing)).submit_argv(JOB)
 
 
 def test_that_options_of_ibm_are_passed_to_ibm_only() -> None:
     options = LsfOptions(gpu='num=1')
-    job = Job(NAME, 1, 0, '', warning=90)
+    job = JobSpec(NAME, 1, 0, '', warning=90)
     theirs = ['-rn', '-gpu', 'num=1', '-wa', 'USR2', '-wt', '2']
-    assert Lsf(options, Dialect.IBM).submit_words(job)[-7:] == theirs
-    assert not set(theirs) & set(Lsf(options).submit_words(job))
-    assert '-wa' not in Lsf(options, Dialect.IBM).submit_words(JOB)
+    assert Lsf(options, Dialect.IBM).submit_argv(job)[-7:] == theirs
+    assert not set(theirs) & set(Lsf(options).submit_argv(job))
+    assert '-wa' not in Lsf(options, Dialect.IBM).submit_argv(JOB)
 
 
 SUBMISSIONS = ['01_bsub.txt', '04_arrays.txt', '13_daemons_down.txt']
@@ -155,16 +156,18 @@ SUBMISSIONS = ['01_bsub.txt', '04_arrays.txt', '13_daemons_down.txt']
 def test_that_a_job_is_accepted_exactly_where_the_scheduler_accepted_it(name: str) -> None:
     for command, answer in transcript(name):
         if 'bsub' in command and '-V' not in command:
-            submitted = COMMON.read_submission(answer)
+            submitted = COMMON.parse_submission(answer)
             assert (submitted.refusal is None) == (answer.code == 0), command
             assert bool(submitted.job) == (answer.code == 0), command
 
 
 def test_that_the_id_of_an_accepted_job_is_read_for_either_queue() -> None:
-    assert COMMON.read_submission(answer_to('01_bsub.txt', 'bsub -q short -o out.%J -J viaQ "sleep 1"')).job == '2'
-    accepted = Answer(0, 'esub: project set\nJob <4711> is submitted to default queue <normal>.\n', 'a warning\n')
-    assert COMMON.read_submission(accepted).job == '4711'
-    assert COMMON.read_submission(accepted).words == 'a warning'
+    assert COMMON.parse_submission(answer_to('01_bsub.txt', 'bsub -q short -o out.%J -J viaQ "sleep 1"')).job == '2'
+    accepted = CommandResult(
+        0, 'esub: project set\nJob <4711> is submitted to default queue <normal>.\n', 'a warning\n'
+    )
+    assert COMMON.parse_submission(accepted).job == '4711'
+    assert COMMON.parse_submission(accepted).words == 'a warning'
 
 
 REFUSALS = [
@@ -183,12 +186,12 @@ REFUSALS = [
 
 @pytest.mark.parametrize(('command', 'words'), REFUSALS)
 def test_that_what_can_never_be_accepted_is_told_in_the_scheduler_s_words(command: str, words: str) -> None:
-    submitted = COMMON.read_submission(answer_to('01_bsub.txt', command))
+    submitted = COMMON.parse_submission(answer_to('01_bsub.txt', command))
     assert (submitted.refusal, submitted.words) == (Refusal.WRONG, words)
 
 
 def test_that_an_lsf_that_is_not_set_up_is_an_error_not_a_pause() -> None:
-    submitted = COMMON.read_submission(answer_to('13_daemons_down.txt', 'env -u LSF_ENVDIR bsub true'))
+    submitted = COMMON.parse_submission(answer_to('13_daemons_down.txt', 'env -u LSF_ENVDIR bsub true'))
     assert submitted.refusal is Refusal.WRONG
     assert 'lsf.conf' in submitted.words
 
@@ -212,19 +215,19 @@ def test_that_an_lsf_that_is_not_set_up_is_an_error_not_a_pause() -> None:
     ],
 )
 def test_that_refusals_are_told_apart(err: str, refusal: Refusal) -> None:
-    assert COMMON.read_submission(Answer(255, '', err)).refusal is refusal
+    assert COMMON.parse_submission(CommandResult(255, '', err)).refusal is refusal
 
 
 @pytest.mark.parametrize(
-    'answer', [Answer(None, '', 'Pending job threshold reached. Retrying'), Answer(0, 'what?', '')]
+    'answer', [CommandResult(None, '', 'Pending job threshold reached. Retrying'), CommandResult(0, 'what?', '')]
 )
-def test_that_an_answer_that_says_nothing_is_no_refusal_for_good(answer: Answer) -> None:
-    assert COMMON.read_submission(answer).refusal is Refusal.AWAY
+def test_that_an_answer_that_says_nothing_is_no_refusal_for_good(answer: CommandResult) -> None:
+    assert COMMON.parse_submission(answer).refusal is Refusal.AWAY
 
 
 @given(st.text(), st.integers(1, 255))
 def test_that_no_word_of_a_refusal_is_lost(words: str, code: int) -> None:
-    submitted = COMMON.read_submission(Answer(code, '', words))
+    submitted = COMMON.parse_submission(CommandResult(code, '', words))
     kept = words.partition('Usage:')[0] if 'Usage:' in words else words
     assert set(kept.split()) <= set(submitted.words.split())
 
@@ -266,15 +269,15 @@ def test_that_the_memory_a_job_asks_for_is_read(resources: str, extra: tuple[str
 def test_that_more_memory_replaces_what_was_asked_for(
     resources: str, extra: tuple[str, ...], mebibytes: int, expected: list[str]
 ) -> None:
-    job = Job(NAME, 10, 2, '', memory=mebibytes)
-    assert Lsf(LsfOptions(resources, extra=extra)).submit_words(job)[7:] == expected
+    job = JobSpec(NAME, 10, 2, '', memory=mebibytes)
+    assert Lsf(LsfOptions(resources, extra=extra)).submit_argv(job)[7:] == expected
 
 
 @given(st.integers(1, 10**6), st.sampled_from(['', 'M', 'MB', 'G', 'gb', 'TB']), st.integers(1, 64))
 def test_that_memory_that_was_raised_reads_as_raised(number: int, unit: str, factor: int) -> None:
     lsf = Lsf(LsfOptions(f'rusage[mem={number}{unit}]'))
     assert lsf.memory
-    words = lsf.submit_words(Job(NAME, 1, 0, '', memory=lsf.memory * factor))
+    words = lsf.submit_argv(JobSpec(NAME, 1, 0, '', memory=lsf.memory * factor))
     assert Lsf(LsfOptions(words[words.index('-R') + 1])).memory == lsf.memory * factor
 
 
@@ -282,19 +285,19 @@ def test_that_memory_that_was_raised_reads_as_raised(number: int, unit: str, fac
 
 
 def test_that_all_jobs_are_listed_by_one_command() -> None:
-    assert COMMON.list_words() == ['bjobs', '-a', '-w']
-    assert IBM.list_words()[:4] == ['bjobs', '-a', '-noheader', '-o']
-    assert IBM.list_words()[4].endswith("pend_reason delimiter='^'")
+    assert COMMON.list_argv() == ['bjobs', '-a', '-w']
+    assert IBM.list_argv()[:4] == ['bjobs', '-a', '-noheader', '-o']
+    assert IBM.list_argv()[4].endswith("pend_reason delimiter='^'")
 
 
 def test_that_every_job_of_a_listing_is_seen() -> None:
     seen = listed(answer_to('02_bjobs.txt', 'bjobs -a -w'))
     assert len(seen) == 28
-    assert seen['21', 0] == Sighting('21', 0, 'run job with spaces; and $x', Kind.RUNNING, where='vm')
-    assert seen['26', 0] == Sighting('26', 0, 'pend_job', Kind.PENDING)
-    assert (seen['27', 0].kind, seen['27', 0].reason[:4]) == (Kind.PENDING, 'held')
-    assert seen['12', 10] == Sighting('12', 10, 'a', Kind.ENDED, code=0, where='vm')
-    assert seen['23', 0] == Sighting('23', 0, 'exit_job', Kind.ENDED, where='vm')
+    assert seen['21', 0] == JobRecord('21', 0, 'run job with spaces; and $x', JobState.RUNNING, where='vm')
+    assert seen['26', 0] == JobRecord('26', 0, 'pend_job', JobState.PENDING)
+    assert (seen['27', 0].kind, seen['27', 0].reason[:4]) == (JobState.PENDING, 'held')
+    assert seen['12', 10] == JobRecord('12', 10, 'a', JobState.ENDED, code=0, where='vm')
+    assert seen['23', 0] == JobRecord('23', 0, 'exit_job', JobState.ENDED, where='vm')
 
 
 def test_that_a_name_that_was_misread_as_no_array_stays_as_it_is() -> None:
@@ -308,26 +311,26 @@ def test_that_elements_are_told_by_the_index_in_their_name() -> None:
     assert set(seen) == {('30', index) for index in range(1, 11)}
     assert {each.name for each in seen.values()} == {'arr'}
     kinds = [seen['30', index].kind for index in range(1, 11)]
-    assert kinds == [Kind.ENDED] * 6 + [Kind.RUNNING] + [Kind.ENDED] * 3
+    assert kinds == [JobState.ENDED] * 6 + [JobState.RUNNING] + [JobState.ENDED] * 3
     assert seen['30', 8].where == ''
     assert seen['30', 8].code is None
 
 
 def test_that_elements_are_seen_while_they_wait() -> None:
     seen = listed(answer_to('04_arrays.txt', 'bjobs -w'))
-    assert [seen['30', index].kind for index in (2, 3, 10)] == [Kind.RUNNING, Kind.PENDING, Kind.PENDING]
+    assert [seen['30', index].kind for index in (2, 3, 10)] == [JobState.RUNNING, JobState.PENDING, JobState.PENDING]
 
 
 def test_that_a_host_that_is_not_there_yet_shifts_nothing() -> None:
     seen = listed(answer_to('04_arrays.txt', 'bjobs -J arr'))
-    assert seen['30', 3] == Sighting('30', 3, 'arr', Kind.PENDING)
+    assert seen['30', 3] == JobRecord('30', 3, 'arr', JobState.PENDING)
     assert seen['30', 1].where == 'vm'
 
 
 def test_that_long_values_shift_nothing() -> None:
     seen = listed(answer_to('08_dependencies.txt', 'bjobs -a -w 7 8 9 10 11'))
     assert seen['9', 0].name == 'after_arr_ended'
-    assert (seen['11', 2].name, seen['11', 2].kind) == ('one2one', Kind.PENDING)
+    assert (seen['11', 2].name, seen['11', 2].kind) == ('one2one', JobState.PENDING)
 
 
 def test_that_further_hosts_of_a_job_are_no_jobs() -> None:
@@ -337,7 +340,7 @@ def test_that_further_hosts_of_a_job_are_no_jobs() -> None:
 
 
 def test_that_a_requeued_job_waits_again() -> None:
-    assert listed(answer_to('14_multislot_requeue_clean.txt', 'bjobs -w 6'))['6', 0].kind is Kind.PENDING
+    assert listed(answer_to('14_multislot_requeue_clean.txt', 'bjobs -w 6'))['6', 0].kind is JobState.PENDING
 
 
 LISTINGS = ['02_bjobs.txt', '03_bkill.txt', '04_arrays.txt', '05_limits_signals.txt', '08_dependencies.txt']
@@ -349,7 +352,7 @@ def test_that_every_row_of_every_listing_in_columns_is_seen(name: str) -> None:
         if re.search(r'-l|-o|-A|-UF|-noheader|;|\|', command) or answer.code:
             continue
         rows = [line for line in answer.out.splitlines() if re.match(r'\d+ +lsfuser', line)]
-        assert len(COMMON.read_listing(answer) or ()) == len(rows), command
+        assert len(COMMON.parse_listing(answer) or ()) == len(rows), command
 
 
 @pytest.mark.parametrize(
@@ -358,13 +361,13 @@ def test_that_every_row_of_every_listing_in_columns_is_seen(name: str) -> None:
         answer_to('08_dependencies.txt', 'bjobs'),
         answer_to('03_bkill.txt', 'bjobs'),
         answer_to('02_bjobs.txt', 'bjobs -J nosuchname'),
-        Answer(255, '', 'No job found\n'),
-        Answer(0, '', 'No unfinished job found\n'),
+        CommandResult(255, '', 'No job found\n'),
+        CommandResult(0, '', 'No unfinished job found\n'),
     ],
 )
 @pytest.mark.parametrize('lsf', [COMMON, IBM])
-def test_that_an_empty_queue_is_an_answer(answer: Answer, lsf: Lsf) -> None:
-    assert lsf.read_listing(answer) == []
+def test_that_an_empty_queue_is_an_answer(answer: CommandResult, lsf: Lsf) -> None:
+    assert lsf.parse_listing(answer) == []
 
 
 def test_that_jobs_beside_one_that_is_not_known_are_seen() -> None:
@@ -377,17 +380,17 @@ def test_that_jobs_beside_one_that_is_not_known_are_seen() -> None:
         answer_to('13_daemons_down.txt', 'timeout 25 bjobs'),
         answer_to('02_bjobs.txt', 'bjobs -noheader'),
         answer_to('14_multislot_requeue_clean.txt', "bjobs -o 'exit_code' 5"),
-        Answer(None, '', 'bjobs did not answer within 60 s'),
-        Answer(0, '', ''),
-        Answer(0, 'please log in again\n', ''),
-        Answer(255, '', 'LSF is down. Please wait ...\n'),
-        Answer(-15, answer_to('02_bjobs.txt', 'bjobs -a -w').out, ''),
-        Answer(-15, '30^1^RUN^-^h^a[1]^-^-\n', ''),
+        CommandResult(None, '', 'bjobs did not answer within 60 s'),
+        CommandResult(0, '', ''),
+        CommandResult(0, 'please log in again\n', ''),
+        CommandResult(255, '', 'LSF is down. Please wait ...\n'),
+        CommandResult(-15, answer_to('02_bjobs.txt', 'bjobs -a -w').out, ''),
+        CommandResult(-15, '30^1^RUN^-^h^a[1]^-^-\n', ''),
     ],
 )
 @pytest.mark.parametrize('lsf', [COMMON, IBM])
-def test_that_a_listing_that_failed_says_nothing(answer: Answer, lsf: Lsf) -> None:
-    assert lsf.read_listing(answer) is None
+def test_that_a_listing_that_failed_says_nothing(answer: CommandResult, lsf: Lsf) -> None:
+    assert lsf.parse_listing(answer) is None
 
 
 IBM_LISTING = """\
@@ -405,27 +408,27 @@ IBM_LISTING = """\
 
 
 def test_that_the_listing_of_ibm_tells_causes_statuses_and_reasons() -> None:
-    seen = listed(Answer(0, IBM_LISTING), IBM)
+    seen = listed(CommandResult(0, IBM_LISTING), IBM)
     assert [seen['30', index].cause for index in range(1, 6)] == ['', '', 'timeout', 'out_of_memory', 'cancelled']
     assert [seen['30', index].code for index in range(1, 6)] == [0, 3, 140, 137, None]
     assert {each.name for key, each in seen.items() if key[0] == '30'} == {NAME}
-    assert (seen['30', 6].kind, seen['30', 6].where) == (Kind.RUNNING, '4*node3:4*node4')
-    assert seen['30', 7].kind is Kind.RUNNING
+    assert (seen['30', 6].kind, seen['30', 6].where) == (JobState.RUNNING, '4*node3:4*node4')
+    assert seen['30', 7].kind is JobState.RUNNING
     assert 'running element limit' in seen['30', 8].reason
     assert [seen['30', index].is_stuck for index in (8, 9)] == [False, True]
-    assert seen['31', 0].kind is Kind.PENDING
+    assert seen['31', 0].kind is JobState.PENDING
 
 
 @pytest.mark.parametrize('state', ['RUN', 'USUSP', 'SSUSP', 'UNKWN', 'ZOMBI', 'NEWSTATE'])
 def test_that_a_state_that_is_no_end_is_none(state: str) -> None:
     row = f'7 u {state} normal h1 h2 {NAME}[2] Nov 20 23:43\n'
     header = 'JOBID USER STAT QUEUE FROM_HOST EXEC_HOST JOB_NAME SUBMIT_TIME\n'
-    assert listed(Answer(0, header + row))['7', 2].kind is Kind.RUNNING
-    assert listed(Answer(0, f'7^2^{state}^-^h2^{NAME}[2]^-^-\n'), IBM)['7', 2].kind is Kind.RUNNING
+    assert listed(CommandResult(0, header + row))['7', 2].kind is JobState.RUNNING
+    assert listed(CommandResult(0, f'7^2^{state}^-^h2^{NAME}[2]^-^-\n'), IBM)['7', 2].kind is JobState.RUNNING
 
 
 def test_that_only_two_states_are_ends() -> None:
-    assert {state for state, meaning in STATES.items() if meaning.kind is Kind.ENDED} == {'DONE', 'EXIT'}
+    assert {state for state, meaning in STATES.items() if meaning.kind is JobState.ENDED} == {'DONE', 'EXIT'}
 
 
 GOOD_ROWS = [line for line in answer_to('04_arrays.txt', 'bjobs -w').out.splitlines() if line[:1].isdigit()]
@@ -438,37 +441,40 @@ BAD_LINE = st.text(st.characters(exclude_categories=['Cs', 'Cc']), max_size=40).
 def test_that_bad_lines_are_passed_over(lines: list[str]) -> None:
     header = answer_to('04_arrays.txt', 'bjobs -w').out.splitlines()[0]
     good = sum(line in GOOD_ROWS for line in lines)
-    assert len(COMMON.read_listing(Answer(0, '\n'.join([header, *lines]))) or ()) == good
+    assert len(COMMON.parse_listing(CommandResult(0, '\n'.join([header, *lines]))) or ()) == good
 
 
 @given(st.lists(st.one_of(st.sampled_from(IBM_LISTING.splitlines()), st.text(max_size=30)), max_size=12))
 def test_that_bad_lines_are_passed_over_with_ibm(lines: list[str]) -> None:
     good = sum(line in IBM_LISTING.splitlines() for line in lines)
-    sightings = IBM.read_listing(Answer(0, '\n'.join([IBM_LISTING, *lines])))
-    assert sightings is not None
-    assert len(sightings) == len(IBM_LISTING.splitlines()) + good
+    records = IBM.parse_listing(CommandResult(0, '\n'.join([IBM_LISTING, *lines])))
+    assert records is not None
+    assert len(records) == len(IBM_LISTING.splitlines()) + good
 
 
 # Histories
 
 
 def test_that_the_accounting_is_asked_by_ids() -> None:
-    assert COMMON.accounting_words(['30', '31'], 0.0) == ['bhist', '-l', '-n', '10', '30', '31']
+    assert COMMON.accounting_argv(['30', '31'], 0.0) == ['bhist', '-l', '-n', '10', '30', '31']
 
 
 def test_that_a_history_tells_the_exit_status() -> None:
     seen = told(answer_to('02_bjobs.txt', 'bhist -l 23'))
-    assert seen == Sighting('23', 0, 'exit_job', Kind.ENDED, code=3, reason='Exited with exit code 3', where='vm')
+    assert seen == JobRecord('23', 0, 'exit_job', JobState.ENDED, code=3, reason='Exited with exit code 3', where='vm')
 
 
 def test_that_a_history_of_nobody_is_an_answer() -> None:
-    assert COMMON.read_accounting(Answer(255, 'No matching job found\n')) == []
-    assert COMMON.read_accounting(Answer(255, '', 'No matching job found\n')) == []
+    assert COMMON.parse_accounting(CommandResult(255, 'No matching job found\n')) == []
+    assert COMMON.parse_accounting(CommandResult(255, '', 'No matching job found\n')) == []
 
 
-@pytest.mark.parametrize('answer', [Answer(None), Answer(0), Answer(255, '', 'LIM is down; try later'), Answer(1, 'x')])
-def test_that_a_history_that_failed_says_nothing(answer: Answer) -> None:
-    assert COMMON.read_accounting(answer) is None
+@pytest.mark.parametrize(
+    'answer',
+    [CommandResult(None), CommandResult(0), CommandResult(255, '', 'LIM is down; try later'), CommandResult(1, 'x')],
+)
+def test_that_a_history_that_failed_says_nothing(answer: CommandResult) -> None:
+    assert COMMON.parse_accounting(answer) is None
 
 
 START = """\
@@ -492,27 +498,29 @@ Summary of time in seconds spent in various states by  Fri Nov 20 23:42:27
 """
 
 
-def history(*events: str) -> Sighting:
+def history(*events: str) -> JobRecord:
     """A job of which these events are told."""
-    return told(Answer(0, START + ''.join(event.replace('@', 'Fri Nov 20 23:50:01: ') for event in events) + END))
+    return told(
+        CommandResult(0, START + ''.join(event.replace('@', 'Fri Nov 20 23:50:01: ') for event in events) + END)
+    )
 
 
 def test_that_an_element_is_told_by_its_header() -> None:
     seen = history(RUN, '@Done successfully. The CPU time used is 0.1 seconds;\n')
-    assert seen == Sighting('30', 4, NAME, Kind.ENDED, code=0, reason='Done successfully', where='node1')
+    assert seen == JobRecord('30', 4, NAME, JobState.ENDED, code=0, reason='Done successfully', where='node1')
 
 
 @pytest.mark.parametrize(
     ('events', 'kind', 'cause', 'code'),
     [
-        ([], Kind.PENDING, '', None),
-        ([RUN], Kind.RUNNING, '', None),
-        ([RUN, '@Exited with exit code 3. The CPU time used is 0.0 seconds;\n'], Kind.ENDED, '', 3),
-        ([RUN, '@Exited by signal 9. The CPU time used is 0.0 seconds;\n'], Kind.ENDED, '', 137),
-        ([RUN, '@Exited with exit code 140. The CPU time used is 0.0 seconds;\n'], Kind.ENDED, 'timeout', 140),
+        ([], JobState.PENDING, '', None),
+        ([RUN], JobState.RUNNING, '', None),
+        ([RUN, '@Exited with exit code 3. The CPU time used is 0.0 seconds;\n'], JobState.ENDED, '', 3),
+        ([RUN, '@Exited by signal 9. The CPU time used is 0.0 seconds;\n'], JobState.ENDED, '', 137),
+        ([RUN, '@Exited with exit code 140. The CPU time used is 0.0 seconds;\n'], JobState.ENDED, 'timeout', 140),
         (
             [RUN, '@Exited with exit code 1;\n', '@Completed <exit>; TERM_RUNLIMIT: job killed after rea\n', ' ' * 21],
-            Kind.ENDED,
+            JobState.ENDED,
             'timeout',
             1,
         ),
@@ -522,34 +530,44 @@ def test_that_an_element_is_told_by_its_header() -> None:
                 '@Exited by signal 9. The CPU time used is 57.3 seconds;\n',
                 f'@Completed <exit>; TERM_MEML\n{" " * 21}IMIT: job killed after reaching LSF memory usage limit;\n',
             ],
-            Kind.ENDED,
+            JobState.ENDED,
             'out_of_memory',
             137,
         ),
-        ([RUN, '@MEMLIMIT termination action initiated (actpid 3);\n', '@Exited\n'], Kind.ENDED, 'out_of_memory', None),
+        (
+            [RUN, '@MEMLIMIT termination action initiated (actpid 3);\n', '@Exited\n'],
+            JobState.ENDED,
+            'out_of_memory',
+            None,
+        ),
         (
             [
                 RUN,
                 '@Signal <KILL> requested by user or administrator <user>;\n',
                 '@Exited with exit code 130. The C;\n',
             ],
-            Kind.ENDED,
+            JobState.ENDED,
             'cancelled',
             130,
         ),
-        (['@Signal <KILL> requested by user or administrator <user>;\n', '@Exited;\n'], Kind.ENDED, 'cancelled', None),
-        ([RUN, '@Signal <USR1> requested by user or administrator <user>;\n'], Kind.RUNNING, '', None),
-        ([RUN, '@Signal <KILL> requested by user or administrator <u>;\n'], Kind.RUNNING, '', None),
-        ([RUN, '@Unknown; unable to reach the execution host;\n'], Kind.RUNNING, '', None),
+        (
+            ['@Signal <KILL> requested by user or administrator <user>;\n', '@Exited;\n'],
+            JobState.ENDED,
+            'cancelled',
+            None,
+        ),
+        ([RUN, '@Signal <USR1> requested by user or administrator <user>;\n'], JobState.RUNNING, '', None),
+        ([RUN, '@Signal <KILL> requested by user or administrator <u>;\n'], JobState.RUNNING, '', None),
+        ([RUN, '@Unknown; unable to reach the execution host;\n'], JobState.RUNNING, '', None),
         (
             [RUN, '@Unknown; unable to reach the execution host;\n', '@Exited;\n'],
-            Kind.ENDED,
+            JobState.ENDED,
             'node_fail',
             None,
         ),
         (
             [RUN, '@Unknown; unable to reach the execution host;\n', '@Running;\n', '@Exited with exit code 1;\n'],
-            Kind.ENDED,
+            JobState.ENDED,
             '',
             1,
         ),
@@ -561,18 +579,18 @@ def test_that_an_element_is_told_by_its_header() -> None:
                 '@Exited with exit code 143;\n',
                 '@Completed <exit>; TERM_ZOMBIE: x;\n',
             ],
-            Kind.ENDED,
+            JobState.ENDED,
             'node_fail',
             143,
         ),
         (
             [RUN, '@Termination request issued; but unable to reach the execution host;\n'],
-            Kind.RUNNING,
+            JobState.RUNNING,
             '',
             None,
         ),
-        ([RUN, '@Exited; job has been forced to exit;\n'], Kind.ENDED, 'cancelled', None),
-        ([RUN, '@sbatchd startup; kill ZOMBIE job;\n'], Kind.ENDED, 'node_fail', None),
+        ([RUN, '@Exited; job has been forced to exit;\n'], JobState.ENDED, 'cancelled', None),
+        ([RUN, '@sbatchd startup; kill ZOMBIE job;\n'], JobState.ENDED, 'node_fail', None),
         (
             [
                 RUN,
@@ -580,13 +598,13 @@ def test_that_an_element_is_told_by_its_header() -> None:
                 '@Signal <KILL> requested by;\n',
                 '@Exited;\n',
             ],
-            Kind.ENDED,
+            JobState.ENDED,
             'timeout',
             None,
         ),
-        ([RUN, '@Signal <KILL> requested by user;\n', '@Done successfully;\n'], Kind.ENDED, '', 0),
-        ([RUN, '@Exited with exit code 9;\n', '@Pending: Job has been requeued;\n'], Kind.PENDING, '', None),
-        ([RUN, '@Exited; job will be requeued and rerun;\n'], Kind.PENDING, '', None),
+        ([RUN, '@Signal <KILL> requested by user;\n', '@Done successfully;\n'], JobState.ENDED, '', 0),
+        ([RUN, '@Exited with exit code 9;\n', '@Pending: Job has been requeued;\n'], JobState.PENDING, '', None),
+        ([RUN, '@Exited; job will be requeued and rerun;\n'], JobState.PENDING, '', None),
         (
             [
                 RUN,
@@ -595,27 +613,27 @@ def test_that_an_element_is_told_by_its_header() -> None:
                 RUN,
                 '@Exited with exit code 2;\n',
             ],
-            Kind.ENDED,
+            JobState.ENDED,
             '',
             2,
         ),
-        ([RUN, '@Suspended by the user or administrator;\n'], Kind.RUNNING, '', None),
-        (['@Suspended by the user or administrator while pending;\n'], Kind.PENDING, '', None),
+        ([RUN, '@Suspended by the user or administrator;\n'], JobState.RUNNING, '', None),
+        (['@Suspended by the user or administrator while pending;\n'], JobState.PENDING, '', None),
         (
             [RUN, '@Load termination action initiated (actpid 3);\n', '@Exited by signal 2;\n'],
-            Kind.ENDED,
+            JobState.ENDED,
             'preempted',
             130,
         ),
         (
             [RUN, '@Done successfully. The CPU time used is 0.1 seconds;\n', '@Post job process done successfully;\n'],
-            Kind.ENDED,
+            JobState.ENDED,
             '',
             0,
         ),
     ],
 )
-def test_that_a_history_tells_how_a_job_ended(events: list[str], kind: Kind, cause: str, code: int | None) -> None:
+def test_that_a_history_tells_how_a_job_ended(events: list[str], kind: JobState, cause: str, code: int | None) -> None:
     seen = history(*events)
     assert (seen.kind, seen.cause, seen.code) == (kind, cause, code)
 
@@ -623,18 +641,18 @@ def test_that_a_history_tells_how_a_job_ended(events: list[str], kind: Kind, cau
 def test_that_histories_of_several_jobs_are_told_apart() -> None:
     answer = answer_to('02_bjobs.txt', 'bhist -l 23')
     line = '-' * 78 + '\n'
-    sightings = COMMON.read_accounting(Answer(0, START + RUN + END + line + answer.out + line + START))
-    assert sightings is not None
-    assert [(seen.job, seen.kind) for seen in sightings] == [
-        ('30', Kind.RUNNING),
-        ('23', Kind.ENDED),
-        ('30', Kind.PENDING),
+    records = COMMON.parse_accounting(CommandResult(0, START + RUN + END + line + answer.out + line + START))
+    assert records is not None
+    assert [(seen.job, seen.kind) for seen in records] == [
+        ('30', JobState.RUNNING),
+        ('23', JobState.ENDED),
+        ('30', JobState.PENDING),
     ]
 
 
 def test_that_jobs_beside_one_without_a_history_are_told() -> None:
     answer = answer_to('02_bjobs.txt', 'bhist -l 23')
-    assert told(Answer(255, answer.out, 'Job <99>: No matching job found\n')).code == 3
+    assert told(CommandResult(255, answer.out, 'Job <99>: No matching job found\n')).code == 3
 
 
 def test_that_every_end_in_the_long_listings_is_read_likewise() -> None:
@@ -644,14 +662,14 @@ def test_that_every_end_in_the_long_listings_is_read_likewise() -> None:
     for name in ('02_bjobs.txt', '03_bkill.txt'):
         for _, answer in answers(name, 'bjobs -l'):
             seen = told(answer)
-            codes[seen.job] = seen.code if seen.kind is Kind.ENDED else None
+            codes[seen.job] = seen.code if seen.kind is JobState.ENDED else None
     assert {job: codes[job] for job in expected} == expected
     assert codes['26'] is None
 
 
 def test_that_a_job_ended_by_a_signal_is_told_so() -> None:
     seen = told(answer_to('05_limits_signals.txt', 'bjobs -l 41'))
-    assert (seen.kind, seen.code, seen.reason) == (Kind.ENDED, 137, 'Exited by signal 9')
+    assert (seen.kind, seen.code, seen.reason) == (JobState.ENDED, 137, 'Exited by signal 9')
 
 
 # Causes
@@ -681,7 +699,7 @@ def test_that_a_termination_reason_goes_before_the_status(reason: str, code: int
 def test_that_the_status_of_a_job_that_reached_its_limit_tells_so() -> None:
     lines = answers('10_runlimit_memlimit.txt', 'bjobs -a -w 12 14')[0][1].out.splitlines()
     header = 'Job <12>, Job Name <wsleep>\n'
-    seen = told(Answer(0, header + next(line for line in lines if 'Exited' in line)))
+    seen = told(CommandResult(0, header + next(line for line in lines if 'Exited' in line)))
     assert (seen.cause, seen.code) == ('timeout', 140)
 
 
@@ -699,7 +717,7 @@ def test_that_the_status_of_a_job_that_reached_its_limit_tells_so() -> None:
     ],
 )
 def test_that_elements_are_ended_by_one_command(indices: list[int], whole: bool, force: bool, words: list[str]) -> None:
-    assert COMMON.cancel_words('30', indices, whole=whole, force=force) == words
+    assert COMMON.cancel_argv('30', indices, whole=whole, force=force) == words
 
 
 @given(st.sets(st.integers(1, 60), min_size=1))
@@ -725,24 +743,26 @@ def test_that_the_short_form_of_indices_means_these_indices(indices: set[int]) -
     ],
 )
 def test_that_a_cancellation_that_took_place_is_not_tried_again(name: str, command: str) -> None:
-    assert [COMMON.read_cancel(answer) for each, answer in transcript(name) if each == command][-1] == ''
+    assert [COMMON.parse_cancel(answer) for each, answer in transcript(name) if each == command][-1] == ''
 
 
 @pytest.mark.parametrize(
     'answer',
     [
         answer_to('13_daemons_down.txt', 'timeout 25 bkill 1'),
-        Answer(None, '', 'bkill did not answer within 60 s'),
-        Answer(255, '', ''),
-        Answer(255, '', 'Job <3>: Operation is in progress\nJob <4>: User permission denied\n'),
+        CommandResult(None, '', 'bkill did not answer within 60 s'),
+        CommandResult(255, '', ''),
+        CommandResult(255, '', 'Job <3>: Operation is in progress\nJob <4>: User permission denied\n'),
     ],
 )
-def test_that_a_cancellation_that_failed_says_why(answer: Answer) -> None:
-    assert COMMON.read_cancel(answer)
+def test_that_a_cancellation_that_failed_says_why(answer: CommandResult) -> None:
+    assert COMMON.parse_cancel(answer)
 
 
 def test_that_a_refused_cancellation_names_what_is_left() -> None:
-    words = COMMON.read_cancel(Answer(255, '', 'Job <3>: Operation is in progress\nJob <4>: User permission denied\n'))
+    words = COMMON.parse_cancel(
+        CommandResult(255, '', 'Job <3>: Operation is in progress\nJob <4>: User permission denied\n')
+    )
     assert words == 'Job <4>: User permission denied'
 
 
@@ -750,21 +770,23 @@ def test_that_a_refused_cancellation_names_what_is_left() -> None:
 
 
 def test_that_the_throttle_is_changed_as_the_scheduler_took_it() -> None:
-    assert COMMON.throttle_words('30', 4) == ['bmod', '-J', '%4', '30']
+    assert COMMON.throttle_argv('30', 4) == ['bmod', '-J', '%4', '30']
     assert answer_to('04_arrays.txt', "bmod -J '%4' 30").code == 0
-    assert COMMON.throttle_words('30', 0) == []
+    assert COMMON.throttle_argv('30', 0) == []
 
 
 def test_that_the_size_of_arrays_is_asked() -> None:
-    assert COMMON.limits_words() == ['bparams', '-l']
-    assert IBM.limits_words() == ['bparams', '-a']
+    assert COMMON.limits_argv() == ['bparams', '-l']
+    assert IBM.limits_argv() == ['bparams', '-a']
     told_size = 'The maximum number of jobs in a job array.\n    MAX_JOB_ARRAY_SIZE = 250\n\n'
-    assert COMMON.read_limits(Answer(0, told_size)).array == 250
+    assert COMMON.parse_limits(CommandResult(0, told_size)).array == 250
 
 
-@pytest.mark.parametrize('answer', [Answer(None), Answer(127, '', 'not found'), Answer(0, 'Default Queues:  normal\n')])
-def test_that_arrays_have_the_usual_size_where_it_is_not_told(answer: Answer) -> None:
-    assert COMMON.read_limits(answer).array == 1000
+@pytest.mark.parametrize(
+    'answer', [CommandResult(None), CommandResult(127, '', 'not found'), CommandResult(0, 'Default Queues:  normal\n')]
+)
+def test_that_arrays_have_the_usual_size_where_it_is_not_told(answer: CommandResult) -> None:
+    assert COMMON.parse_limits(answer).array == 1000
 
 
 # What bsub reads
@@ -775,12 +797,12 @@ def test_that_arrays_have_the_usual_size_where_it_is_not_told(answer: Answer) ->
     [('#!/bin/sh', '/bin/sh'), ('#!/bin/bash -l', '/bin/bash -l'), ('#! /usr/bin/ksh', '/usr/bin/ksh')],
 )
 def test_that_bsub_reads_little_that_executes_the_script_by_its_own_shell(first: str, shell: str) -> None:
-    text = IBM.submit_text(f"{first}\nprintf '%s' x\n", '/home/user/my search/submissions/hps-1.sh')
+    text = IBM.submit_stdin(f"{first}\nprintf '%s' x\n", '/home/user/my search/submissions/hps-1.sh')
     assert text == f"#!/bin/sh\nexec {shell} '/home/user/my search/submissions/hps-1.sh'\n"
 
 
 def test_that_no_path_is_taken_for_an_option_of_bsub() -> None:
-    text = COMMON.submit_text('#!/bin/sh\n', '/home/user/a\n#BSUB -q other/hps-1.sh')
+    text = COMMON.submit_stdin('#!/bin/sh\n', '/home/user/a\n#BSUB -q other/hps-1.sh')
     assert not [line for line in text.splitlines() if line.startswith('#BSUB')]
 
 

@@ -10,12 +10,12 @@ from typing import Any, cast
 
 import pytest
 
-from hpsearch.backends.base import Kind, Launch
-from hpsearch.backends.queue.batch_system import Job, Limits
+from hpsearch.backends.base import JobState, Launch
+from hpsearch.backends.queue.batch_system import JobSpec, QueueLimits
 from hpsearch.backends.queue.pilot_jobs import VAIN_LIMIT, PilotJobs
-from hpsearch.backends.queue.pilot_plan import YOUNG, PilotSettings, Work, count_idle, pilots_needed
+from hpsearch.backends.queue.pilot_plan import YOUNG, PilotSettings, Workload, count_idle, pilots_needed
 from hpsearch.backends.queue.pilots import PilotBackend
-from hpsearch.backends.queue.poller import GRACE, JobWatch
+from hpsearch.backends.queue.poller import GRACE, JobPoller
 from hpsearch.backends.queue.sending import RETRY
 from hpsearch.backends.queue.submit_limit import FORGET
 from hpsearch.host.wakeup import Wakeup
@@ -39,10 +39,10 @@ class Desk:
         self.queue = ScriptedQueue()
         self.commands = ScriptedCommands(self.queue)
         self.events: list[dict[str, Any]] = []
-        self.work = Work(100, 0)
+        self.work = Workload(100, 0)
         self.settings = PilotSettings(**{'num_jobs': 10, 'runs_per_job': 4, 'argv': ('join',), **settings})
         self.salts = count(1)
-        self.watch = JobWatch(system(self.queue), asks(self.commands), 30.0, clock=self.clock, wall=self.clock.wall)
+        self.watch = JobPoller(system(self.queue), asks(self.commands), 30.0, clock=self.clock, wall=self.clock.wall)
         self.known = known
         self.backend = self.opened()
 
@@ -84,7 +84,7 @@ class Desk:
     def end(self, job: str, **how: Any) -> None:
         """All pilots of a job end."""
         for index in self.queue.jobs[job].elements:
-            self.queue.change(job, index, kind=Kind.ENDED, **{'code': 0, **how})
+            self.queue.change(job, index, kind=JobState.ENDED, **{'code': 0, **how})
 
 
 @pytest.fixture
@@ -123,16 +123,16 @@ def test_that_there_are_as_many_as_are_wanted_and_there_is_work_for(
     waiting: int, alive: int, pending: int, needed: int
 ) -> None:
     settings = PilotSettings(num_jobs=10, runs_per_job=4, argv=())
-    assert pilots_needed(Work(waiting, 0), alive, pending, settings) == needed
+    assert pilots_needed(Workload(waiting, 0), alive, pending, settings) == needed
 
 
 def test_that_one_that_has_just_begun_is_expected_to_take_runs() -> None:
-    kinds = {1: Kind.PENDING, 2: Kind.UNKNOWN, 3: Kind.RUNNING, 4: Kind.RUNNING, 5: Kind.RUNNING}
+    kinds = {1: JobState.PENDING, 2: JobState.UNKNOWN, 3: JobState.RUNNING, 4: JobState.RUNNING, 5: JobState.RUNNING}
     assert count_idle(kinds, {3: 100.0, 4: 100.0 - YOUNG}, 100.0) == 4
 
 
 def test_that_no_more_are_submitted_while_new_ones_begin(desk: Desk) -> None:
-    desk.work = Work(8, 0)
+    desk.work = Workload(8, 0)
     desk.step(times=5)
     desk.queue.begin()
     desk.step(times=40)
@@ -162,7 +162,7 @@ def test_that_nothing_is_submitted_before_the_limits_are_known(desk: Desk) -> No
 
 
 def test_that_an_array_has_no_more_than_the_queue_takes_in_one(desk: Desk) -> None:
-    desk.queue.limits = Limits(array=4)
+    desk.queue.limits = QueueLimits(array=4)
     desk.step(times=20)
     assert desk.submitted() == [4, 4, 2]
 
@@ -182,7 +182,7 @@ def test_that_what_ends_is_replaced_under_a_limit(desk: Desk) -> None:
     desk.queue.limit = 3
     desk.step(times=20)
     desk.queue.begin()
-    desk.work = Work(50, 12)
+    desk.work = Workload(50, 12)
     desk.end('1')
     desk.step(times=60)
     assert desk.queue.live() == 3
@@ -202,7 +202,7 @@ def test_that_only_one_round_is_submitted_when_nothing_is_held(make_desk: Callab
 
 def test_that_many_arrays_are_submitted_when_nothing_is_held(make_desk: Callable[..., Desk]) -> None:
     desk = make_desk(holds=False)
-    desk.queue.limits = Limits(array=4)
+    desk.queue.limits = QueueLimits(array=4)
     desk.step(times=20)
     assert desk.submitted() == [4, 4, 2]
     assert desk.backend.is_settled()
@@ -274,7 +274,7 @@ def test_that_it_is_not_sent_again_when_they_are_to_end(desk: Desk) -> None:
 def test_that_they_are_replaced_when_they_end_and_there_is_work(desk: Desk) -> None:
     desk.step(times=5)
     desk.queue.begin()
-    desk.work = Work(60, 40)
+    desk.work = Workload(60, 40)
     desk.step(times=70)
     desk.end('1')
     desk.step(times=40)
@@ -317,7 +317,7 @@ def test_that_no_more_are_submitted_after_they_ended_in_vain_three_times(desk: D
 def test_that_jobs_that_started_runs_did_not_end_in_vain(desk: Desk) -> None:
     for job in range(1, 8):
         desk.step(times=40)
-        desk.work = Work(100, job)
+        desk.work = Workload(100, job)
         desk.end(str(job), code=1)
     desk.step(times=40)
     assert len(desk.submitted()) == 8
@@ -333,12 +333,12 @@ def test_that_jobs_that_the_queue_ended_did_not_end_in_vain(desk: Desk) -> None:
 
 def test_that_jobs_that_found_nothing_to_do_did_not_end_in_vain(desk: Desk) -> None:
     for job in range(1, 6):
-        desk.work = Work(100, 0)
+        desk.work = Workload(100, 0)
         desk.step(times=40)
-        desk.work = Work(0, 0)
+        desk.work = Workload(0, 0)
         desk.end(str(job))
         desk.step(times=40)
-    desk.work = Work(100, 0)
+    desk.work = Workload(100, 0)
     desk.step(times=40)
     assert len(desk.submitted()) == 6
 
@@ -348,7 +348,7 @@ def test_that_those_that_still_wait_are_cancelled_when_there_is_nothing_left_to_
     desk.step(times=5)
     desk.queue.begin()
     desk.step(times=40)
-    desk.work = Work(0, 12)
+    desk.work = Workload(0, 12)
     desk.step(times=40)
     assert desk.queue.called('cancel') == [('cancel', '1', 'part', 'term', *(str(index) for index in range(4, 11)))]
     assert desk.queue.running() == 3
@@ -394,11 +394,11 @@ def test_that_what_is_being_submitted_is_cancelled_when_it_is_known(desk: Desk) 
 
 
 def test_that_foreign_jobs_are_never_cancelled(desk: Desk) -> None:
-    foreign = desk.queue.put(Job('foreign', 2, 0, '/log'))
+    foreign = desk.queue.put(JobSpec('foreign', 2, 0, '/log'))
     desk.step(times=40)
     desk.backend.cancel((), force=True)
     desk.step(times=40)
-    assert desk.queue.jobs[foreign].count(Kind.PENDING) == 2
+    assert desk.queue.jobs[foreign].count(JobState.PENDING) == 2
 
 
 def test_that_leaving_lets_them_go_on(desk: Desk) -> None:
@@ -416,7 +416,7 @@ def remembered(name: str = 'old', **facts: Any) -> Submission:
 
 def test_that_jobs_of_an_earlier_writer_count(make_desk: Callable[..., Desk]) -> None:
     desk = make_desk((remembered(job='1'),))
-    desk.queue.put(Job('old', 4, 0, '/log'))
+    desk.queue.put(JobSpec('old', 4, 0, '/log'))
     desk.step(times=100)
     assert desk.submitted() == [6]
 
@@ -431,7 +431,7 @@ def test_that_jobs_of_an_earlier_writer_that_have_ended_do_not_count(make_desk: 
 
 def test_that_a_submission_that_was_not_answered_is_found_and_can_be_cancelled(make_desk: Callable[..., Desk]) -> None:
     desk = make_desk((remembered(),), num_jobs=4)
-    job = desk.queue.put(Job('old', 4, 0, '/log'))
+    job = desk.queue.put(JobSpec('old', 4, 0, '/log'))
     desk.step(times=5)
     assert [(event['event'], event['job']) for event in desk.events] == [('accepted', job)]
     desk.backend.cancel((), force=False)

@@ -8,10 +8,10 @@ from itertools import pairwise
 
 import pytest
 
-from hpsearch.backends.base import Kind
-from hpsearch.backends.queue.batch_system import Job, Limits, Sighting
-from hpsearch.backends.queue.limits import RETRY, TRIES, AskedLimits
-from hpsearch.backends.queue.poller import GRACE, HASTE, LONGEST_PAUSE, PATIENCE, JobWatch
+from hpsearch.backends.base import JobState
+from hpsearch.backends.queue.batch_system import JobRecord, JobSpec, QueueLimits
+from hpsearch.backends.queue.limits import RETRY, TRIES, LimitsQuery
+from hpsearch.backends.queue.poller import GRACE, HASTE, LONGEST_PAUSE, PATIENCE, JobPoller
 from hpsearch.backends.queue.watched_jobs import JobKey
 from tests.fakes.scripted_queue import Clock, ScriptedCommands, ScriptedQueue, asks, system
 
@@ -26,8 +26,10 @@ class Desk:
         self.clock = Clock()
         self.queue = ScriptedQueue()
         self.commands = ScriptedCommands(self.queue)
-        self.watch = JobWatch(system(self.queue), asks(self.commands), INTERVAL, clock=self.clock, wall=self.clock.wall)
-        self.job = self.queue.put(Job('name', 2, 0, '/log'))
+        self.watch = JobPoller(
+            system(self.queue), asks(self.commands), INTERVAL, clock=self.clock, wall=self.clock.wall
+        )
+        self.job = self.queue.put(JobSpec('name', 2, 0, '/log'))
         self.watch.expect(KEY, self.clock.wall(), self.job)
 
     def step(self, seconds: float = 1.0, times: int = 1) -> None:
@@ -48,7 +50,7 @@ class Desk:
         while len(self.queue.called('account')) == before:
             self.step()
 
-    def kind(self, key: JobKey = KEY) -> Kind:
+    def kind(self, key: JobKey = KEY) -> JobState:
         return self.watch.sight(key)[0]
 
 
@@ -61,15 +63,15 @@ def desk() -> Desk:
 
 
 def test_that_nothing_is_known_before_the_first_listing(desk: Desk) -> None:
-    assert desk.watch.sight(KEY) == (Kind.UNKNOWN, None)
+    assert desk.watch.sight(KEY) == (JobState.UNKNOWN, None)
 
 
 def test_that_one_listing_per_interval_tells_of_all_jobs(desk: Desk) -> None:
     desk.watch.expect(('name', 2), 0.0, desk.job)
     desk.listing()
     begin = desk.clock.now
-    assert (desk.kind(), desk.kind(('name', 2))) == (Kind.PENDING, Kind.PENDING)
-    desk.queue.change(desk.job, 2, kind=Kind.RUNNING, where='n3')
+    assert (desk.kind(), desk.kind(('name', 2))) == (JobState.PENDING, JobState.PENDING)
+    desk.queue.change(desk.job, 2, kind=JobState.RUNNING, where='n3')
     desk.listing()
     assert desk.clock.now - begin == INTERVAL
     assert desk.watch.sight(('name', 2))[1] == desk.queue.jobs[desk.job].elements[2]
@@ -81,7 +83,7 @@ def test_that_nothing_is_asked_when_there_is_nothing_to_know(desk: Desk) -> None
     desk.step(times=100)
     assert not desk.queue.calls
     desk.watch.expect(KEY, 0.0, desk.job)
-    desk.queue.change(desk.job, 1, kind=Kind.ENDED, code=0)
+    desk.queue.change(desk.job, 1, kind=JobState.ENDED, code=0)
     desk.listing()
     desk.step(times=100)
     assert len(desk.queue.calls) == 1
@@ -160,7 +162,7 @@ def test_that_failures_are_followed_by_longer_and_longer_pauses_up_to_a_bound(de
 
 def test_that_an_interval_longer_than_the_longest_pause_is_kept() -> None:
     desk = Desk()
-    desk.watch = JobWatch(system(desk.queue), asks(desk.commands), 900.0, clock=desk.clock)
+    desk.watch = JobPoller(system(desk.queue), asks(desk.commands), 900.0, clock=desk.clock)
     desk.watch.expect(KEY, 0.0, desk.job)
     desk.queue.is_blind = True
     desk.step(times=1700)
@@ -187,12 +189,12 @@ def test_that_the_pauses_end_with_the_first_answer(desk: Desk, caplog: pytest.Lo
 
 
 def test_that_nothing_has_ended_because_of_one_empty_answer(desk: Desk) -> None:
-    desk.queue.change(desk.job, 1, kind=Kind.RUNNING)
+    desk.queue.change(desk.job, 1, kind=JobState.RUNNING)
     desk.listing()
     element = desk.queue.jobs[desk.job].elements[1]
     desk.queue.remove(desk.job, 1)
     desk.listing()
-    assert desk.kind() is Kind.RUNNING
+    assert desk.kind() is JobState.RUNNING
     assert not desk.queue.called('account')
     desk.queue.jobs[desk.job].elements[1] = element
     desk.listing()
@@ -202,15 +204,15 @@ def test_that_nothing_has_ended_because_of_one_empty_answer(desk: Desk) -> None:
 
 
 def test_that_the_accounting_is_asked_only_for_what_is_missing(desk: Desk) -> None:
-    other = desk.queue.put(Job('other', 1, 0, '/log'))
+    other = desk.queue.put(JobSpec('other', 1, 0, '/log'))
     desk.watch.expect(('other', 1), 0.0, other)
     desk.listing()
-    desk.queue.accounts.append(Sighting(desk.job, 1, 'name', Kind.ENDED, 'timeout', where='n1'))
+    desk.queue.accounts.append(JobRecord(desk.job, 1, 'name', JobState.ENDED, 'timeout', where='n1'))
     desk.queue.remove(desk.job)
     desk.until_asked()
     assert set(desk.queue.called('account')) == {('account', desk.job)}
-    assert desk.kind() is Kind.ENDED
-    assert desk.kind(('other', 1)) is Kind.PENDING
+    assert desk.kind() is JobState.ENDED
+    assert desk.kind(('other', 1)) is JobState.PENDING
     seen = desk.watch.sight(KEY)[1]
     assert seen is not None
     assert (seen.cause, seen.where) == ('timeout', 'n1')
@@ -218,7 +220,7 @@ def test_that_the_accounting_is_asked_only_for_what_is_missing(desk: Desk) -> No
 
 def test_that_the_accounting_is_asked_since_the_oldest_was_submitted(desk: Desk) -> None:
     asked: list[float] = []
-    desk.queue.accounting_words = lambda jobs, since: asked.append(since) or ['account', *jobs]  # type: ignore[method-assign,func-returns-value]
+    desk.queue.accounting_argv = lambda jobs, since: asked.append(since) or ['account', *jobs]  # type: ignore[method-assign,func-returns-value]
     desk.watch.expect(('old', 1), 17.0, '70')
     desk.watch.expect(('new', 1), 18.0, '71')
     desk.until_asked()
@@ -230,7 +232,7 @@ def test_that_a_job_is_absent_only_after_looks_and_a_grace_time(desk: Desk) -> N
     desk.queue.remove(desk.job)
     desk.listing()
     since = desk.clock.now
-    while desk.kind() is not Kind.ABSENT:
+    while desk.kind() is not JobState.ABSENT:
         assert desk.clock.now - since < 2 * GRACE
         desk.step()
     assert desk.clock.now - since >= GRACE
@@ -242,37 +244,37 @@ def test_that_a_job_the_accounting_cannot_be_asked_about_is_waited_for_longer(de
     desk.queue.accounting = 'away'
     desk.queue.remove(desk.job)
     desk.step(times=int(PATIENCE) - 10)
-    assert desk.kind() is Kind.PENDING
+    assert desk.kind() is JobState.PENDING
     desk.step(times=60)
-    assert desk.kind() is Kind.ABSENT
+    assert desk.kind() is JobState.ABSENT
 
 
 def test_that_a_job_that_still_runs_in_the_accounting_is_waited_for_longer(desk: Desk) -> None:
     desk.listing()
-    desk.queue.accounts.append(Sighting(desk.job, 1, 'name', Kind.RUNNING))
+    desk.queue.accounts.append(JobRecord(desk.job, 1, 'name', JobState.RUNNING))
     desk.queue.remove(desk.job)
     desk.step(times=int(PATIENCE) - 10)
-    assert desk.kind() is Kind.PENDING
+    assert desk.kind() is JobState.PENDING
     desk.step(times=60)
-    assert desk.kind() is Kind.ABSENT
+    assert desk.kind() is JobState.ABSENT
 
 
 def test_that_an_accounting_that_lags_is_asked_again(desk: Desk) -> None:
     desk.listing()
     desk.queue.remove(desk.job)
     desk.until_asked()
-    assert desk.kind() is Kind.PENDING
-    desk.queue.accounts.append(Sighting(desk.job, 1, 'name', Kind.ENDED, code=3))
+    assert desk.kind() is JobState.PENDING
+    desk.queue.accounts.append(JobRecord(desk.job, 1, 'name', JobState.ENDED, code=3))
     desk.until_asked()
-    assert desk.kind() is Kind.ENDED
+    assert desk.kind() is JobState.ENDED
 
 
 def test_that_an_accounting_that_is_off_is_never_asked(desk: Desk) -> None:
-    desk.watch.note_limits(Limits(has_accounting=False))
+    desk.watch.note_limits(QueueLimits(has_accounting=False))
     desk.listing()
     desk.queue.remove(desk.job)
     desk.step(times=int(GRACE) + 40)
-    assert desk.kind() is Kind.ABSENT
+    assert desk.kind() is JobState.ABSENT
     assert not desk.queue.called('account')
 
 
@@ -281,10 +283,10 @@ def test_that_an_absent_job_that_is_listed_again_is_back(desk: Desk) -> None:
     desk.queue.remove(desk.job, 1)
     desk.watch.expect(('name', 2), 0.0, desk.job)
     desk.step(times=200)
-    assert desk.kind() is Kind.ABSENT
+    assert desk.kind() is JobState.ABSENT
     desk.queue.jobs[desk.job].elements[1] = element
     desk.listing()
-    assert desk.kind() is Kind.PENDING
+    assert desk.kind() is JobState.PENDING
 
 
 def test_that_news_of_the_accounting_are_counted(desk: Desk) -> None:
@@ -301,21 +303,21 @@ def test_that_news_of_the_accounting_are_counted(desk: Desk) -> None:
 def test_that_a_job_whose_id_is_not_known_is_found_by_its_name(desk: Desk) -> None:
     desk.watch.expect(('name', 2), 0.0)
     desk.listing()
-    assert desk.kind(('name', 2)) is Kind.PENDING
+    assert desk.kind(('name', 2)) is JobState.PENDING
     desk.queue.remove(desk.job)
     desk.until_asked()
     assert desk.queue.called('account')[0] == ('account', desk.job)
 
 
 def test_that_of_two_jobs_of_one_name_the_one_that_is_most_alive_counts(desk: Desk) -> None:
-    twin = desk.queue.put(Job('name', 2, 0, '/log'))
-    desk.queue.change(twin, 1, kind=Kind.ENDED, code=75)
-    desk.queue.change(desk.job, 1, kind=Kind.RUNNING)
+    twin = desk.queue.put(JobSpec('name', 2, 0, '/log'))
+    desk.queue.change(twin, 1, kind=JobState.ENDED, code=75)
+    desk.queue.change(desk.job, 1, kind=JobState.RUNNING)
     desk.listing()
-    assert desk.kind() is Kind.RUNNING
+    assert desk.kind() is JobState.RUNNING
     assert desk.watch.jobs_named('name') == {desk.job, twin}
-    desk.queue.change(twin, 1, kind=Kind.RUNNING, where='n2')
-    desk.queue.change(desk.job, 1, kind=Kind.ENDED, code=75)
+    desk.queue.change(twin, 1, kind=JobState.RUNNING, where='n2')
+    desk.queue.change(desk.job, 1, kind=JobState.ENDED, code=75)
     desk.listing()
     seen = desk.watch.sight(KEY)[1]
     assert seen is not None
@@ -323,9 +325,9 @@ def test_that_of_two_jobs_of_one_name_the_one_that_is_most_alive_counts(desk: De
 
 
 def test_that_of_two_ended_ones_our_own_counts(desk: Desk) -> None:
-    twin = desk.queue.put(Job('name', 2, 0, '/log'))
-    desk.queue.change(desk.job, 1, kind=Kind.ENDED, code=3)
-    desk.queue.change(twin, 1, kind=Kind.ENDED, code=75)
+    twin = desk.queue.put(JobSpec('name', 2, 0, '/log'))
+    desk.queue.change(desk.job, 1, kind=JobState.ENDED, code=3)
+    desk.queue.change(twin, 1, kind=JobState.ENDED, code=75)
     desk.listing()
     seen = desk.watch.sight(KEY)[1]
     assert seen is not None
@@ -334,27 +336,29 @@ def test_that_of_two_ended_ones_our_own_counts(desk: Desk) -> None:
 
 def test_that_an_accounting_that_tells_no_names_is_understood_by_ids(desk: Desk) -> None:
     desk.listing()
-    desk.queue.accounts.append(Sighting(desk.job, 1, '', Kind.ENDED, code=5))
+    desk.queue.accounts.append(JobRecord(desk.job, 1, '', JobState.ENDED, code=5))
     desk.queue.remove(desk.job)
     desk.until_asked()
-    assert desk.kind() is Kind.ENDED
+    assert desk.kind() is JobState.ENDED
 
 
 def test_that_a_foreign_job_with_our_old_id_is_not_ours(desk: Desk) -> None:
     desk.watch.expect(('mine', 1), 0.0, '99')
-    desk.queue.jobs['99'] = replace(desk.queue.jobs[desk.job], elements={1: Sighting('99', 1, 'foreign', Kind.RUNNING)})
+    desk.queue.jobs['99'] = replace(
+        desk.queue.jobs[desk.job], elements={1: JobRecord('99', 1, 'foreign', JobState.RUNNING)}
+    )
     desk.listing()
-    assert desk.kind(('mine', 1)) is Kind.UNKNOWN
+    assert desk.kind(('mine', 1)) is JobState.UNKNOWN
 
 
 def test_that_elements_cancelled_together_while_they_waited_have_ended(desk: Desk) -> None:
     desk.watch.expect(('name', 2), 0.0, desk.job)
-    desk.queue.change(desk.job, 2, kind=Kind.RUNNING)
+    desk.queue.change(desk.job, 2, kind=JobState.RUNNING)
     desk.listing()
-    desk.queue.jobs[desk.job].elements = {0: Sighting(desk.job, 0, 'name', Kind.ENDED, 'cancelled')}
+    desk.queue.jobs[desk.job].elements = {0: JobRecord(desk.job, 0, 'name', JobState.ENDED, 'cancelled')}
     desk.listing()
-    assert desk.kind() is Kind.ENDED
-    assert desk.kind(('name', 2)) is Kind.RUNNING
+    assert desk.kind() is JobState.ENDED
+    assert desk.kind(('name', 2)) is JobState.RUNNING
 
 
 def test_that_an_element_that_vanished_while_it_waited_was_taken_out(desk: Desk) -> None:
@@ -372,10 +376,10 @@ def test_that_an_element_that_vanished_while_it_waited_was_taken_out(desk: Desk)
 
 
 def test_that_an_end_that_a_listing_does_not_explain_is_looked_up(desk: Desk) -> None:
-    desk.queue.change(desk.job, 1, kind=Kind.ENDED)
+    desk.queue.change(desk.job, 1, kind=JobState.ENDED)
     desk.listing()
     assert desk.watch.awaits_details(KEY)
-    desk.queue.accounts.append(Sighting(desk.job, 1, 'name', Kind.ENDED, 'out_of_memory', 137))
+    desk.queue.accounts.append(JobRecord(desk.job, 1, 'name', JobState.ENDED, 'out_of_memory', 137))
     desk.commands.take_in()
     seen = desk.watch.sight(KEY)[1]
     assert seen is not None
@@ -387,7 +391,7 @@ def test_that_an_end_that_a_listing_does_not_explain_is_looked_up(desk: Desk) ->
 
 
 def test_that_an_explanation_that_is_late_is_asked_for_again_but_not_at_once(desk: Desk) -> None:
-    desk.queue.change(desk.job, 1, kind=Kind.ENDED)
+    desk.queue.change(desk.job, 1, kind=JobState.ENDED)
     desk.listing()
     for _ in range(100):
         assert desk.watch.awaits_details(KEY)
@@ -397,14 +401,14 @@ def test_that_an_explanation_that_is_late_is_asked_for_again_but_not_at_once(des
 
 @pytest.mark.parametrize('explained', [{'cause': 'timeout'}, {'code': 0}])
 def test_that_an_end_that_is_explained_is_not_looked_up(desk: Desk, explained: dict[str, object]) -> None:
-    desk.queue.change(desk.job, 1, kind=Kind.ENDED, **explained)
+    desk.queue.change(desk.job, 1, kind=JobState.ENDED, **explained)
     desk.listing()
     assert not desk.watch.awaits_details(KEY)
 
 
 def test_that_no_explanation_is_awaited_where_there_is_no_accounting(desk: Desk) -> None:
-    desk.watch.note_limits(Limits(has_accounting=False))
-    desk.queue.change(desk.job, 1, kind=Kind.ENDED)
+    desk.watch.note_limits(QueueLimits(has_accounting=False))
+    desk.queue.change(desk.job, 1, kind=JobState.ENDED)
     desk.listing()
     assert not desk.watch.awaits_details(KEY)
 
@@ -417,7 +421,7 @@ def test_that_a_job_that_another_writer_was_in_has_ended_when_it_is_listed_so(de
     assert not desk.watch.has_ended(ident)
     desk.listing()
     assert not desk.watch.has_ended(ident)
-    desk.queue.change(desk.job, 2, kind=Kind.ENDED)
+    desk.queue.change(desk.job, 2, kind=JobState.ENDED)
     desk.listing()
     assert desk.watch.has_ended(ident)
     assert not desk.watch.has_ended(f'{desk.job}_1')
@@ -442,23 +446,23 @@ def test_that_a_job_has_not_ended_while_the_queue_cannot_be_asked(desk: Desk) ->
 
 
 def test_that_limits_are_asked_for_once(desk: Desk) -> None:
-    limits = AskedLimits(system(desk.queue), asks(desk.commands), desk.watch, desk.clock)
-    desk.queue.limits = Limits(array=500, has_accounting=False)
+    limits = LimitsQuery(system(desk.queue), asks(desk.commands), desk.watch, desk.clock)
+    desk.queue.limits = QueueLimits(array=500, has_accounting=False)
     assert limits.get(desk.clock.now) is None
     assert limits.get(desk.clock.now) is None
     desk.commands.take_in()
-    assert limits.get(desk.clock.now) == Limits(array=500, has_accounting=False)
+    assert limits.get(desk.clock.now) == QueueLimits(array=500, has_accounting=False)
     assert not desk.watch.has_accounting
     assert len(desk.queue.called('limits')) == 1
 
 
 def test_that_limits_are_asked_for_again_before_the_usual_ones_are_taken(desk: Desk) -> None:
-    limits = AskedLimits(system(desk.queue), asks(desk.commands), desk.watch, desk.clock)
+    limits = LimitsQuery(system(desk.queue), asks(desk.commands), desk.watch, desk.clock)
     desk.queue.rejects.add('limits')
     begin = desk.clock.now
     while limits.get(desk.clock.now) is None:
         desk.clock.now += 1
         desk.commands.take_in()
-    assert limits.get(desk.clock.now) == Limits()
+    assert limits.get(desk.clock.now) == QueueLimits()
     assert len(desk.queue.called('limits')) == TRIES
     assert desk.clock.now - begin >= RETRY * (TRIES - 1)

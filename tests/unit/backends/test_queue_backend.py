@@ -14,14 +14,14 @@ from typing import Any
 
 import pytest
 
-from hpsearch.backends.base import Kind
+from hpsearch.backends.base import JobState
 from hpsearch.backends.queue import array_making
-from hpsearch.backends.queue.batch_system import Job, Limits, Sighting
+from hpsearch.backends.queue.batch_system import JobRecord, JobSpec, QueueLimits
 from hpsearch.backends.queue.poller import GRACE
 from hpsearch.backends.queue.queue_evidence import CAUSE_GRACE, RECORD_GRACE
 from hpsearch.backends.queue.sending import RETRY
 from hpsearch.backends.queue.submit_limit import FORGET
-from hpsearch.model.records import Demand
+from hpsearch.model.records import ResourceRequest
 from hpsearch.store.attempt_files import close_fence, read_fence
 from hpsearch.store.folder import SearchFolder
 from tests.fakes.scripted_queue import Desk
@@ -51,7 +51,7 @@ def submitted(desk: Desk) -> list[tuple[str, ...]]:
 def started(desk: Desk, size: int = 1, **wishes: Any) -> list[str]:
     """Attempts that are in the queue."""
     idents = desk.start(size, **wishes)
-    desk.until(lambda: all(desk.told.get(ident) and desk.told[ident].kind is Kind.PENDING for ident in idents))
+    desk.until(lambda: all(desk.told.get(ident) and desk.told[ident].kind is JobState.PENDING for ident in idents))
     return idents
 
 
@@ -60,12 +60,12 @@ def started(desk: Desk, size: int = 1, **wishes: Any) -> list[str]:
 
 def test_that_attempts_wait_until_the_queue_has_accepted_them(desk: Desk) -> None:
     (ident,) = desk.start(1)
-    assert desk.backend.states(desk.clock.now)[ident].kind is Kind.WAITING
+    assert desk.backend.states(desk.clock.now)[ident].kind is JobState.WAITING
     desk.commands.is_slow = True
-    assert desk.step()[ident].kind is Kind.WAITING
+    assert desk.step()[ident].kind is JobState.WAITING
     desk.commands.is_slow = False
     desk.step()
-    assert desk.step()[ident].kind is Kind.PENDING
+    assert desk.step()[ident].kind is JobState.PENDING
 
 
 def test_that_attempts_are_submitted_together_as_one_array(desk: Desk) -> None:
@@ -138,7 +138,7 @@ def test_that_nothing_is_submitted_before_the_limits_are_known(desk: Desk) -> No
 
 
 def test_that_arrays_are_cut_to_the_size_the_queue_takes(desk: Desk) -> None:
-    desk.queue.limits = Limits(array=10)
+    desk.queue.limits = QueueLimits(array=10)
     started(desk, 25)
     assert submitted(desk) == [('10', '10'), ('10', '10'), ('5', '5')]
 
@@ -168,7 +168,7 @@ def test_that_a_script_that_is_too_large_for_one_run_is_sent_all_the_same(
 
 def test_that_runs_with_more_memory_have_an_array_of_their_own(desk: Desk) -> None:
     desk.start(2)
-    desk.start(1, first=3, demand=Demand(memory=1500))
+    desk.start(1, first=3, resources=ResourceRequest(memory=1500))
     desk.step(times=5)
     assert submitted(desk) == [('2', '2'), ('1', '1')]
     assert [made.job.memory for made in desk.queue.jobs.values()] == [None, 1500]
@@ -271,7 +271,7 @@ def test_that_no_more_slots_are_asked_for_after_something_was_given_back(make_de
 
 def test_that_everything_is_submitted_when_nothing_is_held_and_all_is_accepted(make_desk: Callable[..., Desk]) -> None:
     desk = make_desk(holds=False)
-    desk.queue.limits = Limits(array=10)
+    desk.queue.limits = QueueLimits(array=10)
     started(desk, 95)
     desk.step(times=5)
     assert desk.queue.live() == 95
@@ -283,7 +283,7 @@ def test_that_arrays_that_get_none_of_the_jobs_are_given_back_when_nothing_is_he
     make_desk: Callable[..., Desk],
 ) -> None:
     desk = make_desk(holds=False, num_jobs=2)
-    desk.queue.limits = Limits(array=10)
+    desk.queue.limits = QueueLimits(array=10)
     desk.start(35)
     desk.step(times=10)
     assert desk.queue.live() == 20
@@ -302,7 +302,7 @@ def test_that_a_submission_that_never_will_be_accepted_is_final(desk: Desk) -> N
 
 
 def test_that_a_run_that_needs_more_memory_than_there_is_has_failed_alone(desk: Desk) -> None:
-    (special,) = desk.start(1, demand=Demand(memory=10**9))
+    (special,) = desk.start(1, resources=ResourceRequest(memory=10**9))
     desk.queue.wrong = 'Memory specification can not be satisfied'
     desk.step(times=5)
     assert desk.ended[special].cause == 'impossible'
@@ -340,10 +340,10 @@ def test_that_it_is_not_sent_again_while_the_queue_cannot_be_listed(desk: Desk) 
     (ident,) = desk.start(1)
     desk.step(times=2000)
     assert len(submitted(desk)) == 1
-    assert desk.told[ident].kind is Kind.WAITING
+    assert desk.told[ident].kind is JobState.WAITING
     assert not desk.backend.is_settled()
     desk.queue.is_blind = False
-    desk.until(lambda: desk.told[ident].kind is Kind.PENDING)
+    desk.until(lambda: desk.told[ident].kind is JobState.PENDING)
     assert len(submitted(desk)) == 1
 
 
@@ -372,7 +372,7 @@ def test_that_a_job_that_runs_before_its_answer_came_is_accepted_once(desk: Desk
     desk.commands.is_slow = False
     desk.step(times=40)
     assert [event['event'] for event in desk.events] == ['submitting', 'accepted']
-    assert desk.told[desk.ident(2)].kind is Kind.PENDING
+    assert desk.told[desk.ident(2)].kind is JobState.PENDING
     assert desk.backend.is_settled() or desk.commands.open
 
 
@@ -399,13 +399,13 @@ def test_that_what_runs_though_no_listing_shows_it_is_not_sent_again(desk: Desk)
     desk.queue.remove('1')
     desk.until(lambda: desk.events[-1]['event'] == 'accepted')
     assert desk.events[-1]['job'] == '1'
-    desk.queue.jobs['1'].elements[1] = replace(element, kind=Kind.RUNNING)
-    desk.until(lambda: desk.told[ident].kind is Kind.RUNNING)
+    desk.queue.jobs['1'].elements[1] = replace(element, kind=JobState.RUNNING)
+    desk.until(lambda: desk.told[ident].kind is JobState.RUNNING)
     assert len(submitted(desk)) == 1
 
 
 def test_that_others_wait_while_an_answer_is_missing(desk: Desk) -> None:
-    desk.queue.limits = Limits(array=10)
+    desk.queue.limits = QueueLimits(array=10)
     desk.queue.is_away = False
     desk.start(20)
     desk.queue.deaf = 1
@@ -432,7 +432,7 @@ def test_that_a_job_that_a_refusal_left_behind_is_a_refusal(desk: Desk) -> None:
     desk.start(2)
     desk.step(times=2)
     for index in (1, 2):
-        desk.queue.change('1', index, kind=Kind.ENDED, code=1, reason='BadConstraints')
+        desk.queue.change('1', index, kind=JobState.ENDED, code=1, reason='BadConstraints')
     desk.step(times=50)
     assert [(status.cause, status.detail) for status in desk.ended.values()] == [('refused', 'BadConstraints')] * 2
 
@@ -444,15 +444,15 @@ def test_that_an_array_with_gaps_is_sent_again_as_it_was(desk: Desk) -> None:
     desk.backend.forget(idents[1], desk.clock.now)
     desk.until(lambda: len(submitted(desk)) == 2)
     assert submitted(desk) == [('3', '3')] * 2
-    desk.until(lambda: desk.told[idents[2]].kind is Kind.PENDING)
-    desk.queue.change('1', 3, kind=Kind.RUNNING, where='n7')
-    desk.until(lambda: desk.told[idents[2]].kind is Kind.RUNNING)
-    assert desk.told[idents[0]].kind is Kind.PENDING
+    desk.until(lambda: desk.told[idents[2]].kind is JobState.PENDING)
+    desk.queue.change('1', 3, kind=JobState.RUNNING, where='n7')
+    desk.until(lambda: desk.told[idents[2]].kind is JobState.RUNNING)
+    assert desk.told[idents[0]].kind is JobState.PENDING
 
 
 def test_that_a_twin_of_a_lost_submission_is_cancelled_with_it(desk: Desk) -> None:
     idents = started(desk, 2)
-    desk.queue.put(Job(desk.names[0], 2, 0, '/log'))
+    desk.queue.put(JobSpec(desk.names[0], 2, 0, '/log'))
     desk.step(times=31)
     desk.backend.cancel(idents, force=False)
     desk.step(times=3)
@@ -497,7 +497,7 @@ def test_that_a_controller_that_is_away_for_an_hour_costs_nothing(desk: Desk) ->
 def test_that_never_more_jobs_run_than_were_asked_for(make_desk: Callable[..., Desk]) -> None:
     chance = random.Random(7)
     desk = make_desk(num_jobs=10)
-    desk.queue.limits = Limits(array=20)
+    desk.queue.limits = QueueLimits(array=20)
     desk.start(100)
     next_run = 101
     for _ in range(3000):
@@ -508,7 +508,7 @@ def test_that_never_more_jobs_run_than_were_asked_for(make_desk: Callable[..., D
         desk.finish(chance.randrange(4))
         desk.step()
         if chance.random() < 0.05 and next_run < 160 and desk.backend.open_slots(desk.clock.now).slots:
-            desk.start(1, first=next_run, demand=Demand(memory=chance.choice([None, 1500])))
+            desk.start(1, first=next_run, resources=ResourceRequest(memory=chance.choice([None, 1500])))
             next_run += 1
         if len(desk.ended) == next_run - 1:
             break
@@ -517,18 +517,18 @@ def test_that_never_more_jobs_run_than_were_asked_for(make_desk: Callable[..., D
 
 def test_that_all_jobs_are_used_when_only_one_array_is_left(make_desk: Callable[..., Desk]) -> None:
     desk = make_desk(num_jobs=10)
-    desk.queue.limits = Limits(array=40)
+    desk.queue.limits = QueueLimits(array=40)
     started(desk, 50)
     desk.step(times=60)
-    while desk.queue.jobs['2'].count(Kind.ENDED) < 10:
+    while desk.queue.jobs['2'].count(JobState.ENDED) < 10:
         desk.begin_all()
         desk.step()
         ident = '2'
         made = desk.queue.jobs[ident]
-        for index in [index for index, element in made.elements.items() if element.kind is Kind.RUNNING]:
+        for index in [index for index, element in made.elements.items() if element.kind is JobState.RUNNING]:
             desk.leave_record(desk.run_of(made.job.name, index))
             desk.hint(made.job.name, index)
-            desk.queue.change(ident, index, kind=Kind.ENDED, code=0)
+            desk.queue.change(ident, index, kind=JobState.ENDED, code=0)
     desk.step(times=70)
     desk.begin_all()
     assert desk.queue.running() == 10
@@ -546,7 +546,7 @@ def test_that_a_run_that_comes_later_gets_a_job_of_its_own(make_desk: Callable[.
         desk.step(times=5)
         if desk.backend.open_slots(desk.clock.now).slots:
             break
-    started(desk, 1, first=41, demand=Demand(memory=1500))
+    started(desk, 1, first=41, resources=ResourceRequest(memory=1500))
     desk.begin_all()
     assert desk.queue.running() <= 4
 
@@ -653,7 +653,7 @@ def test_that_where_it_runs_is_told(desk: Desk) -> None:
     (ident,) = started(desk)
     desk.begin_all()
     desk.step(times=31)
-    assert (desk.told[ident].kind, desk.told[ident].detail) == (Kind.RUNNING, 'on n1')
+    assert (desk.told[ident].kind, desk.told[ident].detail) == (JobState.RUNNING, 'on n1')
 
 
 def test_that_the_cause_of_an_end_is_the_one_of_the_queue(desk: Desk) -> None:
@@ -663,19 +663,19 @@ def test_that_the_cause_of_an_end_is_the_one_of_the_queue(desk: Desk) -> None:
     for at, cause in enumerate(['out_of_memory', 'timeout', 'preempted', 'node_fail'], start=1):
         desk.leave_record(at, 143, 'TERM')
         desk.hint(desk.names[0], at)
-        desk.queue.change('1', at, kind=Kind.ENDED, cause=cause)
+        desk.queue.change('1', at, kind=JobState.ENDED, cause=cause)
     desk.step(times=10)
     assert [desk.ended[ident].cause for ident in idents] == ['out_of_memory', 'timeout', 'preempted', 'node_fail']
 
 
 def test_that_out_of_memory_tells_how_much_there_was(make_desk: Callable[..., Desk]) -> None:
     desk = make_desk(most_memory=4000)
-    plain, special = started(desk, 1)[0], started(desk, 1, first=2, demand=Demand(memory=1500))[0]
+    plain, special = started(desk, 1)[0], started(desk, 1, first=2, resources=ResourceRequest(memory=1500))[0]
     desk.begin_all()
     desk.step(times=31)
     for at, job in ((1, '1'), (2, '2')):
         desk.leave_record(at, 137)
-        desk.queue.change(job, 1, kind=Kind.ENDED, cause='out_of_memory')
+        desk.queue.change(job, 1, kind=JobState.ENDED, cause='out_of_memory')
     desk.step(times=31)
     assert desk.ended[plain].room == {
         'was_alone': True,
@@ -691,7 +691,7 @@ def test_that_an_end_without_a_record_is_waited_for(desk: Desk) -> None:
     (ident,) = started(desk)
     desk.begin_all()
     desk.step(times=31)
-    desk.queue.change('1', 1, kind=Kind.ENDED, code=0)
+    desk.queue.change('1', 1, kind=JobState.ENDED, code=0)
     desk.until(lambda: desk.told[ident].detail == 'it ended; its record is awaited')
     desk.step(times=int(RECORD_GRACE) - 3)
     assert not desk.ended
@@ -703,7 +703,7 @@ def test_that_an_end_without_a_record_is_waited_for(desk: Desk) -> None:
 def test_that_an_end_without_a_record_for_long_is_lost(desk: Desk) -> None:
     (ident,) = started(desk)
     desk.begin_all()
-    desk.queue.change('1', 1, kind=Kind.ENDED, code=0)
+    desk.queue.change('1', 1, kind=JobState.ENDED, code=0)
     desk.step(times=31 + int(RECORD_GRACE) + 5)
     assert (desk.ended[ident].code, desk.ended[ident].cause) == (None, '')
 
@@ -712,7 +712,7 @@ def test_that_a_job_that_was_cancelled_before_it_began_has_ended_at_once_and_nev
     desk: Desk, folder: SearchFolder
 ) -> None:
     (ident,) = started(desk)
-    desk.queue.change('1', 1, kind=Kind.ENDED, cause='cancelled')
+    desk.queue.change('1', 1, kind=JobState.ENDED, cause='cancelled')
     desk.step(times=31)
     assert desk.ended[ident].cause == 'cancelled'
     assert desk.ended[ident].seconds == 0.0
@@ -721,7 +721,7 @@ def test_that_a_job_that_was_cancelled_before_it_began_has_ended_at_once_and_nev
 
 def test_that_a_job_that_failed_before_it_began_is_lost_and_the_log_is_named(desk: Desk, folder: SearchFolder) -> None:
     (ident,) = started(desk)
-    desk.queue.change('1', 1, kind=Kind.ENDED, code=73)
+    desk.queue.change('1', 1, kind=JobState.ENDED, code=73)
     desk.step(times=31)
     status = desk.ended[ident]
     assert (status.code, status.cause) == (None, '')
@@ -736,7 +736,7 @@ def test_that_a_fence_that_is_passed_at_that_moment_wins(desk: Desk, monkeypatch
         return close_fence(paths, by)
 
     monkeypatch.setattr('hpsearch.backends.queue.backend.close_fence', too_late)
-    desk.queue.change('1', 1, kind=Kind.ENDED, cause='node_fail')
+    desk.queue.change('1', 1, kind=JobState.ENDED, cause='node_fail')
     desk.until(lambda: desk.told[ident].detail == 'it has just begun')
     desk.leave_record(1, 0)
     desk.step(times=3)
@@ -748,7 +748,7 @@ def test_that_a_job_that_was_started_again_is_told(desk: Desk) -> None:
     desk.begin_all()
     desk.step(times=31)
     Path(desk.paths(1).requeued).write_text(f'{ident} 78 1 1 n2\n')
-    desk.queue.change('1', 1, kind=Kind.ENDED, code=75)
+    desk.queue.change('1', 1, kind=JobState.ENDED, code=75)
     desk.step(times=31)
     assert desk.ended[ident].cause == 'requeued'
 
@@ -761,7 +761,7 @@ def test_that_an_attempt_nobody_knows_is_absent_after_the_grace_time(desk: Desk)
     desk.step(times=int(GRACE))
     assert not desk.ended
     desk.step(times=60)
-    assert desk.ended[ident].kind is Kind.ABSENT
+    assert desk.ended[ident].kind is JobState.ABSENT
 
 
 def test_that_a_record_that_cannot_be_read_ends_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -786,7 +786,7 @@ def test_that_a_record_that_cannot_be_read_ends_nothing(desk: Desk, monkeypatch:
 def test_that_an_attempt_somebody_else_fenced_or_started_is_not_ours(desk: Desk, fence: str) -> None:
     (ident,) = started(desk)
     Path(desk.paths(1).started).write_text(fence)
-    desk.queue.change('1', 1, kind=Kind.ENDED, code=75)
+    desk.queue.change('1', 1, kind=JobState.ENDED, code=75)
     desk.step(times=31)
     assert desk.ended[ident].cause == 'fenced'
 
@@ -854,7 +854,7 @@ def test_that_what_was_cancelled_while_its_answer_was_lost_is_not_sent_again(des
     desk.backend.cancel(idents, force=False)
     desk.step(times=300)
     assert len(submitted(desk)) == 1
-    assert {status.kind for status in desk.ended.values()} == {Kind.ABSENT}
+    assert {status.kind for status in desk.ended.values()} == {JobState.ABSENT}
     assert desk.backend.is_settled()
 
 
@@ -928,11 +928,11 @@ def test_that_a_cancellation_is_not_repeated_when_it_was_accepted(desk: Desk) ->
 
 
 def test_that_foreign_jobs_are_never_cancelled(desk: Desk) -> None:
-    foreign = desk.queue.put(Job('foreign', 3, 0, '/log'))
+    foreign = desk.queue.put(JobSpec('foreign', 3, 0, '/log'))
     idents = started(desk, 2)
     desk.backend.cancel(idents, force=True)
     desk.step(times=50)
-    assert desk.queue.jobs[foreign].count(Kind.PENDING) == 3
+    assert desk.queue.jobs[foreign].count(JobState.PENDING) == 3
     assert all(words[1] != foreign for words in desk.queue.called('cancel'))
 
 
@@ -960,12 +960,12 @@ def adopted(desk: Desk, size: int, **handle: Any) -> list[str]:
 
 
 def test_that_attempts_of_a_known_job_are_watched(desk: Desk) -> None:
-    job = desk.queue.put(Job('old', 3, 2, '/log'))
+    job = desk.queue.put(JobSpec('old', 3, 2, '/log'))
     idents = adopted(desk, 3, job=job, throttle=2, at=desk.clock.wall() - 100)
     desk.pass_fence(2, job)
-    desk.queue.change(job, 2, kind=Kind.RUNNING, where='n4')
+    desk.queue.change(job, 2, kind=JobState.RUNNING, where='n4')
     desk.step(times=2)
-    assert [desk.told[ident].kind for ident in idents] == [Kind.PENDING, Kind.RUNNING, Kind.PENDING]
+    assert [desk.told[ident].kind for ident in idents] == [JobState.PENDING, JobState.RUNNING, JobState.PENDING]
 
 
 def test_that_an_end_in_the_meantime_is_found_without_the_queue(desk: Desk) -> None:
@@ -978,7 +978,7 @@ def test_that_an_end_in_the_meantime_is_found_without_the_queue(desk: Desk) -> N
 
 
 def test_that_the_id_may_come_from_the_submissions_that_are_known(desk: Desk) -> None:
-    job = desk.queue.put(Job('old', 1, 1, '/log'))
+    job = desk.queue.put(JobSpec('old', 1, 1, '/log'))
     desk.watch, desk.backend = desk.reopened({'old': job})
     (ident,) = adopted(desk, 1)
     desk.backend.cancel([ident], force=False)
@@ -987,8 +987,8 @@ def test_that_the_id_may_come_from_the_submissions_that_are_known(desk: Desk) ->
 
 
 def test_that_a_job_without_a_known_id_is_found_by_its_name(desk: Desk) -> None:
-    desk.queue.put(Job('other', 1, 1, '/log'))
-    job = desk.queue.put(Job('old', 2, 2, '/log'))
+    desk.queue.put(JobSpec('other', 1, 1, '/log'))
+    job = desk.queue.put(JobSpec('old', 2, 2, '/log'))
     idents = adopted(desk, 2)
     desk.step(times=5)
     assert desk.events == [{'event': 'accepted', 'submission': 'old', 'job': job, 'at': desk.events[0]['at']}]
@@ -1000,20 +1000,20 @@ def test_that_a_job_without_a_known_id_is_found_by_its_name(desk: Desk) -> None:
 def test_that_a_submission_that_never_arrived_is_absent_and_not_sent_by_its_heir(desk: Desk) -> None:
     idents = adopted(desk, 2)
     desk.step(times=int(GRACE) + 60)
-    assert {ident: status.kind for ident, status in desk.ended.items()} == dict.fromkeys(idents, Kind.ABSENT)
+    assert {ident: status.kind for ident, status in desk.ended.items()} == dict.fromkeys(idents, JobState.ABSENT)
     assert not desk.queue.called('submit')
 
 
 def test_that_the_id_may_come_from_a_fence_so_that_the_accounting_can_be_asked(desk: Desk) -> None:
     (ident,) = adopted(desk, 1)
     desk.pass_fence(1, '33')
-    desk.queue.accounts.append(Sighting('33', 1, 'old', Kind.ENDED, 'node_fail'))
+    desk.queue.accounts.append(JobRecord('33', 1, 'old', JobState.ENDED, 'node_fail'))
     desk.step(times=200)
     assert desk.ended[ident].cause == 'node_fail'
 
 
 def test_that_only_part_of_an_adopted_job_is_ever_cancelled(desk: Desk) -> None:
-    job = desk.queue.put(Job('old', 3, 3, '/log'))
+    job = desk.queue.put(JobSpec('old', 3, 3, '/log'))
     idents = adopted(desk, 2, job=job)
     desk.backend.cancel(idents, force=False)
     desk.step(times=3)
@@ -1056,7 +1056,7 @@ def test_that_what_is_forgotten_while_it_is_submitted_changes_nothing(desk: Desk
 
 def test_that_jobs_are_shown_by_state_and_reason(desk: Desk) -> None:
     started(desk, 4)
-    desk.queue.change('1', 1, kind=Kind.RUNNING, where='n1')
+    desk.queue.change('1', 1, kind=JobState.RUNNING, where='n1')
     desk.queue.change('1', 2, reason='PartitionTimeLimit', is_stuck=True)
     desk.step(times=31)
     lines = {(line.state, line.reason, line.count, line.example, line.is_stuck) for line in desk.backend.queue_lines()}

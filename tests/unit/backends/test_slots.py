@@ -11,11 +11,11 @@ import pytest
 from hpsearch.backends.local.gpu_slots import GpuSlots
 from hpsearch.backends.local.slots import HAS_THE_MACHINE, NEEDS_THE_MACHINE, FixedSlots, SlotSource
 from hpsearch.host.gpus import GpuMonitor
-from hpsearch.model.records import Demand, Gpu, GpuPolicy, GpuProcess, Occupant, Reading, Slot
+from hpsearch.model.records import Gpu, GpuPolicy, GpuProcess, GpuTenant, Reading, ResourceRequest, Slot
 
-ALONE = Demand(alone=True)
-ALONE_HERE = Demand(alone_on_host=True)
-SOMEBODY = Occupant((), 0.0)
+ALONE = ResourceRequest(alone=True)
+ALONE_HERE = ResourceRequest(alone_on_host=True)
+SOMEBODY = GpuTenant((), 0.0)
 OWN_GROUP = os.getpgid(0)
 OWN_PID = os.getpid()
 
@@ -62,11 +62,11 @@ def given(slots: SlotSource, now: float, **wish: Any) -> list[tuple[str, ...]]:
 
 def test_that_fixed_slots_count_what_is_taken() -> None:
     slots = FixedSlots(2)
-    slots.taken('a', Slot(), 1, 0.0)
+    slots.acquire('a', Slot(), 1, 0.0)
     assert len(slots.open_slots(1.0).slots) == 1
-    slots.taken('b', Slot(), 2, 1.0)
+    slots.acquire('b', Slot(), 2, 1.0)
     assert slots.open_slots(2.0).slots == ()
-    assert slots.freed('a', 3.0) is None
+    assert slots.release('a', 3.0) is None
     assert len(slots.open_slots(3.0).slots) == 1
 
 
@@ -74,30 +74,30 @@ def test_that_fixed_slots_are_each_writers_own() -> None:
     assert len(FixedSlots(2).open_slots(0.0, others=[SOMEBODY] * 5).slots) == 2
 
 
-@pytest.mark.parametrize('demand', [ALONE, ALONE_HERE])
-def test_that_a_run_that_ran_out_of_memory_waits_until_the_machine_is_its_own(demand: Demand) -> None:
+@pytest.mark.parametrize('resources', [ALONE, ALONE_HERE])
+def test_that_a_run_that_ran_out_of_memory_waits_until_the_machine_is_its_own(resources: ResourceRequest) -> None:
     slots = FixedSlots(2)
-    slots.taken('a', Slot(), 1, 0.0)
-    placement = slots.open_slots(1.0, demand=demand)
+    slots.acquire('a', Slot(), 1, 0.0)
+    placement = slots.open_slots(1.0, resources=resources)
     assert (placement.slots, placement.waiting) == ((), NEEDS_THE_MACHINE)
-    slots.freed('a', 2.0)
-    assert slots.open_slots(2.0, others=[SOMEBODY], demand=demand).waiting == NEEDS_THE_MACHINE
-    assert slots.open_slots(2.0, demand=demand).slots
+    slots.release('a', 2.0)
+    assert slots.open_slots(2.0, others=[SOMEBODY], resources=resources).waiting == NEEDS_THE_MACHINE
+    assert slots.open_slots(2.0, resources=resources).slots
 
 
 @pytest.mark.parametrize('flag', ['exclusive', 'alone_on_host'])
 def test_that_nothing_starts_beside_a_run_that_has_the_machine_for_itself(flag: str) -> None:
     slots = FixedSlots(2)
-    slots.taken('a', Slot(), 1, 0.0, **{flag: True})
+    slots.acquire('a', Slot(), 1, 0.0, **{flag: True})
     assert slots.open_slots(1.0).waiting == HAS_THE_MACHINE
-    slots.freed('a', 2.0)
+    slots.release('a', 2.0)
     assert len(slots.open_slots(2.0).slots) == 2
-    assert slots.open_slots(2.0, others=[Occupant((), 0.0, alone_on_host=True)]).waiting == HAS_THE_MACHINE
+    assert slots.open_slots(2.0, others=[GpuTenant((), 0.0, alone_on_host=True)]).waiting == HAS_THE_MACHINE
 
 
 def room_of_fixed(*, beside: Callable[[FixedSlots], object]) -> bool:
     slots = FixedSlots(2)
-    slots.taken('a', Slot(), 1, 0.0)
+    slots.acquire('a', Slot(), 1, 0.0)
     beside(slots)
     room = slots.room('a')
     assert room['was_alone'] is room['alone_on_host']
@@ -107,8 +107,8 @@ def room_of_fixed(*, beside: Callable[[FixedSlots], object]) -> bool:
 
 def test_that_an_attempt_was_alone_only_if_it_was_all_the_time() -> None:
     def visit(slots: FixedSlots) -> None:
-        slots.taken('b', Slot(), 2, 1.0)
-        slots.freed('b', 2.0)
+        slots.acquire('b', Slot(), 2, 1.0)
+        slots.release('b', 2.0)
 
     assert room_of_fixed(beside=lambda slots: slots.open_slots(1.0))
     assert not room_of_fixed(beside=visit)
@@ -122,55 +122,55 @@ def test_that_an_attempt_was_alone_only_if_it_was_all_the_time() -> None:
 def test_that_gpu_slots_without_the_new_arguments_are_those_of_placement() -> None:
     slots, _ = gpu_slots({'0': 24000, '1': 24000})
     assert given(slots, 0.0) == [('0',), ('1',)]
-    slots.taken('a', Slot(('0',)), 7, 0.0)
+    slots.acquire('a', Slot(('0',)), 7, 0.0)
     assert given(slots, 1.0) == [('1',), ('0',)]
 
 
 def test_that_attempts_of_other_writers_count_like_ours() -> None:
     slots, _ = gpu_slots({'0': 24000}, startup_time=60.0)
-    assert 'started a run 3 s ago' in slots.open_slots(3.0, others=[Occupant(('0',), 0.0)]).closed['0']
+    assert 'started a run 3 s ago' in slots.open_slots(3.0, others=[GpuTenant(('0',), 0.0)]).closed['0']
     slots, _ = gpu_slots({'0': 24000}, max_runs_per_gpu=1)
-    assert 'has 1 run' in slots.open_slots(3.0, others=[Occupant(('0',), 0.0)]).closed['0']
+    assert 'has 1 run' in slots.open_slots(3.0, others=[GpuTenant(('0',), 0.0)]).closed['0']
     assert 'has 1 run' in slots.gpu_lines(3.0)[0].closed
     assert given(slots, 4.0) == [('0',)]
 
 
 def test_that_a_run_that_ran_out_of_gpu_memory_gets_an_empty_gpu() -> None:
     slots, _ = gpu_slots({'0': 24000, '1': 24000, '2': 24000})
-    slots.taken('a', Slot(('0',)), 7, 0.0)
-    assert given(slots, 1.0, others=[Occupant(('1',), 0.0)], demand=ALONE) == [('2',)]
+    slots.acquire('a', Slot(('0',)), 7, 0.0)
+    assert given(slots, 1.0, others=[GpuTenant(('1',), 0.0)], resources=ALONE) == [('2',)]
 
 
 def test_that_a_gpu_given_to_one_run_for_itself_is_closed_for_all_others() -> None:
     slots, _ = gpu_slots({'0': 24000, '1': 24000})
-    slots.taken('a', Slot(('0',)), 7, 0.0, exclusive=True)
+    slots.acquire('a', Slot(('0',)), 7, 0.0, exclusive=True)
     assert given(slots, 1.0) == [('1',)]
-    assert given(slots, 1.0, others=[Occupant(('1',), 0.0, exclusive=True)]) == []
-    slots.freed('a', 2.0)
+    assert given(slots, 1.0, others=[GpuTenant(('1',), 0.0, exclusive=True)]) == []
+    slots.release('a', 2.0)
     assert given(slots, 2.0) != [('0',)]
 
 
 def test_that_a_run_that_ran_out_of_host_memory_waits_for_all_others_on_the_machine() -> None:
     slots, _ = gpu_slots({'0': 24000, '1': 24000})
-    placement = slots.open_slots(1.0, others=[Occupant(('1',), 0.0)], demand=ALONE_HERE)
+    placement = slots.open_slots(1.0, others=[GpuTenant(('1',), 0.0)], resources=ALONE_HERE)
     assert (placement.slots, placement.waiting) == ((), NEEDS_THE_MACHINE)
     assert placement.closed == {'0': NEEDS_THE_MACHINE, '1': NEEDS_THE_MACHINE}
-    assert given(slots, 2.0, demand=ALONE_HERE) == [('0',), ('1',)]
-    slots.taken('a', Slot(('0',)), 7, 2.0, alone_on_host=True)
+    assert given(slots, 2.0, resources=ALONE_HERE) == [('0',), ('1',)]
+    slots.acquire('a', Slot(('0',)), 7, 2.0, alone_on_host=True)
     assert slots.open_slots(3.0).waiting == HAS_THE_MACHINE
 
 
 def test_that_a_larger_gpu_is_asked_for_and_may_not_exist() -> None:
     slots, _ = gpu_slots({'0': 24000, '1': 48000})
-    assert given(slots, 0.0, demand=Demand(alone=True, larger_than=24000)) == [('1',)]
-    assert slots.impossible(Demand(alone=True, larger_than=24000)) == ''
-    assert '48000 MiB' in slots.impossible(Demand(alone=True, larger_than=48000))
-    assert FixedSlots(1).impossible(Demand(alone=True, larger_than=48000)) == ''
+    assert given(slots, 0.0, resources=ResourceRequest(alone=True, larger_than=24000)) == [('1',)]
+    assert slots.impossible(ResourceRequest(alone=True, larger_than=24000)) == ''
+    assert '48000 MiB' in slots.impossible(ResourceRequest(alone=True, larger_than=48000))
+    assert FixedSlots(1).impossible(ResourceRequest(alone=True, larger_than=48000)) == ''
 
 
 def test_that_nothing_is_impossible_before_the_gpus_were_read() -> None:
     slots, _ = gpu_slots({'0': 24000, '1': None})
-    assert slots.impossible(Demand(alone=True, larger_than=48000)) == ''
+    assert slots.impossible(ResourceRequest(alone=True, larger_than=48000)) == ''
 
 
 # ---------------------------------------------------------------------------------------------------------------- room
@@ -178,9 +178,9 @@ def test_that_nothing_is_impossible_before_the_gpus_were_read() -> None:
 
 def test_that_the_room_of_an_attempt_names_its_gpu() -> None:
     slots, _ = gpu_slots({'0': 24000, '1': 48000})
-    slots.taken('a', Slot(('0',)), 7, 0.0)
+    slots.acquire('a', Slot(('0',)), 7, 0.0)
     assert slots.room('a') == {'was_alone': True, 'gpu_total': 24000, 'largest': False, 'alone_on_host': True}
-    slots.freed('a', 1.0)
+    slots.release('a', 1.0)
     assert slots.room('a') == {}
 
 
@@ -192,19 +192,19 @@ def test_that_the_largest_is_what_cannot_be_bettered(
     size: int, gpus: tuple[str, ...], total: int, is_largest: bool
 ) -> None:
     slots, _ = gpu_slots({'0': 24000, '1': 48000, '2': 24000}, gpus_per_run=size)
-    slots.taken('a', Slot(gpus), 7, 0.0)
+    slots.acquire('a', Slot(gpus), 7, 0.0)
     assert (slots.room('a')['gpu_total'], slots.room('a')['largest']) == (total, is_largest)
 
 
 def test_that_a_gpu_that_was_never_read_is_not_known_to_be_the_largest() -> None:
     slots, _ = gpu_slots({'0': None})
-    slots.taken('a', Slot(('0',)), 7, 0.0)
+    slots.acquire('a', Slot(('0',)), 7, 0.0)
     assert slots.room('a') == {'was_alone': False, 'gpu_total': None, 'largest': False, 'alone_on_host': True}
 
 
 def test_that_the_memory_of_a_gpu_is_remembered_when_it_is_not_read_any_more() -> None:
     slots, monitor = gpu_slots({'0': 24000})
-    slots.taken('a', Slot(('0',)), 7, 0.0)
+    slots.acquire('a', Slot(('0',)), 7, 0.0)
     slots.open_slots(1.0)
     monitor.history['0'].append(Reading(2.0, problem='the GPU is lost'))
     assert slots.room('a')['gpu_total'] == 24000
@@ -212,29 +212,29 @@ def test_that_the_memory_of_a_gpu_is_remembered_when_it_is_not_read_any_more() -
 
 def test_that_another_run_on_the_gpu_is_remembered_after_it_has_ended() -> None:
     slots, _ = gpu_slots({'0': 24000, '1': 24000})
-    slots.taken('a', Slot(('0',)), 7, 0.0)
-    slots.taken('b', Slot(('1',)), 8, 1.0)
+    slots.acquire('a', Slot(('0',)), 7, 0.0)
+    slots.acquire('b', Slot(('1',)), 8, 1.0)
     assert (slots.room('a')['was_alone'], slots.room('a')['alone_on_host']) == (True, False)
-    slots.taken('c', Slot(('0',)), 9, 2.0)
-    slots.freed('c', 3.0)
+    slots.acquire('c', Slot(('0',)), 9, 2.0)
+    slots.release('c', 3.0)
     assert not slots.room('a')['was_alone']
     assert slots.room('b')['was_alone']
 
 
 def test_that_a_run_of_another_writer_is_company_too() -> None:
     slots, _ = gpu_slots({'0': 24000, '1': 24000})
-    slots.taken('a', Slot(('0',)), 7, 0.0)
-    slots.open_slots(1.0, others=[Occupant(('1',), 0.0)])
+    slots.acquire('a', Slot(('0',)), 7, 0.0)
+    slots.open_slots(1.0, others=[GpuTenant(('1',), 0.0)])
     assert (slots.room('a')['was_alone'], slots.room('a')['alone_on_host']) == (True, False)
-    slots.open_slots(2.0, others=[Occupant(('0',), 0.0)])
+    slots.open_slots(2.0, others=[GpuTenant(('0',), 0.0)])
     slots.open_slots(3.0)
     assert not slots.room('a')['was_alone']
 
 
 def test_that_a_run_that_starts_beside_one_of_another_writer_is_not_alone() -> None:
     slots, _ = gpu_slots({'0': 24000})
-    slots.open_slots(0.0, others=[Occupant(('0',), 0.0)])
-    slots.taken('a', Slot(('0',)), 7, 0.0)
+    slots.open_slots(0.0, others=[GpuTenant(('0',), 0.0)])
+    slots.acquire('a', Slot(('0',)), 7, 0.0)
     assert not slots.room('a')['was_alone']
 
 
@@ -242,7 +242,7 @@ def test_that_a_run_that_starts_beside_one_of_another_writer_is_not_alone() -> N
 def test_that_what_others_used_when_it_started_counts(used: int, was_alone: bool) -> None:
     slots, monitor = gpu_slots({'0': 24000})
     monitor.read(1.0, gpu0=used)
-    slots.taken('a', Slot(('0',)), 7, 1.0)
+    slots.acquire('a', Slot(('0',)), 7, 1.0)
     monitor.read(2.0, gpu0=23000)
     slots.open_slots(2.0)
     assert slots.room('a')['was_alone'] is was_alone
@@ -251,14 +251,14 @@ def test_that_what_others_used_when_it_started_counts(used: int, was_alone: bool
 def test_that_an_adopted_attempt_is_not_known_to_have_been_alone() -> None:
     slots, monitor = gpu_slots({'0': 24000})
     monitor.read(100.0, gpu0=0)
-    slots.taken('a', Slot(('0',)), 7, -50.0)
+    slots.acquire('a', Slot(('0',)), 7, -50.0)
     assert not slots.room('a')['was_alone']
 
 
 @pytest.mark.parametrize(('others', 'was_alone'), [(1000, True), (9000, False)])
 def test_that_others_who_come_later_are_seen_where_our_own_use_is_known(others: int, was_alone: bool) -> None:
     slots, monitor = gpu_slots({'0': 24000})
-    slots.taken('a', Slot(('0',)), OWN_GROUP, 0.0)
+    slots.acquire('a', Slot(('0',)), OWN_GROUP, 0.0)
     monitor.read(1.0, {'0': [GpuProcess(OWN_PID, 10000)]}, gpu0=10000 + others)
     slots.open_slots(1.0)
     assert slots.room('a')['was_alone'] is was_alone
@@ -266,7 +266,7 @@ def test_that_others_who_come_later_are_seen_where_our_own_use_is_known(others: 
 
 def test_that_a_process_that_is_not_known_any_more_is_nobodys() -> None:
     slots, monitor = gpu_slots({'0': 24000})
-    slots.taken('a', Slot(('0',)), OWN_GROUP, 0.0)
+    slots.acquire('a', Slot(('0',)), OWN_GROUP, 0.0)
     gone = GpuProcess(2**22 + 5, 9000)
     monitor.read(1.0, {'0': [GpuProcess(OWN_PID, 10000), gone]}, gpu0=19000)
     slots.open_slots(1.0)
@@ -275,20 +275,20 @@ def test_that_a_process_that_is_not_known_any_more_is_nobodys() -> None:
 
 def test_that_the_peak_of_an_attempt_is_told_and_predicts_the_next() -> None:
     slots, monitor = gpu_slots({'0': 24000})
-    slots.taken('a', Slot(('0',)), OWN_GROUP, 0.0)
+    slots.acquire('a', Slot(('0',)), OWN_GROUP, 0.0)
     monitor.read(1.0, {'0': [GpuProcess(OWN_PID, 11000)]}, gpu0=11000)
     slots.open_slots(1.0)
-    assert slots.freed('a', 2.0) == 11000
+    assert slots.release('a', 2.0) == 11000
     assert monitor.refreshed == ['0']
     monitor.read(3.0, gpu0=11999)
     assert given(slots, 3.0) == [('0',)]
-    slots.taken('b', Slot(('0',)), 9, 4.0)
+    slots.acquire('b', Slot(('0',)), 9, 4.0)
     assert 'expected to need 11000' in slots.open_slots(5.0).closed['0']
 
 
 def test_that_the_start_of_a_later_run_is_not_forgotten_for_an_adopted_older_one() -> None:
     slots, _ = gpu_slots({'0': 24000}, startup_time=60.0)
-    slots.taken('a', Slot(('0',)), 7, 0.0)
-    slots.freed('a', 0.0)
-    slots.taken('b', Slot(('0',)), 8, -500.0)
+    slots.acquire('a', Slot(('0',)), 7, 0.0)
+    slots.release('a', 0.0)
+    slots.acquire('b', Slot(('0',)), 8, -500.0)
     assert 'started a run 9 s ago' in slots.open_slots(9.0).closed['0']

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpsearch.backends.base import Kind
-from hpsearch.backends.queue.batch_system import Answer, Job, QueueSystem, Refusal, Sighting
+from hpsearch.backends.base import JobState
+from hpsearch.backends.queue.batch_system import BatchSystem, CommandResult, JobRecord, JobSpec, Refusal
 from hpsearch.backends.queue.queue_words import index_list, outside_of_jobs
-from hpsearch.backends.queue.slurm.parsing import STATES, is_stuck, read_time_left
+from hpsearch.backends.queue.slurm.parsing import STATES, is_stuck, parse_time_left
 from hpsearch.backends.queue.slurm.system import (
     Slurm,
     SlurmOptions,
@@ -23,7 +23,7 @@ from hpsearch.backends.queue.slurm.system import (
     job_end,
     log_pattern,
     own_job,
-    time_left_words,
+    time_left_argv,
 )
 from tests.e2e.slurm.cluster import Cluster
 from tests.support.paths import DATA
@@ -34,7 +34,7 @@ LOG = f'/home/user/out/submissions/{NAME}.log'
 SLURM = Slurm(SlurmOptions(), user=1000)
 
 
-def transcript(name: str) -> Iterator[tuple[str, list[str], Answer]]:
+def transcript(name: str) -> Iterator[tuple[str, list[str], CommandResult]]:
     """The commands of a file, each with the last comment before it, and with its answer."""
     comment, words, streams, current = '', [''], {'out': '', 'err': ''}, 'out'
     for line in (ANSWERS / name).read_text(encoding='utf-8').splitlines(keepends=True):
@@ -45,48 +45,48 @@ def transcript(name: str) -> Iterator[tuple[str, list[str], Answer]]:
         elif line in ('[out]\n', '[err]\n'):
             current = line[1:4]
         elif ended := re.fullmatch(r'\[rc (\d+)\]\n', line):
-            yield comment, words, Answer(int(ended[1]), streams['out'], streams['err'])
+            yield comment, words, CommandResult(int(ended[1]), streams['out'], streams['err'])
         else:
             streams[current] += line
 
 
-def answer_to(name: str, program: str, comment: str) -> Answer:
+def answer_to(name: str, program: str, comment: str) -> CommandResult:
     """The first answer of a program after a comment."""
     return next(answer for said, words, answer in transcript(name) if said == comment and words[0] == program)
 
 
-def by_name(sightings: list[Sighting] | None) -> dict[tuple[str, int], Sighting]:
+def by_name(records: list[JobRecord] | None) -> dict[tuple[str, int], JobRecord]:
     """Sightings of an answer, by the end of their submission's name and index."""
-    assert sightings is not None
-    return {(seen.name.rpartition('-')[2], seen.index): seen for seen in sightings}
+    assert records is not None
+    return {(seen.name.rpartition('-')[2], seen.index): seen for seen in records}
 
 
-def listed(name: str, comment: str) -> dict[tuple[str, int], Sighting]:
+def listed(name: str, comment: str) -> dict[tuple[str, int], JobRecord]:
     """A listing that answered."""
-    return by_name(list(SLURM.read_listing(answer_to(name, 'squeue', comment)) or []))
+    return by_name(list(SLURM.parse_listing(answer_to(name, 'squeue', comment)) or []))
 
 
-def accounted(name: str, comment: str) -> dict[tuple[str, int], Sighting]:
+def accounted(name: str, comment: str) -> dict[tuple[str, int], JobRecord]:
     """An account that was given."""
-    return by_name(list(SLURM.read_accounting(answer_to(name, 'sacct', comment)) or []))
+    return by_name(list(SLURM.parse_accounting(answer_to(name, 'sacct', comment)) or []))
 
 
-def listing(*lines: str) -> list[Sighting]:
+def listing(*lines: str) -> list[JobRecord]:
     """What follows from these lines of a listing."""
-    sightings = SLURM.read_listing(Answer(0, '\n'.join(lines) + '\n'))
-    assert sightings is not None
-    return list(sightings)
+    records = SLURM.parse_listing(CommandResult(0, '\n'.join(lines) + '\n'))
+    assert records is not None
+    return list(records)
 
 
-def account(*lines: str) -> list[Sighting]:
+def account(*lines: str) -> list[JobRecord]:
     """What follows from these lines of an account."""
-    sightings = SLURM.read_accounting(Answer(0, '\n'.join(lines) + '\n'))
-    assert sightings is not None
-    return list(sightings)
+    records = SLURM.parse_accounting(CommandResult(0, '\n'.join(lines) + '\n'))
+    assert records is not None
+    return list(records)
 
 
 def test_that_slurm_is_a_queue_system() -> None:
-    system: QueueSystem = SLURM
+    system: BatchSystem = SLURM
     assert system.name == 'slurm'
     assert 'sbatch' in system.programs
 
@@ -95,7 +95,7 @@ def test_that_slurm_is_a_queue_system() -> None:
 
 
 def test_that_a_job_is_asked_for_with_what_the_original_asks_for() -> None:
-    assert SLURM.submit_words(Job(NAME, 10, 4, LOG)) == [
+    assert SLURM.submit_argv(JobSpec(NAME, 10, 4, LOG)) == [
         'sbatch',
         '--parsable',
         f'--job-name={NAME}',
@@ -111,7 +111,7 @@ def test_that_a_job_is_asked_for_with_what_the_original_asks_for() -> None:
 
 
 def test_that_empty_options_are_not_given() -> None:
-    words = Slurm(SlurmOptions(mem='', gres='')).submit_words(Job(NAME, 1, 0, LOG))
+    words = Slurm(SlurmOptions(mem='', gres='')).submit_argv(JobSpec(NAME, 1, 0, LOG))
     assert not [word for word in words if word.startswith(('--mem', '--gres', '--partition', '--qos', '--account'))]
     assert '--array=1-1' in words
 
@@ -129,7 +129,7 @@ def test_that_every_option_reaches_sbatch() -> None:
         extra=('--exclude=n7', '--nice'),
         hours=4,
     )
-    words = Slurm(options).submit_words(Job(NAME, 2, 1, LOG, warning=90))
+    words = Slurm(options).submit_argv(JobSpec(NAME, 2, 1, LOG, warning=90))
     assert {
         '--mem=4G',
         '--gres=gpu:a100:2',
@@ -145,7 +145,7 @@ def test_that_every_option_reaches_sbatch() -> None:
 
 
 def test_that_memory_in_place_of_the_usual_overrules_everything_before() -> None:
-    words = Slurm(SlurmOptions(extra=('--mem=1G',))).submit_words(Job(NAME, 1, 0, LOG, memory=12288))
+    words = Slurm(SlurmOptions(extra=('--mem=1G',))).submit_argv(JobSpec(NAME, 1, 0, LOG, memory=12288))
     assert [word for word in words if word.startswith('--mem')][-1] == '--mem=12288M'
     assert words[-1] == '--mem=12288M'
 
@@ -188,8 +188,8 @@ def test_that_memory_is_read_in_the_units_of_sbatch(text: str, mebibytes: int | 
 def test_that_an_accepted_job_has_its_id() -> None:
     ((_, words, answer),) = transcript('accepted.txt')
     assert words[:2] == ['sbatch', '--parsable']
-    assert SLURM.read_submission(answer).job == '1'
-    assert SLURM.read_submission(answer).refusal is None
+    assert SLURM.parse_submission(answer).job == '1'
+    assert SLURM.parse_submission(answer).refusal is None
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_that_an_accepted_job_has_its_id() -> None:
     ],
 )
 def test_that_the_id_is_found_in_all_forms(out: str) -> None:
-    assert SLURM.read_submission(Answer(0, out, 'sbatch: note\n')).job == '12'
+    assert SLURM.parse_submission(CommandResult(0, out, 'sbatch: note\n')).job == '12'
 
 
 TRANSIENT = {
@@ -222,7 +222,7 @@ def test_that_every_recorded_refusal_is_taken_for_what_it_was(name: str) -> None
     refused = [(said, answer) for said, words, answer in transcript(name) if words[0] == 'sbatch' and answer.code]
     assert refused
     for said, answer in refused:
-        submitted = SLURM.read_submission(answer)
+        submitted = SLURM.parse_submission(answer)
         assert submitted.refusal is TRANSIENT.get(said, Refusal.WRONG), said
         assert not submitted.job
 
@@ -257,21 +257,21 @@ POLICY = "Job violates accounting/QOS policy (job submit limit, user's size and/
 def test_that_a_refusal_is_read(before: str, verdict: str, refusal: Refusal) -> None:
     lines = [before, f'Batch job submission failed: {verdict}']
     err = ''.join(f'sbatch: error: {line}\n' for line in lines if line)
-    assert SLURM.read_submission(Answer(1, '', err)).refusal is refusal
+    assert SLURM.parse_submission(CommandResult(1, '', err)).refusal is refusal
 
 
 @pytest.mark.parametrize(
     'answer',
     [
-        Answer(None, err='sbatch did not answer within 180 s'),
-        Answer(-15, '', 'sbatch: error: Invalid qos specification'),
-        Answer(1),
-        Answer(0, 'nothing of sense\n'),
-        Answer(0),
+        CommandResult(None, err='sbatch did not answer within 180 s'),
+        CommandResult(-15, '', 'sbatch: error: Invalid qos specification'),
+        CommandResult(1),
+        CommandResult(0, 'nothing of sense\n'),
+        CommandResult(0),
     ],
 )
-def test_that_an_answer_that_says_nothing_leaves_open_whether_it_was_accepted(answer: Answer) -> None:
-    submitted = SLURM.read_submission(answer)
+def test_that_an_answer_that_says_nothing_leaves_open_whether_it_was_accepted(answer: CommandResult) -> None:
+    submitted = SLURM.parse_submission(answer)
     assert submitted.refusal is Refusal.AWAY
     assert submitted.words
 
@@ -282,7 +282,7 @@ def test_that_an_answer_that_says_nothing_leaves_open_whether_it_was_accepted(an
 )
 def test_that_no_word_of_a_refusal_is_lost(code: int, texts: list[str]) -> None:
     err = ''.join(f'sbatch: error: {text}\n' for text in texts)
-    submitted = SLURM.read_submission(Answer(code, '', err))
+    submitted = SLURM.parse_submission(CommandResult(code, '', err))
     assert submitted.refusal is not None
     assert submitted.words == '; '.join(texts)
 
@@ -291,7 +291,7 @@ def test_that_no_word_of_a_refusal_is_lost(code: int, texts: list[str]) -> None:
 
 
 def test_that_one_listing_shows_all_jobs_of_the_user() -> None:
-    assert SLURM.list_words() == [
+    assert SLURM.list_argv() == [
         *('squeue', '--noheader', '--array', '--states=all', '--user=1000', '--format=%i|%j|%T|%r|%N')
     ]
 
@@ -311,29 +311,29 @@ ENDS = {
 def test_that_ends_are_listed_with_their_causes() -> None:
     seen = listed('states.txt', 'many at once')
     assert {key: (seen[key].cause, seen[key].reason) for key in ENDS} == ENDS
-    assert {seen[key].kind for key in ENDS} == {Kind.ENDED}
+    assert {seen[key].kind for key in ENDS} == {JobState.ENDED}
 
 
 def test_that_a_lost_node_and_a_time_limit_are_causes() -> None:
     lost = listed('states.txt', 'a minute after n4 was lost')[('00node', 2)]
-    assert (lost.kind, lost.cause, lost.where) == (Kind.ENDED, 'node_fail', 'n4')
-    timed_out = {seen.job: seen for seen in SLURM.read_listing(last_listing('ends.txt')) or []}['39']
-    assert (timed_out.kind, timed_out.cause) == (Kind.ENDED, 'timeout')
+    assert (lost.kind, lost.cause, lost.where) == (JobState.ENDED, 'node_fail', 'n4')
+    timed_out = {seen.job: seen for seen in SLURM.parse_listing(last_listing('ends.txt')) or []}['39']
+    assert (timed_out.kind, timed_out.cause) == (JobState.ENDED, 'timeout')
 
 
-def last_listing(name: str) -> Answer:
+def last_listing(name: str) -> CommandResult:
     """The last listing of a file."""
     return [answer for _, words, answer in transcript(name) if words[0] == 'squeue'][-1]
 
 
 def test_that_a_job_that_is_ending_still_runs() -> None:
     ending = listed('states.txt', 'many at once')[('000mix', 5)]
-    assert (ending.kind, ending.cause, ending.reason) == (Kind.RUNNING, '', 'COMPLETING')
+    assert (ending.kind, ending.cause, ending.reason) == (JobState.RUNNING, '', 'COMPLETING')
 
 
 def test_that_a_running_job_is_somewhere() -> None:
     running = listed('states.txt', 'many at once')[('000mix', 6)]
-    assert (running.kind, running.where, running.reason, running.code) == (Kind.RUNNING, 'n2', '', None)
+    assert (running.kind, running.where, running.reason, running.code) == (JobState.RUNNING, 'n2', '', None)
 
 
 WAITING = {
@@ -349,18 +349,18 @@ WAITING = {
 def test_that_a_job_that_waits_says_why_and_whether_it_waits_in_vain() -> None:
     seen = listed('states.txt', 'many at once')
     assert {key: (seen[key].reason, seen[key].is_stuck) for key in WAITING} == WAITING
-    assert {seen[key].kind for key in WAITING} == {Kind.PENDING}
+    assert {seen[key].kind for key in WAITING} == {JobState.PENDING}
 
 
 def test_that_a_restarted_job_waits_again() -> None:
     seen = listed('other.txt', 'restarted')
-    assert seen[('again0', 1)].kind is Kind.PENDING
-    assert accounted('other.txt', 'restarted')[('again0', 1)].kind is Kind.RUNNING
+    assert seen[('again0', 1)].kind is JobState.PENDING
+    assert accounted('other.txt', 'restarted')[('again0', 1)].kind is JobState.RUNNING
 
 
 def test_that_names_of_other_jobs_do_no_harm() -> None:
     names = {
-        seen.job: seen.name for seen in SLURM.read_listing(answer_to('states.txt', 'squeue', 'many at once')) or []
+        seen.job: seen.name for seen in SLURM.parse_listing(answer_to('states.txt', 'squeue', 'many at once')) or []
     }
     assert (names['34'], names['35']) == ('a|b (c', '')
 
@@ -369,23 +369,25 @@ def test_that_names_of_other_jobs_do_no_harm() -> None:
     'said', ['the controller is away', 'the controller stands still', 'munged is away', 'there is no configuration']
 )
 def test_that_a_controller_that_is_away_lists_nothing(said: str) -> None:
-    assert SLURM.read_listing(answer_to('away.txt', 'squeue', said)) is None
+    assert SLURM.parse_listing(answer_to('away.txt', 'squeue', said)) is None
 
 
 def test_that_a_user_who_cannot_be_looked_up_is_no_empty_queue() -> None:
     answer = answer_to('other.txt', 'squeue', 'a user who cannot be looked up')
     assert (answer.code, answer.out.strip()) == (0, '')
-    assert SLURM.read_listing(answer) is None
+    assert SLURM.parse_listing(answer) is None
 
 
 def test_that_an_empty_queue_is_an_answer() -> None:
-    assert SLURM.read_listing(answer_to('other.txt', 'squeue', 'a user without jobs')) == []
+    assert SLURM.parse_listing(answer_to('other.txt', 'squeue', 'a user without jobs')) == []
 
 
-@pytest.mark.parametrize('answer', [Answer(None, err='no answer'), Answer(1, '1_1|a|COMPLETED|None|n1\n'), Answer(-9)])
-def test_that_a_command_that_failed_is_no_answer(answer: Answer) -> None:
-    assert SLURM.read_listing(answer) is None
-    assert SLURM.read_accounting(answer) is None
+@pytest.mark.parametrize(
+    'answer', [CommandResult(None, err='no answer'), CommandResult(1, '1_1|a|COMPLETED|None|n1\n'), CommandResult(-9)]
+)
+def test_that_a_command_that_failed_is_no_answer(answer: CommandResult) -> None:
+    assert SLURM.parse_listing(answer) is None
+    assert SLURM.parse_accounting(answer) is None
 
 
 @pytest.mark.parametrize(
@@ -417,12 +419,12 @@ def test_that_what_a_line_says_of_one_element_counts_more_than_what_it_says_of_m
 
 @pytest.mark.parametrize('word', ['MELTING', '', '?', 'LAUNCH_FAILED'])
 def test_that_an_unheard_of_state_is_no_end(word: str) -> None:
-    assert [seen.kind for seen in listing(f'1_1|{NAME}|{word}|None|n1')] == [Kind.RUNNING]
+    assert [seen.kind for seen in listing(f'1_1|{NAME}|{word}|None|n1')] == [JobState.RUNNING]
 
 
 def test_that_only_ends_have_causes() -> None:
-    assert all(state.kind is Kind.ENDED for state in STATES.values() if state.cause)
-    assert {state.kind for state in STATES.values()} == {Kind.PENDING, Kind.RUNNING, Kind.ENDED}
+    assert all(state.kind is JobState.ENDED for state in STATES.values() if state.cause)
+    assert {state.kind for state in STATES.values()} == {JobState.PENDING, JobState.RUNNING, JobState.ENDED}
 
 
 @pytest.mark.parametrize(
@@ -509,7 +511,7 @@ def test_that_a_listing_of_ten_thousand_is_read_at_once() -> None:
 
 
 def test_that_the_accounting_is_asked_from_the_day_before() -> None:
-    words = SLURM.accounting_words(['12', '15'], 1_800_000_000.0)
+    words = SLURM.accounting_argv(['12', '15'], 1_800_000_000.0)
     start = time.mktime(time.strptime(words[4].partition('=')[2], '%Y-%m-%dT%H:%M:%S'))
     assert words[0] == 'sacct'
     assert words[-1] == '--jobs=12,15'
@@ -519,19 +521,19 @@ def test_that_the_accounting_is_asked_from_the_day_before() -> None:
 def test_that_the_accounting_tells_causes_and_codes() -> None:
     told = accounted('states.txt', 'a minute after n4 was lost')
     assert {key: (told[key].kind, told[key].cause, told[key].code) for key in told if key[0] == '000mix'} == {
-        ('000mix', 1): (Kind.ENDED, '', 0),
-        ('000mix', 2): (Kind.ENDED, '', 3),
-        ('000mix', 3): (Kind.ENDED, '', 128 + 9),
-        ('000mix', 4): (Kind.ENDED, 'cancelled', None),
-        ('000mix', 5): (Kind.ENDED, 'cancelled', None),
-        ('000mix', 6): (Kind.RUNNING, '', None),
-        ('000mix', 7): (Kind.ENDED, 'node_fail', None),
-        ('000mix', 8): (Kind.ENDED, 'node_fail', None),
-        ('000mix', 9): (Kind.ENDED, 'cancelled', None),
+        ('000mix', 1): (JobState.ENDED, '', 0),
+        ('000mix', 2): (JobState.ENDED, '', 3),
+        ('000mix', 3): (JobState.ENDED, '', 128 + 9),
+        ('000mix', 4): (JobState.ENDED, 'cancelled', None),
+        ('000mix', 5): (JobState.ENDED, 'cancelled', None),
+        ('000mix', 6): (JobState.RUNNING, '', None),
+        ('000mix', 7): (JobState.ENDED, 'node_fail', None),
+        ('000mix', 8): (JobState.ENDED, 'node_fail', None),
+        ('000mix', 9): (JobState.ENDED, 'cancelled', None),
     }
     assert (told[('0nolog', 1)].code, told[('0nolog', 1)].reason) == (128 + 53, 'FAILED (ExitCode 0:53)')
     assert (told[('00low0', 1)].cause, told[('00low0', 2)].reason) == ('preempted', 'CANCELLED by 0')
-    assert [told[('toolong', index)].kind for index in (1, 2, 3)] == [Kind.PENDING] * 3
+    assert [told[('toolong', index)].kind for index in (1, 2, 3)] == [JobState.PENDING] * 3
 
 
 def test_that_a_lack_of_memory_is_a_cause_and_no_exit_status() -> None:
@@ -540,14 +542,14 @@ def test_that_a_lack_of_memory_is_a_cause_and_no_exit_status() -> None:
 
 
 def test_that_no_accounting_is_no_answer() -> None:
-    assert SLURM.read_accounting(Answer(1, '', 'Slurm accounting storage is disabled\n')) is None
-    assert SLURM.read_accounting(answer_to('away.txt', 'sacct', 'the accounting is away')) is None
-    assert SLURM.read_accounting(answer_to('away.txt', 'sacct', 'munged is away')) is None
-    assert SLURM.read_accounting(Answer(0, '', 'sacct: error: slurmdbd: Connection refused\n')) is None
+    assert SLURM.parse_accounting(CommandResult(1, '', 'Slurm accounting storage is disabled\n')) is None
+    assert SLURM.parse_accounting(answer_to('away.txt', 'sacct', 'the accounting is away')) is None
+    assert SLURM.parse_accounting(answer_to('away.txt', 'sacct', 'munged is away')) is None
+    assert SLURM.parse_accounting(CommandResult(0, '', 'sacct: error: slurmdbd: Connection refused\n')) is None
 
 
 def test_that_the_accounting_may_know_nothing() -> None:
-    assert SLURM.read_accounting(Answer(0)) == []
+    assert SLURM.parse_accounting(CommandResult(0)) == []
 
 
 # ------------------------------------------------------------------------------------------- cancelling, limits, places
@@ -565,7 +567,7 @@ def test_that_the_accounting_may_know_nothing() -> None:
 def test_that_exactly_the_elements_are_cancelled(
     indices: list[int], whole: bool, force: bool, words: list[str]
 ) -> None:
-    assert SLURM.cancel_words('40', indices, whole=whole, force=force) == words
+    assert SLURM.cancel_argv('40', indices, whole=whole, force=force) == words
 
 
 @given(st.sets(st.integers(1, 300), min_size=1))
@@ -578,33 +580,35 @@ def test_that_a_list_of_indices_stands_for_all_of_them(indices: set[int]) -> Non
 def test_that_what_is_not_there_needs_no_end(said: str) -> None:
     answers = [answer for each, words, answer in transcript('cancel.txt') if each == said and words[-1] != 'abc']
     assert len(answers) >= 3
-    assert not any(SLURM.read_cancel(answer) for answer in answers)
+    assert not any(SLURM.parse_cancel(answer) for answer in answers)
 
 
 def test_that_one_that_could_not_be_told_to_end_is_told_again() -> None:
-    answer = Answer(
+    answer = CommandResult(
         1,
         '',
         'scancel: error: Kill job error on job id 40_77: Invalid job id specified\n'
         'scancel: error: Kill job error on job id 40_3: Job can not be altered now, try again later\n',
     )
-    assert SLURM.read_cancel(answer) == 'Kill job error on job id 40_3: Job can not be altered now, try again later'
+    assert SLURM.parse_cancel(answer) == 'Kill job error on job id 40_3: Job can not be altered now, try again later'
 
 
 @pytest.mark.parametrize('said', ['the controller is away', 'the controller stands still', 'munged is away'])
 def test_that_a_cancellation_that_nobody_heard_failed(said: str) -> None:
-    assert SLURM.read_cancel(answer_to('away.txt', 'scancel', said))
+    assert SLURM.parse_cancel(answer_to('away.txt', 'scancel', said))
 
 
-@pytest.mark.parametrize('answer', [Answer(None, err='scancel did not answer within 60 s'), Answer(1), Answer(-9)])
-def test_that_a_cancellation_without_an_answer_failed(answer: Answer) -> None:
-    assert SLURM.read_cancel(answer)
+@pytest.mark.parametrize(
+    'answer', [CommandResult(None, err='scancel did not answer within 60 s'), CommandResult(1), CommandResult(-9)]
+)
+def test_that_a_cancellation_without_an_answer_failed(answer: CommandResult) -> None:
+    assert SLURM.parse_cancel(answer)
 
 
 def test_that_the_limits_are_those_of_the_configuration() -> None:
     ((_, words, answer),) = transcript('limits.txt')
-    assert SLURM.limits_words() == words
-    limits = SLURM.read_limits(answer)
+    assert SLURM.limits_argv() == words
+    limits = SLURM.parse_limits(answer)
     assert (limits.array, limits.has_accounting) == (1000, True)
 
 
@@ -620,7 +624,7 @@ def test_that_the_limits_are_those_of_the_configuration() -> None:
     ],
 )
 def test_that_limits_are_read(text: str, array: int, has_accounting: bool) -> None:
-    limits = SLURM.read_limits(Answer(0, text))
+    limits = SLURM.parse_limits(CommandResult(0, text))
     assert (limits.array, limits.has_accounting) == (array, has_accounting)
 
 
@@ -695,27 +699,27 @@ def test_that_the_end_of_the_job_is_told_by_newer_versions() -> None:
     ],
 )
 def test_that_the_time_left_is_read(text: str, seconds: float | None) -> None:
-    assert read_time_left(Answer(0, text)) == seconds
-    assert read_time_left(Answer(1, text)) is None
+    assert parse_time_left(CommandResult(0, text)) == seconds
+    assert parse_time_left(CommandResult(1, text)) is None
 
 
 # --------------------------------------------------------------------------------------------------------- a real Slurm
 
 
-def ask(slurm: Cluster, words: list[str], stdin: str = '') -> Answer:
+def ask(slurm: Cluster, words: list[str], stdin: str = '') -> CommandResult:
     """What a command of a real Slurm answers."""
     done = slurm.run(*words, stdin=stdin)
-    return Answer(done.returncode, done.stdout, done.stderr)
+    return CommandResult(done.returncode, done.stdout, done.stderr)
 
 
 SMALL = Slurm(SlurmOptions(mem='50M', gres='', hours=1))
 
 
-def eventually(slurm: Cluster, job: str, index: int, *kinds: Kind) -> Sighting:
+def eventually(slurm: Cluster, job: str, index: int, *kinds: JobState) -> JobRecord:
     """An element of a real job when it has become something."""
     end = time.monotonic() + 60
     while time.monotonic() < end:
-        for seen in SMALL.read_listing(ask(slurm, SMALL.list_words())) or []:
+        for seen in SMALL.parse_listing(ask(slurm, SMALL.list_argv())) or []:
             if (seen.job, seen.index) == (job, index) and seen.kind in kinds:
                 return seen
         time.sleep(0.3)
@@ -724,8 +728,8 @@ def eventually(slurm: Cluster, job: str, index: int, *kinds: Kind) -> Sighting:
 
 def submitted(slurm: Cluster, size: int, throttle: int, log: Path, script: str) -> str:
     """The id of a real job."""
-    answer = ask(slurm, SMALL.submit_words(Job(NAME, size, throttle, str(log))), f'#!/bin/sh\n{script}\n')
-    job = SMALL.read_submission(answer).job
+    answer = ask(slurm, SMALL.submit_argv(JobSpec(NAME, size, throttle, str(log))), f'#!/bin/sh\n{script}\n')
+    job = SMALL.parse_submission(answer).job
     assert job, answer
     return job
 
@@ -736,41 +740,41 @@ def test_that_a_real_slurm_writes_its_log_where_the_path_says(slurm: Cluster, tm
     log = tmp_path / folder / 'x.log'
     job = submitted(slurm, 2, 0, log, 'echo element $SLURM_ARRAY_TASK_ID')
     for index in (1, 2):
-        assert eventually(slurm, job, index, Kind.ENDED).cause == ''
+        assert eventually(slurm, job, index, JobState.ENDED).cause == ''
     assert sorted(log.read_text().split('\n')) == ['', 'element 1', 'element 2']
 
 
 def test_that_a_real_slurm_ends_the_named_elements_and_no_others(slurm: Cluster, tmp_path: Path) -> None:
     job = submitted(slurm, 6, 2, tmp_path / 'x.log', 'exec sleep 60')
-    eventually(slurm, job, 2, Kind.RUNNING)
-    answer = ask(slurm, SMALL.cancel_words(job, [1, 4, 5], whole=False, force=True))
-    assert not SMALL.read_cancel(answer)
-    assert eventually(slurm, job, 1, Kind.ENDED).cause == 'cancelled'
-    assert eventually(slurm, job, 2, Kind.RUNNING)
-    left = {seen.index for seen in SMALL.read_listing(ask(slurm, SMALL.list_words())) or [] if seen.job == job}
+    eventually(slurm, job, 2, JobState.RUNNING)
+    answer = ask(slurm, SMALL.cancel_argv(job, [1, 4, 5], whole=False, force=True))
+    assert not SMALL.parse_cancel(answer)
+    assert eventually(slurm, job, 1, JobState.ENDED).cause == 'cancelled'
+    assert eventually(slurm, job, 2, JobState.RUNNING)
+    left = {seen.index for seen in SMALL.parse_listing(ask(slurm, SMALL.list_argv())) or [] if seen.job == job}
     # What waited and was cancelled is in no listing, and in no account, any more.
     assert left == {1, 2, 3, 6}
 
 
 def test_that_a_real_slurm_tells_limits_accounts_throttles_and_the_time_left(slurm: Cluster, tmp_path: Path) -> None:
     begin = time.time()
-    assert SMALL.read_limits(ask(slurm, SMALL.limits_words())).array == 1000
+    assert SMALL.parse_limits(ask(slurm, SMALL.limits_argv())).array == 1000
     job = submitted(slurm, 2, 1, tmp_path / 'x.log', 'test $SLURM_ARRAY_TASK_ID = 1 && exec sleep 60; exit 3')
-    eventually(slurm, job, 1, Kind.RUNNING)
-    left = read_time_left(ask(slurm, time_left_words(f'{job}_1')))
+    eventually(slurm, job, 1, JobState.RUNNING)
+    left = parse_time_left(ask(slurm, time_left_argv(f'{job}_1')))
     assert left is not None
     assert 3500 < left <= 3600
-    assert ask(slurm, SMALL.throttle_words(job, 2)).code == 0
-    eventually(slurm, job, 2, Kind.ENDED)
+    assert ask(slurm, SMALL.throttle_argv(job, 2)).code == 0
+    eventually(slurm, job, 2, JobState.ENDED)
     assert told(slurm, job, 2, begin).code == 3
 
 
-def told(slurm: Cluster, job: str, index: int, since: float) -> Sighting:
+def told(slurm: Cluster, job: str, index: int, since: float) -> JobRecord:
     """What a real accounting tells of the end of an element; that a short one ended it may tell before its status."""
     end = time.monotonic() + 60
     while time.monotonic() < end:
-        for seen in SMALL.read_accounting(ask(slurm, SMALL.accounting_words([job], since))) or []:
-            if (seen.index, seen.kind) == (index, Kind.ENDED) and seen.code is not None:
+        for seen in SMALL.parse_accounting(ask(slurm, SMALL.accounting_argv([job], since))) or []:
+            if (seen.index, seen.kind) == (index, JobState.ENDED) and seen.code is not None:
                 return seen
         time.sleep(0.3)
     raise AssertionError(f'the accounting does not know how {job}_{index} ended')

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpsearch.backends.queue.submit_limit import FORGET, LONGEST_FORGET, SECOND_TRY, SubmitLimit
+from hpsearch.backends.queue.submit_limit import FORGET, LONGEST_FORGET, SECOND_TRY, SubmitWindow
 
 
 class Queue:
@@ -17,7 +17,7 @@ class Queue:
         self.live = 0
         self.now = 0.0
         self.tries: list[int] = []
-        self.rule = SubmitLimit()
+        self.rule = SubmitWindow()
 
     def fill(self, wanted: int) -> None:
         """Submit as much of it as is accepted, as a backend does."""

@@ -227,7 +227,7 @@ def test_that_new_arrays_use_all_that_is_spare_and_no_more(sizes: list[int], spa
 
 
 @dataclass
-class Array:
+class JobArray:
     """An array in a queue.
 
     Attributes:
@@ -260,7 +260,7 @@ class Queue:
     num_jobs: int
     waiting: list[int]
     luck: random.Random
-    live: list[Array] = field(default_factory=list)
+    live: list[JobArray] = field(default_factory=list)
     most: int = 0
 
     @property
@@ -296,7 +296,7 @@ class Queue:
         for size, throttle in zip(sizes, first_throttles(sizes, spare), strict=True):
             if throttle:
                 self.waiting.remove(size)
-                self.live.append(Array(throttle, size, throttle))
+                self.live.append(JobArray(throttle, size, throttle))
 
     def take_effect(self) -> None:
         """The changes that were asked for come through, one by one, while elements start."""

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from hpsearch.backends.base import Kind
-from hpsearch.backends.queue.batch_system import Answer, Sighting
+from hpsearch.backends.base import JobState
+from hpsearch.backends.queue.batch_system import CommandResult, JobRecord
 from hpsearch.backends.queue.listing import sort_out
 from hpsearch.cli import cluster
 from hpsearch.cli.status import status_lines
@@ -23,7 +23,7 @@ from hpsearch.model.records import QueueLine, RunLine
 from hpsearch.model.states import Attempt, Submission
 from hpsearch.store.reconcile import FRESH
 from hpsearch.ui.format import progress_line, queue_texts, status_json, status_text, stuck_texts, worth_a_line
-from hpsearch.ui.live_layout import Painter
+from hpsearch.ui.live_layout import LiveLayout
 from tests.support.queued_search import QueuedSearch, elsewhere
 from tests.support.snapshots import SNAPSHOT, counts
 
@@ -114,7 +114,7 @@ def test_that_jobs_that_will_never_start_are_worth_a_line_once() -> None:
 
 
 def painted(rows: int) -> list[str]:
-    lines = Painter(unicode=False).paint(IN_QUEUE, 200, rows)
+    lines = LiveLayout(unicode=False).paint(IN_QUEUE, 200, rows)
     return [re.sub(r'\x1b\[[\d;]*m', '', line).rstrip() for line in lines]
 
 
@@ -135,8 +135,8 @@ def test_that_the_live_view_with_a_queue_keeps_to_its_rows(rows: int) -> None:
 # What a listing tells
 
 
-def sighting(index: int, kind: Kind, reason: str = '', name: str = 'hps-x-1', **more: Any) -> Sighting:
-    return Sighting('101', index, name, kind, reason=reason, **more)
+def sighting(index: int, kind: JobState, reason: str = '', name: str = 'hps-x-1', **more: Any) -> JobRecord:
+    return JobRecord('101', index, name, kind, reason=reason, **more)
 
 
 def queued(number: int) -> Attempt:
@@ -147,11 +147,11 @@ def queued(number: int) -> Attempt:
 def test_that_a_listing_is_sorted_by_state_and_reason() -> None:
     attempts = [queued(number) for number in range(1, 6)]
     listed = [
-        sighting(1, Kind.RUNNING, 'None'),
-        sighting(2, Kind.PENDING, 'Resources'),
-        sighting(3, Kind.PENDING, 'BadConstraints', is_stuck=True),
-        sighting(4, Kind.ENDED, cause='cancelled'),
-        sighting(1, Kind.PENDING, name='of-somebody-else'),
+        sighting(1, JobState.RUNNING, 'None'),
+        sighting(2, JobState.PENDING, 'Resources'),
+        sighting(3, JobState.PENDING, 'BadConstraints', is_stuck=True),
+        sighting(4, JobState.ENDED, cause='cancelled'),
+        sighting(1, JobState.PENDING, name='of-somebody-else'),
     ]
     told = sort_out(listed, attempts, [])
     assert told.lines == (
@@ -165,12 +165,12 @@ def test_that_a_listing_is_sorted_by_state_and_reason() -> None:
 
 
 def test_that_of_two_jobs_of_one_name_the_one_that_lives_counts() -> None:
-    listed = [sighting(1, Kind.ENDED), sighting(1, Kind.RUNNING), sighting(1, Kind.PENDING)]
+    listed = [sighting(1, JobState.ENDED), sighting(1, JobState.RUNNING), sighting(1, JobState.PENDING)]
     assert [line.state for line in sort_out(listed, [queued(1)], []).lines] == ['running']
 
 
 def test_that_elements_which_were_cancelled_together_are_found_in_their_array() -> None:
-    told = sort_out([sighting(0, Kind.ENDED, cause='cancelled')], [queued(1), queued(2)], [])
+    told = sort_out([sighting(0, JobState.ENDED, cause='cancelled')], [queued(1), queued(2)], [])
     assert [(attempt.run, seen.cause) for attempt, seen in told.ended] == [
         ('sim_1', 'cancelled'),
         ('sim_2', 'cancelled'),
@@ -181,9 +181,9 @@ def test_that_elements_which_were_cancelled_together_are_found_in_their_array() 
 def test_that_jobs_that_work_on_the_search_are_counted() -> None:
     pilots = [Submission('hps-pilots-1', 'lsf', 'w', 0.0, 2, pilots=3)]
     listed = [
-        sighting(1, Kind.RUNNING, name='hps-pilots-1'),
-        sighting(2, Kind.PENDING, 'Priority', name='hps-pilots-1'),
-        sighting(3, Kind.ENDED, name='hps-pilots-1'),
+        sighting(1, JobState.RUNNING, name='hps-pilots-1'),
+        sighting(2, JobState.PENDING, 'Priority', name='hps-pilots-1'),
+        sighting(3, JobState.ENDED, name='hps-pilots-1'),
     ]
     told = sort_out(listed, [], pilots)
     assert told.lines == (
@@ -202,18 +202,18 @@ class ScriptedSystem:
 
     memory: int | None = 1000
 
-    def list_words(self) -> list[str]:
+    def list_argv(self) -> list[str]:
         return ['list_jobs_of_a_test']
 
     def environment(self, inherited: Mapping[str, str]) -> dict[str, str]:
         return dict(inherited)
 
-    def read_listing(self, answer: Answer) -> Sequence[Sighting] | None:
+    def parse_listing(self, answer: CommandResult) -> Sequence[JobRecord] | None:
         if answer.code != 0:
             return None
         rows = (line.split() for line in answer.out.splitlines())
         return [
-            Sighting('1', int(index), name, Kind(kind), reason=reason, cause=reason if kind == 'ended' else '')
+            JobRecord('1', int(index), name, JobState(kind), reason=reason, cause=reason if kind == 'ended' else '')
             for name, index, kind, reason in rows
         ]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hpsearch.dispatch.peers import Abandoned, Others
+from hpsearch.dispatch.peers import OrphanedAttempt, Peers
 from hpsearch.model.evidence import Action
 from hpsearch.store.attempt_files import claim
 from hpsearch.store.folder import SearchFolder
@@ -29,10 +29,10 @@ def leave(folder: SearchFolder, *events: dict[str, Any]) -> None:
     journal.close()
 
 
-def look(folder: SearchFolder) -> list[Abandoned]:
+def look(folder: SearchFolder) -> list[OrphanedAttempt]:
     """What is to be done with what was left."""
     state, reader = open_journals(folder)
-    others = Others(
+    others = Peers(
         folder=folder,
         own='me',
         reader=reader,

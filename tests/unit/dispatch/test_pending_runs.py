@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from hpsearch.dispatch.pending_runs import Backlog
-from hpsearch.model.records import Demand, Run
+from hpsearch.dispatch.pending_runs import PendingRuns
+from hpsearch.model.records import ResourceRequest, Run
 from hpsearch.model.retries import RetryPolicy
 from hpsearch.model.states import SearchState
 
-ALONE_ON_GPU = Demand(alone=True)
+ALONE_ON_GPU = ResourceRequest(alone=True)
 
 
 def run(number: int) -> Run:
@@ -28,11 +28,11 @@ def end(state: SearchState, number: int, ended: str, attempt: int = 1, **facts: 
 
 def backlog(
     state: SearchState, count: int = 3, policy: RetryPolicy | None = None, given_up: tuple[str, ...] = ()
-) -> Backlog:
-    return Backlog(map(run, range(1, count + 1)), state, policy or RetryPolicy(), given_up)
+) -> PendingRuns:
+    return PendingRuns(map(run, range(1, count + 1)), state, policy or RetryPolicy(), given_up)
 
 
-def taken(waiting: Backlog) -> list[int]:
+def taken(waiting: PendingRuns) -> list[int]:
     numbers = []
     while (each := waiting.take()) is not None:
         numbers.append(each.number)
@@ -51,7 +51,7 @@ def test_that_the_plan_is_read_only_as_far_as_it_is_needed() -> None:
             read.append(number)
             yield run(number)
 
-    waiting = Backlog(plan(), SearchState(), RetryPolicy(), ())
+    waiting = PendingRuns(plan(), SearchState(), RetryPolicy(), ())
     assert waiting
     assert waiting.take() == run(1)
     assert read == [1]
@@ -125,7 +125,7 @@ def test_that_runs_that_need_more_room_keep_no_other_waiting() -> None:
     assert waiting, 'it still waits'
     assert not waiting.has_ordinary
     assert waiting.demanding == (run(2),)
-    assert waiting.demand(run(2)) == ALONE_ON_GPU
+    assert waiting.resources(run(2)) == ALONE_ON_GPU
     waiting.take_demanding(run(2))
     assert not waiting
 

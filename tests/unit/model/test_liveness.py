@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from hpsearch.host.processes import start_ticks
-from hpsearch.model.evidence import Action, Evidence, Life, Relation, decide
+from hpsearch.model.evidence import Action, Evidence, HostRelation, Liveness, decide
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.writers import LARGEST_GAP, LOOKS, SPACING, Host, Writers, relation, this_host
 
@@ -21,39 +21,39 @@ OURS = Host('here', 'machine', 'boot-2', 'pid:[1]')
 @pytest.mark.parametrize(
     ('theirs', 'expected'),
     [
-        (OURS, Relation.SAME),
-        (Host('here', 'machine', 'boot-1', 'pid:[1]'), Relation.REBOOTED),
-        (Host('here', '', 'boot-1', 'pid:[1]'), Relation.OTHER),
-        (Host('here', 'machine', 'boot-2', 'pid:[2]'), Relation.OTHER),
-        (Host('there', 'machine', 'boot-1', 'pid:[1]'), Relation.OTHER),
-        (Host('gone', 'm', 'b', 'n'), Relation.DECLARED_DEAD),
+        (OURS, HostRelation.SAME),
+        (Host('here', 'machine', 'boot-1', 'pid:[1]'), HostRelation.REBOOTED),
+        (Host('here', '', 'boot-1', 'pid:[1]'), HostRelation.OTHER),
+        (Host('here', 'machine', 'boot-2', 'pid:[2]'), HostRelation.OTHER),
+        (Host('there', 'machine', 'boot-1', 'pid:[1]'), HostRelation.OTHER),
+        (Host('gone', 'm', 'b', 'n'), HostRelation.DECLARED_DEAD),
     ],
 )
-def test_that_only_a_host_whose_processes_can_be_asked_is_the_same(theirs: Host, expected: Relation) -> None:
+def test_that_only_a_host_whose_processes_can_be_asked_is_the_same(theirs: Host, expected: HostRelation) -> None:
     assert relation(theirs, OURS, ['gone']) is expected
 
 
 @pytest.mark.parametrize(
     ('life', 'where', 'record', 'started', 'running', 'action'),
     [
-        (Life.ALIVE, Relation.SAME, True, True, False, Action.LEAVE),
-        (Life.ALIVE, Relation.OTHER, False, False, False, Action.LEAVE),
-        (Life.DEAD, Relation.SAME, True, True, False, Action.TAKE_END),
-        (Life.STALE, Relation.OTHER, True, True, False, Action.TAKE_END),
-        (Life.DEAD, Relation.SAME, False, True, True, Action.ADOPT),
-        (Life.STALE, Relation.SAME, False, True, True, Action.ADOPT),
-        (Life.DEAD, Relation.SAME, False, True, False, Action.LOST),
-        (Life.DEAD, Relation.SAME, False, False, False, Action.FENCE),
-        (Life.STALE, Relation.OTHER, False, False, False, Action.FENCE),
-        (Life.STALE, Relation.OTHER, False, True, False, Action.UNKNOWN),
-        (Life.DEAD, Relation.OTHER, False, True, False, Action.UNKNOWN),
-        (Life.DEAD, Relation.REBOOTED, False, True, False, Action.INTERRUPTED),
-        (Life.DEAD, Relation.DECLARED_DEAD, False, True, False, Action.INTERRUPTED),
-        (Life.DEAD, Relation.DECLARED_DEAD, True, True, False, Action.TAKE_END),
+        (Liveness.ALIVE, HostRelation.SAME, True, True, False, Action.LEAVE),
+        (Liveness.ALIVE, HostRelation.OTHER, False, False, False, Action.LEAVE),
+        (Liveness.DEAD, HostRelation.SAME, True, True, False, Action.TAKE_END),
+        (Liveness.STALE, HostRelation.OTHER, True, True, False, Action.TAKE_END),
+        (Liveness.DEAD, HostRelation.SAME, False, True, True, Action.ADOPT),
+        (Liveness.STALE, HostRelation.SAME, False, True, True, Action.ADOPT),
+        (Liveness.DEAD, HostRelation.SAME, False, True, False, Action.LOST),
+        (Liveness.DEAD, HostRelation.SAME, False, False, False, Action.FENCE),
+        (Liveness.STALE, HostRelation.OTHER, False, False, False, Action.FENCE),
+        (Liveness.STALE, HostRelation.OTHER, False, True, False, Action.UNKNOWN),
+        (Liveness.DEAD, HostRelation.OTHER, False, True, False, Action.UNKNOWN),
+        (Liveness.DEAD, HostRelation.REBOOTED, False, True, False, Action.INTERRUPTED),
+        (Liveness.DEAD, HostRelation.DECLARED_DEAD, False, True, False, Action.INTERRUPTED),
+        (Liveness.DEAD, HostRelation.DECLARED_DEAD, True, True, False, Action.TAKE_END),
     ],
 )
 def test_that_evidence_decides_what_becomes_of_an_attempt(
-    life: Life, where: Relation, record: bool, started: bool, running: bool, action: Action
+    life: Liveness, where: HostRelation, record: bool, started: bool, running: bool, action: Action
 ) -> None:
     assert decide(life, where, Evidence(record, started, running)) is action
 
@@ -61,26 +61,26 @@ def test_that_evidence_decides_what_becomes_of_an_attempt(
 @pytest.mark.parametrize(
     ('life', 'record', 'started', 'can_be_asked', 'action'),
     [
-        (Life.ALIVE, True, True, True, Action.LEAVE),
-        (Life.DEAD, False, False, True, Action.ADOPT),
-        (Life.STALE, False, True, True, Action.ADOPT),
-        (Life.DEAD, True, True, True, Action.ADOPT),
-        (Life.DEAD, True, True, False, Action.TAKE_END),
-        (Life.DEAD, False, True, False, Action.UNKNOWN),
-        (Life.DEAD, False, False, False, Action.UNKNOWN),
+        (Liveness.ALIVE, True, True, True, Action.LEAVE),
+        (Liveness.DEAD, False, False, True, Action.ADOPT),
+        (Liveness.STALE, False, True, True, Action.ADOPT),
+        (Liveness.DEAD, True, True, True, Action.ADOPT),
+        (Liveness.DEAD, True, True, False, Action.TAKE_END),
+        (Liveness.DEAD, False, True, False, Action.UNKNOWN),
+        (Liveness.DEAD, False, False, False, Action.UNKNOWN),
     ],
 )
-@pytest.mark.parametrize('where', list(Relation))
+@pytest.mark.parametrize('where', list(HostRelation))
 def test_that_an_attempt_in_a_queue_is_taken_over_from_wherever_the_queue_can_be_asked(
-    life: Life, record: bool, started: bool, can_be_asked: bool, action: Action, where: Relation
+    life: Liveness, record: bool, started: bool, can_be_asked: bool, action: Action, where: HostRelation
 ) -> None:
     evidence = Evidence(record, started, False, is_in_queue=True, can_be_asked=can_be_asked)
     assert decide(life, where, evidence) is action
 
 
 def test_that_a_run_in_a_job_that_ended_is_interrupted_and_one_that_had_not_begun_is_planned_again() -> None:
-    assert decide(Life.DEAD, Relation.JOB_ENDED, Evidence(False, True, False)) is Action.INTERRUPTED
-    assert decide(Life.DEAD, Relation.JOB_ENDED, Evidence(False, False, False)) is Action.FENCE
+    assert decide(Liveness.DEAD, HostRelation.JOB_ENDED, Evidence(False, True, False)) is Action.INTERRUPTED
+    assert decide(Liveness.DEAD, HostRelation.JOB_ENDED, Evidence(False, False, False)) is Action.FENCE
 
 
 def test_that_a_writer_in_a_job_is_dead_when_it_is_silent_and_the_queue_says_that_the_job_ended(
@@ -96,9 +96,9 @@ def test_that_a_writer_in_a_job_is_dead_when_it_is_silent_and_the_queue_says_tha
     header = {**ELSEWHERE, 'writer': 'w', 'job': {'queue': 'slurm', 'id': '7_1'}}
     writers = Writers(folder, OURS, job_has_ended=job_has_ended)
     lives = [look(writers, step * SPACING, header) for step in range(LOOKS + 3)]
-    assert lives == [Life.ALIVE] * LOOKS + [Life.STALE, Life.STALE, Life.DEAD]
+    assert lives == [Liveness.ALIVE] * LOOKS + [Liveness.STALE, Liveness.STALE, Liveness.DEAD]
     assert asked[0] == {'queue': 'slurm', 'id': '7_1'}
-    assert writers.relation(header) is Relation.JOB_ENDED
+    assert writers.relation(header) is HostRelation.JOB_ENDED
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def beat(folder: SearchFolder, number: int) -> None:
 ELSEWHERE: dict[str, Any] = {'host': 'there', 'machine': 'm', 'boot': 'b', 'namespace': 'n', 'pid': 1, 'ticks': '1'}
 
 
-def look(writers: Writers, now: float, header: dict[str, Any] = ELSEWHERE, **options: Any) -> Life:
+def look(writers: Writers, now: float, header: dict[str, Any] = ELSEWHERE, **options: Any) -> Liveness:
     return writers.life('w', header, is_closed=False, now=now, may_judge=True, **options)
 
 
@@ -122,20 +122,20 @@ def test_that_a_writer_elsewhere_is_stale_only_after_several_spaced_looks(folder
     writers = Writers(folder, OURS)
     beat(folder, 1)
     lives = [look(writers, step * SPACING) for step in range(LOOKS + 1)]
-    assert lives == [Life.ALIVE] * LOOKS + [Life.STALE]
+    assert lives == [Liveness.ALIVE] * LOOKS + [Liveness.STALE]
 
 
 def test_that_many_looks_at_once_count_as_one(folder: SearchFolder) -> None:
     writers = Writers(folder, OURS)
     beat(folder, 1)
-    assert {look(writers, step * 0.1) for step in range(200)} == {Life.ALIVE}
+    assert {look(writers, step * 0.1) for step in range(200)} == {Liveness.ALIVE}
 
 
 def test_that_a_counter_that_moves_starts_the_count_again(folder: SearchFolder) -> None:
     writers = Writers(folder, OURS)
     for step in range(3 * LOOKS):
         beat(folder, step // 3)
-        assert look(writers, step * SPACING) is Life.ALIVE
+        assert look(writers, step * SPACING) is Liveness.ALIVE
 
 
 def test_that_our_own_pause_starts_the_count_again(folder: SearchFolder) -> None:
@@ -144,25 +144,25 @@ def test_that_our_own_pause_starts_the_count_again(folder: SearchFolder) -> None
     for step in range(LOOKS):
         look(writers, step * SPACING)
     late = LOOKS * SPACING + LARGEST_GAP + 1
-    assert look(writers, late) is Life.ALIVE
-    assert look(writers, late + SPACING) is Life.ALIVE
+    assert look(writers, late) is Liveness.ALIVE
+    assert look(writers, late + SPACING) is Liveness.ALIVE
 
 
 def test_that_who_cannot_write_declares_nobody_stale(folder: SearchFolder) -> None:
     writers = Writers(folder, OURS)
     for step in range(3 * LOOKS):
         life = writers.life('w', ELSEWHERE, is_closed=False, now=step * SPACING, may_judge=False)
-        assert life is Life.ALIVE
+        assert life is Liveness.ALIVE
 
 
 def test_that_a_process_of_this_host_is_asked_itself(folder: SearchFolder) -> None:
     ours = this_host()
     writers = Writers(folder, ours)
     me = {**ours.as_header(), 'pid': os.getpid(), 'ticks': start_ticks(os.getpid())}
-    assert look(writers, 0.0, me) is Life.ALIVE
+    assert look(writers, 0.0, me) is Liveness.ALIVE
     reused = {**me, 'ticks': '1'}
-    assert look(writers, 0.0, reused) is Life.DEAD
+    assert look(writers, 0.0, reused) is Liveness.DEAD
 
 
 def test_that_a_writer_which_left_is_dead(folder: SearchFolder) -> None:
-    assert Writers(folder, OURS).life('w', ELSEWHERE, is_closed=True, now=0, may_judge=True) is Life.DEAD
+    assert Writers(folder, OURS).life('w', ELSEWHERE, is_closed=True, now=0, may_judge=True) is Liveness.DEAD

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from hpsearch.model.errors import ConfigError
 from hpsearch.model.placement import choose_visible, impossible, place, predict_need, small_use
-from hpsearch.model.records import Demand, Gpu, GpuPolicy, Occupant, Reading, Slot
+from hpsearch.model.records import Gpu, GpuPolicy, GpuTenant, Reading, ResourceRequest, Slot
 
 NOW = 1000.0
 TOTAL = 40000
@@ -29,21 +29,21 @@ def idle(at: float = NOW, used: int = 0, load: float = 0.0) -> Reading:
 
 def why(
     *readings: Reading,
-    occupants: Sequence[Occupant] = (),
+    tenants: Sequence[GpuTenant] = (),
     policy: GpuPolicy = POLICY,
     need: int | None = None,
     freed: float | None = None,
-    demand: Demand | None = None,
+    resources: ResourceRequest | None = None,
 ) -> str | None:
     """Why a machine's only GPU is closed; None when it is open."""
     ends = {} if freed is None else {'0': freed}
-    return place([gpu('0')], {'0': readings}, occupants, policy, NOW, need, ends, demand=demand).closed.get('0')
+    return place([gpu('0')], {'0': readings}, tenants, policy, NOW, need, ends, resources=resources).closed.get('0')
 
 
 def names(
-    readings: Mapping[str, Sequence[Reading]], occupants: Sequence[Occupant] = (), policy: GpuPolicy = POLICY
+    readings: Mapping[str, Sequence[Reading]], tenants: Sequence[GpuTenant] = (), policy: GpuPolicy = POLICY
 ) -> list[tuple[str, ...]]:
-    return [slot.gpus for slot in place(GPUS, readings, occupants, policy, NOW).slots]
+    return [slot.gpus for slot in place(GPUS, readings, tenants, policy, NOW).slots]
 
 
 # ------------------------------------------------------------------------------------------------------------- unknown
@@ -121,10 +121,10 @@ def test_that_the_newest_reading_counts_even_when_it_is_older_than_the_window() 
 
 
 def test_that_another_users_memory_closes_whatever_runs_of_ours_there_are() -> None:
-    mine = Occupant(('0',), NOW - 100, 1000)
+    mine = GpuTenant(('0',), NOW - 100, 1000)
     policy = GpuPolicy(max_runs_per_gpu=4)
-    assert why(idle(used=1000), occupants=[mine], policy=policy) is None
-    assert 'memory in use 39000' in (why(idle(used=39000), occupants=[mine], policy=policy) or '')
+    assert why(idle(used=1000), tenants=[mine], policy=policy) is None
+    assert 'memory in use 39000' in (why(idle(used=39000), tenants=[mine], policy=policy) or '')
 
 
 # ----------------------------------------------------------------------------------------------- after a run has ended
@@ -155,40 +155,40 @@ def test_that_load_which_is_there_well_after_a_run_ended_is_someone_elses() -> N
 
 def test_that_a_fresh_start_closes_until_the_startup_time_is_over() -> None:
     policy = GpuPolicy(max_runs_per_gpu=2)
-    assert why(idle(), occupants=[Occupant(('0',), NOW - 12.9)], policy=policy) == (
+    assert why(idle(), tenants=[GpuTenant(('0',), NOW - 12.9)], policy=policy) == (
         'started a run 12 s ago, --sim_startup_time is 60 s'
     )
-    assert why(idle(), occupants=[Occupant(('0',), NOW - 60)], policy=policy) is None
+    assert why(idle(), tenants=[GpuTenant(('0',), NOW - 60)], policy=policy) is None
 
 
 def test_that_the_latest_of_several_starts_counts() -> None:
-    occupants = [Occupant(('0',), NOW - 1), Occupant(('0',), NOW - 500)]
-    assert 'started a run 1 s ago' in (why(idle(), occupants=occupants, policy=GpuPolicy(max_runs_per_gpu=9)) or '')
+    tenants = [GpuTenant(('0',), NOW - 1), GpuTenant(('0',), NOW - 500)]
+    assert 'started a run 1 s ago' in (why(idle(), tenants=tenants, policy=GpuPolicy(max_runs_per_gpu=9)) or '')
 
 
 def test_that_a_gpu_with_as_many_runs_as_allowed_is_closed() -> None:
-    one = Occupant(('0',), NOW - 100)
-    assert why(idle(), occupants=[one]) == 'has 1 run of this search, --max_num_jobs_per_gpu is 1'
-    assert why(idle(), occupants=[one, one], policy=GpuPolicy(max_runs_per_gpu=3)) is None
+    one = GpuTenant(('0',), NOW - 100)
+    assert why(idle(), tenants=[one]) == 'has 1 run of this search, --max_num_jobs_per_gpu is 1'
+    assert why(idle(), tenants=[one, one], policy=GpuPolicy(max_runs_per_gpu=3)) is None
 
 
 def test_that_runs_on_other_gpus_do_not_count() -> None:
-    assert why(idle(), occupants=[Occupant(('1',), NOW)]) is None
+    assert why(idle(), tenants=[GpuTenant(('1',), NOW)]) is None
 
 
 @pytest.mark.parametrize(
-    ('readings', 'occupants', 'part'),
+    ('readings', 'tenants', 'part'),
     [
-        ([idle(NOW - 99, load=1.0)], [Occupant(('0',), NOW)], 'no reading for'),
-        ([idle(load=1.0)], [Occupant(('0',), NOW)], 'started a run'),
-        ([idle(load=1.0)], [Occupant(('0',), NOW - 99)], 'has 1 run'),
+        ([idle(NOW - 99, load=1.0)], [GpuTenant(('0',), NOW)], 'no reading for'),
+        ([idle(load=1.0)], [GpuTenant(('0',), NOW)], 'started a run'),
+        ([idle(load=1.0)], [GpuTenant(('0',), NOW - 99)], 'has 1 run'),
         ([idle(used=39000, load=1.0)], [], 'memory in use'),
         ([idle(used=19000, load=1.0)], [], 'load 1'),
         ([idle(used=19000)], [], 'expected to need'),
     ],
 )
-def test_that_reasons_are_told_in_order(readings: list[Reading], occupants: list[Occupant], part: str) -> None:
-    assert part in (why(*readings, occupants=occupants, need=30000) or '')
+def test_that_reasons_are_told_in_order(readings: list[Reading], tenants: list[GpuTenant], part: str) -> None:
+    assert part in (why(*readings, tenants=tenants, need=30000) or '')
 
 
 # ------------------------------------------------------------------------------------------------------ predicted need
@@ -210,24 +210,24 @@ def test_that_what_the_driver_keeps_for_itself_is_not_free() -> None:
 
 def test_that_memory_is_kept_for_runs_that_are_still_loading() -> None:
     policy = GpuPolicy(max_runs_per_gpu=3)
-    loading = Occupant(('0',), NOW - 100, 4000)
-    assert why(idle(used=4000), occupants=[loading], need=15000, policy=policy) is None
-    assert why(idle(used=8000), occupants=[loading, loading], need=15000, policy=policy) == (
+    loading = GpuTenant(('0',), NOW - 100, 4000)
+    assert why(idle(used=4000), tenants=[loading], need=15000, policy=policy) is None
+    assert why(idle(used=8000), tenants=[loading, loading], need=15000, policy=policy) == (
         'a run is expected to need 15000 MiB, 32000 MiB are free, 22000 MiB of them for runs that are still loading'
     )
 
 
 def test_that_a_run_that_uses_more_than_expected_gives_nothing_back() -> None:
     policy = GpuPolicy(max_runs_per_gpu=3)
-    occupants = [Occupant(('0',), NOW - 100, 19000), Occupant(('0',), NOW - 100, 1000)]
-    assert why(idle(used=20000), occupants=occupants, need=11000, policy=policy) is not None
+    tenants = [GpuTenant(('0',), NOW - 100, 19000), GpuTenant(('0',), NOW - 100, 1000)]
+    assert why(idle(used=20000), tenants=tenants, need=11000, policy=policy) is not None
 
 
 def test_that_the_memory_of_a_run_on_several_gpus_is_shared_among_them() -> None:
     policy = GpuPolicy(max_runs_per_gpu=2)
-    both = Occupant(('0', '1'), NOW - 100, 20000)
-    assert why(idle(used=10000), occupants=[both], need=15000, policy=policy) is None
-    assert '10001 MiB of them' in (why(idle(used=10000), occupants=[both], need=20001, policy=policy) or '')
+    both = GpuTenant(('0', '1'), NOW - 100, 20000)
+    assert why(idle(used=10000), tenants=[both], need=15000, policy=policy) is None
+    assert '10001 MiB of them' in (why(idle(used=10000), tenants=[both], need=20001, policy=policy) or '')
 
 
 def test_that_a_run_that_took_all_there_is_does_not_close_an_empty_gpu_for_ever() -> None:
@@ -238,50 +238,50 @@ def test_that_a_run_that_took_all_there_is_does_not_close_an_empty_gpu_for_ever(
 
 # ------------------------------------------------------------------------------------------------------- out of memory
 
-ALONE = Demand(alone=True)
+ALONE = ResourceRequest(alone=True)
 
 
 def test_that_a_default_demand_changes_nothing() -> None:
-    assert why(idle(used=20000), demand=Demand()) is None
-    assert why(idle(used=20000), demand=None) is None
+    assert why(idle(used=20000), resources=ResourceRequest()) is None
+    assert why(idle(used=20000), resources=None) is None
 
 
 def test_that_a_run_that_needs_a_gpu_of_its_own_gets_none_with_another_run_on_it() -> None:
     policy = GpuPolicy(max_runs_per_gpu=3)
-    one = Occupant(('0',), NOW - 100)
-    assert why(idle(), occupants=[one], policy=policy, demand=ALONE) == (
+    one = GpuTenant(('0',), NOW - 100)
+    assert why(idle(), tenants=[one], policy=policy, resources=ALONE) == (
         'a run that ran out of memory needs a GPU of its own, and it has 1 run of this search'
     )
-    assert why(idle(), occupants=[one], policy=policy) is None
+    assert why(idle(), tenants=[one], policy=policy) is None
 
 
 @pytest.mark.parametrize(('used', 'is_open'), [(0, True), (2000, True), (2001, False), (19000, False)])
 def test_that_others_may_use_little_of_a_gpu_that_a_run_needs_for_itself(used: int, is_open: bool) -> None:
-    reason = why(idle(used=used), demand=ALONE)
+    reason = why(idle(used=used), resources=ALONE)
     assert (reason is None) is is_open
     assert is_open or f'others use {used} of 40000 MiB of it (2000 MiB may be used)' in (reason or '')
 
 
 def test_that_a_desktop_on_a_small_card_is_no_obstacle() -> None:
     small = Reading(NOW, memory_used=900, memory_total=8192, load=0.0)
-    assert why(small, demand=ALONE) is None
+    assert why(small, resources=ALONE) is None
 
 
 def test_that_others_must_have_used_little_for_the_whole_window() -> None:
-    assert (why(idle(NOW - 2, used=3000), idle(), demand=ALONE) or '').startswith('2 s ago: a run that ran out')
+    assert (why(idle(NOW - 2, used=3000), idle(), resources=ALONE) or '').startswith('2 s ago: a run that ran out')
 
 
 def test_that_a_gpu_that_a_run_has_for_itself_is_closed_for_every_other() -> None:
     policy = GpuPolicy(max_runs_per_gpu=3)
-    kept = Occupant(('0',), NOW - 100, exclusive=True)
-    assert why(idle(), occupants=[kept], policy=policy) == (
+    kept = GpuTenant(('0',), NOW - 100, exclusive=True)
+    assert why(idle(), tenants=[kept], policy=policy) == (
         'has a run that ran out of memory before and needs it for itself'
     )
 
 
 @pytest.mark.parametrize(('than', 'is_open'), [(None, True), (24000, True), (39900, False), (40000, False)])
 def test_that_a_run_that_outgrew_a_gpu_gets_a_larger_one_only(than: int | None, is_open: bool) -> None:
-    reason = why(idle(), demand=Demand(alone=True, larger_than=than))
+    reason = why(idle(), resources=ResourceRequest(alone=True, larger_than=than))
     assert (reason is None) is is_open
     assert is_open or 'needs a larger one, this one has 40000 MiB' in (reason or '')
 
@@ -301,7 +301,7 @@ def test_that_a_run_that_outgrew_a_gpu_gets_a_larger_one_only(than: int | None, 
 def test_that_a_demand_is_impossible_when_no_known_card_is_larger(
     totals: dict[str, int | None], than: int | None, size: int, is_possible: bool
 ) -> None:
-    reason = impossible(totals, Demand(alone=True, larger_than=than), size)
+    reason = impossible(totals, ResourceRequest(alone=True, larger_than=than), size)
     assert (reason == '') is is_possible
     assert is_possible or f'{than} MiB' in reason
 
@@ -311,8 +311,8 @@ def test_that_a_demand_is_impossible_when_no_known_card_is_larger(
 
 def test_that_the_fewest_runs_come_first_then_the_most_free_memory_then_the_number() -> None:
     readings = {'0': [idle(used=900)], '1': [idle(used=500)], '2': [idle()], '3': [idle(used=500)]}
-    occupants = [Occupant(('2',), NOW - 100)]
-    assert names(readings, occupants, GpuPolicy(max_runs_per_gpu=2)) == [('1',), ('3',), ('0',), ('2',)]
+    tenants = [GpuTenant(('2',), NOW - 100)]
+    assert names(readings, tenants, GpuPolicy(max_runs_per_gpu=2)) == [('1',), ('3',), ('0',), ('2',)]
 
 
 def test_that_several_gpus_per_run_make_disjoint_slots_and_the_rest_says_so() -> None:
@@ -338,7 +338,7 @@ reading_strategy = st.builds(
 )
 history_strategy = st.lists(reading_strategy, max_size=4).map(lambda found: sorted(found, key=lambda each: each.at))
 occupant_strategy = st.builds(
-    Occupant,
+    GpuTenant,
     gpus=st.lists(st.sampled_from('0123'), min_size=1, max_size=2, unique=True).map(tuple),
     started=st.floats(NOW - 200, NOW),
     memory=st.none() | st.integers(0, TOTAL),
@@ -359,17 +359,17 @@ policy_strategy = st.builds(
     policy_strategy,
     st.none() | st.integers(0, TOTAL),
     st.dictionaries(st.sampled_from('0123'), st.floats(NOW - 20, NOW)),
-    st.none() | st.builds(Demand, alone=st.booleans(), larger_than=st.none() | st.integers(0, 2 * TOTAL)),
+    st.none() | st.builds(ResourceRequest, alone=st.booleans(), larger_than=st.none() | st.integers(0, 2 * TOTAL)),
 )
 def test_that_every_gpu_is_either_given_once_and_under_the_thresholds_or_has_a_reason(
     readings: dict[str, list[Reading]],
-    occupants: list[Occupant],
+    tenants: list[GpuTenant],
     policy: GpuPolicy,
     need: int | None,
     freed: dict[str, float],
-    demand: Demand | None,
+    resources: ResourceRequest | None,
 ) -> None:
-    placement = place(GPUS, readings, occupants, policy, NOW, need, freed, demand=demand)
+    placement = place(GPUS, readings, tenants, policy, NOW, need, freed, resources=resources)
     given_out = [name for slot in placement.slots for name in slot.gpus]
     assert sorted([*given_out, *placement.closed]) == ['0', '1', '2', '3']
     assert all(placement.closed.values())
@@ -380,13 +380,13 @@ def test_that_every_gpu_is_either_given_once_and_under_the_thresholds_or_has_a_r
         assert newest.memory_used is not None and newest.memory_used / TOTAL <= policy.allowed_memory
         assert newest.load is None or newest.load <= policy.allowed_load
         assert newest.load is not None or not newest.load_exists
-        is_empty = newest.memory_used <= small_use(TOTAL) and not any(name in each.gpus for each in occupants)
+        is_empty = newest.memory_used <= small_use(TOTAL) and not any(name in each.gpus for each in tenants)
         assert need is None or is_empty or need <= TOTAL - newest.memory_used
-        assert sum(name in occupant.gpus for occupant in occupants) < policy.max_runs_per_gpu
-        ours = [occupant for occupant in occupants if name in occupant.gpus]
-        assert all(NOW - occupant.started >= 60 and not occupant.exclusive for occupant in ours)
-        assert demand is None or not demand.alone or (not ours and newest.memory_used <= small_use(TOTAL))
-        assert demand is None or demand.larger_than is None or demand.larger_than < TOTAL
+        assert sum(name in tenant.gpus for tenant in tenants) < policy.max_runs_per_gpu
+        ours = [tenant for tenant in tenants if name in tenant.gpus]
+        assert all(NOW - tenant.started >= 60 and not tenant.exclusive for tenant in ours)
+        assert resources is None or not resources.alone or (not ours and newest.memory_used <= small_use(TOTAL))
+        assert resources is None or resources.larger_than is None or resources.larger_than < TOTAL
 
 
 # ------------------------------------------------------------------------------------------------------------- visible
@@ -497,6 +497,6 @@ def test_that_the_start_up_time_counts_from_a_start_whose_run_has_ended_already(
 
 def test_that_the_start_up_time_of_a_run_that_ended_counts_beside_an_older_run() -> None:
     policy = GpuPolicy(max_runs_per_gpu=2)
-    old = Occupant(('0',), NOW - 100)
+    old = GpuTenant(('0',), NOW - 100)
     placement = place([gpu('0')], {'0': [idle()]}, [old], policy, NOW, starts={'0': NOW - 5})
     assert 'started a run 5 s ago' in placement.closed['0']

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from hpsearch.model.records import Demand, Run, Summary
-from hpsearch.model.retries import OOM_LIMIT, RetryPolicy, again, demand_of, had_most_room
+from hpsearch.model.records import ResourceRequest, Run, Summary
+from hpsearch.model.retries import OOM_LIMIT, RetryPolicy, again, had_most_room, resources_for
 from hpsearch.model.states import Attempt, State
 from hpsearch.model.verdict import failure_signature, judge, same_failure, status_in_words
 
@@ -231,24 +231,24 @@ HOST = ended(State.INTERRUPTED, 'host_oom')
 
 
 @pytest.mark.parametrize(
-    ('earlier', 'demand'),
+    ('earlier', 'resources'),
     [
-        ([], Demand()),
-        ([ended(State.FAILED, 'exit'), ended(State.INTERRUPTED, 'reboot')], Demand()),
-        ([out(False, 24000)], Demand(alone=True)),
-        ([out(False, 24000), ended(State.INTERRUPTED, 'reboot')], Demand(alone=True)),
-        ([out(False, 24000), out(True, 24000)], Demand(alone=True, larger_than=24000)),
-        ([out(True, 24000), out(True, 48000)], Demand(alone=True, larger_than=48000)),
-        ([out(True, None)], Demand(alone=True)),
-        ([ended(State.INTERRUPTED, 'gpu_oom')], Demand(alone=True)),
-        ([HOST], Demand(alone_on_host=True)),
-        ([HOST, out(True, 24000)], Demand(alone=True, larger_than=24000, alone_on_host=True)),
+        ([], ResourceRequest()),
+        ([ended(State.FAILED, 'exit'), ended(State.INTERRUPTED, 'reboot')], ResourceRequest()),
+        ([out(False, 24000)], ResourceRequest(alone=True)),
+        ([out(False, 24000), ended(State.INTERRUPTED, 'reboot')], ResourceRequest(alone=True)),
+        ([out(False, 24000), out(True, 24000)], ResourceRequest(alone=True, larger_than=24000)),
+        ([out(True, 24000), out(True, 48000)], ResourceRequest(alone=True, larger_than=48000)),
+        ([out(True, None)], ResourceRequest(alone=True)),
+        ([ended(State.INTERRUPTED, 'gpu_oom')], ResourceRequest(alone=True)),
+        ([HOST], ResourceRequest(alone_on_host=True)),
+        ([HOST, out(True, 24000)], ResourceRequest(alone=True, larger_than=24000, alone_on_host=True)),
     ],
 )
 def test_that_a_run_that_ran_out_of_memory_demands_more_room_than_it_had(
-    earlier: list[Attempt], demand: Demand
+    earlier: list[Attempt], resources: ResourceRequest
 ) -> None:
-    assert demand_of(earlier) == demand
+    assert resources_for(earlier) == resources
 
 
 def in_queue(limit: int | None, most: int | None = None) -> Attempt:
@@ -267,7 +267,7 @@ def in_queue(limit: int | None, most: int | None = None) -> Attempt:
     ],
 )
 def test_that_a_job_that_ran_out_of_memory_gets_one_with_more(earlier: list[Attempt], memory: int | None) -> None:
-    assert demand_of(earlier) == Demand(memory=memory)
+    assert resources_for(earlier) == ResourceRequest(memory=memory)
 
 
 def test_that_a_job_with_the_most_memory_there_is_had_the_most_room() -> None:
@@ -277,7 +277,9 @@ def test_that_a_job_with_the_most_memory_there_is_had_the_most_room() -> None:
 
 
 def test_that_a_failure_on_the_largest_gpu_can_be_tried_again_on_a_gpu_like_that() -> None:
-    assert demand_of([out(True, 24000), out(True, 80000, State.FAILED)]) == Demand(alone=True, larger_than=24000)
+    assert resources_for([out(True, 24000), out(True, 80000, State.FAILED)]) == ResourceRequest(
+        alone=True, larger_than=24000
+    )
 
 
 @pytest.mark.parametrize(

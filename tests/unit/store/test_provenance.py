@@ -16,7 +16,7 @@ import pytest
 
 import hpsearch.host.git
 import hpsearch.store.provenance
-from hpsearch.host.git import Problem, Status, Tree, ask, find_repository, parse_status, without_empty_entries
+from hpsearch.host.git import Problem, Tree, TreeStatus, ask, find_repository, parse_status, without_empty_entries
 from hpsearch.model.records import Configuration
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.provenance import (
@@ -313,21 +313,21 @@ def test_that_a_long_diff_is_cut_and_says_so(tree: Path, folder: SearchFolder, m
 
 
 def test_that_a_diff_that_is_whole_does_not_say_that_it_was_cut() -> None:
-    assert '# cut' not in diff_text(Tree(Status('abc'), b'+1\n', 3, 'digest'), [])
+    assert '# cut' not in diff_text(Tree(TreeStatus('abc'), b'+1\n', 3, 'digest'), [])
 
 
 def test_that_many_unknown_files_are_counted() -> None:
-    text = diff_text(Tree(Status('abc')), [f'file{number}' for number in range(NAMES_LIMIT + 7)])
+    text = diff_text(Tree(TreeStatus('abc')), [f'file{number}' for number in range(NAMES_LIMIT + 7)])
     assert f"'file{NAMES_LIMIT - 1}'\n# not in the repository: 7 more\n" in text
     assert text.startswith('# changes to commit abc, branch none\n')
 
 
 def test_that_a_status_is_read() -> None:
     text = b'# branch.oid abc\0# branch.head a b\0# branch.upstream o/a\0# branch.ab +0 -0\0'
-    assert parse_status(text) == Status('abc', 'a b', False)
+    assert parse_status(text) == TreeStatus('abc', 'a b', False)
     for entry in (b'1 .M N... 100644 x', b'2 R. N... x', b'u UU N... x'):
         assert parse_status(text + entry + b'\0').dirty
-    assert parse_status(b'# branch.oid (initial)\0# branch.head (detached)\0') == Status()
+    assert parse_status(b'# branch.oid (initial)\0# branch.head (detached)\0') == TreeStatus()
 
 
 def test_that_only_entries_without_content_leave_a_diff() -> None:

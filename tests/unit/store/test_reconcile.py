@@ -15,7 +15,7 @@ from hpsearch.model.records import Configuration
 from hpsearch.model.states import Attempt, SearchState, State
 from hpsearch.store import reconcile as evidence
 from hpsearch.store.journal import open_journals
-from hpsearch.store.reconcile import Causes, Onlooker, Traces, active_attempts, cause_of, living_writers
+from hpsearch.store.reconcile import Causes, Reconciler, Traces, active_attempts, cause_of, living_writers
 from tests.support.queued_search import MEMORY_ERROR, QueuedSearch, elsewhere
 
 
@@ -33,7 +33,7 @@ def looked_at(
 ) -> SearchState:
     """What is known of a search after a look at all its active attempts."""
     state = search.state()
-    onlooker = Onlooker(search.folder, state, lambda: configuration or search.configuration, room_of)
+    onlooker = Reconciler(search.folder, state, lambda: configuration or search.configuration, room_of)
     assert onlooker.take_in(active_attempts(state), causes or {}) == []
     assert not state.odd
     return state
@@ -141,7 +141,7 @@ def test_that_an_attempt_which_was_killed_waits_until_the_queue_is_asked(search:
     search.end(killed, 137)
     search.end(ended, 1)
     state = search.state()
-    onlooker = Onlooker(search.folder, state, lambda: search.configuration, room_of)
+    onlooker = Reconciler(search.folder, state, lambda: search.configuration, room_of)
     onlooker.take_in(active_attempts(state))
     assert [attempt.run for attempt in onlooker.unclear] == [killed]
     assert (state.state_of(killed), state.state_of(ended)) == (State.RUNNING, State.FAILED)
@@ -204,7 +204,7 @@ def test_that_a_file_which_cannot_be_read_is_told_and_the_others_are_taken_in(se
     Path(search.folder.attempt(odd, 1).exit).mkdir()
     search.end(fine, 0, acc=0.5)
     state = search.state()
-    onlooker = Onlooker(search.folder, state, lambda: search.configuration, room_of)
+    onlooker = Reconciler(search.folder, state, lambda: search.configuration, room_of)
     (problem,) = onlooker.take_in(active_attempts(state))
     assert odd in problem
     assert (state.state_of(odd), state.state_of(fine)) == (State.SUBMITTED, State.FINISHED)

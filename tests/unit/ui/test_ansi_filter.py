@@ -5,11 +5,11 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpsearch.ui.ansi_filter import ScriptOutput
+from hpsearch.ui.ansi_filter import AnsiFilter
 
 
 def fed(*chunks: bytes) -> tuple[list[str], list[str]]:
-    output = ScriptOutput()
+    output = AnsiFilter()
     lines = [line for chunk in chunks for line in output.feed(chunk)]
     return lines, output.unfinished
 
@@ -48,14 +48,14 @@ def test_that_nested_progress_bars_leave_one_state_each() -> None:
 
 
 def test_that_a_line_without_end_does_not_grow_without_end() -> None:
-    output = ScriptOutput()
+    output = AnsiFilter()
     for _ in range(40):
         output.feed(b'x' * 10_000)
     assert sum(map(len, output.unfinished)) <= 75_000 + 10_000
 
 
 def test_that_the_end_of_a_script_completes_its_last_line() -> None:
-    output = ScriptOutput()
+    output = AnsiFilter()
     output.feed(b'last \xc3')
     assert output.end() == ['last \ufffd']
     assert output.feed(b'new\n') == ['new']
@@ -75,6 +75,6 @@ def test_that_it_does_not_matter_where_the_output_is_cut(parts: list[bytes], dat
 
 @given(st.binary(max_size=300))
 def test_that_no_bytes_reach_the_terminal_as_anything_but_text_and_colours(data: bytes) -> None:
-    output = ScriptOutput()
+    output = AnsiFilter()
     lines = [*output.feed(data), *output.unfinished, *output.end()]
     assert not re.search(r'[\x00-\x1f\x7f-\x9f]', re.sub(r'\x1b\[[\d;:]*m', '', ''.join(lines)))

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import NamedTuple
 
-from hpsearch.backends.base import Kind
-from hpsearch.backends.queue.batch_system import Answer, Refusal, Sighting
+from hpsearch.backends.base import JobState
+from hpsearch.backends.queue.batch_system import CommandResult, JobRecord, Refusal
 
 
 class Dialect(Enum):
@@ -24,7 +24,7 @@ class Dialect(Enum):
 _IBM = re.compile(r'\bIBM\b.*\bLSF\b\D*(\d+)\.\d+')
 
 
-def read_dialect(answer: Answer) -> Dialect:
+def parse_dialect(answer: CommandResult) -> Dialect:
     """What ``lsid`` tells of the kind of LSF; it prints that even while the daemons are down."""
     found = _IBM.search(answer.out)
     return Dialect.IBM if found and int(found[1]) >= 10 else Dialect.COMMON
@@ -69,7 +69,7 @@ _AWAY = (
 )
 
 
-def read_refusal(answer: Answer) -> tuple[Refusal, str]:
+def read_refusal(answer: CommandResult) -> tuple[Refusal, str]:
     """Why a job was not accepted, and in LSF's own words."""
     words = _complaint(answer)
     lowered = words.lower()
@@ -81,7 +81,7 @@ def read_refusal(answer: Answer) -> tuple[Refusal, str]:
     return (Refusal.WRONG if answer.code else Refusal.AWAY), words
 
 
-def _complaint(answer: Answer) -> str:
+def _complaint(answer: CommandResult) -> str:
     """What a command complained, in one line, without an explanation of all its options."""
     text = answer.err if answer.err.strip() else answer.out
     before, usage, _ = text.partition('Usage:')
@@ -92,28 +92,28 @@ def _complaint(answer: Answer) -> str:
 
 
 class _State(NamedTuple):
-    kind: Kind
+    kind: JobState
     meaning: str
 
 
 STATES: Mapping[str, _State] = {
-    'PEND': _State(Kind.PENDING, ''),
-    'PSUSP': _State(Kind.PENDING, 'held by its owner or an administrator'),
-    'PROV': _State(Kind.PENDING, 'its host is being woken up'),
-    'WAIT': _State(Kind.PENDING, 'it waits for the jobs before it in its chunk'),
-    'RUN': _State(Kind.RUNNING, ''),
-    'USUSP': _State(Kind.RUNNING, 'suspended by its owner or an administrator'),
-    'SSUSP': _State(Kind.RUNNING, 'suspended by LSF'),
+    'PEND': _State(JobState.PENDING, ''),
+    'PSUSP': _State(JobState.PENDING, 'held by its owner or an administrator'),
+    'PROV': _State(JobState.PENDING, 'its host is being woken up'),
+    'WAIT': _State(JobState.PENDING, 'it waits for the jobs before it in its chunk'),
+    'RUN': _State(JobState.RUNNING, ''),
+    'USUSP': _State(JobState.RUNNING, 'suspended by its owner or an administrator'),
+    'SSUSP': _State(JobState.RUNNING, 'suspended by LSF'),
     # Its host cannot be reached: it may well run on, or have ended by itself.
-    'UNKWN': _State(Kind.RUNNING, 'its host cannot be reached'),
+    'UNKWN': _State(JobState.RUNNING, 'its host cannot be reached'),
     # It was to be ended while its host could not be reached: it becomes EXIT when it really has ended.
-    'ZOMBI': _State(Kind.RUNNING, 'to be ended, but its host cannot be reached'),
-    'DONE': _State(Kind.ENDED, ''),
-    'EXIT': _State(Kind.ENDED, ''),
+    'ZOMBI': _State(JobState.RUNNING, 'to be ended, but its host cannot be reached'),
+    'DONE': _State(JobState.ENDED, ''),
+    'EXIT': _State(JobState.ENDED, ''),
 }
 """What the states of a job mean. A state that is not here is no end."""
 
-_UNHEARD_OF = _State(Kind.RUNNING, '')
+_UNHEARD_OF = _State(JobState.RUNNING, '')
 
 _NONE = re.compile(r'No (?:unfinished |matching )?job found|> is not found', re.IGNORECASE)
 
@@ -123,23 +123,23 @@ _USR2 = 128 + 12
 """With this a job ends whose time limit came and that does not handle the signal."""
 
 
-def read_wide_listing(answer: Answer) -> list[Sighting] | None:
+def read_wide_listing(answer: CommandResult) -> list[JobRecord] | None:
     """What ``bjobs -a -w`` lists; None: it did not answer."""
-    header, sightings = False, []
+    header, records = False, []
     for line in answer.out.splitlines():
         columns = line.split()
         if {'JOBID', 'STAT', 'JOB_NAME'} <= set(columns):
             header, names = True, columns
         elif header and (seen := _wide_row(names, columns)):
-            sightings.append(seen)
-    return sightings if _is_answer(answer, header) else None
+            records.append(seen)
+    return records if _is_answer(answer, header) else None
 
 
 _TIME_WORDS = 3
 """Words of a time, as ``Nov 20 23:42``."""
 
 
-def _wide_row(names: Sequence[str], words: Sequence[str]) -> Sighting | None:
+def _wide_row(names: Sequence[str], words: Sequence[str]) -> JobRecord | None:
     """One line of a listing in columns: none but the job's name has blanks; a host may be missing before it runs."""
     at = names.index('JOB_NAME')
     behind = (len(names) - at - 1) + (_TIME_WORDS - 1) * ('SUBMIT_TIME' in names[at:])
@@ -159,25 +159,25 @@ DELIMITER = '^'
 """What stands between them."""
 
 
-def read_delimited_listing(answer: Answer) -> list[Sighting] | None:
+def read_delimited_listing(answer: CommandResult) -> list[JobRecord] | None:
     """What ``bjobs -a -noheader -o`` lists of :data:`FIELDS`; None: it did not answer."""
-    sightings = []
+    records = []
     for line in answer.out.splitlines():
         values = [value.strip() for value in line.split(DELIMITER, len(FIELDS) - 1)]
         if len(values) == len(FIELDS) and (
             seen := _delimited_row(*('' if value == '-' else value for value in values))
         ):
-            sightings.append(seen)
-    return sightings if _is_answer(answer, bool(sightings)) else None
+            records.append(seen)
+    return records if _is_answer(answer, bool(records)) else None
 
 
 def _delimited_row(
     job: str, index: str, stat: str, code: str, where: str, name: str, exit_reason: str, pend_reason: str
-) -> Sighting | None:
+) -> JobRecord | None:
     seen = _sighting(job, index, stat, name, where)
     if seen is None:
         return None
-    if seen.kind is Kind.PENDING:
+    if seen.kind is JobState.PENDING:
         return replace(seen, reason=pend_reason or seen.reason, is_stuck='never satisfied' in pend_reason)
     if stat != 'EXIT':
         return seen
@@ -185,14 +185,14 @@ def _delimited_row(
     return replace(seen, code=status, cause=cause_of(exit_reason, status), reason=exit_reason)
 
 
-def _sighting(job: str, index: str, stat: str, name: str, where: str) -> Sighting | None:
+def _sighting(job: str, index: str, stat: str, name: str, where: str) -> JobRecord | None:
     if not (job.isdecimal() and stat.isalpha() and stat.isupper()):
         return None
     array = _ARRAY_NAME.fullmatch(name)
     if array:
         name, index = array[1], index if index.isdecimal() and index != '0' else array[2]
     state = STATES.get(stat, _UNHEARD_OF)
-    return Sighting(
+    return JobRecord(
         job=job,
         index=int(index) if index.isdecimal() else 0,
         name=name,
@@ -203,7 +203,7 @@ def _sighting(job: str, index: str, stat: str, name: str, where: str) -> Sightin
     )
 
 
-def _is_answer(answer: Answer, has_content: bool) -> bool:
+def _is_answer(answer: CommandResult, has_content: bool) -> bool:
     """Whether it answered: with content, or by saying that there is none. Other failures may have cut it short."""
     says_none = bool(_NONE.search(answer.err) or _NONE.search(answer.out))
     if answer.code == 0:
@@ -261,7 +261,7 @@ def cause_of(reason: str, code: int | None) -> str:
 # Histories
 
 
-def read_history(answer: Answer) -> list[Sighting] | None:
+def read_history(answer: CommandResult) -> list[JobRecord] | None:
     """What ``bhist -l`` tells; None: it did not answer."""
     told = [_tell(header, events) for header, events in _blocks(answer.out)]
     return told if _is_answer(answer, bool(told)) else None
@@ -304,7 +304,7 @@ class _Story:
         termination: LSF's own termination reason.
     """
 
-    kind: Kind = Kind.PENDING
+    kind: JobState = JobState.PENDING
     code: int | None = None
     where: str = ''
     reason: str = ''
@@ -313,13 +313,13 @@ class _Story:
     termination: str = ''
 
 
-def _tell(header: re.Match[str], events: Sequence[str]) -> Sighting:
+def _tell(header: re.Match[str], events: Sequence[str]) -> JobRecord:
     story = _Story()
     for event in events:
         story = _after(story, event)
     name = re.sub(r'\[[^\]]*\](?:%\d+)?$', '', header[3] or '')
-    seen = Sighting(header[1], int(header[2] or 0), name, story.kind, reason=story.reason, where=story.where)
-    if story.kind is not Kind.ENDED:
+    seen = JobRecord(header[1], int(header[2] or 0), name, story.kind, reason=story.reason, where=story.where)
+    if story.kind is not JobState.ENDED:
         return seen
     return replace(seen, code=story.code, cause=_cause(story), reason=story.termination or story.reason)
 
@@ -364,7 +364,7 @@ def _after(story: _Story, event: str) -> _Story:
         if pattern.match(event):
             return replace(story, hint=story.hint or cause)
     if _OUT_OF_SIGHT.match(event):
-        return replace(story, kind=Kind.RUNNING, reason=words, is_out_of_sight=True)
+        return replace(story, kind=JobState.RUNNING, reason=words, is_out_of_sight=True)
     if _PENDING_AGAIN.match(event):
         return _Story(reason=words.partition(':')[2].strip() or words)
     if _ENDED.match(event):
@@ -372,7 +372,7 @@ def _after(story: _Story, event: str) -> _Story:
     if _RUNNING.match(event):
         host = _HOST.search(event)
         return replace(
-            story, kind=Kind.RUNNING, where=host[1] if host else story.where, reason='', is_out_of_sight=False
+            story, kind=JobState.RUNNING, where=host[1] if host else story.where, reason='', is_out_of_sight=False
         )
     return story
 
@@ -383,4 +383,4 @@ def _ended(story: _Story, words: str) -> _Story:
     if ending:
         code = int(ending[1]) + 128 * ('by signal' in ending[0])
     hint = story.hint or 'cancelled' * ('forced to exit' in words) or 'node_fail' * ('ZOMBIE' in words)
-    return replace(story, kind=Kind.ENDED, code=code, reason=words.partition('. The CPU')[0], hint=hint)
+    return replace(story, kind=JobState.ENDED, code=code, reason=words.partition('. The CPU')[0], hint=hint)

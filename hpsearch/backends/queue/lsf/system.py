@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from hpsearch.backends.queue.batch_system import Answer, Job, JobVariables, Limits, Sighting, Submitted
+from hpsearch.backends.queue.batch_system import CommandResult, JobRecord, JobSpec, JobVariables, QueueLimits, Submitted
 from hpsearch.backends.queue.lsf.parsing import (
     DELIMITER,
     FIELDS,
@@ -25,8 +25,8 @@ from hpsearch.backends.queue.lsf.parsing import (
 from hpsearch.backends.queue.queue_words import index_list, open_complaints, outside_of_jobs
 from hpsearch.model.command import line_breaks_of, shell_word, unquoted
 
-DIALECT_WORDS = ('lsid',)
-"""The command whose answer :func:`hpsearch.backends.queue.lsf.parsing.read_dialect` reads; it answers at once."""
+DIALECT_ARGV = ('lsid',)
+"""The command whose answer :func:`hpsearch.backends.queue.lsf.parsing.parse_dialect` reads; it answers at once."""
 
 LOG_FILES = 10
 """Event files in which the history of a job is looked for; LSF begins a new one after some thousand jobs."""
@@ -102,7 +102,7 @@ class Lsf:
         """
         return {**outside_of_jobs(inherited), 'LSB_NTRIES': '1'}
 
-    def submit_words(self, job: Job) -> list[str]:
+    def submit_argv(self, job: JobSpec) -> list[str]:
         """The command that submits what it reads on its stdin.
 
         LSF's own report goes nowhere: it comes only after the end, and becomes mail where its file cannot be written.
@@ -121,12 +121,12 @@ class Lsf:
             *extra,
         ]
 
-    def _ibm_words(self, job: Job) -> list[str]:
+    def _ibm_words(self, job: JobSpec) -> list[str]:
         # Elsewhere jobs are not rerun unless that is asked for, and a warning comes only with the time limit itself.
         warning = ('-wa', 'USR2', '-wt', str(math.ceil(job.warning / 60))) if job.warning else ()
         return ['-rn', *_option('-gpu', self.options.gpu), *warning]
 
-    def submit_text(self, script: str, path: str) -> str:
+    def submit_stdin(self, script: str, path: str) -> str:
         """What that command reads: two lines that execute the script, by the shell that the script names.
 
         LSF keeps what it read, and repeats it for every element of an array, in ``bhist -l`` above all: with a thousand
@@ -136,7 +136,7 @@ class Lsf:
         line = f'exec {shell} {shell_word(path)}'
         return f'#!/bin/sh\n{line_breaks_of(line)}{line}\n'
 
-    def read_submission(self, answer: Answer) -> Submitted:
+    def parse_submission(self, answer: CommandResult) -> Submitted:
         """What it answered."""
         accepted = re.search(r'^Job <(\d+)> is submitted', answer.out, re.MULTILINE)
         if accepted:
@@ -144,13 +144,13 @@ class Lsf:
         refusal, words = read_refusal(answer)
         return Submitted(refusal=refusal, words=words)
 
-    def list_words(self) -> list[str]:
+    def list_argv(self) -> list[str]:
         """The command that lists all jobs of this user, every element in a line of its own."""
         if self.dialect is Dialect.IBM:
             return ['bjobs', '-a', '-noheader', '-o', f"{' '.join(FIELDS)} delimiter='{DELIMITER}'"]
         return ['bjobs', '-a', '-w']
 
-    def read_listing(self, answer: Answer) -> Sequence[Sighting] | None:
+    def parse_listing(self, answer: CommandResult) -> Sequence[JobRecord] | None:
         """What it lists; None: it did not answer.
 
         Only IBM's lists statuses and reasons: elsewhere an end with neither cause nor code is explained by the
@@ -158,15 +158,15 @@ class Lsf:
         """
         return read_delimited_listing(answer) if self.dialect is Dialect.IBM else read_wide_listing(answer)
 
-    def accounting_words(self, jobs: Sequence[str], since: float) -> list[str]:
+    def accounting_argv(self, jobs: Sequence[str], since: float) -> list[str]:
         """The command that tells what became of jobs, by their ids."""
         return ['bhist', '-l', '-n', str(LOG_FILES), *jobs]
 
-    def read_accounting(self, answer: Answer) -> Sequence[Sighting] | None:
+    def parse_accounting(self, answer: CommandResult) -> Sequence[JobRecord] | None:
         """What it tells; None: it did not answer."""
         return read_history(answer)
 
-    def cancel_words(self, job: str, indices: Sequence[int], *, whole: bool, force: bool) -> list[str]:
+    def cancel_argv(self, job: str, indices: Sequence[int], *, whole: bool, force: bool) -> list[str]:
         """The command that ends elements of a job: by INT, TERM ten seconds later, KILL another ten seconds later.
 
         There is nothing faster but to forget the job while its processes may go on; ``force`` only says it plainly.
@@ -174,7 +174,7 @@ class Lsf:
         target = job if whole else f'{job}[{index_list(indices)}]'
         return ['bkill', *(('-s', 'KILL') if force else ()), target]
 
-    def read_cancel(self, answer: Answer) -> str:
+    def parse_cancel(self, answer: CommandResult) -> str:
         """Why a cancellation failed in a way that is worth another try; empty: it did not.
 
         Ending an array answers with a failure although it is done; a job that is not there needs no end.
@@ -182,18 +182,18 @@ class Lsf:
         open_lines = open_complaints(answer, _CANCELLED)
         return '' if open_lines is None else ' '.join(open_lines) or answer.problem('bkill')
 
-    def throttle_words(self, job: str, throttle: int) -> list[str]:
+    def throttle_argv(self, job: str, throttle: int) -> list[str]:
         """The command that changes how many elements may run at a time; empty: there is none that lets all run."""
         return ['bmod', '-J', f'%{throttle}', job] if throttle else []
 
-    def limits_words(self) -> list[str]:
+    def limits_argv(self) -> list[str]:
         """The command that tells what the system accepts."""
         return ['bparams', '-a' if self.dialect is Dialect.IBM else '-l']
 
-    def read_limits(self, answer: Answer) -> Limits:
+    def parse_limits(self, answer: CommandResult) -> QueueLimits:
         """What it accepts; the usual, where it does not say: an array that is too large may be misread silently."""
         size = re.search(r'\bMAX_JOB_ARRAY_SIZE\s*=\s*(\d+)', answer.out)
-        return Limits(array=max(1, int(size[1]))) if size else Limits()
+        return QueueLimits(array=max(1, int(size[1]))) if size else QueueLimits()
 
     def own_job(self, environ: Mapping[str, str]) -> str:
         """The job this process runs in, as ``id`` or ``id_index``; empty: in none of this system."""

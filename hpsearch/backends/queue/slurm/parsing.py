@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from hpsearch.backends.base import Kind
-from hpsearch.backends.queue.batch_system import Answer, Limits, Refusal, Sighting, Submitted
+from hpsearch.backends.base import JobState
+from hpsearch.backends.queue.batch_system import CommandResult, JobRecord, QueueLimits, Refusal, Submitted
 from hpsearch.backends.queue.queue_words import open_complaints
 
 LISTING_FIELDS = '%i|%j|%T|%r|%N'
@@ -23,51 +23,51 @@ ACCOUNTING_FIELDS = 'JobID,JobName,State,ExitCode,NodeList'
 class _State(NamedTuple):
     """What a state means for us, and for an end: its cause."""
 
-    kind: Kind
+    kind: JobState
     cause: str = ''
 
 
 STATES: Mapping[str, _State] = {
-    'PENDING': _State(Kind.PENDING),
+    'PENDING': _State(JobState.PENDING),
     # It goes back to the queue, or is held there: the script that runs next leaves a record that it was restarted.
-    'REQUEUE_FED': _State(Kind.PENDING),
-    'REQUEUE_HOLD': _State(Kind.PENDING),
-    'SPECIAL_EXIT': _State(Kind.PENDING),
-    'RESV_DEL_HOLD': _State(Kind.PENDING),
-    'RUNNING': _State(Kind.RUNNING),
+    'REQUEUE_FED': _State(JobState.PENDING),
+    'REQUEUE_HOLD': _State(JobState.PENDING),
+    'SPECIAL_EXIT': _State(JobState.PENDING),
+    'RESV_DEL_HOLD': _State(JobState.PENDING),
+    'RUNNING': _State(JobState.RUNNING),
     # It has nodes: they boot, or it is about to start, to be signalled, to change its size, or stands still.
-    'CONFIGURING': _State(Kind.RUNNING),
-    'POWER_UP_NODE': _State(Kind.RUNNING),
-    'SIGNALING': _State(Kind.RUNNING),
-    'RESIZING': _State(Kind.RUNNING),
-    'STOPPED': _State(Kind.RUNNING),
-    'SUSPENDED': _State(Kind.RUNNING),
+    'CONFIGURING': _State(JobState.RUNNING),
+    'POWER_UP_NODE': _State(JobState.RUNNING),
+    'SIGNALING': _State(JobState.RUNNING),
+    'RESIZING': _State(JobState.RUNNING),
+    'STOPPED': _State(JobState.RUNNING),
+    'SUSPENDED': _State(JobState.RUNNING),
     # Its processes are being ended, and files copied; how it ended is told when that is done.
-    'COMPLETING': _State(Kind.RUNNING),
-    'REQUEUED': _State(Kind.RUNNING),
-    'STAGE_OUT': _State(Kind.RUNNING),
+    'COMPLETING': _State(JobState.RUNNING),
+    'REQUEUED': _State(JobState.RUNNING),
+    'STAGE_OUT': _State(JobState.RUNNING),
     # In a federation: another cluster runs it.
-    'REVOKED': _State(Kind.RUNNING),
+    'REVOKED': _State(JobState.RUNNING),
     # Flags beside a state that is not shown: no evidence of an end.
-    'LAUNCH_FAILED': _State(Kind.RUNNING),
-    'RECONFIG_FAIL': _State(Kind.RUNNING),
-    'UPDATE_DB': _State(Kind.RUNNING),
-    'EXPEDITING': _State(Kind.RUNNING),
+    'LAUNCH_FAILED': _State(JobState.RUNNING),
+    'RECONFIG_FAIL': _State(JobState.RUNNING),
+    'UPDATE_DB': _State(JobState.RUNNING),
+    'EXPEDITING': _State(JobState.RUNNING),
     # The script ended by itself, or was not started at all: the records tell.
-    'COMPLETED': _State(Kind.ENDED),
-    'FAILED': _State(Kind.ENDED),
-    'CANCELLED': _State(Kind.ENDED, 'cancelled'),
-    'TIMEOUT': _State(Kind.ENDED, 'timeout'),
+    'COMPLETED': _State(JobState.ENDED),
+    'FAILED': _State(JobState.ENDED),
+    'CANCELLED': _State(JobState.ENDED, 'cancelled'),
+    'TIMEOUT': _State(JobState.ENDED, 'timeout'),
     # The time until which it had to end (sbatch --deadline) came: a limit in time as well.
-    'DEADLINE': _State(Kind.ENDED, 'timeout'),
-    'OUT_OF_MEMORY': _State(Kind.ENDED, 'out_of_memory'),
-    'PREEMPTED': _State(Kind.ENDED, 'preempted'),
-    'NODE_FAIL': _State(Kind.ENDED, 'node_fail'),
-    'BOOT_FAIL': _State(Kind.ENDED, 'boot_fail'),
+    'DEADLINE': _State(JobState.ENDED, 'timeout'),
+    'OUT_OF_MEMORY': _State(JobState.ENDED, 'out_of_memory'),
+    'PREEMPTED': _State(JobState.ENDED, 'preempted'),
+    'NODE_FAIL': _State(JobState.ENDED, 'node_fail'),
+    'BOOT_FAIL': _State(JobState.ENDED, 'boot_fail'),
 }
 """What the states of a job mean."""
 
-_UNHEARD_OF = _State(Kind.RUNNING)
+_UNHEARD_OF = _State(JobState.RUNNING)
 """A state that newer versions may have: nothing follows from it, least of all an end."""
 
 _NEVER = re.compile(
@@ -114,7 +114,7 @@ _MOST = 4_000_001
 """Elements of an array at most, in any Slurm."""
 
 
-def read_listing(answer: Answer) -> list[Sighting] | None:
+def parse_listing(answer: CommandResult) -> list[JobRecord] | None:
     """What squeue lists; None: it did not answer.
 
     Where the name of the user cannot be looked up, it lists nothing, complains, and ends with status 0.
@@ -124,7 +124,7 @@ def read_listing(answer: Answer) -> list[Sighting] | None:
     return _sightings(row for line in answer.out.splitlines() if (row := _listed(line)))
 
 
-def read_accounting(answer: Answer) -> list[Sighting] | None:
+def parse_accounting(answer: CommandResult) -> list[JobRecord] | None:
     """What sacct tells; None: it did not answer, or there is no accounting."""
     if answer.code != 0 or ('error' in answer.err.lower() and not answer.out.strip()):
         return None
@@ -161,7 +161,7 @@ def _code(state: str, status: str) -> int | None:
     return (128 + signal if signal <= 64 else None) if signal else code
 
 
-def _sightings(rows: Iterable[_Row]) -> list[Sighting]:
+def _sightings(rows: Iterable[_Row]) -> list[JobRecord]:
     """One per element; what a line says of one element counts more than what a line says of many.
 
     The accounting leaves elements in the line of those that wait when they have lines of their own already.
@@ -170,12 +170,12 @@ def _sightings(rows: Iterable[_Row]) -> list[Sighting]:
     return list({(seen.job, seen.index): seen for row in ordered for seen in _elements(row)}.values())
 
 
-def _elements(row: _Row) -> Iterator[Sighting]:
+def _elements(row: _Row) -> Iterator[JobRecord]:
     word = row.state.split(maxsplit=1)[0].rstrip('+') if row.state else ''
     state = STATES.get(word, _UNHEARD_OF)
-    has_ended = state.kind is Kind.ENDED
+    has_ended = state.kind is JobState.ENDED
     for index in _indices(row.elements):
-        yield Sighting(
+        yield JobRecord(
             job=row.job,
             index=index,
             name=row.name,
@@ -184,7 +184,7 @@ def _elements(row: _Row) -> Iterator[Sighting]:
             code=row.code if has_ended else None,
             reason=_in_words(row, word),
             where=row.where,
-            is_stuck=state.kind is Kind.PENDING and is_stuck(row.reason),
+            is_stuck=state.kind is JobState.PENDING and is_stuck(row.reason),
         )
 
 
@@ -280,7 +280,7 @@ _AWAY = (
 _PREFIX = re.compile(r'^(?:sbatch|scancel|srun|slurm_\w+): (?:(?:error|fatal): )?')
 
 
-def read_submission(answer: Answer) -> Submitted:
+def parse_submission(answer: CommandResult) -> Submitted:
     """What sbatch answered."""
     ids = _ACCEPTED.findall(answer.out)
     if answer.code == 0 and ids:
@@ -313,7 +313,7 @@ def _complaint(text: str) -> str:
 _NEEDS_NO_END = ('Invalid job id specified', 'already completing or completed', 'already finished')
 
 
-def read_cancel(answer: Answer) -> str:
+def parse_cancel(answer: CommandResult) -> str:
     """Why scancel failed in a way that is worth another try; empty: it did not. What is not there needs no end."""
     open_lines = open_complaints(answer, _NEEDS_NO_END)
     if open_lines is None:
@@ -321,15 +321,15 @@ def read_cancel(answer: Answer) -> str:
     return _complaint('\n'.join(open_lines)) or f'scancel ended with status {answer.code}'
 
 
-def read_limits(answer: Answer) -> Limits:
+def parse_limits(answer: CommandResult) -> QueueLimits:
     """What ``scontrol show config`` tells; the usual, where it does not say."""
     settings = dict(re.findall(r'^(\w+)[ \t]*=[ \t]*(.*?)[ \t]*$', answer.out, re.MULTILINE))
     # The largest index is one less than this, since the smallest is 0.
     size = settings.get('MaxArraySize', '')
-    sizes = [int(size) - 1] if size.isdecimal() else [Limits().array]
+    sizes = [int(size) - 1] if size.isdecimal() else [QueueLimits().array]
     sizes += [int(most) for most in re.findall(r'\bmax_array_tasks=(\d+)', settings.get('SchedulerParameters', ''))]
     storage = settings.get('AccountingStorageType', 'unknown').rpartition('/')[2]
-    return Limits(array=max(1, min(sizes)), has_accounting=_keeps(storage))
+    return QueueLimits(array=max(1, min(sizes)), has_accounting=_keeps(storage))
 
 
 def _keeps(storage: str) -> bool:
@@ -339,7 +339,7 @@ def _keeps(storage: str) -> bool:
 _SPAN = re.compile(r'(?:(?:(\d+)-)?(\d+):)?(\d+):(\d+)')
 
 
-def read_time_left(answer: Answer) -> float | None:
+def parse_time_left(answer: CommandResult) -> float | None:
     """Seconds a job may still run, as squeue tells them; None: it is not known, or there is no limit."""
     found = _SPAN.fullmatch(answer.out.strip()) if answer.code == 0 else None
     if not found:

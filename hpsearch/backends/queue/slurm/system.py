@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from hpsearch.backends.queue.batch_system import Answer, Job, JobVariables, Limits, Sighting, Submitted
+from hpsearch.backends.queue.batch_system import CommandResult, JobRecord, JobSpec, JobVariables, QueueLimits, Submitted
 from hpsearch.backends.queue.queue_words import index_list, outside_of_jobs
 from hpsearch.backends.queue.slurm import parsing as slurm_answers
 from hpsearch.backends.queue.slurm.parsing import ACCOUNTING_FIELDS, LISTING_FIELDS
@@ -90,7 +90,7 @@ class Slurm:
         """
         return {**outside_of_jobs(inherited), 'SLURM_BITSTR_LEN': '0'}
 
-    def submit_words(self, job: Job) -> list[str]:
+    def submit_argv(self, job: JobSpec) -> list[str]:
         """The command that submits the script on its stdin.
 
         Memory in place of the usual comes last, where it overrules what the further words say of it.
@@ -119,26 +119,26 @@ class Slurm:
         }
         return [f'--{name}={value}' for name, value in asked.items() if value]
 
-    def submit_text(self, script: str, path: str) -> str:
+    def submit_stdin(self, script: str, path: str) -> str:
         """What that command reads: the script."""
         return script
 
-    def read_submission(self, answer: Answer) -> Submitted:
+    def parse_submission(self, answer: CommandResult) -> Submitted:
         """What it answered."""
-        return slurm_answers.read_submission(answer)
+        return slurm_answers.parse_submission(answer)
 
-    def list_words(self) -> list[str]:
+    def list_argv(self) -> list[str]:
         """The command that lists all jobs of this user, every element in a line of its own.
 
         It shows what has ended, too, for as long as the controller remembers it (``MinJobAge``, usually five minutes).
         """
         return ['squeue', '--noheader', '--array', '--states=all', f'--user={self.user}', f'--format={LISTING_FIELDS}']
 
-    def read_listing(self, answer: Answer) -> Sequence[Sighting] | None:
+    def parse_listing(self, answer: CommandResult) -> Sequence[JobRecord] | None:
         """What it lists; None: it did not answer."""
-        return slurm_answers.read_listing(answer)
+        return slurm_answers.parse_listing(answer)
 
-    def accounting_words(self, jobs: Sequence[str], since: float) -> list[str]:
+    def accounting_argv(self, jobs: Sequence[str], since: float) -> list[str]:
         """The command that tells what became of jobs, by their ids.
 
         Without a start time it may know nothing of yesterday; ours may go before the clock of the controller.
@@ -147,11 +147,11 @@ class Slurm:
         words = ['sacct', '--noheader', '--parsable2', '--allocations', f'--starttime={start}']
         return [*words, f'--format={ACCOUNTING_FIELDS}', f'--jobs={",".join(jobs)}']
 
-    def read_accounting(self, answer: Answer) -> Sequence[Sighting] | None:
+    def parse_accounting(self, answer: CommandResult) -> Sequence[JobRecord] | None:
         """What it tells; None: it did not answer."""
-        return slurm_answers.read_accounting(answer)
+        return slurm_answers.parse_accounting(answer)
 
-    def cancel_words(self, job: str, indices: Sequence[int], *, whole: bool, force: bool) -> list[str]:
+    def cancel_argv(self, job: str, indices: Sequence[int], *, whole: bool, force: bool) -> list[str]:
         """The command that ends elements of a job: by TERM to all their processes, and by KILL after ``KillWait``.
 
         ``force`` changes nothing. Slurm ends what it was told to end, whether anybody still asks or not, within half a
@@ -163,21 +163,21 @@ class Slurm:
         chosen = index_list(indices)
         return ['scancel', f'{job}_{chosen}' if chosen.isdecimal() else f'{job}_[{chosen}]']
 
-    def read_cancel(self, answer: Answer) -> str:
+    def parse_cancel(self, answer: CommandResult) -> str:
         """Why a cancellation failed in a way that is worth another try; empty: it did not."""
-        return slurm_answers.read_cancel(answer)
+        return slurm_answers.parse_cancel(answer)
 
-    def throttle_words(self, job: str, throttle: int) -> list[str]:
+    def throttle_argv(self, job: str, throttle: int) -> list[str]:
         """The command that changes how many elements may run at a time."""
         return ['scontrol', 'update', f'JobId={job}', f'ArrayTaskThrottle={throttle}']
 
-    def limits_words(self) -> list[str]:
+    def limits_argv(self) -> list[str]:
         """The command that tells what the system accepts."""
         return ['scontrol', 'show', 'config']
 
-    def read_limits(self, answer: Answer) -> Limits:
+    def parse_limits(self, answer: CommandResult) -> QueueLimits:
         """What it accepts; the usual, where it does not say."""
-        return slurm_answers.read_limits(answer)
+        return slurm_answers.parse_limits(answer)
 
     def own_job(self, environ: Mapping[str, str]) -> str:
         """The job this process runs in, as ``id`` or ``id_index``; empty: in none of this system."""
@@ -229,12 +229,12 @@ def job_end(environ: Mapping[str, str]) -> float | None:
     """When the job of a process with this environment reaches its time limit, in seconds since 1970.
 
     Returns:
-        None where Slurm is too old to tell (22.05 is): :func:`time_left_words` asks.
+        None where Slurm is too old to tell (22.05 is): :func:`time_left_argv` asks.
     """
     text = environ.get('SLURM_JOB_END_TIME', '')
     return float(text) if own_job(environ) and text.isdecimal() and int(text) else None
 
 
-def time_left_words(job: str) -> list[str]:
-    """The command that tells how long a job may still run; :func:`.slurm_answers.read_time_left` reads its answer."""
+def time_left_argv(job: str) -> list[str]:
+    """The command that tells how long a job may still run; :func:`.slurm_answers.parse_time_left` reads its answer."""
     return ['squeue', '--noheader', f'--jobs={job}', '--format=%L']
