@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.tools import Line, Place, both, hpsearch, interleaved, median_ratio, wall
 from hpsearch.config.loading import load_configuration, plain_attributes
-from hpsearch.model.records import Run
+from hpsearch.model.run import Run
 from hpsearch.model.states import State
 from hpsearch.space.grid import Order
 from hpsearch.space.plan import make_plan

@@ -19,7 +19,7 @@ import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
-from hpsearch.model.records import Condition, Configuration, Grid
+from hpsearch.model.configuration import Condition, Configuration, Grid
 from hpsearch.space.grid import Order
 from hpsearch.space.plan import make_plan
 from hpsearch.store.folder import SearchFolder

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hpsearch.model.records import Not
+    from hpsearch.model.configuration import Not
 
 __version__ = '0.1.0'
 __all__ = ['Not', '__version__']
@@ -14,7 +14,7 @@ __all__ = ['Not', '__version__']
 def __getattr__(name: str) -> Any:
     """Import what configurations use only when they use it: most processes do not."""
     if name == 'Not':
-        from hpsearch.model.records import Not
+        from hpsearch.model.configuration import Not
 
         return Not
     raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

@@ -13,8 +13,9 @@ import os
 from collections.abc import Sequence
 
 from hpsearch.config.loading import from_plain
+from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import SearchFolderError
-from hpsearch.model.records import Configuration, Run
+from hpsearch.model.run import Run
 from hpsearch.store.folder import SearchFolder
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from hpsearch.model.records import Summary
+from hpsearch.model.run import Summary
 from hpsearch.model.states import ENDED, Attempt, State
 from hpsearch.model.verdict import judge
 

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from hpsearch.host.processes import marked_processes
+from hpsearch.model.configuration import Configuration
 from hpsearch.model.evidence import HostRelation
-from hpsearch.model.records import Configuration, Run, Summary
+from hpsearch.model.run import Run, Summary
 from hpsearch.model.states import ENDED, Attempt, RunHistory, State
 from hpsearch.store.attempt_files import duration, marks
 from hpsearch.store.folder import SearchFolder

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hpsearch.model.records import Run, Summary
+from hpsearch.model.run import Run, Summary
 from hpsearch.model.states import ENDED, State
 from hpsearch.store.results import Row, row_of
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from hpsearch.config.loading import from_plain, load_configuration
+from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import ConfigError, SearchFolderError
-from hpsearch.model.records import Configuration
 from hpsearch.store.folder import SearchFolder
 
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hpsearch.config.loading import load_configuration
+from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import ConfigError, HpsearchError, SearchFolderError
-from hpsearch.model.records import Configuration
 from hpsearch.store.folder import SearchFolder
 
 from .gather import gather

@@ -9,8 +9,9 @@ from typing import Any
 
 from hpsearch.config.safe_pickle import plain_pickle
 from hpsearch.model.command import base_command, unquoted, words
+from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import SearchFolderError
-from hpsearch.model.records import Configuration, Run
+from hpsearch.model.run import Run
 from hpsearch.store.summary import read_summary
 
 from .evidence import find_without_journal

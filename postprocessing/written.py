@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from hpsearch.model.command import shell_line
+from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import HpsearchError
-from hpsearch.model.records import Configuration
 from hpsearch.store.folder import write_whole
 from hpsearch.store.results import write_results, write_table
 

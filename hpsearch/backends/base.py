@@ -10,16 +10,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Protocol
 
-from hpsearch.model.records import (
-    DEFAULT_RESOURCES,
-    GpuLine,
-    GpuTenant,
-    Placement,
-    QueueLine,
-    ResourceRequest,
-    Run,
-    Slot,
-)
+from hpsearch.model.resources import DEFAULT_RESOURCES, GpuTenant, Placement, ResourceRequest, Slot
+from hpsearch.model.run import Run
+from hpsearch.model.snapshot import GpuLine, QueueLine
 
 
 class JobState(Enum):

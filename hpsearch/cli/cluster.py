@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpsearch.host.wakeup import Wakeup
+from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import ConfigError
-from hpsearch.model.records import Configuration
 
 if TYPE_CHECKING:
     from hpsearch.backends.base import Backend

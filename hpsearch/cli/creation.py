@@ -15,8 +15,8 @@ from hpsearch import __version__
 from hpsearch.cli.request import SearchRequest
 from hpsearch.config.loading import plain_attributes
 from hpsearch.host.processes import user_name
+from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import SearchFolderError
-from hpsearch.model.records import Configuration
 from hpsearch.space.plan import PlanSummary
 from hpsearch.store.folder import SearchFolder
 

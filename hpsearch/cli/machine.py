@@ -11,7 +11,7 @@ from hpsearch.backends.local.slots import FixedSlots, SharedSlots, SlotSource
 from hpsearch.cli.cluster import own_job
 from hpsearch.host.wakeup import Wakeup
 from hpsearch.model.errors import ConfigError
-from hpsearch.model.records import GpuPolicy
+from hpsearch.model.resources import GpuPolicy
 
 log = logging.getLogger('hpsearch')
 

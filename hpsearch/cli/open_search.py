@@ -16,8 +16,8 @@ from hpsearch.cli.creation import OpenSearch, description_of
 from hpsearch.cli.options import add_search_options
 from hpsearch.config.loading import from_plain, load_configuration
 from hpsearch.host.processes import user_name
+from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import ConfigError, SearchFolderError
-from hpsearch.model.records import Configuration
 from hpsearch.space.extension import Extension, extend, extending, write_extension
 from hpsearch.space.grid import Order
 from hpsearch.space.plan import make_plan

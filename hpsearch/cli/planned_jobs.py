@@ -15,7 +15,8 @@ from hpsearch.backends.queue.throttle import cut, first_throttles
 from hpsearch.cli.cluster import check_options, pilot_settings, queue_settings, system_named
 from hpsearch.cli.request import SearchRequest
 from hpsearch.model.errors import ConfigError
-from hpsearch.model.records import Run, Slot
+from hpsearch.model.resources import Slot
+from hpsearch.model.run import Run
 from hpsearch.store.attempt_files import attempt_id
 from hpsearch.store.folder import SearchFolder
 

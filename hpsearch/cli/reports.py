@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpsearch.model.command import shell_line
+from hpsearch.model.configuration import Configuration, Params
 from hpsearch.model.errors import HpsearchError, SearchFolderError
-from hpsearch.model.records import Configuration, Params
 from hpsearch.model.states import Attempt, SearchState, State
 from hpsearch.model.verdict import FAILURE_LINES
 from hpsearch.store import attempt_files as attempts

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hpsearch.config.loading import load_configuration
+from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import ConfigError
-from hpsearch.model.records import Configuration
 from hpsearch.space.grid import Order
 from hpsearch.space.plan import Plan, make_plan
 

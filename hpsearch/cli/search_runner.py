@@ -27,8 +27,9 @@ from hpsearch.dispatch.peers import Peers
 from hpsearch.dispatch.progress import Progress
 from hpsearch.host.locks import placement_lock
 from hpsearch.host.wakeup import Wakeup
-from hpsearch.model.records import Configuration, Run
+from hpsearch.model.configuration import Configuration
 from hpsearch.model.retries import RetryPolicy, again
+from hpsearch.model.run import Run
 from hpsearch.model.states import ACTIVE, CANCELLED, RunHistory, SearchState, State
 from hpsearch.store import writers
 from hpsearch.store.attempt_files import has_unshown_logs

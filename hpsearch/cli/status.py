@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 from hpsearch.cli.reports import best_run, failure_groups
 from hpsearch.config.loading import from_plain
 from hpsearch.host.processes import user_name
+from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import ConfigError
 from hpsearch.model.evidence import HostRelation
-from hpsearch.model.records import Configuration, GpuLine, QueueLine, RunLine, Snapshot, merged_queue
 from hpsearch.model.retries import resources_for
+from hpsearch.model.snapshot import GpuLine, QueueLine, RunLine, Snapshot, merged_queue
 from hpsearch.model.states import ACTIVE, Attempt, SearchState, State, Submission
 from hpsearch.store import reconcile as evidence
 from hpsearch.store import writers

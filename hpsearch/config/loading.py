@@ -12,9 +12,9 @@ from typing import Any
 
 from hpsearch.config.source import YAML_SUFFIXES, Source, closest, one_line, parse_yaml, read_source, read_yaml_file
 from hpsearch.model.command import plain
+from hpsearch.model.configuration import Condition, Configuration, Constraint, Grid, Not, Value
 from hpsearch.model.errors import ConfigError
 from hpsearch.model.oom import problem_of
-from hpsearch.model.records import Condition, Configuration, Constraint, Grid, Not, Value
 
 _REPLACEABLE = ('grid', 'conditions')
 _HANDLES = ('summary_parser', 'performance_eval', 'constraints')

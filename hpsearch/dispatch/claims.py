@@ -11,7 +11,9 @@ from hpsearch.backends.base import Launch
 from hpsearch.dispatch.event_recorder import EventRecorder
 from hpsearch.dispatch.peers import Peers
 from hpsearch.dispatch.pending_runs import PendingRuns
-from hpsearch.model.records import DEFAULT_RESOURCES, Configuration, ResourceRequest, Run, Slot
+from hpsearch.model.configuration import Configuration
+from hpsearch.model.resources import DEFAULT_RESOURCES, ResourceRequest, Slot
+from hpsearch.model.run import Run
 from hpsearch.model.states import SearchState
 from hpsearch.store import attempt_files as attempts
 from hpsearch.store.folder import SearchFolder

@@ -25,18 +25,13 @@ from hpsearch.dispatch.progress import Progress
 from hpsearch.dispatch.shutdown import FailFast, Shutdown, Stop
 from hpsearch.host.memory import kernel_oom_kills
 from hpsearch.model.command import shell_line
+from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import JournalError
 from hpsearch.model.evidence import Action
-from hpsearch.model.records import (
-    Configuration,
-    GpuTenant,
-    Placement,
-    ResourceRequest,
-    Run,
-    Slot,
-    Snapshot,
-)
+from hpsearch.model.resources import GpuTenant, Placement, ResourceRequest, Slot
 from hpsearch.model.retries import RetryPolicy
+from hpsearch.model.run import Run
+from hpsearch.model.snapshot import Snapshot
 from hpsearch.model.states import ACTIVE, ENDED, TIMEOUT, Attempt, SearchState, State
 from hpsearch.model.time_limit import was_whole_job
 from hpsearch.store import attempt_files as attempts

@@ -12,7 +12,7 @@ from typing import Any
 from hpsearch.backends.base import Backend
 from hpsearch.dispatch.event_recorder import EventRecorder
 from hpsearch.host.memory import kernel_oom_kills
-from hpsearch.model.records import QueueLine
+from hpsearch.model.snapshot import QueueLine
 from hpsearch.store.journal import Journal
 from hpsearch.store.results import ResultsView
 

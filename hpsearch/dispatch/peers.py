@@ -9,7 +9,7 @@ from typing import Any
 
 from hpsearch.host.processes import marked_processes
 from hpsearch.model.evidence import Action, Evidence, HostRelation, Liveness, decide
-from hpsearch.model.records import GpuTenant
+from hpsearch.model.resources import GpuTenant
 from hpsearch.model.states import ACTIVE, Attempt, Event, SearchState, State
 from hpsearch.store.attempt_files import attempt_id, duration, exit_code, marks, read_fence, read_line
 from hpsearch.store.folder import SearchFolder

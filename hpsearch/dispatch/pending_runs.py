@@ -6,8 +6,9 @@ import logging
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 
-from hpsearch.model.records import DEFAULT_RESOURCES, ResourceRequest, Run
+from hpsearch.model.resources import DEFAULT_RESOURCES, ResourceRequest
 from hpsearch.model.retries import RetryPolicy, again, resources_for
+from hpsearch.model.run import Run
 from hpsearch.model.states import ACTIVE, SearchState, State
 from hpsearch.store.completion import NEVER_STARTED
 

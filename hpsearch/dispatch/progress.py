@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from hpsearch.model.records import GpuLine, QueueLine, RunLine, Snapshot
+from hpsearch.model.snapshot import GpuLine, QueueLine, RunLine, Snapshot
 from hpsearch.model.states import ACTIVE, SearchState, State
 from hpsearch.store.results import Row, best
 

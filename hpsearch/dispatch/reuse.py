@@ -9,7 +9,7 @@ from typing import Any
 
 from hpsearch.identity import identity_of
 from hpsearch.model.errors import SearchFolderError
-from hpsearch.model.records import Run
+from hpsearch.model.run import Run
 from hpsearch.model.states import Attempt, SearchState, State
 from hpsearch.store.attempt_files import claim
 from hpsearch.store.folder import SearchFolder

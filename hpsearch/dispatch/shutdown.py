@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
-from hpsearch.model.records import Run
+from hpsearch.model.run import Run
 from hpsearch.model.verdict import same_failure
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from hpsearch.model.errors import BackendError
-from hpsearch.model.records import Gpu, GpuProcess, Reading
+from hpsearch.model.resources import Gpu, GpuProcess, Reading
 
 MIB = 1 << 20
 NVML_TIMEOUT = 30.0

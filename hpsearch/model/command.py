@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from hpsearch.model.records import Configuration, Params, Value
+from hpsearch.model.configuration import Configuration, Params, Value
 
 _QUOTES = ('"', "'")
 

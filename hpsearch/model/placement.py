@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from hpsearch.model.errors import ConfigError
-from hpsearch.model.records import Gpu, GpuPolicy, GpuTenant, Placement, Reading, ResourceRequest, Slot
+from hpsearch.model.resources import Gpu, GpuPolicy, GpuTenant, Placement, Reading, ResourceRequest, Slot
 
 LOAD_IS_AVERAGED_OVER = 1.0
 """Seconds over which a driver averages the load, at most: so long does a run that ended still show."""

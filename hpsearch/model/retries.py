@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hpsearch.model.oom import GPU_OOM, HOST_OOM
-from hpsearch.model.records import ResourceRequest
+from hpsearch.model.resources import ResourceRequest
 from hpsearch.model.states import CANCELLED, TIMEOUT, Attempt, State
 
 MORE_MEMORY = 1.5

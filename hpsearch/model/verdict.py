@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hpsearch.model.oom import GPU_OOM, HOST_OOM
-from hpsearch.model.records import Run, Summary
+from hpsearch.model.run import Run, Summary
 from hpsearch.model.states import CANCELLED, TIMEOUT, State
 
 FAILURE_LINES = 3

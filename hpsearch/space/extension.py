@@ -19,8 +19,9 @@ from typing import Any
 
 from hpsearch.identity import Identity, identity_of, stored
 from hpsearch.model.command import plain, shell_line
+from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import ConfigError, SearchFolderError
-from hpsearch.model.records import Configuration, Run
+from hpsearch.model.run import Run
 from hpsearch.model.states import SearchState, State
 from hpsearch.store.folder import SearchFolder, whole_file
 

@@ -15,8 +15,8 @@ from operator import getitem
 from typing import Any, TypeAlias
 
 from hpsearch.model.command import word
+from hpsearch.model.configuration import Condition, Constraint, Grid, Not, Params, Value
 from hpsearch.model.errors import ConfigError
-from hpsearch.model.records import Condition, Constraint, Grid, Not, Params, Value
 
 Picks: TypeAlias = tuple[int, ...]
 

@@ -12,8 +12,9 @@ from operator import getitem
 from pathlib import Path
 
 from hpsearch.model.command import base_command, line_breaks_of, plain, shell_program, shell_word, warnings_about, word
+from hpsearch.model.configuration import Configuration, Value
 from hpsearch.model.errors import ConfigError
-from hpsearch.model.records import Configuration, Run, Value
+from hpsearch.model.run import Run
 from hpsearch.space.grid import ABSENT, Expansion, Order, Picks, Space
 from hpsearch.store.folder import SearchFolder, whole_file
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hpsearch.model.command import shell_line
+from hpsearch.model.configuration import Configuration
 from hpsearch.model.oom import GPU_OOM, HOST_OOM, out_of_memory
-from hpsearch.model.records import Configuration, Run, Summary
 from hpsearch.model.retries import had_most_room
+from hpsearch.model.run import Run, Summary
 from hpsearch.model.states import Attempt, State
 from hpsearch.model.verdict import Verdict, failure_signature, judge
 from hpsearch.store.attempt_files import show_logs_in_output, tail

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from hpsearch.model.errors import SearchFolderError
-from hpsearch.model.records import Run
+from hpsearch.model.run import Run
 
 FOLDER_FORMAT = 1
 

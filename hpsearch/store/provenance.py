@@ -22,7 +22,7 @@ from typing import Any
 
 from hpsearch.host.git import Problem, Repository, Tree, ask, find_repository
 from hpsearch.host.processes import user_name
-from hpsearch.model.records import Configuration
+from hpsearch.model.configuration import Configuration
 from hpsearch.store.folder import SearchFolder, write_whole
 
 NAMES_LIMIT = 100

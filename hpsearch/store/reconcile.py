@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from hpsearch.host.processes import is_alive
+from hpsearch.model.configuration import Configuration
 from hpsearch.model.evidence import HostRelation
-from hpsearch.model.records import Configuration, Run
+from hpsearch.model.run import Run
 from hpsearch.model.states import ACTIVE, TIMEOUT, Attempt, SearchState, State
 from hpsearch.model.verdict import told_by
 from hpsearch.store import writers

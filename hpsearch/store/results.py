@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hpsearch.model.command import plain, unquoted
-from hpsearch.model.records import Run, Value
+from hpsearch.model.configuration import Value
+from hpsearch.model.run import Run
 
 OWN_COLUMNS = ('hpsearch_run', 'hpsearch_state', 'hpsearch_reason', 'hpsearch_seconds')
 """The last columns: name of the run, its state, why it is in it, seconds its last attempt took."""

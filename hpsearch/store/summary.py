@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hpsearch.model.records import Configuration, Summary
+from hpsearch.model.configuration import Configuration
+from hpsearch.model.run import Summary
 
 LARGEST_SUMMARY = 10 * 2**20
 """Bytes; a larger file is not a summary but an accident, and is not read."""

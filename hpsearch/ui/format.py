@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from hpsearch.model.records import GpuLine, Params, QueueLine, RunLine, Snapshot, merged_queue
+from hpsearch.model.configuration import Params
+from hpsearch.model.snapshot import GpuLine, QueueLine, RunLine, Snapshot, merged_queue
 from hpsearch.ui.ansi_filter import SEQUENCE
 from hpsearch.units import duration, memory
 

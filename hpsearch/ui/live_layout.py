@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
-from hpsearch.model.records import GpuLine, Snapshot
+from hpsearch.model.snapshot import GpuLine, Snapshot
 from hpsearch.ui.format import (
     UNDER_WAY,
     bar_cells,

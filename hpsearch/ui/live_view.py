@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, redirect_stderr, redirect_stdout
 from typing import TextIO
 
-from hpsearch.model.records import Snapshot
+from hpsearch.model.snapshot import Snapshot
 from hpsearch.ui.ansi_filter import TRANSIENT_ROWS, AnsiFilter
 from hpsearch.ui.format import printable
 from hpsearch.ui.live_layout import LiveLayout

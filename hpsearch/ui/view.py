@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Protocol, TextIO
 
-from hpsearch.model.records import Snapshot
+from hpsearch.model.snapshot import Snapshot
 from hpsearch.ui.format import progress_line, worth_a_line
 from hpsearch.ui.terminal import Sink, is_tty
 

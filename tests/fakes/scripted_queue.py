@@ -24,7 +24,8 @@ from hpsearch.backends.queue.batch_system import (
 from hpsearch.backends.queue.commands import TIMEOUT, CommandRunner
 from hpsearch.backends.queue.poller import JobPoller
 from hpsearch.host.wakeup import Wakeup
-from hpsearch.model.records import DEFAULT_RESOURCES, ResourceRequest, Run, Slot
+from hpsearch.model.resources import DEFAULT_RESOURCES, ResourceRequest, Slot
+from hpsearch.model.run import Run
 from hpsearch.store.attempt_files import attempt_id, claim
 from hpsearch.store.folder import SearchFolder
 

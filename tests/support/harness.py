@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from hpsearch.backends.base import AttemptStatus, Backend, JobState, Launch
-from hpsearch.model.records import Run, Slot
+from hpsearch.model.resources import Slot
+from hpsearch.model.run import Run
 from hpsearch.store.attempt_files import attempt_id, claim
 from hpsearch.store.folder import SearchFolder
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hpsearch.config.loading import plain_attributes
-from hpsearch.model.records import Configuration
+from hpsearch.model.configuration import Configuration
 from hpsearch.model.states import Attempt, SearchState
 from hpsearch.store.attempt_files import attempt_id, claim
 from hpsearch.store.folder import SearchFolder

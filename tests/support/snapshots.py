@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hpsearch.model.records import GpuLine, RunLine, Snapshot
+from hpsearch.model.snapshot import GpuLine, RunLine, Snapshot
 
 GPUS = (
     GpuLine('0', 'NVIDIA A100', 0.87, 12600, 40960, 2, None, 'has 2 of 2 runs of this search'),

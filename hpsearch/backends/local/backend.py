@@ -29,7 +29,8 @@ from hpsearch.host.processes import (
     ticks_if_marked,
 )
 from hpsearch.host.wakeup import Wakeup
-from hpsearch.model.records import DEFAULT_RESOURCES, GpuLine, GpuTenant, Placement, QueueLine, ResourceRequest
+from hpsearch.model.resources import DEFAULT_RESOURCES, GpuTenant, Placement, ResourceRequest
+from hpsearch.model.snapshot import GpuLine, QueueLine
 from hpsearch.store.attempt_files import FENCED, LOCAL_SCRIPT, environment, exit_code, marks, read_line
 from hpsearch.store.folder import SearchFolder
 

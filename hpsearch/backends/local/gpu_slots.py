@@ -11,7 +11,8 @@ from hpsearch.backends.local.slots import SlotLease, crowd, machine_is_closed
 from hpsearch.host.gpus import GpuMonitor
 from hpsearch.host.processes import group_of
 from hpsearch.model.placement import impossible, is_larger, place, predict_need, small_use
-from hpsearch.model.records import Gpu, GpuLine, GpuPolicy, GpuTenant, Placement, Reading, ResourceRequest, Slot
+from hpsearch.model.resources import Gpu, GpuPolicy, GpuTenant, Placement, Reading, ResourceRequest, Slot
+from hpsearch.model.snapshot import GpuLine
 
 
 class GpuSlots:

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from hpsearch.model.records import GpuLine, GpuTenant, Placement, ResourceRequest, Slot
+from hpsearch.model.resources import GpuTenant, Placement, ResourceRequest, Slot
+from hpsearch.model.snapshot import GpuLine
 
 NEEDS_THE_MACHINE = 'a run that ran out of memory waits until no other run of this search is on this machine'
 HAS_THE_MACHINE = 'a run that ran out of memory before has this machine for itself'

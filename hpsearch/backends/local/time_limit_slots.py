@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from hpsearch.backends.local.slots import SlotSource
-from hpsearch.model.records import GpuLine, GpuTenant, Placement, ResourceRequest, Slot
+from hpsearch.model.resources import GpuTenant, Placement, ResourceRequest, Slot
+from hpsearch.model.snapshot import GpuLine
 from hpsearch.model.time_limit import why_no_more
 
 LOOK_INTERVAL = 5.0

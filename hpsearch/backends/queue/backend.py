@@ -25,7 +25,8 @@ from hpsearch.backends.queue.queue_traces import fence_job, read_hints, read_tra
 from hpsearch.backends.queue.sending import Submitter
 from hpsearch.backends.queue.submissions import Submissions
 from hpsearch.host.wakeup import Wakeup
-from hpsearch.model.records import DEFAULT_RESOURCES, GpuLine, GpuTenant, Placement, QueueLine, ResourceRequest, Slot
+from hpsearch.model.resources import DEFAULT_RESOURCES, GpuTenant, Placement, ResourceRequest, Slot
+from hpsearch.model.snapshot import GpuLine, QueueLine
 from hpsearch.store.attempt_files import close_fence, duration
 from hpsearch.store.folder import AttemptPaths, SearchFolder
 

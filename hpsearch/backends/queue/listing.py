@@ -14,7 +14,7 @@ from hpsearch.backends.base import JobState
 from hpsearch.backends.queue.batch_system import BatchSystem, CommandResult, JobRecord
 from hpsearch.backends.queue.commands import execute, in_english
 from hpsearch.backends.queue.watched_jobs import JobKey, by_key
-from hpsearch.model.records import QueueLine, merged_queue
+from hpsearch.model.snapshot import QueueLine, merged_queue
 from hpsearch.model.states import Attempt, Submission
 
 TIMEOUT = 20.0

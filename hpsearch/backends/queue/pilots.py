@@ -15,7 +15,8 @@ from hpsearch.backends.queue.commands import GOODBYE, CommandRunner
 from hpsearch.backends.queue.pilot_jobs import PilotJobs
 from hpsearch.backends.queue.poller import JobPoller
 from hpsearch.host.wakeup import Wakeup
-from hpsearch.model.records import DEFAULT_RESOURCES, GpuLine, GpuTenant, Placement, QueueLine, ResourceRequest
+from hpsearch.model.resources import DEFAULT_RESOURCES, GpuTenant, Placement, ResourceRequest
+from hpsearch.model.snapshot import GpuLine, QueueLine
 
 
 class PilotBackend:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from hpsearch.backends.base import JobState
 from hpsearch.backends.queue.arrays import QueuedAttempt
 from hpsearch.backends.queue.poller import JobPoller
-from hpsearch.model.records import QueueLine
+from hpsearch.model.snapshot import QueueLine
 
 
 def queue_lines(attempts: Iterable[QueuedAttempt], watch: JobPoller, refused: str) -> list[QueueLine]:

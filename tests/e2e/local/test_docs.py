@@ -18,7 +18,7 @@ from hpsearch.backends.queue.slurm import parsing as slurm_answers
 from hpsearch.cli.main import VERBS
 from hpsearch.cli.options import add_resume_options, add_search_options
 from hpsearch.config.source import SPELLINGS
-from hpsearch.model.records import Summary
+from hpsearch.model.run import Summary
 from hpsearch.model.states import State
 from hpsearch.model.verdict import IN_WORDS, judge
 from tests.support.paths import REPOSITORY

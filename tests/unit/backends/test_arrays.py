@@ -10,7 +10,8 @@ import pytest
 from hpsearch.backends.base import AttemptStatus, JobState, Launch
 from hpsearch.backends.queue.arrays import JobArray, QueuedAttempt, Throttles
 from hpsearch.backends.queue.sending import submission_name
-from hpsearch.model.records import Run, Slot
+from hpsearch.model.resources import Slot
+from hpsearch.model.run import Run
 from hpsearch.store.folder import SearchFolder
 from tests.fakes.scripted_queue import ScriptedCommands, ScriptedQueue, asks, system
 

@@ -19,7 +19,8 @@ from hpsearch.backends.queue.poller import GRACE, JobPoller
 from hpsearch.backends.queue.sending import RETRY
 from hpsearch.backends.queue.submit_limit import FORGET
 from hpsearch.host.wakeup import Wakeup
-from hpsearch.model.records import Run, Slot
+from hpsearch.model.resources import Slot
+from hpsearch.model.run import Run
 from hpsearch.model.states import Submission
 from hpsearch.store.folder import SearchFolder
 from tests.fakes.scripted_queue import Clock, ScriptedCommands, ScriptedQueue, asks, system

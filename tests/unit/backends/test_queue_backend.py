@@ -21,7 +21,7 @@ from hpsearch.backends.queue.poller import GRACE
 from hpsearch.backends.queue.queue_evidence import CAUSE_GRACE, RECORD_GRACE
 from hpsearch.backends.queue.sending import RETRY
 from hpsearch.backends.queue.submit_limit import FORGET
-from hpsearch.model.records import ResourceRequest
+from hpsearch.model.resources import ResourceRequest
 from hpsearch.store.attempt_files import close_fence, read_fence
 from hpsearch.store.folder import SearchFolder
 from tests.fakes.scripted_queue import Desk

@@ -19,7 +19,7 @@ from hpsearch.backends.queue.listing import sort_out
 from hpsearch.cli import cluster
 from hpsearch.cli.status import status_lines
 from hpsearch.host.processes import start_ticks
-from hpsearch.model.records import QueueLine, RunLine
+from hpsearch.model.snapshot import QueueLine, RunLine
 from hpsearch.model.states import Attempt, Submission
 from hpsearch.store.reconcile import FRESH
 from hpsearch.ui.format import progress_line, queue_texts, status_json, status_text, stuck_texts, worth_a_line

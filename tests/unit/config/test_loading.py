@@ -20,8 +20,8 @@ from hpsearch.config.loading import from_plain, load_configuration, load_plain_p
 from hpsearch.config.safe_pickle import plain_pickle
 from hpsearch.config.source import parse_yaml
 from hpsearch.model.command import plain
+from hpsearch.model.configuration import Configuration, Not
 from hpsearch.model.errors import ConfigError
-from hpsearch.model.records import Configuration, Not
 
 MODULE = """
 grid = {'lr': [0.1, 1e-08], 'hidden': ['200,200', '"400,400"'], 'flag': [True, False]}

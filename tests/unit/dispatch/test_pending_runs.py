@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from hpsearch.dispatch.pending_runs import PendingRuns
-from hpsearch.model.records import ResourceRequest, Run
+from hpsearch.model.resources import ResourceRequest
 from hpsearch.model.retries import RetryPolicy
+from hpsearch.model.run import Run
 from hpsearch.model.states import SearchState
 
 ALONE_ON_GPU = ResourceRequest(alone=True)

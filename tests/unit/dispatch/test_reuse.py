@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from hpsearch.config.loading import plain_attributes
 from hpsearch.dispatch.reuse import reusable
 from hpsearch.identity import identity, identity_of
+from hpsearch.model.configuration import Configuration, Grid
 from hpsearch.model.errors import JournalError, SearchFolderError
-from hpsearch.model.records import Configuration, Grid, Run
+from hpsearch.model.run import Run
 from hpsearch.space.grid import Order
 from hpsearch.space.plan import make_plan
 from hpsearch.store.folder import SearchFolder

@@ -15,7 +15,7 @@ import pytest
 from hpsearch.host import gpus as gpus_module
 from hpsearch.host.gpus import HURRIED_INTERVAL, GpuMonitor, GputilSource, memory_by_pid, open_gpus
 from hpsearch.model.errors import BackendError
-from hpsearch.model.records import Gpu, GpuProcess, Reading
+from hpsearch.model.resources import Gpu, GpuProcess, Reading
 from tests.fakes.nvml import FUNCTION_NOT_FOUND, GPU_IS_LOST, NOT_LOADED, UNKNOWN_ERROR, VERSION_MISMATCH, FakeNvml
 
 PATIENCE = 20.0

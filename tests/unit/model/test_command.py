@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hpsearch.model.command import base_command, plain, shell_line, shell_word, warnings_about, word, words
-from hpsearch.model.records import Configuration
+from hpsearch.model.configuration import Configuration
 
 # Prints its arguments, each ended by a byte that no argument can hold.
 PRINTER = ['printf', '%s\\0']

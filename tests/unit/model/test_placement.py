@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from hpsearch.model.errors import ConfigError
 from hpsearch.model.placement import choose_visible, impossible, place, predict_need, small_use
-from hpsearch.model.records import Gpu, GpuPolicy, GpuTenant, Reading, ResourceRequest, Slot
+from hpsearch.model.resources import Gpu, GpuPolicy, GpuTenant, Reading, ResourceRequest, Slot
 
 NOW = 1000.0
 TOTAL = 40000

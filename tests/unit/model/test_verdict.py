@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from hpsearch.model.records import ResourceRequest, Run, Summary
+from hpsearch.model.resources import ResourceRequest
 from hpsearch.model.retries import OOM_LIMIT, RetryPolicy, again, had_most_room, resources_for
+from hpsearch.model.run import Run, Summary
 from hpsearch.model.states import Attempt, State
 from hpsearch.model.verdict import failure_signature, judge, same_failure, status_in_words
 

@@ -24,7 +24,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hpsearch.config.loading import load_configuration, plain_attributes
-from hpsearch.model.records import Run, Summary
+from hpsearch.model.run import Run, Summary
 from hpsearch.model.states import Attempt, State
 from hpsearch.store.attempt_files import marks
 from hpsearch.store.folder import SearchFolder

@@ -15,8 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hpsearch.config.loading import plain_attributes
+from hpsearch.model.configuration import Configuration, Grid
 from hpsearch.model.errors import ConfigError, SearchFolderError
-from hpsearch.model.records import Configuration, Grid, Run
+from hpsearch.model.run import Run
 from hpsearch.model.states import SearchState
 from hpsearch.space.extension import Extension, extend, extending, write_extension
 from hpsearch.space.grid import Order

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 import hpsearch.space.grid
 from hpsearch.model.command import words
+from hpsearch.model.configuration import Condition, Grid, Not, Params
 from hpsearch.model.errors import ConfigError
-from hpsearch.model.records import Condition, Grid, Not, Params
 from hpsearch.space.grid import Expansion, Order, Space, permutation
 
 VALUES = st.sampled_from([0, 1, 1.0, True, False, None, '1', '"1"', 'a', '', -1, 1e-8])

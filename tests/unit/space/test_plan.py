@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 import hpsearch.space.plan
 from hpsearch.model.command import shell_line, words
+from hpsearch.model.configuration import Condition, Configuration, Grid
 from hpsearch.model.errors import ConfigError
-from hpsearch.model.records import Condition, Configuration, Grid
 from hpsearch.space.grid import Order
 from hpsearch.space.plan import Plan, PlanSummary, make_plan
 from hpsearch.store.folder import SearchFolder

@@ -17,7 +17,7 @@ import pytest
 import hpsearch.host.git
 import hpsearch.store.provenance
 from hpsearch.host.git import Problem, Tree, TreeStatus, ask, find_repository, parse_status, without_empty_entries
-from hpsearch.model.records import Configuration
+from hpsearch.model.configuration import Configuration
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.provenance import (
     INTERVAL,

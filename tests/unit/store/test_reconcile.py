@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from hpsearch.host.processes import start_ticks
-from hpsearch.model.records import Configuration
+from hpsearch.model.configuration import Configuration
 from hpsearch.model.states import Attempt, SearchState, State
 from hpsearch.store import reconcile as evidence
 from hpsearch.store.journal import open_journals

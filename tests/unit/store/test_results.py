@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hpsearch.model.records import Run
+from hpsearch.model.run import Run
 from hpsearch.store import results
 from hpsearch.store.results import (
     OWN_COLUMNS,

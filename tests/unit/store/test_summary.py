@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hpsearch.model.records import Configuration, Summary
+from hpsearch.model.configuration import Configuration
+from hpsearch.model.run import Summary
 from hpsearch.store.summary import LARGEST_SUMMARY, handle_form, read_summary, says_finished, value_text
 
 NAME = 'performance_overview.txt'

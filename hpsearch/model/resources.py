@@ -1,0 +1,149 @@
+"""What runs need and what a machine offers: slots, GPUs, their readings and their tenants."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Permission to start one run now.
+
+    Attributes:
+        gpus: Names of the GPUs that are given (nvidia-smi numbers; ``0:1`` for a MIG instance); empty: none assigned.
+        visible_devices: What ``CUDA_VISIBLE_DEVICES`` is set to, or None: it is inherited untouched.
+    """
+
+    gpus: tuple[str, ...] = ()
+    visible_devices: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GpuProcess:
+    """A process on a GPU: its pid as the driver tells it and its memory in MiB (None: not told)."""
+
+    pid: int
+    memory: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One look at one GPU.
+
+    Attributes:
+        at: When, in seconds of the reader's monotonic clock.
+        memory_used: MiB in use; None when it could not be read.
+        memory_total: MiB of the card; None when it could not be read.
+        load: Utilisation, 0-1; None when it could not be read (or does not exist, as on a MIG instance).
+        load_exists: False where the device has no such reading at all, so that None is no sign of trouble.
+        processes: Compute processes on it, or None when they could not be listed.
+        problem: Why the GPU could not be read, in words; empty when it could.
+        memory_free: MiB that can still be allocated, which is less than total minus used by what the driver keeps for
+            itself; None where only that difference is known.
+    """
+
+    at: float
+    memory_used: int | None = None
+    memory_total: int | None = None
+    load: float | None = None
+    load_exists: bool = True
+    processes: tuple[GpuProcess, ...] | None = None
+    problem: str = ''
+    memory_free: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """One device a run can be given.
+
+    Attributes:
+        name: nvidia-smi number, or ``number:instance`` for a MIG instance.
+        uuid: ``GPU-…`` or ``MIG-…`` as the driver tells it; empty where it is not known.
+        model: E.g. ``NVIDIA A100-SXM4-40GB``.
+        visible_devices: What ``CUDA_VISIBLE_DEVICES`` must be for it (with ``CUDA_DEVICE_ORDER=PCI_BUS_ID``).
+    """
+
+    name: str
+    uuid: str
+    model: str
+    visible_devices: str
+
+
+@dataclass(frozen=True, slots=True)
+class GpuTenant:
+    """An attempt of this search that holds GPUs now (what placement needs to know of it).
+
+    Attributes:
+        gpus: Names of the GPUs it was given.
+        started: When, in seconds of the same monotonic clock as :attr:`Reading.at`.
+        memory: Its present use in MiB summed over its processes, or None when unknown.
+        exclusive: Whether it was given its GPUs for itself, since it ran out of memory before.
+        alone_on_host: Whether it was given the machine for itself, likewise.
+    """
+
+    gpus: tuple[str, ...]
+    started: float
+    memory: int | None = None
+    exclusive: bool = False
+    alone_on_host: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceRequest:
+    """What a run needs beyond what every run gets, since it ran out of memory; the default: nothing.
+
+    Attributes:
+        alone: Its GPUs for itself.
+        larger_than: GPUs with more memory in all than this, in MiB; None: any.
+        alone_on_host: No other run of this search on the machine.
+        memory: MiB of host memory for its job in a queue; None: as much as every run gets.
+    """
+
+    alone: bool = False
+    larger_than: int | None = None
+    alone_on_host: bool = False
+    memory: int | None = None
+
+
+DEFAULT_RESOURCES = ResourceRequest()
+
+
+@dataclass(frozen=True, slots=True)
+class GpuPolicy:
+    """The thresholds of placement, as on the command line.
+
+    Attributes:
+        allowed_load: A GPU above this load (0-1) gets no run.
+        allowed_memory: A GPU with more than this share (0-1) of its memory in use gets no run.
+        startup_time: Seconds after a start on a GPU before it is considered again.
+        max_runs_per_gpu: Runs of this search per GPU at a time.
+        gpus_per_run: How many GPUs a run is given.
+        window: Seconds of readings that must all be under the thresholds.
+        stale_after: Seconds after which a reading says nothing any more.
+    """
+
+    allowed_load: float = 0.5
+    allowed_memory: float = 0.5
+    startup_time: float = 60.0
+    max_runs_per_gpu: int = 1
+    gpus_per_run: int = 1
+    window: float = 5.0
+    stale_after: float = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """What placement decided.
+
+    Attributes:
+        slots: In the order of preference.
+        closed: The reason for each closed GPU.
+        waiting: Why the machine, or the queue, as a whole gives no slot, or empty.
+        is_final: Whether there will never be a slot again.
+    """
+
+    slots: tuple[Slot, ...] = ()
+    closed: Mapping[str, str] = field(default_factory=dict)
+    waiting: str = ''
+    is_final: bool = False

@@ -1,0 +1,99 @@
+"""What a search looks like at one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from hpsearch.model.configuration import Params
+
+
+@dataclass(frozen=True, slots=True)
+class GpuLine:
+    """What the live view and ``status`` show of one GPU (memory in MiB, load 0-1; None: unknown)."""
+
+    name: str
+    model: str
+    load: float | None
+    memory_used: int | None
+    memory_total: int | None
+    own_runs: int
+    others_memory: int | None
+    closed: str
+
+
+@dataclass(frozen=True, slots=True)
+class QueueLine:
+    """What the live view and ``status`` show of jobs in a queue that are alike.
+
+    Attributes:
+        state: ``waiting`` (not accepted yet), ``pending`` or ``running``.
+        reason: Why they wait, in the queue's own words; empty for those that run.
+        count: How many.
+        example: Name of one of the runs, or of a job.
+        is_stuck: Whether they wait for something that will never come.
+    """
+
+    state: str
+    reason: str
+    count: int
+    example: str
+    is_stuck: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RunLine:
+    """What the live view shows of one run that is under way (seconds since its start, where)."""
+
+    name: str
+    seconds: float
+    where: str
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What a search looks like at one moment, for the live view and for ``status``.
+
+    Attributes:
+        folder: The search folder.
+        total: Number of runs of the plan.
+        counts: State (``planned``, ``running``, ``finished`` …) to number of runs.
+        elapsed: Seconds since this process took the search up.
+        eta: Expected seconds left, or None when there is nothing to tell it from.
+        gpus: A line per GPU, empty where none is assigned.
+        queue: What is in a queue, empty where there is none.
+        running: The runs that are under way.
+        best: Name, parameters and performance of the best run so far, or None.
+        performance_key: The keyword of that performance.
+        waiting: Why no run is started at the moment, or empty.
+        varying: Names of the parameters that differ between runs; empty: not known.
+    """
+
+    folder: str
+    total: int
+    counts: Mapping[str, int]
+    elapsed: float
+    eta: float | None = None
+    gpus: Sequence[GpuLine] = ()
+    running: Sequence[RunLine] = ()
+    best: tuple[str, Params, str] | None = None
+    performance_key: str | None = None
+    waiting: str = ''
+    varying: Sequence[str] = ()
+    queue: Sequence[QueueLine] = ()
+
+
+QUEUE_ORDER = ('running', 'pending', 'waiting', 'ended')
+
+
+def merged_queue(lines: Iterable[QueueLine]) -> list[QueueLine]:
+    """Jobs that are alike counted together, in the order they are shown: those that run, then the most first."""
+    merged: dict[tuple[str, str, bool], QueueLine] = {}
+    for line in lines:
+        reason = '' if line.reason == 'None' else line.reason
+        key = (line.state, reason, line.is_stuck)
+        count = line.count + (merged[key].count if key in merged else 0)
+        example = merged[key].example if key in merged else line.example
+        merged[key] = QueueLine(line.state, reason, count, example, line.is_stuck)
+    places = {state: place for place, state in enumerate(QUEUE_ORDER)}
+    return sorted(merged.values(), key=lambda line: (places.get(line.state, len(places)), -line.count, line.reason))
