@@ -89,12 +89,12 @@ def _parse(parser: argparse.ArgumentParser, words: Sequence[str]) -> argparse.Na
 def run(words: Sequence[str]) -> int:
     """``hpsearch run``: make a search and work on it."""
     args = _parse(_search_parser('', 'Run a training script with many hyperparameters.'), words)
-    from hpsearch.cli.search_runner import conduct, make
+    from hpsearch.cli.run import make, run_search
 
     if args.dont_start:
         print(make(args).path)
         return ALL_FINISHED
-    return _end(conduct(args), quiet=args.quiet, only_submits=args.run_cluster and args.submit_only)
+    return _end(run_search(args), quiet=args.quiet, only_submits=args.run_cluster and args.submit_only)
 
 
 def _end(conducted: SearchResult, *, quiet: bool, only_submits: bool = False, helps: bool = False) -> int:
@@ -188,12 +188,12 @@ def _resume(verb: str, description: str, words: Sequence[str], *, waits_for_othe
     add_resume_options(parser)
     args = _parse(parser, words)
     args.waits_for_others = waits_for_others
-    from hpsearch.cli import search_runner as conduct
     from hpsearch.cli.cluster import own_job
+    from hpsearch.cli.resume import resume_search
 
     submits = getattr(args, 'submit_only', False)
     helps = not waits_for_others and own_job() is not None
-    return _end(conduct.resume(args), quiet=getattr(args, 'quiet', False), only_submits=submits, helps=helps)
+    return _end(resume_search(args), quiet=getattr(args, 'quiet', False), only_submits=submits, helps=helps)
 
 
 def stop(words: Sequence[str]) -> int:

@@ -1,32 +1,27 @@
-"""Conducting a search: its folder, its journal, its backend and its view are made here and handed to the dispatcher."""
+"""Working on a search: its journal, its peers and its table are opened here and handed to the dispatcher."""
 
 from __future__ import annotations
 
-import argparse
 import logging
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpsearch.backends.base import Backend
-from hpsearch.backends.local.backend import LocalBackend
-from hpsearch.backends.local.slots import FixedSlots, SlotSource
-from hpsearch.cli.cluster import PILOT_WARNING, WARNING_MAY_BE_EARLY, JobAsker, job_end, limit_signals, own_job
-from hpsearch.cli.creation import OpenSearch, make_search
-from hpsearch.cli.machine import choose_slots
-from hpsearch.cli.request import make_request
-from hpsearch.cli.signals import StopRequests, logging_to, own_journal, stop_signals
+from hpsearch.cli.backend_factory import BackendContext, MakeBackend
+from hpsearch.cli.cluster import limit_signals, own_job
+from hpsearch.cli.context import ProcessContext
+from hpsearch.cli.creation import OpenSearch
+from hpsearch.cli.signals import StopRequests, own_journal, stop_signals
+from hpsearch.cli.work_options import WorkOptions
 from hpsearch.dispatch.dispatcher import Dispatcher, Options, Outcome
 from hpsearch.dispatch.peers import Peers
 from hpsearch.dispatch.progress import Progress
 from hpsearch.host.locks import placement_lock
-from hpsearch.host.wakeup import Wakeup
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.retries import RetryPolicy, again
 from hpsearch.model.run import Run
@@ -37,7 +32,6 @@ from hpsearch.store.completion import CompletionReader
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import Journal, JournalReader, open_journals
 from hpsearch.store.results import ResultsView
-from hpsearch.ui.view import View, open_view
 
 if TYPE_CHECKING:
     from hpsearch.store.provenance import Provenance
@@ -89,232 +83,38 @@ class SearchResult:
         return self.counts[State.FINISHED.value] == self.total
 
 
-@dataclass(frozen=True)
-class ProcessContext:
-    """What a process works with, whatever the search."""
-
-    view: View
-    wakeup: Wakeup
-    stack: ExitStack
-
-
-@contextmanager
-def process_context(args: argparse.Namespace) -> Iterator[ProcessContext]:
-    """The terminal, the log and the signals of this process."""
-    with ExitStack() as stack:
-        view = stack.enter_context(open_view(sys.stdout, sys.stderr, quiet=args.quiet))
-        stack.enter_context(logging_to(view, args.log_level))
-        yield ProcessContext(view, stack.enter_context(Wakeup()), stack)
-
-
-def conduct(args: argparse.Namespace) -> SearchResult:
-    """Make a search and work on it until it ends.
-
-    Raises:
-        HpsearchError: It cannot be started.
-    """
-    request = make_request(args)
-    with process_context(args) as place:
-        for note in request.notes:
-            log.info(note)
-        make_backend, echo = choose_backend(args, place)
-        folder = make_search(request)
-        task = OpenSearch(folder, request.configuration, str(request.run_cwd), request.interpreter)
-        return work(task, place, make_backend, args, WorkOptions(echo=echo, reuse=tuple(args.reuse)))
-
-
-def make(args: argparse.Namespace) -> SearchFolder:
-    """Make a search without working on it.
-
-    Raises:
-        HpsearchError: It cannot be made.
-    """
-    request = make_request(args)
-    with process_context(args):
-        return make_search(request)
-
-
-def resume(args: argparse.Namespace) -> SearchResult:
-    """Join a search that exists and work on it until it ends.
-
-    Raises:
-        HpsearchError: It cannot be resumed.
-    """
-    from hpsearch.cli.open_search import check_owner, extend_plan, merged_options, reopen
-
-    folder = SearchFolder(args.dir)
-    info = folder.read_info()
-    check_owner(folder, trust=args.trust)
-    options = merged_options(info, args)
-    joins = not args.waits_for_others
-    if joins and 'run_cluster' not in args:
-        options.run_cluster = False  # whoever helps with a search does so where he is
-    with process_context(options) as place:
-        if args.extend:
-            extension = extend_plan(folder, info, options)
-            log.info('%d runs added, %d withdrawn', len(extension.added), len(extension.withdrawn))
-            info = folder.read_info()
-        task = reopen(folder, info)
-        ends = job_end(options, time.time()) if joins else None
-        make_backend, echo = choose_backend(options, place, ends)
-        manner = WorkOptions(
-            echo=echo,
-            waits_for_others=args.waits_for_others,
-            declared_dead=tuple(args.host_is_dead),
-            retry_failed=args.retry_failed,
-            retry_cancelled=args.retry_cancelled,
-            reuse=tuple(getattr(args, 'reuse', ())),
-            job_seconds=ends - time.time() if ends else None,
-        )
-        return work(task, place, make_backend, options, manner)
-
-
-def end_runs(folder: SearchFolder, args: argparse.Namespace) -> SearchResult:
-    """Take over the runs of a search that nobody looks after, and end them.
-
-    Raises:
-        HpsearchError: It cannot be done.
-    """
-    from hpsearch.cli.open_search import reopen
-
-    with process_context(args) as place:
-        task = reopen(folder, folder.read_info())
-        manner = WorkOptions(stop_at_once=True, waits_for_others=False)
-        make_backend = choose_backend(args, place)[0] if args.run_cluster else local_backend(FixedSlots(1))
-        return work(task, place, make_backend, args, manner)
-
-
-@dataclass(frozen=True)
-class BackendContext:
-    """What a backend is made of.
-
-    Attributes:
-        task: The search.
-        place: This process.
-        state: The runs so far.
-        note: Writes an event to the journal.
-        planned: How many runs wait.
-        grace: Seconds that runs which are stopped have.
-    """
-
-    task: OpenSearch
-    place: ProcessContext
-    state: SearchState
-    note: Callable[[dict[str, Any]], object]
-    planned: Callable[[], int]
-    grace: float
-
-
-MakeBackend = Callable[[BackendContext], Backend]
-
-
-def choose_backend(
-    args: argparse.Namespace, place: ProcessContext, job_end: float | None = None
-) -> tuple[MakeBackend, bool]:
-    """How the backend that was asked for is made, and whether the output of the runs is shown.
-
-    Args:
-        args: The options.
-        place: This process.
-        job_end: When the job we are in ends, where runs that would take longer are not to be started.
-
-    Raises:
-        HpsearchError: It cannot be had.
-    """
-    if args.run_cluster:
-        from hpsearch.cli.cluster import choose_system, make_queue_backend
-
-        system = choose_system(args)
-        return partial(make_queue_backend, args, system), False
-    slots, echo = choose_slots(args, place.wakeup)
-    place.stack.callback(slots.close)
-    return local_backend(slots, job_end), echo
-
-
-def local_backend(slots: SlotSource, job_end: float | None = None) -> MakeBackend:
-    """How a backend of this machine is made.
-
-    Args:
-        slots: Where slots come from.
-        job_end: When the job this process is in ends, in seconds since 1970; runs that would take longer are not
-            started. None: it is in none that is known to end.
-    """
-
-    def make(bench: BackendContext) -> Backend:
-        source = slots
-        if job_end is not None:
-            from hpsearch.backends.local.time_limit_slots import WallTimeSlots
-
-            ends_at = time.monotonic() + job_end - time.time()
-            # Our own end is told us so long before it.
-            margin = bench.grace + PILOT_WARNING + WARNING_MAY_BE_EARLY
-            source = WallTimeSlots(slots, ends_at, lambda: durations(bench.state), margin)
-        return LocalBackend(bench.task.folder, bench.task.run_cwd, source, bench.place.wakeup)
-
-    return make
-
-
-def durations(state: SearchState) -> list[float]:
-    """How long the runs that finished took, in seconds."""
-    ended = (history.deciding for history in state.runs.values() if history.state is State.FINISHED)
-    return [each.seconds for each in ended if each is not None and each.seconds is not None]
-
-
-@dataclass(frozen=True)
-class WorkOptions:
-    """How this process works on a search, beside what the options say.
-
-    Attributes:
-        echo: The output of a run is shown.
-        waits_for_others: Stay until the attempts of other writers have ended.
-        declared_dead: Hosts that the user said are dead.
-        retry_failed: Failed runs get one more attempt.
-        reuse: Earlier searches whose results are taken.
-        retry_cancelled: Runs whose jobs were cancelled get one more attempt.
-        stop_at_once: End what runs instead of starting anything.
-        job_seconds: How long the job we work in lasts, or None.
-    """
-
-    echo: bool = False
-    waits_for_others: bool = True
-    declared_dead: tuple[str, ...] = ()
-    retry_failed: bool = False
-    retry_cancelled: bool = False
-    reuse: tuple[str, ...] = ()
-    stop_at_once: bool = False
-    job_seconds: float | None = None
-
-
 def work(
-    task: OpenSearch, place: ProcessContext, make_backend: MakeBackend, args: argparse.Namespace, manner: WorkOptions
+    task: OpenSearch,
+    place: ProcessContext,
+    make_backend: MakeBackend,
+    work_options: WorkOptions,
+    job_has_ended: Callable[[Mapping[str, str]], bool],
 ) -> SearchResult:
-    """Work on a search until it ends."""
+    """Work on a search until it ends.
+
+    Args:
+        job_has_ended: Says of a queue job (``queue``, ``id``) whether its queue knows that it ended.
+    """
     folder = task.folder
     state, reader = open_journals(folder)
     tell_odd(state, reader)
     results = results_view(folder, task.configuration)
-    options = options_of(args, manner)
+    options = options_of(work_options)
     host, job = writers.this_host(), own_job()
-    with own_journal(folder, host, job) as journal, signals_of(args, manner, job) as wishes:
-        take_earlier_results(task, manner.reuse, state, journal)
+    with own_journal(folder, host, job) as journal, signals_of(work_options, job) as wishes:
+        take_earlier_results(task, work_options.reuse, state, journal)
         progress = progress_of(task, state)
         backend = make_backend(
-            BackendContext(task, place, state, noting(state, journal), lambda: dispatcher.waiting, args.stop_grace)
+            BackendContext(
+                task, place, state, noting(state, journal), lambda: dispatcher.waiting, work_options.stop_grace
+            )
         )
         place.stack.callback(backend.close)
-        others = Peers(
-            folder=folder,
-            own=journal.writer,
-            reader=reader,
-            state=state,
-            writers=writers.Writers(folder, host, manner.declared_dead, JobAsker(args, place.wakeup)),
-            is_running=backend.is_running,
-            can_adopt=backend.can_adopt,
-        )
+        others = peers_of(folder, journal, reader, state, backend, host, work_options, job_has_ended)
         dispatcher = Dispatcher(
             folder=folder,
             configuration=task.configuration,
-            runs=() if manner.stop_at_once else runs_to_start(task, state, options.retry),
+            runs=() if work_options.stop_at_once else runs_to_start(task, state, options.retry),
             state=state,
             journal=journal,
             backend=backend,
@@ -335,18 +135,38 @@ def work(
     return SearchResult(folder, task.configuration, results, state, task.total, task.withdrawn, outcome, waiting)
 
 
+def peers_of(
+    folder: SearchFolder,
+    journal: Journal,
+    reader: JournalReader,
+    state: SearchState,
+    backend: Backend,
+    host: writers.Host,
+    work_options: WorkOptions,
+    job_has_ended: Callable[[Mapping[str, str]], bool],
+) -> Peers:
+    """The other writers of a search."""
+    return Peers(
+        folder=folder,
+        own=journal.writer,
+        reader=reader,
+        state=state,
+        writers=writers.Writers(folder, host, work_options.declared_dead, job_has_ended),
+        is_running=backend.is_running,
+        can_adopt=backend.can_adopt,
+    )
+
+
 def tell_odd(state: SearchState, reader: JournalReader) -> None:
     """Tell what the journals say that makes no sense."""
     for odd in [*reader.odd, *state.odd][:5]:
         log.warning('journal: %s', odd)
 
 
-def signals_of(
-    args: argparse.Namespace, manner: WorkOptions, job: Mapping[str, str] | None
-) -> AbstractContextManager[StopRequests]:
+def signals_of(work_options: WorkOptions, job: Mapping[str, str] | None) -> AbstractContextManager[StopRequests]:
     """What signals ask of this process, which may be a job."""
-    asked = 1 if manner.stop_at_once else 0
-    return stop_signals(asked, term_leaves=args.run_cluster, like_term=limit_signals(job))
+    asked = 1 if work_options.stop_at_once else 0
+    return stop_signals(asked, term_leaves=work_options.in_queue, like_term=limit_signals(job))
 
 
 def noting(state: SearchState, journal: Journal) -> Callable[[dict[str, Any]], bool]:
@@ -427,19 +247,17 @@ def progress_of(task: OpenSearch, state: SearchState) -> Progress:
     )
 
 
-def options_of(args: argparse.Namespace, manner: WorkOptions) -> Options:
-    """How the search is worked on."""
+def options_of(work_options: WorkOptions) -> Options:
+    """How the search is worked on, as the dispatcher has it."""
     return Options(
-        fail_fast=args.fail_fast,
-        grace=args.stop_grace,
-        retry=RetryPolicy(
-            args.max_attempts, args.retries, manner.retry_failed, args.retry_timeouts, manner.retry_cancelled
-        ),
-        echo=manner.echo,
-        waits_for_others=manner.waits_for_others,
-        only_submits=args.run_cluster and args.submit_only,
-        job_seconds=manner.job_seconds,
-        is_in_job=not args.run_cluster and own_job() is not None,
+        fail_fast=work_options.fail_fast,
+        grace=work_options.stop_grace,
+        retry=work_options.retry,
+        echo=work_options.echo,
+        waits_for_others=work_options.waits_for_others,
+        only_submits=work_options.only_submits,
+        job_seconds=work_options.job_seconds,
+        is_in_job=not work_options.in_queue and own_job() is not None,
     )
 
 

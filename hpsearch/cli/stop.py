@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from hpsearch.cli.open_search import check_owner, merged_options
-from hpsearch.cli.search_runner import end_runs
+from hpsearch.cli.resume import end_runs
 from hpsearch.cli.signals import own_journal
 from hpsearch.host.processes import is_alive
 from hpsearch.model.evidence import HostRelation

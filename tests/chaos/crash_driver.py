@@ -24,7 +24,7 @@ from typing import Any
 
 from benchmarks.chaos import Place
 from hpsearch.cli import main as cli
-from hpsearch.cli import search_runner as conduct
+from hpsearch.cli import search_runner
 from hpsearch.dispatch import dispatcher
 from hpsearch.dispatch import peers as others
 from hpsearch.store import writers
@@ -34,7 +34,7 @@ CRASHED = 9
 PATIENCE = 20
 """Seconds after which an hpsearch that does not end is ended (its exit code is -14)."""
 
-MODULES = (conduct, dispatcher, others, writers)
+MODULES = (search_runner, dispatcher, others, writers)
 """Imported here, once, so that the processes that are forked need not."""
 
 
