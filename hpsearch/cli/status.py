@@ -22,6 +22,7 @@ from hpsearch.model.evidence import HostRelation
 from hpsearch.model.retries import resources_for
 from hpsearch.model.snapshot import GpuLine, QueueLine, RunLine, Snapshot, merged_queue
 from hpsearch.model.states import ACTIVE, Attempt, SearchState, State, Submission
+from hpsearch.model.units import duration
 from hpsearch.store import reconcile as evidence
 from hpsearch.store import writers
 from hpsearch.store.attempt_files import duration as seconds_of
@@ -31,7 +32,6 @@ from hpsearch.store.journal import JournalReader, open_journals
 from hpsearch.store.provenance import code_changes
 from hpsearch.store.reconcile import Reconciler, active_attempts
 from hpsearch.ui.format import DONE, status_json, status_text
-from hpsearch.units import duration
 
 if TYPE_CHECKING:
     from hpsearch.backends.queue.batch_system import BatchSystem

@@ -9,8 +9,8 @@ from typing import Any
 
 from hpsearch.model.configuration import Params
 from hpsearch.model.snapshot import GpuLine, QueueLine, RunLine, Snapshot, merged_queue
+from hpsearch.model.units import duration, memory
 from hpsearch.ui.ansi_filter import SEQUENCE
-from hpsearch.units import duration, memory
 
 ORDER = (
     'finished', 'failed', 'stopped', 'lost', 'interrupted', 'unknown', 'running', 'submitted', 'claimed', 'planned',
