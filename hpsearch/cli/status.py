@@ -31,7 +31,8 @@ from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import JournalReader, open_journals
 from hpsearch.store.provenance import code_changes
 from hpsearch.store.reconcile import Reconciler, active_attempts
-from hpsearch.ui.format import DONE, status_json, status_text
+from hpsearch.ui.format import DONE
+from hpsearch.ui.status_report import status_json, status_text
 
 if TYPE_CHECKING:
     from hpsearch.backends.queue.batch_system import BatchSystem
