@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpsearch.cli.reports import best_run, failure_groups
 from hpsearch.config.loading import from_plain
+from hpsearch.host import kernel
 from hpsearch.host.processes import user_name
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import ConfigError
@@ -111,7 +112,7 @@ class SearchSnapshot:
     def relation(self, writer: str) -> HostRelation:
         """How the host of a writer relates to ours."""
         header = self.reader.headers.get(writer, {})
-        return writers.relation(writers.host_of(header), writers.this_host())
+        return writers.relation(kernel.host_of(header), kernel.this_host())
 
     def system(self, queue: str) -> BatchSystem:
         """A queue system, as the search uses it.

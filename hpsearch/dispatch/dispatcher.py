@@ -23,7 +23,7 @@ from hpsearch.dispatch.peers import OrphanedAttempt, Peers
 from hpsearch.dispatch.pending_runs import PendingRuns
 from hpsearch.dispatch.progress import Progress
 from hpsearch.dispatch.shutdown import FailFast, Shutdown, Stop
-from hpsearch.host.memory import kernel_oom_kills
+from hpsearch.host.kernel import kernel_oom_kills
 from hpsearch.model.command import shell_line
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import JournalError
