@@ -12,10 +12,10 @@ from hpsearch.model.command import shell_line
 from hpsearch.model.configuration import Configuration, Params
 from hpsearch.model.errors import HpsearchError, SearchFolderError
 from hpsearch.model.states import Attempt, SearchState, State
+from hpsearch.model.table import cell, performance_number
 from hpsearch.model.verdict import FAILURE_LINES
 from hpsearch.store import attempt_files as attempts
 from hpsearch.store.folder import SearchFolder
-from hpsearch.store.results import cell, performance_number
 from hpsearch.ui.format import counts_text
 
 if TYPE_CHECKING:
