@@ -14,8 +14,8 @@ from hpsearch.model.errors import HpsearchError, SearchFolderError
 from hpsearch.model.states import Attempt, SearchState, State
 from hpsearch.model.table import cell, performance_number
 from hpsearch.model.verdict import FAILURE_LINES
-from hpsearch.store import attempt_files as attempts
 from hpsearch.store.folder import SearchFolder
+from hpsearch.store.logs import tail
 from hpsearch.ui.format import counts_text
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def failure_groups(folder: SearchFolder, state: SearchState) -> list[Failure]:
 
 def last_lines(folder: SearchFolder, attempt: Attempt) -> str:
     """The last lines an attempt wrote to stderr, or the reason of its end."""
-    lines = attempts.tail(folder.attempt(attempt.run, attempt.number).stderr, 1 << 14).splitlines()
+    lines = tail(folder.attempt(attempt.run, attempt.number).stderr, 1 << 14).splitlines()
     shown = [line.rstrip() for line in lines if line.strip()][-FAILURE_LINES:]
     return '\n'.join(shown) or attempt.reason
 

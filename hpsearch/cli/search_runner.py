@@ -28,10 +28,10 @@ from hpsearch.model.retries import RetryPolicy, again
 from hpsearch.model.run import Run
 from hpsearch.model.states import ACTIVE, CANCELLED, RunHistory, SearchState, State
 from hpsearch.store import writers
-from hpsearch.store.attempt_files import has_unshown_logs
 from hpsearch.store.completion import CompletionReader
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import Journal, JournalReader, open_journals
+from hpsearch.store.logs import has_unshown_logs
 from hpsearch.store.results import ResultsView
 
 if TYPE_CHECKING:

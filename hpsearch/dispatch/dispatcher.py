@@ -39,7 +39,7 @@ from hpsearch.store import attempt_files as attempts
 from hpsearch.store.completion import NEVER_STARTED, Completion, CompletionReader, EndReport
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import Journal
-from hpsearch.store.log_tail import LogTail
+from hpsearch.store.logs import LogTail
 from hpsearch.store.results import ResultsView
 
 log = logging.getLogger('hpsearch')
