@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -63,19 +62,11 @@ def best_run(folder: SearchFolder, state: SearchState, configuration: Configurat
         number = performance_number(text)
         if number is not None and number == number and (not found or (sign * number, name) < found[0][:2]):
             found = [(sign * number, name, text)]
-    return (found[0][1], params_of(folder, found[0][1]), found[0][2]) if found else None
-
-
-def params_of(folder: SearchFolder, name: str) -> Params:
-    """The parameters of one run, without parsing the rest of the plan."""
-    mark = json.dumps(name).encode()
-    with open(folder.runs_jsonl, 'rb') as plan:
-        for line in plan:
-            if mark in line:
-                entry = json.loads(line)
-                if entry['run'] == name:
-                    return dict(entry['params'])
-    return {}
+    if not found:
+        return None
+    _, name, text = found[0]
+    run = folder.find_run(name)
+    return name, run.params if run else {}, text
 
 
 def failure_groups(folder: SearchFolder, state: SearchState) -> list[Failure]:
