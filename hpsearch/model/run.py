@@ -33,7 +33,7 @@ class Run:
 def encode_run(run: Run) -> str:
     """A run as a line of the plan, its line break included."""
     params = ', '.join(param_json(option, value) for option, value in run.params.items())
-    return plan_line(run.name, run.number, params, ', '.join(map(json.dumps, run.argv)))
+    return plan_line(json.dumps(run.name), run.number, params, ', '.join(map(json.dumps, run.argv)))
 
 
 def param_json(option: str, value: Value) -> str:
@@ -42,15 +42,15 @@ def param_json(option: str, value: Value) -> str:
 
 
 def plan_line(name: str, number: int, params: str, argv: str) -> str:
-    """A line of the plan, of texts that many runs share, so that each is rendered once.
+    """A line of the plan, made of JSON; many runs share its parts, so each part can be rendered once.
 
     Args:
         name: Name of the run.
         number: Ordinal of the run.
         params: Its hyperparameters by :func:`param_json`, separated by ``, ``.
-        argv: The words of its command in JSON, separated by ``, ``.
+        argv: The words of its command, separated by ``, ``.
     """
-    return f'{{"run": {json.dumps(name)}, "number": {number}, "params": {{{params}}}, "argv": [{argv}]}}\n'
+    return f'{{"run": {name}, "number": {number}, "params": {{{params}}}, "argv": [{argv}]}}\n'
 
 
 def decode_run(line: str) -> Run:

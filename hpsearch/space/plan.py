@@ -230,7 +230,7 @@ class _Fragments:
         params = ''.join(map(getitem, self._params, picks))
         output = '' if self._json_output is None else f'{self._json_output}{name}"'
         words = ''.join(map(getitem, self._argv, picks))
-        return plan_line(name, number, params, f'{self._base}{output}{words}')
+        return plan_line(f'"{name}"', number, params, f'{self._base}{output}{words}')
 
     def lines(self, name: str, picks: Picks) -> tuple[str, str]:
         """The command as a line for a shell, with its output folder and without."""
