@@ -46,7 +46,8 @@ def given_devices(environ: Mapping[str, str]) -> list[str]:
 def _gpu_slots(args: argparse.Namespace, wakeup: Wakeup) -> SlotSource | None:
     """Slots on the GPUs that may be used; None where there are none. Imports what only they need."""
     from hpsearch.backends.local.gpu_slots import GpuSlots
-    from hpsearch.host.gpus import GpuMonitor, open_gpus
+    from hpsearch.host.gpu_monitor import GpuMonitor
+    from hpsearch.host.gpus import open_gpus
     from hpsearch.model.placement import choose_visible
 
     source = open_gpus()

@@ -15,6 +15,7 @@ from typing import Any
 from hpsearch.cli.creation import OpenSearch, description_of
 from hpsearch.cli.options import add_search_options
 from hpsearch.config.loading import from_plain, load_configuration
+from hpsearch.host.kernel import this_host
 from hpsearch.host.processes import user_name
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import ConfigError, SearchFolderError
@@ -23,7 +24,7 @@ from hpsearch.space.grid import Order
 from hpsearch.space.plan import make_plan
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import JournalReader, open_journals
-from hpsearch.store.writers import Writers, this_host
+from hpsearch.store.writers import Writers
 
 log = logging.getLogger('hpsearch')
 

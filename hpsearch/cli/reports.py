@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -12,10 +11,10 @@ from hpsearch.model.command import shell_line
 from hpsearch.model.configuration import Configuration, Params
 from hpsearch.model.errors import HpsearchError, SearchFolderError
 from hpsearch.model.states import Attempt, SearchState, State
+from hpsearch.model.table import cell, performance_number
 from hpsearch.model.verdict import FAILURE_LINES
-from hpsearch.store import attempt_files as attempts
 from hpsearch.store.folder import SearchFolder
-from hpsearch.store.results import cell, performance_number
+from hpsearch.store.logs import tail
 from hpsearch.ui.format import counts_text
 
 if TYPE_CHECKING:
@@ -63,19 +62,11 @@ def best_run(folder: SearchFolder, state: SearchState, configuration: Configurat
         number = performance_number(text)
         if number is not None and number == number and (not found or (sign * number, name) < found[0][:2]):
             found = [(sign * number, name, text)]
-    return (found[0][1], params_of(folder, found[0][1]), found[0][2]) if found else None
-
-
-def params_of(folder: SearchFolder, name: str) -> Params:
-    """The parameters of one run, without parsing the rest of the plan."""
-    mark = json.dumps(name).encode()
-    with open(folder.runs_jsonl, 'rb') as plan:
-        for line in plan:
-            if mark in line:
-                entry = json.loads(line)
-                if entry['run'] == name:
-                    return dict(entry['params'])
-    return {}
+    if not found:
+        return None
+    _, name, text = found[0]
+    run = folder.find_run(name)
+    return name, run.params if run else {}, text
 
 
 def failure_groups(folder: SearchFolder, state: SearchState) -> list[Failure]:
@@ -91,7 +82,7 @@ def failure_groups(folder: SearchFolder, state: SearchState) -> list[Failure]:
 
 def last_lines(folder: SearchFolder, attempt: Attempt) -> str:
     """The last lines an attempt wrote to stderr, or the reason of its end."""
-    lines = attempts.tail(folder.attempt(attempt.run, attempt.number).stderr, 1 << 14).splitlines()
+    lines = tail(folder.attempt(attempt.run, attempt.number).stderr, 1 << 14).splitlines()
     shown = [line.rstrip() for line in lines if line.strip()][-FAILURE_LINES:]
     return '\n'.join(shown) or attempt.reason
 

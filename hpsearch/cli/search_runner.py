@@ -21,16 +21,17 @@ from hpsearch.cli.work_options import WorkOptions
 from hpsearch.dispatch.dispatcher import Dispatcher, Options, Outcome
 from hpsearch.dispatch.peers import Peers
 from hpsearch.dispatch.progress import Progress
+from hpsearch.host import kernel
 from hpsearch.host.locks import placement_lock
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.retries import RetryPolicy, again
 from hpsearch.model.run import Run
 from hpsearch.model.states import ACTIVE, CANCELLED, RunHistory, SearchState, State
 from hpsearch.store import writers
-from hpsearch.store.attempt_files import has_unshown_logs
 from hpsearch.store.completion import CompletionReader
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import Journal, JournalReader, open_journals
+from hpsearch.store.logs import has_unshown_logs
 from hpsearch.store.results import ResultsView
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def work(
     tell_odd(state, reader)
     results = results_view(folder, task.configuration)
     options = options_of(work_options)
-    host, job = writers.this_host(), own_job()
+    host, job = kernel.this_host(), own_job()
     with own_journal(folder, host, job) as journal, signals_of(work_options, job) as wishes:
         take_earlier_results(task, work_options.reuse, state, journal)
         progress = progress_of(task, state)
@@ -141,7 +142,7 @@ def peers_of(
     reader: JournalReader,
     state: SearchState,
     backend: Backend,
-    host: writers.Host,
+    host: kernel.Host,
     work_options: WorkOptions,
     job_has_ended: Callable[[Mapping[str, str]], bool],
 ) -> Peers:

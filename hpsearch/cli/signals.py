@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
+from hpsearch.host.kernel import Host
 from hpsearch.host.processes import start_ticks, user_name
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import Journal, writer_name
-from hpsearch.store.writers import Host
 from hpsearch.ui.view import View
 
 log = logging.getLogger('hpsearch')

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpsearch.cli.reports import best_run, failure_groups
 from hpsearch.config.loading import from_plain
+from hpsearch.host import kernel
 from hpsearch.host.processes import user_name
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import ConfigError
@@ -22,6 +23,7 @@ from hpsearch.model.evidence import HostRelation
 from hpsearch.model.retries import resources_for
 from hpsearch.model.snapshot import GpuLine, QueueLine, RunLine, Snapshot, merged_queue
 from hpsearch.model.states import ACTIVE, Attempt, SearchState, State, Submission
+from hpsearch.model.units import duration
 from hpsearch.store import reconcile as evidence
 from hpsearch.store import writers
 from hpsearch.store.attempt_files import duration as seconds_of
@@ -30,8 +32,8 @@ from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import JournalReader, open_journals
 from hpsearch.store.provenance import code_changes
 from hpsearch.store.reconcile import Reconciler, active_attempts
-from hpsearch.ui.format import DONE, status_json, status_text
-from hpsearch.units import duration
+from hpsearch.ui.format import DONE
+from hpsearch.ui.status_report import status_json, status_text
 
 if TYPE_CHECKING:
     from hpsearch.backends.queue.batch_system import BatchSystem
@@ -110,7 +112,7 @@ class SearchSnapshot:
     def relation(self, writer: str) -> HostRelation:
         """How the host of a writer relates to ours."""
         header = self.reader.headers.get(writer, {})
-        return writers.relation(writers.host_of(header), writers.this_host())
+        return writers.relation(kernel.host_of(header), kernel.this_host())
 
     def system(self, queue: str) -> BatchSystem:
         """A queue system, as the search uses it.

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from hpsearch.cli.open_search import check_owner, merged_options
 from hpsearch.cli.resume import end_runs
 from hpsearch.cli.signals import own_journal
+from hpsearch.host import kernel
 from hpsearch.host.processes import is_alive
 from hpsearch.model.evidence import HostRelation
 from hpsearch.model.states import ACTIVE, SearchState
@@ -37,7 +38,7 @@ def stop_search(args: argparse.Namespace, sleep: Callable[[float], None] = time.
     folder = SearchFolder(args.dir)
     info = folder.read_info()
     check_owner(folder, trust=args.trust)
-    host = writers.this_host()
+    host = kernel.this_host()
     state, reader = open_journals(folder)
     here, elsewhere = _at_work(folder, reader, host)
     if here or elsewhere:
@@ -53,7 +54,7 @@ def stop_search(args: argparse.Namespace, sleep: Callable[[float], None] = time.
         yield from _end_here(folder, state, merged_options(info, argparse.Namespace(quiet=True)), args.drain)
 
 
-def _at_work(folder: SearchFolder, reader: JournalReader, host: writers.Host) -> tuple[list[str], list[str]]:
+def _at_work(folder: SearchFolder, reader: JournalReader, host: kernel.Host) -> tuple[list[str], list[str]]:
     """Dispatchers that are alive on this host, and those elsewhere that may be."""
     look = writers.Writers(folder, host)
     found = list(look.not_dead(reader.headers, reader.closed, time.monotonic()))

@@ -23,7 +23,7 @@ from hpsearch.dispatch.peers import OrphanedAttempt, Peers
 from hpsearch.dispatch.pending_runs import PendingRuns
 from hpsearch.dispatch.progress import Progress
 from hpsearch.dispatch.shutdown import FailFast, Shutdown, Stop
-from hpsearch.host.memory import kernel_oom_kills
+from hpsearch.host.kernel import kernel_oom_kills
 from hpsearch.model.command import shell_line
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import JournalError
@@ -33,13 +33,14 @@ from hpsearch.model.retries import RetryPolicy
 from hpsearch.model.run import Run
 from hpsearch.model.snapshot import Snapshot
 from hpsearch.model.states import ACTIVE, ENDED, TIMEOUT, Attempt, SearchState, State
+from hpsearch.model.table import Row
 from hpsearch.model.time_limit import was_whole_job
 from hpsearch.store import attempt_files as attempts
 from hpsearch.store.completion import NEVER_STARTED, Completion, CompletionReader, EndReport
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import Journal
-from hpsearch.store.log_tail import LogTail
-from hpsearch.store.results import ResultsView, Row
+from hpsearch.store.logs import LogTail
+from hpsearch.store.results import ResultsView
 
 log = logging.getLogger('hpsearch')
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from hpsearch.backends.base import Backend
 from hpsearch.dispatch.event_recorder import EventRecorder
-from hpsearch.host.memory import kernel_oom_kills
+from hpsearch.host.kernel import kernel_oom_kills
 from hpsearch.model.snapshot import QueueLine
 from hpsearch.store.journal import Journal
 from hpsearch.store.results import ResultsView

@@ -8,7 +8,7 @@ from typing import Any
 
 from hpsearch.model.snapshot import GpuLine, QueueLine, RunLine, Snapshot
 from hpsearch.model.states import ACTIVE, SearchState, State
-from hpsearch.store.results import Row, best
+from hpsearch.model.table import Row, best
 
 
 class Progress:

@@ -71,22 +71,6 @@ def user_name(number: int) -> str:
         return str(number)
 
 
-def boot_id() -> str:
-    """What tells one boot of one host from every other; empty where the system does not say."""
-    try:
-        return (PROC / 'sys/kernel/random/boot_id').read_text().strip()
-    except OSError:
-        return ''
-
-
-def pid_namespace() -> str:
-    """The pid namespace of this process, e.g. ``pid:[4026531836]``; empty where there is no such thing."""
-    try:
-        return os.readlink('/proc/self/ns/pid')
-    except OSError:
-        return ''
-
-
 def start_ticks(pid: int) -> str:
     """When a process started, in the system's own unit; empty when there is no such process.
 

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpsearch.model.snapshot import Snapshot
-from hpsearch.ui.format import bar_cells, gpu_line, printable, progress_line, status_json, status_text, worth_a_line
-from hpsearch.units import duration, memory
+from hpsearch.model.units import duration, memory
+from hpsearch.ui.format import bar_cells, gpu_line, printable, progress_line, worth_a_line
+from hpsearch.ui.status_report import status_json, status_text
 from tests.support.snapshots import GPUS, SNAPSHOT, counts
 
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpsearch.ui.live_view import HELD_LINES, LiveView
+from hpsearch.ui.live import HELD_LINES, LiveView
 from hpsearch.ui.table import print_table
 from hpsearch.ui.view import PlainView, QuietView, View, open_view
 from tests.support.snapshots import COLUMNS, GPUS, ROWS, SNAPSHOT, counts
