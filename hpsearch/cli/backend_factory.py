@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from hpsearch.backends.base import Backend
+from hpsearch.backends.base import AttemptBackend, PilotBackend
 from hpsearch.backends.local.backend import LocalBackend
 from hpsearch.backends.local.slots import SlotSource
 from hpsearch.cli.cluster import PILOT_WARNING, WARNING_MAY_BE_EARLY
@@ -31,7 +31,6 @@ class BackendContext:
         place: This process.
         state: The runs so far.
         note: Writes an event to the journal.
-        planned: How many runs wait.
         grace: Seconds that runs which are stopped have.
     """
 
@@ -39,11 +38,10 @@ class BackendContext:
     place: ProcessContext
     state: SearchState
     note: Callable[[dict[str, Any]], object]
-    planned: Callable[[], int]
     grace: float
 
 
-MakeBackend = Callable[[BackendContext], Backend]
+MakeBackend = Callable[[BackendContext], AttemptBackend | PilotBackend]
 
 
 def choose_backend(
@@ -78,7 +76,7 @@ def local_backend(slots: SlotSource, job_end: float | None = None) -> MakeBacken
             started. None: it is in none that is known to end.
     """
 
-    def make(bench: BackendContext) -> Backend:
+    def make(bench: BackendContext) -> AttemptBackend:
         source = slots
         if job_end is not None:
             from hpsearch.backends.local.time_limit_slots import WallTimeSlots

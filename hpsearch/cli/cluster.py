@@ -19,7 +19,7 @@ from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import ConfigError
 
 if TYPE_CHECKING:
-    from hpsearch.backends.base import Backend
+    from hpsearch.backends.base import AttemptBackend, PilotBackend
     from hpsearch.backends.queue.arrays import QueueSettings
     from hpsearch.backends.queue.batch_system import BatchSystem
     from hpsearch.backends.queue.commands import BackgroundRunner
@@ -236,7 +236,9 @@ def _job_id(name: str, environ: Mapping[str, str]) -> str:
     return lsf.own_job(environ)
 
 
-def make_queue_backend(args: argparse.Namespace, system: BatchSystem, bench: BackendContext) -> Backend:
+def make_queue_backend(
+    args: argparse.Namespace, system: BatchSystem, bench: BackendContext
+) -> AttemptBackend | PilotBackend:
     """A backend that makes jobs: one per run, or jobs that work on the search by themselves."""
     commands, watch = open_watch(system, args.queue_interval, bench.place.wakeup)
     if args.runs_per_job:
@@ -258,10 +260,9 @@ def make_queue_backend(args: argparse.Namespace, system: BatchSystem, bench: Bac
 
 def _pilot_backend(
     args: argparse.Namespace, system: BatchSystem, bench: BackendContext, commands: BackgroundRunner, watch: JobPoller
-) -> Backend:
+) -> PilotBackend:
     from hpsearch.backends.queue.pilot_jobs import PilotJobs
-    from hpsearch.backends.queue.pilot_plan import Workload
-    from hpsearch.backends.queue.pilots import PilotBackend
+    from hpsearch.backends.queue.pilots import QueuedPilots
 
     folder, state = bench.task.folder, bench.state
     jobs = PilotJobs(
@@ -272,10 +273,9 @@ def _pilot_backend(
         watch=watch,
         note=bench.note,
         settings=pilot_settings(args, folder, bench.task.configuration),
-        work=lambda: Workload(bench.planned(), sum(len(history.by_number) for history in state.runs.values())),
         known=state.submissions.values(),
     )
-    return PilotBackend(jobs, commands, watch, bench.place.wakeup)
+    return QueuedPilots(jobs, commands, watch, bench.place.wakeup)
 
 
 def pilot_settings(args: argparse.Namespace, folder: SearchFolder, configuration: Configuration) -> PilotSettings:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
-from hpsearch.backends.base import Launch
+from hpsearch.backends.base import Launch, Workload
 from hpsearch.backends.queue.array_making import SCRIPT_BYTES, make_script
 from hpsearch.backends.queue.batch_system import BatchSystem, JobSpec, QueueLimits
 from hpsearch.backends.queue.listing import ask
-from hpsearch.backends.queue.pilot_plan import Workload, pilot_text, pilots_needed
+from hpsearch.backends.queue.pilot_plan import pilot_text, pilots_needed
 from hpsearch.backends.queue.sending import submission_name
 from hpsearch.backends.queue.throttle import cut, first_throttles
 from hpsearch.cli.cluster import check_options, pilot_settings, queue_settings, system_named

@@ -133,7 +133,7 @@ def ending_lines(conducted: SearchResult) -> Iterator[str]:
         )
     if conducted.outcome.left is not None:
         yield from _left_lines(conducted)
-    yield f'{shown} of {conducted.total} runs'
+    yield f'{shown} runs' if conducted.total is None else f'{shown} of {conducted.total} runs'
     yield f'Results: {conducted.results.path}'
 
 

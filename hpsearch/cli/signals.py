@@ -8,9 +8,9 @@ import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from types import FrameType
 
+from hpsearch.dispatch.shutdown import StopRequests
 from hpsearch.host.kernel import Host
 from hpsearch.host.processes import start_ticks, user_name
 from hpsearch.store.folder import SearchFolder
@@ -39,19 +39,6 @@ def own_journal(folder: SearchFolder, host: Host, job: Mapping[str, str] | None 
     finally:
         journal.append({'event': 'closed', 'at': round(time.time(), 3)})
         journal.close()
-
-
-@dataclass
-class StopRequests:
-    """What signals asked of this process.
-
-    Attributes:
-        stops: How often a stop was asked for.
-        leaves: Whether to leave while jobs go on in a queue.
-    """
-
-    stops: int = 0
-    leaves: bool = False
 
 
 @contextmanager

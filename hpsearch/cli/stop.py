@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from hpsearch.cli.open_search import check_owner, merged_options
 from hpsearch.cli.resume import end_runs
 from hpsearch.cli.signals import own_journal
+from hpsearch.dispatch.event_recorder import EventRecorder
 from hpsearch.host import kernel
 from hpsearch.host.processes import is_alive
 from hpsearch.model.evidence import HostRelation
@@ -43,7 +44,7 @@ def stop_search(args: argparse.Namespace, sleep: Callable[[float], None] = time.
     here, elsewhere = _at_work(folder, reader, host)
     if here or elsewhere:
         with own_journal(folder, host) as journal:
-            journal.append({'event': 'stop', 'id': os.urandom(8).hex(), 'drain': args.drain, 'at': time.time()})
+            EventRecorder(state, journal).note('stop', id=os.urandom(8).hex(), drain=args.drain)
             journal.sync()
     yield from _tell_asked(here, elsewhere)
     while any(_is_at_work_here(reader, writer) for writer in here):

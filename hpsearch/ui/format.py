@@ -37,7 +37,7 @@ def printable(text: str) -> str:
 def full_counts(snapshot: Snapshot) -> dict[str, int]:
     """The non-zero counts in the order they are shown, runs without any state counted as planned."""
     counts = {state: number for state, number in snapshot.counts.items() if number}
-    rest = snapshot.total - sum(counts.values())
+    rest = 0 if snapshot.total is None else snapshot.total - sum(counts.values())
     if rest > 0:
         counts['planned'] = counts.get('planned', 0) + rest
     known = [state for state in ORDER if state in counts]
@@ -49,9 +49,19 @@ def done(snapshot: Snapshot) -> int:
     return sum(snapshot.counts.get(state, 0) for state in DONE)
 
 
+def done_text(snapshot: Snapshot) -> str:
+    """How many runs are done, and of how many where that is known."""
+    return f'{done(snapshot)} done' if snapshot.total is None else f'{done(snapshot)} of {snapshot.total} done'
+
+
+def known_runs(snapshot: Snapshot) -> int:
+    """Number of runs of the search, as far as is known."""
+    return sum(snapshot.counts.values()) if snapshot.total is None else snapshot.total
+
+
 def progress_line(snapshot: Snapshot) -> str:
     """The state of a search in one plain line, without a newline."""
-    parts = [f'{done(snapshot)} of {snapshot.total} done ({snapshot_counts(snapshot) or "no runs"})']
+    parts = [f'{done_text(snapshot)} ({snapshot_counts(snapshot) or "no runs"})']
     parts.append(time_text(snapshot))
     if snapshot.best:
         parts.append(f'best {performance(snapshot)} ({snapshot.best[0]})')
@@ -103,8 +113,8 @@ def worth_a_line(previous: Snapshot | None, current: Snapshot, seconds_since: fl
     if done(current) == done(previous) and _odd(current) == _odd(previous):
         return False
     first_failure = bool(current.counts.get('failed')) and not previous.counts.get('failed')
-    complete = done(current) >= current.total
-    return first_failure or complete or current.total <= FEW_RUNS or seconds_since >= SECONDS_BETWEEN_LINES
+    complete = current.total is not None and done(current) >= current.total
+    return first_failure or complete or known_runs(current) <= FEW_RUNS or seconds_since >= SECONDS_BETWEEN_LINES
 
 
 def bar_cells(counts: Mapping[str, int], total: int, width: int) -> list[tuple[str, int]]:

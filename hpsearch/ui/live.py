@@ -19,6 +19,7 @@ from hpsearch.ui.format import (
     done,
     full_counts,
     gpu_parts,
+    known_runs,
     line_width,
     params_text,
     performance,
@@ -236,11 +237,18 @@ def _spread(left: list[Part], right: list[Part], width: int) -> list[Part]:
 
 
 def _bar(snapshot: Snapshot, width: int, marks: Mapping[str, str]) -> list[Part]:
-    share = done(snapshot) / snapshot.total if snapshot.total else 1.0
-    label = f'  {done(snapshot)}/{snapshot.total}  {math.floor(share * 100)} %'
+    label = f'  {_share(snapshot)}'
     counts = {state: number for state, number in full_counts(snapshot).items() if state != 'planned'}
-    cells = bar_cells(counts, snapshot.total, max(5, width - len(label)))
+    cells = bar_cells(counts, known_runs(snapshot), max(5, width - len(label)))
     return [*((marks.get(state, marks['']) * number, _style(state)) for state, number in cells), (label, '')]
+
+
+def _share(snapshot: Snapshot) -> str:
+    """How many runs are done, and which share of all, where there is an end to be seen."""
+    if snapshot.total is None:
+        return f'{done(snapshot)} done'
+    share = done(snapshot) / snapshot.total if snapshot.total else 1.0
+    return f'{done(snapshot)}/{snapshot.total}  {math.floor(share * 100)} %'
 
 
 def _counts(snapshot: Snapshot) -> list[Part]:

@@ -11,6 +11,7 @@ from hpsearch.model.snapshot import RunLine, Snapshot
 from hpsearch.ui.format import (
     best_text,
     done,
+    done_text,
     full_counts,
     gpu_line,
     printable,
@@ -32,7 +33,7 @@ def status_text(snapshot: Snapshot, failures: Sequence[tuple[int, str, str]] = (
         snapshot: The search at this moment.
         failures: Groups of failed runs: how many, the last lines of stderr they share, the name of the first one.
     """
-    lines = [snapshot.folder, f'  {done(snapshot)} of {snapshot.total} done: {snapshot_counts(snapshot) or "no runs"}']
+    lines = [snapshot.folder, f'  {done_text(snapshot)}: {snapshot_counts(snapshot) or "no runs"}']
     if snapshot.elapsed or snapshot.eta is not None:
         lines.append(f'  {time_text(snapshot)}')
     if snapshot.best:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from hpsearch.backends.base import AttemptStatus, Backend, JobState, Launch
+from hpsearch.backends.base import AttemptBackend, AttemptStatus, JobState, Launch
 from hpsearch.model.resources import Slot
 from hpsearch.model.run import Run
 from hpsearch.store.attempt_files import attempt_id, claim
@@ -54,7 +54,7 @@ def shell(code: str) -> tuple[str, ...]:
     return ('sh', '-c', code)
 
 
-def ends(backend: Backend, idents: Sequence[str], patience: float = PATIENCE) -> dict[str, AttemptStatus]:
+def ends(backend: AttemptBackend, idents: Sequence[str], patience: float = PATIENCE) -> dict[str, AttemptStatus]:
     """Wait until these attempts have ended, as the dispatcher does."""
     ended: dict[str, AttemptStatus] = {}
     limit = time.monotonic() + patience
@@ -70,7 +70,7 @@ def ends(backend: Backend, idents: Sequence[str], patience: float = PATIENCE) ->
     return ended
 
 
-def start(backend: Backend, *launches: Launch) -> list[str]:
+def start(backend: AttemptBackend, *launches: Launch) -> list[str]:
     """Start attempts that must start; returns their ids."""
     started = backend.start(launches, time.monotonic())
     assert [one.problem for one in started] == [''] * len(launches)

@@ -89,7 +89,7 @@ def test_that_the_design_names_every_package_in_the_order_of_imports() -> None:
 
 def test_that_the_design_names_every_event_of_the_journal_and_every_state() -> None:
     sources = '\n'.join(path.read_text() for path in ROOT.glob('hpsearch/**/*.py'))
-    written = set(re.findall(r"'event': '(\w+)'|_record\('(\w+)'|_note\('(\w+)'", sources))
+    written = set(re.findall(r"'event': '(\w+)'|[._]record\('(\w+)'|[._]note\('(\w+)'", sources))
     events = {name for names in written for name in names if name}
     text = TEXTS['design.rst']
     assert {'claimed', 'adopted', 'ended', 'stop', 'closed', 'provenance'} <= events

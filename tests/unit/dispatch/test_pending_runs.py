@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from hpsearch.dispatch.pending_runs import PendingRuns
+from hpsearch.dispatch.pending_runs import PendingRuns, PlannedRuns
 from hpsearch.model.resources import ResourceRequest
 from hpsearch.model.retries import RetryPolicy
 from hpsearch.model.run import Run
@@ -30,7 +30,8 @@ def end(state: SearchState, number: int, ended: str, attempt: int = 1, **facts: 
 def backlog(
     state: SearchState, count: int = 3, policy: RetryPolicy | None = None, given_up: tuple[str, ...] = ()
 ) -> PendingRuns:
-    return PendingRuns(map(run, range(1, count + 1)), state, policy or RetryPolicy(), given_up)
+    source = PlannedRuns(map(run, range(1, count + 1)), count)
+    return PendingRuns(source, state, {}, policy or RetryPolicy(), given_up)
 
 
 def taken(waiting: PendingRuns) -> list[int]:
@@ -52,7 +53,7 @@ def test_that_the_plan_is_read_only_as_far_as_it_is_needed() -> None:
             read.append(number)
             yield run(number)
 
-    waiting = PendingRuns(plan(), SearchState(), RetryPolicy(), ())
+    waiting = PendingRuns(PlannedRuns(plan(), 999_999), SearchState(), {}, RetryPolicy())
     assert waiting
     assert waiting.take() == run(1)
     assert read == [1]
@@ -80,7 +81,7 @@ def test_that_a_run_that_is_run_again_comes_before_the_rest_of_the_plan() -> Non
     first = waiting.take()
     assert first is not None
     end(state, 1, 'interrupted', cause='reboot')
-    waiting.plan_again(first, may_start=True)
+    waiting.plan_again(first)
     assert taken(waiting) == [1, 2, 3]
 
 
@@ -90,7 +91,8 @@ def test_that_nothing_waits_again_while_nothing_is_started() -> None:
     (first,) = [waiting.take()]
     assert first is not None
     end(state, 1, 'interrupted', cause='reboot')
-    waiting.plan_again(first, may_start=False)
+    waiting.close()
+    waiting.plan_again(first)
     assert not waiting
     assert not waiting.given_up, 'resumed, it is run again'
 
@@ -101,10 +103,10 @@ def test_that_a_run_that_failed_for_good_is_given_up() -> None:
     first = waiting.take()
     assert first is not None
     end(state, 1, 'failed')
-    waiting.plan_again(first, may_start=True)
+    waiting.plan_again(first)
     assert waiting.take() == first
     end(state, 1, 'failed', attempt=2)
-    waiting.plan_again(first, may_start=True)
+    waiting.plan_again(first)
     assert not waiting
     assert waiting.given_up == {'sim_1'}
 
@@ -113,7 +115,7 @@ def test_that_a_run_that_finished_elsewhere_is_not_given_up_any_more() -> None:
     state = SearchState()
     waiting = backlog(state, 1, given_up=('sim_1',))
     end(state, 1, 'finished')
-    waiting.plan_again(run(1), may_start=True)
+    waiting.plan_again(run(1))
     assert not waiting.given_up
     assert not waiting
 
@@ -137,7 +139,7 @@ def test_that_a_run_that_ran_out_of_memory_is_set_aside_at_once() -> None:
     first = waiting.take()
     assert first is not None
     end(state, 1, 'interrupted', cause='gpu_oom')
-    waiting.plan_again(first, may_start=True)
+    waiting.plan_again(first)
     assert waiting.demanding == (first,)
     assert taken(waiting) == [2, 3]
 
