@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 
 from hpsearch.backends.local.slots import FixedSlots, SharedSlots, SlotSource
-from hpsearch.cli.cluster import own_job
+from hpsearch.cli.queue_backends import own_job
 from hpsearch.host.wakeup import Wakeup
 from hpsearch.model.errors import ConfigError
 from hpsearch.model.resources import GpuPolicy

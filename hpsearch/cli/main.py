@@ -188,7 +188,7 @@ def _resume(verb: str, description: str, words: Sequence[str], *, waits_for_othe
     add_resume_options(parser)
     args = _parse(parser, words)
     args.waits_for_others = waits_for_others
-    from hpsearch.cli.cluster import own_job
+    from hpsearch.cli.queue_backends import own_job
     from hpsearch.cli.resume import resume_search
 
     submits = getattr(args, 'submit_only', False)

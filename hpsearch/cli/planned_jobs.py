@@ -12,7 +12,7 @@ from hpsearch.backends.queue.listing import ask
 from hpsearch.backends.queue.pilot_plan import Workload, pilot_text, pilots_needed
 from hpsearch.backends.queue.sending import submission_name
 from hpsearch.backends.queue.throttle import cut, first_throttles
-from hpsearch.cli.cluster import check_options, pilot_settings, queue_settings, system_named
+from hpsearch.cli.queue_backends import check_options, pilot_settings, queue_settings, system_named
 from hpsearch.cli.request import SearchRequest
 from hpsearch.model.errors import ConfigError
 from hpsearch.model.resources import Slot

@@ -7,9 +7,9 @@ import logging
 import time
 
 from hpsearch.backends.local.slots import FixedSlots
-from hpsearch.cli.backend_factory import choose_backend, local_backend
-from hpsearch.cli.cluster import JobAsker, job_end
+from hpsearch.cli.backends import choose_backend, local_backend
 from hpsearch.cli.context import process_context
+from hpsearch.cli.queue_backends import JobAsker, job_end
 from hpsearch.cli.search_runner import SearchResult, work
 from hpsearch.cli.work_options import work_options_of
 from hpsearch.store.folder import SearchFolder

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import logging
 
-from hpsearch.cli.backend_factory import choose_backend
-from hpsearch.cli.cluster import JobAsker
+from hpsearch.cli.backends import choose_backend
 from hpsearch.cli.context import process_context
 from hpsearch.cli.creation import OpenSearch, make_search
+from hpsearch.cli.queue_backends import JobAsker
 from hpsearch.cli.request import make_request
 from hpsearch.cli.search_runner import SearchResult, work
 from hpsearch.cli.work_options import work_options_of

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpsearch.backends.base import Backend
-from hpsearch.cli.backend_factory import BackendContext, MakeBackend
-from hpsearch.cli.cluster import limit_signals, own_job
+from hpsearch.cli.backends import BackendContext, MakeBackend
 from hpsearch.cli.context import ProcessContext
 from hpsearch.cli.creation import OpenSearch
+from hpsearch.cli.queue_backends import limit_signals, own_job
 from hpsearch.cli.signals import StopRequests, own_journal, stop_signals
 from hpsearch.cli.work_options import WorkOptions
 from hpsearch.dispatch.dispatcher import Dispatcher, Options, Outcome

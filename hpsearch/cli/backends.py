@@ -13,10 +13,10 @@ from typing import Any
 from hpsearch.backends.base import Backend
 from hpsearch.backends.local.backend import LocalBackend
 from hpsearch.backends.local.slots import SlotSource
-from hpsearch.cli.cluster import PILOT_WARNING, WARNING_MAY_BE_EARLY
 from hpsearch.cli.context import ProcessContext
 from hpsearch.cli.creation import OpenSearch
 from hpsearch.cli.machine import choose_slots
+from hpsearch.cli.queue_backends import PILOT_WARNING, WARNING_MAY_BE_EARLY
 from hpsearch.model.states import SearchState, State
 
 log = logging.getLogger('hpsearch')
@@ -60,7 +60,7 @@ def choose_backend(
         HpsearchError: It cannot be had.
     """
     if args.run_cluster:
-        from hpsearch.cli.cluster import choose_system, make_queue_backend
+        from hpsearch.cli.queue_backends import choose_system, make_queue_backend
 
         system = choose_system(args)
         return partial(make_queue_backend, args, system), False

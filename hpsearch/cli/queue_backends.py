@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from hpsearch.backends.queue.lsf.parsing import Dialect
     from hpsearch.backends.queue.pilot_plan import PilotSettings
     from hpsearch.backends.queue.poller import JobPoller
-    from hpsearch.cli.backend_factory import BackendContext
+    from hpsearch.cli.backends import BackendContext
     from hpsearch.store.folder import SearchFolder
 
 ANSWER_TIMEOUT = 10.0
