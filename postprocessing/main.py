@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hpsearch.config.handles import HANDLES, stored_configuration
 from hpsearch.config.loading import load_configuration
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import ConfigError, HpsearchError, SearchFolderError
@@ -20,7 +21,6 @@ from hpsearch.store.folder import SearchFolder
 
 from .gather import gather
 from .gathered import MISSED, Gathered
-from .handles import find_configuration
 from .original_folder import gather_original, is_original_folder
 from .tidy import Tidied, put_away_missed
 from .written import KINDS, check_parquet, write_list, write_parquet, write_runs_table, write_seeds
@@ -99,8 +99,17 @@ def _gathered(request: Request) -> tuple[Configuration, Sequence[Gathered], Sequ
     if is_original_folder(request.folder):
         return _gathered_original(request)
     folder = SearchFolder(request.folder)
-    found = find_configuration(folder, request.grid_module, Path.cwd())
-    return found.configuration, gather(folder, found.configuration), found.notes
+    configuration, notes = _configuration(request, folder)
+    return configuration, gather(folder, configuration), notes
+
+
+def _configuration(request: Request, folder: SearchFolder) -> tuple[Configuration, Sequence[str]]:
+    """The configuration by which a folder of ours is read, and what a user should know about it."""
+    if request.grid_module:
+        return load_configuration(request.grid_module, cwd=Path.cwd()), ()
+    stored = stored_configuration(folder, folder.read_info(), handles=HANDLES)
+    hint = ('Use --grid_module to give a configuration with handles.',) if stored.lacks_handles else ()
+    return stored.configuration, (*stored.notes, *hint)
 
 
 def _gathered_original(request: Request) -> tuple[Configuration, Sequence[Gathered], Sequence[str]]:

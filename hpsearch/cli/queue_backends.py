@@ -1,12 +1,10 @@
-"""What a cluster has to offer: its queue system, and a backend for it made from the options."""
+"""Backends that submit jobs to the queue of a cluster, and what they are made of."""
 
 from __future__ import annotations
 
-import argparse
 import math
 import os
 import shutil
-import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -14,52 +12,51 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hpsearch.backends.base import Backend
+from hpsearch.backends.queue.own_job import ANSWER_TIMEOUT
+from hpsearch.cli.context import BackendContext
+from hpsearch.cli.options import ClusterOptions, SearchOptions
 from hpsearch.host.wakeup import Wakeup
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import ConfigError
+from hpsearch.store.folder import SearchFolder
 
 if TYPE_CHECKING:
-    from hpsearch.backends.base import Backend
     from hpsearch.backends.queue.arrays import QueueSettings
     from hpsearch.backends.queue.batch_system import BatchSystem
     from hpsearch.backends.queue.commands import BackgroundRunner
     from hpsearch.backends.queue.lsf.parsing import Dialect
     from hpsearch.backends.queue.pilot_plan import PilotSettings
     from hpsearch.backends.queue.poller import JobPoller
-    from hpsearch.cli.backends import BackendContext
-    from hpsearch.store.folder import SearchFolder
-
-ANSWER_TIMEOUT = 10.0
-"""Seconds a queue system may take to answer a question at the start."""
 
 WARNING_SECONDS = 60
-"""How long before its time limit a resumable run is told."""
+"""Seconds before its time limit at which a resumable run is signalled."""
 
 PILOT_WARNING = 30
-"""How long before the time limit, beside the grace of its runs, a job that works on the search is told to end."""
+"""Seconds, beside the grace of its runs, before the time limit at which a job that works on the search is signalled."""
 
 WARNING_MAY_BE_EARLY = 60
-"""Seconds by which that may come too early: Slurm looks at time limits every half minute, and warns ahead of that."""
+"""Seconds by which that signal may be early: Slurm checks time limits every half minute, and signals ahead of that."""
 
 MEMORY_FACTOR = 4
-"""How many times what a job has a run may be given when it ran out of memory, unless it is said."""
+"""How many times the memory of a job a run that ran out of it is given at most, by default."""
 
 
-def choose_system(args: argparse.Namespace) -> BatchSystem:
-    """The queue system that was asked for.
+def choose_system(options: SearchOptions) -> BatchSystem:
+    """The queue system that was requested.
 
     Raises:
-        ConfigError: It is not there, or cannot do what is asked for.
+        ConfigError: It is not installed, or cannot do what was requested.
     """
-    system = system_named(args.scheduler, args)
+    name = options.cluster.scheduler
+    system = system_named(name, options)
     missing = [program for program in system.programs if shutil.which(program) is None]
     if missing:
-        other = 'lsf' if args.scheduler == 'slurm' else 'slurm'
+        other = 'lsf' if name == 'slurm' else 'slurm'
         raise ConfigError(
             [
-                f'--scheduler={args.scheduler}: {", ".join(missing)} not found on PATH. Is this a machine from which '
-                f'jobs are submitted? The other choice is --scheduler={other}. hpsearch status and '
-                'hpsearch-postprocess work without them.'
+                f'--scheduler={name}: {", ".join(missing)} not found on PATH. Are jobs submitted from this machine? '
+                f'The other choice is --scheduler={other}. hpsearch status and hpsearch-postprocess work without them.'
             ]
         )
     check_options(system)
@@ -67,59 +64,61 @@ def choose_system(args: argparse.Namespace) -> BatchSystem:
 
 
 def check_options(system: BatchSystem) -> None:
-    """See to it that a queue system can do what the options ask for.
+    """Check that a queue system supports what the options request.
 
     Raises:
-        ConfigError: It cannot.
+        ConfigError: It does not.
     """
     if system.unsupported:
         raise ConfigError([system.unsupported])
 
 
-def system_named(name: str, args: argparse.Namespace) -> BatchSystem:
-    """The queue system of a name, whether it is there or not."""
-    return _slurm(args) if name == 'slurm' else _lsf(args)
+def system_named(name: str, options: SearchOptions) -> BatchSystem:
+    """The queue system of a name, whether it is installed or not."""
+    return _slurm(options) if name == 'slurm' else _lsf(options)
 
 
-def _slurm(args: argparse.Namespace) -> BatchSystem:
+def _slurm(options: SearchOptions) -> BatchSystem:
     from hpsearch.backends.queue.slurm.system import Slurm, SlurmOptions
 
+    chosen = options.sbatch
     return Slurm(
         SlurmOptions(
-            mem=args.slurm_mem,
-            gres=args.slurm_gres,
-            partition=args.slurm_partition,
-            qos=args.slurm_qos,
-            constraint=args.slurm_constraint,
-            account=args.slurm_account,
-            time=args.slurm_time,
-            cpus=args.slurm_cpus,
-            extra=tuple(args.slurm_extra),
-            hours=args.num_hours,
+            mem=chosen.slurm_mem,
+            gres=chosen.slurm_gres,
+            partition=chosen.slurm_partition,
+            qos=chosen.slurm_qos,
+            constraint=chosen.slurm_constraint,
+            account=chosen.slurm_account,
+            time=chosen.slurm_time,
+            cpus=chosen.slurm_cpus,
+            extra=chosen.slurm_extra,
+            hours=options.cluster.num_hours,
         )
     )
 
 
-def _lsf(args: argparse.Namespace) -> BatchSystem:
+def _lsf(options: SearchOptions) -> BatchSystem:
     from hpsearch.backends.queue.lsf.parsing import Dialect
     from hpsearch.backends.queue.lsf.system import Lsf, LsfOptions
 
-    options = LsfOptions(
-        resources=args.resources,
-        queue=args.lsf_queue,
-        project=args.lsf_project,
-        gpu=args.lsf_gpu,
-        extra=tuple(args.lsf_extra),
-        hours=args.num_hours,
+    chosen = options.bsub
+    lsf_options = LsfOptions(
+        resources=chosen.resources,
+        queue=chosen.lsf_queue,
+        project=chosen.lsf_project,
+        gpu=chosen.lsf_gpu,
+        extra=chosen.lsf_extra,
+        hours=options.cluster.num_hours,
     )
-    # Where there is no LSF to be asked, a plan is made for the only one that knows all that is asked for.
-    is_planned = bool(options.gpu) and shutil.which('bsub') is None
-    return Lsf(options, Dialect.IBM if is_planned else _dialect())
+    # Where no LSF can be asked, a plan is made for the only one that supports every option.
+    is_planned = bool(chosen.lsf_gpu) and shutil.which('bsub') is None
+    return Lsf(lsf_options, Dialect.IBM if is_planned else _dialect())
 
 
 @cache
 def _dialect() -> Dialect:
-    """Which LSF there is, asked once; what only some know is not used where it cannot be told."""
+    """Which LSF is installed, asked once; where that is unknown, nothing is used that only some support."""
     from hpsearch.backends.queue.commands import execute, in_english
     from hpsearch.backends.queue.lsf.parsing import parse_dialect
     from hpsearch.backends.queue.lsf.system import DIALECT_ARGV
@@ -127,42 +126,43 @@ def _dialect() -> Dialect:
     return parse_dialect(execute(DIALECT_ARGV, in_english(os.environ), b'', ANSWER_TIMEOUT))
 
 
-def queue_settings(args: argparse.Namespace, configuration: Configuration, memory: int | None) -> QueueSettings:
+def queue_settings(options: SearchOptions, configuration: Configuration, memory: int | None) -> QueueSettings:
     """How jobs are made.
 
     Args:
-        args: The options.
+        options: Of the search.
         configuration: What is run.
         memory: MiB a job has, or None.
     """
     from hpsearch.backends.queue.arrays import QueueSettings
 
-    signal, warning = _warning(args.signal, resumable=configuration.resumable)
+    cluster = options.cluster
+    signal, warning = _warning(cluster.signal, resumable=configuration.resumable)
     return QueueSettings(
-        num_jobs=args.num_jobs,
-        holds=not args.submit_only,
-        prologue=prologue(args, configuration),
+        num_jobs=cluster.num_jobs,
+        holds=not cluster.submit_only,
+        prologue=prologue(cluster, configuration),
         signal=signal,
         warning=warning,
-        most_memory=most_memory(args, memory),
+        most_memory=most_memory(options, memory),
     )
 
 
-def most_memory(args: argparse.Namespace, memory: int | None) -> int | None:
+def most_memory(options: SearchOptions, memory: int | None) -> int | None:
     """MiB that a run which ran out of memory is given at most; None: there is no bound.
 
     Args:
-        args: The options.
+        options: Of the search.
         memory: MiB a job has, or None.
     """
     from hpsearch.backends.queue.slurm.system import in_mib
 
-    return in_mib(args.max_job_mem) or (memory * MEMORY_FACTOR if memory else None)
+    return in_mib(options.cluster.max_job_mem) or (memory * MEMORY_FACTOR if memory else None)
 
 
-def prologue(args: argparse.Namespace, configuration: Configuration) -> str:
-    """The shell lines before a run: those of the site, then those of the configuration, whose shell wins."""
-    site, own = str(getattr(args, 'job_prologue', '')).rstrip(), configuration.job_prologue
+def prologue(options: ClusterOptions, configuration: Configuration) -> str:
+    """The shell lines before a run: those of the site, then those of the configuration, whose shell is used."""
+    site, own = options.job_prologue.rstrip(), configuration.job_prologue
     if not (site and own.startswith('#!')):
         return '\n'.join(filter(None, (site, own)))
     shell, _, rest = own.partition('\n')
@@ -178,130 +178,72 @@ def _warning(text: str, *, resumable: bool) -> tuple[str, int]:
     return name, int(seconds)
 
 
-def own_job(environ: Mapping[str, str] = os.environ) -> dict[str, str] | None:
-    """The queue job this process runs in, or None."""
-    for name, variable in (('slurm', 'SLURM_JOB_ID'), ('lsf', 'LSB_JOBID')):
-        if environ.get(variable) and (job := _job_id(name, environ)):
-            return {'queue': name, 'id': job}
-    return None
-
-
-def limit_signals(job: Mapping[str, str] | None) -> tuple[signal.Signals, ...]:
-    """What a queue sends the processes of a job at its time limit, in place of TERM.
-
-    Args:
-        job: What :func:`own_job` says.
-    """
-    return (signal.SIGUSR2,) if job is not None and job['queue'] == 'lsf' else ()
-
-
-def job_end(args: argparse.Namespace, begin: float, environ: Mapping[str, str] = os.environ) -> float | None:
-    """When the queue job this process runs in reaches its time limit, in seconds since 1970; None: not known.
-
-    Args:
-        args: The options.
-        begin: When this process began, in seconds since 1970.
-        environ: Its environment.
-    """
-    job = own_job(environ)
-    if job is None:
-        return None
-    if job['queue'] == 'slurm':
-        return _slurm_job_end(job['id'], begin, environ)
-    return begin + 3600 * args.num_hours if args.runs_per_job else None
-
-
-def _slurm_job_end(job: str, begin: float, environ: Mapping[str, str]) -> float | None:
-    from hpsearch.backends.queue.commands import execute
-    from hpsearch.backends.queue.queue_words import outside_of_jobs
-    from hpsearch.backends.queue.slurm import parsing as slurm_answers
-    from hpsearch.backends.queue.slurm import system as slurm
-
-    known = slurm.job_end(environ)
-    if known is not None:
-        return known
-    left = slurm_answers.parse_time_left(
-        execute(slurm.time_left_argv(job), outside_of_jobs(environ), b'', ANSWER_TIMEOUT)
-    )
-    return None if left is None else begin + left
-
-
-def _job_id(name: str, environ: Mapping[str, str]) -> str:
-    if name == 'slurm':
-        from hpsearch.backends.queue.slurm import system as slurm
-
-        return slurm.own_job(environ)
-    from hpsearch.backends.queue.lsf import system as lsf
-
-    return lsf.own_job(environ)
-
-
-def make_queue_backend(args: argparse.Namespace, system: BatchSystem, bench: BackendContext) -> Backend:
+def make_queue_backend(options: SearchOptions, system: BatchSystem, context: BackendContext) -> Backend:
     """A backend that makes jobs: one per run, or jobs that work on the search by themselves."""
-    commands, watch = open_watch(system, args.queue_interval, bench.place.wakeup)
-    if args.runs_per_job:
-        return _pilot_backend(args, system, bench, commands, watch)
+    commands, watch = open_watch(system, options.cluster.queue_interval, context.place.wakeup)
+    if options.cluster.runs_per_job:
+        return _pilot_backend(options, system, context, commands, watch)
     from hpsearch.backends.queue.backend import QueueBackend
 
     return QueueBackend(
-        folder=bench.task.folder,
-        cwd=bench.task.run_cwd,
+        folder=context.task.folder,
+        cwd=context.task.run_cwd,
         system=system,
         commands=commands,
         watch=watch,
-        wakeup=bench.place.wakeup,
-        note=bench.note,
-        settings=queue_settings(args, bench.task.configuration, system.memory),
-        known={name: submission.job for name, submission in bench.state.submissions.items()},
+        wakeup=context.place.wakeup,
+        note=context.note,
+        settings=queue_settings(options, context.task.configuration, system.memory),
+        known={name: submission.job for name, submission in context.state.submissions.items()},
     )
 
 
 def _pilot_backend(
-    args: argparse.Namespace, system: BatchSystem, bench: BackendContext, commands: BackgroundRunner, watch: JobPoller
+    options: SearchOptions, system: BatchSystem, context: BackendContext, commands: BackgroundRunner, watch: JobPoller
 ) -> Backend:
     from hpsearch.backends.queue.pilot_jobs import PilotJobs
     from hpsearch.backends.queue.pilot_plan import Workload
     from hpsearch.backends.queue.pilots import PilotBackend
 
-    folder, state = bench.task.folder, bench.state
+    folder, state = context.task.folder, context.state
     jobs = PilotJobs(
         folder=folder,
-        cwd=bench.task.run_cwd,
+        cwd=context.task.run_cwd,
         system=system,
         commands=commands,
         watch=watch,
-        note=bench.note,
-        settings=pilot_settings(args, folder, bench.task.configuration),
-        work=lambda: Workload(bench.planned(), sum(len(history.by_number) for history in state.runs.values())),
+        note=context.note,
+        settings=pilot_settings(options, folder, context.task.configuration),
+        work=lambda: Workload(context.planned(), sum(len(history.by_number) for history in state.runs.values())),
         known=state.submissions.values(),
     )
-    return PilotBackend(jobs, commands, watch, bench.place.wakeup)
+    return PilotBackend(jobs, commands, watch, context.place.wakeup)
 
 
-def pilot_settings(args: argparse.Namespace, folder: SearchFolder, configuration: Configuration) -> PilotSettings:
+def pilot_settings(options: SearchOptions, folder: SearchFolder, configuration: Configuration) -> PilotSettings:
     """How jobs that work on a search are made."""
     from hpsearch.backends.queue.pilot_plan import PilotSettings
 
     return PilotSettings(
-        num_jobs=args.num_jobs,
-        runs_per_job=args.runs_per_job,
-        argv=pilot_argv(folder, args),
-        prologue=prologue(args, configuration),
-        warning=math.ceil(args.stop_grace) + PILOT_WARNING,
-        holds=not args.submit_only,
+        num_jobs=options.cluster.num_jobs,
+        runs_per_job=options.cluster.runs_per_job,
+        argv=pilot_argv(folder, options),
+        prologue=prologue(options.cluster, configuration),
+        warning=math.ceil(options.execution.stop_grace) + PILOT_WARNING,
+        holds=not options.cluster.submit_only,
     )
 
 
-def pilot_argv(folder: SearchFolder, args: argparse.Namespace) -> tuple[str, ...]:
+def pilot_argv(folder: SearchFolder, options: SearchOptions) -> tuple[str, ...]:
     """The command of a job that works on a search; it needs neither PATH nor PYTHONPATH of where it was submitted."""
     root = Path(__file__).resolve().parents[2]
     starter = 'import sys; sys.path.insert(0, sys.argv.pop(1)); from hpsearch.cli.main import main; sys.exit(main())'
-    options = [f'--runs_per_job={args.runs_per_job}', f'--stop_grace={args.stop_grace}', '--quiet']
-    return (sys.executable, '-c', starter, str(root), 'join', str(folder.path), *options)
+    runs, grace = f'--runs_per_job={options.cluster.runs_per_job}', f'--stop_grace={options.execution.stop_grace}'
+    return (sys.executable, '-c', starter, str(root), 'join', str(folder.path), runs, grace, '--quiet')
 
 
 def open_watch(system: BatchSystem, interval: float, wakeup: Wakeup) -> tuple[BackgroundRunner, JobPoller]:
-    """What executes the commands of a queue system, and what knows its jobs."""
+    """What executes the commands of a queue system, and what polls its jobs."""
     from hpsearch.backends.queue.commands import BackgroundRunner
     from hpsearch.backends.queue.poller import JobPoller
 
@@ -310,15 +252,16 @@ def open_watch(system: BatchSystem, interval: float, wakeup: Wakeup) -> tuple[Ba
 
 
 class JobAsker:
-    """Says whether a queue job in which another writer worked has ended; asks only when it is asked.
+    """Says whether the queue job of another writer has ended; a queue is queried only when there is such a question.
 
     Args:
-        args: The options.
+        options: Of the search.
         wakeup: Woken by answers.
+        clock: Monotonic seconds.
     """
 
-    def __init__(self, args: argparse.Namespace, wakeup: Wakeup, clock: Callable[[], float] = time.monotonic) -> None:
-        self._args = args
+    def __init__(self, options: SearchOptions, wakeup: Wakeup, clock: Callable[[], float] = time.monotonic) -> None:
+        self._options = options
         self._wakeup = wakeup
         self._clock = clock
         self._watches: dict[str, tuple[BackgroundRunner, JobPoller]] = {}
@@ -326,8 +269,8 @@ class JobAsker:
     def __call__(self, job: Mapping[str, str]) -> bool:
         name = job['queue']
         if name not in self._watches:
-            system = system_named(name, self._args)
-            self._watches[name] = open_watch(system, self._args.queue_interval, self._wakeup)
+            system = system_named(name, self._options)
+            self._watches[name] = open_watch(system, self._options.cluster.queue_interval, self._wakeup)
         commands, watch = self._watches[name]
         commands.take_in()
         watch.poll(self._clock())

@@ -12,16 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpsearch.backends.base import Backend
-from hpsearch.cli.backends import BackendContext, MakeBackend
-from hpsearch.cli.context import ProcessContext
-from hpsearch.cli.creation import OpenSearch
-from hpsearch.cli.queue_backends import limit_signals, own_job
-from hpsearch.cli.signals import StopRequests, own_journal, stop_signals
+from hpsearch.backends.queue.own_job import limit_signals, own_job
+from hpsearch.cli.context import BackendContext, MakeBackend, ProcessContext
 from hpsearch.cli.work_options import WorkOptions
 from hpsearch.dispatch.dispatcher import Dispatcher, Options, Outcome
 from hpsearch.dispatch.peers import Peers
 from hpsearch.dispatch.progress import Progress
 from hpsearch.host.locks import placement_lock
+from hpsearch.host.signals import StopRequests, stop_signals
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.retries import RetryPolicy, again
 from hpsearch.model.run import Run
@@ -29,8 +27,9 @@ from hpsearch.model.states import ACTIVE, CANCELLED, RunHistory, SearchState, St
 from hpsearch.store import writers
 from hpsearch.store.attempt_files import has_unshown_logs
 from hpsearch.store.completion import CompletionReader
+from hpsearch.store.creation import OpenSearch
 from hpsearch.store.folder import SearchFolder
-from hpsearch.store.journal import Journal, JournalReader, open_journals
+from hpsearch.store.journal import Journal, JournalReader, open_journals, own_journal
 from hpsearch.store.results import ResultsView
 
 if TYPE_CHECKING:

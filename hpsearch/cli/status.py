@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import json
+import logging
 import os
 import time
 from collections import Counter
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from hpsearch.cli.options import SearchOptions, merged_options
 from hpsearch.cli.reports import best_run, failure_groups
 from hpsearch.config.loading import from_plain
 from hpsearch.host.processes import user_name
@@ -36,6 +37,8 @@ from hpsearch.units import duration
 if TYPE_CHECKING:
     from hpsearch.backends.queue.batch_system import BatchSystem
     from hpsearch.backends.queue.listing import Listing
+
+log = logging.getLogger('hpsearch')
 
 MOST_NOTES = 5
 """Notes of one kind that are shown."""
@@ -77,9 +80,12 @@ class SearchSnapshot:
         described = self.info['configuration']
         if 'summary_parser' not in described['attributes'].get('handles', ()) or not self.is_ours:
             return self.plain
-        from hpsearch.cli.open_search import with_handles
+        from hpsearch.config.handles import stored_configuration
 
-        return with_handles(self.plain, described)
+        stored = stored_configuration(self.folder, self.info)
+        for note in stored.notes:
+            log.warning(note)
+        return stored.configuration
 
     @cached_property
     def owner(self) -> int:
@@ -97,11 +103,9 @@ class SearchSnapshot:
         return evidence.living_writers(self.folder, self.reader, self.now)
 
     @cached_property
-    def options(self) -> argparse.Namespace:
+    def options(self) -> SearchOptions:
         """The options it was made with."""
-        from hpsearch.cli.open_search import merged_options
-
-        return merged_options(self.info, argparse.Namespace())
+        return merged_options(self.info, {})
 
     def unattended(self) -> list[Attempt]:
         """Attempts under way whose writer is not at work."""

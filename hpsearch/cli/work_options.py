@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import dataclass
 from typing import Any
 
+from hpsearch.cli.options import SearchOptions
 from hpsearch.model.retries import RetryPolicy
 
 
@@ -40,20 +40,20 @@ class WorkOptions:
     job_seconds: float | None = None
 
 
-def work_options_of(args: argparse.Namespace, **more: Any) -> WorkOptions:
+def work_options_of(options: SearchOptions, **more: Any) -> WorkOptions:
     """How this process works on a search, from the options and what the verb says beside them."""
     retry = RetryPolicy(
-        args.max_attempts,
-        args.retries,
+        options.execution.max_attempts,
+        options.execution.retries,
         more.pop('retry_failed', False),
-        args.retry_timeouts,
+        options.execution.retry_timeouts,
         more.pop('retry_cancelled', False),
     )
     return WorkOptions(
-        in_queue=args.run_cluster,
-        fail_fast=args.fail_fast,
-        stop_grace=args.stop_grace,
+        in_queue=options.cluster.run_cluster,
+        fail_fast=options.execution.fail_fast,
+        stop_grace=options.execution.stop_grace,
         retry=retry,
-        only_submits=args.run_cluster and args.submit_only,
+        only_submits=options.only_submits,
         **more,
     )
