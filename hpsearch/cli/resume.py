@@ -12,10 +12,10 @@ from typing import Any
 from hpsearch.backends.queue.own_job import job_end, own_job
 from hpsearch.cli.backends import choose_backend
 from hpsearch.cli.context import process_context
+from hpsearch.cli.end_report import report_end
 from hpsearch.cli.options import SearchOptions, merged_options
 from hpsearch.cli.parsers import ResumeCommand
 from hpsearch.cli.queue_backends import JobAsker
-from hpsearch.cli.reports import report_end
 from hpsearch.cli.request import order_of
 from hpsearch.cli.search_runner import work
 from hpsearch.cli.work_options import work_options_of

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from hpsearch.cli.backends import choose_backend
 from hpsearch.cli.context import process_context
+from hpsearch.cli.end_report import report_end
 from hpsearch.cli.options import SearchOptions
 from hpsearch.cli.queue_backends import JobAsker
-from hpsearch.cli.reports import report_end
 from hpsearch.cli.request import create, make_request
 from hpsearch.cli.search_runner import work
 from hpsearch.cli.work_options import work_options_of
