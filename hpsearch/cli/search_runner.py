@@ -10,11 +10,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from hpsearch.backends.base import AttemptBackend, PilotBackend
-from hpsearch.cli.backend_factory import BackendContext, MakeBackend
-from hpsearch.cli.cluster import limit_signals, own_job
-from hpsearch.cli.context import ProcessContext
-from hpsearch.cli.creation import OpenSearch
-from hpsearch.cli.signals import own_journal, stop_signals
+from hpsearch.backends.queue.own_job import limit_signals, own_job
+from hpsearch.cli.context import BackendContext, MakeBackend, ProcessContext
 from hpsearch.dispatch.active_attempts import ActiveAttempts
 from hpsearch.dispatch.admission import Admission
 from hpsearch.dispatch.claims import Claims
@@ -29,15 +26,17 @@ from hpsearch.dispatch.peers import Peers
 from hpsearch.dispatch.pending_runs import PendingRuns, PlannedRuns, runs_given_up, runs_to_start
 from hpsearch.dispatch.progress import Progress
 from hpsearch.dispatch.recovery import Recovery
-from hpsearch.dispatch.shutdown import Shutdown, StopRequests
+from hpsearch.dispatch.shutdown import Shutdown
 from hpsearch.dispatch.strategies import AttemptStrategy, PilotStrategy, Strategy
 from hpsearch.host import kernel
 from hpsearch.host.locks import placement_lock
+from hpsearch.host.signals import StopRequests, stop_signals
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.states import CANCELLED, SearchState, State
 from hpsearch.store import writers
+from hpsearch.store.creation import OpenSearch
 from hpsearch.store.folder import SearchFolder
-from hpsearch.store.journal import Journal, JournalReader, open_journals
+from hpsearch.store.journal import Journal, JournalReader, open_journals, own_journal
 from hpsearch.store.results import ResultsView
 
 log = logging.getLogger('hpsearch')

@@ -12,7 +12,7 @@ from hpsearch.dispatch.context import ActiveAttempt, SearchContext
 from hpsearch.dispatch.display import OutputEcho
 from hpsearch.dispatch.intake import Intake
 from hpsearch.dispatch.recovery import Adoption
-from hpsearch.dispatch.shutdown import StopRequests
+from hpsearch.host.signals import StopRequests
 from hpsearch.model.states import ENDED
 from hpsearch.store.attempt_files import close_fence
 from hpsearch.store.completion import Completion

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from enum import IntEnum
 
 from hpsearch.dispatch.context import WorkOptions
+from hpsearch.host.signals import StopRequests
 from hpsearch.model.run import Run
 from hpsearch.model.states import State
 from hpsearch.model.verdict import same_failure
@@ -23,19 +23,6 @@ class Stop(IntEnum):
     """Runs were asked to end."""
     KILL = 3
     """Runs were killed."""
-
-
-@dataclass
-class StopRequests:
-    """What signals asked of this process.
-
-    Attributes:
-        stops: How often a stop was asked for.
-        leaves: Whether to leave while jobs go on in a queue.
-    """
-
-    stops: int = 0
-    leaves: bool = False
 
 
 class FailFast:

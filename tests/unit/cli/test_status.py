@@ -16,7 +16,7 @@ import pytest
 from hpsearch.backends.base import JobState
 from hpsearch.backends.queue.batch_system import CommandResult, JobRecord
 from hpsearch.backends.queue.listing import sort_out
-from hpsearch.cli import cluster
+from hpsearch.cli import queue_backends as cluster
 from hpsearch.cli.status import status_lines
 from hpsearch.host.processes import start_ticks
 from hpsearch.model.snapshot import QueueLine, RunLine
