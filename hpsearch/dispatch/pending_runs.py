@@ -22,7 +22,7 @@ class RunSource(Protocol):
 
     @property
     def total(self) -> int | None:
-        """Number of runs of the search, as far as is known now, which may grow; None: it cannot be told."""
+        """Number of runs of the search, as far as is known now, which may grow; None: it is not known."""
 
     @property
     def is_exhausted(self) -> bool:
@@ -98,7 +98,7 @@ class PendingRuns:
 
     @property
     def total(self) -> int | None:
-        """Number of runs of the search, as far as is known; None: it cannot be told."""
+        """Number of runs of the search, as far as is known now; None: it is not known."""
         return self._source.total
 
     @property

@@ -91,7 +91,7 @@ class Progress:
         return max(0, self._counts[State.PLANNED] + without_events)
 
     def _eta(self, planned: int, ages: Iterable[float]) -> float | None:
-        """Seconds that are left; None: there is nothing to tell it from, or nobody knows how many runs will come."""
+        """Seconds that are left; None: nothing has ended yet, or the number of runs is not known."""
         if not self._ended or self._pending.total is None:
             return None
         mean = self._seconds / self._ended

@@ -56,7 +56,7 @@ class AttemptStrategy:
         admission: Starts them.
         listener: Reads what other writers report.
         recovery: Takes care of what they left behind.
-        lock: Held while runs are placed on this host; entering it tells whether it was had in time.
+        lock: Held while runs are placed on this host; entering it says whether it was acquired in time.
     """
 
     def __init__(

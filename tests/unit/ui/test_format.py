@@ -53,6 +53,13 @@ def test_that_an_unknown_time_left_is_left_out_of_the_progress_line() -> None:
     assert 'left' not in progress_line(replace(SNAPSHOT, eta=None))
 
 
+def test_that_a_total_nobody_knows_is_left_out() -> None:
+    unknown = replace(SNAPSHOT, total=None, eta=None)
+    assert progress_line(unknown).startswith('48 done (45 finished, 3 failed, 8 running); 12 min 05 s; best')
+    assert status_text(unknown).splitlines()[1] == '  48 done: 45 finished, 3 failed, 8 running'
+    assert status_json(unknown)['total'] is None
+
+
 @given(st.text(), st.text())
 def test_that_the_progress_line_is_one_line_whatever_the_texts_in_it(waiting: str, value: str) -> None:
     line = progress_line(replace(SNAPSHOT, waiting=waiting, best=('sim_1', {}, value)))
@@ -152,6 +159,9 @@ def test_that_a_bar_is_full_only_when_all_runs_are_done() -> None:
         (counts(running=1), counts(waiting='closed'), 4.9, False),
         (counts(running=1), counts(running=1, waiting='closed'), 100.0, False),
         (counts(waiting='load 0.7'), counts(waiting='load 0.8'), 100.0, False),
+        (counts(None, running=1, finished=4), counts(None, running=1, finished=5), 0.0, True),
+        (counts(None, finished=40), counts(None, finished=41), 29.9, False),
+        (counts(None, finished=40), counts(None, finished=41), 30.0, True),
     ],
 )
 def test_that_a_plain_line_is_written_only_for_news(
