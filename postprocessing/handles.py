@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hpsearch.config.loading import from_plain, load_configuration
-from hpsearch.model.configuration import Configuration
+from hpsearch.config.loading import load_configuration
+from hpsearch.model.configuration import Configuration, from_plain
 from hpsearch.model.errors import ConfigError, SearchFolderError
 from hpsearch.store.folder import SearchFolder
 

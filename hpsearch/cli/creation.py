@@ -13,9 +13,8 @@ from pathlib import Path
 
 from hpsearch import __version__
 from hpsearch.cli.request import SearchRequest
-from hpsearch.config.loading import plain_attributes
 from hpsearch.host.processes import user_name
-from hpsearch.model.configuration import Configuration
+from hpsearch.model.configuration import Configuration, plain_attributes
 from hpsearch.model.errors import SearchFolderError
 from hpsearch.space.plan import PlanSummary
 from hpsearch.store.folder import SearchFolder

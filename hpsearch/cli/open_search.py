@@ -14,10 +14,10 @@ from typing import Any
 
 from hpsearch.cli.creation import OpenSearch, description_of
 from hpsearch.cli.options import add_search_options
-from hpsearch.config.loading import from_plain, load_configuration
+from hpsearch.config.loading import load_configuration
 from hpsearch.host.kernel import this_host
 from hpsearch.host.processes import user_name
-from hpsearch.model.configuration import Configuration
+from hpsearch.model.configuration import Configuration, from_plain
 from hpsearch.model.errors import ConfigError, SearchFolderError
 from hpsearch.space.extension import Extension, extend, extending, write_extension
 from hpsearch.space.grid import Order

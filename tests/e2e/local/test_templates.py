@@ -14,7 +14,7 @@ import pytest
 
 from hpsearch.cli.options import add_search_options, parse_with_profile, profile_options
 from hpsearch.config.profile import read_profile
-from hpsearch.config.source import parse_yaml
+from hpsearch.config.yaml_file import parse_yaml
 from tests.support.paths import REPOSITORY
 
 ROOT = REPOSITORY
