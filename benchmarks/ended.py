@@ -11,7 +11,8 @@ from itertools import islice
 from pathlib import Path
 
 from benchmarks.tools import Line, Place, both, hpsearch, interleaved, median_ratio, wall
-from hpsearch.config.loading import load_configuration, plain_attributes
+from hpsearch.config.loading import load_configuration
+from hpsearch.model.configuration import plain_attributes
 from hpsearch.model.run import Run
 from hpsearch.model.states import State
 from hpsearch.model.table import Row, row_of, table

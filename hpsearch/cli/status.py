@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from hpsearch.cli.options import SearchOptions, merged_options
 from hpsearch.cli.reports import best_run, failure_groups
-from hpsearch.config.loading import from_plain
 from hpsearch.host import kernel
 from hpsearch.host.processes import user_name
-from hpsearch.model.configuration import Configuration
+from hpsearch.model.configuration import Configuration, from_plain
 from hpsearch.model.errors import ConfigError
 from hpsearch.model.evidence import HostRelation
 from hpsearch.model.retries import resources_for

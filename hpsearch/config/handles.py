@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hpsearch.config.loading import from_plain, load_configuration, plain_attributes
-from hpsearch.model.configuration import Configuration
+from hpsearch.config.loading import load_configuration
+from hpsearch.model.configuration import Configuration, from_plain, plain_attributes
 from hpsearch.model.errors import ConfigError, SearchFolderError
 from hpsearch.store.folder import SearchFolder
 

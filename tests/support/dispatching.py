@@ -24,14 +24,16 @@ from hpsearch.dispatch.peers import Peers
 from hpsearch.dispatch.pending_runs import PendingRuns, PlannedRuns, RunSource
 from hpsearch.dispatch.progress import Progress
 from hpsearch.dispatch.recovery import Recovery
-from hpsearch.dispatch.shutdown import Shutdown, StopRequests
+from hpsearch.dispatch.shutdown import Shutdown
 from hpsearch.dispatch.strategies import AttemptStrategy, PilotStrategy, Strategy
+from hpsearch.host.kernel import this_host
+from hpsearch.host.signals import StopRequests
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.run import Run
 from hpsearch.model.snapshot import Snapshot
 from hpsearch.store.journal import Journal, open_journals
 from hpsearch.store.results import ResultsView
-from hpsearch.store.writers import Writers, this_host
+from hpsearch.store.writers import Writers
 from tests.fakes.scripted_queue import Clock
 from tests.support.harness import new_folder
 

@@ -9,9 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hpsearch.config.loading import plain_attributes
 from hpsearch.host.kernel import Host, this_host
-from hpsearch.model.configuration import Configuration
+from hpsearch.model.configuration import Configuration, plain_attributes
 from hpsearch.model.states import Attempt, SearchState
 from hpsearch.store.attempt_files import attempt_id, claim
 from hpsearch.store.folder import SearchFolder

@@ -13,7 +13,7 @@ import pytest
 
 from hpsearch.cli.parsers import parse_run, profile_options
 from hpsearch.config.profile import read_profile
-from hpsearch.config.source import parse_yaml
+from hpsearch.config.yaml_file import parse_yaml
 from tests.support.paths import REPOSITORY
 
 ROOT = REPOSITORY

@@ -13,7 +13,7 @@ from hpsearch.dispatch.context import ActiveAttempt
 from hpsearch.dispatch.progress import Progress
 from hpsearch.model.resources import Slot
 from hpsearch.model.snapshot import Snapshot
-from hpsearch.store.results import Row
+from hpsearch.model.table import Row
 from tests.support.dispatching import CONFIGURATION, Desk, GrowingRuns, run
 
 SCORED = replace(CONFIGURATION, performance_key='acc', summary_keywords=['acc'])

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from hpsearch.dispatch.context import WorkOptions
-from hpsearch.dispatch.shutdown import FailFast, Shutdown, Stop, StopRequests
+from hpsearch.dispatch.shutdown import FailFast, Shutdown, Stop
+from hpsearch.host.signals import StopRequests
 from hpsearch.model.run import Run
 from hpsearch.model.states import State
 from hpsearch.model.verdict import Verdict

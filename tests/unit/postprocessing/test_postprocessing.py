@@ -23,8 +23,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hpsearch.config.loading import load_configuration, plain_attributes
+from hpsearch.config.loading import load_configuration
 from hpsearch.host.kernel import Host, this_host
+from hpsearch.model.configuration import plain_attributes
 from hpsearch.model.run import Run, Summary
 from hpsearch.model.states import Attempt, State
 from hpsearch.model.table import Row
