@@ -1,14 +1,14 @@
 """The text of the scripts that jobs of a queue system execute: POSIX sh, which the queue reads from its stdin.
 
 One script serves all elements of an array. An element finds its attempt by its index, passes the start fence, executes
-the prologue (which may set positional parameters, exit the shell, or set ``-eu``), starts the command in the background,
-passes signals on, and writes the exit record. It exits with the status of the command, or, if the command was not
-started: 64, there is no such element; 73, the folder of the attempt is missing or read-only; 75, the fence has been
-passed before; 126, there is no working directory; 143, a signal arrived.
+the prologue (which may set positional parameters, exit the shell, or set ``-eu``), starts the command in the
+background, passes signals on, and writes the exit record. It exits with the status of the command, or, if the command
+was not started: 64, there is no such element; 73, the folder of the attempt is missing or read-only; 75, the fence has
+been passed before; 126, there is no working directory; 143, a signal arrived.
 
-Some queue systems signal every process of a job, others only the shell, and a command that gets TERM twice may spoil its
-last checkpoint. So an idle process per signal is started beside the command: if a signal killed its idle process, then it
-reached the command as well.
+Some queue systems signal every process of a job, others only the shell, and a command that gets TERM twice may spoil
+its last checkpoint. So an idle process per signal is started beside the command: if a signal killed its idle process,
+then it reached the command as well.
 """
 
 from __future__ import annotations
@@ -162,11 +162,11 @@ trap 'hpsearch_got USR2 "$hpsearch_on_usr2" timeout' USR2
 cd -- "$hpsearch_cwd" 2>/dev/null || :"""
 """Arguments of ``hpsearch_got``: the signal, what the command gets in its place, and the reason to note.
 
-A signal may arrive while another is handled, and shells execute the traps of several in any order. So signals are queued,
-and each has an idle process that no other signal ends. It is replaced before it is examined, so that the next signal finds
-one. During ``sleep 1`` a signal to all processes reaches all, a command that was just started gets ready for signals, and
-the shell reaps what the signal killed, so that ``kill`` fails; ``wait`` would not do, since it may block in a trap of
-bash. TERM is sent once.
+A signal may arrive while another is handled, and shells execute the traps of several in any order. So signals are
+queued, and each has an idle process that no other signal ends. It is replaced before it is examined, so that the next
+signal finds one. During ``sleep 1`` a signal to all processes reaches all, a command that was just started gets ready
+for signals, and the shell reaps what the signal killed, so that ``kill`` fails; ``wait`` would not do, since it may
+block in a trap of bash. TERM is sent once.
 """
 
 _BEGIN = """\
@@ -193,13 +193,13 @@ if [ "$hpsearch_signals" != 0 ]; then
 fi
 hpsearch_end "$hpsearch_code"
 """
-"""The command starts with INT (as in some shells) and USR2 ignored: it gets another signal in their place, and a queue that
-sends them to all processes would otherwise have killed it by then.
+"""The command starts with INT (as in some shells) and USR2 ignored: it gets another signal in their place, and a queue
+that sends them to all processes would otherwise have killed it by then.
 
-Whether a signal interrupted ``wait`` or arrived after it cannot be determined, and bash may forget a child that exits at
-that moment. So once a signal has arrived, the shell polls for the end of the command, and the idle processes are ended first
-because bash would wait for one of them. A shell that has already reported the status, or has forgotten it, answers 127 or -1; then the
-result of the first ``wait`` holds.
+Whether a signal interrupted ``wait`` or arrived after it cannot be determined, and bash may forget a child that exits
+at that moment. So once a signal has arrived, the shell polls for the end of the command, and the idle processes are
+ended first because bash would wait for one of them. A shell that has already reported the status, or has forgotten it,
+answers 127 or -1; then the result of the first ``wait`` holds.
 """
 
 
@@ -283,8 +283,8 @@ def pilot_script(
 ) -> str:
     """The script of pilots: jobs that work on a search by themselves. It executes the prologue, then the command.
 
-    The shell stays beside the command, which gets TERM shortly before the time limit. INT is not passed on: a queue sends it
-    to all processes, and a second one makes a dispatcher exit at once.
+    The shell stays beside the command, which gets TERM shortly before the time limit. INT is not passed on: a queue
+    sends it to all processes, and a second one makes a dispatcher exit at once.
 
     Args:
         folder: The search.

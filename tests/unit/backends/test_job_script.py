@@ -187,7 +187,8 @@ class ScriptRunner:
     def end(self, process: subprocess.Popen[bytes]) -> int:
         """Let the command end once the script has handled every signal that was sent before; returns the status.
 
-        After a signal the script pauses before it decides whether the command got it, and then at each look for its end.
+        After a signal the script pauses before it decides whether the command got it, and then at each look for its
+        end.
         """
         handled = self.pauses() + 2
         until(lambda: self.pauses() >= handled)
