@@ -21,14 +21,24 @@ settings.load_profile('project')
 KINDS = ('unit', 'contract', 'e2e', 'chaos')
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Let ``-n`` imply ``--dist=loadgroup``, so that tests which share something are executed by one worker."""
+    if config.getoption('numprocesses', None) and config.getoption('dist') == 'no':
+        config.option.dist = 'loadgroup'
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test by its folder, and by whether it needs a Slurm."""
+    """Mark each test by its folder, and by whether it needs a Slurm: there is one, for one test at a time."""
     for item in items:
         kind = item.path.relative_to(HERE).parts[0]
         if kind in KINDS:
             item.add_marker(kind)
         if 'slurm_cluster' in getattr(item, 'fixturenames', ()):
             item.add_marker('slurm')
+        if item.get_closest_marker('slurm'):
+            item.add_marker(pytest.mark.xdist_group('slurm'))
 
 
 @pytest.fixture(scope='session')

@@ -1,7 +1,7 @@
 """The lock under which all dispatchers of a search on this host place runs.
 
-It lies on this host, never on a shared file system, and only keeps two dispatchers from choosing the same GPU at the
-same moment; that no attempt starts twice does not depend on it.
+It is a file on this host, never on a shared file system, and only keeps two dispatchers from choosing the same GPU at
+the same moment; that no attempt starts twice does not depend on it.
 """
 
 from __future__ import annotations
@@ -18,25 +18,29 @@ from pathlib import Path
 log = logging.getLogger('hpsearch')
 
 PLACE = '/tmp'
-"""The same for every session of this host, whatever its TMPDIR."""
+"""The same for every session on this host, whatever its ``TMPDIR``."""
 
 PATIENCE = 1.0
 """Seconds to wait for another dispatcher that is placing runs."""
 
 HELD_TOO_LONG = 5.0
-"""Seconds after which a lock that is never let go is disregarded: its holder is stopped, and all that is at stake is
-that two dispatchers choose the same GPU."""
+"""Seconds after which a lock that is not released is disregarded: its holder must be suspended, and at worst two
+dispatchers choose the same GPU."""
 
 _PAUSE = 0.005
 
 
-def placement_lock(folder: Path) -> Callable[[], AbstractContextManager[bool]]:
-    """A lock to be held while runs are placed; entering it tells whether it was had in time.
+def placement_lock(
+    folder: Path, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
+) -> Callable[[], AbstractContextManager[bool]]:
+    """A lock to hold while runs are placed; entering it gives whether runs may be placed now.
 
-    Where there is no place for it, a dispatcher places its runs without asking others.
+    If the lock file cannot be created, a dispatcher places its runs without it.
 
     Args:
         folder: The folder of the search.
+        clock: Seconds, from any moment on.
+        sleep: Waits for a number of seconds.
     """
     try:
         handle = os.open(_path(folder), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
@@ -49,10 +53,10 @@ def placement_lock(folder: Path) -> Callable[[], AbstractContextManager[bool]]:
     @contextmanager
     def hold() -> Iterator[bool]:
         nonlocal waiting_since
-        begin = time.monotonic()
-        if not _take(handle):
+        begin = clock()
+        if not _acquire(handle, clock, sleep):
             waiting_since = begin if waiting_since is None else waiting_since
-            yield time.monotonic() - waiting_since > HELD_TOO_LONG
+            yield clock() - waiting_since > HELD_TOO_LONG
             return
         waiting_since = None
         try:
@@ -73,14 +77,14 @@ def _path(folder: Path) -> str:
     return os.path.join(place, f'{name}.lock')
 
 
-def _take(handle: int) -> bool:
-    end = time.monotonic() + PATIENCE
+def _acquire(handle: int, clock: Callable[[], float], sleep: Callable[[float], None]) -> bool:
+    end = clock() + PATIENCE
     while True:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            if time.monotonic() >= end:
+            if clock() >= end:
                 return False
-            time.sleep(_PAUSE)
+            sleep(_PAUSE)
         else:
             return True

@@ -23,9 +23,12 @@ from hpsearch.backends.queue.poller import JobPoller
 from hpsearch.backends.queue.slurm.system import Slurm, SlurmOptions
 from hpsearch.host.wakeup import Wakeup
 from hpsearch.store.folder import SearchFolder
-from tests.support.harness import ends, launch, new_folder, python, shell, start, until
+from tests.support.harness import PATIENCE, ends, launch, new_folder, python, shell, start, until
 
 SLOTS = 4
+
+LONGER_THAN_PATIENCE = 2 * PATIENCE
+"""Seconds: what waits for so long fails."""
 
 
 @pytest.fixture
@@ -33,7 +36,7 @@ def folder(tmp_path: Path) -> SearchFolder:
     return new_folder(tmp_path / 'search')
 
 
-@pytest.fixture(params=['local', 'slurm', 'lsf-volclava', 'lsf-ibm'])
+@pytest.fixture(params=['local', pytest.param('slurm', marks=pytest.mark.slurm), 'lsf-volclava', 'lsf-ibm'])
 def backend(request: pytest.FixtureRequest, folder: SearchFolder, tmp_path: Path) -> Iterator[AttemptBackend]:
     with contextmanager(BACKENDS[request.param])(request, folder, tmp_path) as one:
         yield one
@@ -57,7 +60,7 @@ def lsf(request: pytest.FixtureRequest, folder: SearchFolder, cwd: Path) -> Iter
     dialect = request.node.callspec.params['backend'].removeprefix('lsf-')
     from tests.fakes.lsf import FakeLsf
 
-    fake = FakeLsf(cwd / 'lsf', dialect)
+    fake = FakeLsf(cwd / 'lsf', dialect, terminate_interval=2.0)
     try:
         environment = {**os.environ, **fake.env()}
         system = Lsf(LsfOptions(resources=''), parse_dialect(execute(DIALECT_ARGV, environment, b'', 10.0)))
@@ -99,7 +102,7 @@ def test_that_an_end_is_told_with_its_status(backend: AttemptBackend, folder: Se
 
 def test_that_an_attempt_is_running_until_it_ends(backend: AttemptBackend, folder: SearchFolder) -> None:
     gate = folder.path / 'gate'
-    (ident,) = start(backend, launch(folder, 'sim_1', *shell(f'while [ ! -e {gate} ]; do sleep 0.02; done')))
+    (ident,) = start(backend, launch(folder, 'sim_1', *gated_shell(gate, 0)))
     until(lambda: backend.states(time.monotonic())[ident].kind is JobState.RUNNING)
     gate.touch()
     assert ends(backend, [ident])[ident].code == 0
@@ -156,15 +159,21 @@ def test_that_cancelling_what_has_ended_or_never_was_does_nothing(
     backend.cancel([ident, 'never:was:1'], force=True)
 
 
+def gated_shell(gate: Path, code: int) -> tuple[str, ...]:
+    """The words of a command that exits once a file is there."""
+    return shell(f'while [ ! -e {gate} ]; do sleep 0.02; done; exit {code}')
+
+
 def test_that_only_the_named_attempt_is_cancelled(backend: AttemptBackend, folder: SearchFolder) -> None:
+    gate = folder.path / 'gate'
     one, other = start(
-        backend, launch(folder, 'sim_1', *shell('sleep 600')), launch(folder, 'sim_2', *shell('sleep 3; exit 5'))
+        backend, launch(folder, 'sim_1', *shell('sleep 600')), launch(folder, 'sim_2', *gated_shell(gate, 5))
     )
     until(lambda: backend.states(time.monotonic())[one].kind is JobState.RUNNING)
     backend.cancel([one], force=True)
-    ended = ends(backend, [one, other])
-    assert ended[one].code != 0
-    assert ended[other].code == 5
+    assert ends(backend, [one])[one].code != 0
+    gate.touch()
+    assert ends(backend, [other])[other].code == 5
 
 
 def test_that_a_command_which_is_not_there_is_told_as_127(backend: AttemptBackend, folder: SearchFolder) -> None:
@@ -198,13 +207,7 @@ def test_that_the_attempt_knows_who_it_is(backend: AttemptBackend, folder: Searc
 
 def test_that_waiting_ends_when_an_attempt_ends(backend: AttemptBackend, folder: SearchFolder) -> None:
     (ident,) = start(backend, launch(folder, 'sim_1', *shell('sleep 0.3')))
-    begin = time.monotonic()
-    while backend.states(time.monotonic()).get(ident, None) and time.monotonic() - begin < 60:
-        status = backend.states(time.monotonic())
-        if not status or status[ident].kind is JobState.ENDED:
-            break
-        backend.wait(50)
-    assert time.monotonic() - begin < 40, 'it waited for its time-out instead of the end'
+    assert ends(backend, [ident], pause=LONGER_THAN_PATIENCE)[ident].code == 0
 
 
 def test_that_an_attempt_whose_fence_was_passed_by_somebody_else_does_not_run(

@@ -41,47 +41,65 @@ if [ "$hpsearch_a $hpsearch_b $hpsearch_c $hpsearch_d" != "$hpsearch_line" ]; th
     fi
     exit 75
 fi
-hpsearch_stage=prologue hpsearch_signals=0 hpsearch_child='' hpsearch_idler='' hpsearch_kept='' hpsearch_told=''
-hpsearch_end_idler() {
-    if [ -n "$hpsearch_idler" ]; then hpsearch_has_killed "$hpsearch_idler" || :; fi
-    hpsearch_idler=''
-}
+hpsearch_stage=prologue hpsearch_signals=0 hpsearch_child='' hpsearch_arrived='' hpsearch_busy=''
+hpsearch_had_term=''
 hpsearch_end() {
     hpsearch_stage=ended
     trap : TERM INT HUP USR1 USR2
-    hpsearch_end_idler
+    hpsearch_end_idle
     hpsearch_record "$1"
     exit "$1"
 }
-hpsearch_has_killed() {
-    { kill -s KILL "$1" && wait "$1" || [ "$(($? & 127))" = 9 ]; } 2>/dev/null
-}
 hpsearch_idle() {
-    sleep 99999999 </dev/null >/dev/null 2>&1 &
-    hpsearch_idler=$!
+    (
+        for hpsearch_one in TERM INT HUP USR1 USR2; do
+            [ "$hpsearch_one" = "$1" ] || trap '' "$hpsearch_one"
+        done
+        exec sleep 99999999
+    ) </dev/null >/dev/null 2>&1 &
+    eval "hpsearch_idle_$1=$!"
 }
-hpsearch_is_alone() {
-    hpsearch_idle
-    { sleep 1 || :; } 2>/dev/null
-    hpsearch_has_killed "$1"
+hpsearch_end_idle() {
+    for hpsearch_do in 'kill -s KILL' wait; do
+        for hpsearch_one in HUP TERM USR1 USR2; do
+            eval "hpsearch_pid=\${hpsearch_idle_$hpsearch_one-}"
+            [ -z "$hpsearch_pid" ] || eval "$hpsearch_do $hpsearch_pid" || :
+        done
+    done 2>/dev/null
 }
 hpsearch_send() {
-    [ "$1" != TERM ] || [ -z "$hpsearch_told" ] || return 0
-    [ "$1" != TERM ] || hpsearch_told=1
+    [ "$1" != TERM ] || [ -z "$hpsearch_had_term" ] || return 0
+    [ "$1" != TERM ] || hpsearch_had_term=1
     [ -z "$1" ] || kill -s "$1" "$hpsearch_child" 2>/dev/null || :
+}
+hpsearch_judge() {
+    eval "hpsearch_pid=\${hpsearch_idle_$1-}"
+    [ "$1" != "$2" ] || hpsearch_idle "$1"
+    { sleep 1 || :; } 2>/dev/null
+    if [ "$1" != "$2" ] || kill -s "$1" "$hpsearch_pid" 2>/dev/null; then
+        hpsearch_send "$2"
+    elif [ "$1" = TERM ]; then
+        hpsearch_had_term=1
+    fi
+}
+hpsearch_pass_on() {
+    while [ -n "$hpsearch_arrived" ]; do
+        hpsearch_busy=1
+        hpsearch_one=${hpsearch_arrived%% *}
+        hpsearch_arrived=${hpsearch_arrived#* }
+        [ -z "$hpsearch_one" ] || hpsearch_judge "${hpsearch_one%=*}" "${hpsearch_one#*=}"
+        hpsearch_busy=''
+    done
 }
 hpsearch_got() {
     hpsearch_signals=$((hpsearch_signals + 1))
     hpsearch_note "$3"
     case $hpsearch_stage in
     prologue) hpsearch_end 143 ;;
-    starting) hpsearch_kept=$2 ;;
+    starting) hpsearch_arrived="${hpsearch_arrived}start=$2 " ;;
     running)
-        if [ "$1" != "$2" ] || hpsearch_is_alone "$hpsearch_idler"; then
-            hpsearch_send "$2"
-        elif [ "$1" = TERM ]; then
-            hpsearch_told=1
-        fi
+        hpsearch_arrived="$hpsearch_arrived$1=$2 "
+        [ -n "$hpsearch_busy" ] || hpsearch_pass_on
         ;;
     esac
 }
@@ -131,15 +149,19 @@ case $hpsearch_index in
 2) nl="$(printf '\n.')"; nl="${nl%.}"; set -- python3 train.py '--note=it'"'"'s'"$nl" ;;
 esac
 hpsearch_stage=starting
-hpsearch_idle
+hpsearch_idle HUP
+hpsearch_idle TERM
+hpsearch_idle USR1
+[ "$hpsearch_on_usr2" != USR2 ] || hpsearch_idle USR2
 ( trap '' INT; [ "$hpsearch_on_usr2" = USR2 ] || trap '' USR2; exec "$@" ) </dev/null &
 hpsearch_child=$! hpsearch_stage=running
-[ -z "$hpsearch_kept" ] || hpsearch_send "$hpsearch_kept"
+hpsearch_pass_on
 hpsearch_code=0 hpsearch_again=127
 wait "$hpsearch_child" || hpsearch_code=$?
 if [ "$hpsearch_signals" != 0 ]; then
     while kill -0 "$hpsearch_child" 2>/dev/null; do sleep 1 || :; done
-    hpsearch_end_idler
+    hpsearch_stage=over
+    hpsearch_end_idle
     wait "$hpsearch_child" 2>/dev/null && hpsearch_again=0 || hpsearch_again=$?
     case $hpsearch_again in 127 | -*) ;; *) hpsearch_code=$hpsearch_again ;; esac
 fi

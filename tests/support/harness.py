@@ -54,8 +54,10 @@ def shell(code: str) -> tuple[str, ...]:
     return ('sh', '-c', code)
 
 
-def ends(backend: AttemptBackend, idents: Sequence[str], patience: float = PATIENCE) -> dict[str, AttemptStatus]:
-    """Wait until these attempts have ended, as the dispatcher does."""
+def ends(
+    backend: AttemptBackend, idents: Sequence[str], patience: float = PATIENCE, pause: float = 0.2
+) -> dict[str, AttemptStatus]:
+    """Wait until these attempts have ended, as the dispatcher does, for ``pause`` seconds at most between two looks."""
     ended: dict[str, AttemptStatus] = {}
     limit = time.monotonic() + patience
     while len(ended) < len(idents):
@@ -66,7 +68,7 @@ def ends(backend: AttemptBackend, idents: Sequence[str], patience: float = PATIE
         if time.monotonic() > limit:
             raise AssertionError(f'ended within {patience} s: only {sorted(ended)} of {sorted(idents)}')
         if len(ended) < len(idents):
-            backend.wait(0.2)
+            backend.wait(pause)
     return ended
 
 

@@ -1,14 +1,14 @@
-"""The scripts that jobs of a queue system execute: POSIX sh, read by the queue from its stdin. Text only.
+"""The text of the scripts that jobs of a queue system execute: POSIX sh, which the queue reads from its stdin.
 
 One script serves all elements of an array. An element finds its attempt by its index, passes the start fence, executes
-the prologue (which may set positional parameters, end the shell, or set ``-eu``), starts the command in the background,
-passes signals on, and writes the exit record. It ends with the status of the command, or with one of these before the
-command was begun: 64, there is no such element; 73, the attempt's folder is not there or cannot be written; 75,
-somebody else passed the fence; 126, there is no working directory; 143, a signal came.
+the prologue (which may set positional parameters, exit the shell, or set ``-eu``), starts the command in the
+background, passes signals on, and writes the exit record. It exits with the status of the command, or, if the command
+was not started: 64, there is no such element; 73, the folder of the attempt is missing or read-only; 75, the fence has
+been passed before; 126, there is no working directory; 143, a signal arrived.
 
-Whether a signal has to be passed on is not known beforehand: some queue systems signal every process of a job, some the
-shell alone, and a script that is told twice to end may spoil its last checkpoint. So a process that does nothing is
-started beside the command. If a signal ended it as well, then the command got that signal too.
+Some queue systems signal every process of a job, others only the shell, and a command that gets TERM twice may spoil
+its last checkpoint. So an idle process per signal is started beside the command: if a signal killed its idle process,
+then it reached the command as well.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ DEFAULT_SHELL = '#!/bin/sh'
 DEFAULT_SIGNAL = 'TERM'
 
 _OPEN_LOG = 'if { true >> "$hpsearch_log"; } 2>/dev/null; then exec >> "$hpsearch_log" 2>&1; fi'
-"""Not every queue system has a log of its own."""
+"""For queue systems that keep no log of their own."""
 
 _PASS_FENCE = """\
 hpsearch_host=$(uname -n) || hpsearch_host=-
@@ -52,7 +52,7 @@ if [ "$hpsearch_a $hpsearch_b $hpsearch_c $hpsearch_d" != "$hpsearch_line" ]; th
     fi
     exit 75
 fi"""
-"""The whole line decides, so that a job which the queue restarted does not pass where it passed before."""
+"""The whole line is compared, so that a job which the queue restarted does not pass a second time."""
 
 _KEEP_RECORD = """\
 hpsearch_note() {
@@ -84,7 +84,7 @@ trap hpsearch_left 0
 exec </dev/null >> "$hpsearch_files/stdout.log" 2>> "$hpsearch_files/stderr.log"
 export HPSEARCH_DIR="$hpsearch_dir" HPSEARCH_RUN="$hpsearch_run" HPSEARCH_ATTEMPT="$hpsearch_attempt"
 export HPSEARCH_METRICS="$hpsearch_files/metrics.jsonl\""""
-"""120 tries of 5 s are the ten minutes a full disk is waited for."""
+"""120 tries of 5 s: a full disk has ten minutes to recover."""
 
 _KEEP_NOTHING = """\
 hpsearch_note() { :; }
@@ -92,47 +92,65 @@ hpsearch_record() { :; }
 echo "hpsearch: job $hpsearch_job, element $hpsearch_index of $hpsearch_name, on $(uname -n)\""""
 
 _PASS_SIGNALS = """\
-hpsearch_stage=prologue hpsearch_signals=0 hpsearch_child='' hpsearch_idler='' hpsearch_kept='' hpsearch_told=''
-hpsearch_end_idler() {
-    if [ -n "$hpsearch_idler" ]; then hpsearch_has_killed "$hpsearch_idler" || :; fi
-    hpsearch_idler=''
-}
+hpsearch_stage=prologue hpsearch_signals=0 hpsearch_child='' hpsearch_arrived='' hpsearch_busy=''
+hpsearch_had_term=''
 hpsearch_end() {
     hpsearch_stage=ended
     trap : TERM INT HUP USR1 USR2
-    hpsearch_end_idler
+    hpsearch_end_idle
     hpsearch_record "$1"
     exit "$1"
 }
-hpsearch_has_killed() {
-    { kill -s KILL "$1" && wait "$1" || [ "$(($? & 127))" = 9 ]; } 2>/dev/null
-}
 hpsearch_idle() {
-    sleep 99999999 </dev/null >/dev/null 2>&1 &
-    hpsearch_idler=$!
+    (
+        for hpsearch_one in TERM INT HUP USR1 USR2; do
+            [ "$hpsearch_one" = "$1" ] || trap '' "$hpsearch_one"
+        done
+        exec sleep 99999999
+    ) </dev/null >/dev/null 2>&1 &
+    eval "hpsearch_idle_$1=$!"
 }
-hpsearch_is_alone() {
-    hpsearch_idle
-    { sleep 1 || :; } 2>/dev/null
-    hpsearch_has_killed "$1"
+hpsearch_end_idle() {
+    for hpsearch_do in 'kill -s KILL' wait; do
+        for hpsearch_one in HUP TERM USR1 USR2; do
+            eval "hpsearch_pid=\\${hpsearch_idle_$hpsearch_one-}"
+            [ -z "$hpsearch_pid" ] || eval "$hpsearch_do $hpsearch_pid" || :
+        done
+    done 2>/dev/null
 }
 hpsearch_send() {
-    [ "$1" != TERM ] || [ -z "$hpsearch_told" ] || return 0
-    [ "$1" != TERM ] || hpsearch_told=1
+    [ "$1" != TERM ] || [ -z "$hpsearch_had_term" ] || return 0
+    [ "$1" != TERM ] || hpsearch_had_term=1
     [ -z "$1" ] || kill -s "$1" "$hpsearch_child" 2>/dev/null || :
+}
+hpsearch_judge() {
+    eval "hpsearch_pid=\\${hpsearch_idle_$1-}"
+    [ "$1" != "$2" ] || hpsearch_idle "$1"
+    { sleep 1 || :; } 2>/dev/null
+    if [ "$1" != "$2" ] || kill -s "$1" "$hpsearch_pid" 2>/dev/null; then
+        hpsearch_send "$2"
+    elif [ "$1" = TERM ]; then
+        hpsearch_had_term=1
+    fi
+}
+hpsearch_pass_on() {
+    while [ -n "$hpsearch_arrived" ]; do
+        hpsearch_busy=1
+        hpsearch_one=${hpsearch_arrived%% *}
+        hpsearch_arrived=${hpsearch_arrived#* }
+        [ -z "$hpsearch_one" ] || hpsearch_judge "${hpsearch_one%=*}" "${hpsearch_one#*=}"
+        hpsearch_busy=''
+    done
 }
 hpsearch_got() {
     hpsearch_signals=$((hpsearch_signals + 1))
     hpsearch_note "$3"
     case $hpsearch_stage in
     prologue) hpsearch_end 143 ;;
-    starting) hpsearch_kept=$2 ;;
+    starting) hpsearch_arrived="${hpsearch_arrived}start=$2 " ;;
     running)
-        if [ "$1" != "$2" ] || hpsearch_is_alone "$hpsearch_idler"; then
-            hpsearch_send "$2"
-        elif [ "$1" = TERM ]; then
-            hpsearch_told=1
-        fi
+        hpsearch_arrived="$hpsearch_arrived$1=$2 "
+        [ -n "$hpsearch_busy" ] || hpsearch_pass_on
         ;;
     esac
 }
@@ -142,10 +160,13 @@ trap 'hpsearch_got HUP HUP ""' HUP
 trap 'hpsearch_got USR1 USR1 ""' USR1
 trap 'hpsearch_got USR2 "$hpsearch_on_usr2" timeout' USR2
 cd -- "$hpsearch_cwd" 2>/dev/null || :"""
-"""A signal that came is told, in this order, as what it is, what the command is sent, and why it came.
+"""Arguments of ``hpsearch_got``: the signal, what the command gets in its place, and the reason to note.
 
-TERM is sent once. Another idler is started before it is seen whether the signal ended the first, so that signals which
-come after one another are told apart.
+A signal may arrive while another is handled, and shells execute the traps of several in any order. So signals are
+queued, and each has an idle process that no other signal ends. It is replaced before it is examined, so that the next
+signal finds one. During ``sleep 1`` a signal to all processes reaches all, a command that was just started gets ready
+for signals, and the shell reaps what the signal killed, so that ``kill`` fails; ``wait`` would not do, since it may
+block in a trap of bash. TERM is sent once.
 """
 
 _BEGIN = """\
@@ -154,27 +175,31 @@ cd -- "$hpsearch_cwd" || hpsearch_end 126"""
 
 _RUN = """\
 hpsearch_stage=starting
-hpsearch_idle
+hpsearch_idle HUP
+hpsearch_idle TERM
+hpsearch_idle USR1
+[ "$hpsearch_on_usr2" != USR2 ] || hpsearch_idle USR2
 ( trap '' INT; [ "$hpsearch_on_usr2" = USR2 ] || trap '' USR2; exec "$@" ) </dev/null &
 hpsearch_child=$! hpsearch_stage=running
-[ -z "$hpsearch_kept" ] || hpsearch_send "$hpsearch_kept"
+hpsearch_pass_on
 hpsearch_code=0 hpsearch_again=127
 wait "$hpsearch_child" || hpsearch_code=$?
 if [ "$hpsearch_signals" != 0 ]; then
     while kill -0 "$hpsearch_child" 2>/dev/null; do sleep 1 || :; done
-    hpsearch_end_idler
+    hpsearch_stage=over
+    hpsearch_end_idle
     wait "$hpsearch_child" 2>/dev/null && hpsearch_again=0 || hpsearch_again=$?
     case $hpsearch_again in 127 | -*) ;; *) hpsearch_code=$hpsearch_again ;; esac
 fi
 hpsearch_end "$hpsearch_code"
 """
-"""The command ignores INT (as some shells have it) and USR2 at its start: it gets another signal in their place, before
-which a queue that sends them to all processes would have ended it.
+"""The command starts with INT (as in some shells) and USR2 ignored: it gets another signal in their place, and a queue
+that sends them to all processes would otherwise have killed it by then.
 
-A signal interrupts ``wait``, or comes after it, which cannot be told apart, and bash may forget a child that ended at
-that very moment. So once a signal came, the end is waited for in another way, and without another child whose end bash
-would wait for. A shell that has told the status already, or forgotten it, answers 127 or -1; then what the first
-``wait`` told holds.
+Whether a signal interrupted ``wait`` or arrived after it cannot be determined, and bash may forget a child that exits
+at that moment. So once a signal has arrived, the shell polls for the end of the command, and the idle processes are
+ended first because bash would wait for one of them. A shell that has already reported the status, or has forgotten it,
+answers 127 or -1; then the result of the first ``wait`` holds.
 """
 
 
@@ -185,7 +210,7 @@ class ScriptElement:
     Attributes:
         run: Name of its run.
         number: Number of the attempt.
-        ident: What it writes into the start fence; one word.
+        ident: The word it writes into the start fence.
         argv: The command, at least one word.
     """
 
@@ -210,17 +235,17 @@ def array_script(
 
     Args:
         folder: The search, on a file system that the nodes share.
-        name: Of the submission.
+        name: Name of the submission.
         elements: The attempts.
-        cwd: Working directory of the commands, and of the prologue where it is there by then.
-        variables: By which the job knows itself.
-        prologue: Shell lines before each command; if the first is a ``#!`` line it becomes that of the script, whose
-            shell must be ``sh``, ``dash``, ``bash``, ``mksh`` or that of busybox: others differ in what ``wait`` says.
-        signal: Name of the signal that a command is sent when the time limit is near; empty: TERM.
-        header: What people shall read on top, such as the command that submits the script.
+        cwd: Working directory of the commands, and of the prologue if it exists by then.
+        variables: Names of the variables in which the queue gives a job its id and index.
+        prologue: Shell lines before each command; a first line ``#!`` becomes that of the script, whose shell must be
+            ``sh``, ``dash``, ``bash``, ``mksh`` or that of busybox: the status of ``wait`` differs in others.
+        signal: Name of the signal that a command gets shortly before its time limit; empty: TERM.
+        header: Comment at the top, such as the command that submits the script.
 
     Returns:
-        The script. What of a path or a word is not UTF-8 is in it as surrogates.
+        The script. Bytes of a path or a word that are not UTF-8 are in it as surrogates.
     """
     shell, lines = _split_prologue(prologue)
     on_usr2 = signal.removeprefix('SIG') or DEFAULT_SIGNAL
@@ -256,17 +281,17 @@ def pilot_script(
     prologue: str,
     header: str,
 ) -> str:
-    """The script of jobs that work on a search by themselves: the prologue, then the command.
+    """The script of pilots: jobs that work on a search by themselves. It executes the prologue, then the command.
 
-    The shell stays beside the command, which is told to end (TERM) when the time limit is near. INT is not passed on:
-    a queue that sends it sends it to all processes, and one that is interrupted twice ends at once.
+    The shell stays beside the command, which gets TERM shortly before the time limit. INT is not passed on: a queue
+    sends it to all processes, and a second one makes a dispatcher exit at once.
 
     Args:
         folder: The search.
-        name: Of the submission.
+        name: Name of the submission.
         argv: The command.
         cwd: Its working directory.
-        variables: By which the job knows itself.
+        variables: As for :func:`array_script`.
         prologue: As for :func:`array_script`.
         header: As for :func:`array_script`.
     """
@@ -289,13 +314,13 @@ def pilot_script(
 
 
 def _split_prologue(prologue: str) -> tuple[str, str]:
-    """The line that names the shell, and the rest."""
+    """The ``#!`` line of the script, and the remaining lines."""
     first, _, rest = prologue.partition('\n')
     return (first.rstrip(), rest) if first.startswith('#!') else (DEFAULT_SHELL, prologue)
 
 
 def _framed(prologue: str) -> list[str]:
-    """The prologue; the empty line behind it takes a backslash at its end."""
+    """The prologue; a backslash at its end joins only the empty line after it."""
     return ['# The prologue:', prologue.rstrip('\n'), '', '# The prologue ends here.']
 
 
@@ -328,7 +353,7 @@ def _own_variables(variables: JobVariables) -> list[str]:
 
 
 def _case(commands: Iterable[str]) -> list[str]:
-    """The beginning of a ``case`` of what each element does."""
+    """All of a ``case`` with one command per element, but its end."""
     lines = [f'{index}) {command} ;;' for index, command in enumerate(commands, start=1)]
     return ['case $hpsearch_index in', *lines]
 
