@@ -120,7 +120,7 @@ def test_that_processes_are_known_without_proc(
 
 
 def test_that_one_boot_of_a_host_is_the_same_to_every_process() -> None:
-    code = 'from hpsearch.host.kernel import this_host
+    code = 'from hpsearch.host.kernel import this_host; print(this_host())'
     other = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
     assert other.stdout.strip() == str(this_host())
 
