@@ -20,7 +20,7 @@ from hpsearch.host.processes import user_name
 from hpsearch.model.configuration import Configuration, from_plain
 from hpsearch.model.errors import ConfigError, SearchFolderError
 from hpsearch.space.extension import Extension, extend, extending, write_extension
-from hpsearch.space.grid import Order
+from hpsearch.space.order import Order
 from hpsearch.space.plan import make_plan
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import JournalReader, open_journals

@@ -13,7 +13,7 @@ from pathlib import Path
 from hpsearch.config.loading import load_configuration
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import ConfigError
-from hpsearch.space.grid import Order
+from hpsearch.space.order import Order
 from hpsearch.space.plan import Plan, make_plan
 
 
