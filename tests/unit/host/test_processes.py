@@ -45,11 +45,9 @@ def child(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
         child.kill()
 
 
-def status_of(pid: int) -> int | None:
+def status_of(pid: int) -> int:
     """The status of a child, once it has ended."""
-    seen: list[int | None] = []
-    until(lambda: seen.append(reap(pid)) or seen[-1] is not None)
-    return seen[-1]
+    return until(lambda: [status] if (status := reap(pid)) is not None else [])[0]
 
 
 # Starting and ending
