@@ -11,14 +11,16 @@ from itertools import islice
 from pathlib import Path
 
 from benchmarks.tools import Line, Place, both, hpsearch, interleaved, median_ratio, wall
-from hpsearch.config.loading import load_configuration, plain_attributes
+from hpsearch.config.loading import load_configuration
+from hpsearch.model.configuration import plain_attributes
 from hpsearch.model.run import Run
 from hpsearch.model.states import State
+from hpsearch.model.table import Row, row_of, table
 from hpsearch.space.grid import Order
 from hpsearch.space.plan import make_plan
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import Journal, JournalReader
-from hpsearch.store.results import ResultsView, Row, row_of, table
+from hpsearch.store.results import ResultsView
 
 SIZES = (10_000, 100_000)
 KEY = 'accuracy'
@@ -91,9 +93,10 @@ def results(place: Place, rounds: int) -> Iterator[Line]:
     """Rebuilding ``search_results.csv`` from rows in memory."""
     views = {size: view_of(place, size) for size in SIZES}
     columns, cells = table(views[SIZES[-1]].rows, KEY, False)
+    lines = list(cells)
     taken: dict[str, list[float]] = {'csv': [], 'small': [], 'large': []}
     for _ in range(rounds):
-        taken['csv'].append(seconds(lambda: bare_csv(place.path / 'bare.csv', columns, cells)))
+        taken['csv'].append(seconds(lambda: bare_csv(place.path / 'bare.csv', columns, lines)))
         taken['small'].append(seconds(views[SIZES[0]].rebuild))
         taken['large'].append(seconds(views[SIZES[-1]].rebuild))
     bare, small, large = (statistics.median(times) for times in taken.values())

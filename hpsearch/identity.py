@@ -12,8 +12,7 @@ import json
 import os
 from collections.abc import Sequence
 
-from hpsearch.config.loading import from_plain
-from hpsearch.model.configuration import Configuration
+from hpsearch.model.configuration import Configuration, from_plain
 from hpsearch.model.errors import SearchFolderError
 from hpsearch.model.run import Run
 from hpsearch.store.folder import SearchFolder

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from hpsearch.host.kernel import Host, host_of, this_host
 from hpsearch.host.processes import marked_processes
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.evidence import HostRelation
@@ -16,7 +17,7 @@ from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import open_journals
 from hpsearch.store.reconcile import cause_of, read_traces
 from hpsearch.store.summary import read_summary
-from hpsearch.store.writers import Host, host_of, relation, this_host
+from hpsearch.store.writers import relation
 
 from .evidence import Finding, Traces, find, find_without_journal
 from .gathered import Gathered, find_output

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hpsearch.model.run import Run, Summary
 from hpsearch.model.states import ENDED, State
-from hpsearch.store.results import Row, row_of
+from hpsearch.model.table import Row, row_of
 
 MISSED = 'TO_BE_DELETED'
 """The folder inside a search folder for the output of runs that missed the criteria."""

@@ -1,4 +1,4 @@
-"""The command ``hpsearch-postprocess``: what is left of a search becomes a table, lists and a tidy folder.
+"""The command ``hpsearch-postprocess``: from a search folder to a table of results, lists of runs and a tidy folder.
 
 Exit codes: 0 done, 2 the request was wrong.
 """
@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hpsearch.config.handles import HANDLES, stored_configuration
 from hpsearch.config.loading import load_configuration
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import ConfigError, HpsearchError, SearchFolderError
@@ -20,7 +21,6 @@ from hpsearch.store.folder import SearchFolder
 
 from .gather import gather
 from .gathered import MISSED, Gathered
-from .handles import find_configuration
 from .original_folder import gather_original, is_original_folder
 from .tidy import Tidied, put_away_missed
 from .written import KINDS, check_parquet, write_list, write_parquet, write_runs_table, write_seeds
@@ -30,14 +30,14 @@ DONE, WRONG_REQUEST, INTERRUPTED = 0, 2, 130
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What was asked for.
+    """What was requested.
 
     Attributes:
         folder: The search folder, absolute.
         grid_module: A configuration, or empty: the one of the search.
         criteria: For ``_PERFORMANCE_EVAL_HANDLE``, or None: nothing is moved.
         run_cwd: What relative output folders of an old search are relative to.
-        parquet: Whether the table is written as parquet, too.
+        parquet: Whether the table is also written as parquet.
         seed_key: The option by which runs are grouped.
     """
 
@@ -75,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def postprocess(request: Request) -> Iterator[str]:
-    """Do everything that was asked for; yields what a person is told, line by line.
+    """Do everything that was requested; yields lines to print.
 
     Raises:
         HpsearchError: The request is wrong; nothing was written or moved.
@@ -88,7 +88,7 @@ def postprocess(request: Request) -> Iterator[str]:
     if request.criteria is not None:
         tidied = put_away_missed(request.folder, runs, configuration.performance_eval, request.criteria)
         runs = tidied.runs
-        yield from _told(tidied)
+        yield from _about_tidying(tidied)
     yield _counts(runs)
     yield from _written(request, configuration, runs)
 
@@ -99,23 +99,32 @@ def _gathered(request: Request) -> tuple[Configuration, Sequence[Gathered], Sequ
     if is_original_folder(request.folder):
         return _gathered_original(request)
     folder = SearchFolder(request.folder)
-    found = find_configuration(folder, request.grid_module, Path.cwd())
-    return found.configuration, gather(folder, found.configuration), found.notes
+    configuration, notes = _configuration(request, folder)
+    return configuration, gather(folder, configuration), notes
+
+
+def _configuration(request: Request, folder: SearchFolder) -> tuple[Configuration, Sequence[str]]:
+    """The configuration by which a folder of ours is read, and what a user should know about it."""
+    if request.grid_module:
+        return load_configuration(request.grid_module, cwd=Path.cwd()), ()
+    stored = stored_configuration(folder, folder.read_info(), handles=HANDLES)
+    hint = ('Use --grid_module to give a configuration with handles.',) if stored.lacks_handles else ()
+    return stored.configuration, (*stored.notes, *hint)
 
 
 def _gathered_original(request: Request) -> tuple[Configuration, Sequence[Gathered], Sequence[str]]:
     if not request.grid_module:
         raise ConfigError(
             [
-                f'{request.folder} was made by the original hpsearch, which does not note how results are read: '
-                'give the grid module of that search (a copy is in the folder) with --grid_module.'
+                f'{request.folder} was made by the original hpsearch, which does not record how results are read: '
+                'pass the grid module of that search (a copy is in the folder) with --grid_module.'
             ]
         )
     configuration = load_configuration(request.grid_module, cwd=Path.cwd())
     return configuration, gather_original(request.folder, configuration, request.run_cwd), ()
 
 
-def _told(tidied: Tidied) -> Iterator[str]:
+def _about_tidying(tidied: Tidied) -> Iterator[str]:
     yield from tidied.problems
     if tidied.still_open:
         yield f'{len(tidied.still_open)} run(s) may still be running and were left where they are.'
@@ -162,14 +171,14 @@ def _parser() -> argparse.ArgumentParser:
         '--run_cwd',
         metavar='DIR',
         default='.',
-        help='folder that relative output folders of an original search are relative to (default: here)',
+        help='what relative output folders of an original search are relative to (default: the current folder)',
     )
-    parser.add_argument('--parquet', action='store_true', help='write the table as parquet, too (needs pyarrow)')
+    parser.add_argument('--parquet', action='store_true', help='also write the table as parquet (needs pyarrow)')
     parser.add_argument(
         '--seed_key',
         metavar='OPTION',
         default='random_seed',
-        help='runs that are equal but for this option are one configuration (default: %(default)s)',
+        help='runs that differ in this option alone are grouped (default: %(default)s)',
     )
     return parser
 

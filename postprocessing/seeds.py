@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Sequence
 
-from hpsearch.store.results import Row, cell, performance_number
+from hpsearch.model.table import Row, cell, performance_number
 from hpsearch.store.summary import FINISHED
 
 Group = tuple[Row, ...]

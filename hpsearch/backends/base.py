@@ -1,6 +1,7 @@
 """The contract between the dispatcher and the places where attempts execute.
 
-The dispatcher asks for slots, starts attempts in them, asks what became of them, and never asks which backend it has.
+Every backend is a :class:`Backend`. One that starts the attempts that the dispatcher hands to it is an
+:class:`AttemptBackend`; one whose jobs work on the search by themselves is a :class:`PilotBackend`.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from hpsearch.model.resources import DEFAULT_RESOURCES, GpuTenant, Placement, ResourceRequest, Slot
 from hpsearch.model.run import Run
@@ -38,10 +39,10 @@ class AttemptStatus:
         kind: See :class:`JobState`.
         code: Raw exit status, where the backend itself witnessed the end.
         cause: One word for an end that came from outside (``preempted``, ``timeout``, ``fenced`` …), else empty.
-        detail: In words: why it waits, where it runs, what was odd about its end.
-        peak_memory: Largest GPU memory seen in use by it in MiB, or None.
-        room: At the end: how much room it had, for the placement of a next attempt.
-        seconds: At the end: how long it ran, where the backend knows that better than whoever watched it.
+        detail: In words: why it waits, where it runs, what was unusual about its end.
+        peak_memory: Largest GPU memory it was seen to use, in MiB, or None.
+        room: At the end: how much room it had, for the placement of the next attempt.
+        seconds: At the end: how long it ran, where the backend knows it better than the dispatcher; else None.
     """
 
     kind: JobState
@@ -62,7 +63,7 @@ class Launch:
         number: Number of the attempt, from 1.
         ident: What it writes into the start fence.
         slot: Where.
-        demand: What it needs beyond what every run gets.
+        resources: What it needs beyond what every run gets.
     """
 
     run: Run
@@ -79,7 +80,7 @@ class LaunchResult:
     Attributes:
         ident: The launch's.
         handle: What finds the attempt again after this process has died (JSON-able); None when it was not started.
-        queued: Whether it waits for a queue, or in one, and does not run yet.
+        queued: Whether it does not run yet, but waits for a queue to accept or to start it.
         problem: Why it was not started, in words; empty when it was.
     """
 
@@ -89,8 +90,40 @@ class LaunchResult:
     problem: str = ''
 
 
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """How much there is to do on a search.
+
+    Attributes:
+        waiting: Runs that wait to be started, as far as is known.
+        started: Attempts that were ever started.
+    """
+
+    waiting: int
+    started: int
+
+
 class Backend(Protocol):
-    """A place where attempts execute."""
+    """What every backend offers."""
+
+    def is_settled(self) -> bool:
+        """Whether nothing that was asked of it is still under way, so that this process may leave."""
+
+    def wait(self, timeout: float) -> None:
+        """Return after ``timeout`` seconds, or earlier when something ended or a signal came."""
+
+    def gpu_lines(self, now: float) -> Sequence[GpuLine]:
+        """What to show of each GPU."""
+
+    def queue_lines(self) -> Sequence[QueueLine]:
+        """What to show of a queue."""
+
+    def close(self) -> None:
+        """Release everything; attempts and jobs go on."""
+
+
+class AttemptBackend(Backend, Protocol):
+    """A place where attempts are started, one by one or many at a time."""
 
     def open_slots(
         self, now: float, others: Sequence[GpuTenant] = (), resources: ResourceRequest = DEFAULT_RESOURCES
@@ -100,51 +133,60 @@ class Backend(Protocol):
         Args:
             now: Monotonic seconds.
             others: Attempts of this search on this host that belong to other writers.
-            demand: What the run they are for needs beyond what every run gets.
+            resources: What the run they are for needs beyond what every run gets.
         """
 
     def impossible(self, resources: ResourceRequest) -> str:
-        """Why no slot of this backend can ever satisfy a demand; empty: one may."""
+        """Why no slot of this backend can ever satisfy a request, in words; empty: one may."""
 
     def start(self, launches: Sequence[Launch], now: float) -> Sequence[LaunchResult]:
-        """Start attempts, in one call where that is cheaper; one answer each, in order."""
+        """Start attempts, in one call where that is cheaper; one result each, in order."""
 
     def adopt(self, launch: Launch, handle: Mapping[str, Any], age: float, now: float) -> None:
-        """Hold an attempt that another writer started, as if it had been started here.
+        """Take charge of an attempt that another writer started, as if it had been started here.
 
         Args:
             launch: The attempt, with the slot it is in.
-            handle: What :meth:`start` told of it then.
+            handle: What :meth:`start` returned for it then.
             age: Seconds since it was started.
             now: Monotonic seconds.
         """
 
     def can_adopt(self, handle: Mapping[str, Any]) -> bool:
-        """Whether an attempt with such a handle is, or was, in a place that this backend can ask."""
+        """Whether an attempt with such a handle is, or was, in a place that this backend can query."""
 
     def forget(self, ident: str, now: float) -> None:
-        """Let go of an attempt that another writer has adopted."""
+        """Release an attempt that another writer has adopted."""
 
     def is_running(self, run: str, number: int, handle: Mapping[str, Any]) -> bool:
         """Whether an attempt that another writer started on this host still runs."""
 
     def states(self, now: float) -> Mapping[str, AttemptStatus]:
-        """What is known of every attempt this backend holds, by its id; one that ended is told once."""
+        """What is known of every attempt this backend holds, by its id; an end is reported once."""
 
     def cancel(self, idents: Sequence[str], *, force: bool) -> None:
-        """Ask these attempts to end; with ``force`` end them. Their end is told by :meth:`states`."""
+        """Ask these attempts to end; with ``force`` kill them. :meth:`states` reports their ends."""
 
-    def is_settled(self) -> bool:
-        """Whether everything that was asked of it has been done, so that this process may leave."""
 
-    def wait(self, timeout: float) -> None:
-        """Return after ``timeout`` seconds, or earlier when something of ours ended or a signal came."""
+@runtime_checkable
+class PilotBackend(Backend, Protocol):
+    """Jobs that work on the search by themselves: they start the runs, and their own journals say what they do."""
 
-    def gpu_lines(self, now: float) -> Sequence[GpuLine]:
-        """What to show of each GPU."""
+    def keep(self, workload: Workload, now: float) -> Placement:
+        """See to it that there are as many jobs as there is work for; the placement has no slots, but says why.
 
-    def queue_lines(self) -> Sequence[QueueLine]:
-        """What to show of a queue."""
+        Args:
+            workload: How much there is to do.
+            now: Monotonic seconds.
+        """
 
-    def close(self) -> None:
-        """Let go of everything; attempts that run go on."""
+    def step(self, workload: Workload, now: float) -> None:
+        """Take in what became of the jobs.
+
+        Args:
+            workload: How much there is to do.
+            now: Monotonic seconds.
+        """
+
+    def cancel(self, *, force: bool) -> None:
+        """Ask all jobs to end; with ``force`` kill them."""

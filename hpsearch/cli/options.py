@@ -1,14 +1,17 @@
-"""The options of the command line: those of the original, with its meanings and defaults, and ours."""
+"""The options of a search: each is a field of a dataclass, which declares it to argparse and holds its value.
+
+In ``search.json`` they are one flat mapping of names to values. Options of hypnettorch keep their meaning and default.
+"""
 
 from __future__ import annotations
 
 import argparse
-import os
 import re
-from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import Field, dataclass, field, fields
+from typing import Any, ClassVar
 
-DEFAULT_OUT_DIR = './out/hyperparam_search'
+# Types of values
 
 
 def number_between(low: float, high: float) -> Callable[[str], float]:
@@ -20,7 +23,7 @@ def number_between(low: float, high: float) -> Callable[[str], float]:
             raise argparse.ArgumentTypeError(f'{text} is not between {low:g} and {high:g}')
         return value
 
-    parse.__name__ = 'number'  # argparse tells it where the text is no number
+    parse.__name__ = 'number'  # argparse names it where the text is no number
     return parse
 
 
@@ -37,9 +40,6 @@ def integer_from(low: int) -> Callable[[str], int]:
     return parse
 
 
-fraction = number_between(0, 1)
-
-
 def warning_signal(text: str) -> str:
     """An argparse type: ``NAME@SECONDS``, or ``none``."""
     if text and text != 'none' and not re.fullmatch(r'[A-Z][A-Z0-9]*@[1-9]\d*', text):
@@ -54,387 +54,353 @@ def memory_size(text: str) -> str:
     return text
 
 
-def add_search_options(parser: argparse.ArgumentParser) -> None:
-    """Every option of a search."""
-    add_configuration_options(parser)
-    add_folder_options(parser)
-    add_local_options(parser)
-    add_cluster_options(parser)
-    add_conduct_options(parser)
-    add_terminal_options(parser)
+# Declaring options
 
 
-def add_configuration_options(parser: argparse.ArgumentParser) -> None:
-    """What is run."""
-    group = parser.add_argument_group('what is run')
-    group.add_argument(
-        '--grid_module',
-        metavar='MODULE',
-        default='',
-        help='the configuration: a module name, a path to a .py file, or a path to a YAML file (required)',
-    )
-    group.add_argument(
-        '--grid_config',
-        metavar='FILE',
-        default='',
-        help='YAML, JSON or pickle file whose "grid" and/or "conditions" replace those of the configuration',
-    )
-    group.add_argument(
-        '--set',
-        dest='replacements',
-        metavar='NAME=[V1,V2]',
-        action='append',
-        default=[],
-        help='replace the values of one option of the grid; may be given several times',
-    )
-    group.add_argument(
-        '--num_searches',
-        metavar='N',
-        type=int,
-        default=-1,
-        help='run at most N configurations; -1: all (default: %(default)s)',
-    )
-    group.add_argument(
-        '--deterministic_search', action='store_true', help='keep the order of the grid instead of shuffling it'
-    )
-    group.add_argument(
-        '--dont_generate_full_grid',
-        action='store_true',
-        help='draw --num_searches configurations at random, without repetition, instead of going through the grid',
-    )
-    group.add_argument(
-        '--random_seed', metavar='N', type=int, default=42, help='seed of shuffling and drawing (default: %(default)s)'
-    )
-    group.add_argument(
-        '--python',
-        metavar='FILE',
-        default='',
-        help='interpreter of the training script (default: python3 from PATH)',
-    )
-
-
-def add_folder_options(parser: argparse.ArgumentParser) -> None:
-    """Where results go."""
-    group = parser.add_argument_group('where results go')
-    group.add_argument(
-        '--out_dir',
-        metavar='DIR',
-        default=DEFAULT_OUT_DIR,
-        help='a subfolder search_<date> is made in it; relative to --run_cwd (default: %(default)s)',
-    )
-    group.add_argument('--force_out_dir', action='store_true', help='use exactly --out_dir, without a subfolder')
-    group.add_argument(
-        '--dont_force_new_dir',
-        action='store_true',
-        help='the folder may exist already; an earlier search in it is moved aside, not merged',
-    )
-    group.add_argument(
-        '--dont_start',
-        action='store_true',
-        help='only make the search folder with its plan; hpsearch join or resume works on it',
-    )
-    group.add_argument(
-        '--run_cwd', metavar='DIR', default='.', help='working directory of the runs (default: the current one)'
-    )
-
-
-def add_local_options(parser: argparse.ArgumentParser) -> None:
-    """Runs on this machine."""
-    group = parser.add_argument_group('on this machine')
-    group.add_argument(
-        '--visible_gpus',
-        metavar='LIST',
-        default='',
-        help='comma-separated GPU numbers as nvidia-smi shows them; empty: all; -1: assign none, '
-        'one run after the other in the foreground (default: all)',
-    )
-    group.add_argument(
-        '--cpu_jobs',
-        metavar='N',
-        type=integer_from(1),
-        default=None,
-        help='run N runs at a time and assign no GPUs',
-    )
-    group.add_argument(
-        '--allowed_load',
-        metavar='F',
-        type=fraction,
-        default=0.5,
-        help='a GPU above this load (0-1) gets no run (default: %(default)s)',
-    )
-    group.add_argument(
-        '--allowed_memory',
-        metavar='F',
-        type=fraction,
-        default=0.5,
-        help='a GPU with more than this share (0-1) of its memory in use gets no run (default: %(default)s)',
-    )
-    group.add_argument(
-        '--sim_startup_time',
-        metavar='N',
-        type=number_between(0, float('inf')),
-        default=60,
-        help='seconds after a start on a GPU before it is considered again (default: %(default)s)',
-    )
-    group.add_argument(
-        '--max_num_jobs_per_gpu',
-        metavar='N',
-        type=integer_from(1),
-        default=1,
-        help='runs of this search per GPU at a time (default: %(default)s)',
-    )
-    group.add_argument(
-        '--gpus_per_run', metavar='N', type=integer_from(1), default=1, help='GPUs per run (default: %(default)s)'
-    )
-
-
-def add_cluster_options(parser: argparse.ArgumentParser) -> None:
-    """Runs in the queue of a cluster."""
-    group = parser.add_argument_group('on a cluster')
-    group.add_argument('--run_cluster', action='store_true', help='submit the runs to a scheduler')
-    group.add_argument(
-        '--scheduler', choices=('lsf', 'slurm'), default='lsf', help='which scheduler (default: %(default)s)'
-    )
-    group.add_argument(
-        '--num_jobs', metavar='N', type=integer_from(1), default=8, help='jobs at a time (default: %(default)s)'
-    )
-    group.add_argument(
-        '--num_hours', metavar='N', type=integer_from(1), default=24, help='time limit of a job (default: %(default)s)'
-    )
-    group.add_argument(
-        '--runs_per_job',
-        metavar='K',
-        type=integer_from(0),
-        default=0,
-        help='submit jobs that each work on the search with K runs at a time until their time is up; '
-        '0: a job per run (default: %(default)s)',
-    )
-    group.add_argument(
-        '--submit_only',
-        action='store_true',
-        help='leave when the queue has accepted what it will; hpsearch resume goes on',
-    )
-    _add_queue_options(group)
-    _add_slurm_options(parser.add_argument_group('on a cluster with Slurm'))
-    _add_lsf_options(parser.add_argument_group('on a cluster with LSF'))
-
-
-def _add_queue_options(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        '--queue_interval',
-        metavar='SECONDS',
-        type=number_between(0.5, 3600),
-        default=30.0,
-        help='seconds between two questions to the scheduler (default: %(default)s)',
-    )
-    group.add_argument(
-        '--signal',
-        metavar='NAME@SECONDS',
-        type=warning_signal,
-        default='',
-        help='send a run this signal so many seconds before its time limit; none: no signal '
-        '(default: TERM@60 where the script is resumable, else none)',
-    )
-    group.add_argument(
-        '--max_job_mem',
-        metavar='SIZE',
-        type=memory_size,
-        default='',
-        help='give a run that ran out of memory 1.5 times as much, up to this, e.g. 64G '
-        '(default: 4 times what its job has)',
-    )
-    group.add_argument(
-        '--profile',
-        metavar='FILE',
-        default='',
-        help='YAML file with values for the options of this machine or cluster, where they are not given here',
-    )
-
-
-SLURM_DEFAULTS = {
-    'mem': '8G',
-    'gres': 'gpu:1',
-    'partition': '',
-    'qos': '',
-    'constraint': '',
-    'account': '',
-    'cpus': '',
-}
-"""Options of sbatch to what they are without ours."""
-
-
-def _add_slurm_options(group: argparse._ArgumentGroup) -> None:
-    for name, default in SLURM_DEFAULTS.items():
-        group.add_argument(
-            f'--slurm_{name}',
-            metavar='TEXT',
-            default=default,
-            help=f'{name} of sbatch; empty: not given (default: %(default)r)',
-        )
-    group.add_argument(
-        '--slurm_time', metavar='TEXT', default='', help='time limit as Slurm writes it, in place of --num_hours'
-    )
-    group.add_argument(
-        '--slurm_extra',
-        metavar='OPTION',
-        action='append',
-        default=[],
-        help='passed on to sbatch, e.g. --slurm_extra=--exclude=n7; may be given several times',
-    )
-
-
-def _add_lsf_options(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        '--resources',
-        metavar='TEXT',
-        default='"rusage[mem=8000, ngpus_excl_p=1]"',
-        help='passed to bsub -R; empty: not given (default: %(default)s)',
-    )
-    for name, option in (('queue', '-q'), ('project', '-P'), ('gpu', '-gpu')):
-        group.add_argument(f'--lsf_{name}', metavar='TEXT', default='', help=f'passed to bsub {option}')
-    group.add_argument(
-        '--lsf_extra',
-        metavar='OPTION',
-        action='append',
-        default=[],
-        help='passed on to bsub, a word at a time, e.g. --lsf_extra=-sla --lsf_extra=night',
-    )
-
-
-def add_conduct_options(parser: argparse.ArgumentParser) -> None:
-    """How the search is conducted."""
-    group = parser.add_argument_group('how it is conducted')
-    group.add_argument(
-        '--fail_fast',
-        metavar='N',
-        type=integer_from(0),
-        default=5,
-        help='stop when the first N ended runs all failed with the same last lines; 0: never (default: %(default)s)',
-    )
-    group.add_argument(
-        '--stop_grace',
-        metavar='SECONDS',
-        type=number_between(0, float('inf')),
-        default=15.0,
-        help='seconds between TERM and KILL for runs that are stopped (default: %(default)s)',
-    )
-    group.add_argument(
-        '--retries',
-        metavar='N',
-        type=integer_from(0),
-        default=0,
-        help='run a failed run again, N times at most (default: %(default)s)',
-    )
-    group.add_argument(
-        '--retry_timeouts',
-        action='store_true',
-        help='run again, --max_attempts times at most, what the time limit of its job ended',
-    )
-    group.add_argument(
-        '--max_attempts',
-        metavar='N',
-        type=integer_from(1),
-        default=3,
-        help='attempts of a run that may get lost without a trace (default: %(default)s)',
-    )
-    group.add_argument(
-        '--reuse',
-        metavar='DIR',
-        action='append',
-        default=[],
-        help='take finished results of identical commands from this earlier search; may be given several times',
-    )
-
-
-def add_terminal_options(parser: argparse.ArgumentParser) -> None:
-    """What is shown."""
-    group = parser.add_argument_group('what is shown')
-    group.add_argument('--quiet', action='store_true', help='show nothing but errors')
-    group.add_argument(
-        '--log_level',
-        choices=('debug', 'info', 'warning', 'error'),
-        default='info',
-        help='the least important messages that are shown (default: %(default)s)',
-    )
-
-
-def add_resume_options(parser: argparse.ArgumentParser) -> None:
-    """What can be different when a search is resumed: everything about where and how many.
-
-    An option that is not given keeps the value it had when the search was made.
-    """
-    parser.add_argument('dir', help='the search folder')
-    for add in (add_local_options, add_cluster_options, add_conduct_options, add_terminal_options):
-        add(parser)
-    for action in parser._actions:
-        if action.option_strings and action.dest != 'help':
-            action.default = argparse.SUPPRESS
-            action.help = (action.help or '').replace('%(default)s', 'as before').replace('%(default)r', 'as before')
-    group = parser.add_argument_group('resuming')
-    group.add_argument(
-        '--extend',
-        action='store_true',
-        help='read the configuration again: new combinations are added, those that are gone are not run',
-    )
-    group.add_argument(
-        '--num_searches', metavar='N', type=int, default=argparse.SUPPRESS, help='with --extend: another number of runs'
-    )
-    group.add_argument('--retry_failed', action='store_true', help='failed runs get one more attempt')
-    group.add_argument('--retry_cancelled', action='store_true', help='run again what somebody cancelled in the queue')
-    group.add_argument(
-        '--host_is_dead',
-        metavar='HOST',
-        action='append',
-        default=[],
-        help='nothing runs on this host any more: run again what was started there; may be given several times',
-    )
-    group.add_argument(
-        '--trust', action='store_true', help='resume a search of another user, which executes what its folder says'
-    )
-
-
-# Profiles
-
-_RIVALS = {'slurm_time': 'num_hours', 'visible_gpus': 'cpu_jobs', 'cpu_jobs': 'visible_gpus'}
-"""Option to another that says the same in another way: where that one is given, the profile's must not win over it."""
-
-
-def profile_options() -> dict[str, argparse.Action]:
-    """The options that a profile may give, by their names without dashes: those of this machine and of clusters."""
-    parser = argparse.ArgumentParser(add_help=False)
-    add_local_options(parser)
-    add_cluster_options(parser)
-    return {action.dest: action for action in parser._actions if action.dest != 'profile'}
-
-
-def parse_with_profile(parser: argparse.ArgumentParser, words: Sequence[str]) -> argparse.Namespace:
-    """The options of a command line, completed from its ``--profile``.
-
-    What is given on the command line wins, also over a list: nothing is added to it. Where a profile has a
-    ``job_prologue``, it becomes an attribute beside the options.
+def option(default: Any, help_text: str, *, flag: str = '', **details: Any) -> Any:
+    """A field that is an option of the command line.
 
     Args:
-        parser: It knows ``--profile``.
-        words: The command line.
-
-    Raises:
-        ConfigError: With every problem of the profile.
+        default: Its default; False makes it a flag, a tuple an option that may be given several times.
+        help_text: Its help.
+        flag: Its name on the command line without dashes, where that is not the name of the field.
+        details: What else argparse is to know.
     """
-    args = parser.parse_args(words)
-    path = getattr(args, 'profile', '')
-    if not path:
-        return args
-    from hpsearch.config.profile import read_profile
-
-    values = read_profile(Path(os.path.abspath(path)), profile_options())
-    given = _given(parser, words, {*values, *_RIVALS.values()})
-    for name in values.keys() - given:
-        if _RIVALS.get(name) not in given:
-            setattr(args, name, values[name])
-    return args
+    if default is False:
+        details['action'] = 'store_true'
+    elif isinstance(default, tuple):
+        details['action'] = 'append'
+    return field(default=default, metadata={'flag': flag, 'details': {**details, 'help': help_text}})
 
 
-def _given(parser: argparse.ArgumentParser, words: Sequence[str], names: Iterable[str]) -> set[str]:
-    """Which of these options the command line gives: argparse puts no default where there is a value, even None."""
-    seen = vars(parser.parse_args(words, argparse.Namespace(**dict.fromkeys(names))))
-    return {name for name in names if seen[name] is not None}
+@dataclass(frozen=True)
+class OptionGroup:
+    """Options that are listed together in the help.
+
+    Attributes:
+        title: The heading there.
+    """
+
+    title: ClassVar[str]
+
+
+@dataclass(frozen=True)
+class ConfigurationOptions(OptionGroup):
+    """What is run."""
+
+    title: ClassVar[str] = 'what is run'
+
+    grid_module: str = option(
+        '',
+        'the configuration: a module name, a path to a .py file, or a path to a YAML file (required)',
+        metavar='MODULE',
+    )
+    grid_config: str = option(
+        '',
+        'YAML, JSON or pickle file whose "grid" and/or "conditions" replace those of the configuration',
+        metavar='FILE',
+    )
+    replacements: tuple[str, ...] = option(
+        (),
+        'replace the values of one option of the grid; may be given several times',
+        flag='set',
+        metavar='NAME=[V1,V2]',
+    )
+    num_searches: int = option(-1, 'run at most N combinations; -1: all (default: %(default)s)', metavar='N', type=int)
+    deterministic_search: bool = option(False, 'keep the order of the grid instead of shuffling it')
+    dont_generate_full_grid: bool = option(
+        False, 'draw --num_searches combinations at random, without repetition, instead of enumerating the grid'
+    )
+    random_seed: int = option(42, 'seed of shuffling and drawing (default: %(default)s)', metavar='N', type=int)
+    python: str = option('', 'interpreter of the training script (default: python3 from PATH)', metavar='FILE')
+
+
+@dataclass(frozen=True)
+class FolderOptions(OptionGroup):
+    """Where results go."""
+
+    title: ClassVar[str] = 'where results go'
+
+    out_dir: str = option(
+        './out/hyperparam_search',
+        'parent of the search folder search_<date>; relative to --run_cwd (default: %(default)s)',
+        metavar='DIR',
+    )
+    force_out_dir: bool = option(False, 'use exactly --out_dir, without a subfolder')
+    dont_force_new_dir: bool = option(
+        False, 'the folder may exist already; an earlier search in it is moved aside, not merged'
+    )
+    dont_start: bool = option(
+        False, 'only create the search folder and its plan; start it with hpsearch join or resume'
+    )
+    run_cwd: str = option('.', 'working directory of the runs (default: the current one)', metavar='DIR')
+
+
+@dataclass(frozen=True)
+class LocalOptions(OptionGroup):
+    """Runs on this machine."""
+
+    title: ClassVar[str] = 'on this machine'
+
+    visible_gpus: str = option(
+        '',
+        'comma-separated GPU numbers as nvidia-smi shows them; empty: all; -1: assign none, '
+        'one run after the other in the foreground (default: all)',
+        metavar='LIST',
+    )
+    cpu_jobs: int | None = option(None, 'run N runs at a time and assign no GPUs', metavar='N', type=integer_from(1))
+    allowed_load: float = option(
+        0.5, 'a GPU above this load (0-1) gets no run (default: %(default)s)', metavar='F', type=number_between(0, 1)
+    )
+    allowed_memory: float = option(
+        0.5,
+        'a GPU with more than this fraction (0-1) of its memory in use gets no run (default: %(default)s)',
+        metavar='F',
+        type=number_between(0, 1),
+    )
+    sim_startup_time: float = option(
+        60,
+        'seconds after a start on a GPU before it is considered again (default: %(default)s)',
+        metavar='N',
+        type=number_between(0, float('inf')),
+    )
+    max_num_jobs_per_gpu: int = option(
+        1, 'runs of this search per GPU at a time (default: %(default)s)', metavar='N', type=integer_from(1)
+    )
+    gpus_per_run: int = option(1, 'GPUs per run (default: %(default)s)', metavar='N', type=integer_from(1))
+
+
+@dataclass(frozen=True)
+class ClusterOptions(OptionGroup):
+    """Runs in the queue of a cluster.
+
+    Attributes:
+        job_prologue: Shell lines that a profile puts before those of the configuration; no option.
+    """
+
+    title: ClassVar[str] = 'on a cluster'
+
+    run_cluster: bool = option(False, 'submit the runs to a scheduler')
+    scheduler: str = option('lsf', 'which scheduler (default: %(default)s)', choices=('lsf', 'slurm'))
+    num_jobs: int = option(8, 'jobs at a time (default: %(default)s)', metavar='N', type=integer_from(1))
+    num_hours: int = option(
+        24, 'time limit of a job in hours (default: %(default)s)', metavar='N', type=integer_from(1)
+    )
+    runs_per_job: int = option(
+        0,
+        'submit jobs that each work on the search, K runs at a time, until their time limit is near; '
+        '0: one job per run (default: %(default)s)',
+        metavar='K',
+        type=integer_from(0),
+    )
+    submit_only: bool = option(
+        False, 'exit when the queue has accepted as many jobs as it takes; hpsearch resume continues'
+    )
+    queue_interval: float = option(
+        30.0,
+        'seconds between two queries to the scheduler (default: %(default)s)',
+        metavar='SECONDS',
+        type=number_between(0.5, 3600),
+    )
+    signal: str = option(
+        '',
+        'send a run this signal so many seconds before its time limit; none: no signal '
+        '(default: TERM@60 if the script is resumable, otherwise none)',
+        metavar='NAME@SECONDS',
+        type=warning_signal,
+    )
+    max_job_mem: str = option(
+        '',
+        'give a run that ran out of memory 1.5 times as much, up to this limit, e.g. 64G '
+        '(default: 4 times the memory of its job)',
+        metavar='SIZE',
+        type=memory_size,
+    )
+    profile: str = option(
+        '', 'YAML file with values for options of this machine or cluster that are not given here', metavar='FILE'
+    )
+    job_prologue: str = ''
+
+
+def _of_sbatch(default: str, name: str) -> Any:
+    return option(default, f'sbatch --{name}; empty: not passed (default: %(default)r)', metavar='TEXT')
+
+
+@dataclass(frozen=True)
+class SbatchOptions(OptionGroup):
+    """What is passed to sbatch."""
+
+    title: ClassVar[str] = 'on a cluster with Slurm'
+
+    slurm_mem: str = _of_sbatch('8G', 'mem')
+    slurm_gres: str = _of_sbatch('gpu:1', 'gres')
+    slurm_partition: str = _of_sbatch('', 'partition')
+    slurm_qos: str = _of_sbatch('', 'qos')
+    slurm_constraint: str = _of_sbatch('', 'constraint')
+    slurm_account: str = _of_sbatch('', 'account')
+    slurm_cpus: str = _of_sbatch('', 'cpus-per-task')
+    slurm_time: str = option('', 'time limit in the notation of Slurm, overrides --num_hours', metavar='TEXT')
+    slurm_extra: tuple[str, ...] = option(
+        (), 'further option of sbatch, e.g. --slurm_extra=--exclude=n7; may be given several times', metavar='OPTION'
+    )
+
+
+@dataclass(frozen=True)
+class BsubOptions(OptionGroup):
+    """What is passed to bsub."""
+
+    title: ClassVar[str] = 'on a cluster with LSF'
+
+    resources: str = option(
+        '"rusage[mem=8000, ngpus_excl_p=1]"', 'bsub -R; empty: not passed (default: %(default)s)', metavar='TEXT'
+    )
+    lsf_queue: str = option('', 'bsub -q', metavar='TEXT')
+    lsf_project: str = option('', 'bsub -P', metavar='TEXT')
+    lsf_gpu: str = option('', 'bsub -gpu', metavar='TEXT')
+    lsf_extra: tuple[str, ...] = option(
+        (), 'further argument of bsub, one word each, e.g. --lsf_extra=-sla --lsf_extra=night', metavar='OPTION'
+    )
+
+
+@dataclass(frozen=True)
+class ExecutionOptions(OptionGroup):
+    """How the search is worked on."""
+
+    title: ClassVar[str] = 'failures, retries and reuse'
+
+    fail_fast: int = option(
+        5,
+        'stop when the first N runs to end all failed with the same last lines; 0: never (default: %(default)s)',
+        metavar='N',
+        type=integer_from(0),
+    )
+    stop_grace: float = option(
+        15.0,
+        'seconds between TERM and KILL for runs that are stopped (default: %(default)s)',
+        metavar='SECONDS',
+        type=number_between(0, float('inf')),
+    )
+    retries: int = option(
+        0, 'run a failed run again, at most N times (default: %(default)s)', metavar='N', type=integer_from(0)
+    )
+    retry_timeouts: bool = option(
+        False, 'run again what was ended by the time limit of its job, up to --max_attempts attempts'
+    )
+    max_attempts: int = option(
+        3,
+        'give up on a run after N attempts that were lost without a trace (default: %(default)s)',
+        metavar='N',
+        type=integer_from(1),
+    )
+    reuse: tuple[str, ...] = option(
+        (),
+        'take finished results of identical commands from this earlier search; may be given several times',
+        metavar='DIR',
+    )
+
+
+@dataclass(frozen=True)
+class DisplayOptions(OptionGroup):
+    """What is shown."""
+
+    title: ClassVar[str] = 'what is shown'
+
+    quiet: bool = option(False, 'show errors only')
+    log_level: str = option(
+        'info',
+        'least severe messages that are shown (default: %(default)s)',
+        choices=('debug', 'info', 'warning', 'error'),
+    )
+
+
+@dataclass(frozen=True)
+class SearchOptions:
+    """The options of a search, by groups."""
+
+    configuration: ConfigurationOptions = ConfigurationOptions()
+    folder: FolderOptions = FolderOptions()
+    local: LocalOptions = LocalOptions()
+    cluster: ClusterOptions = ClusterOptions()
+    sbatch: SbatchOptions = SbatchOptions()
+    bsub: BsubOptions = BsubOptions()
+    execution: ExecutionOptions = ExecutionOptions()
+    display: DisplayOptions = DisplayOptions()
+
+    @property
+    def only_submits(self) -> bool:
+        """Whether the search is left to the queue once that has accepted what it takes."""
+        return self.cluster.run_cluster and self.cluster.submit_only
+
+
+GROUPS: dict[str, type[OptionGroup]] = {name: type(group) for name, group in vars(SearchOptions()).items()}
+"""Field of :class:`SearchOptions` to its class."""
+
+OF_PLACES = ('local', 'cluster', 'sbatch', 'bsub')
+"""Groups that say where runs execute: those a profile can set."""
+
+
+# Between a command line, a flat mapping and typed values
+
+
+def add_options(parser: argparse.ArgumentParser, groups: Iterable[str] = GROUPS, *, keeps: bool = False) -> None:
+    """Declare groups of options.
+
+    Args:
+        parser: Gets them.
+        groups: Names of fields of :class:`SearchOptions`.
+        keeps: An option that is not given is left out, since it keeps an earlier value.
+    """
+    for name in groups:
+        group = parser.add_argument_group(GROUPS[name].title)
+        for each in _declared(GROUPS[name]):
+            _add_option(group, each, keeps=keeps)
+
+
+def _declared(group: type[OptionGroup]) -> list[Field[Any]]:
+    return [each for each in fields(group) if each.metadata]
+
+
+def _add_option(group: argparse._ArgumentGroup, each: Field[Any], *, keeps: bool) -> None:
+    details = dict(each.metadata['details'])
+    default = list(each.default) if isinstance(each.default, tuple) else each.default
+    if keeps:
+        default = argparse.SUPPRESS
+        details['help'] = re.sub(r'%\(default\)[sr]', 'as before', details['help'])
+    group.add_argument(f'--{each.metadata["flag"] or each.name}', dest=each.name, default=default, **details)
+
+
+def search_options(values: Mapping[str, Any]) -> SearchOptions:
+    """Typed options from a flat mapping; unknown names are ignored, and what is missing has its default."""
+    parts: dict[str, Any] = {name: group(**_known(group, values)) for name, group in GROUPS.items()}
+    return SearchOptions(**parts)
+
+
+def _known(group: type[OptionGroup], values: Mapping[str, Any]) -> dict[str, Any]:
+    names = [each.name for each in fields(group) if each.name in values]
+    return {name: tuple(values[name]) if isinstance(values[name], list) else values[name] for name in names}
+
+
+def flat(options: SearchOptions) -> dict[str, Any]:
+    """Options as ``search.json`` stores them; :func:`search_options` reads them again."""
+    parts = [vars(getattr(options, name)) for name in GROUPS]
+    values = {name: value for part in parts for name, value in part.items()}
+    return {name: value for name, value in values.items() if name != 'job_prologue' or value}
+
+
+FIRST_TIME_ONLY = ('reuse', 'submit_only')
+"""Options that do not hold any more when a search is resumed."""
+
+
+def merged_options(info: Mapping[str, Any], given: Mapping[str, Any]) -> SearchOptions:
+    """The options of a search that exists, with those that are given now in their place.
+
+    Args:
+        info: Its ``search.json``.
+        given: Names of options to values.
+    """
+    stored = {name: value for name, value in info.get('options', {}).items() if name not in FIRST_TIME_ONLY}
+    if 'visible_gpus' in given and 'cpu_jobs' not in given:
+        stored['cpu_jobs'] = None  # it would take precedence over the GPUs that are requested now
+    if 'num_hours' in given and 'slurm_time' not in given:
+        stored['slurm_time'] = ''  # likewise
+    return search_options({**stored, **given})

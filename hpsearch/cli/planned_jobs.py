@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
-from hpsearch.backends.base import Launch
+from hpsearch.backends.base import Launch, Workload
 from hpsearch.backends.queue.array_making import SCRIPT_BYTES, make_script
 from hpsearch.backends.queue.batch_system import BatchSystem, JobSpec, QueueLimits
 from hpsearch.backends.queue.listing import ask
-from hpsearch.backends.queue.pilot_plan import Workload, pilot_text, pilots_needed
+from hpsearch.backends.queue.pilot_plan import pilot_text, pilots_needed
 from hpsearch.backends.queue.sending import submission_name
 from hpsearch.backends.queue.throttle import cut, first_throttles
-from hpsearch.cli.cluster import check_options, pilot_settings, queue_settings, system_named
+from hpsearch.cli.queue_backends import check_options, pilot_settings, queue_settings, system_named
 from hpsearch.cli.request import SearchRequest
 from hpsearch.model.errors import ConfigError
 from hpsearch.model.resources import Slot
@@ -31,15 +31,15 @@ def script_lines(request: SearchRequest) -> Iterator[str]:
     Raises:
         ConfigError: No jobs were asked for, or such as this queue does not know.
     """
-    args = request.args
-    if not args.run_cluster:
+    options = request.options
+    if not options.cluster.run_cluster:
         raise ConfigError(
             ['--scripts: without --run_cluster there are no jobs; give it, with --scheduler=slurm or --scheduler=lsf.']
         )
-    folder = SearchFolder(request.out_dir if args.force_out_dir else request.out_dir / 'search_<date>')
-    system = system_named(args.scheduler, args)
+    folder = SearchFolder(request.planned_path)
+    system = system_named(options.cluster.scheduler, options)
     check_options(system)
-    lines = _pilot_lines if args.runs_per_job else _array_lines
+    lines = _pilot_lines if options.cluster.runs_per_job else _array_lines
     limits = system.parse_limits(ask(system, system.limits_argv()))
     return lines(request, folder, system, limits)
 
@@ -54,7 +54,7 @@ def _array_lines(
         yield '# There are no runs, so no job would be submitted.'
         return
     sizes = cut(total, limits.array)
-    throttle = first_throttles(sizes, request.args.num_jobs)[0]
+    throttle = first_throttles(sizes, request.options.cluster.num_jobs)[0]
     runs = list(islice(plan.runs(), sizes[0]))
     script = _array_script(request, folder, system, runs, throttle)
     while len(runs) > 1 and len(script.encode('utf-8', 'surrogateescape')) > SCRIPT_BYTES:
@@ -72,7 +72,7 @@ def _array_lines(
 def _array_script(
     request: SearchRequest, folder: SearchFolder, system: BatchSystem, runs: Sequence[Run], throttle: int
 ) -> str:
-    settings = queue_settings(request.args, request.configuration, system.memory)
+    settings = queue_settings(request.options, request.configuration, system.memory)
     name = submission_name(folder, SALT)
     log = folder.submission(name).log
     job = JobSpec(name, len(runs), min(throttle, len(runs)), log, warning=settings.warning)
@@ -84,7 +84,7 @@ def _pilot_lines(
     request: SearchRequest, folder: SearchFolder, system: BatchSystem, limits: QueueLimits
 ) -> Iterator[str]:
     """The script of the jobs that work on the search by themselves."""
-    settings = pilot_settings(request.args, folder, request.configuration)
+    settings = pilot_settings(request.options, folder, request.configuration)
     runs = request.plan(folder.path, '<date>').survey().runs
     count = min(pilots_needed(Workload(runs, 0), 0, 0, settings), limits.array)
     if not count:

@@ -1,28 +1,37 @@
-"""From options to a search that is ready to start, without touching anything: what ``run`` and ``plan`` share."""
+"""From options to a search that can be started, which ``run`` and ``plan`` share; and the creation of that search."""
 
 from __future__ import annotations
 
-import argparse
+import logging
 import os
 import shutil
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from hpsearch import __version__
+from hpsearch.cli.options import ConfigurationOptions, SearchOptions, flat
+from hpsearch.config.handles import description_of
 from hpsearch.config.loading import load_configuration
+from hpsearch.host.processes import user_name
 from hpsearch.model.configuration import Configuration
-from hpsearch.model.errors import ConfigError
+from hpsearch.model.errors import ConfigError, SearchFolderError
 from hpsearch.space.grid import Order
-from hpsearch.space.plan import Plan, make_plan
+from hpsearch.space.plan import Plan, PlanSummary, make_plan
+from hpsearch.store.creation import OpenSearch, make_folder
+from hpsearch.store.folder import SearchFolder
+
+log = logging.getLogger('hpsearch')
 
 
 @dataclass(frozen=True)
 class SearchRequest:
-    """A search that was asked for and can be started.
+    """A search that was requested and can be started.
 
     Attributes:
-        args: The options.
+        options: Its options.
         configuration: What to run.
         order: In which order, and how many.
         interpreter: First word of the commands of a Python script.
@@ -32,7 +41,7 @@ class SearchRequest:
         notes: What a user should know before it starts, in sentences.
     """
 
-    args: argparse.Namespace
+    options: SearchOptions
     configuration: Configuration
     order: Order
     interpreter: str
@@ -41,6 +50,11 @@ class SearchRequest:
     out_dir: Path
     notes: tuple[str, ...]
 
+    @property
+    def planned_path(self) -> Path:
+        """The search folder, as long as its date is not known."""
+        return self.out_dir if self.options.folder.force_out_dir else self.out_dir / 'search_<date>'
+
     def plan(self, search_path: Path, ident: str) -> Plan:
         """Its runs, once the folder is known."""
         return make_plan(
@@ -48,49 +62,55 @@ class SearchRequest:
         )
 
 
-def make_request(args: argparse.Namespace, environ: Mapping[str, str] = os.environ) -> SearchRequest:
-    """Check everything that was asked for.
+def make_request(options: SearchOptions, environ: Mapping[str, str] = os.environ) -> SearchRequest:
+    """Check everything that was requested; nothing is written.
 
     Raises:
         ConfigError: With every problem of the options and of the configuration.
     """
-    cwd = Path.cwd()
-    run_cwd = Path(os.path.abspath(args.run_cwd))
-    problems = _option_problems(args, run_cwd)
+    run_cwd = Path(os.path.abspath(options.folder.run_cwd))
+    problems = _option_problems(options, run_cwd)
     try:
-        configuration = _load(args, cwd)
+        configuration = _load(options.configuration, Path.cwd())
     except ConfigError as error:
         raise ConfigError([*problems, *error.problems]) from None
-    interpreter = _interpreter(args.python)
+    interpreter = _interpreter(options.configuration.python)
     resolved, found_problems = _find_command(configuration, interpreter, run_cwd, environ)
     if problems or found_problems:
         raise ConfigError([*problems, *found_problems])
-    order = Order(
-        seed=args.random_seed,
-        deterministic=args.deterministic_search and not args.dont_generate_full_grid,
-        limit=None if args.num_searches == -1 else args.num_searches,
-    )
-    out_dir = Path(os.path.abspath(run_cwd / args.out_dir))
+    out_dir = Path(os.path.abspath(run_cwd / options.folder.out_dir))
     notes = _interpreter_notes(configuration, interpreter, resolved)
-    return SearchRequest(args, configuration, order, interpreter, resolved, run_cwd, out_dir, notes)
+    order = order_of(options.configuration)
+    return SearchRequest(options, configuration, order, interpreter, resolved, run_cwd, out_dir, notes)
 
 
-def _load(args: argparse.Namespace, cwd: Path) -> Configuration:
-    if not args.grid_module:
+def order_of(options: ConfigurationOptions) -> Order:
+    """In which order the combinations of a grid are run, and how many."""
+    return Order(
+        seed=options.random_seed,
+        deterministic=options.deterministic_search and not options.dont_generate_full_grid,
+        limit=None if options.num_searches == -1 else options.num_searches,
+    )
+
+
+def _load(options: ConfigurationOptions, cwd: Path) -> Configuration:
+    if not options.grid_module:
         raise ConfigError(
             ['--grid_module: is missing; a module name, a path to a .py file or to a YAML file is expected.']
         )
-    return load_configuration(args.grid_module, cwd=cwd, grid_config=args.grid_config, replacements=args.replacements)
+    return load_configuration(
+        options.grid_module, cwd=cwd, grid_config=options.grid_config, replacements=options.replacements
+    )
 
 
-def _option_problems(args: argparse.Namespace, run_cwd: Path) -> list[str]:
-    problems = []
-    if args.num_searches != -1 and args.num_searches < 1:
-        problems.append(f'--num_searches={args.num_searches}: a positive number, or -1 for all, is expected.')
+def _option_problems(options: SearchOptions, run_cwd: Path) -> list[str]:
+    problems, limit = [], options.configuration.num_searches
+    if limit != -1 and limit < 1:
+        problems.append(f'--num_searches={limit}: a positive number, or -1 for all, is expected.')
     if not run_cwd.is_dir():
-        problems.append(f'--run_cwd={args.run_cwd}: there is no folder {run_cwd}.')
-    if args.cpu_jobs and args.visible_gpus not in ('', '-1'):
-        problems.append('--cpu_jobs assigns no GPUs: give either it or --visible_gpus.')
+        problems.append(f'--run_cwd={options.folder.run_cwd}: there is no folder {run_cwd}.')
+    if options.local.cpu_jobs and options.local.visible_gpus not in ('', '-1'):
+        problems.append('--cpu_jobs assigns no GPUs: use either it or --visible_gpus.')
     return problems
 
 
@@ -125,10 +145,67 @@ def _interpreter_notes(configuration: Configuration, interpreter: str, resolved:
     if not _same_place(resolved, sys.executable):
         notes.append(
             f'That is not the interpreter hpsearch runs on ({sys.executable}): the script may miss packages. '
-            f'Another one is chosen with --python.'
+            f'Choose another one with --python.'
         )
     return tuple(notes)
 
 
 def _same_place(one: str, other: str) -> bool:
     return os.path.realpath(os.path.dirname(one)) == os.path.realpath(os.path.dirname(other))
+
+
+# Creating it
+
+
+def create(request: SearchRequest) -> OpenSearch:
+    """Create the folder of a search, with its plan.
+
+    Raises:
+        SearchFolderError: It cannot be created or written.
+    """
+    chosen = request.options.folder
+    made = make_folder(request.out_dir, exactly=chosen.force_out_dir, may_exist=chosen.dont_force_new_dir)
+    log.info('Results go to %s', made.folder.path)
+    plan = request.plan(made.folder.path, made.ident)
+    try:
+        summary = _write(request, made.folder, plan)
+    except OSError as error:
+        raise SearchFolderError(f'{made.folder.path} cannot be written: {error.strerror}.') from error
+    for note in [*summary.notes(), *plan.warnings()]:
+        log.warning(note)
+    log.info('%d runs are planned%s', summary.runs, _left_out(summary))
+    return OpenSearch(made.folder, request.configuration, str(request.run_cwd), request.interpreter)
+
+
+def _write(request: SearchRequest, folder: SearchFolder, plan: Plan) -> PlanSummary:
+    for source in filter(None, (request.configuration.source, request.options.configuration.grid_config)):
+        shutil.copyfile(source, folder.path / os.path.basename(source))
+    folder.write_info(description(request))
+    folder.jobs_dir.mkdir()
+    # Last, since what has a plan can be resumed.
+    return plan.write(folder)
+
+
+def _left_out(summary: PlanSummary) -> str:
+    parts = [f'{summary.duplicates} duplicates'] if summary.duplicates else []
+    parts += [f'{summary.rejected} rejected by constraints'] if summary.rejected else []
+    return f' ({", ".join(parts)} left out)' if parts else ''
+
+
+def description(request: SearchRequest) -> dict[str, object]:
+    """What ``search.json`` says of what was requested."""
+    module = request.options.configuration.grid_module
+    return {
+        'hpsearch': __version__,
+        'configuration': description_of(request.configuration, module, os.getcwd()),
+        'argv': sys.argv,
+        'options': flat(request.options),
+        'run_cwd': str(request.run_cwd),
+        'interpreter': request.interpreter,
+        'resolved_interpreter': request.resolved_interpreter,
+        'seed': request.order.seed,
+        'python': sys.version.split()[0],
+        'host': os.uname().nodename,
+        'user': user_name(os.getuid()),
+        'created': time.strftime('%Y-%m-%dT%H:%M:%S%z'),
+    }

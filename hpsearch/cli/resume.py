@@ -2,67 +2,149 @@
 
 from __future__ import annotations
 
-import argparse
 import logging
+import os
 import time
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
 
-from hpsearch.backends.local.slots import FixedSlots
-from hpsearch.cli.backend_factory import choose_backend, local_backend
-from hpsearch.cli.cluster import JobAsker, job_end
+from hpsearch.backends.queue.own_job import job_end, own_job
+from hpsearch.cli.backends import choose_backend
 from hpsearch.cli.context import process_context
-from hpsearch.cli.search_runner import SearchResult, work
+from hpsearch.cli.end_report import report_end
+from hpsearch.cli.options import SearchOptions, merged_options
+from hpsearch.cli.parsers import ResumeCommand
+from hpsearch.cli.queue_backends import JobAsker
+from hpsearch.cli.request import order_of
+from hpsearch.cli.search_runner import work
 from hpsearch.cli.work_options import work_options_of
+from hpsearch.config.handles import description_of, stored_configuration
+from hpsearch.config.loading import load_configuration
+from hpsearch.host.kernel import this_host
+from hpsearch.host.processes import user_name
+from hpsearch.model.errors import SearchFolderError
+from hpsearch.space.extension import Extension, extend, extending, write_extension
+from hpsearch.space.plan import make_plan
+from hpsearch.store.creation import OpenSearch
 from hpsearch.store.folder import SearchFolder
+from hpsearch.store.journal import JournalReader, open_journals
+from hpsearch.store.writers import Writers
 
 log = logging.getLogger('hpsearch')
 
 
-def resume_search(args: argparse.Namespace) -> SearchResult:
-    """Join a search that exists and work on it until it ends.
+def resume_search(command: ResumeCommand) -> int:
+    """Work on a search that exists until it ends; returns the exit code.
 
     Raises:
         HpsearchError: It cannot be resumed.
     """
-    from hpsearch.cli.open_search import check_owner, extend_plan, merged_options, reopen
-
-    folder = SearchFolder(args.dir)
+    folder, joins = SearchFolder(command.dir), not command.waits_for_others
     info = folder.read_info()
-    check_owner(folder, trust=args.trust)
-    options = merged_options(info, args)
-    joins = not args.waits_for_others
-    if joins and 'run_cluster' not in args:
-        options.run_cluster = False  # whoever helps with a search does so where he is
-    with process_context(options) as place:
-        if args.extend:
-            extension = extend_plan(folder, info, options)
+    check_owner(folder, trust=command.trust)
+    options = _options(info, command)
+    with process_context(options.display) as place:
+        if command.extend:
+            extension = extend_plan(folder, info, options, command.dead_hosts)
             log.info('%d runs added, %d withdrawn', len(extension.added), len(extension.withdrawn))
             info = folder.read_info()
-        task = reopen(folder, info)
-        ends = job_end(options, time.time()) if joins else None
-        make_backend, echo = choose_backend(options, place, ends)
+        search = open_search(folder, info)
+        end = _job_end(options) if joins else None
+        make_backend, echo = choose_backend(options, place, end)
         work_options = work_options_of(
             options,
             echo=echo,
-            waits_for_others=args.waits_for_others,
-            declared_dead=tuple(args.host_is_dead),
-            retry_failed=args.retry_failed,
-            retry_cancelled=args.retry_cancelled,
-            reuse=tuple(getattr(args, 'reuse', ())),
-            job_seconds=ends - time.time() if ends else None,
+            waits_for_others=command.waits_for_others,
+            declared_dead=command.dead_hosts,
+            retry_failed=command.retry_failed,
+            retry_cancelled=command.retry_cancelled,
+            reuse=options.execution.reuse,
+            job_seconds=end - time.time() if end else None,
         )
-        return work(task, place, make_backend, work_options, JobAsker(options, place.wakeup))
+        result = work(search, place, make_backend, work_options, JobAsker(options, place.wakeup))
+    return report_end(result, options, in_own_job=joins and own_job() is not None)
 
 
-def end_runs(folder: SearchFolder, args: argparse.Namespace) -> SearchResult:
-    """Take over the runs of a search that nobody looks after, and end them.
+def _options(info: Mapping[str, Any], command: ResumeCommand) -> SearchOptions:
+    given = dict(command.given)
+    if not command.waits_for_others:
+        given.setdefault('run_cluster', False)  # join works where it is started
+    return merged_options(info, given)
+
+
+def _job_end(options: SearchOptions) -> float | None:
+    cluster = options.cluster
+    return job_end(cluster.num_hours if cluster.runs_per_job else None, time.time())
+
+
+def check_owner(folder: SearchFolder, *, trust: bool) -> None:
+    """Refuse a search of another user: resuming it executes what its folder contains.
 
     Raises:
-        HpsearchError: It cannot be done.
+        SearchFolderError: It belongs to another user and is not trusted.
     """
-    from hpsearch.cli.open_search import reopen
+    owner = os.stat(folder.search_json).st_uid
+    if owner != os.getuid() and not trust:
+        raise SearchFolderError(
+            f'{folder.path} belongs to user {user_name(owner)}, and resuming it executes what it contains: '
+            'check its commands.sh, then use --trust.'
+        )
 
-    with process_context(args) as place:
-        task = reopen(folder, folder.read_info())
-        work_options = work_options_of(args, stop_at_once=True, waits_for_others=False)
-        make_backend = choose_backend(args, place)[0] if args.run_cluster else local_backend(FixedSlots(1))
-        return work(task, place, make_backend, work_options, JobAsker(args, place.wakeup))
+
+def open_search(folder: SearchFolder, info: Mapping[str, Any]) -> OpenSearch:
+    """A search from its folder; whether its owner is trusted is for the caller to check.
+
+    Raises:
+        SearchFolderError: The folder is damaged.
+    """
+    stored = stored_configuration(folder, info, trust=True)
+    for note in stored.notes:
+        log.warning(note)
+    try:
+        withdrawn = frozenset(info.get('withdrawn', ()))
+        return OpenSearch(folder, stored.configuration, info['run_cwd'], info['interpreter'], withdrawn)
+    except KeyError as error:
+        raise SearchFolderError(f'{folder.search_json} is damaged: {error!r}.') from error
+
+
+# --extend
+
+
+def extend_plan(
+    folder: SearchFolder, info: Mapping[str, Any], options: SearchOptions, dead_hosts: Collection[str]
+) -> Extension:
+    """Bring the plan of a search up to date with its configuration.
+
+    Args:
+        folder: The search.
+        info: Its ``search.json``.
+        options: Its options, with what was given now.
+        dead_hosts: Hosts that the user declared dead.
+
+    Raises:
+        ConfigError: The configuration cannot be used, or runs something else now.
+        SearchFolderError: A process works on the search, or it cannot be written.
+    """
+    described, chosen = info['configuration'], options.configuration
+    module, cwd = described['module'], described['cwd']
+    with extending(folder):
+        state, reader = open_journals(folder)
+        _check_that_nobody_works(folder, reader, dead_hosts)
+        configuration = load_configuration(
+            module, cwd=Path(cwd), grid_config=chosen.grid_config, replacements=chosen.replacements
+        )
+        order, interpreter = order_of(chosen), info['interpreter']
+        plan = make_plan(configuration, order, interpreter=interpreter, search_path=folder.path, ident='x')
+        extension = extend(folder, configuration, folder.read_runs(), plan.runs(), state)
+        write_extension(folder, extension, {'configuration': description_of(configuration, module, cwd)})
+    return extension
+
+
+def _check_that_nobody_works(folder: SearchFolder, reader: JournalReader, dead_hosts: Collection[str]) -> None:
+    writers = Writers(folder, this_host(), dead_hosts)
+    for writer, _ in writers.not_dead(reader.headers, reader.closed, time.monotonic()):
+        raise SearchFolderError(
+            f'{folder.path}: {writer} may be working on it. Stop it first (hpsearch stop), then extend; '
+            f'if its host is dead, use --host_is_dead={reader.headers[writer].get("host", "")}.'
+        )

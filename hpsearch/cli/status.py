@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import json
+import logging
 import os
 import time
 from collections import Counter
@@ -13,15 +13,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from hpsearch.cli.options import SearchOptions, merged_options
 from hpsearch.cli.reports import best_run, failure_groups
-from hpsearch.config.loading import from_plain
+from hpsearch.host import kernel
 from hpsearch.host.processes import user_name
-from hpsearch.model.configuration import Configuration
+from hpsearch.model.configuration import Configuration, from_plain
 from hpsearch.model.errors import ConfigError
 from hpsearch.model.evidence import HostRelation
 from hpsearch.model.retries import resources_for
 from hpsearch.model.snapshot import GpuLine, QueueLine, RunLine, Snapshot, merged_queue
 from hpsearch.model.states import ACTIVE, Attempt, SearchState, State, Submission
+from hpsearch.model.units import duration
 from hpsearch.store import reconcile as evidence
 from hpsearch.store import writers
 from hpsearch.store.attempt_files import duration as seconds_of
@@ -30,12 +32,14 @@ from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import JournalReader, open_journals
 from hpsearch.store.provenance import code_changes
 from hpsearch.store.reconcile import Reconciler, active_attempts
-from hpsearch.ui.format import DONE, status_json, status_text
-from hpsearch.units import duration
+from hpsearch.ui.format import DONE
+from hpsearch.ui.status_report import status_json, status_text
 
 if TYPE_CHECKING:
     from hpsearch.backends.queue.batch_system import BatchSystem
     from hpsearch.backends.queue.listing import Listing
+
+log = logging.getLogger('hpsearch')
 
 MOST_NOTES = 5
 """Notes of one kind that are shown."""
@@ -77,9 +81,12 @@ class SearchSnapshot:
         described = self.info['configuration']
         if 'summary_parser' not in described['attributes'].get('handles', ()) or not self.is_ours:
             return self.plain
-        from hpsearch.cli.open_search import with_handles
+        from hpsearch.config.handles import stored_configuration
 
-        return with_handles(self.plain, described)
+        stored = stored_configuration(self.folder, self.info)
+        for note in stored.notes:
+            log.warning(note)
+        return stored.configuration
 
     @cached_property
     def owner(self) -> int:
@@ -97,11 +104,9 @@ class SearchSnapshot:
         return evidence.living_writers(self.folder, self.reader, self.now)
 
     @cached_property
-    def options(self) -> argparse.Namespace:
+    def options(self) -> SearchOptions:
         """The options it was made with."""
-        from hpsearch.cli.open_search import merged_options
-
-        return merged_options(self.info, argparse.Namespace())
+        return merged_options(self.info, {})
 
     def unattended(self) -> list[Attempt]:
         """Attempts under way whose writer is not at work."""
@@ -110,7 +115,7 @@ class SearchSnapshot:
     def relation(self, writer: str) -> HostRelation:
         """How the host of a writer relates to ours."""
         header = self.reader.headers.get(writer, {})
-        return writers.relation(writers.host_of(header), writers.this_host())
+        return writers.relation(kernel.host_of(header), kernel.this_host())
 
     def system(self, queue: str) -> BatchSystem:
         """A queue system, as the search uses it.
@@ -118,7 +123,7 @@ class SearchSnapshot:
         Raises:
             ConfigError: The options of the search do not suit the one that is here.
         """
-        from hpsearch.cli.cluster import system_named
+        from hpsearch.cli.queue_backends import system_named
 
         return system_named(queue, self.options)
 
@@ -130,7 +135,7 @@ class SearchSnapshot:
 
     def room_of(self, attempt: Attempt, earlier: Sequence[Attempt]) -> dict[str, Any]:
         """How much room the job of an attempt had."""
-        from hpsearch.cli.cluster import most_memory
+        from hpsearch.cli.queue_backends import most_memory
 
         memory = self._memory(attempt.handle['queue'])
         had, most = resources_for(earlier).memory or memory, most_memory(self.options, memory)

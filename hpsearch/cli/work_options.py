@@ -1,59 +1,33 @@
-"""How this process works on a search, as values."""
+"""How this process works on a search, from the command line."""
 
 from __future__ import annotations
 
-import argparse
-from dataclasses import dataclass
 from typing import Any
 
+from hpsearch.backends.queue.own_job import own_job
+from hpsearch.cli.options import SearchOptions
+from hpsearch.dispatch.context import WorkOptions
 from hpsearch.model.retries import RetryPolicy
 
 
-@dataclass(frozen=True, kw_only=True)
-class WorkOptions:
+def work_options_of(
+    options: SearchOptions, *, retry_failed: bool = False, retry_cancelled: bool = False, **more: Any
+) -> WorkOptions:
     """How this process works on a search.
 
-    Attributes:
-        in_queue: Whether its runs are jobs of a queue.
-        fail_fast: Stop when the first so many ended attempts failed alike; 0: never.
-        stop_grace: Seconds between TERM and KILL for runs that are stopped.
-        retry: Which runs get another attempt.
-        only_submits: Leave as soon as a queue has all it accepts.
-        echo: The output of a run is shown.
-        waits_for_others: Stay until the attempts of other writers have ended.
-        declared_dead: Hosts that the user said are dead.
-        reuse: Earlier searches whose results are taken.
-        stop_at_once: End what runs instead of starting anything.
-        job_seconds: How long the job we work in lasts, or None.
+    Args:
+        options: Those of the command line, or of the search that is resumed.
+        retry_failed: Whether runs that failed are run again.
+        retry_cancelled: Whether runs that somebody cancelled in a queue are run again.
+        more: What the verb adds: further fields of :class:`WorkOptions`.
     """
-
-    in_queue: bool
-    fail_fast: int
-    stop_grace: float
-    retry: RetryPolicy
-    only_submits: bool = False
-    echo: bool = False
-    waits_for_others: bool = True
-    declared_dead: tuple[str, ...] = ()
-    reuse: tuple[str, ...] = ()
-    stop_at_once: bool = False
-    job_seconds: float | None = None
-
-
-def work_options_of(args: argparse.Namespace, **more: Any) -> WorkOptions:
-    """How this process works on a search, from the options and what the verb says beside them."""
-    retry = RetryPolicy(
-        args.max_attempts,
-        args.retries,
-        more.pop('retry_failed', False),
-        args.retry_timeouts,
-        more.pop('retry_cancelled', False),
-    )
+    chosen, in_queue = options.execution, options.cluster.run_cluster
     return WorkOptions(
-        in_queue=args.run_cluster,
-        fail_fast=args.fail_fast,
-        stop_grace=args.stop_grace,
-        retry=retry,
-        only_submits=args.run_cluster and args.submit_only,
+        in_queue=in_queue,
+        is_in_job=not in_queue and own_job() is not None,
+        fail_fast=chosen.fail_fast,
+        stop_grace=chosen.stop_grace,
+        retry=RetryPolicy(chosen.max_attempts, chosen.retries, retry_failed, chosen.retry_timeouts, retry_cancelled),
+        only_submits=options.only_submits,
         **more,
     )

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hpsearch.config.source import closest, read_yaml_file
+from hpsearch.config.source import did_you_mean
+from hpsearch.config.yaml_file import read_yaml_file
 from hpsearch.model.errors import ConfigError
 
 JOB_PROLOGUE = 'job_prologue'
@@ -51,10 +52,8 @@ def _checked(name: Any, value: Any, allowed: Mapping[str, argparse.Action]) -> A
     if name == JOB_PROLOGUE:
         return _text(name, value)
     if name not in allowed:
-        hint = closest(str(name).lstrip('-_').replace('-', '_').lower(), [*allowed, JOB_PROLOGUE])
-        raise ValueError(
-            f'{name}: is no option of this machine or of a cluster' + (f'; did you mean {hint}?' if hint else '.')
-        )
+        hint = did_you_mean(str(name).lstrip('-_').replace('-', '_').lower(), [*allowed, JOB_PROLOGUE])
+        raise ValueError(f'{name}: is no option of this machine or of a cluster{hint}')
     action = allowed[name]
     if action.nargs == 0:
         return _flag(name, value)

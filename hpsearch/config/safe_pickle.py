@@ -6,7 +6,10 @@ import io
 import pickle
 import struct
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+
+from hpsearch.model.errors import ConfigError, one_line
 
 _MULTIARRAY = ('numpy.core.multiarray', 'numpy._core.multiarray')
 
@@ -29,6 +32,24 @@ def plain_pickle(data: bytes) -> Any:
         Exception: Whatever else a damaged pickle makes of the unpickler.
     """
     return _PlainUnpickler(io.BytesIO(data)).load()
+
+
+def load_plain_pickle(path: Path, option: str = '') -> Any:
+    """The plain values in a pickle, opened without executing what is in it.
+
+    Args:
+        path: The file.
+        option: What named it, for the message.
+
+    Raises:
+        ConfigError: It is not there, is damaged, or needs anything else than plain values.
+    """
+    try:
+        return plain_pickle(path.read_bytes())
+    except Exception as error:
+        # A damaged pickle can make the unpickler raise anything.
+        prefix = f'{option}: ' if option else ''
+        raise ConfigError([f'{prefix}{path} cannot be read: {one_line(error)}']) from error
 
 
 class _PlainUnpickler(pickle.Unpickler):

@@ -1,23 +1,18 @@
-"""Where a configuration comes from: a Python module by name or path, or a YAML file; its attributes, unchecked."""
+"""Where a configuration comes from: a Python module or a YAML file; its attributes, unchecked."""
 
 from __future__ import annotations
 
 import difflib
-import functools
 import hashlib
-import importlib
-import importlib.util
 import os
 import re
-import sys
-import traceback
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
+from hpsearch.config.python_module import load_module
+from hpsearch.config.yaml_file import read_yaml_file
 from hpsearch.model.errors import ConfigError
 
 SPELLINGS = {
@@ -43,7 +38,6 @@ SPELLINGS = {
 YAML_SUFFIXES = ('.yml', '.yaml')
 
 _CLEARLY_A_MISSPELLING = 0.85
-_LONGEST_MESSAGE = 400
 
 
 @dataclass(frozen=True)
@@ -79,7 +73,7 @@ def read_source(grid_module: str, cwd: Path) -> Source:
     """
     if grid_module.endswith(YAML_SUFFIXES):
         return _read_yaml(grid_module, Path(os.path.abspath(cwd / grid_module)))
-    module = _module(grid_module, cwd)
+    module = load_module(grid_module, cwd)
     path = Path(os.path.abspath(str(module.__file__)))
     defined = {name: value for name, value in vars(module).items() if not name.startswith('__')}
     attributes = {name: defined[spelling] for name, spelling in SPELLINGS.items() if spelling in defined}
@@ -95,140 +89,19 @@ def _misspelled(candidates: Iterable[str], spellings: Iterable[str], defined: It
     """Only a name that is like one of ours that is not there can be a misspelling."""
     known = set(spellings)
     missing = sorted(known - set(defined))
-    near = ((name, closest(name, missing, _CLEARLY_A_MISSPELLING)) for name in candidates if name not in known)
+    near = ((name, _closest(name, missing, _CLEARLY_A_MISSPELLING)) for name in candidates if name not in known)
     return tuple(f'{name}: is not an attribute of a configuration; did you mean {hint}?' for name, hint in near if hint)
 
 
-def closest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+def did_you_mean(name: str, known: Iterable[Any]) -> str:
+    """The end of a sentence about a name that is not known: the most similar one that is, where there is one."""
+    hint = _closest(name, [each for each in known if isinstance(each, str)])
+    return f'; did you mean {hint}?' if hint else '.'
+
+
+def _closest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
     """The known name that looks most like it, or an empty string."""
     return next(iter(difflib.get_close_matches(name, list(known), 1, cutoff)), '')
-
-
-def one_line(error: BaseException) -> str:
-    """The type and the message of an exception on one line."""
-    message = ' '.join(str(error).split())
-    return f'{type(error).__name__}: {message}'.rstrip(': ')[:_LONGEST_MESSAGE]
-
-
-# Python modules
-
-
-def _module(grid_module: str, cwd: Path) -> ModuleType:
-    importlib.invalidate_caches()
-    if grid_module.endswith('.py') or os.sep in grid_module:
-        path = Path(os.path.abspath(cwd / grid_module))
-        if not path.is_file():
-            raise ConfigError([f'--grid_module: there is no file {path}.'])
-        return _by_path(grid_module, path, cwd)
-    return _by_name(grid_module, cwd)
-
-
-def _by_name(name: str, cwd: Path) -> ModuleType:
-    file = cwd / (name.replace('.', os.sep) + '.py')
-    if file.is_file() and (_is_ours(name) or _is_another(sys.modules.get(name), file)):
-        return _by_path(name, file, cwd)
-    with _importing_from(cwd):
-        module = _reported(name, cwd, lambda: importlib.import_module(name))
-    if getattr(module, '__file__', None) is None:
-        raise ConfigError([f'--grid_module: {name} is a folder or built in, not a module with a grid.'])
-    return module
-
-
-def _is_ours(name: str) -> bool:
-    """Whether Python would look for the module in this package: a repository may have a folder of the same name."""
-    return name.partition('.')[0] == __name__.partition('.')[0]
-
-
-def _is_another(loaded: ModuleType | None, file: Path) -> bool:
-    return loaded is not None and os.path.abspath(getattr(loaded, '__file__', None) or '') != str(file)
-
-
-def _by_path(name: str, path: Path, cwd: Path) -> ModuleType:
-    with _importing_from(cwd, path.parent):
-        return _reported(name, cwd, lambda: _executed(path, cwd), path)
-
-
-def _executed(path: Path, cwd: Path) -> ModuleType:
-    try:
-        return _executed_alone(path)
-    except ImportError as error:
-        if 'relative import' not in str(error):
-            raise
-        return _imported_in_its_package(path, cwd)
-
-
-def _executed_alone(path: Path) -> ModuleType:
-    name = 'hpsearch_configuration_' + re.sub(r'\W', '_', path.stem)
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise ImportError(f'{path} is not a Python file')
-    module = importlib.util.module_from_spec(spec)
-    # Dataclasses and pickle look a class's module up there.
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
-
-
-def _imported_in_its_package(path: Path, cwd: Path) -> ModuleType:
-    root = _root_of_package(path, cwd)
-    dotted = '.'.join(path.relative_to(root).with_suffix('').parts)
-    with _importing_from(root):
-        return importlib.import_module(dotted)
-
-
-def _root_of_package(path: Path, cwd: Path) -> Path:
-    """The folder its absolute imports start from: the first above it without ``__init__.py``, else the cwd."""
-    root = path.parent
-    while (root / '__init__.py').is_file():
-        root = root.parent
-    return cwd if root == path.parent and path.is_relative_to(cwd) else root
-
-
-@contextmanager
-def _importing_from(*folders: Path) -> Iterator[None]:
-    """Look into these folders first, and from then on last: what a handle imports later must still be found."""
-    added = [str(folder) for folder in folders if str(folder) not in sys.path]
-    sys.path[:0] = added
-    try:
-        yield
-    finally:
-        sys.path[:] = [entry for entry in sys.path if entry not in added] + added
-
-
-def _reported(name: str, cwd: Path, load: Any, path: Path | None = None) -> ModuleType:
-    try:
-        module: ModuleType = load()
-    except (Exception, SystemExit) as error:
-        raise ConfigError([f'--grid_module: {_import_problem(name, cwd, error, path)}']) from error
-    return module
-
-
-def _import_problem(name: str, cwd: Path, error: BaseException, path: Path | None) -> str:
-    if path is None and isinstance(error, ModuleNotFoundError) and _is_part_of(error.name or '', name):
-        return f'there is no module {name} in {cwd}; give a module name, or the path of a .py or .yaml file.'
-    where = _place_of(error, [cwd] if path is None else [cwd, path.parent])
-    return f'{name} cannot be imported: {where}{one_line(error)}'
-
-
-def _is_part_of(missing: str, name: str) -> bool:
-    return name == missing or name.startswith(f'{missing}.')
-
-
-def _place_of(error: BaseException, folders: list[Path]) -> str:
-    """``file, line N: `` of the last frame that is the user's."""
-    if isinstance(error, SyntaxError) and error.filename:
-        return f'{error.filename}, line {error.lineno}: '
-    frames = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
-    foreign = [each for each in frames if not each[0].startswith('<') and each[0] != __file__]
-    own = [each for each in foreign if any(Path(each[0]).is_relative_to(folder) for folder in folders)]
-    return ''.join(f'{file}, line {line}: ' for file, line in (own or foreign)[-1:])
-
-
-# YAML
 
 
 def _read_yaml(grid_module: str, path: Path) -> Source:
@@ -244,68 +117,3 @@ def _read_yaml(grid_module: str, path: Path) -> Source:
         *_misspelled((key for key in content if isinstance(key, str)), names, defined),
     )
     return Source(path, _sha256(path), attributes, problems)
-
-
-def read_yaml_file(path: Path, option: str) -> Any:
-    """The content of a YAML file.
-
-    Args:
-        path: The file.
-        option: What named it, for the message.
-
-    Raises:
-        ConfigError: It is not there or no YAML.
-    """
-    try:
-        return parse_yaml(path.read_text(encoding='utf-8'))
-    except FileNotFoundError:
-        raise ConfigError([f'{option}: there is no file {path}.']) from None
-    except (OSError, ValueError) as error:
-        raise ConfigError([f'{option}: {path} cannot be read: {one_line(error)}']) from error
-
-
-def parse_yaml(text: str) -> Any:
-    """A YAML document, read by version 1.2's rules for scalars: ``1e-3`` is a number, ``on`` and ``no`` are strings.
-
-    Raises:
-        ValueError: It is no YAML, or a mapping has a key twice.
-    """
-    import yaml
-
-    try:
-        return yaml.load(text, Loader=_loader())
-    except yaml.YAMLError as error:
-        raise ValueError(' '.join(str(error).split())) from error
-
-
-@functools.cache
-def _loader() -> Any:
-    import yaml
-
-    class Loader(yaml.SafeLoader):
-        yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012  the base class declares it so
-
-        def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-            keys = [key.value for key, _ in node.value if key.tag != 'tag:yaml.org,2002:merge']
-            for key in keys:
-                if keys.count(key) > 1:
-                    raise yaml.constructor.ConstructorError(None, None, f'{key} is given twice', node.start_mark)
-            return super().construct_mapping(node, deep)
-
-    for kind, pattern, first in _SCALARS:
-        Loader.add_implicit_resolver(f'tag:yaml.org,2002:{kind}', re.compile(f'^(?:{pattern})$'), first)
-    return Loader
-
-
-_SCALARS = (
-    ('bool', 'true|True|TRUE|false|False|FALSE', list('tTfF')),
-    ('int', '[-+]?(?:0|[1-9][0-9]*)', list('-+0123456789')),
-    (
-        'float',
-        r'[-+]?(?:(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+|\.(?:inf|Inf|INF))'
-        r'|\.(?:nan|NaN|NAN)',
-        list('-+0123456789.'),
-    ),
-    ('null', '~|null|Null|NULL|', ['~', 'n', 'N', '']),
-    ('merge', '<<', ['<']),
-)

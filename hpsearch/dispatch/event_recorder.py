@@ -1,70 +1,85 @@
-"""The books of a search: what happens is journaled, folded into the state and counted, always in that order."""
+"""What happens in a search: every event is folded into the state, journaled and counted, always in that order."""
 
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from hpsearch.dispatch.peers import Peers
-from hpsearch.dispatch.progress import Progress
 from hpsearch.model.states import Event, SearchState, State
 from hpsearch.store.journal import Journal
 
 
 class EventRecorder:
-    """Takes in what happens in a search.
+    """Records what happens in a search; nothing else writes events to the journal of this process.
+
+    Attributes:
+        state: What all journals say.
+        counts: Number of runs in each state; runs without events are in none.
+        attempts: Number of attempts of all runs.
 
     Args:
-        state: The fold of all journals.
+        state: What all journals say so far.
         journal: The journal of this process.
-        progress: Counts.
-        others: The other writers.
         wall: Seconds since 1970, for people only.
     """
 
-    def __init__(
-        self,
-        state: SearchState,
-        journal: Journal,
-        progress: Progress,
-        others: Peers,
-        wall: Callable[[], float] = time.time,
-    ) -> None:
-        self._state = state
+    def __init__(self, state: SearchState, journal: Journal, wall: Callable[[], float] = time.time) -> None:
+        self.state = state
+        self.counts: Counter[State] = Counter(history.state for history in state.runs.values())
+        self.attempts = sum(len(history.by_number) for history in state.runs.values())
         self._journal = journal
-        self._progress = progress
-        self._others = others
         self._wall = wall
 
+    @property
+    def writer(self) -> str:
+        """Name of this writer."""
+        return self._journal.writer
+
     def record(self, kind: str, run: str, number: int, **facts: Any) -> None:
-        """Journal what happens to an attempt; what is not legal never gets there.
+        """Record what happens to an attempt; an illegal event never reaches the journal.
 
         Raises:
-            IllegalMove: It is not.
+            IllegalMove: The event cannot follow what this writer recorded of the attempt before.
         """
         event = {'event': kind, 'run': run, 'attempt': number, **facts}
-        before = self._state_before(run)
-        self._state.fold(self._journal.writer, event)
+        before = self._known_of(run)
+        self.state.fold(self._journal.writer, event)
         self._journal.append(event)
         self._count(run, before)
+
+    def note(self, kind: str, **facts: Any) -> bool:
+        """Record an event that concerns no attempt, with the time; says whether it is in the journal already."""
+        return self.note_event({'event': kind, 'at': round(self._wall(), 3), **facts})
+
+    def note_event(self, event: Event) -> bool:
+        """Record an event that concerns no attempt, as it is; says whether it is in the journal already."""
+        self.state.fold(self._journal.writer, event)
+        return self._journal.append(event)
 
     def hear(self, writer: str, event: Event) -> None:
         """Take in what another writer journaled."""
         run = event.get('run')
-        before = self._state_before(run)
-        self._state.replay([(writer, event)])
-        if run in self._state.runs:
+        before = self._known_of(run)
+        self.state.replay([(writer, event)])
+        if run in self.state.runs:
             self._count(run, before)
 
-    def note(self, kind: str, **facts: Any) -> None:
-        """Journal an event that concerns no attempt."""
-        self._journal.append({'event': kind, 'at': round(self._wall(), 3), **facts})
+    def why_blocked(self) -> str:
+        """Why the journal cannot be written, in words, after another try; empty: it can."""
+        journal = self._journal
+        return journal.blocked if journal.blocked and not journal.flush() else ''
 
-    def _state_before(self, run: str | None) -> State | None:
-        history = self._state.runs.get(run) if run is not None else None
-        return history.state if history else None
+    def _known_of(self, run: str | None) -> tuple[State | None, int]:
+        """The state of a run (None: it has no events) and how many attempts it has."""
+        history = self.state.runs.get(run) if run is not None else None
+        return (history.state, len(history.by_number)) if history else (None, 0)
 
-    def _count(self, run: str, before: State | None) -> None:
-        self._progress.moved(before, self._state.state_of(run))
-        self._others.note(run)
+    def _count(self, run: str, before: tuple[State | None, int]) -> None:
+        history = self.state.runs[run]
+        state, attempts = before
+        if state is not None:
+            self.counts[state] -= 1
+        self.counts[history.state] += 1
+        self.attempts += len(history.by_number) - attempts

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from hpsearch.backends.base import Backend
-from hpsearch.dispatch.event_recorder import EventRecorder
-from hpsearch.host.memory import kernel_oom_kills
+from hpsearch.dispatch.code_tracker import CodeTracker
+from hpsearch.dispatch.context import SearchContext
+from hpsearch.host.kernel import kernel_oom_kills
 from hpsearch.model.snapshot import QueueLine
 from hpsearch.store.journal import Journal
-from hpsearch.store.results import ResultsView
 
 log = logging.getLogger('hpsearch')
 
@@ -26,41 +26,46 @@ SYNC_INTERVAL = 1.0
 class Heartbeat:
     """Does what is due.
 
-    Attributes:
-        can_write: Whether the last sign of life could be written.
-        oom_kills: The kernel's count of processes killed for want of memory, as of lately; None: it cannot be read.
-
     Args:
+        search: The search.
         journal: The journal of this process.
-        books: Its books.
-        backend: Tells of GPUs and of a queue.
-        results: The table.
+        backend: Knows the GPUs and what is in a queue.
+        code: Finds out with which code the runs are made.
         wall: Seconds since 1970, for people only.
     """
 
     def __init__(
         self,
+        search: SearchContext,
         journal: Journal,
-        books: EventRecorder,
         backend: Backend,
-        results: ResultsView,
+        code: CodeTracker,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        self.can_write = True
-        self.oom_kills = kernel_oom_kills()
         self._journal = journal
-        self._books = books
+        self._recorder = search.recorder
+        self._results = search.results
         self._backend = backend
-        self._results = results
+        self._code = code
         self._wall = wall
-        self._found_out: deque[dict[str, Any]] = deque()
-        self._told_queue: Sequence[QueueLine] = ()
-        self._has_told_gpus = False
-        self._synced = self._beaten = float('-inf')
+        self._oom_kills = kernel_oom_kills()
+        self._has_beaten = True
+        self._queue_shown: Sequence[QueueLine] = ()
+        self._has_noted_gpus = False
+        self._synced = self._beaten = -math.inf
 
-    def find_out(self, event: dict[str, Any]) -> None:
-        """Have an event journaled that another thread found out."""
-        self._found_out.append(event)
+    @property
+    def can_write(self) -> bool:
+        """Whether the last sign of life and the last event could be written."""
+        return self._has_beaten and not self._journal.blocked
+
+    def circumstances(self) -> Mapping[str, Any]:
+        """What the journal keeps of the circumstances of an attempt that begins now: kills for memory, and the code."""
+        return {'oom_kills': self._oom_kills, 'code_id': self._code.code}
+
+    def runs_started(self, now: float) -> None:
+        """Runs were started: the code they were started with is looked at, if it is time."""
+        self._code.check(now)
 
     def step(self, now: float, waiting: str) -> str:
         """Do what is due.
@@ -70,44 +75,57 @@ class Heartbeat:
             waiting: Why no run is started, for others to read.
 
         Returns:
-            Why the search folder cannot be written, in words; empty: nothing was in the way.
+            Why the search folder cannot be written, in words; empty: it can, as far as is known.
         """
-        while self._found_out:
-            self._journal.append(self._found_out.popleft())
+        for event in self._code.take_events():
+            self._recorder.note_event(event)
         if now - self._synced >= SYNC_INTERVAL:
             self._synced = now
             self._journal.flush()
             self._journal.sync()
-            self.oom_kills = kernel_oom_kills()
-        is_beat_due = now - self._beaten >= self._beat_interval() or not self.can_write
+            self._oom_kills = kernel_oom_kills()
+        is_beat_due = now - self._beaten >= self._beat_interval() or not self._has_beaten
         problem = self._beat(now, waiting) if is_beat_due else ''
         if self._results.due(now):
             self.write_table()
         return problem
 
+    def wait_for_code(self) -> None:
+        """Wait for what is still being found out about the code, a few seconds at most; :meth:`step` journals it."""
+        self._code.finish()
+
+    def sync(self) -> None:
+        """Bring the journal to the disk now."""
+        self._journal.sync()
+
     def _beat_interval(self) -> float:
-        """Seconds between two beats; what happens in a queue is told sooner, since status reads it from them."""
-        return BEAT_INTERVAL if self._told_queue == self._backend.queue_lines() else QUEUE_BEAT_INTERVAL
+        """Seconds between two beats; changes in a queue are written sooner, since ``hpsearch status`` reads them."""
+        return BEAT_INTERVAL if self._queue_shown == self._backend.queue_lines() else QUEUE_BEAT_INTERVAL
 
     def _beat(self, now: float, waiting: str) -> str:
         self._beaten = now
-        self._told_queue = self._backend.queue_lines()
+        self._queue_shown = self._backend.queue_lines()
         gpus = [asdict(line) for line in self._backend.gpu_lines(now)]
-        queue = [asdict(line) for line in self._told_queue]
-        if gpus and not self._has_told_gpus:
-            self._has_told_gpus = True
-            self._books.note('gpus', models={line['name']: line['model'] for line in gpus})
+        queue = [asdict(line) for line in self._queue_shown]
+        if gpus and not self._has_noted_gpus:
+            self._has_noted_gpus = True
+            self._recorder.note('gpus', models={line['name']: line['model'] for line in gpus})
         try:
             self._journal.beat({'at': round(self._wall(), 3), 'waiting': waiting, 'gpus': gpus, 'queue': queue})
         except OSError as error:
-            self.can_write = False
+            self._has_beaten = False
             return f'the search folder cannot be written: {error.strerror}'
-        self.can_write = True
+        self._has_beaten = True
         return ''
 
     def write_table(self) -> None:
-        """Write the table; that it cannot be done is only told."""
+        """Write the table; a failure only causes a warning."""
         try:
             self._results.rebuild()
         except OSError as error:
             log.warning('%s could not be written: %s', self._results.path, error.strerror)
+
+    def update_table(self) -> None:
+        """Write the table if it lacks something."""
+        if self._results.due(math.inf):
+            self.write_table()

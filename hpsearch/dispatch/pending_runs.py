@@ -1,22 +1,59 @@
-"""The runs that wait to be started, and those that will not be."""
+"""The runs that wait to be started, and those that are not run again."""
 
 from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Protocol
 
 from hpsearch.model.resources import DEFAULT_RESOURCES, ResourceRequest
 from hpsearch.model.retries import RetryPolicy, again, resources_for
 from hpsearch.model.run import Run
-from hpsearch.model.states import ACTIVE, SearchState, State
+from hpsearch.model.states import ACTIVE, RunHistory, SearchState, State
 from hpsearch.store.completion import NEVER_STARTED
+from hpsearch.store.folder import SearchFolder
 
 log = logging.getLogger('hpsearch')
 
 
+class RunSource(Protocol):
+    """Where new runs come from; how many there will be need not be known in advance."""
+
+    @property
+    def total(self) -> int | None:
+        """Number of runs of the search, as far as is known now, which may grow; None: it is not known."""
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether there will never be another run."""
+
+    def next(self) -> Run | None:
+        """The next run; None: there is none now, which is final only where the source is exhausted."""
+
+
+class PlannedRuns:
+    """Runs that were all planned in advance, read from the plan only when they are needed.
+
+    Args:
+        runs: Those to be started, in order.
+        total: Number of runs of the search, those that are not to be started included.
+    """
+
+    def __init__(self, runs: Iterable[Run], total: int) -> None:
+        self._runs = iter(runs)
+        self.total: int | None = total
+        self.is_exhausted = False
+
+    def next(self) -> Run | None:
+        """The next run of the plan."""
+        run = next(self._runs, None)
+        self.is_exhausted = run is None
+        return run
+
+
 class PendingRuns:
-    """The runs that wait, read from the plan only when they are needed.
+    """The runs that wait.
 
     Runs that need more room than others are kept apart, so that the others do not wait for them. Another writer may be
     faster with any of them.
@@ -25,37 +62,68 @@ class PendingRuns:
         given_up: Runs that ended without success and are not run again.
 
     Args:
-        runs: Planned runs, in their order.
-        state: What has become of them so far.
+        source: Where new runs come from.
+        state: What has become of the runs so far.
+        counts: Number of runs in each state, kept up to date.
         policy: Which are run again.
         given_up: See above.
     """
 
-    def __init__(self, runs: Iterable[Run], state: SearchState, policy: RetryPolicy, given_up: Iterable[str]) -> None:
+    def __init__(
+        self,
+        source: RunSource,
+        state: SearchState,
+        counts: Mapping[State, int],
+        policy: RetryPolicy,
+        given_up: Iterable[str] = (),
+    ) -> None:
         self.given_up = set(given_up)
-        self._runs: Iterator[Run] = iter(runs)
+        self._source = source
         self._state = state
+        self._counts = counts
         self._policy = policy
         self._returned: deque[Run] = deque()
         self._demanding: list[Run] = []
         self._ended_for_good: set[str] = set()
-        self._is_over = False
+        self._is_closed = False
 
     def __bool__(self) -> bool:
-        return self.has_ordinary or bool(self.demanding)
+        """Whether a run can be taken now."""
+        return not self._is_closed and (self.has_ordinary or bool(self.demanding))
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether no run waits and the source gives no other."""
+        return not self and (self._is_closed or self._source.is_exhausted)
+
+    @property
+    def total(self) -> int | None:
+        """Number of runs of the search, as far as is known now; None: it is not known."""
+        return self._source.total
+
+    @property
+    def waiting(self) -> int:
+        """How many runs wait to be started, those that are run again included, as far as is known."""
+        known = sum(self._counts.values()) if self.total is None else self.total
+        done_or_under_way = sum(self._counts.get(state, 0) for state in (*ACTIVE, State.FINISHED))
+        return max(0, known - done_or_under_way - len(self.given_up))
+
+    def close(self) -> None:
+        """Give no more runs: the search is being stopped."""
+        self._is_closed = True
 
     # Runs that can be anywhere
 
     @property
     def has_ordinary(self) -> bool:
-        """Whether there is a run that needs no more room than others."""
+        """Whether there is a run now that needs no more room than others."""
         run = self.take()
         if run is not None:
             self.put_first(run)
         return run is not None
 
     def take(self) -> Run | None:
-        """The next run that needs no more room than others, or None when there is none."""
+        """The next run that needs no more room than others, or None when there is none now."""
         while (run := self._next()) is not None:
             if self._is_needed(run) and not self._is_set_aside(run):
                 return run
@@ -64,9 +132,7 @@ class PendingRuns:
     def _next(self) -> Run | None:
         if self._returned:
             return self._returned.popleft()
-        run = None if self._is_over else next(self._runs, None)
-        self._is_over = run is None
-        return run
+        return None if self._source.is_exhausted else self._source.next()
 
     def _is_needed(self, run: Run) -> bool:
         return run.name not in self._ended_for_good and self._state.state_of(run.name) not in (*ACTIVE, State.FINISHED)
@@ -100,19 +166,14 @@ class PendingRuns:
 
     # Runs that have ended
 
-    def plan_again(self, run: Run, *, may_start: bool) -> None:
-        """An attempt of a run has ended: let the run wait again, if the policy says so.
-
-        Args:
-            run: The run.
-            may_start: Whether anything is started at all.
-        """
+    def plan_again(self, run: Run) -> None:
+        """An attempt of a run has ended: let the run wait again, if the policy says so."""
         history = self._state.runs[run.name]
         if history.state in ACTIVE:
             return
         why = again(history.attempts, self._policy)
         self.given_up.discard(run.name)
-        if why and may_start:
+        if why and not self._is_closed:
             has_begun = history.attempts[-1].cause not in NEVER_STARTED
             log.log(logging.INFO if has_begun else logging.DEBUG, '%s is planned again: %s', run.name, why)
             if not self._is_set_aside(run):
@@ -121,3 +182,35 @@ class PendingRuns:
             self._ended_for_good.add(run.name)
             if history.state is not State.FINISHED:
                 self.given_up.add(run.name)
+
+
+# A search that is taken up
+
+
+def runs_to_start(
+    folder: SearchFolder, withdrawn: Collection[str], state: SearchState, policy: RetryPolicy
+) -> Iterator[Run]:
+    """The runs of the plan that nobody has finished and nobody works on, in order.
+
+    Args:
+        folder: The search.
+        withdrawn: Runs of the plan that are not wanted any more.
+        state: What has become of the runs so far.
+        policy: Which are run again.
+    """
+    for run in folder.read_runs():
+        if run.name not in withdrawn and _needs_a_start(state.runs.get(run.name), policy):
+            yield run
+
+
+def runs_given_up(state: SearchState, policy: RetryPolicy) -> Iterator[str]:
+    """The runs that ended without success and are not run again."""
+    for name, history in state.runs.items():
+        if history.state not in (*ACTIVE, State.FINISHED) and not _needs_a_start(history, policy):
+            yield name
+
+
+def _needs_a_start(history: RunHistory | None, policy: RetryPolicy) -> bool:
+    if history is None or not history.attempts:
+        return True
+    return history.state not in ACTIVE and bool(again(history.attempts, policy, is_taken_up=True))

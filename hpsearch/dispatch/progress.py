@@ -2,69 +2,37 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+from hpsearch.dispatch.context import ActiveAttempt, SearchContext
 from hpsearch.model.snapshot import GpuLine, QueueLine, RunLine, Snapshot
-from hpsearch.model.states import ACTIVE, SearchState, State
-from hpsearch.store.results import Row, best
+from hpsearch.model.states import State
+from hpsearch.model.table import Row, best
 
 
 class Progress:
     """Keeps what a snapshot is made of up to date, so that one costs the same however large the search is.
 
     Args:
-        folder: The search folder, as shown.
-        total: Number of runs of the plan.
-        state: The runs so far.
-        key: Keyword of the performance, or None.
-        ascending: Whether smaller is better.
-        varying: Names of the parameters that differ between runs.
+        search: The search.
         begin: When the work began, in monotonic seconds.
     """
 
-    def __init__(
-        self,
-        *,
-        folder: str,
-        total: int,
-        state: SearchState,
-        key: str | None,
-        ascending: bool,
-        varying: Sequence[str],
-        begin: float,
-    ) -> None:
-        self._folder = folder
-        self._total = total
-        self._counts: Counter[State] = Counter(history.state for history in state.runs.values())
-        self._key = key
-        self._ascending = ascending
-        self._varying = tuple(varying)
+    def __init__(self, search: SearchContext, begin: float) -> None:
+        self._folder = str(search.folder.path)
+        self._configuration = search.configuration
+        self._pending = search.pending
+        self._counts = search.recorder.counts
+        self._varying = tuple(name for name, values in search.configuration.grid.items() if len(values) > 1)
         self._begin = begin
         self._best: Row | None = None
         self._ended = 0
         self._seconds = 0.0
         self._most_active = 1
 
-    @property
-    def planned(self) -> int:
-        """How many runs wait."""
-        return max(0, self._counts[State.PLANNED] + self._total - sum(self._counts.values()))
-
-    @property
-    def idle(self) -> int:
-        """How many runs neither are under way nor have finished."""
-        return max(0, self._total - sum(self._counts[state] for state in (*ACTIVE, State.FINISHED)))
-
-    def moved(self, before: State | None, after: State) -> None:
-        """A run went from one state (None: it had no events) to another."""
-        if before is not None:
-            self._counts[before] -= 1
-        self._counts[after] += 1
-
     def ended(self, seconds: float) -> None:
-        """An attempt ended after so many seconds."""
+        """An attempt ended that ran for so many seconds."""
         self._ended += 1
         self._seconds += seconds
 
@@ -75,50 +43,67 @@ class Progress:
     def result(self, row: Row) -> None:
         """A row of the table."""
         candidates = [row] if self._best is None else [self._best, row]
-        self._best = next(iter(best(candidates, self._key, self._ascending)), None)
+        key, ascending = self._configuration.performance_key, self._configuration.performance_ascending
+        self._best = next(iter(best(candidates, key, ascending)), None)
 
     def snapshot(
         self,
         now: float,
+        running: Sequence[ActiveAttempt] = (),
         *,
-        since: Mapping[str, tuple[float, str]],
-        gpus: Sequence[GpuLine],
-        waiting: str,
+        waiting: str = '',
+        gpus: Sequence[GpuLine] = (),
         queue: Sequence[QueueLine] = (),
     ) -> Snapshot:
         """The search as it stands.
 
         Args:
             now: Monotonic seconds.
-            since: Runs under way: when they were started, and where.
+            running: The attempts that run.
+            waiting: Why no run is started, in words.
             gpus: A line per GPU.
-            waiting: Why no run is started.
             queue: What is in a queue.
         """
         counts = {state.value: count for state, count in self._counts.items() if count}
-        counts['planned'] = self.planned
+        counts['planned'] = self._planned()
+        ages = [now - active.since for active in running]
         return Snapshot(
             folder=self._folder,
-            total=self._total,
+            total=self._pending.total,
             counts=counts,
             elapsed=now - self._begin,
-            eta=self._eta(counts['planned'] + counts.get('submitted', 0), [now - begin for begin, _ in since.values()]),
+            eta=self._eta(counts['planned'] + counts.get('submitted', 0), ages),
             gpus=gpus,
-            running=[RunLine(name, now - begin, where) for name, (begin, where) in since.items()],
+            running=[
+                RunLine(active.launch.run.name, age, _where(active)) for active, age in zip(running, ages, strict=True)
+            ],
             best=self._best_shown(),
-            performance_key=self._key,
+            performance_key=self._configuration.performance_key,
             waiting=waiting,
             varying=self._varying,
             queue=queue,
         )
 
+    def _planned(self) -> int:
+        """How many runs have not been started yet, as far as is known."""
+        total = self._pending.total
+        without_events = 0 if total is None else total - sum(self._counts.values())
+        return max(0, self._counts[State.PLANNED] + without_events)
+
     def _eta(self, planned: int, ages: Iterable[float]) -> float | None:
-        if not self._ended:
+        """Seconds that are left; None: nothing has ended yet, or the number of runs is not known."""
+        if not self._ended or self._pending.total is None:
             return None
         mean = self._seconds / self._ended
         return (planned * mean + sum(max(0.0, mean - age) for age in ages)) / self._most_active
 
     def _best_shown(self) -> tuple[str, dict[str, Any], str] | None:
-        if self._best is None or self._key is None:
+        key = self._configuration.performance_key
+        if self._best is None or key is None:
             return None
-        return self._best.name, dict(self._best.params), self._best.values.get(self._key, '')
+        return self._best.name, dict(self._best.params), self._best.values.get(key, '')
+
+
+def _where(active: ActiveAttempt) -> str:
+    gpus = active.launch.slot.gpus
+    return f'GPU {",".join(gpus)}' if gpus else ''

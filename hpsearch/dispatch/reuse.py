@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from hpsearch.dispatch.event_recorder import EventRecorder
 from hpsearch.identity import identity_of
 from hpsearch.model.errors import SearchFolderError
 from hpsearch.model.run import Run
-from hpsearch.model.states import Attempt, SearchState, State
+from hpsearch.model.states import Attempt, State
 from hpsearch.store.attempt_files import claim
 from hpsearch.store.folder import SearchFolder
-from hpsearch.store.journal import Journal, read_state
+from hpsearch.store.journal import read_state
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def _finished(folder: SearchFolder) -> dict[str, Attempt]:
 
 
 def reuse_results(
-    folder: SearchFolder, earlier: Sequence[str], keywords: Collection[str], state: SearchState, journal: Journal
+    folder: SearchFolder, earlier: Sequence[str], keywords: Collection[str], recorder: EventRecorder
 ) -> int:
     """Take finished results of identical commands from earlier searches instead of running them again.
 
@@ -87,8 +87,7 @@ def reuse_results(
         folder: The search.
         earlier: Folders of the earlier ones.
         keywords: Results without all of these keywords are not taken.
-        state: What the journals say; the results are folded into it.
-        journal: They are written to it, too.
+        recorder: Records the results.
 
     Returns:
         How many were taken.
@@ -101,24 +100,22 @@ def reuse_results(
     taken = 0
     for run in folder.read_runs():
         result = found.get(recognise.key_of(run))
-        if result is None or run.name in state.runs or not claim(folder, run.name, 1, journal.writer):
+        if result is None or run.name in recorder.state.runs or not claim(folder, run.name, 1, recorder.writer):
             continue
         taken += 1
-        for event in _events(run, result):
-            state.fold(journal.writer, event)
-            journal.append(event)
+        _record(run, result, recorder)
     return taken
 
 
-def _events(run: Run, result: Reused) -> Iterator[dict[str, Any]]:
-    about = {'run': run.name, 'attempt': 1}
-    yield {'event': 'claimed', **about, 'gpus': []}
-    yield {
-        'event': 'ended',
-        **about,
-        'state': State.FINISHED.value,
-        'cause': 'reused',
-        'reason': f'reused from {result.folder / result.run}',
-        'summary': dict(result.summary),
-        'seconds': result.seconds,
-    }
+def _record(run: Run, result: Reused, recorder: EventRecorder) -> None:
+    recorder.record('claimed', run.name, 1, gpus=[])
+    recorder.record(
+        'ended',
+        run.name,
+        1,
+        state=State.FINISHED.value,
+        cause='reused',
+        reason=f'reused from {result.folder / result.run}',
+        summary=dict(result.summary),
+        seconds=result.seconds,
+    )

@@ -1,12 +1,16 @@
-"""How far the work on a search is stopped, and one reason for it: the first runs all fail alike."""
+"""How far the work on a search is stopped, and why: signals, other writers, a refusing queue, runs that all fail."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
 from enum import IntEnum
 
+from hpsearch.dispatch.context import WorkOptions
+from hpsearch.host.signals import StopRequests
 from hpsearch.model.run import Run
+from hpsearch.model.states import State
 from hpsearch.model.verdict import same_failure
+from hpsearch.store.completion import Completion
 
 
 class Stop(IntEnum):
@@ -18,28 +22,15 @@ class Stop(IntEnum):
     TERM = 2
     """Runs were asked to end."""
     KILL = 3
-    """Runs were ended."""
-
-
-@dataclass(slots=True)
-class Shutdown:
-    """What was asked for and what was done about it.
-
-    Attributes:
-        done: How far the stop has gone.
-        asked: How far it shall go.
-        why: Why, in words.
-        kill_at: When the grace of the runs is over, in monotonic seconds.
-    """
-
-    done: Stop = Stop.NO
-    asked: Stop = Stop.NO
-    why: str = ''
-    kill_at: float = 0.0
+    """Runs were killed."""
 
 
 class FailFast:
     """Looks whether the first attempts all fail alike.
+
+    Attributes:
+        signature: What they failed with; empty: they did not.
+        example: The first run that failed, or None.
 
     Args:
         limit: How many; 0: never.
@@ -59,3 +50,84 @@ class FailFast:
         self.example = self.example or (run if failure is not None else None)
         self.signature = same_failure(self._failures, self._limit)
         return bool(self.signature)
+
+
+class Shutdown:
+    """Decides how far the work is to be stopped; what a stage means is carried out by the loop.
+
+    Attributes:
+        done: How far the stop has gone.
+        why: Why, in words.
+        refused: Why a queue refuses jobs for good, in its own words, or empty.
+        fail_fast: Whether the first runs failed alike.
+
+    Args:
+        requests: What signals ask for.
+        options: How the search is worked on.
+    """
+
+    def __init__(self, requests: StopRequests, options: WorkOptions) -> None:
+        self.done = Stop.NO
+        self.why = ''
+        self.refused = ''
+        self.fail_fast = FailFast(options.fail_fast)
+        self._requests = requests
+        self._options = options
+        self._asked = Stop.NO
+        self._kill_at = math.inf
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a stage was carried out."""
+        return self.done is not Stop.NO
+
+    @property
+    def is_asked_for(self) -> bool:
+        """Whether nothing may be started any more."""
+        return self._asked is not Stop.NO
+
+    @property
+    def leaves_jobs(self) -> bool:
+        """Whether to leave while jobs go on in a queue."""
+        return self._requests.leaves
+
+    @property
+    def is_impatient(self) -> bool:
+        """Whether the user does not even wait until a queue has ended what it was asked to end."""
+        return self._requests.stops > 2
+
+    def request(self, stop: Stop, why: str) -> None:
+        """Ask for a stop; what goes no further than what was asked for before changes nothing."""
+        if stop > self._asked:
+            self._asked, self.why = stop, why
+
+    def refuse(self, words: str) -> None:
+        """A queue accepts no jobs any more, in its own words."""
+        if not self.refused:
+            self.refused = words
+            self.request(Stop.DRAIN, words)
+
+    def note_end(self, completion: Completion) -> None:
+        """An attempt ended: stop where a queue refused it, or where the first ones all failed alike."""
+        if completion.told.cause == 'refused':
+            self.refuse(completion.told.detail)
+        has_ended = completion.verdict.state is not State.INTERRUPTED
+        if has_ended and self.fail_fast.is_met_by(completion.failure, completion.run):
+            self.request(Stop.TERM, 'the first runs all failed alike')
+
+    def due(self, now: float) -> list[Stop]:
+        """The stages that are to be carried out now, in order; they count as done from now on.
+
+        Args:
+            now: Monotonic seconds.
+        """
+        if self._requests.stops:
+            self.request(Stop.KILL if self._requests.stops > 1 else Stop.TERM, self._options.stop_reason)
+        if self.done is Stop.TERM and now >= self._kill_at:
+            self.request(Stop.KILL, self.why)
+        stages = [stop for stop in Stop if self.done < stop <= self._asked]
+        if Stop.TERM in stages:
+            self._kill_at = now + self._options.stop_grace
+        self.done = max(self.done, self._asked)
+        # Draining is a stage of its own only where it is the last one.
+        return [stop for stop in stages if stop is not Stop.DRAIN or self.done is Stop.DRAIN]

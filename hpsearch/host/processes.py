@@ -1,25 +1,22 @@
-"""Processes of this host: who a process is, whether it still is, what belongs to it, and how it is stopped.
+"""Processes of this host: how they are started, recognised and signalled.
 
-A pid alone says nothing: it is reused. A process is boot id, pid namespace, pid and start time together.
+A pid alone identifies nothing, since it is reused; host, boot, pid namespace, pid and start time together do.
 """
 
 from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
-PROC = Path('/proc')
 HAS_PROC = sys.platform.startswith('linux')
 
 
 def spawn(argv: tuple[str, ...], environment: Mapping[bytes, bytes], stdout: str, stderr: str) -> int:
     """Start a process in a session of its own, its output appended to files, its stdin empty; returns its pid.
 
-    posix_spawn rather than subprocess: it takes half the time, and thousands of short runs feel that.
+    posix_spawn rather than subprocess, which takes twice the time; with thousands of short runs that adds up.
 
     Raises:
         OSError: No process can be started, or a log cannot be opened.
@@ -39,7 +36,7 @@ def spawn(argv: tuple[str, ...], environment: Mapping[bytes, bytes], stdout: str
 
 
 def reap(pid: int) -> int | None:
-    """The status of a child of ours that ended (negative: the signal), None while it runs."""
+    """The status of a child that ended (negative: the signal), or None while it runs."""
     try:
         ended, status = os.waitpid(pid, os.WNOHANG)
     except ChildProcessError:
@@ -58,7 +55,7 @@ def open_pidfd(pid: int) -> int | None:
 
 
 NOT_OURS = -1000
-"""Told by :func:`reap` of a child that somebody else has waited for: its status is not known."""
+"""What :func:`reap` returns for a child that somebody else has waited for: its status is not known."""
 
 
 def user_name(number: int) -> str:
@@ -71,74 +68,47 @@ def user_name(number: int) -> str:
         return str(number)
 
 
-def boot_id() -> str:
-    """What tells one boot of one host from every other; empty where the system does not say."""
-    try:
-        return (PROC / 'sys/kernel/random/boot_id').read_text().strip()
-    except OSError:
-        return ''
-
-
-def pid_namespace() -> str:
-    """The pid namespace of this process, e.g. ``pid:[4026531836]``; empty where there is no such thing."""
-    try:
-        return os.readlink('/proc/self/ns/pid')
-    except OSError:
-        return ''
-
-
 def start_ticks(pid: int) -> str:
-    """When a process started, in the system's own unit; empty when there is no such process.
+    """When a process started, in the system's own unit; empty when there is no such process, or only its zombie.
 
-    A zombie counts as gone.
+    On Linux these are the clock ticks since boot of ``/proc``, since journals hold them.
     """
     if not HAS_PROC:
-        return _start_by_ps(pid)
+        return _start_by_psutil(pid)
     try:
         with open(f'/proc/{pid}/stat', 'rb') as stat:
-            return ticks_in_stat(stat.read().decode('utf-8', 'replace'))
+            fields = stat.read().rpartition(b')')[2].split()
     except OSError:
         return ''
+    return '' if len(fields) < 20 or fields[0] in (b'Z', b'X') else fields[19].decode()
 
 
-def ticks_in_stat(stat: str) -> str:
-    """Field 22 of a line of ``/proc/PID/stat``; empty for a zombie or a line that is not whole."""
-    fields = stat[stat.rfind(')') + 1 :].split()
-    if len(fields) < 20 or fields[0] in ('Z', 'X'):
+def _start_by_psutil(pid: int) -> str:
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        return '' if process.status() == psutil.STATUS_ZOMBIE else str(process.create_time())
+    except psutil.Error:
         return ''
-    return fields[19]
-
-
-def _start_by_ps(pid: int) -> str:
-    listing = subprocess.run(
-        ['ps', '-o', 'stat=,lstart=', '-p', str(pid)], capture_output=True, text=True, timeout=10, check=False
-    ).stdout.strip()
-    return '' if not listing or listing.startswith('Z') else listing.split(maxsplit=1)[-1]
 
 
 def is_alive(pid: int, ticks: str) -> bool:
-    """Whether the process that started at ``ticks`` still runs under ``pid`` (a reused pid does not)."""
+    """Whether the process that started at ``ticks`` still runs; a reused pid has other ticks."""
     return bool(ticks) and start_ticks(pid) == ticks
 
 
 def group_is_alive(group: int) -> bool:
-    """Whether a process that is no zombie is left in a process group."""
+    """Whether a process group has a process that is not a zombie."""
     try:
         os.killpg(group, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
         return True
-    return not HAS_PROC or any(_is_member(name, group) for name in os.listdir('/proc') if name.isdigit())
+    import psutil
 
-
-def _is_member(pid: str, group: int) -> bool:
-    try:
-        with open(f'/proc/{pid}/stat', 'rb') as stat:
-            state, _, its_group = stat.read().rpartition(b')')[2].split()[:3]
-    except (OSError, ValueError):
-        return False
-    return int(its_group) == group and state not in (b'Z', b'X')
+    return any(group_of(pid) == group and start_ticks(pid) for pid in psutil.pids())
 
 
 def group_of(pid: int) -> int | None:
@@ -150,7 +120,7 @@ def group_of(pid: int) -> int | None:
 
 
 def signal_group(group: int, number: signal.Signals) -> None:
-    """Send a signal to a process group; one that is gone already is fine."""
+    """Send a signal to a process group that may be gone."""
     try:
         os.killpg(group, number)
     except (ProcessLookupError, PermissionError):
@@ -158,7 +128,7 @@ def signal_group(group: int, number: signal.Signals) -> None:
 
 
 def signal_processes(pids: Iterable[int], number: signal.Signals) -> None:
-    """Send a signal to processes; those that are gone already are fine."""
+    """Send a signal to processes that may be gone."""
     for pid in pids:
         try:
             os.kill(pid, number)
@@ -167,66 +137,34 @@ def signal_processes(pids: Iterable[int], number: signal.Signals) -> None:
 
 
 def marked_processes(wanted: Mapping[str, str]) -> dict[int, Mapping[str, str]]:
-    """Processes of this user whose environment has all of ``wanted`` variables, with their ``HPSEARCH_*`` variables.
+    """Processes of this user that were started with all of the ``wanted`` variables, among them descendants that left
+    their process group.
 
-    Finds descendants that left their process group, too. Where there is no /proc, psutil is asked.
+    Args:
+        wanted: ``HPSEARCH_*`` variables and their values.
+
+    Returns:
+        Process id to all ``HPSEARCH_*`` variables of the process; without this process itself.
     """
-    entries = _entries(wanted)
-    found: dict[int, Mapping[str, str]] = {}
-    for pid, environment in _environments():
-        if entries <= environment:
-            found[pid] = _own_variables(environment)
-    found.pop(os.getpid(), None)
-    return found
+    import psutil
+
+    found = {pid: _own_variables(pid) for pid in psutil.pids() if pid != os.getpid()}
+    return {pid: variables for pid, variables in found.items() if wanted.items() <= variables.items()}
 
 
 def ticks_if_marked(pid: int, wanted: Mapping[str, str]) -> str:
-    """When a process started, if its environment has all of ``wanted``; empty when not, or when it is gone."""
+    """When a process started, if it was with all of the ``wanted`` variables; empty when not, or when it is gone."""
     ticks = start_ticks(pid)
-    is_marked = _entries(wanted) <= _environment(pid)
+    is_marked = wanted.items() <= _own_variables(pid).items()
     return ticks if ticks and is_marked and start_ticks(pid) == ticks else ''
 
 
-def _entries(variables: Mapping[str, str]) -> frozenset[bytes]:
-    """Variables as an environment holds them."""
-    return frozenset(os.fsencode(f'{name}={value}') for name, value in variables.items())
-
-
-def _own_variables(environment: Iterable[bytes]) -> dict[str, str]:
-    pairs = (entry.decode('utf-8', 'surrogateescape').partition('=') for entry in environment)
-    return {name: value for name, _, value in pairs if name.startswith('HPSEARCH_')}
-
-
-def _environments() -> Iterable[tuple[int, frozenset[bytes]]]:
-    if not HAS_PROC:
-        yield from _environments_by_psutil()
-        return
-    for name in os.listdir('/proc'):
-        if name.isdigit():
-            yield int(name), _environment(int(name))
-
-
-def _environment(pid: int) -> frozenset[bytes]:
-    """The environment a process was started with; empty when it is gone or belongs to somebody else."""
-    if not HAS_PROC:
-        return _environment_by_psutil(pid)
-    try:
-        with open(f'/proc/{pid}/environ', 'rb') as environ:
-            return frozenset(environ.read().split(b'\0'))
-    except OSError:
-        return frozenset()
-
-
-def _environments_by_psutil() -> Iterable[tuple[int, frozenset[bytes]]]:
-    import psutil
-
-    return ((pid, _environment_by_psutil(pid)) for pid in psutil.pids())
-
-
-def _environment_by_psutil(pid: int) -> frozenset[bytes]:
+def _own_variables(pid: int) -> dict[str, str]:
+    """The ``HPSEARCH_*`` variables a process was started with; none when it is gone or belongs to somebody else."""
     import psutil
 
     try:
-        return _entries(psutil.Process(pid).environ())
-    except (psutil.Error, OSError):
-        return frozenset()
+        environment = psutil.Process(pid).environ()
+    except (psutil.Error, OSError, ValueError):
+        return {}
+    return {name: value for name, value in environment.items() if name.startswith('HPSEARCH_')}

@@ -1,10 +1,12 @@
-"""What is asked for: a configuration, its grid and its conditions."""
+"""A configuration: its grid, its conditions, and its form in ``search.json``."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, TypeAlias
+
+_HANDLES = ('summary_parser', 'performance_eval', 'constraints')
 
 Value: TypeAlias = Any
 """One hyperparameter value: a bool (a flag), a number, a string or None."""
@@ -90,3 +92,51 @@ class Configuration:
     resumable: bool = False
     oom_patterns: Sequence[str] = ()
     job_prologue: str = ''
+
+
+def plain_attributes(configuration: Configuration) -> dict[str, Any]:
+    """A configuration as JSON can hold it; of its callables only which ones it has (``handles``)."""
+    attributes = {name: getattr(configuration, name) for name in _plain_fields()}
+    conditions = [{'when': _plain_when(when), 'then': dict(then)} for when, then in configuration.conditions]
+    handles = [name for name in _HANDLES if getattr(configuration, name)]
+    return {**attributes, 'grid': dict(configuration.grid), 'conditions': conditions, 'handles': handles}
+
+
+def from_plain(
+    attributes: Mapping[str, Any],
+    *,
+    summary_parser: Callable[..., Mapping[str, Any]] | None = None,
+    performance_eval: Callable[[Mapping[str, Any], str], bool] | None = None,
+    constraints: Sequence[Constraint] = (),
+) -> Configuration:
+    """The configuration again from :func:`plain_attributes`, without its module.
+
+    Args:
+        attributes: What that function gave; keys that are not known are ignored.
+        summary_parser: A callable that only the module has.
+        performance_eval: Likewise.
+        constraints: Likewise.
+    """
+    known = {name: attributes[name] for name in _plain_fields() if name in attributes}
+    conditions = [(_when_from_plain(pair['when']), pair['then']) for pair in attributes.get('conditions', ())]
+    return Configuration(
+        **{**known, 'conditions': conditions},
+        summary_parser=summary_parser,
+        performance_eval=performance_eval,
+        constraints=constraints,
+    )
+
+
+def _plain_fields() -> list[str]:
+    return [attribute.name for attribute in fields(Configuration) if attribute.name not in _HANDLES]
+
+
+def _plain_when(when: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        option: {'not': list(wanted.values)} if isinstance(wanted, Not) else list(wanted)
+        for option, wanted in when.items()
+    }
+
+
+def _when_from_plain(when: Mapping[str, Any]) -> dict[str, Any]:
+    return {option: Not(wanted['not']) if isinstance(wanted, Mapping) else wanted for option, wanted in when.items()}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+_LONGEST_MESSAGE = 400
+
 
 class HpsearchError(Exception):
     """Base of all errors that are shown to the user without a traceback."""
@@ -35,3 +37,9 @@ class BackendError(HpsearchError):
 
 class IllegalMove(HpsearchError):
     """An event that the life of a run does not allow; the message holds that run's history."""
+
+
+def one_line(error: BaseException) -> str:
+    """The type and the message of an exception on one line."""
+    message = ' '.join(str(error).split())
+    return f'{type(error).__name__}: {message}'.rstrip(': ')[:_LONGEST_MESSAGE]

@@ -1,11 +1,16 @@
-"""A run: one set of hyperparameters, and what its script leaves as a result."""
+"""A run: one set of hyperparameters, its line in the plan, and what its script leaves as a result."""
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from hpsearch.model.configuration import Params
+from hpsearch.model.command import plain
+from hpsearch.model.configuration import Params, Value
+
+_NAME = re.compile(r'\{"run": ("(?:[^"\\]|\\.)*")')
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +28,52 @@ class Run:
     number: int
     params: Params
     argv: tuple[str, ...]
+
+
+def encode_run(run: Run) -> str:
+    """A run as a line of the plan, its line break included."""
+    params = ', '.join(param_json(option, value) for option, value in run.params.items())
+    return plan_line(json.dumps(run.name), run.number, params, ', '.join(map(json.dumps, run.argv)))
+
+
+def param_json(option: str, value: Value) -> str:
+    """A hyperparameter as it stands in a line of the plan."""
+    return f'{json.dumps(option)}: {json.dumps(plain(value))}'
+
+
+def plan_line(name: str, number: int, params: str, argv: str) -> str:
+    """A line of the plan, made of JSON; many runs share its parts, so each part can be rendered once.
+
+    Args:
+        name: Name of the run.
+        number: Ordinal of the run.
+        params: Its hyperparameters by :func:`param_json`, separated by ``, ``.
+        argv: The words of its command, separated by ``, ``.
+    """
+    return f'{{"run": {name}, "number": {number}, "params": {{{params}}}, "argv": [{argv}]}}\n'
+
+
+def decode_run(line: str) -> Run:
+    """The run of a line of the plan.
+
+    Raises:
+        ValueError: The line is damaged.
+    """
+    try:
+        entry = json.loads(line)
+        return Run(entry['run'], entry['number'], entry['params'], tuple(entry['argv']))
+    except (KeyError, TypeError) as error:
+        raise ValueError(f'not a line of a plan: {error!r}') from error
+
+
+def decode_name(line: str) -> str:
+    """The name of the run of a line of the plan, without decoding the rest where that can be had.
+
+    Raises:
+        ValueError: The line is damaged.
+    """
+    found = _NAME.match(line)
+    return json.loads(found[1]) if found else decode_run(line).name
 
 
 @dataclass(frozen=True, slots=True)

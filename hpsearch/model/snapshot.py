@@ -56,7 +56,7 @@ class Snapshot:
 
     Attributes:
         folder: The search folder.
-        total: Number of runs of the plan.
+        total: Number of runs of the search, which may grow; None: it is not known in advance.
         counts: State (``planned``, ``running``, ``finished`` …) to number of runs.
         elapsed: Seconds since this process took the search up.
         eta: Expected seconds left, or None when there is nothing to tell it from.
@@ -70,7 +70,7 @@ class Snapshot:
     """
 
     folder: str
-    total: int
+    total: int | None
     counts: Mapping[str, int]
     elapsed: float
     eta: float | None = None

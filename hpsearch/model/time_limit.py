@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hpsearch.units import duration
+from hpsearch.model.units import duration
 
 MOST_PERCENT = 90
 """Of the runs that ended, so many percent were as quick as a run is expected to be, or quicker."""

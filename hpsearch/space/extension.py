@@ -8,7 +8,6 @@ not speak of are runs of the search like all others.
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -18,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from hpsearch.identity import Identity, identity_of, stored
-from hpsearch.model.command import plain, shell_line
+from hpsearch.model.command import shell_line
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import ConfigError, SearchFolderError
-from hpsearch.model.run import Run
+from hpsearch.model.run import Run, encode_run
 from hpsearch.model.states import SearchState, State
 from hpsearch.store.folder import SearchFolder, whole_file
 
@@ -181,28 +180,23 @@ def write_extension(folder: SearchFolder, extension: Extension, changes: Mapping
 
 def _write_plan(folder: SearchFolder, extension: Extension) -> None:
     without_output = identity_of(folder).without_output
-    kinds: list[tuple[Path, Callable[[Run], str]]] = [
+    files: list[tuple[Path, Callable[[Run], str]]] = [
         # The last one is renamed first: where the plan is, the commands are too.
-        (folder.runs_jsonl, _entry),
-        (folder.commands_sh, lambda run: shell_line(run.argv)),
-        (folder.commands_wo_dirs_sh, lambda run: shell_line(without_output(run.argv))),
+        (folder.runs_jsonl, encode_run),
+        (folder.commands_sh, lambda run: f'{shell_line(run.argv)}\n'),
+        (folder.commands_wo_dirs_sh, lambda run: f'{shell_line(without_output(run.argv))}\n'),
     ]
-    with ExitStack() as files:
-        for path, line in kinds:
-            out = files.enter_context(whole_file(path))
-            out.writelines(_old_lines(folder, path, extension.planned, line))
-            out.writelines(f'{line(run)}\n' for run in extension.added)
+    with ExitStack() as renamed_at_end:
+        for path, line_of in files:
+            out = renamed_at_end.enter_context(whole_file(path))
+            out.writelines(_old_lines(folder, path, extension.planned, line_of))
+            out.writelines(map(line_of, extension.added))
 
 
-def _entry(run: Run) -> str:
-    params = {option: plain(value) for option, value in run.params.items()}
-    return json.dumps({'run': run.name, 'number': run.number, 'params': params, 'argv': list(run.argv)})
-
-
-def _old_lines(folder: SearchFolder, path: Path, planned: int, line: Callable[[Run], str]) -> Iterator[str]:
+def _old_lines(folder: SearchFolder, path: Path, planned: int, line_of: Callable[[Run], str]) -> Iterator[str]:
     """The lines of the old plan as they are; a file that somebody removed or shortened is made anew."""
     if _count_lines(path) < planned:
-        yield from (f'{line(run)}\n' for run in folder.read_runs())
+        yield from map(line_of, folder.read_runs())
         return
     with open(path, encoding='utf-8', errors='surrogateescape', newline='\n') as lines:
         for text in islice(lines, planned):

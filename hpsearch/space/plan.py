@@ -11,10 +11,10 @@ from itertools import chain, islice
 from operator import getitem
 from pathlib import Path
 
-from hpsearch.model.command import base_command, line_breaks_of, plain, shell_program, shell_word, warnings_about, word
+from hpsearch.model.command import base_command, line_breaks_of, shell_program, shell_word, warnings_about, word
 from hpsearch.model.configuration import Configuration, Value
 from hpsearch.model.errors import ConfigError
-from hpsearch.model.run import Run
+from hpsearch.model.run import Run, param_json, plan_line
 from hpsearch.space.grid import ABSENT, Expansion, Order, Picks, Space
 from hpsearch.store.folder import SearchFolder, whole_file
 
@@ -230,9 +230,7 @@ class _Fragments:
         params = ''.join(map(getitem, self._params, picks))
         output = '' if self._json_output is None else f'{self._json_output}{name}"'
         words = ''.join(map(getitem, self._argv, picks))
-        return (
-            f'{{"run": "{name}", "number": {number}, "params": {{{params}}}, "argv": [{self._base}{output}{words}]}}\n'
-        )
+        return plan_line(f'"{name}"', number, params, f'{self._base}{output}{words}')
 
     def lines(self, name: str, picks: Picks) -> tuple[str, str]:
         """The command as a line for a shell, with its output folder and without."""
@@ -251,7 +249,7 @@ def _word(option: str, value: Value) -> str | None:
 def _json_item(option: str, value: Value, *, first: bool) -> str:
     if value is ABSENT:
         return ''
-    return f'{"" if first else ", "}{json.dumps(option)}: {json.dumps(plain(value))}'
+    return f'{"" if first else ", "}{param_json(option, value)}'
 
 
 def _least(most: int, limit: int | None) -> int:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 from hpsearch.store.folder import AttemptPaths, SearchFolder
 
@@ -198,56 +197,3 @@ def environment(folder: SearchFolder, run: str, number: int, visible_devices: st
     if visible_devices is not None:
         variables.update(CUDA_VISIBLE_DEVICES=visible_devices, CUDA_DEVICE_ORDER='PCI_BUS_ID')
     return variables
-
-
-def tail(path: str, limit: int = 1 << 16) -> str:
-    """The end of a log, at most ``limit`` bytes; empty when there is none."""
-    try:
-        with open(path, 'rb') as log:
-            log.seek(max(0, os.fstat(log.fileno()).st_size - limit))
-            return log.read(limit).decode('utf-8', 'replace')
-    except OSError:
-        return ''
-
-
-def show_logs_in_output(folder: SearchFolder, run: str, number: int, command: str, wants_output: bool) -> None:
-    """Put the logs of an ended attempt, and its command, where people look for them: into the output folder.
-
-    They are hard links, so nothing is copied. A script that made no folder gets one, to be found there.
-
-    Raises:
-        OSError: The folder cannot be written.
-    """
-    output = folder.output(run)
-    if not wants_output or os.path.exists(folder.attempt(run, number + 1).folder):
-        return  # the folder is that of the next attempt by now
-    output.mkdir(exist_ok=True)
-    paths = folder.attempt(run, number)
-    _write_command(output, command)
-    for log, ending in ((paths.stdout, 'out'), (paths.stderr, 'err')):
-        _link(log, f'{output}/job_{run}.{ending}')
-
-
-def has_unshown_logs(folder: SearchFolder, run: str, number: int) -> bool:
-    """Whether the logs of an ended attempt did not get into the output folder, whose last file is that of stderr."""
-    shown = f'{folder.output(run)}/job_{run}.err'
-    return not os.path.exists(shown) and os.path.exists(folder.attempt(run, number).stderr)
-
-
-def _write_command(output: Path, command: str) -> None:
-    with open(f'{output}/hpsearch_command.sh', 'w', encoding='utf-8', errors='surrogateescape') as script:
-        script.write(f'#!/bin/sh\n{command}\n')
-
-
-def _link(log: str, name: str) -> None:
-    """Give a log a second name, in one step: an earlier file of that name is there until the new one is."""
-    try:
-        os.link(log, name)
-    except FileExistsError:
-        if not os.path.samefile(log, name):
-            os.link(log, f'{name}.new')
-            os.replace(f'{name}.new', name)
-    except FileNotFoundError:
-        return
-    except OSError:
-        os.symlink(log, name)  # a file system without hard links

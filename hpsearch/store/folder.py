@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from hpsearch.model.errors import SearchFolderError
-from hpsearch.model.run import Run
+from hpsearch.model.run import Run, decode_name, decode_run
 
 FOLDER_FORMAT = 1
 
@@ -157,15 +157,13 @@ class SearchFolder:
         """
         try:
             with open(self.runs_jsonl, encoding='utf-8') as lines:
-                for line in lines:
-                    entry = json.loads(line)
-                    yield Run(entry['run'], entry['number'], entry['params'], tuple(entry['argv']))
+                yield from map(decode_run, lines)
         except FileNotFoundError:
             raise SearchFolderError(
                 f'{self.path} has no plan (runs.jsonl): the search ended before it was made.'
             ) from None
-        except (ValueError, KeyError, TypeError) as error:
-            raise SearchFolderError(f'{self.runs_jsonl} is damaged: {error!r}.') from error
+        except ValueError as error:
+            raise self._is_damaged(error) from error
 
     def find_run(self, name: str) -> Run | None:
         """One run of the plan, or None; the first call reads the plan once to learn where each run stands.
@@ -181,19 +179,26 @@ class SearchFolder:
             return None
         with open(self.runs_jsonl, 'rb') as plan:
             plan.seek(offset)
-            entry = json.loads(plan.readline())
-        return Run(entry['run'], entry['number'], entry['params'], tuple(entry['argv']))
+            line = plan.readline()
+        try:
+            return decode_run(line.decode())
+        except ValueError as error:
+            raise self._is_damaged(error) from error
 
     def _index(self) -> dict[str, int]:
+        """The offset of each run in the plan, in bytes."""
         offsets, offset = {}, 0
         try:
             with open(self.runs_jsonl, 'rb') as plan:
                 for line in plan:
-                    offsets[json.loads(line)['run']] = offset
+                    offsets[decode_name(line.decode())] = offset
                     offset += len(line)
-        except (ValueError, KeyError, TypeError) as error:
-            raise SearchFolderError(f'{self.runs_jsonl} is damaged: {error!r}.') from error
+        except ValueError as error:
+            raise self._is_damaged(error) from error
         return offsets
+
+    def _is_damaged(self, error: ValueError) -> SearchFolderError:
+        return SearchFolderError(f'{self.runs_jsonl} is damaged: {error}.')
 
     def count_runs(self) -> int:
         """How many runs the plan has, without parsing it."""

@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from hpsearch.host.kernel import Host
+from hpsearch.host.processes import start_ticks, user_name
 from hpsearch.model.errors import JournalError
 from hpsearch.model.states import Event, SearchState
 from hpsearch.store.folder import SearchFolder
@@ -132,6 +134,35 @@ class Journal:
         self.flush()
         self.sync()
         os.close(self._fd)
+
+
+@contextmanager
+def own_journal(folder: SearchFolder, host: Host, job: Mapping[str, str] | None = None) -> Iterator[Journal]:
+    """The journal of this process, closed at the end.
+
+    Args:
+        folder: The search.
+        host: This host.
+        job: The queue job this process runs in (``queue`` and ``id``), or None.
+
+    Raises:
+        JournalError: The file cannot be created.
+    """
+    pid = os.getpid()
+    header = {
+        **host.as_header(),
+        'pid': pid,
+        'ticks': start_ticks(pid),
+        'user': user_name(os.getuid()),
+        'at': round(time.time(), 3),
+        **({'job': job} if job else {}),
+    }
+    journal = Journal(folder, writer_name(host.name, pid, time.time(), os.urandom(2).hex()), header)
+    try:
+        yield journal
+    finally:
+        journal.append({'event': 'closed', 'at': round(time.time(), 3)})
+        journal.close()
 
 
 class JournalReader:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from hpsearch.host import kernel
 from hpsearch.host.processes import is_alive
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.evidence import HostRelation
@@ -87,7 +88,7 @@ def living_writers(folder: SearchFolder, reader: JournalReader, now: float) -> d
 
 
 def _is_living(folder: SearchFolder, writer: str, header: Mapping[str, Any], now: float) -> bool:
-    match writers.relation(writers.host_of(header), writers.this_host()):
+    match writers.relation(kernel.host_of(header), kernel.this_host()):
         case HostRelation.SAME:
             return is_alive(int(header.get('pid', 0)), str(header.get('ticks', '')))
         case HostRelation.OTHER:

@@ -8,13 +8,12 @@ look, of a time stamp, or of our own pauses.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from hpsearch.host.processes import boot_id, is_alive, pid_namespace
+from hpsearch.host.kernel import Host, host_of
+from hpsearch.host.processes import is_alive
 from hpsearch.model.evidence import HostRelation, Liveness
 from hpsearch.store.folder import SearchFolder
 
@@ -26,44 +25,6 @@ SPACING = 10.0
 
 LARGEST_GAP = 30.0
 """Seconds between two looks after which our own count starts again: we may have been asleep ourselves."""
-
-
-@dataclass(frozen=True, slots=True)
-class Host:
-    """What tells one host, in one boot, as seen from one pid namespace, from all others.
-
-    Attributes:
-        name: Host name.
-        machine: The machine id of the system, empty where there is none.
-        boot: Boot id, empty where there is none.
-        namespace: Pid namespace, empty where there is none.
-    """
-
-    name: str
-    machine: str
-    boot: str
-    namespace: str
-
-    def as_header(self) -> dict[str, str]:
-        """As the header line of a journal has it."""
-        return {'host': self.name, 'machine': self.machine, 'boot': self.boot, 'namespace': self.namespace}
-
-
-def this_host() -> Host:
-    """The host this process is on."""
-    return Host(os.uname().nodename, _machine_id(), boot_id(), pid_namespace())
-
-
-def _machine_id() -> str:
-    try:
-        return Path('/etc/machine-id').read_text().strip()
-    except OSError:
-        return ''
-
-
-def host_of(header: Mapping[str, Any]) -> Host:
-    """The host a journal was written on."""
-    return Host(*(str(header.get(name, '')) for name in ('host', 'machine', 'boot', 'namespace')))
 
 
 def relation(theirs: Host, ours: Host, declared_dead: Collection[str] = ()) -> HostRelation:

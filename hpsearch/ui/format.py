@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from hpsearch.model.configuration import Params
 from hpsearch.model.snapshot import GpuLine, QueueLine, RunLine, Snapshot, merged_queue
+from hpsearch.model.units import duration, memory
 from hpsearch.ui.ansi_filter import SEQUENCE
-from hpsearch.units import duration, memory
 
 ORDER = (
     'finished', 'failed', 'stopped', 'lost', 'interrupted', 'unknown', 'running', 'submitted', 'claimed', 'planned',
@@ -20,9 +19,6 @@ UNDER_WAY = ('running', 'submitted', 'claimed')
 
 QUEUE_PARTS = 8
 """Kinds of jobs that are told apart in one line; the rest are counted together."""
-
-RUNNING_LINES = 25
-"""Runs under way that ``status`` names one by one."""
 
 FEW_RUNS = 30
 SECONDS_BETWEEN_LINES = 30.0
@@ -41,7 +37,7 @@ def printable(text: str) -> str:
 def full_counts(snapshot: Snapshot) -> dict[str, int]:
     """The non-zero counts in the order they are shown, runs without any state counted as planned."""
     counts = {state: number for state, number in snapshot.counts.items() if number}
-    rest = snapshot.total - sum(counts.values())
+    rest = 0 if snapshot.total is None else snapshot.total - sum(counts.values())
     if rest > 0:
         counts['planned'] = counts.get('planned', 0) + rest
     known = [state for state in ORDER if state in counts]
@@ -53,9 +49,19 @@ def done(snapshot: Snapshot) -> int:
     return sum(snapshot.counts.get(state, 0) for state in DONE)
 
 
+def done_text(snapshot: Snapshot) -> str:
+    """How many runs are done, and of how many where that is known."""
+    return f'{done(snapshot)} done' if snapshot.total is None else f'{done(snapshot)} of {snapshot.total} done'
+
+
+def known_runs(snapshot: Snapshot) -> int:
+    """Number of runs of the search, as far as is known."""
+    return sum(snapshot.counts.values()) if snapshot.total is None else snapshot.total
+
+
 def progress_line(snapshot: Snapshot) -> str:
     """The state of a search in one plain line, without a newline."""
-    parts = [f'{done(snapshot)} of {snapshot.total} done ({_counts_text(snapshot) or "no runs"})']
+    parts = [f'{done_text(snapshot)} ({snapshot_counts(snapshot) or "no runs"})']
     parts.append(time_text(snapshot))
     if snapshot.best:
         parts.append(f'best {performance(snapshot)} ({snapshot.best[0]})')
@@ -90,52 +96,6 @@ def params_text(params: Params, varying: Sequence[str] = ()) -> str:
     return printable(' '.join(f'{name}={params[name]}' for name in chosen))
 
 
-def status_text(snapshot: Snapshot, failures: Sequence[tuple[int, str, str]] = ()) -> str:
-    """What ``hpsearch status`` prints, ending with a newline.
-
-    Args:
-        snapshot: The search at this moment.
-        failures: Groups of failed runs: how many, the last lines of stderr they share, the name of the first one.
-    """
-    lines = [snapshot.folder, f'  {done(snapshot)} of {snapshot.total} done: {_counts_text(snapshot) or "no runs"}']
-    if snapshot.elapsed or snapshot.eta is not None:
-        lines.append(f'  {time_text(snapshot)}')
-    if snapshot.best:
-        lines.append(f'  best: {best_text(snapshot)}')
-    if snapshot.waiting:
-        lines.append(f'  waiting: {printable(snapshot.waiting)}')
-    if snapshot.queue:
-        lines.append(f'  queue: {", ".join(queue_texts(snapshot.queue))}')
-    lines += [f'  stuck: {text}' for text in stuck_texts(snapshot.queue)]
-    lines += [f'  {gpu_line(gpu)}' for gpu in snapshot.gpus]
-    lines += [f'  running: {line}' for line in _few_running(snapshot.running)]
-    lines += [line for group in failures for line in _failure_lines(snapshot.folder, *group)]
-    return '\n'.join(lines) + '\n'
-
-
-def status_json(snapshot: Snapshot, failures: Sequence[tuple[int, str, str]] = ()) -> dict[str, Any]:
-    """What ``hpsearch status --json`` prints, made of plain values that every JSON reader accepts.
-
-    Args:
-        snapshot: The search at this moment.
-        failures: Groups of failed runs, as for :func:`status_text`.
-    """
-    import dataclasses
-
-    best = snapshot.best
-    facts = {field.name: getattr(snapshot, field.name) for field in dataclasses.fields(snapshot)}
-    facts['done'] = done(snapshot)
-    facts['counts'] = full_counts(snapshot)
-    facts['gpus'] = [dataclasses.asdict(gpu) for gpu in snapshot.gpus]
-    facts['running'] = [dataclasses.asdict(run) for run in snapshot.running]
-    facts['queue'] = [dataclasses.asdict(line) for line in snapshot.queue]
-    facts['best'] = None if best is None else {'run': best[0], 'params': best[1], 'performance': best[2]}
-    facts['failures'] = [{'count': count, 'stderr': text, 'example': run} for count, text, run in failures]
-    plain = _plain(facts)
-    assert isinstance(plain, dict)
-    return plain
-
-
 def worth_a_line(previous: Snapshot | None, current: Snapshot, seconds_since: float) -> bool:
     """Whether a plain progress line says something new enough.
 
@@ -153,8 +113,8 @@ def worth_a_line(previous: Snapshot | None, current: Snapshot, seconds_since: fl
     if done(current) == done(previous) and _odd(current) == _odd(previous):
         return False
     first_failure = bool(current.counts.get('failed')) and not previous.counts.get('failed')
-    complete = done(current) >= current.total
-    return first_failure or complete or current.total <= FEW_RUNS or seconds_since >= SECONDS_BETWEEN_LINES
+    complete = current.total is not None and done(current) >= current.total
+    return first_failure or complete or known_runs(current) <= FEW_RUNS or seconds_since >= SECONDS_BETWEEN_LINES
 
 
 def bar_cells(counts: Mapping[str, int], total: int, width: int) -> list[tuple[str, int]]:
@@ -178,7 +138,8 @@ def bar_cells(counts: Mapping[str, int], total: int, width: int) -> list[tuple[s
     return cells
 
 
-def _counts_text(snapshot: Snapshot) -> str:
+def snapshot_counts(snapshot: Snapshot) -> str:
+    """Numbers of runs by their state, of a whole search."""
     return counts_text(full_counts(snapshot))
 
 
@@ -267,29 +228,6 @@ def running_texts(runs: Sequence[RunLine]) -> list[str]:
     """One line for each run that is under way, aligned."""
     longest = max((len(run.name) for run in runs), default=0)
     return [printable(f'{run.name:<{longest}}  {duration(run.seconds):>11}  {run.where}').rstrip() for run in runs]
-
-
-def _few_running(runs: Sequence[RunLine]) -> list[str]:
-    """As many as fit on a screen; the number of the rest."""
-    shown = runs if len(runs) <= RUNNING_LINES else runs[: RUNNING_LINES - 1]
-    more = len(runs) - len(shown)
-    return running_texts(shown) + ([f'and {more} more'] if more else [])
-
-
-def _failure_lines(folder: str, count: int, stderr: str, run: str) -> list[str]:
-    runs = 'run' if count == 1 else 'runs'
-    head = f'{count} {runs} failed like this, see: hpsearch logs {folder} {run}'
-    return [head, *(f'    {printable(line)}' for line in stderr.splitlines() or ['(nothing on stderr)'])]
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
 
 
 def _stalled(snapshot: Snapshot) -> bool:

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from typing import TextIO
 
 from hpsearch.ui.format import printable
-from hpsearch.ui.live_layout import string_console
-from hpsearch.ui.terminal import Sink, Terminal, is_tty, shown_width
+from hpsearch.ui.terminal import Sink, Terminal, is_tty, shown_width, string_console
 
 WIDEST_CELL = 32
 

@@ -7,9 +7,12 @@ import io
 import os
 import select
 from collections.abc import Callable
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from hpsearch.ui.ansi_filter import SEQUENCE
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 SECONDS_OF_PATIENCE = 0.25
 
@@ -164,3 +167,12 @@ def shown_width(line: str) -> int:
     from rich.cells import cell_len
 
     return cell_len(SEQUENCE.sub('', line))
+
+
+def string_console(width: int) -> Console:
+    """A console that paints for a terminal and writes into a string."""
+    from rich.console import Console
+
+    return Console(
+        file=io.StringIO(), force_terminal=True, width=width, height=100, markup=False, highlight=False, emoji=False
+    )

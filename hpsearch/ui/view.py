@@ -48,7 +48,7 @@ def open_view(stdout: TextIO, stderr: TextIO, *, quiet: bool = False, environ: M
     if quiet:
         return QuietView(stderr)
     if is_tty(stdout) and environ.get('TERM', 'dumb').lower() not in ('dumb', 'unknown', ''):
-        from hpsearch.ui.live_view import LiveView
+        from hpsearch.ui.live import LiveView
 
         return LiveView(stdout)
     return PlainView(stdout, stderr)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hpsearch.backends.base import AttemptStatus, Backend, JobState
+from hpsearch.backends.base import AttemptBackend, AttemptStatus, JobState
 from hpsearch.backends.local.backend import LocalBackend
 from hpsearch.backends.local.slots import FixedSlots
 from hpsearch.backends.queue.arrays import QueueSettings
@@ -37,12 +37,12 @@ def folder(tmp_path: Path) -> SearchFolder:
 
 
 @pytest.fixture(params=['local', pytest.param('slurm', marks=pytest.mark.slurm), 'lsf-volclava', 'lsf-ibm'])
-def backend(request: pytest.FixtureRequest, folder: SearchFolder, tmp_path: Path) -> Iterator[Backend]:
+def backend(request: pytest.FixtureRequest, folder: SearchFolder, tmp_path: Path) -> Iterator[AttemptBackend]:
     with contextmanager(BACKENDS[request.param])(request, folder, tmp_path) as one:
         yield one
 
 
-def local(request: pytest.FixtureRequest, folder: SearchFolder, cwd: Path) -> Iterator[Backend]:
+def local(request: pytest.FixtureRequest, folder: SearchFolder, cwd: Path) -> Iterator[AttemptBackend]:
     with Wakeup() as wakeup:
         backend = LocalBackend(folder, str(cwd), FixedSlots(SLOTS), wakeup)
         yield backend
@@ -50,13 +50,13 @@ def local(request: pytest.FixtureRequest, folder: SearchFolder, cwd: Path) -> It
         backend.close()
 
 
-def slurm(request: pytest.FixtureRequest, folder: SearchFolder, cwd: Path) -> Iterator[Backend]:
+def slurm(request: pytest.FixtureRequest, folder: SearchFolder, cwd: Path) -> Iterator[AttemptBackend]:
     cluster = request.getfixturevalue('slurm')
     options = SlurmOptions(mem='100', gres='', time='10')
     yield from in_queue(Slurm(options), {**os.environ, **cluster.env()}, folder, cwd)
 
 
-def lsf(request: pytest.FixtureRequest, folder: SearchFolder, cwd: Path) -> Iterator[Backend]:
+def lsf(request: pytest.FixtureRequest, folder: SearchFolder, cwd: Path) -> Iterator[AttemptBackend]:
     dialect = request.node.callspec.params['backend'].removeprefix('lsf-')
     from tests.fakes.lsf import FakeLsf
 
@@ -69,7 +69,9 @@ def lsf(request: pytest.FixtureRequest, folder: SearchFolder, cwd: Path) -> Iter
         fake.end()
 
 
-def in_queue(system: BatchSystem, environment: Mapping[str, str], folder: SearchFolder, cwd: Path) -> Iterator[Backend]:
+def in_queue(
+    system: BatchSystem, environment: Mapping[str, str], folder: SearchFolder, cwd: Path
+) -> Iterator[AttemptBackend]:
     with Wakeup() as wakeup:
         commands = BackgroundRunner(system.environment(environment), wakeup.poke)
         backend = QueueBackend(
@@ -93,12 +95,12 @@ BACKENDS = {'local': local, 'slurm': slurm, 'lsf-volclava': lsf, 'lsf-ibm': lsf}
 
 
 @pytest.mark.parametrize('code', [0, 1, 77])
-def test_that_an_end_is_told_with_its_status(backend: Backend, folder: SearchFolder, code: int) -> None:
+def test_that_an_end_is_told_with_its_status(backend: AttemptBackend, folder: SearchFolder, code: int) -> None:
     (ident,) = start(backend, launch(folder, 'sim_1', *shell(f'exit {code}')))
     assert ends(backend, [ident])[ident].code == code
 
 
-def test_that_an_attempt_is_running_until_it_ends(backend: Backend, folder: SearchFolder) -> None:
+def test_that_an_attempt_is_running_until_it_ends(backend: AttemptBackend, folder: SearchFolder) -> None:
     gate = folder.path / 'gate'
     (ident,) = start(backend, launch(folder, 'sim_1', *gated_shell(gate, 0)))
     until(lambda: backend.states(time.monotonic())[ident].kind is JobState.RUNNING)
@@ -106,14 +108,14 @@ def test_that_an_attempt_is_running_until_it_ends(backend: Backend, folder: Sear
     assert ends(backend, [ident])[ident].code == 0
 
 
-def test_that_many_start_in_one_call_and_each_is_told(backend: Backend, folder: SearchFolder) -> None:
+def test_that_many_start_in_one_call_and_each_is_told(backend: AttemptBackend, folder: SearchFolder) -> None:
     launches = [launch(folder, f'sim_{n}', *shell(f'exit {n}')) for n in range(1, 5)]
     idents = start(backend, *launches)
     assert idents == [one.ident for one in launches]
     assert [ends_of.code for _, ends_of in sorted(ends(backend, idents).items())] == [1, 2, 3, 4]
 
 
-def test_that_slots_are_taken_and_come_back(backend: Backend, folder: SearchFolder) -> None:
+def test_that_slots_are_taken_and_come_back(backend: AttemptBackend, folder: SearchFolder) -> None:
     all_open = len(backend.open_slots(time.monotonic()).slots)
     assert all_open >= SLOTS
     idents = start(backend, *(launch(folder, f'sim_{n}', *shell('sleep 600')) for n in range(1, SLOTS + 1)))
@@ -124,7 +126,7 @@ def test_that_slots_are_taken_and_come_back(backend: Backend, folder: SearchFold
     assert len(backend.open_slots(time.monotonic()).slots) == all_open
 
 
-def test_that_cancel_asks_and_the_script_may_end_in_its_own_way(backend: Backend, folder: SearchFolder) -> None:
+def test_that_cancel_asks_and_the_script_may_end_in_its_own_way(backend: AttemptBackend, folder: SearchFolder) -> None:
     ready = folder.path / 'ready'
     code = f"trap 'exit 9' TERM; touch {ready}; while :; do sleep 0.02; done"
     (ident,) = start(backend, launch(folder, 'sim_1', *shell(code)))
@@ -133,7 +135,7 @@ def test_that_cancel_asks_and_the_script_may_end_in_its_own_way(backend: Backend
     assert ends(backend, [ident])[ident].code == 9
 
 
-def test_that_force_ends_what_ignores_a_polite_request(backend: Backend, folder: SearchFolder) -> None:
+def test_that_force_ends_what_ignores_a_polite_request(backend: AttemptBackend, folder: SearchFolder) -> None:
     ready = folder.path / 'ready'
     (ident,) = start(backend, launch(folder, 'sim_1', *shell(f"trap '' TERM; touch {ready}; sleep 600; sleep 600")))
     until(lambda: (backend.states(time.monotonic()), ready.exists())[1])
@@ -149,7 +151,9 @@ def was_killed(status: AttemptStatus) -> bool:
     return status.code == 137 or (status.code is None and status.cause in ('cancelled', 'terminated'))
 
 
-def test_that_cancelling_what_has_ended_or_never_was_does_nothing(backend: Backend, folder: SearchFolder) -> None:
+def test_that_cancelling_what_has_ended_or_never_was_does_nothing(
+    backend: AttemptBackend, folder: SearchFolder
+) -> None:
     (ident,) = start(backend, launch(folder, 'sim_1', 'true'))
     ends(backend, [ident])
     backend.cancel([ident, 'never:was:1'], force=True)
@@ -160,7 +164,7 @@ def gated_shell(gate: Path, code: int) -> tuple[str, ...]:
     return shell(f'while [ ! -e {gate} ]; do sleep 0.02; done; exit {code}')
 
 
-def test_that_only_the_named_attempt_is_cancelled(backend: Backend, folder: SearchFolder) -> None:
+def test_that_only_the_named_attempt_is_cancelled(backend: AttemptBackend, folder: SearchFolder) -> None:
     gate = folder.path / 'gate'
     one, other = start(
         backend, launch(folder, 'sim_1', *shell('sleep 600')), launch(folder, 'sim_2', *gated_shell(gate, 5))
@@ -172,12 +176,12 @@ def test_that_only_the_named_attempt_is_cancelled(backend: Backend, folder: Sear
     assert ends(backend, [other])[other].code == 5
 
 
-def test_that_a_command_which_is_not_there_is_told_as_127(backend: Backend, folder: SearchFolder) -> None:
+def test_that_a_command_which_is_not_there_is_told_as_127(backend: AttemptBackend, folder: SearchFolder) -> None:
     (ident,) = start(backend, launch(folder, 'sim_1', '/nowhere/train'))
     assert ends(backend, [ident])[ident].code == 127
 
 
-def test_that_output_goes_to_the_logs_and_nothing_waits_on_stdin(backend: Backend, folder: SearchFolder) -> None:
+def test_that_output_goes_to_the_logs_and_nothing_waits_on_stdin(backend: AttemptBackend, folder: SearchFolder) -> None:
     code = 'import sys; print("out", repr(sys.stdin.read())); print("err", file=sys.stderr)'
     (ident,) = start(backend, launch(folder, 'sim_1', *python(code)))
     ends(backend, [ident])
@@ -186,14 +190,14 @@ def test_that_output_goes_to_the_logs_and_nothing_waits_on_stdin(backend: Backen
     assert Path(paths.stderr).read_text() == 'err\n'
 
 
-def test_that_words_arrive_as_they_are(backend: Backend, folder: SearchFolder) -> None:
+def test_that_words_arrive_as_they_are(backend: AttemptBackend, folder: SearchFolder) -> None:
     words = ['--x=a b', "it's", '"q"', '$HOME', '`id`', '*', 'back\\slash', 'new\nline', '', '-n', 'ü€', '~']
     (ident,) = start(backend, launch(folder, 'sim_1', *python('import sys; print(sys.argv[1:])'), *words))
     ends(backend, [ident])
     assert Path(folder.attempt('sim_1', 1).stdout).read_text() == f'{words!r}\n'
 
 
-def test_that_the_attempt_knows_who_it_is(backend: Backend, folder: SearchFolder) -> None:
+def test_that_the_attempt_knows_who_it_is(backend: AttemptBackend, folder: SearchFolder) -> None:
     code = 'echo "$HPSEARCH_DIR $HPSEARCH_RUN $HPSEARCH_ATTEMPT $HPSEARCH_METRICS"'
     (ident,) = start(backend, launch(folder, 'sim_1', *shell(code)))
     ends(backend, [ident])
@@ -201,13 +205,13 @@ def test_that_the_attempt_knows_who_it_is(backend: Backend, folder: SearchFolder
     assert Path(paths.stdout).read_text().split() == [str(folder.path), 'sim_1', '1', paths.metrics]
 
 
-def test_that_waiting_ends_when_an_attempt_ends(backend: Backend, folder: SearchFolder) -> None:
+def test_that_waiting_ends_when_an_attempt_ends(backend: AttemptBackend, folder: SearchFolder) -> None:
     (ident,) = start(backend, launch(folder, 'sim_1', *shell('sleep 0.3')))
     assert ends(backend, [ident], pause=LONGER_THAN_PATIENCE)[ident].code == 0
 
 
 def test_that_an_attempt_whose_fence_was_passed_by_somebody_else_does_not_run(
-    backend: Backend, folder: SearchFolder
+    backend: AttemptBackend, folder: SearchFolder
 ) -> None:
     late = launch(folder, 'sim_1', 'touch', str(folder.path / 'ran'))
     Path(folder.attempt('sim_1', 1).started).write_text('somebody:else:1 1 (sh) S\n')
@@ -216,7 +220,7 @@ def test_that_an_attempt_whose_fence_was_passed_by_somebody_else_does_not_run(
     assert not (folder.path / 'ran').exists()
 
 
-def test_that_an_attempt_outlives_its_backend(backend: Backend, folder: SearchFolder) -> None:
+def test_that_an_attempt_outlives_its_backend(backend: AttemptBackend, folder: SearchFolder) -> None:
     (ident,) = start(backend, launch(folder, 'sim_1', *shell('sleep 0.3; exit 4')))
     until(lambda: backend.states(time.monotonic())[ident].kind is not JobState.WAITING)
     backend.close()

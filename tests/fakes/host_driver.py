@@ -30,6 +30,7 @@ from hpsearch.cli import stop as stopping
 from hpsearch.dispatch import dispatcher
 from hpsearch.dispatch import heartbeat as upkeep
 from hpsearch.dispatch import peers as others
+from hpsearch.host import kernel
 from hpsearch.store import writers
 
 assert pilots  # what it imports is hurried, too
@@ -50,9 +51,9 @@ INTERVALS: tuple[tuple[object, str, float], ...] = (
 
 def be_on(name: str) -> None:
     """Let this process be on another host."""
-    real = writers.this_host()
+    real = kernel.this_host()
     other = replace(real, name=name, machine=f'machine of {name}', boot=f'boot of {name}', namespace=f'pid:[{name}]')
-    setattr(writers, 'this_host', lambda: other)  # noqa: B010
+    setattr(kernel, 'this_host', lambda: other)  # noqa: B010
     os.environ['TMPDIR'] = os.path.abspath(f'tmp of {name}')  # where the lock of a host lies
     os.makedirs(os.environ['TMPDIR'], exist_ok=True)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from hpsearch.backends.base import AttemptStatus, Backend, JobState, Launch
+from hpsearch.backends.base import AttemptBackend, AttemptStatus, JobState, Launch
 from hpsearch.model.resources import Slot
 from hpsearch.model.run import Run
 from hpsearch.store.attempt_files import attempt_id, claim
@@ -55,7 +55,7 @@ def shell(code: str) -> tuple[str, ...]:
 
 
 def ends(
-    backend: Backend, idents: Sequence[str], patience: float = PATIENCE, pause: float = 0.2
+    backend: AttemptBackend, idents: Sequence[str], patience: float = PATIENCE, pause: float = 0.2
 ) -> dict[str, AttemptStatus]:
     """Wait until these attempts have ended, as the dispatcher does, for ``pause`` seconds at most between two looks."""
     ended: dict[str, AttemptStatus] = {}
@@ -72,7 +72,7 @@ def ends(
     return ended
 
 
-def start(backend: Backend, *launches: Launch) -> list[str]:
+def start(backend: AttemptBackend, *launches: Launch) -> list[str]:
     """Start attempts that must start; returns their ids."""
     started = backend.start(launches, time.monotonic())
     assert [one.problem for one in started] == [''] * len(launches)

@@ -9,13 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hpsearch.config.loading import plain_attributes
-from hpsearch.model.configuration import Configuration
+from hpsearch.host.kernel import Host, this_host
+from hpsearch.model.configuration import Configuration, plain_attributes
 from hpsearch.model.states import Attempt, SearchState
 from hpsearch.store.attempt_files import attempt_id, claim
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import Journal, open_journals
-from hpsearch.store.writers import Host, this_host
 
 SUMMARY = 'acc {acc}\nfinished 1\n'
 MEMORY_ERROR = 'Traceback (most recent call last):\n  File "train.py", line 1\nMemoryError\n'

@@ -27,6 +27,6 @@ COLUMNS = ['acc', 'run', 'lr', 'dataset', 'hidden']
 ROWS = [['97.3', 'sim_012', '0.1', 'mnist', '200,200'], ['9.5', 'sim_003', '0.01', 'mnist', '10']]
 
 
-def counts(total: int = 500, waiting: str = '', **states: int) -> Snapshot:
+def counts(total: int | None = 500, waiting: str = '', **states: int) -> Snapshot:
     """Return a search of which nothing but the counts matters."""
     return Snapshot('/s', total, states, 0.0, waiting=waiting)

@@ -1,5 +1,5 @@
 """Who may import whom, read from the packages themselves: every package of ``hpsearch`` has a place in an order, and no
-module imports, even by way of others, what imports it.
+module imports, even by way of others, what imports it. Imports for annotations (``TYPE_CHECKING``) count, too.
 """
 
 from __future__ import annotations
@@ -86,23 +86,23 @@ def is_type_checking(node: ast.AST) -> bool:
     return isinstance(node, ast.If) and ast.unparse(node.test) in ('TYPE_CHECKING', 'typing.TYPE_CHECKING')
 
 
-def nodes(tree: ast.AST, functions: bool) -> Iterator[ast.AST]:
-    """Yield what is executed on import and, if asked for, the bodies of functions as well."""
+def nodes(tree: ast.AST, functions: bool, types: bool) -> Iterator[ast.AST]:
+    """Yield what is executed on import and, if asked for, the bodies of functions and what is for annotations alone."""
     for child in ast.iter_child_nodes(tree):
-        if is_type_checking(child):
+        if not types and is_type_checking(child):
             continue
         if not functions and isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             continue
         yield child
-        yield from nodes(child, functions)
+        yield from nodes(child, functions, types)
 
 
-def imported(name: str, functions: bool = True) -> set[str]:
-    """Return the full names of what a module of hpsearch imports."""
+def imported(name: str, functions: bool = True, types: bool = False) -> set[str]:
+    """Return the full names of what a module of hpsearch imports, in functions and for annotations alone as asked."""
     path = SOURCES[name]
     package = '.'.join(path.relative_to(ROOT).parent.parts)
     found: set[str] = set()
-    for node in nodes(ast.parse(path.read_text()), functions):
+    for node in nodes(ast.parse(path.read_text()), functions, types):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -114,8 +114,8 @@ def imported(name: str, functions: bool = True) -> set[str]:
 
 
 def own(name: str) -> set[str]:
-    """Return the modules of hpsearch that a module imports."""
-    return {other for other in imported(name) if other in SOURCES}
+    """Return the modules of hpsearch that a module imports, anywhere and for whatever purpose."""
+    return {other for other in imported(name, types=True) if other in SOURCES}
 
 
 def top(names: set[str]) -> set[str]:

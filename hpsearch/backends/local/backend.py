@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hpsearch.backends.base import AttemptStatus, JobState, Launch, LaunchResult
+from hpsearch.backends.base import AttemptBackend, AttemptStatus, JobState, Launch, LaunchResult
 from hpsearch.backends.local.slots import SlotSource
 from hpsearch.host.processes import (
     NOT_OURS,
@@ -92,7 +92,7 @@ class _Leftover:
             signal_processes((self._number,), signal.SIGKILL)
 
 
-class LocalBackend:
+class LocalBackend(AttemptBackend):
     """Runs attempts here.
 
     Args:

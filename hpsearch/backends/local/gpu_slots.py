@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from hpsearch.backends.local.slots import SlotLease, crowd, machine_is_closed
-from hpsearch.host.gpus import GpuMonitor
+from hpsearch.host.gpu_monitor import GpuMonitor
 from hpsearch.host.processes import group_of
 from hpsearch.model.placement import impossible, is_larger, place, predict_need, small_use
 from hpsearch.model.resources import Gpu, GpuPolicy, GpuTenant, Placement, Reading, ResourceRequest, Slot

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from hpsearch.backends.base import AttemptStatus, JobState, Launch, LaunchResult
+from hpsearch.backends.base import AttemptBackend, AttemptStatus, JobState, Launch, LaunchResult
 from hpsearch.backends.queue.array_making import ArrayMaker
 from hpsearch.backends.queue.arrays import JobArray, QueuedAttempt, QueueSettings, Throttles, in_arrays
 from hpsearch.backends.queue.batch_system import BatchSystem
@@ -39,7 +39,7 @@ LOOK_INTERVAL = 0.5
 """Seconds between two looks for what attempts left, at least."""
 
 
-class QueueBackend:
+class QueueBackend(AttemptBackend):
     """Runs attempts as jobs.
 
     Args:

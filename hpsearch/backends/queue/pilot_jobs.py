@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from hpsearch.backends.base import JobState
+from hpsearch.backends.base import JobState, Workload
 from hpsearch.backends.queue.batch_system import BatchSystem, CommandResult, JobSpec, Refusal
 from hpsearch.backends.queue.cancelling import Canceller
 from hpsearch.backends.queue.commands import CommandRunner
@@ -17,7 +17,6 @@ from hpsearch.backends.queue.pilot_plan import (
     HIT,
     PilotArray,
     PilotSettings,
-    Workload,
     count_idle,
     pilot_text,
     pilots_needed,
@@ -50,7 +49,6 @@ class PilotJobs:
         watch: Knows what became of jobs.
         note: Writes an event to the journal; False: that failed.
         settings: How pilots are made.
-        work: How much there is to do.
         known: Submissions of earlier writers.
         salt: Random letters for the names of submissions.
         wall: Seconds since 1970.
@@ -67,7 +65,6 @@ class PilotJobs:
         watch: JobPoller,
         note: Callable[[dict[str, Any]], object],
         settings: PilotSettings,
-        work: Callable[[], Workload],
         known: Iterable[Submission] = (),
         salt: Callable[[], str] = lambda: os.urandom(3).hex(),
         wall: Callable[[], float] = time.time,
@@ -78,7 +75,6 @@ class PilotJobs:
         self._system = system
         self._watch = watch
         self._settings = settings
-        self._work = work
         self._salt = salt
         self._wall = wall
         self._clock = clock
@@ -125,13 +121,13 @@ class PilotJobs:
         """Index to what is known of each pilot of a submission."""
         return {index: self._watch.sight((pilots.name, index))[0] for index in pilots.left}
 
-    def _needed(self, now: float) -> int:
+    def _needed(self, workload: Workload, now: float) -> int:
         idle = sum(count_idle(self.kinds(each), each.running_since, now) for each in self.submissions.values())
-        return pilots_needed(self._work(), self._alive(), idle, self._settings)
+        return pilots_needed(workload, self._alive(), idle, self._settings)
 
     # Submitting
 
-    def keep(self, now: float) -> None:
+    def keep(self, workload: Workload, now: float) -> None:
         """Submit what is missing, if it may be submitted now."""
         limits = self._limits.get(now)
         if limits is None:
@@ -142,17 +138,16 @@ class PilotJobs:
             return
         if now < self._retry_at and not room:
             return
-        needed = min(self._needed(now), limits.array)
+        needed = min(self._needed(workload, now), limits.array)
         count = needed if room is None else min(needed, room)
         if count:
-            self._submit_new(count, now)
+            self._submit_new(count, workload.started, now)
         elif not self._settings.holds:
             self._is_done = True
 
-    def _submit_new(self, count: int, now: float) -> None:
-        pilots = PilotArray(
-            submission_name(self._folder, self._salt()), set(range(1, count + 1)), self._work().started, self._wall()
-        )
+    def _submit_new(self, count: int, started: int, now: float) -> None:
+        name = submission_name(self._folder, self._salt())
+        pilots = PilotArray(name, set(range(1, count + 1)), started, self._wall())
         problem = self._sender.announce(pilots.name, self._script(pilots), at=pilots.at, throttle=count, pilots=count)
         if problem:
             self._wait_for(problem, now)
@@ -243,7 +238,7 @@ class PilotJobs:
 
     # What became of them
 
-    def step(self, now: float) -> None:
+    def step(self, workload: Workload, now: float) -> None:
         """Take in what became of them."""
         for pilots in list(self.submissions.values()):
             if pilots.is_lost and now >= pilots.retry_at:
@@ -252,12 +247,12 @@ class PilotJobs:
             return
         self._listings = self._watch.listings
         for pilots in list(self.submissions.values()):
-            self._look(pilots, now)
+            self._look(pilots, workload, now)
             self._cancels.go_on((pilots,))
-        if not self._work().waiting and self._settings.holds:
+        if not workload.waiting and self._settings.holds:
             self._cancel_idle()
 
-    def _look(self, pilots: PilotArray, now: float) -> None:
+    def _look(self, pilots: PilotArray, workload: Workload, now: float) -> None:
         for index, kind in self.kinds(pilots).items():
             seen = self._watch.sight((pilots.name, index))[1]
             if seen is not None and not pilots.job and not pilots.is_sent:
@@ -270,14 +265,13 @@ class PilotJobs:
                 self._watch.drop((pilots.name, index))
         if not pilots.left:
             self._forget(pilots)
-            self._count_vain(pilots)
+            self._count_vain(pilots, workload)
 
-    def _count_vain(self, pilots: PilotArray) -> None:
+    def _count_vain(self, pilots: PilotArray, workload: Workload) -> None:
         """Jobs that found nothing to do, or that the queue ended, have not failed."""
-        work = self._work()
-        if work.started > pilots.started:
+        if workload.started > pilots.started:
             self._vain = 0
-        elif work.waiting and pilots.is_to_blame and not self._is_cancelling:
+        elif workload.waiting and pilots.is_to_blame and not self._is_cancelling:
             self._vain += 1
         if self._vain >= VAIN_LIMIT:
             self.is_wrong = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from hpsearch.backends.base import JobState
+from hpsearch.backends.base import JobState, Workload
 from hpsearch.backends.queue.batch_system import BatchSystem, JobSpec
 from hpsearch.backends.queue.job_script import pilot_script
 from hpsearch.model.command import shell_line
@@ -37,14 +37,6 @@ class PilotSettings:
     prologue: str = ''
     warning: int = 0
     holds: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Workload:
-    """How much there is to do, as the dispatcher counts it: runs that wait, and attempts that were ever started."""
-
-    waiting: int
-    started: int
 
 
 @dataclass(slots=True, eq=False)

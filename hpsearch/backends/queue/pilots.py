@@ -7,19 +7,18 @@ they do is told by their own journals.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from hpsearch.backends.base import AttemptStatus, JobState, Launch, LaunchResult
+from hpsearch.backends.base import JobState, PilotBackend, Workload
 from hpsearch.backends.queue.commands import GOODBYE, CommandRunner
 from hpsearch.backends.queue.pilot_jobs import PilotJobs
 from hpsearch.backends.queue.poller import JobPoller
 from hpsearch.host.wakeup import Wakeup
-from hpsearch.model.resources import DEFAULT_RESOURCES, GpuTenant, Placement, ResourceRequest
+from hpsearch.model.resources import Placement
 from hpsearch.model.snapshot import GpuLine, QueueLine
 
 
-class PilotBackend:
+class QueuedPilots(PilotBackend):
     """Keeps jobs alive that work on the search.
 
     Args:
@@ -37,11 +36,9 @@ class PilotBackend:
 
     # Jobs
 
-    def open_slots(
-        self, now: float, others: Sequence[GpuTenant] = (), resources: ResourceRequest = DEFAULT_RESOURCES
-    ) -> Placement:
-        """None here: it sees to it that there are enough pilots."""
-        self._jobs.keep(now)
+    def keep(self, workload: Workload, now: float) -> Placement:
+        """Submit the pilots that are missing, and say how many there are."""
+        self._jobs.keep(workload, now)
         is_final = self._jobs.is_wrong and not self._jobs.submissions
         return Placement(waiting=self._in_words(), is_final=is_final)
 
@@ -54,14 +51,13 @@ class PilotBackend:
         jobs = ', '.join(f'{count} {state}' for state, count in sorted(counts.items()))
         return f'jobs that work on it: {jobs or "none yet"}'
 
-    def states(self, now: float) -> Mapping[str, AttemptStatus]:
-        """No attempt is held here; what became of the pilots is taken in."""
+    def step(self, workload: Workload, now: float) -> None:
+        """Take in what became of the pilots."""
         self._commands.take_in()
         self._watch.poll(now)
-        self._jobs.step(now)
-        return {}
+        self._jobs.step(workload, now)
 
-    def cancel(self, idents: Sequence[str], *, force: bool) -> None:
+    def cancel(self, *, force: bool) -> None:
         """Cancel the pilots: they end their runs."""
         self._jobs.cancel(force=force)
 
@@ -89,30 +85,6 @@ class PilotBackend:
     def close(self) -> None:
         """Let go; pilots go on."""
         self._commands.finish(GOODBYE)
-
-    # What this backend never has
-
-    def impossible(self, resources: ResourceRequest) -> str:
-        """Pilots judge that themselves."""
-        return ''
-
-    def start(self, launches: Sequence[Launch], now: float) -> Sequence[LaunchResult]:
-        """Never asked for: there are no slots."""
-        return [LaunchResult(launch.ident, None, problem='runs are started by the jobs') for launch in launches]
-
-    def adopt(self, launch: Launch, handle: Mapping[str, Any], age: float, now: float) -> None:
-        """Never asked for: see :meth:`can_adopt`."""
-
-    def can_adopt(self, handle: Mapping[str, Any]) -> bool:
-        """Attempts belong to the pilots."""
-        return False
-
-    def forget(self, ident: str, now: float) -> None:
-        """Nothing is held."""
-
-    def is_running(self, run: str, number: int, handle: Mapping[str, Any]) -> bool:
-        """Not to be told from here."""
-        return False
 
     def gpu_lines(self, now: float) -> Sequence[GpuLine]:
         """None: the pilots tell of their own."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import errno
 import json
 import os
@@ -15,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from hpsearch.cli.open_search import merged_options
-from hpsearch.cli.options import add_resume_options
+from hpsearch.cli.options import merged_options
+from hpsearch.cli.parsers import parse_resume
 from hpsearch.store.attempt_files import read_fence
 from hpsearch.store.folder import SearchFolder
 from tests.support.gates import Gated, finish, gated, kill
@@ -477,8 +476,6 @@ def test_that_a_search_waits_on_a_full_disk_until_there_is_room(small_disk: Path
     [([], 2, ''), (['--visible_gpus=0'], None, '0'), (['--cpu_jobs=5'], 5, ''), (['--allowed_load=0.9'], 2, '')],
 )
 def test_that_what_is_given_now_wins_over_what_was_given(words: list[str], cpu_jobs: int | None, gpus: str) -> None:
-    parser = argparse.ArgumentParser()
-    add_resume_options(parser)
-    merged = merged_options({'options': {'cpu_jobs': 2, 'reuse': ['x']}}, parser.parse_args(['out', *words]))
-    assert (merged.cpu_jobs, merged.visible_gpus) == (cpu_jobs, gpus)
-    assert merged.reuse == []
+    merged = merged_options({'options': {'cpu_jobs': 2, 'reuse': ['x']}}, parse_resume(['out', *words]).given)
+    assert (merged.local.cpu_jobs, merged.local.visible_gpus) == (cpu_jobs, gpus)
+    assert merged.execution.reuse == ()

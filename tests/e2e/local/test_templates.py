@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import csv
 import os
 import re
@@ -12,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from hpsearch.cli.options import add_search_options, parse_with_profile, profile_options
+from hpsearch.cli.parsers import parse_run, profile_options
 from hpsearch.config.profile import read_profile
-from hpsearch.config.source import parse_yaml
+from hpsearch.config.yaml_file import parse_yaml
 from tests.support.paths import REPOSITORY
 
 ROOT = REPOSITORY
@@ -92,14 +91,12 @@ def test_that_the_list_of_templates_says_which_of_them_are_profiles(tmp_path: Pa
 
 @pytest.mark.parametrize('name', PROFILES)
 def test_that_a_profile_among_the_templates_gives_the_options_it_names(name: str) -> None:
-    parser = argparse.ArgumentParser()
-    add_search_options(parser)
-    args = parse_with_profile(parser, [f'--profile={TEMPLATES / name}', '--num_jobs=3'])
-    assert args.run_cluster is True
-    assert name == f'site_{args.scheduler}.yaml'
-    assert args.num_jobs == 3
-    assert {type(word) for word in [*args.slurm_extra, *args.lsf_extra]} == {str}
-    assert args.job_prologue.startswith('#!/bin/bash -l\n')
+    options = parse_run([f'--profile={TEMPLATES / name}', '--num_jobs=3'])
+    assert options.cluster.run_cluster is True
+    assert name == f'site_{options.cluster.scheduler}.yaml'
+    assert options.cluster.num_jobs == 3
+    assert {type(word) for word in [*options.sbatch.slurm_extra, *options.bsub.lsf_extra]} == {str}
+    assert options.cluster.job_prologue.startswith('#!/bin/bash -l\n')
 
 
 @pytest.mark.parametrize('name', PROFILES)

@@ -15,7 +15,7 @@ from hpsearch.backends.base import JobState
 from hpsearch.backends.local import backend as local_module
 from hpsearch.backends.local.backend import LocalBackend
 from hpsearch.backends.local.slots import FixedSlots
-from hpsearch.host.processes import marked_processes, start_ticks
+from hpsearch.host.processes import start_ticks
 from hpsearch.host.wakeup import Wakeup
 from hpsearch.store.folder import SearchFolder
 from tests.support.harness import ends, launch, new_folder, python, shell, start, until
@@ -142,14 +142,6 @@ def test_that_a_machine_which_cannot_start_processes_is_told(
     assert started.handle is None
     assert 'Resource temporarily unavailable' in started.problem
     assert len(backend.open_slots(0).slots) == 4
-
-
-def test_that_marked_processes_needs_every_mark(folder: SearchFolder) -> None:
-    with subprocess.Popen(['sleep', '600'], env={**os.environ, 'HPSEARCH_DIR': 'a', 'HPSEARCH_RUN': 'b'}) as process:
-        until(lambda: process.pid in marked_processes({'HPSEARCH_DIR': 'a'}))
-        assert marked_processes({'HPSEARCH_DIR': 'a', 'HPSEARCH_RUN': 'b'})[process.pid]['HPSEARCH_RUN'] == 'b'
-        assert process.pid not in marked_processes({'HPSEARCH_DIR': 'a', 'HPSEARCH_RUN': 'c'})
-        process.kill()
 
 
 def test_that_a_gigabyte_of_output_does_not_pass_through_us(backend: LocalBackend, folder: SearchFolder) -> None:

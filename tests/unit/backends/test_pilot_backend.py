@@ -10,17 +10,15 @@ from typing import Any, cast
 
 import pytest
 
-from hpsearch.backends.base import JobState, Launch
+from hpsearch.backends.base import JobState, PilotBackend, Workload
 from hpsearch.backends.queue.batch_system import JobSpec, QueueLimits
 from hpsearch.backends.queue.pilot_jobs import VAIN_LIMIT, PilotJobs
-from hpsearch.backends.queue.pilot_plan import YOUNG, PilotSettings, Workload, count_idle, pilots_needed
-from hpsearch.backends.queue.pilots import PilotBackend
+from hpsearch.backends.queue.pilot_plan import YOUNG, PilotSettings, count_idle, pilots_needed
+from hpsearch.backends.queue.pilots import QueuedPilots
 from hpsearch.backends.queue.poller import GRACE, JobPoller
 from hpsearch.backends.queue.sending import RETRY
 from hpsearch.backends.queue.submit_limit import FORGET
 from hpsearch.host.wakeup import Wakeup
-from hpsearch.model.resources import Slot
-from hpsearch.model.run import Run
 from hpsearch.model.states import Submission
 from hpsearch.store.folder import SearchFolder
 from tests.fakes.scripted_queue import Clock, ScriptedCommands, ScriptedQueue, asks, system
@@ -47,7 +45,7 @@ class Desk:
         self.known = known
         self.backend = self.opened()
 
-    def opened(self) -> PilotBackend:
+    def opened(self) -> QueuedPilots:
         jobs = PilotJobs(
             folder=self.folder,
             cwd='/tmp',
@@ -56,27 +54,26 @@ class Desk:
             watch=self.watch,
             note=self.events.append,
             settings=self.settings,
-            work=lambda: self.work,
             known=self.known,
             salt=lambda: f'{next(self.salts):06d}',
             wall=self.clock.wall,
             clock=self.clock,
         )
-        return PilotBackend(jobs, asks(self.commands), self.watch, cast(Wakeup, None))
+        return QueuedPilots(jobs, asks(self.commands), self.watch, cast(Wakeup, None))
 
     def step(self, times: int = 1) -> str:
         """Rounds of a dispatcher that has runs to start; why it waits."""
         why = ''
         for _ in range(times):
             self.clock.now += 1
-            assert self.backend.states(self.clock.now) == {}
-            placement = self.backend.open_slots(self.clock.now)
+            self.backend.step(self.work, self.clock.now)
+            placement = self.backend.keep(self.work, self.clock.now)
             assert not placement.slots
             why = placement.waiting
         return why
 
     def is_final(self) -> bool:
-        return self.backend.open_slots(self.clock.now).is_final
+        return self.backend.keep(self.work, self.clock.now).is_final
 
     def submitted(self) -> list[int]:
         """Sizes of the submissions that were sent."""
@@ -263,7 +260,7 @@ def test_that_it_is_not_sent_again_while_the_queue_cannot_be_listed(desk: Desk) 
 def test_that_it_is_not_sent_again_when_they_are_to_end(desk: Desk) -> None:
     desk.queue.deaf = 1
     desk.step(times=5)
-    desk.backend.cancel((), force=False)
+    desk.backend.cancel(force=False)
     desk.step(times=200)
     assert desk.submitted() == [10]
     assert desk.backend.is_settled()
@@ -360,7 +357,7 @@ def test_that_those_that_still_wait_are_cancelled_when_there_is_nothing_left_to_
 
 def test_that_all_are_cancelled_on_a_stop_and_waited_for(desk: Desk) -> None:
     desk.step(times=40)
-    desk.backend.cancel((), force=False)
+    desk.backend.cancel(force=False)
     assert not desk.backend.is_settled()
     desk.step(times=2)
     assert desk.queue.called('cancel')[0][:4] == ('cancel', '1', 'whole', 'term')
@@ -373,7 +370,7 @@ def test_that_a_cancellation_that_failed_is_repeated(desk: Desk, caplog: pytest.
     caplog.set_level(logging.WARNING, 'hpsearch')
     desk.step(times=40)
     desk.queue.rejects.add('cancel')
-    desk.backend.cancel((), force=False)
+    desk.backend.cancel(force=False)
     desk.step(times=20)
     assert 2 <= len(desk.queue.called('cancel')) <= 8
     assert 'could not be cancelled yet: cancel failed' in caplog.text
@@ -387,7 +384,7 @@ def test_that_what_is_being_submitted_is_cancelled_when_it_is_known(desk: Desk) 
     desk.step(times=1)
     desk.commands.is_slow = True
     desk.step()
-    desk.backend.cancel((), force=True)
+    desk.backend.cancel(force=True)
     desk.commands.is_slow = False
     desk.step(times=40)
     assert desk.queue.live() == 0
@@ -397,7 +394,7 @@ def test_that_what_is_being_submitted_is_cancelled_when_it_is_known(desk: Desk) 
 def test_that_foreign_jobs_are_never_cancelled(desk: Desk) -> None:
     foreign = desk.queue.put(JobSpec('foreign', 2, 0, '/log'))
     desk.step(times=40)
-    desk.backend.cancel((), force=True)
+    desk.backend.cancel(force=True)
     desk.step(times=40)
     assert desk.queue.jobs[foreign].count(JobState.PENDING) == 2
 
@@ -435,7 +432,7 @@ def test_that_a_submission_that_was_not_answered_is_found_and_can_be_cancelled(m
     job = desk.queue.put(JobSpec('old', 4, 0, '/log'))
     desk.step(times=5)
     assert [(event['event'], event['job']) for event in desk.events] == [('accepted', job)]
-    desk.backend.cancel((), force=False)
+    desk.backend.cancel(force=False)
     desk.step(times=40)
     assert desk.queue.live() == 0
 
@@ -460,7 +457,5 @@ def test_that_it_says_how_many_there_are(desk: Desk) -> None:
 
 
 def test_that_it_never_holds_attempts(desk: Desk) -> None:
-    launch = Launch(Run('sim_1', 1, {}, ('true',)), 1, 'w:sim_1:1', Slot())
-    assert desk.backend.start([launch], 0.0)[0].handle is None
-    assert not desk.backend.can_adopt({'queue': 'slurm', 'submission': 'x', 'index': 1})
-    assert not desk.backend.is_running('sim_1', 1, {})
+    assert isinstance(desk.backend, PilotBackend)
+    assert not [name for name in ('start', 'adopt', 'can_adopt', 'is_running', 'states') if hasattr(desk.backend, name)]

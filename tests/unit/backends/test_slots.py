@@ -10,7 +10,7 @@ import pytest
 
 from hpsearch.backends.local.gpu_slots import GpuSlots
 from hpsearch.backends.local.slots import HAS_THE_MACHINE, NEEDS_THE_MACHINE, FixedSlots, SlotSource
-from hpsearch.host.gpus import GpuMonitor
+from hpsearch.host.gpu_monitor import GpuMonitor
 from hpsearch.model.resources import Gpu, GpuPolicy, GpuProcess, GpuTenant, Reading, ResourceRequest, Slot
 
 ALONE = ResourceRequest(alone=True)

@@ -16,14 +16,15 @@ import pytest
 from hpsearch.backends.base import JobState
 from hpsearch.backends.queue.batch_system import CommandResult, JobRecord
 from hpsearch.backends.queue.listing import sort_out
-from hpsearch.cli import cluster
+from hpsearch.cli import queue_backends as cluster
 from hpsearch.cli.status import status_lines
 from hpsearch.host.processes import start_ticks
 from hpsearch.model.snapshot import QueueLine, RunLine
 from hpsearch.model.states import Attempt, Submission
 from hpsearch.store.reconcile import FRESH
-from hpsearch.ui.format import progress_line, queue_texts, status_json, status_text, stuck_texts, worth_a_line
-from hpsearch.ui.live_layout import LiveLayout
+from hpsearch.ui.format import progress_line, queue_texts, stuck_texts, worth_a_line
+from hpsearch.ui.live import LiveLayout
+from hpsearch.ui.status_report import status_json, status_text
 from tests.support.queued_search import QueuedSearch, elsewhere
 from tests.support.snapshots import SNAPSHOT, counts
 

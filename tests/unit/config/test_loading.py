@@ -16,11 +16,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpsearch.config.loading import from_plain, load_configuration, load_plain_pickle, plain_attributes
-from hpsearch.config.safe_pickle import plain_pickle
-from hpsearch.config.source import parse_yaml
+from hpsearch.config.loading import load_configuration
+from hpsearch.config.safe_pickle import load_plain_pickle, plain_pickle
+from hpsearch.config.yaml_file import parse_yaml
 from hpsearch.model.command import plain
-from hpsearch.model.configuration import Configuration, Not
+from hpsearch.model.configuration import Configuration, Not, from_plain, plain_attributes
 from hpsearch.model.errors import ConfigError
 
 MODULE = """

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpsearch.cli.open_search import merged_options
-from hpsearch.cli.options import add_resume_options, add_search_options, parse_with_profile, profile_options
+from hpsearch.cli.options import add_options, merged_options, search_options
+from hpsearch.cli.parsers import profile_options, resume_parser, values_of
 from hpsearch.config.profile import JOB_PROLOGUE, read_profile
 from hpsearch.model.errors import ConfigError
 
@@ -42,16 +42,14 @@ def problems(profile: Path, text: str) -> list[str]:
     return [problem.removeprefix(prefix) for problem in caught.value.problems]
 
 
-def of_search(*words: str) -> argparse.Namespace:
+def of_search(*words: str) -> dict[str, Any]:
     parser = argparse.ArgumentParser()
-    add_search_options(parser)
-    return parse_with_profile(parser, words)
+    add_options(parser)
+    return values_of(parser, words)
 
 
-def of_resume(*words: str) -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
-    add_resume_options(parser)
-    return parse_with_profile(parser, ['folder', *words])
+def of_resume(*words: str) -> dict[str, Any]:
+    return values_of(resume_parser('resume', ''), ['folder', *words])
 
 
 def command_line(name: str, value: Any) -> list[str]:
@@ -104,7 +102,7 @@ def test_that_a_value_means_what_it_means_on_the_command_line(
     assert values == {name: expected}
     assert type(values[name]) is type(expected)
     if name != JOB_PROLOGUE:
-        assert getattr(of_search(*command_line(name, expected)), name) == expected
+        assert of_search(*command_line(name, expected))[name] == expected
 
 
 def test_that_a_prologue_keeps_its_lines(profile: Path) -> None:
@@ -216,17 +214,19 @@ def test_that_whatever_a_profile_says_is_taken_or_told(name: str, value: Any) ->
 
 def test_that_without_a_profile_the_command_line_is_as_ever() -> None:
     parser = argparse.ArgumentParser()
-    add_search_options(parser)
+    add_options(parser)
     words = ['--num_jobs=3', '--slurm_extra=a']
-    assert of_search(*words) == parser.parse_args(words)
+    assert of_search(*words) == vars(parser.parse_args(words))
 
 
 def test_that_a_profile_stands_between_the_command_line_and_the_defaults(profile: Path) -> None:
     profile.write_text('num_jobs: 25\nslurm_mem: 16G\nrun_cluster: true\n')
-    args = of_search(f'--profile={profile}', '--num_jobs=3')
-    assert (args.num_jobs, args.slurm_mem, args.slurm_gres, args.run_cluster) == (3, '16G', 'gpu:1', True)
-    assert args.profile == str(profile)
-    assert not hasattr(args, 'job_prologue')
+    values = of_search(f'--profile={profile}', '--num_jobs=3')
+    options = search_options(values)
+    assert (options.cluster.num_jobs, options.cluster.run_cluster) == (3, True)
+    assert (options.sbatch.slurm_mem, options.sbatch.slurm_gres) == ('16G', 'gpu:1')
+    assert options.cluster.profile == str(profile)
+    assert 'job_prologue' not in values
 
 
 @pytest.mark.parametrize(
@@ -241,15 +241,15 @@ def test_that_a_list_on_the_command_line_replaces_that_of_the_profile(
     profile: Path, given: Sequence[str], expected: list[str]
 ) -> None:
     profile.write_text('slurm_extra: [--exclude=n7]\n')
-    assert of_search(f'--profile={profile}', *given).slurm_extra == expected
-    assert of_resume(f'--profile={profile}', *given).slurm_extra == expected
+    assert of_search(f'--profile={profile}', *given)['slurm_extra'] == expected
+    assert of_resume(f'--profile={profile}', *given)['slurm_extra'] == expected
 
 
 @pytest.mark.parametrize('given', ['--num_jobs=8', '--slurm_mem=8G', '--scheduler=lsf', '--allowed_load=0.5'])
 def test_that_a_default_that_is_given_wins_over_a_profile(profile: Path, given: str) -> None:
     profile.write_text('num_jobs: 25\nslurm_mem: 16G\nscheduler: slurm\nallowed_load: 0.25\n')
     name, _, value = given.removeprefix('--').partition('=')
-    assert str(getattr(of_search(f'--profile={profile}', given), name)) == value
+    assert str(of_search(f'--profile={profile}', given)[name]) == value
 
 
 @pytest.mark.parametrize(
@@ -266,29 +266,29 @@ def test_that_a_profile_does_not_overrule_what_is_given_in_another_way(
     profile: Path, text: str, given: str, expected: dict[str, Any]
 ) -> None:
     profile.write_text(f'{text}\n')
-    args = of_search(f'--profile={profile}', given)
-    assert {name: getattr(args, name) for name in expected} == expected
+    values = of_search(f'--profile={profile}', given)
+    assert {name: values[name] for name in expected} == expected
 
 
 def test_that_the_prologue_is_kept_beside_the_options(profile: Path) -> None:
     profile.write_text('job_prologue: module load cuda\n')
-    assert of_search(f'--profile={profile}').job_prologue == 'module load cuda'
+    assert search_options(of_search(f'--profile={profile}')).cluster.job_prologue == 'module load cuda'
 
 
 def test_that_on_resume_a_profile_replaces_only_what_it_names(profile: Path) -> None:
     stored = {'num_jobs': 10, 'slurm_mem': '16G', 'slurm_partition': 'old', 'job_prologue': 'earlier'}
     profile.write_text('num_jobs: 25\nslurm_partition: new\n')
-    args = of_resume(f'--profile={profile}', '--num_jobs=3')
-    merged = merged_options({'options': stored}, args)
-    assert (merged.num_jobs, merged.slurm_partition, merged.slurm_mem) == (3, 'new', '16G')
-    assert merged.job_prologue == 'earlier'
-    assert 'slurm_mem' not in args
+    given = of_resume(f'--profile={profile}', '--num_jobs=3')
+    merged = merged_options({'options': stored}, given)
+    assert (merged.cluster.num_jobs, merged.sbatch.slurm_partition, merged.sbatch.slurm_mem) == (3, 'new', '16G')
+    assert merged.cluster.job_prologue == 'earlier'
+    assert 'slurm_mem' not in given
 
 
 def test_that_on_resume_the_profile_is_not_read_unless_it_is_given_again(profile: Path) -> None:
-    args = of_resume()
-    merged = merged_options({'options': {'profile': str(profile), 'num_jobs': 10, 'job_prologue': 'earlier'}}, args)
-    assert (merged.num_jobs, merged.job_prologue) == (10, 'earlier')
+    stored = {'profile': str(profile), 'num_jobs': 10, 'job_prologue': 'earlier'}
+    merged = merged_options({'options': stored}, of_resume())
+    assert (merged.cluster.num_jobs, merged.cluster.job_prologue) == (10, 'earlier')
 
 
 def test_that_every_option_of_machines_and_clusters_can_be_in_a_profile_but_profiles() -> None:

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from hpsearch.dispatch.peers import OrphanedAttempt, Peers
+from hpsearch.host.kernel import this_host
 from hpsearch.model.evidence import Action
 from hpsearch.store.attempt_files import claim
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import Journal, open_journals
-from hpsearch.store.writers import Writers, this_host
+from hpsearch.store.writers import Writers
 from tests.support.harness import new_folder
 
 

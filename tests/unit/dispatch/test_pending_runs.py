@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-from hpsearch.dispatch.pending_runs import PendingRuns
+from hpsearch.dispatch.pending_runs import PendingRuns, PlannedRuns, runs_given_up, runs_to_start
 from hpsearch.model.resources import ResourceRequest
 from hpsearch.model.retries import RetryPolicy
 from hpsearch.model.run import Run
-from hpsearch.model.states import SearchState
+from hpsearch.model.states import SearchState, State
+from tests.support.dispatching import Desk, GrowingRuns, run
 
 ALONE_ON_GPU = ResourceRequest(alone=True)
-
-
-def run(number: int) -> Run:
-    return Run(f'sim_{number}', number, {}, ('python3', 'train.py'))
 
 
 def claim(state: SearchState, number: int, attempt: int = 1, writer: str = 'w') -> None:
@@ -30,7 +28,8 @@ def end(state: SearchState, number: int, ended: str, attempt: int = 1, **facts: 
 def backlog(
     state: SearchState, count: int = 3, policy: RetryPolicy | None = None, given_up: tuple[str, ...] = ()
 ) -> PendingRuns:
-    return PendingRuns(map(run, range(1, count + 1)), state, policy or RetryPolicy(), given_up)
+    source = PlannedRuns(map(run, range(1, count + 1)), count)
+    return PendingRuns(source, state, {}, policy or RetryPolicy(), given_up)
 
 
 def taken(waiting: PendingRuns) -> list[int]:
@@ -52,7 +51,7 @@ def test_that_the_plan_is_read_only_as_far_as_it_is_needed() -> None:
             read.append(number)
             yield run(number)
 
-    waiting = PendingRuns(plan(), SearchState(), RetryPolicy(), ())
+    waiting = PendingRuns(PlannedRuns(plan(), 999_999), SearchState(), {}, RetryPolicy())
     assert waiting
     assert waiting.take() == run(1)
     assert read == [1]
@@ -80,7 +79,7 @@ def test_that_a_run_that_is_run_again_comes_before_the_rest_of_the_plan() -> Non
     first = waiting.take()
     assert first is not None
     end(state, 1, 'interrupted', cause='reboot')
-    waiting.plan_again(first, may_start=True)
+    waiting.plan_again(first)
     assert taken(waiting) == [1, 2, 3]
 
 
@@ -90,7 +89,8 @@ def test_that_nothing_waits_again_while_nothing_is_started() -> None:
     (first,) = [waiting.take()]
     assert first is not None
     end(state, 1, 'interrupted', cause='reboot')
-    waiting.plan_again(first, may_start=False)
+    waiting.close()
+    waiting.plan_again(first)
     assert not waiting
     assert not waiting.given_up, 'resumed, it is run again'
 
@@ -101,10 +101,10 @@ def test_that_a_run_that_failed_for_good_is_given_up() -> None:
     first = waiting.take()
     assert first is not None
     end(state, 1, 'failed')
-    waiting.plan_again(first, may_start=True)
+    waiting.plan_again(first)
     assert waiting.take() == first
     end(state, 1, 'failed', attempt=2)
-    waiting.plan_again(first, may_start=True)
+    waiting.plan_again(first)
     assert not waiting
     assert waiting.given_up == {'sim_1'}
 
@@ -113,7 +113,7 @@ def test_that_a_run_that_finished_elsewhere_is_not_given_up_any_more() -> None:
     state = SearchState()
     waiting = backlog(state, 1, given_up=('sim_1',))
     end(state, 1, 'finished')
-    waiting.plan_again(run(1), may_start=True)
+    waiting.plan_again(run(1))
     assert not waiting.given_up
     assert not waiting
 
@@ -137,7 +137,7 @@ def test_that_a_run_that_ran_out_of_memory_is_set_aside_at_once() -> None:
     first = waiting.take()
     assert first is not None
     end(state, 1, 'interrupted', cause='gpu_oom')
-    waiting.plan_again(first, may_start=True)
+    waiting.plan_again(first)
     assert waiting.demanding == (first,)
     assert taken(waiting) == [2, 3]
 
@@ -150,3 +150,88 @@ def test_that_somebody_else_may_take_a_run_that_was_set_aside() -> None:
     claim(state, 1, attempt=2, writer='somebody')
     assert waiting.demanding == ()
     assert not waiting
+
+
+# Runs that nobody knows in advance
+
+
+def test_that_a_source_without_a_run_now_is_asked_again() -> None:
+    source = GrowingRuns(run(1))
+    waiting = PendingRuns(source, SearchState(), {}, RetryPolicy())
+    assert taken(waiting) == [1]
+    assert not waiting, 'none can be taken now'
+    assert not waiting.is_exhausted, 'but there may be more'
+    source.ready += [run(2), run(3)]
+    assert waiting
+    assert taken(waiting) == [2, 3]
+
+
+def test_that_a_source_that_is_exhausted_is_not_asked_again() -> None:
+    source = GrowingRuns(run(1))
+    waiting = PendingRuns(source, SearchState(), {}, RetryPolicy())
+    assert taken(waiting) == [1]
+    source.is_exhausted = True
+    asked = source.asked
+    assert waiting.is_exhausted
+    assert not waiting
+    assert source.asked == asked
+
+
+def test_that_a_run_that_is_run_again_counts_although_the_source_is_exhausted() -> None:
+    state = SearchState()
+    source = GrowingRuns(run(1))
+    waiting = PendingRuns(source, state, {}, RetryPolicy())
+    taken(waiting)
+    source.is_exhausted = True
+    end(state, 1, 'interrupted', cause='reboot')
+    waiting.plan_again(run(1))
+    assert not waiting.is_exhausted
+    assert taken(waiting) == [1]
+    assert waiting.is_exhausted
+
+
+def test_that_a_plan_is_exhausted_when_its_last_run_was_taken() -> None:
+    waiting = backlog(SearchState(), 2)
+    assert not waiting.is_exhausted
+    assert taken(waiting) == [1, 2]
+    assert waiting.is_exhausted
+
+
+def test_that_a_search_that_is_stopped_gives_no_more_runs_whatever_its_source_has() -> None:
+    waiting = PendingRuns(GrowingRuns(run(1)), SearchState(), {}, RetryPolicy())
+    waiting.close()
+    assert not waiting
+    assert waiting.is_exhausted
+
+
+def test_that_runs_that_wait_are_counted_as_far_as_they_are_known() -> None:
+    counts = {State.RUNNING: 2, State.FINISHED: 3, State.INTERRUPTED: 1, State.FAILED: 1}
+    source = GrowingRuns(total=10)
+    waiting = PendingRuns(source, SearchState(), counts, RetryPolicy(), given_up=('sim_9',))
+    assert waiting.waiting == 4, 'the interrupted one, and three without events'
+    source.total = 12
+    assert waiting.waiting == 6
+    source.total = None
+    assert waiting.waiting == 1, 'the interrupted one'
+
+
+# A search that is taken up
+
+
+def test_that_runs_are_started_that_nobody_has_finished_works_on_or_gave_up(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, 6)
+    end(desk.state, 1, 'finished')
+    end(desk.state, 2, 'failed')
+    end(desk.state, 3, 'interrupted')
+    claim(desk.state, 4, writer='somebody')
+    runs = runs_to_start(desk.folder, {'sim_6'}, desk.state, RetryPolicy())
+    assert [each.name for each in runs] == ['sim_3', 'sim_5']
+    assert list(runs_given_up(desk.state, RetryPolicy())) == ['sim_2']
+    again = RetryPolicy(retry_failed=True)
+    assert [each.name for each in runs_to_start(desk.folder, (), desk.state, again)] == [
+        'sim_2',
+        'sim_3',
+        'sim_5',
+        'sim_6',
+    ]
+    assert list(runs_given_up(desk.state, again)) == []

@@ -11,10 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpsearch.config.loading import plain_attributes
 from hpsearch.dispatch.reuse import reusable
 from hpsearch.identity import identity, identity_of
-from hpsearch.model.configuration import Configuration, Grid
+from hpsearch.model.configuration import Configuration, Grid, plain_attributes
 from hpsearch.model.errors import JournalError, SearchFolderError
 from hpsearch.model.run import Run
 from hpsearch.space.grid import Order

@@ -5,18 +5,20 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from hpsearch.host import gpus as gpus_module
-from hpsearch.host.gpus import HURRIED_INTERVAL, GpuMonitor, GputilSource, memory_by_pid, open_gpus
+from hpsearch.host import nvml as nvml_module
+from hpsearch.host.gpus import GputilSource, open_gpus
+from hpsearch.host.nvml import has_nvidia_card
 from hpsearch.model.errors import BackendError
-from hpsearch.model.resources import Gpu, GpuProcess, Reading
 from tests.fakes.nvml import FUNCTION_NOT_FOUND, GPU_IS_LOST, NOT_LOADED, UNKNOWN_ERROR, VERSION_MISMATCH, FakeNvml
+from tests.support.harness import until
 
 PATIENCE = 20.0
 """Seconds after which something that must happen has not: a failure, not a measurement."""
@@ -46,7 +48,7 @@ class Program:
     def __init__(self, env: dict[str, str], timeout: float = PATIENCE) -> None:
         self.process = subprocess.Popen(
             [sys.executable, '-c', PROGRAM, str(timeout)],
-            env={**env, 'PYTHONPATH': str(Path(gpus_module.__file__).parents[2])},
+            env={**env, 'PYTHONPATH': str(Path(nvml_module.__file__).parents[2])},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -153,7 +155,7 @@ def test_that_a_card_is_one_of_nvidia_that_is_no_sound_device(
     (tmp_path / '0000:01:00.0').mkdir()
     (tmp_path / '0000:01:00.0' / 'vendor').write_text(f'{vendor}\n')
     (tmp_path / '0000:01:00.0' / 'class').write_text(f'{device_class}\n')
-    assert gpus_module._has_card(tmp_path) is there
+    assert has_nvidia_card(tmp_path) is there
 
 
 class NotLoaded(Exception):
@@ -168,7 +170,7 @@ def test_that_a_kernel_module_that_is_not_loaded_is_an_error_only_where_there_is
         raise NotLoaded
 
     monkeypatch.setitem(sys.modules, 'pynvml', SimpleNamespace(nvmlInit=fail, NVMLError=NotLoaded))
-    monkeypatch.setattr(gpus_module, '_has_card', lambda: card)
+    monkeypatch.setattr(nvml_module, 'has_nvidia_card', lambda: card)
     if not card:
         assert open_gpus() is None
         return
@@ -303,7 +305,7 @@ def test_that_an_nvidia_smi_that_fails_is_an_error_and_not_no_gpu(nvml: FakeNvml
     nvml.set_driver(init=UNKNOWN_ERROR)
     error = start(nvml.smi_env()).opened['error']
     assert 'libnvidia-ml.so.1 cannot be loaded' in error
-    assert 'something else than a list of GPUs' in error
+    assert 'did not return a list of GPUs' in error
 
 
 @pytest.mark.usefixtures('gputil')
@@ -312,22 +314,31 @@ def test_that_gputil_without_any_gpu_is_an_error_since_it_hides_failures(nvml: F
     assert 'nvidia-smi lists no GPU' in start(nvml.smi_env()).opened['error']
 
 
-def test_that_a_missing_gputil_is_told_with_the_way_to_install_it(nvml: FakeNvml, start: Start, tmp_path: Path) -> None:
-    (tmp_path / 'sitecustomize.py').write_text('import sys; sys.modules["GPUtil"] = None\n')
+NO_GPUTIL = 'import sys; sys.modules["GPUtil"] = None\n'
+NO_DISTUTILS = 'raise ModuleNotFoundError("No module named \'distutils\'", name="distutils")\n'
+
+
+@pytest.mark.parametrize(
+    ('module', 'text', 'words'),
+    [
+        ('sitecustomize.py', NO_GPUTIL, ['pip install GPUtil setuptools']),
+        ('GPUtil.py', NO_DISTUTILS, ['Python 3.12', 'pip install setuptools']),
+    ],
+)
+def test_that_a_gputil_that_cannot_be_imported_is_told_with_the_way_to_install_it(
+    nvml: FakeNvml, tmp_path: Path, module: str, text: str, words: list[str]
+) -> None:
+    (tmp_path / module).write_text(text)
     program = subprocess.run(
         [sys.executable, '-c', PROGRAM, '20'],
-        env={**nvml.smi_env(), 'PYTHONPATH': f'{tmp_path}{os.pathsep}{Path(gpus_module.__file__).parents[2]}'},
+        env={**nvml.smi_env(), 'PYTHONPATH': f'{tmp_path}{os.pathsep}{Path(nvml_module.__file__).parents[2]}'},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=True,
     )
-    assert 'pip install GPUtil setuptools' in json.loads(program.stdout)['error']
-
-
-def test_that_a_missing_distutils_is_told_as_such() -> None:
-    words = gpus_module._no_gputil(ModuleNotFoundError("No module named 'distutils'", name='distutils'))
-    assert 'Python 3.12' in words and 'pip install setuptools' in words
+    error = json.loads(program.stdout)['error']
+    assert all(each in error for each in words)
 
 
 class FakeGputil:
@@ -368,12 +379,10 @@ def test_that_a_call_that_hangs_is_told_and_no_second_one_is_started_beside_it()
     assert source.read('0', 100.0).problem == 'nvidia-smi did not answer within 0.05 s'
     assert source.read('0', 200.0).problem == 'nvidia-smi did not answer within 0.05 s'
     assert fake.calls == 2
-    call = source._call
-    go_on.set()
-    assert call is not None and call.result(PATIENCE)
     fake.answer = fake.one_gpu
-    source._timeout = PATIENCE
-    assert source.read('0', 300.0).problem == ''
+    go_on.set()
+    moments = count(300.0, 100.0)
+    until(lambda: source.read('0', next(moments)).problem == '')
 
 
 def test_that_a_gpu_that_nvidia_smi_lists_no_more_has_a_problem() -> None:
@@ -381,151 +390,3 @@ def test_that_a_gpu_that_nvidia_smi_lists_no_more_has_a_problem() -> None:
     source = GputilSource(fake, 'no NVML')
     fake.answer = lambda: [SimpleNamespace(id=1, uuid='', name='', memoryTotal=1.0, memoryUsed=0.0, load=0.0)]
     assert source.read('0', 100.0).problem == 'nvidia-smi does not list it any more'
-
-
-# ------------------------------------------------------------------------------------------------------------- monitor
-
-ONE = Gpu('0', 'GPU-0', 'Some Model', '0')
-TWO = Gpu('1', 'GPU-1', 'Some Model', '1')
-
-
-class SteppedSource:
-    """Readings that are taken only when a test allows one more; ``begun`` counts those that were begun."""
-
-    def __init__(self, *names: str) -> None:
-        self.allowed = {name: threading.Semaphore(0) for name in names}
-        self.begun = threading.Semaphore(0)
-        self.gpus: Sequence[Gpu] = ()
-        self.closed = False
-
-    def read(self, name: str, now: float) -> Reading:
-        self.begun.release()
-        assert self.allowed[name].acquire(timeout=PATIENCE)
-        return Reading(now, memory_used=0, memory_total=1, load=0.0)
-
-    def close(self) -> None:
-        self.closed = True
-
-    def wait_until_begun(self, count: int) -> None:
-        for _ in range(count):
-            assert self.begun.acquire(timeout=PATIENCE)
-
-
-class Clock:
-    """A clock that goes on by one second at each look."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        self.now += 1.0
-        return self.now
-
-
-class Seen:
-    """Counts readings and lets a test wait for the next one."""
-
-    def __init__(self) -> None:
-        self.news = threading.Semaphore(0)
-
-    def __call__(self) -> None:
-        self.news.release()
-
-    def wait(self, count: int = 1) -> None:
-        for _ in range(count):
-            assert self.news.acquire(timeout=PATIENCE)
-
-
-def test_that_a_gpu_that_hangs_does_not_hold_up_the_others() -> None:
-    source, seen = SteppedSource('0', '1'), Seen()
-    monitor = GpuMonitor(source, [ONE, TWO], interval=0.001, on_reading=seen)
-    source.allowed['1'].release(3)
-    seen.wait(3)
-    readings = monitor.readings()
-    assert (len(readings['0']), len(readings['1'])) == (0, 3)
-    monitor.close(patience=0.0)
-    assert not source.closed
-    source.allowed['0'].release()
-    source.allowed['1'].release()
-
-
-def test_that_only_readings_of_the_window_are_kept() -> None:
-    source, seen = SteppedSource('0'), Seen()
-    monitor = GpuMonitor(source, [ONE], interval=0.001, clock=Clock(), on_reading=seen, window=10.0)
-    source.allowed['0'].release(30)
-    seen.wait(30)
-    kept = monitor.readings()['0']
-    assert kept[0].at == kept[-1].at - 10
-    assert [each.at for each in kept] == sorted(each.at for each in kept)
-    source.allowed['0'].release()
-    monitor.close()
-
-
-def test_that_a_refresh_reads_at_once() -> None:
-    source, seen = SteppedSource('0'), Seen()
-    monitor = GpuMonitor(source, [ONE], interval=3600, on_reading=seen)
-    source.allowed['0'].release(2)
-    seen.wait()
-    source.wait_until_begun(1)
-    monitor.refresh(['0'])
-    seen.wait()
-    source.allowed['0'].release(9)
-    monitor.close()
-    assert source.closed
-
-
-def test_that_one_refresh_asks_for_one_reading_at_once_and_not_for_ever() -> None:
-    source, seen = SteppedSource('0'), Seen()
-    monitor = GpuMonitor(source, [ONE], interval=3600, on_reading=seen)
-    source.allowed['0'].release()
-    seen.wait()
-    monitor.refresh(['0'])
-    source.wait_until_begun(2)
-    assert not monitor._watched['0'].wake.is_set()
-    source.allowed['0'].release(9)
-    monitor.close()
-
-
-def test_that_readings_follow_quickly_for_a_while_after_a_refresh() -> None:
-    source, seen, clock = SteppedSource('0'), Seen(), SimpleNamespace(now=0.0)
-    monitor = GpuMonitor(source, [ONE], interval=3600, clock=lambda: clock.now, on_reading=seen)
-    monitor.refresh(['0'])
-    watched = monitor._watched['0']
-    assert monitor._pause(watched) == HURRIED_INTERVAL
-    clock.now = 2.0
-    assert monitor._pause(watched) == 3600
-    source.allowed['0'].release(9)
-    monitor.close()
-
-
-def test_that_nobody_is_told_after_the_monitor_was_closed() -> None:
-    source, seen = SteppedSource('0'), Seen()
-    monitor = GpuMonitor(source, [ONE], interval=0.001, on_reading=seen)
-    source.allowed['0'].release()
-    seen.wait()
-    monitor.close(patience=0.0)
-    source.allowed['0'].release()
-    for thread in monitor._threads:
-        thread.join(PATIENCE)
-    assert not seen.news.acquire(blocking=False)
-    assert len(monitor.readings()['0']) == 1
-
-
-def test_that_the_same_answer_again_is_no_new_reading() -> None:
-    source, seen = SteppedSource('0'), Seen()
-    monitor = GpuMonitor(source, [ONE], interval=0.001, clock=lambda: 5.0, on_reading=seen)
-    source.allowed['0'].release(3)
-    source.wait_until_begun(4)
-    source.allowed['0'].release()
-    monitor.close()
-    assert monitor.readings() == {'0': (Reading(5.0, memory_used=0, memory_total=1, load=0.0),)}
-
-
-# -------------------------------------------------------------------------------------------------------------- memory
-
-
-def test_that_the_memory_of_a_process_is_summed_over_the_newest_readings() -> None:
-    old = Reading(1.0, processes=(GpuProcess(7, 900),))
-    new = Reading(2.0, processes=(GpuProcess(7, 100), GpuProcess(8, None)))
-    other = Reading(2.0, processes=(GpuProcess(7, 20), GpuProcess(9, 5)))
-    assert memory_by_pid({'0': (old, new), '1': (other,), '2': (), '3': (Reading(2.0),)}) == {7: 120, 9: 5}

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from hpsearch.host.kernel import Host, this_host
 from hpsearch.host.processes import start_ticks
 from hpsearch.model.evidence import Action, Evidence, HostRelation, Liveness, decide
 from hpsearch.store.folder import SearchFolder
-from hpsearch.store.writers import LARGEST_GAP, LOOKS, SPACING, Host, Writers, relation, this_host
+from hpsearch.store.writers import LARGEST_GAP, LOOKS, SPACING, Writers, relation
 
 OURS = Host('here', 'machine', 'boot-2', 'pid:[1]')
 

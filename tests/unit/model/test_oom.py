@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpsearch.host.memory import kernel_oom_kills
 from hpsearch.model.oom import GPU_OOM, HOST_OOM, is_gpu_oom, is_host_oom, last_words, out_of_memory, problem_of
 
 FRAMES = """Traceback (most recent call last):
@@ -193,29 +191,3 @@ def test_that_a_full_gpu_is_not_taken_for_a_full_machine() -> None:
     assert out_of_memory(1, f'{FRAMES}{OTHER_TEXTS[-1]}\n') == HOST_OOM
     assert out_of_memory(137, '', (), 3, 4) == HOST_OOM
     assert out_of_memory(1, f'{FRAMES}KeyError: 3\n', (), 3, 4) == ''
-
-
-# ---------------------------------------------------------------------------------------------------- the kernel's word
-
-
-def kernel(tmp_path: Path, vmstat: str, groups: str = '', events: str = '') -> int | None:
-    proc, cgroups = tmp_path / 'proc', tmp_path / 'cgroup'
-    (proc / 'self').mkdir(parents=True)
-    (cgroups / 'a' / 'b').mkdir(parents=True)
-    (proc / 'vmstat').write_text(vmstat)
-    (proc / 'self' / 'cgroup').write_text(groups)
-    (cgroups / 'a' / 'b' / 'memory.events').write_text(events)
-    return kernel_oom_kills(proc, cgroups)
-
-
-def test_that_the_count_of_the_machine_comes_first(tmp_path: Path) -> None:
-    assert kernel(tmp_path, 'pgfault 7\noom_kill 5\n', '0::/a/b\n', 'oom 9\noom_kill 2\n') == 5
-
-
-def test_that_the_count_of_the_control_group_stands_in(tmp_path: Path) -> None:
-    assert kernel(tmp_path, 'pgfault 7\n', '4:memory:/x\n0::/a/b\n', 'oom 9\noom_kill 2\noom_group_kill 1\n') == 2
-
-
-def test_that_no_count_is_not_a_count_of_zero(tmp_path: Path) -> None:
-    assert kernel(tmp_path, 'pgfault 7\n', '4:memory:/x\n') is None
-    assert kernel_oom_kills(tmp_path / 'nothing', tmp_path / 'nothing') is None

@@ -23,14 +23,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hpsearch.config.loading import load_configuration, plain_attributes
+from hpsearch.config.loading import load_configuration
+from hpsearch.host.kernel import Host, this_host
+from hpsearch.model.configuration import plain_attributes
 from hpsearch.model.run import Run, Summary
 from hpsearch.model.states import Attempt, State
+from hpsearch.model.table import Row
 from hpsearch.store.attempt_files import marks
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import Journal
-from hpsearch.store.results import Row
-from hpsearch.store.writers import Host, this_host
 from tests.support.paths import REPOSITORY
 
 SOURCE = REPOSITORY / 'postprocessing'

@@ -14,8 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hpsearch.config.loading import plain_attributes
-from hpsearch.model.configuration import Configuration, Grid
+from hpsearch.model.configuration import Configuration, Grid, plain_attributes
 from hpsearch.model.errors import ConfigError, SearchFolderError
 from hpsearch.model.run import Run
 from hpsearch.model.states import SearchState

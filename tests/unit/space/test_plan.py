@@ -17,6 +17,7 @@ import hpsearch.space.plan
 from hpsearch.model.command import shell_line, words
 from hpsearch.model.configuration import Condition, Configuration, Grid
 from hpsearch.model.errors import ConfigError
+from hpsearch.model.run import encode_run
 from hpsearch.space.grid import Order
 from hpsearch.space.plan import Plan, PlanSummary, make_plan
 from hpsearch.store.folder import SearchFolder
@@ -64,6 +65,7 @@ def test_that_any_value_survives_the_files(tmp_path: Path, grid: Grid) -> None:
     plan.write(folder)
     assert list(folder.read_runs()) == list(plan.runs())
     assert [json.loads(line)['params'] for line in lines_of(folder.runs_jsonl)] == [run.params for run in plan.runs()]
+    assert folder.runs_jsonl.read_text().splitlines(keepends=True) == [encode_run(run) for run in plan.runs()]
 
 
 def test_that_a_command_has_the_output_folder_before_the_parameters(tmp_path: Path) -> None:

@@ -25,8 +25,6 @@ from hpsearch.store.attempt_files import (
     exit_code,
     read_fence,
     read_line,
-    show_logs_in_output,
-    tail,
 )
 from hpsearch.store.folder import AttemptPaths, SearchFolder
 from tests.support.harness import until
@@ -155,39 +153,8 @@ def test_that_gpus_are_assigned_only_where_a_slot_says_so(tmp_path: Path) -> Non
     assert (given_gpu['CUDA_VISIBLE_DEVICES'], given_gpu['CUDA_DEVICE_ORDER']) == ('3', 'PCI_BUS_ID')
 
 
-def test_that_logs_are_put_into_the_output_folder_and_replace_earlier_ones(tmp_path: Path) -> None:
-    folder = SearchFolder(tmp_path)
-    folder.jobs_dir.mkdir()
-    for number in (1, 2):
-        claim(folder, 'sim_1', number, 'w')
-        Path(folder.attempt('sim_1', number).stdout).write_text(f'attempt {number}')
-        Path(folder.attempt('sim_1', number).stderr).write_text('')
-        show_logs_in_output(folder, 'sim_1', number, 'python3 train.py', wants_output=True)
-    assert (tmp_path / 'sim_1/job_sim_1.out').read_text() == 'attempt 2'
-    assert (tmp_path / 'sim_1/hpsearch_command.sh').read_text() == '#!/bin/sh\npython3 train.py\n'
-    assert not (tmp_path / 'sim_1/job_sim_1.out').is_symlink()
-
-
-def test_that_the_tail_of_a_huge_log_is_read_without_the_rest(tmp_path: Path) -> None:
-    path = tmp_path / 'log'
-    with path.open('wb') as log:
-        log.seek(1 << 32)
-        log.write(b'the end')
-    assert tail(str(path), limit=7) == 'the end'
-    assert tail(str(tmp_path / 'nothing')) == ''
-
-
 def _wait_for(path: str) -> None:
     until(lambda: os.path.exists(path) and (read_line(path) or not path.endswith('started')))
-
-
-def test_that_logs_are_not_put_where_the_next_attempt_expects_no_folder(tmp_path: Path) -> None:
-    folder = SearchFolder(tmp_path)
-    folder.jobs_dir.mkdir()
-    claim(folder, 'sim_1', 1, 'w')
-    claim(folder, 'sim_1', 2, 'w')
-    show_logs_in_output(folder, 'sim_1', 1, 'python3 train.py', wants_output=True)
-    assert not folder.output('sim_1').exists()
 
 
 def test_that_a_fence_is_closed_for_everybody_and_not_after_a_start(paths: AttemptPaths) -> None:

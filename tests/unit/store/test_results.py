@@ -1,8 +1,7 @@
-"""The table of results: columns, order, form on disk, and how often it is rebuilt."""
+"""The table of results: its form on disk, and how often it is rebuilt."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,19 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hpsearch.model.run import Run
+from hpsearch.model.table import Row
 from hpsearch.store import results
-from hpsearch.store.results import (
-    OWN_COLUMNS,
-    ResultsView,
-    Row,
-    best,
-    cell,
-    performance_number,
-    row_of,
-    table,
-    write_results,
-)
+from hpsearch.store.results import ResultsView, write_results
 
 
 def row(number: int, acc: str | None = None, state: str = 'finished', **params: Any) -> Row:
@@ -35,112 +24,9 @@ def numbers_of(rows: list[Row]) -> list[int]:
     return [row.number for row in rows]
 
 
-def test_that_columns_are_sorted_by_name_and_ours_come_last() -> None:
-    first = Row(1, 'sim_1', {'lr': 0.1, 'zeta': 1, 'out_dir': '/o'}, {'acc': '0.5', 'finished': '1'}, 'finished')
-    columns, rows = table([first], 'acc', False)
-    assert columns == ['acc', 'finished', 'lr', 'out_dir', 'zeta', *OWN_COLUMNS]
-    assert rows == [['0.5', '1', '0.1', '/o', '1', 'sim_1', 'finished', '', '']]
-
-
-def test_that_cells_a_row_does_not_have_are_empty() -> None:
-    columns, rows = table([row(1, '0.5', a=1), row(2, b=2)], 'acc', False)
-    assert columns[:4] == ['a', 'acc', 'b', 'out_dir']
-    assert [cells[:3] for cells in rows] == [['1', '0.5', ''], ['', '', '2']]
-
-
-def test_that_expected_columns_are_there_without_any_row() -> None:
-    assert table([], 'acc', False, ['lr', 'acc']) == (['acc', 'lr', *OWN_COLUMNS], [])
-
-
-def test_that_a_keyword_named_like_a_parameter_gets_a_column_of_its_own() -> None:
-    columns, rows = table(
-        [Row(1, 'sim_1', {'out_dir': '/o/sim_1', 'acc': 3}, {'acc': '0.5'}, 'finished')], 'acc', False
-    )
-    assert columns[:3] == ['acc', 'out_dir', 'summary_acc']
-    assert rows[0][:3] == ['3', '/o/sim_1', '0.5']
-
-
-def test_that_rows_are_sorted_as_numbers_and_what_is_no_number_comes_after() -> None:
-    given_rows = [row(1, '9'), row(2, '10'), row(3, '1e-05'), row(4, 'nan'), row(5), row(6, 'bad'), row(7, '-inf')]
-    order = [int(cells[-4].removeprefix('sim_')) for cells in table(given_rows, 'acc', False)[1]]
-    assert order == [2, 1, 3, 7, 6, 4, 5]
-
-
-def test_that_ascending_keeps_what_is_no_number_last() -> None:
-    given_rows = [row(1, '9'), row(2, 'nan'), row(3, 'bad'), row(4, '-1'), row(5, '')]
-    assert numbers_of(results.sorted_rows(given_rows, 'acc', True)) == [4, 1, 3, 2, 5]
-
-
-def test_that_equal_rows_stand_in_the_order_of_the_search() -> None:
-    assert numbers_of(results.sorted_rows([row(3, '1'), row(1, '1.0'), row(2, '1e0')], 'acc', False)) == [1, 2, 3]
-
-
-def test_that_without_a_key_rows_stand_in_the_order_of_the_search() -> None:
-    assert numbers_of(results.sorted_rows([row(2, '5'), row(1, '1')], None, False)) == [1, 2]
-
-
-@pytest.mark.parametrize(
-    'text, number',
-    [
-        ('0.5', 0.5),
-        ('1e-05', 1e-05),
-        ('-inf', -math.inf),
-        ('3,4', 3.0),
-        ('"3,4"', 3.0),
-        ('[3 4]', 3.0),
-        (' 7 ', 7.0),
-        ('', None),
-        (None, None),
-        ('abc', None),
-        ('a,1', None),
-    ],
-)
-def test_that_a_cell_is_read_as_its_first_number(text: str | None, number: float | None) -> None:
-    assert performance_number(text) == number
-
-
-def test_that_nan_is_a_number_which_is_never_the_best() -> None:
-    assert math.isnan(performance_number('nan') or 0)
-    assert best([row(1, 'nan')], 'acc', False) == []
-
-
-def test_that_the_best_are_finished_runs_with_a_number() -> None:
-    given_rows = [row(1, '0.1'), row(2, '0.9', state='failed'), row(3, '0.5'), row(4, 'x'), row(5), row(6, '0.7')]
-    assert numbers_of(best(given_rows, 'acc', False, 2)) == [6, 3]
-    assert numbers_of(best(given_rows, 'acc', True, 9)) == [1, 3, 6]
-    assert best(given_rows, None, False, 3) == []
-
-
-@pytest.mark.parametrize(
-    'value, text',
-    [
-        (True, 'True'),
-        (1, '1'),
-        (1e-08, '1e-08'),
-        (3.1622776601683795e-05, '3.1622776601683795e-05'),
-        ('', ''),
-        ('200,200', '200,200'),
-        ('"400,400"', '400,400'),
-        ("'-1'", '-1'),
-        ('""', ''),
-        ('""x""', '"x"'),
-        ('"', '"'),
-    ],
-)
-def test_that_a_hyperparameter_stands_in_the_table_as_its_script_gets_it(value: Any, text: str) -> None:
-    assert cell(value) == text
-
-
 def test_that_a_list_is_one_quoted_cell(tmp_path: Path) -> None:
     write_results(tmp_path / 'r.csv', [row(1, '1,2')], 'acc', False)
     assert (tmp_path / 'r.csv').read_text().splitlines()[1].startswith('"1,2";/o/sim_1;')
-
-
-def test_that_a_run_gives_its_row_with_the_output_option() -> None:
-    run = Run('sim_1', 1, {'lr': 0.1}, ('python3', 't.py'))
-    made = row_of(run, Path('/o/sim_1'), 'log_dir', {'acc': '1'}, 'failed', 'exit status 1', 2.5)
-    assert made == Row(1, 'sim_1', {'lr': 0.1, 'log_dir': '/o/sim_1'}, {'acc': '1'}, 'failed', 'exit status 1', 2.5)
-    assert 'out_dir' in row_of(run, '/o/sim_1', None, {}, 'failed').params
 
 
 def test_that_pandas_reads_numbers_as_numbers_and_texts_as_written(tmp_path: Path) -> None:

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpsearch.model.snapshot import Snapshot
-from hpsearch.ui.format import bar_cells, gpu_line, printable, progress_line, status_json, status_text, worth_a_line
-from hpsearch.units import duration, memory
+from hpsearch.model.units import duration, memory
+from hpsearch.ui.format import bar_cells, gpu_line, printable, progress_line, worth_a_line
+from hpsearch.ui.status_report import status_json, status_text
 from tests.support.snapshots import GPUS, SNAPSHOT, counts
 
 
@@ -50,6 +51,13 @@ def test_that_the_progress_line_tells_counts_times_best_run_and_reason_for_waiti
 
 def test_that_an_unknown_time_left_is_left_out_of_the_progress_line() -> None:
     assert 'left' not in progress_line(replace(SNAPSHOT, eta=None))
+
+
+def test_that_a_total_nobody_knows_is_left_out() -> None:
+    unknown = replace(SNAPSHOT, total=None, eta=None)
+    assert progress_line(unknown).startswith('48 done (45 finished, 3 failed, 8 running); 12 min 05 s; best')
+    assert status_text(unknown).splitlines()[1] == '  48 done: 45 finished, 3 failed, 8 running'
+    assert status_json(unknown)['total'] is None
 
 
 @given(st.text(), st.text())
@@ -151,6 +159,9 @@ def test_that_a_bar_is_full_only_when_all_runs_are_done() -> None:
         (counts(running=1), counts(waiting='closed'), 4.9, False),
         (counts(running=1), counts(running=1, waiting='closed'), 100.0, False),
         (counts(waiting='load 0.7'), counts(waiting='load 0.8'), 100.0, False),
+        (counts(None, running=1, finished=4), counts(None, running=1, finished=5), 0.0, True),
+        (counts(None, finished=40), counts(None, finished=41), 29.9, False),
+        (counts(None, finished=40), counts(None, finished=41), 30.0, True),
     ],
 )
 def test_that_a_plain_line_is_written_only_for_news(

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpsearch.ui.live_view import HELD_LINES, LiveView
+from hpsearch.ui.live import HELD_LINES, LiveView
 from hpsearch.ui.table import print_table
 from hpsearch.ui.view import PlainView, QuietView, View, open_view
 from tests.support.snapshots import COLUMNS, GPUS, ROWS, SNAPSHOT, counts
@@ -130,6 +130,17 @@ def test_that_the_region_shows_bar_counts_gpus_running_runs_and_the_best_one() -
     ):
         assert text in shown
     assert 'epochs' not in shown
+
+
+def test_that_the_bar_shows_no_share_of_a_total_nobody_knows() -> None:
+    view, stream = live()
+    with view:
+        view.update(replace(SNAPSHOT, total=None, eta=None))
+        shown = '\n'.join(screen_of(stream))
+    assert '  48 done' in shown
+    assert '45 finished · 3 failed · 8 running\n' in shown
+    for text in ('48/', '40 %', 'planned', 'left'):
+        assert text not in shown
 
 
 def test_that_a_narrow_terminal_gets_the_reason_of_a_closed_gpu_on_a_row_of_its_own() -> None:

@@ -1,0 +1,67 @@
+"""The queue job this process runs in, if any: its id, its time limit, and the signals that announce its end."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Mapping
+
+from hpsearch.backends.queue.queue_words import outside_of_jobs
+
+ANSWER_TIMEOUT = 10.0
+"""Seconds that a scheduler may take to answer."""
+
+
+def own_job(environ: Mapping[str, str] = os.environ) -> dict[str, str] | None:
+    """The job (``queue`` and ``id``) a process with this environment runs in, or None."""
+    for queue, variable in (('slurm', 'SLURM_JOB_ID'), ('lsf', 'LSB_JOBID')):
+        if environ.get(variable) and (job := _job_id(queue, environ)):
+            return {'queue': queue, 'id': job}
+    return None
+
+
+def _job_id(queue: str, environ: Mapping[str, str]) -> str:
+    if queue == 'slurm':
+        from hpsearch.backends.queue.slurm import system as slurm
+
+        return slurm.own_job(environ)
+    from hpsearch.backends.queue.lsf import system as lsf
+
+    return lsf.own_job(environ)
+
+
+def limit_signals(job: Mapping[str, str] | None) -> tuple[signal.Signals, ...]:
+    """The signals other than TERM that the processes of a job get at its time limit.
+
+    Args:
+        job: The result of :func:`own_job`.
+    """
+    return (signal.SIGUSR2,) if job is not None and job['queue'] == 'lsf' else ()
+
+
+def job_end(hours: float | None, begin: float, environ: Mapping[str, str] = os.environ) -> float | None:
+    """When the job this process runs in reaches its time limit, in seconds since 1970; None: unknown.
+
+    Args:
+        hours: Time limit that the job was submitted with, where the scheduler does not say; None: unknown.
+        begin: When this process began, in seconds since 1970.
+        environ: Its environment.
+    """
+    job = own_job(environ)
+    if job is None:
+        return None
+    if job['queue'] == 'slurm':
+        return _slurm_job_end(job['id'], begin, environ)
+    return None if hours is None else begin + 3600 * hours
+
+
+def _slurm_job_end(job: str, begin: float, environ: Mapping[str, str]) -> float | None:
+    from hpsearch.backends.queue.commands import execute
+    from hpsearch.backends.queue.slurm import system as slurm
+    from hpsearch.backends.queue.slurm.parsing import parse_time_left
+
+    end = slurm.job_end(environ)
+    if end is not None:
+        return end
+    left = parse_time_left(execute(slurm.time_left_argv(job), outside_of_jobs(environ), b'', ANSWER_TIMEOUT))
+    return None if left is None else begin + left

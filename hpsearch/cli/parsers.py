@@ -1,0 +1,298 @@
+"""The command line of each verb, from words to typed values. Imports little, so that ``--help`` is fast."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hpsearch.cli.options import OF_PLACES, SearchOptions, add_options, search_options
+
+VERBS = """\
+verbs:
+  hpsearch run …                the default: create a search and work on it
+  hpsearch plan …               show what would be run, with the same options; --commands: only the commands;
+                                --scripts: what would be submitted to a queue
+  hpsearch status DIR [--json]  show the state of a search
+  hpsearch resume DIR           continue a search, however it ended
+  hpsearch join DIR             help with a search that others work on
+  hpsearch stop DIR [--drain]   stop a search from another terminal or host
+  hpsearch logs DIR RUN         print the output of a run
+  hpsearch templates [NAME]     list the configuration templates, or print one
+  hpsearch-postprocess DIR      gather the results of a search, also of one that was killed
+"""
+
+
+def _parser(verb: str, description: str, **details: Any) -> argparse.ArgumentParser:
+    return argparse.ArgumentParser(prog=f'hpsearch {verb}'.strip(), description=description, **details)
+
+
+# run, plan
+
+
+def search_parser(verb: str, description: str) -> argparse.ArgumentParser:
+    """The parser of a verb that has every option of a search."""
+    from hpsearch import __version__
+
+    parser = _parser(verb, description, epilog=VERBS, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--version', action='version', version=f'hpsearch {__version__}')
+    add_options(parser)
+    return parser
+
+
+def parse_run(words: Sequence[str]) -> SearchOptions:
+    """``hpsearch run``, and no verb at all."""
+    parser = search_parser('', 'Run a training script with many sets of hyperparameters.')
+    return search_options(values_of(parser, words))
+
+
+@dataclass(frozen=True)
+class PlanCommand:
+    """``hpsearch plan``.
+
+    Attributes:
+        options: Of the search.
+        only_commands: Print only the commands.
+        scripts: Print the script of the first jobs.
+    """
+
+    options: SearchOptions
+    only_commands: bool
+    scripts: bool
+
+
+def plan_parser() -> argparse.ArgumentParser:
+    """The parser of ``hpsearch plan``."""
+    parser = search_parser('plan', 'Show what a search would run, without running anything.')
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument('--commands', action='store_true', help='print only the commands, one per line')
+    which.add_argument(
+        '--scripts', action='store_true', help='with --run_cluster: print the script of the first jobs to be submitted'
+    )
+    return parser
+
+
+def parse_plan(words: Sequence[str]) -> PlanCommand:
+    """``hpsearch plan``."""
+    values = values_of(plan_parser(), words)
+    return PlanCommand(search_options(values), values['commands'], values['scripts'])
+
+
+# resume, join
+
+
+@dataclass(frozen=True)
+class ResumeCommand:
+    """``hpsearch resume`` or ``hpsearch join``.
+
+    Attributes:
+        dir: The search folder.
+        given: Options of the search that were given now; the others keep their values.
+        waits_for_others: Stay until the runs of others have ended, too (``resume``).
+        extend: Read the configuration again.
+        retry_failed: Failed runs get one more attempt.
+        retry_cancelled: So do those that somebody cancelled in the queue.
+        dead_hosts: Hosts that the user declared dead.
+        trust: The search may be that of another user.
+    """
+
+    dir: str
+    given: Mapping[str, Any]
+    waits_for_others: bool
+    extend: bool
+    retry_failed: bool
+    retry_cancelled: bool
+    dead_hosts: tuple[str, ...]
+    trust: bool
+
+
+def resume_parser(verb: str, description: str) -> argparse.ArgumentParser:
+    """The parser of ``hpsearch resume`` and ``join``: where, how many and how can differ from the first time."""
+    parser = _parser(verb, description)
+    parser.add_argument('dir', help='the search folder')
+    add_options(parser, (*OF_PLACES, 'execution', 'display'), keeps=True)
+    group = parser.add_argument_group('resuming')
+    group.add_argument(
+        '--extend',
+        action='store_true',
+        help='read the configuration again: new combinations are added, removed ones are not run',
+    )
+    group.add_argument(
+        '--num_searches', metavar='N', type=int, default=argparse.SUPPRESS, help='with --extend: another number of runs'
+    )
+    group.add_argument('--retry_failed', action='store_true', help='failed runs get one more attempt')
+    group.add_argument('--retry_cancelled', action='store_true', help='run again what was cancelled in the queue')
+    group.add_argument(
+        '--host_is_dead',
+        metavar='HOST',
+        action='append',
+        default=[],
+        help='nothing runs on this host any more: run again what was started there; may be given several times',
+    )
+    group.add_argument(
+        '--trust', action='store_true', help='resume a search of another user, which executes what its folder contains'
+    )
+    return parser
+
+
+def parse_resume(words: Sequence[str]) -> ResumeCommand:
+    """``hpsearch resume``."""
+    parser = resume_parser('resume', 'Continue a search; exits when all its runs have ended.')
+    return _resume_command(values_of(parser, words), waits_for_others=True)
+
+
+def parse_join(words: Sequence[str]) -> ResumeCommand:
+    """``hpsearch join``."""
+    parser = resume_parser('join', 'Help with a search; exits when there is nothing left to start.')
+    return _resume_command(values_of(parser, words), waits_for_others=False)
+
+
+def _resume_command(values: dict[str, Any], *, waits_for_others: bool) -> ResumeCommand:
+    about = {name: values.pop(name) for name in ('dir', 'extend', 'retry_failed', 'retry_cancelled', 'trust')}
+    dead_hosts = tuple(values.pop('host_is_dead'))
+    return ResumeCommand(given=values, waits_for_others=waits_for_others, dead_hosts=dead_hosts, **about)
+
+
+# The verbs that read a search
+
+
+@dataclass(frozen=True)
+class StatusCommand:
+    """``hpsearch status``.
+
+    Attributes:
+        dir: The search folder.
+        json: Print JSON.
+    """
+
+    dir: str
+    json: bool
+
+
+def status_parser() -> argparse.ArgumentParser:
+    """The parser of ``hpsearch status``."""
+    parser = _parser('status', 'Show the state of a search.')
+    parser.add_argument('dir', help='the search folder')
+    parser.add_argument('--json', action='store_true', help='as JSON, for scripts')
+    return parser
+
+
+def parse_status(words: Sequence[str]) -> StatusCommand:
+    """``hpsearch status``."""
+    return StatusCommand(**vars(status_parser().parse_args(words)))
+
+
+@dataclass(frozen=True)
+class StopCommand:
+    """``hpsearch stop``.
+
+    Attributes:
+        dir: The search folder.
+        drain: Let the runs that have started end.
+        trust: The search may be that of another user.
+    """
+
+    dir: str
+    drain: bool
+    trust: bool
+
+
+def stop_parser() -> argparse.ArgumentParser:
+    """The parser of ``hpsearch stop``."""
+    parser = _parser('stop', 'Stop a search in an orderly way.')
+    parser.add_argument('dir', help='the search folder')
+    parser.add_argument('--drain', action='store_true', help='start no more runs, but let those that run end')
+    parser.add_argument('--trust', action='store_true', help='stop a search of another user')
+    return parser
+
+
+def parse_stop(words: Sequence[str]) -> StopCommand:
+    """``hpsearch stop``."""
+    return StopCommand(**vars(stop_parser().parse_args(words)))
+
+
+@dataclass(frozen=True)
+class LogsCommand:
+    """``hpsearch logs``.
+
+    Attributes:
+        dir: The search folder.
+        run: Name of a run, or its number.
+        attempt: Which attempt; 0: the last.
+    """
+
+    dir: str
+    run: str
+    attempt: int
+
+
+def logs_parser() -> argparse.ArgumentParser:
+    """The parser of ``hpsearch logs``."""
+    parser = _parser('logs', 'Print the output of a run, stderr last.')
+    parser.add_argument('dir', help='the search folder')
+    parser.add_argument('run', help='name or number of the run')
+    parser.add_argument('--attempt', metavar='N', type=int, default=0, help='which attempt (default: the last)')
+    return parser
+
+
+def parse_logs(words: Sequence[str]) -> LogsCommand:
+    """``hpsearch logs``."""
+    return LogsCommand(**vars(logs_parser().parse_args(words)))
+
+
+def templates_parser() -> argparse.ArgumentParser:
+    """The parser of ``hpsearch templates``."""
+    parser = _parser('templates', 'Configurations to start from.')
+    parser.add_argument('name', nargs='?', default='', help='the template to print (default: list them)')
+    return parser
+
+
+def parse_templates(words: Sequence[str]) -> str:
+    """``hpsearch templates``: the name of a template, or empty."""
+    return str(templates_parser().parse_args(words).name)
+
+
+# Profiles
+
+_RIVALS = {'slurm_time': 'num_hours', 'visible_gpus': 'cpu_jobs', 'cpu_jobs': 'visible_gpus'}
+"""Option to another with the same meaning: where that one is given, the value of a profile must not override it."""
+
+
+def profile_options() -> dict[str, argparse.Action]:
+    """The options that a profile may set, by their names without dashes: those of this machine and of clusters."""
+    parser = argparse.ArgumentParser(add_help=False)
+    add_options(parser, OF_PLACES)
+    return {action.dest: action for action in parser._actions if action.dest != 'profile'}
+
+
+def values_of(parser: argparse.ArgumentParser, words: Sequence[str]) -> dict[str, Any]:
+    """The values of a command line by their names, completed from its ``--profile``.
+
+    The command line takes precedence; a list that it gives replaces that of the profile. The ``job_prologue`` of a
+    profile becomes a value like the options.
+
+    Args:
+        parser: Knows the options.
+        words: The command line.
+
+    Raises:
+        ConfigError: With every problem of the profile.
+    """
+    values = vars(parser.parse_args(words))
+    if not values.get('profile'):
+        return values
+    from hpsearch.config.profile import read_profile
+
+    profile = read_profile(Path(os.path.abspath(values['profile'])), profile_options())
+    given = _given(parser, words, {*profile, *_RIVALS.values()})
+    added = {name for name in profile.keys() - given if _RIVALS.get(name) not in given}
+    return {**values, **{name: profile[name] for name in added}}
+
+
+def _given(parser: argparse.ArgumentParser, words: Sequence[str], names: Iterable[str]) -> set[str]:
+    """Which of these options the command line gives: argparse puts no default where there is a value, even None."""
+    seen = vars(parser.parse_args(words, argparse.Namespace(**dict.fromkeys(names))))
+    return {name for name in names if seen[name] is not None}

@@ -1,0 +1,266 @@
+"""The checks of a configuration: its attributes become a whole, or a list of all problems with them."""
+
+from __future__ import annotations
+
+import os
+import reprlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hpsearch.config.source import Source, did_you_mean
+from hpsearch.model.command import plain
+from hpsearch.model.configuration import Condition, Configuration, Constraint, Grid, Not, Value
+from hpsearch.model.oom import problem_of
+
+_DEFAULT_OUT_ARG = 'out_dir'
+
+
+@dataclass
+class _Checks:
+    """The attributes as they were found, and every problem with them."""
+
+    source: Source
+    attributes: dict[str, Any]
+    problems: list[str]
+
+    def problem(self, name: str, text: str) -> None:
+        self.problems.append(f'{self.source.spelled(name)}: {text}')
+
+    def found(self, name: str, expected: str) -> None:
+        self.problem(name, f'is {reprlib.repr(self.attributes[name])}; {expected} is expected.')
+
+    def text(self, name: str) -> str | None:
+        value = self.attributes.get(name)
+        if isinstance(value, os.PathLike):
+            value = os.fspath(value)
+        if value is None or isinstance(value, str):
+            return value
+        self.found(name, 'a string')
+        return None
+
+    def flag(self, name: str) -> bool:
+        value = plain(self.attributes.get(name, False))
+        if not isinstance(value, bool):
+            self.found(name, 'True or False')
+        return bool(value)
+
+    def texts(self, name: str) -> list[str]:
+        value = self.attributes.get(name)
+        if value is None:
+            return []
+        if isinstance(value, (list, tuple)) and all(isinstance(each, str) for each in value):
+            return [plain(each) for each in value]
+        self.found(name, 'a list of strings')
+        return []
+
+    def handle(self, name: str) -> Callable[..., Any] | None:
+        value = self.attributes.get(name)
+        if value is None or callable(value):
+            return value
+        self.found(name, 'a function or None')
+        return None
+
+
+def check(source: Source, attributes: dict[str, Any], problems: list[str]) -> Configuration:
+    """The configuration that the attributes make.
+
+    Args:
+        source: Where they come from.
+        attributes: The attributes, some of which the command line may have replaced.
+        problems: Every problem is appended to it; the configuration is of use only where there is none.
+    """
+    checks = _Checks(source, attributes, problems)
+    out_arg = _out_arg(checks)
+    script, command = _what_to_run(checks)
+    keywords = checks.texts('summary_keywords')
+    return Configuration(
+        source=str(checks.source.path),
+        sha256=checks.source.sha256,
+        grid=_grid(checks, out_arg),
+        conditions=_conditions(checks, out_arg),
+        constraints=_constraints(checks),
+        script=script,
+        command=command,
+        summary_filename=_summary_filename(checks, keywords),
+        summary_keywords=keywords,
+        out_arg=out_arg,
+        summary_parser=checks.handle('summary_parser_handle'),
+        performance_eval=checks.handle('performance_eval_handle'),
+        performance_key=_performance_key(checks, keywords),
+        performance_ascending=checks.flag('performance_sort_asc'),
+        resumable=checks.flag('resumable'),
+        oom_patterns=_oom_patterns(checks),
+        job_prologue=checks.text('job_prologue') or '',
+    )
+
+
+def _oom_patterns(checks: _Checks) -> list[str]:
+    patterns = list(checks.texts('oom_patterns'))
+    for pattern in patterns:
+        wrong = problem_of(pattern)
+        if wrong:
+            checks.problems.append(f'_OOM_PATTERNS: {pattern!r} is no regular expression: {wrong}.')
+    return patterns
+
+
+def _out_arg(checks: _Checks) -> str | None:
+    if 'out_arg' not in checks.attributes:
+        return _DEFAULT_OUT_ARG
+    option = checks.text('out_arg')
+    if option is not None and (problem := _name_problem(option)):
+        checks.problem('out_arg', problem)
+    return option
+
+
+def _what_to_run(checks: _Checks) -> tuple[str | None, list[str] | None]:
+    script = checks.text('script_name')
+    command = checks.texts('command')
+    given = [name for name in ('script_name', 'command') if checks.attributes.get(name) is not None]
+    if len(given) == 2:
+        checks.problem('command', f'excludes {checks.source.spelled("script_name")}; keep one of them.')
+    elif not given:
+        checks.problem('script_name', 'is missing; the path of the training script is expected.')
+    elif checks.attributes[given[0]] in ('', [], ()):
+        checks.found(given[0], 'the path of a script' if given == ['script_name'] else 'a list of words')
+    return script, command or None
+
+
+def _summary_filename(checks: _Checks, keywords: Sequence[str]) -> str | None:
+    name = checks.text('summary_filename') or None
+    if name is not None and 'finished' not in keywords:
+        checks.problem(
+            'summary_keywords',
+            f"is {keywords}; a list of keywords that contains 'finished' is expected, since a summary file is given.",
+        )
+    return name
+
+
+def _performance_key(checks: _Checks, keywords: Sequence[str]) -> str | None:
+    key = checks.text('performance_key')
+    if key is None:
+        return next(iter(keywords), None)
+    if key not in keywords:
+        hint = did_you_mean(key, keywords)
+        checks.problem(
+            'performance_key', f'is {key!r}, which is not in {checks.source.spelled("summary_keywords")}{hint}'
+        )
+    return key
+
+
+def _constraints(checks: _Checks) -> list[Constraint]:
+    constraints = checks.attributes.get('constraints')
+    if constraints is None:
+        return []
+    if not isinstance(constraints, (list, tuple)):
+        checks.found('constraints', 'a list of functions of the parameters (in a Python module)')
+        return []
+    for index, constraint in enumerate(constraints):
+        if not callable(constraint):
+            checks.problems.append(f'constraints[{index}]: is {reprlib.repr(constraint)}; a function is expected.')
+    return list(constraints)
+
+
+# Grid and conditions
+
+
+def _grid(checks: _Checks, out_arg: str | None) -> Grid:
+    grid = checks.attributes.get('grid')
+    if grid is None:
+        checks.problem('grid', 'is missing; a dict of option to list of values is expected.')
+        return {}
+    if not isinstance(grid, Mapping) or not grid:
+        checks.found('grid', 'a dict of option to list of values that is not empty')
+        return {}
+    return _options('grid', grid, out_arg, checks.problems, may_be_empty=False)
+
+
+def _options(
+    where: str, part: Mapping[Any, Any], out_arg: str | None, problems: list[str], *, may_be_empty: bool
+) -> Grid:
+    checked: Grid = {}
+    for option, values in part.items():
+        if problem := _name_problem(option):
+            problems.append(f'{where}: the option {option!r} {problem}')
+        elif option == out_arg:
+            problems.append(
+                f'{where}: has {option!r}, the option of the output folder, which every run gets; remove it.'
+            )
+        checked[option] = _values(f'{where}[{option!r}]', values, problems)
+        if not checked[option] and not may_be_empty and _is_list(values):
+            problems.append(f'{where}[{option!r}]: is empty; at least one value is expected.')
+    return checked
+
+
+def _name_problem(option: object) -> str:
+    if not isinstance(option, str) or not option:
+        return f'is {option!r}; the name of an option is expected.'
+    if option.startswith('-'):
+        return 'begins with a dash; the name without dashes is expected.'
+    if '=' in option or '\0' in option or option.split() != [option]:
+        return 'has a space or "=" in it; the name of an option is expected.'
+    return ''
+
+
+def _values(where: str, values: Any, problems: list[str]) -> list[Value]:
+    if not _is_list(values):
+        hint = f' (write [{values!r}])' if isinstance(values, (str, bool, int, float)) else ''
+        problems.append(f'{where}: is {reprlib.repr(values)}; a list of values is expected{hint}.')
+        return []
+    if isinstance(values, (set, frozenset)):
+        # The order of a set of strings is another one in each process.
+        values = sorted(values, key=lambda value: (type(value).__name__, repr(value)))
+    return [_value(f'{where}[{index}]', value, problems) for index, value in enumerate(values)]
+
+
+def _is_list(values: Any) -> bool:
+    has_a_shape = getattr(values, 'shape', None) != ()  # a numpy scalar looks like a list until one iterates over it
+    return isinstance(values, Iterable) and has_a_shape and not isinstance(values, (str, bytes, Mapping))
+
+
+def _value(where: str, value: Any, problems: list[str]) -> Value:
+    value = plain(os.fspath(value) if isinstance(value, os.PathLike) else value)
+    if value is not None and not isinstance(value, (bool, int, float, str)):
+        problems.append(
+            f'{where}: is {reprlib.repr(value)} ({type(value).__name__}); a bool, a number, a string or None is '
+            'expected (for a list the string that the script takes, e.g. "1,2").'
+        )
+    elif isinstance(value, str) and not _can_be_passed(value):
+        problems.append(f'{where}: is {value!r}, which holds characters that no command line can hold.')
+    return value
+
+
+def _can_be_passed(text: str) -> bool:
+    try:
+        return b'\0' not in text.encode('utf-8', 'surrogateescape')
+    except UnicodeEncodeError:
+        return False
+
+
+def _conditions(checks: _Checks, out_arg: str | None) -> list[Condition]:
+    conditions = checks.attributes.get('conditions')
+    if conditions is None:
+        return []
+    if not isinstance(conditions, (list, tuple)):
+        checks.found('conditions', 'a list of pairs (when, then)')
+        return []
+    parsed = (_condition(f'conditions[{i}]', pair, out_arg, checks.problems) for i, pair in enumerate(conditions))
+    return [condition for condition in parsed if condition is not None]
+
+
+def _condition(where: str, pair: Any, out_arg: str | None, problems: list[str]) -> Condition | None:
+    if isinstance(pair, Mapping) and set(pair) == {'when', 'then'}:
+        pair = (pair['when'], pair['then'])
+    if not isinstance(pair, (list, tuple)) or len(pair) != 2 or not all(isinstance(part, Mapping) for part in pair):
+        problems.append(f'{where}: is {reprlib.repr(pair)}; a pair of dicts (when, then) is expected.')
+        return None
+    when = {option: _wanted(f'{where}, when[{option!r}]', wanted, problems) for option, wanted in pair[0].items()}
+    return when, _options(f'{where}, then', pair[1], out_arg, problems, may_be_empty=True)
+
+
+def _wanted(where: str, wanted: Any, problems: list[str]) -> Any:
+    if isinstance(wanted, Mapping) and set(wanted) == {'not'}:
+        wanted = Not(wanted['not'])
+    if isinstance(wanted, Not):
+        return Not(_values(where, wanted.values, problems))
+    return _values(where, wanted, problems)

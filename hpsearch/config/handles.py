@@ -1,0 +1,114 @@
+"""The configuration of an existing search: what ``search.json`` stores of it, and its handles, which its module has."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from hpsearch.config.loading import load_configuration
+from hpsearch.model.configuration import Configuration, from_plain, plain_attributes
+from hpsearch.model.errors import ConfigError, SearchFolderError
+from hpsearch.store.folder import SearchFolder
+
+HANDLES = ('summary_parser', 'performance_eval')
+"""The handles that read and judge results; constraints only matter while a plan is made."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredConfiguration:
+    """The configuration of a search.
+
+    Attributes:
+        configuration: As it was when the search was made, with the handles that its module has now.
+        notes: What a user should know about its module, in sentences.
+        lacks_handles: Whether handles could not be loaded.
+    """
+
+    configuration: Configuration
+    notes: tuple[str, ...] = ()
+    lacks_handles: bool = False
+
+
+def description_of(configuration: Configuration, module: str, cwd: str) -> dict[str, object]:
+    """What ``search.json`` stores of a configuration.
+
+    Args:
+        configuration: The configuration.
+        module: ``--grid_module``.
+        cwd: Where that name or path starts.
+    """
+    return {
+        'module': module,
+        'source': configuration.source,
+        'sha256': configuration.sha256,
+        'cwd': cwd,
+        'attributes': plain_attributes(configuration),
+    }
+
+
+def stored_configuration(
+    folder: SearchFolder, info: Mapping[str, Any], *, trust: bool = False, handles: Collection[str] | None = None
+) -> StoredConfiguration:
+    """The configuration of a search, with its handles.
+
+    Its module is code: it is executed only for handles, and only if the search belongs to the current user.
+
+    Args:
+        folder: The search.
+        info: Its ``search.json``.
+        trust: Execute the module of another user, too.
+        handles: Which handles are needed; None: those the configuration had when the search was made.
+
+    Raises:
+        SearchFolderError: The folder is damaged.
+    """
+    try:
+        described = info['configuration']
+        plain = from_plain(described['attributes'])
+        had = described['attributes'].get('handles', ())
+    except (KeyError, TypeError, AttributeError) as error:
+        raise SearchFolderError(f'{folder.search_json} is damaged: {error!r}.') from error
+    needed = [name for name in HANDLES if name in (had if handles is None else handles)]
+    if not (trust or is_own(folder)):
+        return _without(
+            plain, needed, f'{folder.search_json} belongs to somebody else, so its configuration is not executed'
+        )
+    return _with_handles(plain, described, needed)
+
+
+def is_own(folder: SearchFolder) -> bool:
+    """Whether a search belongs to the current user."""
+    return folder.search_json.stat().st_uid == os.geteuid()
+
+
+def _without(plain: Configuration, needed: Collection[str], reason: str) -> StoredConfiguration:
+    if not needed:
+        return StoredConfiguration(plain)
+    names = ', '.join(f'_{name.upper()}_HANDLE' for name in needed)
+    note = f'{reason}: the built-in reader reads summaries, and handles ({names}) are not used.'
+    return StoredConfiguration(plain, (note,), lacks_handles=True)
+
+
+def _with_handles(plain: Configuration, described: Mapping[str, Any], needed: Collection[str]) -> StoredConfiguration:
+    change = f'{plain.source} has changed since the search was made: the plan stays as it was.'
+    notes = (change,) * _has_changed(plain)
+    if not needed:
+        return StoredConfiguration(plain, notes)
+    try:
+        loaded = load_configuration(described.get('module') or plain.source, cwd=Path(str(described.get('cwd') or '.')))
+    except ConfigError as error:
+        missing = _without(plain, needed, f'{plain.source} cannot be loaded ({error})')
+        return replace(missing, notes=(*notes, *missing.notes))
+    changes = {name: getattr(loaded, name) for name in needed}
+    return StoredConfiguration(replace(plain, **changes), notes)
+
+
+def _has_changed(configuration: Configuration) -> bool:
+    try:
+        return hashlib.sha256(Path(configuration.source).read_bytes()).hexdigest() != configuration.sha256
+    except OSError:
+        return False  # it is gone: that matters only where its handles are needed

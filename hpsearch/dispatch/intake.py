@@ -1,0 +1,226 @@
+"""What happened is taken in: ends of attempts, and what other writers report.
+
+The end of an attempt becomes an event in the journal, a row in the table, and another attempt where the policy says so.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hpsearch.backends.base import AttemptStatus
+from hpsearch.dispatch.context import ActiveAttempt, SearchContext
+from hpsearch.dispatch.peers import Peers
+from hpsearch.dispatch.progress import Progress
+from hpsearch.dispatch.shutdown import Stop
+from hpsearch.host.kernel import kernel_oom_kills
+from hpsearch.model.errors import JournalError
+from hpsearch.model.run import Run
+from hpsearch.model.states import ACTIVE, TIMEOUT, Attempt, Event, State
+from hpsearch.model.table import Row
+from hpsearch.model.time_limit import was_whole_job
+from hpsearch.store.completion import NEVER_STARTED, Completion, CompletionReader, EndReport
+from hpsearch.store.logs import has_unshown_logs
+
+log = logging.getLogger('hpsearch')
+
+
+class Intake:
+    """Takes in how attempts ended.
+
+    Args:
+        search: The search.
+        progress: How far it has come.
+    """
+
+    def __init__(self, search: SearchContext, progress: Progress) -> None:
+        self._search = search
+        self._results = search.results
+        self._progress = progress
+        self._reader = CompletionReader(search.folder, search.configuration)
+        self._without_row: list[Completion] = []
+        self._has_loaded = False
+
+    # Attempts that this process looks after
+
+    def end(self, active: ActiveAttempt, status: AttemptStatus, now: float) -> Completion:
+        """Take in the end of an attempt.
+
+        Args:
+            active: The attempt.
+            status: What its backend knows of its end.
+            now: Monotonic seconds.
+        """
+        run, number = active.launch.run, active.launch.number
+        report = self._report(active, status, now)
+        completion = self._reader.judge(run, number, self._attempts_of(run), report)
+        if completion.verdict.state is not State.FINISHED and report.has_begun:
+            # Before anybody can know of this end and start the run again, which must not find a folder of ours.
+            self._reader.show_logs(run, number)
+        self._search.recorder.record('ended', run.name, number, **completion.facts())
+        self._progress.ended(report.seconds or 0.0)
+        if status.cause not in NEVER_STARTED:
+            self._without_row.append(completion)
+        self._search.pending.plan_again(run)
+        return completion
+
+    def _report(self, active: ActiveAttempt, status: AttemptStatus, now: float) -> EndReport:
+        """What we and the backend know of an end."""
+        launch = active.launch
+        seconds = round(now - active.since if status.seconds is None else status.seconds, 3)
+        # Another job is no longer than this one: being stopped with it is the run's own time limit.
+        is_timeout = bool(active.stop_reason) and self._had_a_whole_job(seconds)
+        has_logs = os.path.exists(self._search.folder.attempt(launch.run.name, launch.number).stderr)
+        return EndReport(
+            code=status.code,
+            cause=TIMEOUT if is_timeout else status.cause,
+            detail=status.detail,
+            seconds=seconds,
+            has_begun=status.cause not in NEVER_STARTED and has_logs,
+            stop_reason='' if is_timeout else active.stop_reason,
+            oom_kills=self._oom_kills(active, status),
+            room=lambda: status.room,
+            peak_memory=status.peak_memory,
+        )
+
+    def _had_a_whole_job(self, seconds: float) -> bool:
+        job_seconds = self._search.options.job_seconds
+        return job_seconds is not None and was_whole_job(seconds, job_seconds)
+
+    def _oom_kills(self, active: ActiveAttempt, status: AttemptStatus) -> tuple[int | None, int | None]:
+        """The kernel's counts before and after an attempt; no first one where it may have been on another host."""
+        attempt = self._search.state.attempt_of(active.launch.run.name, active.launch.number)
+        is_here = attempt is not None and attempt.owner == self._search.writer and not active.in_queue
+        return (attempt.oom_kills or 0) if attempt and is_here else None, kernel_oom_kills() if status.code else None
+
+    def _attempts_of(self, run: Run) -> Sequence[Attempt]:
+        history = self._search.state.runs.get(run.name)
+        return history.attempts if history else ()
+
+    # Attempts of other writers
+
+    def hear_end(self, name: str) -> None:
+        """Another writer reported the end of an attempt of this run."""
+        run = self._search.folder.find_run(name)
+        attempt = self._search.state.runs[name].deciding
+        if run is None or attempt is None or attempt.state in ACTIVE:
+            return
+        self._put(self._row(run, attempt))
+        self._search.pending.plan_again(run)
+
+    # The table
+
+    def write_rows(self) -> None:
+        """Put the rows of attempts that ended into the table: this can wait until the slots are filled."""
+        for completion in self._without_row:
+            verdict = completion.verdict
+            if verdict.state is State.FINISHED:
+                self._reader.show_logs(completion.run, completion.number)
+            row = self._reader.row(
+                completion.run, verdict.state, verdict.reason, completion.summary, completion.told.seconds
+            )
+            self._put(row)
+            self._log_end(completion, row)
+        self._without_row.clear()
+
+    def load_earlier(self) -> None:
+        """Put the rows of runs that ended before this process began into the table, once, and their logs in place."""
+        if self._has_loaded:
+            return
+        self._has_loaded = True
+        for run in self._search.folder.read_runs() if self._search.state.runs else ():
+            history = self._search.state.runs.get(run.name)
+            ended = history.deciding if history else None
+            if ended is None or ended.state in ACTIVE or self._results.has(run.name):
+                continue
+            self._put(self._row(run, ended))
+            if has_unshown_logs(self._search.folder, run.name, ended.number):
+                self._reader.show_logs(run, ended.number)
+
+    def _row(self, run: Run, attempt: Attempt) -> Row:
+        return self._reader.row(run, attempt.state, attempt.reason, attempt.summary, attempt.seconds)
+
+    def _put(self, row: Row) -> None:
+        self._results.put(row)
+        self._progress.result(row)
+
+    def _log_end(self, completion: Completion, row: Row) -> None:
+        verdict = completion.verdict
+        if verdict.state is State.FINISHED:
+            performance = row.values.get(self._results.key or '', '')
+            shown = f', {self._results.key} {performance}' if performance else ''
+            log.info('%s finished in %.1f s%s%s', row.name, row.seconds, shown, _in_brackets(verdict.reason))
+        else:
+            log.warning('%s %s: %s', row.name, verdict.state, verdict.reason)
+
+
+def _in_brackets(text: str) -> str:
+    return f' ({text})' if text else ''
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What other writers reported.
+
+    Attributes:
+        at: When they were listened to, in monotonic seconds.
+        stops: How far a stop was asked for, and why, in words.
+        taken_over: Attempts (run and number) of this writer that another one has adopted.
+        problem: Why some of it could not be read, in words, or empty.
+    """
+
+    at: float
+    stops: Sequence[tuple[Stop, str]] = ()
+    taken_over: Sequence[tuple[str, int]] = ()
+    problem: str = ''
+
+
+class Listener:
+    """Reads what other writers report.
+
+    Args:
+        search: The search.
+        peers: The other writers.
+        intake: Takes in what ended.
+    """
+
+    def __init__(self, search: SearchContext, peers: Peers, intake: Intake) -> None:
+        self._search = search
+        self._peers = peers
+        self._intake = intake
+
+    def listen(self, now: float) -> News:
+        """Take in what is new.
+
+        Args:
+            now: Monotonic seconds.
+        """
+        stops: list[tuple[Stop, str]] = []
+        adopted: list[tuple[str, int]] = []
+        problem = ''
+        try:
+            for writer, event in self._peers.news():
+                if event['event'] == 'stop':
+                    stops.append((Stop.DRAIN if event.get('drain') else Stop.TERM, 'stopped by hpsearch stop'))
+                else:
+                    adopted += self._hear(writer, event)
+        except JournalError as error:
+            problem = str(error)
+        return News(now, stops, [each for each in adopted if self._is_theirs(*each)], problem)
+
+    def _hear(self, writer: str, event: Event) -> list[tuple[str, int]]:
+        """Take in one event; returns the attempt that it says was adopted."""
+        self._search.recorder.hear(writer, event)
+        run = event.get('run')
+        if run not in self._search.state.runs:
+            return []
+        self._peers.note(run)
+        if event['event'] == 'ended':
+            self._intake.hear_end(run)
+        return [(run, event.get('attempt', 0))] if event['event'] == 'adopted' else []
+
+    def _is_theirs(self, run: str, number: int) -> bool:
+        attempt = self._search.state.attempt_of(run, number)
+        return attempt is not None and attempt.owner != self._search.writer

@@ -1,0 +1,126 @@
+"""Reads the GPUs again and again, each in a thread of its own."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from hpsearch.host.gpus import GpuSource
+from hpsearch.model.resources import Gpu, Reading
+
+HURRY_FOR = 2.0
+"""Seconds of quick readings after a run ended: a load is an average and takes up to a second to come down."""
+
+HURRIED_INTERVAL = 0.25
+"""Seconds between such readings, at most."""
+
+
+@dataclass
+class _Watched:
+    """The readings of one GPU, and when the next one is due."""
+
+    readings: deque[Reading] = field(default_factory=deque)
+    wake: threading.Event = field(default_factory=threading.Event)
+    hurry_until: float = -math.inf
+
+
+class GpuMonitor:
+    """Keeps readings of every GPU; a GPU that hangs makes only its own readings stale.
+
+    Args:
+        source: Reads one GPU.
+        gpus: The GPUs to watch.
+        interval: Seconds between two readings of a GPU.
+        clock: The monotonic clock that readings are stamped with, before they are taken.
+        on_reading: Called after each new reading, in the thread that took it; must be quick. It is not called any more
+            once :meth:`close` has returned.
+        window: Seconds for which readings are kept; the newest is kept in any case.
+    """
+
+    def __init__(
+        self,
+        source: GpuSource,
+        gpus: Iterable[Gpu],
+        *,
+        interval: float,
+        on_reading: Callable[[], object],
+        clock: Callable[[], float] = time.monotonic,
+        window: float = 10.0,
+    ) -> None:
+        self._source, self._interval, self._clock = source, interval, clock
+        self._on_reading, self._window = on_reading, window
+        self._lock = threading.RLock()
+        self._closed = False
+        self._watched = {gpu.name: _Watched() for gpu in gpus}
+        self._threads = [
+            threading.Thread(target=self._watch, args=(name,), name=f'gpu-{name}', daemon=True)
+            for name in self._watched
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def readings(self) -> dict[str, tuple[Reading, ...]]:
+        """Name of a GPU to its kept readings, oldest first; empty where there is none yet."""
+        with self._lock:
+            return {name: tuple(watched.readings) for name, watched in self._watched.items()}
+
+    def refresh(self, names: Iterable[str]) -> None:
+        """Asks for readings of these GPUs at once and, for two seconds, in quick succession: a run ended there."""
+        until = self._clock() + HURRY_FOR
+        for name in names:
+            self._watched[name].hurry_until = until
+            self._watched[name].wake.set()
+
+    def close(self, patience: float = 1.0) -> None:
+        """Ends the threads and closes the source, which is left alone when a reading hangs.
+
+        Args:
+            patience: Seconds to wait for readings that are under way.
+        """
+        with self._lock:
+            self._closed = True
+        for watched in self._watched.values():
+            watched.wake.set()
+        deadline = time.monotonic() + patience
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        if not any(thread.is_alive() for thread in self._threads):
+            self._source.close()
+
+    def _watch(self, name: str) -> None:
+        watched = self._watched[name]
+        while True:
+            watched.wake.clear()
+            reading = self._source.read(name, self._clock())
+            if not self._keep(watched, reading):
+                return
+            watched.wake.wait(pause(self._clock(), watched.hurry_until, self._interval))
+
+    def _keep(self, watched: _Watched, reading: Reading) -> bool:
+        """Keep a reading and report it; False when the monitor was closed."""
+        with self._lock:
+            if self._closed:
+                return False
+            kept = watched.readings
+            if kept and kept[-1] == reading:
+                return True
+            kept.append(reading)
+            while kept[0].at < reading.at - self._window:
+                kept.popleft()
+            self._on_reading()
+            return True
+
+
+def pause(now: float, hurry_until: float, interval: float) -> float:
+    """Seconds until the next reading of a GPU.
+
+    Args:
+        now: The time of the monitor's clock, in seconds.
+        hurry_until: Until when readings follow each other quickly.
+        interval: Seconds between two readings otherwise.
+    """
+    return min(HURRIED_INTERVAL, interval) if now < hurry_until else interval

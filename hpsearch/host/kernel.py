@@ -1,0 +1,84 @@
+"""What the kernel says of this machine: which host and boot this is, and how many processes it killed for memory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What identifies a host, in one boot, seen from one pid namespace.
+
+    Attributes:
+        name: Host name.
+        machine: The machine id of the system, empty where there is none.
+        boot: Boot id, empty where there is none.
+        namespace: Pid namespace, empty where there is none.
+    """
+
+    name: str
+    machine: str
+    boot: str
+    namespace: str
+
+    def as_header(self) -> dict[str, str]:
+        """Its fields in the header line of a journal."""
+        return {'host': self.name, 'machine': self.machine, 'boot': self.boot, 'namespace': self.namespace}
+
+
+def this_host() -> Host:
+    """The host this process runs on."""
+    boot, machine = _text(Path('/proc/sys/kernel/random/boot_id')), _text(Path('/etc/machine-id'))
+    return Host(os.uname().nodename, machine.strip(), boot.strip(), _pid_namespace())
+
+
+def _pid_namespace() -> str:
+    """E.g. ``pid:[4026531836]``; empty where the kernel has none."""
+    try:
+        return os.readlink('/proc/self/ns/pid')
+    except OSError:
+        return ''
+
+
+def host_of(header: Mapping[str, Any]) -> Host:
+    """The host on which a journal with this header was written."""
+    return Host(*(str(header.get(name, '')) for name in ('host', 'machine', 'boot', 'namespace')))
+
+
+def kernel_oom_kills(proc: Path = Path('/proc'), cgroups: Path = Path('/sys/fs/cgroup')) -> int | None:
+    """The number of processes that the kernel has killed since boot because memory ran out; None: not known.
+
+    The count of the whole machine is preferred: counts taken by different writers can be compared while the machine
+    is up, and an attempt that was started in another login session is covered. Kernels without it have a count for
+    our own control group.
+
+    Args:
+        proc: Where the proc file system is mounted.
+        cgroups: Where control groups (version 2) are mounted.
+    """
+    whole = _number(proc / 'vmstat', 'oom_kill')
+    return _kills_in_our_group(proc, cgroups) if whole is None else whole
+
+
+def _kills_in_our_group(proc: Path, cgroups: Path) -> int | None:
+    groups = _text(proc / 'self' / 'cgroup').splitlines()
+    path = next((line.removeprefix('0::/') for line in groups if line.startswith('0::/')), None)
+    return None if path is None else _number(cgroups / path / 'memory.events', 'oom_kill')
+
+
+def _number(path: Path, name: str) -> int | None:
+    """The number after a name in a file of the kernel."""
+    lines = (line.split() for line in _text(path).splitlines())
+    return next((int(words[1]) for words in lines if len(words) == 2 and words[0] == name), None)
+
+
+def _text(path: Path) -> str:
+    """The content of a file; empty where it cannot be read."""
+    try:
+        return path.read_text()
+    except OSError:
+        return ''

@@ -1,0 +1,227 @@
+"""GPUs read through NVML, the library that ``nvidia-smi`` itself uses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hpsearch.model.errors import BackendError
+from hpsearch.model.resources import Gpu, GpuProcess, Reading
+
+MIB = 1 << 20
+NEXT_STEP = 'Run nvidia-smi to see what it says; --visible_gpus=-1 runs without assigning GPUs.'
+
+# The keys are codes of nvmlReturn_t, which are part of the library's stable interface.
+_PERMISSION, _NOT_SUPPORTED, _NOT_FOUND, _NOT_LOADED, _NO_LIBRARY, _NO_FUNCTION = 4, 3, 6, 9, 12, 13
+_MEANING: Mapping[int, str] = {
+    1: 'the driver was shut down',
+    _PERMISSION: 'this user may not use the GPU',
+    _NOT_LOADED: "the driver's kernel module is not loaded",
+    15: 'the GPU is lost (it fell off the bus); it needs a reset or a reboot',
+    16: 'the GPU needs a reset',
+    18: 'the driver was replaced and does not fit its library (version mismatch); reboot, or reload its kernel module',
+}
+
+
+class NoNvml(Exception):
+    """NVML cannot be loaded, for the reason of its message."""
+
+
+def open_nvml() -> NvmlSource | None:
+    """NVML with at least one device; None when it counts none.
+
+    Raises:
+        NoNvml: NVML cannot be loaded.
+        BackendError: The driver does not answer, or lists nothing that can be used.
+    """
+    nvml = _start_nvml()
+    if nvml is None:
+        return None
+    try:
+        count = nvml.nvmlDeviceGetCount()
+        source = NvmlSource(nvml, count)
+    except nvml.NVMLError as error:
+        raise BackendError(f'The NVIDIA driver does not list its GPUs: {_meaning(error)}. {NEXT_STEP}') from error
+    if count and not source.gpus:
+        raise BackendError(f'Every GPU is in MIG mode without an instance: make one with nvidia-smi mig. {NEXT_STEP}')
+    if count:
+        return source
+    source.close()
+    return None
+
+
+def _start_nvml() -> Any:
+    """The module pynvml with NVML initialised, or None where a driver is installed but there is no card for it."""
+    try:
+        import pynvml as nvml
+    except ImportError as error:
+        raise NoNvml(f'nvidia-ml-py cannot be imported ({error})') from error
+    try:
+        nvml.nvmlInit()
+    except nvml.NVMLError as error:
+        if error.value == _NO_LIBRARY:
+            raise NoNvml('the library libnvidia-ml.so.1 cannot be loaded') from error
+        if error.value == _NOT_LOADED and not has_nvidia_card():
+            return None
+        raise BackendError(f'The NVIDIA driver does not answer: {_meaning(error)}. {NEXT_STEP}') from error
+    return nvml
+
+
+def _meaning(error: Any) -> str:
+    """An NVML error in words."""
+    return _MEANING.get(error.value) or f'NVML says {str(error).rstrip(".")!r} (code {error.value})'
+
+
+@dataclass(frozen=True)
+class _Device:
+    """A device as NVML enumerates it; without a handle it could not be opened, for the reason of ``problem``."""
+
+    name: str
+    handle: Any
+    uuid: str = ''
+    model: str = ''
+    problem: str = ''
+
+
+class NvmlSource:
+    """The GPUs as NVML lists them, in PCI order.
+
+    A GPU in MIG mode is represented by its instances.
+    """
+
+    def __init__(self, nvml: Any, count: int) -> None:
+        self._nvml, self._open = nvml, True
+        devices = [device for index in range(count) for device in _devices(nvml, index)]
+        self._devices = {device.name: device for device in devices}
+        # CUDA's own numbers are certain only where it sees just what NVML sees: no instance, no GPU left out.
+        numbers_agree = all(device.handle is not None and ':' not in device.name for device in devices)
+        self._gpus = tuple(_gpu(device, numbers_agree) for device in devices)
+
+    @property
+    def gpus(self) -> Sequence[Gpu]:
+        return self._gpus
+
+    def read(self, name: str, now: float) -> Reading:
+        device = self._devices[name]
+        if device.handle is None:
+            return Reading(now, problem=device.problem)
+        try:
+            return self._read(device, now)
+        except self._nvml.NVMLError as error:
+            return Reading(now, problem=_meaning(error))
+        except Exception as error:
+            return Reading(now, problem=f'it could not be read ({type(error).__name__}: {error})')
+
+    def _read(self, device: _Device, now: float) -> Reading:
+        memory = _memory(self._nvml, device.handle)
+        load, load_exists = (None, False) if ':' in device.name else _load(self._nvml, device.handle)
+        return Reading(
+            now,
+            memory_used=memory.used // MIB,
+            memory_total=memory.total // MIB,
+            memory_free=memory.free // MIB,
+            load=load,
+            load_exists=load_exists,
+            processes=_processes(self._nvml, device.handle),
+        )
+
+    def close(self) -> None:
+        if not self._open:
+            return
+        self._open = False
+        try:
+            self._nvml.nvmlShutdown()
+        except self._nvml.NVMLError:
+            # It is shut down already.
+            return
+
+
+def _devices(nvml: Any, index: int) -> list[_Device]:
+    """The device with this number, or its MIG instances when it is in MIG mode."""
+    try:
+        handle = nvml.nvmlDeviceGetHandleByIndex(index)
+        if not _in_mig_mode(nvml, handle):
+            return [_described(nvml, str(index), handle)]
+        slots = range(nvml.nvmlDeviceGetMaxMigDeviceCount(handle))
+        found = [(slot, _instance(nvml, handle, slot)) for slot in slots]
+        return [_described(nvml, f'{index}:{slot}', instance) for slot, instance in found if instance is not None]
+    except nvml.NVMLError as error:
+        return [_Device(str(index), None, problem=_meaning(error))]
+
+
+def _described(nvml: Any, name: str, handle: Any) -> _Device:
+    return _Device(name, handle, nvml.nvmlDeviceGetUUID(handle), nvml.nvmlDeviceGetName(handle))
+
+
+def _in_mig_mode(nvml: Any, handle: Any) -> bool:
+    try:
+        current, _pending = nvml.nvmlDeviceGetMigMode(handle)
+    except nvml.NVMLError as error:
+        if error.value in (_NOT_SUPPORTED, _NO_FUNCTION):
+            return False
+        raise
+    return bool(current)
+
+
+def _instance(nvml: Any, handle: Any, slot: int) -> Any:
+    """The handle of a MIG instance, or None for a slot that is empty."""
+    try:
+        return nvml.nvmlDeviceGetMigDeviceHandleByIndex(handle, slot)
+    except nvml.NVMLError as error:
+        if error.value == _NOT_FOUND:
+            return None
+        raise
+
+
+def _gpu(device: _Device, numbers_agree: bool) -> Gpu:
+    visible = device.name if numbers_agree else device.uuid or device.name
+    return Gpu(device.name, device.uuid, device.model, visible)
+
+
+def _memory(nvml: Any, handle: Any) -> Any:
+    """Memory in bytes; ``used`` is without what the driver reserves, where it reports the two separately."""
+    try:
+        return nvml.nvmlDeviceGetMemoryInfo(handle, version=nvml.nvmlMemory_v2)
+    except nvml.NVMLError:
+        # Drivers before 510 have the older call only; for any other reason that call fails, too.
+        return nvml.nvmlDeviceGetMemoryInfo(handle)
+
+
+def _load(nvml: Any, handle: Any) -> tuple[float | None, bool]:
+    """The load of a GPU (0-1), and whether it has such a reading at all."""
+    try:
+        return nvml.nvmlDeviceGetUtilizationRates(handle).gpu / 100, True
+    except nvml.NVMLError as error:
+        if error.value == _NOT_SUPPORTED:
+            return None, False
+        raise
+
+
+def _processes(nvml: Any, handle: Any) -> tuple[GpuProcess, ...] | None:
+    """The compute processes on a device, or None where the driver does not list them."""
+    for name in ('nvmlDeviceGetComputeRunningProcesses_v3', 'nvmlDeviceGetComputeRunningProcesses_v2'):
+        try:
+            found = getattr(nvml, name)(handle)
+        except (nvml.NVMLError, AttributeError):
+            continue
+        return tuple(GpuProcess(each.pid, _mib(each.usedGpuMemory)) for each in found)
+    return None
+
+
+def _mib(size: int | None) -> int | None:
+    return None if size is None else size // MIB
+
+
+def has_nvidia_card(pci: Path = Path('/sys/bus/pci/devices')) -> bool:
+    """Whether a graphics or compute device of NVIDIA is on the PCI bus, as the kernel lists it."""
+    vendors = (_text(device / 'vendor') for device in pci.glob('*') if _text(device / 'class').startswith('0x03'))
+    return '0x10de' in vendors
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ''

@@ -1,0 +1,166 @@
+"""The table of results: its rows, their order, the best of them, and the columns and cells it is made of."""
+
+from __future__ import annotations
+
+import heapq
+import math
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hpsearch.model.command import plain, unquoted
+from hpsearch.model.configuration import Value
+from hpsearch.model.run import Run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+OWN_COLUMNS = ('hpsearch_run', 'hpsearch_state', 'hpsearch_reason', 'hpsearch_seconds')
+"""The last columns: name of the run, its state, the reason for it, the duration of its last attempt in seconds."""
+
+_BETWEEN_VALUES = re.compile(r'[,\s]+')
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One ended run in the table of results.
+
+    Attributes:
+        number: Ordinal of the run in the search, from 1.
+        name: Name of the run.
+        params: Its hyperparameters together with its output option.
+        values: Summary keyword to text.
+        state: ``finished``, ``failed``, …
+        reason: Why; may be empty.
+        seconds: Duration of its last attempt, or None when it is not known.
+    """
+
+    number: int
+    name: str
+    params: Mapping[str, Value]
+    values: Mapping[str, str]
+    state: str
+    reason: str = ''
+    seconds: float | None = None
+
+
+def row_of(
+    run: Run,
+    folder: Path | str,
+    out_arg: str | None,
+    values: Mapping[str, str],
+    state: str,
+    reason: str = '',
+    seconds: float | None = None,
+) -> Row:
+    """The row of a run.
+
+    Args:
+        run: The run.
+        folder: Its output folder.
+        out_arg: The column that names the folder; ``out_dir`` where the script takes no such option.
+        values: What its summary says.
+        state: The state it ended in.
+        reason: Why.
+        seconds: Duration of its last attempt, or None.
+    """
+    params = {**run.params, (out_arg or 'out_dir'): str(folder)}
+    return Row(run.number, run.name, params, values, state, reason, seconds)
+
+
+def performance_number(text: str | None) -> float | None:
+    """A cell as a number; of a list, its first value. None when it is not a number; nan is a number."""
+    words = _BETWEEN_VALUES.split((text or '').strip(' \t"\'[]()'), maxsplit=1)
+    try:
+        return float(words[0])
+    except ValueError:
+        return None
+
+
+def sorted_rows(rows: Iterable[Row], key: str | None, ascending: bool) -> list[Row]:
+    """The rows by performance: numbers, then other texts, then nan and missing values; equals by run number.
+
+    Args:
+        rows: The rows in any order.
+        key: Summary keyword to sort by; None: only by run number.
+        ascending: Whether the smallest number comes first.
+    """
+    return sorted(rows, key=_order(key, ascending))
+
+
+def best(rows: Iterable[Row], key: str | None, ascending: bool, n: int = 1) -> list[Row]:
+    """The ``n`` best finished runs, best first; runs without a number for the key are left out."""
+    candidates = (row for row in rows if row.state == 'finished' and _is_number(row, key))
+    return heapq.nsmallest(n, candidates, key=_order(key, ascending))
+
+
+def table(
+    rows: Iterable[Row], key: str | None, ascending: bool, expected: Collection[str] = ()
+) -> tuple[list[str], Iterator[list[str]]]:
+    """The columns and cells of the table.
+
+    Args:
+        rows: The ended runs in any order.
+        key: Summary keyword to sort by.
+        ascending: Whether the smallest number comes first.
+        expected: Columns that are there even when no row has them, e.g. the keywords of the configuration.
+
+    Returns:
+        The names of the columns, and the cells of each row. A summary keyword that is also the name of a parameter is
+        in the column ``summary_<keyword>``.
+    """
+    ordered = sorted_rows(rows, key, ascending)
+    params, keywords = _names(ordered)
+    columns = [*params, *(f'summary_{keyword}' if keyword in params else keyword for keyword in keywords)]
+    columns += [name for name in dict.fromkeys(expected) if name not in columns]
+    order = sorted(range(len(columns)), key=columns.__getitem__)
+    empty = [''] * (len(columns) - len(params) - len(keywords))
+    return [*(columns[place] for place in order), *OWN_COLUMNS], (
+        _cells(row, tuple(params), tuple(keywords), empty, order) for row in ordered
+    )
+
+
+def cell(value: Value) -> str:
+    """The cell of a hyperparameter; of a string, one pair of enclosing quotes is removed."""
+    if type(value) in (int, float, bool):
+        return str(value)
+    value = plain(value)
+    return unquoted(value) if isinstance(value, str) else str(value)
+
+
+def _order(key: str | None, ascending: bool) -> Callable[[Row], tuple[int, float, int]]:
+    sign = 1.0 if ascending else -1.0
+
+    def order(row: Row) -> tuple[int, float, int]:
+        text = row.values.get(key) if key is not None else None
+        number = performance_number(text)
+        if not text or (number is not None and math.isnan(number)):
+            return (2, 0.0, row.number)
+        return (1, 0.0, row.number) if number is None else (0, sign * number, row.number)
+
+    return order
+
+
+def _is_number(row: Row, key: str | None) -> bool:
+    number = performance_number(row.values.get(key)) if key is not None else None
+    return number is not None and not math.isnan(number)
+
+
+def _names(rows: Iterable[Row]) -> tuple[dict[str, None], dict[str, None]]:
+    params: dict[str, None] = {}
+    keywords: dict[str, None] = {}
+    for row in rows:
+        params.update(dict.fromkeys(row.params))
+        keywords.update(dict.fromkeys(row.values))
+    return params, keywords
+
+
+def _cells(
+    row: Row, params: Sequence[str], keywords: Sequence[str], empty: list[str], order: Sequence[int]
+) -> list[str]:
+    cells = [cell(row.params[name]) if name in row.params else '' for name in params]
+    cells += [row.values.get(name, '') for name in keywords]
+    cells += empty
+    seconds = '' if row.seconds is None else f'{row.seconds:.3f}'
+    return [*(cells[place] for place in order), row.name, row.state, row.reason, seconds]

@@ -1,0 +1,93 @@
+"""What ``hpsearch status`` prints: a snapshot as text for people, and as plain values for programs."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hpsearch.model.snapshot import RunLine, Snapshot
+from hpsearch.ui.format import (
+    best_text,
+    done,
+    done_text,
+    full_counts,
+    gpu_line,
+    printable,
+    queue_texts,
+    running_texts,
+    snapshot_counts,
+    stuck_texts,
+    time_text,
+)
+
+RUNNING_LINES = 25
+"""Runs under way that are listed one by one."""
+
+
+def status_text(snapshot: Snapshot, failures: Sequence[tuple[int, str, str]] = ()) -> str:
+    """What ``hpsearch status`` prints, ending with a newline.
+
+    Args:
+        snapshot: The search at this moment.
+        failures: Groups of failed runs: how many, the last lines of stderr they share, the name of the first one.
+    """
+    lines = [snapshot.folder, f'  {done_text(snapshot)}: {snapshot_counts(snapshot) or "no runs"}']
+    if snapshot.elapsed or snapshot.eta is not None:
+        lines.append(f'  {time_text(snapshot)}')
+    if snapshot.best:
+        lines.append(f'  best: {best_text(snapshot)}')
+    if snapshot.waiting:
+        lines.append(f'  waiting: {printable(snapshot.waiting)}')
+    if snapshot.queue:
+        lines.append(f'  queue: {", ".join(queue_texts(snapshot.queue))}')
+    lines += [f'  stuck: {text}' for text in stuck_texts(snapshot.queue)]
+    lines += [f'  {gpu_line(gpu)}' for gpu in snapshot.gpus]
+    lines += [f'  running: {line}' for line in _few_running(snapshot.running)]
+    lines += [line for group in failures for line in _failure_lines(snapshot.folder, *group)]
+    return '\n'.join(lines) + '\n'
+
+
+def status_json(snapshot: Snapshot, failures: Sequence[tuple[int, str, str]] = ()) -> dict[str, Any]:
+    """What ``hpsearch status --json`` prints, made of plain values that every JSON reader accepts.
+
+    Args:
+        snapshot: The search at this moment.
+        failures: Groups of failed runs, as for :func:`status_text`.
+    """
+    best = snapshot.best
+    facts = {field.name: getattr(snapshot, field.name) for field in dataclasses.fields(snapshot)}
+    facts['done'] = done(snapshot)
+    facts['counts'] = full_counts(snapshot)
+    facts['gpus'] = [dataclasses.asdict(gpu) for gpu in snapshot.gpus]
+    facts['running'] = [dataclasses.asdict(run) for run in snapshot.running]
+    facts['queue'] = [dataclasses.asdict(line) for line in snapshot.queue]
+    facts['best'] = None if best is None else {'run': best[0], 'params': best[1], 'performance': best[2]}
+    facts['failures'] = [{'count': count, 'stderr': text, 'example': run} for count, text, run in failures]
+    plain = _plain(facts)
+    assert isinstance(plain, dict)
+    return plain
+
+
+def _few_running(runs: Sequence[RunLine]) -> list[str]:
+    """As many as fit on a screen; the number of the rest."""
+    shown = runs if len(runs) <= RUNNING_LINES else runs[: RUNNING_LINES - 1]
+    more = len(runs) - len(shown)
+    return running_texts(shown) + ([f'and {more} more'] if more else [])
+
+
+def _failure_lines(folder: str, count: int, stderr: str, run: str) -> list[str]:
+    runs = 'run' if count == 1 else 'runs'
+    head = f'{count} {runs} failed like this, see: hpsearch logs {folder} {run}'
+    return [head, *(f'    {printable(line)}' for line in stderr.splitlines() or ['(nothing on stderr)'])]
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)

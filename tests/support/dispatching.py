@@ -1,0 +1,181 @@
+"""Searches for the tests of the dispatcher: a folder, a journal and runs from any source, in stepped time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from hpsearch.backends.base import AttemptBackend, PilotBackend
+from hpsearch.dispatch.active_attempts import ActiveAttempts
+from hpsearch.dispatch.admission import Admission
+from hpsearch.dispatch.claims import Claims
+from hpsearch.dispatch.code_tracker import CodeTracker
+from hpsearch.dispatch.context import SearchContext, WorkOptions
+from hpsearch.dispatch.dispatcher import Dispatcher
+from hpsearch.dispatch.display import Display, OutputEcho
+from hpsearch.dispatch.event_recorder import EventRecorder
+from hpsearch.dispatch.heartbeat import Heartbeat
+from hpsearch.dispatch.intake import Intake, Listener
+from hpsearch.dispatch.peers import Peers
+from hpsearch.dispatch.pending_runs import PendingRuns, PlannedRuns, RunSource
+from hpsearch.dispatch.progress import Progress
+from hpsearch.dispatch.recovery import Recovery
+from hpsearch.dispatch.shutdown import Shutdown
+from hpsearch.dispatch.strategies import AttemptStrategy, PilotStrategy, Strategy
+from hpsearch.host.kernel import this_host
+from hpsearch.host.signals import StopRequests
+from hpsearch.model.configuration import Configuration
+from hpsearch.model.run import Run
+from hpsearch.model.snapshot import Snapshot
+from hpsearch.store.journal import Journal, open_journals
+from hpsearch.store.results import ResultsView
+from hpsearch.store.writers import Writers
+from tests.fakes.scripted_queue import Clock
+from tests.support.harness import new_folder
+
+CONFIGURATION = Configuration('grid.py', '', {'a': [1, 2, 3]}, command=('true',), out_arg=None)
+
+
+def run(number: int) -> Run:
+    """A run of a search."""
+    return Run(f'sim_{number}', number, {'a': number}, ('true', f'--a={number}'))
+
+
+def vars_of(each: Run) -> dict[str, Any]:
+    """A run as the plan has it."""
+    return {'run': each.name, 'number': each.number, 'params': dict(each.params), 'argv': list(each.argv)}
+
+
+class GrowingRuns:
+    """Runs that come one by one, as from a sampler.
+
+    Attributes:
+        ready: Those that can be had now.
+        is_exhausted: Whether there will be no more.
+        total: How many there are in all, or None.
+        asked: How often one was asked for.
+    """
+
+    def __init__(self, *ready: Run, total: int | None = None) -> None:
+        self.ready = list(ready)
+        self.total = total
+        self.is_exhausted = False
+        self.asked = 0
+
+    def next(self) -> Run | None:
+        """The next one that is ready."""
+        self.asked += 1
+        return self.ready.pop(0) if self.ready else None
+
+
+@dataclass
+class Screen:
+    """A view that keeps what it is shown."""
+
+    shown: list[Snapshot] = field(default_factory=list)
+
+    def update(self, snapshot: Snapshot) -> None:
+        """Keep it."""
+        self.shown.append(snapshot)
+
+    def output(self, data: bytes, stream_name: str) -> None:
+        """Nobody looks."""
+
+    def end_output(self) -> None:
+        """Nobody looks."""
+
+
+class NoCode:
+    """Code of which nothing is found out."""
+
+    code = ''
+
+    def check(self, now: float) -> None:
+        """There is nothing to look at."""
+
+    def take_events(self) -> list[dict[str, Any]]:
+        """Nothing was found."""
+        return []
+
+    def finish(self) -> None:
+        """There is nothing to wait for."""
+
+
+class Desk:
+    """A search that is worked on in stepped time.
+
+    Attributes:
+        requests: What signals ask for.
+        screen: What was shown.
+
+    Args:
+        path: Where its folder is made.
+        source: Its runs; a number: so many planned ones.
+        options: How it is worked on.
+        configuration: How its results are read.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        source: RunSource | int = 3,
+        options: WorkOptions | None = None,
+        configuration: Configuration = CONFIGURATION,
+    ) -> None:
+        self.clock = Clock()
+        self.folder = new_folder(path / 'search')
+        self.journal = Journal(self.folder, 'me', this_host().as_header())
+        self.state, self.reader = open_journals(self.folder)
+        self.recorder = EventRecorder(self.state, self.journal, self.clock.wall)
+        self.options = options or WorkOptions()
+        self.pending = PendingRuns(self._source(source), self.state, self.recorder.counts, self.options.retry)
+        results = ResultsView(self.folder.results_csv, configuration.performance_key, False)
+        self.search = SearchContext(self.folder, configuration, self.recorder, self.pending, results, self.options)
+        self.peers = Peers(
+            folder=self.folder,
+            own='me',
+            reader=self.reader,
+            state=self.state,
+            writers=Writers(self.folder, this_host()),
+            is_running=lambda run, number, handle: False,
+            can_adopt=lambda handle: False,
+        )
+        self.facts: Mapping[str, Any] = {}
+        self.claims = Claims(self.search, self.peers, lambda: self.facts, self.clock, self.clock.wall)
+        self.requests = StopRequests()
+        self.screen = Screen()
+
+    def _source(self, source: RunSource | int) -> RunSource:
+        planned = [run(number) for number in range(1, source + 1)] if isinstance(source, int) else []
+        plan = [vars_of(each) for each in planned]
+        self.folder.runs_jsonl.write_text(''.join(json.dumps(entry) + '\n' for entry in plan))
+        return PlannedRuns(planned, source) if isinstance(source, int) else source
+
+    def dispatcher(self, backend: AttemptBackend | PilotBackend) -> Dispatcher:
+        """What works on it."""
+        progress = Progress(self.search, self.clock())
+        intake = Intake(self.search, progress)
+        listener, recovery = Listener(self.search, self.peers, intake), Recovery(self.search, self.peers, intake)
+        strategy: Strategy
+        if isinstance(backend, PilotBackend):
+            strategy = PilotStrategy(self.search, backend, listener, recovery)
+        else:
+            echo = OutputEcho(self.screen, self.folder, is_on=False)
+            active = ActiveAttempts(self.search, backend, intake, self.requests, echo, self.clock)
+            admission = Admission(self.search, backend, self.peers, self.claims, active, intake)
+            strategy = AttemptStrategy(
+                self.search, backend, active, admission, listener, recovery, lambda: nullcontext(True)
+            )
+        heartbeat = Heartbeat(self.search, self.journal, backend, cast(CodeTracker, NoCode()), self.clock.wall)
+        display = Display(self.screen, progress, backend)
+        shutdown = Shutdown(self.requests, self.options)
+        return Dispatcher(self.search, strategy, self.peers, intake, shutdown, heartbeat, display, self.clock)
+
+    def events(self, kind: str = '') -> list[dict[str, Any]]:
+        """The events in its journal, or those of one kind."""
+        lines = (self.folder.journal_dir / 'me.jsonl').read_text().splitlines()
+        return [event for event in map(json.loads, lines) if not kind or event['event'] == kind]

@@ -1,0 +1,150 @@
+"""How far the work is stopped, in stepped time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from hpsearch.dispatch.context import WorkOptions
+from hpsearch.dispatch.shutdown import FailFast, Shutdown, Stop
+from hpsearch.host.signals import StopRequests
+from hpsearch.model.run import Run
+from hpsearch.model.states import State
+from hpsearch.model.verdict import Verdict
+from hpsearch.store.completion import Completion, EndReport
+from tests.support.dispatching import run
+
+GRACE = 15.0
+
+
+def shutdown(stops: int = 0, **options: Any) -> tuple[Shutdown, StopRequests]:
+    requests = StopRequests(stops)
+    return Shutdown(requests, WorkOptions(stop_grace=GRACE, **options)), requests
+
+
+def ended(state: State = State.FAILED, failure: str | None = None, number: int = 1, **report: Any) -> Completion:
+    return Completion(run(number), 1, Verdict(state, 'so', 'exit'), EndReport(**report), {}, failure)
+
+
+# The stages
+
+
+def test_that_nothing_is_stopped_unasked() -> None:
+    stopping, _ = shutdown()
+    assert stopping.due(0.0) == []
+    assert not stopping.is_asked_for
+    assert not stopping.has_begun
+
+
+def test_that_one_request_ends_the_runs_in_order() -> None:
+    stopping, requests = shutdown()
+    requests.stops = 1
+    assert stopping.due(10.0) == [Stop.TERM]
+    assert stopping.due(10.0 + GRACE - 0.1) == [], 'they have their grace'
+    assert stopping.due(10.0 + GRACE) == [Stop.KILL]
+    assert stopping.due(1000.0) == [], 'every stage is carried out once'
+    assert stopping.why == 'stopped by the user'
+
+
+def test_that_a_second_request_kills_at_once() -> None:
+    stopping, requests = shutdown(stops=1)
+    assert stopping.due(0.0) == [Stop.TERM]
+    requests.stops = 2
+    assert stopping.due(0.1) == [Stop.KILL]
+
+
+def test_that_two_requests_in_the_same_round_ask_before_they_kill() -> None:
+    stopping, _ = shutdown(stops=2)
+    assert stopping.due(0.0) == [Stop.TERM, Stop.KILL]
+
+
+def test_that_draining_ends_nothing_and_may_be_followed_by_a_stop() -> None:
+    stopping, requests = shutdown()
+    stopping.request(Stop.DRAIN, 'stopped by hpsearch stop')
+    assert stopping.due(0.0) == [Stop.DRAIN]
+    assert stopping.due(1000.0) == []
+    requests.stops = 1
+    assert stopping.due(1000.0) == [Stop.TERM]
+    assert stopping.due(1000.0 + GRACE) == [Stop.KILL]
+
+
+def test_that_a_request_for_less_changes_nothing() -> None:
+    stopping, _ = shutdown()
+    stopping.request(Stop.TERM, 'first')
+    stopping.request(Stop.DRAIN, 'second')
+    stopping.request(Stop.TERM, 'third')
+    assert stopping.due(0.0) == [Stop.TERM]
+    assert stopping.why == 'first'
+
+
+def test_that_nothing_is_started_as_soon_as_a_stop_is_asked_for() -> None:
+    stopping, _ = shutdown()
+    stopping.request(Stop.DRAIN, 'so')
+    assert stopping.is_asked_for
+    assert not stopping.has_begun
+    stopping.due(0.0)
+    assert stopping.has_begun
+
+
+def test_that_within_a_job_it_is_the_job_that_was_ended() -> None:
+    stopping, _ = shutdown(stops=1, job_seconds=600.0)
+    stopping.due(0.0)
+    assert stopping.why == 'the job it ran in was told to end'
+
+
+@pytest.mark.parametrize(('stops', 'is_impatient'), [(0, False), (2, False), (3, True)])
+def test_that_a_third_request_is_impatience(stops: int, is_impatient: bool) -> None:
+    assert shutdown(stops)[0].is_impatient is is_impatient
+
+
+# What else leads to a stop
+
+
+def test_that_a_queue_that_refuses_drains_and_its_first_words_are_kept() -> None:
+    stopping, _ = shutdown()
+    stopping.note_end(ended(cause='refused', detail='Invalid account'))
+    stopping.refuse('something else')
+    assert stopping.refused == 'Invalid account'
+    assert stopping.due(0.0) == [Stop.DRAIN]
+    assert stopping.why == 'Invalid account'
+
+
+def test_that_runs_that_all_fail_alike_end_the_search() -> None:
+    stopping, _ = shutdown(fail_fast=2)
+    stopping.note_end(ended(failure='no module named torch'))
+    assert stopping.due(0.0) == []
+    stopping.note_end(ended(failure='no module named torch', number=2))
+    assert stopping.due(0.0) == [Stop.TERM]
+    assert stopping.why == 'the first runs all failed alike'
+    assert stopping.fail_fast.signature == 'no module named torch'
+    assert stopping.fail_fast.example == run(1)
+
+
+def test_that_an_interrupted_run_is_no_failure_and_does_not_count() -> None:
+    stopping, _ = shutdown(fail_fast=2)
+    stopping.note_end(ended(failure='so'))
+    stopping.note_end(ended(State.INTERRUPTED))
+    stopping.note_end(ended(failure='so'))
+    assert stopping.due(0.0) == [Stop.TERM]
+
+
+def met(failures: list[str | None], limit: int) -> list[bool]:
+    fast, example = FailFast(limit), Run('sim_1', 1, {}, ())
+    return [fast.is_met_by(failure, example) for failure in failures]
+
+
+@pytest.mark.parametrize(
+    ('failures', 'limit', 'expected'),
+    [
+        (['x', 'x', 'x'], 3, [False, False, True]),
+        (['x', 'x', 'x', 'x'], 3, [False, False, True, False]),  # told once
+        ([None, 'x', 'x', 'x'], 3, [False] * 4),  # the first one did not fail
+        (['x', 'y', 'x'], 3, [False] * 3),
+        (['x', 'x'], 0, [False] * 2),  # never
+    ],
+)
+def test_that_only_the_first_ends_count_and_only_if_they_are_alike(
+    failures: list[str | None], limit: int, expected: list[bool]
+) -> None:
+    assert met(failures, limit) == expected

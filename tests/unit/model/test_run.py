@@ -1,0 +1,45 @@
+"""A run as a line of the plan, and back."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hpsearch.model.run import Run, decode_name, decode_run, encode_run
+
+VALUES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
+RUNS = st.builds(
+    Run, st.text(), st.integers(min_value=1), st.dictionaries(st.text(), VALUES), st.lists(st.text()).map(tuple)
+)
+
+
+@given(RUNS)
+def test_that_a_run_comes_back_from_its_line(run: Run) -> None:
+    assert decode_run(encode_run(run)) == run
+
+
+@given(RUNS)
+def test_that_a_run_is_one_line_of_plain_characters_from_which_its_name_can_be_read_alone(run: Run) -> None:
+    line = encode_run(run)
+    assert line.endswith('\n') and line.count('\n') == 1 and line.isascii()
+    assert decode_name(line) == run.name
+
+
+def test_that_a_line_is_of_format_one() -> None:
+    run = Run('sim_1', 1, {'lr': 0.1, 'name': 'λ'}, ('python3', 't.py'))
+    assert encode_run(run) == (
+        '{"run": "sim_1", "number": 1, "params": {"lr": 0.1, "name": "\\u03bb"}, "argv": ["python3", "t.py"]}\n'
+    )
+
+
+def test_that_fields_may_come_in_any_order() -> None:
+    line = '{"argv": ["t.sh"], "params": {"run": 1}, "number": 2, "run": "sim_2"}\n'
+    assert decode_run(line) == Run('sim_2', 2, {'run': 1}, ('t.sh',))
+    assert decode_name(line) == 'sim_2'
+
+
+@pytest.mark.parametrize('line', ['', '{"run": "sim_1", "num', '[1]', '{"run": "sim_1"}', '"text"'])
+def test_that_a_damaged_line_is_an_error(line: str) -> None:
+    with pytest.raises(ValueError):
+        decode_run(line)
