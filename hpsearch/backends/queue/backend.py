@@ -23,7 +23,7 @@ from hpsearch.backends.queue.queue_evidence import RECORD_GRACE, Conclusion, Que
 from hpsearch.backends.queue.queue_lines import queue_lines
 from hpsearch.backends.queue.queue_traces import fence_job, read_hints, read_traces
 from hpsearch.backends.queue.sending import Submitter
-from hpsearch.backends.queue.submissions import Submissions
+from hpsearch.backends.queue.submission import Submissions
 from hpsearch.host.wakeup import Wakeup
 from hpsearch.model.resources import DEFAULT_RESOURCES, GpuTenant, Placement, ResourceRequest, Slot
 from hpsearch.model.snapshot import GpuLine, QueueLine
