@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from hpsearch.backends.queue.batch_system import BatchSystem
     from hpsearch.backends.queue.commands import BackgroundRunner
     from hpsearch.backends.queue.lsf.parsing import Dialect
-    from hpsearch.backends.queue.pilot_plan import PilotSettings
+    from hpsearch.backends.queue.pilots import PilotSettings
     from hpsearch.backends.queue.poller import JobPoller
+    from hpsearch.backends.queue.submission import QueueContext
     from hpsearch.cli.backend_factory import BackendContext
     from hpsearch.store.folder import SearchFolder
 
@@ -212,8 +213,8 @@ def job_end(args: argparse.Namespace, begin: float, environ: Mapping[str, str] =
 
 
 def _slurm_job_end(job: str, begin: float, environ: Mapping[str, str]) -> float | None:
+    from hpsearch.backends.queue.batch_system import environment_outside_jobs
     from hpsearch.backends.queue.commands import execute
-    from hpsearch.backends.queue.queue_words import outside_of_jobs
     from hpsearch.backends.queue.slurm import parsing as slurm_answers
     from hpsearch.backends.queue.slurm import system as slurm
 
@@ -221,7 +222,7 @@ def _slurm_job_end(job: str, begin: float, environ: Mapping[str, str]) -> float 
     if known is not None:
         return known
     left = slurm_answers.parse_time_left(
-        execute(slurm.time_left_argv(job), outside_of_jobs(environ), b'', ANSWER_TIMEOUT)
+        execute(slurm.time_left_argv(job), environment_outside_jobs(environ), b'', ANSWER_TIMEOUT)
     )
     return None if left is None else begin + left
 
@@ -237,50 +238,38 @@ def _job_id(name: str, environ: Mapping[str, str]) -> str:
 
 
 def make_queue_backend(args: argparse.Namespace, system: BatchSystem, bench: BackendContext) -> Backend:
-    """A backend that makes jobs: one per run, or jobs that work on the search by themselves."""
-    commands, watch = open_watch(system, args.queue_interval, bench.place.wakeup)
-    if args.runs_per_job:
-        return _pilot_backend(args, system, bench, commands, watch)
-    from hpsearch.backends.queue.backend import QueueBackend
+    """A backend that makes jobs: one per run, or pilots, which work on the search by themselves."""
+    from hpsearch.backends.queue.submission import QueueContext
 
-    return QueueBackend(
+    runner, poller = open_watch(system, args.queue_interval, bench.place.wakeup)
+    context = QueueContext(
         folder=bench.task.folder,
         cwd=bench.task.run_cwd,
         system=system,
-        commands=commands,
-        watch=watch,
+        runner=runner,
+        poller=poller,
         wakeup=bench.place.wakeup,
         note=bench.note,
-        settings=queue_settings(args, bench.task.configuration, system.memory),
-        known={name: submission.job for name, submission in bench.state.submissions.items()},
     )
+    if args.runs_per_job:
+        return _pilot_backend(args, context, bench)
+    from hpsearch.backends.queue.backend import QueueBackend
+
+    settings = queue_settings(args, bench.task.configuration, system.memory)
+    return QueueBackend(context, settings, {name: each.job for name, each in bench.state.submissions.items()})
 
 
-def _pilot_backend(
-    args: argparse.Namespace, system: BatchSystem, bench: BackendContext, commands: BackgroundRunner, watch: JobPoller
-) -> Backend:
-    from hpsearch.backends.queue.pilot_jobs import PilotJobs
-    from hpsearch.backends.queue.pilot_plan import Workload
-    from hpsearch.backends.queue.pilots import PilotBackend
+def _pilot_backend(args: argparse.Namespace, context: QueueContext, bench: BackendContext) -> Backend:
+    from hpsearch.backends.queue.pilots import PilotBackend, Pilots, Workload
 
-    folder, state = bench.task.folder, bench.state
-    jobs = PilotJobs(
-        folder=folder,
-        cwd=bench.task.run_cwd,
-        system=system,
-        commands=commands,
-        watch=watch,
-        note=bench.note,
-        settings=pilot_settings(args, folder, bench.task.configuration),
-        work=lambda: Workload(bench.planned(), sum(len(history.by_number) for history in state.runs.values())),
-        known=state.submissions.values(),
-    )
-    return PilotBackend(jobs, commands, watch, bench.place.wakeup)
+    settings = pilot_settings(args, bench.task.folder, bench.task.configuration)
+    pilots = Pilots(context, settings, bench.state.submissions.values())
+    return PilotBackend(context, pilots, lambda: Workload(bench.planned(), bench.state.started))
 
 
 def pilot_settings(args: argparse.Namespace, folder: SearchFolder, configuration: Configuration) -> PilotSettings:
     """How jobs that work on a search are made."""
-    from hpsearch.backends.queue.pilot_plan import PilotSettings
+    from hpsearch.backends.queue.pilots import PilotSettings
 
     return PilotSettings(
         num_jobs=args.num_jobs,
@@ -329,6 +318,6 @@ class JobAsker:
             system = system_named(name, self._args)
             self._watches[name] = open_watch(system, self._args.queue_interval, self._wakeup)
         commands, watch = self._watches[name]
-        commands.take_in()
+        commands.deliver()
         watch.poll(self._clock())
         return watch.has_ended(job['id'])

@@ -1,14 +1,14 @@
-"""The scripts that jobs of a queue system execute: POSIX sh, read by the queue from its stdin. Text only.
+"""The scripts that jobs execute: POSIX sh, read by the batch system from its stdin. Text only.
 
 One script serves all elements of an array. An element finds its attempt by its index, passes the start fence, executes
-the prologue (which may set positional parameters, end the shell, or set ``-eu``), starts the command in the background,
-passes signals on, and writes the exit record. It ends with the status of the command, or with one of these before the
-command was begun: 64, there is no such element; 73, the attempt's folder is not there or cannot be written; 75,
-somebody else passed the fence; 126, there is no working directory; 143, a signal came.
+the prologue (which may set positional parameters, exit the shell, or set ``-eu``), starts the command in background,
+forwards signals to it, and writes the exit record. It exits with the status of the command, or with one of these before
+the command has started: 64, there is no such element; 73, the attempt's folder does not exist or cannot be written; 75,
+the fence has been passed already; 126, there is no working directory; 143, there was a signal.
 
-Whether a signal has to be passed on is not known beforehand: some queue systems signal every process of a job, some the
-shell alone, and a script that is told twice to end may spoil its last checkpoint. So a process that does nothing is
-started beside the command. If a signal ended it as well, then the command got that signal too.
+Whether a signal has to be forwarded is not known in advance: some batch systems signal every process of a job, some
+only the shell, and a script that gets the signal twice may spoil its last checkpoint. So an idle process is started
+beside the command. If a signal ended that process as well, the command got the signal too.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ DEFAULT_SHELL = '#!/bin/sh'
 DEFAULT_SIGNAL = 'TERM'
 
 _OPEN_LOG = 'if { true >> "$hpsearch_log"; } 2>/dev/null; then exec >> "$hpsearch_log" 2>&1; fi'
-"""Not every queue system has a log of its own."""
+"""Not every batch system has a log of its own."""
 
 _PASS_FENCE = """\
 hpsearch_host=$(uname -n) || hpsearch_host=-
@@ -52,7 +52,7 @@ if [ "$hpsearch_a $hpsearch_b $hpsearch_c $hpsearch_d" != "$hpsearch_line" ]; th
     fi
     exit 75
 fi"""
-"""The whole line decides, so that a job which the queue restarted does not pass where it passed before."""
+"""The whole line is compared, so that a job that was restarted does not pass a second time."""
 
 _KEEP_RECORD = """\
 hpsearch_note() {
@@ -84,7 +84,7 @@ trap hpsearch_left 0
 exec </dev/null >> "$hpsearch_files/stdout.log" 2>> "$hpsearch_files/stderr.log"
 export HPSEARCH_DIR="$hpsearch_dir" HPSEARCH_RUN="$hpsearch_run" HPSEARCH_ATTEMPT="$hpsearch_attempt"
 export HPSEARCH_METRICS="$hpsearch_files/metrics.jsonl\""""
-"""120 tries of 5 s are the ten minutes a full disk is waited for."""
+"""120 tries of 5 s: if the disk is full, the record is retried for ten minutes."""
 
 _KEEP_NOTHING = """\
 hpsearch_note() { :; }
@@ -142,10 +142,10 @@ trap 'hpsearch_got HUP HUP ""' HUP
 trap 'hpsearch_got USR1 USR1 ""' USR1
 trap 'hpsearch_got USR2 "$hpsearch_on_usr2" timeout' USR2
 cd -- "$hpsearch_cwd" 2>/dev/null || :"""
-"""A signal that came is told, in this order, as what it is, what the command is sent, and why it came.
+"""The arguments of ``hpsearch_got`` are the signal, the signal to forward, and the note of why it came.
 
-TERM is sent once. Another idler is started before it is seen whether the signal ended the first, so that signals which
-come after one another are told apart.
+TERM is forwarded once. Another idle process is started before it is checked whether the signal ended the first one, so
+that consecutive signals can be told apart.
 """
 
 _BEGIN = """\
@@ -168,13 +168,13 @@ if [ "$hpsearch_signals" != 0 ]; then
 fi
 hpsearch_end "$hpsearch_code"
 """
-"""The command ignores INT (as some shells have it) and USR2 at its start: it gets another signal in their place, before
-which a queue that sends them to all processes would have ended it.
+"""The command starts with INT (as in some shells) and USR2 ignored: another signal is forwarded in their place, and a
+batch system that sends them to all processes must not end the command before that.
 
-A signal interrupts ``wait``, or comes after it, which cannot be told apart, and bash may forget a child that ended at
-that very moment. So once a signal came, the end is waited for in another way, and without another child whose end bash
-would wait for. A shell that has told the status already, or forgotten it, answers 127 or -1; then what the first
-``wait`` told holds.
+A signal may interrupt ``wait`` or come right after it, which looks the same, and bash may lose the status of a child
+that ends at that moment. So after a signal the end is awaited by polling, without another child for whose end bash
+would wait. A shell that has already returned the status, or lost it, returns 127 or -1; then the result of the first
+``wait`` counts.
 """
 
 
@@ -185,8 +185,8 @@ class ScriptElement:
     Attributes:
         run: Name of its run.
         number: Number of the attempt.
-        ident: What it writes into the start fence; one word.
-        argv: The command, at least one word.
+        ident: What it writes into the start fence; without blanks.
+        argv: The command; not empty.
     """
 
     run: str
@@ -210,17 +210,18 @@ def array_script(
 
     Args:
         folder: The search, on a file system that the nodes share.
-        name: Of the submission.
+        name: Name of the submission.
         elements: The attempts.
-        cwd: Working directory of the commands, and of the prologue where it is there by then.
-        variables: By which the job knows itself.
+        cwd: Working directory of the commands, and of the prologue if it exists by then.
+        variables: The variables that identify the job from within.
         prologue: Shell lines before each command; if the first is a ``#!`` line it becomes that of the script, whose
-            shell must be ``sh``, ``dash``, ``bash``, ``mksh`` or that of busybox: others differ in what ``wait`` says.
+            shell must be ``sh``, ``dash``, ``bash``, ``mksh`` or that of busybox: others differ in the result of
+            ``wait``.
         signal: Name of the signal that a command is sent when the time limit is near; empty: TERM.
-        header: What people shall read on top, such as the command that submits the script.
+        header: Comment at the top for human readers, such as the command that submits the script.
 
     Returns:
-        The script. What of a path or a word is not UTF-8 is in it as surrogates.
+        The script. Bytes of paths and arguments that are not UTF-8 are surrogates in it.
     """
     shell, lines = _split_prologue(prologue)
     on_usr2 = signal.removeprefix('SIG') or DEFAULT_SIGNAL
@@ -231,7 +232,7 @@ def array_script(
             *_constants(folder, name, cwd, on_int='TERM', on_usr2=on_usr2),
             *_own_variables(variables),
             _OPEN_LOG,
-            *_case(_who(element) for element in elements),
+            *_case(_identity(element) for element in elements),
             '*) echo "hpsearch: $hpsearch_name has no element $hpsearch_index" >&2; exit 64 ;;',
             'esac',
             _PASS_FENCE,
@@ -239,7 +240,7 @@ def array_script(
             _KEEP_RECORD,
             *_framed(lines),
             _BEGIN,
-            *_case(_what(element.argv) for element in elements),
+            *_case(_command(element.argv) for element in elements),
             'esac',
             _RUN,
         ]
@@ -258,15 +259,15 @@ def pilot_script(
 ) -> str:
     """The script of jobs that work on a search by themselves: the prologue, then the command.
 
-    The shell stays beside the command, which is told to end (TERM) when the time limit is near. INT is not passed on:
-    a queue that sends it sends it to all processes, and one that is interrupted twice ends at once.
+    The shell stays beside the command, which is sent TERM when the time limit is near. INT is not forwarded: batch
+    systems send it to all processes, and a pilot that is interrupted twice ends at once.
 
     Args:
         folder: The search.
-        name: Of the submission.
+        name: Name of the submission.
         argv: The command.
         cwd: Its working directory.
-        variables: By which the job knows itself.
+        variables: The variables that identify the job from within.
         prologue: As for :func:`array_script`.
         header: As for :func:`array_script`.
     """
@@ -282,20 +283,20 @@ def pilot_script(
             _PASS_SIGNALS,
             *_framed(lines),
             _BEGIN,
-            _what(argv),
+            _command(argv),
             _RUN,
         ]
     )
 
 
 def _split_prologue(prologue: str) -> tuple[str, str]:
-    """The line that names the shell, and the rest."""
+    """The ``#!`` line, and the rest."""
     first, _, rest = prologue.partition('\n')
     return (first.rstrip(), rest) if first.startswith('#!') else (DEFAULT_SHELL, prologue)
 
 
 def _framed(prologue: str) -> list[str]:
-    """The prologue; the empty line behind it takes a backslash at its end."""
+    """The prologue, with an empty line after it in case it ends with a backslash."""
     return ['# The prologue:', prologue.rstrip('\n'), '', '# The prologue ends here.']
 
 
@@ -328,16 +329,16 @@ def _own_variables(variables: JobVariables) -> list[str]:
 
 
 def _case(commands: Iterable[str]) -> list[str]:
-    """The beginning of a ``case`` of what each element does."""
+    """The beginning of a ``case`` with the commands of each element."""
     lines = [f'{index}) {command} ;;' for index, command in enumerate(commands, start=1)]
     return ['case $hpsearch_index in', *lines]
 
 
-def _who(element: ScriptElement) -> str:
+def _identity(element: ScriptElement) -> str:
     run, ident = shell_word(element.run), shell_word(element.ident)
     return f'hpsearch_run={run} hpsearch_attempt={element.number} hpsearch_ident={ident}'
 
 
-def _what(argv: Sequence[str]) -> str:
-    words = ' '.join(map(shell_word, argv))
-    return f'{line_breaks_of(words)}set -- {words}'
+def _command(argv: Sequence[str]) -> str:
+    line = ' '.join(map(shell_word, argv))
+    return f'{line_breaks_of(line)}set -- {line}'

@@ -1,333 +1,484 @@
-"""Making arrays of the attempts that wait, sending them to a queue, and what follows from its answers.
+"""The lifecycle of a submission, whatever its jobs are.
 
-One submission is under way at a time. It is in the journal before it is sent, so that an answer that gets lost costs
-nothing: the job is found again by its name.
+A submission is an array of jobs. It is journaled before it is sent, under a unique name, so that a lost answer does no
+harm: the job is looked for by its name before it is sent again. One submission is under way at a time::
+
+    announced -> sent -> accepted
+                  | ^ -> refused (too many jobs: fewer, or later)
+                  | |    rejected (never)
+                  v |    withdrawn (cancelled, and never accepted)
+                  lost
 """
 
 from __future__ import annotations
 
 import logging
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+import os
+import re
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Generic, TypeVar
 
-from hpsearch.backends.base import AttemptStatus, JobState
-from hpsearch.backends.queue.array_making import ArrayMaker
-from hpsearch.backends.queue.arrays import JobArray, PreparedSubmission, QueuedAttempt, QueueSettings, Throttles
-from hpsearch.backends.queue.batch_system import BatchSystem, CommandResult, JobRecord, QueueLimits, Refusal
-from hpsearch.backends.queue.cancelling import Canceller
-from hpsearch.backends.queue.commands import CommandRunner
-from hpsearch.backends.queue.limits import LimitsQuery
+from hpsearch.backends.base import JobState
+from hpsearch.backends.queue.batch_system import (
+    BatchSystem,
+    CommandResult,
+    JobRecord,
+    JobSpec,
+    QueueLimits,
+    Refusal,
+    SubmitResult,
+)
+from hpsearch.backends.queue.commands import SUBMIT_TIMEOUT, CommandRunner
+from hpsearch.backends.queue.limits import RETRY, LimitsQuery, SubmitWindow
 from hpsearch.backends.queue.poller import JobPoller
-from hpsearch.backends.queue.queue_traces import fence_job
-from hpsearch.backends.queue.sending import RETRY, Submitter, pause_after
-from hpsearch.backends.queue.submit_limit import SubmitWindow
-from hpsearch.backends.queue.throttle import cut, first_throttles
-from hpsearch.store.folder import SearchFolder
+from hpsearch.host.wakeup import Wakeup
+from hpsearch.store.folder import SearchFolder, write_whole
 
 log = logging.getLogger('hpsearch')
 
-REFILL = 0.25
-"""Part of what a queue takes that must be free before it is filled up again, as long as it has enough to do."""
+LONGEST_RETRY = 300.0
+"""Maximum seconds until a submission without an answer is looked for."""
 
 
-class Submissions:
-    """The attempts that wait to be submitted, and the arrays that were.
+# Values
+
+
+@dataclass(frozen=True)
+class QueueContext:
+    """What everything that makes jobs for a search shares.
 
     Attributes:
-        waiting: Attempts that no array has yet.
-        arrays: Arrays that have elements left, by their names.
-        refused: Why the queue took no more when it was last asked, in its own words; empty: it did.
-        is_wrong: Whether it will never take any.
-        has_given_back: Whether attempts were given back that it did not take.
-        wants_new: Whether somebody asked for room for more.
+        folder: The search.
+        cwd: Working directory of the jobs.
+        system: The batch system.
+        runner: Runs its commands.
+        poller: Knows what became of jobs.
+        wakeup: Ends waiting.
+        note: Writes an event to the journal; returns False if that failed.
+        salt: Random letters for the names of submissions.
+        wall: Seconds since 1970.
+    """
+
+    folder: SearchFolder
+    cwd: str
+    system: BatchSystem
+    runner: CommandRunner
+    poller: JobPoller
+    wakeup: Wakeup
+    note: Callable[[dict[str, Any]], object]
+    salt: Callable[[], str] = lambda: os.urandom(3).hex()
+    wall: Callable[[], float] = time.time
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedJob:
+    """What is sent, and sent again unchanged, until a submission is accepted."""
+
+    job: JobSpec
+    script: str
+
+
+MemberT = TypeVar('MemberT')
+
+
+@dataclass(slots=True, eq=False)
+class JobArray(Generic[MemberT]):
+    """One submission, from before it is sent until none of its elements is left.
+
+    Attributes:
+        name: Name of its job.
+        at: When it was made, in seconds since 1970.
+        members: Elements that have not ended and that this process looks after, by their indices, from 1.
+        job: Id of its job; empty while it is not known.
+        unsent: What is sent until it is accepted; None: it was accepted, or another writer sent it.
+        is_shared: Whether another writer may look after some of its elements.
+        is_sent: Whether it was sent and there is no answer yet.
+        is_lost: Whether the answer was lost: it may have been accepted.
+        retry_at: When a lost one is looked for, in monotonic seconds.
+        tries: How often it was sent.
+        to_cancel: Indices of elements that are still to be cancelled.
+        force: Whether to cancel them without giving them time to end.
+    """
+
+    name: str
+    at: float
+    members: dict[int, MemberT] = field(default_factory=dict)
+    job: str = ''
+    unsent: PreparedJob | None = None
+    is_shared: bool = False
+    is_sent: bool = False
+    is_lost: bool = False
+    retry_at: float = 0.0
+    tries: int = 0
+    to_cancel: set[int] = field(default_factory=set)
+    force: bool = False
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether all its elements are to be cancelled, as soon as its job is known."""
+        return self.to_cancel.issuperset(self.members)
+
+    def is_all(self, indices: Collection[int]) -> bool:
+        """Whether these are all elements that are left, also those of other writers."""
+        return not self.is_shared and len(indices) == len(self.members)
+
+    def job_by_files(self, folder: SearchFolder) -> str:
+        """The id of its job by files that its elements left in the search folder; empty: there are none.
+
+        Raises:
+            OSError: A file cannot be read.
+        """
+        del folder
+        return ''
+
+
+ArrayT = TypeVar('ArrayT', bound=JobArray[Any])
+
+
+class Outcome(Enum):
+    """What became of a submission."""
+
+    ACCEPTED = 'accepted'
+    REFUSED = 'refused'
+    """There are too many jobs for now."""
+    REJECTED = 'rejected'
+    """It will never be accepted as it is."""
+    WITHDRAWN = 'withdrawn'
+    """It was cancelled, and is not in the queue."""
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionEvent(Generic[ArrayT]):
+    """A submission has been decided. If it was not accepted it is no longer among the arrays.
+
+    Attributes:
+        array: The submission.
+        outcome: What became of it.
+        message: What the batch system printed about it.
+    """
+
+    array: ArrayT
+    outcome: Outcome
+    message: str = ''
+
+
+def submission_name(folder: SearchFolder, salt: str) -> str:
+    """A unique name for a submission, of letters, digits and hyphens.
 
     Args:
         folder: The search.
-        maker: Makes arrays.
-        sender: Submits them.
-        system: The queue system.
-        commands: Executes its commands.
-        watch: Knows what became of jobs.
-        throttles: Shares the number of jobs.
-        cancels: Cancels what was to be cancelled before its job was known.
-        tell: Takes what is known of an attempt.
-        settings: How jobs are made.
-        clock: Monotonic seconds.
+        salt: Random letters.
+    """
+    search = re.sub(r'[^A-Za-z0-9]', '', folder.path.name)[-14:] or 'search'
+    return f'hps-{search}-{salt}'
+
+
+def retry_pause(tries: int) -> float:
+    """Seconds until a submission that was sent ``tries`` times without an answer is looked for."""
+    return min(LONGEST_RETRY, RETRY * 2.0 ** min(tries - 1, 5))
+
+
+def is_left_by_refusal(record: JobRecord) -> bool:
+    """Whether a job ended nowhere and without a cause: some refusals leave such a job behind."""
+    return record.kind is JobState.ENDED and not record.cause and not record.where
+
+
+# The lifecycle
+
+
+class Submitter(Generic[ArrayT]):
+    """Submits arrays of jobs, and sees each through until the batch system has decided on it.
+
+    Attributes:
+        arrays: Arrays that have elements left, by name.
+
+    Args:
+        context: The search and its queue.
     """
 
-    def __init__(
-        self,
-        *,
-        folder: SearchFolder,
-        maker: ArrayMaker,
-        sender: Submitter,
-        system: BatchSystem,
-        commands: CommandRunner,
-        watch: JobPoller,
-        throttles: Throttles,
-        cancels: Canceller,
-        tell: Callable[[QueuedAttempt, AttemptStatus], None],
-        settings: QueueSettings,
-        clock: Callable[[], float],
-    ) -> None:
-        self._folder = folder
-        self._maker = maker
-        self._sender = sender
-        self._system = system
-        self._watch = watch
-        self._throttles = throttles
-        self._cancels = cancels
-        self._tell = tell
-        self._settings = settings
-        self._clock = clock
-        self.waiting: deque[QueuedAttempt] = deque()
-        self.arrays: dict[str, JobArray] = {}
-        self.refused = ''
-        self.is_wrong = False
-        self.has_given_back = False
-        self.wants_new = False
-        self._limit = SubmitWindow()
-        self._limits = LimitsQuery(system, commands, watch, clock)
+    def __init__(self, context: QueueContext) -> None:
+        self._context = context
+        self._system = context.system
+        self._poller = context.poller
+        self._canceller = Canceller(context.system, context.runner, context.poller)
+        self._limits = LimitsQuery(context.system, context.runner, context.poller)
+        self._window = SubmitWindow()
+        self._problem = ''
         self._retry_at = float('-inf')
+        self._unread: list[tuple[ArrayT, SubmitResult]] = []
+        self._events: list[SubmissionEvent[ArrayT]] = []
+        self.arrays: dict[str, ArrayT] = {}
 
-    # What there is
+    # Whether more is accepted
 
     @property
-    def is_settled(self) -> bool:
-        """Whether nothing waits to be submitted, or may have been."""
-        return not self.waiting and not self._is_busy()
+    def refusal(self) -> str:
+        """Why the batch system did not accept the latest submission; empty: it did."""
+        return self._problem
 
-    def spare(self) -> int:
-        """Jobs that another array may have now."""
-        return self._throttles.divide(self.arrays.values(), wants_new=True).spare
+    @property
+    def problem(self) -> str:
+        """Why nothing can be submitted at the moment, as far as that is known; empty: something can."""
+        return self._problem or self._limits.problem
 
-    def why_held(self) -> str:
-        """Why attempts wait, in words."""
-        return self.refused or self._limits.problem or self._watch.problem or 'for room beside the jobs that run'
+    @property
+    def is_busy(self) -> bool:
+        """Whether a submission is under way, or may have been accepted."""
+        return any(array.is_sent or array.is_lost for array in self.arrays.values()) or bool(self._unread)
 
-    def leaves_room(self, now: float) -> bool:
-        """Whether something is to be left for another array."""
-        wanted = self.wants_new or (bool(self.waiting) and self._limit.room(self._live(), now) != 0)
-        self.wants_new = False
-        return wanted
-
-    def _live(self) -> int:
-        """Elements that are in the queue."""
+    @property
+    def live(self) -> int:
+        """Number of elements in the queue."""
         return sum(len(array.members) for array in self.arrays.values() if array.job)
 
-    def _is_busy(self) -> bool:
-        """Whether a submission is under way."""
-        return any(array.is_sent or array.is_lost for array in self.arrays.values())
+    def room(self, now: float) -> int | None:
+        """How many jobs the batch system may accept now; 0: none; None: any number."""
+        return self._window.room(self.live, now)
 
-    def take_out(self, gone: Iterable[QueuedAttempt]) -> None:
-        """Let attempts wait no more."""
-        out = set(map(id, gone))
-        self.waiting = deque(each for each in self.waiting if id(each) not in out)
+    @property
+    def limit(self) -> int | None:
+        """How many jobs it accepts in all, as far as it is known."""
+        return self._window.limit
+
+    def limits(self, now: float) -> QueueLimits | None:
+        """The limits of the system, if something may be submitted now; else None."""
+        limits = self._limits.get(now)
+        if self.is_busy:
+            return None
+        return limits if now >= self._retry_at or self.room(now) else None
 
     # Sending
 
-    def step(self, now: float) -> None:
-        """Send what may be sent now."""
-        limits = self._limits.get(now)
-        if limits is not None and self._may_send(now):
-            self._send_next(limits, now)
-        for array in list(self.arrays.values()):
-            if array.is_lost and now >= array.retry_at:
-                self._settle_lost(array, now)
-
-    def _may_send(self, now: float) -> bool:
-        if not self.waiting or self.is_wrong or self._is_busy():
-            return False
-        return now >= self._retry_at or bool(self._limit.room(self._live(), now))
-
-    def _send_next(self, limits: QueueLimits, now: float) -> None:
-        """Send the first array of those that the attempts in front make, if there is room for it."""
-        memory = self.waiting[0].launch.resources.memory
-        count = self._how_many(memory, now)
-        sizes = cut(count, limits.array) if count else []
-        throttle = first_throttles(sizes, self.spare())[0] if sizes else 0
-        if throttle:
-            self._make_array(sizes[0], throttle, memory, now)
-        elif not self._settings.holds:
-            self._give_back(self.refused or f'all {self._settings.num_jobs} jobs at a time are given to others')
-
-    def _how_many(self, memory: int | None, now: float) -> int:
-        """How many to send; not a few at a time, where the queue has enough to do."""
-        alike = sum(1 for _ in _alike(self.waiting, memory))
-        live, most = self._live(), self._limit.found
-        room = self._limit.room(live, now)
-        if room is None:
-            return alike
-        has_enough = self._settings.holds and live > self._settings.num_jobs
-        if has_enough and most is not None and room < min(alike, REFILL * most):
-            return 0
-        return min(alike, room)
-
-    def _make_array(self, size: int, throttle: int, memory: int | None, now: float) -> None:
-        members = [self.waiting.popleft() for _ in range(size)]
-        array, unsent = self._maker.make(members, throttle, memory)
-        self.waiting.extendleft(reversed(members[len(array.members) :]))
-        attempts = [[each.launch.run.name, each.launch.number] for each in array.members.values()]
-        problem = self._sender.announce(
-            array.name, unsent.script, at=array.at, throttle=array.throttle, attempts=attempts
-        )
-        if problem:
-            self.waiting.extendleft(reversed(array.members.values()))
-            self._hold(problem, now)
-            return
-        for index, queued in array.members.items():
-            queued.array, queued.index = array, index
+    def adopt(self, array: ArrayT) -> None:
+        """Look after an array that another writer submitted."""
         self.arrays[array.name] = array
-        self._submit(array, unsent)
 
-    def _submit(self, array: JobArray, unsent: PreparedSubmission) -> None:
+    def submit(self, array: ArrayT, content: Mapping[str, Any], now: float) -> bool:
+        """Journal a submission and send it; its outcome comes with :meth:`step`.
+
+        Args:
+            array: The submission, with what is to be sent.
+            content: What the journal says of its elements.
+            now: Monotonic seconds.
+
+        Returns:
+            Whether it was sent. If it could not be journaled, nothing is submitted for a while.
+        """
+        problem = self._announce(array, content)
+        if problem:
+            self._problem, self._retry_at = problem, now + RETRY
+            return False
+        self.arrays[array.name] = array
+        self._send(array)
+        return True
+
+    def _announce(self, array: ArrayT, content: Mapping[str, Any]) -> str:
+        assert array.unsent is not None
+        folder = self._context.folder
+        try:
+            folder.submissions_dir.mkdir(exist_ok=True)
+            write_whole(folder.submission(array.name).script, array.unsent.script)
+        except OSError as error:
+            return f'the search folder cannot be written: {error.strerror}'
+        event = {'event': 'submitting', 'queue': self._system.name, 'submission': array.name, **content}
+        is_noted = self._context.note({**event, 'at': round(array.at, 3)})
+        return 'the journal cannot be written' if is_noted is False else ''
+
+    def _send(self, array: ArrayT) -> None:
+        assert array.unsent is not None
         array.is_sent, array.is_lost = True, False
         array.tries += 1
-        log.debug('submitting %d runs as %s', unsent.job.size, array.name)
-        self._sender.send(unsent.job, unsent.script, lambda answer: self._take_submission(array, answer))
+        job, script = array.unsent.job, array.unsent.script
+        log.debug('submitting %d jobs as %s', job.size, array.name)
+        stdin = self._system.submit_stdin(script, str(self._context.folder.submission(array.name).script))
+        self._context.runner.run(
+            self._system.submit_argv(job),
+            lambda answer: self._receive(array, answer),
+            stdin=stdin,
+            timeout=SUBMIT_TIMEOUT,
+        )
 
-    # Answers
-
-    def _take_submission(self, array: JobArray, answer: CommandResult) -> None:
+    def _receive(self, array: ArrayT, answer: CommandResult) -> None:
         array.is_sent = False
         if array.name not in self.arrays or array.job:
-            return  # others look after all its attempts by now, or one of them told that it was accepted
-        now = self._clock()
-        submitted = self._system.parse_submission(answer)
-        match submitted.refusal:
-            case None:
-                self.accepted(array, submitted.job)
-            case Refusal.LIMIT:
-                self._too_many(array, submitted.words, now)
-            case Refusal.AWAY:
-                self._no_answer(array, submitted.words, now)
-            case Refusal.WRONG:
-                self._never(array, submitted.words)
-
-    def accepted(self, array: JobArray, job: str) -> None:
-        """A job is in the queue, by its answer or because it was seen there."""
-        array.job, array.is_lost, array.unsent = job, False, None
-        self._sender.accepted(array.name, job)
-        if array.is_shared:
-            for index in array.members:
-                self._watch.expect((array.name, index), array.at, job)
-            self._cancels.go_on((array,))
-            return
-        array.told = array.throttle
-        self._limit.accepted(self._live())
-        if self._limit.room(self._live(), self._clock()) != 0:
-            self.refused = ''
-        for index, queued in array.members.items():
-            self._watch.expect_anew((array.name, index), array.at, job)
-            self._tell(queued, AttemptStatus(JobState.PENDING, detail='submitted'))
-        self._cancels.go_on((array,))
-        self._watch.hurry()
-
-    def _too_many(self, array: JobArray, words: str, now: float) -> None:
-        """So many are not accepted: the next try is with fewer, or later."""
-        if array.tries > 1 and self._watch.sight((array.name, 1))[0] is not JobState.ABSENT:
-            self._look_again(array, now + RETRY)  # the first try may yet show up
-            return
-        size = len(array.members)
-        self._dissolve(array)
-        self._limit.refused(self._live(), size, now)
-        if self.refused != words:
-            log.info('the queue does not accept %d more: %s', size, words)
-        if self._limit.room(self._live(), now):
-            self.refused, self._retry_at = words, now
-        elif self._settings.holds:
-            self._hold(words, now)
+            return  # other writers look after all its elements by now, or it is known that it was accepted
+        result = self._system.parse_submission(answer)
+        if result.refusal is None:
+            self.accepted(array, result.job)
         else:
-            self._give_back(words)
+            self._unread.append((array, result))
 
-    def _dissolve(self, array: JobArray) -> None:
-        """Take back a submission that was not accepted: its attempts wait again, in front, or have ended."""
-        del self.arrays[array.name]
-        members = list(array.members.values())
-        for queued in members:
-            self._watch.drop((array.name, queued.index))
-            queued.array, queued.index = None, 0
-            if queued.is_cancelled:
-                self._tell(queued, AttemptStatus(JobState.ENDED, cause='abandoned', detail='it had not been submitted'))
-        self.waiting.extendleft(reversed([each for each in members if not each.is_cancelled]))
+    # Outcomes
 
-    def _hold(self, words: str, now: float) -> None:
-        self.refused = words
-        self._retry_at = now + RETRY
+    def step(self, now: float) -> list[SubmissionEvent[ArrayT]]:
+        """Take in answers and look for lost submissions; returns what has been decided.
 
-    def _give_back(self, words: str) -> None:
-        self.refused, self.has_given_back = words, True
-        self._end_waiting(self.waiting, 'start', words)
+        Args:
+            now: Monotonic seconds.
+        """
+        unread, self._unread = self._unread, []
+        for array, result in unread:
+            self._refused(array, result, now)
+        for array in list(self.arrays.values()):
+            if array.is_lost and now >= array.retry_at:
+                self._look_for(array, now)
+        events, self._events = self._events, []
+        if any(event.outcome is Outcome.ACCEPTED for event in events) and self.room(now) != 0:
+            self._problem = ''
+        return events
 
-    def _end_waiting(self, waiting: Iterable[QueuedAttempt], cause: str, words: str) -> None:
-        ended = list(waiting)
-        self.take_out(ended)
-        for queued in ended:
-            self._tell(queued, AttemptStatus(JobState.ENDED, cause=cause, detail=words))
+    def accepted(self, array: ArrayT, job: str) -> None:
+        """Note that a submission is in the queue, by its answer, by a listing, or by the files of an element.
 
-    def _never(self, array: JobArray, words: str) -> None:
-        """The queue will not have such jobs: a run with more memory has failed, else nothing more is submitted."""
-        members = [each for each in array.members.values() if not each.is_cancelled]
-        self._dissolve(array)
-        if members and members[0].launch.resources.memory is not None:
-            self._end_waiting(members, 'impossible', words)
-            return
-        self.is_wrong, self.refused = True, words
-        self._end_waiting(self.waiting, 'refused', words)
+        Args:
+            array: The submission.
+            job: Id of its job.
+        """
+        is_ours = array.unsent is not None
+        array.job, array.is_lost, array.unsent = job, False, None
+        self._context.note(
+            {'event': 'accepted', 'submission': array.name, 'job': job, 'at': round(self._context.wall(), 3)}
+        )
+        watch = self._poller.watch_anew if is_ours else self._poller.watch
+        for index in array.members:
+            watch((array.name, index), array.at, job)
+        if is_ours:
+            self._window.accepted(self.live)
+            self._poller.poll_soon()
+            self._events.append(SubmissionEvent(array, Outcome.ACCEPTED))
+        self._canceller.resume((array,))
+
+    def _refused(self, array: ArrayT, result: SubmitResult, now: float) -> None:
+        match result.refusal:
+            case Refusal.LIMIT if array.tries == 1 or self._is_absent(array):
+                self._limit_reached(array, result.message, now)
+            case Refusal.LIMIT:
+                self._look_later(array, now + RETRY)  # an earlier try may still show up
+            case Refusal.AWAY:
+                self._unanswered(array, result.message, now)
+            case _:
+                self._conclude(array, Outcome.REJECTED, result.message)
+
+    def _limit_reached(self, array: ArrayT, message: str, now: float) -> None:
+        size = len(array.members)
+        self._conclude(array, Outcome.REFUSED, message)
+        self._window.refused(self.live, size, now)
+        if self._problem != message:
+            log.info('the queue does not accept %d more jobs: %s', size, message)
+        self._problem = message
+        self._retry_at = now if self.room(now) else now + RETRY
+
+    def _conclude(self, array: ArrayT, outcome: Outcome, message: str) -> None:
+        self.forget(array)
+        self._events.append(SubmissionEvent(array, outcome, message))
+
+    def forget(self, array: ArrayT) -> None:
+        """Let go of a submission and of what is left of it."""
+        self.arrays.pop(array.name, None)
+        array.is_lost = False
+        for index in array.members:
+            self._poller.drop((array.name, index))
 
     # Lost answers
 
-    def _no_answer(self, array: JobArray, words: str, now: float) -> None:
-        """It may have been accepted: it is looked for by its name before it is submitted again."""
-        log.warning('%s may not have been accepted: %s', array.name, words)
-        self.refused = words
-        self._watch.expect_anew((array.name, 1), array.at)
-        self._look_again(array, now + pause_after(array.tries))
+    def _unanswered(self, array: ArrayT, message: str, now: float) -> None:
+        """It may have been accepted: it is looked for by its name before it is sent again."""
+        log.warning('%s may not have been accepted: %s', array.name, message)
+        self._problem = message
+        self._poller.watch_anew((array.name, 1), array.at)
+        self._look_later(array, now + retry_pause(array.tries))
 
-    def _look_again(self, array: JobArray, at: float) -> None:
+    def _look_later(self, array: ArrayT, at: float) -> None:
         array.is_lost, array.retry_at = True, at
 
-    def _settle_lost(self, array: JobArray, now: float) -> None:
-        """Look whether it was accepted; if the queue surely does not have it, submit it again."""
+    def _look_for(self, array: ArrayT, now: float) -> None:
+        """Find out whether it was accepted; if the queue certainly does not have it, send it again."""
         key = (array.name, 1)
-        self._watch.expect(key, array.at)
-        _, seen = self._watch.sight(key)
-        if seen is not None and _was_refused(seen) and not self._job_of_a_fence(array):
-            self._never(array, seen.reason)
-        elif seen is not None:
-            self.accepted(array, seen.job)
-        elif not self._watch.has_been_missed(key):
-            self._watch.hurry()
-        elif job := self._job_of_a_fence(array):
-            self.accepted(array, job)
-        elif all(each.is_cancelled for each in array.members.values()):
-            self._give_up(array)
-        elif array.unsent is not None:
-            self._submit(array, array.unsent)
-
-    def _give_up(self, array: JobArray) -> None:
-        """Nobody wants it any more: once the queue surely does not have it, its attempts never start."""
-        if self._watch.sight((array.name, 1))[0] is JobState.ABSENT:
-            for queued in list(array.members.values()):
-                self._tell(queued, AttemptStatus(JobState.ABSENT, detail='it had not been accepted'))
-            array.is_lost = False
-        else:
-            self._watch.hurry()
-
-    def _job_of_a_fence(self, array: JobArray) -> str:
-        """The job that passed a start fence of an array whose answer was lost; empty: none did."""
-        paths = (self._folder.attempt(each.launch.run.name, each.launch.number) for each in array.members.values())
-        return next(filter(None, map(fence_job, paths)), '')
-
-
-def _was_refused(seen: JobRecord) -> bool:
-    """Whether a job ended nowhere and for no cause: some refusals leave such a job behind."""
-    return seen.kind is JobState.ENDED and not seen.cause and not seen.where
-
-
-def _alike(waiting: Iterable[QueuedAttempt], memory: int | None) -> Iterator[QueuedAttempt]:
-    """The attempts in front that need the same."""
-    for queued in waiting:
-        if queued.launch.resources.memory != memory:
+        self._poller.watch(key, array.at)
+        record = self._poller.record_of(key)
+        if record is None and not self._poller.has_never_come(key):
+            self._poller.poll_soon()
             return
-        yield queued
+        is_refused = record is not None and is_left_by_refusal(record)
+        job = array.job_by_files(self._context.folder) if record is None or is_refused else record.job
+        if job:
+            self.accepted(array, job)
+        elif record is not None:
+            self._conclude(array, Outcome.REJECTED, record.reason)
+        elif array.is_cancelled:
+            self._withdraw(array)
+        else:
+            self._send(array)
+
+    def _withdraw(self, array: ArrayT) -> None:
+        if self._is_absent(array):
+            self._conclude(array, Outcome.WITHDRAWN, '')
+        else:
+            self._poller.poll_soon()
+
+    def _is_absent(self, array: ArrayT) -> bool:
+        return self._poller.state_of((array.name, 1)) is JobState.ABSENT
+
+    # Cancelling
+
+    def cancel(self, array: ArrayT, indices: Iterable[int], *, force: bool) -> None:
+        """Cancel elements as soon as their job is known, again and again until it succeeds.
+
+        Args:
+            array: Their submission.
+            indices: The elements.
+            force: Without giving them time to end.
+        """
+        self._canceller.cancel(array, indices, force=force)
+
+    def resume_cancelling(self) -> None:
+        """Repeat cancellations that failed; to be called after each listing."""
+        self._canceller.resume(self.arrays.values())
+
+
+class Canceller:
+    """Cancels elements of arrays.
+
+    Args:
+        system: The batch system.
+        runner: Runs its commands.
+        poller: Knows what became of jobs.
+    """
+
+    def __init__(self, system: BatchSystem, runner: CommandRunner, poller: JobPoller) -> None:
+        self._system = system
+        self._runner = runner
+        self._poller = poller
+
+    def cancel(self, array: JobArray[Any], indices: Iterable[int], *, force: bool) -> None:
+        """Cancel elements, as soon as the id of their job is known."""
+        array.to_cancel.update(indices)
+        array.force = array.force or force
+        self.resume((array,))
+
+    def resume(self, arrays: Iterable[JobArray[Any]]) -> None:
+        """Cancel what is still to be cancelled."""
+        for array in arrays:
+            indices = sorted(index for index in array.to_cancel if index in array.members)
+            if array.job and indices:
+                array.to_cancel.clear()
+                self._send(array, indices)
+
+    def _send(self, array: JobArray[Any], indices: Sequence[int]) -> None:
+        """If an answer was lost there may be two jobs of this name: both are ours."""
+        is_whole = array.is_all(indices)
+        for job in sorted({array.job, *self._poller.jobs_named(array.name)}):
+            argv = self._system.cancel_argv(job, indices, whole=is_whole, force=array.force)
+            self._runner.run(argv, lambda answer: self._receive(array, indices, answer))
+        self._poller.poll_soon()
+
+    def _receive(self, array: JobArray[Any], indices: Sequence[int], answer: CommandResult) -> None:
+        problem = self._system.parse_cancel(answer)
+        left = [index for index in indices if index in array.members]
+        if problem and left:
+            log.warning('%s: %d jobs could not be cancelled yet: %s', array.name, len(left), problem)
+            array.to_cancel.update(left)
+        self._poller.poll_soon()
