@@ -74,7 +74,8 @@ class ScriptedQueue:
         deaf: How many submissions are neither heard nor answered.
         is_blind: Whether listings fail.
         accounting: ``on``, ``off`` (says so), ``away``.
-        rejects: Words of commands (``cancel``, ``throttle``, ``limits``) that fail.
+        rejects: Names of commands (``cancel``, ``throttle``, ``limits``) that fail.
+        ignores: Names of commands that succeed without an effect.
         slots: Elements that run at a time, of all jobs.
     """
 
@@ -95,6 +96,7 @@ class ScriptedQueue:
         self.is_blind = False
         self.accounting = 'on'
         self.rejects: set[str] = set()
+        self.ignores: set[str] = set()
         self.limits = QueueLimits(array=1000)
         self.slots = 10_000
         self._replies: dict[str, Any] = {}
@@ -158,6 +160,8 @@ class ScriptedQueue:
             return CommandResult(None, err=f'{words[0]} did not answer')
         if words[0] in self.rejects:
             return CommandResult(1, err=f'{words[0]} failed')
+        if words[0] in self.ignores:
+            return self._answer()
         return cast(CommandResult, getattr(self, f'_do_{words[0]}')(*words[1:]))
 
     def _answer(self, reply: Any = None) -> CommandResult:
