@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from hpsearch.backends.base import AttemptStatus, Backend, JobState, Launch, LaunchResult
+from hpsearch.backends.base import AttemptStatus, Backend, Launch, LaunchResult
 from hpsearch.dispatch.claims import Claims
 from hpsearch.dispatch.event_recorder import EventRecorder
 from hpsearch.dispatch.heartbeat import Heartbeat
@@ -28,6 +28,7 @@ from hpsearch.model.command import shell_line
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import JournalError
 from hpsearch.model.evidence import Action
+from hpsearch.model.jobs import JobState
 from hpsearch.model.resources import GpuTenant, Placement, ResourceRequest, Slot
 from hpsearch.model.retries import RetryPolicy
 from hpsearch.model.run import Run

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hpsearch.backends.base import AttemptStatus, Backend, JobState
+from hpsearch.backends.base import AttemptStatus, Backend
 from hpsearch.backends.local.backend import LocalBackend
 from hpsearch.backends.local.slots import FixedSlots
 from hpsearch.backends.queue.arrays import QueueSettings
@@ -22,6 +22,7 @@ from hpsearch.backends.queue.lsf.system import DIALECT_ARGV, Lsf, LsfOptions
 from hpsearch.backends.queue.poller import JobPoller
 from hpsearch.backends.queue.slurm.system import Slurm, SlurmOptions
 from hpsearch.host.wakeup import Wakeup
+from hpsearch.model.jobs import JobState
 from hpsearch.store.folder import SearchFolder
 from tests.support.harness import ends, launch, new_folder, python, shell, start, until
 

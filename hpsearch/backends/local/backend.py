@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hpsearch.backends.base import AttemptStatus, JobState, Launch, LaunchResult
+from hpsearch.backends.base import AttemptStatus, Launch, LaunchResult
 from hpsearch.backends.local.slots import SlotSource
 from hpsearch.host.processes import (
     NOT_OURS,
@@ -29,6 +29,7 @@ from hpsearch.host.processes import (
     ticks_if_marked,
 )
 from hpsearch.host.wakeup import Wakeup
+from hpsearch.model.jobs import JobState
 from hpsearch.model.resources import DEFAULT_RESOURCES, GpuTenant, Placement, ResourceRequest
 from hpsearch.model.snapshot import GpuLine, QueueLine
 from hpsearch.store.attempt_files import FENCED, LOCAL_SCRIPT, environment, exit_code, marks, read_line

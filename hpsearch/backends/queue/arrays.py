@@ -6,10 +6,11 @@ import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from hpsearch.backends.base import AttemptStatus, JobState, Launch
+from hpsearch.backends.base import AttemptStatus, Launch
 from hpsearch.backends.queue.batch_system import BatchSystem, CommandResult, JobSpec
 from hpsearch.backends.queue.commands import CommandRunner
 from hpsearch.backends.queue.throttle import Division, Share, shares
+from hpsearch.model.jobs import JobState
 
 log = logging.getLogger('hpsearch')
 

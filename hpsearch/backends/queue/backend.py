@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from hpsearch.backends.base import AttemptStatus, JobState, Launch, LaunchResult
+from hpsearch.backends.base import AttemptStatus, Launch, LaunchResult
 from hpsearch.backends.queue.array_making import ArrayMaker
 from hpsearch.backends.queue.arrays import JobArray, QueuedAttempt, QueueSettings, Throttles, in_arrays
 from hpsearch.backends.queue.batch_system import BatchSystem
@@ -25,6 +25,7 @@ from hpsearch.backends.queue.queue_traces import fence_job, read_hints, read_tra
 from hpsearch.backends.queue.sending import Submitter
 from hpsearch.backends.queue.submissions import Submissions
 from hpsearch.host.wakeup import Wakeup
+from hpsearch.model.jobs import JobState
 from hpsearch.model.resources import DEFAULT_RESOURCES, GpuTenant, Placement, ResourceRequest, Slot
 from hpsearch.model.snapshot import GpuLine, QueueLine
 from hpsearch.store.attempt_files import close_fence, duration

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from hpsearch.backends.base import JobState
+from hpsearch.model.jobs import JobRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,34 +78,6 @@ class Submitted:
     job: str = ''
     refusal: Refusal | None = None
     words: str = ''
-
-
-@dataclass(frozen=True, slots=True)
-class JobRecord:
-    """One element of one job, as a listing or the accounting shows it.
-
-    Attributes:
-        job: Id of the job (of the whole array).
-        index: Which element; 0 where the job is no array.
-        name: Name of the job.
-        kind: ``PENDING``, ``RUNNING`` (also while it is ending) or ``ENDED``.
-        cause: For an end: ``''`` (by itself), ``cancelled``, ``preempted``, ``node_fail``, ``boot_fail``, ``timeout``,
-            ``out_of_memory``.
-        code: Raw exit status of its shell, 128 + N for signal N, where it is told.
-        reason: Why it waits, or how it ended, in the system's own words.
-        where: Where it runs.
-        is_stuck: Whether it waits for something that will never come.
-    """
-
-    job: str
-    index: int
-    name: str
-    kind: JobState
-    cause: str = ''
-    code: int | None = None
-    reason: str = ''
-    where: str = ''
-    is_stuck: bool = False
 
 
 @dataclass(frozen=True, slots=True)

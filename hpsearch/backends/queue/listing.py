@@ -10,10 +10,10 @@ import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from hpsearch.backends.base import JobState
-from hpsearch.backends.queue.batch_system import BatchSystem, CommandResult, JobRecord
+from hpsearch.backends.queue.batch_system import BatchSystem, CommandResult
 from hpsearch.backends.queue.commands import execute, in_english
 from hpsearch.backends.queue.watched_jobs import JobKey, by_key
+from hpsearch.model.jobs import JobRecord, JobState
 from hpsearch.model.snapshot import QueueLine, merged_queue
 from hpsearch.model.states import Attempt, Submission
 

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from hpsearch.backends.base import JobState
 from hpsearch.backends.queue.batch_system import BatchSystem, CommandResult, JobSpec, Refusal
 from hpsearch.backends.queue.cancelling import Canceller
 from hpsearch.backends.queue.commands import CommandRunner
@@ -25,6 +24,7 @@ from hpsearch.backends.queue.pilot_plan import (
 from hpsearch.backends.queue.poller import JobPoller
 from hpsearch.backends.queue.sending import RETRY, Submitter, pause_after, submission_name
 from hpsearch.backends.queue.submit_limit import SubmitWindow
+from hpsearch.model.jobs import JobState
 from hpsearch.model.states import Submission
 from hpsearch.store.folder import SearchFolder
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from hpsearch.backends.base import JobState
 from hpsearch.backends.queue.batch_system import BatchSystem, JobSpec
 from hpsearch.backends.queue.job_script import pilot_script
 from hpsearch.model.command import shell_line
+from hpsearch.model.jobs import JobState
 from hpsearch.store.folder import SearchFolder
 
 YOUNG = 60.0

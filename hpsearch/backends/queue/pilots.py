@@ -10,11 +10,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hpsearch.backends.base import AttemptStatus, JobState, Launch, LaunchResult
+from hpsearch.backends.base import AttemptStatus, Launch, LaunchResult
 from hpsearch.backends.queue.commands import GOODBYE, CommandRunner
 from hpsearch.backends.queue.pilot_jobs import PilotJobs
 from hpsearch.backends.queue.poller import JobPoller
 from hpsearch.host.wakeup import Wakeup
+from hpsearch.model.jobs import JobState
 from hpsearch.model.resources import DEFAULT_RESOURCES, GpuTenant, Placement, ResourceRequest
 from hpsearch.model.snapshot import GpuLine, QueueLine
 

@@ -10,10 +10,10 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from hpsearch.backends.base import JobState
-from hpsearch.backends.queue.batch_system import BatchSystem, CommandResult, JobRecord, QueueLimits
+from hpsearch.backends.queue.batch_system import BatchSystem, CommandResult, QueueLimits
 from hpsearch.backends.queue.commands import CommandRunner
 from hpsearch.backends.queue.watched_jobs import LOOKS, JobKey, WatchedJob, as_a_whole, by_key, find, note_accounted
+from hpsearch.model.jobs import JobRecord, JobState
 
 log = logging.getLogger('hpsearch')
 

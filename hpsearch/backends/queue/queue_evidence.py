@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hpsearch.backends.base import JobState
-from hpsearch.backends.queue.batch_system import JobRecord
+from hpsearch.model.jobs import JobRecord, JobState
 from hpsearch.model.states import TIMEOUT
 from hpsearch.model.verdict import told_by
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from hpsearch.backends.base import JobState
 from hpsearch.backends.queue.arrays import QueuedAttempt
 from hpsearch.backends.queue.poller import JobPoller
+from hpsearch.model.jobs import JobState
 from hpsearch.model.snapshot import QueueLine
 
 

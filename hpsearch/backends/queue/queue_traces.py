@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 
-from hpsearch.backends.base import JobState
 from hpsearch.backends.queue.arrays import JobArray
 from hpsearch.backends.queue.queue_evidence import QueueView, Traces
+from hpsearch.model.jobs import JobState
 from hpsearch.store.attempt_files import exit_code, read_fence, read_line
 from hpsearch.store.folder import AttemptPaths
 

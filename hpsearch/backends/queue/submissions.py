@@ -10,10 +10,10 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 
-from hpsearch.backends.base import AttemptStatus, JobState
+from hpsearch.backends.base import AttemptStatus
 from hpsearch.backends.queue.array_making import ArrayMaker
 from hpsearch.backends.queue.arrays import JobArray, PreparedSubmission, QueuedAttempt, QueueSettings, Throttles
-from hpsearch.backends.queue.batch_system import BatchSystem, CommandResult, JobRecord, QueueLimits, Refusal
+from hpsearch.backends.queue.batch_system import BatchSystem, CommandResult, QueueLimits, Refusal
 from hpsearch.backends.queue.cancelling import Canceller
 from hpsearch.backends.queue.commands import CommandRunner
 from hpsearch.backends.queue.limits import LimitsQuery
@@ -22,6 +22,7 @@ from hpsearch.backends.queue.queue_traces import fence_job
 from hpsearch.backends.queue.sending import RETRY, Submitter, pause_after
 from hpsearch.backends.queue.submit_limit import SubmitWindow
 from hpsearch.backends.queue.throttle import cut, first_throttles
+from hpsearch.model.jobs import JobRecord, JobState
 from hpsearch.store.folder import SearchFolder
 
 log = logging.getLogger('hpsearch')

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from hpsearch.backends.base import JobState
-from hpsearch.backends.queue.batch_system import JobRecord
+from hpsearch.model.jobs import JobRecord, JobState
 
 LOOKS = 2
 """Listings without a job after which the accounting is asked."""

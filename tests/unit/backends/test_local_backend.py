@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from hpsearch.backends.base import JobState
 from hpsearch.backends.local import backend as local_module
 from hpsearch.backends.local.backend import LocalBackend
 from hpsearch.backends.local.slots import FixedSlots
 from hpsearch.host.processes import marked_processes, start_ticks
 from hpsearch.host.wakeup import Wakeup
+from hpsearch.model.jobs import JobState
 from hpsearch.store.folder import SearchFolder
 from tests.support.harness import ends, launch, new_folder, python, shell, start, until
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpsearch.backends.base import JobState
-from hpsearch.backends.queue.batch_system import BatchSystem, CommandResult, JobRecord, JobSpec, Refusal
+from hpsearch.backends.queue.batch_system import BatchSystem, CommandResult, JobSpec, Refusal
 from hpsearch.backends.queue.lsf.parsing import STATES, TERMINATIONS, Dialect, cause_of, parse_dialect
 from hpsearch.backends.queue.lsf.system import Lsf, LsfOptions
 from hpsearch.backends.queue.queue_words import index_list
+from hpsearch.model.jobs import JobRecord, JobState
 from tests.support.paths import DATA
 
 TRANSCRIPTS = DATA / 'lsf'

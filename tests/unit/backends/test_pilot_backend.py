@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-from hpsearch.backends.base import JobState, Launch
+from hpsearch.backends.base import Launch
 from hpsearch.backends.queue.batch_system import JobSpec, QueueLimits
 from hpsearch.backends.queue.pilot_jobs import VAIN_LIMIT, PilotJobs
 from hpsearch.backends.queue.pilot_plan import YOUNG, PilotSettings, Workload, count_idle, pilots_needed
@@ -19,6 +19,7 @@ from hpsearch.backends.queue.poller import GRACE, JobPoller
 from hpsearch.backends.queue.sending import RETRY
 from hpsearch.backends.queue.submit_limit import FORGET
 from hpsearch.host.wakeup import Wakeup
+from hpsearch.model.jobs import JobState
 from hpsearch.model.resources import Slot
 from hpsearch.model.run import Run
 from hpsearch.model.states import Submission

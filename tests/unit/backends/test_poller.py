@@ -8,11 +8,11 @@ from itertools import pairwise
 
 import pytest
 
-from hpsearch.backends.base import JobState
-from hpsearch.backends.queue.batch_system import JobRecord, JobSpec, QueueLimits
+from hpsearch.backends.queue.batch_system import JobSpec, QueueLimits
 from hpsearch.backends.queue.limits import RETRY, TRIES, LimitsQuery
 from hpsearch.backends.queue.poller import GRACE, HASTE, LONGEST_PAUSE, PATIENCE, JobPoller
 from hpsearch.backends.queue.watched_jobs import JobKey
+from hpsearch.model.jobs import JobRecord, JobState
 from tests.fakes.scripted_queue import Clock, ScriptedCommands, ScriptedQueue, asks, system
 
 INTERVAL = 30.0

@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
-from hpsearch.backends.base import JobState
 from hpsearch.backends.queue import array_making
-from hpsearch.backends.queue.batch_system import JobRecord, JobSpec, QueueLimits
+from hpsearch.backends.queue.batch_system import JobSpec, QueueLimits
 from hpsearch.backends.queue.poller import GRACE
 from hpsearch.backends.queue.queue_evidence import CAUSE_GRACE, RECORD_GRACE
 from hpsearch.backends.queue.sending import RETRY
 from hpsearch.backends.queue.submit_limit import FORGET
+from hpsearch.model.jobs import JobRecord, JobState
 from hpsearch.model.resources import ResourceRequest
 from hpsearch.store.attempt_files import close_fence, read_fence
 from hpsearch.store.folder import SearchFolder

@@ -8,8 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpsearch.backends.base import JobState
-from hpsearch.backends.queue.batch_system import JobRecord
 from hpsearch.backends.queue.queue_evidence import (
     CAUSE_GRACE,
     RECORD_GRACE,
@@ -19,6 +17,7 @@ from hpsearch.backends.queue.queue_evidence import (
     in_queue,
     weigh,
 )
+from hpsearch.model.jobs import JobRecord, JobState
 
 PENDING = JobRecord('7', 1, 'name', JobState.PENDING, reason='Resources')
 RUNNING = JobRecord('7', 1, 'name', JobState.RUNNING, where='n2')

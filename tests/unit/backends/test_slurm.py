@@ -12,8 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpsearch.backends.base import JobState
-from hpsearch.backends.queue.batch_system import BatchSystem, CommandResult, JobRecord, JobSpec, Refusal
+from hpsearch.backends.queue.batch_system import BatchSystem, CommandResult, JobSpec, Refusal
 from hpsearch.backends.queue.queue_words import index_list, outside_of_jobs
 from hpsearch.backends.queue.slurm.parsing import STATES, is_stuck, parse_time_left
 from hpsearch.backends.queue.slurm.system import (
@@ -25,6 +24,7 @@ from hpsearch.backends.queue.slurm.system import (
     own_job,
     time_left_argv,
 )
+from hpsearch.model.jobs import JobRecord, JobState
 from tests.e2e.slurm.cluster import Cluster
 from tests.support.paths import DATA
 

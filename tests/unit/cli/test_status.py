@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from hpsearch.backends.base import JobState
-from hpsearch.backends.queue.batch_system import CommandResult, JobRecord
+from hpsearch.backends.queue.batch_system import CommandResult
 from hpsearch.backends.queue.listing import sort_out
 from hpsearch.cli import cluster
 from hpsearch.cli.status import status_lines
 from hpsearch.host.processes import start_ticks
+from hpsearch.model.jobs import JobRecord, JobState
 from hpsearch.model.snapshot import QueueLine, RunLine
 from hpsearch.model.states import Attempt, Submission
 from hpsearch.store.reconcile import FRESH

@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from hpsearch.backends.queue.batch_system import CommandResult, JobRecord, JobSpec, JobVariables, QueueLimits, Submitted
+from hpsearch.backends.queue.batch_system import CommandResult, JobSpec, JobVariables, QueueLimits, Submitted
 from hpsearch.backends.queue.lsf.parsing import (
     DELIMITER,
     FIELDS,
@@ -24,6 +24,7 @@ from hpsearch.backends.queue.lsf.parsing import (
 )
 from hpsearch.backends.queue.queue_words import index_list, open_complaints, outside_of_jobs
 from hpsearch.model.command import line_breaks_of, shell_word, unquoted
+from hpsearch.model.jobs import JobRecord
 
 DIALECT_ARGV = ('lsid',)
 """The command whose answer :func:`hpsearch.backends.queue.lsf.parsing.parse_dialect` reads; it answers at once."""

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from hpsearch.backends.base import JobState
-from hpsearch.backends.queue.batch_system import CommandResult, JobRecord, QueueLimits, Refusal, Submitted
+from hpsearch.backends.queue.batch_system import CommandResult, QueueLimits, Refusal, Submitted
 from hpsearch.backends.queue.queue_words import open_complaints
+from hpsearch.model.jobs import JobRecord, JobState
 
 LISTING_FIELDS = '%i|%j|%T|%r|%N'
 """Id, name, state, reason, nodes. A name may contain the separator, the fields behind it do not."""

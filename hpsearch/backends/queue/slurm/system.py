@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from hpsearch.backends.queue.batch_system import CommandResult, JobRecord, JobSpec, JobVariables, QueueLimits, Submitted
+from hpsearch.backends.queue.batch_system import CommandResult, JobSpec, JobVariables, QueueLimits, Submitted
 from hpsearch.backends.queue.queue_words import index_list, outside_of_jobs
 from hpsearch.backends.queue.slurm import parsing as slurm_answers
 from hpsearch.backends.queue.slurm.parsing import ACCOUNTING_FIELDS, LISTING_FIELDS
+from hpsearch.model.jobs import JobRecord
 
 DAY = 86400.0
 
