@@ -110,9 +110,6 @@ class Backend(Protocol):
     def forget(self, ident: str, now: float) -> None:
         """Let go of an attempt that another writer has adopted."""
 
-    def is_running(self, run: str, number: int, handle: Mapping[str, Any]) -> bool:
-        """Whether an attempt that another writer started on this host still runs."""
-
     def states(self, now: float) -> Mapping[str, AttemptStatus]:
         """What is known of every attempt this backend holds, by its id; one that ended is told once."""
 

@@ -152,7 +152,6 @@ def peers_of(
         reader=reader,
         state=state,
         writers=writers.Writers(folder, host, work_options.declared_dead, job_has_ended),
-        is_running=backend.is_running,
         can_adopt=backend.can_adopt,
     )
 
@@ -291,7 +290,7 @@ def load_results(task: OpenSearch, state: SearchState, results: ResultsView, pro
         ended = history.deciding if history else None
         if ended is None or ended.state in ACTIVE or results.has(run.name):
             continue
-        row = endings.row(run, ended.state, ended.reason, ended.summary, ended.seconds)
+        row = endings.row(run, ended)
         results.put(row)
         progress.result(row)
         if has_unshown_logs(task.folder, run.name, ended.number):

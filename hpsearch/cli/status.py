@@ -18,18 +18,19 @@ from hpsearch.config.loading import from_plain
 from hpsearch.host.processes import user_name
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import ConfigError
-from hpsearch.model.evidence import HostRelation
+from hpsearch.model.evidence import HostRelation, Liveness
+from hpsearch.model.jobs import JobState, QueueView
 from hpsearch.model.retries import resources_for
 from hpsearch.model.snapshot import GpuLine, QueueLine, RunLine, Snapshot, merged_queue
 from hpsearch.model.states import ACTIVE, Attempt, SearchState, State, Submission
-from hpsearch.store import reconcile as evidence
 from hpsearch.store import writers
 from hpsearch.store.attempt_files import duration as seconds_of
-from hpsearch.store.attempt_files import read_line
+from hpsearch.store.attempt_files import read_fence
+from hpsearch.store.completion import CompletionReader
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import JournalReader, open_journals
 from hpsearch.store.provenance import code_changes
-from hpsearch.store.reconcile import Reconciler, active_attempts
+from hpsearch.store.reconcile import AttemptKey, Reconciler, active_attempts
 from hpsearch.ui.format import DONE, status_json, status_text
 from hpsearch.units import duration
 
@@ -92,9 +93,15 @@ class SearchSnapshot:
         return self.owner == os.getuid()
 
     @cached_property
+    def lives(self) -> dict[str, Liveness]:
+        """What is known of the writers, by one look."""
+        return writers.look_once(self.folder, self.reader.headers, self.reader.closed, self.now)
+
+    @cached_property
     def living(self) -> dict[str, dict[str, Any]]:
-        """The writers that are at work, and what each told last."""
-        return evidence.living_writers(self.folder, self.reader, self.now)
+        """The writers that are at work, and what each reported last."""
+        alive = [writer for writer, life in self.lives.items() if life is Liveness.ALIVE]
+        return {writer: writers.read_news(self.folder, writer) for writer in alive}
 
     @cached_property
     def options(self) -> argparse.Namespace:
@@ -103,9 +110,16 @@ class SearchSnapshot:
 
         return merged_options(self.info, argparse.Namespace())
 
-    def unattended(self) -> list[Attempt]:
-        """Attempts under way whose writer is not at work."""
-        return [attempt for attempt in active_attempts(self.state) if attempt.owner not in self.living]
+    def reconciler(self) -> Reconciler:
+        """Folds into the state what became of the attempts that no writer looks after."""
+        return Reconciler(
+            self.folder, self.state, self.reader.headers, self.lives, lambda: self.completions, self.room_of
+        )
+
+    @cached_property
+    def completions(self) -> CompletionReader:
+        """How attempts ended."""
+        return CompletionReader(self.folder, self.configuration)
 
     def relation(self, writer: str) -> HostRelation:
         """How the host of a writer relates to ours."""
@@ -161,10 +175,10 @@ def status_lines(folder: SearchFolder, *, as_json: bool) -> Iterator[str]:
         HpsearchError: It is no search, or cannot be read.
     """
     scene = open_scene(folder, time.time())
-    onlooker = Reconciler(folder, scene.state, lambda: scene.configuration, scene.room_of)
-    notes = _few(onlooker.take_in(scene.unattended()))
-    queue, about_queue = queue_of(scene, onlooker)
-    notes += onlooker.take_in((attempt for attempt in onlooker.unclear if attempt.state in ACTIVE), {})
+    reconciler = scene.reconciler()
+    notes = _few(reconciler.take_in(reconciler.unattended()))
+    queue, about_queue = queue_of(scene, reconciler)
+    notes += reconciler.take_in((attempt for attempt in reconciler.unclear if attempt.state in ACTIVE), {})
     snapshot = snapshot_of(scene, queue)
     notes += [*about_queue, *silent_hosts(scene)]
     failures = failure_groups(folder, scene.state)
@@ -187,6 +201,7 @@ def snapshot_of(scene: SearchSnapshot, queue: Sequence[QueueLine]) -> Snapshot:
     """A search as it stands."""
     counts = Counter(history.state.value for history in scene.state.runs.values())
     counts['planned'] += scene.total - len(scene.state.runs)
+    is_open = any(count for state, count in counts.items() if state not in DONE)
     active = active_attempts(scene.state)
     news = scene.living.items()
     begin = min((float(each['at']) for each in scene.reader.headers.values() if 'at' in each), default=scene.now)
@@ -205,7 +220,7 @@ def snapshot_of(scene: SearchSnapshot, queue: Sequence[QueueLine]) -> Snapshot:
         best=best_run(scene.folder, scene.state, scene.plain),
         performance_key=scene.plain.performance_key,
         waiting='; '.join(dict.fromkeys(filter(None, (str(told.get('waiting', '')) for _, told in news))))
-        or _nobody(scene, bool(queue) or _any_in_queue(active), bool(active) or counts['planned'] > 0),
+        or _nobody(scene, bool(queue) or _any_in_queue(active), is_open),
         queue=queue,
     )
 
@@ -234,8 +249,8 @@ def _run_line(scene: SearchSnapshot, attempt: Attempt) -> RunLine:
     if not attempt.is_in_queue:
         seconds = max(0.0, scene.now - (attempt.claimed_at or scene.now))
         return RunLine(attempt.run, seconds, _where(scene, attempt))
-    words = read_line(paths.started).split()
-    return RunLine(attempt.run, seconds_of(paths) or 0.0, f'on {words[4]}' if len(words) > 4 else '')
+    host = read_fence(paths).host
+    return RunLine(attempt.run, seconds_of(paths) or 0.0, f'on {host}' if host else '')
 
 
 def _where(scene: SearchSnapshot, attempt: Attempt) -> str:
@@ -260,7 +275,7 @@ def silent_hosts(scene: SearchSnapshot) -> Iterator[str]:
 
 
 def _silent_host(scene: SearchSnapshot, writer: str, count: int) -> str:
-    silence = evidence.silence_of(scene.folder, writer, scene.now)
+    silence = writers.silence_of(scene.folder, writer, scene.now)
     ago = 'never' if silence is None else f'{duration(max(0.0, silence))} ago'
     host = scene.reader.headers.get(writer, {}).get('host', 'a host without a name')
     return (
@@ -272,19 +287,19 @@ def _silent_host(scene: SearchSnapshot, writer: str, count: int) -> str:
 # The queue
 
 
-def queue_of(scene: SearchSnapshot, onlooker: Reconciler) -> tuple[list[QueueLine], list[str]]:
+def queue_of(scene: SearchSnapshot, reconciler: Reconciler) -> tuple[list[QueueLine], list[str]]:
     """What a search has in a queue, and notes: from its writers; where none of them tells, the queue is asked."""
     told = [_queue_line(line) for news in scene.living.values() for line in news.get('queue', ())]
     if told:
         return merged_queue(told), []
-    attempts = [attempt for attempt in scene.unattended() if attempt.is_in_queue]
+    attempts = [attempt for attempt in reconciler.unattended() if attempt.is_in_queue]
     pilots = _pilots(scene)
     queues = {attempt.handle['queue'] for attempt in attempts} | {submission.queue for submission in pilots}
     if not queues:
         return [], []
     if not scene.is_ours:
         return [], [f'the queue was not asked: the jobs are those of {user_name(scene.owner)}']
-    asked = [_ask(scene, onlooker, queue, attempts, pilots) for queue in sorted(queues & set(QUEUES))]
+    asked = [_ask(scene, reconciler, queue, attempts, pilots) for queue in sorted(queues & set(QUEUES))]
     return merged_queue(line for lines, _ in asked for line in lines), [note for _, notes in asked for note in notes]
 
 
@@ -304,7 +319,7 @@ def _pilots(scene: SearchSnapshot) -> list[Submission]:
 
 
 def _ask(
-    scene: SearchSnapshot, onlooker: Reconciler, queue: str, attempts: Sequence[Attempt], pilots: Sequence[Submission]
+    scene: SearchSnapshot, reconciler: Reconciler, queue: str, attempts: Sequence[Attempt], pilots: Sequence[Submission]
 ) -> tuple[Sequence[QueueLine], list[str]]:
     from hpsearch.backends.queue.listing import line_of, sort_out
 
@@ -313,10 +328,12 @@ def _ask(
         return [], [f'the queue could not be asked about the jobs of this search: {listing.problem}']
     its = [attempt for attempt in attempts if attempt.handle['queue'] == queue]
     told = sort_out(listing.records, its, [each for each in pilots if each.queue == queue])
-    onlooker.note_running(told.running)
+    reconciler.note_running(told.running)
     # Their records may have come since we looked; and what ended them, nobody else may know.
-    causes = {(attempt.run, attempt.number): seen.cause for attempt, seen in told.ended}
-    problems = onlooker.take_in([*(attempt for attempt, _ in told.ended), *told.missing], causes)
+    jobs: dict[AttemptKey, QueueView] = {
+        (attempt.run, attempt.number): QueueView(JobState.ENDED, seen) for attempt, seen in told.ended
+    }
+    problems = reconciler.take_in([*(attempt for attempt, _ in told.ended), *told.missing], jobs)
     ended = [(attempt, seen) for attempt, seen in told.ended if attempt.state in ACTIVE]
     unclear = [*(attempt for attempt, _ in ended), *(each for each in told.missing if each.state in ACTIVE)]
     lines = [*told.lines, *(line_of(seen, attempt.run) for attempt, seen in ended)]

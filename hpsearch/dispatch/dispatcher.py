@@ -339,7 +339,7 @@ class Dispatcher:
         attempt = self.state.runs[name].deciding
         if run is None or attempt is None or attempt.state in ACTIVE:
             return
-        self._put(self._endings.row(run, attempt.state, attempt.reason, attempt.summary, attempt.seconds))
+        self._put(self._endings.row(run, attempt))
         self._plan_again(run)
 
     def _put(self, row: Row) -> None:
@@ -386,7 +386,7 @@ class Dispatcher:
             case Action.INTERRUPTED:
                 self._end(active, AttemptStatus(JobState.ENDED, cause=found.cause), now)
             case _:
-                self._end(active, AttemptStatus(JobState.ENDED), now)
+                self._end(active, AttemptStatus(JobState.ENDED, detail=found.detail), now)
 
     def _handle(self, found: OrphanedAttempt) -> dict[str, Any]:
         """What the backend knows an attempt by, with what is known of its submission."""
@@ -652,7 +652,7 @@ class Dispatcher:
             verdict = ending.verdict
             if verdict.state is State.FINISHED:
                 self._endings.show_logs(ending.run, ending.number)
-            row = self._endings.row(ending.run, verdict.state, verdict.reason, ending.summary, ending.told.seconds)
+            row = self._endings.row(ending.run, ending)
             self._put(row)
             self._tell(ending, row)
         self._ended.clear()

@@ -109,12 +109,12 @@ def claim(folder: SearchFolder, run: str, number: int, writer: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Fence:
-    """Who passed the start fence of an attempt, as the file ``started`` tells.
+    """Who passed the start fence of an attempt, from its file ``started``.
 
     Attributes:
         ident: What was written there; empty when nobody passed it (or the file was cut short).
-        pid: Process id of the attempt's sh, on the host of its writer; 0 when it is not told, or of a queue job.
-        job: Id of the queue job it runs in; empty: in none.
+        pid: Process id of the attempt's sh, on the host of its writer; 0 when it is not known, or of a queue job.
+        job: Id of the queue job it runs in, ``-`` where the job does not know it; empty: in none.
         restarts: How often the queue had restarted that job, in the queue's own words.
         host: Where that job runs.
     """
@@ -143,6 +143,16 @@ def read_fence(paths: AttemptPaths) -> Fence:
         _, job, restarts, host = words
         return Fence(ident, job=job, restarts=restarts, host=host)
     return Fence(ident, int(rest) if rest.isdigit() else 0)
+
+
+def fence_job(paths: AttemptPaths) -> str:
+    """The id of the job that passed the start fence of an attempt; empty: none did, or its id is not known.
+
+    Raises:
+        OSError: The fence is there but cannot be read.
+    """
+    job = read_fence(paths).job
+    return '' if job == '-' else job
 
 
 def close_fence(paths: AttemptPaths, by: str) -> bool:

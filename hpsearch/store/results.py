@@ -10,10 +10,12 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from hpsearch.model.command import plain, unquoted
 from hpsearch.model.configuration import Value
 from hpsearch.model.run import Run
+from hpsearch.model.states import State
 
 OWN_COLUMNS = ('hpsearch_run', 'hpsearch_state', 'hpsearch_reason', 'hpsearch_seconds')
 """The last columns: name of the run, its state, why it is in it, seconds its last attempt took."""
@@ -50,28 +52,37 @@ class Row:
     seconds: float | None = None
 
 
-def row_of(
-    run: Run,
-    folder: Path | str,
-    out_arg: str | None,
-    values: Mapping[str, str],
-    state: str,
-    reason: str = '',
-    seconds: float | None = None,
-) -> Row:
-    """Makes the row of a run.
+class EndedRun(Protocol):
+    """What a row needs to know of the end of a run: an attempt and a completion both know it."""
+
+    @property
+    def state(self) -> State:
+        """The state it ended in."""
+
+    @property
+    def reason(self) -> str:
+        """Why it is in that state, in words."""
+
+    @property
+    def summary(self) -> Mapping[str, str]:
+        """Keyword to text of its summary."""
+
+    @property
+    def seconds(self) -> float | None:
+        """How long its last attempt took, if known."""
+
+
+def row_of(run: Run, ended: EndedRun, output: Path | str, out_arg: str | None) -> Row:
+    """The row of a run.
 
     Args:
         run: The run.
-        folder: Its output folder.
+        ended: How it ended.
+        output: Its output folder.
         out_arg: The column that names the folder; ``out_dir`` where the script takes no such option.
-        values: What its summary says.
-        state: The state it ended in.
-        reason: Why it is in it.
-        seconds: How long its last attempt took, or None.
     """
-    params = {**run.params, (out_arg or 'out_dir'): str(folder)}
-    return Row(run.number, run.name, params, values, state, reason, seconds)
+    params = {**run.params, (out_arg or 'out_dir'): str(output)}
+    return Row(run.number, run.name, params, ended.summary, ended.state.value, ended.reason, ended.seconds)
 
 
 def performance_number(text: str | None) -> float | None:

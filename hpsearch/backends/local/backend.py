@@ -179,11 +179,6 @@ class LocalBackend:
         if process.is_child:
             self._forgotten.append(process.pid)
 
-    def is_running(self, run: str, number: int, handle: Mapping[str, Any]) -> bool:
-        """Its sh, or where that was killed what it started; known by the marks, since a pid alone is reused."""
-        pid = int(handle.get('pid', 0))
-        return bool(self._ticks(run, number, pid)) or self._goes_on(run, number, pid)
-
     def _goes_on(self, run: str, number: int, group: int) -> bool:
         """Whether the process group of an attempt lives, its sh or not; a group of another kind has not its marks."""
         if exit_code(self._folder.attempt(run, number)) is not None or not group_is_alive(group):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -200,3 +201,18 @@ def in_arrays(queued: Iterable[QueuedAttempt]) -> Mapping[JobArray, list[int]]:
         if each.array is not None:
             found.setdefault(each.array, []).append(each.index)
     return found
+
+
+def read_hints(array: JobArray, path: str) -> list[int]:
+    """Indices that were appended to the hints of an array since the last time; a line that is not whole waits."""
+    try:
+        if os.stat(path).st_size == array.hints:
+            return []
+        with open(path, 'rb') as hints:
+            hints.seek(array.hints)
+            data = hints.read()
+    except OSError:
+        return []  # no element has ended yet
+    whole = data[: data.rfind(b'\n') + 1]
+    array.hints += len(whole)
+    return [int(word) for word in whole.split() if word.isdigit() and len(word) < 10]

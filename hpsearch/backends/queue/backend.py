@@ -14,21 +14,21 @@ from typing import Any
 
 from hpsearch.backends.base import AttemptStatus, Launch, LaunchResult
 from hpsearch.backends.queue.array_making import ArrayMaker
-from hpsearch.backends.queue.arrays import JobArray, QueuedAttempt, QueueSettings, Throttles, in_arrays
+from hpsearch.backends.queue.arrays import JobArray, QueuedAttempt, QueueSettings, Throttles, in_arrays, read_hints
 from hpsearch.backends.queue.batch_system import BatchSystem
 from hpsearch.backends.queue.cancelling import Canceller
 from hpsearch.backends.queue.commands import GOODBYE, CommandRunner
 from hpsearch.backends.queue.poller import JobPoller
-from hpsearch.backends.queue.queue_evidence import RECORD_GRACE, Conclusion, QueueView, Traces, weigh
 from hpsearch.backends.queue.queue_lines import queue_lines
-from hpsearch.backends.queue.queue_traces import fence_job, read_hints, read_traces
 from hpsearch.backends.queue.sending import Submitter
 from hpsearch.backends.queue.submissions import Submissions
 from hpsearch.host.wakeup import Wakeup
-from hpsearch.model.jobs import JobState
+from hpsearch.model.evidence import RECORD_GRACE, Conclusion, Evidence, conclude
+from hpsearch.model.jobs import JobState, QueueView
 from hpsearch.model.resources import DEFAULT_RESOURCES, GpuTenant, Placement, ResourceRequest, Slot
 from hpsearch.model.snapshot import GpuLine, QueueLine
-from hpsearch.store.attempt_files import close_fence, duration
+from hpsearch.store.attempt_files import close_fence, duration, fence_job
+from hpsearch.store.evidence import read_files
 from hpsearch.store.folder import AttemptPaths, SearchFolder
 
 log = logging.getLogger('hpsearch')
@@ -176,10 +176,6 @@ class QueueBackend:
             queued.array.is_shared = True
         self._drop(queued)
 
-    def is_running(self, run: str, number: int, handle: Mapping[str, Any]) -> bool:
-        """Not to be told from here: attempts in the queue are adopted, not asked for."""
-        return False
-
     # What became of them
 
     def states(self, now: float) -> Mapping[str, AttemptStatus]:
@@ -252,46 +248,47 @@ class QueueBackend:
                 self._submissions.accepted(array, job)
         if array.unsent is not None:
             return queued.status  # whether it was accepted is settled first
-        place = QueueView(
-            kind,
-            seen,
-            is_missing=self._watch.is_missing(key),
-            was_taken_out=kind is JobState.ABSENT and self._watch.was_taken_out(key),
-            is_cancelled=queued.is_cancelled,
-            awaits_details=kind is JobState.ENDED and not queued.is_cancelled and self._watch.awaits_details(key),
+        evidence = self._evidence_of(
+            queued,
+            paths,
+            QueueView(
+                kind,
+                seen,
+                is_missing=self._watch.is_missing(key),
+                was_taken_out=kind is JobState.ABSENT and self._watch.was_taken_out(key),
+                is_cancelled=queued.is_cancelled,
+                awaits_details=kind is JobState.ENDED and not queued.is_cancelled and self._watch.awaits_details(key),
+                log=self._folder.submission(array.name).log,
+            ),
         )
-        log_path = self._folder.submission(array.name).log
-        may_have_begun = self._may_have_begun(queued, place)
-        traces = read_traces(paths, queued.launch.ident, place, log_path) if may_have_begun else Traces()
         waited = 0.0 if queued.doubt_since is None else now - queued.doubt_since
-        finding = weigh(traces, place, waited, self._record_grace)
-        if finding.if_closed and not close_fence(paths, queued.launch.ident):
-            finding = Conclusion(JobState.RUNNING, detail='it has just begun', in_doubt=True)
-        return self._status(queued, finding, traces, paths, now)
+        found = conclude(evidence, waited, self._record_grace)
+        if found.if_closed and not close_fence(paths, queued.launch.ident):
+            found = Conclusion(JobState.RUNNING, detail='it has just begun', in_doubt=True)
+        return self._status(queued, found, evidence, paths, now)
 
-    def _may_have_begun(self, queued: QueuedAttempt, job: QueueView) -> bool:
-        """Whether there is a reason to look into its folder: not while it just waits, as thousands do."""
+    def _evidence_of(self, queued: QueuedAttempt, paths: AttemptPaths, job: QueueView) -> Evidence:
+        """What is known of an attempt; its folder is left alone while it just waits, as thousands do."""
         has_begun = job.kind not in (JobState.PENDING, JobState.UNKNOWN) or queued.status.kind is JobState.RUNNING
-        return has_begun or job.is_missing or queued.launch.ident in self._doubtful
+        if has_begun or job.is_missing or queued.launch.ident in self._doubtful:
+            return read_files(paths, is_queued=True, ident=queued.launch.ident, job=job)
+        return Evidence(is_queued=True, job=job)
 
     def _status(
-        self, queued: QueuedAttempt, finding: Conclusion, traces: Traces, paths: AttemptPaths, now: float
+        self, queued: QueuedAttempt, found: Conclusion, evidence: Evidence, paths: AttemptPaths, now: float
     ) -> AttemptStatus:
-        queued.note_doubt(now if finding.in_doubt else None)
-        if finding.in_doubt:
+        queued.note_doubt(now if found.in_doubt else None)
+        if found.in_doubt:
             self._watch.hurry()
-        match finding.kind:
+        match found.kind:
             case JobState.UNKNOWN:
                 return queued.status
             case JobState.ENDED | JobState.ABSENT:
-                has_run = traces.code is not None or traces.has_started or traces.is_requeued
-                seconds = duration(paths) if has_run else 0.0
+                seconds = duration(paths) if evidence.has_started or evidence.is_requeued else 0.0
                 room = self._room(queued)
-                return AttemptStatus(
-                    finding.kind, finding.code, finding.cause, finding.detail, room=room, seconds=seconds
-                )
+                return AttemptStatus(found.kind, found.code, found.cause, found.detail, room=room, seconds=seconds)
             case _:
-                return AttemptStatus(finding.kind, detail=finding.detail)
+                return AttemptStatus(found.kind, detail=found.detail)
 
     def _room(self, queued: QueuedAttempt) -> dict[str, Any]:
         """How much room it had: a job has its GPUs for itself."""

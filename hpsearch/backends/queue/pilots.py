@@ -111,10 +111,6 @@ class PilotBackend:
     def forget(self, ident: str, now: float) -> None:
         """Nothing is held."""
 
-    def is_running(self, run: str, number: int, handle: Mapping[str, Any]) -> bool:
-        """Not to be told from here."""
-        return False
-
     def gpu_lines(self, now: float) -> Sequence[GpuLine]:
         """None: the pilots tell of their own."""
         return ()

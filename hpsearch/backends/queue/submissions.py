@@ -18,11 +18,11 @@ from hpsearch.backends.queue.cancelling import Canceller
 from hpsearch.backends.queue.commands import CommandRunner
 from hpsearch.backends.queue.limits import LimitsQuery
 from hpsearch.backends.queue.poller import JobPoller
-from hpsearch.backends.queue.queue_traces import fence_job
 from hpsearch.backends.queue.sending import RETRY, Submitter, pause_after
 from hpsearch.backends.queue.submit_limit import SubmitWindow
 from hpsearch.backends.queue.throttle import cut, first_throttles
 from hpsearch.model.jobs import JobRecord, JobState
+from hpsearch.store.attempt_files import fence_job
 from hpsearch.store.folder import SearchFolder
 
 log = logging.getLogger('hpsearch')

@@ -464,4 +464,3 @@ def test_that_it_never_holds_attempts(desk: Desk) -> None:
     launch = Launch(Run('sim_1', 1, {}, ('true',)), 1, 'w:sim_1:1', Slot())
     assert desk.backend.start([launch], 0.0)[0].handle is None
     assert not desk.backend.can_adopt({'queue': 'slurm', 'submission': 'x', 'index': 1})
-    assert not desk.backend.is_running('sim_1', 1, {})

@@ -17,9 +17,9 @@ import pytest
 from hpsearch.backends.queue import array_making
 from hpsearch.backends.queue.batch_system import JobSpec, QueueLimits
 from hpsearch.backends.queue.poller import GRACE
-from hpsearch.backends.queue.queue_evidence import CAUSE_GRACE, RECORD_GRACE
 from hpsearch.backends.queue.sending import RETRY
 from hpsearch.backends.queue.submit_limit import FORGET
+from hpsearch.model.evidence import CAUSE_GRACE, RECORD_GRACE
 from hpsearch.model.jobs import JobRecord, JobState
 from hpsearch.model.resources import ResourceRequest
 from hpsearch.store.attempt_files import close_fence, read_fence
@@ -775,7 +775,7 @@ def test_that_a_record_that_cannot_be_read_ends_nothing(desk: Desk, monkeypatch:
         raise OSError('stale file handle')
 
     with monkeypatch.context() as patch:
-        patch.setattr('hpsearch.backends.queue.queue_traces.exit_code', stale)
+        patch.setattr('hpsearch.store.evidence.exit_code', stale)
         desk.step(times=3)
     assert not desk.ended
     desk.step()
@@ -1086,7 +1086,7 @@ def test_that_ten_thousand_attempts_cost_little_while_there_is_no_news(
     desk.begin_all_without_files()
     desk.step(times=31)
     opened: list[str] = []
-    monkeypatch.setattr('hpsearch.backends.queue.queue_traces.exit_code', lambda paths: opened.append(paths.folder))
+    monkeypatch.setattr('hpsearch.store.evidence.exit_code', lambda paths: opened.append(paths.folder))
     desk.step(times=31)
     assert len(opened) <= 25 * 3, 'only what runs is looked for on disk'
     begin = time.process_time()

@@ -21,7 +21,7 @@ from hpsearch.host.processes import start_ticks
 from hpsearch.model.jobs import JobRecord, JobState
 from hpsearch.model.snapshot import QueueLine, RunLine
 from hpsearch.model.states import Attempt, Submission
-from hpsearch.store.reconcile import FRESH
+from hpsearch.store.writers import FRESH
 from hpsearch.ui.format import progress_line, queue_texts, status_json, status_text, stuck_texts, worth_a_line
 from hpsearch.ui.live_layout import LiveLayout
 from tests.support.queued_search import QueuedSearch, elsewhere

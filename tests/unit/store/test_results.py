@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hpsearch.model.run import Run
+from hpsearch.model.states import Attempt, State
 from hpsearch.store import results
 from hpsearch.store.results import (
     OWN_COLUMNS,
@@ -138,9 +139,10 @@ def test_that_a_list_is_one_quoted_cell(tmp_path: Path) -> None:
 
 def test_that_a_run_gives_its_row_with_the_output_option() -> None:
     run = Run('sim_1', 1, {'lr': 0.1}, ('python3', 't.py'))
-    made = row_of(run, Path('/o/sim_1'), 'log_dir', {'acc': '1'}, 'failed', 'exit status 1', 2.5)
+    ended = Attempt('sim_1', 1, State.FAILED, summary={'acc': '1'}, reason='exit status 1', seconds=2.5)
+    made = row_of(run, ended, Path('/o/sim_1'), 'log_dir')
     assert made == Row(1, 'sim_1', {'lr': 0.1, 'log_dir': '/o/sim_1'}, {'acc': '1'}, 'failed', 'exit status 1', 2.5)
-    assert 'out_dir' in row_of(run, '/o/sim_1', None, {}, 'failed').params
+    assert 'out_dir' in row_of(run, ended, '/o/sim_1', None).params
 
 
 def test_that_pandas_reads_numbers_as_numbers_and_texts_as_written(tmp_path: Path) -> None:
