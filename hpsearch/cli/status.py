@@ -268,9 +268,10 @@ def silent_hosts(scene: SearchSnapshot) -> Iterator[str]:
     yield from (_silent_host(scene, writer, count) for writer, count in others.items() if writer not in in_jobs)
     silent = in_jobs - scene.living.keys()
     if silent:
+        count = sum(others[writer] for writer in silent)
         yield (
-            f'{sum(others[writer] for writer in silent)} of the running show no life any more, in {len(silent)} of the '
-            'jobs that work on the search: hpsearch resume asks the queue what became of them'
+            f'{count} of the runs under way show no life any more, in {len(silent)} of the jobs that work on the search: '
+            'hpsearch resume asks the queue what became of them'
         )
 
 
@@ -279,7 +280,7 @@ def _silent_host(scene: SearchSnapshot, writer: str, count: int) -> str:
     ago = 'never' if silence is None else f'{duration(max(0.0, silence))} ago'
     host = scene.reader.headers.get(writer, {}).get('host', 'a host without a name')
     return (
-        f'{count} of the running are on {host}, which cannot be asked from '
+        f'{count} of the runs under way are on {host}, which cannot be asked from '
         f'here; its hpsearch last showed life {ago}. If it is dead: hpsearch resume --host_is_dead=HOST'
     )
 

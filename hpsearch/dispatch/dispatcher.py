@@ -381,12 +381,8 @@ class Dispatcher:
                     self._end(
                         active, AttemptStatus(JobState.ENDED, cause='abandoned', detail='it had not been started'), now
                     )
-            case Action.TAKE_END:
-                self._end(active, AttemptStatus(JobState.ENDED, code=found.code), now)
-            case Action.INTERRUPTED:
-                self._end(active, AttemptStatus(JobState.ENDED, cause=found.cause), now)
             case _:
-                self._end(active, AttemptStatus(JobState.ENDED, detail=found.detail), now)
+                self._end(active, AttemptStatus(JobState.ENDED, found.code, found.cause, found.detail), now)
 
     def _handle(self, found: OrphanedAttempt) -> dict[str, Any]:
         """What the backend knows an attempt by, with what is known of its submission."""

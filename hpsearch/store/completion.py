@@ -61,7 +61,7 @@ class Completion:
         run: Its run.
         number: Its number.
         verdict: How it ended.
-        told: What was reported of it.
+        report: What was reported of it.
         summary: Keyword to text of its summary.
         failure: What its failure is grouped by; None: it did not fail.
         room: What is known of the room it had, when it ran out of memory.
@@ -70,7 +70,7 @@ class Completion:
     run: Run
     number: int
     verdict: Verdict
-    told: EndReport
+    report: EndReport
     summary: Mapping[str, str]
     failure: str | None = None
     room: Mapping[str, Any] = field(default_factory=dict)
@@ -88,18 +88,18 @@ class Completion:
     @property
     def seconds(self) -> float | None:
         """How long it ran, if known."""
-        return self.told.seconds
+        return self.report.seconds
 
     def facts(self) -> dict[str, Any]:
         """What the journal keeps of it."""
-        extra = {'peak_memory': self.told.peak_memory, 'failure': self.failure, 'facts': dict(self.room)}
+        extra = {'peak_memory': self.report.peak_memory, 'failure': self.failure, 'facts': dict(self.room)}
         return {
             'state': self.verdict.state.value,
-            'code': self.told.code,
+            'code': self.report.code,
             'cause': self.verdict.cause,
             'reason': self.verdict.reason,
             'summary': dict(self.summary),
-            'seconds': self.told.seconds,
+            'seconds': self.report.seconds,
             **{name: fact for name, fact in extra.items() if fact},
         }
 
@@ -120,35 +120,35 @@ class CompletionReader:
         self._configuration = configuration
         self._output_of = output_of or folder.output
 
-    def judge(self, run: Run, number: int, tried: Sequence[Attempt], told: EndReport) -> Completion:
+    def judge(self, run: Run, number: int, tried: Sequence[Attempt], report: EndReport) -> Completion:
         """Look at what an attempt left.
 
         Args:
             run: Its run.
             number: Its number.
             tried: All attempts of the run, in order, as far as they are known.
-            told: What is known otherwise.
+            report: What is known otherwise.
         """
         configuration = self._configuration
-        stderr = tail(self._folder.attempt(run.name, number).stderr) if told.code else ''
-        summary = self._summary(run, number, tried) if told.has_begun else Summary()
-        oom = out_of_memory(told.code, stderr, configuration.oom_patterns, *told.oom_kills)
-        oom = HOST_OOM if told.cause == 'out_of_memory' else oom
-        room = told.room() if oom else {}
+        stderr = tail(self._folder.attempt(run.name, number).stderr) if report.code else ''
+        summary = self._summary(run, number, tried) if report.has_begun else Summary()
+        oom = out_of_memory(report.code, stderr, configuration.oom_patterns, *report.oom_kills)
+        oom = HOST_OOM if report.cause == 'out_of_memory' else oom
+        room = report.room() if oom else {}
         verdict = judge(
-            told.code,
-            told.cause,
-            told.detail,
+            report.code,
+            report.cause,
+            report.detail,
             summary,
             wants_summary=configuration.summary_filename is not None,
-            stop_reason=told.stop_reason,
+            stop_reason=report.stop_reason,
             oom=oom,
             had_most_room=had_most_room(oom, room, [each for each in tried if each.number < number]),
             resumable=configuration.resumable,
         )
         failure = failure_signature(stderr, verdict.reason, run) if verdict.state is State.FAILED else None
         had_room = room if verdict.cause in (GPU_OOM, HOST_OOM) else {}
-        return Completion(run, number, verdict, told, summary.values, failure, had_room)
+        return Completion(run, number, verdict, report, summary.values, failure, had_room)
 
     def _summary(self, run: Run, number: int, tried: Sequence[Attempt]) -> Summary:
         before = next((each.summary_before for each in tried if each.number == number), None)

@@ -453,7 +453,7 @@ def test_that_runs_in_jobs_that_show_no_life_are_told_in_one_note(tmp_path: Path
         search.claim(name)
     search.beat(age=FRESH + 1)
     (note,) = told(search)['notes']
-    assert note.startswith('2 of the running show no life any more, in 1 of the jobs')
+    assert note.startswith('2 of the runs under way show no life any more, in 1 of the jobs')
     search.beat()
     assert told(search)['notes'] == []
 
