@@ -40,7 +40,7 @@ exit "$code"
 """Arguments: the attempt's folder, its id, the working directory, the words of the command.
 
 The traps keep sh alive to write the record; the command gets the default actions back. LSF ends a job by INT, or at its
-time limit by USR2, to all its processes; there both ignore these, and hpsearch tells them to end. 75 means that
+time limit by USR2, to all its processes; there both ignore these, and hpsearch ends them by TERM. 75 means that
 somebody else passed the fence; 120 tries of 5 s are the ten minutes a full disk is waited for.
 """
 

@@ -1,4 +1,4 @@
-"""How a search stands where its journals lag behind: attempts that no writer looks after, told from their evidence.
+"""How a search stands where its journals lag behind: attempts that no writer looks after, by their evidence.
 
 Nothing is written: what became of them is folded into a state in memory, as reports of a writer that does not exist.
 ``hpsearch status`` and postprocessing both read a search in this way, so they agree about it.
@@ -154,15 +154,15 @@ class Reconciler:
 
         paths = self._folder.attempt(run.name, attempt.number)
         seconds = duration(paths) if found.code is not None else None
-        told = EndReport(found.code, found.cause, found.detail, seconds, room=room)
-        self._fold(attempt, {'event': 'ended', **self._completions().judge(run, attempt.number, tried, told).facts()})
+        report = EndReport(found.code, found.cause, found.detail, seconds, room=room)
+        self._fold(attempt, {'event': 'ended', **self._completions().judge(run, attempt.number, tried, report).facts()})
 
     def _end_if_finished(self, attempt: Attempt) -> bool:
         run = self._folder.find_run(attempt.run)
         if run is None:
             return False
-        told = EndReport(detail='its summary says so, there is no exit record')
-        completion = self._completions().judge(run, attempt.number, self._state.runs[run.name].attempts, told)
+        report = EndReport(detail='its summary says so, there is no exit record')
+        completion = self._completions().judge(run, attempt.number, self._state.runs[run.name].attempts, report)
         if completion.state is State.FINISHED:
             self._fold(attempt, {'event': 'ended', **completion.facts()})
         return completion.state is State.FINISHED

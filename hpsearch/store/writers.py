@@ -33,7 +33,7 @@ FRESH = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """What tells one host, in one boot, as seen from one pid namespace, from all others.
+    """What distinguishes one host, in one boot, as seen from one pid namespace, from all others.
 
     Attributes:
         name: Host name.
@@ -157,7 +157,7 @@ class Writers:
             header: The header of its journal; empty when its journal has none yet.
             is_closed: Whether its journal says that it left.
             now: Our monotonic clock, in seconds.
-            may_judge: Whether we can write ourselves; who cannot declares nobody stale.
+            may_judge: Whether we can write ourselves; a writer that cannot declares no other one stale.
         """
         if is_closed or writer in self._dead:
             return Liveness.DEAD
@@ -192,7 +192,7 @@ class Writers:
 def look_once(
     folder: SearchFolder, headers: Mapping[str, Mapping[str, Any]], closed: Collection[str], now: float
 ) -> dict[str, Liveness]:
-    """What a single look tells of every writer: one on another host that is silent now may wake up.
+    """What a single look says of every writer: one on another host that is silent now may wake up.
 
     Args:
         folder: The search.
