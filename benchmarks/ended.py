@@ -14,7 +14,7 @@ from benchmarks.tools import Line, Place, both, hpsearch, interleaved, median_ra
 from hpsearch.config.loading import load_configuration
 from hpsearch.model.configuration import plain_attributes
 from hpsearch.model.run import Run
-from hpsearch.model.states import State
+from hpsearch.model.states import Attempt, State
 from hpsearch.model.table import Row, row_of, table
 from hpsearch.space.order import Order
 from hpsearch.space.plan import make_plan
@@ -136,7 +136,8 @@ def row(number: int, folder: Path) -> Row:
     """A finished run as the dispatcher puts it into the table."""
     name = f'sim_20261120231900_{number:06d}'
     params = {'lr': number / 1000, 'batch_size': number % 100, 'hidden': '"200,200"', 'random_seed': number % 10}
-    return row_of(Run(name, number, params, ()), folder / name, 'out_dir', summary(number), 'finished', '', 1.5)
+    ended = Attempt(name, 1, State.FINISHED, summary=summary(number), seconds=1.5)
+    return row_of(Run(name, number, params, ()), ended, str(folder / name), 'out_dir')
 
 
 def summary(number: int) -> dict[str, str]:

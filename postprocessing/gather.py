@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import time
 from pathlib import Path
-from typing import Any
 
-from hpsearch.host.kernel import Host, host_of, this_host
-from hpsearch.host.processes import marked_processes
 from hpsearch.model.configuration import Configuration
-from hpsearch.model.evidence import HostRelation
+from hpsearch.model.evidence import Conclusion
+from hpsearch.model.jobs import JobState
 from hpsearch.model.run import Run, Summary
 from hpsearch.model.states import ENDED, Attempt, RunHistory, State
-from hpsearch.store.attempt_files import duration, marks
+from hpsearch.store.completion import CompletionReader
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import open_journals
-from hpsearch.store.reconcile import cause_of, read_traces
+from hpsearch.store.reconcile import Reconciler
 from hpsearch.store.summary import read_summary
-from hpsearch.store.writers import relation
+from hpsearch.store.writers import look_once
 
-from .evidence import Finding, Traces, find, find_without_journal
-from .gathered import Gathered, find_output
-
-AsksProcess = Callable[[Attempt], bool | None]
-"""Tells whether something of an attempt still runs; None: it cannot be told from here."""
+from .gathered import Gathered, find_output, gather_without_journal
 
 _ENDED_ITSELF = frozenset((State.FINISHED, State.FAILED, State.STOPPED))
 
@@ -40,57 +34,39 @@ def gather(folder: SearchFolder, configuration: Configuration) -> list[Gathered]
         JournalError: A journal cannot be read.
     """
     state, reader = open_journals(folder)
-    asks = process_asker(folder, reader.headers, this_host())
+    lives = look_once(folder, reader.headers, reader.closed, time.time())
+    completions = CompletionReader(folder, configuration, lambda name: find_output(folder.path, name))
+    reconciler = Reconciler(folder, state, reader.headers, lives, lambda: completions)
+    reconciler.take_in(reconciler.unattended(), {})
     withdrawn = frozenset(folder.read_info().get('withdrawn', ()))
     wanted = (run for run in folder.read_runs() if run.name not in withdrawn)
-    return [_gather_run(folder, configuration, run, state.runs.get(run.name), asks) for run in wanted]
-
-
-def process_asker(folder: SearchFolder, headers: Mapping[str, Mapping[str, Any]], ours: Host) -> AsksProcess:
-    """Asks this machine for processes with the marks of an attempt, where its writer was on this machine.
-
-    Args:
-        folder: The search.
-        headers: Writer to the header of its journal.
-        ours: This host.
-    """
-
-    def asks(attempt: Attempt) -> bool | None:
-        where = relation(host_of(headers.get(attempt.owner, {})), ours)
-        if where is HostRelation.REBOOTED:
-            return False
-        return (
-            bool(marked_processes(marks(folder, attempt.run, attempt.number))) if where is HostRelation.SAME else None
-        )
-
-    return asks
+    return [_gather_run(folder, configuration, run, state.runs.get(run.name), reconciler) for run in wanted]
 
 
 def _gather_run(
-    folder: SearchFolder, configuration: Configuration, run: Run, history: RunHistory | None, asks: AsksProcess
+    folder: SearchFolder,
+    configuration: Configuration,
+    run: Run,
+    history: RunHistory | None,
+    reconciler: Reconciler,
 ) -> Gathered:
     output = find_output(folder.path, run.name)
     attempt = history.deciding if history else None
-    # Before the summary, which is written before the run ends.
-    traces = _traces(folder, attempt, asks) if attempt and attempt.state not in ENDED else Traces()
     summary = _summary(output, configuration, run, attempt)
-    finding = _find(configuration, attempt, traces, output, summary)
+    if attempt is None:
+        return gather_without_journal(run, output, summary)
+    found = reconciler.conclusions.get((attempt.run, attempt.number))
+    state, reason = _settled(attempt, found, summary, wants_summary=configuration.summary_filename is not None)
     return Gathered(
         run=run,
         output=output,
-        state=finding.state,
-        reason=finding.reason,
-        summary=summary,
-        seconds=_seconds(folder, attempt, traces),
-        is_open=finding.is_open,
-        was_started=finding.state in _ENDED_ITSELF or output.is_dir() or _was_started(folder, history),
+        state=state,
+        reason=reason,
+        result=summary,
+        seconds=attempt.seconds,
+        is_open=found.is_open if found else attempt.state not in ENDED,
+        was_started=state in _ENDED_ITSELF or output.is_dir() or _was_started(folder, history),
     )
-
-
-def _seconds(folder: SearchFolder, attempt: Attempt | None, traces: Traces) -> float | None:
-    if attempt is None or attempt.seconds is not None or traces.code is None:
-        return attempt.seconds if attempt else None
-    return duration(folder.attempt(attempt.run, attempt.number))
 
 
 def _summary(output: Path, configuration: Configuration, run: Run, attempt: Attempt | None) -> Summary:
@@ -103,25 +79,22 @@ def _summary(output: Path, configuration: Configuration, run: Run, attempt: Atte
     return Summary(kept, problem='read from the journal', found=bool(kept))
 
 
-def _find(
-    configuration: Configuration, attempt: Attempt | None, traces: Traces, output: Path, summary: Summary
-) -> Finding:
-    if attempt is None:
-        return find_without_journal(output.is_dir(), summary)
-    wants_summary = configuration.summary_filename is not None
-    return find(attempt, traces, summary, wants_summary, resumable=configuration.resumable)
+def _settled(attempt: Attempt, found: Conclusion | None, summary: Summary, *, wants_summary: bool) -> tuple[State, str]:
+    """State and reason: as the search has them, unless it took a summary for unfinished that is finished.
 
-
-def _traces(folder: SearchFolder, attempt: Attempt, asks: AsksProcess) -> Traces:
-    paths = folder.attempt(attempt.run, attempt.number)
-    was_started = Path(paths.started).exists()
-    if not attempt.is_in_queue:
-        # The process is looked for before the record: it writes the record before it ends.
-        is_alive = asks(attempt) if was_started else None
-        return Traces(read_traces(paths, queued=False).code, was_started, is_alive)
-    left = read_traces(paths, queued=True)
-    cause, detail = cause_of(left)
-    return Traces(left.code, left.is_started, is_queued=True, is_over=left.has_ended, cause=cause, detail=detail)
+    Args:
+        attempt: The attempt that decides, reconciled.
+        found: What became of it; None: its end is in the journal, or hpsearch is at work on it.
+        summary: What is on disk.
+        wants_summary: Whether the configuration names a summary file, so that it decides about success.
+    """
+    if attempt.state not in ENDED:
+        return attempt.state, found.detail if found else 'hpsearch is at work on it'
+    if found and found.kind is JobState.ENDED and attempt.state is not State.LOST:
+        return attempt.state, '; '.join(filter(None, (attempt.reason, 'the end of the run is not in the journal')))
+    if summary.finished and wants_summary and attempt.state is not State.FINISHED:
+        return State.FINISHED, f'its summary says so; the journal says {attempt.state}: {attempt.reason}'
+    return attempt.state, attempt.reason
 
 
 def _was_started(folder: SearchFolder, history: RunHistory | None) -> bool:

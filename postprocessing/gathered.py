@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,7 +23,7 @@ class Gathered:
         output: Its output folder, where it is now.
         state: Where the run stands by all evidence.
         reason: Why, in words.
-        summary: What its summary says, or what the journal kept of it.
+        result: What its summary says, or what the journal kept of it.
         seconds: How long its last attempt took, or None.
         is_open: Whether it may still be running, so that its folder must be left alone.
         was_started: Whether there is any trace of it.
@@ -33,10 +33,15 @@ class Gathered:
     output: Path
     state: State
     reason: str
-    summary: Summary
+    result: Summary
     seconds: float | None = None
     is_open: bool = False
     was_started: bool = True
+
+    @property
+    def summary(self) -> Mapping[str, str]:
+        """Keyword to text of its summary."""
+        return self.result.values
 
     @property
     def kind(self) -> str:
@@ -48,7 +53,7 @@ class Gathered:
     @property
     def has_row(self) -> bool:
         """Whether it belongs into the table: it ended, or left a result."""
-        return self.state in ENDED or self.summary.found
+        return self.state in ENDED or self.result.found
 
     @property
     def is_put_away(self) -> bool:
@@ -58,11 +63,26 @@ class Gathered:
     def row(self, out_arg: str | None) -> Row:
         """Its row in the table."""
         reason = '; '.join(filter(None, (self.reason, f'moved to {MISSED}' if self.is_put_away else '')))
-        return row_of(self.run, self.output, out_arg, self.summary.values, self.state.value, reason, self.seconds)
+        return row_of(self.run, replace(self, reason=reason), str(self.output), out_arg)
 
     def moved_to(self, output: Path) -> Gathered:
         """The same run with its output somewhere else."""
         return replace(self, output=output)
+
+
+def gather_without_journal(run: Run, output: Path, result: Summary) -> Gathered:
+    """A run that no journal mentions: all there is of it is its output folder."""
+    has_output = output.is_dir()
+    state, reason = _by_its_output(result) if has_output else (State.PLANNED, 'it was never started')
+    is_open = state is State.UNKNOWN
+    return Gathered(run, output, state, reason, result, is_open=is_open, was_started=has_output)
+
+
+def _by_its_output(result: Summary) -> tuple[State, str]:
+    if result.finished:
+        return State.FINISHED, result.problem
+    why = 'its summary says finished 0' if result.finished is False else 'its summary does not say finished'
+    return State.UNKNOWN, '; '.join(filter(None, (why, result.problem)))
 
 
 def find_output(folder: Path, name: str, others: Sequence[Path] = ()) -> Path:

@@ -14,8 +14,7 @@ from hpsearch.model.errors import SearchFolderError
 from hpsearch.model.run import Run
 from hpsearch.store.summary import read_summary
 
-from .evidence import find_without_journal
-from .gathered import Gathered, find_output
+from .gathered import Gathered, find_output, gather_without_journal
 
 PLAN = 'commands.pickle'
 
@@ -56,17 +55,7 @@ def _gather(
     written = _written_output(folder, configuration, command)
     output = find_output(folder, os.path.basename(written), [run_cwd / written])
     run = _run(configuration, command, index + 1, output)
-    summary = read_summary(output, configuration, run.number)
-    finding = find_without_journal(output.is_dir(), summary)
-    return Gathered(
-        run=run,
-        output=output,
-        state=finding.state,
-        reason=finding.reason,
-        summary=summary,
-        is_open=finding.is_open,
-        was_started=output.is_dir(),
-    )
+    return gather_without_journal(run, output, read_summary(output, configuration, run.number))
 
 
 def _written_output(folder: Path, configuration: Configuration, command: Mapping[str, Any]) -> str:

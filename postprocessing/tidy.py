@@ -97,10 +97,10 @@ _MOVED = 'moved'
 
 def _tidy(folder: Path, gathered: Gathered, keeps: Keeps, criteria: str) -> tuple[Gathered, str]:
     """Gives the run with its place, and :data:`_MOVED`, a problem, or an empty text."""
-    if gathered.is_open or gathered.is_put_away or not gathered.summary.found or not gathered.output.is_dir():
+    if gathered.is_open or gathered.is_put_away or not gathered.result.found or not gathered.output.is_dir():
         return gathered, ''
     try:
-        is_kept = keeps(handle_form(gathered.summary), criteria_value(criteria))
+        is_kept = keeps(handle_form(gathered.result), criteria_value(criteria))
     except Exception as error:  # whatever the user's function raises is about this run only
         return gathered, f'{gathered.run.name}: _PERFORMANCE_EVAL_HANDLE raised {type(error).__name__}: {error}'
     if is_kept:

@@ -8,27 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Any, Protocol, runtime_checkable
 
+from hpsearch.model.jobs import JobState
 from hpsearch.model.resources import DEFAULT_RESOURCES, GpuTenant, Placement, ResourceRequest, Slot
 from hpsearch.model.run import Run
 from hpsearch.model.snapshot import GpuLine, QueueLine
-
-
-class JobState(Enum):
-    """What a backend knows of an attempt."""
-
-    WAITING = 'waiting'
-    """It waits here until a queue accepts it."""
-    PENDING = 'pending'
-    """It waits in a queue."""
-    RUNNING = 'running'
-    ENDED = 'ended'
-    ABSENT = 'absent'
-    """It should be there and is not: no evidence of how it ended."""
-    UNKNOWN = 'unknown'
-    """The backend could not find out; nothing follows from that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,9 +142,6 @@ class AttemptBackend(Backend, Protocol):
 
     def forget(self, ident: str, now: float) -> None:
         """Release an attempt that another writer has adopted."""
-
-    def is_running(self, run: str, number: int, handle: Mapping[str, Any]) -> bool:
-        """Whether an attempt that another writer started on this host still runs."""
 
     def states(self, now: float) -> Mapping[str, AttemptStatus]:
         """What is known of every attempt this backend holds, by its id; an end is reported once."""

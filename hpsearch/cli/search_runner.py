@@ -141,7 +141,6 @@ def peers_of(
         reader=reader,
         state=search.state,
         writers=known,
-        is_running=_never if isinstance(backend, PilotBackend) else backend.is_running,
         can_adopt=_never if isinstance(backend, PilotBackend) else backend.can_adopt,
     )
 

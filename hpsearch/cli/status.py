@@ -19,19 +19,20 @@ from hpsearch.host import kernel
 from hpsearch.host.processes import user_name
 from hpsearch.model.configuration import Configuration, from_plain
 from hpsearch.model.errors import ConfigError
-from hpsearch.model.evidence import HostRelation
+from hpsearch.model.evidence import HostRelation, Liveness
+from hpsearch.model.jobs import JobState, QueueView
 from hpsearch.model.retries import resources_for
 from hpsearch.model.snapshot import GpuLine, QueueLine, RunLine, Snapshot, merged_queue
 from hpsearch.model.states import ACTIVE, Attempt, SearchState, State, Submission
 from hpsearch.model.units import duration
-from hpsearch.store import reconcile as evidence
 from hpsearch.store import writers
 from hpsearch.store.attempt_files import duration as seconds_of
-from hpsearch.store.attempt_files import read_line
+from hpsearch.store.attempt_files import read_fence
+from hpsearch.store.completion import CompletionReader
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import JournalReader, open_journals
 from hpsearch.store.provenance import code_changes
-from hpsearch.store.reconcile import Reconciler, active_attempts
+from hpsearch.store.reconcile import AttemptKey, Reconciler, active_attempts
 from hpsearch.ui.format import DONE
 from hpsearch.ui.status_report import status_json, status_text
 
@@ -54,7 +55,7 @@ class SearchSnapshot:
     Attributes:
         folder: Where.
         info: What was asked.
-        state: What the journals say, and later what else is found.
+        state: What the journals say, and later what else is found out.
         reader: Has read the journals.
         now: Seconds since 1970.
     """
@@ -99,18 +100,31 @@ class SearchSnapshot:
         return self.owner == os.getuid()
 
     @cached_property
+    def lives(self) -> dict[str, Liveness]:
+        """What is known of the writers, by one look."""
+        return writers.look_once(self.folder, self.reader.headers, self.reader.closed, self.now)
+
+    @cached_property
     def living(self) -> dict[str, dict[str, Any]]:
-        """The writers that are at work, and what each told last."""
-        return evidence.living_writers(self.folder, self.reader, self.now)
+        """The writers that are at work, and what each reported last."""
+        alive = [writer for writer, life in self.lives.items() if life is Liveness.ALIVE]
+        return {writer: writers.read_news(self.folder, writer) for writer in alive}
 
     @cached_property
     def options(self) -> SearchOptions:
         """The options it was made with."""
         return merged_options(self.info, {})
 
-    def unattended(self) -> list[Attempt]:
-        """Attempts under way whose writer is not at work."""
-        return [attempt for attempt in active_attempts(self.state) if attempt.owner not in self.living]
+    def reconciler(self) -> Reconciler:
+        """Folds into the state what became of the attempts that no writer looks after."""
+        return Reconciler(
+            self.folder, self.state, self.reader.headers, self.lives, lambda: self.completions, self.room_of
+        )
+
+    @cached_property
+    def completions(self) -> CompletionReader:
+        """How attempts ended."""
+        return CompletionReader(self.folder, self.configuration)
 
     def relation(self, writer: str) -> HostRelation:
         """How the host of a writer relates to ours."""
@@ -142,7 +156,7 @@ class SearchSnapshot:
         return {'was_alone': True, 'largest': True, 'in_queue': True, 'memory_limit': had, 'memory_most': most}
 
 
-def open_scene(folder: SearchFolder, now: float) -> SearchSnapshot:
+def open_snapshot(folder: SearchFolder, now: float) -> SearchSnapshot:
     """A search to be looked at.
 
     Args:
@@ -165,22 +179,22 @@ def status_lines(folder: SearchFolder, *, as_json: bool) -> Iterator[str]:
     Raises:
         HpsearchError: It is no search, or cannot be read.
     """
-    scene = open_scene(folder, time.time())
-    onlooker = Reconciler(folder, scene.state, lambda: scene.configuration, scene.room_of)
-    notes = _few(onlooker.take_in(scene.unattended()))
-    queue, about_queue = queue_of(scene, onlooker)
-    notes += onlooker.take_in((attempt for attempt in onlooker.unclear if attempt.state in ACTIVE), {})
-    snapshot = snapshot_of(scene, queue)
-    notes += [*about_queue, *silent_hosts(scene)]
-    failures = failure_groups(folder, scene.state)
+    search = open_snapshot(folder, time.time())
+    reconciler = search.reconciler()
+    notes = _few(reconciler.take_in(reconciler.unattended()))
+    queue, about_queue = queue_of(search, reconciler)
+    notes += reconciler.take_in((attempt for attempt in reconciler.unclear if attempt.state in ACTIVE), {})
+    snapshot = snapshot_of(search, queue)
+    notes += [*about_queue, *silent_hosts(search)]
+    failures = failure_groups(folder, search.state)
     if as_json:
         yield json.dumps({**status_json(snapshot, failures), 'notes': notes}, indent=2)
         return
     yield status_text(snapshot, failures).rstrip('\n')
     yield from (f'  note: {text}' for text in notes)
-    if changes := code_changes(scene.state.codes(), scene.state.diffs):
+    if changes := code_changes(search.state.codes(), search.state.diffs):
         yield f'  warning: {changes}'
-    yield from (f'note: {odd}' for odd in [*scene.reader.odd, *scene.state.odd][:MOST_NOTES])
+    yield from (f'note: {odd}' for odd in [*search.reader.odd, *search.state.odd][:MOST_NOTES])
 
 
 def _few(notes: Sequence[str]) -> list[str]:
@@ -188,29 +202,30 @@ def _few(notes: Sequence[str]) -> list[str]:
     return [*notes[:MOST_NOTES], *([f'and {more} more like these'] if more > 0 else [])]
 
 
-def snapshot_of(scene: SearchSnapshot, queue: Sequence[QueueLine]) -> Snapshot:
+def snapshot_of(search: SearchSnapshot, queue: Sequence[QueueLine]) -> Snapshot:
     """A search as it stands."""
-    counts = Counter(history.state.value for history in scene.state.runs.values())
-    counts['planned'] += scene.total - len(scene.state.runs)
-    active = active_attempts(scene.state)
-    news = scene.living.items()
-    begin = min((float(each['at']) for each in scene.reader.headers.values() if 'at' in each), default=scene.now)
+    counts = Counter(history.state.value for history in search.state.runs.values())
+    counts['planned'] += search.total - len(search.state.runs)
+    is_open = any(count for state, count in counts.items() if state not in DONE)
+    active = active_attempts(search.state)
+    news = search.living.items()
+    begin = min((float(each['at']) for each in search.reader.headers.values() if 'at' in each), default=search.now)
     return Snapshot(
-        folder=str(scene.folder.path),
-        total=scene.total,
+        folder=str(search.folder.path),
+        total=search.total,
         counts=dict(counts),
-        elapsed=max(0.0, scene.now - begin),
+        elapsed=max(0.0, search.now - begin),
         gpus=[
             GpuLine(**line)
-            for writer, told in news
-            if scene.relation(writer) is HostRelation.SAME
-            for line in told.get('gpus', ())
+            for writer, shown in news
+            if search.relation(writer) is HostRelation.SAME
+            for line in shown.get('gpus', ())
         ],
-        running=[_run_line(scene, attempt) for attempt in active if _is_under_way(attempt)],
-        best=best_run(scene.folder, scene.state, scene.plain),
-        performance_key=scene.plain.performance_key,
-        waiting='; '.join(dict.fromkeys(filter(None, (str(told.get('waiting', '')) for _, told in news))))
-        or _nobody(scene, bool(queue) or _any_in_queue(active), bool(active) or counts['planned'] > 0),
+        running=[_run_line(search, attempt) for attempt in active if _is_under_way(attempt)],
+        best=best_run(search.folder, search.state, search.plain),
+        performance_key=search.plain.performance_key,
+        waiting='; '.join(dict.fromkeys(filter(None, (str(shown.get('waiting', '')) for _, shown in news))))
+        or _nobody(search, bool(queue) or _any_in_queue(active), is_open),
         queue=queue,
     )
 
@@ -224,8 +239,8 @@ def _is_under_way(attempt: Attempt) -> bool:
     return attempt.state in (State.RUNNING, State.UNKNOWN) or not attempt.is_in_queue
 
 
-def _nobody(scene: SearchSnapshot, is_in_queue: bool, is_open: bool) -> str:
-    if scene.living or not is_open:
+def _nobody(search: SearchSnapshot, is_in_queue: bool, is_open: bool) -> str:
+    if search.living or not is_open:
         return ''
     if is_in_queue:
         return (
@@ -234,42 +249,43 @@ def _nobody(scene: SearchSnapshot, is_in_queue: bool, is_open: bool) -> str:
     return 'no hpsearch works on it on this machine (hpsearch resume goes on with it)'
 
 
-def _run_line(scene: SearchSnapshot, attempt: Attempt) -> RunLine:
-    paths = scene.folder.attempt(attempt.run, attempt.number)
+def _run_line(search: SearchSnapshot, attempt: Attempt) -> RunLine:
+    paths = search.folder.attempt(attempt.run, attempt.number)
     if not attempt.is_in_queue:
-        seconds = max(0.0, scene.now - (attempt.claimed_at or scene.now))
-        return RunLine(attempt.run, seconds, _where(scene, attempt))
-    words = read_line(paths.started).split()
-    return RunLine(attempt.run, seconds_of(paths) or 0.0, f'on {words[4]}' if len(words) > 4 else '')
+        seconds = max(0.0, search.now - (attempt.claimed_at or search.now))
+        return RunLine(attempt.run, seconds, _where(search, attempt))
+    host = read_fence(paths).host
+    return RunLine(attempt.run, seconds_of(paths) or 0.0, f'on {host}' if host else '')
 
 
-def _where(scene: SearchSnapshot, attempt: Attempt) -> str:
-    is_here = scene.relation(attempt.owner) is HostRelation.SAME
-    host = '' if is_here else scene.reader.headers.get(attempt.owner, {}).get('host', '')
+def _where(search: SearchSnapshot, attempt: Attempt) -> str:
+    is_here = search.relation(attempt.owner) is HostRelation.SAME
+    host = '' if is_here else search.reader.headers.get(attempt.owner, {}).get('host', '')
     parts = [f'GPU {",".join(attempt.gpus)}' if attempt.gpus else '', f'on {host}' if host else '']
     return ' '.join(filter(None, parts))
 
 
-def silent_hosts(scene: SearchSnapshot) -> Iterator[str]:
+def silent_hosts(search: SearchSnapshot) -> Iterator[str]:
     """For each other host with runs under way: when its hpsearch last showed life; from here they cannot be asked."""
-    runs = Counter(attempt.owner for attempt in active_attempts(scene.state) if not attempt.is_in_queue)
-    others = {writer: count for writer, count in sorted(runs.items()) if scene.relation(writer) is HostRelation.OTHER}
-    in_jobs = {writer for writer in others if 'job' in scene.reader.headers.get(writer, {})}
-    yield from (_silent_host(scene, writer, count) for writer, count in others.items() if writer not in in_jobs)
-    silent = in_jobs - scene.living.keys()
+    runs = Counter(attempt.owner for attempt in active_attempts(search.state) if not attempt.is_in_queue)
+    others = {writer: count for writer, count in sorted(runs.items()) if search.relation(writer) is HostRelation.OTHER}
+    in_jobs = {writer for writer in others if 'job' in search.reader.headers.get(writer, {})}
+    yield from (_silent_host(search, writer, count) for writer, count in others.items() if writer not in in_jobs)
+    silent = in_jobs - search.living.keys()
     if silent:
+        count = sum(others[writer] for writer in silent)
         yield (
-            f'{sum(others[writer] for writer in silent)} of the running show no life any more, in {len(silent)} of the '
-            'jobs that work on the search: hpsearch resume asks the queue what became of them'
+            f'{count} of the runs under way show no life any more, in {len(silent)} of the jobs that work on the '
+            'search: hpsearch resume asks the queue what became of them'
         )
 
 
-def _silent_host(scene: SearchSnapshot, writer: str, count: int) -> str:
-    silence = evidence.silence_of(scene.folder, writer, scene.now)
+def _silent_host(search: SearchSnapshot, writer: str, count: int) -> str:
+    silence = writers.silence_of(search.folder, writer, search.now)
     ago = 'never' if silence is None else f'{duration(max(0.0, silence))} ago'
-    host = scene.reader.headers.get(writer, {}).get('host', 'a host without a name')
+    host = search.reader.headers.get(writer, {}).get('host', 'a host without a name')
     return (
-        f'{count} of the running are on {host}, which cannot be asked from '
+        f'{count} of the runs under way are on {host}, which cannot be asked from '
         f'here; its hpsearch last showed life {ago}. If it is dead: hpsearch resume --host_is_dead=HOST'
     )
 
@@ -277,62 +293,68 @@ def _silent_host(scene: SearchSnapshot, writer: str, count: int) -> str:
 # The queue
 
 
-def queue_of(scene: SearchSnapshot, onlooker: Reconciler) -> tuple[list[QueueLine], list[str]]:
-    """What a search has in a queue, and notes: from its writers; where none of them tells, the queue is asked."""
-    told = [_queue_line(line) for news in scene.living.values() for line in news.get('queue', ())]
-    if told:
-        return merged_queue(told), []
-    attempts = [attempt for attempt in scene.unattended() if attempt.is_in_queue]
-    pilots = _pilots(scene)
+def queue_of(search: SearchSnapshot, reconciler: Reconciler) -> tuple[list[QueueLine], list[str]]:
+    """What a search has in a queue, and notes: from its writers; where none of them shows any, the queue is asked."""
+    shown = [_queue_line(line) for news in search.living.values() for line in news.get('queue', ())]
+    if shown:
+        return merged_queue(shown), []
+    attempts = [attempt for attempt in reconciler.unattended() if attempt.is_in_queue]
+    pilots = _pilots(search)
     queues = {attempt.handle['queue'] for attempt in attempts} | {submission.queue for submission in pilots}
     if not queues:
         return [], []
-    if not scene.is_ours:
-        return [], [f'the queue was not asked: the jobs are those of {user_name(scene.owner)}']
-    asked = [_ask(scene, onlooker, queue, attempts, pilots) for queue in sorted(queues & set(QUEUES))]
+    if not search.is_ours:
+        return [], [f'the queue was not asked: the jobs are those of {user_name(search.owner)}']
+    asked = [_ask(search, reconciler, queue, attempts, pilots) for queue in sorted(queues & set(QUEUES))]
     return merged_queue(line for lines, _ in asked for line in lines), [note for _, notes in asked for note in notes]
 
 
-def _queue_line(told: Mapping[str, Any]) -> QueueLine:
-    """What a writer told, which may be of a later version that tells more."""
+def _queue_line(shown: Mapping[str, Any]) -> QueueLine:
+    """What a writer shows, which may be of a later version that shows more."""
     known = {field.name for field in dataclasses.fields(QueueLine)}
-    return QueueLine(**{name: value for name, value in told.items() if name in known})
+    return QueueLine(**{name: value for name, value in shown.items() if name in known})
 
 
-def _pilots(scene: SearchSnapshot) -> list[Submission]:
-    """Jobs that may work on the search, if there is something to do, and of which no writer at work tells."""
-    states = (history.state.value for history in scene.state.runs.values())
-    if scene.total == len(scene.state.runs) and all(state in DONE for state in states):
+def _pilots(search: SearchSnapshot) -> list[Submission]:
+    """Jobs that may work on the search, if there is something to do, and that no writer at work looks after."""
+    states = (history.state.value for history in search.state.runs.values())
+    if search.total == len(search.state.runs) and all(state in DONE for state in states):
         return []
-    submissions = scene.state.submissions.values()
-    return [each for each in submissions if each.pilots and each.writer not in scene.living]
+    submissions = search.state.submissions.values()
+    return [each for each in submissions if each.pilots and each.writer not in search.living]
 
 
 def _ask(
-    scene: SearchSnapshot, onlooker: Reconciler, queue: str, attempts: Sequence[Attempt], pilots: Sequence[Submission]
+    search: SearchSnapshot,
+    reconciler: Reconciler,
+    queue: str,
+    attempts: Sequence[Attempt],
+    pilots: Sequence[Submission],
 ) -> tuple[Sequence[QueueLine], list[str]]:
     from hpsearch.backends.queue.poller import line_of, match_jobs
 
-    listing = _listing(scene, queue)
+    listing = _listing(search, queue)
     if listing.records is None:
         return [], [f'the queue could not be asked about the jobs of this search: {listing.problem}']
     its = [attempt for attempt in attempts if attempt.handle['queue'] == queue]
-    told = match_jobs(listing.records, its, [each for each in pilots if each.queue == queue])
-    onlooker.note_running(told.running)
+    listed = match_jobs(listing.records, its, [each for each in pilots if each.queue == queue])
+    reconciler.note_running(listed.running)
     # Their records may have come since we looked; and what ended them, nobody else may know.
-    causes = {(attempt.run, attempt.number): seen.cause for attempt, seen in told.ended}
-    problems = onlooker.take_in([*(attempt for attempt, _ in told.ended), *told.missing], causes)
-    ended = [(attempt, seen) for attempt, seen in told.ended if attempt.state in ACTIVE]
-    unclear = [*(attempt for attempt, _ in ended), *(each for each in told.missing if each.state in ACTIVE)]
-    lines = [*told.lines, *(line_of(seen, attempt.run) for attempt, seen in ended)]
+    jobs: dict[AttemptKey, QueueView] = {
+        (attempt.run, attempt.number): QueueView(JobState.ENDED, seen) for attempt, seen in listed.ended
+    }
+    problems = reconciler.take_in([*(attempt for attempt, _ in listed.ended), *listed.missing], jobs)
+    ended = [(attempt, seen) for attempt, seen in listed.ended if attempt.state in ACTIVE]
+    unclear = [*(attempt for attempt, _ in ended), *(each for each in listed.missing if each.state in ACTIVE)]
+    lines = [*listed.lines, *(line_of(seen, attempt.run) for attempt, seen in ended)]
     return lines, [*_few(problems), *_about_unclear(unclear)]
 
 
-def _listing(scene: SearchSnapshot, queue: str) -> Listing:
+def _listing(search: SearchSnapshot, queue: str) -> Listing:
     from hpsearch.backends.queue.poller import Listing, list_jobs
 
     try:
-        return list_jobs(scene.system(queue))
+        return list_jobs(search.system(queue))
     except ConfigError as error:
         return Listing(None, str(error))
 

@@ -7,12 +7,13 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import replace
 
-from hpsearch.backends.base import AttemptBackend, AttemptStatus, JobState, Launch
+from hpsearch.backends.base import AttemptBackend, AttemptStatus, Launch
 from hpsearch.dispatch.context import ActiveAttempt, SearchContext
 from hpsearch.dispatch.display import OutputEcho
 from hpsearch.dispatch.intake import Intake
 from hpsearch.dispatch.recovery import Adoption
 from hpsearch.host.signals import StopRequests
+from hpsearch.model.jobs import JobState
 from hpsearch.model.states import ENDED
 from hpsearch.store.attempt_files import close_fence
 from hpsearch.store.completion import Completion

@@ -6,12 +6,13 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from hpsearch.backends.base import AttemptBackend, AttemptStatus, JobState, Launch
+from hpsearch.backends.base import AttemptBackend, AttemptStatus, Launch
 from hpsearch.dispatch.active_attempts import ActiveAttempts
 from hpsearch.dispatch.claims import Claims
 from hpsearch.dispatch.context import ActiveAttempt, SearchContext
 from hpsearch.dispatch.intake import Intake, News
 from hpsearch.dispatch.peers import Peers
+from hpsearch.model.jobs import JobState
 from hpsearch.model.resources import GpuTenant, Placement, ResourceRequest, Slot
 from hpsearch.model.run import Run
 from hpsearch.model.states import State

@@ -107,7 +107,7 @@ class Intake:
         attempt = self._search.state.runs[name].deciding
         if run is None or attempt is None or attempt.state in ACTIVE:
             return
-        self._put(self._row(run, attempt))
+        self._put(self._reader.row(run, attempt))
         self._search.pending.plan_again(run)
 
     # The table
@@ -118,9 +118,7 @@ class Intake:
             verdict = completion.verdict
             if verdict.state is State.FINISHED:
                 self._reader.show_logs(completion.run, completion.number)
-            row = self._reader.row(
-                completion.run, verdict.state, verdict.reason, completion.summary, completion.told.seconds
-            )
+            row = self._reader.row(completion.run, completion)
             self._put(row)
             self._log_end(completion, row)
         self._without_row.clear()
@@ -135,12 +133,9 @@ class Intake:
             ended = history.deciding if history else None
             if ended is None or ended.state in ACTIVE or self._results.has(run.name):
                 continue
-            self._put(self._row(run, ended))
+            self._put(self._reader.row(run, ended))
             if has_unshown_logs(self._search.folder, run.name, ended.number):
                 self._reader.show_logs(run, ended.number)
-
-    def _row(self, run: Run, attempt: Attempt) -> Row:
-        return self._reader.row(run, attempt.state, attempt.reason, attempt.summary, attempt.seconds)
 
     def _put(self, row: Row) -> None:
         self._results.put(row)

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from hpsearch.host.processes import marked_processes
-from hpsearch.model.evidence import Action, Evidence, HostRelation, Liveness, decide
+from hpsearch.model.evidence import Action, HostRelation, Liveness, action_for, conclude
 from hpsearch.model.resources import GpuTenant
 from hpsearch.model.states import ACTIVE, Attempt, Event, SearchState, State
-from hpsearch.store.attempt_files import attempt_id, duration, exit_code, marks, read_fence, read_line
+from hpsearch.store.attempt_files import attempt_id, duration, marks, read_fence, read_line
+from hpsearch.store.evidence import EvidenceReader
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import JournalReader
 from hpsearch.store.writers import Writers
 
 LOOK_INTERVAL = 2.0
-"""Seconds between two looks at the attempts of others."""
-
+"""Seconds between two looks at the attempts of peers."""
 
 TORN_PATIENCE = 30.0
 """Seconds after which an empty start fence is believed to stay empty."""
@@ -26,24 +26,26 @@ TORN_PATIENCE = 30.0
 
 @dataclass(frozen=True, slots=True)
 class OrphanedAttempt:
-    """An attempt of another writer, and what is to be done with it.
+    """An attempt of another writer that does not look after it any more.
 
     Attributes:
-        attempt: As the journals tell it.
-        action: What is to be done.
+        attempt: As the journals have it.
+        action: What is to be done with it.
         code: Its exit record, where there is one.
-        handle: What the backend knows its process, or its job, by.
+        cause: What ended it from outside, in one word, or empty.
+        detail: What became of it, in words.
+        handle: How the backend finds its process, or its job.
         ident: What stands in its start fence, or what would, were it started.
-        cause: Why it was interrupted, in one word, where it was.
-        age: Seconds since it was started, as far as that can be told.
+        age: Seconds since it was started, as far as that is known.
     """
 
     attempt: Attempt
     action: Action
     code: int | None
+    cause: str
+    detail: str
     handle: Mapping[str, Any]
     ident: str
-    cause: str
     age: float
 
 
@@ -55,9 +57,8 @@ class Peers:
         own: Name of our writer.
         reader: Has read all journals up to now.
         state: The fold of them.
-        writers: Who of them is alive.
-        is_running: Asks the backend for a process of this host.
-        can_adopt: Asks the backend whether an attempt is in its queue.
+        writers: Which of them are alive.
+        can_adopt: Says of a handle whether our backend can look after such an attempt.
         wall: Seconds since 1970.
     """
 
@@ -69,7 +70,6 @@ class Peers:
         reader: JournalReader,
         state: SearchState,
         writers: Writers,
-        is_running: Callable[[str, int, Mapping[str, Any]], bool],
         can_adopt: Callable[[Mapping[str, Any]], bool],
         wall: Callable[[], float] = time.time,
     ) -> None:
@@ -78,7 +78,6 @@ class Peers:
         self._reader = reader
         self._state = state
         self._writers = writers
-        self._is_running = is_running
         self._can_adopt = can_adopt
         self._wall = wall
         self._active = {name for name in state.runs if self._is_theirs(name)}
@@ -87,8 +86,10 @@ class Peers:
         self._torn_since: dict[tuple[str, int], float] = {}
         self._next_look = float('-inf')
 
+    # What they report
+
     def news(self) -> Iterator[tuple[str, Event]]:
-        """What they reported since the last call; :meth:`note` must be told of each after it was folded.
+        """What they reported since the last call; pass each to :meth:`note` after it was folded.
 
         Raises:
             JournalError: A journal cannot be read.
@@ -104,18 +105,20 @@ class Peers:
             self._unknown.discard(run)
 
     def note_claim(self, run: str, number: int) -> None:
-        """An attempt is claimed by somebody; its event may still be on its way, or never come."""
+        """An attempt is claimed by a peer; its event may still be on its way, or never come."""
         if not self._is_known(run, number):
             self._claims[run, number] = read_line(self._folder.attempt(run, number).claim)
 
     def _is_known(self, run: str, number: int) -> bool:
-        history = self._state.runs.get(run)
-        return history is not None and number in history.by_number
+        return self._state.attempt_of(run, number) is not None
 
     def _is_theirs(self, run: str) -> bool:
-        history = self._state.runs.get(run)
-        last = history.last if history else None
+        last = self._last(run)
         return last is not None and last.state in ACTIVE and last.owner != self._own
+
+    def _last(self, run: str) -> Attempt | None:
+        history = self._state.runs.get(run)
+        return history.last if history else None
 
     @property
     def unknown(self) -> frozenset[str]:
@@ -129,24 +132,20 @@ class Peers:
 
     def tenants(self, now: float) -> list[GpuTenant]:
         """Their attempts on GPUs of this host, for placement; ``now`` in monotonic seconds."""
-        found = []
-        for run in self._active:
-            last = self._state.runs[run].last
-            if last is not None and self._relation(last) is HostRelation.SAME:
-                age = max(0.0, self._wall() - (last.claimed_at or 0.0))
-                found.append(
-                    GpuTenant(last.gpus, now - age, exclusive=last.exclusive, alone_on_host=last.alone_on_host)
-                )
-        return found
+        here = [each for each in self._attempts(self._active) if self._relation(each) is HostRelation.SAME]
+        return [self._tenant(attempt, now) for attempt in here]
 
-    def _header(self, writer: str) -> Mapping[str, Any]:
-        return self._reader.headers.get(writer, {})
+    def _attempts(self, runs: Iterable[str]) -> list[Attempt]:
+        return [last for run in runs if (last := self._last(run)) is not None]
 
-    def _relation(self, attempt: Attempt) -> HostRelation:
-        return self._writers.relation(self._header(attempt.owner))
+    def _tenant(self, attempt: Attempt, now: float) -> GpuTenant:
+        age = max(0.0, self._wall() - (attempt.claimed_at or 0.0))
+        return GpuTenant(attempt.gpus, now - age, exclusive=attempt.exclusive, alone_on_host=attempt.alone_on_host)
+
+    # What they left behind
 
     def abandoned(self, now: float, *, may_judge: bool) -> Iterator[OrphanedAttempt]:
-        """What is to be done with attempts of writers who do not look after them, a look every two seconds.
+        """Attempts of writers that do not look after them, with what is to be done; a look every two seconds.
 
         Args:
             now: Monotonic seconds.
@@ -159,59 +158,54 @@ class Peers:
             return
         self._next_look = now + LOOK_INTERVAL
         self._claims = {key: owner for key, owner in self._claims.items() if not self._is_known(*key)}
-        attempts = [last for run in sorted(self._active) if (last := self._state.runs[run].last) is not None]
-        attempts += [Attempt(*key, State.CLAIMED, owner=owner) for key, owner in self._claims.items()]
-        for attempt in attempts:
-            found = self._look_at(attempt, now, may_judge)
+        claims = [Attempt(*key, State.CLAIMED, owner=owner) for key, owner in self._claims.items()]
+        # All writers before all evidence: see EvidenceReader.
+        attempts = [*self._attempts(sorted(self._active)), *claims]
+        lives = [(each, self._life(each.owner, now, may_judge)) for each in attempts]
+        reader = EvidenceReader(self._folder)
+        for attempt, life in lives:
+            found = self._look_at(attempt, life, reader)
             if found.action is Action.UNKNOWN:
                 self._unknown.add(attempt.run)
             elif found.action is not Action.LEAVE:
                 yield found
 
+    def _header(self, writer: str) -> Mapping[str, Any]:
+        return self._reader.headers.get(writer, {})
+
+    def _relation(self, attempt: Attempt) -> HostRelation:
+        return self._writers.relation(self._header(attempt.owner))
+
+    def _life(self, writer: str, now: float, may_judge: bool) -> Liveness:
+        is_closed = writer in self._reader.closed
+        return self._writers.life(writer, self._header(writer), is_closed=is_closed, now=now, may_judge=may_judge)
+
+    def _look_at(self, attempt: Attempt, life: Liveness, reader: EvidenceReader) -> OrphanedAttempt:
+        user = str(self._header(attempt.owner).get('user', ''))
+        evidence = reader.read(attempt, life, self._relation(attempt), user)
+        found = conclude(evidence)
+        if found.is_attended:
+            return OrphanedAttempt(attempt, Action.LEAVE, None, '', found.detail, {}, '', 0.0)
+        paths = self._folder.attempt(attempt.run, attempt.number)
+        fence = read_fence(paths)
+        handle = attempt.handle or ({'pid': fence.pid} if fence.pid else {})
+        # Of a job whose submission is not known only its fence and its record tell.
+        is_known = attempt.is_in_queue or not evidence.is_queued
+        action = action_for(found, can_adopt=is_known and bool(handle) and self._can_adopt(handle))
+        ident = fence.ident or attempt_id(read_line(paths.claim) or attempt.owner, attempt.run, attempt.number)
+        age = duration(paths) or 0.0
+        return OrphanedAttempt(attempt, action, found.code, found.cause, found.detail, handle, ident, age)
+
     def is_torn(self, attempt: Attempt, now: float) -> bool:
         """Whether the start fence of an attempt was left empty (a full disk, a power loss), so that nothing ran.
 
-        Whoever finds his own fence empty leaves; it is believed after a while, and only where processes can be asked
-        or where the claim was left empty as well: nobody starts what he could not claim.
+        An attempt that finds its own fence empty leaves. An empty one is believed after a while, and only where
+        processes can be asked or where the claim was left empty as well: nobody starts what he could not claim.
         """
         key = (attempt.run, attempt.number)
-        can_be_told = not attempt.owner or self._relation(attempt) is not HostRelation.OTHER
-        if not can_be_told or read_fence(self._folder.attempt(*key)).ident:
+        is_here = not attempt.owner or self._relation(attempt) is not HostRelation.OTHER
+        if not is_here or read_fence(self._folder.attempt(*key)).ident:
             return False
         if now - self._torn_since.setdefault(key, now) < TORN_PATIENCE:
             return False
         return not marked_processes(marks(self._folder, *key))
-
-    def _look_at(self, attempt: Attempt, now: float, may_judge: bool) -> OrphanedAttempt:
-        header = self._header(attempt.owner)
-        is_closed = attempt.owner in self._reader.closed
-        life = self._writers.life(attempt.owner, header, is_closed=is_closed, now=now, may_judge=may_judge)
-        if life is Liveness.ALIVE:
-            return OrphanedAttempt(attempt, Action.LEAVE, None, {}, '', '', 0.0)
-        relation = self._relation(attempt)
-        paths = self._folder.attempt(attempt.run, attempt.number)
-        fence = read_fence(paths)
-        # The map of its submission may have been lost with the power.
-        is_in_queue = attempt.is_in_queue or bool(fence.job)
-        handle = attempt.handle or ({'pid': fence.pid} if fence.pid else {})
-        # The process is looked at before the record: it writes the record before it ends.
-        is_running = (
-            relation is HostRelation.SAME
-            and bool(handle)
-            and not is_in_queue
-            and self._is_running(attempt.run, attempt.number, handle)
-        )
-        code = exit_code(paths)
-        can_be_asked = attempt.is_in_queue and self._can_adopt(handle)
-        is_started = bool(fence.ident) and not fence.is_closed
-        action = decide(life, relation, Evidence(code is not None, is_started, is_running, is_in_queue, can_be_asked))
-        claimer = read_line(paths.claim) or attempt.owner
-        ident = fence.ident or attempt_id(claimer, attempt.run, attempt.number)
-        return OrphanedAttempt(attempt, action, code, handle, ident, _CAUSES.get(relation, ''), duration(paths) or 0.0)
-
-
-_CAUSES = {
-    HostRelation.REBOOTED: 'reboot',
-    HostRelation.DECLARED_DEAD: 'host_dead',
-    HostRelation.JOB_ENDED: 'job_ended',
-}

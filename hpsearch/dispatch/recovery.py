@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hpsearch.backends.base import AttemptStatus, JobState, Launch
+from hpsearch.backends.base import AttemptStatus, Launch
 from hpsearch.dispatch.context import ActiveAttempt, SearchContext
 from hpsearch.dispatch.intake import Intake
 from hpsearch.dispatch.peers import OrphanedAttempt, Peers
 from hpsearch.model.evidence import Action
+from hpsearch.model.jobs import JobState
 from hpsearch.model.resources import ResourceRequest, Slot
 from hpsearch.model.run import Run
 from hpsearch.model.states import State
@@ -109,12 +110,8 @@ class Recovery:
                 if not self._is_fenced(orphan, now):
                     return []
                 status = AttemptStatus(JobState.ENDED, cause='abandoned', detail='it had not been started')
-            case Action.TAKE_END:
-                status = AttemptStatus(JobState.ENDED, code=orphan.code)
-            case Action.INTERRUPTED:
-                status = AttemptStatus(JobState.ENDED, cause=orphan.cause)
             case _:
-                status = AttemptStatus(JobState.ENDED)
+                status = AttemptStatus(JobState.ENDED, orphan.code, orphan.cause, orphan.detail)
         return [self._intake.end(_active(orphan, run, now), status, now)]
 
     def _is_fenced(self, orphan: OrphanedAttempt, now: float) -> bool:

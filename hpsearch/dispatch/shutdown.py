@@ -109,8 +109,8 @@ class Shutdown:
 
     def note_end(self, completion: Completion) -> None:
         """An attempt ended: stop where a queue refused it, or where the first ones all failed alike."""
-        if completion.told.cause == 'refused':
-            self.refuse(completion.told.detail)
+        if completion.report.cause == 'refused':
+            self.refuse(completion.report.detail)
         has_ended = completion.verdict.state is not State.INTERRUPTED
         if has_ended and self.fail_fast.is_met_by(completion.failure, completion.run):
             self.request(Stop.TERM, 'the first runs all failed alike')

@@ -1,18 +1,31 @@
-"""What to do with an attempt whose writer does not look after it any more. Pure: evidence in, action out."""
+"""What became of an attempt: one table from evidence to conclusion, and what a writer does about it. Pure.
+
+The exit record beats everything. An attempt that never passed its start fence has ended only if that fence can be
+closed: then it never starts, whatever its queue or its writer does. Nothing follows from evidence that cannot be read.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
 
+from hpsearch.model.jobs import JobRecord, JobState, QueueView
+from hpsearch.model.states import TIMEOUT
+
+RECORD_GRACE = 20.0
+"""Seconds an exit record may take to appear here after the queue reported the end: shared file systems are slow."""
+
+CAUSE_GRACE = 120.0
+"""Seconds the queue is asked why an attempt was signalled, after its record has come."""
+
 
 class Liveness(Enum):
     """What is known of a writer."""
 
     ALIVE = 'alive'
-    """Its process runs, or its counter moves, or not enough looks were taken to say otherwise."""
+    """Its process runs, or its counter moves, or it has not been observed for long enough to say otherwise."""
     STALE = 'stale'
-    """It showed no life for a while; it may wake up."""
+    """It has shown no life for a while; it may wake up."""
     DEAD = 'dead'
     """It cannot come back."""
 
@@ -32,11 +45,222 @@ class HostRelation(Enum):
     """Its processes cannot be asked from here."""
 
 
+class ProcessState(Enum):
+    """What this host says of the processes of an attempt."""
+
+    ALIVE = 'alive'
+    GONE = 'gone'
+    UNKNOWN = 'unknown'
+    """They are on another host, or belong to another user."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All that is known of an attempt beside its journals.
+
+    Attributes:
+        writer: What is known of the writer that owns it; None: we own it.
+        host: How the host of that writer relates to ours.
+        process: Its processes, looked for before its record, which it writes before it ends.
+        code: The raw status in its exit record; None: there is no whole one.
+        signalled: What its job was sent before its end: ``timeout``, ``TERM``, or empty.
+        is_requeued: Whether the queue started its job again after it had begun.
+        has_started: Whether it passed its start fence.
+        is_closed: Whether somebody closed that fence, or passed it in its place.
+        is_queued: Whether it is, or was, a job of its own in a queue, which any host may ask.
+        fence_job: Id of the job that passed the fence, where that is known.
+        job: What the queue says of its job; None: the queue was not asked.
+    """
+
+    writer: Liveness | None = None
+    host: HostRelation = HostRelation.OTHER
+    process: ProcessState = ProcessState.UNKNOWN
+    code: int | None = None
+    signalled: str = ''
+    is_requeued: bool = False
+    has_started: bool = False
+    is_closed: bool = False
+    is_queued: bool = False
+    fence_job: str = ''
+    job: QueueView | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """What became of an attempt.
+
+    Attributes:
+        kind: Its state; ``UNKNOWN``: nothing new is known.
+        code: Raw exit status.
+        cause: One word for an end that came from outside, or empty.
+        detail: In words.
+        in_doubt: Whether a piece of evidence may still come that says more.
+        if_closed: Whether all this holds only if its start fence can be closed.
+        is_attended: Whether another writer looks after it.
+        is_unasked: Whether it is a job whose queue was not asked, and may know better.
+    """
+
+    kind: JobState
+    code: int | None = None
+    cause: str = ''
+    detail: str = ''
+    in_doubt: bool = False
+    if_closed: bool = False
+    is_attended: bool = False
+    is_unasked: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the attempt may still run, or start."""
+        return self.kind is not JobState.ENDED or self.if_closed
+
+
+def conclude(evidence: Evidence, waited: float = 0.0, record_grace: float = RECORD_GRACE) -> Conclusion:
+    """Say what became of an attempt.
+
+    Args:
+        evidence: What is known of it.
+        waited: Seconds for which a piece of evidence has been waited for.
+        record_grace: See :data:`RECORD_GRACE`.
+    """
+    if evidence.writer is Liveness.ALIVE:
+        return Conclusion(JobState.UNKNOWN, detail='hpsearch is at work on it', is_attended=True)
+    if not evidence.is_queued:
+        return _of_a_process(evidence)
+    if evidence.job is None:
+        return _of_an_unasked_job(evidence)
+    return _of_a_job(evidence, evidence.job, waited, record_grace)
+
+
+# Processes
+
+_CAUSES = {
+    HostRelation.REBOOTED: 'reboot',
+    HostRelation.DECLARED_DEAD: 'host_dead',
+    HostRelation.JOB_ENDED: 'job_ended',
+}
+"""What ended the processes of a host that is known not to run them any more."""
+
+
+def _of_a_process(evidence: Evidence) -> Conclusion:
+    if evidence.code is not None:
+        return Conclusion(JobState.ENDED, evidence.code)
+    if not evidence.has_started:
+        return Conclusion(JobState.ENDED, cause='abandoned', detail='it had not been started', if_closed=True)
+    if evidence.host in _CAUSES:
+        return Conclusion(JobState.ENDED, cause=_CAUSES[evidence.host])
+    if evidence.host is HostRelation.SAME and evidence.process is ProcessState.ALIVE:
+        return Conclusion(JobState.RUNNING, detail='its process runs')
+    if evidence.host is HostRelation.SAME and evidence.process is ProcessState.GONE:
+        return Conclusion(JobState.ENDED, detail='its process is gone')
+    return Conclusion(JobState.UNKNOWN, detail='there is no exit record, and its host cannot be asked from here')
+
+
+# Jobs
+
+
+def _of_an_unasked_job(evidence: Evidence) -> Conclusion:
+    if evidence.code is not None:
+        cause, words = _cause_of(evidence.signalled)
+        in_doubt = evidence.code > 128 and cause != TIMEOUT
+        return Conclusion(JobState.ENDED, evidence.code, cause, words, in_doubt, is_unasked=True)
+    if evidence.is_requeued:
+        return Conclusion(JobState.ENDED, cause='requeued', is_unasked=True)
+    if evidence.has_started:
+        return Conclusion(JobState.RUNNING, detail='its job began and left no exit record yet', is_unasked=True)
+    return Conclusion(JobState.PENDING, detail='it waits in the queue', is_unasked=True)
+
+
+def _of_a_job(evidence: Evidence, job: QueueView, waited: float, record_grace: float) -> Conclusion:
+    if evidence.code is not None:
+        return _by_its_record(evidence, evidence.code, job, waited)
+    if evidence.is_requeued:
+        return Conclusion(JobState.ENDED, cause='requeued')
+    if job.kind is JobState.ENDED and job.seen is not None:
+        return _by_the_queue(evidence, job, job.seen, waited, record_grace)
+    if job.is_cancelled and job.is_missing and not evidence.has_started:
+        return Conclusion(JobState.ENDED, cause='abandoned', detail='it was taken out of the queue', if_closed=True)
+    if job.kind is JobState.ABSENT:
+        return _absent(evidence, job)
+    if job.kind is JobState.UNKNOWN or job.seen is None:
+        return Conclusion(JobState.UNKNOWN)
+    return Conclusion(job.kind, detail=job.seen.reason if job.kind is JobState.PENDING else _place(job.seen))
+
+
+def _by_its_record(evidence: Evidence, code: int, job: QueueView, waited: float) -> Conclusion:
+    cause, words = _cause_of(evidence.signalled)
+    if cause == TIMEOUT:
+        return Conclusion(JobState.ENDED, code, cause, words)
+    if job.is_cancelled or not (cause or code > 128):
+        return Conclusion(JobState.ENDED, code)
+    if evidence.is_requeued:
+        return Conclusion(JobState.ENDED, code, 'requeued')
+    is_over = waited >= CAUSE_GRACE
+    if job.kind is JobState.ENDED and job.seen is not None and (is_over or not job.awaits_details):
+        return Conclusion(JobState.ENDED, code, job.seen.cause or cause, words_of(job.seen))
+    if is_over and job.kind is JobState.PENDING:
+        return Conclusion(JobState.ENDED, code, 'requeued')
+    if is_over or job.kind is JobState.ABSENT:
+        return Conclusion(JobState.ENDED, code, cause)
+    return Conclusion(JobState.RUNNING, detail='it was told to end', in_doubt=True)
+
+
+def _by_the_queue(
+    evidence: Evidence, job: QueueView, seen: JobRecord, waited: float, record_grace: float
+) -> Conclusion:
+    if evidence.is_closed:
+        return Conclusion(JobState.ENDED, cause='fenced', detail='the start fence could not be passed')
+    if not evidence.has_started:
+        return _before_its_start(job, seen, waited)
+    if waited < record_grace or (job.awaits_details and waited < CAUSE_GRACE):
+        return Conclusion(JobState.RUNNING, detail='it ended; its record is awaited', in_doubt=True)
+    if evidence.fence_job and seen.job and evidence.fence_job != seen.job:
+        return Conclusion(JobState.ENDED, detail=f'it ran in job {evidence.fence_job}, which has ended')
+    cause = seen.cause or _cause_of(evidence.signalled)[0]
+    return Conclusion(JobState.ENDED, seen.code or None, cause, words_of(seen))
+
+
+def _before_its_start(job: QueueView, seen: JobRecord, waited: float) -> Conclusion:
+    if job.awaits_details and waited < CAUSE_GRACE:
+        return Conclusion(JobState.PENDING, detail='it ended before it began; why is not known yet', in_doubt=True)
+    if seen.cause:
+        return Conclusion(JobState.ENDED, cause=seen.cause, detail=words_of(seen), if_closed=True)
+    words = ', '.join(filter(None, [words_of(seen), f'it ended before the script began, see {job.log}']))
+    return Conclusion(JobState.ENDED, detail=words, if_closed=True)
+
+
+def _absent(evidence: Evidence, job: QueueView) -> Conclusion:
+    if job.was_taken_out and not evidence.has_started:
+        detail = 'it was taken out of the queue before it began'
+        return Conclusion(JobState.ENDED, cause='cancelled', detail=detail, if_closed=True)
+    return Conclusion(JobState.ABSENT, detail='the queue knows nothing of its job')
+
+
+def _cause_of(signalled: str) -> tuple[str, str]:
+    """What ended an attempt whose job was signalled: the cause, and in words what that does not say."""
+    if signalled == TIMEOUT:
+        return TIMEOUT, 'its time limit was near'
+    return ('terminated' if signalled else ''), ''
+
+
+def words_of(seen: JobRecord) -> str:
+    """What the queue said of the end of a job, in words."""
+    reason = '' if seen.reason == 'None' else seen.reason
+    return ', '.join(filter(None, [reason, _place(seen)]))
+
+
+def _place(seen: JobRecord) -> str:
+    return f'on {seen.where}' if seen.where else ''
+
+
+# Recovery
+
+
 class Action(Enum):
     """What is done with an attempt of another writer."""
 
     LEAVE = 'leave'
-    """Its writer looks after it."""
+    """Its writer looks after it, or it runs and cannot be adopted: nothing is done yet."""
     TAKE_END = 'take the end'
     """It ended and left a record."""
     ADOPT = 'adopt'
@@ -46,57 +270,28 @@ class Action(Enum):
     LOST = 'lost'
     """It ran on this host, is gone, and left no record."""
     INTERRUPTED = 'interrupted'
-    """It was ended together with its host."""
+    """It was ended from outside, for instance together with its host."""
     UNKNOWN = 'unknown'
     """It may still run where nobody can be asked."""
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What is found of an attempt.
-
-    Attributes:
-        has_record: Whether its exit record is whole.
-        is_started: Whether its start fence was passed.
-        is_running: Whether its process runs; meaningful on the same host only, looked at before the record.
-        is_in_queue: Whether it is, or was, a job of a queue system, which any host may ask.
-        can_be_asked: Whether we can ask that queue system.
-    """
-
-    has_record: bool
-    is_started: bool
-    is_running: bool
-    is_in_queue: bool = False
-    can_be_asked: bool = False
-
-
-def decide(life: Liveness, relation: HostRelation, evidence: Evidence) -> Action:
-    """Say what is to be done.
+def action_for(found: Conclusion, *, can_adopt: bool) -> Action:
+    """What a writer does with an attempt of another one.
 
     Args:
-        life: What is known of the attempt's writer.
-        relation: How the host of that writer relates to ours.
-        evidence: What is found of the attempt.
+        found: What became of it.
+        can_adopt: Whether our backend can look after it.
     """
-    if life is Liveness.ALIVE:
+    if found.is_attended:
         return Action.LEAVE
-    if evidence.is_in_queue:
-        return _of_a_queue(evidence)
-    if evidence.has_record:
-        return Action.TAKE_END
-    if not evidence.is_started:
-        return Action.FENCE
-    match relation:
-        case HostRelation.SAME:
-            return Action.ADOPT if evidence.is_running else Action.LOST
-        case HostRelation.REBOOTED | HostRelation.DECLARED_DEAD | HostRelation.JOB_ENDED:
-            return Action.INTERRUPTED
-        case HostRelation.OTHER:
-            return Action.UNKNOWN
-
-
-def _of_a_queue(evidence: Evidence) -> Action:
-    """Its backend weighs what it left against what the queue says; where it cannot be asked, only a record counts."""
-    if evidence.can_be_asked:
+    if found.is_unasked and can_adopt:
         return Action.ADOPT
-    return Action.TAKE_END if evidence.has_record else Action.UNKNOWN
+    if found.kind is JobState.RUNNING and not found.is_unasked:
+        return Action.ADOPT if can_adopt else Action.LEAVE
+    if found.kind is not JobState.ENDED:
+        return Action.UNKNOWN
+    if found.if_closed:
+        return Action.FENCE
+    if found.code is not None:
+        return Action.TAKE_END
+    return Action.INTERRUPTED if found.cause else Action.LOST

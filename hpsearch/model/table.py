@@ -7,14 +7,15 @@ import math
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from hpsearch.model.command import plain, unquoted
 from hpsearch.model.configuration import Value
 from hpsearch.model.run import Run
+from hpsearch.model.states import State
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    pass
 
 OWN_COLUMNS = ('hpsearch_run', 'hpsearch_state', 'hpsearch_reason', 'hpsearch_seconds')
 """The last columns: name of the run, its state, the reason for it, the duration of its last attempt in seconds."""
@@ -45,28 +46,37 @@ class Row:
     seconds: float | None = None
 
 
-def row_of(
-    run: Run,
-    folder: Path | str,
-    out_arg: str | None,
-    values: Mapping[str, str],
-    state: str,
-    reason: str = '',
-    seconds: float | None = None,
-) -> Row:
+class EndedRun(Protocol):
+    """What a row needs to know of the end of a run: an attempt and a completion both know it."""
+
+    @property
+    def state(self) -> State:
+        """The state it ended in."""
+
+    @property
+    def reason(self) -> str:
+        """Why it is in that state, in words."""
+
+    @property
+    def summary(self) -> Mapping[str, str]:
+        """Keyword to text of its summary."""
+
+    @property
+    def seconds(self) -> float | None:
+        """How long its last attempt took, if known."""
+
+
+def row_of(run: Run, ended: EndedRun, output: str, out_arg: str | None) -> Row:
     """The row of a run.
 
     Args:
         run: The run.
-        folder: Its output folder.
+        ended: How it ended.
+        output: Its output folder.
         out_arg: The column that names the folder; ``out_dir`` where the script takes no such option.
-        values: What its summary says.
-        state: The state it ended in.
-        reason: Why.
-        seconds: Duration of its last attempt, or None.
     """
-    params = {**run.params, (out_arg or 'out_dir'): str(folder)}
-    return Row(run.number, run.name, params, values, state, reason, seconds)
+    params = {**run.params, (out_arg or 'out_dir'): output}
+    return Row(run.number, run.name, params, ended.summary, ended.state.value, ended.reason, ended.seconds)
 
 
 def performance_number(text: str | None) -> float | None:

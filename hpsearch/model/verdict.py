@@ -121,17 +121,6 @@ def _joined(*parts: str) -> str:
     return '; '.join(part for part in parts if part)
 
 
-def told_by(signalled: str) -> tuple[str, str]:
-    """What ended an attempt whose job was signalled: the cause, and in words what that does not say.
-
-    Args:
-        signalled: What its job noted (:attr:`hpsearch.store.folder.AttemptPaths.signalled`), or empty.
-    """
-    if signalled == TIMEOUT:
-        return TIMEOUT, 'its time limit was near'
-    return ('terminated' if signalled else ''), ''
-
-
 def failure_signature(stderr: str, reason: str, run: Run) -> str:
     """What failures are grouped by: the last lines of stderr without what differs from run to run.
 

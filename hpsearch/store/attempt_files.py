@@ -39,7 +39,7 @@ exit "$code"
 """Arguments: the attempt's folder, its id, the working directory, the words of the command.
 
 The traps keep sh alive to write the record; the command gets the default actions back. LSF ends a job by INT, or at its
-time limit by USR2, to all its processes; there both ignore these, and hpsearch tells them to end. 75 means that
+time limit by USR2, to all its processes; there both ignore these, and hpsearch ends them by TERM. 75 means that
 somebody else passed the fence; 120 tries of 5 s are the ten minutes a full disk is waited for.
 """
 
@@ -108,12 +108,12 @@ def claim(folder: SearchFolder, run: str, number: int, writer: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Fence:
-    """Who passed the start fence of an attempt, as the file ``started`` tells.
+    """Who passed the start fence of an attempt, from its file ``started``.
 
     Attributes:
         ident: What was written there; empty when nobody passed it (or the file was cut short).
-        pid: Process id of the attempt's sh, on the host of its writer; 0 when it is not told, or of a queue job.
-        job: Id of the queue job it runs in; empty: in none.
+        pid: Process id of the attempt's sh, on the host of its writer; 0 when it is not known, or of a queue job.
+        job: Id of the queue job it runs in, ``-`` where the job does not know it; empty: in none.
         restarts: How often the queue had restarted that job, in the queue's own words.
         host: Where that job runs.
     """
@@ -142,6 +142,16 @@ def read_fence(paths: AttemptPaths) -> Fence:
         _, job, restarts, host = words
         return Fence(ident, job=job, restarts=restarts, host=host)
     return Fence(ident, int(rest) if rest.isdigit() else 0)
+
+
+def fence_job(paths: AttemptPaths) -> str:
+    """The id of the job that passed the start fence of an attempt; empty: none did, or its id is not known.
+
+    Raises:
+        OSError: The fence is there but cannot be read.
+    """
+    job = read_fence(paths).job
+    return '' if job == '-' else job
 
 
 def close_fence(paths: AttemptPaths, by: str) -> bool:

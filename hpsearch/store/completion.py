@@ -1,10 +1,11 @@
-"""How attempts ended: what they left, and what their backend or their queue tells, become an event of the journal."""
+"""How attempts ended: what they left, and what their backend or their queue reports, become an event of the journal."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from hpsearch.model.command import shell_line
@@ -13,7 +14,7 @@ from hpsearch.model.oom import GPU_OOM, HOST_OOM, out_of_memory
 from hpsearch.model.retries import had_most_room
 from hpsearch.model.run import Run, Summary
 from hpsearch.model.states import Attempt, State
-from hpsearch.model.table import Row, row_of
+from hpsearch.model.table import EndedRun, Row, row_of
 from hpsearch.model.verdict import Verdict, failure_signature, judge
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.logs import show_logs_in_output, tail
@@ -27,7 +28,7 @@ NEVER_STARTED = ('abandoned', 'fenced', 'start', 'impossible', 'refused')
 
 @dataclass(frozen=True, slots=True)
 class EndReport:
-    """What is told of the end of an attempt by others than its files.
+    """What others than its files report of the end of an attempt.
 
     Attributes:
         code: Raw exit status, if known.
@@ -60,7 +61,7 @@ class Completion:
         run: Its run.
         number: Its number.
         verdict: How it ended.
-        told: What was told of it.
+        report: What was reported of it.
         summary: Keyword to text of its summary.
         failure: What its failure is grouped by; None: it did not fail.
         room: What is known of the room it had, when it ran out of memory.
@@ -69,21 +70,36 @@ class Completion:
     run: Run
     number: int
     verdict: Verdict
-    told: EndReport
+    report: EndReport
     summary: Mapping[str, str]
     failure: str | None = None
     room: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def state(self) -> State:
+        """The state it ended in."""
+        return self.verdict.state
+
+    @property
+    def reason(self) -> str:
+        """Why it is in that state, in words."""
+        return self.verdict.reason
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it ran, if known."""
+        return self.report.seconds
+
     def facts(self) -> dict[str, Any]:
         """What the journal keeps of it."""
-        extra = {'peak_memory': self.told.peak_memory, 'failure': self.failure, 'facts': dict(self.room)}
+        extra = {'peak_memory': self.report.peak_memory, 'failure': self.failure, 'facts': dict(self.room)}
         return {
             'state': self.verdict.state.value,
-            'code': self.told.code,
+            'code': self.report.code,
             'cause': self.verdict.cause,
             'reason': self.verdict.reason,
             'summary': dict(self.summary),
-            'seconds': self.told.seconds,
+            'seconds': self.report.seconds,
             **{name: fact for name, fact in extra.items() if fact},
         }
 
@@ -94,53 +110,56 @@ class CompletionReader:
     Args:
         folder: The search.
         configuration: How its results are read.
+        output_of: The output folder of a run, where that may have been moved; None: it is where its script made it.
     """
 
-    def __init__(self, folder: SearchFolder, configuration: Configuration) -> None:
+    def __init__(
+        self, folder: SearchFolder, configuration: Configuration, output_of: Callable[[str], Path] | None = None
+    ) -> None:
         self._folder = folder
         self._configuration = configuration
+        self._output_of = output_of or folder.output
 
-    def judge(self, run: Run, number: int, tried: Sequence[Attempt], told: EndReport) -> Completion:
+    def judge(self, run: Run, number: int, tried: Sequence[Attempt], report: EndReport) -> Completion:
         """Look at what an attempt left.
 
         Args:
             run: Its run.
             number: Its number.
             tried: All attempts of the run, in order, as far as they are known.
-            told: What is known otherwise.
+            report: What is known otherwise.
         """
         configuration = self._configuration
-        stderr = tail(self._folder.attempt(run.name, number).stderr) if told.code else ''
-        summary = self._summary(run, number, tried) if told.has_begun else Summary()
-        oom = out_of_memory(told.code, stderr, configuration.oom_patterns, *told.oom_kills)
-        oom = HOST_OOM if told.cause == 'out_of_memory' else oom
-        room = told.room() if oom else {}
+        stderr = tail(self._folder.attempt(run.name, number).stderr) if report.code else ''
+        summary = self._summary(run, number, tried) if report.has_begun else Summary()
+        oom = out_of_memory(report.code, stderr, configuration.oom_patterns, *report.oom_kills)
+        oom = HOST_OOM if report.cause == 'out_of_memory' else oom
+        room = report.room() if oom else {}
         verdict = judge(
-            told.code,
-            told.cause,
-            told.detail,
+            report.code,
+            report.cause,
+            report.detail,
             summary,
             wants_summary=configuration.summary_filename is not None,
-            stop_reason=told.stop_reason,
+            stop_reason=report.stop_reason,
             oom=oom,
             had_most_room=had_most_room(oom, room, [each for each in tried if each.number < number]),
             resumable=configuration.resumable,
         )
         failure = failure_signature(stderr, verdict.reason, run) if verdict.state is State.FAILED else None
         had_room = room if verdict.cause in (GPU_OOM, HOST_OOM) else {}
-        return Completion(run, number, verdict, told, summary.values, failure, had_room)
+        return Completion(run, number, verdict, report, summary.values, failure, had_room)
 
     def _summary(self, run: Run, number: int, tried: Sequence[Attempt]) -> Summary:
         before = next((each.summary_before for each in tried if each.number == number), None)
-        return read_attempt_summary(self._folder.output(run.name), self._configuration, run.number, before)
+        return read_attempt_summary(self._output_of(run.name), self._configuration, run.number, before)
 
-    def row(self, run: Run, state: State, reason: str, values: Mapping[str, str], seconds: float | None) -> Row:
-        """The row of a run in the table."""
-        output = self._folder.output(run.name)
-        return row_of(run, output, self._configuration.out_arg, values, state.value, reason, seconds)
+    def row(self, run: Run, ended: EndedRun) -> Row:
+        """The row of a run in the table; ``ended`` is the attempt that decides about it, or its completion."""
+        return row_of(run, ended, str(self._output_of(run.name)), self._configuration.out_arg)
 
     def show_logs(self, run: Run, number: int) -> None:
-        """Put the logs of an attempt where people look for them; that it cannot be done is only told."""
+        """Put the logs of an attempt where people look for them; if that fails, a warning is logged."""
         try:
             show_logs_in_output(
                 self._folder,

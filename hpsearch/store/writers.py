@@ -1,4 +1,4 @@
-"""Who else works on a search, and who of them is still alive.
+"""The writers of a search: on which hosts they are, and which of them are alive.
 
 A writer on this host is alive while its process is. Of a writer elsewhere only the counter it shows is known: it is
 stale after several spaced looks at an unchanged counter, timed by our own monotonic clock, and never because of one
@@ -8,10 +8,12 @@ look, of a time stamp, or of our own pauses.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hpsearch.host import kernel
 from hpsearch.host.kernel import Host, host_of
 from hpsearch.host.processes import is_alive
 from hpsearch.model.evidence import HostRelation, Liveness
@@ -25,6 +27,9 @@ SPACING = 10.0
 
 LARGEST_GAP = 30.0
 """Seconds between two looks after which our own count starts again: we may have been asleep ourselves."""
+
+FRESH = 60.0
+"""Seconds since its last sign of life within which a writer on another host counts as alive in a single look."""
 
 
 def relation(theirs: Host, ours: Host, declared_dead: Collection[str] = ()) -> HostRelation:
@@ -115,7 +120,7 @@ class Writers:
             header: The header of its journal; empty when its journal has none yet.
             is_closed: Whether its journal says that it left.
             now: Our monotonic clock, in seconds.
-            may_judge: Whether we can write ourselves; who cannot declares nobody stale.
+            may_judge: Whether we can write ourselves; a writer that cannot declares no other one stale.
         """
         if is_closed or writer in self._dead:
             return Liveness.DEAD
@@ -132,7 +137,7 @@ class Writers:
     def _is_surely_dead(self, header: Mapping[str, Any]) -> bool:
         match self.relation(header):
             case HostRelation.SAME:
-                return not is_alive(int(header.get('pid', 0)), str(header.get('ticks', '')))
+                return not _runs_here(header)
             case HostRelation.REBOOTED | HostRelation.DECLARED_DEAD:
                 return True
             case _:
@@ -147,8 +152,48 @@ class Writers:
         return counter.look(beat, now)
 
 
+def look_once(
+    folder: SearchFolder, headers: Mapping[str, Mapping[str, Any]], closed: Collection[str], now: float
+) -> dict[str, Liveness]:
+    """What a single look says of every writer: one on another host that is silent now may wake up.
+
+    Args:
+        folder: The search.
+        headers: Writer to the header of its journal.
+        closed: Writers that left.
+        now: Seconds since 1970.
+    """
+    return {
+        writer: Liveness.DEAD if writer in closed else _life_now(folder, writer, header, now)
+        for writer, header in headers.items()
+    }
+
+
+def _life_now(folder: SearchFolder, writer: str, header: Mapping[str, Any], now: float) -> Liveness:
+    match relation(host_of(header), kernel.this_host()):
+        case HostRelation.SAME:
+            return Liveness.ALIVE if _runs_here(header) else Liveness.DEAD
+        case HostRelation.OTHER:
+            silence = silence_of(folder, writer, now)
+            return Liveness.ALIVE if silence is not None and abs(silence) < FRESH else Liveness.STALE
+        case _:
+            return Liveness.DEAD
+
+
+def _runs_here(header: Mapping[str, Any]) -> bool:
+    return is_alive(int(header.get('pid', 0)), str(header.get('ticks', '')))
+
+
+def silence_of(folder: SearchFolder, writer: str, now: float) -> float | None:
+    """Seconds since a writer last showed life, by the clock of the file system; None: it never did."""
+    try:
+        return now - os.stat(folder.journal_dir / f'{writer}.alive').st_mtime
+    except OSError:
+        return None
+
+
 def read_news(folder: SearchFolder, writer: str) -> dict[str, Any]:
-    """What a writer last told of itself; empty when there is nothing to read."""
+    """What a writer last reported of itself; empty when there is nothing to read."""
     try:
         news = json.loads((folder.journal_dir / f'{writer}.alive').read_text(encoding='utf-8'))
     except (OSError, ValueError):

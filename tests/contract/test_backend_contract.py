@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hpsearch.backends.base import AttemptBackend, AttemptStatus, JobState
+from hpsearch.backends.base import AttemptBackend, AttemptStatus
 from hpsearch.backends.local.backend import LocalBackend
 from hpsearch.backends.local.slots import FixedSlots
 from hpsearch.backends.queue.arrays import QueueSettings
@@ -23,6 +23,7 @@ from hpsearch.backends.queue.poller import JobPoller
 from hpsearch.backends.queue.slurm.system import Slurm, SlurmOptions
 from hpsearch.backends.queue.submission import QueueContext
 from hpsearch.host.wakeup import Wakeup
+from hpsearch.model.jobs import JobState
 from hpsearch.store.folder import SearchFolder
 from tests.support.harness import PATIENCE, ends, launch, new_folder, python, shell, start, until
 

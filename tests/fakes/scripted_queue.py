@@ -8,13 +8,12 @@ from itertools import count
 from pathlib import Path
 from typing import Any, cast
 
-from hpsearch.backends.base import AttemptStatus, JobState, Launch
+from hpsearch.backends.base import AttemptStatus, Launch
 from hpsearch.backends.queue.arrays import QueueSettings
 from hpsearch.backends.queue.backend import QueueBackend
 from hpsearch.backends.queue.batch_system import (
     BatchSystem,
     CommandResult,
-    JobRecord,
     JobSpec,
     JobVariables,
     QueueLimits,
@@ -25,6 +24,7 @@ from hpsearch.backends.queue.commands import COMMAND_TIMEOUT, CommandRunner
 from hpsearch.backends.queue.poller import JobPoller
 from hpsearch.backends.queue.submission import QueueContext
 from hpsearch.host.wakeup import Wakeup
+from hpsearch.model.jobs import JobRecord, JobState
 from hpsearch.model.resources import DEFAULT_RESOURCES, ResourceRequest, Slot
 from hpsearch.model.run import Run
 from hpsearch.store.attempt_files import attempt_id, claim

@@ -22,7 +22,7 @@ MEMORY_ERROR = 'Traceback (most recent call last):\n  File "train.py", line 1\nM
 BEGIN = 1_700_000_000.0
 """When its attempts were submitted, in seconds since 1970."""
 
-GONE = {'pid': 2**22 + 1, 'ticks': '1'}
+GONE: Mapping[str, Any] = {'pid': 2**22 + 1, 'ticks': '1'}
 """A process that is not there: pids are smaller."""
 
 
@@ -118,17 +118,25 @@ class QueuedSearch:
         self.write(name, 'stdout.log', '')
         self.write(name, 'stderr.log', '')
 
+    def start_here(self, name: str, pid: int = 2**22 + 1) -> None:
+        """Pass the start fence as a process of this host; by default one that is gone."""
+        self.write(name, 'started', f'{attempt_id("w", name, 1)} {pid}\n')
+
     def end(self, name: str, code: int, acc: float | None = None, *, stderr: str = '', signalled: str = '') -> None:
         """Leave what a job leaves that ends; with ``acc``: also a summary."""
         self.start(name)
         if acc is not None:
-            self.folder.output(name).mkdir()
-            (self.folder.output(name) / 'summary.txt').write_text(SUMMARY.format(acc=acc))
+            self.leave_summary(name, acc)
         if stderr:
             self.write(name, 'stderr.log', stderr)
         if signalled:
             self.write(name, 'signalled', f'{signalled}\n')
         self.write(name, 'exit', f'{code}\n')
+
+    def leave_summary(self, name: str, acc: float) -> None:
+        """Leave a summary that says finished."""
+        self.folder.output(name).mkdir()
+        (self.folder.output(name) / 'summary.txt').write_text(SUMMARY.format(acc=acc))
 
     def leave(self) -> None:
         """End the journal, as a dispatcher does that leaves."""

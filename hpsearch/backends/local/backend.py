@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hpsearch.backends.base import AttemptBackend, AttemptStatus, JobState, Launch, LaunchResult
+from hpsearch.backends.base import AttemptBackend, AttemptStatus, Launch, LaunchResult
 from hpsearch.backends.local.slots import SlotSource
 from hpsearch.host.processes import (
     NOT_OURS,
@@ -29,6 +29,7 @@ from hpsearch.host.processes import (
     ticks_if_marked,
 )
 from hpsearch.host.wakeup import Wakeup
+from hpsearch.model.jobs import JobState
 from hpsearch.model.resources import DEFAULT_RESOURCES, GpuTenant, Placement, ResourceRequest
 from hpsearch.model.snapshot import GpuLine, QueueLine
 from hpsearch.store.attempt_files import FENCED, LOCAL_SCRIPT, environment, exit_code, marks, read_line
@@ -177,11 +178,6 @@ class LocalBackend(AttemptBackend):
         self._unwatch(process)
         if process.is_child:
             self._forgotten.append(process.pid)
-
-    def is_running(self, run: str, number: int, handle: Mapping[str, Any]) -> bool:
-        """Its sh, or where that was killed what it started; known by the marks, since a pid alone is reused."""
-        pid = int(handle.get('pid', 0))
-        return bool(self._ticks(run, number, pid)) or self._goes_on(run, number, pid)
 
     def _goes_on(self, run: str, number: int, group: int) -> bool:
         """Whether the process group of an attempt lives, its sh or not; a group of another kind has not its marks."""

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hpsearch.backends.base import AttemptStatus, JobState, Launch
+from hpsearch.backends.base import AttemptStatus, Launch
 from hpsearch.backends.queue.batch_system import BatchSystem, CommandResult, JobSpec, QueueLimits
 from hpsearch.backends.queue.commands import CommandRunner
 from hpsearch.backends.queue.job_script import ScriptElement, array_script
-from hpsearch.backends.queue.queue_traces import fence_job
 from hpsearch.backends.queue.submission import (
     JobArray,
     Outcome,
@@ -24,6 +24,8 @@ from hpsearch.backends.queue.submission import (
 )
 from hpsearch.backends.queue.throttle import Division, Share, cut, first_throttles, shares
 from hpsearch.model.command import shell_line
+from hpsearch.model.jobs import JobState
+from hpsearch.store.attempt_files import fence_job
 from hpsearch.store.folder import SearchFolder
 
 log = logging.getLogger('hpsearch')
@@ -482,3 +484,18 @@ def _alike(waiting: Iterable[QueuedAttempt], memory: int | None) -> Iterator[Que
         if queued.launch.resources.memory != memory:
             return
         yield queued
+
+
+def read_hints(array: AttemptArray, path: str) -> list[int]:
+    """Indices that were appended to the hints of an array since the last call; an incomplete line is left for later."""
+    try:
+        if os.stat(path).st_size == array.hints:
+            return []
+        with open(path, 'rb') as hints:
+            hints.seek(array.hints)
+            data = hints.read()
+    except OSError:
+        return []  # no element has ended yet
+    whole = data[: data.rfind(b'\n') + 1]
+    array.hints += len(whole)
+    return [int(word) for word in whole.split() if word.isdigit() and len(word) < 10]

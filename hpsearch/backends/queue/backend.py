@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from hpsearch.backends.base import AttemptBackend, AttemptStatus, JobState, Launch, LaunchResult
+from hpsearch.backends.base import AttemptBackend, AttemptStatus, Launch, LaunchResult
 from hpsearch.backends.queue.arrays import (
     AttemptArray,
     AttemptQueue,
@@ -19,14 +19,16 @@ from hpsearch.backends.queue.arrays import (
     QueuedAttempt,
     QueueSettings,
     adopted_array,
+    read_hints,
 )
 from hpsearch.backends.queue.commands import CLOSE_TIMEOUT
-from hpsearch.backends.queue.queue_evidence import RECORD_GRACE, Conclusion, QueueView, Traces, weigh
-from hpsearch.backends.queue.queue_traces import fence_job, read_hints, read_traces
 from hpsearch.backends.queue.submission import QueueContext
+from hpsearch.model.evidence import RECORD_GRACE, Conclusion, Evidence, conclude
+from hpsearch.model.jobs import JobState, QueueView
 from hpsearch.model.resources import DEFAULT_RESOURCES, GpuTenant, Placement, ResourceRequest, Slot
 from hpsearch.model.snapshot import GpuLine, QueueLine
-from hpsearch.store.attempt_files import close_fence, duration
+from hpsearch.store.attempt_files import close_fence, duration, fence_job
+from hpsearch.store.evidence import read_files
 from hpsearch.store.folder import AttemptPaths
 
 log = logging.getLogger('hpsearch')
@@ -132,10 +134,6 @@ class QueueBackend(AttemptBackend):
             queued.array.is_shared = True
         self._drop(queued)
 
-    def is_running(self, run: str, number: int, handle: Mapping[str, Any]) -> bool:
-        """Not known here: attempts in the queue are adopted instead."""
-        return False
-
     # What became of them
 
     def states(self, now: float) -> Mapping[str, AttemptStatus]:
@@ -197,54 +195,57 @@ class QueueBackend(AttemptBackend):
 
     def _found(self, queued: QueuedAttempt, array: AttemptArray, now: float) -> AttemptStatus:
         key = (array.name, queued.index)
-        kind, seen = self._poller.state_of(key), self._poller.record_of(key)
+        record = self._poller.record_of(key)
         paths = self._folder.attempt(queued.launch.run.name, queued.launch.number)
         if not array.job and (array.is_shared or queued.launch.ident in self._doubtful):
-            job = fence_job(paths) or (seen.job if seen and array.is_shared else '')
+            job = fence_job(paths) or (record.job if record and array.is_shared else '')
             if job:  # it was accepted, as it turns out
                 self._queue.accepted(array, job)
         if array.unsent is not None:
             return queued.status  # whether it was accepted is settled first
-        place = QueueView(
-            kind,
-            seen,
-            is_missing=self._poller.is_missing(key),
-            was_taken_out=kind is JobState.ABSENT and self._poller.was_taken_out(key),
-            is_cancelled=queued.is_cancelled,
-            awaits_details=kind is JobState.ENDED and not queued.is_cancelled and self._poller.awaits_details(key),
-        )
-        log_path = self._folder.submission(array.name).log
-        may_have_begun = self._may_have_begun(queued, place)
-        traces = read_traces(paths, queued.launch.ident, place, log_path) if may_have_begun else Traces()
+        evidence = self._evidence_of(queued, paths, self._queue_view(queued, array))
         waited = 0.0 if queued.doubt_since is None else now - queued.doubt_since
-        finding = weigh(traces, place, waited, self._record_grace)
-        if finding.if_closed and not close_fence(paths, queued.launch.ident):
-            finding = Conclusion(JobState.RUNNING, detail='it has just begun', in_doubt=True)
-        return self._status(queued, finding, traces, paths, now)
+        found = conclude(evidence, waited, self._record_grace)
+        if found.if_closed and not close_fence(paths, queued.launch.ident):
+            found = Conclusion(JobState.RUNNING, detail='it has just begun', in_doubt=True)
+        return self._status(queued, found, evidence, paths, now)
 
-    def _may_have_begun(self, queued: QueuedAttempt, job: QueueView) -> bool:
-        """Whether there is a reason to look into its folder: not while it just waits, as thousands do."""
+    def _queue_view(self, queued: QueuedAttempt, array: AttemptArray) -> QueueView:
+        """All that the batch system says of the job of an attempt."""
+        poller, key = self._poller, (array.name, queued.index)
+        state = poller.state_of(key)
+        return QueueView(
+            state,
+            poller.record_of(key),
+            is_missing=poller.is_missing(key),
+            was_taken_out=state is JobState.ABSENT and poller.was_taken_out(key),
+            is_cancelled=queued.is_cancelled,
+            awaits_details=state is JobState.ENDED and not queued.is_cancelled and poller.awaits_details(key),
+            log=self._folder.submission(array.name).log,
+        )
+
+    def _evidence_of(self, queued: QueuedAttempt, paths: AttemptPaths, job: QueueView) -> Evidence:
+        """What is known of an attempt; its folder is left alone while it just waits, as thousands do."""
         has_begun = job.kind not in (JobState.PENDING, JobState.UNKNOWN) or queued.status.kind is JobState.RUNNING
-        return has_begun or job.is_missing or queued.launch.ident in self._doubtful
+        if has_begun or job.is_missing or queued.launch.ident in self._doubtful:
+            return read_files(paths, is_queued=True, ident=queued.launch.ident, job=job)
+        return Evidence(is_queued=True, job=job)
 
     def _status(
-        self, queued: QueuedAttempt, finding: Conclusion, traces: Traces, paths: AttemptPaths, now: float
+        self, queued: QueuedAttempt, found: Conclusion, evidence: Evidence, paths: AttemptPaths, now: float
     ) -> AttemptStatus:
-        queued.note_doubt(now if finding.in_doubt else None)
-        if finding.in_doubt:
+        queued.note_doubt(now if found.in_doubt else None)
+        if found.in_doubt:
             self._poller.poll_soon()
-        match finding.kind:
+        match found.kind:
             case JobState.UNKNOWN:
                 return queued.status
             case JobState.ENDED | JobState.ABSENT:
-                has_run = traces.code is not None or traces.has_started or traces.is_requeued
-                seconds = duration(paths) if has_run else 0.0
+                seconds = duration(paths) if evidence.has_started or evidence.is_requeued else 0.0
                 room = self._room(queued)
-                return AttemptStatus(
-                    finding.kind, finding.code, finding.cause, finding.detail, room=room, seconds=seconds
-                )
+                return AttemptStatus(found.kind, found.code, found.cause, found.detail, room=room, seconds=seconds)
             case _:
-                return AttemptStatus(finding.kind, detail=finding.detail)
+                return AttemptStatus(found.kind, detail=found.detail)
 
     def _room(self, queued: QueuedAttempt) -> dict[str, Any]:
         """How much room it had: a job has its GPUs to itself."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from hpsearch.backends.base import JobState
+from hpsearch.model.jobs import JobRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,34 +79,6 @@ class SubmitResult:
     job: str = ''
     refusal: Refusal | None = None
     message: str = ''
-
-
-@dataclass(frozen=True, slots=True)
-class JobRecord:
-    """One element of one job, as a listing or the accounting shows it.
-
-    Attributes:
-        job: Id of the job (of the whole array).
-        index: Index of the element; 0 where the job is no array.
-        name: Name of the job.
-        kind: ``PENDING``, ``RUNNING`` (also while it is ending) or ``ENDED``.
-        cause: For an end: ``''`` (by itself), ``cancelled``, ``preempted``, ``node_fail``, ``boot_fail``, ``timeout``,
-            ``out_of_memory``.
-        code: Raw exit status of its shell, 128 + N for signal N; None where it is not reported.
-        reason: Why it is pending, or how it ended, as the batch system puts it.
-        where: The node it runs on.
-        is_stuck: Whether it waits for something that will never happen.
-    """
-
-    job: str
-    index: int
-    name: str
-    kind: JobState
-    cause: str = ''
-    code: int | None = None
-    reason: str = ''
-    where: str = ''
-    is_stuck: bool = False
 
 
 @dataclass(frozen=True, slots=True)

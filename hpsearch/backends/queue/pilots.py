@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from hpsearch.backends.base import JobState, PilotBackend, Workload
+from hpsearch.backends.base import PilotBackend, Workload
 from hpsearch.backends.queue.batch_system import BatchSystem, JobSpec, QueueLimits
 from hpsearch.backends.queue.commands import CLOSE_TIMEOUT
 from hpsearch.backends.queue.job_script import pilot_script
@@ -25,6 +25,7 @@ from hpsearch.backends.queue.submission import (
     submission_name,
 )
 from hpsearch.model.command import shell_line
+from hpsearch.model.jobs import JobState
 from hpsearch.model.resources import Placement
 from hpsearch.model.snapshot import GpuLine, QueueLine
 from hpsearch.model.states import Submission

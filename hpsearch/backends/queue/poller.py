@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from hpsearch.backends.base import JobState
-from hpsearch.backends.queue.batch_system import BatchSystem, CommandResult, JobRecord, QueueLimits
+from hpsearch.backends.queue.batch_system import BatchSystem, CommandResult, QueueLimits
 from hpsearch.backends.queue.commands import QUERY_TIMEOUT, CommandRunner, query
+from hpsearch.model.jobs import JobRecord, JobState
 from hpsearch.model.snapshot import QueueLine, merged_queue
 from hpsearch.model.states import Attempt, Submission
 

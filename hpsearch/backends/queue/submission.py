@@ -21,20 +21,12 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Generic, TypeVar
 
-from hpsearch.backends.base import JobState
-from hpsearch.backends.queue.batch_system import (
-    BatchSystem,
-    CommandResult,
-    JobRecord,
-    JobSpec,
-    QueueLimits,
-    Refusal,
-    SubmitResult,
-)
+from hpsearch.backends.queue.batch_system import BatchSystem, CommandResult, JobSpec, QueueLimits, Refusal, SubmitResult
 from hpsearch.backends.queue.commands import SUBMIT_TIMEOUT, CommandRunner
 from hpsearch.backends.queue.limits import RETRY, LimitsQuery, SubmitWindow
 from hpsearch.backends.queue.poller import JobPoller
 from hpsearch.host.wakeup import Wakeup
+from hpsearch.model.jobs import JobRecord, JobState
 from hpsearch.store.folder import SearchFolder, write_whole
 
 log = logging.getLogger('hpsearch')

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from hpsearch.backends.base import AttemptStatus, JobState, Launch
+from hpsearch.backends.base import AttemptStatus, Launch
 from hpsearch.backends.queue.arrays import AttemptArray, QueuedAttempt, Throttles
 from hpsearch.backends.queue.submission import submission_name
+from hpsearch.model.jobs import JobState
 from hpsearch.model.resources import Slot
 from hpsearch.model.run import Run
 from hpsearch.store.folder import SearchFolder

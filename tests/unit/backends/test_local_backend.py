@@ -11,12 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from hpsearch.backends.base import JobState
 from hpsearch.backends.local import backend as local_module
 from hpsearch.backends.local.backend import LocalBackend
 from hpsearch.backends.local.slots import FixedSlots
 from hpsearch.host.processes import start_ticks
 from hpsearch.host.wakeup import Wakeup
+from hpsearch.model.evidence import HostRelation, Liveness, ProcessState
+from hpsearch.model.jobs import JobState
+from hpsearch.model.states import Attempt
+from hpsearch.store.evidence import EvidenceReader
 from hpsearch.store.folder import SearchFolder
 from tests.support.harness import ends, launch, new_folder, python, shell, start, until
 
@@ -122,12 +125,20 @@ def test_that_a_whole_group_killed_from_outside_is_told_as_a_signal(
     assert 'whole process group' in status.detail
 
 
-def test_that_the_handle_finds_the_process_and_no_other(backend: LocalBackend, folder: SearchFolder) -> None:
+def is_running(folder: SearchFolder, number: int = 1) -> bool:
+    """Whether another writer finds an attempt running."""
+    evidence = EvidenceReader(folder).read(Attempt('sim_1', number), Liveness.DEAD, HostRelation.SAME)
+    return evidence.process is ProcessState.ALIVE
+
+
+def test_that_its_marks_find_the_process_and_no_other(backend: LocalBackend, folder: SearchFolder) -> None:
     started = backend.start([launch(folder, 'sim_1', *shell('sleep 600'))], time.monotonic())[0]
     assert started.handle is not None
-    until(lambda: backend.is_running('sim_1', 1, started.handle or {}))
-    assert not backend.is_running('sim_1', 2, started.handle), 'a reused pid has other marks'
-    assert not backend.is_running('sim_1', 1, {'pid': os.getpid()})
+    until(lambda: is_running(folder))
+    for number, pid in ((2, started.handle['pid']), (3, os.getpid())):
+        Path(folder.attempt('sim_1', number).folder).mkdir()
+        Path(folder.attempt('sim_1', number).started).write_text(f'w:sim_1:{number} {pid}\n')
+        assert not is_running(folder, number), 'a reused pid has other marks'
 
 
 def test_that_a_machine_which_cannot_start_processes_is_told(
@@ -162,7 +173,7 @@ def test_that_an_attempt_whose_shell_alone_was_killed_goes_on_and_ends_with_its_
     for _ in range(5):
         backend.wait(0.1)
         assert backend.states(time.monotonic())[started.ident].kind is JobState.RUNNING
-    assert backend.is_running('sim_1', 1, started.handle)
+    assert is_running(folder)
     gate.touch()
     assert ends(backend, [started.ident])[started.ident].code is None, 'nobody knows its status'
-    assert not backend.is_running('sim_1', 1, started.handle)
+    assert not is_running(folder)

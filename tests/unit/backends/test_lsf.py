@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpsearch.backends.base import JobState
-from hpsearch.backends.queue.batch_system import BatchSystem, CommandResult, JobRecord, JobSpec, Refusal, format_indices
+from hpsearch.backends.queue.batch_system import BatchSystem, CommandResult, JobSpec, Refusal, format_indices
 from hpsearch.backends.queue.lsf.parsing import STATES, TERMINATIONS, Dialect, cause_of, parse_dialect
 from hpsearch.backends.queue.lsf.system import Lsf, LsfOptions, own_job
+from hpsearch.model.jobs import JobRecord, JobState
 from tests.support.paths import DATA
 
 TRANSCRIPTS = DATA / 'lsf'

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-from hpsearch.backends.base import JobState, PilotBackend, Workload
+from hpsearch.backends.base import PilotBackend, Workload
 from hpsearch.backends.queue.batch_system import JobSpec, QueueLimits
 from hpsearch.backends.queue.limits import FORGET, RETRY
 from hpsearch.backends.queue.pilots import (
@@ -25,6 +25,7 @@ from hpsearch.backends.queue.pilots import (
 from hpsearch.backends.queue.poller import ABSENT_AFTER, JobPoller
 from hpsearch.backends.queue.submission import QueueContext
 from hpsearch.host.wakeup import Wakeup
+from hpsearch.model.jobs import JobState
 from hpsearch.model.states import Submission
 from hpsearch.store.folder import SearchFolder
 from tests.fakes.scripted_queue import Clock, ScriptedQueue, ScriptedRunner, as_runner, system

@@ -8,8 +8,7 @@ from itertools import pairwise
 
 import pytest
 
-from hpsearch.backends.base import JobState
-from hpsearch.backends.queue.batch_system import JobRecord, JobSpec, QueueLimits
+from hpsearch.backends.queue.batch_system import JobSpec, QueueLimits
 from hpsearch.backends.queue.limits import RETRY, TRIES, LimitsQuery
 from hpsearch.backends.queue.poller import (
     ABSENT_AFTER,
@@ -19,6 +18,7 @@ from hpsearch.backends.queue.poller import (
     JobKey,
     JobPoller,
 )
+from hpsearch.model.jobs import JobRecord, JobState
 from tests.fakes.scripted_queue import Clock, ScriptedQueue, ScriptedRunner, as_runner, system
 
 INTERVAL = 30.0

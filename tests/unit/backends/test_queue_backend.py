@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from hpsearch.backends.base import JobState
 from hpsearch.backends.queue import arrays
-from hpsearch.backends.queue.batch_system import JobRecord, JobSpec, QueueLimits
+from hpsearch.backends.queue.batch_system import JobSpec, QueueLimits
 from hpsearch.backends.queue.limits import FORGET, RETRY
 from hpsearch.backends.queue.poller import ABSENT_AFTER, JobKey, JobPoller
-from hpsearch.backends.queue.queue_evidence import CAUSE_GRACE, RECORD_GRACE
+from hpsearch.model.evidence import CAUSE_GRACE, RECORD_GRACE
+from hpsearch.model.jobs import JobRecord, JobState
 from hpsearch.model.resources import ResourceRequest
 from hpsearch.store.attempt_files import close_fence, read_fence
 from hpsearch.store.folder import SearchFolder
@@ -768,7 +768,7 @@ def test_that_a_record_that_cannot_be_read_ends_nothing(desk: Desk, monkeypatch:
         raise OSError('stale file handle')
 
     with monkeypatch.context() as patch:
-        patch.setattr('hpsearch.backends.queue.queue_traces.exit_code', stale)
+        patch.setattr('hpsearch.store.evidence.exit_code', stale)
         desk.step(times=3)
     assert not desk.ended
     desk.step()
@@ -1096,7 +1096,7 @@ def test_that_of_ten_thousand_attempts_only_those_with_news_are_looked_at(
     desk.begin_all_without_files()
     desk.step(times=31)
     opened: list[str] = []
-    monkeypatch.setattr('hpsearch.backends.queue.queue_traces.exit_code', lambda paths: opened.append(paths.folder))
+    monkeypatch.setattr('hpsearch.store.evidence.exit_code', lambda paths: opened.append(paths.folder))
     desk.step(times=31)
     assert 25 <= len(opened) <= 25 * 3, 'only what runs is looked for on disk'
     desk.backend.queue_lines()

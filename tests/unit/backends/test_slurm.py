@@ -12,11 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpsearch.backends.base import JobState
 from hpsearch.backends.queue.batch_system import (
     BatchSystem,
     CommandResult,
-    JobRecord,
     JobSpec,
     Refusal,
     environment_outside_jobs,
@@ -32,6 +30,7 @@ from hpsearch.backends.queue.slurm.system import (
     own_job,
     time_left_argv,
 )
+from hpsearch.model.jobs import JobRecord, JobState
 from tests.e2e.slurm.cluster import Cluster
 from tests.support.paths import DATA
 

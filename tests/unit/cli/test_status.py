@@ -13,15 +13,15 @@ from typing import Any
 
 import pytest
 
-from hpsearch.backends.base import JobState
-from hpsearch.backends.queue.batch_system import CommandResult, JobRecord
+from hpsearch.backends.queue.batch_system import CommandResult
 from hpsearch.backends.queue.poller import match_jobs
 from hpsearch.cli import queue_backends as cluster
 from hpsearch.cli.status import status_lines
 from hpsearch.host.processes import start_ticks
+from hpsearch.model.jobs import JobRecord, JobState
 from hpsearch.model.snapshot import QueueLine, RunLine
 from hpsearch.model.states import Attempt, Submission
-from hpsearch.store.reconcile import FRESH
+from hpsearch.store.writers import FRESH
 from hpsearch.ui.format import progress_line, queue_texts, stuck_texts, worth_a_line
 from hpsearch.ui.live import LiveLayout
 from hpsearch.ui.status_report import status_json, status_text
@@ -454,7 +454,7 @@ def test_that_runs_in_jobs_that_show_no_life_are_told_in_one_note(tmp_path: Path
         search.claim(name)
     search.beat(age=FRESH + 1)
     (note,) = told(search)['notes']
-    assert note.startswith('2 of the running show no life any more, in 1 of the jobs')
+    assert note.startswith('2 of the runs under way show no life any more, in 1 of the jobs')
     search.beat()
     assert told(search)['notes'] == []
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +11,13 @@ import pytest
 
 from hpsearch.dispatch.peers import OrphanedAttempt, Peers
 from hpsearch.host.kernel import this_host
+from hpsearch.host.processes import marked_processes
 from hpsearch.model.evidence import Action
-from hpsearch.store.attempt_files import claim
+from hpsearch.store.attempt_files import claim, marks
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import Journal, open_journals
 from hpsearch.store.writers import Writers
-from tests.support.harness import new_folder
+from tests.support.harness import new_folder, until
 
 
 @pytest.fixture
@@ -30,7 +33,7 @@ def leave(folder: SearchFolder, *events: dict[str, Any]) -> None:
     journal.close()
 
 
-def look(folder: SearchFolder) -> list[OrphanedAttempt]:
+def look(folder: SearchFolder, *, can_adopt: bool = True) -> list[OrphanedAttempt]:
     """What is to be done with what was left."""
     state, reader = open_journals(folder)
     others = Peers(
@@ -39,8 +42,7 @@ def look(folder: SearchFolder) -> list[OrphanedAttempt]:
         reader=reader,
         state=state,
         writers=Writers(folder, this_host()),
-        is_running=lambda run, number, handle: False,
-        can_adopt=lambda handle: True,
+        can_adopt=lambda handle: can_adopt,
     )
     return list(others.abandoned(0.0, may_judge=True))
 
@@ -72,3 +74,27 @@ def test_that_an_attempt_in_a_job_is_not_lost_because_the_map_of_its_submission_
     assert look(folder) == [], 'it may run: nothing is done with it'
     Path(paths.exit).write_text('0\n')
     assert [found.action for found in look(folder)] == [Action.TAKE_END]
+
+
+def start(folder: SearchFolder) -> None:
+    """Pass the start fence as a process of this host."""
+    claim(folder, 'sim_1', 1, 'dead')
+    leave(folder, CLAIMED, {'event': 'running', 'run': 'sim_1', 'attempt': 1, 'handle': {'pid': 4194305}})
+    Path(folder.attempt('sim_1', 1).started).write_text('dead:sim_1:1 4194305\n')
+
+
+def test_that_an_attempt_whose_process_is_gone_is_lost_and_says_so(folder: SearchFolder) -> None:
+    start(folder)
+    (found,) = look(folder)
+    assert (found.action, found.detail) == (Action.LOST, 'its process is gone')
+
+
+@pytest.mark.parametrize(('can_adopt', 'actions'), [(True, [Action.ADOPT]), (False, [])])
+def test_that_an_attempt_whose_process_runs_is_adopted_or_waited_for(
+    folder: SearchFolder, can_adopt: bool, actions: list[Action]
+) -> None:
+    start(folder)
+    with subprocess.Popen(['sleep', '600'], env={**os.environ, **marks(folder, 'sim_1', 1)}) as process:
+        until(lambda: marked_processes(marks(folder, 'sim_1', 1)))
+        assert [found.action for found in look(folder, can_adopt=can_adopt)] == actions
+        process.kill()

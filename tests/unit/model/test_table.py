@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hpsearch.model.run import Run
+from hpsearch.model.states import Attempt, State
 from hpsearch.model.table import OWN_COLUMNS, Row, best, cell, performance_number, row_of, sorted_rows, table
 
 
@@ -124,6 +124,7 @@ def test_that_a_hyperparameter_stands_in_the_table_as_its_script_gets_it(value: 
 
 def test_that_a_run_gives_its_row_with_the_output_option() -> None:
     run = Run('sim_1', 1, {'lr': 0.1}, ('python3', 't.py'))
-    made = row_of(run, Path('/o/sim_1'), 'log_dir', {'acc': '1'}, 'failed', 'exit status 1', 2.5)
+    ended = Attempt('sim_1', 1, State.FAILED, summary={'acc': '1'}, reason='exit status 1', seconds=2.5)
+    made = row_of(run, ended, '/o/sim_1', 'log_dir')
     assert made == Row(1, 'sim_1', {'lr': 0.1, 'log_dir': '/o/sim_1'}, {'acc': '1'}, 'failed', 'exit status 1', 2.5)
-    assert 'out_dir' in row_of(run, '/o/sim_1', None, {}, 'failed').params
+    assert 'out_dir' in row_of(run, ended, '/o/sim_1', None).params

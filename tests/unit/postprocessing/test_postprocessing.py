@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import importlib
-import importlib.util
 import json
 import math
 import os
@@ -16,7 +15,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -26,32 +24,17 @@ from hypothesis import strategies as st
 from hpsearch.config.loading import load_configuration
 from hpsearch.host.kernel import Host, this_host
 from hpsearch.model.configuration import plain_attributes
-from hpsearch.model.run import Run, Summary
-from hpsearch.model.states import Attempt, State
+from hpsearch.model.run import Run
+from hpsearch.model.states import State
 from hpsearch.model.table import Row
 from hpsearch.store.attempt_files import marks
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import Journal
-from tests.support.paths import REPOSITORY
+from tests.support.postprocessing import load_package
 
-SOURCE = REPOSITORY / 'postprocessing'
-
-
-def package() -> ModuleType:
-    """Loads the folder of the checkout under the name it is installed as."""
-    name = 'hpsearch_postprocessing'
-    spec = importlib.util.spec_from_file_location(
-        name, SOURCE / '__init__.py', submodule_search_locations=[str(SOURCE)]
-    )
-    assert spec and spec.loader
-    module = sys.modules[name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-package()
+load_package()
 main = importlib.import_module('hpsearch_postprocessing.main').main
-evidence = importlib.import_module('hpsearch_postprocessing.evidence')
+gather = importlib.import_module('hpsearch_postprocessing.gather').gather
 seeds = importlib.import_module('hpsearch_postprocessing.seeds')
 tidy = importlib.import_module('hpsearch_postprocessing.tidy')
 written = importlib.import_module('hpsearch_postprocessing.written')
@@ -308,14 +291,14 @@ def test_that_a_run_on_another_host_is_unknown(tmp_path: Path) -> None:
     assert listed(elsewhere.path, 'unfinished')[0]['state'] == 'unknown'
 
 
-def test_that_a_run_from_before_a_reboot_is_lost(tmp_path: Path) -> None:
+def test_that_a_run_from_before_a_reboot_is_interrupted(tmp_path: Path) -> None:
     ours = this_host()
     if not (ours.machine and ours.boot):
         pytest.skip('this machine does not tell one boot from another')
     rebooted = Search(tmp_path, host=replace(ours, boot='an earlier one'))
     rebooted.started(rebooted.plan(lr=0.1))
     assert main([str(rebooted.path)]) == 0
-    assert listed(rebooted.path, 'unfinished')[0]['state'] == 'lost'
+    assert listed(rebooted.path, 'unfinished')[0]['state'] == 'interrupted'
 
 
 def test_that_a_withdrawn_run_is_not_missed(search: Search) -> None:
@@ -337,7 +320,7 @@ def test_that_a_run_which_waits_for_another_attempt_was_started(search: Search) 
     search.ended(name, 'interrupted', reason='stopped by the user')
     search.event('claimed', name, 2)
     assert main([str(search.path)]) == 0
-    assert [entry['state'] for entry in listed(search.path, 'unfinished')] == ['claimed']
+    assert [entry['state'] for entry in listed(search.path, 'unfinished')] == ['planned']
 
 
 def test_that_the_journal_tells_what_a_deleted_folder_said(search: Search) -> None:
@@ -539,26 +522,47 @@ def test_that_numbers_without_a_mean_give_nan(values: list[float]) -> None:
 # Evidence
 
 
-def test_that_no_trace_of_a_start_leaves_the_state_of_the_journal() -> None:
-    finding = evidence.find(Attempt('r', 1, state=State.SUBMITTED), evidence.Traces(), Summary(), True)
-    assert finding.state is State.SUBMITTED and finding.is_open
+def gathered(search: Search, **changes: Any) -> Any:
+    """The only run of a search; with changes of its configuration."""
+    (one,) = gather(search.folder, replace(search.configuration, **changes))
+    return one
 
 
-def test_that_without_a_summary_file_an_exit_status_of_zero_is_enough() -> None:
-    finding = evidence.find(Attempt('r', 1, state=State.RUNNING), evidence.Traces(0, True), Summary(), False)
-    assert finding.state is State.FINISHED and not finding.is_open
+def test_that_no_trace_of_a_start_leaves_the_state_of_the_journal(search: Search) -> None:
+    search.submitted(search.plan(lr=0.1))
+    found = gathered(search)
+    assert found.state is State.SUBMITTED and found.is_open
 
 
-def test_that_an_end_in_the_journal_needs_no_evidence() -> None:
-    attempt = Attempt('r', 1, state=State.FINISHED, reason='fine')
-    finding = evidence.find(attempt, evidence.Traces(None, False, None), Summary(), True)
-    assert (finding.state, finding.reason, finding.is_open) == (State.FINISHED, 'fine', False)
+def test_that_without_a_summary_file_an_exit_status_of_zero_is_enough(search: Search) -> None:
+    name = search.plan(lr=0.1)
+    search.started(name)
+    search.exited(name, 0)
+    found = gathered(search, summary_filename=None)
+    assert found.state is State.FINISHED and not found.is_open
 
 
-def test_that_a_result_without_an_exit_record_counts_but_may_be_open() -> None:
-    summary = Summary({'finished': '1'}, True, '', True)
-    finding = evidence.find(Attempt('r', 1, state=State.RUNNING), evidence.Traces(None, True, None), summary, True)
-    assert finding.state is State.FINISHED and finding.is_open
+def test_that_an_end_in_the_journal_needs_no_evidence(search: Search) -> None:
+    search.ended(search.plan(lr=0.1), reason='fine')
+    found = gathered(search)
+    assert (found.state, found.reason, found.is_open) == (State.FINISHED, 'fine', False)
+
+
+def test_that_a_result_without_an_exit_record_counts_but_may_be_open(tmp_path: Path) -> None:
+    elsewhere = Search(tmp_path, host=Host('elsewhere', 'm', 'b', 'n'))
+    name = elsewhere.plan(lr=0.1)
+    elsewhere.started(name)
+    elsewhere.left(name, 'acc 0.5\nlosses 1\nfinished 1\n')
+    found = gathered(elsewhere)
+    assert found.state is State.FINISHED and found.is_open
+
+
+def test_that_a_file_which_cannot_be_read_is_no_evidence_of_an_end(search: Search) -> None:
+    name = search.plan(lr=0.1)
+    search.started(name)
+    Path(search.folder.attempt(name, 1).exit).mkdir()
+    found = gathered(search)
+    assert found.state is State.RUNNING and found.is_open and 'cannot be read' in found.reason
 
 
 # Parquet

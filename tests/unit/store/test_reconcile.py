@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from hpsearch.host.kernel import this_host
 from hpsearch.host.processes import start_ticks
 from hpsearch.model.configuration import Configuration
+from hpsearch.model.jobs import JobRecord, JobState, QueueView
 from hpsearch.model.states import Attempt, SearchState, State
-from hpsearch.store import reconcile as evidence
+from hpsearch.store.attempt_files import marks
+from hpsearch.store.completion import CompletionReader
 from hpsearch.store.journal import open_journals
-from hpsearch.store.reconcile import Causes, Reconciler, Traces, active_attempts, cause_of, living_writers
+from hpsearch.store.reconcile import AttemptKey, Reconciler
+from hpsearch.store.writers import look_once
 from tests.support.queued_search import MEMORY_ERROR, QueuedSearch, elsewhere
 
 
@@ -28,13 +35,28 @@ def room_of(attempt: Attempt, earlier: Sequence[Attempt]) -> Mapping[str, Any]:
     return {'was_alone': True, 'largest': True, 'in_queue': True, 'memory_limit': 8192, 'memory_most': 32768}
 
 
+def reconciler_of(search: QueuedSearch, configuration: Configuration | None = None) -> tuple[SearchState, Reconciler]:
+    """What the journals of a search say, and what reconciles it."""
+    folder = search.folder
+    state, reader = open_journals(folder)
+    lives = look_once(folder, reader.headers, reader.closed, time.time())
+    completions = CompletionReader(folder, configuration or search.configuration)
+    return state, Reconciler(folder, state, reader.headers, lives, lambda: completions, room_of)
+
+
+def says(cause: str) -> QueueView:
+    """The queue says that a job ended for a cause."""
+    return QueueView(JobState.ENDED, JobRecord('101', 1, 'hps-x-1', JobState.ENDED, cause))
+
+
 def looked_at(
-    search: QueuedSearch, configuration: Configuration | None = None, causes: Causes | None = None
+    search: QueuedSearch,
+    configuration: Configuration | None = None,
+    jobs: Mapping[AttemptKey, QueueView] | None = None,
 ) -> SearchState:
     """What is known of a search after a look at all its active attempts."""
-    state = search.state()
-    onlooker = Reconciler(search.folder, state, lambda: configuration or search.configuration, room_of)
-    assert onlooker.take_in(active_attempts(state), causes or {}) == []
+    state, reconciler = reconciler_of(search, configuration)
+    assert reconciler.take_in(reconciler.unattended(), jobs or {}) == []
     assert not state.odd
     return state
 
@@ -126,24 +148,23 @@ def test_that_the_queue_may_know_what_killed_an_attempt(
 ) -> None:
     (name,) = search.submit(1)
     search.end(name, 137)
-    attempt = search.attempt(looked_at(search, causes={(name, 1): told}), name)
+    attempt = search.attempt(looked_at(search, jobs={(name, 1): says(told)}), name)
     assert (attempt.state, attempt.cause) == (state, cause)
 
 
 def test_that_what_the_queue_says_does_not_matter_where_a_run_ended_by_itself(search: QueuedSearch) -> None:
     (name,) = search.submit(1)
     search.end(name, 1)
-    assert looked_at(search, causes={(name, 1): 'cancelled'}).state_of(name) is State.FAILED
+    assert looked_at(search, jobs={(name, 1): says('cancelled')}).state_of(name) is State.FAILED
 
 
 def test_that_an_attempt_which_was_killed_waits_until_the_queue_is_asked(search: QueuedSearch) -> None:
     killed, ended = search.submit(2)
     search.end(killed, 137)
     search.end(ended, 1)
-    state = search.state()
-    onlooker = Reconciler(search.folder, state, lambda: search.configuration, room_of)
-    onlooker.take_in(active_attempts(state))
-    assert [attempt.run for attempt in onlooker.unclear] == [killed]
+    state, reconciler = reconciler_of(search)
+    reconciler.take_in(reconciler.unattended())
+    assert [attempt.run for attempt in reconciler.unclear] == [killed]
     assert (state.state_of(killed), state.state_of(ended)) == (State.RUNNING, State.FAILED)
 
 
@@ -189,69 +210,105 @@ def test_that_without_a_summary_file_the_status_decides(search: QueuedSearch) ->
     assert (state.state_of(one), state.state_of(other)) == (State.FINISHED, State.FAILED)
 
 
-def test_that_a_local_attempt_counts_by_its_record_alone(search: QueuedSearch) -> None:
-    ended, started = search.plan(2)
-    for name in (ended, started):
+@contextmanager
+def process_of(search: QueuedSearch, name: str) -> Iterator[int]:
+    """A process with the marks of the first attempt of a run; its pid."""
+    with subprocess.Popen(['sleep', '600'], env={**os.environ, **marks(search.folder, name, 1)}) as process:
+        yield process.pid
+        process.kill()
+
+
+def test_that_a_local_attempt_counts_by_its_record_and_without_one_by_its_process(search: QueuedSearch) -> None:
+    ended, gone, alive = search.plan(3)
+    for name in (ended, gone, alive):
         search.claim(name)
     search.end(ended, 0, acc=0.5)
-    search.start(started)
+    search.start_here(gone)
+    with process_of(search, alive) as pid:
+        search.start_here(alive, pid)
+        state = looked_at(search)
+    assert [state.state_of(name) for name in (ended, gone, alive)] == [State.FINISHED, State.LOST, State.RUNNING]
+    assert search.attempt(state, gone).reason == 'no exit record; its process is gone'
+    assert search.attempt(state, gone).seconds is None, 'nobody knows when it ended'
+
+
+def test_that_an_attempt_that_was_lost_after_its_summary_has_finished(search: QueuedSearch) -> None:
+    (name,) = search.plan(1)
+    search.claim(name)
+    search.start_here(name)
+    search.leave_summary(name, 0.5)
+    assert looked_at(search).state_of(name) is State.FINISHED
+
+
+def test_that_a_claim_of_a_dead_writer_that_was_not_started_is_planned_again(search: QueuedSearch) -> None:
+    (name,) = search.plan(1)
+    search.claim(name)
+    assert looked_at(search).state_of(name) is State.PLANNED
+
+
+def test_that_a_claim_of_a_writer_elsewhere_that_is_silent_stays_one(tmp_path: Path) -> None:
+    search = QueuedSearch(tmp_path / 'search', host=elsewhere('login1'))
+    (name,) = search.plan(1)
+    search.claim(name)
+    assert looked_at(search).state_of(name) is State.CLAIMED
+
+
+def test_that_what_began_on_a_host_that_cannot_be_asked_is_unknown_unless_its_summary_says_finished(
+    tmp_path: Path,
+) -> None:
+    search = QueuedSearch(tmp_path / 'search', host=elsewhere('login1'))
+    begun, finished = search.plan(2)
+    for name in (begun, finished):
+        search.claim(name)
+        search.start_here(name)
+    search.leave_summary(finished, 0.5)
     state = looked_at(search)
-    assert (state.state_of(ended), state.state_of(started)) == (State.FINISHED, State.CLAIMED)
+    assert (state.state_of(begun), state.state_of(finished)) == (State.UNKNOWN, State.FINISHED)
+
+
+def test_that_what_began_before_a_reboot_is_interrupted(tmp_path: Path) -> None:
+    ours = this_host()
+    if not (ours.machine and ours.boot):
+        pytest.skip('this machine does not tell one boot from another')
+    search = QueuedSearch(tmp_path / 'search', host=replace(ours, boot='an earlier one'))
+    (name,) = search.plan(1)
+    search.claim(name)
+    search.start_here(name)
+    attempt = search.attempt(looked_at(search), name)
+    assert (attempt.state, attempt.cause) == (State.INTERRUPTED, 'reboot')
+
+
+def test_that_processes_of_another_user_are_unknown_and_not_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search = QueuedSearch(tmp_path / 'search', header={'user': 'somebody-else'})
+    (name,) = search.plan(1)
+    search.claim(name)
+    search.start_here(name)
+    monkeypatch.setattr(os, 'geteuid', lambda: 54321)
+    assert looked_at(search).state_of(name) is State.UNKNOWN
+
+
+def test_that_a_job_whose_submission_was_lost_is_no_process_of_this_host(search: QueuedSearch) -> None:
+    (name,) = search.plan(1)
+    search.claim(name)
+    search.start(name)
+    assert looked_at(search).state_of(name) is State.RUNNING
+
+
+def test_that_attempts_of_a_writer_that_is_at_work_are_left_to_it(tmp_path: Path) -> None:
+    search = QueuedSearch(tmp_path / 'search', process={'pid': os.getpid(), 'ticks': start_ticks(os.getpid())})
+    (name,) = search.plan(1)
+    search.claim(name)
+    search.end(name, 0, acc=0.5)
+    assert looked_at(search).state_of(name) is State.CLAIMED
 
 
 def test_that_a_file_which_cannot_be_read_is_told_and_the_others_are_taken_in(search: QueuedSearch) -> None:
     odd, fine = search.submit(2)
     Path(search.folder.attempt(odd, 1).exit).mkdir()
     search.end(fine, 0, acc=0.5)
-    state = search.state()
-    onlooker = Reconciler(search.folder, state, lambda: search.configuration, room_of)
-    (problem,) = onlooker.take_in(active_attempts(state))
+    state, reconciler = reconciler_of(search)
+    (problem,) = reconciler.take_in(reconciler.unattended())
     assert odd in problem
     assert (state.state_of(odd), state.state_of(fine)) == (State.SUBMITTED, State.FINISHED)
-
-
-@pytest.mark.parametrize(
-    ('traces', 'cause'),
-    [
-        (Traces(0, is_started=True), ''),
-        (Traces(137, is_started=True), ''),
-        (Traces(0, 'timeout', is_started=True), 'timeout'),
-        (Traces(143, 'TERM', is_started=True), 'terminated'),
-        (Traces(None, is_requeued=True, is_started=True), 'requeued'),
-        (Traces(1, is_requeued=True, is_started=True), ''),
-    ],
-)
-def test_that_the_cause_follows_from_the_traces(traces: Traces, cause: str) -> None:
-    assert cause_of(traces)[0] == cause
-
-
-# Who is at work
-
-
-def at_work(search: QueuedSearch) -> list[str]:
-    _, reader = open_journals(search.folder)
-    return list(living_writers(search.folder, reader, time.time()))
-
-
-def test_that_a_writer_here_is_at_work_while_its_process_runs(tmp_path: Path) -> None:
-    me = {'pid': os.getpid(), 'ticks': start_ticks(os.getpid())}
-    assert at_work(QueuedSearch(tmp_path / 'one', process=me)) == ['w']
-    gone = QueuedSearch(tmp_path / 'other')
-    gone.beat()
-    assert at_work(gone) == []
-
-
-def test_that_a_writer_elsewhere_is_at_work_while_it_shows_life(tmp_path: Path) -> None:
-    search = QueuedSearch(tmp_path / 'search', host=elsewhere('login1'))
-    assert at_work(search) == []
-    search.beat()
-    assert at_work(search) == ['w']
-    search.beat(age=evidence.FRESH + 1)
-    assert at_work(search) == []
-
-
-def test_that_a_writer_that_left_is_not_at_work(tmp_path: Path) -> None:
-    search = QueuedSearch(tmp_path / 'search', host=elsewhere('login1'))
-    search.beat()
-    search.leave()
-    assert at_work(search) == []

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import NamedTuple
 
-from hpsearch.backends.base import JobState
-from hpsearch.backends.queue.batch_system import CommandResult, JobRecord, Refusal
+from hpsearch.backends.queue.batch_system import CommandResult, Refusal
+from hpsearch.model.jobs import JobRecord, JobState
 
 
 class Dialect(Enum):

@@ -6,15 +6,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from hpsearch.backends.base import JobState
-from hpsearch.backends.queue.batch_system import (
-    CommandResult,
-    JobRecord,
-    QueueLimits,
-    Refusal,
-    SubmitResult,
-    cancel_errors,
-)
+from hpsearch.backends.queue.batch_system import CommandResult, QueueLimits, Refusal, SubmitResult, cancel_errors
+from hpsearch.model.jobs import JobRecord, JobState
 
 LISTING_FIELDS = '%i|%j|%T|%r|%N'
 """Id, name, state, reason, nodes. A name may contain the separator, the fields after it do not."""

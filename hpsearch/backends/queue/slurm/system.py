@@ -11,7 +11,6 @@ from datetime import datetime
 
 from hpsearch.backends.queue.batch_system import (
     CommandResult,
-    JobRecord,
     JobSpec,
     JobVariables,
     QueueLimits,
@@ -20,6 +19,7 @@ from hpsearch.backends.queue.batch_system import (
     format_indices,
 )
 from hpsearch.backends.queue.slurm import parsing
+from hpsearch.model.jobs import JobRecord
 
 DAY = 86400.0
 

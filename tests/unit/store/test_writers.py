@@ -1,9 +1,10 @@
-"""Who is alive, and what becomes of the attempts of those who are not: stepped time, no sleeping."""
+"""Which writers are alive: stepped time, no sleeping."""
 
 from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,11 @@ import pytest
 
 from hpsearch.host.kernel import Host, this_host
 from hpsearch.host.processes import start_ticks
-from hpsearch.model.evidence import Action, Evidence, HostRelation, Liveness, decide
+from hpsearch.model.evidence import HostRelation, Liveness
 from hpsearch.store.folder import SearchFolder
-from hpsearch.store.writers import LARGEST_GAP, LOOKS, SPACING, Writers, relation
+from hpsearch.store.journal import open_journals
+from hpsearch.store.writers import FRESH, LARGEST_GAP, LOOKS, SPACING, Writers, look_once, relation
+from tests.support.queued_search import QueuedSearch, elsewhere
 
 OURS = Host('here', 'machine', 'boot-2', 'pid:[1]')
 
@@ -32,56 +35,6 @@ OURS = Host('here', 'machine', 'boot-2', 'pid:[1]')
 )
 def test_that_only_a_host_whose_processes_can_be_asked_is_the_same(theirs: Host, expected: HostRelation) -> None:
     assert relation(theirs, OURS, ['gone']) is expected
-
-
-@pytest.mark.parametrize(
-    ('life', 'where', 'record', 'started', 'running', 'action'),
-    [
-        (Liveness.ALIVE, HostRelation.SAME, True, True, False, Action.LEAVE),
-        (Liveness.ALIVE, HostRelation.OTHER, False, False, False, Action.LEAVE),
-        (Liveness.DEAD, HostRelation.SAME, True, True, False, Action.TAKE_END),
-        (Liveness.STALE, HostRelation.OTHER, True, True, False, Action.TAKE_END),
-        (Liveness.DEAD, HostRelation.SAME, False, True, True, Action.ADOPT),
-        (Liveness.STALE, HostRelation.SAME, False, True, True, Action.ADOPT),
-        (Liveness.DEAD, HostRelation.SAME, False, True, False, Action.LOST),
-        (Liveness.DEAD, HostRelation.SAME, False, False, False, Action.FENCE),
-        (Liveness.STALE, HostRelation.OTHER, False, False, False, Action.FENCE),
-        (Liveness.STALE, HostRelation.OTHER, False, True, False, Action.UNKNOWN),
-        (Liveness.DEAD, HostRelation.OTHER, False, True, False, Action.UNKNOWN),
-        (Liveness.DEAD, HostRelation.REBOOTED, False, True, False, Action.INTERRUPTED),
-        (Liveness.DEAD, HostRelation.DECLARED_DEAD, False, True, False, Action.INTERRUPTED),
-        (Liveness.DEAD, HostRelation.DECLARED_DEAD, True, True, False, Action.TAKE_END),
-    ],
-)
-def test_that_evidence_decides_what_becomes_of_an_attempt(
-    life: Liveness, where: HostRelation, record: bool, started: bool, running: bool, action: Action
-) -> None:
-    assert decide(life, where, Evidence(record, started, running)) is action
-
-
-@pytest.mark.parametrize(
-    ('life', 'record', 'started', 'can_be_asked', 'action'),
-    [
-        (Liveness.ALIVE, True, True, True, Action.LEAVE),
-        (Liveness.DEAD, False, False, True, Action.ADOPT),
-        (Liveness.STALE, False, True, True, Action.ADOPT),
-        (Liveness.DEAD, True, True, True, Action.ADOPT),
-        (Liveness.DEAD, True, True, False, Action.TAKE_END),
-        (Liveness.DEAD, False, True, False, Action.UNKNOWN),
-        (Liveness.DEAD, False, False, False, Action.UNKNOWN),
-    ],
-)
-@pytest.mark.parametrize('where', list(HostRelation))
-def test_that_an_attempt_in_a_queue_is_taken_over_from_wherever_the_queue_can_be_asked(
-    life: Liveness, record: bool, started: bool, can_be_asked: bool, action: Action, where: HostRelation
-) -> None:
-    evidence = Evidence(record, started, False, is_in_queue=True, can_be_asked=can_be_asked)
-    assert decide(life, where, evidence) is action
-
-
-def test_that_a_run_in_a_job_that_ended_is_interrupted_and_one_that_had_not_begun_is_planned_again() -> None:
-    assert decide(Liveness.DEAD, HostRelation.JOB_ENDED, Evidence(False, True, False)) is Action.INTERRUPTED
-    assert decide(Liveness.DEAD, HostRelation.JOB_ENDED, Evidence(False, False, False)) is Action.FENCE
 
 
 def test_that_a_writer_in_a_job_is_dead_when_it_is_silent_and_the_queue_says_that_the_job_ended(
@@ -167,3 +120,36 @@ def test_that_a_process_of_this_host_is_asked_itself(folder: SearchFolder) -> No
 
 def test_that_a_writer_which_left_is_dead(folder: SearchFolder) -> None:
     assert Writers(folder, OURS).life('w', ELSEWHERE, is_closed=True, now=0, may_judge=True) is Liveness.DEAD
+
+
+# A single look
+
+
+def at_work(search: QueuedSearch) -> list[str]:
+    _, reader = open_journals(search.folder)
+    lives = look_once(search.folder, reader.headers, reader.closed, time.time())
+    return [writer for writer, life in lives.items() if life is Liveness.ALIVE]
+
+
+def test_that_a_writer_here_is_at_work_while_its_process_runs(tmp_path: Path) -> None:
+    me = {'pid': os.getpid(), 'ticks': start_ticks(os.getpid())}
+    assert at_work(QueuedSearch(tmp_path / 'one', process=me)) == ['w']
+    gone = QueuedSearch(tmp_path / 'other')
+    gone.beat()
+    assert at_work(gone) == []
+
+
+def test_that_a_writer_elsewhere_is_at_work_while_it_shows_life(tmp_path: Path) -> None:
+    search = QueuedSearch(tmp_path / 'search', host=elsewhere('login1'))
+    assert at_work(search) == []
+    search.beat()
+    assert at_work(search) == ['w']
+    search.beat(age=FRESH + 1)
+    assert at_work(search) == []
+
+
+def test_that_a_writer_that_left_is_not_at_work(tmp_path: Path) -> None:
+    search = QueuedSearch(tmp_path / 'search', host=elsewhere('login1'))
+    search.beat()
+    search.leave()
+    assert at_work(search) == []

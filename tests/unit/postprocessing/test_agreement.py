@@ -1,0 +1,142 @@
+"""``hpsearch status`` and postprocessing say the same of every run, whatever is left of it."""
+
+from __future__ import annotations
+
+import importlib
+import itertools
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hpsearch.cli.status import status_lines
+from hpsearch.host.kernel import this_host
+from hpsearch.host.processes import start_ticks
+from hpsearch.store.attempt_files import marks
+from tests.support.postprocessing import NAME, load_package
+from tests.support.queued_search import QueuedSearch, elsewhere
+
+load_package()
+gather = importlib.import_module(f'{NAME}.gather').gather
+
+PLACES: dict[str, dict[str, Any]] = {
+    'here': {},
+    'at work here': {'process': {'pid': os.getpid(), 'ticks': start_ticks(os.getpid())}},
+    'elsewhere': {'host': elsewhere('login1')},
+    'before a reboot': {'host': replace(this_host(), boot='an earlier one')},
+}
+LEFT = (
+    'nothing', 'a closed fence', 'an empty fence', 'a start', 'a start and a process', 'half a record',
+    'status 0', 'status 1', 'status 137', 'a time limit', 'a restart of its job', 'a file that cannot be read',
+)  # fmt: skip
+
+
+@contextmanager
+def process_of(search: QueuedSearch, name: str) -> Iterator[None]:
+    """A process with the marks of the first attempt of a run."""
+    with subprocess.Popen(['sleep', '600'], env={**os.environ, **marks(search.folder, name, 1)}) as process:
+        yield
+        process.kill()
+
+
+def leave(search: QueuedSearch, name: str, left: str, *, queued: bool) -> None:
+    """Leave what an attempt leaves that came so far."""
+    if left == 'nothing':
+        return
+    if left == 'a closed fence':
+        search.write(name, 'started', 'other:closed\n')
+        return
+    if left == 'an empty fence':
+        search.write(name, 'started', '')
+        return
+    if queued:
+        search.start(name)
+    else:
+        search.start_here(name)
+    files = {
+        'half a record': ('exit', '0'),
+        'status 0': ('exit', '0\n'),
+        'status 1': ('exit', '1\n'),
+        'status 137': ('exit', '137\n'),
+        'a time limit': ('exit', '143\n'),
+        'a restart of its job': ('requeued', 'x\n'),
+    }
+    if left in files:
+        search.write(name, *files[left])
+    if left == 'a time limit':
+        search.write(name, 'signalled', 'timeout\n')
+    if left == 'a file that cannot be read':
+        Path(search.folder.attempt(name, 1).exit).mkdir()
+
+
+def state_by_status(search: QueuedSearch) -> str:
+    """The state of the only run, as ``hpsearch status --json`` shows it."""
+    (state,) = json.loads('\n'.join(status_lines(search.folder, as_json=True)))['counts']
+    return str(state)
+
+
+def state_by_postprocessing(search: QueuedSearch) -> str:
+    """The state of the only run in the lists that postprocessing writes."""
+    (found,) = gather(search.folder, search.configuration)
+    return str(found.state.value)
+
+
+def said_of(search: QueuedSearch, left: str, *, queued: bool, summary: bool) -> tuple[str, str]:
+    """What both say of a run that came so far."""
+    (name,) = search.submit(1) if queued else search.plan(1)
+    if not queued:
+        search.claim(name)
+    leave(search, name, left, queued=queued)
+    if summary:
+        search.leave_summary(name, 0.5)
+    with process_of(search, name) if left == 'a start and a process' else nullcontext():
+        return state_by_status(search), state_by_postprocessing(search)
+
+
+@pytest.mark.parametrize('summary', [False, True], ids=['no summary', 'finished'])
+@pytest.mark.parametrize('queued', [False, True], ids=['process', 'job'])
+@pytest.mark.parametrize('left', LEFT)
+@pytest.mark.parametrize('place', PLACES)
+def test_that_both_say_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, left: str, queued: bool, summary: bool
+) -> None:
+    if place == 'before a reboot' and not (this_host().machine and this_host().boot):
+        pytest.skip('this machine does not tell one boot from another')
+    search = QueuedSearch(tmp_path / 'search', **PLACES[place])
+    if queued:
+        monkeypatch.setattr('shutil.which', lambda program: None)  # its queue cannot be asked
+    by_status, by_postprocessing = said_of(search, left, queued=queued, summary=summary)
+    assert by_status == by_postprocessing
+
+
+EXPECTED = {
+    ('here', 'nothing'): 'planned',
+    ('here', 'a start'): 'lost',
+    ('here', 'a start and a process'): 'running',
+    ('here', 'half a record'): 'lost',
+    ('here', 'status 1'): 'failed',
+    ('here', 'a file that cannot be read'): 'claimed',
+    ('at work here', 'status 1'): 'claimed',
+    ('elsewhere', 'nothing'): 'claimed',
+    ('elsewhere', 'a start'): 'unknown',
+    ('elsewhere', 'status 1'): 'failed',
+    ('before a reboot', 'a start'): 'interrupted',
+}
+
+
+@pytest.mark.parametrize(('place', 'left', 'state'), [(*key, state) for key, state in EXPECTED.items()])
+def test_that_both_are_right(tmp_path: Path, place: str, left: str, state: str) -> None:
+    if place == 'before a reboot' and not (this_host().machine and this_host().boot):
+        pytest.skip('this machine does not tell one boot from another')
+    search = QueuedSearch(tmp_path / 'search', **PLACES[place])
+    assert said_of(search, left, queued=False, summary=False) == (state, state)
+
+
+def test_that_the_table_of_expectations_is_part_of_the_other_one() -> None:
+    assert set(EXPECTED) <= set(itertools.product(PLACES, LEFT))

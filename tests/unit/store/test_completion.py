@@ -1,0 +1,174 @@
+"""What becomes of an attempt that has ended: by what it left, and by what others report of its end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hpsearch.model.configuration import Configuration
+from hpsearch.model.run import Run
+from hpsearch.model.states import Attempt, State
+from hpsearch.store.completion import Completion, CompletionReader, EndReport
+from hpsearch.store.folder import SearchFolder
+from tests.support.harness import new_folder
+
+RUN = Run('sim_1', 1, {'lr': 0.1}, ('python3', 'train.py', '--lr=0.1'))
+CUDA_OOM = 'torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.\n'
+
+
+def configured(**more: Any) -> Configuration:
+    """A configuration with a summary file, unless something else is said."""
+    known: dict[str, Any] = {'summary_filename': 'summary.txt', 'summary_keywords': ('acc', 'finished')}
+    return Configuration(source='', sha256='', grid={}, script='train.py', **{**known, **more})
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> SearchFolder:
+    made = new_folder(tmp_path / 'search')
+    Path(made.attempt('sim_1', 1).folder).mkdir(parents=True)
+    return made
+
+
+def ended(
+    folder: SearchFolder, told: EndReport, tried: Sequence[Attempt] = (), number: int = 1, **more: Any
+) -> Completion:
+    """How an attempt ended."""
+    return CompletionReader(folder, configured(**more)).judge(RUN, number, tried, told)
+
+
+def leave(folder: SearchFolder, summary: str = '', stderr: str = '') -> None:
+    """Leave a summary, and a log of errors."""
+    if summary:
+        folder.output('sim_1').mkdir(exist_ok=True)
+        (folder.output('sim_1') / 'summary.txt').write_text(summary)
+    if stderr:
+        Path(folder.attempt('sim_1', 1).stderr).write_text(stderr)
+
+
+def test_that_a_summary_that_says_finished_makes_it_finished(folder: SearchFolder) -> None:
+    leave(folder, 'acc 0.5\nfinished 1\n')
+    found = ended(folder, EndReport(0, seconds=1.5))
+    assert (found.state, found.reason, found.seconds) == (State.FINISHED, '', 1.5)
+    assert found.summary == {'acc': '0.5', 'finished': '1'}
+    assert found.failure is None
+
+
+@pytest.mark.parametrize(
+    ('code', 'state'), [(0, State.FAILED), (3, State.FAILED), (None, State.LOST)], ids=['zero', 'failure', 'no record']
+)
+def test_that_without_a_summary_the_status_does_not_make_it_finished(
+    folder: SearchFolder, code: int | None, state: State
+) -> None:
+    assert ended(folder, EndReport(code)).state is state
+
+
+@pytest.mark.parametrize(('code', 'state'), [(0, State.FINISHED), (3, State.FAILED)])
+def test_that_the_status_decides_where_no_summary_is_expected(folder: SearchFolder, code: int, state: State) -> None:
+    assert ended(folder, EndReport(code), summary_filename=None).state is state
+
+
+def test_that_what_a_failure_is_grouped_by_comes_from_its_log(folder: SearchFolder) -> None:
+    leave(folder, stderr='Traceback\nKeyError: 7\n')
+    found = ended(folder, EndReport(1))
+    assert found.failure == 'Traceback\nKeyError: #'
+    assert found.facts()['failure'] == found.failure
+
+
+def test_that_half_a_summary_is_kept_with_the_failure(folder: SearchFolder) -> None:
+    leave(folder, 'acc 0.5\n')
+    found = ended(folder, EndReport(0))
+    assert (found.state, found.summary) == (State.FAILED, {'acc': '0.5'})
+    assert 'finished is missing' in found.reason
+
+
+def test_that_an_attempt_that_never_began_has_no_summary(folder: SearchFolder) -> None:
+    leave(folder, 'acc 0.5\nfinished 1\n')
+    found = ended(folder, EndReport(cause='abandoned', detail='it had not been started', has_begun=False))
+    assert (found.state, found.summary) == (State.INTERRUPTED, {})
+
+
+def test_that_a_summary_of_an_earlier_attempt_does_not_count(folder: SearchFolder) -> None:
+    leave(folder, 'acc 0.5\nfinished 1\n')
+    facts = (folder.output('sim_1') / 'summary.txt').stat()
+    mark = [facts.st_ino, facts.st_mtime_ns, facts.st_size]
+    tried = [Attempt('sim_1', 2, summary_before=mark)]
+    found = ended(folder, EndReport(1), tried, number=2, resumable=True)
+    assert (found.state, found.summary) == (State.FAILED, {})
+    assert ended(folder, EndReport(1), resumable=True).state is State.FINISHED
+
+
+def test_that_a_stop_interrupts_it_unless_it_had_finished(folder: SearchFolder) -> None:
+    stopped = EndReport(143, stop_reason='stopped by the user')
+    found = ended(folder, stopped)
+    assert (found.state, found.reason, found.verdict.cause) == (State.INTERRUPTED, 'stopped by the user', 'stop')
+    leave(folder, 'acc 0.5\nfinished 1\n')
+    assert ended(folder, stopped).state is State.FINISHED
+
+
+@pytest.mark.parametrize(('resumable', 'state'), [(False, State.FAILED), (True, State.INTERRUPTED)])
+def test_that_a_time_limit_only_interrupts_what_can_go_on(folder: SearchFolder, resumable: bool, state: State) -> None:
+    assert ended(folder, EndReport(143, 'timeout'), resumable=resumable).state is state
+
+
+def test_that_running_out_of_gpu_memory_asks_for_the_room_it_had(folder: SearchFolder) -> None:
+    leave(folder, stderr=CUDA_OOM)
+    room = {'was_alone': False, 'gpu_total': 40960}
+    found = ended(folder, EndReport(1, room=lambda: room))
+    assert (found.state, found.verdict.cause) == (State.INTERRUPTED, 'gpu_oom')
+    assert found.facts()['facts'] == room
+
+
+def test_that_it_fails_when_it_had_all_the_room_there_is(folder: SearchFolder) -> None:
+    leave(folder, stderr=CUDA_OOM)
+    room = {'was_alone': True, 'largest': True, 'gpu_total': 40960}
+    found = ended(folder, EndReport(1, room=lambda: room))
+    assert (found.state, found.verdict.cause) == (State.FAILED, 'gpu_oom')
+    assert 'alone on the largest GPU' in found.reason
+
+
+def test_that_the_word_of_a_queue_is_enough_for_host_memory(folder: SearchFolder) -> None:
+    found = ended(folder, EndReport(137, 'out_of_memory'))
+    assert (found.state, found.verdict.cause) == (State.INTERRUPTED, 'host_oom')
+
+
+def test_that_the_room_is_not_asked_for_otherwise(folder: SearchFolder) -> None:
+    def room() -> dict[str, Any]:
+        raise AssertionError('it was asked for')
+
+    found = ended(folder, EndReport(1, room=room))
+    assert 'facts' not in found.facts()
+
+
+def test_that_the_journal_keeps_only_what_is_known(folder: SearchFolder) -> None:
+    leave(folder, 'acc 0.5\nfinished 1\n')
+    assert ended(folder, EndReport(0, seconds=2.0, peak_memory=100)).facts() == {
+        'state': 'finished',
+        'code': 0,
+        'cause': 'exit',
+        'reason': '',
+        'summary': {'acc': '0.5', 'finished': '1'},
+        'seconds': 2.0,
+        'peak_memory': 100,
+    }
+
+
+def test_that_an_attempt_and_its_completion_give_the_same_row(folder: SearchFolder) -> None:
+    leave(folder, 'acc 0.5\nfinished 1\n')
+    found = ended(folder, EndReport(0, seconds=2.0))
+    attempt = Attempt('sim_1', 1, State.FINISHED, summary=found.summary, seconds=2.0)
+    reader = CompletionReader(folder, configured())
+    assert reader.row(RUN, found) == reader.row(RUN, attempt)
+    assert reader.row(RUN, found).params == {'lr': 0.1, 'out_dir': str(folder.output('sim_1'))}
+
+
+def test_that_an_output_folder_that_was_moved_is_read_where_it_is(folder: SearchFolder, tmp_path: Path) -> None:
+    moved = tmp_path / 'moved'
+    moved.mkdir()
+    (moved / 'summary.txt').write_text('acc 0.5\nfinished 1\n')
+    reader = CompletionReader(folder, configured(), lambda name: moved)
+    found = reader.judge(RUN, 1, (), EndReport(0))
+    assert found.state is State.FINISHED
+    assert reader.row(RUN, found).params['out_dir'] == str(moved)

@@ -1,0 +1,152 @@
+"""Reading what an attempt left: no file more than is needed, and nothing concluded from what cannot be read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hpsearch.model.evidence import Evidence, HostRelation, Liveness, ProcessState
+from hpsearch.model.jobs import JobState, QueueView
+from hpsearch.model.states import Attempt
+from hpsearch.store import evidence as evidence_module
+from hpsearch.store.evidence import EvidenceReader, read_files
+from hpsearch.store.folder import AttemptPaths, SearchFolder
+from tests.support.harness import new_folder
+
+IDENT = 'w:sim_1:1'
+ATTEMPT = Attempt('sim_1', 1)
+AT_WORK, WAITS, OVER = (QueueView(kind) for kind in (JobState.RUNNING, JobState.PENDING, JobState.ENDED))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> SearchFolder:
+    return new_folder(tmp_path / 'search')
+
+
+@pytest.fixture
+def paths(folder: SearchFolder) -> AttemptPaths:
+    made = folder.attempt('sim_1', 1)
+    Path(made.folder).mkdir(parents=True)
+    return made
+
+
+def leave(paths: AttemptPaths, **files: str) -> None:
+    """Leave files of one line."""
+    for name, text in files.items():
+        Path(paths.folder, name).write_text(f'{text}\n')
+
+
+def test_that_an_attempt_that_left_nothing_has_not_started(paths: AttemptPaths) -> None:
+    assert read_files(paths, is_queued=False) == Evidence()
+    assert read_files(paths, is_queued=True, job=OVER) == Evidence(is_queued=True, job=OVER)
+
+
+def test_that_a_record_is_read_with_what_the_job_was_sent(paths: AttemptPaths) -> None:
+    leave(paths, exit='143', signalled='TERM', requeued='x')
+    found = read_files(paths, is_queued=True)
+    assert (found.code, found.signalled, found.is_requeued, found.has_started) == (143, 'TERM', True, True)
+    assert read_files(paths, is_queued=False) == Evidence(code=143, has_started=True)
+
+
+def test_that_half_a_record_is_none(paths: AttemptPaths) -> None:
+    Path(paths.exit).write_text('1')
+    assert read_files(paths, is_queued=False).code is None
+
+
+@pytest.mark.parametrize(
+    ('fence', 'started', 'closed'),
+    [(f'{IDENT} 77 5 0 n1', True, False), ('w:closed', False, True), ('other:sim_1:1 77 5 0 n1', False, True)],
+)
+def test_that_a_fence_tells_whether_the_attempt_itself_passed_it(
+    paths: AttemptPaths, fence: str, started: bool, closed: bool
+) -> None:
+    leave(paths, started=fence)
+    found = read_files(paths, is_queued=True, ident=IDENT, job=OVER)
+    assert (found.has_started, found.is_closed) == (started, closed)
+
+
+def test_that_a_fence_names_the_job_that_passed_it_where_that_is_known(paths: AttemptPaths) -> None:
+    leave(paths, started=f'{IDENT} 77 5 0 n1')
+    assert read_files(paths, is_queued=True).fence_job == '5'
+    leave(paths, started=f'{IDENT} 77 - 0 n1')
+    found = read_files(paths, is_queued=False)
+    assert (found.fence_job, found.is_queued) == ('', True), 'it is a job all the same'
+
+
+@pytest.mark.parametrize(('job', 'opened'), [(AT_WORK, ['exit']), (WAITS, ['exit', 'requeued'])])
+def test_that_no_file_is_read_that_says_nothing_while_a_job_waits_or_runs(
+    paths: AttemptPaths, monkeypatch: pytest.MonkeyPatch, job: QueueView, opened: list[str]
+) -> None:
+    seen: list[str] = []
+
+    def look(path: str) -> str:
+        seen.append(Path(path).name)
+        return ''
+
+    monkeypatch.setattr('hpsearch.store.attempt_files.read_line', look)
+    monkeypatch.setattr(evidence_module, 'read_line', look)
+    read_files(paths, is_queued=True, ident=IDENT, job=job)
+    assert seen == opened
+
+
+def test_that_a_file_that_cannot_be_read_raises(paths: AttemptPaths) -> None:
+    Path(paths.exit).mkdir()
+    with pytest.raises(OSError, match='exit'):
+        read_files(paths, is_queued=False)
+
+
+def test_that_nothing_is_read_of_an_attempt_that_is_looked_after(folder: SearchFolder, paths: AttemptPaths) -> None:
+    Path(paths.exit).mkdir()
+    found = EvidenceReader(folder).read(ATTEMPT, Liveness.ALIVE, HostRelation.SAME)
+    assert found == Evidence(writer=Liveness.ALIVE, host=HostRelation.SAME)
+
+
+@pytest.mark.parametrize(
+    ('host', 'process'),
+    [
+        (HostRelation.SAME, ProcessState.GONE),
+        (HostRelation.OTHER, ProcessState.UNKNOWN),
+        (HostRelation.REBOOTED, ProcessState.UNKNOWN),
+    ],
+)
+def test_that_only_this_host_is_asked_for_processes(
+    folder: SearchFolder, paths: AttemptPaths, host: HostRelation, process: ProcessState
+) -> None:
+    leave(paths, started=f'{IDENT} 4194305')
+    assert EvidenceReader(folder).read(ATTEMPT, Liveness.DEAD, host).process is process
+
+
+def test_that_a_record_that_comes_while_processes_are_looked_for_counts(
+    folder: SearchFolder, paths: AttemptPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave(paths, started=f'{IDENT} 4194305')
+
+    def look(marks: object) -> dict[int, dict[str, str]]:
+        leave(paths, exit='0')
+        return {}
+
+    monkeypatch.setattr(evidence_module, 'marked_processes', look)
+    assert EvidenceReader(folder).read(ATTEMPT, Liveness.DEAD, HostRelation.SAME).code == 0
+
+
+def test_that_processes_are_looked_for_once_however_many_attempts_there_are(
+    folder: SearchFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[object] = []
+    own = {'HPSEARCH_DIR': str(folder.path), 'HPSEARCH_RUN': 'sim_2', 'HPSEARCH_ATTEMPT': '1'}
+
+    def look(marks: object) -> dict[int, dict[str, str]]:
+        looks.append(marks)
+        return {7: own}
+
+    monkeypatch.setattr(evidence_module, 'marked_processes', look)
+    reader = EvidenceReader(folder)
+    found = []
+    for number in (1, 2, 3):
+        made = folder.attempt(f'sim_{number}', 1)
+        Path(made.folder).mkdir(parents=True)
+        leave(made, started=f'w:sim_{number}:1 7')
+        found.append(reader.read(Attempt(f'sim_{number}', 1), Liveness.DEAD, HostRelation.SAME).process)
+    assert found == [ProcessState.GONE, ProcessState.ALIVE, ProcessState.GONE]
+    assert len(looks) == 1
