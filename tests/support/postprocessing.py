@@ -16,6 +16,7 @@ SOURCE = REPOSITORY / 'postprocessing'
 CODE = f"""\
 import sys
 sys.path.insert(0, {str(REPOSITORY)!r})
+from tests.support.postprocessing import load_package
 load_package()
 from {NAME}.main import main
 sys.exit(main())
