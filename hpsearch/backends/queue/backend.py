@@ -24,7 +24,7 @@ from hpsearch.backends.queue.sending import Submitter
 from hpsearch.backends.queue.submissions import Submissions
 from hpsearch.host.wakeup import Wakeup
 from hpsearch.model.evidence import RECORD_GRACE, Conclusion, Evidence, conclude
-from hpsearch.model.jobs import JobState, QueueView
+from hpsearch.model.jobs import JobRecord, JobState, QueueView
 from hpsearch.model.resources import DEFAULT_RESOURCES, GpuTenant, Placement, ResourceRequest, Slot
 from hpsearch.model.snapshot import GpuLine, QueueLine
 from hpsearch.store.attempt_files import close_fence, duration, fence_job
@@ -239,8 +239,7 @@ class QueueBackend:
             self._doubtful.pop(queued.launch.ident, None)
 
     def _found(self, queued: QueuedAttempt, array: JobArray, now: float) -> AttemptStatus:
-        key = (array.name, queued.index)
-        kind, seen = self._watch.sight(key)
+        kind, seen = self._watch.sight((array.name, queued.index))
         paths = self._folder.attempt(queued.launch.run.name, queued.launch.number)
         if not array.job and (array.is_shared or queued.launch.ident in self._doubtful):
             job = fence_job(paths) or (seen.job if seen and array.is_shared else '')
@@ -248,24 +247,24 @@ class QueueBackend:
                 self._submissions.accepted(array, job)
         if array.unsent is not None:
             return queued.status  # whether it was accepted is settled first
-        evidence = self._evidence_of(
-            queued,
-            paths,
-            QueueView(
-                kind,
-                seen,
-                is_missing=self._watch.is_missing(key),
-                was_taken_out=kind is JobState.ABSENT and self._watch.was_taken_out(key),
-                is_cancelled=queued.is_cancelled,
-                awaits_details=kind is JobState.ENDED and not queued.is_cancelled and self._watch.awaits_details(key),
-                log=self._folder.submission(array.name).log,
-            ),
-        )
+        evidence = self._evidence_of(queued, paths, self._view(queued, array, kind, seen))
         waited = 0.0 if queued.doubt_since is None else now - queued.doubt_since
         found = conclude(evidence, waited, self._record_grace)
         if found.if_closed and not close_fence(paths, queued.launch.ident):
             found = Conclusion(JobState.RUNNING, detail='it has just begun', in_doubt=True)
         return self._status(queued, found, evidence, paths, now)
+
+    def _view(self, queued: QueuedAttempt, array: JobArray, kind: JobState, seen: JobRecord | None) -> QueueView:
+        key = (array.name, queued.index)
+        return QueueView(
+            kind,
+            seen,
+            is_missing=self._watch.is_missing(key),
+            was_taken_out=kind is JobState.ABSENT and self._watch.was_taken_out(key),
+            is_cancelled=queued.is_cancelled,
+            awaits_details=kind is JobState.ENDED and not queued.is_cancelled and self._watch.awaits_details(key),
+            log=self._folder.submission(array.name).log,
+        )
 
     def _evidence_of(self, queued: QueuedAttempt, paths: AttemptPaths, job: QueueView) -> Evidence:
         """What is known of an attempt; its folder is left alone while it just waits, as thousands do."""
