@@ -164,7 +164,7 @@ def _parser() -> argparse.ArgumentParser:
         default='.',
         help='folder that relative output folders of an original search are relative to (default: here)',
     )
-    parser.add_argument('--parquet', action='store_true', help='write the table as parquet, too (needs pyarrow)')
+    parser.add_argument('--parquet', action='store_true', help='write the table as parquet, too (extra: parquet)')
     parser.add_argument(
         '--seed_key',
         metavar='OPTION',
