@@ -169,10 +169,22 @@ def shown_width(line: str) -> int:
     return cell_len(SEQUENCE.sub('', line))
 
 
-def string_console(width: int) -> Console:
-    """A console that paints for a terminal and writes into a string."""
+def string_console(width: int, *, is_terminal: bool = True) -> Console:
+    """A console of rich that writes into a string, as for a terminal or as plain text.
+
+    Args:
+        width: Columns.
+        is_terminal: Whether it has the styles of the terminal; else it has none.
+    """
     from rich.console import Console
 
     return Console(
-        file=io.StringIO(), force_terminal=True, width=width, height=100, markup=False, highlight=False, emoji=False
+        file=io.StringIO(),
+        force_terminal=is_terminal,
+        color_system='auto' if is_terminal else None,
+        width=width,
+        height=100,
+        markup=False,
+        highlight=False,
+        emoji=False,
     )
