@@ -81,12 +81,12 @@ def local_backend(slots: SlotSource, job_end: float | None = None) -> MakeBacken
     def make(bench: BackendContext) -> Backend:
         source = slots
         if job_end is not None:
-            from hpsearch.backends.local.time_limit_slots import WallTimeSlots
+            from hpsearch.backends.local.slots import TimeLimitedSlots
 
             ends_at = time.monotonic() + job_end - time.time()
             # Our own end is told us so long before it.
             margin = bench.grace + PILOT_WARNING + WARNING_MAY_BE_EARLY
-            source = WallTimeSlots(slots, ends_at, lambda: durations(bench.state), margin)
+            source = TimeLimitedSlots(slots, ends_at, lambda: durations(bench.state), margin)
         return LocalBackend(bench.task.folder, bench.task.run_cwd, source, bench.place.wakeup)
 
     return make

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from hpsearch.model.resources import GpuTenant, Placement, ResourceRequest, Slot
 from hpsearch.model.snapshot import GpuLine
+from hpsearch.model.time_limit import why_no_more
 
 NEEDS_THE_MACHINE = 'a run that ran out of memory waits until no other run of this search is on this machine'
 HAS_THE_MACHINE = 'a run that ran out of memory before has this machine for itself'
+
+
+TIME_CHECK_INTERVAL = 5.0
+"""Seconds between two checks whether there is time for another run."""
 
 
 class SlotSource(Protocol):
@@ -181,6 +186,64 @@ class SharedSlots(FixedSlots):
         super().acquire(ident, slot, group, now, exclusive=exclusive, alone_on_host=alone_on_host)
         held = self._held[ident]
         held.tenant = replace(held.tenant, gpus=slot.gpus)
+
+
+class TimeLimitedSlots:
+    """The slots of another source inside a job of a queue, until the job would end before another run does.
+
+    Args:
+        slots: The other source.
+        ends_at: When the job ends, in monotonic seconds.
+        durations: How long runs of this search took, in seconds.
+        margin: Seconds before the end of the job in which nothing may run any more.
+    """
+
+    def __init__(
+        self, slots: SlotSource, ends_at: float, durations: Callable[[], Sequence[float]], margin: float
+    ) -> None:
+        self._slots = slots
+        self._ends_at = ends_at
+        self._durations = durations
+        self._margin = margin
+        self._next_check = float('-inf')
+        self._why = ''
+
+    def open_slots(
+        self, now: float, *, others: Sequence[GpuTenant] = (), resources: ResourceRequest | None = None
+    ) -> Placement:
+        """What the other source has, or why there is no time left."""
+        if not self._why and now >= self._next_check:
+            self._next_check = now + TIME_CHECK_INTERVAL
+            self._why = why_no_more(self._ends_at - now, self._durations(), margin=self._margin)
+        if self._why:
+            return Placement(waiting=self._why, is_final=True)
+        return self._slots.open_slots(now, others=others, resources=resources)
+
+    def impossible(self, resources: ResourceRequest) -> str:
+        """What the other source says."""
+        return self._slots.impossible(resources)
+
+    def acquire(
+        self, ident: str, slot: Slot, group: int, now: float, *, exclusive: bool = False, alone_on_host: bool = False
+    ) -> None:
+        """Passed on to the other source."""
+        self._slots.acquire(ident, slot, group, now, exclusive=exclusive, alone_on_host=alone_on_host)
+
+    def room(self, ident: str) -> Mapping[str, Any]:
+        """What the other source says."""
+        return self._slots.room(ident)
+
+    def release(self, ident: str, now: float) -> int | None:
+        """Passed on to the other source."""
+        return self._slots.release(ident, now)
+
+    def gpu_lines(self, now: float) -> Sequence[GpuLine]:
+        """What the other source shows."""
+        return self._slots.gpu_lines(now)
+
+    def close(self) -> None:
+        """Close the other source."""
+        self._slots.close()
 
 
 def _of_the_machine(resources: ResourceRequest | None) -> ResourceRequest | None:
