@@ -220,14 +220,24 @@ def write_whole(path: Path, text: str) -> None:
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[TextIO]:
-    """A file to write that gets its name when it is complete and on disk, and never exists otherwise."""
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
+def whole_file(path: Path, *, is_durable: bool = True, errors: str = 'surrogateescape') -> Iterator[TextIO]:
+    """A file to write that gets its name when it is complete, and never exists otherwise.
+
+    Args:
+        path: The file, which is replaced.
+        is_durable: Whether it is on disk before it gets its name.
+        errors: What becomes of characters that UTF-8 cannot encode, as for :func:`open`.
+
+    Raises:
+        OSError: It cannot be written; an earlier file of that name is untouched.
+    """
+    temporary = path.with_name(f'.{path.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp')
     try:
-        with temporary.open('w', encoding='utf-8', errors='surrogateescape', newline='\n') as out:
+        with temporary.open('w', encoding='utf-8', errors=errors, newline='\n') as out:
             yield out
-            out.flush()
-            os.fsync(out.fileno())
+            if is_durable:
+                out.flush()
+                os.fsync(out.fileno())
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
