@@ -80,9 +80,12 @@ def statistics(values: pandas.DataFrame) -> pandas.DataFrame:
     Returns:
         A row for each group and keyword, with the columns :data:`STATISTICS`; what there is not is nan.
     """
+    import numpy
+
     by = [values['group'], values['keyword']]
     numbers = values['value'].astype(float)
-    found: pandas.DataFrame = numbers.groupby(by).agg(['mean', 'std', 'sem', 'size']).rename(columns={'size': 'n'})
+    with numpy.errstate(over='ignore', invalid='ignore'):
+        found: pandas.DataFrame = numbers.groupby(by).agg(['mean', 'std', 'sem', 'size']).rename(columns={'size': 'n'})
     # pandas leaves nan out, and lets a sum overflow to infinity.
     has_infinity = numbers.abs().eq(math.inf).groupby(by).any()
     has_no_mean = (found['mean'].abs().eq(math.inf) & ~has_infinity) | numbers.isna().groupby(by).any()

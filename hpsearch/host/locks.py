@@ -24,16 +24,16 @@ PATIENCE = 1.0
 """Seconds to wait for another dispatcher that is placing runs."""
 
 HELD_TOO_LONG = 5.0
-"""Seconds after which a lock that is never let go is disregarded: its holder is stopped, and all that is at stake is
+"""Seconds after which a lock that is never released is ignored: its holder is stopped, and the worst that can happen is
 that two dispatchers choose the same GPU."""
 
 _PAUSE = 0.005
 
 
 def placement_lock(folder: Path) -> Callable[[], AbstractContextManager[bool]]:
-    """A lock to be held while runs are placed; entering it tells whether it was had in time.
+    """A lock to be held while runs are placed; entering it says whether it was acquired in time.
 
-    Where there is no place for it, a dispatcher places its runs without asking others.
+    Where there is no place for it, a dispatcher places its runs without coordination.
 
     Args:
         folder: The folder of the search.
