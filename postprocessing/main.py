@@ -173,7 +173,9 @@ def _parser() -> argparse.ArgumentParser:
         default='.',
         help='what relative output folders of an original search are relative to (default: the current folder)',
     )
-    parser.add_argument('--parquet', action='store_true', help='also write the table as parquet (needs pyarrow)')
+    parser.add_argument(
+        '--parquet', action='store_true', help='also write the table as parquet (needs the extra parquet)'
+    )
     parser.add_argument(
         '--seed_key',
         metavar='OPTION',

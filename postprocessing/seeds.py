@@ -1,17 +1,27 @@
-"""Groups runs that are equal but for their seed, and says how their results scatter."""
+"""Groups runs that are equal but for their seed, and computes how their results scatter."""
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from hpsearch.model.table import Row, cell, performance_number
 from hpsearch.store.summary import FINISHED
 
+if TYPE_CHECKING:
+    import pandas
+
 Group = tuple[Row, ...]
+
+Scatter = Mapping[tuple[int, str], Mapping[str, float]]
+"""Place of a group and keyword to the statistics of the values."""
 
 STATISTICS = ('mean', 'std', 'sem', 'n')
 """Per keyword: mean, standard deviation (of a sample: n - 1), standard error of the mean, number of values."""
+
+_NO_VALUES: Mapping[str, float] = {'mean': math.nan, 'std': math.nan, 'sem': math.nan, 'n': 0}
 
 
 def group_by_seed(rows: Iterable[Row], seed_key: str, ignored: Collection[str]) -> list[Group]:
@@ -20,96 +30,111 @@ def group_by_seed(rows: Iterable[Row], seed_key: str, ignored: Collection[str]) 
     Args:
         rows: The runs.
         seed_key: The option that may differ inside of a group.
-        ignored: Options that say nothing about the configuration, such as the output folder.
+        ignored: Options that do not belong to the configuration, such as the output folder.
     """
-    groups: dict[frozenset[tuple[str, str]], list[Row]] = {}
-    for row in rows:
-        if row.state == 'finished' and seed_key in row.params:
-            groups.setdefault(_identity(row, {seed_key, *ignored}), []).append(row)
-    return [tuple(sorted(group, key=lambda row: row.number)) for group in groups.values()]
+    seeded = [row for row in rows if row.state == 'finished' and seed_key in row.params]
+    if not seeded:
+        return []
+    import pandas
+
+    frame = pandas.DataFrame({'row': seeded, 'number': [row.number for row in seeded]})
+    frame['configuration'] = [_configuration(row, {seed_key, *ignored}) for row in seeded]
+    groups = frame.sort_values('number', kind='stable').groupby('configuration', sort=False)['row']
+    return [tuple(group) for _, group in groups]
 
 
 def seeds_table(
     groups: Sequence[Group], seed_key: str, ignored: Collection[str], key: str | None, ascending: bool
 ) -> tuple[list[str], list[list[str]]]:
-    """Lays out one row per group, sorted by the mean of the performance.
+    """One row per group, sorted by the mean of the performance.
 
     Args:
         groups: Runs that are equal but for the seed.
         seed_key: The column that lists the seeds.
-        ignored: Options that are no column.
+        ignored: Options that get no column.
         key: Summary keyword to sort by.
         ascending: Whether the smallest mean comes first.
 
     Returns:
         The names of the columns (options, then the seeds and ``n``, then four per numeric keyword) and the cells.
     """
+    values = _values(groups)
+    scatter: Scatter = statistics(values[values['is_number']]).to_dict('index')  # type: ignore[assignment]
+    are_numbers = values.groupby('keyword')['is_number'].all()
+    keywords = sorted(are_numbers[are_numbers.astype(bool)].index)
     options = sorted({name for group in groups for name in group[0].params} - {seed_key, *ignored})
-    keywords = _numeric_keywords(groups)
     columns = [*options, seed_key, 'n', *(f'{keyword}_{what}' for keyword in keywords for what in STATISTICS)]
-    ordered = sorted(groups, key=lambda group: _rank(group, key, ascending))
-    return columns, [_cells(group, options, seed_key, keywords) for group in ordered]
+    places = sorted(range(len(groups)), key=lambda place: _rank(scatter, place, key, ascending))
+    return columns, [
+        [*_about_runs(groups[place], options, seed_key), *_about_results(scatter, place, keywords)] for place in places
+    ]
 
 
-def statistics(values: Sequence[float]) -> tuple[float, float, float, int]:
-    """Gives mean, standard deviation, standard error and number; of one value the scatter is nan, as is all of none."""
-    n = len(values)
-    if not n:
-        return math.nan, math.nan, math.nan, 0
-    mean = _sum(values) / n
-    if n == 1:
-        return mean, math.nan, math.nan, 1
-    std = math.sqrt(_sum([(value - mean) * (value - mean) for value in values]) / (n - 1))
-    return mean, std, std / math.sqrt(n), n
+def statistics(values: pandas.DataFrame) -> pandas.DataFrame:
+    """The statistics of values by their group and keyword.
+
+    Args:
+        values: The columns ``group``, ``keyword`` and ``value``. Of nan, of infinities of both signs and of numbers
+            too large for their sum there is no mean; of one value there is a mean but no scatter.
+
+    Returns:
+        A row for each group and keyword, with the columns :data:`STATISTICS`; what there is not is nan.
+    """
+    import numpy
+
+    by = [values['group'], values['keyword']]
+    numbers = values['value'].astype(float)
+    with numpy.errstate(over='ignore', invalid='ignore'):
+        found: pandas.DataFrame = numbers.groupby(by).agg(['mean', 'std', 'sem', 'size']).rename(columns={'size': 'n'})
+    # pandas leaves nan out, and lets a sum overflow to infinity.
+    has_infinity = numbers.abs().eq(math.inf).groupby(by).any()
+    has_no_mean = (found['mean'].abs().eq(math.inf) & ~has_infinity) | numbers.isna().groupby(by).any()
+    found.loc[has_no_mean, ['mean', 'std', 'sem']] = math.nan
+    return found
 
 
-def _sum(values: Iterable[float]) -> float:
-    try:
-        return math.fsum(values)
-    except (ValueError, OverflowError):
-        return math.nan  # infinities of both signs, or a sum beyond what a float holds
-
-
-def _identity(row: Row, without: Collection[str]) -> frozenset[tuple[str, str]]:
-    return frozenset((name, _word(value)) for name, value in row.params.items() if name not in without)
+def _configuration(row: Row, without: Collection[str]) -> str:
+    return json.dumps(sorted([name, _word(value)] for name, value in row.params.items() if name not in without))
 
 
 def _word(value: object) -> str:
     return f'flag {value}' if isinstance(value, bool) else f'= {cell(value)}'
 
 
-def _numeric_keywords(groups: Iterable[Group]) -> list[str]:
-    texts: dict[str, list[str]] = {}
-    for group in groups:
-        for row in group:
-            for keyword, text in row.values.items():
-                texts.setdefault(keyword, []).append(text)
-    return sorted(
-        keyword
-        for keyword, found in texts.items()
-        if keyword != FINISHED and any(found) and all(_scalar(text) is not None for text in found if text)
-    )
+def _values(groups: Sequence[Group]) -> pandas.DataFrame:
+    """Every result that is there: the place of its group, its keyword, its value, and whether that is a number."""
+    import pandas
+
+    found = [
+        (place, keyword, _scalar(text))
+        for place, group in enumerate(groups)
+        for row in group
+        for keyword, text in row.values.items()
+        if text and keyword != FINISHED
+    ]
+    frame: pandas.DataFrame = pandas.DataFrame(found, columns=['group', 'keyword', 'value'])
+    frame['is_number'] = pandas.Series([number is not None for *_, number in found], dtype=bool)
+    return frame
 
 
 def _scalar(text: str) -> float | None:
     return None if ',' in text or ' ' in text else performance_number(text)
 
 
-def _values(group: Group, keyword: str) -> list[float]:
-    numbers = (_scalar(row.values.get(keyword, '')) for row in group)
-    return [number for number in numbers if number is not None]
+def _rank(scatter: Scatter, place: int, key: str | None, ascending: bool) -> tuple[bool, float, int]:
+    mean = scatter.get((place, key or ''), _NO_VALUES)['mean']
+    return math.isnan(mean), 0.0 if math.isnan(mean) else mean if ascending else -mean, place
 
 
-def _rank(group: Group, key: str | None, ascending: bool) -> tuple[bool, float, int]:
-    mean = statistics(_values(group, key) if key else [])[0]
-    return math.isnan(mean), 0.0 if math.isnan(mean) else mean if ascending else -mean, group[0].number
-
-
-def _cells(group: Group, options: Sequence[str], seed_key: str, keywords: Sequence[str]) -> list[str]:
+def _about_runs(group: Group, options: Sequence[str], seed_key: str) -> Iterator[str]:
     params = group[0].params
-    cells = [cell(params[name]) if name in params else '' for name in options]
-    cells += [','.join(cell(row.params[seed_key]) for row in group), str(len(group))]
+    yield from (cell(params[name]) if name in params else '' for name in options)
+    yield from (','.join(cell(row.params[seed_key]) for row in group), str(len(group)))
+
+
+def _about_results(scatter: Scatter, place: int, keywords: Iterable[str]) -> Iterator[str]:
     for keyword in keywords:
-        *numbers, n = statistics(_values(group, keyword))
-        cells += [*('' if math.isnan(number) else repr(number) for number in numbers), str(n)]
-    return cells
+        found = scatter.get((place, keyword), _NO_VALUES)
+        numbers = (float(found[what]) for what in ('mean', 'std', 'sem'))
+        yield from ('' if math.isnan(number) else repr(number) for number in numbers)
+        yield str(int(found['n']))

@@ -1,4 +1,4 @@
-"""Writes what was gathered: the table, the lists of runs, the seeds, and the table as parquet."""
+"""Writes what was gathered: the table (also as parquet), the lists of runs, and the table of seeds."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def write_runs_table(folder: Path, runs: Iterable[Gathered], configuration: Conf
 
 
 def write_list(folder: Path, kind: str, runs: Iterable[Gathered]) -> Path:
-    """Writes the runs of a kind, one JSON object a line, so that they can be run or looked at again.
+    """Writes the runs of a kind, one JSON object a line, so that they can be run or inspected.
 
     Raises:
         OSError: It cannot be written.
@@ -75,19 +75,18 @@ def check_parquet() -> None:
     """Makes sure that parquet can be written, before anything else is done.
 
     Raises:
-        HpsearchError: pandas or pyarrow is not installed.
+        HpsearchError: pyarrow is not installed.
     """
     try:
-        import pandas  # noqa: F401
         import pyarrow  # noqa: F401
     except ImportError as error:
         raise HpsearchError(
-            f'--parquet needs {error.name or "pyarrow"}: python3 -m pip install pandas pyarrow'
+            f"--parquet needs pyarrow, which cannot be imported ({error}): python3 -m pip install 'hpsearch[parquet]'"
         ) from error
 
 
 def write_parquet(folder: Path) -> Path:
-    """Writes the table, which must be there as CSV, once more as parquet.
+    """Writes the table as parquet, from the CSV file that must exist.
 
     Raises:
         OSError: It cannot be written.

@@ -64,7 +64,7 @@ def local_backend(slots: SlotSource, job_end: float | None = None) -> MakeBacken
 
 
 def _slots_until(job_end: float, slots: SlotSource, context: BackendContext) -> SlotSource:
-    from hpsearch.backends.local.time_limit_slots import WallTimeSlots
+    from hpsearch.backends.local.slots import WallTimeSlots
 
     ends_at = time.monotonic() + job_end - time.time()
     margin = context.grace + PILOT_WARNING + WARNING_MAY_BE_EARLY  # that long before its end, this process is signalled

@@ -13,7 +13,7 @@ from hpsearch.config.yaml_file import read_yaml_file
 from hpsearch.model.errors import ConfigError
 
 JOB_PROLOGUE = 'job_prologue'
-"""The one thing in a profile that is no option: shell lines that every job executes before those of the search."""
+"""The one entry of a profile that is no option: shell lines that every job executes before those of the search."""
 
 _TEXT = 'a text'
 
@@ -47,7 +47,7 @@ def _checked(name: Any, value: Any, allowed: Mapping[str, argparse.Action]) -> A
     """A value as the option has it.
 
     Raises:
-        ValueError: There is no such option, or it does not take such a value; says so.
+        ValueError: There is no such option, or it does not take such a value.
     """
     if name == JOB_PROLOGUE:
         return _text(name, value)
@@ -77,7 +77,7 @@ def _text(name: str, value: Any) -> str:
 def _converted(name: str, value: Any, action: argparse.Action) -> Any:
     """By the option's own type and choices."""
     expected = _expected(action)
-    # A number that is meant as a text is written as YAML understood it, which for 1.10 or 1e3 is something else.
+    # A number that is meant as text is written as YAML understood it, which differs for 1.10 or 1e3.
     accepted = (str, int, float) if callable(action.type) else (str, int)
     if isinstance(value, bool) or not isinstance(value, accepted):
         hint = ' (put it into quotes)' if isinstance(value, float) else ''

@@ -1,6 +1,6 @@
-"""What git says of the tree that a script is in.
+"""What git knows of the tree that a script is in.
 
-git is only asked: it may not write, fetch, or run hooks, a file system monitor, external diffs or text conversions.
+git is only queried: it may not write, fetch, or run hooks, a file system monitor, external diffs or text conversions.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ STATUS_LIMIT = 64 << 20
 """Bytes that git may print about which files have changed."""
 
 TIMEOUT = 60.0
-"""Seconds after which a program that was asked is killed."""
+"""Seconds after which a program that was queried is killed."""
 
 
 class Problem(Exception):
     """Something could not be found out; the message says what and why."""
 
 
-# Programs that are asked
+# Programs that are queried
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class ProgramOutput:
 
     Attributes:
         code: Its exit status, negative for a signal.
-        text: Its output, at most as many bytes as were asked for.
+        text: Its output, up to a limit of bytes.
         size: Bytes of the whole output.
         digest: SHA-256 of the whole output.
     """
@@ -60,14 +60,14 @@ def ask(
     limit: int = OUTPUT_LIMIT,
     timeout: float = TIMEOUT,
 ) -> ProgramOutput:
-    """Run a program that answers a question: without a shell, a terminal, an input, or more time than it is given.
+    """Run a program for its output: without a shell, a terminal or input, and within a time limit.
 
     Args:
         limit: Bytes of output that are kept.
         timeout: Seconds after which it is killed with all it started.
 
     Raises:
-        Problem: It cannot be started or gave no answer in time.
+        Problem: It cannot be started or did not answer in time.
     """
     try:
         process = subprocess.Popen(
@@ -132,7 +132,7 @@ _DIFF = (
 _SUBMODULES = '--ignore-submodules=untracked'
 
 _ELSEWHERE = ('GIT_DIR', 'GIT_WORK_TREE', 'GIT_INDEX_FILE', 'GIT_NAMESPACE', 'GIT_EXTERNAL_DIFF', 'GIT_DIFF_OPTS')
-"""Variables that would make git speak of another tree, or differently."""
+"""Variables that would make git report on another tree, or differently."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,13 +169,13 @@ def without_empty_entries(diff: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """A git tree, as it is at one moment.
+    """A git tree at one moment.
 
     Attributes:
         status: Commit, branch, what has changed.
         diff: The changes, at most :data:`OUTPUT_LIMIT` bytes.
         size: Bytes of all changes.
-        digest: What tells these changes from others; empty without any.
+        digest: Identifies these changes; empty without any.
     """
 
     status: TreeStatus
@@ -197,10 +197,10 @@ class Repository:
     private: Path
 
     def look(self) -> Tree:
-        """See how the tree stands.
+        """The tree at this moment.
 
         Raises:
-            Problem: git does not say.
+            Problem: git does not answer.
         """
         status = parse_status(_git(self.top, *_STATUS, _SUBMODULES, limit=STATUS_LIMIT).text)
         if not (status.dirty and status.commit):
@@ -215,17 +215,17 @@ class Repository:
         """Names of the files and folders that git does not know and does not ignore either.
 
         Raises:
-            Problem: git does not say.
+            Problem: git does not answer.
         """
         output = _git(self.top, *_UNTRACKED).text
         return [os.fsdecode(name) for name in output.split(b'\0')[:-1]]
 
 
 def find_repository(folder: Path) -> Repository | None:
-    """The git tree a folder is in; None where there is none, or no git that will speak of it.
+    """The git tree a folder is in; None where there is none, or git cannot read it.
 
     Raises:
-        Problem: git gave no answer in time.
+        Problem: git did not answer in time.
     """
     if shutil.which('git') is None:
         return None

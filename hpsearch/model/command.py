@@ -1,4 +1,4 @@
-"""What a configuration looks like as a command: argv words, and a line that a person can paste into a shell."""
+"""A configuration as a command: argv words, and a line that can be pasted into a shell."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from hpsearch.model.configuration import Configuration, Params, Value
 
 _QUOTES = ('"', "'")
 
-# What cannot stand in a line of a line-oriented file, or would end it when pasted: it is put into a variable first.
+# Characters that would end a line of a file, or a pasted line, are put into a variable first.
 _LINE_BREAKS = {'\n': ('nl', '\\n'), '\r': ('cr', '\\r')}
 
-# Words a shell does not take as the name of a program when they come first and are not quoted.
+# Words that a shell does not take for a program when they come first, unquoted.
 _RESERVED = frozenset(
     {
         *('case', 'coproc', 'do', 'done', 'elif', 'else', 'esac', 'fi', 'for'),
@@ -26,8 +26,8 @@ _RESERVED = frozenset(
 def plain(value: Any) -> Value:
     """A value as one of Python's own: numpy's scalars and subclasses of ``int``, ``float`` and ``str`` lose their type.
 
-    A numpy float of less than 64 bits becomes the number it is written as (``float32(0.1)`` is ``0.1``). What is
-    neither is returned as it is.
+    A numpy float of less than 64 bits becomes the number it is written as (``float32(0.1)`` is ``0.1``). Anything
+    else is returned unchanged.
     """
     if value is None or type(value) in (bool, int, float, str):
         return value
@@ -98,7 +98,7 @@ def shell_line(argv: Sequence[str]) -> str:
 
 
 def shell_word(text: str) -> str:
-    """The word as sh reads it back; a line with it must begin with :func:`line_breaks_of`."""
+    """A word quoted for sh; a line that contains it must begin with :func:`line_breaks_of`."""
     pieces = re.split('([\n\r])', text)
     if len(pieces) == 1:
         return shlex.quote(text)
@@ -116,9 +116,9 @@ def shell_program(text: str) -> str:
 
 
 def line_breaks_of(line: str) -> str:
-    """What must stand before a line of quoted words so that its line breaks are defined; mostly nothing.
+    """What must precede a line of quoted words so that its line breaks are defined; usually nothing.
 
-    A command substitution loses line breaks at its end, hence the dot that is taken off again.
+    A command substitution drops trailing line breaks, hence the dot that is removed afterwards.
     """
     needed = [(name, code) for name, code in _LINE_BREAKS.values() if f'"${name}"' in line]
     return ''.join(f'{name}="$(printf \'{code}.\')"; {name}="${{{name}%.}}"; ' for name, code in needed)
@@ -147,7 +147,7 @@ _SHELL_SAW = {
 
 
 def warnings_about(values: Mapping[str, Iterable[Value]]) -> list[str]:
-    """What a shell between the value and the script, as the original had it, would have changed.
+    """What a shell between hpsearch and the script, as hypnettorch has it, would have changed.
 
     Args:
         values: Option name to every value it may take.

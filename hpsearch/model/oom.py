@@ -1,4 +1,4 @@
-"""Whether an attempt ended because memory ran out, told from its exit status and the last words of its log. Pure."""
+"""Whether an attempt ended because memory ran out, judged by its exit status and the end of its log. Pure."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ HOST_OOM = 'host_oom'
 """Cause of an attempt that ran out of the memory of its machine."""
 
 LAST_LINES = 30
-"""How many of the last lines of a log can tell of its end."""
+"""Number of last lines of a log that can describe its end."""
 
 LAST_LINES_WITHOUT_TRACEBACK = 10
-"""The same where nothing but position says that a line belongs to the end."""
+"""The same where only its position says that a line belongs to the end."""
 
 KILLED = 128 + 9
 """Exit status of a process that was ended by SIGKILL."""
@@ -30,12 +30,12 @@ _GPU = re.compile(
     r'|OOM when allocating tensor(?!.{0,2000}device:CPU)',
     re.IGNORECASE,
 )
-"""Texts that say it by themselves."""
+"""Texts that are sufficient by themselves."""
 
 _GPU_WITH_WITNESS = re.compile(
     r'RESOURCE_EXHAUSTED|ResourceExhaustedError|(?:CUDNN|CUBLAS|CUSOLVER|CUSPARSE)_STATUS_NOT_INITIALIZED'
 )
-"""Texts with other causes too (a message that is too large, a driver that does not fit): they need a second one."""
+"""Texts that have other causes, too (too large a message, a driver mismatch), and need a second one."""
 
 _WITNESS = re.compile(
     r'out of memory|failed to allocate|would exceed memory|OOM when allocating tensor(?!.{0,2000}device:CPU)',
@@ -53,34 +53,33 @@ _HOST = re.compile(
 _WORKER_KILLED = re.compile(
     r'is killed by signal: Killed|terminated abruptly|TerminatedWorkerError|exited unexpectedly|SIGKILL|exitcode\s*: -9'
 )
-"""What a process says of a worker of its own that was killed."""
+"""What a process prints about a worker process of its own that was killed."""
 
 _TRACEBACK = 'Traceback (most recent call last)'
 _CHAINED = ('During handling of the above exception', 'The above exception was the direct cause')
 _BESIDE = ('Exception ignored', 'Error in atexit', 'Exception in thread')
-"""What comes before a traceback that is not the one the program ended with."""
+"""What precedes a traceback that did not end the program."""
 
 _LAUNCHERS = ('ChildFailedError', 'CalledProcessError')
-"""Exceptions of programs that start others: the reason is in a traceback before theirs."""
+"""Exceptions of programs that start others; the reason is in an earlier traceback."""
 
 _CHATTER = ('wandb:',)
-"""Lines that a tracker writes when the program ends, whatever it ended by."""
+"""Lines that a tracker prints when the program ends, for whatever reason."""
 
 _RANK = re.compile(r'^\[(?:rank)?\d+\]:\s?')
 _FRAME = re.compile(r'^(?:\s|[│|╭╰+])')
-"""Lines of a traceback that are code, not words: indented, or in a box."""
+"""Lines of a traceback that are code, not messages: indented, or in a box."""
 
 
 def is_gpu_oom(code: int | None, log_tail: str, extra_patterns: Sequence[str] = ()) -> bool:
     """Whether an attempt ran out of GPU memory.
 
-    It takes a failure and its last words: what a script logged of an error that it recovered from does not count.
+    The attempt must have failed, and its log must end so; errors that a script logged and recovered from do not count.
 
     Args:
         code: Raw exit status; None (not known) and 0 are no evidence.
         log_tail: The end of its stderr.
-        extra_patterns: Regular expressions that say it as well, looked for in the last lines; one that is not valid is
-            taken literally.
+        extra_patterns: Further regular expressions, searched for in the last lines; an invalid one is taken literally.
     """
     if not code:
         return False
@@ -96,8 +95,7 @@ def is_host_oom(code: int | None, kills_before: int | None, kills_after: int | N
 
     Args:
         code: Raw exit status; None (not known) and 0 are no evidence.
-        kills_before: The kernel's count of processes it killed for want of memory, when the attempt began; None: not
-            known.
+        kills_before: The kernel's count of processes killed for lack of memory when the attempt began; None: unknown.
         kills_after: The same at its end.
         log_tail: The end of its stderr.
     """
@@ -124,7 +122,7 @@ def out_of_memory(
 
 
 def problem_of(pattern: str) -> str:
-    """What is wrong with a regular expression; empty: nothing."""
+    """What is wrong with a regular expression; empty if nothing is."""
     try:
         re.compile(pattern)
     except re.error as error:
@@ -140,10 +138,10 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 
 def last_words(log_tail: str) -> str:
-    """What a log says of the end of its program.
+    """The part of a log that describes the end of its program.
 
-    That is the exception it ended with, together with those it is chained to; where no traceback is near the end, the
-    last lines. Code and frames are left out, since they quote messages that were never raised.
+    That is the exception that ended it, with those it is chained to; where no traceback is near the end, the last
+    lines. Code and frames are left out, since they quote messages that were never raised.
 
     Args:
         log_tail: The end of a log.
@@ -157,13 +155,13 @@ def last_words(log_tail: str) -> str:
 
 
 def _lines(log_tail: str) -> list[str]:
-    """Lines as a terminal shows them at the end: without what a progress bar wrote over."""
+    """Lines as a terminal shows them at the end: without what a progress bar has overwritten."""
     shown = (line.rstrip('\r').rpartition('\r')[2].rstrip() for line in log_tail.split('\n'))
     return [_RANK.sub('', line) for line in shown if line and not line.startswith(_CHATTER)]
 
 
 def _blocks(lines: Sequence[str]) -> list[list[str]]:
-    """The tracebacks, each with what follows it, and behind the line that says how it comes about, if there is one."""
+    """The tracebacks, each with what follows it, and with the line before it that introduces it, if there is one."""
     marks = [index for index, line in enumerate(lines) if _TRACEBACK in line]
     starts = [mark - lines[max(0, mark - 1)].startswith((*_CHAINED, *_BESIDE)) for mark in marks]
     return [list(lines[start:end]) for start, end in zip(starts, [*starts[1:], len(lines)], strict=False)]
@@ -178,7 +176,7 @@ def _words(block: Sequence[str]) -> list[str]:
 
 
 def _is_long_past(block: Sequence[str]) -> bool:
-    """Whether so much was written after a traceback that the program must have gone on."""
+    """Whether so much follows a traceback that the program must have continued."""
     return sum(not _FRAME.match(line) for line in _words(block)) > LAST_LINES
 
 

@@ -6,26 +6,33 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from hpsearch.model.errors import ConfigError
-from hpsearch.model.resources import Gpu, GpuPolicy, GpuTenant, Placement, Reading, ResourceRequest, Slot
+from hpsearch.model.resources import (
+    DEFAULT_RESOURCES,
+    Gpu,
+    GpuPolicy,
+    GpuTenant,
+    Placement,
+    Reading,
+    ResourceRequest,
+    Slot,
+)
 
 LOAD_IS_AVERAGED_OVER = 1.0
-"""Seconds over which a driver averages the load, at most: so long does a run that ended still show."""
+"""Seconds over which a driver averages the load, at most; a run that ended is visible for that long."""
 
 SMALL_USE = 1024
-"""MiB that others (a desktop, say) may have in use of a GPU that still counts as free of them."""
+"""MiB that others (a desktop, say) may use of a GPU that still counts as free."""
 
 LARGER_BY = 1.02
-"""How much more memory a GPU must have to count as larger: cards of one model may differ by a little."""
+"""Factor by which a GPU must have more memory to count as larger; cards of one model differ slightly."""
 
 NEEDS_ITS_OWN = 'a run that ran out of memory needs a GPU of its own'
 
-DEFAULT_RESOURCES = ResourceRequest()
-
 NO_DEVICES = ('', '-1', 'NoDevFiles')
-"""What ``CUDA_VISIBLE_DEVICES`` says where no GPU may be used."""
+"""Values of ``CUDA_VISIBLE_DEVICES`` that allow no GPU."""
 
 
-# ----------------------------------------------------------------------------------------------------- which are ours
+# ------------------------------------------------------------------------------------------------ which may be used
 
 
 def choose_visible(
@@ -98,7 +105,7 @@ def _device(all_gpus: Sequence[Gpu], entry: str) -> str | None:
 
 
 def _nothing_left(all_gpus: Sequence[Gpu], option: str, inherited: str | None, allowed: set[str]) -> str:
-    """The sentence for a search that may use no GPU at all."""
+    """The error of a search that may use no GPU at all."""
     there = f'this machine has {_listing(all_gpus)}'
     way_out = 'change it, or use --visible_gpus=-1 to run without assigning GPUs'
     environment = f'CUDA_VISIBLE_DEVICES={inherited}, under which hpsearch was started,'
@@ -130,18 +137,18 @@ def _listing(all_gpus: Sequence[Gpu]) -> str:
 
 @dataclass(frozen=True)
 class _Case:
-    """Everything that decides about one GPU.
+    """Everything that a decision about one GPU depends on.
 
     Attributes:
         gpu: The GPU.
         readings: Its readings, oldest first.
-        counted: Those of them that the thresholds are held against.
+        counted: The readings that are compared with the thresholds.
         ours: The attempts of this search on it.
         policy: The thresholds.
         now: The time.
         need: MiB that the next run is expected to need, or None.
         last_start: When one of our runs last started on it, or None.
-        demand: What the next run needs beyond that, since it ran out of memory.
+        resources: What the next run needs beyond that because it ran out of memory.
     """
 
     gpu: Gpu
@@ -174,20 +181,20 @@ def place(
     starts: Mapping[str, float] | None = None,
     resources: ResourceRequest | None = None,
 ) -> Placement:
-    """Decides which GPUs get a run now: at most one run more per GPU and call.
+    """Decides which GPUs get a run now: at most one more run per GPU and call.
 
-    Unknown reads as busy. The caller starts what it wants of the slots, adds the occupants, and asks again.
+    What is unknown counts as busy. The caller starts runs in as many of the slots as it wants, and asks again.
 
     Args:
         gpus: The GPUs the search may use, in nvidia-smi order.
         readings: Name of a GPU to its readings, oldest first.
-        occupants: The attempts of this search that hold GPUs.
+        tenants: The attempts of this search that hold GPUs.
         policy: The thresholds.
-        now: The time in seconds, of the clock of ``Reading.at`` and ``Occupant.started``.
+        now: The time in seconds, of the clock of ``Reading.at`` and ``GpuTenant.started``.
         need: MiB per GPU that the next run is expected to need; None: nothing is known.
-        freed: Name of a GPU to the last time one of our runs on it ended; what was read before is not held against it.
-        starts: Name of a GPU to the last time one of our runs started on it, also one that has ended meanwhile.
-        demand: What the next run needs since it ran out of memory, or None. Its ``alone_on_host`` is not looked at.
+        freed: Name of a GPU to the last time one of our runs on it ended; earlier readings are ignored.
+        starts: Name of a GPU to the last time one of our runs started on it, even if it has ended since.
+        resources: What the next run needs because it ran out of memory, or None. Its ``alone_on_host`` is ignored.
 
     Returns:
         Slots in the order of preference (fewest of our runs, most free memory, nvidia-smi order), with
@@ -212,7 +219,7 @@ def place(
 
 
 def predict_need(peaks: Sequence[int]) -> int | None:
-    """MiB that the next run is expected to need: the most that any run so far was seen to use; None without any."""
+    """MiB that the next run is expected to need: the highest peak so far; None without any."""
     return max(peaks, default=None)
 
 
@@ -222,16 +229,16 @@ def is_larger(total: int, than: int) -> bool:
 
 
 def small_use(total: int) -> int:
-    """MiB that may be in use by others of a GPU of ``total`` MiB that a run is to have for itself."""
+    """MiB that others may use of a GPU of ``total`` MiB that is reserved for one run."""
     return max(SMALL_USE, total // 20)
 
 
 def impossible(totals: Mapping[str, int | None], resources: ResourceRequest, gpus_per_run: int = 1) -> str:
-    """Why no GPU here can ever satisfy a demand, in words; empty: one can, or that is not known yet.
+    """Why no GPU here can ever satisfy a request, in words; empty: one can, or that is not known yet.
 
     Args:
         totals: GPU name to its memory in MiB; None: not read yet.
-        demand: What the run needs.
+        resources: What the run needs.
         gpus_per_run: How many such GPUs it needs.
     """
     known = [total for total in totals.values() if total is not None]
@@ -251,7 +258,7 @@ def _slots(gpus: Sequence[Gpu], ready: Sequence[_Case], closed: Mapping[str, str
         sorted((case.gpu for case in ranked[start : start + size]), key=lambda gpu: order[gpu.name])
         for start in range(0, whole, size)
     ]
-    short = f'only {len(ready) - whole} more GPU is open, a run is given {size} (--gpus_per_run)'
+    short = f'only {len(ready) - whole} more GPU is open, and a run needs {size} (--gpus_per_run)'
     if len(ready) - whole > 1:
         short = short.replace('GPU is', 'GPUs are')
     left_over = {case.gpu.name: short for case in ranked[whole:]}
@@ -270,7 +277,7 @@ def _free(reading: Reading) -> int:
 
 
 def _counted(readings: Sequence[Reading], since: float, freed: float | None) -> list[Reading]:
-    """The readings that decide: the newest, and those of the window that a run of ours that ended does not show in."""
+    """The readings that decide: the newest, and those of the window that no ended run of ours influenced."""
     settled = since if freed is None else max(since, freed + LOAD_IS_AVERAGED_OVER)
     newest = [reading for reading in readings[-1:] if freed is None or reading.at >= freed]
     return [reading for reading in readings[:-1] if reading.at >= settled] + newest
@@ -296,13 +303,13 @@ def _not_read(case: _Case) -> str:
     reading = case.newest
     if case.now - reading.at > case.policy.stale_after:
         last_words = f' ({reading.problem})' if reading.problem else ''
-        return f'no reading for {case.ago(reading.at)}, it does not answer{last_words}'
+        return f'no reading for {case.ago(reading.at)}; it does not answer{last_words}'
     return _unknown(reading)
 
 
 def _kept(case: _Case) -> str:
     if any(tenant.exclusive for tenant in case.ours):
-        return 'has a run that ran out of memory before and needs it for itself'
+        return 'reserved for a run that ran out of memory before'
     return ''
 
 
@@ -310,7 +317,7 @@ def _too_small(case: _Case) -> str:
     total, than = case.newest.memory_total or 0, case.resources.larger_than
     if than is None or is_larger(total, than):
         return ''
-    return f'a run that ran out of memory on a GPU with {than} MiB needs a larger one, this one has {total} MiB'
+    return f'a run that ran out of memory on a GPU with {than} MiB needs a larger one; this one has {total} MiB'
 
 
 def _has_company(case: _Case) -> str:
@@ -338,15 +345,15 @@ def _runs(count: int) -> str:
 
 
 def _not_read_since_the_end(case: _Case) -> str:
-    return '' if case.counted else 'waiting for a reading since a run ended there'
+    return '' if case.counted else 'a run ended there; waiting for the next reading'
 
 
 def _used(case: _Case) -> str:
-    """What is above a threshold in any reading that counts, told of the newest such reading."""
+    """What is above a threshold in the newest counted reading of which anything is."""
     for reading in reversed(case.counted):
         reason = _why_used(reading, case)
         if reason and reading is not case.newest:
-            return f'{case.ago(reading.at)} ago: {reason}; the last {case.policy.window:g} s count'
+            return f'{case.ago(reading.at)} ago: {reason} (all readings of the last {case.policy.window:g} s count)'
         if reason:
             return reason
     return ''
@@ -365,9 +372,9 @@ def _unknown(reading: Reading) -> str:
     if reading.problem:
         return reading.problem
     if reading.memory_used is None or not reading.memory_total:
-        return 'its memory in use could not be read'
+        return 'memory in use could not be read'
     if reading.load is None and reading.load_exists:
-        return 'its load could not be read'
+        return 'load could not be read'
     return ''
 
 
@@ -398,12 +405,12 @@ def _no_room(case: _Case) -> str:
     free, loading = _free(case.newest), _still_loading(case.ours, case.need)
     if case.need <= free - loading:
         return ''
-    kept = f', {loading} MiB of them for runs that are still loading' if loading else ''
-    return f'a run is expected to need {case.need} MiB, {free} MiB are free{kept}'
+    kept = f', {loading} MiB of them reserved for runs that are still loading' if loading else ''
+    return f'a run is expected to need {case.need} MiB; {free} MiB are free{kept}'
 
 
 def _is_as_free_as_can_be(case: _Case, need: int) -> bool:
-    """Whether waiting would gain nothing: a run that took all there is must not close an empty GPU for ever."""
+    """Whether waiting would gain nothing: a run that used the whole memory must not close an empty GPU for ever."""
     used, total = case.newest.memory_used or 0, case.newest.memory_total or 0
     return not case.ours and need <= total and used <= small_use(total)
 
@@ -426,4 +433,4 @@ _CHECKS: tuple[Callable[[_Case], str], ...] = (
     _used,
     _no_room,
 )
-"""The reasons in the order in which they are told."""
+"""The checks, in the order in which their reasons take precedence."""

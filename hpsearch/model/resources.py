@@ -21,7 +21,7 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class GpuProcess:
-    """A process on a GPU: its pid as the driver tells it and its memory in MiB (None: not told)."""
+    """A process on a GPU: its pid as the driver reports it, and its memory in MiB (None: unknown)."""
 
     pid: int
     memory: int | None
@@ -29,18 +29,18 @@ class GpuProcess:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One look at one GPU.
+    """One reading of one GPU.
 
     Attributes:
         at: When, in seconds of the reader's monotonic clock.
         memory_used: MiB in use; None when it could not be read.
         memory_total: MiB of the card; None when it could not be read.
         load: Utilisation, 0-1; None when it could not be read (or does not exist, as on a MIG instance).
-        load_exists: False where the device has no such reading at all, so that None is no sign of trouble.
+        load_exists: False where the device has no such reading at all, so that None is no problem.
         processes: Compute processes on it, or None when they could not be listed.
         problem: Why the GPU could not be read, in words; empty when it could.
-        memory_free: MiB that can still be allocated, which is less than total minus used by what the driver keeps for
-            itself; None where only that difference is known.
+        memory_free: MiB that can still be allocated, which is less than total minus used by what the driver
+            reserves; None where only that difference is known.
     """
 
     at: float
@@ -59,7 +59,7 @@ class Gpu:
 
     Attributes:
         name: nvidia-smi number, or ``number:instance`` for a MIG instance.
-        uuid: ``GPU-…`` or ``MIG-…`` as the driver tells it; empty where it is not known.
+        uuid: ``GPU-…`` or ``MIG-…`` as the driver reports it; empty where it is not known.
         model: E.g. ``NVIDIA A100-SXM4-40GB``.
         visible_devices: What ``CUDA_VISIBLE_DEVICES`` must be for it (with ``CUDA_DEVICE_ORDER=PCI_BUS_ID``).
     """
@@ -78,8 +78,8 @@ class GpuTenant:
         gpus: Names of the GPUs it was given.
         started: When, in seconds of the same monotonic clock as :attr:`Reading.at`.
         memory: Its present use in MiB summed over its processes, or None when unknown.
-        exclusive: Whether it was given its GPUs for itself, since it ran out of memory before.
-        alone_on_host: Whether it was given the machine for itself, likewise.
+        exclusive: Whether its GPUs are reserved for it, since it ran out of memory before.
+        alone_on_host: Whether the machine is reserved for it, likewise.
     """
 
     gpus: tuple[str, ...]
@@ -120,7 +120,7 @@ class GpuPolicy:
         max_runs_per_gpu: Runs of this search per GPU at a time.
         gpus_per_run: How many GPUs a run is given.
         window: Seconds of readings that must all be under the thresholds.
-        stale_after: Seconds after which a reading says nothing any more.
+        stale_after: Seconds after which a reading is outdated.
     """
 
     allowed_load: float = 0.5

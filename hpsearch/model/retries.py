@@ -1,4 +1,4 @@
-"""Whether a run that ended gets another attempt, and why. Pure."""
+"""Whether a run that ended gets another attempt, why, and with which resources. Pure."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from hpsearch.model.resources import ResourceRequest
 from hpsearch.model.states import CANCELLED, TIMEOUT, Attempt, State
 
 MORE_MEMORY = 1.5
-"""How much more memory the next job of a run gets when its last one ran out of it."""
+"""Factor of memory for the next job of a run whose last one ran out of memory."""
 
 OOM_LIMIT = 5
-"""How often a run may run out of memory and get another place, however crowded the places were."""
+"""How often a run may run out of memory and be placed again, however crowded the places were."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +25,9 @@ class RetryPolicy:
     Attributes:
         max_attempts: Attempts that may be lost before the run counts as lost; nothing else counts.
         retries: How often a failed run is run again.
-        retry_failed: Whether a run that failed, or was lost for good, gets one more attempt when a search is taken up.
+        retry_failed: Whether a run that failed, or was lost for good, gets one more attempt when a search is resumed.
         retry_timeouts: Whether a run that its job's time limit ended is run again, ``max_attempts`` times at most.
-        retry_cancelled: Whether a run whose job somebody cancelled is run again when a search is taken up.
+        retry_cancelled: Whether a run whose job somebody cancelled is run again when a search is resumed.
     """
 
     max_attempts: int = 3
@@ -43,7 +43,7 @@ def again(attempts: Sequence[Attempt], policy: RetryPolicy, *, is_taken_up: bool
     Args:
         attempts: All its attempts, in order; the last has ended.
         policy: What counts.
-        is_taken_up: Whether its last attempt ended before this search was taken up; only then ``retry_failed`` and
+        is_taken_up: Whether its last attempt ended before this search was resumed; only then ``retry_failed`` and
             ``retry_cancelled`` matter.
     """
     last = attempts[-1]
@@ -72,9 +72,9 @@ def _may_fail_again(attempts: Sequence[Attempt], policy: RetryPolicy) -> bool:
 def resources_for(attempts: Sequence[Attempt]) -> ResourceRequest:
     """What the next attempt of a run needs, from the causes and facts of the earlier ones.
 
-    Out of GPU memory once: a GPU for itself; out of it although alone there: a larger one. An attempt that *failed* for
-    want of memory was alone on the largest GPU; when it is run again all the same, it is on one like that. Out of host
-    memory: the machine for itself, or in a queue a job with more memory.
+    After running out of GPU memory: a GPU of its own; if it was alone there: a larger one. An attempt that *failed*
+    for lack of memory was alone on the largest GPU; if it is run again nevertheless, it gets such a GPU. After running
+    out of host memory: the machine for itself, or in a queue a job with more memory.
 
     Args:
         attempts: All its attempts, in order.
@@ -111,7 +111,7 @@ def had_most_room(oom: str, facts: Mapping[str, Any], earlier: Sequence[Attempt]
 
     Args:
         oom: ``gpu_oom`` or ``host_oom``; empty: it did not run out of memory.
-        facts: What the slot source tells of its room.
+        facts: What the slot source knows of its room.
         earlier: The attempts of its run before it.
     """
     if oom == HOST_OOM and facts.get('in_queue'):
@@ -119,7 +119,7 @@ def had_most_room(oom: str, facts: Mapping[str, Any], earlier: Sequence[Attempt]
     if oom == HOST_OOM and facts.get('alone_on_host'):
         return 'alone on this machine'
     if oom == GPU_OOM and facts.get('was_alone') and facts.get('largest'):
-        # Where no GPU is assigned, all that is known is that no other run of ours was there.
+        # Where no GPU is assigned, only our own runs are known.
         return 'alone on the largest GPU' if facts.get('gpu_total') else 'with no other run of this search beside it'
     times = 1 + sum(attempt.cause == oom for attempt in earlier)
     if oom and times > OOM_LIMIT:
@@ -130,7 +130,7 @@ def had_most_room(oom: str, facts: Mapping[str, Any], earlier: Sequence[Attempt]
 def _why_no_more_memory(facts: Mapping[str, Any]) -> str:
     limit, most = facts.get('memory_limit'), facts.get('memory_most')
     if not limit:
-        return 'and how much its job has is not told here, so it cannot be given more'
+        return 'and the memory limit of its job is not known, so it cannot be raised'
     return f'with {limit} MiB, the most it may have' if most and limit >= most else ''
 
 

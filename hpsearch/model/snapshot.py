@@ -1,4 +1,4 @@
-"""What a search looks like at one moment."""
+"""A search at one moment."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class QueueLine:
         reason: Why they wait, in the queue's own words; empty for those that run.
         count: How many.
         example: Name of one of the runs, or of a job.
-        is_stuck: Whether they wait for something that will never come.
+        is_stuck: Whether they wait for something that will never happen.
     """
 
     state: str
@@ -52,14 +52,14 @@ class RunLine:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What a search looks like at one moment, for the live view and for ``status``.
+    """A search at one moment, for the live view and for ``status``.
 
     Attributes:
         folder: The search folder.
         total: Number of runs of the search, which may grow; None: it is not known in advance.
         counts: State (``planned``, ``running``, ``finished`` …) to number of runs.
-        elapsed: Seconds since this process took the search up.
-        eta: Expected seconds left, or None when there is nothing to tell it from.
+        elapsed: Seconds since this process started work on the search.
+        eta: Expected seconds left, or None when they cannot be estimated.
         gpus: A line per GPU, empty where none is assigned.
         queue: What is in a queue, empty where there is none.
         running: The runs that are under way.
@@ -87,7 +87,7 @@ QUEUE_ORDER = ('running', 'pending', 'waiting', 'ended')
 
 
 def merged_queue(lines: Iterable[QueueLine]) -> list[QueueLine]:
-    """Jobs that are alike counted together, in the order they are shown: those that run, then the most first."""
+    """Equal jobs counted together, in the order in which they are shown: running first, then by number."""
     merged: dict[tuple[str, str, bool], QueueLine] = {}
     for line in lines:
         reason = '' if line.reason == 'None' else line.reason

@@ -1,8 +1,8 @@
-"""A search whose grid grew: new combinations are added to its plan, what has finished stays, what is gone is not run.
+"""A search whose grid changed: new combinations are added to its plan, and removed ones are not run unless finished.
 
 The order of the writes makes every crash harmless. The command files come first, then the plan, ``search.json`` last:
 lines of commands that the plan does not have are cut off by the next extension, and runs that ``search.json`` does
-not speak of are runs of the search like all others.
+not mention are runs of the search like all others.
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ class Extension:
 
 @contextmanager
 def extending(folder: SearchFolder) -> Iterator[None]:
-    """Keep others from extending the same search; to be held from reading the plan until the extension is written.
+    """A lock against extending the same search twice; to be held from reading the plan until the extension is written.
 
-    It ends with the process, however that ends. On a file system without locks it keeps nobody away, and only the
-    check of :func:`write_extension` is left.
+    It ends with the process, however that ends. On a file system without locks it has no effect, and only the check of
+    :func:`write_extension` is left.
 
     Raises:
         SearchFolderError: Another process is extending it, or the folder cannot be written.
@@ -113,9 +113,9 @@ def extend(
     Args:
         folder: The search.
         configuration: The new configuration.
-        old_runs: The plan of the search; gone through once, as is the new one, so both may be streamed.
+        old_runs: The plan of the search; iterated once, as is the new one, so both may be streamed.
         new_runs: The runs of the new configuration; their names and numbers do not matter.
-        state: How the old runs stand.
+        state: The state of the old runs.
 
     Raises:
         ConfigError: The configuration runs something else than the search does, or cannot be expanded.
@@ -139,7 +139,7 @@ def extend(
 
 @dataclass
 class _Old:
-    """What is kept of the old plan, since all of it would be large: a name, how many, the largest number."""
+    """What is kept of the old plan, which may be large: a name, the count, the largest number."""
 
     name: str = ''
     count: int = 0
@@ -165,11 +165,11 @@ def write_extension(folder: SearchFolder, extension: Extension, changes: Mapping
     Args:
         folder: The search; :func:`extending` is held.
         extension: What changes.
-        changes: What ``search.json`` says anew, e.g. its ``configuration``.
+        changes: New entries of ``search.json``, e.g. its ``configuration``.
 
     Raises:
         SearchFolderError: The plan has changed since the extension was made.
-        OSError: A file cannot be written; the search is as it was or has some of the change, and can be extended again.
+        OSError: A file cannot be written; the search is unchanged or partly extended, and can be extended again.
     """
     if folder.count_runs() != extension.planned:
         raise SearchFolderError(f'The plan of {folder.path} has changed in the meantime: extend it again.')
@@ -194,7 +194,7 @@ def _write_plan(folder: SearchFolder, extension: Extension) -> None:
 
 
 def _old_lines(folder: SearchFolder, path: Path, planned: int, line_of: Callable[[Run], str]) -> Iterator[str]:
-    """The lines of the old plan as they are; a file that somebody removed or shortened is made anew."""
+    """The lines of the old plan as they are; a file that was removed or shortened is made again."""
     if _count_lines(path) < planned:
         yield from map(line_of, folder.read_runs())
         return

@@ -19,7 +19,7 @@ from hpsearch.store.folder import SearchFolder
 
 
 class Identity:
-    """Tells which runs of which searches are the same command.
+    """Recognises runs that are the same command, within a search and across searches.
 
     Args:
         program: What is run and where, without options; equal for two searches that run the same.
@@ -33,7 +33,7 @@ class Identity:
         self._output = None if out_arg is None else f'--{out_arg}='
 
     def key_of(self, run: Run) -> bytes:
-        """What identical commands share, in whichever search: 16 bytes, since there are many of them."""
+        """A key that identical commands share, in whichever search: 16 bytes, since there are many of them."""
         digest = self._program.copy()
         digest.update(_bytes('\0'.join(sorted(set(self._options(run.argv))))))
         return digest.digest()
@@ -63,7 +63,7 @@ def identity(configuration: Configuration, run_cwd: str | os.PathLike[str]) -> I
 
     Args:
         configuration: What is run.
-        run_cwd: Working directory of the runs. It counts, since words may be paths that start there.
+        run_cwd: Working directory of the runs. It counts, since words may be relative paths.
     """
     directory = os.path.realpath(run_cwd)
     if configuration.command is not None:

@@ -23,20 +23,20 @@ TOO_MANY_TO_ENUMERATE = 50_000_000
 """A grid of more raw combinations is only sampled."""
 
 COUNTED_EXACTLY = 100_000
-"""Up to so many raw combinations the runs are counted before they are named."""
+"""Up to this many raw combinations, the runs are counted before they are named."""
 
 _CHUNK = 2048
 
 
 @dataclass(frozen=True)
 class PlanSummary:
-    """What the expansion did.
+    """What the expansion gave.
 
     Attributes:
         runs: Number of runs.
         raw: Combinations of the grid.
-        drawn: Raw combinations that were looked at.
-        duplicates: Configurations left out since the same words had been there.
+        drawn: Raw combinations that were drawn.
+        duplicates: Configurations left out because an earlier one has the same words.
         rejected: Configurations left out by a constraint (or a condition with an empty list).
         unenforceable: Indices of conditions that name an option that the grid does not have.
         never_fired: Indices of the other conditions that matched nothing that was drawn.
@@ -53,7 +53,7 @@ class PlanSummary:
     stopped: str
 
     def notes(self) -> list[str]:
-        """Sentences for a person: at most one about conditions, one about an early end."""
+        """Sentences for people: at most one about conditions and one about an early end."""
         notes = []
         if self.unenforceable or self.never_fired:
             notes.append(self._about_conditions())
@@ -80,7 +80,7 @@ def make_plan(configuration: Configuration, order: Order, *, interpreter: str, s
 
     Args:
         configuration: What to run.
-        order: In which order and how many.
+        order: In which order, and how many.
         interpreter: First word of the commands of a Python script.
         search_path: The search folder, absolute, where the output folders will be.
         ident: Middle part of the runs' names, e.g. a date.
@@ -100,12 +100,12 @@ def make_plan(configuration: Configuration, order: Order, *, interpreter: str, s
 
 
 class Plan:
-    """Names, parameters and commands of the runs of a search. Every pass over it gives the same runs.
+    """Names, parameters and commands of the runs of a search; every pass over it gives the same runs.
 
     Attributes:
         configuration: What to run.
         space: Its space of configurations.
-        order: In which order and how many.
+        order: In which order, and how many.
     """
 
     def __init__(
@@ -123,7 +123,7 @@ class Plan:
         """Counts, by a pass over all that is drawn.
 
         Raises:
-            ConfigError: A constraint raised an exception; so does every other pass.
+            ConfigError: A constraint raised an exception; every other pass raises it, too.
         """
         expansion, picks = self._expand()
         return self._summary(expansion, sum(1 for _ in picks))
@@ -141,7 +141,7 @@ class Plan:
         return (lines(name, picks)[not with_folders] for _, name, picks in self._named())
 
     def warnings(self) -> list[str]:
-        """About the values that the original's shell would have changed on their way to the script."""
+        """About values that hypnettorch's shell would have changed on their way to the script."""
         return warnings_about(dict(self._columns()))
 
     def write(self, folder: SearchFolder) -> PlanSummary:
@@ -209,7 +209,7 @@ class Plan:
 
 
 class _Fragments:
-    """The texts that the lines of a plan are made of, rendered once per value instead of once per run."""
+    """The parts of the lines of a plan, rendered once per value instead of once per run."""
 
     def __init__(self, plan: Plan) -> None:
         self._params = [

@@ -1,10 +1,10 @@
 """A search on disk: every path of a search folder, and the files that are written once.
 
-search.json              what was asked
+search.json              what was requested
 runs.jsonl               the plan, one line per run
 journal/<writer>.jsonl   what happened
-jobs/<run>/<attempt>/    ours about one attempt
-submissions/             ours about what was submitted to a queue system
+jobs/<run>/<attempt>/    our files about one attempt
+submissions/             our files about submissions to a queue system
 <run>/                   the run's output folder, made by its script
 """
 
@@ -46,12 +46,12 @@ class AttemptPaths:
 
     @property
     def stdout(self) -> str:
-        """What the script printed."""
+        """What the script wrote to stdout."""
         return f'{self.folder}/stdout.log'
 
     @property
     def stderr(self) -> str:
-        """What the script complained."""
+        """What the script wrote to stderr."""
         return f'{self.folder}/stderr.log'
 
     @property
@@ -71,7 +71,7 @@ class AttemptPaths:
 
     @property
     def requeued(self) -> str:
-        """Tells that the queue restarted the job of an attempt that had been started."""
+        """Exists when the queue restarted the job of an attempt that had been started."""
         return f'{self.folder}/requeued'
 
 
@@ -80,7 +80,7 @@ class SubmissionPaths:
     """Our files about one submission to a queue system.
 
     Attributes:
-        script: What was submitted, for people.
+        script: What was submitted, for people to read.
         log: The messages of the queue system itself, of all its elements.
         ended: The indices of elements that ended, a line each; only a hint, since lines may get lost.
     """
@@ -128,7 +128,7 @@ class SearchFolder:
         return SubmissionPaths(Path(f'{stem}.sh'), f'{stem}.log', f'{stem}.ended')
 
     def read_info(self) -> dict[str, Any]:
-        """What was asked (``search.json``).
+        """What was requested (``search.json``).
 
         Raises:
             SearchFolderError: There is no such search, or its file cannot be read.
@@ -166,7 +166,7 @@ class SearchFolder:
             raise self._is_damaged(error) from error
 
     def find_run(self, name: str) -> Run | None:
-        """One run of the plan, or None; the first call reads the plan once to learn where each run stands.
+        """One run of the plan, or None; the first call reads the whole plan to index it.
 
         Raises:
             SearchFolderError: The plan is damaged.
@@ -201,7 +201,7 @@ class SearchFolder:
         return SearchFolderError(f'{self.runs_jsonl} is damaged: {error}.')
 
     def count_runs(self) -> int:
-        """How many runs the plan has, without parsing it."""
+        """The number of runs in the plan, without parsing it."""
         try:
             with open(self.runs_jsonl, 'rb') as plan:
                 return sum(chunk.count(b'\n') for chunk in iter(lambda: plan.read(1 << 20), b''))
@@ -210,7 +210,7 @@ class SearchFolder:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file so that a reader finds it whole or not at all.
+    """Write a file that readers find whole or not at all.
 
     Raises:
         OSError: It cannot be written; an earlier file of that name is untouched.
@@ -220,14 +220,24 @@ def write_whole(path: Path, text: str) -> None:
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[TextIO]:
-    """A file to write that gets its name when it is complete and on disk, and never exists otherwise."""
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
+def whole_file(path: Path, *, is_durable: bool = True, errors: str = 'surrogateescape') -> Iterator[TextIO]:
+    """A file to write that gets its name when it is complete, and never exists otherwise.
+
+    Args:
+        path: The file, which is replaced.
+        is_durable: Whether it is on disk before it gets its name.
+        errors: What becomes of characters that UTF-8 cannot encode, as for :func:`open`.
+
+    Raises:
+        OSError: It cannot be written; an earlier file of that name is untouched.
+    """
+    temporary = path.with_name(f'.{path.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp')
     try:
-        with temporary.open('w', encoding='utf-8', errors='surrogateescape', newline='\n') as out:
+        with temporary.open('w', encoding='utf-8', errors=errors, newline='\n') as out:
             yield out
-            out.flush()
-            os.fsync(out.fileno())
+            if is_durable:
+                out.flush()
+                os.fsync(out.fileno())
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)

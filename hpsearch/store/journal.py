@@ -1,7 +1,7 @@
 """Journals: append-only files of events, one file per process start, read by people with ``jq`` as well.
 
 The first line is a header with the format version. An event is one line of JSON. A line that was cut short, at the
-end or (after a full disk) in the middle, is passed over and told.
+end or (after a full disk) in the middle, is skipped and reported.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from hpsearch.store.folder import SearchFolder
 JOURNAL_FORMAT = 1
 
 _encode = json.JSONEncoder(separators=(',', ':'), default=str).encode
-"""Made once: ``json.dumps`` with options makes an encoder for each event."""
+"""Made once, since ``json.dumps`` with options makes an encoder for each event."""
 
 _ABOUT_THE_WRITER = ('writer', 'closed')
 
 _BLOCK = 1 << 18
-"""Bytes that are parsed at once."""
+"""Bytes that are parsed at a time."""
 
 
 def writer_name(host: str, pid: int, started: float, salt: str) -> str:
@@ -54,7 +54,7 @@ class Journal:
     Args:
         folder: The search.
         writer: Name of this writer; its file must not exist.
-        header: What else the header line tells (host, boot id, pid …).
+        header: Further fields of the header line (host, boot id, pid …).
 
     Raises:
         JournalError: The file cannot be created.
@@ -86,7 +86,7 @@ class Journal:
         return self.flush()
 
     def flush(self) -> bool:
-        """Write what waits; says whether nothing waits any more."""
+        """Write what waits in the backlog; returns whether it is empty."""
         while self._backlog:
             if not self._write(self._backlog[0]):
                 return False
@@ -109,17 +109,17 @@ class Journal:
         return True
 
     def sync(self) -> None:
-        """Bring what was written to the disk; called about once a second, not per event."""
+        """Write to disk what was written; called about once a second, not per event."""
         if not self._dirty:
             return
         try:
             os.fsync(self._fd)
             self._dirty = False
         except OSError as error:
-            self.blocked = f'the journal cannot be brought to the disk: {error.strerror}'
+            self.blocked = f'the journal cannot be written to disk: {error.strerror}'
 
     def beat(self, news: Mapping[str, Any]) -> None:
-        """Show life: a counter that grows, and what the writer has to tell of this moment.
+        """Show that the writer is alive: a counter that grows, and the news of this moment.
 
         Raises:
             OSError: It cannot be written.
@@ -170,7 +170,7 @@ class JournalReader:
 
     Attributes:
         headers: Writer to its header line.
-        closed: Writers whose journal says that they left.
+        closed: Writers whose journal says that they have left.
         odd: Lines that could not be read, in words.
     """
 
@@ -185,7 +185,7 @@ class JournalReader:
         """Events that were added since the last call, as ``(writer, event)``.
 
         Args:
-            skip: A writer whose journal is not read (one's own).
+            skip: A writer whose journal is not read (our own).
 
         Raises:
             JournalError: A journal is of a newer format, or none can be listed.
@@ -257,7 +257,7 @@ class JournalReader:
 
 
 def read_state(folder: SearchFolder) -> SearchState:
-    """What all journals of a search say together.
+    """The state of a search from all its journals.
 
     Raises:
         JournalError: A journal cannot be read.
@@ -268,7 +268,7 @@ def read_state(folder: SearchFolder) -> SearchState:
 
 
 def open_journals(folder: SearchFolder) -> tuple[SearchState, JournalReader]:
-    """What all journals of a search say together, and their reader, to go on from there.
+    """The state of a search from all its journals, and their reader, to continue from there.
 
     Raises:
         JournalError: A journal cannot be read.
@@ -281,7 +281,7 @@ def open_journals(folder: SearchFolder) -> tuple[SearchState, JournalReader]:
 
 @contextmanager
 def _without_collection() -> Iterator[None]:
-    """A replay makes many objects that all stay: looking for garbage among them takes a third of its time."""
+    """A replay makes many objects that all stay; collecting garbage would take a third of its time."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:

@@ -1,8 +1,8 @@
-"""With which code and in which environment the runs were made.
+"""Which code and which environment the runs were made with.
 
-All of it is gathered in a thread of its own after the first run was started, and kept in the folder ``provenance`` of
-the search: ``<code id>.diff`` for a git tree with changes, and ``packages.txt``. Whatever cannot be found out is named
-as a problem in the event; no search ends because of it.
+It is gathered in a thread of its own after the first run was started, and kept in the folder ``provenance`` of the
+search: ``<code id>.diff`` for a git tree with changes, and ``packages.txt``. What cannot be found out is listed as a
+problem in the event; no search ends because of it.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ NAMES_LIMIT = 100
 """Names of untracked files that are kept."""
 
 FILE_LIMIT = 16 << 20
-"""Bytes of a script that are looked at."""
+"""Bytes of a script that are hashed."""
 
 INTERVAL = 60.0
-"""Seconds between two looks at the code, at least."""
+"""Seconds between two checks of the code, at least."""
 
 LOOKS = 3
-"""How often code that changes while it is looked at is looked at in a row."""
+"""How often code that changes while it is read is read again."""
 
 SHARE_OF_TIME = 0.02
-"""The largest share of the time that looking at unchanged code may take."""
+"""The largest share (0-1) of the time that checks of unchanged code may take."""
 
 
 # The code
@@ -49,7 +49,7 @@ class Code:
     """The code of the runs at one moment.
 
     Attributes:
-        ident: Tells it from other code, on every host alike; empty when there is nothing to tell it by.
+        ident: Identifies it, on every host alike; empty when there is nothing to identify it by.
         tree: The git tree it is in, or None.
         files: Path of a script to the SHA-256 of its content.
     """
@@ -60,15 +60,15 @@ class Code:
 
 
 def look_at_code(repository: Repository | None, files: Sequence[Path]) -> Code:
-    """See what the code is.
+    """The code at this moment.
 
     Args:
         repository: The git tree of the runs, or None.
-        files: What is run; those that are no files are passed over. They count beside the commit and its changes,
-            since git need not know them.
+        files: What is run; entries that are no files are skipped. They count beside the commit and its changes, since
+            git need not know them.
 
     Raises:
-        Problem: git does not say, or a script cannot be read.
+        Problem: git does not answer, or a script cannot be read.
     """
     tree = repository.look() if repository else None
     digests = {str(path): digest for path in files if (digest := _digest(path))}
@@ -121,10 +121,10 @@ def ask_interpreter(interpreter: str, folder: Path, *, packages: bool) -> dict[s
 
     Args:
         interpreter: As it stands in the commands.
-        folder: Where it is started; a module there may hide one of the standard library.
+        folder: Where it is started; a module there may shadow one of the standard library.
 
     Raises:
-        Problem: It does not say.
+        Problem: It does not answer.
     """
     words = [interpreter, '-c', _TELL_ENVIRONMENT, 'packages' if packages else '']
     answer = ask(words, folder, os.environ)
@@ -139,18 +139,18 @@ def ask_interpreter(interpreter: str, folder: Path, *, packages: bool) -> dict[s
 
 
 def is_due(*, changed: bool, since: float, took: float) -> bool:
-    """Whether the code is looked at again.
+    """Whether the code is checked again.
 
     Args:
         changed: Whether the script, or what git writes at every change of its own, is not what it was.
-        since: Seconds since the last look.
-        took: Seconds that it took.
+        since: Seconds since the last check.
+        took: Seconds that the last check took.
     """
     return changed or took <= since * SHARE_OF_TIME
 
 
 class Provenance:
-    """Gathers with which code and in which environment the runs of a search are made, in a thread of its own.
+    """Gathers which code and which environment the runs of a search are made with, in a thread of its own.
 
     Args:
         folder: The search.
@@ -186,22 +186,22 @@ class Provenance:
 
     @property
     def code(self) -> str:
-        """The id of the code as it was last seen; empty before it is known."""
+        """The id of the code at the last check; empty before the first."""
         return self._code
 
     def start(self, tell: Callable[[dict[str, Any]], None]) -> None:
-        """Begin, once; to be called after the first run was started.
+        """Start the thread, once; to be called after the first run was started.
 
         Args:
-            tell: Takes an event (``provenance``) for the journal, at the beginning and whenever the code has become
-                another. It is called in the thread.
+            tell: Called in the thread with an event (``provenance``) for the journal, at the start and whenever the
+                code has changed.
         """
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, args=(tell,), name='provenance', daemon=True)
             self._thread.start()
 
     def check(self, now: float) -> None:
-        """Have the code looked at again if it is time; returns at once. To be called when attempts start.
+        """Check the code again if it is time; returns at once. To be called when attempts start.
 
         Args:
             now: Seconds, monotonic.
@@ -213,7 +213,7 @@ class Provenance:
             self._wanted.set()
 
     def wait(self, timeout: float) -> bool:
-        """Wait until the first event was told, at most ``timeout`` seconds; says whether it was."""
+        """Wait for the first event, at most ``timeout`` seconds; returns whether it came."""
         return self._told.wait(timeout)
 
     def _work(self, tell: Callable[[dict[str, Any]], None]) -> None:
@@ -243,7 +243,7 @@ class Provenance:
         try:
             code = self._look()
         except Problem:
-            return None  # it will be looked at again; until then the code counts as unchanged
+            return None  # it is checked again later; until then the code counts as unchanged
         return self._event(code, {}, problems) if code.ident != before else None
 
     def _look(self) -> Code:
@@ -258,7 +258,7 @@ class Provenance:
         return code
 
     def _look_at_rest(self) -> Code:
-        """Look once more where the code has changed under our eyes: what was seen may be half old and half new."""
+        """Read the code again where it has changed meanwhile: what was read may be half old and half new."""
         for _ in range(LOOKS):
             self._witnesses = self._look_at_witnesses()
             code = look_at_code(self._repository, self._files)
@@ -344,7 +344,7 @@ def _stamp(path: Path) -> tuple[int, ...]:
 
 
 def diff_text(tree: Tree, untracked: Sequence[str]) -> str:
-    """A diff as it is kept: what it is a diff to, what git does not know, and the changes; ``git apply`` reads it."""
+    """A diff as it is kept, for ``git apply``: with its commit, the untracked files, and the changes."""
     about = [f'# changes to commit {tree.status.commit}, branch {tree.status.branch or "none"}']
     if tree.size > len(tree.diff):
         about.append(f'# cut after {len(tree.diff)} of {tree.size} bytes')
@@ -358,7 +358,7 @@ def code_changes(codes: Iterable[str], diffs: Mapping[str, str] | None = None) -
     """A warning when attempts of one search were made with different code; empty when they were not.
 
     Args:
-        codes: The code id of each attempt; those that are not known say nothing.
+        codes: The code id of each attempt; unknown ones are ignored.
         diffs: Code id to the file with its changes.
     """
     counts = Counter(code for code in codes if code)

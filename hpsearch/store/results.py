@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 
 from hpsearch.model.table import Row, best, table
+from hpsearch.store.folder import whole_file
 
 SHARE_OF_TIME = 0.05
 """The largest share (0-1) of the time that rebuilding the table may take."""
@@ -38,15 +38,9 @@ def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[str]
     Raises:
         OSError: It cannot be written; the earlier file is untouched.
     """
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp')
-    try:
-        with temporary.open('w', encoding='utf-8', errors='replace', newline='') as file:
-            file.write(_line(columns))
-            file.writelines(_line(cells) for cells in rows)
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with whole_file(path, is_durable=False, errors='replace') as file:
+        file.write(_line(columns))
+        file.writelines(_line(cells) for cells in rows)
 
 
 class ResultsView:

@@ -1,4 +1,4 @@
-"""Reads what a training script left as its result: the summary file in its output folder."""
+"""Reads the result of a training script: the summary file in its output folder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hpsearch.model.configuration import Configuration
 from hpsearch.model.run import Summary
 
 LARGEST_SUMMARY = 10 * 2**20
-"""Bytes; a larger file is not a summary but an accident, and is not read."""
+"""Bytes; a larger file is no summary and is not read."""
 
 FINISHED = 'finished'
 """The keyword that says whether a run is complete."""
@@ -30,7 +30,7 @@ _LIST_TEXT = re.compile(r'[^,\s]+(?:,[^,\s]+)+')
 def read_summary(folder: Path, configuration: Configuration, run_number: int) -> Summary:
     """Reads the result of a run that has ended.
 
-    Nothing that a script or a custom parser does here raises: whatever is wrong becomes :attr:`Summary.problem`.
+    No mistake of a script or a custom parser raises; it becomes :attr:`Summary.problem`.
 
     Args:
         folder: The run's output folder.
@@ -45,7 +45,7 @@ def read_summary(folder: Path, configuration: Configuration, run_number: int) ->
 
 
 def summary_mark(folder: Path, configuration: Configuration) -> list[int] | None:
-    """What tells a summary file apart that is there already (a run that goes on in its folder); None without one."""
+    """Identifies the summary file that is there before an attempt of a resumable run; None without one."""
     if configuration.summary_filename is None or not configuration.resumable:
         return None
     try:
@@ -64,7 +64,7 @@ def read_attempt_summary(
         folder: The run's output folder.
         configuration: What is expected in it.
         run_number: Ordinal of the run, from 1.
-        before: The :func:`summary_mark` from before the attempt, or None.
+        before: The :func:`summary_mark` taken before the attempt, or None.
     """
     if before is not None and list(before) == summary_mark(folder, configuration):
         return Summary(problem='its summary is that of an earlier attempt')
@@ -72,7 +72,7 @@ def read_attempt_summary(
 
 
 def handle_form(summary: Summary) -> dict[str, list[str]]:
-    """Gives the values as an evaluation handle gets them: one-element lists of strings.
+    """The values in the form that an evaluation handle gets: one-element lists of strings.
 
     A list of several values has the form ``['"v1,v2"']``, with an extra pair of double quotes.
     """
@@ -80,7 +80,7 @@ def handle_form(summary: Summary) -> dict[str, list[str]]:
 
 
 def says_finished(text: str) -> bool | None:
-    """Tells what the value of the keyword ``finished`` means; None when it is neither yes nor no."""
+    """The meaning of the value of the keyword ``finished``; None when it is neither yes nor no."""
     lowered = text.strip().lower()
     if lowered in ('true', 'false'):
         return lowered == 'true'
@@ -113,7 +113,7 @@ def _by_handle(handle: Callable[..., Any], folder: Path, keywords: Sequence[str]
             return Summary(problem=f'_SUMMARY_PARSER_HANDLE returned a {type(result).__name__}, not a dict')
         values = {str(keyword): _text_of_result(value) for keyword, value in result.items()}
     except (Exception, SystemExit) as error:
-        # The handle is the user's code: a bug in it must not end a search that runs for days.
+        # The handle is the user's code; a bug in it must not end a search that has run for days.
         return Summary(problem=f'_SUMMARY_PARSER_HANDLE raised {type(error).__name__}: {_one_line(error)}')
     return _judged(values, keywords, [])
 
@@ -182,7 +182,7 @@ def _read_lines(text: str, keywords: Sequence[str]) -> tuple[dict[str, str], lis
 
 
 def _logical_lines(text: str) -> list[str]:
-    """Splits into stripped lines; an indented line goes on with the open bracket before it, as numpy prints arrays."""
+    """Stripped lines; an indented line continues an open bracket, as numpy prints arrays."""
     lines: list[str] = []
     for raw in text.split('\n'):
         if raw[:1].isspace() and raw.strip() and lines and lines[-1].count('[') > lines[-1].count(']'):
@@ -211,7 +211,7 @@ def _first_word(line: str) -> tuple[str, str]:
 
 
 def value_text(text: str) -> str:
-    """Brings the value part of a line into the form of the table: a list becomes ``v1,v2``, quotes around it go."""
+    """The value part of a line in the form of the table: a list becomes ``v1,v2``, enclosing quotes are removed."""
     text = _unquoted(text.strip())
     inner = _unbracketed(text)
     if inner is None:
@@ -266,7 +266,7 @@ def _of_mapping(document: object) -> dict[str, str]:
 
 
 def _text_of_result(value: Any) -> str:
-    """Gives the text of what a custom parser returned for a keyword; it is in a one-element list by convention."""
+    """The text of what a custom parser returned for a keyword; by convention a one-element list."""
     value = _plain(value)
     if isinstance(value, (list, tuple)) and len(value) == 1:
         value = _plain(value[0])
@@ -274,7 +274,7 @@ def _text_of_result(value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Turns arrays and scalars of numpy or torch into those of Python, without importing either."""
+    """Arrays and scalars of numpy or torch as lists and scalars of Python, without importing either."""
     return value.tolist() if hasattr(value, 'tolist') else value
 
 

@@ -18,7 +18,7 @@ DONE = ('finished', 'failed', 'stopped')
 UNDER_WAY = ('running', 'submitted', 'claimed')
 
 QUEUE_PARTS = 8
-"""Kinds of jobs that are told apart in one line; the rest are counted together."""
+"""Kinds of jobs that are listed in one line; the rest are counted together."""
 
 FEW_RUNS = 30
 SECONDS_BETWEEN_LINES = 30.0
@@ -30,7 +30,7 @@ _UNPRINTABLE = re.compile(r'[\x00-\x1f\x7f-\x9f]')
 
 
 def printable(text: str) -> str:
-    """One line of text without anything that a terminal could take for a command."""
+    """One line of text without control characters and escape sequences."""
     return _UNPRINTABLE.sub('', SEQUENCE.sub('', ' '.join(text.splitlines()).expandtabs(4)))
 
 
@@ -77,7 +77,7 @@ def gpu_line(gpu: GpuLine, width: int | None = None) -> str:
 
     Args:
         gpu: What is known of it.
-        width: Columns there are; what matters least is left out to fit. None: everything is shown.
+        width: Columns; the least important parts are left out to fit. None: everything is shown.
     """
     return '  '.join(text for _, text in gpu_parts(gpu, width))
 
@@ -100,8 +100,8 @@ def worth_a_line(previous: Snapshot | None, current: Snapshot, seconds_since: fl
     """Whether a plain progress line says something new enough.
 
     Args:
-        previous: What the last line told, None before the first one.
-        current: What there is to tell.
+        previous: The snapshot of the last line, None before the first one.
+        current: The snapshot now.
         seconds_since: Seconds since the last line.
     """
     if previous is None:
@@ -176,14 +176,14 @@ def _example_and_more(line: QueueLine) -> str:
 
 
 def time_text(snapshot: Snapshot) -> str:
-    """The time a search has taken and, where it can be guessed, the time it still takes."""
+    """The elapsed time of a search and, where it can be estimated, the time left."""
     if snapshot.eta is None or not math.isfinite(snapshot.eta):
         return duration(snapshot.elapsed)
     return f'{duration(snapshot.elapsed)}, about {_roughly(snapshot.eta)} left'
 
 
 def _roughly(seconds: float) -> str:
-    """A guessed time span, without the second unit that would pretend to be exact."""
+    """An estimated time span, without the second unit, which would seem exact."""
     if 60 <= seconds < 3570:
         return f'{round(seconds / 60)} min'
     return duration(seconds)

@@ -80,7 +80,7 @@ class LiveView:
         self._above: list[str] = []
         self._left_out = 0
         self._snapshot: Snapshot | None = None
-        self._painter: LiveLayout | None = None
+        self._layout: LiveLayout | None = None
         self._body: list[str] = []
         self._body_at = -math.inf
         self._drawn: list[int] = []
@@ -146,7 +146,7 @@ class LiveView:
         self._drawn = [shown_width(line) for line in region]
 
     def _hold_back(self) -> None:
-        """Keeps the latest lines of what waits for a terminal that hangs, and nothing for one that is dead."""
+        """Keeps the latest lines for a terminal that hangs, and none for one that is dead."""
         kept = 0 if self._terminal.dead else HELD_LINES
         excess = max(0, len(self._above) - kept)
         del self._above[:excess]
@@ -158,12 +158,12 @@ class LiveView:
         return lines
 
     def _region(self, columns: int, rows: int, final: bool) -> list[str]:
-        self._painter = self._painter or LiveLayout(self._terminal.speaks_unicode)
+        self._layout = self._layout or LiveLayout(self._terminal.has_unicode)
         if self._snapshot is not None and (final or self._due()):
             self._body_at = self._clock()
-            self._body = self._painter.paint(self._snapshot, columns - 1, _region_rows(rows), final)
+            self._body = self._layout.paint(self._snapshot, columns - 1, _region_rows(rows), final)
         unfinished = [line for script in self._scripts.values() for line in script.unfinished]
-        return self._painter.paint_output(unfinished[-TRANSIENT_ROWS:], columns - 1) + self._body
+        return self._layout.paint_output(unfinished[-TRANSIENT_ROWS:], columns - 1) + self._body
 
 
 def _region_rows(rows: int) -> int:

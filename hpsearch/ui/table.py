@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from hpsearch.ui.format import printable
 from hpsearch.ui.terminal import Sink, Terminal, is_tty, shown_width, string_console
 
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
 WIDEST_CELL = 32
+
+_RULE = ''.join(f'{row}\n' for row in ('    ', '    ', ' -- ', '    ', '    ', '    ', '    ', '    '))
+"""The lines of a table as rich describes them: a rule below the headings, and a space between columns."""
 
 
 def choose_columns(rows: Sequence[Sequence[str]], columns: Sequence[str], width: int) -> list[int]:
@@ -43,14 +49,7 @@ def best_table(rows: Sequence[Sequence[str]], columns: Sequence[str], width: int
         columns: The headings, the most important one first.
         width: Columns of the terminal.
     """
-    if not columns:
-        return ''
-    kept = choose_columns(rows, columns, width)
-    table = [[_cell(line[index]) for index in kept] for line in [columns, *rows]]
-    aligned = [_aligned(column) for column in zip(*table, strict=True)]
-    lines = ['  '.join(line).rstrip()[:width] for line in zip(*aligned, strict=True)]
-    rule = '-' * max(map(shown_width, lines))
-    return '\n'.join([*lines[:1], rule, *lines[1:], *_notes(rows, columns, kept, width)]) + '\n'
+    return _drawn(rows, columns, string_console(width, is_terminal=False))
 
 
 def print_table(stream: TextIO, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -65,22 +64,36 @@ def print_table(stream: TextIO, columns: Sequence[str], rows: Sequence[Sequence[
         Sink(stream).write(best_table(rows, columns))
         return
     terminal = Terminal(stream)
-    width = terminal.size()[0] - 1
-    terminal.write(_styled_table(rows, columns, width))
+    terminal.write(_drawn(rows, columns, string_console(terminal.size()[0] - 1)))
     terminal.close()
 
 
-def _styled_table(rows: Sequence[Sequence[str]], columns: Sequence[str], width: int) -> str:
-    """The same table as :func:`best_table`, its headings and its notes set off by their style."""
+def _drawn(rows: Sequence[Sequence[str]], columns: Sequence[str], console: Console) -> str:
+    """The table and its notes, with the styles that the console has."""
     from rich.text import Text
 
-    lines = best_table(rows, columns, width).splitlines()
-    styles = ['bold', 'dim', *['bold green'] * bool(rows), *[''] * (len(rows) - 1)]
-    console = string_console(width)
+    if not columns:
+        return ''
+    kept = choose_columns(rows, columns, console.width)
     with console.capture() as captured:
-        for index, line in enumerate(lines):
-            console.print(Text(line, styles[index] if index < len(styles) else 'dim'), no_wrap=True, crop=True)
-    return captured.get()
+        console.print(_table(rows, columns, kept), no_wrap=True, crop=True)
+        for note in _notes(rows, columns, kept):
+            console.print(Text(note, 'dim'))
+    return ''.join(f'{line.rstrip()}\n' for line in captured.get().splitlines())
+
+
+def _table(rows: Sequence[Sequence[str]], columns: Sequence[str], kept: Sequence[int]) -> Table:
+    from rich.box import Box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=Box(_RULE), show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style='bold')
+    for index in kept:
+        is_number = all(_is_number(row[index]) for row in rows if row[index])
+        table.add_column(Text(_cell(columns[index])), justify='right' if is_number else 'left', no_wrap=True)
+    for place, row in enumerate(rows):
+        table.add_row(*(Text(_cell(row[index])) for index in kept), style='' if place else 'bold green')
+    return table
 
 
 def _cell(text: str) -> str:
@@ -104,18 +117,9 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _aligned(column: Sequence[str]) -> list[str]:
-    """The cells of a column, heading first, padded to one width; numbers to the right."""
-    width = max(map(shown_width, column))
-    to_right = all(_is_number(cell) for cell in column[1:] if cell)
-    gaps = [' ' * (width - shown_width(cell)) for cell in column]
-    return [gap + cell if to_right else cell + gap for cell, gap in zip(column, gaps, strict=True)]
-
-
-def _notes(rows: Sequence[Sequence[str]], columns: Sequence[str], kept: Sequence[int], width: int) -> list[str]:
+def _notes(rows: Sequence[Sequence[str]], columns: Sequence[str], kept: Sequence[int]) -> list[str]:
     dropped = [index for index in range(len(columns)) if index not in set(kept)]
     same = [f'{columns[index]}={_cell(rows[0][index])}' for index in dropped if _is_constant(rows, index)]
     other = [columns[index] for index in dropped if not _is_constant(rows, index)]
     notes = [('the same in all of them: ', same), ('no room for: ', other)]
-    texts = [printable(head + ', '.join(names)) for head, names in notes if names]
-    return [line for text in texts for line in textwrap.wrap(text, max(20, width))]
+    return [printable(head + ', '.join(names)) for head, names in notes if names]

@@ -28,16 +28,16 @@ class Sink:
         self._encoding = getattr(stream, 'encoding', None) or 'utf-8'
 
     @property
-    def speaks_unicode(self) -> bool:
+    def has_unicode(self) -> bool:
         """Whether lines and ellipses can be drawn with their own characters."""
         return codecs.lookup(self._encoding).name.startswith('utf')
 
     def encode(self, text: str) -> bytes:
-        """The text in the encoding of the stream, replaced where that has no word for it."""
-        return (text if self.speaks_unicode else text.translate(_ASCII)).encode(self._encoding, 'replace')
+        """The text in the encoding of the stream; characters that it lacks are replaced."""
+        return (text if self.has_unicode else text.translate(_ASCII)).encode(self._encoding, 'replace')
 
     def write(self, text: str) -> None:
-        """Writes text; what the stream's encoding cannot say is replaced."""
+        """Writes text; characters that the encoding of the stream lacks are replaced."""
         self.write_bytes(self.encode(text))
 
     def write_bytes(self, data: bytes) -> None:
@@ -56,7 +56,7 @@ class Sink:
             self.die()
 
     def die(self) -> None:
-        """Falls silent, and keeps what is buffered from failing once more when the interpreter ends."""
+        """Drops everything from now on, and keeps the buffer from failing again when the interpreter exits."""
         self.dead = True
         try:
             null = os.open(os.devnull, os.O_WRONLY)
@@ -67,7 +67,7 @@ class Sink:
 
 
 class Terminal(Sink):
-    """A terminal that may die or hang without holding up whoever writes to it.
+    """A terminal that may die or hang without blocking its writer.
 
     A terminal whose other side does not read any more (an ssh session whose network is gone, Ctrl-S) blocks its
     writers. So it is opened a second time, without blocking, which leaves the descriptor that is shared with the
@@ -81,7 +81,7 @@ class Terminal(Sink):
         self._fd = _reopened(stream)
 
     def size(self) -> tuple[int, int]:
-        """Columns and rows at this moment; 80 x 24 where they cannot be told."""
+        """Columns and rows at this moment; 80 x 24 where they are not known."""
         try:
             columns, rows = os.get_terminal_size(self._fd if self._fd is not None else self._stream.fileno())
         except (OSError, ValueError, AttributeError):
@@ -101,7 +101,7 @@ class Terminal(Sink):
             self._drain()
 
     def close(self) -> None:
-        """Gives back what was opened; the stream itself stays open."""
+        """Closes what was opened; the stream itself stays open."""
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None
@@ -123,7 +123,7 @@ class Terminal(Sink):
 
 
 def _reopened(stream: TextIO) -> int | None:
-    """A descriptor of our own for the terminal behind a stream, or None where there is none to be had."""
+    """A descriptor of our own for the terminal behind a stream, or None where there is none."""
     fd = None
     try:
         flags = os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK
@@ -169,10 +169,22 @@ def shown_width(line: str) -> int:
     return cell_len(SEQUENCE.sub('', line))
 
 
-def string_console(width: int) -> Console:
-    """A console that paints for a terminal and writes into a string."""
+def string_console(width: int, *, is_terminal: bool = True) -> Console:
+    """A console of rich that writes into a string, as for a terminal or as plain text.
+
+    Args:
+        width: Columns.
+        is_terminal: Whether it has the styles of the terminal; else it has none.
+    """
     from rich.console import Console
 
     return Console(
-        file=io.StringIO(), force_terminal=True, width=width, height=100, markup=False, highlight=False, emoji=False
+        file=io.StringIO(),
+        force_terminal=is_terminal,
+        color_system='auto' if is_terminal else None,
+        width=width,
+        height=100,
+        markup=False,
+        highlight=False,
+        emoji=False,
     )

@@ -1,6 +1,6 @@
-"""What people see of a search while it goes on: a live view on a terminal, plain lines elsewhere.
+"""What is shown of a search while it runs: a live view on a terminal, plain lines elsewhere.
 
-A view never raises because of its stream: whoever loses the terminal loses the view and nothing else.
+A view never raises because of its stream: when the terminal is lost, only the view is lost.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from hpsearch.ui.terminal import Sink, is_tty
 
 
 class View(Protocol):
-    """Where a search shows itself. None of the methods raises because of the stream it writes to."""
+    """Shows a search. No method raises because of the stream that it writes to."""
 
     def __enter__(self) -> View: ...
 
     def __exit__(self, *exc: object) -> None: ...
 
     def update(self, snapshot: Snapshot) -> None:
-        """Takes what the search looks like now; called on changes and about once a second."""
+        """Shows the search as it is now; called on changes and about once a second."""
 
     def output(self, data: bytes, stream_name: str) -> None:
-        """Takes what a run in the foreground has written to its ``stdout`` or ``stderr``."""
+        """Shows what a run in the foreground has written to its ``stdout`` or ``stderr``."""
 
     def end_output(self) -> None:
-        """Says that the run in the foreground has ended, so that its last line is complete."""
+        """Ends the output of the run in the foreground, so that its last line is complete."""
 
     def log(self, text: str, *, error: bool = False) -> None:
         """Shows a message, of one or more lines."""
@@ -40,7 +40,7 @@ def open_view(stdout: TextIO, stderr: TextIO, *, quiet: bool = False, environ: M
     """The view that suits the streams: live on a terminal that can move its cursor, plain lines elsewhere.
 
     Args:
-        stdout: Where a search shows itself.
+        stdout: Where the search is shown.
         stderr: Where errors go.
         quiet: Nothing but errors.
         environ: The environment, for ``TERM``.
@@ -90,21 +90,21 @@ class PlainView:
         self._shared = _same_target(stdout, stderr)
         self._within_line = {'stdout': False, 'stderr': False}
         self._clock = clock
-        self._told: Snapshot | None = None
-        self._told_at = -math.inf
+        self._shown: Snapshot | None = None
+        self._shown_at = -math.inf
         self._latest: Snapshot | None = None
 
     def __enter__(self) -> PlainView:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        if self._latest is not None and (self._told is None or self._told.counts != self._latest.counts):
-            self._tell(self._latest)
+        if self._latest is not None and (self._shown is None or self._shown.counts != self._latest.counts):
+            self._show(self._latest)
 
     def update(self, snapshot: Snapshot) -> None:
         self._latest = snapshot
-        if worth_a_line(self._told, snapshot, self._clock() - self._told_at):
-            self._tell(snapshot)
+        if worth_a_line(self._shown, snapshot, self._clock() - self._shown_at):
+            self._show(snapshot)
 
     def output(self, data: bytes, stream_name: str) -> None:
         if data:
@@ -118,8 +118,8 @@ class PlainView:
     def log(self, text: str, *, error: bool = False) -> None:
         self._write(text.rstrip('\n') + '\n', 'stderr' if error else 'stdout')
 
-    def _tell(self, snapshot: Snapshot) -> None:
-        self._told, self._told_at = snapshot, self._clock()
+    def _show(self, snapshot: Snapshot) -> None:
+        self._shown, self._shown_at = snapshot, self._clock()
         self._write(progress_line(snapshot) + '\n', 'stdout')
 
     def _write(self, text: str, name: str) -> None:

@@ -170,7 +170,7 @@ class LocalBackend(AttemptBackend):
         return 'submission' not in handle
 
     def forget(self, ident: str, now: float) -> None:
-        """Let go; a child of ours is still waited for, so that it leaves no zombie."""
+        """Stop watching; a child of ours is still waited for, so that it leaves no zombie."""
         process = self._processes.pop(ident, None)
         if process is None:
             return
@@ -180,7 +180,7 @@ class LocalBackend(AttemptBackend):
             self._forgotten.append(process.pid)
 
     def _goes_on(self, run: str, number: int, group: int) -> bool:
-        """Whether the process group of an attempt lives, its sh or not; a group of another kind has not its marks."""
+        """Whether the process group of an attempt is alive, with or without its sh; other groups lack its marks."""
         if exit_code(self._folder.attempt(run, number)) is not None or not group_is_alive(group):
             return False
         return any(group_of(pid) == group for pid in self._marked({(run, str(number))}))
@@ -192,7 +192,7 @@ class LocalBackend(AttemptBackend):
             process.pidfd = None
 
     def states(self, now: float) -> Mapping[str, AttemptStatus]:
-        """Every attempt that was started here; an ended one is told once and then forgotten."""
+        """Every attempt that was started here; an ended one is reported once and then forgotten."""
         self._tend_leftovers(now)
         self._forgotten = [pid for pid in self._forgotten if reap(pid) is None]
         return {ident: self._state(ident, process, now) for ident, process in list(self._processes.items())}
@@ -215,7 +215,7 @@ class LocalBackend(AttemptBackend):
         return replace(self._ended(process.launch, code, left), peak_memory=peak, room=room)
 
     def _is_busy(self, process: _Process, now: float) -> bool:
-        """Whether an attempt goes on without its sh; looked at ever more rarely, since a look is dear."""
+        """Whether an attempt continues without its sh; checked ever more rarely, since each check is expensive."""
         if now < process.next_look:
             return True
         process.next_look = now + process.pause
@@ -255,7 +255,7 @@ class LocalBackend(AttemptBackend):
     def _sweep(self, now: float) -> None:
         """Stop what ended attempts left behind outside their process group.
 
-        It is looked for in batches, since a look goes through every process of the machine.
+        The search for it is done in batches, since it goes through every process of the machine.
         """
         begin = os.times().elapsed
         strays = self._marked(self._ended_marks)
@@ -282,7 +282,7 @@ class LocalBackend(AttemptBackend):
         signal_processes((pid for pid in strays if group_of(pid) not in groups), number)
 
     def is_settled(self) -> bool:
-        """Always: nothing is asked of anybody else."""
+        """Always: there is nothing to wait for."""
         return True
 
     def wait(self, timeout: float) -> None:
@@ -300,7 +300,7 @@ class LocalBackend(AttemptBackend):
         return ()
 
     def close(self) -> None:
-        """Look once more for what ended attempts left behind, then let go."""
+        """Stop what ended attempts left behind, then release the slots."""
         if self._ended_marks:
             signal_processes(self._marked(self._ended_marks), signal.SIGTERM)
         for leftover in self._leftovers:
@@ -309,14 +309,14 @@ class LocalBackend(AttemptBackend):
 
 
 DYING = 0.3
-"""Seconds that the processes of a group which is killed may take to die after one another."""
+"""Seconds within which the processes of a killed group die."""
 
 GONE = 'gone'
-"""In place of the start ticks of a process that has ended already."""
+"""Stands for the start ticks of a process that has already ended."""
 
 
 def _code_of_headless(process: _Process, now: float) -> int:
-    """What is known of an end without a record: all of it was killed at once, or nothing."""
+    """The status of an end without a record: known if all of the group was killed at once."""
     died_together = now - (process.headless or now) < DYING
     return process.code if process.is_forced or died_together else NOT_OURS
 
@@ -330,5 +330,5 @@ def _mark(launch: Launch) -> tuple[str, str]:
 
 
 def _raw(code: int) -> int | None:
-    """A status as a shell tells it: 128 + N for signal N."""
+    """A status as a shell reports it: 128 + N for signal N."""
     return None if code == NOT_OURS else 128 - code

@@ -1,4 +1,4 @@
-"""Slots on the GPUs of this machine: readings and our own attempts in, what placement says out."""
+"""Slots on the GPUs of this machine, from their readings and our own attempts."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class GpuSlots:
         return place(
             self._gpus,
             self._monitor.readings(),
-            [_per_gpu(tenant, is_told=need is not None) for tenant in self._everybody()],
+            [_per_gpu(tenant, is_known=need is not None) for tenant in self._everybody()],
             self._policy,
             now,
             need=need,
@@ -66,7 +66,7 @@ class GpuSlots:
         return [*(held.tenant for held in self._held.values()), *self._others]
 
     def impossible(self, resources: ResourceRequest) -> str:
-        """By what the GPUs have in all, as far as they could be read."""
+        """Judged by the total memory of the GPUs, as far as they could be read."""
         self._measure()
         return impossible(self._totals, resources, self._policy.gpus_per_run)
 
@@ -120,7 +120,7 @@ class GpuSlots:
         return len(larger) < self._policy.gpus_per_run
 
     def release(self, ident: str, now: float) -> int | None:
-        """The GPUs are read anew at once, so that the next run need not wait for a poll."""
+        """Its GPUs are read again at once, so that the next run need not wait for the next reading."""
         held = self._held.pop(ident, None)
         self._groups = {group: owner for group, owner in self._groups.items() if owner != ident}
         peak = self._peaks.pop(ident, None)
@@ -134,7 +134,7 @@ class GpuSlots:
         return peak
 
     def _measure(self) -> None:
-        """Learn what each of our attempts has in use, from the processes the driver lists."""
+        """Update the memory that each of our attempts uses, from the processes that the driver lists."""
         latest = {name: readings[-1] for name, readings in self._monitor.readings().items() if readings}
         for ident, memory in memory_by_owner(latest, self._owner_of).items():
             held = self._held[ident]
@@ -192,9 +192,9 @@ def _more_than_once(names: Iterable[str]) -> set[str]:
     return {name for name, count in Counter(names).items() if count > 1}
 
 
-def _per_gpu(tenant: GpuTenant, *, is_told: bool) -> GpuTenant:
-    """An occupant with its memory per GPU; one that has not touched its GPU yet uses none, where that can be told."""
-    memory = tenant.memory if tenant.memory is not None or not is_told else 0
+def _per_gpu(tenant: GpuTenant, *, is_known: bool) -> GpuTenant:
+    """A tenant with its memory per GPU; one that has not touched its GPU yet uses none, where that is known."""
+    memory = tenant.memory if tenant.memory is not None or not is_known else 0
     return replace(tenant, memory=None if memory is None or not tenant.gpus else memory // len(tenant.gpus))
 
 
@@ -203,7 +203,7 @@ def memory_by_owner(latest: Mapping[str, Reading], owner_of: Callable[[int], str
 
     Args:
         latest: GPU name to its latest reading.
-        owner_of: Tells the attempt a process belongs to, or None.
+        owner_of: Process id to the attempt that the process belongs to, or None.
     """
     found: dict[str, int] = {}
     for reading in latest.values():

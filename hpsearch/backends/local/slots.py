@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from hpsearch.model.resources import GpuTenant, Placement, ResourceRequest, Slot
 from hpsearch.model.snapshot import GpuLine
+from hpsearch.model.time_limit import why_no_more
 
 NEEDS_THE_MACHINE = 'a run that ran out of memory waits until no other run of this search is on this machine'
-HAS_THE_MACHINE = 'a run that ran out of memory before has this machine for itself'
+HAS_THE_MACHINE = 'this machine is reserved for a run that ran out of memory before'
+
+
+TIME_CHECK_INTERVAL = 5.0
+"""Seconds between two checks whether there is time for another run."""
 
 
 class SlotSource(Protocol):
@@ -25,11 +30,11 @@ class SlotSource(Protocol):
         Args:
             now: Monotonic seconds.
             others: The attempts of other writers of this search on this machine.
-            demand: What the run they are for needs since it ran out of memory, or None.
+            resources: What the next run needs because it ran out of memory, or None.
         """
 
     def impossible(self, resources: ResourceRequest) -> str:
-        """Why no slot here can ever satisfy a demand; empty: one may."""
+        """Why no slot here can ever satisfy a request; empty: one may."""
 
     def acquire(
         self, ident: str, slot: Slot, group: int, now: float, *, exclusive: bool = False, alone_on_host: bool = False
@@ -40,13 +45,13 @@ class SlotSource(Protocol):
             ident: Its id.
             slot: Where.
             group: Its process group.
-            now: Monotonic seconds of its start, which lies back for one that is adopted.
-            exclusive: Whether it gets its GPUs for itself.
-            alone_on_host: Whether it gets this machine for itself.
+            now: Monotonic seconds of its start, which is in the past for one that is adopted.
+            exclusive: Whether its GPUs are reserved for it.
+            alone_on_host: Whether this machine is reserved for it.
         """
 
     def room(self, ident: str) -> Mapping[str, Any]:
-        """What room an attempt had, to be asked when it has ended and before :meth:`freed`.
+        """What room an attempt had, to be asked when it has ended and before :meth:`release`.
 
         Returns:
             ``was_alone``: whether no other run of this search was on its GPUs while it ran, and others used little;
@@ -56,13 +61,13 @@ class SlotSource(Protocol):
         """
 
     def release(self, ident: str, now: float) -> int | None:
-        """That attempt ended; its peak GPU memory in MiB, if known."""
+        """An attempt ended; returns its peak GPU memory in MiB, if known."""
 
     def gpu_lines(self, now: float) -> Sequence[GpuLine]:
         """What to show of each GPU."""
 
     def close(self) -> None:
-        """Let go of the devices."""
+        """Release the devices."""
 
 
 @dataclass
@@ -84,9 +89,9 @@ def machine_is_closed(held: Sequence[GpuTenant], resources: ResourceRequest | No
 class FixedSlots:
     """A number of slots without GPUs.
 
-    The attempts of other writers do not count towards the number, which is each writer's own; only for a run that ran
-    out of memory, which has the machine for itself, do they matter. Since it is not known what device a run uses, one
-    that ran out of GPU memory is treated likewise.
+    The number is each writer's own, so attempts of other writers do not count; they matter only for a run that ran out
+    of memory, for which the machine is reserved. Since it is not known which device a run uses, one that ran out of GPU
+    memory is treated likewise.
 
     Args:
         count: How many attempts may run at a time.
@@ -99,7 +104,7 @@ class FixedSlots:
     def open_slots(
         self, now: float, *, others: Sequence[GpuTenant] = (), resources: ResourceRequest | None = None
     ) -> Placement:
-        """As many as are not taken."""
+        """As many as are free."""
         if others:
             crowd(self._held.values())
         everybody = [*(held.tenant for held in self._held.values()), *others]
@@ -121,7 +126,7 @@ class FixedSlots:
             crowd(self._held.values())
 
     def room(self, ident: str) -> Mapping[str, Any]:
-        """Alone or not; there is no larger GPU to be had, since none is assigned."""
+        """Whether it was alone; there is no larger GPU, since none is assigned."""
         held = self._held.get(ident)
         if held is None:
             return {}
@@ -160,7 +165,7 @@ class SharedSlots(FixedSlots):
     def open_slots(
         self, now: float, *, others: Sequence[GpuTenant] = (), resources: ResourceRequest | None = None
     ) -> Placement:
-        """As many as are not taken, on the devices with the fewest attempts."""
+        """As many as are free, on the devices with the fewest attempts."""
         placement = super().open_slots(now, others=others, resources=resources)
         if len(self._devices) <= self._per_run:
             return placement  # all there is: what the queue set is inherited untouched
@@ -181,6 +186,64 @@ class SharedSlots(FixedSlots):
         super().acquire(ident, slot, group, now, exclusive=exclusive, alone_on_host=alone_on_host)
         held = self._held[ident]
         held.tenant = replace(held.tenant, gpus=slot.gpus)
+
+
+class TimeLimitedSlots:
+    """The slots of another source inside a job of a queue, until the job would end before another run does.
+
+    Args:
+        slots: The other source.
+        ends_at: When the job ends, in monotonic seconds.
+        durations: How long runs of this search took, in seconds.
+        margin: Seconds before the end of the job in which nothing may run any more.
+    """
+
+    def __init__(
+        self, slots: SlotSource, ends_at: float, durations: Callable[[], Sequence[float]], margin: float
+    ) -> None:
+        self._slots = slots
+        self._ends_at = ends_at
+        self._durations = durations
+        self._margin = margin
+        self._next_check = float('-inf')
+        self._why = ''
+
+    def open_slots(
+        self, now: float, *, others: Sequence[GpuTenant] = (), resources: ResourceRequest | None = None
+    ) -> Placement:
+        """What the other source has, or why there is no time left."""
+        if not self._why and now >= self._next_check:
+            self._next_check = now + TIME_CHECK_INTERVAL
+            self._why = why_no_more(self._ends_at - now, self._durations(), margin=self._margin)
+        if self._why:
+            return Placement(waiting=self._why, is_final=True)
+        return self._slots.open_slots(now, others=others, resources=resources)
+
+    def impossible(self, resources: ResourceRequest) -> str:
+        """What the other source says."""
+        return self._slots.impossible(resources)
+
+    def acquire(
+        self, ident: str, slot: Slot, group: int, now: float, *, exclusive: bool = False, alone_on_host: bool = False
+    ) -> None:
+        """Passed on to the other source."""
+        self._slots.acquire(ident, slot, group, now, exclusive=exclusive, alone_on_host=alone_on_host)
+
+    def room(self, ident: str) -> Mapping[str, Any]:
+        """What the other source says."""
+        return self._slots.room(ident)
+
+    def release(self, ident: str, now: float) -> int | None:
+        """Passed on to the other source."""
+        return self._slots.release(ident, now)
+
+    def gpu_lines(self, now: float) -> Sequence[GpuLine]:
+        """What the other source shows."""
+        return self._slots.gpu_lines(now)
+
+    def close(self) -> None:
+        """Close the other source."""
+        self._slots.close()
 
 
 def _of_the_machine(resources: ResourceRequest | None) -> ResourceRequest | None:

@@ -62,12 +62,12 @@ def test_that_a_missing_reading_counts_as_busy() -> None:
 
 def test_that_a_reading_is_stale_only_after_its_time() -> None:
     assert why(idle(NOW - 15.0)) is None
-    assert why(idle(NOW - 15.5)) == 'no reading for 15 s, it does not answer'
+    assert why(idle(NOW - 15.5)) == 'no reading for 15 s; it does not answer'
 
 
 def test_that_a_stale_reading_tells_the_last_problem() -> None:
     assert (
-        why(Reading(NOW - 40, problem='the GPU is lost')) == 'no reading for 40 s, it does not answer (the GPU is lost)'
+        why(Reading(NOW - 40, problem='the GPU is lost')) == 'no reading for 40 s; it does not answer (the GPU is lost)'
     )
 
 
@@ -77,16 +77,19 @@ def test_that_a_problem_is_told_in_its_own_words() -> None:
 
 @pytest.mark.parametrize('missing', ['memory_used', 'memory_total'])
 def test_that_unknown_memory_counts_as_busy(missing: str) -> None:
-    assert why(replace(idle(), **{missing: None})) == 'its memory in use could not be read'  # type: ignore[arg-type]
+    assert why(replace(idle(), **{missing: None})) == 'memory in use could not be read'  # type: ignore[arg-type]
 
 
 def test_that_unknown_load_counts_as_busy_except_where_there_is_no_such_reading() -> None:
-    assert why(replace(idle(), load=None)) == 'its load could not be read'
+    assert why(replace(idle(), load=None)) == 'load could not be read'
     assert why(replace(idle(), load=None, load_exists=False)) is None
 
 
 def test_that_an_old_reading_with_a_problem_closes_for_the_length_of_the_window() -> None:
-    assert why(Reading(NOW - 3, problem='NVML failed'), idle()) == '3 s ago: NVML failed; the last 5 s count'
+    assert (
+        why(Reading(NOW - 3, problem='NVML failed'), idle())
+        == '3 s ago: NVML failed (all readings of the last 5 s count)'
+    )
     assert why(Reading(NOW - 6, problem='NVML failed'), idle()) is None
 
 
@@ -110,7 +113,7 @@ def test_that_thresholds_in_per_cent_are_compared_exactly(load: int, allowed: in
 
 
 def test_that_any_reading_of_the_window_closes() -> None:
-    expected = '2 s ago: load 0.9 is above --allowed_load 0.5; the last 5 s count'
+    expected = '2 s ago: load 0.9 is above --allowed_load 0.5 (all readings of the last 5 s count)'
     assert why(idle(NOW - 2.5, load=0.9), idle(NOW - 1), idle()) == expected
     assert why(idle(NOW - 5, load=0.9), idle()) is not None
     assert why(idle(NOW - 5.1, load=0.9), idle()) is None
@@ -137,7 +140,7 @@ def test_that_readings_from_before_a_run_ended_are_not_held_against_the_gpu() ->
 
 
 def test_that_a_gpu_waits_for_a_reading_since_a_run_ended_there() -> None:
-    assert why(idle(NOW - 3), freed=NOW - 2) == 'waiting for a reading since a run ended there'
+    assert why(idle(NOW - 3), freed=NOW - 2) == 'a run ended there; waiting for the next reading'
 
 
 def test_that_a_load_that_is_coming_down_after_a_run_ended_closes_only_while_it_is_the_newest() -> None:
@@ -201,7 +204,7 @@ def test_that_nothing_observed_predicts_nothing_and_otherwise_the_largest_peak_c
 
 def test_that_a_run_that_just_fits_is_placed_and_one_that_does_not_is_not() -> None:
     assert why(idle(used=10000), need=30000) is None
-    assert why(idle(used=10000), need=30001) == 'a run is expected to need 30001 MiB, 30000 MiB are free'
+    assert why(idle(used=10000), need=30001) == 'a run is expected to need 30001 MiB; 30000 MiB are free'
 
 
 def test_that_what_the_driver_keeps_for_itself_is_not_free() -> None:
@@ -213,7 +216,8 @@ def test_that_memory_is_kept_for_runs_that_are_still_loading() -> None:
     loading = GpuTenant(('0',), NOW - 100, 4000)
     assert why(idle(used=4000), tenants=[loading], need=15000, policy=policy) is None
     assert why(idle(used=8000), tenants=[loading, loading], need=15000, policy=policy) == (
-        'a run is expected to need 15000 MiB, 32000 MiB are free, 22000 MiB of them for runs that are still loading'
+        'a run is expected to need 15000 MiB; 32000 MiB are free, '
+        '22000 MiB of them reserved for runs that are still loading'
     )
 
 
@@ -274,16 +278,14 @@ def test_that_others_must_have_used_little_for_the_whole_window() -> None:
 def test_that_a_gpu_that_a_run_has_for_itself_is_closed_for_every_other() -> None:
     policy = GpuPolicy(max_runs_per_gpu=3)
     kept = GpuTenant(('0',), NOW - 100, exclusive=True)
-    assert why(idle(), tenants=[kept], policy=policy) == (
-        'has a run that ran out of memory before and needs it for itself'
-    )
+    assert why(idle(), tenants=[kept], policy=policy) == ('reserved for a run that ran out of memory before')
 
 
 @pytest.mark.parametrize(('than', 'is_open'), [(None, True), (24000, True), (39900, False), (40000, False)])
 def test_that_a_run_that_outgrew_a_gpu_gets_a_larger_one_only(than: int | None, is_open: bool) -> None:
     reason = why(idle(), resources=ResourceRequest(alone=True, larger_than=than))
     assert (reason is None) is is_open
-    assert is_open or 'needs a larger one, this one has 40000 MiB' in (reason or '')
+    assert is_open or 'needs a larger one; this one has 40000 MiB' in (reason or '')
 
 
 @pytest.mark.parametrize(
@@ -319,7 +321,7 @@ def test_that_several_gpus_per_run_make_disjoint_slots_and_the_rest_says_so() ->
     readings = {'0': [idle(used=900)], '1': [idle()], '2': [idle(load=0.9)], '3': [idle()]}
     placement = place(GPUS, readings, (), GpuPolicy(gpus_per_run=2), NOW)
     assert placement.slots == (Slot(('1', '3'), '1,3'),)
-    assert placement.closed['0'] == 'only 1 more GPU is open, a run is given 2 (--gpus_per_run)'
+    assert placement.closed['0'] == 'only 1 more GPU is open, and a run needs 2 (--gpus_per_run)'
 
 
 def test_that_mig_instances_are_not_combined() -> None:

@@ -55,7 +55,7 @@ def test_that_the_order_of_runs_does_not_matter(durations: list[float]) -> None:
             1829.0,
             [1800.0],
             30.0,
-            'this job ends in 30 min 29 s, of which 30 s are kept for its end, '
+            'this job ends in 30 min 29 s, of which 30 s are reserved for its end, '
             'and runs of this search take 30 min 00 s',
         ),
         (5.0, [6.0], 0.0, 'this job ends in 5 s, and runs of this search take 6 s'),

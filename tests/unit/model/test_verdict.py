@@ -274,7 +274,7 @@ def test_that_a_job_that_ran_out_of_memory_gets_one_with_more(earlier: list[Atte
 def test_that_a_job_with_the_most_memory_there_is_had_the_most_room() -> None:
     assert had_most_room('host_oom', in_queue(1000, 4000).facts, []) == ''
     assert had_most_room('host_oom', in_queue(4000, 4000).facts, []) == 'with 4000 MiB, the most it may have'
-    assert 'not told' in had_most_room('host_oom', in_queue(None).facts, [])
+    assert 'is not known' in had_most_room('host_oom', in_queue(None).facts, [])
 
 
 def test_that_a_failure_on_the_largest_gpu_can_be_tried_again_on_a_gpu_like_that() -> None:

@@ -504,10 +504,17 @@ def test_that_a_missing_value_is_not_counted_and_text_is_no_column() -> None:
     assert not any(column.startswith('note') for column in columns)
 
 
+def statistics_of(values: Sequence[float]) -> tuple[float, float, float, int]:
+    pandas = importlib.import_module('pandas')
+    frame = seeds.statistics(pandas.DataFrame({'group': 0, 'keyword': 'acc', 'value': values}))
+    mean, std, sem, n = frame[list(seeds.STATISTICS)].itertuples(index=False).__next__()
+    return mean, std, sem, n
+
+
 @settings(deadline=None)
 @given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=20))
 def test_that_statistics_are_those_of_the_standard_library(values: list[float]) -> None:
-    mean, std, sem, n = seeds.statistics(values)
+    mean, std, sem, n = statistics_of(values)
     assert n == len(values)
     assert math.isclose(mean, statistics.fmean(values), rel_tol=1e-9, abs_tol=1e-9)
     assert math.isclose(std, statistics.stdev(values), rel_tol=1e-6, abs_tol=1e-6)
@@ -516,7 +523,7 @@ def test_that_statistics_are_those_of_the_standard_library(values: list[float]) 
 
 @pytest.mark.parametrize('values', [[math.inf, -math.inf], [1e308, 1e308, 1e308], [math.nan, 1.0]])
 def test_that_numbers_without_a_mean_give_nan(values: list[float]) -> None:
-    assert math.isnan(seeds.statistics(values)[0])
+    assert math.isnan(statistics_of(values)[0])
 
 
 # Evidence
@@ -585,7 +592,7 @@ def test_that_parquet_without_pyarrow_says_what_to_install(
     monkeypatch.setitem(sys.modules, 'pyarrow', None)
     before = tree(search.path)
     assert main([str(search.path), '--parquet']) == 2
-    assert 'pip install pandas pyarrow' in capsys.readouterr().err and tree(search.path) == before
+    assert "python3 -m pip install 'hpsearch[parquet]'" in capsys.readouterr().err and tree(search.path) == before
 
 
 # Folders of the original
