@@ -16,7 +16,7 @@ from hpsearch.model.configuration import plain_attributes
 from hpsearch.model.run import Run
 from hpsearch.model.states import State
 from hpsearch.model.table import Row, row_of, table
-from hpsearch.space.grid import Order
+from hpsearch.space.order import Order
 from hpsearch.space.plan import make_plan
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import Journal, JournalReader

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from hpsearch.model.configuration import Condition, Configuration, Grid
-from hpsearch.space.grid import Order
+from hpsearch.space.order import Order
 from hpsearch.space.plan import make_plan
 from hpsearch.store.folder import SearchFolder
 

@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import islice
 
 from hpsearch.backends.base import Launch, Workload
-from hpsearch.backends.queue.array_making import SCRIPT_BYTES, make_script
-from hpsearch.backends.queue.batch_system import BatchSystem, JobSpec, QueueLimits
-from hpsearch.backends.queue.listing import ask
-from hpsearch.backends.queue.pilot_plan import pilot_text, pilots_needed
-from hpsearch.backends.queue.sending import submission_name
+from hpsearch.backends.queue.arrays import ArrayMaker
+from hpsearch.backends.queue.batch_system import BatchSystem, QueueLimits
+from hpsearch.backends.queue.commands import query
+from hpsearch.backends.queue.pilots import PilotMaker, pilots_needed
+from hpsearch.backends.queue.submission import submission_name
 from hpsearch.backends.queue.throttle import cut, first_throttles
 from hpsearch.cli.queue_backends import check_options, pilot_settings, queue_settings, system_named
 from hpsearch.cli.request import SearchRequest
 from hpsearch.model.errors import ConfigError
 from hpsearch.model.resources import Slot
-from hpsearch.model.run import Run
 from hpsearch.store.attempt_files import attempt_id
 from hpsearch.store.folder import SearchFolder
 
 WRITER = 'hpsearch'
 SALT = '000000'
-"""What stands in place of the writer and of the random letters, which only a search has."""
+"""Placeholders for the writer and the random letters, which only a search has."""
 
 
 def script_lines(request: SearchRequest) -> Iterator[str]:
     """The script of the first jobs that would be submitted, and how many others there would be.
 
     Raises:
-        ConfigError: No jobs were asked for, or such as this queue does not know.
+        ConfigError: No jobs were asked for, or the batch system does not support them.
     """
     options = request.options
     if not options.cluster.run_cluster:
@@ -40,7 +39,7 @@ def script_lines(request: SearchRequest) -> Iterator[str]:
     system = system_named(options.cluster.scheduler, options)
     check_options(system)
     lines = _pilot_lines if options.cluster.runs_per_job else _array_lines
-    limits = system.parse_limits(ask(system, system.limits_argv()))
+    limits = system.parse_limits(query(system, system.limits_argv()))
     return lines(request, folder, system, limits)
 
 
@@ -55,29 +54,18 @@ def _array_lines(
         return
     sizes = cut(total, limits.array)
     throttle = first_throttles(sizes, request.options.cluster.num_jobs)[0]
-    runs = list(islice(plan.runs(), sizes[0]))
-    script = _array_script(request, folder, system, runs, throttle)
-    while len(runs) > 1 and len(script.encode('utf-8', 'surrogateescape')) > SCRIPT_BYTES:
-        runs = runs[: len(runs) // 2]
-        script = _array_script(request, folder, system, runs, throttle)
-    yield from script.rstrip('\n').split('\n')
-    count = len(cut(total, len(runs)))
-    yield (
-        f'# The first of {count:,} arrays for {total:,} runs: it has {len(runs):,} of them.'
-        if count > 1
-        else (f'# The only array: it has all {total:,} runs.')
-    )
-
-
-def _array_script(
-    request: SearchRequest, folder: SearchFolder, system: BatchSystem, runs: Sequence[Run], throttle: int
-) -> str:
     settings = queue_settings(request.options, request.configuration, system.memory)
-    name = submission_name(folder, SALT)
-    log = folder.submission(name).log
-    job = JobSpec(name, len(runs), min(throttle, len(runs)), log, warning=settings.warning)
-    launches = [Launch(run, 1, attempt_id(WRITER, run.name, 1), Slot()) for run in runs]
-    return make_script(folder, str(request.run_cwd), system, settings, launches, job)
+    launches = [Launch(run, 1, attempt_id(WRITER, run.name, 1), Slot()) for run in islice(plan.runs(), sizes[0])]
+    maker = ArrayMaker(folder, str(request.run_cwd), system, settings)
+    prepared = maker.prepare(submission_name(folder, SALT), launches, throttle)
+    yield from prepared.script.rstrip('\n').split('\n')
+    size = prepared.job.size
+    count = len(cut(total, size))
+    yield (
+        f'# The first of {count:,} arrays for {total:,} runs: it has {size:,} of them.'
+        if count > 1
+        else f'# The only array: it has all {total:,} runs.'
+    )
 
 
 def _pilot_lines(
@@ -90,7 +78,7 @@ def _pilot_lines(
     if not count:
         yield '# There are no runs, so no job would be submitted.'
         return
-    name = submission_name(folder, SALT)
-    job = JobSpec(name, count, 0, folder.submission(name).log, warning=settings.warning)
-    yield from pilot_text(folder, str(request.run_cwd), system, settings, job).rstrip('\n').split('\n')
+    maker = PilotMaker(folder, str(request.run_cwd), system, settings)
+    prepared = maker.prepare(submission_name(folder, SALT), count)
+    yield from prepared.script.rstrip('\n').split('\n')
     yield f'# {count} jobs of this array would work on {runs:,} runs, each on {settings.runs_per_job} at a time.'

@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from hpsearch.backends.queue.batch_system import BatchSystem
     from hpsearch.backends.queue.commands import BackgroundRunner
     from hpsearch.backends.queue.lsf.parsing import Dialect
-    from hpsearch.backends.queue.pilot_plan import PilotSettings
+    from hpsearch.backends.queue.pilots import PilotSettings
     from hpsearch.backends.queue.poller import JobPoller
+    from hpsearch.backends.queue.submission import QueueContext
 
 WARNING_SECONDS = 60
 """Seconds before its time limit at which a resumable run is signalled."""
@@ -181,48 +182,37 @@ def _warning(text: str, *, resumable: bool) -> tuple[str, int]:
 def make_queue_backend(
     options: SearchOptions, system: BatchSystem, context: BackendContext
 ) -> AttemptBackend | PilotBackend:
-    """A backend that makes jobs: one per run, or jobs that work on the search by themselves."""
-    commands, watch = open_watch(system, options.cluster.queue_interval, context.place.wakeup)
-    if options.cluster.runs_per_job:
-        return _pilot_backend(options, system, context, commands, watch)
-    from hpsearch.backends.queue.backend import QueueBackend
+    """A backend that submits jobs: one per run, or pilots, which work on the search by themselves."""
+    from hpsearch.backends.queue.submission import QueueContext
 
-    return QueueBackend(
+    runner, poller = open_poller(system, options.cluster.queue_interval, context.place.wakeup)
+    queue = QueueContext(
         folder=context.task.folder,
         cwd=context.task.run_cwd,
         system=system,
-        commands=commands,
-        watch=watch,
+        runner=runner,
+        poller=poller,
         wakeup=context.place.wakeup,
         note=context.note,
-        settings=queue_settings(options, context.task.configuration, system.memory),
-        known={name: submission.job for name, submission in context.state.submissions.items()},
     )
+    if options.cluster.runs_per_job:
+        return _pilot_backend(options, queue, context)
+    from hpsearch.backends.queue.backend import QueueBackend
+
+    settings = queue_settings(options, context.task.configuration, system.memory)
+    return QueueBackend(queue, settings, {name: each.job for name, each in context.state.submissions.items()})
 
 
-def _pilot_backend(
-    options: SearchOptions, system: BatchSystem, context: BackendContext, commands: BackgroundRunner, watch: JobPoller
-) -> PilotBackend:
-    from hpsearch.backends.queue.pilot_jobs import PilotJobs
-    from hpsearch.backends.queue.pilots import QueuedPilots
+def _pilot_backend(options: SearchOptions, queue: QueueContext, context: BackendContext) -> PilotBackend:
+    from hpsearch.backends.queue.pilots import Pilots, QueuedPilots
 
-    folder, state = context.task.folder, context.state
-    jobs = PilotJobs(
-        folder=folder,
-        cwd=context.task.run_cwd,
-        system=system,
-        commands=commands,
-        watch=watch,
-        note=context.note,
-        settings=pilot_settings(options, folder, context.task.configuration),
-        known=state.submissions.values(),
-    )
-    return QueuedPilots(jobs, commands, watch, context.place.wakeup)
+    settings = pilot_settings(options, context.task.folder, context.task.configuration)
+    return QueuedPilots(queue, Pilots(queue, settings, context.state.submissions.values()))
 
 
 def pilot_settings(options: SearchOptions, folder: SearchFolder, configuration: Configuration) -> PilotSettings:
     """How jobs that work on a search are made."""
-    from hpsearch.backends.queue.pilot_plan import PilotSettings
+    from hpsearch.backends.queue.pilots import PilotSettings
 
     return PilotSettings(
         num_jobs=options.cluster.num_jobs,
@@ -242,13 +232,13 @@ def pilot_argv(folder: SearchFolder, options: SearchOptions) -> tuple[str, ...]:
     return (sys.executable, '-c', starter, str(root), 'join', str(folder.path), runs, grace, '--quiet')
 
 
-def open_watch(system: BatchSystem, interval: float, wakeup: Wakeup) -> tuple[BackgroundRunner, JobPoller]:
+def open_poller(system: BatchSystem, interval: float, wakeup: Wakeup) -> tuple[BackgroundRunner, JobPoller]:
     """What executes the commands of a queue system, and what polls its jobs."""
     from hpsearch.backends.queue.commands import BackgroundRunner
     from hpsearch.backends.queue.poller import JobPoller
 
-    commands = BackgroundRunner(system.environment(os.environ), wakeup.poke)
-    return commands, JobPoller(system, commands, interval)
+    runner = BackgroundRunner(system.environment(os.environ), wakeup.poke)
+    return runner, JobPoller(system, runner, interval)
 
 
 class JobAsker:
@@ -264,14 +254,14 @@ class JobAsker:
         self._options = options
         self._wakeup = wakeup
         self._clock = clock
-        self._watches: dict[str, tuple[BackgroundRunner, JobPoller]] = {}
+        self._pollers: dict[str, tuple[BackgroundRunner, JobPoller]] = {}
 
     def __call__(self, job: Mapping[str, str]) -> bool:
         name = job['queue']
-        if name not in self._watches:
+        if name not in self._pollers:
             system = system_named(name, self._options)
-            self._watches[name] = open_watch(system, self._options.cluster.queue_interval, self._wakeup)
-        commands, watch = self._watches[name]
-        commands.take_in()
-        watch.poll(self._clock())
-        return watch.has_ended(job['id'])
+            self._pollers[name] = open_poller(system, self._options.cluster.queue_interval, self._wakeup)
+        runner, poller = self._pollers[name]
+        runner.deliver()
+        poller.poll(self._clock())
+        return poller.has_ended(job['id'])

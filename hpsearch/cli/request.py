@@ -18,7 +18,7 @@ from hpsearch.config.loading import load_configuration
 from hpsearch.host.processes import user_name
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import ConfigError, SearchFolderError
-from hpsearch.space.grid import Order
+from hpsearch.space.order import Order
 from hpsearch.space.plan import Plan, PlanSummary, make_plan
 from hpsearch.store.creation import OpenSearch, make_folder
 from hpsearch.store.folder import SearchFolder

@@ -37,7 +37,7 @@ from hpsearch.ui.status_report import status_json, status_text
 
 if TYPE_CHECKING:
     from hpsearch.backends.queue.batch_system import BatchSystem
-    from hpsearch.backends.queue.listing import Listing
+    from hpsearch.backends.queue.poller import Listing
 
 log = logging.getLogger('hpsearch')
 
@@ -311,13 +311,13 @@ def _pilots(scene: SearchSnapshot) -> list[Submission]:
 def _ask(
     scene: SearchSnapshot, onlooker: Reconciler, queue: str, attempts: Sequence[Attempt], pilots: Sequence[Submission]
 ) -> tuple[Sequence[QueueLine], list[str]]:
-    from hpsearch.backends.queue.listing import line_of, sort_out
+    from hpsearch.backends.queue.poller import line_of, match_jobs
 
     listing = _listing(scene, queue)
     if listing.records is None:
         return [], [f'the queue could not be asked about the jobs of this search: {listing.problem}']
     its = [attempt for attempt in attempts if attempt.handle['queue'] == queue]
-    told = sort_out(listing.records, its, [each for each in pilots if each.queue == queue])
+    told = match_jobs(listing.records, its, [each for each in pilots if each.queue == queue])
     onlooker.note_running(told.running)
     # Their records may have come since we looked; and what ended them, nobody else may know.
     causes = {(attempt.run, attempt.number): seen.cause for attempt, seen in told.ended}
@@ -329,7 +329,7 @@ def _ask(
 
 
 def _listing(scene: SearchSnapshot, queue: str) -> Listing:
-    from hpsearch.backends.queue.listing import Listing, list_jobs
+    from hpsearch.backends.queue.poller import Listing, list_jobs
 
     try:
         return list_jobs(scene.system(queue))

@@ -17,7 +17,6 @@ class EventRecorder:
     Attributes:
         state: What all journals say.
         counts: Number of runs in each state; runs without events are in none.
-        attempts: Number of attempts of all runs.
 
     Args:
         state: What all journals say so far.
@@ -28,7 +27,6 @@ class EventRecorder:
     def __init__(self, state: SearchState, journal: Journal, wall: Callable[[], float] = time.time) -> None:
         self.state = state
         self.counts: Counter[State] = Counter(history.state for history in state.runs.values())
-        self.attempts = sum(len(history.by_number) for history in state.runs.values())
         self._journal = journal
         self._wall = wall
 
@@ -44,7 +42,7 @@ class EventRecorder:
             IllegalMove: The event cannot follow what this writer recorded of the attempt before.
         """
         event = {'event': kind, 'run': run, 'attempt': number, **facts}
-        before = self._known_of(run)
+        before = self._state_of(run)
         self.state.fold(self._journal.writer, event)
         self._journal.append(event)
         self._count(run, before)
@@ -61,7 +59,7 @@ class EventRecorder:
     def hear(self, writer: str, event: Event) -> None:
         """Take in what another writer journaled."""
         run = event.get('run')
-        before = self._known_of(run)
+        before = self._state_of(run)
         self.state.replay([(writer, event)])
         if run in self.state.runs:
             self._count(run, before)
@@ -71,15 +69,12 @@ class EventRecorder:
         journal = self._journal
         return journal.blocked if journal.blocked and not journal.flush() else ''
 
-    def _known_of(self, run: str | None) -> tuple[State | None, int]:
-        """The state of a run (None: it has no events) and how many attempts it has."""
+    def _state_of(self, run: str | None) -> State | None:
+        """The state of a run; None: it has no events."""
         history = self.state.runs.get(run) if run is not None else None
-        return (history.state, len(history.by_number)) if history else (None, 0)
+        return history.state if history else None
 
-    def _count(self, run: str, before: tuple[State | None, int]) -> None:
-        history = self.state.runs[run]
-        state, attempts = before
-        if state is not None:
-            self.counts[state] -= 1
-        self.counts[history.state] += 1
-        self.attempts += len(history.by_number) - attempts
+    def _count(self, run: str, before: State | None) -> None:
+        if before is not None:
+            self.counts[before] -= 1
+        self.counts[self.state.runs[run].state] += 1

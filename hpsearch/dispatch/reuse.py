@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hpsearch.dispatch.event_recorder import EventRecorder
-from hpsearch.identity import identity_of
 from hpsearch.model.errors import SearchFolderError
 from hpsearch.model.run import Run
 from hpsearch.model.states import Attempt, State
+from hpsearch.space.identity import identity_of
 from hpsearch.store.attempt_files import claim
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import read_state

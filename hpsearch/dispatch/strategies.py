@@ -157,7 +157,7 @@ class PilotStrategy:
         return Admitted(waiting=waiting, refused=placement.waiting if placement.is_final else '')
 
     def _workload(self) -> Workload:
-        return Workload(self._search.pending.waiting, self._search.recorder.attempts)
+        return Workload(self._search.pending.waiting, self._search.recorder.state.started)
 
     def cancel(self, why: str) -> None:
         """Ask the pilots to end: they end their runs."""

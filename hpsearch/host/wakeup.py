@@ -1,4 +1,4 @@
-"""Waiting that ends early: when a child ends, a signal comes, another thread calls, or a watched process is gone."""
+"""Waiting that ends early: when a child exits, a signal arrives, another thread asks, or a watched process is gone."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ import signal
 import threading
 from types import FrameType, TracebackType
 
-_QUIET_SIGNALS = (signal.SIGCHLD,)
-
 
 class Wakeup:
     """A self-pipe behind a selector; in the main thread every signal writes to it.
 
-    Use as a context manager: the earlier signal set-up comes back at the end.
+    A context manager, which restores the earlier handlers at the end.
     """
 
     def __init__(self) -> None:
@@ -48,10 +46,10 @@ class Wakeup:
             os.close(self._write)
 
     def poke(self) -> None:
-        """End the wait; may be called from any thread, also when there is nothing to end any more."""
+        """End the wait; may be called from any thread, and after this was closed."""
         with self._lock:
             if self._is_closed:
-                return  # its number may be that of another file by now
+                return  # the descriptor may belong to another file by now
             try:
                 os.write(self._write, b'\0')
             except BlockingIOError:
@@ -66,7 +64,7 @@ class Wakeup:
         self._selector.unregister(handle)
 
     def wait(self, timeout: float) -> None:
-        """Return after ``timeout`` seconds, or when there is something to look at."""
+        """Return after ``timeout`` seconds, or earlier when something has happened."""
         self._selector.select(timeout)
         try:
             while len(os.read(self._read, 4096)) == 4096:

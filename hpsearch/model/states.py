@@ -277,6 +277,7 @@ class SearchState:
 
     Attributes:
         runs: Name to history, for every run that has events.
+        started: Number of attempts, of all runs.
         odd: What replay could not make sense of, in words.
         first_codes: Writer to the code it found first, for attempts that started before it was known.
         diffs: Code id to the file with its changes, relative to the search folder.
@@ -285,6 +286,7 @@ class SearchState:
 
     def __init__(self) -> None:
         self.runs: dict[str, RunHistory] = {}
+        self.started = 0
         self.odd: list[str] = []
         self.first_codes: dict[str, str] = {}
         self.diffs: dict[str, str] = {}
@@ -306,6 +308,7 @@ class SearchState:
         attempt = history.by_number.get(number)
         if attempt is None:
             attempt = history.by_number[number] = Attempt(name, number)
+            self.started += 1
         try:
             attempt.apply(writer, event)
         except IllegalMove as error:

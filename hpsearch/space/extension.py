@@ -16,12 +16,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from hpsearch.identity import Identity, identity_of, stored
 from hpsearch.model.command import shell_line
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import ConfigError, SearchFolderError
 from hpsearch.model.run import Run, encode_run
 from hpsearch.model.states import SearchState, State
+from hpsearch.space.identity import Identity, identity_of, stored
 from hpsearch.store.folder import SearchFolder, whole_file
 
 _FIXED = {'script': '_SCRIPT_NAME', 'command': '_COMMAND', 'out_arg': '_OUT_ARG'}

@@ -1,4 +1,4 @@
-"""The space of configurations: product, conditions, constraints, duplicates, and the order they come in.
+"""The space of configurations: the product of a grid, its conditions and constraints, without duplicates.
 
 Inside, a configuration is a tuple of *picks*: for each column (an option of the grid, or one that a condition adds) the
 position of its value among the values of that column. Only what leaves this module has values.
@@ -7,9 +7,8 @@ position of its value among the values of that column. Only what leaves this mod
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 from itertools import islice, product
 from operator import getitem
 from typing import Any, TypeAlias
@@ -17,35 +16,17 @@ from typing import Any, TypeAlias
 from hpsearch.model.command import word
 from hpsearch.model.configuration import Condition, Constraint, Grid, Not, Params, Value
 from hpsearch.model.errors import ConfigError
+from hpsearch.space.order import Order
 
 Picks: TypeAlias = tuple[int, ...]
 
 GIVE_UP_AFTER = 100_000
-"""So many raw combinations in a row that bring nothing new end a draw from a large space."""
+"""Raw combinations in a row without a new configuration that end a draw from a large space."""
 
 ALWAYS_ENUMERATED = 1_000_000
-"""A space of at most so many raw combinations is looked at to its end, whatever it brings."""
+"""A space of at most this many raw combinations is always enumerated to its end."""
 
-SHUFFLED_WHOLE = 4096
-"""Up to this size the order is one shuffled list; above, each position is computed by itself."""
-
-_KEPT_SHIFTS = 1 << 14
 _GROUP_SIZE = 1024
-
-
-@dataclass(frozen=True)
-class Order:
-    """In which order, and how many.
-
-    Attributes:
-        seed: The order is a permutation of the raw combinations that this number alone decides.
-        deterministic: Keep the order of the grid instead (last option fastest).
-        limit: At most so many configurations; None: all.
-    """
-
-    seed: int = 42
-    deterministic: bool = False
-    limit: int | None = None
 
 
 class _Absent:
@@ -121,7 +102,7 @@ class Space:
         return self._places[option]
 
     def _interned(self, column: int) -> Callable[[Value], int]:
-        """Gives the pick of a value, which is added to the column where it does not have it yet."""
+        """A function from a value to its pick; values that the column does not have yet are added to it."""
         values = self.values[column]
         known: dict[tuple[type, str], int] = {
             (type(value), repr(value)): pick for pick, value in reversed(list(enumerate(values)))
@@ -136,7 +117,7 @@ class Space:
         return pick_of
 
     def _tests_of_columns(self) -> list[tuple[int, list[int]]]:
-        """For each column that a when-part names: per pick the conditions, as bits, that it does not rule out."""
+        """For each column that a when-part names: per pick, the conditions that it does not rule out, as bits."""
         named = {option for index in self.rules for option in self.conditions[index][0]}
         return [
             (column, [self._not_ruled_out(option, value) for value in self.values[column]])
@@ -148,7 +129,7 @@ class Space:
         return sum(1 << index for index in self.rules if _accepts(self.conditions[index][0], option, value))
 
     def _weights(self) -> list[list[int]]:
-        """Per column and pick a number; their sum is equal for two configurations exactly when their words are."""
+        """A number per column and pick; two configurations have equal sums exactly when they have equal words."""
         weights, unit = [], 1
         for option, values in zip(self.columns, self.values, strict=True):
             words = [None if value is ABSENT else word(option, value) for value in values]
@@ -177,12 +158,12 @@ class Space:
         return {option: value for option, value in chosen if value is not ABSENT}
 
     def most(self) -> int:
-        """No more configurations than this can come of the space."""
+        """An upper bound of the number of configurations."""
         growth = (math.prod(map(len, rule.choices)) for rule in self.rules.values())
         return self.raw_size * math.prod(max(1, factor) for factor in growth)
 
     def expand(self, order: Order) -> Expansion:
-        """The configurations in order, each once; lazily, with memory for those that have been drawn."""
+        """The configurations in order, each once; lazily, in memory that grows with those that have been drawn."""
         return Expansion(self, order)
 
 
@@ -196,13 +177,13 @@ def _accepts(when: Mapping[str, Any], option: str, value: Value) -> bool:
 
 
 class Expansion(Iterator[Params]):
-    """The configurations of a space one after the other, and what happened on the way, which is final at the end.
+    """The configurations of a space one after the other, with counts that are final at the end.
 
     Attributes:
-        drawn: Raw combinations looked at.
-        duplicates: Configurations left out since the same words had been there.
+        drawn: Raw combinations that were drawn.
+        duplicates: Configurations left out because an earlier one has the same words.
         rejected: Configurations left out by a constraint, or by a condition with an empty list.
-        fired: For each condition how often it matched.
+        fired: For each condition, how often it matched.
         stopped: Why it ended before its limit and before the end of the space; empty when it did not.
 
     Raises:
@@ -271,7 +252,7 @@ class Expansion(Iterator[Params]):
                 yield picks
 
     def _replaced(self, picks: Picks, conditions: int) -> Iterator[Picks]:
-        """What becomes of picks by the first of the conditions that match and by all after it."""
+        """The picks after the first matching condition and all later ones were applied."""
         index = (conditions & -conditions).bit_length() - 1
         self.fired[index] += 1
         rule = self.space.rules[index]
@@ -287,20 +268,16 @@ class Expansion(Iterator[Params]):
     def _raw(self) -> Iterator[Picks]:
         may_give_up = self.order.limit is not None and self.space.raw_size > ALWAYS_ENUMERATED
         decode = _decoder(self.space.sizes, len(self.space.columns) - len(self.space.sizes))
-        for index in self._indices():
+        for index in self.order.indices(self.space.raw_size):
             if may_give_up and self.drawn - self._last_new >= GIVE_UP_AFTER:
                 self.stopped = f'no new configuration in {GIVE_UP_AFTER} draws'
                 return
             self.drawn += 1
             yield decode(index)
 
-    def _indices(self) -> Iterable[int]:
-        indices = range(self.space.raw_size)
-        return indices if self.order.deterministic else map(permutation(self.space.raw_size, self.order.seed), indices)
-
 
 def _decoder(sizes: Sequence[int], added: int) -> Callable[[int], Picks]:
-    """From an index in ``itertools.product`` order to its picks, several columns at a time from tables."""
+    """A function from an index in ``itertools.product`` order to its picks; tables decode several columns at once."""
     groups = [(math.prod(group), list(product(*map(range, group)))) for group in _groups(sizes)]
     groups.reverse()
     absent = (0,) * added
@@ -323,57 +300,3 @@ def _groups(sizes: Sequence[int]) -> list[list[int]]:
         else:
             groups.append([size])
     return groups
-
-
-def permutation(size: int, seed: int) -> Callable[[int], int]:
-    """A shuffled order of ``range(size)``, the same in every process and version of Python.
-
-    Args:
-        size: At least 1, as large as one likes: only what is asked for is computed.
-        seed: Decides the order.
-
-    Returns:
-        A function from position to element.
-    """
-    if size <= SHUFFLED_WHOLE:
-        return sorted(range(size), key=lambda element: _hashed(seed, 'whole', element)).__getitem__
-    return _feistel(size, seed)
-
-
-def _feistel(size: int, seed: int) -> Callable[[int], int]:
-    """A Feistel network over a rectangle that just holds ``range(size)``; what falls outside is permuted again."""
-    rows = math.isqrt(size - 1) + 1
-    columns = -(-size // rows)
-    row_shift, row_shift_again = _Shifts(seed, 'row', rows), _Shifts(seed, 'row again', rows)
-    column_shift, column_shift_again = _Shifts(seed, 'column', columns), _Shifts(seed, 'column again', columns)
-
-    def permuted(position: int) -> int:
-        while True:
-            row, column = divmod(position, columns)
-            row = (row + row_shift[column]) % rows
-            column = (column + column_shift[row]) % columns
-            row = (row + row_shift_again[column]) % rows
-            column = (column + column_shift_again[row]) % columns
-            position = row * columns + column
-            if position < size:
-                return position
-
-    return permuted
-
-
-class _Shifts(dict[int, int]):
-    """The numbers below ``modulus`` that belong to keys, computed when first asked for."""
-
-    def __init__(self, seed: int, purpose: str, modulus: int) -> None:
-        super().__init__()
-        self._seed, self._purpose, self._modulus = seed, purpose, modulus
-
-    def __missing__(self, key: int) -> int:
-        shift = _hashed(self._seed, self._purpose, key) % self._modulus
-        if len(self) < _KEPT_SHIFTS:
-            self[key] = shift
-        return shift
-
-
-def _hashed(seed: int, purpose: str, key: int) -> int:
-    return int.from_bytes(blake2b(f'{seed} {purpose} {key}'.encode(), digest_size=32).digest(), 'little')

@@ -15,7 +15,8 @@ from hpsearch.model.command import base_command, line_breaks_of, shell_program, 
 from hpsearch.model.configuration import Configuration, Value
 from hpsearch.model.errors import ConfigError
 from hpsearch.model.run import Run, param_json, plan_line
-from hpsearch.space.grid import ABSENT, Expansion, Order, Picks, Space
+from hpsearch.space.grid import ABSENT, Expansion, Picks, Space
+from hpsearch.space.order import Order
 from hpsearch.store.folder import SearchFolder, whole_file
 
 TOO_MANY_TO_ENUMERATE = 50_000_000

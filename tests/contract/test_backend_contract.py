@@ -21,6 +21,7 @@ from hpsearch.backends.queue.lsf.parsing import parse_dialect
 from hpsearch.backends.queue.lsf.system import DIALECT_ARGV, Lsf, LsfOptions
 from hpsearch.backends.queue.poller import JobPoller
 from hpsearch.backends.queue.slurm.system import Slurm, SlurmOptions
+from hpsearch.backends.queue.submission import QueueContext
 from hpsearch.host.wakeup import Wakeup
 from hpsearch.store.folder import SearchFolder
 from tests.support.harness import PATIENCE, ends, launch, new_folder, python, shell, start, until
@@ -73,18 +74,10 @@ def in_queue(
     system: BatchSystem, environment: Mapping[str, str], folder: SearchFolder, cwd: Path
 ) -> Iterator[AttemptBackend]:
     with Wakeup() as wakeup:
-        commands = BackgroundRunner(system.environment(environment), wakeup.poke)
-        backend = QueueBackend(
-            folder=folder,
-            cwd=str(cwd),
-            system=system,
-            commands=commands,
-            watch=JobPoller(system, commands, 0.5),
-            wakeup=wakeup,
-            note=lambda event: None,
-            settings=QueueSettings(num_jobs=SLOTS),
-            record_grace=2.0,
-        )
+        runner = BackgroundRunner(system.environment(environment), wakeup.poke)
+        poller = JobPoller(system, runner, 0.5)
+        context = QueueContext(folder, str(cwd), system, runner, poller, wakeup, note=lambda event: None)
+        backend = QueueBackend(context, QueueSettings(num_jobs=SLOTS), record_grace=2.0)
         yield backend
         left = list(backend.states(time.monotonic()))
         backend.cancel(left, force=True)

@@ -1,4 +1,4 @@
-"""A queue system as the tests want it, with stepped time: no processes, no threads."""
+"""A batch system that does what a test says, with stepped time: no processes, no threads."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ from hpsearch.backends.queue.batch_system import (
     JobVariables,
     QueueLimits,
     Refusal,
-    Submitted,
+    SubmitResult,
 )
-from hpsearch.backends.queue.commands import TIMEOUT, CommandRunner
+from hpsearch.backends.queue.commands import COMMAND_TIMEOUT, CommandRunner
 from hpsearch.backends.queue.poller import JobPoller
+from hpsearch.backends.queue.submission import QueueContext
 from hpsearch.host.wakeup import Wakeup
 from hpsearch.model.resources import DEFAULT_RESOURCES, ResourceRequest, Slot
 from hpsearch.model.run import Run
@@ -73,7 +74,8 @@ class ScriptedQueue:
         deaf: How many submissions are neither heard nor answered.
         is_blind: Whether listings fail.
         accounting: ``on``, ``off`` (says so), ``away``.
-        rejects: Words of commands (``cancel``, ``throttle``, ``limits``) that fail.
+        rejects: Names of commands (``cancel``, ``throttle``, ``limits``) that fail.
+        ignores: Names of commands that succeed without an effect.
         slots: Elements that run at a time, of all jobs.
     """
 
@@ -94,6 +96,7 @@ class ScriptedQueue:
         self.is_blind = False
         self.accounting = 'on'
         self.rejects: set[str] = set()
+        self.ignores: set[str] = set()
         self.limits = QueueLimits(array=1000)
         self.slots = 10_000
         self._replies: dict[str, Any] = {}
@@ -128,8 +131,10 @@ class ScriptedQueue:
     def submit_stdin(self, script: str, path: str) -> str:
         return script
 
-    def parse_submission(self, answer: CommandResult) -> Submitted:
-        return cast(Submitted, self._reply(answer)) if answer.code == 0 else Submitted('', Refusal.AWAY, answer.err)
+    def parse_submission(self, answer: CommandResult) -> SubmitResult:
+        return (
+            cast(SubmitResult, self._reply(answer)) if answer.code == 0 else SubmitResult('', Refusal.AWAY, answer.err)
+        )
 
     def parse_listing(self, answer: CommandResult) -> Sequence[JobRecord] | None:
         return cast('list[JobRecord]', self._reply(answer)) if answer.code == 0 else None
@@ -143,9 +148,6 @@ class ScriptedQueue:
     def parse_limits(self, answer: CommandResult) -> QueueLimits:
         return self.limits if answer.code == 0 else QueueLimits()
 
-    def own_job(self, environ: Mapping[str, str]) -> str:
-        return ''
-
     def _reply(self, answer: CommandResult) -> Any:
         return self._replies[answer.out]
 
@@ -158,6 +160,8 @@ class ScriptedQueue:
             return CommandResult(None, err=f'{words[0]} did not answer')
         if words[0] in self.rejects:
             return CommandResult(1, err=f'{words[0]} failed')
+        if words[0] in self.ignores:
+            return self._answer()
         return cast(CommandResult, getattr(self, f'_do_{words[0]}')(*words[1:]))
 
     def _answer(self, reply: Any = None) -> CommandResult:
@@ -173,14 +177,14 @@ class ScriptedQueue:
             self.deaf -= 1
             return CommandResult(None, err='submit did not answer')
         if self.wrong:
-            return self._answer(Submitted('', Refusal.WRONG, self.wrong))
+            return self._answer(SubmitResult('', Refusal.WRONG, self.wrong))
         if self.limit is not None and self.live() + int(size) > self.limit:
-            return self._answer(Submitted('', Refusal.LIMIT, 'too many'))
+            return self._answer(SubmitResult('', Refusal.LIMIT, 'too many'))
         ident = self.put(self._asked[name])
         if self.loses:
             self.loses -= 1
             return CommandResult(None, err='submit did not answer')
-        return self._answer(Submitted(ident))
+        return self._answer(SubmitResult(ident))
 
     def _do_list(self) -> CommandResult:
         return self._answer([element for made in self.jobs.values() for element in made.elements.values()])
@@ -249,8 +253,8 @@ class ScriptedQueue:
         return [words for words in self.calls if words[0] == word]
 
 
-class ScriptedCommands:
-    """Executes the commands of a scripted queue when their answers are taken in."""
+class ScriptedRunner:
+    """Runs the commands of a scripted queue when their results are delivered."""
 
     def __init__(self, queue: ScriptedQueue) -> None:
         self.queue = queue
@@ -259,32 +263,37 @@ class ScriptedCommands:
         self._asked: list[tuple[Sequence[str], Callable[[CommandResult], None]]] = []
 
     @property
-    def open(self) -> int:
+    def pending(self) -> int:
         return len(self._asked)
 
-    def ask(
-        self, words: Sequence[str], then: Callable[[CommandResult], None], *, stdin: str = '', timeout: float = TIMEOUT
+    def run(
+        self,
+        argv: Sequence[str],
+        receive: Callable[[CommandResult], None],
+        *,
+        stdin: str = '',
+        timeout: float = COMMAND_TIMEOUT,
     ) -> None:
-        self._asked.append((words, then))
+        self._asked.append((argv, receive))
         if stdin:
             self.scripts.append(stdin)
 
-    def take_in(self) -> bool:
-        """All that was asked is answered, unless the queue is slow."""
+    def deliver(self) -> bool:
+        """Answer every command, unless the queue is slow."""
         if self.is_slow:
             return False
         asked, self._asked = self._asked, []
-        for words, then in asked:
-            then(self.queue.execute(words))
+        for argv, receive in asked:
+            receive(self.queue.execute(argv))
         return bool(asked)
 
-    def finish(self, patience: float) -> None:
-        self.take_in()
+    def finish(self, timeout: float) -> None:
+        self.deliver()
 
 
-def asks(commands: ScriptedCommands) -> CommandRunner:
+def as_runner(runner: ScriptedRunner) -> CommandRunner:
     """As the protocol has it."""
-    return commands
+    return runner
 
 
 def system(queue: ScriptedQueue) -> BatchSystem:
@@ -305,33 +314,30 @@ class Desk:
         self.folder = folder
         self.clock = Clock()
         self.queue = ScriptedQueue()
-        self.commands = ScriptedCommands(self.queue)
+        self.runner = ScriptedRunner(self.queue)
         self.events: list[dict[str, Any]] = []
         self.takes_notes = True
         self.ended: dict[str, AttemptStatus] = {}
         self.told: dict[str, AttemptStatus] = {}
         self.settings = QueueSettings(**{'num_jobs': 25, **settings})
         self.salts = count(1)
-        self.watch, self.backend = self.reopened()
+        self.poller, self.backend = self.reopened()
 
     def reopened(self, known: Mapping[str, str] | None = None) -> tuple[JobPoller, QueueBackend]:
         """A backend as another process would have it."""
-        watch = JobPoller(system(self.queue), self.commands, 30.0, clock=self.clock, wall=self.clock.wall)
-        backend = QueueBackend(
+        poller = JobPoller(system(self.queue), self.runner, 30.0, clock=self.clock, wall=self.clock.wall)
+        context = QueueContext(
             folder=self.folder,
             cwd='/tmp',
             system=system(self.queue),
-            commands=self.commands,
-            watch=watch,
+            runner=self.runner,
+            poller=poller,
             wakeup=cast(Wakeup, None),
             note=self._note,
-            settings=self.settings,
             salt=lambda: f'{next(self.salts):06d}',
-            known=known,
             wall=self.clock.wall,
-            clock=self.clock,
         )
-        return watch, backend
+        return poller, QueueBackend(context, self.settings, known)
 
     def _note(self, event: dict[str, Any]) -> bool:
         if self.takes_notes:

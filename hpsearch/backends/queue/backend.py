@@ -1,89 +1,68 @@
-"""Attempts as jobs of a queue system, one job per run.
+"""Attempts as jobs of a batch system, one job per run.
 
 Attempts wait here until the queue accepts them; they are submitted as arrays whose throttles together never exceed the
-number of jobs that was asked for. What became of an attempt is told by its exit record first, by the queue system next.
+number of jobs that was asked for. What became of an attempt is decided by its exit record first, then by the queue.
 """
 
 from __future__ import annotations
 
 import logging
-import os
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from hpsearch.backends.base import AttemptBackend, AttemptStatus, JobState, Launch, LaunchResult
-from hpsearch.backends.queue.array_making import ArrayMaker
-from hpsearch.backends.queue.arrays import JobArray, QueuedAttempt, QueueSettings, Throttles, in_arrays
-from hpsearch.backends.queue.batch_system import BatchSystem
-from hpsearch.backends.queue.cancelling import Canceller
-from hpsearch.backends.queue.commands import GOODBYE, CommandRunner
-from hpsearch.backends.queue.poller import JobPoller
+from hpsearch.backends.queue.arrays import (
+    AttemptArray,
+    AttemptQueue,
+    Change,
+    QueuedAttempt,
+    QueueSettings,
+    adopted_array,
+)
+from hpsearch.backends.queue.commands import CLOSE_TIMEOUT
 from hpsearch.backends.queue.queue_evidence import RECORD_GRACE, Conclusion, QueueView, Traces, weigh
-from hpsearch.backends.queue.queue_lines import queue_lines
 from hpsearch.backends.queue.queue_traces import fence_job, read_hints, read_traces
-from hpsearch.backends.queue.sending import Submitter
-from hpsearch.backends.queue.submissions import Submissions
-from hpsearch.host.wakeup import Wakeup
+from hpsearch.backends.queue.submission import QueueContext
 from hpsearch.model.resources import DEFAULT_RESOURCES, GpuTenant, Placement, ResourceRequest, Slot
 from hpsearch.model.snapshot import GpuLine, QueueLine
 from hpsearch.store.attempt_files import close_fence, duration
-from hpsearch.store.folder import AttemptPaths, SearchFolder
+from hpsearch.store.folder import AttemptPaths
 
 log = logging.getLogger('hpsearch')
 
 WAVE = 10_000
-"""Attempts that are claimed at once, at most."""
+"""Maximum number of attempts that are claimed at once."""
 
 LOOK_INTERVAL = 0.5
-"""Seconds between two looks for what attempts left, at least."""
+"""Minimum seconds between two looks at the files of attempts."""
 
 
 class QueueBackend(AttemptBackend):
-    """Runs attempts as jobs.
+    """Executes attempts as jobs.
 
     Args:
-        folder: The search.
-        cwd: Working directory of the attempts.
-        system: The queue system.
-        commands: Executes its commands.
-        watch: Knows what became of jobs.
-        wakeup: What :meth:`wait` waits with.
-        note: Writes an event to the journal; False: that failed.
+        context: The search and its queue.
         settings: How jobs are made.
-        salt: Random letters for the names of submissions.
-        known: Name to id of submissions of earlier writers.
+        known: Name to job id of submissions of earlier writers.
         record_grace: See :data:`RECORD_GRACE`.
-        wall: Seconds since 1970.
-        clock: Monotonic seconds.
     """
 
     def __init__(
         self,
-        *,
-        folder: SearchFolder,
-        cwd: str,
-        system: BatchSystem,
-        commands: CommandRunner,
-        watch: JobPoller,
-        wakeup: Wakeup,
-        note: Callable[[dict[str, Any]], object],
+        context: QueueContext,
         settings: QueueSettings,
-        salt: Callable[[], str] = lambda: os.urandom(3).hex(),
         known: Mapping[str, str] | None = None,
+        *,
         record_grace: float = RECORD_GRACE,
-        wall: Callable[[], float] = time.time,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._folder = folder
-        self._system = system
-        self._commands = commands
-        self._watch = watch
-        self._wakeup = wakeup
+        self._context = context
+        self._folder = context.folder
+        self._poller = context.poller
         self._settings = settings
         self._known = known or {}
         self._record_grace = record_grace
-        self._wall = wall
+        self._queue = AttemptQueue(context, settings)
         self._attempts: dict[str, QueuedAttempt] = {}
         self._statuses: dict[str, AttemptStatus] = {}
         self._over: list[QueuedAttempt] = []
@@ -91,21 +70,6 @@ class QueueBackend(AttemptBackend):
         self._lines: tuple[str, list[QueueLine]] | None = None
         self._news = self._listings = 0
         self._looked = float('-inf')
-        self._cancels = Canceller(system, commands, watch)
-        self._throttles = Throttles(system, commands, settings.num_jobs)
-        self._submissions = Submissions(
-            folder=folder,
-            maker=ArrayMaker(folder, cwd, system, settings, salt, wall),
-            sender=Submitter(folder, system, commands, note, wall),
-            system=system,
-            commands=commands,
-            watch=watch,
-            throttles=self._throttles,
-            cancels=self._cancels,
-            tell=self._set,
-            settings=settings,
-            clock=clock,
-        )
 
     # Slots
 
@@ -113,29 +77,27 @@ class QueueBackend(AttemptBackend):
         self, now: float, others: Sequence[GpuTenant] = (), resources: ResourceRequest = DEFAULT_RESOURCES
     ) -> Placement:
         """As many as the queue may take; none while attempts wait here already."""
-        made = self._submissions
-        if made.is_wrong or made.has_given_back:
-            return Placement(waiting=made.refused, is_final=made.is_wrong)
-        if made.waiting:
-            return Placement(waiting=f'{len(made.waiting)} runs wait to be submitted: {made.why_held()}')
-        made.wants_new = True
-        if not made.spare():
+        queue = self._queue
+        if queue.is_final or queue.has_given_back:
+            return Placement(waiting=queue.refusal, is_final=queue.is_final)
+        if queue.waiting:
+            return Placement(waiting=f'{len(queue.waiting)} runs wait to be submitted: {queue.why_waiting()}')
+        if not queue.has_room():
             return Placement(waiting=f'{len(self._attempts)} jobs are in the queue')
         return Placement(slots=(Slot(),) * WAVE)
 
     def impossible(self, resources: ResourceRequest) -> str:
-        """Nothing is, as far as can be told beforehand: the queue refuses what it cannot place."""
+        """Empty: what it cannot place, the batch system refuses when it is submitted."""
         return ''
 
     def start(self, launches: Sequence[Launch], now: float) -> Sequence[LaunchResult]:
-        """Take attempts into the queue; they are submitted together, some time."""
-        for launch in launches:
-            queued = QueuedAttempt(launch)
-            self._attempts[launch.ident] = queued
+        """Take attempts over; they are submitted together, later."""
+        attempts = [QueuedAttempt(launch) for launch in launches]
+        for queued in attempts:
+            self._attempts[queued.launch.ident] = queued
             self._set(queued, queued.status)
-            self._submissions.waiting.append(queued)
-        self._submissions.wants_new = False
-        self._submissions.step(now)
+        self._queue.add(attempts)
+        self._apply(self._queue.step(now))
         return [LaunchResult(launch.ident, {}, queued=True) for launch in launches]
 
     # Attempts of earlier writers
@@ -143,28 +105,23 @@ class QueueBackend(AttemptBackend):
     def adopt(self, launch: Launch, handle: Mapping[str, Any], age: float, now: float) -> None:
         """Look after an attempt that another writer submitted."""
         name, index = str(handle['submission']), int(handle['index'])
-        array = self._submissions.arrays.get(name) or self._adopt_array(name, handle, age)
-        queued = QueuedAttempt(
-            launch, array, index, AttemptStatus(JobState.PENDING, detail='submitted by an earlier hpsearch')
-        )
-        array.members[index] = queued
+        array = self._queue.arrays.get(name) or self._adopted_array(name, handle, age)
+        status = AttemptStatus(JobState.PENDING, detail='submitted by an earlier hpsearch')
+        queued = QueuedAttempt(launch, status=status)
+        self._queue.adopt(queued, array, index)
         self._attempts[launch.ident] = queued
         self._set(queued, queued.status)
         self._doubtful[launch.ident] = queued
-        self._watch.expect((name, index), array.at, array.job)
-        self._watch.hurry()
+        self._poller.watch((name, index), array.at, array.job)
+        self._poller.poll_soon()
 
-    def _adopt_array(self, name: str, handle: Mapping[str, Any], age: float) -> JobArray:
-        throttle = int(handle.get('throttle', self._settings.num_jobs))
-        job = str(handle.get('job') or self._known.get(name, ''))
-        at = float(handle.get('at', self._wall() - age))
-        array = JobArray(name, at, throttle, throttle, job=job, is_shared=True)
-        self._submissions.arrays[name] = array
-        return array
+    def _adopted_array(self, name: str, handle: Mapping[str, Any], age: float) -> AttemptArray:
+        at, job = self._context.wall() - age, self._known.get(name, '')
+        return adopted_array(name, handle, at, self._settings.num_jobs, job)
 
     def can_adopt(self, handle: Mapping[str, Any]) -> bool:
-        """Whether this is the queue an attempt is in."""
-        return handle.get('queue') == self._system.name and 'submission' in handle
+        """Whether an attempt with this handle is in this queue."""
+        return handle.get('queue') == self._context.system.name and 'submission' in handle
 
     def forget(self, ident: str, now: float) -> None:
         """Let go of an attempt that another writer looks after."""
@@ -176,30 +133,30 @@ class QueueBackend(AttemptBackend):
         self._drop(queued)
 
     def is_running(self, run: str, number: int, handle: Mapping[str, Any]) -> bool:
-        """Not to be told from here: attempts in the queue are adopted, not asked for."""
+        """Not known here: attempts in the queue are adopted instead."""
         return False
 
     # What became of them
 
     def states(self, now: float) -> Mapping[str, AttemptStatus]:
-        """What is known of every attempt; only those of which there is news are looked at."""
-        self._commands.take_in()
-        self._watch.poll(now)
-        self._submissions.step(now)
+        """The status of every attempt; only those of which there may be news are looked at."""
+        self._context.runner.deliver()
+        self._poller.poll(now)
+        self._apply(self._queue.step(now))
         self._look_around(now)
-        told = dict(self._statuses)
+        statuses = dict(self._statuses)
         over, self._over = self._over, []
         for queued in over:
             self._drop(queued)
-        return told
+        return statuses
 
     def _look_around(self, now: float) -> None:
         is_time = now - self._looked >= LOOK_INTERVAL
         if is_time:
             self._looked = now
             self._take_hints(now)
-        if self._watch.news != self._news:
-            self._news = self._watch.news
+        if self._poller.news != self._news:
+            self._news = self._poller.news
             for queued in list(self._attempts.values()):
                 self._look(queued, now)
             self._after_listing(now)
@@ -208,16 +165,13 @@ class QueueBackend(AttemptBackend):
                 self._look(queued, now)
 
     def _after_listing(self, now: float) -> None:
-        if self._watch.listings == self._listings:
-            return
-        self._listings = self._watch.listings
-        arrays = list(self._submissions.arrays.values())
-        self._throttles.balance(arrays, now, self._watch.asked, wants_new=self._submissions.leaves_room(now))
-        self._cancels.go_on(arrays)
+        if self._poller.listings != self._listings:
+            self._listings = self._poller.listings
+            self._queue.after_listing(now, self._poller.listed_at)
 
     def _take_hints(self, now: float) -> None:
-        """Mark attempts that told by a hint that they ended; a hint may be missing, and is never believed."""
-        for array in self._submissions.arrays.values():
+        """Mark attempts that hinted at their end; a hint may be missing, and is no evidence."""
+        for array in self._queue.arrays.values():
             for index in read_hints(array, self._folder.submission(array.name).ended):
                 queued = array.members.get(index)
                 if queued is not None:
@@ -225,7 +179,7 @@ class QueueBackend(AttemptBackend):
                     self._doubtful[queued.launch.ident] = queued
 
     def _look(self, queued: QueuedAttempt, now: float) -> None:
-        """Look what became of an attempt; what cannot be read is looked at again."""
+        """Find out what became of an attempt; what cannot be read is looked at again."""
         if queued.array is None or queued.status.kind in (JobState.ENDED, JobState.ABSENT):
             return
         try:
@@ -241,23 +195,23 @@ class QueueBackend(AttemptBackend):
         else:
             self._doubtful.pop(queued.launch.ident, None)
 
-    def _found(self, queued: QueuedAttempt, array: JobArray, now: float) -> AttemptStatus:
+    def _found(self, queued: QueuedAttempt, array: AttemptArray, now: float) -> AttemptStatus:
         key = (array.name, queued.index)
-        kind, seen = self._watch.sight(key)
+        kind, seen = self._poller.state_of(key), self._poller.record_of(key)
         paths = self._folder.attempt(queued.launch.run.name, queued.launch.number)
         if not array.job and (array.is_shared or queued.launch.ident in self._doubtful):
             job = fence_job(paths) or (seen.job if seen and array.is_shared else '')
             if job:  # it was accepted, as it turns out
-                self._submissions.accepted(array, job)
+                self._queue.accepted(array, job)
         if array.unsent is not None:
             return queued.status  # whether it was accepted is settled first
         place = QueueView(
             kind,
             seen,
-            is_missing=self._watch.is_missing(key),
-            was_taken_out=kind is JobState.ABSENT and self._watch.was_taken_out(key),
+            is_missing=self._poller.is_missing(key),
+            was_taken_out=kind is JobState.ABSENT and self._poller.was_taken_out(key),
             is_cancelled=queued.is_cancelled,
-            awaits_details=kind is JobState.ENDED and not queued.is_cancelled and self._watch.awaits_details(key),
+            awaits_details=kind is JobState.ENDED and not queued.is_cancelled and self._poller.awaits_details(key),
         )
         log_path = self._folder.submission(array.name).log
         may_have_begun = self._may_have_begun(queued, place)
@@ -278,7 +232,7 @@ class QueueBackend(AttemptBackend):
     ) -> AttemptStatus:
         queued.note_doubt(now if finding.in_doubt else None)
         if finding.in_doubt:
-            self._watch.hurry()
+            self._poller.poll_soon()
         match finding.kind:
             case JobState.UNKNOWN:
                 return queued.status
@@ -293,10 +247,14 @@ class QueueBackend(AttemptBackend):
                 return AttemptStatus(finding.kind, detail=finding.detail)
 
     def _room(self, queued: QueuedAttempt) -> dict[str, Any]:
-        """How much room it had: a job has its GPUs for itself."""
-        memory = queued.launch.resources.memory or self._system.memory
+        """How much room it had: a job has its GPUs to itself."""
+        memory = queued.launch.resources.memory or self._context.system.memory
         most = self._settings.most_memory
         return {'was_alone': True, 'largest': True, 'in_queue': True, 'memory_limit': memory, 'memory_most': most}
+
+    def _apply(self, changes: Iterable[Change]) -> None:
+        for queued, status in changes:
+            self._set(queued, status)
 
     def _set(self, queued: QueuedAttempt, status: AttemptStatus) -> None:
         queued.status = status
@@ -310,50 +268,58 @@ class QueueBackend(AttemptBackend):
         for held in (self._attempts, self._statuses, self._doubtful):
             held.pop(ident, None)
         self._lines = None
-        if queued.array is None:
-            if queued.status.kind is JobState.WAITING:
-                self._submissions.take_out((queued,))
-            return
-        queued.array.members.pop(queued.index, None)
-        self._watch.drop((queued.array.name, queued.index))
-        if not queued.array.members:
-            self._submissions.arrays.pop(queued.array.name, None)
+        self._queue.drop(queued)
 
     # Ending
 
     def cancel(self, idents: Sequence[str], *, force: bool) -> None:
-        """Cancel the jobs of these attempts, and of no others."""
+        """Cancel the jobs of these attempts, and no others."""
         found = [self._attempts[ident] for ident in idents if ident in self._attempts]
-        waiting = [queued for queued in found if queued.array is None]
-        self._submissions.take_out(waiting)
-        for queued in found:
-            queued.is_cancelled = True
-        for queued in waiting:
-            self._set(queued, AttemptStatus(JobState.ENDED, cause='abandoned', detail='it had not been submitted'))
-        for array, indices in in_arrays(found).items():
-            self._cancels.cancel(array, indices, force=force)
+        self._apply(self._queue.cancel(found, force=force))
 
     def is_settled(self) -> bool:
-        """Whether the queue has answered everything that was asked, so that this process may leave."""
-        return self._submissions.is_settled and not self._commands.open
+        """Whether the batch system has answered everything, so that this process may leave."""
+        return self._queue.is_settled and not self._context.runner.pending
 
     def wait(self, timeout: float) -> None:
-        """Until a command answers, a signal comes, it is time to look for ends, or the time is over."""
-        self._wakeup.wait(min(timeout, LOOK_INTERVAL))
+        """Wait until a command is answered, a signal comes, it is time to look for ends, or the time is over."""
+        self._context.wakeup.wait(min(timeout, LOOK_INTERVAL))
 
     def close(self) -> None:
-        """Let go; jobs go on. What was asked of the queue just now is still carried out."""
-        self._commands.finish(GOODBYE)
+        """Let go; jobs go on. Commands that were issued just before are still carried out."""
+        self._context.runner.finish(CLOSE_TIMEOUT)
 
     # What is shown
 
     def gpu_lines(self, now: float) -> Sequence[GpuLine]:
-        """None: GPUs are the queue's business."""
+        """None: GPUs are the business of the batch system."""
         return ()
 
     def queue_lines(self) -> Sequence[QueueLine]:
         """How many attempts wait, and why, and how many run."""
-        refused = self._submissions.refused
-        if self._lines is None or self._lines[0] != refused:
-            self._lines = refused, queue_lines(self._attempts.values(), self._watch, refused)
+        refusal = self._queue.refusal
+        if self._lines is None or self._lines[0] != refusal:
+            self._lines = refusal, self._count_lines(refusal)
         return self._lines[1]
+
+    def _count_lines(self, refusal: str) -> list[QueueLine]:
+        """Attempts that are alike, counted, the most frequent first."""
+        counts: Counter[tuple[str, str, bool]] = Counter()
+        examples: dict[tuple[str, str, bool], str] = {}
+        for queued in self._attempts.values():
+            key = (queued.status.kind.value, _reason(queued, refusal), self._is_stuck(queued))
+            counts[key] += 1
+            examples.setdefault(key, queued.launch.run.name)
+        return [QueueLine(*key[:2], count, examples[key], key[2]) for key, count in counts.most_common()]
+
+    def _is_stuck(self, queued: QueuedAttempt) -> bool:
+        if queued.array is None or queued.status.kind is not JobState.PENDING:
+            return False
+        record = self._poller.record_of((queued.array.name, queued.index))
+        return record is not None and record.is_stuck
+
+
+def _reason(queued: QueuedAttempt, refusal: str) -> str:
+    if queued.status.kind is JobState.WAITING:
+        return refusal
+    return '' if queued.status.kind is JobState.RUNNING else queued.status.detail

@@ -1,12 +1,13 @@
-"""The contract of the pure half of a queue system: the words of its commands, and what its answers mean.
+"""The protocol of a batch system: the argument lists of its commands, and parsers of what they print. Pure.
 
-Nothing here executes anything. :mod:`hpsearch.backends.queue.commands` executes the commands of whatever system it is
-given, so a new system is one module of words and parsers.
+Nothing here executes anything: :mod:`hpsearch.backends.queue.commands` does, for whatever system it is given. So a new
+batch system is one module of argument lists and parsers; what such modules share is at the end of this one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
@@ -16,12 +17,12 @@ from hpsearch.backends.base import JobState
 
 @dataclass(frozen=True, slots=True)
 class CommandResult:
-    """What a command said.
+    """The result of a command.
 
     Attributes:
-        code: Its exit status; None: it did not answer in time, or could not be executed.
-        out: What it printed.
-        err: What it complained; where ``code`` is None, why.
+        code: Its exit status; None: it timed out, or could not be executed.
+        out: What it wrote to stdout.
+        err: What it wrote to stderr; where ``code`` is None, the reason for that.
     """
 
     code: int | None
@@ -29,8 +30,8 @@ class CommandResult:
     err: str = ''
 
     def problem(self, program: str) -> str:
-        """Why the program did not do what it was asked for, in its own words as far as it has any."""
-        return ' '.join(self.err.split()) or f'{program} ended with status {self.code}'
+        """Why the command failed: what it wrote to stderr, else its exit status."""
+        return ' '.join(self.err.split()) or f'{program} exited with status {self.code}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +39,12 @@ class JobSpec:
     """A job to be submitted; always an array, if only of one element.
 
     Attributes:
-        name: Of its submission; unique, of letters, digits and hyphens.
+        name: Name of the job; unique, of letters, digits and hyphens.
         size: Number of elements; their indices are 1 to this.
         throttle: Elements that may run at a time; 0: all.
-        log: File that the queue system's own messages go to, absolute.
-        memory: MiB of memory in place of the usual ones, or None.
-        warning: Seconds before its time limit at which the job's shell is to get the signal USR2; 0: none.
+        log: Absolute path of the file for the batch system's own messages.
+        memory: MiB of memory instead of the configured amount, or None.
+        warning: Seconds before the time limit at which the job's shell gets the signal USR2; 0: never.
     """
 
     name: str
@@ -55,29 +56,29 @@ class JobSpec:
 
 
 class Refusal(Enum):
-    """Why a job was not accepted."""
+    """Why a submission was not accepted."""
 
     LIMIT = 'limit'
-    """So many are not accepted now: fewer may be, or later."""
+    """Too many jobs for now: fewer may be accepted, or the same number later."""
     AWAY = 'away'
-    """No answer, or none that says anything: it may even have been accepted."""
+    """No answer, or none that can be understood: the submission may even have been accepted."""
     WRONG = 'wrong'
-    """It never will be accepted as it is."""
+    """It will never be accepted as it is."""
 
 
 @dataclass(frozen=True, slots=True)
-class Submitted:
+class SubmitResult:
     """The answer to a submission.
 
     Attributes:
-        job: The id of the job; empty when it was not accepted.
-        refusal: Why not; None when it was accepted.
-        words: The queue system's own words about it.
+        job: Id of the job; empty when it was not accepted.
+        refusal: Why it was not accepted; None when it was.
+        message: What the batch system printed about it.
     """
 
     job: str = ''
     refusal: Refusal | None = None
-    words: str = ''
+    message: str = ''
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +87,15 @@ class JobRecord:
 
     Attributes:
         job: Id of the job (of the whole array).
-        index: Which element; 0 where the job is no array.
+        index: Index of the element; 0 where the job is no array.
         name: Name of the job.
         kind: ``PENDING``, ``RUNNING`` (also while it is ending) or ``ENDED``.
         cause: For an end: ``''`` (by itself), ``cancelled``, ``preempted``, ``node_fail``, ``boot_fail``, ``timeout``,
             ``out_of_memory``.
-        code: Raw exit status of its shell, 128 + N for signal N, where it is told.
-        reason: Why it waits, or how it ended, in the system's own words.
-        where: Where it runs.
-        is_stuck: Whether it waits for something that will never come.
+        code: Raw exit status of its shell, 128 + N for signal N; None where it is not reported.
+        reason: Why it is pending, or how it ended, as the batch system puts it.
+        where: The node it runs on.
+        is_stuck: Whether it waits for something that will never happen.
     """
 
     job: str
@@ -110,12 +111,12 @@ class JobRecord:
 
 @dataclass(frozen=True, slots=True)
 class JobVariables:
-    """Names of the environment variables by which a job knows itself; each may be unset.
+    """Names of the environment variables in which a job finds its own identity; each may be unset.
 
     Attributes:
-        index: Which element it is.
+        index: Index of the element.
         job: Id of the job (of the whole array).
-        restarts: How often the system restarted it.
+        restarts: How often the batch system restarted it.
     """
 
     index: str
@@ -125,11 +126,11 @@ class JobVariables:
 
 @dataclass(frozen=True, slots=True)
 class QueueLimits:
-    """What a queue system accepts and keeps.
+    """What a batch system accepts and keeps.
 
     Attributes:
-        array: Elements of one array at most.
-        has_accounting: Whether it can be asked for jobs that have left the queue.
+        array: Maximum number of elements of an array.
+        has_accounting: Whether it can be asked about jobs that have left the queue.
     """
 
     array: int = 1000
@@ -137,7 +138,7 @@ class QueueLimits:
 
 
 class BatchSystem(Protocol):
-    """The pure half of one queue system."""
+    """The pure half of one batch system."""
 
     @property
     def name(self) -> str:
@@ -145,45 +146,45 @@ class BatchSystem(Protocol):
 
     @property
     def variables(self) -> JobVariables:
-        """By which a job knows itself."""
+        """The variables that identify a job from within."""
 
     @property
     def memory(self) -> int | None:
-        """MiB a job asks for; None: it is not told, so it cannot be raised."""
+        """MiB that a job requests; None: not known, so it cannot be raised."""
 
     @property
     def programs(self) -> Sequence[str]:
-        """The commands that must be there."""
+        """The commands that must be installed."""
 
     @property
     def unsupported(self) -> str:
-        """Why it cannot do what the options ask for, in words; empty: it can."""
+        """Why it cannot do what the options ask for; empty: it can."""
 
     def environment(self, inherited: Mapping[str, str]) -> dict[str, str]:
-        """What its commands inherit: without what tells a job of its own allocation, and without set options."""
+        """The environment of its commands: without the variables of a job and without default options."""
 
     def submit_argv(self, job: JobSpec) -> list[str]:
         """The command that submits the script on its stdin."""
 
     def submit_stdin(self, script: str, path: str) -> str:
-        """What that command reads: the script, or what executes it.
+        """The stdin of that command: the script, or lines that execute it.
 
         Args:
             script: The script.
             path: The file it is in, which the jobs can read.
         """
 
-    def parse_submission(self, answer: CommandResult) -> Submitted:
-        """What it answered."""
+    def parse_submission(self, answer: CommandResult) -> SubmitResult:
+        """Whether the job was accepted."""
 
     def list_argv(self) -> list[str]:
-        """The command that lists all jobs of this user, every element in a line of its own."""
+        """The command that lists all jobs of this user, one line per element."""
 
     def parse_listing(self, answer: CommandResult) -> Sequence[JobRecord] | None:
-        """What it lists; None: it did not answer, and nothing follows from that. A line of no sense is passed over."""
+        """The listed elements; None: the command failed, and nothing can be concluded. Odd lines are skipped."""
 
     def accounting_argv(self, jobs: Sequence[str], since: float) -> list[str]:
-        """The command that tells what became of jobs, by their ids.
+        """The command that queries the accounting.
 
         Args:
             jobs: Ids, as in :attr:`JobRecord.job`.
@@ -191,16 +192,16 @@ class BatchSystem(Protocol):
         """
 
     def parse_accounting(self, answer: CommandResult) -> Sequence[JobRecord] | None:
-        """What it tells; None: it did not answer."""
+        """The elements the accounting knows; None: the command failed."""
 
     def cancel_argv(self, job: str, indices: Sequence[int], *, whole: bool, force: bool) -> list[str]:
-        """The command that ends elements of a job.
+        """The command that cancels elements of a job.
 
         Args:
             job: Its id.
-            indices: Which elements.
-            whole: Whether that is all there is of it.
-            force: At once, without asking them.
+            indices: The elements.
+            whole: Whether no other elements are left.
+            force: At once, without giving them time to end.
         """
 
     def parse_cancel(self, answer: CommandResult) -> str:
@@ -210,10 +211,73 @@ class BatchSystem(Protocol):
         """The command that changes how many elements may run at a time; empty: there is none."""
 
     def limits_argv(self) -> list[str]:
-        """The command that tells what the system accepts."""
+        """The command that shows the limits of the system."""
 
     def parse_limits(self, answer: CommandResult) -> QueueLimits:
-        """What it accepts; the usual, where it does not say."""
+        """Its limits; the defaults where it does not state them."""
 
-    def own_job(self, environ: Mapping[str, str]) -> str:
-        """The job this process runs in, as ``id`` or ``id_index``; empty: in none of this system."""
+
+# What batch systems share
+
+_JOB_VARIABLES = re.compile(
+    r'SLURM(?:D|_)|(?:SBATCH|SQUEUE|SACCT|SCANCEL|SCONTROL|SINFO|SALLOC|SRUN|SLAUNCH)_|LSB_|LSF_|BSUB_'
+    r'|LS_(?:JOBPID|EXEC_T|SUBCWD)$|LSFUSER$'
+)
+"""Variables that a batch system sets in a job, or that set options of its commands."""
+
+_CLUSTER_VARIABLES = re.compile(
+    r'SLURM_(?:CONF|CONF_SERVER|JWT|SACK_\w+)'
+    r'|LSF_(?:ENVDIR|CONFDIR|SERVERDIR|LIBDIR|BINDIR|TOP)'
+    r'|LSB_DEFAULT(?:QUEUE|PROJECT)'
+)
+"""Those of them that the commands need to find their cluster and to authenticate."""
+
+_JOB_IDS = ('SLURM_JOB_ID', 'SLURM_JOBID', 'LSB_JOBID')
+
+_GPU_VARIABLES = (
+    'CUDA_VISIBLE_DEVICES',
+    'GPU_DEVICE_ORDINAL',
+    'HIP_VISIBLE_DEVICES',
+    'ROCR_VISIBLE_DEVICES',
+    'ZE_AFFINITY_MASK',
+)
+"""Variables with the GPUs that a job was given; another job gets others."""
+
+
+def environment_outside_jobs(inherited: Mapping[str, str]) -> dict[str, str]:
+    """The environment as it is outside of jobs: without a job's variables and without default options of commands.
+
+    Args:
+        inherited: The environment of this process.
+    """
+    gpus = _GPU_VARIABLES if any(inherited.get(name) for name in _JOB_IDS) else ()
+    return {name: value for name, value in inherited.items() if name not in gpus and not _belongs_to_job(name)}
+
+
+def _belongs_to_job(name: str) -> bool:
+    return bool(_JOB_VARIABLES.match(name)) and not _CLUSTER_VARIABLES.fullmatch(name)
+
+
+def format_indices(indices: Collection[int]) -> str:
+    """Indices in the short form that batch systems read, as in ``1,3,5-9``."""
+    ranges: list[list[int]] = []
+    for index in sorted(set(indices)):
+        if ranges and ranges[-1][1] == index - 1:
+            ranges[-1][1] = index
+        else:
+            ranges.append([index, index])
+    return ','.join(str(first) if first == last else f'{first}-{last}' for first, last in ranges)
+
+
+def cancel_errors(answer: CommandResult, harmless: Collection[str]) -> list[str] | None:
+    """The lines of a failed cancellation that are worth another try; None: it need not be repeated.
+
+    Args:
+        answer: Result of the command.
+        harmless: Texts of lines which say that there is nothing left to cancel, or that it is being done.
+    """
+    if answer.code == 0:
+        return None
+    lines = [line.strip() for line in answer.err.splitlines() if line.strip()]
+    errors = [line for line in lines if not any(text in line for text in harmless)]
+    return None if lines and not errors and answer.code is not None else errors

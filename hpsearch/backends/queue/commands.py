@@ -1,13 +1,14 @@
-"""Executing the commands of a queue system.
+"""Running the commands of a batch system.
 
-Commands run in a thread of their own, one after the other: a controller that is slow or away must not stop the
-dispatcher. What they answer is for :mod:`hpsearch.backends.queue.poller` and those who make jobs.
+They run in a thread of their own, one after the other, so that a controller that is slow or down does not block the
+dispatcher. Each has a time limit.
 """
 
 from __future__ import annotations
 
 import os
 import queue
+import shutil
 import signal
 import subprocess
 import threading
@@ -15,153 +16,165 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from hpsearch.backends.queue.batch_system import CommandResult
+from hpsearch.backends.queue.batch_system import BatchSystem, CommandResult
 
-TIMEOUT = 60.0
+COMMAND_TIMEOUT = 60.0
 """Seconds a command may take."""
 
 SUBMIT_TIMEOUT = 180.0
-"""Seconds a submission may take: a busy controller makes them wait."""
+"""Seconds a submission may take: a busy controller makes submissions wait."""
 
-LAST_WORDS = 5.0
-"""Seconds what a command printed is waited for after its end; something it left behind may hold its output open."""
+QUERY_TIMEOUT = 20.0
+"""Seconds a single query may take for which the user waits."""
 
-GOODBYE = 10.0
-"""Seconds that a queue may take, at the end, for what it was asked just before."""
+OUTPUT_GRACE = 5.0
+"""Seconds to wait for the output of a command that was killed; a process it left behind may keep it open."""
+
+CLOSE_TIMEOUT = 10.0
+"""Seconds to wait, when leaving, for commands that were issued just before."""
+
+Receiver = Callable[[CommandResult], None]
 
 
 class CommandRunner(Protocol):
-    """What executes commands, for those who need them."""
+    """Runs commands in the background."""
 
     @property
-    def open(self) -> int:
-        """How many commands have not been answered, or whose answer has not been taken in."""
+    def pending(self) -> int:
+        """Number of commands whose result has not been delivered yet."""
 
-    def ask(
-        self, words: Sequence[str], then: Callable[[CommandResult], None], *, stdin: str = '', timeout: float = TIMEOUT
-    ) -> None:
-        """Execute a command some time; ``then`` gets its answer within :meth:`take_in`."""
+    def run(self, argv: Sequence[str], receive: Receiver, *, stdin: str = '', timeout: float = COMMAND_TIMEOUT) -> None:
+        """Run a command later; its result is passed to ``receive`` by :meth:`deliver`."""
 
-    def take_in(self) -> bool:
-        """Hand out the answers that have come; says whether there were any."""
+    def deliver(self) -> bool:
+        """Pass on the results that have come; returns whether there were any."""
 
-    def finish(self, patience: float) -> None:
-        """Wait until everything that was asked is answered, at most ``patience`` seconds."""
+    def finish(self, timeout: float) -> None:
+        """Wait until all results are delivered, at most ``timeout`` seconds."""
 
 
 class BackgroundRunner:
-    """Executes commands in a thread; their answers are taken in by whoever calls :meth:`take_in`.
+    """Runs commands in a thread; results are delivered in the thread that calls :meth:`deliver`.
 
     Args:
-        environment: What they inherit.
-        poke: Called, in that thread, when there is an answer.
+        environment: Their environment.
+        poke: Called in the background thread when there is a result.
     """
 
     def __init__(self, environment: Mapping[str, str], poke: Callable[[], None]) -> None:
         self._environment = dict(environment)
         self._poke = poke
-        self._asked: queue.SimpleQueue[tuple[Sequence[str], bytes, float, Callable[[CommandResult], None]]] = (
-            queue.SimpleQueue()
-        )
-        self._answered: queue.SimpleQueue[tuple[Callable[[CommandResult], None], CommandResult]] = queue.SimpleQueue()
-        self._open = 0
+        self._commands: queue.SimpleQueue[tuple[Sequence[str], bytes, float, Receiver]] = queue.SimpleQueue()
+        self._results: queue.SimpleQueue[tuple[Receiver, CommandResult]] = queue.SimpleQueue()
+        self._pending = 0
         self._thread: threading.Thread | None = None
 
     @property
-    def open(self) -> int:
-        """How many commands have not been answered, or whose answer has not been taken in."""
-        return self._open
+    def pending(self) -> int:
+        """Number of commands whose result has not been delivered yet."""
+        return self._pending
 
-    def ask(
-        self, words: Sequence[str], then: Callable[[CommandResult], None], *, stdin: str = '', timeout: float = TIMEOUT
-    ) -> None:
-        """Execute a command some time; ``then`` gets its answer within :meth:`take_in`."""
-        self._open += 1
-        self._asked.put((words, stdin.encode('utf-8', 'surrogateescape'), timeout, then))
+    def run(self, argv: Sequence[str], receive: Receiver, *, stdin: str = '', timeout: float = COMMAND_TIMEOUT) -> None:
+        """Run a command later; its result is passed to ``receive`` by :meth:`deliver`."""
+        self._pending += 1
+        self._commands.put((argv, stdin.encode('utf-8', 'surrogateescape'), timeout, receive))
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name='queue commands', daemon=True)
             self._thread.start()
 
     def _work(self) -> None:
         while True:
-            words, stdin, timeout, then = self._asked.get()
-            # Jobs inherit the environment of their submission, so only the questions are asked in plain English.
+            argv, stdin, timeout, receive = self._commands.get()
+            # Jobs inherit the environment of their submission, so only queries get an English locale.
             environment = self._environment if stdin else in_english(self._environment)
-            self._answered.put((then, execute(words, environment, stdin, timeout)))
+            self._results.put((receive, execute(argv, environment, stdin, timeout)))
             self._poke()
 
-    def take_in(self) -> bool:
-        """Hand out the answers that have come; says whether there were any."""
+    def deliver(self) -> bool:
+        """Pass on the results that have come; returns whether there were any."""
         came = False
         while True:
             try:
-                then, answer = self._answered.get_nowait()
+                receive, result = self._results.get_nowait()
             except queue.Empty:
                 return came
             came = True
-            self._open -= 1
-            then(answer)
+            self._pending -= 1
+            receive(result)
 
-    def finish(self, patience: float, clock: Callable[[], float] = time.monotonic) -> None:
-        """Wait until everything that was asked is answered, at most ``patience`` seconds."""
-        end = clock() + patience
-        while self._open and (left := end - clock()) > 0:
+    def finish(self, timeout: float, clock: Callable[[], float] = time.monotonic) -> None:
+        """Wait until all results are delivered, at most ``timeout`` seconds; also those of commands they lead to."""
+        end = clock() + timeout
+        while self._pending and (left := end - clock()) > 0:
             try:
-                then, answer = self._answered.get(timeout=left)
+                receive, result = self._results.get(timeout=left)
             except queue.Empty:
                 return
-            self._open -= 1
-            then(answer)
+            self._pending -= 1
+            receive(result)
+
+
+def query(system: BatchSystem, argv: Sequence[str], timeout: float = QUERY_TIMEOUT) -> CommandResult:
+    """Run a single command of a batch system and wait for it.
+
+    Args:
+        system: The batch system.
+        argv: The command.
+        timeout: Seconds it may take.
+    """
+    if shutil.which(argv[0]) is None:
+        return CommandResult(None, err=f'{argv[0]} is not on PATH here')
+    return execute(argv, in_english(system.environment(os.environ)), b'', timeout)
 
 
 def in_english(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a command whose answer is to be read: answers may be translated."""
+    """The environment of a command whose output is parsed: messages might be translated."""
     return {**environment, 'LC_ALL': 'C'}
 
 
-def execute(words: Sequence[str], environment: Mapping[str, str], stdin: bytes, timeout: float) -> CommandResult:
-    """Execute a command, in a session of its own: Ctrl-C on our terminal must not end a submission halfway.
+def execute(argv: Sequence[str], environment: Mapping[str, str], stdin: bytes, timeout: float) -> CommandResult:
+    """Run a command in a session of its own: Ctrl-C on our terminal must not interrupt a submission.
 
     Args:
-        words: The command.
-        environment: All it gets.
-        stdin: What it reads.
-        timeout: Seconds after which it and what it started are ended.
+        argv: The command.
+        environment: Its whole environment.
+        stdin: Its input.
+        timeout: Seconds after which it is killed, with the processes it started.
     """
     try:
         with subprocess.Popen(
-            words,
+            argv,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=environment,
             start_new_session=True,
         ) as process:
-            return _talk(process, words[0], stdin, timeout)
+            return _communicate(process, argv[0], stdin, timeout)
     except (OSError, ValueError) as error:
-        return CommandResult(None, err=f'{words[0]} cannot be executed: {getattr(error, "strerror", None) or error}')
+        return CommandResult(None, err=f'{argv[0]} cannot be executed: {getattr(error, "strerror", None) or error}')
 
 
-def _talk(process: subprocess.Popen[bytes], program: str, stdin: bytes, timeout: float) -> CommandResult:
+def _communicate(process: subprocess.Popen[bytes], program: str, stdin: bytes, timeout: float) -> CommandResult:
     try:
         out, err = process.communicate(stdin, timeout)
     except subprocess.TimeoutExpired:
-        return _end(process, f'{program} did not answer within {timeout:g} s')
+        return _kill(process, f'{program} did not answer within {timeout:g} s')
     return CommandResult(process.returncode, _text(out), _text(err))
 
 
-def _end(process: subprocess.Popen[bytes], problem: str) -> CommandResult:
-    """End a command; what it printed until then may tell more."""
+def _kill(process: subprocess.Popen[bytes], problem: str) -> CommandResult:
+    """Kill a command; its output so far may tell more."""
     try:
         os.killpg(process.pid, signal.SIGKILL)
     except ProcessLookupError:
-        pass  # it ended just now
+        pass  # it has just ended
     try:
-        out, err = process.communicate(timeout=LAST_WORDS)
+        out, err = process.communicate(timeout=OUTPUT_GRACE)
     except subprocess.TimeoutExpired:
         return CommandResult(None, err=problem)
-    words = ' '.join(_text(err).split())
-    return CommandResult(None, _text(out), f'{problem}: {words}' if words else problem)
+    stderr = ' '.join(_text(err).split())
+    return CommandResult(None, _text(out), f'{problem}: {stderr}' if stderr else problem)
 
 
 def _text(data: bytes) -> str:

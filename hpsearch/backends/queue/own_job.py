@@ -6,7 +6,7 @@ import os
 import signal
 from collections.abc import Mapping
 
-from hpsearch.backends.queue.queue_words import outside_of_jobs
+from hpsearch.backends.queue.batch_system import environment_outside_jobs
 
 ANSWER_TIMEOUT = 10.0
 """Seconds that a scheduler may take to answer."""
@@ -63,5 +63,5 @@ def _slurm_job_end(job: str, begin: float, environ: Mapping[str, str]) -> float 
     end = slurm.job_end(environ)
     if end is not None:
         return end
-    left = parse_time_left(execute(slurm.time_left_argv(job), outside_of_jobs(environ), b'', ANSWER_TIMEOUT))
+    left = parse_time_left(execute(slurm.time_left_argv(job), environment_outside_jobs(environ), b'', ANSWER_TIMEOUT))
     return None if left is None else begin + left

@@ -1,50 +1,362 @@
-"""Jobs that work on the search by themselves: each runs ``hpsearch join`` inside its allocation.
+"""Pilots: jobs that work on a search by themselves. Each executes ``hpsearch join`` inside its allocation.
 
-This backend has no slots. It sees to it that there are as many such jobs as are wanted and as there is work for; what
-they do is told by their own journals.
+A backend of pilots has no slots. It submits as many pilots as were asked for and as there is work for; what becomes of
+the attempts is in the pilots' own journals.
 """
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from hpsearch.backends.base import JobState, PilotBackend, Workload
-from hpsearch.backends.queue.commands import GOODBYE, CommandRunner
-from hpsearch.backends.queue.pilot_jobs import PilotJobs
-from hpsearch.backends.queue.poller import JobPoller
-from hpsearch.host.wakeup import Wakeup
+from hpsearch.backends.queue.batch_system import BatchSystem, JobSpec, QueueLimits
+from hpsearch.backends.queue.commands import CLOSE_TIMEOUT
+from hpsearch.backends.queue.job_script import pilot_script
+from hpsearch.backends.queue.submission import (
+    JobArray,
+    Outcome,
+    PreparedJob,
+    QueueContext,
+    SubmissionEvent,
+    Submitter,
+    submission_name,
+)
+from hpsearch.model.command import shell_line
 from hpsearch.model.resources import Placement
 from hpsearch.model.snapshot import GpuLine, QueueLine
+from hpsearch.model.states import Submission
+from hpsearch.store.folder import SearchFolder
+
+log = logging.getLogger('hpsearch')
+
+STARTUP_SECONDS = 60.0
+"""Seconds a pilot may run before its runs must have begun: until then they seem to wait for another pilot."""
+
+NOT_TO_BLAME = ('preempted', 'node_fail', 'boot_fail')
+"""Causes of ends for which a pilot that started no run is not to blame."""
+
+MAX_FAILURES = 3
+"""Consecutive submissions whose pilots all ended without starting a run, after which no more are made."""
+
+
+# Values
+
+
+@dataclass(frozen=True)
+class PilotSettings:
+    """How pilots are made.
+
+    Attributes:
+        num_jobs: Maximum number of pilots at a time.
+        runs_per_job: Runs that each has at a time.
+        argv: The command that each executes.
+        prologue: Shell lines before it.
+        warning: Seconds before its time limit at which it is sent TERM.
+        holds: Whether to go on submitting; otherwise only as many are submitted as there is work for now.
+    """
+
+    num_jobs: int
+    runs_per_job: int
+    argv: tuple[str, ...]
+    prologue: str = ''
+    warning: int = 0
+    holds: bool = True
+
+
+@dataclass(slots=True)
+class Pilot:
+    """One pilot that has not ended.
+
+    Attributes:
+        running_since: When it was first seen running, in monotonic seconds, or None.
+    """
+
+    running_since: float | None = None
+
+    def is_idle(self, state: JobState, now: float) -> bool:
+        """Whether it has not begun its runs: it does not run, or has only just begun to."""
+        since = self.running_since
+        return state is not JobState.RUNNING or since is None or now - since < STARTUP_SECONDS
+
+
+@dataclass(slots=True, eq=False)
+class PilotArray(JobArray[Pilot]):
+    """A submission whose elements are pilots.
+
+    Attributes:
+        started_before: Attempts that had been started when it was submitted.
+        is_to_blame: Whether one of them ended for a reason of its own.
+    """
+
+    started_before: int = 0
+    is_to_blame: bool = False
+
+
+# How many, and which script. Pure.
+
+
+def pilots_needed(work: Workload, alive: int, idle: int, settings: PilotSettings) -> int:
+    """How many more pilots there is work for.
+
+    Args:
+        work: What there is to do.
+        alive: Pilots that have not ended.
+        idle: Those of them that have not begun their runs.
+        settings: How many pilots there may be, and how many runs each has.
+    """
+    wanted = -(-work.waiting // settings.runs_per_job) - idle
+    return max(0, min(settings.num_jobs - alive, wanted))
+
+
+@dataclass(frozen=True)
+class PilotMaker:
+    """Makes array jobs of pilots.
+
+    Attributes:
+        folder: The search.
+        cwd: Working directory of the pilots.
+        system: The batch system.
+        settings: How pilots are made.
+    """
+
+    folder: SearchFolder
+    cwd: str
+    system: BatchSystem
+    settings: PilotSettings
+
+    def prepare(self, name: str, count: int) -> PreparedJob:
+        """An array of ``count`` pilots, as a submission of this name."""
+        job = JobSpec(name, count, 0, self.folder.submission(name).log, warning=self.settings.warning)
+        script = pilot_script(
+            folder=self.folder,
+            name=name,
+            argv=self.settings.argv,
+            cwd=self.cwd,
+            variables=self.system.variables,
+            prologue=self.settings.prologue,
+            header=shell_line(self.system.submit_argv(job)),
+        )
+        return PreparedJob(job, script)
+
+
+# Keeping pilots
+
+
+class Pilots:
+    """Keeps as many pilots alive as were asked for and as there is work for.
+
+    Attributes:
+        is_final: Whether no more will ever be submitted.
+
+    Args:
+        context: The search and its queue.
+        settings: How pilots are made.
+        known: Submissions of earlier writers.
+    """
+
+    def __init__(self, context: QueueContext, settings: PilotSettings, known: Iterable[Submission] = ()) -> None:
+        self._context = context
+        self._poller = context.poller
+        self._settings = settings
+        self._maker = PilotMaker(context.folder, context.cwd, context.system, settings)
+        self._submitter: Submitter[PilotArray] = Submitter(context)
+        self._end_reason = ''
+        self._is_cancelling = False
+        self._is_complete = False
+        self._failures = 0
+        self._listings = 0
+        self.is_final = False
+        for submission in known:
+            if submission.queue == context.system.name and submission.pilots:
+                self._adopt(submission)
+
+    def _adopt(self, submission: Submission) -> None:
+        """The pilots of an earlier writer count as long as they live."""
+        members = {index: Pilot() for index in range(1, submission.pilots + 1)}
+        array = PilotArray(submission.name, submission.at, members, submission.job)
+        self._submitter.adopt(array)
+        for index in members:
+            self._poller.watch((array.name, index), array.at, array.job)
+        self._poller.poll_soon()
+
+    # What there is
+
+    @property
+    def arrays(self) -> Mapping[str, PilotArray]:
+        """Arrays that have pilots left, by name."""
+        return self._submitter.arrays
+
+    @property
+    def problem(self) -> str:
+        """Why no more pilots are submitted, or empty."""
+        return self._end_reason or self._submitter.problem
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether no submission is under way, and cancelled pilots have ended."""
+        return not self._submitter.is_busy and not (self._is_cancelling and self.arrays)
+
+    def queue_lines(self) -> list[QueueLine]:
+        """How many pilots wait, and why, and how many run."""
+        counts: Counter[tuple[str, str, str, bool]] = Counter()
+        for array in self.arrays.values():
+            for index in array.members:
+                state, record = self._poller.state_of((array.name, index)), self._poller.record_of((array.name, index))
+                word = 'running' if state is JobState.RUNNING else 'pending' if array.job else 'waiting'
+                reason = record.reason if record is not None and state is JobState.PENDING else ''
+                counts[word, reason, array.name, record is not None and record.is_stuck] += 1
+        return [
+            QueueLine(word, reason, count, name, is_stuck)
+            for (word, reason, name, is_stuck), count in counts.most_common()
+        ]
+
+    # Submitting
+
+    def keep(self, work: Workload, now: float) -> None:
+        """Submit the pilots that are missing, if they may be submitted now.
+
+        Args:
+            work: What there is to do.
+            now: Monotonic seconds.
+        """
+        limits = self._submitter.limits(now)
+        if limits is None or self._is_complete or self.is_final or self._is_cancelling:
+            return
+        count = self._how_many(work, limits, now)
+        if count:
+            self._submit(count, work, now)
+        elif not self._settings.holds:
+            self._is_complete = True
+
+    def _how_many(self, work: Workload, limits: QueueLimits, now: float) -> int:
+        alive = sum(len(array.members) for array in self.arrays.values())
+        idle = sum(
+            pilot.is_idle(self._poller.state_of((array.name, index)), now)
+            for array in self.arrays.values()
+            for index, pilot in array.members.items()
+        )
+        needed = min(pilots_needed(work, alive, idle, self._settings), limits.array)
+        room = self._submitter.room(now)
+        return needed if room is None else min(needed, room)
+
+    def _submit(self, count: int, work: Workload, now: float) -> None:
+        name = submission_name(self._context.folder, self._context.salt())
+        members = {index: Pilot() for index in range(1, count + 1)}
+        array = PilotArray(name, self._context.wall(), members, unsent=self._maker.prepare(name, count))
+        array.started_before = work.started
+        if not self._submitter.submit(array, {'pilots': count, 'throttle': count}, now):
+            self._is_complete = not self._settings.holds
+
+    # What became of them
+
+    def step(self, work: Workload, now: float) -> None:
+        """Take in what became of submissions and of pilots.
+
+        Args:
+            work: What there is to do.
+            now: Monotonic seconds.
+        """
+        for event in self._submitter.step(now):
+            self._take_outcome(event, now)
+        if self._poller.listings == self._listings:
+            return
+        self._listings = self._poller.listings
+        for array in list(self.arrays.values()):
+            self._look(array, work, now)
+        self._submitter.resume_cancelling()
+        if not work.waiting and self._settings.holds:
+            self._cancel_pending()
+
+    def _take_outcome(self, event: SubmissionEvent[PilotArray], now: float) -> None:
+        match event.outcome:
+            case Outcome.ACCEPTED:
+                log.info('%d jobs submitted that work on the search', len(event.array.members))
+            case Outcome.REFUSED:
+                self._is_complete = self._is_complete or not (self._settings.holds or self._submitter.room(now))
+            case Outcome.REJECTED:
+                self.is_final, self._end_reason = True, event.message
+            case Outcome.WITHDRAWN:
+                pass
+
+    def _look(self, array: PilotArray, work: Workload, now: float) -> None:
+        if array.is_sent or array.is_lost:
+            return
+        if not array.job:
+            self._learn_job(array)
+        for index, pilot in list(array.members.items()):
+            state, record = self._poller.state_of((array.name, index)), self._poller.record_of((array.name, index))
+            if state is JobState.RUNNING and pilot.running_since is None:
+                pilot.running_since = now
+            if state in (JobState.ENDED, JobState.ABSENT):
+                array.is_to_blame |= record is None or record.cause not in NOT_TO_BLAME
+                del array.members[index]
+                self._poller.drop((array.name, index))
+        if not array.members:
+            self._submitter.forget(array)
+            self._count_failure(array, work)
+
+    def _learn_job(self, array: PilotArray) -> None:
+        """An array whose submission was not answered is in the queue if one of its pilots is listed."""
+        records = filter(None, (self._poller.record_of((array.name, index)) for index in array.members))
+        record = next(records, None)
+        if record is not None:
+            self._submitter.accepted(array, record.job)
+
+    def _count_failure(self, array: PilotArray, work: Workload) -> None:
+        """Pilots that found nothing to do, or that the batch system ended, have not failed."""
+        if work.started > array.started_before:
+            self._failures = 0
+        elif work.waiting and array.is_to_blame and not self._is_cancelling:
+            self._failures += 1
+        if self._failures >= MAX_FAILURES:
+            self.is_final = True
+            log_path = self._context.folder.submission(array.name).log
+            self._end_reason = f'{self._failures} submissions in a row ended without starting a run: see {log_path}'
+
+    # Cancelling
+
+    def cancel(self, *, force: bool) -> None:
+        """Cancel all pilots: they end their runs."""
+        self._is_cancelling = True
+        for array in self.arrays.values():
+            self._submitter.cancel(array, array.members, force=force)
+
+    def _cancel_pending(self) -> None:
+        """Cancel those that are still pending: there is nothing left to do for them."""
+        for array in self.arrays.values():
+            if array.job:
+                states = ((index, self._poller.state_of((array.name, index))) for index in array.members)
+                pending = [index for index, state in states if state is JobState.PENDING]
+                self._submitter.cancel(array, pending, force=False)
+
+
+# The backend
 
 
 class QueuedPilots(PilotBackend):
-    """Keeps jobs alive that work on the search.
+    """Executes runs in pilots.
 
     Args:
-        jobs: The pilots.
-        commands: Executes the commands of their queue.
-        watch: Knows what became of them.
-        wakeup: What :meth:`wait` waits with.
+        context: The search and its queue.
+        pilots: The pilots.
     """
 
-    def __init__(self, jobs: PilotJobs, commands: CommandRunner, watch: JobPoller, wakeup: Wakeup) -> None:
-        self._jobs = jobs
-        self._commands = commands
-        self._watch = watch
-        self._wakeup = wakeup
-
-    # Jobs
+    def __init__(self, context: QueueContext, pilots: Pilots) -> None:
+        self._context = context
+        self._pilots = pilots
 
     def keep(self, workload: Workload, now: float) -> Placement:
         """Submit the pilots that are missing, and say how many there are."""
-        self._jobs.keep(workload, now)
-        is_final = self._jobs.is_wrong and not self._jobs.submissions
-        return Placement(waiting=self._in_words(), is_final=is_final)
+        self._pilots.keep(workload, now)
+        is_final = self._pilots.is_final and not self._pilots.arrays
+        return Placement(waiting=self._why_waiting(), is_final=is_final)
 
-    def _in_words(self) -> str:
-        if self._jobs.problem:
-            return self._jobs.problem
+    def _why_waiting(self) -> str:
+        if self._pilots.problem:
+            return self._pilots.problem
         counts: Counter[str] = Counter()
         for line in self.queue_lines():
             counts[line.state] += line.count
@@ -53,39 +365,30 @@ class QueuedPilots(PilotBackend):
 
     def step(self, workload: Workload, now: float) -> None:
         """Take in what became of the pilots."""
-        self._commands.take_in()
-        self._watch.poll(now)
-        self._jobs.step(workload, now)
+        self._context.runner.deliver()
+        self._context.poller.poll(now)
+        self._pilots.step(workload, now)
 
     def cancel(self, *, force: bool) -> None:
-        """Cancel the pilots: they end their runs."""
-        self._jobs.cancel(force=force)
+        """Cancel all pilots: they end their runs."""
+        self._pilots.cancel(force=force)
 
     def is_settled(self) -> bool:
-        """Whether nothing is being asked, and what was cancelled has ended."""
-        return self._jobs.is_settled and not self._commands.open
+        """Whether all commands have been answered, and cancelled pilots have ended."""
+        return self._pilots.is_settled and not self._context.runner.pending
 
     def wait(self, timeout: float) -> None:
-        """Until a command answers, a signal comes, or the time is over."""
-        self._wakeup.wait(timeout)
+        """Wait until a command is answered, a signal comes, or the time is over."""
+        self._context.wakeup.wait(timeout)
 
     def queue_lines(self) -> Sequence[QueueLine]:
-        """How many pilots wait, and why, and how many work."""
-        counts: Counter[tuple[str, str, str, bool]] = Counter()
-        for pilots in self._jobs.submissions.values():
-            for index in pilots.left:
-                kind, seen = self._watch.sight((pilots.name, index))
-                state = 'running' if kind is JobState.RUNNING else 'pending' if pilots.job else 'waiting'
-                reason = seen.reason if seen is not None and kind is JobState.PENDING else ''
-                counts[state, reason, pilots.name, seen is not None and seen.is_stuck] += 1
-        return [
-            QueueLine(state, reason, count, name, stuck) for (state, reason, name, stuck), count in counts.most_common()
-        ]
+        """How many pilots wait, and why, and how many run."""
+        return self._pilots.queue_lines()
 
     def close(self) -> None:
         """Let go; pilots go on."""
-        self._commands.finish(GOODBYE)
+        self._context.runner.finish(CLOSE_TIMEOUT)
 
     def gpu_lines(self, now: float) -> Sequence[GpuLine]:
-        """None: the pilots tell of their own."""
+        """None: the pilots report their own."""
         return ()

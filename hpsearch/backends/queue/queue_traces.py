@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from hpsearch.backends.base import JobState
-from hpsearch.backends.queue.arrays import JobArray
 from hpsearch.backends.queue.queue_evidence import QueueView, Traces
 from hpsearch.store.attempt_files import exit_code, read_fence, read_line
 from hpsearch.store.folder import AttemptPaths
 
+if TYPE_CHECKING:
+    from hpsearch.backends.queue.arrays import AttemptArray
 
-def read_hints(array: JobArray, path: str) -> list[int]:
+
+def read_hints(array: AttemptArray, path: str) -> list[int]:
     """Indices that were appended to the hints of an array since the last time; a line that is not whole waits."""
     try:
         if os.stat(path).st_size == array.hints:

@@ -1,7 +1,7 @@
-"""How runs are cut into arrays of jobs, and how the number of jobs that was asked for is shared by them. Pure.
+"""How attempts are cut into arrays, and how the number of jobs is divided among them. Pure.
 
-A queue system lets only so many elements of an array run at a time (its throttle), but knows nothing of the other
-arrays of a search. So the throttles of all that are alive are kept within the number of jobs together.
+A batch system limits how many elements of an array run at a time (its throttle), but does not know which other arrays
+belong to a search. So the sum of the throttles of all arrays is kept within the number of jobs.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """One array that is alive.
+    """One array that has elements left.
 
     Attributes:
-        throttle: Elements that it may run at a time, as last asked for; at least 1.
-        remaining: Elements that have not ended, running ones included.
-        running: Elements that may be running. Where the throttle was lowered and no look at the queue has been taken
-            since, these are as many as it allowed before.
+        throttle: Elements that may run at a time, as last requested; at least 1.
+        remaining: Elements that have not ended, including running ones.
+        running: Elements that may be running. If the throttle was lowered and there has been no listing since, these
+            are as many as it allowed before.
     """
 
     throttle: int
@@ -27,21 +27,21 @@ class Share:
 
     @property
     def allowed(self) -> int:
-        """Elements that the throttle lets run: there may be fewer left than it allows."""
+        """Elements that may run by its throttle: there may be fewer left."""
         return min(self.throttle, self.remaining)
 
     @property
     def claim(self) -> int:
-        """Jobs it has, or may have at any moment."""
+        """Jobs that it has, or may have at any moment."""
         return max(self.allowed, self.running)
 
 
 @dataclass(frozen=True, slots=True)
 class Division:
-    """How the number of jobs is shared.
+    """How the number of jobs is divided.
 
     Attributes:
-        throttles: Of the arrays, in their order; that of an array which needs no change is its old one.
+        throttles: Throttles of the arrays, in their order; unchanged where no change is needed.
         spare: Jobs that a new array may have now.
     """
 
@@ -52,15 +52,15 @@ class Division:
 def shares(arrays: Sequence[Share], num_jobs: int, *, wants_new: bool) -> Division:
     """Divide the number of jobs among arrays.
 
-    A throttle is lowered at once, and what that sets free counts only in the next division, when it was looked how many
-    still run. So the jobs of all arrays never become more than ``num_jobs``, however late a change takes effect; where
-    they are more already, throttles are only lowered.
+    A throttle is lowered at once, but the jobs that this frees count only in the next division, after a listing has
+    shown how many still run. So there are never more than ``num_jobs`` jobs, however late a change takes effect; if
+    there are more already, throttles are only lowered.
 
     Args:
-        arrays: Those that are alive, the oldest first.
-        num_jobs: Jobs at a time, of all of them together; at least 1.
-        wants_new: Whether another array is to be made. What is spare is kept for it then; where nothing is, one job is
-            kept back from those that are alive, unless each has but one.
+        arrays: The arrays, the oldest first.
+        num_jobs: Maximum number of jobs that run at a time, of all arrays together; at least 1.
+        wants_new: Whether another array is to be made. Then spare jobs are kept for it; if there are none, the others
+            give up one job, unless each has only one.
     """
     free = num_jobs - sum(array.claim for array in arrays)
     if wants_new and free > 0:
@@ -75,7 +75,7 @@ def _targets(arrays: Sequence[Share], num_jobs: int) -> list[int]:
     """How many jobs each array should have."""
     most = [array.remaining for array in arrays]
     split = _split_evenly(most, num_jobs, [array.throttle for array in arrays])
-    # There is no throttle of nothing: each has one job at least, even where that makes too many.
+    # There is no throttle of 0: each array has at least one job, even if that makes too many.
     return [max(target, min(1, size)) for target, size in zip(split, most, strict=True)]
 
 
@@ -84,7 +84,7 @@ def _lowered(array: Share, target: int) -> int:
 
 
 def _raised(arrays: Sequence[Share], targets: Sequence[int], free: int) -> Division:
-    """The oldest first: one that gets all it should have needs no further change."""
+    """The oldest is raised first: an array that gets all it should have needs no further change."""
     throttles = []
     for array, target in zip(arrays, targets, strict=True):
         throttle = _lowered(array, target)
@@ -99,34 +99,34 @@ def cut(count: int, largest: int) -> list[int]:
     """Cut elements into as few arrays as possible, filled in order.
 
     Args:
-        count: How many elements.
-        largest: Elements of an array at most; at least 1.
+        count: Number of elements.
+        largest: Maximum number of elements of an array; at least 1.
     """
     full, rest = divmod(count, largest)
     return [largest] * full + [rest] * (rest > 0)
 
 
 def first_throttles(sizes: Sequence[int], spare: int) -> list[int]:
-    """Share what is spare among new arrays that are submitted together.
+    """Divide spare jobs among new arrays that are submitted together.
 
     Args:
-        sizes: Their elements, each at least 1.
-        spare: Jobs that they may have, all of them together.
+        sizes: Their numbers of elements, each at least 1.
+        spare: Jobs that they may have together.
 
     Returns:
-        Of each how many elements may run at a time; 0: it has to wait.
+        The throttle of each; 0: it has to wait.
     """
     return _split_evenly(sizes, spare)
 
 
 def _split_evenly(most: Sequence[int], total: int, now: Sequence[int] = ()) -> list[int]:
-    """Split a number into parts that differ by one at most, but for those that cannot be so large.
+    """Split a number into parts that differ by at most one, except for those that cannot be that large.
 
     Args:
-        most: The largest each part may be.
-        total: What is split; less than nothing is nothing.
-        now: What the parts are. Where some must be larger by one, it is those that are so already, then the first ones:
-            others would be changed for nothing.
+        most: Maximum of each part.
+        total: The number; a negative one counts as 0.
+        now: The current parts. If some must be larger by one, these are the ones that are already, then the first ones,
+            so that as few as possible change.
     """
     level, rest = _level(most, max(0, total))
     larger = [part for part, size in enumerate(most) if size > level]
@@ -139,7 +139,7 @@ def _split_evenly(most: Sequence[int], total: int, now: Sequence[int] = ()) -> l
 
 
 def _level(most: Sequence[int], total: int) -> tuple[int, int]:
-    """The size of the parts that could be larger, and how many of them are so by one."""
+    """The size of the parts that are not at their maximum, and how many of them are larger by one."""
     for done, size in enumerate(sorted(most)):
         left = len(most) - done
         if size * left > total:

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from hpsearch.backends.base import AttemptStatus, JobState, Launch
-from hpsearch.backends.queue.arrays import JobArray, QueuedAttempt, Throttles
-from hpsearch.backends.queue.sending import submission_name
+from hpsearch.backends.queue.arrays import AttemptArray, QueuedAttempt, Throttles
+from hpsearch.backends.queue.submission import submission_name
 from hpsearch.model.resources import Slot
 from hpsearch.model.run import Run
 from hpsearch.store.folder import SearchFolder
-from tests.fakes.scripted_queue import ScriptedCommands, ScriptedQueue, asks, system
+from tests.fakes.scripted_queue import ScriptedQueue, ScriptedRunner, as_runner, system
 
 
 @dataclass
@@ -21,9 +21,9 @@ class Desk:
     """Throttles of a queue, and their arrays."""
 
     queue: ScriptedQueue
-    commands: ScriptedCommands
+    runner: ScriptedRunner
     throttles: Throttles
-    arrays: list[JobArray]
+    arrays: list[AttemptArray]
 
     def balance(self, now: float, listed_at: float, *, wants_new: bool = False) -> None:
         """What is done after a listing; what is asked is answered only by :meth:`answer`."""
@@ -33,16 +33,16 @@ class Desk:
         """The queue answers; what it was told."""
         self.queue.calls.clear()
         self.queue.rejects = {'throttle'} if fails else set()
-        self.commands.take_in()
+        self.runner.deliver()
         return self.queue.calls
 
     def spare(self) -> int:
         return self.throttles.divide(self.arrays, wants_new=True).spare
 
 
-def array(name: str, throttle: int, running: int, pending: int) -> JobArray:
+def array(name: str, throttle: int, running: int, pending: int) -> AttemptArray:
     """An array that is in the queue."""
-    made = JobArray(name, 0.0, throttle, throttle, job=name, told=throttle)
+    made = AttemptArray(name, 0.0, job=name, throttle=throttle, ceiling=throttle, known_throttle=throttle)
     for index in range(1, running + pending + 1):
         kind = JobState.RUNNING if index <= running else JobState.PENDING
         launch = Launch(Run(f'sim_{index}', index, {}, ()), 1, f'{name}:{index}', Slot())
@@ -50,7 +50,7 @@ def array(name: str, throttle: int, running: int, pending: int) -> JobArray:
     return made
 
 
-def end(made: JobArray, count: int) -> None:
+def end(made: AttemptArray, count: int) -> None:
     """Some that run have ended."""
     running = [index for index, member in made.members.items() if member.status.kind is JobState.RUNNING]
     for index in running[:count]:
@@ -60,8 +60,8 @@ def end(made: JobArray, count: int) -> None:
 @pytest.fixture
 def desk() -> Desk:
     queue = ScriptedQueue()
-    commands = ScriptedCommands(queue)
-    return Desk(queue, commands, Throttles(system(queue), asks(commands), 10), [array('7', 10, 10, 30)])
+    runner = ScriptedRunner(queue)
+    return Desk(queue, runner, Throttles(system(queue), as_runner(runner), 10), [array('7', 10, 10, 30)])
 
 
 def test_that_an_array_gives_up_a_job_for_another_one(desk: Desk) -> None:
@@ -144,7 +144,7 @@ def test_that_an_array_whose_elements_all_run_needs_no_throttle(desk: Desk) -> N
 
 
 def test_that_an_adopted_array_is_told_its_throttle_once(desk: Desk) -> None:
-    desk.arrays[0].told = None
+    desk.arrays[0].known_throttle = None
     desk.balance(now=1.0, listed_at=0.5)
     assert desk.answer() == [('throttle', '7', '10')]
     desk.balance(now=3.0, listed_at=2.0)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hpsearch.backends.queue import commands as jobs
+from hpsearch.backends.queue import commands as running
 from hpsearch.backends.queue.batch_system import CommandResult
 from hpsearch.backends.queue.commands import BackgroundRunner, execute
 from hpsearch.host.processes import start_ticks
@@ -19,40 +19,40 @@ ENVIRONMENT = {'PATH': os.environ['PATH'], 'LC_ALL': 'de_DE.UTF-8', 'COLOUR': 'b
 
 
 @pytest.fixture
-def commands() -> BackgroundRunner:
+def runner() -> BackgroundRunner:
     return BackgroundRunner(ENVIRONMENT, lambda: None)
 
 
-def answers(commands: BackgroundRunner, *words: str, stdin: str = '', timeout: float = 60.0) -> CommandResult:
+def answers(runner: BackgroundRunner, *words: str, stdin: str = '', timeout: float = 60.0) -> CommandResult:
     """The answer to one command."""
     got: list[CommandResult] = []
-    commands.ask(words, got.append, stdin=stdin, timeout=timeout)
-    until(lambda: commands.take_in() or got)
+    runner.run(words, got.append, stdin=stdin, timeout=timeout)
+    until(lambda: runner.deliver() or got)
     return got[0]
 
 
-def test_that_status_output_and_complaints_are_told(commands: BackgroundRunner) -> None:
-    assert answers(commands, 'sh', '-c', 'echo out; echo err >&2; exit 3') == CommandResult(3, 'out\n', 'err\n')
+def test_that_status_output_and_complaints_are_told(runner: BackgroundRunner) -> None:
+    assert answers(runner, 'sh', '-c', 'echo out; echo err >&2; exit 3') == CommandResult(3, 'out\n', 'err\n')
 
 
-def test_that_a_command_reads_what_it_is_given(commands: BackgroundRunner) -> None:
-    assert answers(commands, 'cat', stdin='a ü \udcff line\n').out == 'a ü \ufffd line\n'
+def test_that_a_command_reads_what_it_is_given(runner: BackgroundRunner) -> None:
+    assert answers(runner, 'cat', stdin='a ü \udcff line\n').out == 'a ü \ufffd line\n'
 
 
-def test_that_questions_are_asked_in_english_and_submissions_keep_the_language(commands: BackgroundRunner) -> None:
-    assert answers(commands, 'sh', '-c', 'echo "$LC_ALL $COLOUR"').out == 'C blue\n'
-    assert answers(commands, 'sh', stdin='echo "$LC_ALL $COLOUR"').out == 'de_DE.UTF-8 blue\n'
+def test_that_questions_are_asked_in_english_and_submissions_keep_the_language(runner: BackgroundRunner) -> None:
+    assert answers(runner, 'sh', '-c', 'echo "$LC_ALL $COLOUR"').out == 'C blue\n'
+    assert answers(runner, 'sh', stdin='echo "$LC_ALL $COLOUR"').out == 'de_DE.UTF-8 blue\n'
 
 
-def test_that_a_command_that_is_not_there_is_no_answer(commands: BackgroundRunner) -> None:
-    answer = answers(commands, '/nowhere/sbatch')
+def test_that_a_command_that_is_not_there_is_no_answer(runner: BackgroundRunner) -> None:
+    answer = answers(runner, '/nowhere/sbatch')
     assert answer.code is None
     assert answer.err == '/nowhere/sbatch cannot be executed: No such file or directory'
 
 
-def test_that_a_word_that_cannot_be_given_is_no_answer(commands: BackgroundRunner) -> None:
-    assert answers(commands, 'echo', 'a\0b').code is None
-    assert answers(commands, 'echo', 'and the next').out == 'and the next\n'
+def test_that_a_word_that_cannot_be_given_is_no_answer(runner: BackgroundRunner) -> None:
+    assert answers(runner, 'echo', 'a\0b').code is None
+    assert answers(runner, 'echo', 'and the next').out == 'and the next\n'
 
 
 def test_that_a_silent_command_is_ended_with_all_it_started(tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_that_what_it_printed_before_its_silence_is_kept() -> None:
 def test_that_something_which_left_the_group_and_holds_the_output_is_not_waited_for(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(jobs, 'LAST_WORDS', 0.5)
+    monkeypatch.setattr(running, 'OUTPUT_GRACE', 0.5)
     begin = time.monotonic()
     answer = execute(['sh', '-c', 'setsid sleep 30 & sleep 600'], ENVIRONMENT, b'', 0.5)
     assert answer.code is None
@@ -86,54 +86,54 @@ def test_that_a_command_is_out_of_reach_of_the_terminal() -> None:
     assert int(answer.out) != os.getsid(0)
 
 
-def test_that_nobody_waits_while_a_command_is_slow(commands: BackgroundRunner) -> None:
+def test_that_nobody_waits_while_a_command_is_slow(runner: BackgroundRunner) -> None:
     got: list[CommandResult] = []
     begin = time.monotonic()
-    commands.ask(['sh', '-c', 'sleep 0.5'], got.append)
-    assert not commands.take_in()
+    runner.run(['sh', '-c', 'sleep 0.5'], got.append)
+    assert not runner.deliver()
     assert time.monotonic() - begin < 0.4
-    assert (got, commands.open) == ([], 1)
-    until(lambda: commands.take_in() or got)
-    assert (len(got), commands.open) == (1, 0)
+    assert (got, runner.pending) == ([], 1)
+    until(lambda: runner.deliver() or got)
+    assert (len(got), runner.pending) == (1, 0)
 
 
-def test_that_commands_are_executed_one_after_the_other_in_order(commands: BackgroundRunner, tmp_path: Path) -> None:
+def test_that_commands_are_executed_one_after_the_other_in_order(runner: BackgroundRunner, tmp_path: Path) -> None:
     order = tmp_path / 'order'
     got: list[CommandResult] = []
     for number, pause in ((1, 0.2), (2, 0.0), (3, 0.1)):
-        commands.ask(['sh', '-c', f'sleep {pause}; echo {number} >> {order}; echo {number}'], got.append)
-    until(lambda: (commands.take_in(), len(got) == 3)[1])
+        runner.run(['sh', '-c', f'sleep {pause}; echo {number} >> {order}; echo {number}'], got.append)
+    until(lambda: (runner.deliver(), len(got) == 3)[1])
     assert order.read_text().split() == [answer.out.strip() for answer in got] == ['1', '2', '3']
 
 
-def test_that_an_answer_is_taken_in_by_the_thread_that_asks_for_it(commands: BackgroundRunner) -> None:
+def test_that_an_answer_is_taken_in_by_the_thread_that_asks_for_it(runner: BackgroundRunner) -> None:
     threads: list[threading.Thread] = []
-    commands.ask(['true'], lambda answer: threads.append(threading.current_thread()))
-    until(lambda: commands.take_in() or threads)
+    runner.run(['true'], lambda answer: threads.append(threading.current_thread()))
+    until(lambda: runner.deliver() or threads)
     assert threads == [threading.current_thread()]
 
 
 def test_that_every_answer_wakes_the_dispatcher() -> None:
     poked = threading.Event()
-    commands = BackgroundRunner(ENVIRONMENT, poked.set)
-    commands.ask(['true'], lambda answer: None)
+    runner = BackgroundRunner(ENVIRONMENT, poked.set)
+    runner.run(['true'], lambda answer: None)
     assert poked.wait(30)
 
 
-def test_that_leaving_waits_for_answers_and_for_what_they_lead_to(commands: BackgroundRunner) -> None:
+def test_that_leaving_waits_for_answers_and_for_what_they_lead_to(runner: BackgroundRunner) -> None:
     got: list[str] = []
 
     def then(answer: CommandResult) -> None:
         got.append('first')
-        commands.ask(['true'], lambda answer: got.append('second'))
+        runner.run(['true'], lambda answer: got.append('second'))
 
-    commands.ask(['true'], then)
-    commands.finish(30.0)
+    runner.run(['true'], then)
+    runner.finish(30.0)
     assert got == ['first', 'second']
 
 
-def test_that_leaving_does_not_wait_for_ever(commands: BackgroundRunner) -> None:
-    commands.ask(['sleep', '5'], lambda answer: None)
+def test_that_leaving_does_not_wait_for_ever(runner: BackgroundRunner) -> None:
+    runner.run(['sleep', '5'], lambda answer: None)
     begin = time.monotonic()
-    commands.finish(0.2)
+    runner.finish(0.2)
     assert time.monotonic() - begin < 4

@@ -10,10 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpsearch.backends.base import JobState
-from hpsearch.backends.queue.batch_system import BatchSystem, CommandResult, JobRecord, JobSpec, Refusal
+from hpsearch.backends.queue.batch_system import BatchSystem, CommandResult, JobRecord, JobSpec, Refusal, format_indices
 from hpsearch.backends.queue.lsf.parsing import STATES, TERMINATIONS, Dialect, cause_of, parse_dialect
-from hpsearch.backends.queue.lsf.system import Lsf, LsfOptions
-from hpsearch.backends.queue.queue_words import index_list
+from hpsearch.backends.queue.lsf.system import Lsf, LsfOptions, own_job
 from tests.support.paths import DATA
 
 TRANSCRIPTS = DATA / 'lsf'
@@ -167,7 +166,7 @@ def test_that_the_id_of_an_accepted_job_is_read_for_either_queue() -> None:
         0, 'esub: project set\nJob <4711> is submitted to default queue <normal>.\n', 'a warning\n'
     )
     assert COMMON.parse_submission(accepted).job == '4711'
-    assert COMMON.parse_submission(accepted).words == 'a warning'
+    assert COMMON.parse_submission(accepted).message == 'a warning'
 
 
 REFUSALS = [
@@ -187,13 +186,13 @@ REFUSALS = [
 @pytest.mark.parametrize(('command', 'words'), REFUSALS)
 def test_that_what_can_never_be_accepted_is_told_in_the_scheduler_s_words(command: str, words: str) -> None:
     submitted = COMMON.parse_submission(answer_to('01_bsub.txt', command))
-    assert (submitted.refusal, submitted.words) == (Refusal.WRONG, words)
+    assert (submitted.refusal, submitted.message) == (Refusal.WRONG, words)
 
 
 def test_that_an_lsf_that_is_not_set_up_is_an_error_not_a_pause() -> None:
     submitted = COMMON.parse_submission(answer_to('13_daemons_down.txt', 'env -u LSF_ENVDIR bsub true'))
     assert submitted.refusal is Refusal.WRONG
-    assert 'lsf.conf' in submitted.words
+    assert 'lsf.conf' in submitted.message
 
 
 @pytest.mark.parametrize(
@@ -229,7 +228,7 @@ def test_that_an_answer_that_says_nothing_is_no_refusal_for_good(answer: Command
 def test_that_no_word_of_a_refusal_is_lost(words: str, code: int) -> None:
     submitted = COMMON.parse_submission(CommandResult(code, '', words))
     kept = words.partition('Usage:')[0] if 'Usage:' in words else words
-    assert set(kept.split()) <= set(submitted.words.split())
+    assert set(kept.split()) <= set(submitted.message.split())
 
 
 # Memory
@@ -723,7 +722,7 @@ def test_that_elements_are_ended_by_one_command(indices: list[int], whole: bool,
 @given(st.sets(st.integers(1, 60), min_size=1))
 def test_that_the_short_form_of_indices_means_these_indices(indices: set[int]) -> None:
     meant: set[int] = set()
-    for part in index_list(sorted(indices)).split(','):
+    for part in format_indices(sorted(indices)).split(','):
         first, _, last = part.partition('-')
         meant |= set(range(int(first), int(last or first) + 1))
     assert meant == indices
@@ -856,4 +855,4 @@ def test_that_commands_give_up_by_themselves() -> None:
     ],
 )
 def test_that_a_job_knows_itself(environ: dict[str, str], job: str) -> None:
-    assert COMMON.own_job(environ) == job
+    assert own_job(environ) == job

@@ -13,8 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpsearch.backends.base import JobState
-from hpsearch.backends.queue.batch_system import BatchSystem, CommandResult, JobRecord, JobSpec, Refusal
-from hpsearch.backends.queue.queue_words import index_list, outside_of_jobs
+from hpsearch.backends.queue.batch_system import (
+    BatchSystem,
+    CommandResult,
+    JobRecord,
+    JobSpec,
+    Refusal,
+    environment_outside_jobs,
+    format_indices,
+)
 from hpsearch.backends.queue.slurm.parsing import STATES, is_stuck, parse_time_left
 from hpsearch.backends.queue.slurm.system import (
     Slurm,
@@ -273,7 +280,7 @@ def test_that_a_refusal_is_read(before: str, verdict: str, refusal: Refusal) -> 
 def test_that_an_answer_that_says_nothing_leaves_open_whether_it_was_accepted(answer: CommandResult) -> None:
     submitted = SLURM.parse_submission(answer)
     assert submitted.refusal is Refusal.AWAY
-    assert submitted.words
+    assert submitted.message
 
 
 @given(
@@ -284,7 +291,7 @@ def test_that_no_word_of_a_refusal_is_lost(code: int, texts: list[str]) -> None:
     err = ''.join(f'sbatch: error: {text}\n' for text in texts)
     submitted = SLURM.parse_submission(CommandResult(code, '', err))
     assert submitted.refusal is not None
-    assert submitted.words == '; '.join(texts)
+    assert submitted.message == '; '.join(texts)
 
 
 # ------------------------------------------------------------------------------------------------------------ listings
@@ -572,7 +579,7 @@ def test_that_exactly_the_elements_are_cancelled(
 
 @given(st.sets(st.integers(1, 300), min_size=1))
 def test_that_a_list_of_indices_stands_for_all_of_them(indices: set[int]) -> None:
-    seen = listing(f'1_[{index_list(indices)}]|{NAME}|PENDING|Resources|')
+    seen = listing(f'1_[{format_indices(indices)}]|{NAME}|PENDING|Resources|')
     assert {each.index for each in seen} == indices
 
 
@@ -645,12 +652,12 @@ def test_that_an_inherited_job_is_left_behind() -> None:
         'ROCR_VISIBLE_DEVICES': '3',
     }
     left = {'PATH', 'SLURM_CONF', 'SLURM_JWT', 'LSF_ENVDIR'}
-    assert set(outside_of_jobs(inherited)) == left
+    assert set(environment_outside_jobs(inherited)) == left
     assert set(SLURM.environment(inherited)) == left | {'SLURM_BITSTR_LEN'}
 
 
 def test_that_gpus_chosen_by_a_person_stay_chosen() -> None:
-    assert outside_of_jobs({'CUDA_VISIBLE_DEVICES': '2'}) == {'CUDA_VISIBLE_DEVICES': '2'}
+    assert environment_outside_jobs({'CUDA_VISIBLE_DEVICES': '2'}) == {'CUDA_VISIBLE_DEVICES': '2'}
 
 
 @pytest.mark.parametrize(
@@ -674,7 +681,6 @@ def test_that_gpus_chosen_by_a_person_stay_chosen() -> None:
 )
 def test_that_a_process_knows_the_job_it_is_in(environ: dict[str, str], job: str) -> None:
     assert own_job(environ) == job
-    assert SLURM.own_job(environ) == job
 
 
 def test_that_the_end_of_the_job_is_told_by_newer_versions() -> None:

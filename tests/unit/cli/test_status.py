@@ -14,7 +14,7 @@ import pytest
 
 from hpsearch.backends.base import JobState
 from hpsearch.backends.queue.batch_system import CommandResult, JobRecord
-from hpsearch.backends.queue.listing import sort_out
+from hpsearch.backends.queue.poller import match_jobs
 from hpsearch.cli import queue_backends as cluster
 from hpsearch.cli.status import status_lines
 from hpsearch.host.processes import start_ticks
@@ -153,7 +153,7 @@ def test_that_a_listing_is_sorted_by_state_and_reason() -> None:
         sighting(4, JobState.ENDED, cause='cancelled'),
         sighting(1, JobState.PENDING, name='of-somebody-else'),
     ]
-    told = sort_out(listed, attempts, [])
+    told = match_jobs(listed, attempts, [])
     assert told.lines == (
         QueueLine('running', '', 1, 'sim_1'),
         QueueLine('pending', 'BadConstraints', 1, 'sim_3', is_stuck=True),
@@ -166,11 +166,11 @@ def test_that_a_listing_is_sorted_by_state_and_reason() -> None:
 
 def test_that_of_two_jobs_of_one_name_the_one_that_lives_counts() -> None:
     listed = [sighting(1, JobState.ENDED), sighting(1, JobState.RUNNING), sighting(1, JobState.PENDING)]
-    assert [line.state for line in sort_out(listed, [queued(1)], []).lines] == ['running']
+    assert [line.state for line in match_jobs(listed, [queued(1)], []).lines] == ['running']
 
 
 def test_that_elements_which_were_cancelled_together_are_found_in_their_array() -> None:
-    told = sort_out([sighting(0, JobState.ENDED, cause='cancelled')], [queued(1), queued(2)], [])
+    told = match_jobs([sighting(0, JobState.ENDED, cause='cancelled')], [queued(1), queued(2)], [])
     assert [(attempt.run, seen.cause) for attempt, seen in told.ended] == [
         ('sim_1', 'cancelled'),
         ('sim_2', 'cancelled'),
@@ -185,7 +185,7 @@ def test_that_jobs_that_work_on_the_search_are_counted() -> None:
         sighting(2, JobState.PENDING, 'Priority', name='hps-pilots-1'),
         sighting(3, JobState.ENDED, name='hps-pilots-1'),
     ]
-    told = sort_out(listed, [], pilots)
+    told = match_jobs(listed, [], pilots)
     assert told.lines == (
         QueueLine('running', '', 1, 'hps-pilots-1[1]'),
         QueueLine('pending', 'Priority', 1, 'hps-pilots-1[2]'),

@@ -65,7 +65,7 @@ def test_that_the_next_attempt_has_the_next_number(desk: Desk) -> None:
     end(desk, 1, attempt=1)
     end(desk, 1, attempt=2)
     assert names(desk.claims.claim((Slot(),))) == ['sim_1/3']
-    assert desk.recorder.attempts == 3
+    assert desk.recorder.state.started == 3
 
 
 @pytest.mark.parametrize(('resumable', 'is_moved'), [(False, True), (True, False)])

@@ -45,7 +45,7 @@ def test_that_every_attempt_counts_once(desk: Desk) -> None:
         desk.recorder.record('claimed', 'sim_1', number)
         desk.recorder.record('ended', 'sim_1', number, state='interrupted')
     desk.recorder.hear('other', {'event': 'claimed', 'run': 'sim_2', 'attempt': 1})
-    assert desk.recorder.attempts == 3
+    assert desk.recorder.state.started == 3
     assert counted(desk.recorder) == {State.INTERRUPTED: 1, State.CLAIMED: 1}
 
 
@@ -54,7 +54,7 @@ def test_that_what_happened_before_is_counted_from_the_start(desk: Desk) -> None
     for number, run in ((1, 'sim_1'), (2, 'sim_1'), (1, 'sim_2')):
         state.fold('w', {'event': 'claimed', 'run': run, 'attempt': number})
     recorder = EventRecorder(state, desk.journal)
-    assert recorder.attempts == 3
+    assert recorder.state.started == 3
     assert recorder.counts == Counter({State.CLAIMED: 2})
 
 

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpsearch.dispatch.reuse import reusable
-from hpsearch.identity import identity, identity_of
 from hpsearch.model.configuration import Configuration, Grid, plain_attributes
 from hpsearch.model.errors import JournalError, SearchFolderError
 from hpsearch.model.run import Run
-from hpsearch.space.grid import Order
+from hpsearch.space.identity import identity, identity_of
+from hpsearch.space.order import Order
 from hpsearch.space.plan import make_plan
 from hpsearch.store.folder import SearchFolder
 

@@ -19,7 +19,7 @@ from hpsearch.model.errors import ConfigError, SearchFolderError
 from hpsearch.model.run import Run
 from hpsearch.model.states import SearchState
 from hpsearch.space.extension import Extension, extend, extending, write_extension
-from hpsearch.space.grid import Order
+from hpsearch.space.order import Order
 from hpsearch.space.plan import Plan, make_plan
 from hpsearch.store.folder import SearchFolder
 

@@ -18,7 +18,7 @@ from hpsearch.model.command import shell_line, words
 from hpsearch.model.configuration import Condition, Configuration, Grid
 from hpsearch.model.errors import ConfigError
 from hpsearch.model.run import encode_run
-from hpsearch.space.grid import Order
+from hpsearch.space.order import Order
 from hpsearch.space.plan import Plan, PlanSummary, make_plan
 from hpsearch.store.folder import SearchFolder
 from tests.support.cli_harness import Project

@@ -1,4 +1,4 @@
-"""What LSF's commands answer: listings, histories, refusals. Pure."""
+"""Parsers of what LSF's commands print: listings, histories, refusals. Pure."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from hpsearch.backends.queue.batch_system import CommandResult, JobRecord, Refus
 
 
 class Dialect(Enum):
-    """What kind of LSF this is."""
+    """Which implementation of LSF this is."""
 
     IBM = 'ibm'
     """IBM Spectrum LSF 10 or newer."""
     COMMON = 'common'
-    """Any other, or not known: only what all of them understand is used."""
+    """Any other, or an unknown one: only what all of them support is used."""
 
 
 _IBM = re.compile(r'\bIBM\b.*\bLSF\b\D*(\d+)\.\d+')
 
 
 def parse_dialect(answer: CommandResult) -> Dialect:
-    """What ``lsid`` tells of the kind of LSF; it prints that even while the daemons are down."""
+    """The implementation, by the output of ``lsid``, which works even while the daemons are down."""
     found = _IBM.search(answer.out)
     return Dialect.IBM if found and int(found[1]) >= 10 else Dialect.COMMON
 
@@ -38,7 +38,7 @@ _TOO_MANY = (
     'array index too large',
     'index out of valid range',
     'no job id can be used',
-    'has been closed',  # a queue: it may be opened again
+    'has been closed',  # a queue, which may be opened again
     'windows are closed',
 )
 
@@ -69,20 +69,20 @@ _AWAY = (
 )
 
 
-def read_refusal(answer: CommandResult) -> tuple[Refusal, str]:
-    """Why a job was not accepted, and in LSF's own words."""
-    words = _complaint(answer)
-    lowered = words.lower()
-    # A command that was ended for its silence may have been heard, whatever it complained of before.
-    if answer.code is None or not words or any(text in lowered for text in _AWAY):
-        return Refusal.AWAY, words
+def parse_refusal(answer: CommandResult) -> tuple[Refusal, str]:
+    """Why a job was not accepted, and LSF's message."""
+    message = _message(answer)
+    lowered = message.lower()
+    # A command that timed out may have reached LSF, whatever it printed before.
+    if answer.code is None or not message or any(text in lowered for text in _AWAY):
+        return Refusal.AWAY, message
     if any(text in lowered for text in _TOO_MANY):
-        return Refusal.LIMIT, words
-    return (Refusal.WRONG if answer.code else Refusal.AWAY), words
+        return Refusal.LIMIT, message
+    return (Refusal.WRONG if answer.code else Refusal.AWAY), message
 
 
-def _complaint(answer: CommandResult) -> str:
-    """What a command complained, in one line, without an explanation of all its options."""
+def _message(answer: CommandResult) -> str:
+    """The message of a command in one line, without the list of its options."""
     text = answer.err if answer.err.strip() else answer.out
     before, usage, _ = text.partition('Usage:')
     return ' '.join((before if usage and before.strip() else text).split())
@@ -99,99 +99,99 @@ class _State(NamedTuple):
 STATES: Mapping[str, _State] = {
     'PEND': _State(JobState.PENDING, ''),
     'PSUSP': _State(JobState.PENDING, 'held by its owner or an administrator'),
-    'PROV': _State(JobState.PENDING, 'its host is being woken up'),
-    'WAIT': _State(JobState.PENDING, 'it waits for the jobs before it in its chunk'),
+    'PROV': _State(JobState.PENDING, 'its host is being powered up'),
+    'WAIT': _State(JobState.PENDING, 'waiting for the jobs before it in its chunk'),
     'RUN': _State(JobState.RUNNING, ''),
     'USUSP': _State(JobState.RUNNING, 'suspended by its owner or an administrator'),
     'SSUSP': _State(JobState.RUNNING, 'suspended by LSF'),
-    # Its host cannot be reached: it may well run on, or have ended by itself.
+    # Its host cannot be reached: it may go on, or have ended by itself.
     'UNKWN': _State(JobState.RUNNING, 'its host cannot be reached'),
-    # It was to be ended while its host could not be reached: it becomes EXIT when it really has ended.
-    'ZOMBI': _State(JobState.RUNNING, 'to be ended, but its host cannot be reached'),
+    # It was killed while its host could not be reached: it becomes EXIT once it really has ended.
+    'ZOMBI': _State(JobState.RUNNING, 'killed, but its host cannot be reached'),
     'DONE': _State(JobState.ENDED, ''),
     'EXIT': _State(JobState.ENDED, ''),
 }
-"""What the states of a job mean. A state that is not here is no end."""
+"""What the states of a job mean. An unknown state is no end."""
 
-_UNHEARD_OF = _State(JobState.RUNNING, '')
+_UNKNOWN_STATE = _State(JobState.RUNNING, '')
 
 _NONE = re.compile(r'No (?:unfinished |matching )?job found|> is not found', re.IGNORECASE)
 
 _ARRAY_NAME = re.compile(r'(.*)\[(\d+)\]')
 
 _USR2 = 128 + 12
-"""With this a job ends whose time limit came and that does not handle the signal."""
+"""Exit status of a job that reached its time limit and does not handle the signal."""
 
 
-def read_wide_listing(answer: CommandResult) -> list[JobRecord] | None:
-    """What ``bjobs -a -w`` lists; None: it did not answer."""
+def parse_wide_listing(answer: CommandResult) -> list[JobRecord] | None:
+    """The jobs that ``bjobs -a -w`` lists; None: it failed."""
     header, records = False, []
     for line in answer.out.splitlines():
         columns = line.split()
         if {'JOBID', 'STAT', 'JOB_NAME'} <= set(columns):
             header, names = True, columns
-        elif header and (seen := _wide_row(names, columns)):
-            records.append(seen)
+        elif header and (record := _wide_row(names, columns)):
+            records.append(record)
     return records if _is_answer(answer, header) else None
 
 
 _TIME_WORDS = 3
-"""Words of a time, as ``Nov 20 23:42``."""
+"""Words of a time, such as ``Nov 20 23:42``."""
 
 
 def _wide_row(names: Sequence[str], words: Sequence[str]) -> JobRecord | None:
-    """One line of a listing in columns: none but the job's name has blanks; a host may be missing before it runs."""
+    """One line of a listing in columns: only the name may contain blanks; a pending job may have no host."""
     at = names.index('JOB_NAME')
-    behind = (len(names) - at - 1) + (_TIME_WORDS - 1) * ('SUBMIT_TIME' in names[at:])
-    if len(words) == at + behind:
+    after = (len(names) - at - 1) + (_TIME_WORDS - 1) * ('SUBMIT_TIME' in names[at:])
+    if len(words) == at + after:
         names = [name for name in names if name != 'EXEC_HOST']
         at = names.index('JOB_NAME')
-    if len(words) <= at + behind:
+    if len(words) <= at + after:
         return None
     row = dict(zip(names[:at], words[:at], strict=True))
-    return _sighting(row['JOBID'], '', row['STAT'], ' '.join(words[at : len(words) - behind]), row.get('EXEC_HOST', ''))
+    return _record(row['JOBID'], '', row['STAT'], ' '.join(words[at : len(words) - after]), row.get('EXEC_HOST', ''))
 
 
 FIELDS = ('jobid', 'jobindex', 'stat', 'exit_code', 'exec_host', 'job_name', 'exit_reason', 'pend_reason')
-"""The fields :func:`read_delimited_listing` expects, in their order."""
+"""The fields that :func:`parse_delimited_listing` expects, in order."""
 
 DELIMITER = '^'
-"""What stands between them."""
+"""The separator of the fields."""
 
 
-def read_delimited_listing(answer: CommandResult) -> list[JobRecord] | None:
-    """What ``bjobs -a -noheader -o`` lists of :data:`FIELDS`; None: it did not answer."""
+def parse_delimited_listing(answer: CommandResult) -> list[JobRecord] | None:
+    """The jobs that ``bjobs -a -noheader -o`` lists with :data:`FIELDS`; None: it failed."""
     records = []
     for line in answer.out.splitlines():
         values = [value.strip() for value in line.split(DELIMITER, len(FIELDS) - 1)]
         if len(values) == len(FIELDS) and (
-            seen := _delimited_row(*('' if value == '-' else value for value in values))
+            record := _delimited_row(*('' if value == '-' else value for value in values))
         ):
-            records.append(seen)
+            records.append(record)
     return records if _is_answer(answer, bool(records)) else None
 
 
 def _delimited_row(
     job: str, index: str, stat: str, code: str, where: str, name: str, exit_reason: str, pend_reason: str
 ) -> JobRecord | None:
-    seen = _sighting(job, index, stat, name, where)
-    if seen is None:
+    record = _record(job, index, stat, name, where)
+    if record is None:
         return None
-    if seen.kind is JobState.PENDING:
-        return replace(seen, reason=pend_reason or seen.reason, is_stuck='never satisfied' in pend_reason)
+    if record.kind is JobState.PENDING:
+        return replace(record, reason=pend_reason or record.reason, is_stuck='never satisfied' in pend_reason)
     if stat != 'EXIT':
-        return seen
+        return record
     status = int(code) if code.isdecimal() else None
-    return replace(seen, code=status, cause=cause_of(exit_reason, status), reason=exit_reason)
+    return replace(record, code=status, cause=cause_of(exit_reason, status), reason=exit_reason)
 
 
-def _sighting(job: str, index: str, stat: str, name: str, where: str) -> JobRecord | None:
+def _record(job: str, index: str, stat: str, name: str, where: str) -> JobRecord | None:
     if not (job.isdecimal() and stat.isalpha() and stat.isupper()):
         return None
     array = _ARRAY_NAME.fullmatch(name)
     if array:
         name, index = array[1], index if index.isdecimal() and index != '0' else array[2]
-    state = STATES.get(stat, _UNHEARD_OF)
+    state = STATES.get(stat, _UNKNOWN_STATE)
     return JobRecord(
         job=job,
         index=int(index) if index.isdecimal() else 0,
@@ -204,12 +204,12 @@ def _sighting(job: str, index: str, stat: str, name: str, where: str) -> JobReco
 
 
 def _is_answer(answer: CommandResult, has_content: bool) -> bool:
-    """Whether it answered: with content, or by saying that there is none. Other failures may have cut it short."""
+    """Whether the output is complete: it has content, or says that there is none. Other failures may cut it short."""
     says_none = bool(_NONE.search(answer.err) or _NONE.search(answer.out))
     if answer.code == 0:
         return has_content or says_none
-    complaints = [line for line in answer.err.splitlines() if line.strip()]
-    return answer.code is not None and says_none and all(_NONE.search(line) for line in complaints)
+    errors = [line for line in answer.err.splitlines() if line.strip()]
+    return answer.code is not None and says_none and all(_NONE.search(line) for line in errors)
 
 
 # Causes
@@ -228,7 +228,7 @@ TERMINATIONS: Mapping[str, str] = {
     'TERM_BUCKET_KILL': 'cancelled',
     'TERM_ORPHAN_SYSTEM': 'cancelled',
     'TERM_PREEMPT': 'preempted',
-    # Its host or queue was wanted for something else; another job like it may run to its end.
+    # Its host or queue was needed for something else; another job like it may run to its end.
     'TERM_LOAD': 'preempted',
     'TERM_WINDOW': 'preempted',
     'TERM_OTHER': 'preempted',
@@ -237,7 +237,7 @@ TERMINATIONS: Mapping[str, str] = {
     'TERM_RC': 'preempted',
     'TERM_REQUEUE_RC': 'preempted',
     'TERM_MC_RECALL': 'preempted',
-    # LSF lost sight of it, or of its host.
+    # LSF lost track of it, or of its host.
     'TERM_ZOMBIE': 'node_fail',
     'TERM_REMOVE_HUNG_JOB': 'node_fail',
     'TERM_RMS': 'node_fail',
@@ -245,13 +245,13 @@ TERMINATIONS: Mapping[str, str] = {
     'TERM_CSM_ALLOC': 'node_fail',
     'TERM_KUBE': 'node_fail',
 }
-"""Causes by LSF's termination reasons. One that is not here would come again: such a job ended by itself."""
+"""Causes by LSF's termination reasons. Others would recur in another job: such a job ended by itself."""
 
 _TERMINATION = re.compile(r'\bTERM_[A-Z_]+')
 
 
 def cause_of(reason: str, code: int | None) -> str:
-    """The cause of an end, by LSF's words about it and the exit status of the job."""
+    """The cause of an end, by LSF's termination reason and the exit status of the job."""
     found = _TERMINATION.search(reason)
     if found:
         return TERMINATIONS.get(found[0], '')
@@ -261,14 +261,14 @@ def cause_of(reason: str, code: int | None) -> str:
 # Histories
 
 
-def read_history(answer: CommandResult) -> list[JobRecord] | None:
-    """What ``bhist -l`` tells; None: it did not answer."""
-    told = [_tell(header, events) for header, events in _blocks(answer.out)]
-    return told if _is_answer(answer, bool(told)) else None
+def parse_history(answer: CommandResult) -> list[JobRecord] | None:
+    """The jobs that ``bhist -l`` knows; None: it failed."""
+    records = [_job_of(header, events) for header, events in _blocks(answer.out)]
+    return records if _is_answer(answer, bool(records)) else None
 
 
 _WRAP = re.compile(r'\n {21}(?=\S| \S)')
-"""Lines are cut at 80 columns, anywhere, and go on behind so many blanks."""
+"""Lines are wrapped at 80 columns, anywhere, and continue after this indentation."""
 
 _HEADER = re.compile(r'Job <(\d+)(?:\[(\d+)\])?>(?:, Job Name <([^<>]*)>)?')
 
@@ -276,7 +276,7 @@ _EVENT = re.compile(r'\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d(?: \d{4})?: *(?:\[\d+\]
 
 
 def _blocks(text: str) -> Iterator[tuple[re.Match[str], list[str]]]:
-    """The header of each job and what happened to it, one sentence per event."""
+    """The header of each job and its events, in order."""
     header: re.Match[str] | None = None
     events: list[str] = []
     for line in _WRAP.sub('', text).splitlines():
@@ -291,16 +291,16 @@ def _blocks(text: str) -> Iterator[tuple[re.Match[str], list[str]]]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Story:
+class _History:
     """What is known of a job after some of its events.
 
     Attributes:
         kind: Its state.
         code: Its exit status.
-        where: The host it was sent to.
-        reason: The last words about its state.
-        hint: The cause of an end that was asked for, should it come.
-        is_out_of_sight: Whether its host could not be reached when it was last heard of.
+        where: The host it was dispatched to.
+        reason: The latest message about its state.
+        hint: The cause of its end if it ends after what happened so far.
+        is_unreachable: Whether its host could not be reached at the latest event.
         termination: LSF's own termination reason.
     """
 
@@ -309,28 +309,28 @@ class _Story:
     where: str = ''
     reason: str = ''
     hint: str = ''
-    is_out_of_sight: bool = False
+    is_unreachable: bool = False
     termination: str = ''
 
 
-def _tell(header: re.Match[str], events: Sequence[str]) -> JobRecord:
-    story = _Story()
+def _job_of(header: re.Match[str], events: Sequence[str]) -> JobRecord:
+    history = _History()
     for event in events:
-        story = _after(story, event)
+        history = _after(history, event)
     name = re.sub(r'\[[^\]]*\](?:%\d+)?$', '', header[3] or '')
-    seen = JobRecord(header[1], int(header[2] or 0), name, story.kind, reason=story.reason, where=story.where)
-    if story.kind is not JobState.ENDED:
-        return seen
-    return replace(seen, code=story.code, cause=_cause(story), reason=story.termination or story.reason)
+    record = JobRecord(header[1], int(header[2] or 0), name, history.kind, reason=history.reason, where=history.where)
+    if history.kind is not JobState.ENDED:
+        return record
+    return replace(record, code=history.code, cause=_cause(history), reason=history.termination or history.reason)
 
 
-def _cause(story: _Story) -> str:
-    """Why a job ended: LSF's own word, else what was asked for before, else what is usual."""
-    if story.code == 0:
+def _cause(history: _History) -> str:
+    """The cause of an end: LSF's termination reason, else what was announced before, else what is likely."""
+    if history.code == 0:
         return ''
-    if story.termination:
-        return cause_of(story.termination, story.code)
-    return story.hint or ('node_fail' if story.is_out_of_sight else cause_of('', story.code))
+    if history.termination:
+        return cause_of(history.termination, history.code)
+    return history.hint or ('node_fail' if history.is_unreachable else cause_of('', history.code))
 
 
 _ENDING = re.compile(r'Exited (?:with exit code|by signal) (\d+)')
@@ -344,9 +344,9 @@ _HINTS = (
     (re.compile(r'MEMLIMIT termination action'), 'out_of_memory'),
     (re.compile(r'(?:Load|Window|Other) termination action'), 'preempted'),
 )
-"""Events that announce an end; the first one is its cause."""
+"""Events that announce an end, and its cause; the first one counts."""
 
-_OUT_OF_SIGHT = re.compile(r'Unknown; unable|Execution host unavailable|Termination request issued; but unable')
+_UNREACHABLE = re.compile(r'Unknown; unable|Execution host unavailable|Termination request issued; but unable')
 
 _PENDING_AGAIN = re.compile(r'[Pp]ending|Exited; job will be requeued|Job has been requeued|Suspended .* while pending')
 
@@ -355,32 +355,32 @@ _ENDED = re.compile(r'Done successfully|Exited\b|sbatchd startup; kill ZOMBIE')
 _RUNNING = re.compile(r'(?:\w+ )*[Dd]ispatched |[Ss]tart(?:ed|ing)\b|[Rr]unning\b|Suspended\b')
 
 
-def _after(story: _Story, event: str) -> _Story:
+def _after(history: _History, event: str) -> _History:
     """What is known after one more event."""
-    words = event.rstrip(' ;.')
-    if words.startswith('Completed <'):
-        return replace(story, termination=words.partition('; ')[2])
+    text = event.rstrip(' ;.')
+    if text.startswith('Completed <'):
+        return replace(history, termination=text.partition('; ')[2])
     for pattern, cause in _HINTS:
         if pattern.match(event):
-            return replace(story, hint=story.hint or cause)
-    if _OUT_OF_SIGHT.match(event):
-        return replace(story, kind=JobState.RUNNING, reason=words, is_out_of_sight=True)
+            return replace(history, hint=history.hint or cause)
+    if _UNREACHABLE.match(event):
+        return replace(history, kind=JobState.RUNNING, reason=text, is_unreachable=True)
     if _PENDING_AGAIN.match(event):
-        return _Story(reason=words.partition(':')[2].strip() or words)
+        return _History(reason=text.partition(':')[2].strip() or text)
     if _ENDED.match(event):
-        return _ended(story, words)
+        return _ended(history, text)
     if _RUNNING.match(event):
         host = _HOST.search(event)
         return replace(
-            story, kind=JobState.RUNNING, where=host[1] if host else story.where, reason='', is_out_of_sight=False
+            history, kind=JobState.RUNNING, where=host[1] if host else history.where, reason='', is_unreachable=False
         )
-    return story
+    return history
 
 
-def _ended(story: _Story, words: str) -> _Story:
-    ending = _ENDING.match(words)
-    code = 0 if words.startswith('Done') else None
+def _ended(history: _History, text: str) -> _History:
+    ending = _ENDING.match(text)
+    code = 0 if text.startswith('Done') else None
     if ending:
         code = int(ending[1]) + 128 * ('by signal' in ending[0])
-    hint = story.hint or 'cancelled' * ('forced to exit' in words) or 'node_fail' * ('ZOMBIE' in words)
-    return replace(story, kind=JobState.ENDED, code=code, reason=words.partition('. The CPU')[0], hint=hint)
+    hint = history.hint or 'cancelled' * ('forced to exit' in text) or 'node_fail' * ('ZOMBIE' in text)
+    return replace(history, kind=JobState.ENDED, code=code, reason=text.partition('. The CPU')[0], hint=hint)

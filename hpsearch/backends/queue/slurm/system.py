@@ -1,4 +1,4 @@
-"""Slurm: the words of its commands. Pure; what its answers mean is in :mod:`hpsearch.backends.queue.slurm.parsing`."""
+"""Slurm: the argument lists of its commands. Pure; :mod:`hpsearch.backends.queue.slurm.parsing` parses their output."""
 
 from __future__ import annotations
 
@@ -9,29 +9,36 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from hpsearch.backends.queue.batch_system import CommandResult, JobRecord, JobSpec, JobVariables, QueueLimits, Submitted
-from hpsearch.backends.queue.queue_words import index_list, outside_of_jobs
-from hpsearch.backends.queue.slurm import parsing as slurm_answers
-from hpsearch.backends.queue.slurm.parsing import ACCOUNTING_FIELDS, LISTING_FIELDS
+from hpsearch.backends.queue.batch_system import (
+    CommandResult,
+    JobRecord,
+    JobSpec,
+    JobVariables,
+    QueueLimits,
+    SubmitResult,
+    environment_outside_jobs,
+    format_indices,
+)
+from hpsearch.backends.queue.slurm import parsing
 
 DAY = 86400.0
 
 
 @dataclass(frozen=True, slots=True)
 class SlurmOptions:
-    """What the jobs ask for, each as sbatch writes it; what is empty is not asked for.
+    """What a job requests, each in the format of sbatch; empty: not requested.
 
     Attributes:
-        mem: Memory of a job.
-        gres: Generic resources: GPUs.
-        partition: Where.
+        mem: Memory.
+        gres: Generic resources, such as GPUs.
+        partition: Partition.
         qos: Quality of service.
-        constraint: What nodes must have.
-        account: On whose account.
-        time: Time limit, in place of ``hours``.
-        cpus: Processors of a job.
-        extra: Further words for sbatch; they overrule the others.
-        hours: Time limit of a job.
+        constraint: Features that its node must have.
+        account: Account that is charged.
+        time: Time limit, instead of ``hours``.
+        cpus: Number of CPUs.
+        extra: Further arguments for sbatch; they override the others.
+        hours: Time limit in hours.
     """
 
     mem: str = '8G'
@@ -51,8 +58,8 @@ class Slurm:
     """The pure half for Slurm.
 
     Attributes:
-        options: What the jobs ask for.
-        user: Number of the user whose jobs are listed.
+        options: What a job requests.
+        user: Numeric id of the user whose jobs are listed.
     """
 
     options: SlurmOptions
@@ -65,49 +72,49 @@ class Slurm:
 
     @property
     def variables(self) -> JobVariables:
-        """By which a job knows itself."""
+        """The variables that identify a job from within."""
         return JobVariables(index='SLURM_ARRAY_TASK_ID', job='SLURM_ARRAY_JOB_ID', restarts='SLURM_RESTART_COUNT')
 
     @property
     def memory(self) -> int | None:
-        """MiB a job asks for; None: it does not say, or a whole node's."""
+        """MiB a job requests; None: not stated, or all of a node."""
         return in_mib(self.options.mem)
 
     @property
     def programs(self) -> Sequence[str]:
-        """The commands that must be there; without accounting there need be no sacct."""
+        """The commands that must be installed; sacct is not needed where there is no accounting."""
         return ('sbatch', 'squeue', 'scancel', 'scontrol')
 
     @property
     def unsupported(self) -> str:
-        """Empty: what it cannot do, Slurm tells when it is asked."""
+        """Empty: Slurm itself reports what it cannot do."""
         return ''
 
     def environment(self, inherited: Mapping[str, str]) -> dict[str, str]:
-        """What its commands inherit: without what tells a job of its own allocation, and without set options.
+        """The environment of its commands: without the variables of a job and without default options.
 
-        Lists of indices are to be printed whole, not up to a length.
+        Lists of indices are printed in full, not up to a length.
         """
-        return {**outside_of_jobs(inherited), 'SLURM_BITSTR_LEN': '0'}
+        return {**environment_outside_jobs(inherited), 'SLURM_BITSTR_LEN': '0'}
 
     def submit_argv(self, job: JobSpec) -> list[str]:
         """The command that submits the script on its stdin.
 
-        Memory in place of the usual comes last, where it overrules what the further words say of it.
+        A different amount of memory comes last, where it overrides that of the further arguments.
         """
         log = log_pattern(job.log)
         throttle = f'%{job.throttle}' if job.throttle else ''
         return [
             *('sbatch', '--parsable', f'--job-name={job.name}', f'--array=1-{job.size}{throttle}'),
-            *self._resource_words(),
+            *self._resource_options(),
             *('--no-requeue', '--open-mode=append', f'--output={log}', f'--error={log}'),
             *([f'--signal=B:USR2@{job.warning}'] if job.warning else ()),
             *self.options.extra,
             *([f'--mem={job.memory}M'] if job.memory is not None else ()),
         ]
 
-    def _resource_words(self) -> list[str]:
-        asked = {
+    def _resource_options(self) -> list[str]:
+        requested = {
             'time': self.options.time or f'{self.options.hours}:00:00',
             'mem': self.options.mem,
             'gres': self.options.gres,
@@ -117,71 +124,69 @@ class Slurm:
             'constraint': self.options.constraint,
             'account': self.options.account,
         }
-        return [f'--{name}={value}' for name, value in asked.items() if value]
+        return [f'--{name}={value}' for name, value in requested.items() if value]
 
     def submit_stdin(self, script: str, path: str) -> str:
-        """What that command reads: the script."""
+        """The stdin of that command: the script."""
         return script
 
-    def parse_submission(self, answer: CommandResult) -> Submitted:
-        """What it answered."""
-        return slurm_answers.parse_submission(answer)
+    def parse_submission(self, answer: CommandResult) -> SubmitResult:
+        """Whether the job was accepted."""
+        return parsing.parse_submission(answer)
 
     def list_argv(self) -> list[str]:
-        """The command that lists all jobs of this user, every element in a line of its own.
+        """The command that lists all jobs of this user, one line per element.
 
-        It shows what has ended, too, for as long as the controller remembers it (``MinJobAge``, usually five minutes).
+        It also shows jobs that have ended, for as long as the controller keeps them (``MinJobAge``, usually five
+        minutes).
         """
-        return ['squeue', '--noheader', '--array', '--states=all', f'--user={self.user}', f'--format={LISTING_FIELDS}']
+        argv = ['squeue', '--noheader', '--array', '--states=all', f'--user={self.user}']
+        return [*argv, f'--format={parsing.LISTING_FIELDS}']
 
     def parse_listing(self, answer: CommandResult) -> Sequence[JobRecord] | None:
-        """What it lists; None: it did not answer."""
-        return slurm_answers.parse_listing(answer)
+        """The listed elements; None: it failed."""
+        return parsing.parse_listing(answer)
 
     def accounting_argv(self, jobs: Sequence[str], since: float) -> list[str]:
-        """The command that tells what became of jobs, by their ids.
+        """The command that queries the accounting about jobs, by their ids.
 
-        Without a start time it may know nothing of yesterday; ours may go before the clock of the controller.
+        By default it only covers today. The start time allows for a controller whose clock is behind ours.
         """
         start = datetime.fromtimestamp(max(0.0, since - DAY)).strftime('%Y-%m-%dT%H:%M:%S')
-        words = ['sacct', '--noheader', '--parsable2', '--allocations', f'--starttime={start}']
-        return [*words, f'--format={ACCOUNTING_FIELDS}', f'--jobs={",".join(jobs)}']
+        argv = ['sacct', '--noheader', '--parsable2', '--allocations', f'--starttime={start}']
+        return [*argv, f'--format={parsing.ACCOUNTING_FIELDS}', f'--jobs={",".join(jobs)}']
 
     def parse_accounting(self, answer: CommandResult) -> Sequence[JobRecord] | None:
-        """What it tells; None: it did not answer."""
-        return slurm_answers.parse_accounting(answer)
+        """The elements it knows; None: it failed."""
+        return parsing.parse_accounting(answer)
 
     def cancel_argv(self, job: str, indices: Sequence[int], *, whole: bool, force: bool) -> list[str]:
-        """The command that ends elements of a job: by TERM to all their processes, and by KILL after ``KillWait``.
+        """The command that cancels elements of a job: TERM to all their processes, and KILL after ``KillWait``.
 
-        ``force`` changes nothing. Slurm ends what it was told to end, whether anybody still asks or not, within half a
-        minute on most clusters; and its way to end a job at once is none for us: ``--signal=KILL`` for one element that
-        waits ends all that wait (seen with 22.05), and with ``--batch`` the job has *failed*.
+        ``force`` changes nothing: ``KillWait`` is half a minute on most clusters, and killing a job at once has side
+        effects. ``--signal=KILL`` for one pending element ends all pending ones (seen with 22.05), and with ``--batch``
+        the job has *failed*.
         """
         if whole:
             return ['scancel', job]
-        chosen = index_list(indices)
+        chosen = format_indices(indices)
         return ['scancel', f'{job}_{chosen}' if chosen.isdecimal() else f'{job}_[{chosen}]']
 
     def parse_cancel(self, answer: CommandResult) -> str:
         """Why a cancellation failed in a way that is worth another try; empty: it did not."""
-        return slurm_answers.parse_cancel(answer)
+        return parsing.parse_cancel(answer)
 
     def throttle_argv(self, job: str, throttle: int) -> list[str]:
         """The command that changes how many elements may run at a time."""
         return ['scontrol', 'update', f'JobId={job}', f'ArrayTaskThrottle={throttle}']
 
     def limits_argv(self) -> list[str]:
-        """The command that tells what the system accepts."""
+        """The command that shows the limits of the system."""
         return ['scontrol', 'show', 'config']
 
     def parse_limits(self, answer: CommandResult) -> QueueLimits:
-        """What it accepts; the usual, where it does not say."""
-        return slurm_answers.parse_limits(answer)
-
-    def own_job(self, environ: Mapping[str, str]) -> str:
-        """The job this process runs in, as ``id`` or ``id_index``; empty: in none of this system."""
-        return own_job(environ)
+        """Its limits; the defaults where it does not state them."""
+        return parsing.parse_limits(answer)
 
 
 _MEMORY = re.compile(r'(\d+)([KMGT]?)B?', re.IGNORECASE)
@@ -189,32 +194,32 @@ _IN_MIB = {'K': 1 / 1024, '': 1.0, 'M': 1.0, 'G': 1024.0, 'T': 1024.0**2}
 
 
 def in_mib(text: str) -> int | None:
-    """An amount of memory as sbatch reads it, in MiB; None: none is asked for, or a whole node's (0).
+    """An amount of memory in the format of sbatch, in MiB; None: none is requested, or all of a node (0).
 
     Args:
-        text: A whole number, with K, M, G or T behind it; without it is in MiB.
+        text: A whole number, with the suffix K, M, G or T; without one it is in MiB.
     """
     found = _MEMORY.fullmatch(text.strip())
     return math.ceil(int(found[1]) * _IN_MIB[found[2].upper()]) or None if found else None
 
 
 def log_pattern(path: str) -> str:
-    """The pattern that sbatch makes this very path of.
+    """The pattern for a path that sbatch takes literally.
 
-    A percent sign is doubled; but where there is a backslash sbatch takes percent signs as they are, and backslashes
+    Percent signs are doubled; but in a pattern with a backslash sbatch takes percent signs literally, and backslashes
     are doubled.
     """
     return path.replace('\\', '\\\\') if '\\' in path else path.replace('%', '%%')
 
 
-# The job this process is in
+# The job of this process
 
 
 def own_job(environ: Mapping[str, str]) -> str:
-    """The job a process with this environment runs in, as ``id`` or ``id_index``; empty: in none of Slurm's.
+    """The Slurm job that a process with this environment runs in, as ``id`` or ``id_index``; empty: in none.
 
-    A shell that salloc opened on a login node has a job, but is not in it: what runs there does not end with the job.
-    Only what runs on a node of the job is told the name of that node.
+    A shell that salloc opened on a login node has a job, but does not run in it and does not end with it. Only on a
+    node of the job there is a variable with the name of that node.
     """
     if not environ.get('SLURMD_NODENAME'):
         return ''
@@ -229,12 +234,12 @@ def job_end(environ: Mapping[str, str]) -> float | None:
     """When the job of a process with this environment reaches its time limit, in seconds since 1970.
 
     Returns:
-        None where Slurm is too old to tell (22.05 is): :func:`time_left_argv` asks.
+        None where Slurm is too old to provide it (22.05 is): use :func:`time_left_argv` then.
     """
     text = environ.get('SLURM_JOB_END_TIME', '')
     return float(text) if own_job(environ) and text.isdecimal() and int(text) else None
 
 
 def time_left_argv(job: str) -> list[str]:
-    """The command that tells how long a job may still run; :func:`.slurm_answers.parse_time_left` reads its answer."""
+    """The command that prints how long a job may still run; see :func:`.parsing.parse_time_left`."""
     return ['squeue', '--noheader', f'--jobs={job}', '--format=%L']

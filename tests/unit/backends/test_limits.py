@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpsearch.backends.queue.submit_limit import FORGET, LONGEST_FORGET, SECOND_TRY, SubmitWindow
+from hpsearch.backends.queue.limits import FORGET, LONGEST_FORGET, SECOND_TRY, SubmitWindow
 
 
 class Queue:
@@ -74,7 +74,7 @@ def test_that_two_such_refusals_are_a_new_limit() -> None:
     queue.fill(2)
     queue.now = SECOND_TRY
     queue.fill(2)
-    assert queue.rule.found == 3
+    assert queue.rule.limit == 3
     queue.now = 2 * SECOND_TRY
     assert queue.rule.room(3, queue.now) == 0
 

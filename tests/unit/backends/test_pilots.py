@@ -12,16 +12,22 @@ import pytest
 
 from hpsearch.backends.base import JobState, PilotBackend, Workload
 from hpsearch.backends.queue.batch_system import JobSpec, QueueLimits
-from hpsearch.backends.queue.pilot_jobs import VAIN_LIMIT, PilotJobs
-from hpsearch.backends.queue.pilot_plan import YOUNG, PilotSettings, count_idle, pilots_needed
-from hpsearch.backends.queue.pilots import QueuedPilots
-from hpsearch.backends.queue.poller import GRACE, JobPoller
-from hpsearch.backends.queue.sending import RETRY
-from hpsearch.backends.queue.submit_limit import FORGET
+from hpsearch.backends.queue.limits import FORGET, RETRY
+from hpsearch.backends.queue.pilots import (
+    MAX_FAILURES,
+    STARTUP_SECONDS,
+    Pilot,
+    Pilots,
+    PilotSettings,
+    QueuedPilots,
+    pilots_needed,
+)
+from hpsearch.backends.queue.poller import ABSENT_AFTER, JobPoller
+from hpsearch.backends.queue.submission import QueueContext
 from hpsearch.host.wakeup import Wakeup
 from hpsearch.model.states import Submission
 from hpsearch.store.folder import SearchFolder
-from tests.fakes.scripted_queue import Clock, ScriptedCommands, ScriptedQueue, asks, system
+from tests.fakes.scripted_queue import Clock, ScriptedQueue, ScriptedRunner, as_runner, system
 from tests.support.harness import new_folder
 
 
@@ -36,30 +42,30 @@ class Desk:
         self.folder = folder
         self.clock = Clock()
         self.queue = ScriptedQueue()
-        self.commands = ScriptedCommands(self.queue)
+        self.runner = ScriptedRunner(self.queue)
         self.events: list[dict[str, Any]] = []
         self.work = Workload(100, 0)
         self.settings = PilotSettings(**{'num_jobs': 10, 'runs_per_job': 4, 'argv': ('join',), **settings})
         self.salts = count(1)
-        self.watch = JobPoller(system(self.queue), asks(self.commands), 30.0, clock=self.clock, wall=self.clock.wall)
+        self.poller = JobPoller(
+            system(self.queue), as_runner(self.runner), 30.0, clock=self.clock, wall=self.clock.wall
+        )
         self.known = known
         self.backend = self.opened()
 
     def opened(self) -> QueuedPilots:
-        jobs = PilotJobs(
+        context = QueueContext(
             folder=self.folder,
             cwd='/tmp',
             system=system(self.queue),
-            commands=asks(self.commands),
-            watch=self.watch,
+            runner=as_runner(self.runner),
+            poller=self.poller,
+            wakeup=cast(Wakeup, None),
             note=self.events.append,
-            settings=self.settings,
-            known=self.known,
             salt=lambda: f'{next(self.salts):06d}',
             wall=self.clock.wall,
-            clock=self.clock,
         )
-        return QueuedPilots(jobs, asks(self.commands), self.watch, cast(Wakeup, None))
+        return QueuedPilots(context, Pilots(context, self.settings, self.known))
 
     def step(self, times: int = 1) -> str:
         """Rounds of a dispatcher that has runs to start; why it waits."""
@@ -126,7 +132,8 @@ def test_that_there_are_as_many_as_are_wanted_and_there_is_work_for(
 
 def test_that_one_that_has_just_begun_is_expected_to_take_runs() -> None:
     kinds = {1: JobState.PENDING, 2: JobState.UNKNOWN, 3: JobState.RUNNING, 4: JobState.RUNNING, 5: JobState.RUNNING}
-    assert count_idle(kinds, {3: 100.0, 4: 100.0 - YOUNG}, 100.0) == 4
+    pilots = {index: Pilot({3: 100.0, 4: 100.0 - STARTUP_SECONDS}.get(index)) for index in kinds}
+    assert sum(pilots[index].is_idle(kind, 100.0) for index, kind in kinds.items()) == 4
 
 
 def test_that_no_more_are_submitted_while_new_ones_begin(desk: Desk) -> None:
@@ -145,7 +152,7 @@ def test_that_they_are_submitted_as_one_array_without_a_throttle(desk: Desk, fol
     assert desk.queue.called('submit') == [('submit', 'hps-search-000001', '10', '0')]
     assert [event['event'] for event in desk.events] == ['submitting', 'accepted']
     assert (desk.events[0]['pilots'], desk.events[0]['throttle'], desk.events[1]['job']) == (10, 10, '1')
-    assert folder.submission('hps-search-000001').script.read_text() == desk.commands.scripts[0]
+    assert folder.submission('hps-search-000001').script.read_text() == desk.runner.scripts[0]
     desk.step(times=100)
     assert desk.submitted() == [10]
 
@@ -210,7 +217,7 @@ def test_that_it_is_not_settled_before_the_queue_has_answered(make_desk: Callabl
     desk = make_desk(holds=False)
     desk.step()
     assert not desk.backend.is_settled()
-    desk.commands.is_slow = True
+    desk.runner.is_slow = True
     desk.step(times=3)
     assert not desk.backend.is_settled()
 
@@ -284,8 +291,8 @@ def test_that_nothing_is_replaced_because_of_one_listing_without_them(desk: Desk
     desk.queue.begin()
     desk.step(times=40)
     made = desk.queue.jobs.pop('1')
-    before = desk.watch.listings
-    while desk.watch.listings == before:
+    before = desk.poller.listings
+    while desk.poller.listings == before:
         desk.step()
     desk.queue.jobs['1'] = made
     desk.step(times=200)
@@ -295,20 +302,20 @@ def test_that_nothing_is_replaced_because_of_one_listing_without_them(desk: Desk
 def test_that_those_nobody_knows_any_more_are_replaced_after_the_grace_time(desk: Desk) -> None:
     desk.step(times=40)
     desk.queue.remove('1')
-    desk.step(times=int(GRACE) - 10)
+    desk.step(times=int(ABSENT_AFTER) - 10)
     assert desk.submitted() == [10]
     desk.step(times=100)
     assert desk.submitted() == [10, 10]
 
 
 def test_that_no_more_are_submitted_after_they_ended_in_vain_three_times(desk: Desk, folder: SearchFolder) -> None:
-    for job in range(1, VAIN_LIMIT + 1):
+    for job in range(1, MAX_FAILURES + 1):
         desk.step(times=40)
         assert not desk.is_final()
         desk.end(str(job), code=1)
     why = desk.step(times=500)
-    assert len(desk.submitted()) == VAIN_LIMIT
-    assert f'3 times the jobs that were to work on it ended without starting a run: see {folder.path}' in why
+    assert len(desk.submitted()) == MAX_FAILURES
+    assert f'3 submissions in a row ended without starting a run: see {folder.path}' in why
     assert desk.is_final()
 
 
@@ -382,10 +389,10 @@ def test_that_a_cancellation_that_failed_is_repeated(desk: Desk, caplog: pytest.
 
 def test_that_what_is_being_submitted_is_cancelled_when_it_is_known(desk: Desk) -> None:
     desk.step(times=1)
-    desk.commands.is_slow = True
+    desk.runner.is_slow = True
     desk.step()
     desk.backend.cancel(force=True)
-    desk.commands.is_slow = False
+    desk.runner.is_slow = False
     desk.step(times=40)
     assert desk.queue.live() == 0
     assert desk.backend.is_settled()
@@ -423,7 +430,7 @@ def test_that_jobs_of_an_earlier_writer_that_have_ended_do_not_count(make_desk: 
     desk = make_desk((remembered(job='99'),))
     desk.step(times=5)
     assert desk.submitted() == [6], 'until it is sure'
-    desk.step(times=int(GRACE) + 60)
+    desk.step(times=int(ABSENT_AFTER) + 60)
     assert sum(desk.submitted()) == 10
 
 
