@@ -235,7 +235,7 @@ def test_that_jobs_go_on_when_hpsearch_reaches_the_time_limit_of_its_own_job(tmp
         project.wait_for_begun(2)
         until(lambda: lsf.job(1).state == 'EXIT')
         assert lsf.job(1).code == 130
-        assert 'go on' in (project.path / 'hps.out').read_text()
+        assert 'continue without hpsearch' in (project.path / 'hps.out').read_text()
         assert len(project.jobs('RUN')) == 2
         project.open()
         project.resume()
@@ -247,7 +247,7 @@ def test_that_jobs_go_on_when_hpsearch_is_told_to_end(tmp_path: Path, volclava: 
         search = project.submit('--num_jobs=2')
         project.wait_for_begun(2)
         search.send_signal(signal.SIGTERM)
-        assert 'go on' in finish(search, (130,))
+        assert 'continue without hpsearch' in finish(search, (130,))
         assert len(project.jobs('RUN')) == 2
         project.open()
         project.wait_for_begun(3)

@@ -161,7 +161,7 @@ def test_that_jobs_go_on_when_hpsearch_is_told_to_end(project: SlurmProject) -> 
     project.wait_for_begun(2)
     search.send_signal(signal.SIGTERM)
     printed = finish(search, (130,))
-    assert 'go on' in printed
+    assert 'continue without hpsearch' in printed
     assert len(project.in_queue('RUNNING')) == 2
     project.open()
     project.wait_for_begun(3)
