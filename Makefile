@@ -1,7 +1,7 @@
 # `make check` is what a change has to pass before a commit, in two minutes; `make test-all` takes a quarter of an hour.
 # PYTHON is an interpreter with the extra "dev" installed, JOBS how many tests are executed at a time.
 PYTHON ?= python3
-JOBS ?= 2
+JOBS ?= 4
 
 .PHONY: check format lint type test test-all docs bench clean
 

@@ -64,11 +64,11 @@ def local_backend(slots: SlotSource, job_end: float | None = None) -> MakeBacken
 
 
 def _slots_until(job_end: float, slots: SlotSource, context: BackendContext) -> SlotSource:
-    from hpsearch.backends.local.slots import WallTimeSlots
+    from hpsearch.backends.local.slots import TimeLimitedSlots
 
     ends_at = time.monotonic() + job_end - time.time()
     margin = context.grace + PILOT_WARNING + WARNING_MAY_BE_EARLY  # that long before its end, this process is signalled
-    return WallTimeSlots(slots, ends_at, partial(durations, context.state), margin)
+    return TimeLimitedSlots(slots, ends_at, partial(durations, context.state), margin)
 
 
 def durations(state: SearchState) -> list[float]:

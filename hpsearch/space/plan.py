@@ -25,7 +25,7 @@ TOO_MANY_TO_ENUMERATE = 50_000_000
 COUNTED_EXACTLY = 100_000
 """Up to this many raw combinations, the runs are counted before they are named."""
 
-_CHUNK = 2048
+CHUNK = 2048
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ class Plan:
             entries = files.enter_context(whole_file(folder.runs_jsonl))
             with_folders = files.enter_context(whole_file(folder.commands_sh))
             without = files.enter_context(whole_file(folder.commands_wo_dirs_sh))
-            while chunk := list(islice(named, _CHUNK)):
+            while chunk := list(islice(named, CHUNK)):
                 written += len(chunk)
                 entries.write(''.join([fragments.entry(*each) for each in chunk]))
                 lines = [fragments.lines(name, picks_of_run) for _, name, picks_of_run in chunk]

@@ -397,7 +397,7 @@ def test_that_a_folder_that_cannot_be_written_pauses_the_search(project: Gated, 
     flag.touch()
     project.open('2')
     until(lambda: ('2', '1') in project.notes('done.txt'))
-    time.sleep(1.0)
+    time.sleep(0.5)
     assert resumed.poll() is None
     assert project.begun() == [('1', '1'), ('2', '1')], 'nothing may be started while nothing can be recorded'
     flag.unlink()
@@ -459,7 +459,7 @@ def test_that_a_search_waits_on_a_full_disk_until_there_is_room(small_disk: Path
         until((project.job('3', 1) / 'exit').exists)
         made = fill(small_disk)
         resumed.send_signal(signal.SIGCONT)
-        time.sleep(1.0)
+        time.sleep(0.5)
         assert resumed.poll() is None
         for path in made:
             path.unlink()

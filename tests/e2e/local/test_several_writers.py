@@ -70,7 +70,8 @@ def test_that_join_leaves_when_nothing_is_left_to_start_and_resume_waits(project
     first = project.begin(3)
     finish(project.drive({}, 'join', 'out'), (1,))
     waiting = project.drive({}, 'resume', 'out')
-    time.sleep(1.0)
+    until(lambda: len(project.told('writer')) == 3)
+    time.sleep(0.5)
     assert waiting.poll() is None
     project.open()
     finish(first)

@@ -64,6 +64,11 @@ class LsfProject(QueueProject):
         """Calls of one of LSF's commands."""
         return self.lsf.calls(name)
 
+    def wait_for_listings(self, count: int) -> None:
+        """Wait until the jobs have been listed so many times more."""
+        seen = len(self.calls('bjobs')) + count
+        until(lambda: len(self.calls('bjobs')) >= seen, 60.0)
+
     def element(self, number: str, attempt: int = 1) -> Seen:
         """The element in which an attempt is, by the value of ``--n``."""
         name = self.run_name(number)

@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -484,15 +483,14 @@ def _is_alive(pid: int) -> bool:
         return False
 
 
-def test_that_a_job_that_ignores_everything_is_killed(clusters: Clusters) -> None:
-    lsf = clusters()
-    number = submitted(lsf, stdin="#!/bin/sh\ntrap '' INT TERM\nwhile :; do sleep 0.05; done\n")
-    until(lambda: lsf.job(number).group)
-    time.sleep(0.2)
-    began = time.monotonic()
+def test_that_a_job_that_ignores_everything_is_killed_after_int_and_term(clusters: Clusters, tmp_path: Path) -> None:
+    lsf, got = clusters(), tmp_path / 'got'
+    traps = f"trap 'echo INT >> {got}' INT; trap 'echo TERM >> {got}' TERM"
+    number = submitted(lsf, stdin=f'#!/bin/sh\n{traps}\n: > {got}\nwhile :; do sleep 0.05; done\n')
+    until(got.exists)
     lsf.run('bkill', str(number))
     reaches(lsf, 'EXIT', number)
-    assert time.monotonic() - began >= 0.6
+    assert got.read_text().split() == ['INT', 'TERM']
     assert lsf.job(number).signal == signal.SIGKILL
 
 
@@ -680,9 +678,7 @@ def test_that_nothing_is_left_at_the_end(clusters: Clusters) -> None:
     assert sum(seen.runs for seen in lsf.jobs()) == 4
 
 
-def test_that_large_arrays_are_listed_soon(clusters: Clusters) -> None:
+def test_that_large_arrays_are_listed_whole(clusters: Clusters) -> None:
     lsf = clusters(slots=2)
     submitted(lsf, '-J', 'a[1-1000]%2', 'sleep 60')
-    began = time.monotonic()
     assert len(lsf.run('bjobs', '-a', '-w').stdout.splitlines()) == 1001
-    assert time.monotonic() - began < 5

@@ -506,11 +506,9 @@ def test_that_lines_of_no_sense_are_passed_over(lines: list[tuple[int, int, str]
         assert len(seen) == len(expected)
 
 
-def test_that_a_listing_of_ten_thousand_is_read_at_once() -> None:
+def test_that_a_listing_of_ten_thousand_is_read_whole() -> None:
     lines = [f'77_{index}|{NAME}|PENDING|JobArrayTaskLimit|' for index in range(1, 10_001)]
-    begin = time.process_time()
     assert len(listing(*lines)) == 10_000
-    assert time.process_time() - begin < 2.0
 
 
 # ---------------------------------------------------------------------------------------------------------- accounting

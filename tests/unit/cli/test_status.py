@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -459,9 +458,8 @@ def test_that_runs_in_jobs_that_show_no_life_are_told_in_one_note(tmp_path: Path
     assert told(search)['notes'] == []
 
 
-def test_that_two_thousand_runs_in_a_queue_are_looked_at_in_seconds(search: QueuedSearch, queue: Queue) -> None:
+def test_that_two_thousand_runs_in_a_queue_are_looked_at_by_one_listing(search: QueuedSearch, queue: Queue) -> None:
     search.submit(2000)
     queue.lists(*(f'hps-x-1 {index} pending Resources' for index in range(1, 2001)))
-    begin = time.monotonic()
     assert '2000 pending (Resources)' in status(search)
-    assert time.monotonic() - begin < 5.0
+    assert queue.questions == 1

@@ -119,7 +119,7 @@ def test_that_names_in_a_large_space_have_the_digits_of_the_limit(tmp_path: Path
 
 def test_that_a_large_space_is_written_as_it_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hpsearch.space.plan, 'COUNTED_EXACTLY', 3)
-    monkeypatch.setattr(hpsearch.space.plan, '_CHUNK', 4)
+    monkeypatch.setattr(hpsearch.space.plan, 'CHUNK', 4)
     plan, folder = plan_for(tmp_path), SearchFolder(tmp_path)
     summary = plan.write(folder)
     assert list(folder.read_runs()) == list(plan.runs())

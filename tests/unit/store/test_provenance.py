@@ -83,21 +83,21 @@ class Teller:
         self.provenance = Provenance(
             folder, script_dir, interpreter, [script_dir / 'train.py'], clock=lambda: 0.0, **more
         )
-        self._events: queue.Queue[dict[str, Any]] = queue.Queue()
+        self.events: queue.Queue[dict[str, Any]] = queue.Queue()
         self.threads: set[int] = set()
         self._now = 0.0
 
     def begin(self) -> dict[str, Any]:
-        self.provenance.start(self._take)
+        self.provenance.start(self.take)
         return self.next()
 
-    def _take(self, event: dict[str, Any]) -> None:
+    def take(self, event: dict[str, Any]) -> None:
         self.threads.add(threading.get_ident())
-        self._events.put(event)
+        self.events.put(event)
 
     def next(self) -> dict[str, Any]:
         """Wait for an event."""
-        return self._events.get(timeout=PATIENCE)
+        return self.events.get(timeout=PATIENCE)
 
     def check(self) -> None:
         """Check when it is time again."""
@@ -402,7 +402,7 @@ def test_that_the_code_is_not_known_before_the_start(teller: Teller) -> None:
 
 def test_that_all_happens_in_one_other_thread(teller: Teller, tree: Path) -> None:
     teller.begin()
-    teller.provenance.start(teller._take)
+    teller.provenance.start(teller.take)
     (tree / 'train.py').write_text('2')
     teller.check()
     teller.next()
@@ -434,13 +434,16 @@ def test_that_unchanged_code_is_not_told_again(teller: Teller, tree: Path) -> No
     assert [changed['dirty'], teller.next()['code']] == [True, first['code']]
 
 
-def test_that_a_check_within_the_interval_does_nothing(folder: SearchFolder, tree: Path) -> None:
-    provenance = Provenance(folder, tree, '')
-    for now in (100.0, 100.0 + INTERVAL / 2, 100.0 + INTERVAL - 0.001):
-        provenance.check(now)
-        assert not provenance._wanted.is_set()
-    provenance.check(100.0 + INTERVAL)
-    assert provenance._wanted.is_set()
+def test_that_a_check_within_the_interval_does_nothing(teller: Teller, tree: Path) -> None:
+    first = teller.begin()
+    teller.provenance.check(100.0)
+    (tree / 'train.py').write_text('2')
+    for now in (100.0 + INTERVAL / 2, 100.0 + INTERVAL - 0.001):
+        teller.provenance.check(now)
+    assert teller.events.empty()
+    assert teller.provenance.code == first['code']
+    teller.provenance.check(100.0 + INTERVAL)
+    assert teller.next()['code'] == ident_of(tree) != first['code']
 
 
 def test_that_looking_at_unchanged_code_takes_a_small_share_of_the_time() -> None:
