@@ -11,17 +11,24 @@ import logging
 import math
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from hpsearch.dispatch.admission import Admitted
+from hpsearch.backends.base import AttemptBackend, PilotBackend
+from hpsearch.dispatch.admission import Admission, Admitted, Claims
 from hpsearch.dispatch.context import SearchContext
-from hpsearch.dispatch.display import Display
 from hpsearch.dispatch.heartbeat import Heartbeat
-from hpsearch.dispatch.intake import Intake, News
-from hpsearch.dispatch.peers import Peers
+from hpsearch.dispatch.intake import Intake
+from hpsearch.dispatch.peers import News, PeerIntake, Peers
+from hpsearch.dispatch.progress import Display, OutputEcho, Progress, ShowsProgress
 from hpsearch.dispatch.shutdown import Shutdown, Stop
-from hpsearch.dispatch.strategies import Strategy
+from hpsearch.dispatch.strategies import AttemptStrategy, PilotStrategy, Strategy
+from hpsearch.host.signals import StopRequests
 from hpsearch.model.run import Run
+
+if TYPE_CHECKING:
+    from hpsearch.store.provenance import Provenance
 
 log = logging.getLogger('hpsearch')
 
@@ -35,10 +42,10 @@ PAUSE = 5.0
 """Seconds before another try when something of the machine (disk, processes) is in the way."""
 
 GAP = 5.0
-"""Seconds since the last round after which we may have been asleep: others are listened to before anything else."""
+"""Seconds since the last round after which we may have been asleep: news of others comes before anything else."""
 
 NEWS_INTERVAL = 1.0
-"""Seconds between two times of listening to other writers, at least."""
+"""Seconds between two reads of what other writers report, at least."""
 
 
 @dataclass(frozen=True)
@@ -190,7 +197,7 @@ class Dispatcher:
         while self._may_start(now):
             admitted = self._strategy.admit(now)
             self._take_in(admitted)
-            if not admitted.has_started:
+            if not admitted.started:
                 break
             has_started = True
         if has_started:
@@ -254,3 +261,41 @@ class Dispatcher:
         self._keep_up(self._clock())
         self._heartbeat.sync()
         self._display.show(self._clock(), self._strategy.attempts, self._waiting)
+
+
+def make_dispatcher(
+    search: SearchContext,
+    peers: Peers,
+    backend: AttemptBackend | PilotBackend,
+    requests: StopRequests,
+    view: ShowsProgress,
+    make_provenance: Callable[[], Provenance],
+    lock: Callable[[], AbstractContextManager[bool]],
+    clock: Callable[[], float] = time.monotonic,
+) -> Dispatcher:
+    """Put the parts of a dispatcher together.
+
+    Args:
+        search: The search.
+        peers: Its other writers.
+        backend: Where its runs execute.
+        requests: What signals ask of this process.
+        view: What is shown on.
+        make_provenance: Makes what finds out with which code the runs are made.
+        lock: Held while runs are placed on this host; entering it says whether it was acquired in time.
+        clock: Monotonic seconds.
+    """
+    progress = Progress(search, clock())
+    intake = Intake(search, progress)
+    peer_intake = PeerIntake(search, peers, intake)
+    heartbeat = Heartbeat(search, backend, make_provenance)
+    strategy: Strategy
+    if isinstance(backend, PilotBackend):
+        strategy = PilotStrategy(search, backend, peer_intake)
+    else:
+        claims = Claims(search, peers, heartbeat.circumstances, clock)
+        admission = Admission(search, backend, peers, peer_intake, intake, claims, lock)
+        echo = OutputEcho(view, search.folder, is_on=search.options.echo)
+        strategy = AttemptStrategy(search, backend, intake, peer_intake, admission, requests, echo, clock)
+    shutdown, display = Shutdown(requests, search.options), Display(view, progress, backend)
+    return Dispatcher(search, strategy, peers, intake, shutdown, heartbeat, display, clock)

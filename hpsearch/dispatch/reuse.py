@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hpsearch.dispatch.event_recorder import EventRecorder
+from hpsearch.dispatch.context import EventRecorder
 from hpsearch.model.errors import SearchFolderError
 from hpsearch.model.run import Run
 from hpsearch.model.states import Attempt, State

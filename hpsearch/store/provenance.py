@@ -23,6 +23,7 @@ from typing import Any
 from hpsearch.host.git import Problem, Repository, Tree, ask, find_repository
 from hpsearch.host.processes import user_name
 from hpsearch.model.configuration import Configuration
+from hpsearch.store.creation import OpenSearch
 from hpsearch.store.folder import SearchFolder, write_whole
 
 NAMES_LIMIT = 100
@@ -97,6 +98,14 @@ def code_files(configuration: Configuration, run_cwd: Path) -> tuple[Path, ...]:
     if configuration.command is None:
         return (run_cwd / (configuration.script or ''),)
     return tuple(run_cwd / word for word in configuration.command if word and not word.startswith('-'))
+
+
+def provenance_of(search: OpenSearch) -> Provenance:
+    """What gathers which code and which environment the runs of a search are made with."""
+    configuration, run_cwd = search.configuration, Path(search.run_cwd)
+    files = code_files(configuration, run_cwd)
+    interpreter = '' if configuration.command is not None else search.interpreter
+    return Provenance(search.folder, files[0].parent if files else run_cwd, interpreter, files)
 
 
 # The environment

@@ -25,8 +25,7 @@ from typing import Any
 from benchmarks.chaos import Place
 from hpsearch.cli import main as cli
 from hpsearch.cli import search_runner
-from hpsearch.dispatch import dispatcher
-from hpsearch.dispatch import peers as others
+from hpsearch.dispatch import dispatcher, peers
 from hpsearch.store import writers
 
 RUNS = 3
@@ -34,7 +33,7 @@ CRASHED = 9
 PATIENCE = 20
 """Seconds after which an hpsearch that does not end is ended (its exit code is -14)."""
 
-MODULES = (search_runner, dispatcher, others, writers)
+MODULES = (search_runner, dispatcher, peers, writers)
 """Imported here, once, so that the processes that are forked need not."""
 
 
@@ -154,8 +153,8 @@ def _counted_files(real: Callable[..., Any], points: Points) -> Callable[..., An
 def hasten() -> None:
     """Shorter intervals, as tests may have them."""
     setattr(dispatcher, 'TICK', 0.1)  # noqa: B010
-    setattr(others, 'LOOK_INTERVAL', 0.1)  # noqa: B010
-    setattr(others, 'TORN_PATIENCE', 0.5)  # noqa: B010
+    setattr(peers, 'RECOVERY_INTERVAL', 0.1)  # noqa: B010
+    setattr(peers, 'TORN_PATIENCE', 0.5)  # noqa: B010
     setattr(writers, 'SPACING', 0.1)  # noqa: B010
 
 

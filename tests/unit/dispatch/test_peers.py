@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from hpsearch.dispatch.context import EventRecorder
 from hpsearch.dispatch.peers import OrphanedAttempt, Peers
 from hpsearch.host.kernel import this_host
 from hpsearch.host.processes import marked_processes
@@ -36,15 +38,9 @@ def leave(folder: SearchFolder, *events: dict[str, Any]) -> None:
 def look(folder: SearchFolder, *, can_adopt: bool = True) -> list[OrphanedAttempt]:
     """What is to be done with what was left."""
     state, reader = open_journals(folder)
-    others = Peers(
-        folder=folder,
-        own='me',
-        reader=reader,
-        state=state,
-        writers=Writers(folder, this_host()),
-        can_adopt=lambda handle: can_adopt,
-    )
-    return list(others.abandoned(0.0, may_judge=True))
+    recorder = EventRecorder(state, cast(Journal, SimpleNamespace(writer='me')))
+    peers = Peers(folder, recorder, reader, Writers(folder, this_host()), can_adopt=lambda handle: can_adopt)
+    return list(peers.orphans(0.0, may_judge=True))
 
 
 CLAIMED = {'event': 'claimed', 'run': 'sim_1', 'attempt': 1}
@@ -86,7 +82,7 @@ def start(folder: SearchFolder) -> None:
 def test_that_an_attempt_whose_process_is_gone_is_lost_and_says_so(folder: SearchFolder) -> None:
     start(folder)
     (found,) = look(folder)
-    assert (found.action, found.detail) == (Action.LOST, 'its process is gone')
+    assert (found.action, found.conclusion.detail) == (Action.LOST, 'its process is gone')
 
 
 @pytest.mark.parametrize(('can_adopt', 'actions'), [(True, [Action.ADOPT]), (False, [])])
