@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -31,12 +30,7 @@ PATIENCE = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """What was claimed.
-
-    Attributes:
-        launches: The attempts, to be started.
-        problem: Why there are no more of them, in words; empty: nothing was in the way.
-    """
+    """The attempts that were claimed, and why there are no more of them, in words (empty: nothing was in the way)."""
 
     launches: Sequence[Launch]
     problem: str = ''
@@ -46,8 +40,6 @@ class Claims:
     """Turns runs that wait into attempts of this writer.
 
     Args:
-        search: The search.
-        peers: The other writers.
         circumstances: Returns what else the journal keeps of an attempt that begins now.
         clock: Monotonic seconds.
     """
@@ -57,7 +49,7 @@ class Claims:
         search: SearchContext,
         peers: Peers,
         circumstances: Callable[[], Mapping[str, Any]],
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float],
     ) -> None:
         self._search = search
         self._pending = search.pending
@@ -186,12 +178,6 @@ class Admission:
     """Fills slots.
 
     Args:
-        search: The search.
-        backend: Where the slots are.
-        peers: The other writers.
-        peer_intake: Reads what they report.
-        intake: Takes in what ended.
-        claims: Claims runs.
         lock: Held while runs are placed on this host; entering it says whether it was acquired in time.
     """
 
@@ -215,11 +201,7 @@ class Admission:
         self._lock = lock
 
     def admit(self, now: float) -> Admitted:
-        """Start runs in the slots that are open; other dispatchers on this host are kept from choosing the same ones.
-
-        Args:
-            now: Monotonic seconds.
-        """
+        """Start runs in the slots that are open; meanwhile no other dispatcher on this host chooses slots."""
         with self._lock() as is_ours:
             if not is_ours:
                 return Admitted(waiting='another hpsearch on this host is placing runs')

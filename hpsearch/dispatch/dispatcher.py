@@ -57,7 +57,7 @@ class Outcome:
         failed_fast: What the first attempts all failed with, or empty.
         example: The first run that failed so, or None.
         unknown: Runs that may still be under way on hosts that cannot be asked.
-        left: How many jobs go on in a queue without us; None: we did not leave any.
+        left: How many jobs continue in a queue without us; None: we did not leave any.
         refused: Why a queue refused our jobs for good, in its own words, or empty.
     """
 
@@ -70,18 +70,7 @@ class Outcome:
 
 
 class Dispatcher:
-    """Works on a search until nothing is left to do.
-
-    Args:
-        search: The search.
-        strategy: Gets its runs executed.
-        peers: The other writers.
-        intake: Takes in what ended.
-        shutdown: Decides when to stop.
-        heartbeat: Does what is due from time to time.
-        display: Shows how the search stands.
-        clock: Monotonic seconds.
-    """
+    """Works on a search until nothing is left to do."""
 
     def __init__(
         self,
@@ -92,7 +81,7 @@ class Dispatcher:
         shutdown: Shutdown,
         heartbeat: Heartbeat,
         display: Display,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float],
     ) -> None:
         self._search = search
         self._strategy = strategy
@@ -276,11 +265,6 @@ def make_dispatcher(
     """Put the parts of a dispatcher together.
 
     Args:
-        search: The search.
-        peers: Its other writers.
-        backend: Where its runs execute.
-        requests: What signals ask of this process.
-        view: What is shown on.
         make_provenance: Makes what finds out with which code the runs are made.
         lock: Held while runs are placed on this host; entering it says whether it was acquired in time.
         clock: Monotonic seconds.

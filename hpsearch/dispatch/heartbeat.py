@@ -32,8 +32,6 @@ class Heartbeat:
     """Does what is due.
 
     Args:
-        search: The search.
-        backend: Knows the GPUs and what is in a queue.
         make_provenance: Makes what finds out with which code the runs are made; called after the first run was started.
     """
 
@@ -57,7 +55,7 @@ class Heartbeat:
         return self._has_beaten and not self._journal.blocked
 
     def circumstances(self) -> Mapping[str, Any]:
-        """What the journal keeps of the circumstances of an attempt that begins now: kills for memory, and the code."""
+        """What the journal keeps of the circumstances of an attempt: kills for memory so far, and the code."""
         return {'oom_kills': self._oom_kills, 'code_id': self._provenance.code if self._provenance else ''}
 
     def runs_started(self, now: float) -> None:
@@ -72,7 +70,7 @@ class Heartbeat:
 
         Args:
             now: Monotonic seconds.
-            waiting: Why no run is started, for others to read.
+            waiting: Why no run is started, for ``hpsearch status``.
 
         Returns:
             Why the search folder cannot be written, in words; empty: it can, as far as is known.
@@ -91,7 +89,7 @@ class Heartbeat:
         return problem
 
     def wait_for_code(self) -> None:
-        """Wait for what is still being found out about the code, a few seconds at most; :meth:`step` journals it."""
+        """Wait a few seconds for what is still being found out about the code; :meth:`step` journals it."""
         if self._provenance is not None:
             self._provenance.wait(PATIENCE)
 

@@ -24,12 +24,7 @@ log = logging.getLogger('hpsearch')
 
 
 class Intake:
-    """Takes in how attempts ended.
-
-    Args:
-        search: The search.
-        progress: How far it has come.
-    """
+    """Takes in how attempts ended."""
 
     def __init__(self, search: SearchContext, progress: Progress) -> None:
         self._search = search
@@ -39,7 +34,7 @@ class Intake:
         self._without_row: list[Completion] = []
         self._has_loaded = False
 
-    # Attempts that this process looks after
+    # Attempts of this process
 
     def end(self, active: ActiveAttempt, status: AttemptStatus, now: float) -> Completion:
         """Take in the end of an attempt.
@@ -53,7 +48,7 @@ class Intake:
         report = self._report(active, status, now)
         completion = self._reader.judge(run, number, self._attempts_of(run), report)
         if completion.verdict.state is not State.FINISHED and report.has_begun:
-            # Before anybody can know of this end and start the run again, which must not find a folder of ours.
+            # Before another writer can read of this end and start the run again, which must not find a folder of ours.
             self._reader.show_logs(run, number)
         self._search.recorder.record('ended', run.name, number, **completion.facts())
         self._progress.ended(report.seconds or 0.0)

@@ -54,13 +54,10 @@ class OrphanedAttempt:
 
 
 class Peers:
-    """Keeps which attempts other writers manage, and which of them nobody does.
+    """Keeps which attempts belong to other writers, and finds those that are not managed any more.
 
     Args:
-        folder: The search.
-        recorder: Has the state of all runs.
         reader: Has read all journals up to now.
-        writers: Which of them are alive.
         can_adopt: Says of a handle whether our backend can adopt such an attempt.
         wall: Seconds since 1970.
     """
@@ -123,7 +120,7 @@ class Peers:
 
     @property
     def unknown(self) -> frozenset[str]:
-        """Runs that may still be under way where nobody can be asked."""
+        """Runs that may still be under way on hosts that cannot be asked."""
         return frozenset(self._unknown)
 
     @property
@@ -132,7 +129,7 @@ class Peers:
         return bool(self._active - self._unknown) or bool(self._claims)
 
     def tenants(self, now: float) -> list[GpuTenant]:
-        """Their attempts on GPUs of this host, for placement; ``now`` in monotonic seconds."""
+        """Their attempts on GPUs of this host, for placement."""
         here = [each for each in self._attempts(self._active) if self._relation(each) is HostRelation.SAME]
         return [self._tenant(attempt, now) for attempt in here]
 
@@ -146,11 +143,7 @@ class Peers:
     # What they left behind
 
     def orphans(self, now: float, *, may_judge: bool) -> Iterator[OrphanedAttempt]:
-        """Attempts that their writers do not manage any more, with what is to be done; every two seconds.
-
-        Args:
-            now: Monotonic seconds.
-            may_judge: Whether we can write ourselves.
+        """Attempts that their writers do not manage any more; none until the next examination is due.
 
         Raises:
             OSError: The evidence cannot be read.
@@ -200,8 +193,8 @@ class Peers:
     def is_torn(self, attempt: Attempt, now: float) -> bool:
         """Whether the start fence of an attempt was left empty (a full disk, a power loss), so that nothing ran.
 
-        An attempt that finds its own fence empty leaves. An empty one is believed after a while, and only where
-        processes can be asked or where the claim was left empty as well: nobody starts what he could not claim.
+        An attempt that finds its own fence empty exits. An empty one is believed after a while, and only where
+        processes can be listed or where the claim was left empty as well: what was not claimed is not started.
         """
         key = (attempt.run, attempt.number)
         is_here = not attempt.owner or self._relation(attempt) is not HostRelation.OTHER
@@ -233,31 +226,16 @@ class News:
 
 
 @dataclass(frozen=True, slots=True)
-class Adoption:
-    """An attempt that is ours from now on, by the journal; its backend does not know yet.
-
-    Attributes:
-        active: The attempt.
-        handle: What its backend knows it by.
-        age: Seconds since it was started, as far as that is known.
-    """
-
-    active: ActiveAttempt
-    handle: Mapping[str, Any]
-    age: float
-
-
-@dataclass(frozen=True, slots=True)
 class Recovered:
     """What was done with orphaned attempts.
 
     Attributes:
-        adopted: Those that go on.
+        adopted: Those that go on, and what the backend knows each by: they are ours now, by the journal alone so far.
         ended: Those that have ended, or never will begin.
         problem: Why some could not be examined, in words, or empty.
     """
 
-    adopted: Sequence[Adoption] = ()
+    adopted: Sequence[tuple[ActiveAttempt, Mapping[str, Any]]] = ()
     ended: Sequence[Completion] = ()
     problem: str = ''
 
@@ -273,7 +251,7 @@ class PeerIntake:
     # What they report
 
     def listen(self, now: float) -> News:
-        """Take in what is new; ``now`` in monotonic seconds."""
+        """Take in what is new."""
         stops: list[tuple[Stop, str]] = []
         adopted: list[tuple[str, int]] = []
         problem = ''
@@ -305,13 +283,8 @@ class PeerIntake:
     # What they left behind
 
     def recover(self, now: float, *, may_judge: bool) -> Recovered:
-        """End or adopt the attempts that their writers do not manage any more.
-
-        Args:
-            now: Monotonic seconds.
-            may_judge: Whether this process can write itself; one that cannot declares no writer stale.
-        """
-        adopted: list[Adoption] = []
+        """End or adopt orphaned attempts; ``may_judge``: we can write, so that others may be declared stale."""
+        adopted: list[tuple[ActiveAttempt, Mapping[str, Any]]] = []
         ended: list[Completion] = []
         problem = ''
         try:
@@ -320,7 +293,7 @@ class PeerIntake:
                 if run is None:
                     continue
                 if orphan.action is Action.ADOPT:
-                    adopted.append(self._adopt(orphan, run, now))
+                    adopted.append((self._adopt(orphan, run, now), self._handle(orphan)))
                 else:
                     ended += self._end(orphan, run, now)
                 self._peers.note(run.name)
@@ -328,7 +301,7 @@ class PeerIntake:
             problem = f'the search folder cannot be read: {error.strerror}'
         return Recovered(adopted, ended, problem)
 
-    def _adopt(self, orphan: OrphanedAttempt, run: Run, now: float) -> Adoption:
+    def _adopt(self, orphan: OrphanedAttempt, run: Run, now: float) -> ActiveAttempt:
         attempt = orphan.attempt
         is_queued = attempt.is_in_queue and attempt.state is not State.RUNNING
         facts = {'queued': True} if is_queued else {}
@@ -336,7 +309,7 @@ class PeerIntake:
         self._search.recorder.record('adopted', run.name, attempt.number, generation=generation, **facts)
         active = _active(orphan, run, now)
         active.in_queue, active.is_submitted, active.is_running = attempt.is_in_queue, True, not is_queued
-        return Adoption(active, self._handle(orphan), orphan.age)
+        return active
 
     def _handle(self, orphan: OrphanedAttempt) -> dict[str, Any]:
         """What the backend knows an attempt by, with what is known of its submission."""

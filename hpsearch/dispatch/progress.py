@@ -29,7 +29,6 @@ class Progress:
     """Keeps what a snapshot is made of up to date, so that one costs the same however large the search is.
 
     Args:
-        search: The search.
         begin: When the work began, in monotonic seconds.
     """
 
@@ -69,15 +68,7 @@ class Progress:
         gpus: Sequence[GpuLine] = (),
         queue: Sequence[QueueLine] = (),
     ) -> Snapshot:
-        """The search as it stands.
-
-        Args:
-            now: Monotonic seconds.
-            running: The attempts that run.
-            waiting: Why no run is started, in words.
-            gpus: A line per GPU.
-            queue: What is in a queue.
-        """
+        """The search as it stands; ``waiting``: why no run is started, in words."""
         counts = {state.value: count for state, count in self._counts.items() if count}
         counts['planned'] = self._planned()
         ages = [now - active.since for active in running]
@@ -139,13 +130,7 @@ class ShowsProgress(Protocol):
 
 
 class Display:
-    """Shows how the search stands.
-
-    Args:
-        view: What is shown on.
-        progress: How far the search has come.
-        backend: Knows the GPUs and what is in a queue.
-    """
+    """Shows how the search stands."""
 
     def __init__(self, view: ShowsProgress, progress: Progress, backend: Backend) -> None:
         self._view = view
@@ -154,22 +139,11 @@ class Display:
         self._shown = -math.inf
 
     def is_due(self, now: float, *, changed: bool) -> bool:
-        """Whether enough time has passed to show it again.
-
-        Args:
-            now: Monotonic seconds.
-            changed: Whether a run started or ended since the last call.
-        """
+        """Whether enough time has passed to show it again; ``changed``: a run started or ended since the last call."""
         return now - self._shown >= (CHANGED_INTERVAL if changed else IDLE_INTERVAL)
 
     def show(self, now: float, attempts: Collection[ActiveAttempt], waiting: str) -> None:
-        """Show it now.
-
-        Args:
-            now: Monotonic seconds.
-            attempts: The attempts that are under way.
-            waiting: Why no run is started, in words.
-        """
+        """Show it now; ``waiting``: why no run is started, in words."""
         self._shown = now
         running = [active for active in attempts if active.is_running]
         self._progress.active(len(running))
@@ -178,13 +152,7 @@ class Display:
 
 
 class OutputEcho:
-    """Shows what attempts write, where that is wanted.
-
-    Args:
-        view: What is shown on.
-        folder: The search.
-        is_on: Whether anything is shown.
-    """
+    """Shows what attempts write, where that is wanted."""
 
     def __init__(self, view: ShowsProgress, folder: SearchFolder, *, is_on: bool) -> None:
         self._view = view

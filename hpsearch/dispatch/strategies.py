@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from hpsearch.backends.base import AttemptBackend, AttemptStatus, PilotBackend, Workload
 from hpsearch.dispatch.admission import Admission, Admitted, why_refused, why_waiting
 from hpsearch.dispatch.context import ActiveAttempt, SearchContext
 from hpsearch.dispatch.intake import Intake
-from hpsearch.dispatch.peers import Adoption, News, PeerIntake, Recovered
+from hpsearch.dispatch.peers import News, PeerIntake, Recovered
 from hpsearch.dispatch.progress import OutputEcho
 from hpsearch.host.signals import StopRequests
 from hpsearch.model.jobs import JobState
@@ -29,18 +29,7 @@ IN_JOB_PATIENCE = 2.0
 
 
 class AttemptStrategy:
-    """Starts an attempt for each run and follows it until it ends, as it does those that it adopts.
-
-    Args:
-        search: The search.
-        backend: Where attempts execute.
-        intake: Takes in what ended.
-        peer_intake: Takes in what other writers report and left behind.
-        admission: Starts attempts.
-        requests: What signals asked of this process.
-        echo: Shows what attempts write.
-        clock: Monotonic seconds.
-    """
+    """Starts an attempt for each run and follows it until it ends, as it does those that it adopts."""
 
     def __init__(
         self,
@@ -51,7 +40,7 @@ class AttemptStrategy:
         admission: Admission,
         requests: StopRequests,
         echo: OutputEcho,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float],
     ) -> None:
         self.backend = backend
         self._search = search
@@ -71,7 +60,7 @@ class AttemptStrategy:
     # Those that begin
 
     def admit(self, now: float) -> Admitted:
-        """Fill the slots that are open; ``now`` in monotonic seconds."""
+        """Fill the slots that are open."""
         admitted = self._admission.admit(now)
         if admitted.news is not None:
             self._release(admitted.news)
@@ -83,13 +72,12 @@ class AttemptStrategy:
     def recover(self, now: float, *, may_judge: bool) -> Recovered:
         """Take care of what other writers left behind, and adopt what still runs."""
         recovered = self._peer_intake.recover(now, may_judge=may_judge)
-        for adoption in recovered.adopted:
-            self._adopt(adoption, now)
+        for active, handle in recovered.adopted:
+            self._adopt(active, handle, now)
         return recovered
 
-    def _adopt(self, adoption: Adoption, now: float) -> None:
-        active = adoption.active
-        self.backend.adopt(active.launch, adoption.handle, adoption.age, now)
+    def _adopt(self, active: ActiveAttempt, handle: Mapping[str, Any], now: float) -> None:
+        self.backend.adopt(active.launch, handle, now - active.since, now)
         self._active[active.launch.ident] = active
         where = 'runs' if active.is_running else 'is in the queue'
         log.info('%s %s already, started by an earlier hpsearch', active.launch.run.name, where)
@@ -178,13 +166,7 @@ class AttemptStrategy:
 
 
 class PilotStrategy:
-    """Keeps as many pilots at work as are wanted; what they do is in their own journals.
-
-    Args:
-        search: The search.
-        backend: Their jobs.
-        peer_intake: Takes in what they, and other writers, report and left behind.
-    """
+    """Keeps as many pilots at work as are wanted; what they do is in their own journals."""
 
     def __init__(self, search: SearchContext, backend: PilotBackend, peer_intake: PeerIntake) -> None:
         self.backend = backend
