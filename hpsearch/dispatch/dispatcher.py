@@ -126,7 +126,7 @@ class Dispatcher:
         self._is_leaving = self._shall_leave(has_started)
         self._intake.load_earlier()
         self._intake.write_rows()
-        self._keep_up(now)
+        self._pause_for(self._heartbeat.step(now, self._waiting))
         if self._display.is_due(now, changed=has_ended or has_started):
             self._display.show(now, self._strategy.attempts, self._waiting)
         return self._has_more_to_do()
@@ -141,8 +141,7 @@ class Dispatcher:
         self._listened = news.at
         for stop, why in news.stops:
             self._shutdown.request(stop, why)
-        if news.problem:
-            self._pause(news.problem)
+        self._pause_for(news.problem)
 
     def _collect(self, now: float) -> bool:
         completions = self._strategy.collect(now)
@@ -154,8 +153,7 @@ class Dispatcher:
         recovered = self._strategy.recover(now, may_judge=self._heartbeat.can_write)
         for completion in recovered.ended:
             self._shutdown.note_end(completion)
-        if recovered.problem:
-            self._pause(recovered.problem)
+        self._pause_for(recovered.problem)
 
     # Stopping
 
@@ -203,16 +201,17 @@ class Dispatcher:
             self._shutdown.note_end(completion)
         if admitted.refused:
             self._shutdown.refuse(admitted.refused)
-        if admitted.problem:
-            self._pause(admitted.problem)
-        else:
+        if not admitted.problem:
             self._waiting = admitted.waiting
+        self._pause_for(admitted.problem)
 
-    def _pause(self, reason: str) -> None:
-        """Start nothing for a while."""
-        if self._waiting != reason:
-            log.warning('no run is started: %s', reason)
-        self._waiting = reason
+    def _pause_for(self, problem: str) -> None:
+        """Start nothing for a while, if there is a problem."""
+        if not problem:
+            return
+        if self._waiting != problem:
+            log.warning('no run is started: %s', problem)
+        self._waiting = problem
         self._paused_until = self._clock() + PAUSE
 
     # Whether to go on
@@ -233,22 +232,12 @@ class Dispatcher:
             return True
         return self._search.options.waits_for_others and self._peers.are_worth_waiting_for
 
-    # What is due from time to time, and at the end
-
-    def _keep_up(self, now: float) -> None:
-        problem = self._heartbeat.step(now, self._waiting)
-        if problem:
-            self._pause(problem)
-
     def _finish(self) -> None:
         self._intake.write_rows()
         self._heartbeat.write_table()
         # Of several that end together, the last one has the results of all in its table.
         self._hear(self._strategy.listen(self._clock()))
-        self._heartbeat.update_table()
-        self._heartbeat.wait_for_code()
-        self._keep_up(self._clock())
-        self._heartbeat.sync()
+        self._pause_for(self._heartbeat.finish(self._clock(), self._waiting))
         self._display.show(self._clock(), self._strategy.attempts, self._waiting)
 
 

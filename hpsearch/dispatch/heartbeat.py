@@ -88,14 +88,16 @@ class Heartbeat:
             self.write_table()
         return problem
 
-    def wait_for_code(self) -> None:
-        """Wait a few seconds for what is still being found out about the code; :meth:`step` journals it."""
+    def finish(self, now: float, waiting: str) -> str:
+        """Bring the table and the journal up to date and to the disk; see :meth:`step`."""
+        if self._results.due(math.inf):
+            self.write_table()
         if self._provenance is not None:
             self._provenance.wait(PATIENCE)
-
-    def sync(self) -> None:
-        """Bring the journal to the disk now."""
+        problem = self.step(now, waiting)
+        self._journal.flush()
         self._journal.sync()
+        return problem
 
     def _beat_interval(self) -> float:
         """Seconds between two beats; changes in a queue are written sooner, since ``hpsearch status`` reads them."""
@@ -123,8 +125,3 @@ class Heartbeat:
             self._results.rebuild()
         except OSError as error:
             log.warning('%s could not be written: %s', self._results.path, error.strerror)
-
-    def update_table(self) -> None:
-        """Write the table if it lacks something."""
-        if self._results.due(math.inf):
-            self.write_table()
