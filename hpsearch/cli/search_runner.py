@@ -39,10 +39,6 @@ class SearchResult:
     """A search that was worked on.
 
     Attributes:
-        folder: Where.
-        configuration: What.
-        results: Its table.
-        state: Its runs.
         total: Number of runs that are wanted; None: it is not known, since the work ended before that.
         withdrawn: Runs of the plan that are not wanted any more.
         outcome: How the work ended.
@@ -68,7 +64,7 @@ class SearchResult:
 
     @property
     def cancelled(self) -> int:
-        """How many runs somebody cancelled in a queue."""
+        """How many runs were cancelled in a queue from outside."""
         ended = (history.deciding for history in self.state.runs.values())
         return sum(each is not None and each.cause == CANCELLED for each in ended)
 
@@ -88,10 +84,7 @@ def work(
     """Work on a search until it ends.
 
     Args:
-        search: The search.
-        process: What this process works with.
         make_backend: Makes the place where its runs execute.
-        options: How it is worked on.
         job_has_ended: Says of a queue job (``queue``, ``id``) whether its queue knows that it ended.
     """
     folder = search.folder

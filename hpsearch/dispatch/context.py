@@ -53,7 +53,7 @@ class WorkOptions:
     @property
     def stop_reason(self) -> str:
         """Why runs are stopped when this process receives a signal, in words."""
-        return 'stopped by the user' if self.job_seconds is None else 'the job it ran in was told to end'
+        return 'stopped by the user' if self.job_seconds is None else 'the job it ran in was asked to end'
 
 
 class EventRecorder:

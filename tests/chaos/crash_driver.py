@@ -166,26 +166,26 @@ def in_a_child(place: Place, words: Sequence[str], at: int, how: str) -> tuple[i
         os.close(read)
         _be_hpsearch(place, words, Points(str(place.folder.path), at, how), write)
     os.close(write)
-    with os.fdopen(read) as told:
-        count = told.read()
+    with os.fdopen(read) as report:
+        count = report.read()
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     return code, int(count or 0)
 
 
-def _be_hpsearch(place: Place, words: Sequence[str], points: Points, tell: int) -> None:
+def _be_hpsearch(place: Place, words: Sequence[str], points: Points, report: int) -> None:
     signal.alarm(PATIENCE)
     os.chdir(place.path)
     printed = os.open('printed', os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for stream in (1, 2):
         os.dup2(printed, stream)
-    os.set_inheritable(tell, False)
+    os.set_inheritable(report, False)
     code = 1
     try:
         hasten()
         real_write = os.write
         patch(points)
         code = cli.main(words)
-        real_write(tell, str(points.count).encode())
+        real_write(report, str(points.count).encode())
     except BaseException:
         import traceback
 
