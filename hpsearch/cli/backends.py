@@ -10,7 +10,7 @@ from functools import partial
 
 from hpsearch.backends.base import AttemptBackend
 from hpsearch.backends.local.backend import LocalBackend
-from hpsearch.backends.local.slots import FixedSlots, SharedSlots, SlotSource
+from hpsearch.backends.local.slots import FixedSlots, SharedSlots, SlotSource, TimeLimit
 from hpsearch.backends.queue.own_job import own_job
 from hpsearch.cli.context import BackendContext, MakeBackend, ProcessContext
 from hpsearch.cli.options import LocalOptions, SearchOptions
@@ -57,18 +57,16 @@ def local_backend(slots: SlotSource, job_end: float | None = None) -> MakeBacken
     """
 
     def make(context: BackendContext) -> AttemptBackend:
-        source = slots if job_end is None else _slots_until(job_end, slots, context)
-        return LocalBackend(context.task.folder, context.task.run_cwd, source, context.place.wakeup)
+        limit = None if job_end is None else _time_limit(job_end, context)
+        return LocalBackend(context.task.folder, context.task.run_cwd, slots, context.place.wakeup, limit)
 
     return make
 
 
-def _slots_until(job_end: float, slots: SlotSource, context: BackendContext) -> SlotSource:
-    from hpsearch.backends.local.slots import TimeLimitedSlots
-
+def _time_limit(job_end: float, context: BackendContext) -> TimeLimit:
     ends_at = time.monotonic() + job_end - time.time()
     margin = context.grace + PILOT_WARNING + WARNING_MAY_BE_EARLY  # that long before its end, this process is signalled
-    return TimeLimitedSlots(slots, ends_at, partial(durations, context.state), margin)
+    return TimeLimit(ends_at, partial(durations, context.state), margin)
 
 
 def durations(state: SearchState) -> list[float]:

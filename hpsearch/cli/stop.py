@@ -15,7 +15,7 @@ from hpsearch.cli.queue_backends import JobAsker
 from hpsearch.cli.resume import check_owner, open_search
 from hpsearch.cli.search_runner import SearchResult, work
 from hpsearch.cli.work_options import work_options_of
-from hpsearch.dispatch.event_recorder import EventRecorder
+from hpsearch.dispatch.context import EventRecorder
 from hpsearch.host import kernel
 from hpsearch.host.processes import is_alive
 from hpsearch.model.evidence import HostRelation
