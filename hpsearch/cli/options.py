@@ -388,17 +388,19 @@ def flat(options: SearchOptions) -> dict[str, Any]:
 
 
 FIRST_TIME_ONLY = ('reuse', 'submit_only')
-"""Options that do not hold any more when a search is resumed."""
+"""Options that hold only the first time a process works on a search."""
 
 
-def merged_options(info: Mapping[str, Any], given: Mapping[str, Any]) -> SearchOptions:
+def merged_options(info: Mapping[str, Any], given: Mapping[str, Any], *, is_first_time: bool = False) -> SearchOptions:
     """The options of a search that exists, with those that are given now in their place.
 
     Args:
         info: Its ``search.json``.
         given: Names of options to values.
+        is_first_time: Whether no process has worked on it yet.
     """
-    stored = {name: value for name, value in info.get('options', {}).items() if name not in FIRST_TIME_ONLY}
+    dropped = () if is_first_time else FIRST_TIME_ONLY
+    stored = {name: value for name, value in info.get('options', {}).items() if name not in dropped}
     if 'visible_gpus' in given and 'cpu_jobs' not in given:
         stored['cpu_jobs'] = None  # it would take precedence over the GPUs that are requested now
     if 'num_hours' in given and 'slurm_time' not in given:

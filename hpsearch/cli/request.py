@@ -195,11 +195,12 @@ def _left_out(summary: PlanSummary) -> str:
 def description(request: SearchRequest) -> dict[str, object]:
     """What ``search.json`` says of what was requested."""
     module = request.options.configuration.grid_module
+    reuse = [os.path.abspath(path) for path in request.options.execution.reuse]  # the search may be started elsewhere
     return {
         'hpsearch': __version__,
         'configuration': description_of(request.configuration, module, os.getcwd()),
         'argv': sys.argv,
-        'options': flat(request.options),
+        'options': {**flat(request.options), 'reuse': reuse},
         'run_cwd': str(request.run_cwd),
         'interpreter': request.interpreter,
         'resolved_interpreter': request.resolved_interpreter,

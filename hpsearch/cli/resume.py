@@ -43,7 +43,7 @@ def resume_search(command: ResumeCommand) -> int:
     folder, joins = SearchFolder(command.dir), not command.waits_for_others
     info = folder.read_info()
     check_owner(folder, trust=command.trust)
-    options = _options(info, command)
+    options = _options(folder, info, command)
     with process_context(options.display) as place:
         if command.extend:
             extension = extend_plan(folder, info, options, command.dead_hosts)
@@ -66,11 +66,11 @@ def resume_search(command: ResumeCommand) -> int:
     return report_end(result, options, in_own_job=joins and own_job() is not None)
 
 
-def _options(info: Mapping[str, Any], command: ResumeCommand) -> SearchOptions:
+def _options(folder: SearchFolder, info: Mapping[str, Any], command: ResumeCommand) -> SearchOptions:
     given = dict(command.given)
     if not command.waits_for_others:
         given.setdefault('run_cluster', False)  # join works where it is started
-    return merged_options(info, given)
+    return merged_options(info, given, is_first_time=not any(folder.journal_dir.glob('*.jsonl')))
 
 
 def _job_end(options: SearchOptions) -> float | None:

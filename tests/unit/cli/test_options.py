@@ -79,6 +79,14 @@ def test_that_what_is_given_when_resuming_replaces_what_is_stored() -> None:
     assert merged.configuration.num_searches == 5
 
 
+def test_that_options_for_the_first_time_hold_until_a_process_has_worked_on_the_search() -> None:
+    stored = flat(parse_run(['--dont_start', '--reuse=x', '--submit_only']))
+    merged = merged_options({'options': stored}, {}, is_first_time=True)
+    assert (merged.execution.reuse, merged.cluster.submit_only) == (('x',), True)
+    replaced = merged_options({'options': stored}, parse_join(['out', '--reuse=y']).given, is_first_time=True)
+    assert replaced.execution.reuse == ('y',)
+
+
 def test_that_a_search_without_stored_options_has_defaults() -> None:
     assert merged_options({}, {}) == SearchOptions()
 
