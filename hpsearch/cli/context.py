@@ -1,4 +1,4 @@
-"""What this process works with: its terminal, its log and its wake-ups; and what a backend is made of."""
+"""What this process works with and how: its terminal, its log, its wake-ups; and what a backend is made of."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from hpsearch.backends.base import AttemptBackend, PilotBackend
-from hpsearch.cli.options import DisplayOptions
+from hpsearch.backends.queue.own_job import own_job
+from hpsearch.cli.options import DisplayOptions, SearchOptions
+from hpsearch.dispatch.context import WorkOptions
 from hpsearch.host.wakeup import Wakeup
+from hpsearch.model.retries import RetryPolicy
 from hpsearch.model.states import SearchState
 from hpsearch.store.creation import OpenSearch
 from hpsearch.ui.view import View, open_view
@@ -34,34 +37,12 @@ class ProcessContext:
     stack: ExitStack
 
 
-@dataclass(frozen=True)
-class BackendContext:
-    """What a backend is made of.
-
-    Attributes:
-        task: The search.
-        place: This process.
-        state: The runs so far.
-        note: Writes an event to the journal.
-        grace: Seconds between TERM and KILL for runs that are stopped.
-    """
-
-    task: OpenSearch
-    place: ProcessContext
-    state: SearchState
-    note: Callable[[dict[str, Any]], object]
-    grace: float
-
-
-MakeBackend = Callable[[BackendContext], AttemptBackend | PilotBackend]
-
-
 @contextmanager
 def process_context(display: DisplayOptions) -> Iterator[ProcessContext]:
     """Open the terminal, the log and the wake-ups of this process."""
     with ExitStack() as stack:
         view = stack.enter_context(open_view(sys.stdout, sys.stderr, quiet=display.quiet))
-        stack.enter_context(logging_to(view, display.log_level))
+        stack.enter_context(_logging_to(view, display.log_level))
         yield ProcessContext(view, stack.enter_context(Wakeup()), stack)
 
 
@@ -79,8 +60,7 @@ class _ViewHandler(logging.Handler):
 
 
 @contextmanager
-def logging_to(view: View, level: str) -> Iterator[None]:
-    """Send the messages of hpsearch to a view."""
+def _logging_to(view: View, level: str) -> Iterator[None]:
     handler = _ViewHandler(view)
     log.addHandler(handler)
     log.setLevel(level.upper())
@@ -89,3 +69,41 @@ def logging_to(view: View, level: str) -> Iterator[None]:
         yield
     finally:
         log.removeHandler(handler)
+
+
+def work_options(
+    options: SearchOptions, *, retry_failed: bool = False, retry_cancelled: bool = False, **more: Any
+) -> WorkOptions:
+    """How this process works on a search; ``more`` are further fields of :class:`WorkOptions`."""
+    chosen, in_queue = options.execution, options.cluster.run_cluster
+    return WorkOptions(
+        in_queue=in_queue,
+        is_in_job=not in_queue and own_job() is not None,
+        fail_fast=chosen.fail_fast,
+        stop_grace=chosen.stop_grace,
+        retry=RetryPolicy(chosen.max_attempts, chosen.retries, retry_failed, chosen.retry_timeouts, retry_cancelled),
+        only_submits=options.only_submits,
+        **more,
+    )
+
+
+@dataclass(frozen=True)
+class BackendContext:
+    """What a backend is made of.
+
+    Attributes:
+        search: The search.
+        wakeup: Ends the waits of this process.
+        state: The runs so far.
+        note: Writes an event to the journal.
+        grace: Seconds between TERM and KILL for runs that are stopped.
+    """
+
+    search: OpenSearch
+    wakeup: Wakeup
+    state: SearchState
+    note: Callable[[dict[str, Any]], object]
+    grace: float
+
+
+MakeBackend = Callable[[BackendContext], AttemptBackend | PilotBackend]

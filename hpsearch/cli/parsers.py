@@ -1,4 +1,4 @@
-"""The command line of each verb, from words to typed values. Imports little, so that ``--help`` is fast."""
+"""The command line of each verb, from words to typed values, and its exit codes. Imports little: ``--help`` is fast."""
 
 from __future__ import annotations
 
@@ -10,6 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from hpsearch.cli.options import OF_PLACES, SearchOptions, add_options, search_options
+
+ALL_FINISHED = 0
+"""All runs finished; of a verb that runs nothing: it is done."""
+
+SOME_DID_NOT = 1
+"""Some runs did not finish."""
+
+WRONG_REQUEST = 2
+"""An option, the configuration or the folder is wrong, or the queue refuses such jobs."""
+
+INTERRUPTED = 130
+"""Stopped by a signal or by ``hpsearch stop``."""
 
 VERBS = """\
 verbs:
@@ -28,6 +40,12 @@ verbs:
 
 def _parser(verb: str, description: str, **details: Any) -> argparse.ArgumentParser:
     return argparse.ArgumentParser(prog=f'hpsearch {verb}'.strip(), description=description, **details)
+
+
+def _parser_of_search(verb: str, description: str) -> argparse.ArgumentParser:
+    parser = _parser(verb, description)
+    parser.add_argument('dir', help='the search folder')
+    return parser
 
 
 # run, plan
@@ -94,7 +112,7 @@ class ResumeCommand:
         waits_for_others: Stay until the runs of others have ended, too (``resume``).
         extend: Read the configuration again.
         retry_failed: Failed runs get one more attempt.
-        retry_cancelled: So do those that somebody cancelled in the queue.
+        retry_cancelled: So do those that were cancelled in the queue.
         dead_hosts: Hosts that the user declared dead.
         trust: The search may be that of another user.
     """
@@ -111,8 +129,7 @@ class ResumeCommand:
 
 def resume_parser(verb: str, description: str) -> argparse.ArgumentParser:
     """The parser of ``hpsearch resume`` and ``join``: where, how many and how can differ from the first time."""
-    parser = _parser(verb, description)
-    parser.add_argument('dir', help='the search folder')
+    parser = _parser_of_search(verb, description)
     add_options(parser, (*OF_PLACES, 'execution', 'display'), keeps=True)
     group = parser.add_argument_group('resuming')
     group.add_argument(
@@ -156,91 +173,30 @@ def _resume_command(values: dict[str, Any], *, waits_for_others: bool) -> Resume
     return ResumeCommand(given=values, waits_for_others=waits_for_others, dead_hosts=dead_hosts, **about)
 
 
-# The verbs that read a search
-
-
-@dataclass(frozen=True)
-class StatusCommand:
-    """``hpsearch status``.
-
-    Attributes:
-        dir: The search folder.
-        json: Print JSON.
-    """
-
-    dir: str
-    json: bool
+# The other verbs
 
 
 def status_parser() -> argparse.ArgumentParser:
     """The parser of ``hpsearch status``."""
-    parser = _parser('status', 'Show the state of a search.')
-    parser.add_argument('dir', help='the search folder')
+    parser = _parser_of_search('status', 'Show the state of a search.')
     parser.add_argument('--json', action='store_true', help='as JSON, for scripts')
     return parser
 
 
-def parse_status(words: Sequence[str]) -> StatusCommand:
-    """``hpsearch status``."""
-    return StatusCommand(**vars(status_parser().parse_args(words)))
-
-
-@dataclass(frozen=True)
-class StopCommand:
-    """``hpsearch stop``.
-
-    Attributes:
-        dir: The search folder.
-        drain: Let the runs that have started end.
-        trust: The search may be that of another user.
-    """
-
-    dir: str
-    drain: bool
-    trust: bool
-
-
 def stop_parser() -> argparse.ArgumentParser:
     """The parser of ``hpsearch stop``."""
-    parser = _parser('stop', 'Stop a search in an orderly way.')
-    parser.add_argument('dir', help='the search folder')
+    parser = _parser_of_search('stop', 'Stop a search in an orderly way.')
     parser.add_argument('--drain', action='store_true', help='start no more runs, but let those that run end')
     parser.add_argument('--trust', action='store_true', help='stop a search of another user')
     return parser
 
 
-def parse_stop(words: Sequence[str]) -> StopCommand:
-    """``hpsearch stop``."""
-    return StopCommand(**vars(stop_parser().parse_args(words)))
-
-
-@dataclass(frozen=True)
-class LogsCommand:
-    """``hpsearch logs``.
-
-    Attributes:
-        dir: The search folder.
-        run: Name of a run, or its number.
-        attempt: Which attempt; 0: the last.
-    """
-
-    dir: str
-    run: str
-    attempt: int
-
-
 def logs_parser() -> argparse.ArgumentParser:
     """The parser of ``hpsearch logs``."""
-    parser = _parser('logs', 'Print the output of a run, stderr last.')
-    parser.add_argument('dir', help='the search folder')
+    parser = _parser_of_search('logs', 'Print the output of a run, stderr last.')
     parser.add_argument('run', help='name or number of the run')
     parser.add_argument('--attempt', metavar='N', type=int, default=0, help='which attempt (default: the last)')
     return parser
-
-
-def parse_logs(words: Sequence[str]) -> LogsCommand:
-    """``hpsearch logs``."""
-    return LogsCommand(**vars(logs_parser().parse_args(words)))
 
 
 def templates_parser() -> argparse.ArgumentParser:
@@ -248,11 +204,6 @@ def templates_parser() -> argparse.ArgumentParser:
     parser = _parser('templates', 'Configurations to start from.')
     parser.add_argument('name', nargs='?', default='', help='the template to print (default: list them)')
     return parser
-
-
-def parse_templates(words: Sequence[str]) -> str:
-    """``hpsearch templates``: the name of a template, or empty."""
-    return str(templates_parser().parse_args(words).name)
 
 
 # Profiles
@@ -274,10 +225,6 @@ def values_of(parser: argparse.ArgumentParser, words: Sequence[str]) -> dict[str
     The command line takes precedence; a list that it gives replaces that of the profile. The ``job_prologue`` of a
     profile becomes a value like the options.
 
-    Args:
-        parser: Knows the options.
-        words: The command line.
-
     Raises:
         ConfigError: With every problem of the profile.
     """
@@ -294,5 +241,5 @@ def values_of(parser: argparse.ArgumentParser, words: Sequence[str]) -> dict[str
 
 def _given(parser: argparse.ArgumentParser, words: Sequence[str], names: Iterable[str]) -> set[str]:
     """Which of these options the command line gives: argparse puts no default where there is a value, even None."""
-    seen = vars(parser.parse_args(words, argparse.Namespace(**dict.fromkeys(names))))
-    return {name for name in names if seen[name] is not None}
+    values = vars(parser.parse_args(words, argparse.Namespace(**dict.fromkeys(names))))
+    return {name for name in names if values[name] is not None}

@@ -110,7 +110,7 @@ def work(
         recorder = EventRecorder(state, journal)
         take_earlier_results(task, options, recorder)
         search = search_context(task, options, recorder)
-        backend = make_backend(BackendContext(task, place, state, recorder.note_event, options.stop_grace))
+        backend = make_backend(BackendContext(task, place.wakeup, state, recorder.note_event, options.stop_grace))
         place.stack.callback(backend.close)
         known = writers.Writers(folder, host, options.declared_dead, job_has_ended)
         peers = peers_of(search, reader, known, backend)

@@ -137,7 +137,7 @@ class SearchSnapshot:
         Raises:
             ConfigError: The options of the search do not suit the one that is here.
         """
-        from hpsearch.cli.queue_backends import system_named
+        from hpsearch.cli.backends import system_named
 
         return system_named(queue, self.options)
 
@@ -149,7 +149,7 @@ class SearchSnapshot:
 
     def room_of(self, attempt: Attempt, earlier: Sequence[Attempt]) -> dict[str, Any]:
         """How much room the job of an attempt had."""
-        from hpsearch.cli.queue_backends import most_memory
+        from hpsearch.cli.backends import most_memory
 
         memory = self._memory(attempt.handle['queue'])
         had, most = resources_for(earlier).memory or memory, most_memory(self.options, memory)

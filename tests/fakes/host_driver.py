@@ -45,7 +45,7 @@ INTERVALS: tuple[tuple[object, str, float], ...] = (
     (dispatcher, 'GAP', 0.5),
     (others, 'LOOK_INTERVAL', 0.1),
     (others, 'TORN_PATIENCE', 0.5),
-    (stopping, 'LOOK', 0.05),
+    (stopping, 'POLL_INTERVAL', 0.05),
 )
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from hpsearch.backends.queue.batch_system import CommandResult
 from hpsearch.backends.queue.poller import match_jobs
-from hpsearch.cli import queue_backends as cluster
+from hpsearch.cli import backends
 from hpsearch.cli.status import status_lines
 from hpsearch.host.processes import start_ticks
 from hpsearch.model.jobs import JobRecord, JobState
@@ -226,7 +226,7 @@ class Queue:
         path.mkdir()
         self.asked = path / 'asked'
         monkeypatch.setenv('PATH', f'{path}{os.pathsep}{os.environ["PATH"]}')
-        monkeypatch.setattr(cluster, 'system_named', lambda name, args: ScriptedSystem())
+        monkeypatch.setattr(backends, 'system_named', lambda name, args: ScriptedSystem())
 
     def lists(self, *rows: str, code: int = 0, err: str = '') -> None:
         text = '\n'.join(rows)
