@@ -1,4 +1,4 @@
-"""What this process works with and how: its terminal, its log, its wake-ups; and what a backend is made of."""
+"""What this process works with: its terminal, its log and its wake-ups; and what a backend is made of."""
 
 from __future__ import annotations
 
@@ -10,11 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from hpsearch.backends.base import AttemptBackend, PilotBackend
-from hpsearch.backends.queue.own_job import own_job
-from hpsearch.cli.options import DisplayOptions, SearchOptions
-from hpsearch.dispatch.context import WorkOptions
+from hpsearch.cli.options import DisplayOptions
 from hpsearch.host.wakeup import Wakeup
-from hpsearch.model.retries import RetryPolicy
 from hpsearch.model.states import SearchState
 from hpsearch.store.creation import OpenSearch
 from hpsearch.ui.view import View, open_view
@@ -69,22 +66,6 @@ def _logging_to(view: View, level: str) -> Iterator[None]:
         yield
     finally:
         log.removeHandler(handler)
-
-
-def work_options(
-    options: SearchOptions, *, retry_failed: bool = False, retry_cancelled: bool = False, **more: Any
-) -> WorkOptions:
-    """How this process works on a search; ``more`` are further fields of :class:`WorkOptions`."""
-    chosen, in_queue = options.execution, options.cluster.run_cluster
-    return WorkOptions(
-        in_queue=in_queue,
-        is_in_job=not in_queue and own_job() is not None,
-        fail_fast=chosen.fail_fast,
-        stop_grace=chosen.stop_grace,
-        retry=RetryPolicy(chosen.max_attempts, chosen.retries, retry_failed, chosen.retry_timeouts, retry_cancelled),
-        only_submits=options.only_submits,
-        **more,
-    )
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 
 from hpsearch.cli import parsers
+from hpsearch.cli.options import search_options
 from hpsearch.cli.parsers import ALL_FINISHED, INTERRUPTED, WRONG_REQUEST
 from hpsearch.model.errors import ConfigError, HpsearchError
 
@@ -59,10 +60,11 @@ def run(words: Sequence[str]) -> int:
 
 def plan(words: Sequence[str]) -> int:
     """``hpsearch plan``: show what would be run."""
-    command = parsers.parse_plan(words)
+    values = parsers.values_of(parsers.plan_parser(), words)
     from hpsearch.cli.plan import plan_lines
 
-    return _print_lines(plan_lines(command))
+    options = search_options(values)
+    return _print_lines(plan_lines(options, only_commands=values['commands'], scripts=values['scripts']))
 
 
 def status(words: Sequence[str]) -> int:

@@ -67,21 +67,6 @@ def parse_run(words: Sequence[str]) -> SearchOptions:
     return search_options(values_of(parser, words))
 
 
-@dataclass(frozen=True)
-class PlanCommand:
-    """``hpsearch plan``.
-
-    Attributes:
-        options: Of the search.
-        only_commands: Print only the commands.
-        scripts: Print the script of the first jobs.
-    """
-
-    options: SearchOptions
-    only_commands: bool
-    scripts: bool
-
-
 def plan_parser() -> argparse.ArgumentParser:
     """The parser of ``hpsearch plan``."""
     parser = search_parser('plan', 'Show what a search would run, without running anything.')
@@ -91,12 +76,6 @@ def plan_parser() -> argparse.ArgumentParser:
         '--scripts', action='store_true', help='with --run_cluster: print the script of the first jobs to be submitted'
     )
     return parser
-
-
-def parse_plan(words: Sequence[str]) -> PlanCommand:
-    """``hpsearch plan``."""
-    values = values_of(plan_parser(), words)
-    return PlanCommand(search_options(values), values['commands'], values['scripts'])
 
 
 # resume, join

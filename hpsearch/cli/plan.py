@@ -13,7 +13,7 @@ from hpsearch.backends.queue.pilots import PilotMaker, pilots_needed
 from hpsearch.backends.queue.submission import submission_name
 from hpsearch.backends.queue.throttle import cut, first_throttles
 from hpsearch.cli.backends import check_options, pilot_settings, queue_settings, system_named
-from hpsearch.cli.parsers import PlanCommand
+from hpsearch.cli.options import SearchOptions
 from hpsearch.cli.request import SearchRequest, make_request
 from hpsearch.model.errors import ConfigError
 from hpsearch.model.resources import Slot
@@ -25,16 +25,16 @@ SALT = '000000'
 """Placeholders for the writer and the random letters, which only a search has."""
 
 
-def plan_lines(command: PlanCommand) -> Iterable[str]:
-    """What a search would run, as lines.
+def plan_lines(options: SearchOptions, *, only_commands: bool, scripts: bool) -> Iterable[str]:
+    """What a search would run, as lines: a summary and the commands, or only these, or the scripts of its first jobs.
 
     Raises:
         ConfigError: With every problem of the options and of the configuration.
     """
-    request = make_request(command.options)
-    if command.scripts:
+    request = make_request(options)
+    if scripts:
         return _script_lines(request)
-    if command.only_commands:
+    if only_commands:
         return request.plan(request.planned_path, '<date>').commands()
     return _lines(request)
 
@@ -60,7 +60,7 @@ def _script_lines(request: SearchRequest) -> Iterator[str]:
     """The script of the first jobs that would be submitted, and how many others there would be.
 
     Raises:
-        ConfigError: No jobs were asked for, or the batch system does not support them.
+        ConfigError: No jobs were requested, or the batch system does not support them.
     """
     options = request.options
     if not options.cluster.run_cluster:

@@ -11,12 +11,12 @@ from typing import Any
 
 from hpsearch.backends.queue.own_job import job_end, own_job
 from hpsearch.cli.backends import JobAsker, choose_backend
-from hpsearch.cli.context import process_context, work_options
+from hpsearch.cli.context import process_context
 from hpsearch.cli.options import SearchOptions, merged_options
 from hpsearch.cli.parsers import ResumeCommand
 from hpsearch.cli.reports import report_end
 from hpsearch.cli.request import order_of
-from hpsearch.cli.search_runner import work
+from hpsearch.cli.search_runner import work, work_options
 from hpsearch.config.handles import description_of, stored_configuration
 from hpsearch.config.loading import load_configuration
 from hpsearch.host.kernel import this_host

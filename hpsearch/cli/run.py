@@ -6,11 +6,11 @@ import logging
 from pathlib import Path
 
 from hpsearch.cli.backends import JobAsker, choose_backend
-from hpsearch.cli.context import process_context, work_options
+from hpsearch.cli.context import process_context
 from hpsearch.cli.options import SearchOptions
 from hpsearch.cli.reports import report_end
 from hpsearch.cli.request import create, make_request
-from hpsearch.cli.search_runner import work
+from hpsearch.cli.search_runner import work, work_options
 
 log = logging.getLogger('hpsearch')
 

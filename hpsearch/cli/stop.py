@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 from hpsearch.backends.local.slots import FixedSlots
 from hpsearch.cli.backends import JobAsker, choose_backend, local_backend
-from hpsearch.cli.context import process_context, work_options
+from hpsearch.cli.context import process_context
 from hpsearch.cli.options import SearchOptions, merged_options
 from hpsearch.cli.resume import check_owner, open_search
-from hpsearch.cli.search_runner import SearchResult, work
+from hpsearch.cli.search_runner import SearchResult, work, work_options
 from hpsearch.dispatch.event_recorder import EventRecorder
 from hpsearch.host import kernel
 from hpsearch.host.processes import is_alive

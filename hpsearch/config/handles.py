@@ -75,7 +75,7 @@ def stored_configuration(
     needed = [name for name in HANDLES if name in (had if handles is None else handles)]
     if not (trust or is_own(folder)):
         return _without(
-            plain, needed, f'{folder.search_json} belongs to somebody else, so its configuration is not executed'
+            plain, needed, f'{folder.search_json} belongs to another user, so its configuration is not executed'
         )
     return _with_handles(plain, described, needed)
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from hpsearch.cli.options import GROUPS, SearchOptions, flat, merged_options, search_options
-from hpsearch.cli.parsers import parse_join, parse_plan, parse_resume, parse_run, search_parser
+from hpsearch.cli.parsers import parse_join, parse_resume, parse_run, plan_parser, search_parser, values_of
 
 WORDS = ['--grid_module=m', '--set', 'lr=[1]', '--set=mode=[a]', '--cpu_jobs=2', '--slurm_extra=-v', '--quiet']
 
@@ -92,9 +92,9 @@ def test_that_a_search_without_stored_options_has_defaults() -> None:
 
 
 def test_that_a_plan_has_the_options_of_a_search_and_its_own() -> None:
-    command = parse_plan(['--num_searches=3', '--commands'])
-    assert command.options == parse_run(['--num_searches=3'])
-    assert (command.only_commands, command.scripts) == (True, False)
+    values = values_of(plan_parser(), ['--num_searches=3', '--commands'])
+    assert search_options(values) == parse_run(['--num_searches=3'])
+    assert (values['commands'], values['scripts']) == (True, False)
 
 
 @pytest.mark.parametrize(

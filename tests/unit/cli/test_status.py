@@ -303,7 +303,7 @@ def test_that_results_are_counted_although_nobody_works_on_the_search(search: Qu
     assert read['failures'] == [{'count': 1, 'stderr': 'KeyError: x', 'example': names[2]}]
     assert [(line['name'], line['where']) for line in read['running']] == [(names[3], 'on node7')]
     assert [(line['state'], line['count']) for line in read['queue']] == [('running', 1), ('pending', 2)]
-    assert read['waiting'].startswith('no hpsearch works on it; its jobs in the queue go on')
+    assert read['waiting'].startswith('no hpsearch works on it; its jobs in the queue continue')
     assert read['notes'] == []
 
 
@@ -412,7 +412,7 @@ def test_that_jobs_that_work_on_the_search_are_asked_for_while_there_is_work(
     queue.lists('hps-pilots-1 1 pending Priority', 'hps-pilots-1 2 pending Priority')
     shown = status(search)
     assert '  queue: 2 pending (Priority)' in shown
-    assert 'its jobs in the queue go on' in shown
+    assert 'its jobs in the queue continue' in shown
 
 
 def test_that_only_their_own_user_asks_for_jobs(
@@ -453,7 +453,7 @@ def test_that_runs_in_jobs_that_show_no_life_are_told_in_one_note(tmp_path: Path
         search.claim(name)
     search.beat(age=FRESH + 1)
     (note,) = told(search)['notes']
-    assert note.startswith('2 of the runs under way show no life any more, in 1 of the jobs')
+    assert note.startswith('2 of the runs under way show no sign of life, in 1 of the jobs')
     search.beat()
     assert told(search)['notes'] == []
 
