@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -30,29 +31,29 @@ def best_run(folder: SearchFolder, state: SearchState, configuration: Configurat
     if key is None:
         return None
     sign = 1.0 if configuration.performance_ascending else -1.0
-    found: list[tuple[float, str, str]] = []
-    for name, history in state.runs.items():
-        deciding = history.deciding
-        text = deciding.summary.get(key, '') if deciding and deciding.state is State.FINISHED else ''
-        number = performance_number(text)
-        if number is not None and number == number and (not found or (sign * number, name) < found[0][:2]):
-            found = [(sign * number, name, text)]
-    if not found:
+    texts = {attempt.run: attempt.summary.get(key, '') for attempt in _deciding(state, State.FINISHED)}
+    numbers = ((performance_number(text), name) for name, text in texts.items())
+    measured = [(sign * number, name) for number, name in numbers if number is not None and not math.isnan(number)]
+    if not measured:
         return None
-    _, name, text = found[0]
+    _, name = min(measured)
     run = folder.find_run(name)
-    return name, run.params if run else {}, text
+    return name, run.params if run else {}, texts[name]
 
 
 def failure_groups(folder: SearchFolder, state: SearchState) -> list[tuple[int, str, str]]:
     """Failed runs grouped by their error, most frequent first: how many, the last lines of one's stderr, its name."""
     groups: dict[str, list[Attempt]] = {}
-    for history in state.runs.values():
-        deciding = history.deciding
-        if deciding is not None and deciding.state is State.FAILED:
-            groups.setdefault(deciding.failure or deciding.reason, []).append(deciding)
+    for attempt in _deciding(state, State.FAILED):
+        groups.setdefault(attempt.failure or attempt.reason, []).append(attempt)
     ordered = sorted(groups.values(), key=lambda group: (-len(group), group[0].run))
     return [(len(group), _last_lines(folder, group[0]), group[0].run) for group in ordered]
+
+
+def _deciding(state: SearchState, wanted: State) -> list[Attempt]:
+    """The attempts that decided that their runs are in this state."""
+    attempts = (history.deciding for history in state.runs.values())
+    return [each for each in attempts if each is not None and each.state is wanted]
 
 
 def _last_lines(folder: SearchFolder, attempt: Attempt) -> str:
@@ -68,10 +69,7 @@ def _last_lines(folder: SearchFolder, attempt: Attempt) -> str:
 def report_end(result: SearchResult, options: SearchOptions, *, in_own_job: bool = False) -> int:
     """Print how the work on a search ended; returns the exit code.
 
-    Args:
-        result: Of the work.
-        options: Of the search.
-        in_own_job: Whether this process helped within a job, whose own success that is.
+    In a job of its own a process succeeds when it did its part, whatever the results of the runs.
     """
     outcome = result.outcome
     if not options.display.quiet:
