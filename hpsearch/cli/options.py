@@ -335,10 +335,18 @@ OF_PLACES = ('local', 'cluster', 'sbatch', 'bsub')
 def add_options(parser: argparse.ArgumentParser, groups: Iterable[str] = GROUPS, *, keeps: bool = False) -> None:
     """Declare groups of options; where it ``keeps`` earlier values, an option that is not given is left out."""
     for name in groups:
-        group = parser.add_argument_group(GROUPS[name].title)
-        for each in fields(GROUPS[name]):
-            if each.metadata:
-                _add_option(group, each, keeps=keeps)
+        add_group(parser, GROUPS[name], keeps=keeps)
+
+
+def add_group(
+    parser: argparse.ArgumentParser, group: type[OptionGroup], *, keeps: bool = False
+) -> argparse._ArgumentGroup:
+    """Declare one group of options."""
+    added = parser.add_argument_group(group.title)
+    for each in fields(group):
+        if each.metadata:
+            _add_option(added, each, keeps=keeps)
+    return added
 
 
 def _add_option(group: argparse._ArgumentGroup, each: Field[Any], *, keeps: bool) -> None:
@@ -352,12 +360,14 @@ def _add_option(group: argparse._ArgumentGroup, each: Field[Any], *, keeps: bool
 
 def search_options(values: Mapping[str, Any]) -> SearchOptions:
     """Typed options from a flat mapping; unknown names are ignored, and what is missing has its default."""
-    given = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
-    parts: dict[str, Any] = {
-        name: group(**{each.name: given[each.name] for each in fields(group) if each.name in given})
-        for name, group in GROUPS.items()
-    }
+    parts: dict[str, Any] = {name: group(**given_to(group, values)) for name, group in GROUPS.items()}
     return SearchOptions(**parts)
+
+
+def given_to(group: type[OptionGroup], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values that belong to the fields of a group."""
+    names = [each.name for each in fields(group) if each.name in values]
+    return {name: tuple(values[name]) if isinstance(values[name], list) else values[name] for name in names}
 
 
 def flat(options: SearchOptions) -> dict[str, Any]:

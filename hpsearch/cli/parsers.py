@@ -7,9 +7,18 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from hpsearch.cli.options import OF_PLACES, SearchOptions, add_options, search_options
+from hpsearch.cli.options import (
+    OF_PLACES,
+    OptionGroup,
+    SearchOptions,
+    add_group,
+    add_options,
+    given_to,
+    option,
+    search_options,
+)
 
 ALL_FINISHED = 0
 """All runs finished; of a verb that runs nothing: it is done."""
@@ -82,54 +91,39 @@ def plan_parser() -> argparse.ArgumentParser:
 
 
 @dataclass(frozen=True)
-class ResumeCommand:
-    """``hpsearch resume`` or ``hpsearch join``.
+class ResumeCommand(OptionGroup):
+    """``hpsearch resume`` or ``hpsearch join``, with the options that only they have.
 
     Attributes:
         dir: The search folder.
         given: Options of the search that were given now; the others keep their values.
         waits_for_others: Stay until the runs of others have ended, too (``resume``).
-        extend: Read the configuration again.
-        retry_failed: Failed runs get one more attempt.
-        retry_cancelled: So do those that were cancelled in the queue.
-        dead_hosts: Hosts that the user declared dead.
-        trust: The search may be that of another user.
     """
+
+    title: ClassVar[str] = 'resuming'
 
     dir: str
     given: Mapping[str, Any]
     waits_for_others: bool
-    extend: bool
-    retry_failed: bool
-    retry_cancelled: bool
-    dead_hosts: tuple[str, ...]
-    trust: bool
+
+    extend: bool = option(False, 'read the configuration again: new combinations are added, removed ones are not run')
+    retry_failed: bool = option(False, 'failed runs get one more attempt')
+    retry_cancelled: bool = option(False, 'run again what was cancelled in the queue')
+    dead_hosts: tuple[str, ...] = option(
+        (),
+        'nothing runs on this host any more: run again what was started there; may be given several times',
+        flag='host_is_dead',
+        metavar='HOST',
+    )
+    trust: bool = option(False, 'resume a search of another user, which executes what its folder contains')
 
 
 def resume_parser(verb: str, description: str) -> argparse.ArgumentParser:
     """The parser of ``hpsearch resume`` and ``join``: where, how many and how can differ from the first time."""
     parser = _parser_of_search(verb, description)
     add_options(parser, (*OF_PLACES, 'execution', 'display'), keeps=True)
-    group = parser.add_argument_group('resuming')
-    group.add_argument(
-        '--extend',
-        action='store_true',
-        help='read the configuration again: new combinations are added, removed ones are not run',
-    )
-    group.add_argument(
+    add_group(parser, ResumeCommand).add_argument(
         '--num_searches', metavar='N', type=int, default=argparse.SUPPRESS, help='with --extend: another number of runs'
-    )
-    group.add_argument('--retry_failed', action='store_true', help='failed runs get one more attempt')
-    group.add_argument('--retry_cancelled', action='store_true', help='run again what was cancelled in the queue')
-    group.add_argument(
-        '--host_is_dead',
-        metavar='HOST',
-        action='append',
-        default=[],
-        help='nothing runs on this host any more: run again what was started there; may be given several times',
-    )
-    group.add_argument(
-        '--trust', action='store_true', help='resume a search of another user, which executes what its folder contains'
     )
     return parser
 
@@ -146,10 +140,10 @@ def parse_join(words: Sequence[str]) -> ResumeCommand:
     return _resume_command(values_of(parser, words), waits_for_others=False)
 
 
-def _resume_command(values: dict[str, Any], *, waits_for_others: bool) -> ResumeCommand:
-    about = {name: values.pop(name) for name in ('dir', 'extend', 'retry_failed', 'retry_cancelled', 'trust')}
-    dead_hosts = tuple(values.pop('host_is_dead'))
-    return ResumeCommand(given=values, waits_for_others=waits_for_others, dead_hosts=dead_hosts, **about)
+def _resume_command(values: Mapping[str, Any], *, waits_for_others: bool) -> ResumeCommand:
+    own = given_to(ResumeCommand, values)
+    given = {name: value for name, value in values.items() if name not in own}
+    return ResumeCommand(given=given, waits_for_others=waits_for_others, **own)
 
 
 # The other verbs
