@@ -1,4 +1,4 @@
-"""The backend that the options ask for: GPUs or slots of this machine, or jobs in the queue of a cluster."""
+"""The backend that the options request: GPUs or slots of this machine, or jobs in the queue of a cluster."""
 
 from __future__ import annotations
 

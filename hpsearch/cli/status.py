@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 log = logging.getLogger('hpsearch')
 
 MOST_NOTES = 5
-"""Notes of one kind that are shown."""
+"""Notes about the same thing that are shown."""
 
 QUEUES = ('slurm', 'lsf')
 
@@ -116,7 +116,7 @@ class SearchSnapshot:
         return merged_options(self.info, {})
 
     def reconciler(self) -> Reconciler:
-        """Folds into the state what became of the attempts that no writer looks after."""
+        """Folds into the state what became of the attempts that no writer manages."""
         return Reconciler(
             self.folder, self.state, self.reader.headers, self.lives, lambda: self.completions, self.room_of
         )
@@ -142,7 +142,7 @@ class SearchSnapshot:
         return system_named(queue, self.options)
 
     def room_of(self, attempt: Attempt, earlier: Sequence[Attempt]) -> dict[str, Any]:
-        """How much room the job of an attempt had."""
+        """How much memory the job of an attempt had, and the most that another attempt can be given."""
         from hpsearch.cli.backends import most_memory
 
         try:
@@ -294,7 +294,7 @@ def queue_of(search: SearchSnapshot, reconciler: Reconciler) -> tuple[list[Queue
     if not queues:
         return [], []
     if not search.is_ours:
-        return [], [f'the queue was not asked: the jobs are those of {user_name(search.owner)}']
+        return [], [f'the queue was not queried: the jobs belong to {user_name(search.owner)}']
     found = [_query(search, reconciler, queue, attempts, pilots) for queue in sorted(queues & set(QUEUES))]
     return merged_queue(line for lines, _ in found for line in lines), [note for _, notes in found for note in notes]
 
@@ -325,7 +325,7 @@ def _query(
 
     listing = _listing(search, queue)
     if listing.records is None:
-        return [], [f'the queue could not be asked about the jobs of this search: {listing.problem}']
+        return [], [f'the queue could not be queried about the jobs of this search: {listing.problem}']
     in_it = [attempt for attempt in attempts if attempt.handle['queue'] == queue]
     listed = match_jobs(listing.records, in_it, [each for each in pilots if each.queue == queue])
     reconciler.note_running(listed.running)

@@ -31,7 +31,7 @@ def stop_search(folder: SearchFolder, *, drain: bool, trust: bool) -> Iterator[s
     Args:
         folder: The search.
         drain: Let the runs that have started end.
-        trust: The search may be that of another user.
+        trust: Stop also the search of another user.
 
     Yields:
         What happens, in sentences.
@@ -98,11 +98,7 @@ def _may_have_pilots(state: SearchState, options: SearchOptions) -> bool:
 
 
 def _end_runs(folder: SearchFolder, options: SearchOptions) -> SearchResult:
-    """Take over the runs of a search that no process manages, and end them.
-
-    Raises:
-        HpsearchError: It cannot be done.
-    """
+    """Take over the runs of a search that no process manages, and end them."""
     with process_context(options.display) as context:
         search = open_search(folder, folder.read_info())
         how = work_options(options, stop_at_once=True, waits_for_others=False)

@@ -53,7 +53,7 @@ class Source:
         path: The file, absolute.
         sha256: Hash of its bytes.
         attributes: The attributes that are there, by their names in :data:`SPELLINGS`.
-        problems: Attributes that look like misspelled ones.
+        problems: Attributes that seem to be misspelled.
     """
 
     path: Path
@@ -62,7 +62,7 @@ class Source:
     problems: tuple[str, ...]
 
     def spelled(self, name: str) -> str:
-        """The attribute's name as the user writes it in this kind of file."""
+        """The name of the attribute in this type of file."""
         return name if self.path.suffix in YAML_SUFFIXES else SPELLINGS[name]
 
 
@@ -152,7 +152,7 @@ def _by_name(name: str, cwd: Path) -> ModuleType:
 
 
 def _is_ours(name: str) -> bool:
-    """Whether Python would look for the module in this package: a repository may have a folder of the same name."""
+    """Whether Python would find the module in this package: a repository may have a folder of the same name."""
     return name.partition('.')[0] == __name__.partition('.')[0]
 
 
