@@ -104,8 +104,8 @@ def stop(words: Sequence[str]) -> int:
 def logs(words: Sequence[str]) -> int:
     """``hpsearch logs``: print the output of a run, stderr last."""
     args = parsers.logs_parser().parse_args(words)
+    from hpsearch.store.attempt_files import log_files
     from hpsearch.store.folder import SearchFolder
-    from hpsearch.store.logs import log_files
 
     for path in log_files(SearchFolder(args.dir), args.run, args.attempt):
         print(f'==> {path} <==', flush=True)

@@ -1,4 +1,4 @@
-"""The logs of attempts: where they are, their end, what is appended to them, and their links in the output folder."""
+"""The logs of attempts: their end, what is appended to them, and their place in the output folder of a run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-from hpsearch.model.errors import SearchFolderError
 from hpsearch.store.folder import SearchFolder
 
 _CHUNK = 1 << 20
@@ -101,28 +100,3 @@ def _link(log: str, name: str) -> None:
         return
     except OSError:
         os.symlink(log, name)  # a file system without hard links
-
-
-def log_files(folder: SearchFolder, run: str, attempt: int) -> list[str]:
-    """Paths of the logs of an attempt, stderr last.
-
-    Args:
-        folder: The search.
-        run: Name of the run, or its number.
-        attempt: Which attempt; 0: the last.
-
-    Raises:
-        SearchFolderError: There is no such run, or it was not started.
-    """
-    folder.read_info()
-    name = next((each.name for each in folder.read_runs() if each.number == int(run)), run) if run.isdigit() else run
-    try:
-        started = sorted(int(entry) for entry in os.listdir(folder.attempts(name)) if entry.isdigit())
-    except FileNotFoundError:
-        started = []
-    wanted = attempt or (started[-1] if started else 0)
-    if wanted not in started:
-        which = f'attempt {attempt}' if attempt else 'an attempt'
-        raise SearchFolderError(f'{folder.path} does not have {which} of run {run}: it was not started.')
-    paths = folder.attempt(name, wanted)
-    return [path for path in (paths.stdout, paths.stderr) if os.path.exists(path)]
