@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hpsearch.backends.base import PilotBackend
 from hpsearch.backends.queue.own_job import limit_signals, own_job
 from hpsearch.cli.context import BackendContext, MakeBackend, ProcessContext
+from hpsearch.cli.options import SearchOptions
 from hpsearch.dispatch.context import EventRecorder, SearchContext, WorkOptions
 from hpsearch.dispatch.dispatcher import Outcome, make_dispatcher
 from hpsearch.dispatch.peers import Peers
@@ -21,6 +22,7 @@ from hpsearch.host import kernel
 from hpsearch.host.locks import placement_lock
 from hpsearch.host.signals import StopRequests, stop_signals
 from hpsearch.model.configuration import Configuration
+from hpsearch.model.retries import RetryPolicy
 from hpsearch.model.states import CANCELLED, SearchState, State
 from hpsearch.store import writers
 from hpsearch.store.creation import OpenSearch
@@ -95,7 +97,7 @@ def work(
         recorder = EventRecorder(state, journal)
         take_earlier_results(search, options, recorder)
         context = search_context(search, options, recorder)
-        backend = make_backend(BackendContext(search, process, state, recorder.note_event, options.stop_grace))
+        backend = make_backend(BackendContext(search, process.wakeup, state, recorder.note_event, options.stop_grace))
         process.stack.callback(backend.close)
         can_adopt = _never if isinstance(backend, PilotBackend) else backend.can_adopt
         known = writers.Writers(folder, host, options.declared_dead, job_has_ended)
@@ -162,4 +164,20 @@ def results_view(folder: SearchFolder, configuration: Configuration) -> ResultsV
         configuration.performance_key,
         configuration.performance_ascending,
         expected=tuple(configuration.summary_keywords),
+    )
+
+
+def work_options(
+    options: SearchOptions, *, retry_failed: bool = False, retry_cancelled: bool = False, **more: Any
+) -> WorkOptions:
+    """How this process works on a search; ``more`` are further fields of :class:`WorkOptions`."""
+    chosen, in_queue = options.execution, options.cluster.run_cluster
+    return WorkOptions(
+        in_queue=in_queue,
+        is_in_job=not in_queue and own_job() is not None,
+        fail_fast=chosen.fail_fast,
+        stop_grace=chosen.stop_grace,
+        retry=RetryPolicy(chosen.max_attempts, chosen.retries, retry_failed, chosen.retry_timeouts, retry_cancelled),
+        only_submits=options.only_submits,
+        **more,
     )

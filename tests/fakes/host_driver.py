@@ -43,7 +43,7 @@ INTERVALS: tuple[tuple[object, str, float], ...] = (
     (dispatcher, 'GAP', 0.5),
     (peers, 'RECOVERY_INTERVAL', 0.1),
     (peers, 'TORN_PATIENCE', 0.5),
-    (stopping, 'LOOK', 0.05),
+    (stopping, 'POLL_INTERVAL', 0.05),
 )
 
 
