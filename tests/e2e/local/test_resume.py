@@ -18,7 +18,7 @@ from hpsearch.cli.options import merged_options
 from hpsearch.cli.parsers import parse_resume
 from hpsearch.store.attempt_files import read_fence
 from hpsearch.store.folder import SearchFolder
-from tests.support.gates import Gated, finish, gated, kill
+from tests.support.gates import Gated, finish, gated, kill, stop_between_two_steps
 from tests.support.harness import until
 
 HANDLE = """
@@ -394,7 +394,9 @@ def test_that_a_folder_that_cannot_be_written_pauses_the_search(project: Gated, 
     resumed = project.drive(settings, 'resume', 'out')
     project.open('1')  # not earlier: the one that is killed must not get to the second run
     project.wait_for_begun(2)
+    stop_between_two_steps(resumed)  # while it writes a file, it could not remove what it began
     flag.touch()
+    resumed.send_signal(signal.SIGCONT)
     project.open('2')
     until(lambda: ('2', '1') in project.notes('done.txt'))
     time.sleep(0.5)
