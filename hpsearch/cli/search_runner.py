@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,7 @@ from hpsearch.dispatch.peers import Peers
 from hpsearch.dispatch.pending_runs import PendingRuns, PlannedRuns, runs_given_up, runs_to_start
 from hpsearch.host import kernel
 from hpsearch.host.locks import placement_lock
-from hpsearch.host.signals import StopRequests, stop_signals
+from hpsearch.host.signals import stop_signals
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.retries import RetryPolicy
 from hpsearch.model.states import CANCELLED, SearchState, State
@@ -88,14 +87,18 @@ def work(
     Args:
         make_backend: Makes the place where its runs execute.
         job_has_ended: Says of a queue job (``queue``, ``id``) whether its queue knows that it ended.
+
+    Raises:
+        HpsearchError: Its journals cannot be read or written, or a folder of earlier results is no search.
     """
     folder = search.folder
     state, reader = open_journals(folder)
-    warn_of_odd_lines(state, reader)
+    _warn_of_odd_lines(state, reader)
     host, job = kernel.this_host(), own_job()
-    with own_journal(folder, host, job) as journal, signals_of(options, job) as requests:
+    signals = stop_signals(1 if options.stop_at_once else 0, term_leaves=options.in_queue, like_term=limit_signals(job))
+    with own_journal(folder, host, job) as journal, signals as requests:
         recorder = EventRecorder(state, journal)
-        take_earlier_results(search, options, recorder)
+        _take_earlier_results(search, options, recorder)
         context = search_context(search, options, recorder)
         backend = make_backend(BackendContext(search, process.wakeup, state, recorder.note_event, options.stop_grace))
         process.stack.callback(backend.close)
@@ -127,44 +130,28 @@ def search_context(search: OpenSearch, options: WorkOptions, recorder: EventReco
     runs = () if options.stop_at_once else runs_to_start(search.folder, search.withdrawn, state, retry)
     source = PlannedRuns(runs, search.total)
     pending = PendingRuns(source, state, recorder.counts, retry, runs_given_up(state, retry))
-    results = results_view(search.folder, search.configuration)
-    return SearchContext(search.folder, search.configuration, recorder, pending, results, options)
+    configuration = search.configuration
+    results = ResultsView(
+        search.folder.results_csv,
+        configuration.performance_key,
+        configuration.performance_ascending,
+        expected=tuple(configuration.summary_keywords),
+    )
+    return SearchContext(search.folder, configuration, recorder, pending, results, options)
 
 
-def warn_of_odd_lines(state: SearchState, reader: JournalReader) -> None:
-    """Warn of what makes no sense in the journals."""
+def _warn_of_odd_lines(state: SearchState, reader: JournalReader) -> None:
     for odd in [*reader.odd, *state.odd][:5]:
         log.warning('journal: %s', odd)
 
 
-def signals_of(options: WorkOptions, job: Mapping[str, str] | None) -> AbstractContextManager[StopRequests]:
-    """What signals ask of this process, which may be a job."""
-    asked = 1 if options.stop_at_once else 0
-    return stop_signals(asked, term_leaves=options.in_queue, like_term=limit_signals(job))
-
-
-def take_earlier_results(search: OpenSearch, options: WorkOptions, recorder: EventRecorder) -> None:
-    """Do without the runs whose results other searches have already.
-
-    Raises:
-        SearchFolderError: One of the folders is no search, or cannot be read.
-    """
+def _take_earlier_results(search: OpenSearch, options: WorkOptions, recorder: EventRecorder) -> None:
     if not options.reuse:
         return
     from hpsearch.dispatch.reuse import reuse_results
 
     taken = reuse_results(search.folder, options.reuse, search.configuration.summary_keywords, recorder)
     log.info('%d runs are taken from earlier searches', taken)
-
-
-def results_view(folder: SearchFolder, configuration: Configuration) -> ResultsView:
-    """The table of a search."""
-    return ResultsView(
-        folder.results_csv,
-        configuration.performance_key,
-        configuration.performance_ascending,
-        expected=tuple(configuration.summary_keywords),
-    )
 
 
 def work_options(

@@ -215,7 +215,7 @@ def test_that_runs_that_wait_are_counted_as_far_as_they_are_known() -> None:
     assert waiting.waiting == 1, 'the interrupted one'
 
 
-# A search that is taken up
+# A search that is resumed
 
 
 def test_that_runs_are_started_that_are_neither_finished_nor_under_way_nor_given_up(tmp_path: Path) -> None:
