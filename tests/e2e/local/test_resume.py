@@ -481,3 +481,18 @@ def test_that_what_is_given_now_wins_over_what_was_given(words: list[str], cpu_j
     merged = merged_options({'options': {'cpu_jobs': 2, 'reuse': ['x']}}, parse_resume(['out', *words]).given)
     assert (merged.local.cpu_jobs, merged.local.visible_gpus) == (cpu_jobs, gpus)
     assert merged.execution.reuse == ()
+
+
+def test_that_a_search_that_was_only_created_takes_earlier_results_when_it_is_started(project: Gated) -> None:
+    project.open()
+    assert project.search('--cpu_jobs=3').returncode == 0
+    project.out.rename(project.path / 'earlier')
+    assert project.search('--dont_start', '--reuse=earlier').returncode == 0
+    (project.path / 'elsewhere').mkdir()
+    started = subprocess.run(
+        project.command('join', '../out', '--cpu_jobs=1'), cwd=project.path / 'elsewhere', env=project.env, check=False
+    )
+    assert started.returncode == 0
+    assert project.table_states() == project.all_finished()
+    assert {row['hpsearch_reason'].split('/')[0] for row in project.rows()} == {'reused from '}
+    assert sorted(project.begun()) == project.once(), 'each ran once, in the earlier search'
