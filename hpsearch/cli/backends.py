@@ -15,7 +15,7 @@ from hpsearch.backends.queue.own_job import own_job
 from hpsearch.cli.context import BackendContext, MakeBackend, ProcessContext
 from hpsearch.cli.options import LocalOptions, SearchOptions
 from hpsearch.cli.queue_backends import PILOT_WARNING, WARNING_MAY_BE_EARLY, choose_system, make_queue_backend
-from hpsearch.host.wakeup import Wakeup
+from hpsearch.host.signals import Wakeup
 from hpsearch.model.errors import ConfigError
 from hpsearch.model.resources import GpuPolicy
 from hpsearch.model.states import SearchState, State

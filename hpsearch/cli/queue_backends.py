@@ -16,7 +16,7 @@ from hpsearch.backends.base import AttemptBackend, PilotBackend
 from hpsearch.backends.queue.own_job import ANSWER_TIMEOUT
 from hpsearch.cli.context import BackendContext
 from hpsearch.cli.options import ClusterOptions, SearchOptions
-from hpsearch.host.wakeup import Wakeup
+from hpsearch.host.signals import Wakeup
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import ConfigError
 from hpsearch.store.folder import SearchFolder

@@ -6,8 +6,8 @@ from hpsearch.model.configuration import Configuration, Params
 from hpsearch.model.states import Attempt, SearchState, State
 from hpsearch.model.table import performance_number
 from hpsearch.model.verdict import FAILURE_LINES
+from hpsearch.store.attempt_files import tail
 from hpsearch.store.folder import SearchFolder
-from hpsearch.store.logs import tail
 
 Failure = tuple[int, str, str]
 """How many, the last lines of the first one's stderr, its run."""

@@ -20,8 +20,7 @@ from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import ConfigError, SearchFolderError
 from hpsearch.space.order import Order
 from hpsearch.space.plan import Plan, PlanSummary, make_plan
-from hpsearch.store.creation import OpenSearch, make_folder
-from hpsearch.store.folder import SearchFolder
+from hpsearch.store.folder import OpenSearch, SearchFolder, make_folder
 
 log = logging.getLogger('hpsearch')
 

@@ -26,8 +26,7 @@ from hpsearch.host.processes import user_name
 from hpsearch.model.errors import SearchFolderError
 from hpsearch.space.extension import Extension, extend, extending, write_extension
 from hpsearch.space.plan import make_plan
-from hpsearch.store.creation import OpenSearch
-from hpsearch.store.folder import SearchFolder
+from hpsearch.store.folder import OpenSearch, SearchFolder
 from hpsearch.store.journal import JournalReader, open_journals
 from hpsearch.store.writers import Writers
 

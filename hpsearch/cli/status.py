@@ -19,8 +19,7 @@ from hpsearch.host import kernel
 from hpsearch.host.processes import user_name
 from hpsearch.model.configuration import Configuration, from_plain
 from hpsearch.model.errors import ConfigError
-from hpsearch.model.evidence import HostRelation, Liveness
-from hpsearch.model.jobs import JobState, QueueView
+from hpsearch.model.evidence import HostRelation, JobState, Liveness, QueueView
 from hpsearch.model.retries import resources_for
 from hpsearch.model.snapshot import GpuLine, QueueLine, RunLine, Snapshot, merged_queue
 from hpsearch.model.states import ACTIVE, Attempt, SearchState, State, Submission

@@ -13,7 +13,7 @@ from hpsearch.dispatch.display import OutputEcho
 from hpsearch.dispatch.intake import Intake
 from hpsearch.dispatch.recovery import Adoption
 from hpsearch.host.signals import StopRequests
-from hpsearch.model.jobs import JobState
+from hpsearch.model.evidence import JobState
 from hpsearch.model.states import ENDED
 from hpsearch.store.attempt_files import close_fence
 from hpsearch.store.completion import Completion

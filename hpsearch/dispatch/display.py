@@ -12,8 +12,8 @@ from hpsearch.dispatch.context import ActiveAttempt
 from hpsearch.dispatch.progress import Progress
 from hpsearch.model.command import shell_line
 from hpsearch.model.snapshot import Snapshot
+from hpsearch.store.attempt_files import LogTail
 from hpsearch.store.folder import SearchFolder
-from hpsearch.store.logs import LogTail
 
 log = logging.getLogger('hpsearch')
 

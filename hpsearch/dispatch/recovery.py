@@ -10,8 +10,7 @@ from hpsearch.backends.base import AttemptStatus, Launch
 from hpsearch.dispatch.context import ActiveAttempt, SearchContext
 from hpsearch.dispatch.intake import Intake
 from hpsearch.dispatch.peers import OrphanedAttempt, Peers
-from hpsearch.model.evidence import Action
-from hpsearch.model.jobs import JobState
+from hpsearch.model.evidence import Action, JobState
 from hpsearch.model.resources import ResourceRequest, Slot
 from hpsearch.model.run import Run
 from hpsearch.model.states import State

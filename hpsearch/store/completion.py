@@ -10,14 +10,13 @@ from typing import Any
 
 from hpsearch.model.command import shell_line
 from hpsearch.model.configuration import Configuration
-from hpsearch.model.oom import GPU_OOM, HOST_OOM, out_of_memory
 from hpsearch.model.retries import had_most_room
 from hpsearch.model.run import Run, Summary
 from hpsearch.model.states import Attempt, State
 from hpsearch.model.table import EndedRun, Row, row_of
-from hpsearch.model.verdict import Verdict, failure_signature, judge
+from hpsearch.model.verdict import GPU_OOM, HOST_OOM, Verdict, failure_signature, judge, out_of_memory
+from hpsearch.store.attempt_files import show_logs_in_output, tail
 from hpsearch.store.folder import SearchFolder
-from hpsearch.store.logs import show_logs_in_output, tail
 from hpsearch.store.summary import read_attempt_summary
 
 log = logging.getLogger('hpsearch')

@@ -7,8 +7,7 @@ from dataclasses import replace
 from functools import cached_property
 
 from hpsearch.host.processes import marked_processes, user_name
-from hpsearch.model.evidence import Evidence, HostRelation, Liveness, ProcessState
-from hpsearch.model.jobs import JobState, QueueView
+from hpsearch.model.evidence import Evidence, HostRelation, JobState, Liveness, ProcessState, QueueView
 from hpsearch.model.states import Attempt
 from hpsearch.store.attempt_files import Fence, exit_code, read_fence, read_line
 from hpsearch.store.folder import AttemptPaths, SearchFolder
@@ -36,8 +35,8 @@ def read_files(paths: AttemptPaths, *, is_queued: bool, ident: str = '', job: Qu
         )
     if job is None:
         return _unasked(paths, read_fence(paths), is_queued, ident)
-    is_requeued = job.kind is not JobState.RUNNING and bool(read_line(paths.requeued))
-    if not (job.kind in (JobState.ENDED, JobState.ABSENT) or job.is_missing):
+    is_requeued = job.state is not JobState.RUNNING and bool(read_line(paths.requeued))
+    if not (job.state in (JobState.ENDED, JobState.ABSENT) or job.is_missing):
         return Evidence(is_requeued=is_requeued, is_queued=True, job=job)
     found = _by_its_fence(read_fence(paths), ident)
     signalled = read_line(paths.signalled) if found.has_started else ''

@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from hpsearch.host import kernel
-from hpsearch.model.evidence import Conclusion, Evidence, Liveness, conclude
-from hpsearch.model.jobs import JobState, QueueView
+from hpsearch.model.evidence import Conclusion, Evidence, JobState, Liveness, QueueView, conclude
 from hpsearch.model.states import ACTIVE, Attempt, SearchState, State
 from hpsearch.store import writers
 from hpsearch.store.attempt_files import duration
@@ -116,12 +115,12 @@ class Reconciler:
         user, job = str(header.get('user', '')), (jobs or {}).get(key)
         evidence = self._evidence.read(attempt, self._life(attempt), relation, user, job)
         found = self.conclusions[key] = conclude(evidence)
-        if found.in_doubt and found.kind is JobState.ENDED and jobs is None:
+        if found.in_doubt and found.state is JobState.ENDED and jobs is None:
             self.unclear.append(attempt)
             self._run(attempt)
-        elif found.kind is JobState.ENDED and found.if_closed:
+        elif found.state is JobState.ENDED and found.if_closed:
             self._plan_again(attempt, evidence)
-        elif found.kind is JobState.ENDED:
+        elif found.state is JobState.ENDED:
             self._end(attempt, found)
         elif evidence.has_started:
             self._go_on(attempt, evidence, found)
@@ -133,10 +132,10 @@ class Reconciler:
 
     def _go_on(self, attempt: Attempt, evidence: Evidence, found: Conclusion) -> None:
         """It may run still; where its processes cannot be asked, a summary that says finished is enough."""
-        is_seen = found.kind is JobState.RUNNING and not evidence.is_queued
+        is_seen = found.state is JobState.RUNNING and not evidence.is_queued
         if is_seen or not self._end_if_finished(attempt):
             self._run(attempt)
-        if found.kind is JobState.UNKNOWN and not evidence.is_queued and attempt.state in ACTIVE:
+        if found.state is JobState.UNKNOWN and not evidence.is_queued and attempt.state in ACTIVE:
             attempt.state = State.UNKNOWN
 
     def _run(self, attempt: Attempt) -> None:

@@ -30,7 +30,7 @@ from hpsearch.backends.queue.slurm.system import (
     own_job,
     time_left_argv,
 )
-from hpsearch.model.jobs import JobRecord, JobState
+from hpsearch.model.evidence import JobRecord, JobState
 from tests.e2e.slurm.cluster import Cluster
 from tests.support.paths import DATA
 

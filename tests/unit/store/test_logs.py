@@ -2,9 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hpsearch.store.attempt_files import claim
+from hpsearch.store.attempt_files import LogTail, claim, has_unshown_logs, show_logs_in_output, tail
 from hpsearch.store.folder import SearchFolder
-from hpsearch.store.logs import LogTail, has_unshown_logs, show_logs_in_output, tail
 
 
 def test_that_logs_are_put_into_the_output_folder_and_replace_earlier_ones(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import pytest
 from hpsearch.host.kernel import this_host
 from hpsearch.host.processes import start_ticks
 from hpsearch.model.configuration import Configuration
-from hpsearch.model.jobs import JobRecord, JobState, QueueView
+from hpsearch.model.evidence import JobRecord, JobState, QueueView
 from hpsearch.model.states import Attempt, SearchState, State
 from hpsearch.store.attempt_files import marks
 from hpsearch.store.completion import CompletionReader
