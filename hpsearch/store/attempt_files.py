@@ -1,4 +1,4 @@
-"""One execution of a run: the constant script it is started with, its claim, and the record of its end.
+"""The files of an attempt: the script it is started with, its claim, its start fence, its exit record, its logs.
 
 The script is POSIX sh and gets everything as arguments, so nothing is generated and nothing needs quoting. It passes
 the start fence, runs the command, and writes the exit record.
@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import BinaryIO
 
 from hpsearch.store.folder import AttemptPaths, SearchFolder
@@ -43,13 +43,13 @@ exit "$code"
 
 The traps keep sh alive to write the record; the command gets the default actions back. LSF ends a job by INT, or at its
 time limit by USR2, to all its processes; there both ignore these, and hpsearch ends them by TERM. 75 means that
-somebody else passed the fence; 120 tries of 5 s are the ten minutes a full disk is waited for.
+another process passed the fence; 120 tries of 5 s are the ten minutes a full disk is waited for.
 """
 
 FENCED = 75
 
 CLOSED = ':closed'
-"""What stands behind the name of a writer in a start fence that it closed."""
+"""What follows the name of a writer in a start fence that it closed."""
 
 
 def attempt_id(writer: str, run: str, number: int) -> str:
@@ -58,7 +58,7 @@ def attempt_id(writer: str, run: str, number: int) -> str:
 
 
 def create_exclusively(path: str, text: str) -> bool:
-    """Create a file that must not exist yet, and tell whether it is ours.
+    """Create a file that must not exist yet; returns whether it is ours.
 
     After any error the file is read again: a network file system may report "exists" to its own winner.
 
@@ -78,7 +78,7 @@ def create_exclusively(path: str, text: str) -> bool:
 
 
 def read_line(path: str | os.PathLike[str]) -> str:
-    """The only line of a small file of ours; empty when it is missing or its end was not written.
+    """The only line of a small file of ours; empty when it is missing or incomplete.
 
     Raises:
         OSError: It is there but cannot be read.
@@ -92,20 +92,15 @@ def read_line(path: str | os.PathLike[str]) -> str:
 
 
 def claim(folder: SearchFolder, run: str, number: int, writer: str) -> bool:
-    """Take an attempt for a writer, as a file; says whether it is that writer's.
+    """Claim an attempt for a writer by creating a file; returns whether it is that writer's.
 
     Raises:
         OSError: The folder cannot be written.
     """
     paths = folder.attempt(run, number)
-    try:
-        os.mkdir(folder.attempts(run), 0o755)
-    except FileExistsError:
-        pass  # an earlier attempt, or another writer, made it
-    try:
-        os.mkdir(paths.folder, 0o755)
-    except FileExistsError:
-        pass  # another writer is here too: the claim decides
+    for path in (folder.attempts(run), paths.folder):
+        with suppress(FileExistsError):  # made for an earlier attempt, or by another writer: the claim decides
+            os.mkdir(path, 0o755)
     return create_exclusively(paths.claim, writer)
 
 
@@ -114,8 +109,8 @@ class Fence:
     """Who passed the start fence of an attempt, from its file ``started``.
 
     Attributes:
-        ident: What was written there; empty when nobody passed it (or the file was cut short).
-        pid: Process id of the attempt's sh, on the host of its writer; 0 when it is not known, or of a queue job.
+        ident: What was written there; empty: it was not passed, or the file is incomplete.
+        pid: Process id of the attempt's sh, on the host of its writer; 0: not known, or a queue job.
         job: Id of the queue job it runs in, ``-`` where the job does not know it; empty: in none.
         restarts: How often the queue had restarted that job, in the queue's own words.
         host: Where that job runs.
@@ -129,7 +124,7 @@ class Fence:
 
     @property
     def is_closed(self) -> bool:
-        """Whether somebody made sure that the attempt is never started."""
+        """Whether a writer made sure that the attempt is never started."""
         return self.ident.endswith(CLOSED)
 
 
@@ -158,7 +153,7 @@ def fence_job(paths: AttemptPaths) -> str:
 
 
 def close_fence(paths: AttemptPaths, by: str) -> bool:
-    """Make sure that an attempt is never started; says whether that is so (False: it has been started).
+    """Make sure that an attempt is never started; returns whether that is so (False: it has been started).
 
     Raises:
         OSError: The folder cannot be written.
@@ -167,7 +162,7 @@ def close_fence(paths: AttemptPaths, by: str) -> bool:
 
 
 def move_output_aside(folder: SearchFolder, run: str, number: int) -> None:
-    """Give attempt ``number`` a place without an output folder: the earlier one is moved beside it.
+    """Move the output folder of an earlier attempt beside it, so that attempt ``number`` starts without one.
 
     Raises:
         OSError: It cannot be moved.
@@ -180,7 +175,7 @@ def move_output_aside(folder: SearchFolder, run: str, number: int) -> None:
 
 
 def exit_code(paths: AttemptPaths) -> int | None:
-    """The raw status in the exit record; None when there is no whole record.
+    """The raw status in the exit record; None when there is no complete record.
 
     Raises:
         OSError: The record is there but cannot be read.
@@ -200,17 +195,19 @@ def duration(paths: AttemptPaths) -> float | None:
 
 
 def marks(folder: SearchFolder, run: str, number: int) -> dict[str, str]:
-    """The variables that tell the processes of an attempt from all others."""
+    """The environment variables that identify the processes of an attempt."""
     return {'HPSEARCH_DIR': str(folder.path), 'HPSEARCH_RUN': run, 'HPSEARCH_ATTEMPT': str(number)}
 
 
 def environment(folder: SearchFolder, run: str, number: int, visible_devices: str | None) -> dict[str, str]:
-    """The variables an attempt gets on top of the inherited ones."""
+    """The environment variables of an attempt beside the inherited ones."""
     variables = {**marks(folder, run, number), 'HPSEARCH_METRICS': folder.attempt(run, number).metrics}
     if visible_devices is not None:
         variables.update(CUDA_VISIBLE_DEVICES=visible_devices, CUDA_DEVICE_ORDER='PCI_BUS_ID')
     return variables
 
+
+# Logs
 
 _CHUNK = 1 << 20
 
@@ -229,13 +226,11 @@ class LogTail:
 
     def pump(self) -> bool:
         """Show what is new, at most a MiB of each log; returns whether there may be more."""
-        more = False
-        for name, log in self._logs.items():
-            data = log.read(_CHUNK)
+        news = {name: log.read(_CHUNK) for name, log in self._logs.items()}
+        for name, data in news.items():
             if data:
                 self._show(data, name)
-            more = more or len(data) == _CHUNK
-        return more
+        return any(len(data) == _CHUNK for data in news.values())
 
     def finish(self) -> None:
         """Show the rest and close the logs."""
@@ -255,40 +250,28 @@ def tail(path: str, limit: int = 1 << 16) -> str:
         return ''
 
 
-def show_logs_in_output(folder: SearchFolder, run: str, number: int, command: str, wants_output: bool) -> None:
-    """Put the logs of an ended attempt, and its command, into the output folder of its run.
+def show_logs_in_output(folder: SearchFolder, run: str, number: int, command: str) -> None:
+    """Link the logs of an ended attempt into the output folder of its run, and write its command (a shell line) there.
 
-    They are hard links, so nothing is copied. The folder is made where the script made none.
-
-    Args:
-        folder: The search.
-        run: Name of the run.
-        number: Number of the attempt.
-        command: The command as a line for a shell.
-        wants_output: Whether the script takes an output folder; without one nothing is done.
+    The folder is made where the script made none.
 
     Raises:
         OSError: The folder cannot be written.
     """
-    output = folder.output(run)
-    if not wants_output or os.path.exists(folder.attempt(run, number + 1).folder):
+    if os.path.exists(folder.attempt(run, number + 1).folder):
         return  # the folder belongs to the next attempt by now
+    output, paths = folder.output(run), folder.attempt(run, number)
     output.mkdir(exist_ok=True)
-    paths = folder.attempt(run, number)
-    _write_command(output, command)
+    with open(f'{output}/hpsearch_command.sh', 'w', encoding='utf-8', errors='surrogateescape') as script:
+        script.write(f'#!/bin/sh\n{command}\n')
     for log, ending in ((paths.stdout, 'out'), (paths.stderr, 'err')):
         _link(log, f'{output}/job_{run}.{ending}')
 
 
 def has_unshown_logs(folder: SearchFolder, run: str, number: int) -> bool:
-    """Whether the logs of an ended attempt are missing from the output folder; the one of stderr comes last there."""
+    """Whether the logs of an ended attempt are missing from the output folder; stderr is the last to be linked."""
     shown = f'{folder.output(run)}/job_{run}.err'
     return not os.path.exists(shown) and os.path.exists(folder.attempt(run, number).stderr)
-
-
-def _write_command(output: Path, command: str) -> None:
-    with open(f'{output}/hpsearch_command.sh', 'w', encoding='utf-8', errors='surrogateescape') as script:
-        script.write(f'#!/bin/sh\n{command}\n')
 
 
 def _link(log: str, name: str) -> None:

@@ -158,14 +158,13 @@ class CompletionReader:
         return row_of(run, ended, str(self._output_of(run.name)), self._configuration.out_arg)
 
     def show_logs(self, run: Run, number: int) -> None:
-        """Put the logs of an attempt where people look for them; if that fails, a warning is logged."""
+        """Link the logs of an attempt into the output folder of its run, if its script takes one.
+
+        A warning is logged if that fails.
+        """
+        if self._configuration.out_arg is None:
+            return
         try:
-            show_logs_in_output(
-                self._folder,
-                run.name,
-                number,
-                shell_line(run.argv),
-                wants_output=self._configuration.out_arg is not None,
-            )
+            show_logs_in_output(self._folder, run.name, number, shell_line(run.argv))
         except OSError as error:
             log.warning('%s: its logs could not be put into its output folder: %s', run.name, error.strerror)
