@@ -14,7 +14,7 @@ from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import open_journals
 from hpsearch.store.reconcile import Reconciler
 from hpsearch.store.summary import read_summary
-from hpsearch.store.writers import look_once
+from hpsearch.store.writers import poll_once
 
 from .gathered import Gathered, find_output, gather_without_journal
 
@@ -33,7 +33,7 @@ def gather(folder: SearchFolder, configuration: Configuration) -> list[Gathered]
         JournalError: A journal cannot be read.
     """
     state, reader = open_journals(folder)
-    lives = look_once(folder, reader.headers, reader.closed, time.time())
+    lives = poll_once(folder, reader.headers, reader.closed, time.time())
     completions = CompletionReader(folder, configuration, lambda name: find_output(folder.path, name))
     reconciler = Reconciler(folder, state, reader.headers, lives, lambda: completions)
     reconciler.take_in(reconciler.unattended(), {})

@@ -101,7 +101,7 @@ class SearchSnapshot:
     @cached_property
     def lives(self) -> dict[str, Liveness]:
         """What is known of the writers, by one look."""
-        return writers.look_once(self.folder, self.reader.headers, self.reader.closed, self.now)
+        return writers.poll_once(self.folder, self.reader.headers, self.reader.closed, self.now)
 
     @cached_property
     def living(self) -> dict[str, dict[str, Any]]:

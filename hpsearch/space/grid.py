@@ -177,14 +177,14 @@ def _accepts(when: Mapping[str, Any], option: str, value: Value) -> bool:
 
 
 class Expansion(Iterator[Params]):
-    """The configurations of a space one after the other, with counts that are final at the end.
+    """The configurations of a space in turn, with counts that are final at the end.
 
     Attributes:
         drawn: Raw combinations that were drawn.
         duplicates: Configurations left out because an earlier one has the same words.
         rejected: Configurations left out by a constraint, or by a condition with an empty list.
         fired: For each condition, how often it matched.
-        stopped: Why it ended before its limit and before the end of the space; empty when it did not.
+        stopped: Why it ended before its limit and before the end of the space, or empty.
 
     Raises:
         ConfigError: While iterating: a constraint raised an exception.

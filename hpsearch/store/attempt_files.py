@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -99,8 +98,10 @@ def claim(folder: SearchFolder, run: str, number: int, writer: str) -> bool:
     """
     paths = folder.attempt(run, number)
     for path in (folder.attempts(run), paths.folder):
-        with suppress(FileExistsError):  # made for an earlier attempt, or by another writer: the claim decides
+        try:
             os.mkdir(path, 0o755)
+        except FileExistsError:
+            pass  # made for an earlier attempt, or by another writer: the claim decides
     return create_exclusively(paths.claim, writer)
 
 

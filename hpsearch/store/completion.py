@@ -1,4 +1,4 @@
-"""How attempts ended: what they left, and what their backend or their queue reports, become an event of the journal."""
+"""How attempts ended: from what they left and what their backend or queue reports to an event of the journal."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NEVER_STARTED = ('abandoned', 'fenced', 'start', 'impossible', 'refused')
 
 @dataclass(frozen=True, slots=True)
 class EndReport:
-    """What others than its files report of the end of an attempt.
+    """The end of an attempt as its backend, its queue or another writer reports it.
 
     Attributes:
         code: Raw exit status, if known.
@@ -35,10 +35,10 @@ class EndReport:
         detail: The same in words.
         seconds: How long it ran, if known.
         has_begun: Whether its script may have left something.
-        stop_reason: Why we asked it to end, or empty.
-        oom_kills: The kernel's counts of processes killed for want of memory before and after it, where known.
-        room: What is known of the room it had, asked only when it ran out of memory.
-        peak_memory: Largest GPU memory seen in use by it in MiB, if known.
+        stop_reason: Why we stopped it, or empty.
+        oom_kills: The kernel's counts of out-of-memory kills before and after it, where known.
+        room: How much room it had; called only when it ran out of memory.
+        peak_memory: Its largest known use of GPU memory in MiB.
     """
 
     code: int | None = None
@@ -63,7 +63,7 @@ class Completion:
         report: What was reported of it.
         summary: Keyword to text of its summary.
         failure: What its failure is grouped by; None: it did not fail.
-        room: What is known of the room it had, when it ran out of memory.
+        room: How much room it had, when it ran out of memory.
     """
 
     run: Run
@@ -109,7 +109,7 @@ class CompletionReader:
     Args:
         folder: The search.
         configuration: How its results are read.
-        output_of: The output folder of a run, where that may have been moved; None: it is where its script made it.
+        output_of: Finds the output folder of a run; None: it is where its script made it.
     """
 
     def __init__(
@@ -120,13 +120,13 @@ class CompletionReader:
         self._output_of = output_of or folder.output
 
     def judge(self, run: Run, number: int, tried: Sequence[Attempt], report: EndReport) -> Completion:
-        """Look at what an attempt left.
+        """Judge an attempt by what it left and what is reported of it.
 
         Args:
             run: Its run.
             number: Its number.
-            tried: All attempts of the run, in order, as far as they are known.
-            report: What is known otherwise.
+            tried: All known attempts of the run, in order.
+            report: What is reported.
         """
         configuration = self._configuration
         stderr = tail(self._folder.attempt(run.name, number).stderr) if report.code else ''
