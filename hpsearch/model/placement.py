@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, takewhile
 from operator import itemgetter
 
 from hpsearch.model.errors import ConfigError
@@ -88,26 +89,19 @@ def _allowed_by(all_gpus: Sequence[Gpu], inherited: str | None) -> set[str]:
     """Names of the GPUs that CUDA would see under this ``CUDA_VISIBLE_DEVICES``."""
     if inherited is None:
         return {gpu.name for gpu in all_gpus}
-    allowed: set[str] = set()
-    for entry in inherited.split(','):
-        name = _device(all_gpus, entry.strip())
-        if name is None:
-            break
-        allowed.add(name)
-    return allowed
+    return set(takewhile(bool, (_device(all_gpus, entry.strip()) for entry in inherited.split(','))))
 
 
-def _device(all_gpus: Sequence[Gpu], entry: str) -> str | None:
-    """The device one entry of ``CUDA_VISIBLE_DEVICES`` stands for; None: no device, or more than one."""
+def _device(all_gpus: Sequence[Gpu], entry: str) -> str:
+    """The device one entry of ``CUDA_VISIBLE_DEVICES`` stands for; empty: no device, or more than one."""
     if entry.isdecimal():
         # Of a GPU in MIG mode a number gives the first instance only.
-        return next((gpu.name for gpu in all_gpus if _card(gpu) == str(int(entry))), None)
+        return next((gpu.name for gpu in all_gpus if _card(gpu) == str(int(entry))), '')
     if not entry.startswith(('GPU-', 'MIG-')):
-        return None
+        return ''
     matching = [gpu for gpu in all_gpus if gpu.uuid.startswith(entry)]
-    exact = [gpu for gpu in matching if gpu.uuid == entry]
-    found = exact or matching
-    return found[0].name if len(found) == 1 else None
+    found = [gpu for gpu in matching if gpu.uuid == entry] or matching
+    return found[0].name if len(found) == 1 else ''
 
 
 def _nothing_left(all_gpus: Sequence[Gpu], option: str, inherited: str | None, allowed: set[str]) -> str:
@@ -269,129 +263,74 @@ def _counted(readings: Sequence[Reading], since: float, freed: float | None) -> 
     return [reading for reading in readings[:-1] if reading.at >= settled] + newest
 
 
-# Why a GPU is closed
+# Why a GPU is closed: reasons in the order of their precedence
 
 
 def _why_closed(case: _Case) -> str:
     """The first reason why a GPU gets no run now; empty when it gets one."""
-    return next(filter(None, (check(case) for check in _CHECKS)), '')
+    return next(chain(_not_readable(case), _given_to_our_runs(case), _used_by_others(case)), '')
 
 
-def _cannot_be_combined(case: _Case) -> str:
+def _not_readable(case: _Case) -> Iterator[str]:
     if ':' in case.gpu.name and case.policy.gpus_per_run > 1:
-        return f'a MIG instance, of which a process can use only one (--gpus_per_run={case.policy.gpus_per_run})'
-    return ''
-
-
-def _not_read(case: _Case) -> str:
+        yield f'a MIG instance, of which a process can use only one (--gpus_per_run={case.policy.gpus_per_run})'
     if not case.readings:
-        return 'no reading yet'
+        yield 'no reading yet'
     reading = case.newest
     if case.now - reading.at > case.policy.stale_after:
         last_words = f' ({reading.problem})' if reading.problem else ''
-        return f'no reading for {case.ago(reading.at)}; it does not answer{last_words}'
-    return _unknown(reading)
+        yield f'no reading for {case.ago(reading.at)}; it does not answer{last_words}'
+    yield from _unknown(reading)
 
 
-def _kept(case: _Case) -> str:
-    if any(tenant.exclusive for tenant in case.ours):
-        return 'reserved for a run that ran out of memory before'
-    return ''
-
-
-def _too_small(case: _Case) -> str:
+def _given_to_our_runs(case: _Case) -> Iterator[str]:
     total, than = case.newest.memory_total or 0, case.resources.larger_than
-    if than is None or is_larger(total, than):
-        return ''
-    return f'a run that ran out of memory on a GPU with {than} MiB needs a larger one; this one has {total} MiB'
-
-
-def _has_company(case: _Case) -> str:
-    if not case.resources.alone or not case.ours:
-        return ''
-    return f'{NEEDS_ITS_OWN}, and it has {_runs(len(case.ours))} of this search'
-
-
-def _starting(case: _Case) -> str:
-    if case.now - case.last_start >= case.policy.startup_time:
-        return ''
-    return f'started a run {case.ago(case.last_start)} ago, --sim_startup_time is {case.policy.startup_time:g} s'
-
-
-def _full(case: _Case) -> str:
+    if than is not None and not is_larger(total, than):
+        yield f'a run that ran out of memory on a GPU with {than} MiB needs a larger one; this one has {total} MiB'
+    if any(tenant.exclusive for tenant in case.ours):
+        yield 'reserved for a run that ran out of memory before'
     count, limit = len(case.ours), case.policy.max_runs_per_gpu
-    if count < limit:
-        return ''
-    return f'has {_runs(count)} of this search, --max_num_jobs_per_gpu is {limit}'
+    has_runs = f'has {count} {"run" if count == 1 else "runs"} of this search'
+    if case.resources.alone and case.ours:
+        yield f'{NEEDS_ITS_OWN}, and it {has_runs}'
+    if case.now - case.last_start < case.policy.startup_time:
+        yield f'started a run {case.ago(case.last_start)} ago, --sim_startup_time is {case.policy.startup_time:g} s'
+    if count >= limit:
+        yield f'{has_runs}, --max_num_jobs_per_gpu is {limit}'
 
 
-def _runs(count: int) -> str:
-    return f'{count} {"run" if count == 1 else "runs"}'
-
-
-def _not_read_since_the_end(case: _Case) -> str:
-    return '' if case.counted else 'a run ended there; waiting for the next reading'
-
-
-def _used(case: _Case) -> str:
-    """What is above a threshold in the newest counted reading of which anything is."""
+def _used_by_others(case: _Case) -> Iterator[str]:
+    if not case.counted:
+        yield 'a run ended there; waiting for the next reading'
     for reading in reversed(case.counted):
-        reason = _why_used(reading, case)
-        if reason and reading is not case.newest:
-            return f'{case.ago(reading.at)} ago: {reason} (all readings of the last {case.policy.window:g} s count)'
-        if reason:
-            return reason
-    return ''
+        for reason in _above_thresholds(reading, case):
+            ago = f'{case.ago(reading.at)} ago: {reason} (all readings of the last {case.policy.window:g} s count)'
+            yield reason if reading is case.newest else ago
+    free, loading = _free(case.newest), _still_loading(case)
+    if case.need is not None and case.need > free - loading and not _is_as_free_as_can_be(case, case.need):
+        kept = f', {loading} MiB of them reserved for runs that are still loading' if loading else ''
+        yield f'a run is expected to need {case.need} MiB; {free} MiB are free{kept}'
 
 
-def _why_used(reading: Reading, case: _Case) -> str:
-    return (
-        _unknown(reading)
-        or _too_much_memory(reading, case.policy)
-        or _too_much_for_one_alone(reading, case.resources)
-        or _too_much_load(reading, case.policy)
-    )
+def _above_thresholds(reading: Reading, case: _Case) -> Iterator[str]:
+    yield from _unknown(reading)
+    used, total, policy = reading.memory_used or 0, reading.memory_total or 1, case.policy
+    if used / total > policy.allowed_memory:
+        allowed = f'--allowed_memory {policy.allowed_memory:g} ({int(policy.allowed_memory * total)} MiB)'
+        yield f'memory in use {used} of {total} MiB is above {allowed}'
+    if case.resources.alone and used > small_use(total):
+        yield f'{NEEDS_ITS_OWN}, and others use {used} of {total} MiB of it ({small_use(total)} MiB may be used)'
+    if reading.load is not None and reading.load > policy.allowed_load:
+        yield f'load {reading.load:.4g} is above --allowed_load {policy.allowed_load:g}'
 
 
-def _unknown(reading: Reading) -> str:
+def _unknown(reading: Reading) -> Iterator[str]:
     if reading.problem:
-        return reading.problem
+        yield reading.problem
     if reading.memory_used is None or not reading.memory_total:
-        return 'memory in use could not be read'
+        yield 'memory in use could not be read'
     if reading.load is None and reading.load_exists:
-        return 'load could not be read'
-    return ''
-
-
-def _too_much_memory(reading: Reading, policy: GpuPolicy) -> str:
-    used, total = reading.memory_used or 0, reading.memory_total or 1
-    if used / total <= policy.allowed_memory:
-        return ''
-    allowed = f'--allowed_memory {policy.allowed_memory:g} ({int(policy.allowed_memory * total)} MiB)'
-    return f'memory in use {used} of {total} MiB is above {allowed}'
-
-
-def _too_much_for_one_alone(reading: Reading, resources: ResourceRequest) -> str:
-    used, total = reading.memory_used or 0, reading.memory_total or 1
-    if not resources.alone or used <= small_use(total):
-        return ''
-    return f'{NEEDS_ITS_OWN}, and others use {used} of {total} MiB of it ({small_use(total)} MiB may be used)'
-
-
-def _too_much_load(reading: Reading, policy: GpuPolicy) -> str:
-    if reading.load is None or reading.load <= policy.allowed_load:
-        return ''
-    return f'load {reading.load:.4g} is above --allowed_load {policy.allowed_load:g}'
-
-
-def _no_room(case: _Case) -> str:
-    if case.need is None or _is_as_free_as_can_be(case, case.need):
-        return ''
-    free, loading = _free(case.newest), _still_loading(case.ours, case.need)
-    if case.need <= free - loading:
-        return ''
-    kept = f', {loading} MiB of them reserved for runs that are still loading' if loading else ''
-    return f'a run is expected to need {case.need} MiB; {free} MiB are free{kept}'
+        yield 'load could not be read'
 
 
 def _is_as_free_as_can_be(case: _Case, need: int) -> bool:
@@ -400,25 +339,10 @@ def _is_as_free_as_can_be(case: _Case, need: int) -> bool:
     return not case.ours and need <= total and used <= small_use(total)
 
 
-def _still_loading(ours: Sequence[GpuTenant], need: int) -> int:
+def _still_loading(case: _Case) -> int:
     """MiB that our runs on a GPU will still take, as far as their present use is known."""
-    known = [tenant.memory // len(tenant.gpus) for tenant in ours if tenant.memory is not None]
-    return sum(max(0, need - memory) for memory in known)
-
-
-_CHECKS: tuple[Callable[[_Case], str], ...] = (
-    _cannot_be_combined,
-    _not_read,
-    _too_small,
-    _kept,
-    _has_company,
-    _starting,
-    _full,
-    _not_read_since_the_end,
-    _used,
-    _no_room,
-)
-"""The checks, in the order in which their reasons take precedence."""
+    known = [tenant.memory // len(tenant.gpus) for tenant in case.ours if tenant.memory is not None]
+    return sum(max(0, (case.need or 0) - memory) for memory in known)
 
 
 # Whether a run still fits into a job

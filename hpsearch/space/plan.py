@@ -163,14 +163,14 @@ class Plan:
     @cached_property
     def _counted(self) -> tuple[Expansion, list[Picks]]:
         expansion = self.space.expand(self.order)
-        return expansion, list(expansion.picks())
+        return expansion, list(expansion.picks)
 
     def _expand(self) -> tuple[Expansion, Iterator[Picks]]:
         if self._counts_first:
             expansion, picks = self._counted
             return expansion, iter(picks)
         expansion = self.space.expand(self.order)
-        return expansion, expansion.picks()
+        return expansion, expansion.picks
 
     def _named(self) -> Iterator[tuple[int, str, Picks]]:
         return self._with_names(self._expand()[1])
