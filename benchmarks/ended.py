@@ -17,7 +17,7 @@ from hpsearch.model.run import Run
 from hpsearch.model.states import Attempt, State
 from hpsearch.model.table import Row, row_of, table
 from hpsearch.space.order import Order
-from hpsearch.space.plan import make_plan
+from hpsearch.space.plan import Plan
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import Journal, JournalReader
 from hpsearch.store.results import ResultsView
@@ -172,7 +172,7 @@ def ended_search(place: Place, size: int, left: int = 0) -> SearchFolder:
     about = {'module': str(module), 'cwd': str(place.path), 'attributes': plain_attributes(configuration)}
     folder.write_info({'configuration': about, 'run_cwd': str(place.path), 'interpreter': 'python3'})
     folder.jobs_dir.mkdir()
-    plan = make_plan(configuration, Order(), interpreter='python3', search_path=folder.path, ident='20261120231900')
+    plan = Plan(configuration, Order(), interpreter='python3', search_path=folder.path, ident='20261120231900')
     plan.write(folder)
     journal = Journal(folder, '20261120-231900_host_1_ab12', {'host': 'host', 'boot': '', 'pid': 1, 'at': 1.7e9})
     for run in islice(folder.read_runs(), size - left):

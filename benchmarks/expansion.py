@@ -21,7 +21,7 @@ from pathlib import Path
 
 from hpsearch.model.configuration import Condition, Configuration, Grid
 from hpsearch.space.order import Order
-from hpsearch.space.plan import make_plan
+from hpsearch.space.plan import Plan
 from hpsearch.store.folder import SearchFolder
 
 
@@ -48,7 +48,7 @@ def bare_loop(grid: Grid) -> int:
 def planned(grid: Grid, conditions: list[Condition], order: Order, folder: Path) -> int:
     """Expand and plan as the command line does, all three files written; the number of runs."""
     configuration = Configuration('config.py', '', grid, conditions, script='train.py')
-    plan = make_plan(configuration, order, interpreter='python3', search_path=folder, ident='20261120231900')
+    plan = Plan(configuration, order, interpreter='python3', search_path=folder, ident='20261120231900')
     return plan.write(SearchFolder(folder)).runs
 
 

@@ -6,8 +6,7 @@ import time
 from pathlib import Path
 
 from hpsearch.model.configuration import Configuration
-from hpsearch.model.evidence import Conclusion
-from hpsearch.model.jobs import JobState
+from hpsearch.model.evidence import Conclusion, JobState
 from hpsearch.model.run import Run, Summary
 from hpsearch.model.states import ENDED, Attempt, RunHistory, State
 from hpsearch.store.completion import CompletionReader
@@ -15,7 +14,7 @@ from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import open_journals
 from hpsearch.store.reconcile import Reconciler
 from hpsearch.store.summary import read_summary
-from hpsearch.store.writers import look_once
+from hpsearch.store.writers import poll_once
 
 from .gathered import Gathered, find_output, gather_without_journal
 
@@ -34,7 +33,7 @@ def gather(folder: SearchFolder, configuration: Configuration) -> list[Gathered]
         JournalError: A journal cannot be read.
     """
     state, reader = open_journals(folder)
-    lives = look_once(folder, reader.headers, reader.closed, time.time())
+    lives = poll_once(folder, reader.headers, reader.closed, time.time())
     completions = CompletionReader(folder, configuration, lambda name: find_output(folder.path, name))
     reconciler = Reconciler(folder, state, reader.headers, lives, lambda: completions)
     reconciler.take_in(reconciler.unattended(), {})
@@ -90,7 +89,7 @@ def _settled(attempt: Attempt, found: Conclusion | None, summary: Summary, *, wa
     """
     if attempt.state not in ENDED:
         return attempt.state, found.detail if found else 'hpsearch is at work on it'
-    if found and found.kind is JobState.ENDED and attempt.state is not State.LOST:
+    if found and found.state is JobState.ENDED and attempt.state is not State.LOST:
         return attempt.state, '; '.join(filter(None, (attempt.reason, 'the end of the run is not in the journal')))
     if summary.finished and wants_summary and attempt.state is not State.FINISHED:
         return State.FINISHED, f'its summary says so; the journal says {attempt.state}: {attempt.reason}'

@@ -19,7 +19,7 @@ from hpsearch.backends.local.slots import FixedSlots, SharedSlots, SlotSource, T
 from hpsearch.backends.queue.own_job import ANSWER_TIMEOUT, own_job
 from hpsearch.cli.context import BackendContext, MakeBackend, ProcessContext
 from hpsearch.cli.options import ClusterOptions, LocalOptions, SearchOptions
-from hpsearch.host.wakeup import Wakeup
+from hpsearch.host.signals import Wakeup
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import ConfigError
 from hpsearch.model.resources import GpuPolicy

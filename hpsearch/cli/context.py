@@ -11,9 +11,9 @@ from typing import Any
 
 from hpsearch.backends.base import AttemptBackend, PilotBackend
 from hpsearch.cli.options import DisplayOptions
-from hpsearch.host.wakeup import Wakeup
+from hpsearch.host.signals import Wakeup
 from hpsearch.model.states import SearchState
-from hpsearch.store.creation import OpenSearch
+from hpsearch.store.folder import OpenSearch
 from hpsearch.ui.view import View, open_view
 
 log = logging.getLogger('hpsearch')

@@ -14,8 +14,8 @@ from hpsearch.model.configuration import Configuration, Params
 from hpsearch.model.states import Attempt, SearchState, State
 from hpsearch.model.table import cell, performance_number
 from hpsearch.model.verdict import FAILURE_LINES
+from hpsearch.store.attempt_files import tail
 from hpsearch.store.folder import SearchFolder
-from hpsearch.store.logs import tail
 from hpsearch.ui.format import counts_text
 from hpsearch.ui.table import print_table
 

@@ -18,9 +18,8 @@ from hpsearch.host.processes import user_name
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import ConfigError, SearchFolderError
 from hpsearch.space.order import Order
-from hpsearch.space.plan import Plan, PlanSummary, make_plan
-from hpsearch.store.creation import OpenSearch, make_folder
-from hpsearch.store.folder import SearchFolder
+from hpsearch.space.plan import Plan, PlanSummary
+from hpsearch.store.folder import OpenSearch, SearchFolder, make_folder
 
 log = logging.getLogger('hpsearch')
 
@@ -56,9 +55,7 @@ class SearchRequest:
 
     def plan(self, search_path: Path, ident: str) -> Plan:
         """Its runs, once the folder is known."""
-        return make_plan(
-            self.configuration, self.order, interpreter=self.interpreter, search_path=search_path, ident=ident
-        )
+        return Plan(self.configuration, self.order, interpreter=self.interpreter, search_path=search_path, ident=ident)
 
 
 def make_request(options: SearchOptions) -> SearchRequest:

@@ -23,9 +23,8 @@ from hpsearch.host.kernel import this_host
 from hpsearch.host.processes import user_name
 from hpsearch.model.errors import SearchFolderError
 from hpsearch.space.extension import Extension, extend, extending, write_extension
-from hpsearch.space.plan import make_plan
-from hpsearch.store.creation import OpenSearch
-from hpsearch.store.folder import SearchFolder
+from hpsearch.space.plan import Plan
+from hpsearch.store.folder import OpenSearch, SearchFolder
 from hpsearch.store.journal import JournalReader, open_journals
 from hpsearch.store.writers import Writers
 
@@ -123,7 +122,7 @@ def extend_plan(
             module, cwd=Path(cwd), grid_config=chosen.grid_config, replacements=chosen.replacements
         )
         order, interpreter = order_of(chosen), info['interpreter']
-        plan = make_plan(configuration, order, interpreter=interpreter, search_path=folder.path, ident='x')
+        plan = Plan(configuration, order, interpreter=interpreter, search_path=folder.path, ident='x')
         extension = extend(folder, configuration, folder.read_runs(), plan.runs(), state)
         write_extension(folder, extension, {'configuration': description_of(configuration, module, cwd)})
     return extension

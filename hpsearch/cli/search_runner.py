@@ -24,8 +24,7 @@ from hpsearch.model.configuration import Configuration
 from hpsearch.model.retries import RetryPolicy
 from hpsearch.model.states import CANCELLED, SearchState, State
 from hpsearch.store import writers
-from hpsearch.store.creation import OpenSearch
-from hpsearch.store.folder import SearchFolder
+from hpsearch.store.folder import OpenSearch, SearchFolder
 from hpsearch.store.journal import JournalReader, open_journals, own_journal
 from hpsearch.store.results import ResultsView
 

@@ -19,8 +19,7 @@ from hpsearch.host import kernel
 from hpsearch.host.processes import user_name
 from hpsearch.model.configuration import Configuration, from_plain
 from hpsearch.model.errors import ConfigError
-from hpsearch.model.evidence import HostRelation, Liveness
-from hpsearch.model.jobs import JobState, QueueView
+from hpsearch.model.evidence import HostRelation, JobState, Liveness, QueueView
 from hpsearch.model.retries import resources_for
 from hpsearch.model.snapshot import GpuLine, QueueLine, RunLine, Snapshot, merged_queue
 from hpsearch.model.states import ACTIVE, Attempt, SearchState, State, Submission
@@ -102,7 +101,7 @@ class SearchSnapshot:
     @cached_property
     def lives(self) -> dict[str, Liveness]:
         """What is known of the writers, from one reading."""
-        return writers.look_once(self.folder, self.reader.headers, self.reader.closed, self.now)
+        return writers.poll_once(self.folder, self.reader.headers, self.reader.closed, self.now)
 
     @cached_property
     def living(self) -> dict[str, dict[str, Any]]:

@@ -12,7 +12,7 @@ from hpsearch.backends.base import AttemptBackend, AttemptStatus, Launch
 from hpsearch.dispatch.context import ActiveAttempt, SearchContext
 from hpsearch.dispatch.intake import Intake
 from hpsearch.dispatch.peers import News, PeerIntake, Peers
-from hpsearch.model.jobs import JobState
+from hpsearch.model.evidence import JobState
 from hpsearch.model.resources import DEFAULT_RESOURCES, GpuTenant, Placement, ResourceRequest, Slot
 from hpsearch.model.run import Run
 from hpsearch.model.states import State

@@ -13,12 +13,12 @@ from hpsearch.backends.base import AttemptStatus
 from hpsearch.dispatch.context import ActiveAttempt, SearchContext
 from hpsearch.dispatch.progress import Progress
 from hpsearch.host.kernel import kernel_oom_kills
+from hpsearch.model.retries import was_whole_job
 from hpsearch.model.run import Run
 from hpsearch.model.states import ACTIVE, TIMEOUT, Attempt, State
 from hpsearch.model.table import Row
-from hpsearch.model.time_limit import was_whole_job
+from hpsearch.store.attempt_files import has_unshown_logs
 from hpsearch.store.completion import NEVER_STARTED, Completion, CompletionReader, EndReport
-from hpsearch.store.logs import has_unshown_logs
 
 log = logging.getLogger('hpsearch')
 

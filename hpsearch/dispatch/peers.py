@@ -13,8 +13,7 @@ from hpsearch.dispatch.intake import Intake
 from hpsearch.dispatch.shutdown import Stop
 from hpsearch.host.processes import marked_processes
 from hpsearch.model.errors import JournalError
-from hpsearch.model.evidence import Action, Conclusion, HostRelation, Liveness, action_for, conclude
-from hpsearch.model.jobs import JobState
+from hpsearch.model.evidence import Action, Conclusion, HostRelation, JobState, Liveness, action_for, conclude
 from hpsearch.model.resources import GpuTenant, ResourceRequest, Slot
 from hpsearch.model.run import Run
 from hpsearch.model.states import ACTIVE, Attempt, Event, State

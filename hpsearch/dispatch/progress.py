@@ -13,8 +13,8 @@ from hpsearch.model.command import shell_line
 from hpsearch.model.snapshot import GpuLine, QueueLine, RunLine, Snapshot
 from hpsearch.model.states import State
 from hpsearch.model.table import Row, best
+from hpsearch.store.attempt_files import LogTail
 from hpsearch.store.folder import SearchFolder
-from hpsearch.store.logs import LogTail
 
 log = logging.getLogger('hpsearch')
 

@@ -14,7 +14,7 @@ from hpsearch.dispatch.intake import Intake
 from hpsearch.dispatch.peers import News, PeerIntake, Recovered
 from hpsearch.dispatch.progress import OutputEcho
 from hpsearch.host.signals import StopRequests
-from hpsearch.model.jobs import JobState
+from hpsearch.model.evidence import JobState
 from hpsearch.model.states import ENDED
 from hpsearch.store.attempt_files import close_fence
 from hpsearch.store.completion import Completion

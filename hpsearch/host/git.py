@@ -60,14 +60,10 @@ def ask(
     limit: int = OUTPUT_LIMIT,
     timeout: float = TIMEOUT,
 ) -> ProgramOutput:
-    """Run a program for its output: without a shell, a terminal or input, and within a time limit.
-
-    Args:
-        limit: Bytes of output that are kept.
-        timeout: Seconds after which it is killed with all it started.
+    """Run a program for its output, of which ``limit`` bytes are kept: without a shell, a terminal or input.
 
     Raises:
-        Problem: It cannot be started or did not answer in time.
+        Problem: It cannot be started, or was killed, with all it started, after ``timeout`` seconds.
     """
     try:
         process = subprocess.Popen(
@@ -186,12 +182,7 @@ class Tree:
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """Where a git tree is.
-
-    Attributes:
-        top: Its uppermost folder.
-        private: Its ``.git`` (of a linked work tree: the part that is its own).
-    """
+    """Where a git tree is: its top folder, and its ``.git`` (of a linked work tree: the part that is its own)."""
 
     top: Path
     private: Path

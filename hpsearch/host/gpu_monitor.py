@@ -1,4 +1,4 @@
-"""Reads the GPUs again and again, each in a thread of its own."""
+"""Reads the GPUs periodically, each in a thread of its own."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hpsearch.host.gpus import GpuSource
 from hpsearch.model.resources import Gpu, Reading
 
 HURRY_FOR = 2.0
-"""Seconds of quick readings after a run ended: a load is an average and takes up to a second to come down."""
+"""Seconds of frequent readings after a run ended: a load is an average and takes up to a second to fall."""
 
 HURRIED_INTERVAL = 0.25
 """Seconds between such readings, at most."""
@@ -35,9 +35,9 @@ class GpuMonitor:
         source: Reads one GPU.
         gpus: The GPUs to watch.
         interval: Seconds between two readings of a GPU.
+        on_reading: Called after each new reading, in the thread that took it, until :meth:`close` has returned; must
+            be quick.
         clock: The monotonic clock that readings are stamped with, before they are taken.
-        on_reading: Called after each new reading, in the thread that took it; must be quick. It is not called any more
-            once :meth:`close` has returned.
         window: Seconds for which readings are kept; the newest is kept in any case.
     """
 
@@ -69,18 +69,14 @@ class GpuMonitor:
             return {name: tuple(watched.readings) for name, watched in self._watched.items()}
 
     def refresh(self, names: Iterable[str]) -> None:
-        """Asks for readings of these GPUs at once and, for two seconds, in quick succession: a run ended there."""
+        """Request readings of these GPUs at once and, for two seconds, in quick succession: a run ended there."""
         until = self._clock() + HURRY_FOR
         for name in names:
             self._watched[name].hurry_until = until
             self._watched[name].wake.set()
 
     def close(self, patience: float = 1.0) -> None:
-        """Ends the threads and closes the source, which is left alone when a reading hangs.
-
-        Args:
-            patience: Seconds to wait for readings that are under way.
-        """
+        """End the threads and close the source, unless a reading hangs for more than ``patience`` seconds."""
         with self._lock:
             self._closed = True
         for watched in self._watched.values():
@@ -116,11 +112,5 @@ class GpuMonitor:
 
 
 def pause(now: float, hurry_until: float, interval: float) -> float:
-    """Seconds until the next reading of a GPU.
-
-    Args:
-        now: The time of the monitor's clock, in seconds.
-        hurry_until: Until when readings follow each other quickly.
-        interval: Seconds between two readings otherwise.
-    """
+    """Seconds until the next reading of a GPU; ``hurry_until``: the time until which readings are frequent."""
     return min(HURRIED_INTERVAL, interval) if now < hurry_until else interval

@@ -36,28 +36,20 @@ class GpuSource(Protocol):
         """Every device a run could be given, in the order of nvidia-smi."""
 
     def read(self, name: str, now: float) -> Reading:
-        """A reading of one GPU; never raises: what goes wrong is :attr:`Reading.problem`.
-
-        Args:
-            name: Name of the GPU.
-            now: The time in seconds, of the caller's monotonic clock.
-        """
+        """A reading of the GPU ``name`` at ``now``, in monotonic seconds; an error is :attr:`Reading.problem`."""
 
     def close(self) -> None:
-        """Releases the driver; may be called more than once."""
+        """Release the driver; may be called more than once."""
 
 
 def open_gpus(timeout: float = NVML_TIMEOUT) -> GpuSource | None:
-    """The GPUs of this machine.
+    """The GPUs of this machine; None only where there are none: the driver counted zero, or there is no driver.
 
     Args:
         timeout: Seconds for the driver to answer.
 
-    Returns:
-        None only where there are none: the driver counted zero, or there is no driver.
-
     Raises:
-        BackendError: There is a driver, but it does not answer, or says something that cannot be used.
+        BackendError: There is a driver, but it does not answer, or its answer cannot be used.
     """
     opening = _in_thread(open_nvml)
     try:
@@ -71,7 +63,7 @@ def open_gpus(timeout: float = NVML_TIMEOUT) -> GpuSource | None:
 
 
 def _in_thread(work: Callable[[], T]) -> Future[T]:
-    """Starts work that may never return, in a thread that does not keep this process from ending."""
+    """Start work that may never return, in a thread that does not keep this process from ending."""
     future: Future[T] = Future()
 
     def body() -> None:
@@ -89,7 +81,7 @@ def _has_driver(control: Path = Path('/dev/nvidiactl')) -> bool:
 
 
 def _open_gputil(why: str) -> GputilSource:
-    """GPUtil, which asks nvidia-smi; ``why`` says what is wrong with NVML."""
+    """GPUtil, which calls nvidia-smi; ``why``: what is wrong with NVML."""
     try:
         import GPUtil as gputil
     except ImportError as error:
@@ -110,7 +102,7 @@ class GputilSource:
     """The GPUs as nvidia-smi lists them, through GPUtil: the fallback where NVML cannot be loaded.
 
     One call reads all GPUs, takes far longer than NVML and may never return. So its answer serves all of them for a
-    moment, and while a call is under way no other is started.
+    moment, and there is only one call at a time.
 
     Args:
         gputil: The module GPUtil.
@@ -151,7 +143,7 @@ class GputilSource:
         return
 
     def _ask(self, now: float) -> None:
-        """Calls nvidia-smi, unless an earlier call still hangs."""
+        """Call nvidia-smi, unless an earlier call still hangs."""
         if self._call is not None and not self._call.done():
             return
         began = time.monotonic()
@@ -167,15 +159,6 @@ class GputilSource:
 
 
 def _reading(gpu: Any, at: float) -> Reading:
-    total, used, load = (_known(value) for value in (gpu.memoryTotal, gpu.memoryUsed, gpu.load))
-    return Reading(
-        at,
-        memory_used=None if used is None else int(used),
-        memory_total=None if total is None else int(total),
-        load=load,
-    )
-
-
-def _known(value: float) -> float | None:
-    """A number of GPUtil, which is nan where nvidia-smi does not know it."""
-    return None if math.isnan(value) else value
+    """A reading of GPUtil, whose numbers are nan where nvidia-smi does not know them."""
+    used, total = (None if math.isnan(mib) else int(mib) for mib in (gpu.memoryUsed, gpu.memoryTotal))
+    return Reading(at, used, total, None if math.isnan(gpu.load) else gpu.load)

@@ -1,4 +1,4 @@
-"""What the kernel says of this machine: which host and boot this is, and how many processes it killed for memory."""
+"""What the kernel reports: which host and boot this is, and how many processes it killed because memory ran out."""
 
 from __future__ import annotations
 
@@ -11,14 +11,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """What identifies a host, in one boot, seen from one pid namespace.
-
-    Attributes:
-        name: Host name.
-        machine: The machine id of the system, empty where there is none.
-        boot: Boot id, empty where there is none.
-        namespace: Pid namespace, empty where there is none.
-    """
+    """A host in one boot, seen from one pid namespace: host name, machine id, boot id, pid namespace (may be empty)."""
 
     name: str
     machine: str
@@ -32,7 +25,7 @@ class Host:
 
 def this_host() -> Host:
     """The host this process runs on."""
-    boot, machine = _text(Path('/proc/sys/kernel/random/boot_id')), _text(Path('/etc/machine-id'))
+    boot, machine = text_of(Path('/proc/sys/kernel/random/boot_id')), text_of(Path('/etc/machine-id'))
     return Host(os.uname().nodename, machine.strip(), boot.strip(), _pid_namespace())
 
 
@@ -50,34 +43,30 @@ def host_of(header: Mapping[str, Any]) -> Host:
 
 
 def kernel_oom_kills(proc: Path = Path('/proc'), cgroups: Path = Path('/sys/fs/cgroup')) -> int | None:
-    """The number of processes that the kernel has killed since boot because memory ran out; None: not known.
+    """The number of out-of-memory kills since boot; None: not known.
 
     The count of the whole machine is preferred: counts taken by different writers can be compared while the machine
     is up, and an attempt that was started in another login session is covered. Kernels without it have a count for
     our own control group.
-
-    Args:
-        proc: Where the proc file system is mounted.
-        cgroups: Where control groups (version 2) are mounted.
     """
     whole = _number(proc / 'vmstat', 'oom_kill')
     return _kills_in_our_group(proc, cgroups) if whole is None else whole
 
 
 def _kills_in_our_group(proc: Path, cgroups: Path) -> int | None:
-    groups = _text(proc / 'self' / 'cgroup').splitlines()
+    groups = text_of(proc / 'self' / 'cgroup').splitlines()
     path = next((line.removeprefix('0::/') for line in groups if line.startswith('0::/')), None)
     return None if path is None else _number(cgroups / path / 'memory.events', 'oom_kill')
 
 
 def _number(path: Path, name: str) -> int | None:
     """The number after a name in a file of the kernel."""
-    lines = (line.split() for line in _text(path).splitlines())
+    lines = (line.split() for line in text_of(path).splitlines())
     return next((int(words[1]) for words in lines if len(words) == 2 and words[0] == name), None)
 
 
-def _text(path: Path) -> str:
-    """The content of a file; empty where it cannot be read."""
+def text_of(path: Path) -> str:
+    """The content of a file of the kernel; empty where it cannot be read."""
     try:
         return path.read_text()
     except OSError:

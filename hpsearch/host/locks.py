@@ -33,14 +33,9 @@ _PAUSE = 0.005
 def placement_lock(
     folder: Path, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
 ) -> Callable[[], AbstractContextManager[bool]]:
-    """A lock to hold while runs are placed; entering it gives whether runs may be placed now.
+    """A lock to hold while runs of the search in ``folder`` are placed; entering it gives whether that may be done now.
 
     If the lock file cannot be created, a dispatcher places its runs without it.
-
-    Args:
-        folder: The folder of the search.
-        clock: Seconds, from any moment on.
-        sleep: Waits for a number of seconds.
     """
     try:
         handle = os.open(_path(folder), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
@@ -72,7 +67,7 @@ def _path(folder: Path) -> str:
     os.makedirs(place, mode=0o700, exist_ok=True)
     facts = os.lstat(place)
     if facts.st_uid != os.getuid() or not os.path.isdir(place) or os.path.islink(place):
-        raise PermissionError(1, f'{place} belongs to somebody else')
+        raise PermissionError(1, f'{place} belongs to another user')
     name = hashlib.sha256(os.fsencode(os.path.realpath(folder))).hexdigest()[:24]
     return os.path.join(place, f'{name}.lock')
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hpsearch.host.kernel import text_of
 from hpsearch.model.errors import BackendError
 from hpsearch.model.resources import Gpu, GpuProcess, Reading
 
@@ -34,7 +35,7 @@ def open_nvml() -> NvmlSource | None:
 
     Raises:
         NoNvml: NVML cannot be loaded.
-        BackendError: The driver does not answer, or lists nothing that can be used.
+        BackendError: The driver does not answer, or lists no GPU that can be used.
     """
     nvml = _start_nvml()
     if nvml is None:
@@ -76,7 +77,7 @@ def _meaning(error: Any) -> str:
 
 @dataclass(frozen=True)
 class _Device:
-    """A device as NVML enumerates it; without a handle it could not be opened, for the reason of ``problem``."""
+    """A device as NVML enumerates it; without a handle if it could not be opened (``problem``: why)."""
 
     name: str
     handle: Any
@@ -86,10 +87,7 @@ class _Device:
 
 
 class NvmlSource:
-    """The GPUs as NVML lists them, in PCI order.
-
-    A GPU in MIG mode is represented by its instances.
-    """
+    """The GPUs as NVML lists them, in PCI order; instead of a GPU in MIG mode, its instances."""
 
     def __init__(self, nvml: Any, count: int) -> None:
         self._nvml, self._open = nvml, True
@@ -134,8 +132,7 @@ class NvmlSource:
         try:
             self._nvml.nvmlShutdown()
         except self._nvml.NVMLError:
-            # It is shut down already.
-            return
+            return  # it is shut down already
 
 
 def _devices(nvml: Any, index: int) -> list[_Device]:
@@ -216,12 +213,5 @@ def _mib(size: int | None) -> int | None:
 
 def has_nvidia_card(pci: Path = Path('/sys/bus/pci/devices')) -> bool:
     """Whether a graphics or compute device of NVIDIA is on the PCI bus, as the kernel lists it."""
-    vendors = (_text(device / 'vendor') for device in pci.glob('*') if _text(device / 'class').startswith('0x03'))
-    return '0x10de' in vendors
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text().strip()
-    except OSError:
-        return ''
+    devices = (device for device in pci.glob('*') if text_of(device / 'class').startswith('0x03'))
+    return any(text_of(device / 'vendor').strip() == '0x10de' for device in devices)

@@ -12,6 +12,9 @@ from collections.abc import Iterable, Mapping
 
 HAS_PROC = sys.platform.startswith('linux')
 
+NOT_OURS = -1000
+"""What :func:`reap` returns for a child that was waited for elsewhere: its status is not known."""
+
 
 def spawn(argv: tuple[str, ...], environment: Mapping[bytes, bytes], stdout: str, stderr: str) -> int:
     """Start a process in a session of its own, its output appended to files, its stdin empty; returns its pid.
@@ -52,10 +55,6 @@ def open_pidfd(pid: int) -> int | None:
         return os.pidfd_open(pid)
     except OSError:
         return None
-
-
-NOT_OURS = -1000
-"""What :func:`reap` returns for a child that somebody else has waited for: its status is not known."""
 
 
 def user_name(number: int) -> str:
@@ -137,11 +136,7 @@ def signal_processes(pids: Iterable[int], number: signal.Signals) -> None:
 
 
 def marked_processes(wanted: Mapping[str, str]) -> dict[int, Mapping[str, str]]:
-    """Processes of this user that were started with all of the ``wanted`` variables, among them descendants that left
-    their process group.
-
-    Args:
-        wanted: ``HPSEARCH_*`` variables and their values.
+    """Processes of this user with all of the ``wanted`` ``HPSEARCH_*`` variables, also those that left their group.
 
     Returns:
         Process id to all ``HPSEARCH_*`` variables of the process; without this process itself.
@@ -160,7 +155,7 @@ def ticks_if_marked(pid: int, wanted: Mapping[str, str]) -> str:
 
 
 def _own_variables(pid: int) -> dict[str, str]:
-    """The ``HPSEARCH_*`` variables a process was started with; none when it is gone or belongs to somebody else."""
+    """The ``HPSEARCH_*`` variables a process was started with; none when it is gone or belongs to another user."""
     import psutil
 
     try:

@@ -48,16 +48,9 @@ def _from_numpy(value: Any) -> Value:
 
 
 def word(option: str, value: Value) -> str | None:
-    """The argv word that gives an option its value.
+    """The argv word that gives an option (without dashes) its value; True: the bare flag, False: None, no word.
 
     A string loses exactly one pair of enclosing equal quotes; all else is literal.
-
-    Args:
-        option: Its name without dashes.
-        value: True gives the bare flag.
-
-    Returns:
-        The word, or None where the command has none (False).
     """
     value = plain(value)
     if isinstance(value, bool):
@@ -69,8 +62,7 @@ def word(option: str, value: Value) -> str | None:
 
 def words(params: Params) -> list[str]:
     """The words of all options, in their order."""
-    candidates = (word(option, value) for option, value in params.items())
-    return [candidate for candidate in candidates if candidate is not None]
+    return [text for option, value in params.items() if (text := word(option, value)) is not None]
 
 
 def unquoted(text: str) -> str:
@@ -88,11 +80,7 @@ def base_command(configuration: Configuration, interpreter: str) -> list[str]:
 
 
 def shell_line(argv: Sequence[str]) -> str:
-    """One line of POSIX sh, without a line break in it, that executes exactly these words.
-
-    Args:
-        argv: At least one word, none with a NUL.
-    """
+    """One line of POSIX sh, without a line break, that executes exactly these words (at least one, none with a NUL)."""
     line = ' '.join([shell_program(argv[0]), *map(shell_word, argv[1:])])
     return line_breaks_of(line) + line
 
@@ -125,35 +113,19 @@ def line_breaks_of(line: str) -> str:
 
 
 _SHELL_SAW = {
-    '$': '$',
-    '`': 'a backtick',
-    '\\': 'a backslash',
-    '*': 'a glob',
-    '?': 'a glob',
-    '[': 'a glob',
-    ' ': 'a space',
-    '\t': 'a space',
-    '\n': 'a line break',
-    '"': 'a quote',
-    "'": 'a quote',
-    ';': 'an operator',
-    '&': 'an operator',
-    '|': 'an operator',
-    '<': 'an operator',
-    '>': 'an operator',
-    '(': 'an operator',
-    ')': 'an operator',
+    **{'$': '$', '`': 'a backtick', '\\': 'a backslash', '\n': 'a line break'},
+    **dict.fromkeys('*?[', 'a glob'),
+    **dict.fromkeys(' \t', 'a space'),
+    **dict.fromkeys('"\'', 'a quote'),
+    **dict.fromkeys(';&|<>()', 'an operator'),
 }
 
 
 def warnings_about(values: Mapping[str, Iterable[Value]]) -> list[str]:
-    """What a shell between hpsearch and the script, as hypnettorch has it, would have changed.
+    """A sentence for each value that a shell between hpsearch and the script, as in hypnettorch, would have changed.
 
     Args:
         values: Option name to every value it may take.
-
-    Returns:
-        A sentence for each value that a shell would have expanded or split.
     """
     return [
         f'{option}: {value!r} reaches the script as it is written; a shell would have acted on {_listed(seen)} in it.'

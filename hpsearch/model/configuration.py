@@ -53,7 +53,7 @@ class Not:
 
 @dataclass(frozen=True)
 class Configuration:
-    """What a grid module (or its YAML form) says, checked and completed with defaults.
+    """The content of a grid module (or its YAML form), checked and completed with defaults.
 
     Attributes:
         source: Absolute path of the module or YAML file.
@@ -70,8 +70,8 @@ class Configuration:
         performance_eval: ``f(summary, criteria) -> keep the folder?``, or None.
         performance_key: Keyword by which results are sorted; None when there are no keywords.
         performance_ascending: Whether smaller is better.
-        resumable: Whether the script goes on where it stopped when it is started again on its output folder.
-        oom_patterns: Texts in a run's stderr that mean it ran out of memory, beside the built-in ones.
+        resumable: Whether the script continues where it stopped when it is started again on its output folder.
+        oom_patterns: Regular expressions for stderr of a run that ran out of memory, beside the built-in ones.
         job_prologue: Shell lines that a queue job executes before the run (modules, environments).
     """
 
@@ -95,7 +95,7 @@ class Configuration:
 
 
 def plain_attributes(configuration: Configuration) -> dict[str, Any]:
-    """A configuration as JSON can hold it; of its callables only which ones it has (``handles``)."""
+    """A configuration as JSON can hold it; of its callables only the names (``handles``)."""
     attributes = {name: getattr(configuration, name) for name in _plain_fields()}
     conditions = [{'when': _plain_when(when), 'then': dict(then)} for when, then in configuration.conditions]
     handles = [name for name in _HANDLES if getattr(configuration, name)]
@@ -109,14 +109,7 @@ def from_plain(
     performance_eval: Callable[[Mapping[str, Any], str], bool] | None = None,
     constraints: Sequence[Constraint] = (),
 ) -> Configuration:
-    """The configuration again from :func:`plain_attributes`, without its module.
-
-    Args:
-        attributes: What that function gave; keys that are not known are ignored.
-        summary_parser: A callable that only the module has.
-        performance_eval: Likewise.
-        constraints: Likewise.
-    """
+    """The configuration again from :func:`plain_attributes`; unknown keys are ignored, only a module has callables."""
     known = {name: attributes[name] for name in _plain_fields() if name in attributes}
     conditions = [(_when_from_plain(pair['when']), pair['then']) for pair in attributes.get('conditions', ())]
     return Configuration(

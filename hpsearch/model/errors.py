@@ -1,4 +1,4 @@
-"""The errors a user can meet: few, each naming the thing that is wrong and the next step."""
+"""The errors a user can see; each names what is wrong and the next step."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ConfigError(HpsearchError):
 
 
 class SearchFolderError(HpsearchError):
-    """A search folder is missing, is there already, or is not one that can be worked on."""
+    """A search folder is missing, exists already, or cannot be used."""
 
 
 class JournalError(HpsearchError):
@@ -32,7 +32,7 @@ class JournalError(HpsearchError):
 
 
 class BackendError(HpsearchError):
-    """The place where attempts execute does not answer or cannot be used."""
+    """What executes attempts (a driver, a queue system) does not answer or cannot be used."""
 
 
 class IllegalMove(HpsearchError):

@@ -8,15 +8,87 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 
-from hpsearch.model.jobs import JobRecord, JobState, QueueView
 from hpsearch.model.states import TIMEOUT
 
 RECORD_GRACE = 20.0
 """Seconds an exit record may take to appear here after the queue reported the end: shared file systems are slow."""
 
 CAUSE_GRACE = 120.0
-"""Seconds the queue is asked why an attempt was signalled, after its record has come."""
+"""Seconds the queue is polled for why an attempt was signalled, after its record has come."""
+
+
+# Jobs
+
+
+class JobState(Enum):
+    """What a backend knows of an attempt."""
+
+    WAITING = 'waiting'
+    """It waits here until a queue accepts it."""
+    PENDING = 'pending'
+    """It waits in a queue."""
+    RUNNING = 'running'
+    ENDED = 'ended'
+    ABSENT = 'absent'
+    """It should be there and is not: no evidence of how it ended."""
+    UNKNOWN = 'unknown'
+    """The backend could not find out; nothing follows from that."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecord:
+    """One element of one job, as a listing or the accounting shows it.
+
+    Attributes:
+        job: Id of the job (of the whole array).
+        index: Which element; 0 where the job is no array.
+        name: Name of the job.
+        kind: ``PENDING``, ``RUNNING`` (also while it is ending) or ``ENDED``.
+        cause: For an end: ``''`` (by itself), ``cancelled``, ``preempted``, ``node_fail``, ``boot_fail``, ``timeout``,
+            ``out_of_memory``.
+        code: Raw exit status of its shell, 128 + N for signal N, where it is known.
+        reason: Why it waits, or how it ended, in the system's own words.
+        where: Where it runs.
+        is_stuck: Whether it waits for something that will never come.
+    """
+
+    job: str
+    index: int
+    name: str
+    kind: JobState
+    cause: str = ''
+    code: int | None = None
+    reason: str = ''
+    where: str = ''
+    is_stuck: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class QueueView:
+    """All that a queue system says of the job of an attempt.
+
+    Attributes:
+        state: What is known of it.
+        record: Its latest record.
+        is_missing: Whether the latest listing did not show it.
+        was_taken_out: Whether it waited, and is gone while others of its array are not.
+        is_cancelled: Whether we cancelled it.
+        awaits_details: Whether the queue may yet say why it ended.
+        log: The file with the queue's own messages about it, for people.
+    """
+
+    state: JobState
+    record: JobRecord | None = None
+    is_missing: bool = False
+    was_taken_out: bool = False
+    is_cancelled: bool = False
+    awaits_details: bool = False
+    log: str = ''
+
+
+# Evidence
 
 
 class Liveness(Enum):
@@ -34,7 +106,7 @@ class HostRelation(Enum):
     """How the host of another writer relates to ours."""
 
     SAME = 'same'
-    """Its processes can be asked."""
+    """Its processes can be listed."""
     REBOOTED = 'rebooted'
     """The same machine before a reboot: none of its processes lives."""
     DECLARED_DEAD = 'declared dead'
@@ -42,7 +114,7 @@ class HostRelation(Enum):
     JOB_ENDED = 'job ended'
     """It was a job of a queue system, which says that the job has ended."""
     OTHER = 'other'
-    """Its processes cannot be asked from here."""
+    """Its processes cannot be listed from here."""
 
 
 class ProcessState(Enum):
@@ -61,15 +133,15 @@ class Evidence:
     Attributes:
         writer: What is known of the writer that owns it; None: we own it.
         host: How the host of that writer relates to ours.
-        process: Its processes, looked for before its record, which it writes before it ends.
+        process: Its processes, listed before its record was read, which it writes before it ends.
         code: The raw status in its exit record; None: there is no whole one.
         signalled: What its job was sent before its end: ``timeout``, ``TERM``, or empty.
         is_requeued: Whether the queue started its job again after it had begun.
         has_started: Whether it passed its start fence.
-        is_closed: Whether somebody closed that fence, or passed it in its place.
-        is_queued: Whether it is, or was, a job of its own in a queue, which any host may ask.
+        is_closed: Whether another writer closed that fence, or passed it in its place.
+        is_queued: Whether it is, or was, a job of its own in a queue, which can be polled from any host.
         fence_job: Id of the job that passed the fence, where that is known.
-        job: What the queue says of its job; None: the queue was not asked.
+        job: What the queue says of its job; None: the queue was not polled.
     """
 
     writer: Liveness | None = None
@@ -90,17 +162,17 @@ class Conclusion:
     """What became of an attempt.
 
     Attributes:
-        kind: Its state; ``UNKNOWN``: nothing new is known.
+        state: Where it stands; ``UNKNOWN``: nothing new is known.
         code: Raw exit status.
         cause: One word for an end that came from outside, or empty.
         detail: In words.
-        in_doubt: Whether a piece of evidence may still come that says more.
+        in_doubt: Whether evidence may still come that says more.
         if_closed: Whether all this holds only if its start fence can be closed.
         is_attended: Whether another writer looks after it.
-        is_unasked: Whether it is a job whose queue was not asked, and may know better.
+        is_unasked: Whether it is a job whose queue was not polled, and may know better.
     """
 
-    kind: JobState
+    state: JobState
     code: int | None = None
     cause: str = ''
     detail: str = ''
@@ -112,11 +184,14 @@ class Conclusion:
     @property
     def is_open(self) -> bool:
         """Whether the attempt may still run, or start."""
-        return self.kind is not JobState.ENDED or self.if_closed
+        return self.state is not JobState.ENDED or self.if_closed
+
+
+_ended = partial(Conclusion, JobState.ENDED)
 
 
 def conclude(evidence: Evidence, waited: float = 0.0, record_grace: float = RECORD_GRACE) -> Conclusion:
-    """Say what became of an attempt.
+    """Decide what became of an attempt; of the rules that follow, the first that applies holds.
 
     Args:
         evidence: What is known of it.
@@ -132,8 +207,6 @@ def conclude(evidence: Evidence, waited: float = 0.0, record_grace: float = RECO
     return _of_a_job(evidence, evidence.job, waited, record_grace)
 
 
-# Processes
-
 _CAUSES = {
     HostRelation.REBOOTED: 'reboot',
     HostRelation.DECLARED_DEAD: 'host_dead',
@@ -144,28 +217,25 @@ _CAUSES = {
 
 def _of_a_process(evidence: Evidence) -> Conclusion:
     if evidence.code is not None:
-        return Conclusion(JobState.ENDED, evidence.code)
+        return _ended(evidence.code)
     if not evidence.has_started:
-        return Conclusion(JobState.ENDED, cause='abandoned', detail='it had not been started', if_closed=True)
+        return _ended(cause='abandoned', detail='it had not been started', if_closed=True)
     if evidence.host in _CAUSES:
-        return Conclusion(JobState.ENDED, cause=_CAUSES[evidence.host])
+        return _ended(cause=_CAUSES[evidence.host])
     if evidence.host is HostRelation.SAME and evidence.process is ProcessState.ALIVE:
         return Conclusion(JobState.RUNNING, detail='its process runs')
     if evidence.host is HostRelation.SAME and evidence.process is ProcessState.GONE:
-        return Conclusion(JobState.ENDED, detail='its process is gone')
+        return _ended(detail='its process is gone')
     return Conclusion(JobState.UNKNOWN, detail='there is no exit record, and its host cannot be asked from here')
-
-
-# Jobs
 
 
 def _of_an_unasked_job(evidence: Evidence) -> Conclusion:
     if evidence.code is not None:
         cause, words = _cause_of(evidence.signalled)
         in_doubt = evidence.code > 128 and cause != TIMEOUT
-        return Conclusion(JobState.ENDED, evidence.code, cause, words, in_doubt, is_unasked=True)
+        return _ended(evidence.code, cause, words, in_doubt, is_unasked=True)
     if evidence.is_requeued:
-        return Conclusion(JobState.ENDED, cause='requeued', is_unasked=True)
+        return _ended(cause='requeued', is_unasked=True)
     if evidence.has_started:
         return Conclusion(JobState.RUNNING, detail='its job began and left no exit record yet', is_unasked=True)
     return Conclusion(JobState.PENDING, detail='it waits in the queue', is_unasked=True)
@@ -175,65 +245,58 @@ def _of_a_job(evidence: Evidence, job: QueueView, waited: float, record_grace: f
     if evidence.code is not None:
         return _by_its_record(evidence, evidence.code, job, waited)
     if evidence.is_requeued:
-        return Conclusion(JobState.ENDED, cause='requeued')
-    if job.kind is JobState.ENDED and job.seen is not None:
-        return _by_the_queue(evidence, job, job.seen, waited, record_grace)
+        return _ended(cause='requeued')
+    if job.state is JobState.ENDED and job.record is not None:
+        return _by_the_queue(evidence, job, job.record, waited, record_grace)
     if job.is_cancelled and job.is_missing and not evidence.has_started:
-        return Conclusion(JobState.ENDED, cause='abandoned', detail='it was taken out of the queue', if_closed=True)
-    if job.kind is JobState.ABSENT:
-        return _absent(evidence, job)
-    if job.kind is JobState.UNKNOWN or job.seen is None:
+        return _ended(cause='abandoned', detail='it was taken out of the queue', if_closed=True)
+    if job.state is JobState.ABSENT and job.was_taken_out and not evidence.has_started:
+        return _ended(cause='cancelled', detail='it was taken out of the queue before it began', if_closed=True)
+    if job.state is JobState.ABSENT:
+        return Conclusion(JobState.ABSENT, detail='the queue knows nothing of its job')
+    if job.state is JobState.UNKNOWN or job.record is None:
         return Conclusion(JobState.UNKNOWN)
-    return Conclusion(job.kind, detail=job.seen.reason if job.kind is JobState.PENDING else _place(job.seen))
+    return Conclusion(job.state, detail=job.record.reason if job.state is JobState.PENDING else _place(job.record))
 
 
 def _by_its_record(evidence: Evidence, code: int, job: QueueView, waited: float) -> Conclusion:
     cause, words = _cause_of(evidence.signalled)
     if cause == TIMEOUT:
-        return Conclusion(JobState.ENDED, code, cause, words)
+        return _ended(code, cause, words)
     if job.is_cancelled or not (cause or code > 128):
-        return Conclusion(JobState.ENDED, code)
+        return _ended(code)
     if evidence.is_requeued:
-        return Conclusion(JobState.ENDED, code, 'requeued')
+        return _ended(code, 'requeued')
     is_over = waited >= CAUSE_GRACE
-    if job.kind is JobState.ENDED and job.seen is not None and (is_over or not job.awaits_details):
-        return Conclusion(JobState.ENDED, code, job.seen.cause or cause, words_of(job.seen))
-    if is_over and job.kind is JobState.PENDING:
-        return Conclusion(JobState.ENDED, code, 'requeued')
-    if is_over or job.kind is JobState.ABSENT:
-        return Conclusion(JobState.ENDED, code, cause)
-    return Conclusion(JobState.RUNNING, detail='it was told to end', in_doubt=True)
+    if job.state is JobState.ENDED and job.record is not None and (is_over or not job.awaits_details):
+        return _ended(code, job.record.cause or cause, words_of(job.record))
+    if is_over and job.state is JobState.PENDING:
+        return _ended(code, 'requeued')
+    if is_over or job.state is JobState.ABSENT:
+        return _ended(code, cause)
+    return Conclusion(JobState.RUNNING, detail='it was sent a signal to end', in_doubt=True)
 
 
 def _by_the_queue(
-    evidence: Evidence, job: QueueView, seen: JobRecord, waited: float, record_grace: float
+    evidence: Evidence, job: QueueView, record: JobRecord, waited: float, record_grace: float
 ) -> Conclusion:
     if evidence.is_closed:
-        return Conclusion(JobState.ENDED, cause='fenced', detail='the start fence could not be passed')
+        return _ended(cause='fenced', detail='the start fence could not be passed')
     if not evidence.has_started:
-        return _before_its_start(job, seen, waited)
+        return _before_its_start(job, record, waited)
     if waited < record_grace or (job.awaits_details and waited < CAUSE_GRACE):
         return Conclusion(JobState.RUNNING, detail='it ended; its record is awaited', in_doubt=True)
-    if evidence.fence_job and seen.job and evidence.fence_job != seen.job:
-        return Conclusion(JobState.ENDED, detail=f'it ran in job {evidence.fence_job}, which has ended')
-    cause = seen.cause or _cause_of(evidence.signalled)[0]
-    return Conclusion(JobState.ENDED, seen.code or None, cause, words_of(seen))
+    if evidence.fence_job and record.job and evidence.fence_job != record.job:
+        return _ended(detail=f'it ran in job {evidence.fence_job}, which has ended')
+    return _ended(record.code or None, record.cause or _cause_of(evidence.signalled)[0], words_of(record))
 
 
-def _before_its_start(job: QueueView, seen: JobRecord, waited: float) -> Conclusion:
+def _before_its_start(job: QueueView, record: JobRecord, waited: float) -> Conclusion:
     if job.awaits_details and waited < CAUSE_GRACE:
         return Conclusion(JobState.PENDING, detail='it ended before it began; why is not known yet', in_doubt=True)
-    if seen.cause:
-        return Conclusion(JobState.ENDED, cause=seen.cause, detail=words_of(seen), if_closed=True)
-    words = ', '.join(filter(None, [words_of(seen), f'it ended before the script began, see {job.log}']))
-    return Conclusion(JobState.ENDED, detail=words, if_closed=True)
-
-
-def _absent(evidence: Evidence, job: QueueView) -> Conclusion:
-    if job.was_taken_out and not evidence.has_started:
-        detail = 'it was taken out of the queue before it began'
-        return Conclusion(JobState.ENDED, cause='cancelled', detail=detail, if_closed=True)
-    return Conclusion(JobState.ABSENT, detail='the queue knows nothing of its job')
+    if record.cause:
+        return _ended(cause=record.cause, detail=words_of(record), if_closed=True)
+    return _ended(detail=_listed(words_of(record), f'it ended before the script began, see {job.log}'), if_closed=True)
 
 
 def _cause_of(signalled: str) -> tuple[str, str]:
@@ -243,14 +306,17 @@ def _cause_of(signalled: str) -> tuple[str, str]:
     return ('terminated' if signalled else ''), ''
 
 
-def words_of(seen: JobRecord) -> str:
+def words_of(record: JobRecord) -> str:
     """What the queue said of the end of a job, in words."""
-    reason = '' if seen.reason == 'None' else seen.reason
-    return ', '.join(filter(None, [reason, _place(seen)]))
+    return _listed('' if record.reason == 'None' else record.reason, _place(record))
 
 
-def _place(seen: JobRecord) -> str:
-    return f'on {seen.where}' if seen.where else ''
+def _place(record: JobRecord) -> str:
+    return f'on {record.where}' if record.where else ''
+
+
+def _listed(*parts: str) -> str:
+    return ', '.join(filter(None, parts))
 
 
 # Recovery
@@ -260,11 +326,11 @@ class Action(Enum):
     """What is done with an attempt of another writer."""
 
     LEAVE = 'leave'
-    """Its writer looks after it, or it runs and cannot be adopted: nothing is done yet."""
+    """Nothing yet: its writer looks after it, or it runs and cannot be adopted."""
     TAKE_END = 'take the end'
     """It ended and left a record."""
     ADOPT = 'adopt'
-    """It runs on this host, or is in a queue we can ask: watch it in place of its writer."""
+    """It runs on this host, or is in a queue we can poll: watch it in place of its writer."""
     FENCE = 'fence'
     """It was not started: make sure it never will be, then plan the run again."""
     LOST = 'lost'
@@ -272,7 +338,7 @@ class Action(Enum):
     INTERRUPTED = 'interrupted'
     """It was ended from outside, for instance together with its host."""
     UNKNOWN = 'unknown'
-    """It may still run where nobody can be asked."""
+    """It may still run where that cannot be checked."""
 
 
 def action_for(found: Conclusion, *, can_adopt: bool) -> Action:
@@ -286,9 +352,9 @@ def action_for(found: Conclusion, *, can_adopt: bool) -> Action:
         return Action.LEAVE
     if found.is_unasked and can_adopt:
         return Action.ADOPT
-    if found.kind is JobState.RUNNING and not found.is_unasked:
+    if found.state is JobState.RUNNING and not found.is_unasked:
         return Action.ADOPT if can_adopt else Action.LEAVE
-    if found.kind is not JobState.ENDED:
+    if found.state is not JobState.ENDED:
         return Action.UNKNOWN
     if found.if_closed:
         return Action.FENCE

@@ -1,9 +1,12 @@
-"""Which GPU gets the next run, and why the others do not: pure functions of readings, runs, thresholds and the time."""
+"""Which GPU gets the next run and why the others do not; whether a run still fits into its job. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, takewhile
+from operator import itemgetter
 
 from hpsearch.model.errors import ConfigError
 from hpsearch.model.resources import (
@@ -16,6 +19,7 @@ from hpsearch.model.resources import (
     ResourceRequest,
     Slot,
 )
+from hpsearch.model.units import duration
 
 LOAD_IS_AVERAGED_OVER = 1.0
 """Seconds over which a driver averages the load, at most; a run that ended is visible for that long."""
@@ -26,13 +30,16 @@ SMALL_USE = 1024
 LARGER_BY = 1.02
 """Factor by which a GPU must have more memory to count as larger; cards of one model differ slightly."""
 
+MOST_PERCENT = 90
+"""Percentile of the durations of ended runs that the next run is expected to take."""
+
 NEEDS_ITS_OWN = 'a run that ran out of memory needs a GPU of its own'
 
 NO_DEVICES = ('', '-1', 'NoDevFiles')
 """Values of ``CUDA_VISIBLE_DEVICES`` that allow no GPU."""
 
 
-# ------------------------------------------------------------------------------------------------ which may be used
+# Which GPUs may be used
 
 
 def choose_visible(
@@ -44,8 +51,8 @@ def choose_visible(
         all_gpus: What the machine has, in nvidia-smi order; MIG instances instead of a GPU in MIG mode.
         visible_option: ``--visible_gpus``: nvidia-smi numbers separated by commas (``0`` stands for all MIG instances
             of GPU 0, ``0:1`` for one of them); empty: all.
-        inherited: ``CUDA_VISIBLE_DEVICES`` of the dispatcher itself, or None when it is not set. It is read as CUDA
-            reads it, with numbers in the order of nvidia-smi: the list ends at its first entry that is no device.
+        inherited: ``CUDA_VISIBLE_DEVICES`` of the dispatcher, or None when it is not set. It is read as CUDA reads it,
+            with numbers in the order of nvidia-smi: the list ends at its first entry that is no device.
 
     Returns:
         The GPUs in nvidia-smi order, and for each other one the reason why it is not among them.
@@ -82,26 +89,19 @@ def _allowed_by(all_gpus: Sequence[Gpu], inherited: str | None) -> set[str]:
     """Names of the GPUs that CUDA would see under this ``CUDA_VISIBLE_DEVICES``."""
     if inherited is None:
         return {gpu.name for gpu in all_gpus}
-    allowed: set[str] = set()
-    for entry in inherited.split(','):
-        name = _device(all_gpus, entry.strip())
-        if name is None:
-            break
-        allowed.add(name)
-    return allowed
+    return set(takewhile(bool, (_device(all_gpus, entry.strip()) for entry in inherited.split(','))))
 
 
-def _device(all_gpus: Sequence[Gpu], entry: str) -> str | None:
-    """The device one entry of ``CUDA_VISIBLE_DEVICES`` stands for; None: no device, or more than one."""
+def _device(all_gpus: Sequence[Gpu], entry: str) -> str:
+    """The device one entry of ``CUDA_VISIBLE_DEVICES`` stands for; empty: no device, or more than one."""
     if entry.isdecimal():
         # Of a GPU in MIG mode a number gives the first instance only.
-        return next((gpu.name for gpu in all_gpus if _card(gpu) == str(int(entry))), None)
+        return next((gpu.name for gpu in all_gpus if _card(gpu) == str(int(entry))), '')
     if not entry.startswith(('GPU-', 'MIG-')):
-        return None
+        return ''
     matching = [gpu for gpu in all_gpus if gpu.uuid.startswith(entry)]
-    exact = [gpu for gpu in matching if gpu.uuid == entry]
-    found = exact or matching
-    return found[0].name if len(found) == 1 else None
+    found = [gpu for gpu in matching if gpu.uuid == entry] or matching
+    return found[0].name if len(found) == 1 else ''
 
 
 def _nothing_left(all_gpus: Sequence[Gpu], option: str, inherited: str | None, allowed: set[str]) -> str:
@@ -123,32 +123,22 @@ def _card(gpu: Gpu) -> str:
     return gpu.name.partition(':')[0]
 
 
-def _is_instance(gpu: Gpu) -> bool:
-    return ':' in gpu.name
-
-
 def _listing(all_gpus: Sequence[Gpu]) -> str:
     names = [f'{gpu.name} ({gpu.model})' if gpu.model else gpu.name for gpu in all_gpus]
     return f'GPU {", ".join(names)}' if names else 'no GPU'
 
 
-# ------------------------------------------------------------------------------------------------------ which are open
+# Which GPUs are open
 
 
 @dataclass(frozen=True)
 class _Case:
-    """Everything that a decision about one GPU depends on.
+    """Everything that a decision about one GPU depends on; see the arguments of :func:`place`.
 
     Attributes:
-        gpu: The GPU.
-        readings: Its readings, oldest first.
         counted: The readings that are compared with the thresholds.
         ours: The attempts of this search on it.
-        policy: The thresholds.
-        now: The time.
-        need: MiB that the next run is expected to need, or None.
-        last_start: When one of our runs last started on it, or None.
-        resources: What the next run needs beyond that because it ran out of memory.
+        last_start: When one of our runs last started on it.
     """
 
     gpu: Gpu
@@ -158,8 +148,8 @@ class _Case:
     policy: GpuPolicy
     now: float
     need: int | None
-    last_start: float | None = None
-    resources: ResourceRequest = DEFAULT_RESOURCES
+    last_start: float
+    resources: ResourceRequest
 
     @property
     def newest(self) -> Reading:
@@ -181,9 +171,9 @@ def place(
     starts: Mapping[str, float] | None = None,
     resources: ResourceRequest | None = None,
 ) -> Placement:
-    """Decides which GPUs get a run now: at most one more run per GPU and call.
+    """Decide which GPUs get a run now: at most one more run per GPU and call.
 
-    What is unknown counts as busy. The caller starts runs in as many of the slots as it wants, and asks again.
+    What is unknown counts as busy. The caller starts runs in as many of the slots as it wants, and calls again.
 
     Args:
         gpus: The GPUs the search may use, in nvidia-smi order.
@@ -200,22 +190,17 @@ def place(
         Slots in the order of preference (fewest of our runs, most free memory, nvidia-smi order), with
         ``policy.gpus_per_run`` GPUs each and none twice; and a reason for every GPU that is in no slot.
     """
-    ends = freed or {}
-    closed: dict[str, str] = {}
-    ready: list[_Case] = []
-    for gpu in gpus:
+
+    def case_of(gpu: Gpu) -> _Case:
         ours = [tenant for tenant in tenants if gpu.name in tenant.gpus]
         history = readings.get(gpu.name, ())
-        counted = _counted(history, now - policy.window, ends.get(gpu.name))
-        ended_start = [started for name, started in (starts or {}).items() if name == gpu.name]
-        last_start = max([*(tenant.started for tenant in ours), *ended_start], default=None)
-        case = _Case(gpu, history, counted, ours, policy, now, need, last_start, resources or DEFAULT_RESOURCES)
-        reason = why_closed(case)
-        if reason:
-            closed[gpu.name] = reason
-        else:
-            ready.append(case)
-    return _slots(gpus, ready, closed, policy.gpus_per_run)
+        counted = _counted(history, now - policy.window, (freed or {}).get(gpu.name))
+        last_start = max([(starts or {}).get(gpu.name, -math.inf), *(tenant.started for tenant in ours)])
+        return _Case(gpu, history, counted, ours, policy, now, need, last_start, resources or DEFAULT_RESOURCES)
+
+    cases = [case_of(gpu) for gpu in gpus]
+    closed = {case.gpu.name: reason for case in cases if (reason := _why_closed(case))}
+    return _slots([case for case in cases if case.gpu.name not in closed], closed, policy.gpus_per_run)
 
 
 def predict_need(peaks: Sequence[int]) -> int | None:
@@ -250,19 +235,14 @@ def impossible(totals: Mapping[str, int | None], resources: ResourceRequest, gpu
     return f'it ran out of memory alone on a GPU with {resources.larger_than} MiB, and {what} more'
 
 
-def _slots(gpus: Sequence[Gpu], ready: Sequence[_Case], closed: Mapping[str, str], size: int) -> Placement:
-    order = {gpu.name: position for position, gpu in enumerate(gpus)}
-    ranked = sorted(ready, key=lambda case: (len(case.ours), -_free(case.newest), order[case.gpu.name]))
-    whole = len(ranked) - len(ranked) % size
-    groups = [
-        sorted((case.gpu for case in ranked[start : start + size]), key=lambda gpu: order[gpu.name])
-        for start in range(0, whole, size)
-    ]
-    short = f'only {len(ready) - whole} more GPU is open, and a run needs {size} (--gpus_per_run)'
-    if len(ready) - whole > 1:
-        short = short.replace('GPU is', 'GPUs are')
-    left_over = {case.gpu.name: short for case in ranked[whole:]}
-    return Placement(tuple(_slot(group) for group in groups), {**closed, **left_over})
+def _slots(ready: Sequence[_Case], closed: Mapping[str, str], size: int) -> Placement:
+    ranked = sorted(enumerate(ready), key=lambda place: (len(place[1].ours), -_free(place[1].newest)))
+    left = len(ranked) % size
+    whole = len(ranked) - left
+    groups = [sorted(ranked[start : start + size], key=itemgetter(0)) for start in range(0, whole, size)]
+    short = f'only {left} more {"GPU is" if left == 1 else "GPUs are"} open, and a run needs {size} (--gpus_per_run)'
+    left_over = {case.gpu.name: short for _, case in ranked[whole:]}
+    return Placement(tuple(_slot([case.gpu for _, case in group]) for group in groups), {**closed, **left_over})
 
 
 def _slot(group: Sequence[Gpu]) -> Slot:
@@ -283,154 +263,114 @@ def _counted(readings: Sequence[Reading], since: float, freed: float | None) -> 
     return [reading for reading in readings[:-1] if reading.at >= settled] + newest
 
 
-# ------------------------------------------------------------------------------------------------------- why it is not
+# Why a GPU is closed: reasons in the order of their precedence
 
 
-def why_closed(case: _Case) -> str:
+def _why_closed(case: _Case) -> str:
     """The first reason why a GPU gets no run now; empty when it gets one."""
-    return next(filter(None, (check(case) for check in _CHECKS)), '')
+    return next(chain(_not_readable(case), _given_to_our_runs(case), _used_by_others(case)), '')
 
 
-def _cannot_be_combined(case: _Case) -> str:
-    if _is_instance(case.gpu) and case.policy.gpus_per_run > 1:
-        return f'a MIG instance, of which a process can use only one (--gpus_per_run={case.policy.gpus_per_run})'
-    return ''
-
-
-def _not_read(case: _Case) -> str:
+def _not_readable(case: _Case) -> Iterator[str]:
+    if ':' in case.gpu.name and case.policy.gpus_per_run > 1:
+        yield f'a MIG instance, of which a process can use only one (--gpus_per_run={case.policy.gpus_per_run})'
     if not case.readings:
-        return 'no reading yet'
+        yield 'no reading yet'
     reading = case.newest
     if case.now - reading.at > case.policy.stale_after:
         last_words = f' ({reading.problem})' if reading.problem else ''
-        return f'no reading for {case.ago(reading.at)}; it does not answer{last_words}'
-    return _unknown(reading)
+        yield f'no reading for {case.ago(reading.at)}; it does not answer{last_words}'
+    yield from _unknown(reading)
 
 
-def _kept(case: _Case) -> str:
-    if any(tenant.exclusive for tenant in case.ours):
-        return 'reserved for a run that ran out of memory before'
-    return ''
-
-
-def _too_small(case: _Case) -> str:
+def _given_to_our_runs(case: _Case) -> Iterator[str]:
     total, than = case.newest.memory_total or 0, case.resources.larger_than
-    if than is None or is_larger(total, than):
-        return ''
-    return f'a run that ran out of memory on a GPU with {than} MiB needs a larger one; this one has {total} MiB'
-
-
-def _has_company(case: _Case) -> str:
-    if not case.resources.alone or not case.ours:
-        return ''
-    return f'{NEEDS_ITS_OWN}, and it has {_runs(len(case.ours))} of this search'
-
-
-def _starting(case: _Case) -> str:
-    last = case.last_start
-    if last is None or case.now - last >= case.policy.startup_time:
-        return ''
-    return f'started a run {case.ago(last)} ago, --sim_startup_time is {case.policy.startup_time:g} s'
-
-
-def _full(case: _Case) -> str:
+    if than is not None and not is_larger(total, than):
+        yield f'a run that ran out of memory on a GPU with {than} MiB needs a larger one; this one has {total} MiB'
+    if any(tenant.exclusive for tenant in case.ours):
+        yield 'reserved for a run that ran out of memory before'
     count, limit = len(case.ours), case.policy.max_runs_per_gpu
-    if count < limit:
-        return ''
-    return f'has {_runs(count)} of this search, --max_num_jobs_per_gpu is {limit}'
+    has_runs = f'has {count} {"run" if count == 1 else "runs"} of this search'
+    if case.resources.alone and case.ours:
+        yield f'{NEEDS_ITS_OWN}, and it {has_runs}'
+    if case.now - case.last_start < case.policy.startup_time:
+        yield f'started a run {case.ago(case.last_start)} ago, --sim_startup_time is {case.policy.startup_time:g} s'
+    if count >= limit:
+        yield f'{has_runs}, --max_num_jobs_per_gpu is {limit}'
 
 
-def _runs(count: int) -> str:
-    return f'{count} {"run" if count == 1 else "runs"}'
-
-
-def _not_read_since_the_end(case: _Case) -> str:
-    return '' if case.counted else 'a run ended there; waiting for the next reading'
-
-
-def _used(case: _Case) -> str:
-    """What is above a threshold in the newest counted reading of which anything is."""
+def _used_by_others(case: _Case) -> Iterator[str]:
+    if not case.counted:
+        yield 'a run ended there; waiting for the next reading'
     for reading in reversed(case.counted):
-        reason = _why_used(reading, case)
-        if reason and reading is not case.newest:
-            return f'{case.ago(reading.at)} ago: {reason} (all readings of the last {case.policy.window:g} s count)'
-        if reason:
-            return reason
-    return ''
+        for reason in _above_thresholds(reading, case):
+            ago = f'{case.ago(reading.at)} ago: {reason} (all readings of the last {case.policy.window:g} s count)'
+            yield reason if reading is case.newest else ago
+    free, loading = _free(case.newest), _still_loading(case)
+    if case.need is not None and case.need > free - loading and not _is_as_free_as_can_be(case, case.need):
+        kept = f', {loading} MiB of them reserved for runs that are still loading' if loading else ''
+        yield f'a run is expected to need {case.need} MiB; {free} MiB are free{kept}'
 
 
-def _why_used(reading: Reading, case: _Case) -> str:
-    return (
-        _unknown(reading)
-        or _too_much_memory(reading, case.policy)
-        or _too_much_for_one_alone(reading, case.resources)
-        or _too_much_load(reading, case.policy)
-    )
+def _above_thresholds(reading: Reading, case: _Case) -> Iterator[str]:
+    yield from _unknown(reading)
+    used, total, policy = reading.memory_used or 0, reading.memory_total or 1, case.policy
+    if used / total > policy.allowed_memory:
+        allowed = f'--allowed_memory {policy.allowed_memory:g} ({int(policy.allowed_memory * total)} MiB)'
+        yield f'memory in use {used} of {total} MiB is above {allowed}'
+    if case.resources.alone and used > small_use(total):
+        yield f'{NEEDS_ITS_OWN}, and others use {used} of {total} MiB of it ({small_use(total)} MiB may be used)'
+    if reading.load is not None and reading.load > policy.allowed_load:
+        yield f'load {reading.load:.4g} is above --allowed_load {policy.allowed_load:g}'
 
 
-def _unknown(reading: Reading) -> str:
+def _unknown(reading: Reading) -> Iterator[str]:
     if reading.problem:
-        return reading.problem
+        yield reading.problem
     if reading.memory_used is None or not reading.memory_total:
-        return 'memory in use could not be read'
+        yield 'memory in use could not be read'
     if reading.load is None and reading.load_exists:
-        return 'load could not be read'
-    return ''
-
-
-def _too_much_memory(reading: Reading, policy: GpuPolicy) -> str:
-    used, total = reading.memory_used or 0, reading.memory_total or 1
-    if used / total <= policy.allowed_memory:
-        return ''
-    allowed = f'--allowed_memory {policy.allowed_memory:g} ({int(policy.allowed_memory * total)} MiB)'
-    return f'memory in use {used} of {total} MiB is above {allowed}'
-
-
-def _too_much_for_one_alone(reading: Reading, resources: ResourceRequest) -> str:
-    used, total = reading.memory_used or 0, reading.memory_total or 1
-    if not resources.alone or used <= small_use(total):
-        return ''
-    return f'{NEEDS_ITS_OWN}, and others use {used} of {total} MiB of it ({small_use(total)} MiB may be used)'
-
-
-def _too_much_load(reading: Reading, policy: GpuPolicy) -> str:
-    if reading.load is None or reading.load <= policy.allowed_load:
-        return ''
-    return f'load {reading.load:.4g} is above --allowed_load {policy.allowed_load:g}'
-
-
-def _no_room(case: _Case) -> str:
-    if case.need is None or _is_as_free_as_can_be(case, case.need):
-        return ''
-    free, loading = _free(case.newest), _still_loading(case.ours, case.need)
-    if case.need <= free - loading:
-        return ''
-    kept = f', {loading} MiB of them reserved for runs that are still loading' if loading else ''
-    return f'a run is expected to need {case.need} MiB; {free} MiB are free{kept}'
+        yield 'load could not be read'
 
 
 def _is_as_free_as_can_be(case: _Case, need: int) -> bool:
-    """Whether waiting would gain nothing: a run that used the whole memory must not close an empty GPU for ever."""
+    """Whether waiting would gain nothing: a run that used all memory must not close an empty GPU for ever."""
     used, total = case.newest.memory_used or 0, case.newest.memory_total or 0
     return not case.ours and need <= total and used <= small_use(total)
 
 
-def _still_loading(ours: Sequence[GpuTenant], need: int) -> int:
+def _still_loading(case: _Case) -> int:
     """MiB that our runs on a GPU will still take, as far as their present use is known."""
-    known = [tenant.memory // len(tenant.gpus) for tenant in ours if tenant.memory is not None]
-    return sum(max(0, need - memory) for memory in known)
+    known = [tenant.memory // len(tenant.gpus) for tenant in case.ours if tenant.memory is not None]
+    return sum(max(0, (case.need or 0) - memory) for memory in known)
 
 
-_CHECKS: tuple[Callable[[_Case], str], ...] = (
-    _cannot_be_combined,
-    _not_read,
-    _too_small,
-    _kept,
-    _has_company,
-    _starting,
-    _full,
-    _not_read_since_the_end,
-    _used,
-    _no_room,
-)
-"""The checks, in the order in which their reasons take precedence."""
+# Whether a run still fits into a job
+
+
+def expected_seconds(durations: Sequence[float]) -> float | None:
+    """The 90th percentile of the durations of the runs of this search so far, in seconds; None without any."""
+    if not durations:
+        return None
+    rank = -(-MOST_PERCENT * len(durations) // 100)
+    return sorted(durations)[rank - 1]
+
+
+def why_no_more(remaining: float, durations: Sequence[float], *, margin: float) -> str:
+    """Why no other run is started in a job, in words; empty: one may be.
+
+    Until the first run has ended, another one may be started as long as there is any time.
+
+    Args:
+        remaining: Seconds until the job ends.
+        durations: Durations of runs of this search, in seconds.
+        margin: Seconds before the end of the job in which nothing may run any more.
+    """
+    left = remaining - margin
+    if left <= 0:
+        return f'this job ends in {duration(remaining)}'
+    expected = expected_seconds(durations)
+    if expected is None or expected <= left:
+        return ''
+    kept = f', of which {duration(margin)} are reserved for its end' if margin > 0 else ''
+    return f'this job ends in {duration(remaining)}{kept}, and runs of this search take {duration(expected)}'

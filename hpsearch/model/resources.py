@@ -11,8 +11,8 @@ class Slot:
     """Permission to start one run now.
 
     Attributes:
-        gpus: Names of the GPUs that are given (nvidia-smi numbers; ``0:1`` for a MIG instance); empty: none assigned.
-        visible_devices: What ``CUDA_VISIBLE_DEVICES`` is set to, or None: it is inherited untouched.
+        gpus: Names of the GPUs that are given; empty: none assigned.
+        visible_devices: What ``CUDA_VISIBLE_DEVICES`` is set to; None: it is inherited untouched.
     """
 
     gpus: tuple[str, ...] = ()
@@ -33,14 +33,13 @@ class Reading:
 
     Attributes:
         at: When, in seconds of the reader's monotonic clock.
-        memory_used: MiB in use; None when it could not be read.
-        memory_total: MiB of the card; None when it could not be read.
-        load: Utilisation, 0-1; None when it could not be read (or does not exist, as on a MIG instance).
-        load_exists: False where the device has no such reading at all, so that None is no problem.
-        processes: Compute processes on it, or None when they could not be listed.
+        memory_used: MiB in use; None, here and below: it could not be read.
+        memory_total: MiB of the card.
+        load: Utilisation, 0-1.
+        load_exists: False where the device has no such reading (a MIG instance), so that None is no problem.
+        processes: Compute processes on it.
         problem: Why the GPU could not be read, in words; empty when it could.
-        memory_free: MiB that can still be allocated, which is less than total minus used by what the driver
-            reserves; None where only that difference is known.
+        memory_free: MiB that can still be allocated: total minus used minus what the driver reserves.
     """
 
     at: float
@@ -59,7 +58,7 @@ class Gpu:
 
     Attributes:
         name: nvidia-smi number, or ``number:instance`` for a MIG instance.
-        uuid: ``GPU-…`` or ``MIG-…`` as the driver reports it; empty where it is not known.
+        uuid: ``GPU-…`` or ``MIG-…`` as the driver reports it; empty: not known.
         model: E.g. ``NVIDIA A100-SXM4-40GB``.
         visible_devices: What ``CUDA_VISIBLE_DEVICES`` must be for it (with ``CUDA_DEVICE_ORDER=PCI_BUS_ID``).
     """
@@ -72,14 +71,14 @@ class Gpu:
 
 @dataclass(frozen=True, slots=True)
 class GpuTenant:
-    """An attempt of this search that holds GPUs now (what placement needs to know of it).
+    """An attempt of this search that holds GPUs now.
 
     Attributes:
         gpus: Names of the GPUs it was given.
         started: When, in seconds of the same monotonic clock as :attr:`Reading.at`.
-        memory: Its present use in MiB summed over its processes, or None when unknown.
+        memory: Its present use in MiB, over all its processes; None: unknown.
         exclusive: Whether its GPUs are reserved for it, since it ran out of memory before.
-        alone_on_host: Whether the machine is reserved for it, likewise.
+        alone_on_host: Whether the machine is reserved for it, for that reason.
     """
 
     gpus: tuple[str, ...]

@@ -7,15 +7,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hpsearch.model.oom import GPU_OOM, HOST_OOM
 from hpsearch.model.resources import ResourceRequest
 from hpsearch.model.states import CANCELLED, TIMEOUT, Attempt, State
+from hpsearch.model.verdict import GPU_OOM, HOST_OOM
 
 MORE_MEMORY = 1.5
 """Factor of memory for the next job of a run whose last one ran out of memory."""
 
 OOM_LIMIT = 5
-"""How often a run may run out of memory and be placed again, however crowded the places were."""
+"""How often a run may run out of memory and be run again, however little room it had."""
+
+WHOLE_JOB = 0.8
+"""Share (0-1) of the time of its job that an attempt must have used for a new job not to help it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,7 @@ class RetryPolicy:
         retries: How often a failed run is run again.
         retry_failed: Whether a run that failed, or was lost for good, gets one more attempt when a search is resumed.
         retry_timeouts: Whether a run that its job's time limit ended is run again, ``max_attempts`` times at most.
-        retry_cancelled: Whether a run whose job somebody cancelled is run again when a search is resumed.
+        retry_cancelled: Whether a run whose job was cancelled outside hpsearch is run again when a search is resumed.
     """
 
     max_attempts: int = 3
@@ -43,8 +46,8 @@ def again(attempts: Sequence[Attempt], policy: RetryPolicy, *, is_taken_up: bool
     Args:
         attempts: All its attempts, in order; the last has ended.
         policy: What counts.
-        is_taken_up: Whether its last attempt ended before this search was resumed; only then ``retry_failed`` and
-            ``retry_cancelled`` matter.
+        is_taken_up: Whether its last attempt ended before this search was resumed; ``retry_failed`` and
+            ``retry_cancelled`` matter only then.
     """
     last = attempts[-1]
     if any(attempt.state is State.FINISHED for attempt in attempts):
@@ -70,14 +73,11 @@ def _may_fail_again(attempts: Sequence[Attempt], policy: RetryPolicy) -> bool:
 
 
 def resources_for(attempts: Sequence[Attempt]) -> ResourceRequest:
-    """What the next attempt of a run needs, from the causes and facts of the earlier ones.
+    """What the next attempt of a run needs, from the causes and facts of all earlier ones, in order.
 
     After running out of GPU memory: a GPU of its own; if it was alone there: a larger one. An attempt that *failed*
     for lack of memory was alone on the largest GPU; if it is run again nevertheless, it gets such a GPU. After running
     out of host memory: the machine for itself, or in a queue a job with more memory.
-
-    Args:
-        attempts: All its attempts, in order.
     """
     causes = {attempt.cause for attempt in attempts}
     outgrown = [
@@ -136,3 +136,13 @@ def _why_no_more_memory(facts: Mapping[str, Any]) -> str:
 
 def _count(attempts: Sequence[Attempt], state: State) -> int:
     return sum(attempt.state is state for attempt in attempts)
+
+
+def was_whole_job(seconds: float, job_seconds: float) -> bool:
+    """Whether an attempt used nearly all the time of its job, so that another job would get it no further.
+
+    Args:
+        seconds: How long it ran.
+        job_seconds: Seconds from the start of hpsearch in its job to the end of that job; not positive: unknown.
+    """
+    return job_seconds > 0 and seconds >= WHOLE_JOB * job_seconds

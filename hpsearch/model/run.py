@@ -42,7 +42,7 @@ def param_json(option: str, value: Value) -> str:
 
 
 def plan_line(name: str, number: int, params: str, argv: str) -> str:
-    """A line of the plan, made of JSON; many runs share its parts, so each part can be rendered once.
+    """A line of the plan, from parts in JSON that many runs share, so that each is rendered once.
 
     Args:
         name: Name of the run.
@@ -67,7 +67,7 @@ def decode_run(line: str) -> Run:
 
 
 def decode_name(line: str) -> str:
-    """The name of the run of a line of the plan, without decoding the rest where that can be had.
+    """The name of the run of a line of the plan, without decoding the rest where possible.
 
     Raises:
         ValueError: The line is damaged.
@@ -82,9 +82,9 @@ class Summary:
 
     Attributes:
         values: Keyword to text as it goes into the table; a list is ``v1,v2``.
-        finished: What the keyword ``finished`` says; None when the summary does not have it or there is no summary.
-        problem: Why there is none, or what is odd about it (missing keywords, half a file); empty when all is well.
-        found: Whether a summary was there and could be read at all.
+        finished: What the keyword ``finished`` says; None: it is missing, or there is no summary.
+        problem: Why there is no summary, or what is wrong with it (missing keywords, half a file); may be empty.
+        found: Whether there is a summary that could be read.
     """
 
     values: Mapping[str, str] = field(default_factory=dict)

@@ -10,7 +10,7 @@ from hpsearch.model.configuration import Params
 
 @dataclass(frozen=True, slots=True)
 class GpuLine:
-    """What the live view and ``status`` show of one GPU (memory in MiB, load 0-1; None: unknown)."""
+    """One GPU (memory in MiB, load 0-1; None: unknown)."""
 
     name: str
     model: str
@@ -24,7 +24,7 @@ class GpuLine:
 
 @dataclass(frozen=True, slots=True)
 class QueueLine:
-    """What the live view and ``status`` show of jobs in a queue that are alike.
+    """Jobs in a queue that are alike.
 
     Attributes:
         state: ``waiting`` (not accepted yet), ``pending`` or ``running``.
@@ -43,7 +43,7 @@ class QueueLine:
 
 @dataclass(frozen=True, slots=True)
 class RunLine:
-    """What the live view shows of one run that is under way (seconds since its start, where)."""
+    """One run that is under way: seconds since its start, and where."""
 
     name: str
     seconds: float
@@ -56,17 +56,17 @@ class Snapshot:
 
     Attributes:
         folder: The search folder.
-        total: Number of runs of the search, which may grow; None: it is not known in advance.
+        total: Number of runs of the search, which may grow; None: not known in advance.
         counts: State (``planned``, ``running``, ``finished`` …) to number of runs.
         elapsed: Seconds since this process started work on the search.
-        eta: Expected seconds left, or None when they cannot be estimated.
+        eta: Expected seconds left; None: they cannot be estimated.
         gpus: A line per GPU, empty where none is assigned.
-        queue: What is in a queue, empty where there is none.
         running: The runs that are under way.
         best: Name, parameters and performance of the best run so far, or None.
         performance_key: The keyword of that performance.
         waiting: Why no run is started at the moment, or empty.
         varying: Names of the parameters that differ between runs; empty: not known.
+        queue: What is in a queue.
     """
 
     folder: str

@@ -1,8 +1,8 @@
 """The life of a run as a table, and the one fold that turns events into the state of a search.
 
 The fold is used live and on replay. Events of one writer come in their order; how the journals of several writers
-interleave does not matter: an attempt takes the furthest state that anybody reported, and two reports of its end are
-settled by :data:`END_ORDER`, never by time stamps, since hosts share no clock.
+interleave does not matter: an attempt takes the furthest state that any writer reported, and two reports of its end
+are settled by :data:`END_ORDER`, never by time stamps, since hosts share no clock.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class State(str, Enum):
     LOST = 'lost'
     """It is gone without a trace of how it ended."""
     UNKNOWN = 'unknown'
-    """It started on a host that cannot be asked."""
+    """It started on a host whose processes cannot be listed."""
 
     def __str__(self) -> str:
         return self.value
@@ -52,7 +52,7 @@ TIMEOUT = 'timeout'
 """Cause of an end: the time limit of its job."""
 
 CANCELLED = 'cancelled'
-"""Cause of an end: somebody cancelled its job."""
+"""Cause of an end: its job was cancelled outside hpsearch."""
 
 ENDED = frozenset(END_ORDER)
 ACTIVE = frozenset((State.CLAIMED, State.SUBMITTED, State.RUNNING, State.UNKNOWN))
@@ -71,15 +71,8 @@ TRANSITIONS: Mapping[tuple[State, str], frozenset[State]] = {
 }
 """(state, event) to the states it may lead to; what is not here is illegal for the writer that owns the attempt."""
 
-_RANK = {
-    State.PLANNED: 0,
-    State.CLAIMED: 1,
-    State.SUBMITTED: 2,
-    State.RUNNING: 3,
-    **{state: 10 + place for place, state in enumerate(END_ORDER)},
-}
-
-
+_PROGRESS = (State.PLANNED, State.CLAIMED, State.SUBMITTED, State.RUNNING, *END_ORDER)
+_RANK = {state: rank for rank, state in enumerate(_PROGRESS)}
 _STATES = {state.value: state for state in State}
 
 _TARGETS = {
@@ -88,11 +81,12 @@ _TARGETS = {
     'running': State.RUNNING,
     'adopted': State.RUNNING,
 }
+_ATTEMPT_EVENTS = frozenset((*_TARGETS, 'ended'))
 
 
 @dataclass(slots=True)
 class Attempt:
-    """One execution of a run, as the journals tell it.
+    """One execution of a run, as the journals have it.
 
     Attributes:
         run: Name of its run.
@@ -110,15 +104,15 @@ class Attempt:
         cause: What ended it, in one word (``exit``, ``stop``, ``oom``, ``preempted`` …); empty when unknown.
         summary: Keyword to text of its summary.
         seconds: How long it ran, if known.
-        peak_memory: Largest GPU memory seen in use by it in MiB, if known.
-        summary_before: What told the summary file apart that was there before it started, or None.
-        exclusive: Whether it was given its GPUs for itself.
-        alone_on_host: Whether it was given its machine for itself.
+        peak_memory: Its largest known use of GPU memory in MiB.
+        failure: What its failure is grouped by (:func:`hpsearch.model.verdict.failure_signature`).
+        summary_before: Identifies the summary file that was there before it started, or None.
+        exclusive: Whether its GPUs were reserved for it.
+        alone_on_host: Whether its machine was reserved for it.
         memory: MiB its job in a queue was given, where that is not the usual.
-        oom_kills: The kernel's count of processes killed for want of memory when it began, or None.
-        code_id: Tells the code it was run with, where that was known when it started.
-        facts: What placement learned of its end (how much room it had), for a next attempt.
-        failure: What its failure is grouped by: the last lines of its stderr without what differs from run to run.
+        oom_kills: The kernel's count of out-of-memory kills when it began, or None.
+        code_id: Identifies the code it was run with, where that was known when it started.
+        facts: How much room it had, for a next attempt.
     """
 
     run: str
@@ -152,10 +146,10 @@ class Attempt:
         return bool(self.handle) and 'submission' in self.handle
 
     def apply(self, writer: str, event: Event) -> None:
-        """Take in one event of this attempt.
+        """Take in one event.
 
         Raises:
-            IllegalMove: The owner reports something that its own earlier reports rule out.
+            IllegalMove: The owner reports what its own earlier reports rule out.
         """
         kind = event['event']
         if kind == 'ended':
@@ -213,7 +207,7 @@ class Attempt:
 
 @dataclass(slots=True)
 class Submission:
-    """One array of jobs that was, or was about to be, submitted.
+    """An array of jobs that was, or was about to be, submitted.
 
     Attributes:
         name: Of its job.
@@ -243,7 +237,7 @@ class RunHistory:
 
     @property
     def attempts(self) -> list[Attempt]:
-        """The attempts in order."""
+        """In order."""
         return [self.by_number[number] for number in sorted(self.by_number)]
 
     @property
@@ -254,10 +248,8 @@ class RunHistory:
     @property
     def deciding(self) -> Attempt | None:
         """The attempt that speaks for the run: the first that finished, else the latest."""
-        for number in sorted(self.by_number):
-            if self.by_number[number].state is State.FINISHED:
-                return self.by_number[number]
-        return self.last
+        finished = (attempt for attempt in self.attempts if attempt.state is State.FINISHED)
+        return next(finished, self.last)
 
     @property
     def state(self) -> State:
@@ -267,8 +259,8 @@ class RunHistory:
         deciding = self.deciding
         return deciding.state if deciding else State.PLANNED
 
-    def tell(self) -> str:
-        """The history in words, for an error message: of many attempts only the last ones."""
+    def in_words(self) -> str:
+        """The history for an error message: of many attempts only the last ones."""
         return '; '.join(f'attempt {a.number}: {a.state}, owner {a.owner or "unknown"}' for a in self.attempts[-4:])
 
 
@@ -278,8 +270,8 @@ class SearchState:
     Attributes:
         runs: Name to history, for every run that has events.
         started: Number of attempts, of all runs.
-        odd: What replay could not make sense of, in words.
-        first_codes: Writer to the code it found first, for attempts that started before it was known.
+        odd: What replay could not interpret, in words.
+        first_codes: Writer to the code id it found first, for attempts that started before it was known.
         diffs: Code id to the file with its changes, relative to the search folder.
         submissions: Name to submission, for every array of jobs.
     """
@@ -312,7 +304,7 @@ class SearchState:
         try:
             attempt.apply(writer, event)
         except IllegalMove as error:
-            raise IllegalMove(f'{error}. Its history: {history.tell()}.') from None
+            raise IllegalMove(f'{error}. Its history: {history.in_words()}.') from None
 
     def _note(self, writer: str, event: Event) -> None:
         match event['event']:
@@ -346,14 +338,14 @@ class SearchState:
         return [attempt.code_id or self.first_codes.get(attempt.owner, '') for attempt in every]
 
     def replay(self, events: Iterable[tuple[str, Event]]) -> None:
-        """Fold recorded events; what cannot be made sense of is noted in :attr:`odd` and passed over."""
+        """Fold recorded events; what cannot be interpreted is noted in :attr:`odd` and skipped."""
         for writer, event in events:
             try:
                 self.fold(writer, event)
             except IllegalMove as error:
                 self.odd.append(str(error))
             except (KeyError, ValueError, TypeError, AttributeError) as error:
-                self.odd.append(f'{writer}: an event without sense ({error!r}): {event!r}'[:300])
+                self.odd.append(f'{writer}: an event that cannot be interpreted ({error!r}): {event!r}'[:300])
 
     def attempt_of(self, run: str, number: int) -> Attempt | None:
         """One attempt, or None while nothing is known of it."""
@@ -364,6 +356,3 @@ class SearchState:
         """The state of a run of the plan."""
         history = self.runs.get(run)
         return history.state if history else State.PLANNED
-
-
-_ATTEMPT_EVENTS = frozenset((*_TARGETS, 'ended'))

@@ -7,15 +7,12 @@ import math
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from hpsearch.model.command import plain, unquoted
 from hpsearch.model.configuration import Value
 from hpsearch.model.run import Run
 from hpsearch.model.states import State
-
-if TYPE_CHECKING:
-    pass
 
 OWN_COLUMNS = ('hpsearch_run', 'hpsearch_state', 'hpsearch_reason', 'hpsearch_seconds')
 """The last columns: name of the run, its state, the reason for it, the duration of its last attempt in seconds."""
@@ -33,8 +30,8 @@ class Row:
         params: Its hyperparameters together with its output option.
         values: Summary keyword to text.
         state: ``finished``, ``failed``, …
-        reason: Why; may be empty.
-        seconds: Duration of its last attempt, or None when it is not known.
+        reason: Why, in words; may be empty.
+        seconds: Duration of its last attempt; None: not known.
     """
 
     number: int
@@ -47,34 +44,20 @@ class Row:
 
 
 class EndedRun(Protocol):
-    """What a row needs to know of the end of a run: an attempt and a completion both know it."""
+    """The end of a run as a row shows it, from an attempt, a completion or what postprocessing gathered."""
 
     @property
-    def state(self) -> State:
-        """The state it ended in."""
-
+    def state(self) -> State: ...
     @property
-    def reason(self) -> str:
-        """Why it is in that state, in words."""
-
+    def reason(self) -> str: ...
     @property
-    def summary(self) -> Mapping[str, str]:
-        """Keyword to text of its summary."""
-
+    def summary(self) -> Mapping[str, str]: ...
     @property
-    def seconds(self) -> float | None:
-        """How long its last attempt took, if known."""
+    def seconds(self) -> float | None: ...
 
 
 def row_of(run: Run, ended: EndedRun, output: str, out_arg: str | None) -> Row:
-    """The row of a run.
-
-    Args:
-        run: The run.
-        ended: How it ended.
-        output: Its output folder.
-        out_arg: The column that names the folder; ``out_dir`` where the script takes no such option.
-    """
+    """The row of a run; its output folder is in the column ``out_arg`` (``out_dir`` without such an option)."""
     params = {**run.params, (out_arg or 'out_dir'): output}
     return Row(run.number, run.name, params, ended.summary, ended.state.value, ended.reason, ended.seconds)
 
@@ -108,17 +91,10 @@ def best(rows: Iterable[Row], key: str | None, ascending: bool, n: int = 1) -> l
 def table(
     rows: Iterable[Row], key: str | None, ascending: bool, expected: Collection[str] = ()
 ) -> tuple[list[str], Iterator[list[str]]]:
-    """The columns and cells of the table.
+    """The names of the columns, and the cells of each row in the order of :func:`sorted_rows`.
 
-    Args:
-        rows: The ended runs in any order.
-        key: Summary keyword to sort by.
-        ascending: Whether the smallest number comes first.
-        expected: Columns that are there even when no row has them, e.g. the keywords of the configuration.
-
-    Returns:
-        The names of the columns, and the cells of each row. A summary keyword that is also the name of a parameter is
-        in the column ``summary_<keyword>``.
+    A summary keyword that is also the name of a parameter is in the column ``summary_<keyword>``. The columns
+    ``expected`` are there even when no row has them.
     """
     ordered = sorted_rows(rows, key, ascending)
     params, keywords = _names(ordered)
@@ -126,7 +102,7 @@ def table(
     columns += [name for name in dict.fromkeys(expected) if name not in columns]
     order = sorted(range(len(columns)), key=columns.__getitem__)
     empty = [''] * (len(columns) - len(params) - len(keywords))
-    return [*(columns[place] for place in order), *OWN_COLUMNS], (
+    return [*(columns[index] for index in order), *OWN_COLUMNS], (
         _cells(row, tuple(params), tuple(keywords), empty, order) for row in ordered
     )
 
@@ -173,4 +149,4 @@ def _cells(
     cells += [row.values.get(name, '') for name in keywords]
     cells += empty
     seconds = '' if row.seconds is None else f'{row.seconds:.3f}'
-    return [*(cells[place] for place in order), row.name, row.state, row.reason, seconds]
+    return [*(cells[index] for index in order), row.name, row.state, row.reason, seconds]

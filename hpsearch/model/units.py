@@ -6,11 +6,7 @@ import math
 
 
 def duration(seconds: float) -> str:
-    """A time span in its two largest units: ``3 s``, ``2 min 05 s``, ``3 h 12 min``, ``2 d 4 h``.
-
-    Args:
-        seconds: The span; negative counts as none, and what is not finite reads as unknown.
-    """
+    """A time span in its two largest units (``3 s``, ``2 min 05 s``, ``2 d 4 h``); negative counts as none."""
     if not math.isfinite(seconds):
         return 'unknown'
     minutes, secs = divmod(max(0, int(seconds)), 60)
@@ -26,11 +22,7 @@ def duration(seconds: float) -> str:
 
 
 def memory(mib: int | None) -> str:
-    """An amount of memory: ``512 MiB``, ``12.3 GiB``, ``?`` when it is not known.
-
-    Args:
-        mib: The amount in MiB.
-    """
+    """An amount of memory: ``512 MiB``, ``12.3 GiB``, ``?`` when it is not known."""
     if mib is None:
         return '?'
     return f'{mib} MiB' if mib < 1024 else f'{mib / 1024:.1f} GiB'

@@ -47,7 +47,7 @@ class Extension:
 
 @contextmanager
 def extending(folder: SearchFolder) -> Iterator[None]:
-    """A lock against extending the same search twice; to be held from reading the plan until the extension is written.
+    """A lock to hold from reading the plan of a search until its extension is written.
 
     It ends with the process, however that ends. On a file system without locks it has no effect, and only the check of
     :func:`write_extension` is left.
@@ -55,9 +55,8 @@ def extending(folder: SearchFolder) -> Iterator[None]:
     Raises:
         SearchFolderError: Another process is extending it, or the folder cannot be written.
     """
-    path = folder.path / '.extension.lock'
     try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+        handle = os.open(folder.path / '.extension.lock', os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
     except OSError as error:
         raise SearchFolderError(f'{folder.path} cannot be extended: {error.strerror}.') from error
     try:

@@ -163,28 +163,25 @@ class Space:
         return self.raw_size * math.prod(max(1, factor) for factor in growth)
 
     def expand(self, order: Order) -> Expansion:
-        """The configurations in order, each once; lazily, in memory that grows with those that have been drawn."""
+        """The configurations in order, each once; lazily, in memory that grows with those drawn."""
         return Expansion(self, order)
 
 
 def _accepts(when: Mapping[str, Any], option: str, value: Value) -> bool:
-    if option not in when:
-        return True
-    wanted = when[option]
-    if isinstance(wanted, Not):
-        return value not in wanted.values
-    return value in list(wanted)
+    wanted = when.get(option, Not(()))
+    return value not in wanted.values if isinstance(wanted, Not) else value in list(wanted)
 
 
 class Expansion(Iterator[Params]):
-    """The configurations of a space one after the other, with counts that are final at the end.
+    """The configurations of a space in turn, with counts that are final at the end.
 
     Attributes:
+        picks: The same iteration, as picks.
         drawn: Raw combinations that were drawn.
         duplicates: Configurations left out because an earlier one has the same words.
         rejected: Configurations left out by a constraint, or by a condition with an empty list.
         fired: For each condition, how often it matched.
-        stopped: Why it ended before its limit and before the end of the space; empty when it did not.
+        stopped: Why it ended before its limit and before the end of the space, or empty.
 
     Raises:
         ConfigError: While iterating: a constraint raised an exception.
@@ -199,17 +196,13 @@ class Expansion(Iterator[Params]):
         self.fired = [0] * len(space.conditions)
         self.stopped = ''
         self._last_new = 0
-        self._picks = islice(self._allowed(), order.limit)
+        self.picks = islice(self._allowed(), order.limit)
 
     def __iter__(self) -> Expansion:
         return self
 
     def __next__(self) -> Params:
-        return self.space.params(next(self._picks))
-
-    def picks(self) -> Iterator[Picks]:
-        """The same iteration, as picks."""
-        return self._picks
+        return self.space.params(next(self.picks))
 
     def _allowed(self) -> Iterator[Picks]:
         fresh = self._fresh() if self.space.may_repeat else self._all()

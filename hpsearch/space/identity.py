@@ -33,7 +33,7 @@ class Identity:
         self._output = None if out_arg is None else f'--{out_arg}='
 
     def key_of(self, run: Run) -> bytes:
-        """A key that identical commands share, in whichever search: 16 bytes, since there are many of them."""
+        """A key that identical commands of any searches share: 16 bytes, since there are many."""
         digest = self._program.copy()
         digest.update(_bytes('\0'.join(sorted(set(self._options(run.argv))))))
         return digest.digest()
@@ -59,17 +59,11 @@ def _bytes(text: str) -> bytes:
 
 
 def identity(configuration: Configuration, run_cwd: str | os.PathLike[str]) -> Identity:
-    """How the runs of a configuration are recognised.
-
-    Args:
-        configuration: What is run.
-        run_cwd: Working directory of the runs. It counts, since words may be relative paths.
-    """
+    """How the runs of a configuration are recognised; their working directory counts: words may be relative paths."""
     directory = os.path.realpath(run_cwd)
     if configuration.command is not None:
-        return Identity(
-            ['command', directory, *configuration.command], len(configuration.command), configuration.out_arg
-        )
+        program = ['command', directory, *configuration.command]
+        return Identity(program, len(configuration.command), configuration.out_arg)
     script = os.path.realpath(os.path.join(directory, configuration.script or ''))
     return Identity(['script', directory, script], 2, configuration.out_arg)
 

@@ -28,23 +28,14 @@ class Order:
     limit: int | None = None
 
     def indices(self, size: int) -> Iterable[int]:
-        """The raw combinations of a space in this order, each as its index in the order of the grid.
-
-        Args:
-            size: Number of raw combinations.
-        """
+        """The ``size`` raw combinations of a space in this order, each as its index in the order of the grid."""
         return range(size) if self.deterministic else map(permutation(size, self.seed), range(size))
 
 
 def permutation(size: int, seed: int) -> Callable[[int], int]:
-    """A shuffled order of ``range(size)``, the same in every process and every version of Python.
+    """A shuffled order of ``range(size)``, from position to element, the same in every version of Python.
 
-    Args:
-        size: At least 1; it may be huge, since elements are computed on demand.
-        seed: Decides the order.
-
-    Returns:
-        A function from position to element.
+    ``size`` is at least 1 and may be huge, since elements are computed on demand.
     """
     if size <= SHUFFLED_WHOLE:
         return sorted(range(size), key=lambda element: _hashed(seed, 'whole', element)).__getitem__

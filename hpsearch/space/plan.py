@@ -53,7 +53,7 @@ class PlanSummary:
     stopped: str
 
     def notes(self) -> list[str]:
-        """Sentences for people: at most one about conditions and one about an early end."""
+        """At most one sentence about conditions and one about an early end."""
         notes = []
         if self.unenforceable or self.never_fired:
             notes.append(self._about_conditions())
@@ -75,8 +75,8 @@ def _conditions(indices: Sequence[int]) -> str:
     return f'{len(indices)} {noun} ({", ".join(f"conditions[{index}]" for index in indices)})'
 
 
-def make_plan(configuration: Configuration, order: Order, *, interpreter: str, search_path: Path, ident: str) -> Plan:
-    """The plan of a configuration; nothing is expanded yet.
+class Plan:
+    """Names, parameters and commands of the runs of a search; every pass over it gives the same runs.
 
     Args:
         configuration: What to run.
@@ -85,42 +85,35 @@ def make_plan(configuration: Configuration, order: Order, *, interpreter: str, s
         search_path: The search folder, absolute, where the output folders will be.
         ident: Middle part of the runs' names, e.g. a date.
 
-    Raises:
-        ConfigError: The grid is too large to be enumerated and no limit is given.
-    """
-    space = Space(configuration.grid, configuration.conditions, configuration.constraints)
-    if order.limit is None and space.raw_size > TOO_MANY_TO_ENUMERATE:
-        raise ConfigError(
-            [
-                f'grid: has {space.raw_size:,} combinations, too many to run them all; '
-                'give --num_searches=N to draw N of them.'
-            ]
-        )
-    return Plan(configuration, space, order, interpreter, search_path, ident)
-
-
-class Plan:
-    """Names, parameters and commands of the runs of a search; every pass over it gives the same runs.
-
     Attributes:
         configuration: What to run.
         space: Its space of configurations.
         order: In which order, and how many.
+
+    Raises:
+        ConfigError: The grid is too large to be enumerated and no limit is given.
     """
 
     def __init__(
-        self, configuration: Configuration, space: Space, order: Order, interpreter: str, search_path: Path, ident: str
+        self, configuration: Configuration, order: Order, *, interpreter: str, search_path: Path, ident: str
     ) -> None:
         self.configuration = configuration
-        self.space = space
         self.order = order
+        self.space = Space(configuration.grid, configuration.conditions, configuration.constraints)
+        if order.limit is None and self.space.raw_size > TOO_MANY_TO_ENUMERATE:
+            raise ConfigError(
+                [
+                    f'grid: has {self.space.raw_size:,} combinations, too many to run them all; '
+                    'give --num_searches=N to draw N of them.'
+                ]
+            )
         self._base = base_command(configuration, interpreter)
         self._search_path = str(search_path)
         self._ident = ident
-        self._counts_first = space.raw_size <= COUNTED_EXACTLY
+        self._counts_first = self.space.raw_size <= COUNTED_EXACTLY
 
     def survey(self) -> PlanSummary:
-        """Counts, by a pass over all that is drawn.
+        """Count the runs, by a pass over all that is drawn.
 
         Raises:
             ConfigError: A constraint raised an exception; every other pass raises it, too.
@@ -155,7 +148,7 @@ class Plan:
         named = self._with_names(picks)
         written = 0
         with ExitStack() as files:
-            # The last one that is entered is renamed first: where the plan is, the others are too.
+            # The last file entered is renamed first: where the plan is, the others are too.
             entries = files.enter_context(whole_file(folder.runs_jsonl))
             with_folders = files.enter_context(whole_file(folder.commands_sh))
             without = files.enter_context(whole_file(folder.commands_wo_dirs_sh))
@@ -170,20 +163,21 @@ class Plan:
     @cached_property
     def _counted(self) -> tuple[Expansion, list[Picks]]:
         expansion = self.space.expand(self.order)
-        return expansion, list(expansion.picks())
+        return expansion, list(expansion.picks)
 
     def _expand(self) -> tuple[Expansion, Iterator[Picks]]:
         if self._counts_first:
             expansion, picks = self._counted
             return expansion, iter(picks)
         expansion = self.space.expand(self.order)
-        return expansion, expansion.picks()
+        return expansion, expansion.picks
 
     def _named(self) -> Iterator[tuple[int, str, Picks]]:
         return self._with_names(self._expand()[1])
 
     def _with_names(self, picks: Iterator[Picks]) -> Iterator[tuple[int, str, Picks]]:
-        runs = len(self._counted[1]) if self._counts_first else _least(self.space.most(), self.order.limit)
+        most, limit = self.space.most(), self.order.limit
+        runs = len(self._counted[1]) if self._counts_first else most if limit is None else min(most, limit)
         prefix, digits = f'sim_{self._ident}_', len(str(runs))
         return ((number, f'{prefix}{number:0{digits}d}', its) for number, its in enumerate(picks, 1))
 
@@ -251,7 +245,3 @@ def _json_item(option: str, value: Value, *, first: bool) -> str:
     if value is ABSENT:
         return ''
     return f'{"" if first else ", "}{param_json(option, value)}'
-
-
-def _least(most: int, limit: int | None) -> int:
-    return most if limit is None else min(most, limit)

@@ -1,4 +1,4 @@
-"""One execution of a run: the constant script it is started with, its claim, and the record of its end.
+"""The files of an attempt: the script it is started with, its claim, its start fence, its exit record, its logs.
 
 The script is POSIX sh and gets everything as arguments, so nothing is generated and nothing needs quoting. It passes
 the start fence, runs the command, and writes the exit record.
@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from hpsearch.model.errors import SearchFolderError
 from hpsearch.store.folder import AttemptPaths, SearchFolder
@@ -41,13 +43,13 @@ exit "$code"
 
 The traps keep sh alive to write the record; the command gets the default actions back. LSF ends a job by INT, or at its
 time limit by USR2, to all its processes; there both ignore these, and hpsearch ends them by TERM. 75 means that
-somebody else passed the fence; 120 tries of 5 s are the ten minutes a full disk is waited for.
+another process passed the fence; 120 tries of 5 s are the ten minutes a full disk is waited for.
 """
 
 FENCED = 75
 
 CLOSED = ':closed'
-"""What stands behind the name of a writer in a start fence that it closed."""
+"""What follows the name of a writer in a start fence that it closed."""
 
 
 def attempt_id(writer: str, run: str, number: int) -> str:
@@ -56,7 +58,7 @@ def attempt_id(writer: str, run: str, number: int) -> str:
 
 
 def create_exclusively(path: str, text: str) -> bool:
-    """Create a file that must not exist yet, and tell whether it is ours.
+    """Create a file that must not exist yet; returns whether it is ours.
 
     After any error the file is read again: a network file system may report "exists" to its own winner.
 
@@ -76,7 +78,7 @@ def create_exclusively(path: str, text: str) -> bool:
 
 
 def read_line(path: str | os.PathLike[str]) -> str:
-    """The only line of a small file of ours; empty when it is missing or its end was not written.
+    """The only line of a small file of ours; empty when it is missing or incomplete.
 
     Raises:
         OSError: It is there but cannot be read.
@@ -90,20 +92,17 @@ def read_line(path: str | os.PathLike[str]) -> str:
 
 
 def claim(folder: SearchFolder, run: str, number: int, writer: str) -> bool:
-    """Take an attempt for a writer, as a file; says whether it is that writer's.
+    """Claim an attempt for a writer by creating a file; returns whether it is that writer's.
 
     Raises:
         OSError: The folder cannot be written.
     """
     paths = folder.attempt(run, number)
-    try:
-        os.mkdir(folder.attempts(run), 0o755)
-    except FileExistsError:
-        pass  # an earlier attempt, or another writer, made it
-    try:
-        os.mkdir(paths.folder, 0o755)
-    except FileExistsError:
-        pass  # another writer is here too: the claim decides
+    for path in (folder.attempts(run), paths.folder):
+        try:
+            os.mkdir(path, 0o755)
+        except FileExistsError:
+            pass  # made for an earlier attempt, or by another writer: the claim decides
     return create_exclusively(paths.claim, writer)
 
 
@@ -112,8 +111,8 @@ class Fence:
     """Who passed the start fence of an attempt, from its file ``started``.
 
     Attributes:
-        ident: What was written there; empty when nobody passed it (or the file was cut short).
-        pid: Process id of the attempt's sh, on the host of its writer; 0 when it is not known, or of a queue job.
+        ident: What was written there; empty: it was not passed, or the file is incomplete.
+        pid: Process id of the attempt's sh, on the host of its writer; 0: not known, or a queue job.
         job: Id of the queue job it runs in, ``-`` where the job does not know it; empty: in none.
         restarts: How often the queue had restarted that job, in the queue's own words.
         host: Where that job runs.
@@ -127,7 +126,7 @@ class Fence:
 
     @property
     def is_closed(self) -> bool:
-        """Whether somebody made sure that the attempt is never started."""
+        """Whether a writer made sure that the attempt is never started."""
         return self.ident.endswith(CLOSED)
 
 
@@ -156,7 +155,7 @@ def fence_job(paths: AttemptPaths) -> str:
 
 
 def close_fence(paths: AttemptPaths, by: str) -> bool:
-    """Make sure that an attempt is never started; says whether that is so (False: it has been started).
+    """Make sure that an attempt is never started; returns whether that is so (False: it has been started).
 
     Raises:
         OSError: The folder cannot be written.
@@ -190,7 +189,7 @@ def log_files(folder: SearchFolder, run: str, attempt: int) -> list[str]:
 
 
 def move_output_aside(folder: SearchFolder, run: str, number: int) -> None:
-    """Give attempt ``number`` a place without an output folder: the earlier one is moved beside it.
+    """Move the output folder of an earlier attempt beside it, so that attempt ``number`` starts without one.
 
     Raises:
         OSError: It cannot be moved.
@@ -203,7 +202,7 @@ def move_output_aside(folder: SearchFolder, run: str, number: int) -> None:
 
 
 def exit_code(paths: AttemptPaths) -> int | None:
-    """The raw status in the exit record; None when there is no whole record.
+    """The raw status in the exit record; None when there is no complete record.
 
     Raises:
         OSError: The record is there but cannot be read.
@@ -223,13 +222,94 @@ def duration(paths: AttemptPaths) -> float | None:
 
 
 def marks(folder: SearchFolder, run: str, number: int) -> dict[str, str]:
-    """The variables that tell the processes of an attempt from all others."""
+    """The environment variables that identify the processes of an attempt."""
     return {'HPSEARCH_DIR': str(folder.path), 'HPSEARCH_RUN': run, 'HPSEARCH_ATTEMPT': str(number)}
 
 
 def environment(folder: SearchFolder, run: str, number: int, visible_devices: str | None) -> dict[str, str]:
-    """The variables an attempt gets on top of the inherited ones."""
+    """The environment variables of an attempt beside the inherited ones."""
     variables = {**marks(folder, run, number), 'HPSEARCH_METRICS': folder.attempt(run, number).metrics}
     if visible_devices is not None:
         variables.update(CUDA_VISIBLE_DEVICES=visible_devices, CUDA_DEVICE_ORDER='PCI_BUS_ID')
     return variables
+
+
+# Logs
+
+_CHUNK = 1 << 20
+
+
+class LogTail:
+    """Passes on what is appended to the logs of one attempt while it runs.
+
+    Args:
+        logs: Stream name (``stdout``, ``stderr``) to path.
+        show: Called with the bytes and the stream name.
+    """
+
+    def __init__(self, logs: dict[str, str], show: Callable[[bytes, str], None]) -> None:
+        self._show = show
+        self._logs: dict[str, BinaryIO] = {name: open(path, 'rb') for name, path in logs.items()}
+
+    def pump(self) -> bool:
+        """Show what is new, at most a MiB of each log; returns whether there may be more."""
+        news = {name: log.read(_CHUNK) for name, log in self._logs.items()}
+        for name, data in news.items():
+            if data:
+                self._show(data, name)
+        return any(len(data) == _CHUNK for data in news.values())
+
+    def finish(self) -> None:
+        """Show the rest and close the logs."""
+        while self.pump():
+            continue
+        for log in self._logs.values():
+            log.close()
+
+
+def tail(path: str, limit: int = 1 << 16) -> str:
+    """The end of a log, at most ``limit`` bytes; empty when there is none."""
+    try:
+        with open(path, 'rb') as log:
+            log.seek(max(0, os.fstat(log.fileno()).st_size - limit))
+            return log.read(limit).decode('utf-8', 'replace')
+    except OSError:
+        return ''
+
+
+def show_logs_in_output(folder: SearchFolder, run: str, number: int, command: str) -> None:
+    """Link the logs of an ended attempt into the output folder of its run, and write its command (a shell line) there.
+
+    The folder is made where the script made none.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    if os.path.exists(folder.attempt(run, number + 1).folder):
+        return  # the folder belongs to the next attempt by now
+    output, paths = folder.output(run), folder.attempt(run, number)
+    output.mkdir(exist_ok=True)
+    with open(f'{output}/hpsearch_command.sh', 'w', encoding='utf-8', errors='surrogateescape') as script:
+        script.write(f'#!/bin/sh\n{command}\n')
+    for log, ending in ((paths.stdout, 'out'), (paths.stderr, 'err')):
+        _link(log, f'{output}/job_{run}.{ending}')
+
+
+def has_unshown_logs(folder: SearchFolder, run: str, number: int) -> bool:
+    """Whether the logs of an ended attempt are missing from the output folder; stderr is the last to be linked."""
+    shown = f'{folder.output(run)}/job_{run}.err'
+    return not os.path.exists(shown) and os.path.exists(folder.attempt(run, number).stderr)
+
+
+def _link(log: str, name: str) -> None:
+    """Give a log a second name; an earlier file of that name is replaced in one step."""
+    try:
+        os.link(log, name)
+    except FileExistsError:
+        if not os.path.samefile(log, name):
+            os.link(log, f'{name}.new')
+            os.replace(f'{name}.new', name)
+    except FileNotFoundError:
+        return
+    except OSError:
+        os.symlink(log, name)  # a file system without hard links

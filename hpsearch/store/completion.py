@@ -1,4 +1,4 @@
-"""How attempts ended: what they left, and what their backend or their queue reports, become an event of the journal."""
+"""How attempts ended: from what they left and what their backend or queue reports to an event of the journal."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from typing import Any
 
 from hpsearch.model.command import shell_line
 from hpsearch.model.configuration import Configuration
-from hpsearch.model.oom import GPU_OOM, HOST_OOM, out_of_memory
 from hpsearch.model.retries import had_most_room
 from hpsearch.model.run import Run, Summary
 from hpsearch.model.states import Attempt, State
 from hpsearch.model.table import EndedRun, Row, row_of
-from hpsearch.model.verdict import Verdict, failure_signature, judge
+from hpsearch.model.verdict import GPU_OOM, HOST_OOM, Verdict, failure_signature, judge, out_of_memory
+from hpsearch.store.attempt_files import show_logs_in_output, tail
 from hpsearch.store.folder import SearchFolder
-from hpsearch.store.logs import show_logs_in_output, tail
 from hpsearch.store.summary import read_attempt_summary
 
 log = logging.getLogger('hpsearch')
@@ -28,7 +27,7 @@ NEVER_STARTED = ('abandoned', 'fenced', 'start', 'impossible', 'refused')
 
 @dataclass(frozen=True, slots=True)
 class EndReport:
-    """What others than its files report of the end of an attempt.
+    """The end of an attempt as its backend, its queue or another writer reports it.
 
     Attributes:
         code: Raw exit status, if known.
@@ -36,10 +35,10 @@ class EndReport:
         detail: The same in words.
         seconds: How long it ran, if known.
         has_begun: Whether its script may have left something.
-        stop_reason: Why we asked it to end, or empty.
-        oom_kills: The kernel's counts of processes killed for want of memory before and after it, where known.
-        room: What is known of the room it had, asked only when it ran out of memory.
-        peak_memory: Largest GPU memory seen in use by it in MiB, if known.
+        stop_reason: Why we stopped it, or empty.
+        oom_kills: The kernel's counts of out-of-memory kills before and after it, where known.
+        room: How much room it had; called only when it ran out of memory.
+        peak_memory: Its largest known use of GPU memory in MiB.
     """
 
     code: int | None = None
@@ -64,7 +63,7 @@ class Completion:
         report: What was reported of it.
         summary: Keyword to text of its summary.
         failure: What its failure is grouped by; None: it did not fail.
-        room: What is known of the room it had, when it ran out of memory.
+        room: How much room it had, when it ran out of memory.
     """
 
     run: Run
@@ -110,7 +109,7 @@ class CompletionReader:
     Args:
         folder: The search.
         configuration: How its results are read.
-        output_of: The output folder of a run, where that may have been moved; None: it is where its script made it.
+        output_of: Finds the output folder of a run; None: it is where its script made it.
     """
 
     def __init__(
@@ -121,13 +120,13 @@ class CompletionReader:
         self._output_of = output_of or folder.output
 
     def judge(self, run: Run, number: int, tried: Sequence[Attempt], report: EndReport) -> Completion:
-        """Look at what an attempt left.
+        """Judge an attempt by what it left and what is reported of it.
 
         Args:
             run: Its run.
             number: Its number.
-            tried: All attempts of the run, in order, as far as they are known.
-            report: What is known otherwise.
+            tried: All known attempts of the run, in order.
+            report: What is reported.
         """
         configuration = self._configuration
         stderr = tail(self._folder.attempt(run.name, number).stderr) if report.code else ''
@@ -159,14 +158,13 @@ class CompletionReader:
         return row_of(run, ended, str(self._output_of(run.name)), self._configuration.out_arg)
 
     def show_logs(self, run: Run, number: int) -> None:
-        """Put the logs of an attempt where people look for them; if that fails, a warning is logged."""
+        """Link the logs of an attempt into the output folder of its run, if its script takes one.
+
+        A warning is logged if that fails.
+        """
+        if self._configuration.out_arg is None:
+            return
         try:
-            show_logs_in_output(
-                self._folder,
-                run.name,
-                number,
-                shell_line(run.argv),
-                wants_output=self._configuration.out_arg is not None,
-            )
+            show_logs_in_output(self._folder, run.name, number, shell_line(run.argv))
         except OSError as error:
             log.warning('%s: its logs could not be put into its output folder: %s', run.name, error.strerror)

@@ -7,8 +7,7 @@ from dataclasses import replace
 from functools import cached_property
 
 from hpsearch.host.processes import marked_processes, user_name
-from hpsearch.model.evidence import Evidence, HostRelation, Liveness, ProcessState
-from hpsearch.model.jobs import JobState, QueueView
+from hpsearch.model.evidence import Evidence, HostRelation, JobState, Liveness, ProcessState, QueueView
 from hpsearch.model.states import Attempt
 from hpsearch.store.attempt_files import Fence, exit_code, read_fence, read_line
 from hpsearch.store.folder import AttemptPaths, SearchFolder
@@ -21,7 +20,7 @@ def read_files(paths: AttemptPaths, *, is_queued: bool, ident: str = '', job: Qu
         paths: Its files.
         is_queued: Whether it is a job of its own in a queue.
         ident: What it writes into its start fence; empty: whatever is there is its own.
-        job: What the queue says of its job; None: the queue was not asked.
+        job: What the queue says of its job; None: the queue was not polled.
 
     Raises:
         OSError: A file is there but cannot be read.
@@ -30,14 +29,12 @@ def read_files(paths: AttemptPaths, *, is_queued: bool, ident: str = '', job: Qu
     if code is not None:
         signalled = read_line(paths.signalled) if is_queued else ''
         is_odd = is_queued and bool(signalled or code > 128)
-        is_requeued = is_odd and bool(read_line(paths.requeued))
-        return Evidence(
-            code=code, signalled=signalled, is_requeued=is_requeued, has_started=True, is_queued=is_queued, job=job
-        )
+        found = Evidence(code=code, signalled=signalled, has_started=True, is_queued=is_queued, job=job)
+        return replace(found, is_requeued=is_odd and bool(read_line(paths.requeued)))
     if job is None:
         return _unasked(paths, read_fence(paths), is_queued, ident)
-    is_requeued = job.kind is not JobState.RUNNING and bool(read_line(paths.requeued))
-    if not (job.kind in (JobState.ENDED, JobState.ABSENT) or job.is_missing):
+    is_requeued = job.state is not JobState.RUNNING and bool(read_line(paths.requeued))
+    if not (job.state in (JobState.ENDED, JobState.ABSENT) or job.is_missing):
         return Evidence(is_requeued=is_requeued, is_queued=True, job=job)
     found = _by_its_fence(read_fence(paths), ident)
     signalled = read_line(paths.signalled) if found.has_started else ''
@@ -61,11 +58,8 @@ def _by_its_fence(fence: Fence, ident: str) -> Evidence:
 class EvidenceReader:
     """Reads the evidence of attempts of other writers, once.
 
-    Processes are looked for once, when the first attempt needs it. So all writers must have been looked at before: a
-    writer that dies after this look may have started an attempt that was not seen.
-
-    Args:
-        folder: The search.
+    Processes are listed once, when the first attempt needs it. So all writers must have been polled before: a writer
+    that dies afterwards may have started an attempt that is not in the list.
     """
 
     def __init__(self, folder: SearchFolder) -> None:
@@ -81,7 +75,7 @@ class EvidenceReader:
             writer: What is known of the writer that owns it.
             host: How the host of that writer relates to ours.
             user: Whose processes that writer starts; empty: ours, as far as is known.
-            job: What the queue says of its job; None: the queue was not asked.
+            job: What the queue says of its job; None: the queue was not polled.
 
         Raises:
             OSError: A file is there but cannot be read.
@@ -94,7 +88,7 @@ class EvidenceReader:
         if found.is_queued or is_over or host is not HostRelation.SAME:
             return found
         process = self._process(attempt, user)
-        # It may have ended before its processes were looked for and after its record was: the record comes first.
+        # It may have ended after its record was read and before its processes were listed: the record comes first.
         return replace(found, process=process, code=exit_code(paths))
 
     def _process(self, attempt: Attempt, user: str) -> ProcessState:

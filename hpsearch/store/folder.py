@@ -1,4 +1,4 @@
-"""A search on disk: every path of a search folder, and the files that are written once.
+"""A search on disk: every path of a search folder, how a new one is made, and the files that are written once.
 
 search.json              what was requested
 runs.jsonl               the plan, one line per run
@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO
 
+from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import SearchFolderError
 from hpsearch.model.run import Run, decode_name, decode_run
 
@@ -108,7 +110,8 @@ class SearchFolder:
         self.commands_wo_dirs_sh = self.path / 'commands_wo_dirs.sh'
         self.results_csv = self.path / 'search_results.csv'
         self._jobs = str(self.jobs_dir)
-        self._offsets: dict[str, int] | None = None
+        self._offsets: dict[str, int] = {}
+        self._indexed = 0
 
     def output(self, run: str) -> Path:
         """The output folder of a run."""
@@ -131,7 +134,7 @@ class SearchFolder:
         """What was requested (``search.json``).
 
         Raises:
-            SearchFolderError: There is no such search, or its file cannot be read.
+            SearchFolderError: There is no such file, or it cannot be read.
         """
         try:
             info = json.loads(self.search_json.read_text(encoding='utf-8'))
@@ -166,36 +169,31 @@ class SearchFolder:
             raise self._is_damaged(error) from error
 
     def find_run(self, name: str) -> Run | None:
-        """One run of the plan, or None; the first call reads the whole plan to index it.
+        """One run of the plan, or None; the plan is indexed as far as it has grown since the last call.
 
         Raises:
             SearchFolderError: The plan is damaged.
             OSError: It cannot be read.
         """
-        if self._offsets is None:
-            self._offsets = self._index()
-        offset = self._offsets.get(name)
-        if offset is None:
-            return None
-        with open(self.runs_jsonl, 'rb') as plan:
-            plan.seek(offset)
-            line = plan.readline()
         try:
-            return decode_run(line.decode())
+            with open(self.runs_jsonl, 'rb') as plan:
+                if name not in self._offsets:
+                    self._index(plan)
+                if name not in self._offsets:
+                    return None
+                plan.seek(self._offsets[name])
+                return decode_run(plan.readline().decode())
         except ValueError as error:
             raise self._is_damaged(error) from error
 
-    def _index(self) -> dict[str, int]:
-        """The offset of each run in the plan, in bytes."""
-        offsets, offset = {}, 0
-        try:
-            with open(self.runs_jsonl, 'rb') as plan:
-                for line in plan:
-                    offsets[decode_name(line.decode())] = offset
-                    offset += len(line)
-        except ValueError as error:
-            raise self._is_damaged(error) from error
-        return offsets
+    def _index(self, plan: BinaryIO) -> None:
+        """Note where the runs begin that were appended; a line without its end is being written."""
+        plan.seek(self._indexed)
+        for line in plan:
+            if not line.endswith(b'\n'):
+                return
+            self._offsets[decode_name(line.decode())] = self._indexed
+            self._indexed += len(line)
 
     def _is_damaged(self, error: ValueError) -> SearchFolderError:
         return SearchFolderError(f'{self.runs_jsonl} is damaged: {error}.')
@@ -242,3 +240,98 @@ def whole_file(path: Path, *, is_durable: bool = True, errors: str = 'surrogatee
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+# A search
+
+
+@dataclass(frozen=True)
+class OpenSearch:
+    """A search to be worked on.
+
+    Attributes:
+        folder: Where it is.
+        configuration: What it runs and how its results are read.
+        run_cwd: Working directory of its runs.
+        interpreter: First word of the commands of a Python script.
+        withdrawn: Runs of the plan that are no longer wanted.
+    """
+
+    folder: SearchFolder
+    configuration: Configuration
+    run_cwd: str
+    interpreter: str
+    withdrawn: frozenset[str] = frozenset()
+
+    @property
+    def total(self) -> int:
+        """Number of runs that are wanted."""
+        return self.folder.count_runs() - len(self.withdrawn)
+
+
+@dataclass(frozen=True, slots=True)
+class NewFolder:
+    """A folder that was made for a search, and the identifier in the names of its runs."""
+
+    folder: SearchFolder
+    ident: str
+
+
+def make_folder(
+    out_dir: Path,
+    *,
+    exactly: bool,
+    may_exist: bool,
+    wall: Callable[[], float] = time.time,
+    sleep: Callable[[float], None] = time.sleep,
+) -> NewFolder:
+    """Make the folder of a search; nothing that exists is overwritten.
+
+    Args:
+        out_dir: Parent of the new folder ``search_<date>``; with ``exactly`` the folder itself.
+        exactly: Use ``out_dir`` itself.
+        may_exist: With ``exactly``: it may exist; an earlier search in it is moved to its subfolder ``earlier_<date>``.
+        wall: Seconds since 1970.
+        sleep: Waits until the next second when another search has taken the name of this one.
+
+    Raises:
+        SearchFolderError: It exists, or cannot be made.
+    """
+    try:
+        if exactly and not may_exist and out_dir.exists():
+            raise SearchFolderError(f'{out_dir} exists already. Choose another --out_dir, or add --dont_force_new_dir.')
+        out_dir.mkdir(parents=True, exist_ok=True)
+        return _exactly(out_dir, time.localtime(wall())) if exactly else _inside(out_dir, wall, sleep)
+    except OSError as error:
+        raise SearchFolderError(
+            f'{out_dir} cannot be created: {error.strerror}. Choose another folder with --out_dir.'
+        ) from error
+
+
+def _inside(out_dir: Path, wall: Callable[[], float], sleep: Callable[[float], None]) -> NewFolder:
+    while True:
+        moment = time.localtime(wall())
+        path = out_dir / time.strftime('search_%Y-%m-%d_%H-%M-%S', moment)
+        try:
+            path.mkdir()
+        except FileExistsError:
+            sleep(1.0)
+        else:
+            return NewFolder(SearchFolder(path), _ident(moment))
+
+
+def _exactly(path: Path, moment: time.struct_time) -> NewFolder:
+    folder, ident = SearchFolder(path), _ident(moment)
+    ours = [folder.search_json, folder.runs_jsonl, folder.journal_dir, folder.jobs_dir]
+    ours += [folder.commands_sh, folder.commands_wo_dirs_sh, folder.results_csv]
+    earlier = [each for each in ours if each.exists()]
+    if earlier:
+        aside = folder.path / f'earlier_{ident}'
+        aside.mkdir()
+        for each in earlier:
+            os.rename(each, aside / each.name)
+    return NewFolder(folder, ident)
+
+
+def _ident(moment: time.struct_time) -> str:
+    return time.strftime('%Y%m%d%H%M%S', moment)

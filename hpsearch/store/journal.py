@@ -1,4 +1,4 @@
-"""Journals: append-only files of events, one file per process start, read by people with ``jq`` as well.
+"""Journals: append-only files of events, one per start of a process, which people can read with ``jq``.
 
 The first line is a header with the format version. An event is one line of JSON. A line that was cut short, at the
 end or (after a full disk) in the middle, is skipped and reported.
@@ -34,14 +34,7 @@ _BLOCK = 1 << 18
 
 
 def writer_name(host: str, pid: int, started: float, salt: str) -> str:
-    """A name for a writer that is unique and can be a file name.
-
-    Args:
-        host: Host name.
-        pid: Process id.
-        started: Wall-clock seconds.
-        salt: A few random letters.
-    """
+    """A unique name for a writer that can be a file name, from wall-clock seconds and a few random letters, too."""
     safe_host = re.sub(r'[^A-Za-z0-9.-]', '-', host)[:40] or 'host'
     return f'{time.strftime("%Y%m%d-%H%M%S", time.gmtime(started))}_{safe_host}_{pid}_{salt}'
 
@@ -78,16 +71,12 @@ class Journal:
         self.append({'event': 'writer', 'format': JOURNAL_FORMAT, 'writer': writer, **header})
 
     def append(self, event: Event) -> bool:
-        """Write one event.
-
-        Returns:
-            Whether it is in the file; otherwise it waits in the backlog.
-        """
+        """Write one event; returns whether it is in the file, else it waits in the backlog."""
         self._backlog.append(_encode(event).encode() + b'\n')
         return self.flush()
 
     def flush(self) -> bool:
-        """Write what waits in the backlog; returns whether it is empty."""
+        """Write the backlog; returns whether it is empty."""
         while self._backlog:
             if not self._write(self._backlog[0]):
                 return False
@@ -120,7 +109,7 @@ class Journal:
             self.blocked = f'the journal cannot be written to disk: {error.strerror}'
 
     def beat(self, news: Mapping[str, Any]) -> None:
-        """Show that the writer is alive: a counter that grows, and the news of this moment.
+        """Report that the writer is alive: a counter that grows, and the news of this moment.
 
         Raises:
             OSError: It cannot be written.
@@ -140,12 +129,7 @@ class Journal:
 
 @contextmanager
 def own_journal(folder: SearchFolder, host: Host, job: Mapping[str, str] | None = None) -> Iterator[Journal]:
-    """The journal of this process, closed at the end.
-
-    Args:
-        folder: The search.
-        host: This host.
-        job: The queue job this process runs in (``queue`` and ``id``), or None.
+    """The journal of this process, closed at the end; ``job``: the queue job it runs in (``queue`` and ``id``).
 
     Raises:
         JournalError: The file cannot be created.
@@ -168,7 +152,7 @@ def own_journal(folder: SearchFolder, host: Host, job: Mapping[str, str] | None 
 
 
 class JournalReader:
-    """Reads all journals of a search, from where it left off at the last call.
+    """Reads all journals of a search, each from where the last call ended.
 
     Attributes:
         headers: Writer to its header line.
@@ -184,10 +168,7 @@ class JournalReader:
         self.odd: list[str] = []
 
     def news(self, *, skip: str = '') -> Iterator[tuple[str, Event]]:
-        """Events that were added since the last call, as ``(writer, event)``.
-
-        Args:
-            skip: A writer whose journal is not read (our own).
+        """Events that were added since the last call, as ``(writer, event)``; our own journal is skipped.
 
         Raises:
             JournalError: A journal is of a newer format, or none can be listed.
@@ -270,7 +251,7 @@ def read_state(folder: SearchFolder) -> SearchState:
 
 
 def open_journals(folder: SearchFolder) -> tuple[SearchState, JournalReader]:
-    """The state of a search from all its journals, and their reader, to continue from there.
+    """The state of a search from all its journals, and their reader, which continues from there.
 
     Raises:
         JournalError: A journal cannot be read.
@@ -283,7 +264,7 @@ def open_journals(folder: SearchFolder) -> tuple[SearchState, JournalReader]:
 
 @contextmanager
 def _without_collection() -> Iterator[None]:
-    """A replay makes many objects that all stay; collecting garbage would take a third of its time."""
+    """A replay makes many objects that all stay; garbage collection would take a third of its time."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:

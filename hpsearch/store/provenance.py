@@ -24,8 +24,7 @@ from typing import Any
 from hpsearch.host.git import Problem, Repository, Tree, ask, find_repository
 from hpsearch.host.processes import user_name
 from hpsearch.model.configuration import Configuration
-from hpsearch.store.creation import OpenSearch
-from hpsearch.store.folder import SearchFolder, write_whole
+from hpsearch.store.folder import OpenSearch, SearchFolder, write_whole
 
 NAMES_LIMIT = 100
 """Names of untracked files that are kept."""

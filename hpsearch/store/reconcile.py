@@ -1,4 +1,4 @@
-"""How a search stands where its journals lag behind: attempts that no writer looks after, by their evidence.
+"""Where a search stands although its journals lag behind: attempts that no writer looks after, by their evidence.
 
 Nothing is written: what became of them is folded into a state in memory, as reports of a writer that does not exist.
 ``hpsearch status`` and postprocessing both read a search in this way, so they agree about it.
@@ -10,12 +10,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from hpsearch.host import kernel
-from hpsearch.model.evidence import Conclusion, Evidence, Liveness, conclude
-from hpsearch.model.jobs import JobState, QueueView
+from hpsearch.model.evidence import Conclusion, Evidence, JobState, Liveness, QueueView, conclude
 from hpsearch.model.states import ACTIVE, Attempt, SearchState, State
 from hpsearch.store import writers
 from hpsearch.store.attempt_files import duration
-from hpsearch.store.completion import CompletionReader, EndReport
+from hpsearch.store.completion import Completion, CompletionReader, EndReport
 from hpsearch.store.evidence import EvidenceReader
 from hpsearch.store.folder import SearchFolder
 
@@ -35,23 +34,19 @@ def active_attempts(state: SearchState) -> list[Attempt]:
     return [attempt for attempt in latest if attempt is not None and attempt.state in ACTIVE]
 
 
-def _no_room(attempt: Attempt, earlier: Sequence[Attempt]) -> Mapping[str, Any]:
-    return {}
-
-
 class Reconciler:
     """Folds into a state what became of attempts that no writer looks after.
 
     Attributes:
-        conclusions: What became of each attempt that was looked at.
-        unclear: Attempts that were passed over until their queue is asked what ended them.
+        conclusions: What became of each attempt whose evidence was read.
+        unclear: Attempts that are left until their queue is polled for what ended them.
 
     Args:
         folder: The search.
         state: What its journals say; is changed.
         headers: Writer to the header of its journal.
-        lives: What is known of the writers (:func:`hpsearch.store.writers.look_once`), before anything else is read.
-        completions: How an attempt ended that has ended; called when there is one.
+        lives: What is known of the writers (:func:`hpsearch.store.writers.poll_once`), before anything else is read.
+        completions: Reads how an attempt ended; called when one has.
         room_of: Called for attempts in a queue that ran out of memory.
     """
 
@@ -62,7 +57,7 @@ class Reconciler:
         headers: Mapping[str, Mapping[str, Any]],
         lives: Mapping[str, Liveness],
         completions: Callable[[], CompletionReader],
-        room_of: RoomOf = _no_room,
+        room_of: RoomOf = lambda attempt, earlier: {},
     ) -> None:
         self._folder = folder
         self._state = state
@@ -83,14 +78,11 @@ class Reconciler:
         return self._lives.get(attempt.owner, Liveness.STALE)
 
     def take_in(self, attempts: Iterable[Attempt], jobs: Mapping[AttemptKey, QueueView] | None = None) -> list[str]:
-        """Look at active attempts.
+        """Take in the evidence of active attempts; returns what could not be read, in sentences.
 
         Args:
             attempts: Which.
-            jobs: What the queue says of them; None: it is asked later, for those that are unclear.
-
-        Returns:
-            What could not be read, in sentences.
+            jobs: What the queue says of them; None: it is polled later, for those that are unclear.
         """
         problems = []
         for attempt in attempts:
@@ -98,9 +90,8 @@ class Reconciler:
                 self._take_in(attempt, jobs)
             except OSError as error:
                 why = f'cannot be read: {error.strerror} ({error.filename})'
-                self.conclusions[attempt.run, attempt.number] = Conclusion(
-                    JobState.UNKNOWN, detail=f'what it left {why}'
-                )
+                unknown = Conclusion(JobState.UNKNOWN, detail=f'what it left {why}')
+                self.conclusions[attempt.run, attempt.number] = unknown
                 problems.append(f'what {attempt.run} left {why}')
         return problems
 
@@ -116,27 +107,27 @@ class Reconciler:
         user, job = str(header.get('user', '')), (jobs or {}).get(key)
         evidence = self._evidence.read(attempt, self._life(attempt), relation, user, job)
         found = self.conclusions[key] = conclude(evidence)
-        if found.in_doubt and found.kind is JobState.ENDED and jobs is None:
+        if found.in_doubt and found.state is JobState.ENDED and jobs is None:
             self.unclear.append(attempt)
             self._run(attempt)
-        elif found.kind is JobState.ENDED and found.if_closed:
+        elif found.state is JobState.ENDED and found.if_closed:
             self._plan_again(attempt, evidence)
-        elif found.kind is JobState.ENDED:
+        elif found.state is JobState.ENDED:
             self._end(attempt, found)
         elif evidence.has_started:
             self._go_on(attempt, evidence, found)
 
     def _plan_again(self, attempt: Attempt, evidence: Evidence) -> None:
-        """It never starts if its writer is dead; whether its queue still starts it is not certain by one listing."""
+        """It never starts if its writer is dead; one listing does not show whether its queue still starts it."""
         if evidence.writer is Liveness.DEAD and not evidence.is_queued:
             attempt.state = State.PLANNED
 
     def _go_on(self, attempt: Attempt, evidence: Evidence, found: Conclusion) -> None:
-        """It may run still; where its processes cannot be asked, a summary that says finished is enough."""
-        is_seen = found.kind is JobState.RUNNING and not evidence.is_queued
+        """It may still run; where its processes cannot be listed, a summary that says finished is enough."""
+        is_seen = found.state is JobState.RUNNING and not evidence.is_queued
         if is_seen or not self._end_if_finished(attempt):
             self._run(attempt)
-        if found.kind is JobState.UNKNOWN and not evidence.is_queued and attempt.state in ACTIVE:
+        if found.state is JobState.UNKNOWN and not evidence.is_queued and attempt.state in ACTIVE:
             attempt.state = State.UNKNOWN
 
     def _run(self, attempt: Attempt) -> None:
@@ -144,29 +135,37 @@ class Reconciler:
             self._fold(attempt, {'event': 'running'})
 
     def _end(self, attempt: Attempt, found: Conclusion) -> None:
-        run = self._folder.find_run(attempt.run)
-        if run is None:
-            return
-        tried = self._state.runs[run.name].attempts
-        earlier = [each for each in tried if each.number < attempt.number]
+        paths = self._folder.attempt(attempt.run, attempt.number)
+        seconds = duration(paths) if found.code is not None else None
 
         def room() -> Mapping[str, Any]:
-            return self._room_of(attempt, earlier) if attempt.is_in_queue else {}
+            earlier = (each for each in self._tried(attempt) if each.number < attempt.number)
+            return self._room_of(attempt, list(earlier)) if attempt.is_in_queue else {}
 
-        paths = self._folder.attempt(run.name, attempt.number)
-        seconds = duration(paths) if found.code is not None else None
         report = EndReport(found.code, found.cause, found.detail, seconds, room=room)
-        self._fold(attempt, {'event': 'ended', **self._completions().judge(run, attempt.number, tried, report).facts()})
+        self._fold_end(attempt, self._completion(attempt, report))
 
     def _end_if_finished(self, attempt: Attempt) -> bool:
+        report = EndReport(detail='its summary says so, there is no exit record')
+        completion = self._completion(attempt, report)
+        if completion is None or completion.state is not State.FINISHED:
+            return False
+        self._fold_end(attempt, completion)
+        return True
+
+    def _completion(self, attempt: Attempt, report: EndReport) -> Completion | None:
+        """How an attempt ended; None: its run is not in the plan."""
         run = self._folder.find_run(attempt.run)
         if run is None:
-            return False
-        report = EndReport(detail='its summary says so, there is no exit record')
-        completion = self._completions().judge(run, attempt.number, self._state.runs[run.name].attempts, report)
-        if completion.state is State.FINISHED:
+            return None
+        return self._completions().judge(run, attempt.number, self._tried(attempt), report)
+
+    def _tried(self, attempt: Attempt) -> list[Attempt]:
+        return self._state.runs[attempt.run].attempts
+
+    def _fold_end(self, attempt: Attempt, completion: Completion | None) -> None:
+        if completion is not None:
             self._fold(attempt, {'event': 'ended', **completion.facts()})
-        return completion.state is State.FINISHED
 
     def _fold(self, attempt: Attempt, event: Mapping[str, Any]) -> None:
         self._state.replay([(RECONCILER, {**event, 'run': attempt.run, 'attempt': attempt.number})])

@@ -20,20 +20,12 @@ SHORTEST_INTERVAL = 1.0
 def write_results(
     path: Path, rows: Iterable[Row], key: str | None, ascending: bool, expected: Collection[str] = ()
 ) -> None:
-    """Writes the table as text separated by ``;``, whole or not at all.
-
-    Args:
-        path: The file, which is replaced.
-        rows: As for :func:`hpsearch.model.table.table`, like ``key``, ``ascending`` and ``expected``.
-
-    Raises:
-        OSError: It cannot be written; the earlier file is untouched.
-    """
+    """Write the table that :func:`hpsearch.model.table.table` makes of the other arguments; see :func:`write_table`."""
     write_table(path, *table(rows, key, ascending, expected))
 
 
 def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Writes any table in the form of the results: separated by ``;``, quoted where needed, renamed into place.
+    """Write a table separated by ``;``, quoted where needed, whole or not at all.
 
     Raises:
         OSError: It cannot be written; the earlier file is untouched.
@@ -51,7 +43,7 @@ class ResultsView:
         key: Summary keyword to sort by.
         ascending: Whether the smallest number comes first.
         expected: Columns that are always there.
-        clock: Monotonic seconds, to measure how long a rebuild takes.
+        clock: Monotonic seconds.
     """
 
     def __init__(
@@ -77,7 +69,7 @@ class ResultsView:
         return self._rows.values()
 
     def put(self, row: Row) -> None:
-        """Adds the row of a run, or replaces it when that run ended before."""
+        """Add the row of a run, or replace its earlier one."""
         if self._rows.get(row.name) != row:
             self._rows[row.name] = row
             self._changed = True
@@ -87,15 +79,11 @@ class ResultsView:
         return name in self._rows
 
     def due(self, now: float) -> bool:
-        """Whether there is something new, and rebuilding stays within its share of the time.
-
-        Args:
-            now: Seconds of the same clock.
-        """
+        """Whether there is something new, and a rebuild ``now`` (seconds) stays within its share of the time."""
         return self._changed and now >= self._not_before
 
     def rebuild(self) -> None:
-        """Writes the file now, due or not.
+        """Write the file, due or not.
 
         Raises:
             OSError: It cannot be written; it stays due, but not at once.

@@ -1,4 +1,4 @@
-"""Reads the result of a training script: the summary file in its output folder."""
+"""The result of a training script: the summary file in its output folder."""
 
 from __future__ import annotations
 
@@ -28,14 +28,12 @@ _LIST_TEXT = re.compile(r'[^,\s]+(?:,[^,\s]+)+')
 
 
 def read_summary(folder: Path, configuration: Configuration, run_number: int) -> Summary:
-    """Reads the result of a run that has ended.
-
-    No mistake of a script or a custom parser raises; it becomes :attr:`Summary.problem`.
+    """Read the result of a run that has ended; an error of its script or a custom parser is :attr:`Summary.problem`.
 
     Args:
         folder: The run's output folder.
-        configuration: Says the name of the summary file, the expected keywords, and the custom parser if there is one.
-        run_number: Ordinal of the run in the search, from 1. A custom parser gets it from 0.
+        configuration: Has the name of the summary file, the expected keywords, and perhaps a custom parser.
+        run_number: Ordinal of the run in the search, from 1; a custom parser gets it from 0.
     """
     if configuration.summary_parser is not None:
         return _by_handle(configuration.summary_parser, folder, configuration.summary_keywords, run_number - 1)
@@ -58,12 +56,9 @@ def summary_mark(folder: Path, configuration: Configuration) -> list[int] | None
 def read_attempt_summary(
     folder: Path, configuration: Configuration, run_number: int, before: Sequence[int] | None
 ) -> Summary:
-    """The summary of one attempt: what an earlier attempt left in the same folder does not count.
+    """Like :func:`read_summary`, for one attempt: what an earlier one left in the same folder does not count.
 
     Args:
-        folder: The run's output folder.
-        configuration: What is expected in it.
-        run_number: Ordinal of the run, from 1.
         before: The :func:`summary_mark` taken before the attempt, or None.
     """
     if before is not None and list(before) == summary_mark(folder, configuration):
@@ -134,7 +129,7 @@ def _judged(values: Mapping[str, str], keywords: Sequence[str], oddities: list[s
 
 
 def _read_bounded(path: Path) -> bytes:
-    # Non-blocking, since somebody may have left a named pipe under this name.
+    # Non-blocking, since there may be a named pipe of this name.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     with os.fdopen(descriptor, 'rb') as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -243,7 +238,7 @@ def _number(text: str) -> float | None:
         return None
 
 
-# JSON, YAML, and what custom parsers return
+# JSON, YAML, and results of custom parsers
 
 
 def _read_json(text: str, keywords: Sequence[str]) -> tuple[dict[str, str], list[str]]:

@@ -1,8 +1,8 @@
 """The writers of a search: on which hosts they are, and which of them are alive.
 
-A writer on this host is alive while its process is. Of a writer elsewhere only the counter it shows is known: it is
-stale after several spaced looks at an unchanged counter, timed by our own monotonic clock, and never because of one
-look, of a time stamp, or of our own pauses.
+A writer on this host is alive while its process is. Of a writer elsewhere only the counter it writes is known: it is
+stale after several spaced polls of an unchanged counter, timed by our own monotonic clock, and never because of one
+poll, of a time stamp, or of our own pauses.
 """
 
 from __future__ import annotations
@@ -19,25 +19,21 @@ from hpsearch.host.processes import is_alive
 from hpsearch.model.evidence import HostRelation, Liveness
 from hpsearch.store.folder import SearchFolder
 
-LOOKS = 6
-"""Looks at an unchanged counter after which a writer is stale."""
+POLLS = 6
+"""Polls of an unchanged counter after which a writer is stale."""
 
 SPACING = 10.0
-"""Seconds between two looks that count, at least."""
+"""Seconds between two polls that count, at least."""
 
 LARGEST_GAP = 30.0
-"""Seconds between two looks after which our own count starts again: we may have been asleep ourselves."""
+"""Seconds between two polls after which our own count starts again: we may have been asleep ourselves."""
 
 FRESH = 60.0
-"""Seconds since its last sign of life within which a writer on another host counts as alive in a single look."""
+"""Seconds since its last sign of life within which a writer on another host counts as alive in a single poll."""
 
 
 def relation(theirs: Host, ours: Host, declared_dead: Collection[str] = ()) -> HostRelation:
-    """How their host relates to ours.
-
-    Args:
-        declared_dead: Names of hosts that the user said are dead.
-    """
+    """How their host relates to ours; ``declared_dead``: names of hosts that the user said are dead."""
     if theirs == ours:
         return HostRelation.SAME
     if theirs.name in declared_dead:
@@ -50,21 +46,21 @@ def relation(theirs: Host, ours: Host, declared_dead: Collection[str] = ()) -> H
 
 @dataclass(slots=True)
 class _Counter:
-    """Looks at the counter of one writer."""
+    """The counter of one writer, as it was last polled."""
 
     beat: int | None
     counted_at: float
-    seen_at: float
-    looks: int = 0
+    polled_at: float
+    polls: int = 0
 
-    def look(self, beat: int | None, now: float) -> bool:
-        """Take one look; says whether the writer is stale."""
-        if beat != self.beat or now - self.seen_at > LARGEST_GAP:
-            self.beat, self.counted_at, self.looks = beat, now, 0
+    def poll(self, beat: int | None, now: float) -> bool:
+        """Take in what was read; returns whether the writer is stale."""
+        if beat != self.beat or now - self.polled_at > LARGEST_GAP:
+            self.beat, self.counted_at, self.polls = beat, now, 0
         elif now - self.counted_at >= SPACING:
-            self.counted_at, self.looks = now, self.looks + 1
-        self.seen_at = now
-        return self.looks >= LOOKS
+            self.counted_at, self.polls = now, self.polls + 1
+        self.polled_at = now
+        return self.polls >= POLLS
 
 
 class Writers:
@@ -74,7 +70,7 @@ class Writers:
         folder: The search.
         ours: This host.
         declared_dead: Names of hosts that the user said are dead.
-        job_has_ended: Says of a job (``queue``, ``id``) whether its queue system knows that it ended.
+        job_has_ended: Whether a queue system reports that a job (``queue``, ``id``) has ended.
     """
 
     def __init__(
@@ -101,7 +97,7 @@ class Writers:
     def not_dead(
         self, headers: Mapping[str, Mapping[str, Any]], closed: Collection[str], now: float
     ) -> Iterator[tuple[str, HostRelation]]:
-        """The writers that are, or may be, alive, and how their hosts relate to ours: one look, nobody is judged.
+        """The writers that are, or may be, alive by a single poll, and how their hosts relate to ours.
 
         Args:
             headers: Writer to the header of its journal.
@@ -120,42 +116,29 @@ class Writers:
             header: The header of its journal; empty when its journal has none yet.
             is_closed: Whether its journal says that it left.
             now: Our monotonic clock, in seconds.
-            may_judge: Whether we can write ourselves; a writer that cannot declares no other one stale.
+            may_judge: Whether we can write ourselves; a writer that cannot reports no other one as stale.
         """
         if is_closed or writer in self._dead:
             return Liveness.DEAD
-        if self._is_surely_dead(header):
+        if _is_surely_dead(self.relation(header), header):
             self._dead.add(writer)
             return Liveness.DEAD
-        is_stale = self._look(writer, now)
+        is_stale = self._is_stale(writer, now)
         if is_stale and 'job' in header and self._job_has_ended(header['job']):
             self._ended_jobs.add(writer)
             self._dead.add(writer)
             return Liveness.DEAD
         return Liveness.STALE if is_stale and may_judge else Liveness.ALIVE
 
-    def _is_surely_dead(self, header: Mapping[str, Any]) -> bool:
-        match self.relation(header):
-            case HostRelation.SAME:
-                return not _runs_here(header)
-            case HostRelation.REBOOTED | HostRelation.DECLARED_DEAD:
-                return True
-            case _:
-                return False
-
-    def _look(self, writer: str, now: float) -> bool:
+    def _is_stale(self, writer: str, now: float) -> bool:
         beat = read_beat(self._folder, writer)
-        counter = self._counters.get(writer)
-        if counter is None:
-            self._counters[writer] = _Counter(beat, now, now)
-            return False
-        return counter.look(beat, now)
+        return self._counters.setdefault(writer, _Counter(beat, now, now)).poll(beat, now)
 
 
-def look_once(
+def poll_once(
     folder: SearchFolder, headers: Mapping[str, Mapping[str, Any]], closed: Collection[str], now: float
 ) -> dict[str, Liveness]:
-    """What a single look says of every writer: one on another host that is silent now may wake up.
+    """What a single poll says of every writer: one on another host that is silent now may wake up.
 
     Args:
         folder: The search.
@@ -170,22 +153,22 @@ def look_once(
 
 
 def _life_now(folder: SearchFolder, writer: str, header: Mapping[str, Any], now: float) -> Liveness:
-    match relation(host_of(header), kernel.this_host()):
-        case HostRelation.SAME:
-            return Liveness.ALIVE if _runs_here(header) else Liveness.DEAD
-        case HostRelation.OTHER:
-            silence = silence_of(folder, writer, now)
-            return Liveness.ALIVE if silence is not None and abs(silence) < FRESH else Liveness.STALE
-        case _:
-            return Liveness.DEAD
+    theirs = relation(host_of(header), kernel.this_host())
+    if _is_surely_dead(theirs, header):
+        return Liveness.DEAD
+    silence = silence_of(folder, writer, now)
+    is_fresh = silence is not None and abs(silence) < FRESH
+    return Liveness.ALIVE if theirs is HostRelation.SAME or is_fresh else Liveness.STALE
 
 
-def _runs_here(header: Mapping[str, Any]) -> bool:
-    return is_alive(int(header.get('pid', 0)), str(header.get('ticks', '')))
+def _is_surely_dead(theirs: HostRelation, header: Mapping[str, Any]) -> bool:
+    if theirs is HostRelation.SAME:
+        return not is_alive(int(header.get('pid', 0)), str(header.get('ticks', '')))
+    return theirs in (HostRelation.REBOOTED, HostRelation.DECLARED_DEAD)
 
 
 def silence_of(folder: SearchFolder, writer: str, now: float) -> float | None:
-    """Seconds since a writer last showed life, by the clock of the file system; None: it never did."""
+    """Seconds since the last sign of life of a writer, by the clock of the file system; None: there was none."""
     try:
         return now - os.stat(folder.journal_dir / f'{writer}.alive').st_mtime
     except OSError:

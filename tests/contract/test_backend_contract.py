@@ -22,8 +22,8 @@ from hpsearch.backends.queue.lsf.system import DIALECT_ARGV, Lsf, LsfOptions
 from hpsearch.backends.queue.poller import JobPoller
 from hpsearch.backends.queue.slurm.system import Slurm, SlurmOptions
 from hpsearch.backends.queue.submission import QueueContext
-from hpsearch.host.wakeup import Wakeup
-from hpsearch.model.jobs import JobState
+from hpsearch.host.signals import Wakeup
+from hpsearch.model.evidence import JobState
 from hpsearch.store.folder import SearchFolder
 from tests.support.harness import PATIENCE, ends, launch, new_folder, python, shell, start, until
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hpsearch.backends.base import AttemptBackend, AttemptStatus, Launch, LaunchResult, PilotBackend, Workload
-from hpsearch.model.jobs import JobState
+from hpsearch.model.evidence import JobState
 from hpsearch.model.resources import DEFAULT_RESOURCES, GpuTenant, Placement, ResourceRequest, Slot
 from hpsearch.model.snapshot import GpuLine, QueueLine
 from tests.fakes.scripted_queue import Clock

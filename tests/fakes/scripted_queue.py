@@ -23,8 +23,8 @@ from hpsearch.backends.queue.batch_system import (
 from hpsearch.backends.queue.commands import COMMAND_TIMEOUT, CommandRunner
 from hpsearch.backends.queue.poller import JobPoller
 from hpsearch.backends.queue.submission import QueueContext
-from hpsearch.host.wakeup import Wakeup
-from hpsearch.model.jobs import JobRecord, JobState
+from hpsearch.host.signals import Wakeup
+from hpsearch.model.evidence import JobRecord, JobState
 from hpsearch.model.resources import DEFAULT_RESOURCES, ResourceRequest, Slot
 from hpsearch.model.run import Run
 from hpsearch.store.attempt_files import attempt_id, claim

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from hpsearch.backends.base import AttemptBackend, AttemptStatus, Launch
-from hpsearch.model.jobs import JobState
+from hpsearch.model.evidence import JobState
 from hpsearch.model.resources import Slot
 from hpsearch.model.run import Run
 from hpsearch.store.attempt_files import attempt_id, claim

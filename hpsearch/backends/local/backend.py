@@ -28,8 +28,8 @@ from hpsearch.host.processes import (
     start_ticks,
     ticks_if_marked,
 )
-from hpsearch.host.wakeup import Wakeup
-from hpsearch.model.jobs import JobState
+from hpsearch.host.signals import Wakeup
+from hpsearch.model.evidence import JobState
 from hpsearch.model.resources import DEFAULT_RESOURCES, GpuTenant, Placement, ResourceRequest
 from hpsearch.model.snapshot import GpuLine, QueueLine
 from hpsearch.store.attempt_files import FENCED, LOCAL_SCRIPT, environment, exit_code, marks, read_line

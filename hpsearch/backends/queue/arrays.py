@@ -24,7 +24,7 @@ from hpsearch.backends.queue.submission import (
 )
 from hpsearch.backends.queue.throttle import Division, Share, cut, first_throttles, shares
 from hpsearch.model.command import shell_line
-from hpsearch.model.jobs import JobState
+from hpsearch.model.evidence import JobState
 from hpsearch.store.attempt_files import fence_job
 from hpsearch.store.folder import SearchFolder
 

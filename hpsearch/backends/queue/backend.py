@@ -23,8 +23,7 @@ from hpsearch.backends.queue.arrays import (
 )
 from hpsearch.backends.queue.commands import CLOSE_TIMEOUT
 from hpsearch.backends.queue.submission import QueueContext
-from hpsearch.model.evidence import RECORD_GRACE, Conclusion, Evidence, conclude
-from hpsearch.model.jobs import JobState, QueueView
+from hpsearch.model.evidence import RECORD_GRACE, Conclusion, Evidence, JobState, QueueView, conclude
 from hpsearch.model.resources import DEFAULT_RESOURCES, GpuTenant, Placement, ResourceRequest, Slot
 from hpsearch.model.snapshot import GpuLine, QueueLine
 from hpsearch.store.attempt_files import close_fence, duration, fence_job
@@ -226,7 +225,7 @@ class QueueBackend(AttemptBackend):
 
     def _evidence_of(self, queued: QueuedAttempt, paths: AttemptPaths, job: QueueView) -> Evidence:
         """What is known of an attempt; its folder is left alone while it just waits, as thousands do."""
-        has_begun = job.kind not in (JobState.PENDING, JobState.UNKNOWN) or queued.status.kind is JobState.RUNNING
+        has_begun = job.state not in (JobState.PENDING, JobState.UNKNOWN) or queued.status.kind is JobState.RUNNING
         if has_begun or job.is_missing or queued.launch.ident in self._doubtful:
             return read_files(paths, is_queued=True, ident=queued.launch.ident, job=job)
         return Evidence(is_queued=True, job=job)
@@ -237,15 +236,15 @@ class QueueBackend(AttemptBackend):
         queued.note_doubt(now if found.in_doubt else None)
         if found.in_doubt:
             self._poller.poll_soon()
-        match found.kind:
+        match found.state:
             case JobState.UNKNOWN:
                 return queued.status
             case JobState.ENDED | JobState.ABSENT:
                 seconds = duration(paths) if evidence.has_started or evidence.is_requeued else 0.0
                 room = self._room(queued)
-                return AttemptStatus(found.kind, found.code, found.cause, found.detail, room=room, seconds=seconds)
+                return AttemptStatus(found.state, found.code, found.cause, found.detail, room=room, seconds=seconds)
             case _:
-                return AttemptStatus(found.kind, detail=found.detail)
+                return AttemptStatus(found.state, detail=found.detail)
 
     def _room(self, queued: QueuedAttempt) -> dict[str, Any]:
         """How much room it had: a job has its GPUs to itself."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from hpsearch.model.jobs import JobRecord
+from hpsearch.model.evidence import JobRecord
 
 
 @dataclass(frozen=True, slots=True)

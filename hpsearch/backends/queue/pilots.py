@@ -25,7 +25,7 @@ from hpsearch.backends.queue.submission import (
     submission_name,
 )
 from hpsearch.model.command import shell_line
-from hpsearch.model.jobs import JobState
+from hpsearch.model.evidence import JobState
 from hpsearch.model.resources import Placement
 from hpsearch.model.snapshot import GpuLine, QueueLine
 from hpsearch.model.states import Submission

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from hpsearch.backends.queue.batch_system import BatchSystem, CommandResult, QueueLimits
 from hpsearch.backends.queue.commands import QUERY_TIMEOUT, CommandRunner, query
-from hpsearch.model.jobs import JobRecord, JobState
+from hpsearch.model.evidence import JobRecord, JobState
 from hpsearch.model.snapshot import QueueLine, merged_queue
 from hpsearch.model.states import Attempt, Submission
 

@@ -25,8 +25,8 @@ from hpsearch.backends.queue.batch_system import BatchSystem, CommandResult, Job
 from hpsearch.backends.queue.commands import SUBMIT_TIMEOUT, CommandRunner
 from hpsearch.backends.queue.limits import RETRY, LimitsQuery, SubmitWindow
 from hpsearch.backends.queue.poller import JobPoller
-from hpsearch.host.wakeup import Wakeup
-from hpsearch.model.jobs import JobRecord, JobState
+from hpsearch.host.signals import Wakeup
+from hpsearch.model.evidence import JobRecord, JobState
 from hpsearch.store.folder import SearchFolder, write_whole
 
 log = logging.getLogger('hpsearch')

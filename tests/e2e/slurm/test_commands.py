@@ -10,7 +10,7 @@ import pytest
 from hpsearch.backends.queue.batch_system import CommandResult, JobSpec
 from hpsearch.backends.queue.slurm.parsing import parse_time_left
 from hpsearch.backends.queue.slurm.system import Slurm, SlurmOptions, time_left_argv
-from hpsearch.model.jobs import JobRecord, JobState
+from hpsearch.model.evidence import JobRecord, JobState
 from tests.e2e.slurm.cluster import Cluster
 from tests.e2e.slurm.projects import slowly
 

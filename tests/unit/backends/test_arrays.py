@@ -10,7 +10,7 @@ import pytest
 from hpsearch.backends.base import AttemptStatus, Launch
 from hpsearch.backends.queue.arrays import AttemptArray, QueuedAttempt, Throttles
 from hpsearch.backends.queue.submission import submission_name
-from hpsearch.model.jobs import JobState
+from hpsearch.model.evidence import JobState
 from hpsearch.model.resources import Slot
 from hpsearch.model.run import Run
 from hpsearch.store.folder import SearchFolder

@@ -15,9 +15,8 @@ from hpsearch.backends.local import backend as local_module
 from hpsearch.backends.local.backend import LocalBackend
 from hpsearch.backends.local.slots import FixedSlots
 from hpsearch.host.processes import start_ticks
-from hpsearch.host.wakeup import Wakeup
-from hpsearch.model.evidence import HostRelation, Liveness, ProcessState
-from hpsearch.model.jobs import JobState
+from hpsearch.host.signals import Wakeup
+from hpsearch.model.evidence import HostRelation, JobState, Liveness, ProcessState
 from hpsearch.model.states import Attempt
 from hpsearch.store.evidence import EvidenceReader
 from hpsearch.store.folder import SearchFolder

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hpsearch.backends.queue.batch_system import BatchSystem, CommandResult, JobSpec, Refusal, format_indices
 from hpsearch.backends.queue.lsf.parsing import STATES, TERMINATIONS, Dialect, cause_of, parse_dialect
 from hpsearch.backends.queue.lsf.system import Lsf, LsfOptions, own_job
-from hpsearch.model.jobs import JobRecord, JobState
+from hpsearch.model.evidence import JobRecord, JobState
 from tests.support.paths import DATA
 
 TRANSCRIPTS = DATA / 'lsf'

@@ -24,8 +24,8 @@ from hpsearch.backends.queue.pilots import (
 )
 from hpsearch.backends.queue.poller import ABSENT_AFTER, JobPoller
 from hpsearch.backends.queue.submission import QueueContext
-from hpsearch.host.wakeup import Wakeup
-from hpsearch.model.jobs import JobState
+from hpsearch.host.signals import Wakeup
+from hpsearch.model.evidence import JobState
 from hpsearch.model.states import Submission
 from hpsearch.store.folder import SearchFolder
 from tests.fakes.scripted_queue import Clock, ScriptedQueue, ScriptedRunner, as_runner, system

@@ -18,7 +18,7 @@ from hpsearch.backends.queue.poller import (
     JobKey,
     JobPoller,
 )
-from hpsearch.model.jobs import JobRecord, JobState
+from hpsearch.model.evidence import JobRecord, JobState
 from tests.fakes.scripted_queue import Clock, ScriptedQueue, ScriptedRunner, as_runner, system
 
 INTERVAL = 30.0

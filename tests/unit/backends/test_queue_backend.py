@@ -17,8 +17,7 @@ from hpsearch.backends.queue import arrays
 from hpsearch.backends.queue.batch_system import JobSpec, QueueLimits
 from hpsearch.backends.queue.limits import FORGET, RETRY
 from hpsearch.backends.queue.poller import ABSENT_AFTER, JobKey, JobPoller
-from hpsearch.model.evidence import CAUSE_GRACE, RECORD_GRACE
-from hpsearch.model.jobs import JobRecord, JobState
+from hpsearch.model.evidence import CAUSE_GRACE, RECORD_GRACE, JobRecord, JobState
 from hpsearch.model.resources import ResourceRequest
 from hpsearch.store.attempt_files import close_fence, read_fence
 from hpsearch.store.folder import SearchFolder

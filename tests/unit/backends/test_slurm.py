@@ -28,7 +28,7 @@ from hpsearch.backends.queue.slurm.system import (
     log_pattern,
     own_job,
 )
-from hpsearch.model.jobs import JobRecord, JobState
+from hpsearch.model.evidence import JobRecord, JobState
 from tests.support.paths import DATA
 
 ANSWERS = DATA / 'slurm'

@@ -17,7 +17,7 @@ from hpsearch.backends.queue.poller import match_jobs
 from hpsearch.cli import backends
 from hpsearch.cli.status import status_lines
 from hpsearch.host.processes import start_ticks
-from hpsearch.model.jobs import JobRecord, JobState
+from hpsearch.model.evidence import JobRecord, JobState
 from hpsearch.model.snapshot import QueueLine, RunLine
 from hpsearch.model.states import Attempt, Submission
 from hpsearch.store.writers import FRESH

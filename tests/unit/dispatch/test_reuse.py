@@ -17,7 +17,7 @@ from hpsearch.model.errors import JournalError, SearchFolderError
 from hpsearch.model.run import Run
 from hpsearch.space.identity import identity, identity_of
 from hpsearch.space.order import Order
-from hpsearch.space.plan import make_plan
+from hpsearch.space.plan import Plan
 from hpsearch.store.folder import SearchFolder
 
 GRID: Grid = {'lr': [0.1, 0.2], 'flag': [True, False]}
@@ -36,7 +36,7 @@ def made(
     path.mkdir(parents=True)
     folder = SearchFolder(path)
     folder.write_info({'run_cwd': run_cwd, 'configuration': {'attributes': plain_attributes(configuration)}})
-    make_plan(configuration, Order(), interpreter=python, search_path=path, ident=path.name).write(folder)
+    Plan(configuration, Order(), interpreter=python, search_path=path, ident=path.name).write(folder)
     return path
 
 
@@ -174,7 +174,7 @@ def test_that_one_and_true_and_one_point_zero_differ(tmp_path: Path) -> None:
 
 def test_that_a_plan_in_memory_has_the_keys_of_its_file(tmp_path: Path) -> None:
     path = made(tmp_path / 'one', configured(), str(tmp_path))
-    plan = make_plan(configured(), Order(), interpreter='python3', search_path=Path('/other'), ident='x')
+    plan = Plan(configured(), Order(), interpreter='python3', search_path=Path('/other'), ident='x')
     assert [identity(configured(), tmp_path).key_of(run) for run in plan.runs()] == keys_of(path)
 
 

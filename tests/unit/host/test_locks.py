@@ -142,7 +142,7 @@ def test_that_a_folder_of_somebody_else_is_refused(
     monkeypatch.setattr(os, 'getuid', lambda: other)
     place.rename(place.with_name(f'hpsearch-{other}'))
     assert places_without_a_lock(tmp_path)
-    assert f'hpsearch-{other} belongs to somebody else' in caplog.text
+    assert f'hpsearch-{other} belongs to another user' in caplog.text
     assert not list(place.with_name(f'hpsearch-{other}').iterdir())
 
 
@@ -152,7 +152,7 @@ def test_that_a_link_in_the_place_of_the_folder_is_refused(
     (tmp_path / 'elsewhere').mkdir()
     place.symlink_to(tmp_path / 'elsewhere')
     assert places_without_a_lock(tmp_path)
-    assert 'belongs to somebody else' in caplog.text
+    assert 'belongs to another user' in caplog.text
     assert not list((tmp_path / 'elsewhere').iterdir())
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-from hpsearch.host.wakeup import Wakeup
+from hpsearch.host.signals import Wakeup
 
 LONG = 60.0
 """Seconds that no test waits for."""

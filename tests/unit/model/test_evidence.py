@@ -15,13 +15,15 @@ from hpsearch.model.evidence import (
     Conclusion,
     Evidence,
     HostRelation,
+    JobRecord,
+    JobState,
     Liveness,
     ProcessState,
+    QueueView,
     action_for,
     conclude,
     words_of,
 )
-from hpsearch.model.jobs import JobRecord, JobState, QueueView
 
 PENDING = JobRecord('7', 1, 'name', JobState.PENDING, reason='Resources')
 RUNNING = JobRecord('7', 1, 'name', JobState.RUNNING, where='n2')
@@ -50,7 +52,7 @@ def weigh(traces: Evidence, job: QueueView, waited: float) -> Conclusion:
 
 def outcome(traces: Evidence, job: QueueView, waited: float = 0.0) -> tuple[JobState, int | None, str]:
     found = weigh(traces, job, waited)
-    return found.kind, found.code, found.cause
+    return found.state, found.code, found.cause
 
 
 # Without any traces
@@ -62,11 +64,11 @@ def test_that_a_job_is_where_the_queue_says() -> None:
 
 
 def test_that_nothing_follows_from_a_job_that_was_not_seen_yet() -> None:
-    assert weigh(Evidence(), NOT_SEEN, 0.0).kind is JobState.UNKNOWN
+    assert weigh(Evidence(), NOT_SEEN, 0.0).state is JobState.UNKNOWN
 
 
 def test_that_a_job_nobody_knows_is_absent() -> None:
-    assert weigh(STARTED, NOWHERE, 0.0).kind is JobState.ABSENT
+    assert weigh(STARTED, NOWHERE, 0.0).state is JobState.ABSENT
 
 
 # The exit record
@@ -93,7 +95,7 @@ def test_that_the_queue_says_why_an_attempt_was_told_to_end(traces: Evidence, ca
 @pytest.mark.parametrize('traces', [Evidence(code=137), TERM])
 def test_that_the_queue_is_waited_for_to_say_why(traces: Evidence, job: QueueView) -> None:
     found = weigh(traces, job, CAUSE_GRACE - 1)
-    assert (found.kind, found.in_doubt) == (JobState.RUNNING, True)
+    assert (found.state, found.in_doubt) == (JobState.RUNNING, True)
 
 
 def test_that_after_a_while_it_was_terminated_by_somebody() -> None:
@@ -148,7 +150,7 @@ def test_that_a_record_of_its_own_end_beats_the_restart() -> None:
 
 def test_that_a_record_may_be_late() -> None:
     found = weigh(STARTED, QueueView(JobState.ENDED, COMPLETED), RECORD_GRACE - 1)
-    assert (found.kind, found.in_doubt) == (JobState.RUNNING, True)
+    assert (found.state, found.in_doubt) == (JobState.RUNNING, True)
 
 
 @pytest.mark.parametrize('cause', ['timeout', 'out_of_memory', 'preempted', 'node_fail', 'boot_fail', 'cancelled'])
@@ -178,14 +180,14 @@ def test_that_without_record_and_explanation_it_ended_for_what_it_was_told(signa
 def test_that_an_end_before_the_start_is_waited_for_to_get_an_explanation() -> None:
     job = QueueView(JobState.ENDED, replace(FAILED, code=None), awaits_details=True)
     found = weigh(Evidence(), job, CAUSE_GRACE - 1)
-    assert (found.kind, found.in_doubt) == (JobState.PENDING, True)
+    assert (found.state, found.in_doubt) == (JobState.PENDING, True)
     assert outcome(Evidence(), job, CAUSE_GRACE) == (JobState.ENDED, None, '')
 
 
 def test_that_the_status_of_another_job_is_not_its_own() -> None:
     twin = QueueView(JobState.ENDED, replace(FAILED, job='8', code=75))
     found = weigh(STARTED, twin, RECORD_GRACE)
-    assert (found.kind, found.code, found.detail) == (JobState.ENDED, None, 'it ran in job 7, which has ended')
+    assert (found.state, found.code, found.detail) == (JobState.ENDED, None, 'it ran in job 7, which has ended')
 
 
 # Ends before the start
@@ -194,7 +196,7 @@ def test_that_the_status_of_another_job_is_not_its_own() -> None:
 @pytest.mark.parametrize('cause', ['cancelled', 'node_fail', 'boot_fail', 'timeout'])
 def test_that_an_end_before_the_start_is_told_at_once_if_it_can_be_made_sure(cause: str) -> None:
     found = weigh(Evidence(), ended(cause), 0.0)
-    assert (found.kind, found.code, found.cause, found.if_closed) == (JobState.ENDED, None, cause, True)
+    assert (found.state, found.code, found.cause, found.if_closed) == (JobState.ENDED, None, cause, True)
 
 
 def test_that_a_failure_before_the_start_names_the_log() -> None:
@@ -211,17 +213,17 @@ def test_that_an_attempt_whose_fence_is_closed_was_fenced() -> None:
 
 def test_that_what_was_taken_out_of_the_queue_was_cancelled() -> None:
     found = weigh(Evidence(), replace(NOWHERE, was_taken_out=True), 0.0)
-    assert (found.kind, found.cause, found.if_closed) == (JobState.ENDED, 'cancelled', True)
-    assert weigh(STARTED, replace(NOWHERE, was_taken_out=True), 0.0).kind is JobState.ABSENT
+    assert (found.state, found.cause, found.if_closed) == (JobState.ENDED, 'cancelled', True)
+    assert weigh(STARTED, replace(NOWHERE, was_taken_out=True), 0.0).state is JobState.ABSENT
 
 
 def test_that_what_we_took_out_has_ended_once_a_listing_is_without_it() -> None:
     gone = replace(IN_QUEUE, is_cancelled=True, is_missing=True)
     found = weigh(Evidence(), gone, 0.0)
-    assert (found.kind, found.cause, found.if_closed) == (JobState.ENDED, 'abandoned', True)
-    assert weigh(Evidence(), replace(gone, is_missing=False), 0.0).kind is JobState.PENDING
-    assert weigh(Evidence(), replace(gone, is_cancelled=False), 0.0).kind is JobState.PENDING
-    assert weigh(STARTED, gone, 0.0).kind is JobState.PENDING
+    assert (found.state, found.cause, found.if_closed) == (JobState.ENDED, 'abandoned', True)
+    assert weigh(Evidence(), replace(gone, is_missing=False), 0.0).state is JobState.PENDING
+    assert weigh(Evidence(), replace(gone, is_cancelled=False), 0.0).state is JobState.PENDING
+    assert weigh(STARTED, gone, 0.0).state is JobState.PENDING
 
 
 def test_that_the_words_of_the_queue_are_told() -> None:
@@ -242,8 +244,8 @@ TRACES = st.builds(
 )
 JOBS = st.builds(
     QueueView,
-    kind=st.sampled_from([JobState.PENDING, JobState.RUNNING, JobState.ENDED, JobState.ABSENT, JobState.UNKNOWN]),
-    seen=st.sampled_from([None, PENDING, RUNNING, COMPLETED, FAILED]),
+    state=st.sampled_from([JobState.PENDING, JobState.RUNNING, JobState.ENDED, JobState.ABSENT, JobState.UNKNOWN]),
+    record=st.sampled_from([None, PENDING, RUNNING, COMPLETED, FAILED]),
     is_missing=st.booleans(),
     was_taken_out=st.booleans(),
     is_cancelled=st.booleans(),
@@ -256,7 +258,7 @@ def test_that_an_attempt_that_did_not_start_ends_only_if_it_never_will(
     traces: Evidence, job: QueueView, waited: float
 ) -> None:
     found = weigh(traces, job, waited)
-    if found.kind is JobState.ENDED and not traces.has_started and traces.code is None and not traces.is_requeued:
+    if found.state is JobState.ENDED and not traces.has_started and traces.code is None and not traces.is_requeued:
         assert found.if_closed
 
 
@@ -269,7 +271,7 @@ def test_that_no_doubt_lasts_for_ever(traces: Evidence, job: QueueView) -> None:
 def test_that_a_record_is_never_passed_over(traces: Evidence, job: QueueView) -> None:
     found = weigh(traces, job, CAUSE_GRACE)
     if traces.code is not None:
-        assert (found.kind, found.code, found.if_closed) == (JobState.ENDED, traces.code, False)
+        assert (found.state, found.code, found.if_closed) == (JobState.ENDED, traces.code, False)
 
 
 # Processes, and what is done about attempts of other writers
@@ -340,7 +342,7 @@ def test_that_a_run_on_this_host_that_we_cannot_adopt_is_left_until_it_ends() ->
 
 def test_that_processes_that_cannot_be_seen_are_unknown_and_never_gone() -> None:
     found = conclude(replace(RUNNING_HERE, process=ProcessState.UNKNOWN))
-    assert (found.kind, found.is_open) == (JobState.UNKNOWN, True)
+    assert (found.state, found.is_open) == (JobState.UNKNOWN, True)
     assert action_for(found, can_adopt=True) is Action.UNKNOWN
 
 
@@ -361,7 +363,7 @@ def test_that_a_run_whose_process_is_gone_says_so() -> None:
 )
 def test_that_the_cause_follows_from_the_files_where_the_queue_is_not_asked(traces: Evidence, cause: str) -> None:
     found = conclude(replace(traces, is_queued=True))
-    assert (found.kind, found.cause) == (JobState.ENDED, cause)
+    assert (found.state, found.cause) == (JobState.ENDED, cause)
 
 
 @pytest.mark.parametrize(('code', 'signalled', 'in_doubt'), [(1, '', False), (137, '', True), (143, 'timeout', False)])

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpsearch.model.time_limit import WHOLE_JOB, expected_seconds, was_whole_job, why_no_more
+from hpsearch.model.placement import expected_seconds, why_no_more
+from hpsearch.model.retries import WHOLE_JOB, was_whole_job
 
 SECONDS = st.floats(0, 1e6)
 DURATIONS = st.lists(SECONDS, max_size=50)

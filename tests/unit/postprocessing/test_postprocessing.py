@@ -248,7 +248,7 @@ def test_that_what_ended_a_job_from_outside_is_told(search: Search) -> None:
     assert main([str(search.path)]) == 0
     rows = {row['hpsearch_run']: (row['hpsearch_state'], row['hpsearch_reason']) for row in rows_of(search.path)}
     assert rows[late][0] == 'failed' and 'time limit' in rows[late][1]
-    assert rows[ended][0] == 'interrupted' and 'told to end' in rows[ended][1]
+    assert rows[ended][0] == 'interrupted' and 'received TERM' in rows[ended][1]
     assert rows[again][0] == 'interrupted' and 'restarted its job' in rows[again][1]
 
 

@@ -20,7 +20,7 @@ from hpsearch.model.run import Run
 from hpsearch.model.states import SearchState
 from hpsearch.space.extension import Extension, extend, extending, write_extension
 from hpsearch.space.order import Order
-from hpsearch.space.plan import Plan, make_plan
+from hpsearch.space.plan import Plan
 from hpsearch.store.folder import SearchFolder
 
 SMALL: Grid = {'lr': [1, 2], 'name': ['a b', 'x\ny']}
@@ -36,7 +36,7 @@ def configured(grid: Grid, **more: Any) -> Configuration:
 def plan_of(configuration: Configuration, path: Path, ident: str = '20261120', limit: int | None = None) -> Plan:
     """Return the plan of a configuration."""
     order = Order(limit=limit)
-    return make_plan(configuration, order, interpreter='python3', search_path=path, ident=ident)
+    return Plan(configuration, order, interpreter='python3', search_path=path, ident=ident)
 
 
 def description(configuration: Configuration) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from hpsearch.model.configuration import Condition, Configuration, Grid
 from hpsearch.model.errors import ConfigError
 from hpsearch.model.run import encode_run
 from hpsearch.space.order import Order
-from hpsearch.space.plan import Plan, PlanSummary, make_plan
+from hpsearch.space.plan import Plan, PlanSummary
 from hpsearch.store.folder import SearchFolder
 from tests.support.cli_harness import Project
 
@@ -34,7 +34,7 @@ def plan_for(
     """Return the plan of a configuration in a folder."""
     what = more if 'command' in more else {'script': 'train.py', **more}
     configuration = Configuration('config.py', '', grid, conditions, **what)
-    return make_plan(configuration, order or Order(), interpreter='python3', search_path=folder, ident=IDENT)
+    return Plan(configuration, order or Order(), interpreter='python3', search_path=folder, ident=IDENT)
 
 
 def lines_of(path: Path) -> list[str]:

@@ -10,8 +10,7 @@ import pytest
 
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import SearchFolderError
-from hpsearch.store.creation import NewFolder, OpenSearch, make_folder
-from hpsearch.store.folder import SearchFolder
+from hpsearch.store.folder import NewFolder, OpenSearch, SearchFolder, make_folder
 
 NOON = time.mktime((2026, 3, 4, 12, 0, 0, 0, 0, -1))
 EARLIER = 'earlier_20260304120000'

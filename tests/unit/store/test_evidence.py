@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hpsearch.model.evidence import Evidence, HostRelation, Liveness, ProcessState
-from hpsearch.model.jobs import JobState, QueueView
+from hpsearch.model.evidence import Evidence, HostRelation, JobState, Liveness, ProcessState, QueueView
 from hpsearch.model.states import Attempt
 from hpsearch.store import evidence as evidence_module
 from hpsearch.store.evidence import EvidenceReader, read_files

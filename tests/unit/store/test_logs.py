@@ -2,9 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hpsearch.store.attempt_files import claim
+from hpsearch.store.attempt_files import LogTail, claim, has_unshown_logs, show_logs_in_output, tail
 from hpsearch.store.folder import SearchFolder
-from hpsearch.store.logs import LogTail, has_unshown_logs, show_logs_in_output, tail
 
 
 def test_that_logs_are_put_into_the_output_folder_and_replace_earlier_ones(tmp_path: Path) -> None:
@@ -14,7 +13,7 @@ def test_that_logs_are_put_into_the_output_folder_and_replace_earlier_ones(tmp_p
         claim(folder, 'sim_1', number, 'w')
         Path(folder.attempt('sim_1', number).stdout).write_text(f'attempt {number}')
         Path(folder.attempt('sim_1', number).stderr).write_text('')
-        show_logs_in_output(folder, 'sim_1', number, 'python3 train.py', wants_output=True)
+        show_logs_in_output(folder, 'sim_1', number, 'python3 train.py')
     assert (tmp_path / 'sim_1/job_sim_1.out').read_text() == 'attempt 2'
     assert (tmp_path / 'sim_1/hpsearch_command.sh').read_text() == '#!/bin/sh\npython3 train.py\n'
     assert not (tmp_path / 'sim_1/job_sim_1.out').is_symlink()
@@ -34,7 +33,7 @@ def test_that_logs_are_not_put_where_the_next_attempt_expects_no_folder(tmp_path
     folder.jobs_dir.mkdir()
     claim(folder, 'sim_1', 1, 'w')
     claim(folder, 'sim_1', 2, 'w')
-    show_logs_in_output(folder, 'sim_1', 1, 'python3 train.py', wants_output=True)
+    show_logs_in_output(folder, 'sim_1', 1, 'python3 train.py')
     assert not folder.output('sim_1').exists()
 
 
@@ -45,7 +44,7 @@ def test_that_missing_logs_of_an_attempt_are_noticed_until_they_are_shown(tmp_pa
     assert not has_unshown_logs(folder, 'sim_1', 1), 'there are none'
     Path(folder.attempt('sim_1', 1).stderr).write_text('')
     assert has_unshown_logs(folder, 'sim_1', 1)
-    show_logs_in_output(folder, 'sim_1', 1, 'python3 train.py', wants_output=True)
+    show_logs_in_output(folder, 'sim_1', 1, 'python3 train.py')
     assert not has_unshown_logs(folder, 'sim_1', 1)
 
 

@@ -16,13 +16,13 @@ import pytest
 from hpsearch.host.kernel import this_host
 from hpsearch.host.processes import start_ticks
 from hpsearch.model.configuration import Configuration
-from hpsearch.model.jobs import JobRecord, JobState, QueueView
+from hpsearch.model.evidence import JobRecord, JobState, QueueView
 from hpsearch.model.states import Attempt, SearchState, State
 from hpsearch.store.attempt_files import marks
 from hpsearch.store.completion import CompletionReader
 from hpsearch.store.journal import open_journals
 from hpsearch.store.reconcile import AttemptKey, Reconciler
-from hpsearch.store.writers import look_once
+from hpsearch.store.writers import poll_once
 from tests.support.queued_search import MEMORY_ERROR, QueuedSearch, elsewhere
 
 
@@ -39,7 +39,7 @@ def reconciler_of(search: QueuedSearch, configuration: Configuration | None = No
     """What the journals of a search say, and what reconciles it."""
     folder = search.folder
     state, reader = open_journals(folder)
-    lives = look_once(folder, reader.headers, reader.closed, time.time())
+    lives = poll_once(folder, reader.headers, reader.closed, time.time())
     completions = CompletionReader(folder, configuration or search.configuration)
     return state, Reconciler(folder, state, reader.headers, lives, lambda: completions, room_of)
 

@@ -16,7 +16,7 @@ from hpsearch.host.processes import start_ticks
 from hpsearch.model.evidence import HostRelation, Liveness
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import open_journals
-from hpsearch.store.writers import FRESH, LARGEST_GAP, LOOKS, SPACING, Writers, look_once, relation
+from hpsearch.store.writers import FRESH, LARGEST_GAP, POLLS, SPACING, Writers, poll_once, relation
 from tests.support.queued_search import QueuedSearch, elsewhere
 
 OURS = Host('here', 'machine', 'boot-2', 'pid:[1]')
@@ -49,8 +49,8 @@ def test_that_a_writer_in_a_job_is_dead_when_it_is_silent_and_the_queue_says_tha
 
     header = {**ELSEWHERE, 'writer': 'w', 'job': {'queue': 'slurm', 'id': '7_1'}}
     writers = Writers(folder, OURS, job_has_ended=job_has_ended)
-    lives = [look(writers, step * SPACING, header) for step in range(LOOKS + 3)]
-    assert lives == [Liveness.ALIVE] * LOOKS + [Liveness.STALE, Liveness.STALE, Liveness.DEAD]
+    lives = [look(writers, step * SPACING, header) for step in range(POLLS + 3)]
+    assert lives == [Liveness.ALIVE] * POLLS + [Liveness.STALE, Liveness.STALE, Liveness.DEAD]
     assert asked[0] == {'queue': 'slurm', 'id': '7_1'}
     assert writers.relation(header) is HostRelation.JOB_ENDED
 
@@ -75,8 +75,8 @@ def look(writers: Writers, now: float, header: dict[str, Any] = ELSEWHERE, **opt
 def test_that_a_writer_elsewhere_is_stale_only_after_several_spaced_looks(folder: SearchFolder) -> None:
     writers = Writers(folder, OURS)
     beat(folder, 1)
-    lives = [look(writers, step * SPACING) for step in range(LOOKS + 1)]
-    assert lives == [Liveness.ALIVE] * LOOKS + [Liveness.STALE]
+    lives = [look(writers, step * SPACING) for step in range(POLLS + 1)]
+    assert lives == [Liveness.ALIVE] * POLLS + [Liveness.STALE]
 
 
 def test_that_many_looks_at_once_count_as_one(folder: SearchFolder) -> None:
@@ -87,7 +87,7 @@ def test_that_many_looks_at_once_count_as_one(folder: SearchFolder) -> None:
 
 def test_that_a_counter_that_moves_starts_the_count_again(folder: SearchFolder) -> None:
     writers = Writers(folder, OURS)
-    for step in range(3 * LOOKS):
+    for step in range(3 * POLLS):
         beat(folder, step // 3)
         assert look(writers, step * SPACING) is Liveness.ALIVE
 
@@ -95,16 +95,16 @@ def test_that_a_counter_that_moves_starts_the_count_again(folder: SearchFolder) 
 def test_that_our_own_pause_starts_the_count_again(folder: SearchFolder) -> None:
     writers = Writers(folder, OURS)
     beat(folder, 1)
-    for step in range(LOOKS):
+    for step in range(POLLS):
         look(writers, step * SPACING)
-    late = LOOKS * SPACING + LARGEST_GAP + 1
+    late = POLLS * SPACING + LARGEST_GAP + 1
     assert look(writers, late) is Liveness.ALIVE
     assert look(writers, late + SPACING) is Liveness.ALIVE
 
 
 def test_that_who_cannot_write_declares_nobody_stale(folder: SearchFolder) -> None:
     writers = Writers(folder, OURS)
-    for step in range(3 * LOOKS):
+    for step in range(3 * POLLS):
         life = writers.life('w', ELSEWHERE, is_closed=False, now=step * SPACING, may_judge=False)
         assert life is Liveness.ALIVE
 
@@ -127,7 +127,7 @@ def test_that_a_writer_which_left_is_dead(folder: SearchFolder) -> None:
 
 def at_work(search: QueuedSearch) -> list[str]:
     _, reader = open_journals(search.folder)
-    lives = look_once(search.folder, reader.headers, reader.closed, time.time())
+    lives = poll_once(search.folder, reader.headers, reader.closed, time.time())
     return [writer for writer, life in lives.items() if life is Liveness.ALIVE]
 
 

@@ -9,7 +9,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from hpsearch.backends.queue.batch_system import CommandResult, Refusal
-from hpsearch.model.jobs import JobRecord, JobState
+from hpsearch.model.evidence import JobRecord, JobState
 
 
 class Dialect(Enum):

@@ -32,7 +32,7 @@ from hpsearch.backends.queue.lsf.parsing import (
     parse_wide_listing,
 )
 from hpsearch.model.command import line_breaks_of, shell_word, unquoted
-from hpsearch.model.jobs import JobRecord
+from hpsearch.model.evidence import JobRecord
 
 DIALECT_ARGV = ('lsid',)
 """The command whose output :func:`hpsearch.backends.queue.lsf.parsing.parse_dialect` parses; it answers at once."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from hpsearch.backends.queue.batch_system import CommandResult, QueueLimits, Refusal, SubmitResult, cancel_errors
-from hpsearch.model.jobs import JobRecord, JobState
+from hpsearch.model.evidence import JobRecord, JobState
 
 LISTING_FIELDS = '%i|%j|%T|%r|%N'
 """Id, name, state, reason, nodes. A name may contain the separator, the fields after it do not."""

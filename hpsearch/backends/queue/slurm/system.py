@@ -19,7 +19,7 @@ from hpsearch.backends.queue.batch_system import (
     format_indices,
 )
 from hpsearch.backends.queue.slurm import parsing
-from hpsearch.model.jobs import JobRecord
+from hpsearch.model.evidence import JobRecord
 
 DAY = 86400.0
 

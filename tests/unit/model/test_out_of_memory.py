@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpsearch.model.oom import GPU_OOM, HOST_OOM, is_gpu_oom, is_host_oom, last_words, out_of_memory, problem_of
+from hpsearch.model.verdict import GPU_OOM, HOST_OOM, is_gpu_oom, is_host_oom, last_words, out_of_memory, problem_of
 
 FRAMES = """Traceback (most recent call last):
   File "train.py", line 10, in <module>
