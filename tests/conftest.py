@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
 
 from tests.e2e.slurm.cluster import Cluster, any_cluster, missing
+from tests.support.workers import OneWorkerForSlurm, needs_slurm
 
 HERE = Path(__file__).parent
 
@@ -21,24 +23,25 @@ settings.load_profile('project')
 KINDS = ('unit', 'contract', 'e2e', 'chaos')
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_cmdline_main(config: pytest.Config) -> None:
-    """Let ``-n`` imply ``--dist=loadgroup``, so that tests which share something are executed by one worker."""
-    if config.getoption('numprocesses', None) and config.getoption('dist') == 'no':
-        config.option.dist = 'loadgroup'
-
-
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test by its folder, and by whether it needs a Slurm: there is one, for one test at a time."""
+    """Mark each test by its folder, and by whether it needs a Slurm.
+
+    Raises:
+        pytest.UsageError: A test needs one, and its name does not say so.
+    """
     for item in items:
         kind = item.path.relative_to(HERE).parts[0]
         if kind in KINDS:
             item.add_marker(kind)
         if 'slurm_cluster' in getattr(item, 'fixturenames', ()):
             item.add_marker('slurm')
-        if item.get_closest_marker('slurm'):
-            item.add_marker(pytest.mark.xdist_group('slurm'))
+        if item.get_closest_marker('slurm') and not needs_slurm(item.nodeid):
+            raise pytest.UsageError(f'{item.nodeid} needs a Slurm, so it belongs into tests/e2e/slurm')
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    """With ``-n``, one worker executes all tests that need a Slurm."""
+    return OneWorkerForSlurm(config, log) if config.getoption('dist') == 'load' else None
 
 
 @pytest.fixture(scope='session')

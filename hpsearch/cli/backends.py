@@ -1,39 +1,66 @@
-"""The backend that the options ask for, and what one on this machine is made of: GPUs, or slots without one."""
+"""The backend that the options request: GPUs or slots of this machine, or jobs in the queue of a cluster."""
 
 from __future__ import annotations
 
 import logging
+import math
 import os
+import shutil
+import sys
 import time
 from collections.abc import Mapping
-from functools import partial
+from functools import cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from hpsearch.backends.base import AttemptBackend
+from hpsearch.backends.base import AttemptBackend, PilotBackend
 from hpsearch.backends.local.backend import LocalBackend
-from hpsearch.backends.local.slots import FixedSlots, SharedSlots, SlotSource
-from hpsearch.backends.queue.own_job import own_job
+from hpsearch.backends.local.slots import FixedSlots, SharedSlots, SlotSource, TimeLimit
+from hpsearch.backends.queue.own_job import ANSWER_TIMEOUT, own_job
 from hpsearch.cli.context import BackendContext, MakeBackend, ProcessContext
-from hpsearch.cli.options import LocalOptions, SearchOptions
-from hpsearch.cli.queue_backends import PILOT_WARNING, WARNING_MAY_BE_EARLY, choose_system, make_queue_backend
+from hpsearch.cli.options import ClusterOptions, LocalOptions, SearchOptions
 from hpsearch.host.signals import Wakeup
+from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import ConfigError
 from hpsearch.model.resources import GpuPolicy
 from hpsearch.model.states import SearchState, State
+from hpsearch.store.folder import SearchFolder
+
+if TYPE_CHECKING:
+    from hpsearch.backends.queue.arrays import QueueSettings
+    from hpsearch.backends.queue.batch_system import BatchSystem
+    from hpsearch.backends.queue.commands import BackgroundRunner
+    from hpsearch.backends.queue.lsf.parsing import Dialect
+    from hpsearch.backends.queue.pilots import PilotSettings
+    from hpsearch.backends.queue.poller import JobPoller
+    from hpsearch.backends.queue.submission import QueueContext
 
 log = logging.getLogger('hpsearch')
 
 GPU_INTERVAL = 1.0
 """Seconds between two readings of a GPU."""
 
+WARNING_SECONDS = 60
+"""Seconds before its time limit at which a resumable run is signalled."""
+
+PILOT_WARNING = 30
+"""Seconds, beside the grace of its runs, before the time limit at which a job that works on the search is signalled."""
+
+WARNING_MAY_BE_EARLY = 60
+"""Seconds by which that signal may be early: Slurm checks time limits every half minute, and signals ahead of that."""
+
+MEMORY_FACTOR = 4
+"""How many times the memory of a job a run that ran out of it is given at most, by default."""
+
 
 def choose_backend(
-    options: SearchOptions, place: ProcessContext, job_end: float | None = None
+    options: SearchOptions, context: ProcessContext, job_end: float | None = None
 ) -> tuple[MakeBackend, bool]:
     """How the backend that was requested is made, and whether the output of the runs is shown.
 
     Args:
         options: Of the search.
-        place: This process.
+        context: This process.
         job_end: When the job of this process ends, in seconds since 1970, if runs that would take longer are not to be
             started; or None.
 
@@ -41,51 +68,43 @@ def choose_backend(
         HpsearchError: It is not available.
     """
     if options.cluster.run_cluster:
-        return partial(make_queue_backend, options, choose_system(options)), False
-    slots, echo = choose_slots(options, place.wakeup)
-    place.stack.callback(slots.close)
+        return partial(_queue_backend, options, choose_system(options)), False
+    slots, echo = _choose_slots(options, context.wakeup)
+    context.stack.callback(slots.close)
     return local_backend(slots, job_end), echo
 
 
-def local_backend(slots: SlotSource, job_end: float | None = None) -> MakeBackend:
-    """How a backend of this machine is made.
+# This machine
 
-    Args:
-        slots: Where slots come from.
-        job_end: When the job of this process ends, in seconds since 1970; runs that would take longer are not started.
-            None: it runs in no job, or in one whose end is unknown.
-    """
+
+def local_backend(slots: SlotSource, job_end: float | None = None) -> MakeBackend:
+    """How a backend of this machine is made; for ``job_end`` see :func:`choose_backend`."""
 
     def make(context: BackendContext) -> AttemptBackend:
-        source = slots if job_end is None else _slots_until(job_end, slots, context)
-        return LocalBackend(context.task.folder, context.task.run_cwd, source, context.place.wakeup)
+        limit = None if job_end is None else _time_limit(job_end, context)
+        return LocalBackend(context.search.folder, context.search.run_cwd, slots, context.wakeup, limit)
 
     return make
 
 
-def _slots_until(job_end: float, slots: SlotSource, context: BackendContext) -> SlotSource:
-    from hpsearch.backends.local.slots import TimeLimitedSlots
-
+def _time_limit(job_end: float, context: BackendContext) -> TimeLimit:
     ends_at = time.monotonic() + job_end - time.time()
     margin = context.grace + PILOT_WARNING + WARNING_MAY_BE_EARLY  # that long before its end, this process is signalled
-    return TimeLimitedSlots(slots, ends_at, partial(durations, context.state), margin)
+    return TimeLimit(ends_at, partial(_durations, context.state), margin)
 
 
-def durations(state: SearchState) -> list[float]:
+def _durations(state: SearchState) -> list[float]:
     """How long the runs that finished took, in seconds."""
     ended = (history.deciding for history in state.runs.values() if history.state is State.FINISHED)
     return [each.seconds for each in ended if each is not None and each.seconds is not None]
 
 
-def choose_slots(options: SearchOptions, wakeup: Wakeup) -> tuple[SlotSource, bool]:
-    """Where slots come from, and whether the output of the runs is shown.
-
-    Raises:
-        HpsearchError: The GPUs that were requested cannot be used.
-    """
+def _choose_slots(options: SearchOptions, wakeup: Wakeup) -> tuple[SlotSource, bool]:
+    """Where slots come from, and whether the output of the runs is shown."""
     local, runs_per_job = options.local, options.cluster.runs_per_job
     if runs_per_job and own_job():
-        return SharedSlots(runs_per_job, given_devices(os.environ), local.gpus_per_run), False
+        devices = [device for device in os.environ.get('CUDA_VISIBLE_DEVICES', '').split(',') if device]
+        return SharedSlots(runs_per_job, devices, local.gpus_per_run), False
     if local.cpu_jobs:
         return FixedSlots(local.cpu_jobs), local.cpu_jobs == 1
     if local.visible_gpus == '-1':
@@ -95,11 +114,6 @@ def choose_slots(options: SearchOptions, wakeup: Wakeup) -> tuple[SlotSource, bo
         log.warning('There is no GPU on this machine: one run after the other, as with --visible_gpus=-1.')
         return FixedSlots(1), True
     return gpu_slots, False
-
-
-def given_devices(environ: Mapping[str, str]) -> list[str]:
-    """The devices in ``CUDA_VISIBLE_DEVICES``, by the names used there."""
-    return [device for device in environ.get('CUDA_VISIBLE_DEVICES', '').split(',') if device]
 
 
 def _gpu_slots(options: LocalOptions, wakeup: Wakeup) -> SlotSource | None:
@@ -119,11 +133,10 @@ def _gpu_slots(options: LocalOptions, wakeup: Wakeup) -> SlotSource | None:
     if options.gpus_per_run > len(gpus):
         raise ConfigError([f'--gpus_per_run={options.gpus_per_run}: only {len(gpus)} GPUs are available.'])
     monitor = GpuMonitor(source, gpus, interval=GPU_INTERVAL, on_reading=wakeup.poke)
-    return GpuSlots(monitor, gpus, policy_of(options))
+    return GpuSlots(monitor, gpus, _gpu_policy(options))
 
 
-def policy_of(options: LocalOptions) -> GpuPolicy:
-    """The thresholds of the command line."""
+def _gpu_policy(options: LocalOptions) -> GpuPolicy:
     return GpuPolicy(
         allowed_load=options.allowed_load,
         allowed_memory=options.allowed_memory,
@@ -131,3 +144,199 @@ def policy_of(options: LocalOptions) -> GpuPolicy:
         max_runs_per_gpu=options.max_num_jobs_per_gpu,
         gpus_per_run=options.gpus_per_run,
     )
+
+
+# Queue systems
+
+
+def choose_system(options: SearchOptions) -> BatchSystem:
+    """The queue system that was requested.
+
+    Raises:
+        ConfigError: It is not installed, or cannot do what was requested.
+    """
+    name = options.cluster.scheduler
+    system = system_named(name, options)
+    missing = [program for program in system.programs if shutil.which(program) is None]
+    if missing:
+        other = 'lsf' if name == 'slurm' else 'slurm'
+        raise ConfigError(
+            [
+                f'--scheduler={name}: {", ".join(missing)} not found on PATH. Are jobs submitted from this machine? '
+                f'The other choice is --scheduler={other}. hpsearch status and hpsearch-postprocess work without them.'
+            ]
+        )
+    check_options(system)
+    return system
+
+
+def check_options(system: BatchSystem) -> None:
+    """Check that a queue system supports what the options request.
+
+    Raises:
+        ConfigError: It does not.
+    """
+    if system.unsupported:
+        raise ConfigError([system.unsupported])
+
+
+def system_named(name: str, options: SearchOptions) -> BatchSystem:
+    """The queue system of a name, whether it is installed or not."""
+    return _slurm(options) if name == 'slurm' else _lsf(options)
+
+
+def _slurm(options: SearchOptions) -> BatchSystem:
+    from hpsearch.backends.queue.slurm.system import Slurm, SlurmOptions
+
+    chosen = {name.removeprefix('slurm_'): value for name, value in vars(options.sbatch).items()}
+    return Slurm(SlurmOptions(hours=options.cluster.num_hours, **chosen))
+
+
+def _lsf(options: SearchOptions) -> BatchSystem:
+    from hpsearch.backends.queue.lsf.parsing import Dialect
+    from hpsearch.backends.queue.lsf.system import Lsf, LsfOptions
+
+    chosen = {name.removeprefix('lsf_'): value for name, value in vars(options.bsub).items()}
+    # Where there is no LSF to query, a plan is made for the only one that supports every option.
+    is_planned = bool(options.bsub.lsf_gpu) and shutil.which('bsub') is None
+    return Lsf(LsfOptions(hours=options.cluster.num_hours, **chosen), Dialect.IBM if is_planned else _dialect())
+
+
+@cache
+def _dialect() -> Dialect:
+    """Which LSF is installed, queried once; where that is unknown, nothing is used that only some support."""
+    from hpsearch.backends.queue.commands import execute, in_english
+    from hpsearch.backends.queue.lsf.parsing import parse_dialect
+    from hpsearch.backends.queue.lsf.system import DIALECT_ARGV
+
+    return parse_dialect(execute(DIALECT_ARGV, in_english(os.environ), b'', ANSWER_TIMEOUT))
+
+
+# Jobs
+
+
+def _queue_backend(
+    options: SearchOptions, system: BatchSystem, context: BackendContext
+) -> AttemptBackend | PilotBackend:
+    """A backend that submits jobs: one per run, or pilots, which work on the search by themselves."""
+    from hpsearch.backends.queue.submission import QueueContext
+
+    runner, poller = _open_poller(system, options.cluster.queue_interval, context.wakeup)
+    queue = QueueContext(
+        folder=context.search.folder,
+        cwd=context.search.run_cwd,
+        system=system,
+        runner=runner,
+        poller=poller,
+        wakeup=context.wakeup,
+        note=context.note,
+    )
+    if options.cluster.runs_per_job:
+        return _pilot_backend(options, queue, context)
+    from hpsearch.backends.queue.backend import QueueBackend
+
+    settings = queue_settings(options, context.search.configuration, system.memory)
+    return QueueBackend(queue, settings, {name: each.job for name, each in context.state.submissions.items()})
+
+
+def _pilot_backend(options: SearchOptions, queue: QueueContext, context: BackendContext) -> PilotBackend:
+    from hpsearch.backends.queue.pilots import Pilots, QueuedPilots
+
+    settings = pilot_settings(options, context.search.folder, context.search.configuration)
+    return QueuedPilots(queue, Pilots(queue, settings, context.state.submissions.values()))
+
+
+def queue_settings(options: SearchOptions, configuration: Configuration, memory: int | None) -> QueueSettings:
+    """How jobs of one run each are made; ``memory`` is the MiB that a job has, or None."""
+    from hpsearch.backends.queue.arrays import QueueSettings
+
+    cluster = options.cluster
+    signal, warning = _warning(cluster.signal, resumable=configuration.resumable)
+    return QueueSettings(
+        num_jobs=cluster.num_jobs,
+        holds=not cluster.submit_only,
+        prologue=_prologue(cluster, configuration),
+        signal=signal,
+        warning=warning,
+        most_memory=most_memory(options, memory),
+    )
+
+
+def most_memory(options: SearchOptions, memory: int | None) -> int | None:
+    """MiB that a run which ran out of memory is given at most, None: no bound; ``memory`` is what a job has."""
+    from hpsearch.backends.queue.slurm.system import in_mib
+
+    return in_mib(options.cluster.max_job_mem) or (memory * MEMORY_FACTOR if memory else None)
+
+
+def _prologue(options: ClusterOptions, configuration: Configuration) -> str:
+    """The shell lines before a run: those of the site, then those of the configuration, whose shell is used."""
+    site, own = options.job_prologue.rstrip(), configuration.job_prologue
+    if not (site and own.startswith('#!')):
+        return '\n'.join(filter(None, (site, own)))
+    shell, _, rest = own.partition('\n')
+    without_shell = site.partition('\n')[2] if site.startswith('#!') else site
+    return '\n'.join((shell, without_shell, rest))
+
+
+def _warning(text: str, *, resumable: bool) -> tuple[str, int]:
+    """Which signal, and how many seconds before the time limit."""
+    if text == 'none' or not (text or resumable):
+        return '', 0
+    name, _, seconds = (text or f'TERM@{WARNING_SECONDS}').partition('@')
+    return name, int(seconds)
+
+
+def pilot_settings(options: SearchOptions, folder: SearchFolder, configuration: Configuration) -> PilotSettings:
+    """How jobs that work on a search are made."""
+    from hpsearch.backends.queue.pilots import PilotSettings
+
+    return PilotSettings(
+        num_jobs=options.cluster.num_jobs,
+        runs_per_job=options.cluster.runs_per_job,
+        argv=_pilot_argv(folder, options),
+        prologue=_prologue(options.cluster, configuration),
+        warning=math.ceil(options.execution.stop_grace) + PILOT_WARNING,
+        holds=not options.cluster.submit_only,
+    )
+
+
+def _pilot_argv(folder: SearchFolder, options: SearchOptions) -> tuple[str, ...]:
+    """The command of a job that works on a search; it needs neither PATH nor PYTHONPATH of where it was submitted."""
+    root = Path(__file__).resolve().parents[2]
+    starter = 'import sys; sys.path.insert(0, sys.argv.pop(1)); from hpsearch.cli.main import main; sys.exit(main())'
+    runs, grace = f'--runs_per_job={options.cluster.runs_per_job}', f'--stop_grace={options.execution.stop_grace}'
+    return (sys.executable, '-c', starter, str(root), 'join', str(folder.path), runs, grace, '--quiet')
+
+
+def _open_poller(system: BatchSystem, interval: float, wakeup: Wakeup) -> tuple[BackgroundRunner, JobPoller]:
+    """What executes the commands of a queue system, and what polls its jobs."""
+    from hpsearch.backends.queue.commands import BackgroundRunner
+    from hpsearch.backends.queue.poller import JobPoller
+
+    runner = BackgroundRunner(system.environment(os.environ), wakeup.poke)
+    return runner, JobPoller(system, runner, interval)
+
+
+class JobAsker:
+    """Says whether the queue job of another writer has ended; a queue is queried only when there is such a question.
+
+    Args:
+        options: Of the search.
+        wakeup: Woken by answers.
+    """
+
+    def __init__(self, options: SearchOptions, wakeup: Wakeup) -> None:
+        self._options = options
+        self._wakeup = wakeup
+        self._pollers: dict[str, tuple[BackgroundRunner, JobPoller]] = {}
+
+    def __call__(self, job: Mapping[str, str]) -> bool:
+        name = job['queue']
+        if name not in self._pollers:
+            system = system_named(name, self._options)
+            self._pollers[name] = _open_poller(system, self._options.cluster.queue_interval, self._wakeup)
+        runner, poller = self._pollers[name]
+        runner.deliver()
+        poller.poll(time.monotonic())
+        return poller.has_ended(job['id'])

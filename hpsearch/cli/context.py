@@ -34,34 +34,12 @@ class ProcessContext:
     stack: ExitStack
 
 
-@dataclass(frozen=True)
-class BackendContext:
-    """What a backend is made of.
-
-    Attributes:
-        task: The search.
-        place: This process.
-        state: The runs so far.
-        note: Writes an event to the journal.
-        grace: Seconds between TERM and KILL for runs that are stopped.
-    """
-
-    task: OpenSearch
-    place: ProcessContext
-    state: SearchState
-    note: Callable[[dict[str, Any]], object]
-    grace: float
-
-
-MakeBackend = Callable[[BackendContext], AttemptBackend | PilotBackend]
-
-
 @contextmanager
 def process_context(display: DisplayOptions) -> Iterator[ProcessContext]:
     """Open the terminal, the log and the wake-ups of this process."""
     with ExitStack() as stack:
         view = stack.enter_context(open_view(sys.stdout, sys.stderr, quiet=display.quiet))
-        stack.enter_context(logging_to(view, display.log_level))
+        stack.enter_context(_logging_to(view, display.log_level))
         yield ProcessContext(view, stack.enter_context(Wakeup()), stack)
 
 
@@ -79,8 +57,7 @@ class _ViewHandler(logging.Handler):
 
 
 @contextmanager
-def logging_to(view: View, level: str) -> Iterator[None]:
-    """Send the messages of hpsearch to a view."""
+def _logging_to(view: View, level: str) -> Iterator[None]:
     handler = _ViewHandler(view)
     log.addHandler(handler)
     log.setLevel(level.upper())
@@ -89,3 +66,25 @@ def logging_to(view: View, level: str) -> Iterator[None]:
         yield
     finally:
         log.removeHandler(handler)
+
+
+@dataclass(frozen=True)
+class BackendContext:
+    """What a backend is made of.
+
+    Attributes:
+        search: The search.
+        wakeup: Ends the waits of this process.
+        state: The runs so far.
+        note: Writes an event to the journal.
+        grace: Seconds between TERM and KILL for runs that are stopped.
+    """
+
+    search: OpenSearch
+    wakeup: Wakeup
+    state: SearchState
+    note: Callable[[dict[str, Any]], object]
+    grace: float
+
+
+MakeBackend = Callable[[BackendContext], AttemptBackend | PilotBackend]

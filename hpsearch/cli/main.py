@@ -1,13 +1,15 @@
-"""The command line: hands the words to a verb, prints its lines, and turns errors into exit codes."""
+"""The command line: parses the words of a verb, executes it, prints its lines, and turns errors into exit codes."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Sequence
 
 from hpsearch.cli import parsers
-from hpsearch.cli.exit_codes import ALL_FINISHED, INTERRUPTED, WRONG_REQUEST
+from hpsearch.cli.options import search_options
+from hpsearch.cli.parsers import ALL_FINISHED, INTERRUPTED, WRONG_REQUEST
 from hpsearch.model.errors import ConfigError, HpsearchError
 
 
@@ -58,19 +60,20 @@ def run(words: Sequence[str]) -> int:
 
 def plan(words: Sequence[str]) -> int:
     """``hpsearch plan``: show what would be run."""
-    command = parsers.parse_plan(words)
+    values = parsers.values_of(parsers.plan_parser(), words)
     from hpsearch.cli.plan import plan_lines
 
-    return _print_lines(plan_lines(command))
+    options = search_options(values)
+    return _print_lines(plan_lines(options, only_commands=values['commands'], scripts=values['scripts']))
 
 
 def status(words: Sequence[str]) -> int:
     """``hpsearch status``: show the state of a search."""
-    command = parsers.parse_status(words)
+    args = parsers.status_parser().parse_args(words)
     from hpsearch.cli.status import status_lines
     from hpsearch.store.folder import SearchFolder
 
-    return _print_lines(status_lines(SearchFolder(command.dir), as_json=command.json))
+    return _print_lines(status_lines(SearchFolder(args.dir), as_json=args.json))
 
 
 def resume(words: Sequence[str]) -> int:
@@ -91,36 +94,35 @@ def join(words: Sequence[str]) -> int:
 
 def stop(words: Sequence[str]) -> int:
     """``hpsearch stop``: stop a search from another terminal or host."""
-    command = parsers.parse_stop(words)
+    args = parsers.stop_parser().parse_args(words)
     from hpsearch.cli.stop import stop_search
+    from hpsearch.store.folder import SearchFolder
 
-    return _print_lines(stop_search(command))
+    return _print_lines(stop_search(SearchFolder(args.dir), drain=args.drain, trust=args.trust))
 
 
 def logs(words: Sequence[str]) -> int:
-    """``hpsearch logs``: print the output of a run."""
-    command = parsers.parse_logs(words)
-    from hpsearch.cli.logs import print_logs
+    """``hpsearch logs``: print the output of a run, stderr last."""
+    args = parsers.logs_parser().parse_args(words)
+    from hpsearch.store.attempt_files import log_files
+    from hpsearch.store.folder import SearchFolder
 
-    print_logs(command)
+    for path in log_files(SearchFolder(args.dir), args.run, args.attempt):
+        print(f'==> {path} <==', flush=True)
+        with open(path, 'rb') as log:
+            shutil.copyfileobj(log, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
     return ALL_FINISHED
 
 
 def templates(words: Sequence[str]) -> int:
     """``hpsearch templates``: list the configurations to start from, or print one."""
-    name = parsers.parse_templates(words)
-    from hpsearch.cli.templates import template_lines
+    args = parsers.templates_parser().parse_args(words)
+    from hpsearch.config.templates import template_lines
 
-    return _print_lines(template_lines(name))
+    return _print_lines(template_lines(args.name))
 
 
 VERBS: dict[str, Callable[[Sequence[str]], int]] = {
-    'run': run,
-    'plan': plan,
-    'status': status,
-    'resume': resume,
-    'join': join,
-    'stop': stop,
-    'logs': logs,
-    'templates': templates,
+    verb.__name__: verb for verb in (run, plan, status, resume, join, stop, logs, templates)
 }

@@ -41,14 +41,14 @@ def integer_from(low: int) -> Callable[[str], int]:
 
 
 def warning_signal(text: str) -> str:
-    """An argparse type: ``NAME@SECONDS``, or ``none``."""
+    """An argparse type: ``NAME@SECONDS``, ``none`` or empty."""
     if text and text != 'none' and not re.fullmatch(r'[A-Z][A-Z0-9]*@[1-9]\d*', text):
         raise argparse.ArgumentTypeError(f'{text!r} is not of the form NAME@SECONDS, e.g. USR1@120')
     return text
 
 
 def memory_size(text: str) -> str:
-    """An argparse type: a number of MiB, or with one of the units K, M, G, T."""
+    """An argparse type: a number of MiB, or with one of the units K, M, G, T; or empty."""
     if text and not re.fullmatch(r'[1-9]\d*[KMGT]?', text):
         raise argparse.ArgumentTypeError(f'{text!r} is no size of memory, e.g. 64G')
     return text
@@ -58,13 +58,10 @@ def memory_size(text: str) -> str:
 
 
 def option(default: Any, help_text: str, *, flag: str = '', **details: Any) -> Any:
-    """A field that is an option of the command line.
+    """A field that is an option of the command line; ``details`` are further arguments for argparse.
 
-    Args:
-        default: Its default; False makes it a flag, a tuple an option that may be given several times.
-        help_text: Its help.
-        flag: Its name on the command line without dashes, where that is not the name of the field.
-        details: What else argparse is to know.
+    A default of False makes it a flag, a tuple an option that may be given several times. ``flag`` is its name on the
+    command line without dashes, where that is not the name of the field.
     """
     if default is False:
         details['action'] = 'store_true'
@@ -75,11 +72,7 @@ def option(default: Any, help_text: str, *, flag: str = '', **details: Any) -> A
 
 @dataclass(frozen=True)
 class OptionGroup:
-    """Options that are listed together in the help.
-
-    Attributes:
-        title: The heading there.
-    """
+    """Options that are listed together in the help, below this title."""
 
     title: ClassVar[str]
 
@@ -172,11 +165,7 @@ class LocalOptions(OptionGroup):
 
 @dataclass(frozen=True)
 class ClusterOptions(OptionGroup):
-    """Runs in the queue of a cluster.
-
-    Attributes:
-        job_prologue: Shell lines that a profile puts before those of the configuration; no option.
-    """
+    """Runs in the queue of a cluster."""
 
     title: ClassVar[str] = 'on a cluster'
 
@@ -220,6 +209,7 @@ class ClusterOptions(OptionGroup):
         '', 'YAML file with values for options of this machine or cluster that are not given here', metavar='FILE'
     )
     job_prologue: str = ''
+    """No option: shell lines that a profile puts before those of the configuration."""
 
 
 def _of_sbatch(default: str, name: str) -> Any:
@@ -343,21 +333,20 @@ OF_PLACES = ('local', 'cluster', 'sbatch', 'bsub')
 
 
 def add_options(parser: argparse.ArgumentParser, groups: Iterable[str] = GROUPS, *, keeps: bool = False) -> None:
-    """Declare groups of options.
-
-    Args:
-        parser: Gets them.
-        groups: Names of fields of :class:`SearchOptions`.
-        keeps: An option that is not given is left out, since it keeps an earlier value.
-    """
+    """Declare groups of options; where it ``keeps`` earlier values, an option that is not given is left out."""
     for name in groups:
-        group = parser.add_argument_group(GROUPS[name].title)
-        for each in _declared(GROUPS[name]):
-            _add_option(group, each, keeps=keeps)
+        add_group(parser, GROUPS[name], keeps=keeps)
 
 
-def _declared(group: type[OptionGroup]) -> list[Field[Any]]:
-    return [each for each in fields(group) if each.metadata]
+def add_group(
+    parser: argparse.ArgumentParser, group: type[OptionGroup], *, keeps: bool = False
+) -> argparse._ArgumentGroup:
+    """Declare one group of options."""
+    added = parser.add_argument_group(group.title)
+    for each in fields(group):
+        if each.metadata:
+            _add_option(added, each, keeps=keeps)
+    return added
 
 
 def _add_option(group: argparse._ArgumentGroup, each: Field[Any], *, keeps: bool) -> None:
@@ -371,11 +360,12 @@ def _add_option(group: argparse._ArgumentGroup, each: Field[Any], *, keeps: bool
 
 def search_options(values: Mapping[str, Any]) -> SearchOptions:
     """Typed options from a flat mapping; unknown names are ignored, and what is missing has its default."""
-    parts: dict[str, Any] = {name: group(**_known(group, values)) for name, group in GROUPS.items()}
+    parts: dict[str, Any] = {name: group(**given_to(group, values)) for name, group in GROUPS.items()}
     return SearchOptions(**parts)
 
 
-def _known(group: type[OptionGroup], values: Mapping[str, Any]) -> dict[str, Any]:
+def given_to(group: type[OptionGroup], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values that belong to the fields of a group."""
     names = [each.name for each in fields(group) if each.name in values]
     return {name: tuple(values[name]) if isinstance(values[name], list) else values[name] for name in names}
 
@@ -388,17 +378,16 @@ def flat(options: SearchOptions) -> dict[str, Any]:
 
 
 FIRST_TIME_ONLY = ('reuse', 'submit_only')
-"""Options that do not hold any more when a search is resumed."""
+"""Options that hold only the first time a process works on a search."""
 
 
-def merged_options(info: Mapping[str, Any], given: Mapping[str, Any]) -> SearchOptions:
-    """The options of a search that exists, with those that are given now in their place.
+def merged_options(info: Mapping[str, Any], given: Mapping[str, Any], *, is_first_time: bool = False) -> SearchOptions:
+    """The options in a ``search.json``, replaced by those that are given now.
 
-    Args:
-        info: Its ``search.json``.
-        given: Names of options to values.
+    Those for the first time hold as long as no process has worked on the search.
     """
-    stored = {name: value for name, value in info.get('options', {}).items() if name not in FIRST_TIME_ONLY}
+    dropped = () if is_first_time else FIRST_TIME_ONLY
+    stored = {name: value for name, value in info.get('options', {}).items() if name not in dropped}
     if 'visible_gpus' in given and 'cpu_jobs' not in given:
         stored['cpu_jobs'] = None  # it would take precedence over the GPUs that are requested now
     if 'num_hours' in given and 'slurm_time' not in given:

@@ -1,4 +1,4 @@
-"""The command line of each verb, from words to typed values. Imports little, so that ``--help`` is fast."""
+"""The command line of each verb, from words to typed values, and its exit codes. Imports little: ``--help`` is fast."""
 
 from __future__ import annotations
 
@@ -7,9 +7,30 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from hpsearch.cli.options import OF_PLACES, SearchOptions, add_options, search_options
+from hpsearch.cli.options import (
+    OF_PLACES,
+    OptionGroup,
+    SearchOptions,
+    add_group,
+    add_options,
+    given_to,
+    option,
+    search_options,
+)
+
+ALL_FINISHED = 0
+"""All runs finished; of a verb that runs nothing: it is done."""
+
+SOME_DID_NOT = 1
+"""Some runs did not finish."""
+
+WRONG_REQUEST = 2
+"""An option, the configuration or the folder is wrong, or the queue refuses such jobs."""
+
+INTERRUPTED = 130
+"""Stopped by a signal or by ``hpsearch stop``."""
 
 VERBS = """\
 verbs:
@@ -28,6 +49,12 @@ verbs:
 
 def _parser(verb: str, description: str, **details: Any) -> argparse.ArgumentParser:
     return argparse.ArgumentParser(prog=f'hpsearch {verb}'.strip(), description=description, **details)
+
+
+def _parser_of_search(verb: str, description: str) -> argparse.ArgumentParser:
+    parser = _parser(verb, description)
+    parser.add_argument('dir', help='the search folder')
+    return parser
 
 
 # run, plan
@@ -49,21 +76,6 @@ def parse_run(words: Sequence[str]) -> SearchOptions:
     return search_options(values_of(parser, words))
 
 
-@dataclass(frozen=True)
-class PlanCommand:
-    """``hpsearch plan``.
-
-    Attributes:
-        options: Of the search.
-        only_commands: Print only the commands.
-        scripts: Print the script of the first jobs.
-    """
-
-    options: SearchOptions
-    only_commands: bool
-    scripts: bool
-
-
 def plan_parser() -> argparse.ArgumentParser:
     """The parser of ``hpsearch plan``."""
     parser = search_parser('plan', 'Show what a search would run, without running anything.')
@@ -75,65 +87,43 @@ def plan_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def parse_plan(words: Sequence[str]) -> PlanCommand:
-    """``hpsearch plan``."""
-    values = values_of(plan_parser(), words)
-    return PlanCommand(search_options(values), values['commands'], values['scripts'])
-
-
 # resume, join
 
 
 @dataclass(frozen=True)
-class ResumeCommand:
-    """``hpsearch resume`` or ``hpsearch join``.
+class ResumeCommand(OptionGroup):
+    """``hpsearch resume`` or ``hpsearch join``, with the options that only they have.
 
     Attributes:
         dir: The search folder.
         given: Options of the search that were given now; the others keep their values.
         waits_for_others: Stay until the runs of others have ended, too (``resume``).
-        extend: Read the configuration again.
-        retry_failed: Failed runs get one more attempt.
-        retry_cancelled: So do those that somebody cancelled in the queue.
-        dead_hosts: Hosts that the user declared dead.
-        trust: The search may be that of another user.
     """
+
+    title: ClassVar[str] = 'resuming'
 
     dir: str
     given: Mapping[str, Any]
     waits_for_others: bool
-    extend: bool
-    retry_failed: bool
-    retry_cancelled: bool
-    dead_hosts: tuple[str, ...]
-    trust: bool
+
+    extend: bool = option(False, 'read the configuration again: new combinations are added, removed ones are not run')
+    retry_failed: bool = option(False, 'failed runs get one more attempt')
+    retry_cancelled: bool = option(False, 'run again what was cancelled in the queue')
+    dead_hosts: tuple[str, ...] = option(
+        (),
+        'nothing runs on this host any more: run again what was started there; may be given several times',
+        flag='host_is_dead',
+        metavar='HOST',
+    )
+    trust: bool = option(False, 'resume a search of another user, which executes what its folder contains')
 
 
 def resume_parser(verb: str, description: str) -> argparse.ArgumentParser:
     """The parser of ``hpsearch resume`` and ``join``: where, how many and how can differ from the first time."""
-    parser = _parser(verb, description)
-    parser.add_argument('dir', help='the search folder')
+    parser = _parser_of_search(verb, description)
     add_options(parser, (*OF_PLACES, 'execution', 'display'), keeps=True)
-    group = parser.add_argument_group('resuming')
-    group.add_argument(
-        '--extend',
-        action='store_true',
-        help='read the configuration again: new combinations are added, removed ones are not run',
-    )
-    group.add_argument(
+    add_group(parser, ResumeCommand).add_argument(
         '--num_searches', metavar='N', type=int, default=argparse.SUPPRESS, help='with --extend: another number of runs'
-    )
-    group.add_argument('--retry_failed', action='store_true', help='failed runs get one more attempt')
-    group.add_argument('--retry_cancelled', action='store_true', help='run again what was cancelled in the queue')
-    group.add_argument(
-        '--host_is_dead',
-        metavar='HOST',
-        action='append',
-        default=[],
-        help='nothing runs on this host any more: run again what was started there; may be given several times',
-    )
-    group.add_argument(
-        '--trust', action='store_true', help='resume a search of another user, which executes what its folder contains'
     )
     return parser
 
@@ -150,97 +140,36 @@ def parse_join(words: Sequence[str]) -> ResumeCommand:
     return _resume_command(values_of(parser, words), waits_for_others=False)
 
 
-def _resume_command(values: dict[str, Any], *, waits_for_others: bool) -> ResumeCommand:
-    about = {name: values.pop(name) for name in ('dir', 'extend', 'retry_failed', 'retry_cancelled', 'trust')}
-    dead_hosts = tuple(values.pop('host_is_dead'))
-    return ResumeCommand(given=values, waits_for_others=waits_for_others, dead_hosts=dead_hosts, **about)
+def _resume_command(values: Mapping[str, Any], *, waits_for_others: bool) -> ResumeCommand:
+    own = given_to(ResumeCommand, values)
+    given = {name: value for name, value in values.items() if name not in own}
+    return ResumeCommand(given=given, waits_for_others=waits_for_others, **own)
 
 
-# The verbs that read a search
-
-
-@dataclass(frozen=True)
-class StatusCommand:
-    """``hpsearch status``.
-
-    Attributes:
-        dir: The search folder.
-        json: Print JSON.
-    """
-
-    dir: str
-    json: bool
+# The other verbs
 
 
 def status_parser() -> argparse.ArgumentParser:
     """The parser of ``hpsearch status``."""
-    parser = _parser('status', 'Show the state of a search.')
-    parser.add_argument('dir', help='the search folder')
+    parser = _parser_of_search('status', 'Show the state of a search.')
     parser.add_argument('--json', action='store_true', help='as JSON, for scripts')
     return parser
 
 
-def parse_status(words: Sequence[str]) -> StatusCommand:
-    """``hpsearch status``."""
-    return StatusCommand(**vars(status_parser().parse_args(words)))
-
-
-@dataclass(frozen=True)
-class StopCommand:
-    """``hpsearch stop``.
-
-    Attributes:
-        dir: The search folder.
-        drain: Let the runs that have started end.
-        trust: The search may be that of another user.
-    """
-
-    dir: str
-    drain: bool
-    trust: bool
-
-
 def stop_parser() -> argparse.ArgumentParser:
     """The parser of ``hpsearch stop``."""
-    parser = _parser('stop', 'Stop a search in an orderly way.')
-    parser.add_argument('dir', help='the search folder')
+    parser = _parser_of_search('stop', 'Stop a search in an orderly way.')
     parser.add_argument('--drain', action='store_true', help='start no more runs, but let those that run end')
     parser.add_argument('--trust', action='store_true', help='stop a search of another user')
     return parser
 
 
-def parse_stop(words: Sequence[str]) -> StopCommand:
-    """``hpsearch stop``."""
-    return StopCommand(**vars(stop_parser().parse_args(words)))
-
-
-@dataclass(frozen=True)
-class LogsCommand:
-    """``hpsearch logs``.
-
-    Attributes:
-        dir: The search folder.
-        run: Name of a run, or its number.
-        attempt: Which attempt; 0: the last.
-    """
-
-    dir: str
-    run: str
-    attempt: int
-
-
 def logs_parser() -> argparse.ArgumentParser:
     """The parser of ``hpsearch logs``."""
-    parser = _parser('logs', 'Print the output of a run, stderr last.')
-    parser.add_argument('dir', help='the search folder')
+    parser = _parser_of_search('logs', 'Print the output of a run, stderr last.')
     parser.add_argument('run', help='name or number of the run')
     parser.add_argument('--attempt', metavar='N', type=int, default=0, help='which attempt (default: the last)')
     return parser
-
-
-def parse_logs(words: Sequence[str]) -> LogsCommand:
-    """``hpsearch logs``."""
-    return LogsCommand(**vars(logs_parser().parse_args(words)))
 
 
 def templates_parser() -> argparse.ArgumentParser:
@@ -248,11 +177,6 @@ def templates_parser() -> argparse.ArgumentParser:
     parser = _parser('templates', 'Configurations to start from.')
     parser.add_argument('name', nargs='?', default='', help='the template to print (default: list them)')
     return parser
-
-
-def parse_templates(words: Sequence[str]) -> str:
-    """``hpsearch templates``: the name of a template, or empty."""
-    return str(templates_parser().parse_args(words).name)
 
 
 # Profiles
@@ -274,10 +198,6 @@ def values_of(parser: argparse.ArgumentParser, words: Sequence[str]) -> dict[str
     The command line takes precedence; a list that it gives replaces that of the profile. The ``job_prologue`` of a
     profile becomes a value like the options.
 
-    Args:
-        parser: Knows the options.
-        words: The command line.
-
     Raises:
         ConfigError: With every problem of the profile.
     """
@@ -294,5 +214,5 @@ def values_of(parser: argparse.ArgumentParser, words: Sequence[str]) -> dict[str
 
 def _given(parser: argparse.ArgumentParser, words: Sequence[str], names: Iterable[str]) -> set[str]:
     """Which of these options the command line gives: argparse puts no default where there is a value, even None."""
-    seen = vars(parser.parse_args(words, argparse.Namespace(**dict.fromkeys(names))))
-    return {name for name in names if seen[name] is not None}
+    values = vars(parser.parse_args(words, argparse.Namespace(**dict.fromkeys(names))))
+    return {name for name in names if values[name] is not None}

@@ -3,23 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
-from hpsearch.cli.parsers import PlanCommand
+from hpsearch.backends.base import Launch, Workload
+from hpsearch.backends.queue.arrays import ArrayMaker
+from hpsearch.backends.queue.batch_system import BatchSystem, QueueLimits
+from hpsearch.backends.queue.commands import query
+from hpsearch.backends.queue.pilots import PilotMaker, pilots_needed
+from hpsearch.backends.queue.submission import submission_name
+from hpsearch.backends.queue.throttle import cut, first_throttles
+from hpsearch.cli.backends import check_options, pilot_settings, queue_settings, system_named
+from hpsearch.cli.options import SearchOptions
 from hpsearch.cli.request import SearchRequest, make_request
+from hpsearch.model.errors import ConfigError
+from hpsearch.model.resources import Slot
+from hpsearch.store.attempt_files import attempt_id
+from hpsearch.store.folder import SearchFolder
+
+WRITER = 'hpsearch'
+SALT = '000000'
+"""Placeholders for the writer and the random letters, which only a search has."""
 
 
-def plan_lines(command: PlanCommand) -> Iterable[str]:
-    """What a search would run, as lines.
+def plan_lines(options: SearchOptions, *, only_commands: bool, scripts: bool) -> Iterable[str]:
+    """What a search would run, as lines: a summary and the commands, or only these, or the scripts of its first jobs.
 
     Raises:
         ConfigError: With every problem of the options and of the configuration.
     """
-    request = make_request(command.options)
-    if command.scripts:
-        from hpsearch.cli.planned_jobs import script_lines
-
-        return script_lines(request)
-    if command.only_commands:
+    request = make_request(options)
+    if scripts:
+        return _script_lines(request)
+    if only_commands:
         return request.plan(request.planned_path, '<date>').commands()
     return _lines(request)
 
@@ -36,3 +51,66 @@ def _lines(request: SearchRequest) -> Iterator[str]:
     yield from (f'warning: {warning}' for warning in plan.warnings())
     yield 'Commands (without their output folders):'
     yield from plan.commands()
+
+
+# The scripts of the jobs
+
+
+def _script_lines(request: SearchRequest) -> Iterator[str]:
+    """The script of the first jobs that would be submitted, and how many others there would be.
+
+    Raises:
+        ConfigError: No jobs were requested, or the batch system does not support them.
+    """
+    options = request.options
+    if not options.cluster.run_cluster:
+        raise ConfigError(
+            ['--scripts: without --run_cluster there are no jobs; give it, with --scheduler=slurm or --scheduler=lsf.']
+        )
+    folder = SearchFolder(request.planned_path)
+    system = system_named(options.cluster.scheduler, options)
+    check_options(system)
+    lines = _pilot_lines if options.cluster.runs_per_job else _array_lines
+    limits = system.parse_limits(query(system, system.limits_argv()))
+    return lines(request, folder, system, limits)
+
+
+def _array_lines(
+    request: SearchRequest, folder: SearchFolder, system: BatchSystem, limits: QueueLimits
+) -> Iterator[str]:
+    """The script of the first array."""
+    plan = request.plan(folder.path, '<date>')
+    total = plan.survey().runs
+    if not total:
+        yield '# There are no runs, so no job would be submitted.'
+        return
+    sizes = cut(total, limits.array)
+    throttle = first_throttles(sizes, request.options.cluster.num_jobs)[0]
+    settings = queue_settings(request.options, request.configuration, system.memory)
+    launches = [Launch(run, 1, attempt_id(WRITER, run.name, 1), Slot()) for run in islice(plan.runs(), sizes[0])]
+    maker = ArrayMaker(folder, str(request.run_cwd), system, settings)
+    prepared = maker.prepare(submission_name(folder, SALT), launches, throttle)
+    yield from prepared.script.rstrip('\n').split('\n')
+    size = prepared.job.size
+    count = len(cut(total, size))
+    yield (
+        f'# The first of {count:,} arrays for {total:,} runs: it has {size:,} of them.'
+        if count > 1
+        else f'# The only array: it has all {total:,} runs.'
+    )
+
+
+def _pilot_lines(
+    request: SearchRequest, folder: SearchFolder, system: BatchSystem, limits: QueueLimits
+) -> Iterator[str]:
+    """The script of the jobs that work on the search by themselves."""
+    settings = pilot_settings(request.options, folder, request.configuration)
+    runs = request.plan(folder.path, '<date>').survey().runs
+    count = min(pilots_needed(Workload(runs, 0), 0, 0, settings), limits.array)
+    if not count:
+        yield '# There are no runs, so no job would be submitted.'
+        return
+    maker = PilotMaker(folder, str(request.run_cwd), system, settings)
+    prepared = maker.prepare(submission_name(folder, SALT), count)
+    yield from prepared.script.rstrip('\n').split('\n')
+    yield f'# {count} jobs of this array would work on {runs:,} runs, each on {settings.runs_per_job} at a time.'

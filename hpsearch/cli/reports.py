@@ -1,16 +1,28 @@
-"""What a search has come to: its best run, and why runs failed."""
+"""What a search has come to: its best run, why runs failed, and the report at the end, with its exit code."""
 
 from __future__ import annotations
 
+import math
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from hpsearch.cli.options import SearchOptions
+from hpsearch.cli.parsers import ALL_FINISHED, INTERRUPTED, SOME_DID_NOT, WRONG_REQUEST
+from hpsearch.model.command import shell_line
 from hpsearch.model.configuration import Configuration, Params
 from hpsearch.model.states import Attempt, SearchState, State
-from hpsearch.model.table import performance_number
+from hpsearch.model.table import cell, performance_number
 from hpsearch.model.verdict import FAILURE_LINES
 from hpsearch.store.attempt_files import tail
 from hpsearch.store.folder import SearchFolder
+from hpsearch.ui.format import counts_text
+from hpsearch.ui.table import print_table
 
-Failure = tuple[int, str, str]
-"""How many, the last lines of the first one's stderr, its run."""
+if TYPE_CHECKING:
+    from hpsearch.cli.search_runner import SearchResult
+
+BEST_SHOWN = 10
 
 
 def best_run(folder: SearchFolder, state: SearchState, configuration: Configuration) -> tuple[str, Params, str] | None:
@@ -19,33 +31,145 @@ def best_run(folder: SearchFolder, state: SearchState, configuration: Configurat
     if key is None:
         return None
     sign = 1.0 if configuration.performance_ascending else -1.0
-    found: list[tuple[float, str, str]] = []
-    for name, history in state.runs.items():
-        deciding = history.deciding
-        text = deciding.summary.get(key, '') if deciding and deciding.state is State.FINISHED else ''
-        number = performance_number(text)
-        if number is not None and number == number and (not found or (sign * number, name) < found[0][:2]):
-            found = [(sign * number, name, text)]
-    if not found:
+    texts = {attempt.run: attempt.summary.get(key, '') for attempt in _deciding(state, State.FINISHED)}
+    numbers = ((performance_number(text), name) for name, text in texts.items())
+    measured = [(sign * number, name) for number, name in numbers if number is not None and not math.isnan(number)]
+    if not measured:
         return None
-    _, name, text = found[0]
+    _, name = min(measured)
     run = folder.find_run(name)
-    return name, run.params if run else {}, text
+    return name, run.params if run else {}, texts[name]
 
 
-def failure_groups(folder: SearchFolder, state: SearchState) -> list[Failure]:
-    """Failed runs grouped by the error they failed with, most frequent first."""
+def failure_groups(folder: SearchFolder, state: SearchState) -> list[tuple[int, str, str]]:
+    """Failed runs grouped by their error, most frequent first: how many, the last lines of one's stderr, its name."""
     groups: dict[str, list[Attempt]] = {}
-    for history in state.runs.values():
-        deciding = history.deciding
-        if deciding is not None and deciding.state is State.FAILED:
-            groups.setdefault(deciding.failure or deciding.reason, []).append(deciding)
+    for attempt in _deciding(state, State.FAILED):
+        groups.setdefault(attempt.failure or attempt.reason, []).append(attempt)
     ordered = sorted(groups.values(), key=lambda group: (-len(group), group[0].run))
-    return [(len(group), last_lines(folder, group[0]), group[0].run) for group in ordered]
+    return [(len(group), _last_lines(folder, group[0]), group[0].run) for group in ordered]
 
 
-def last_lines(folder: SearchFolder, attempt: Attempt) -> str:
+def _deciding(state: SearchState, wanted: State) -> list[Attempt]:
+    """The attempts that decided that their runs are in this state."""
+    attempts = (history.deciding for history in state.runs.values())
+    return [each for each in attempts if each is not None and each.state is wanted]
+
+
+def _last_lines(folder: SearchFolder, attempt: Attempt) -> str:
     """The last lines an attempt wrote to stderr, or the reason why it ended."""
     lines = tail(folder.attempt(attempt.run, attempt.number).stderr, 1 << 14).splitlines()
     shown = [line.rstrip() for line in lines if line.strip()][-FAILURE_LINES:]
     return '\n'.join(shown) or attempt.reason
+
+
+# The end
+
+
+def report_end(result: SearchResult, options: SearchOptions, *, in_own_job: bool = False) -> int:
+    """Print how the work on a search ended; returns the exit code.
+
+    In a job of its own a process succeeds when it did its part, whatever the results of the runs.
+    """
+    outcome = result.outcome
+    if not options.display.quiet:
+        _print_end(result)
+    if outcome.refused and not in_own_job:
+        print(f'hpsearch: no more runs were submitted: {outcome.refused}', file=sys.stderr)
+        return WRONG_REQUEST
+    if result.all_finished or (options.only_submits and outcome.left is not None):
+        return ALL_FINISHED
+    if outcome.interrupted or outcome.left is not None:
+        return INTERRUPTED
+    return ALL_FINISHED if in_own_job else SOME_DID_NOT
+
+
+def _print_end(result: SearchResult) -> None:
+    columns, rows = _best_columns(result)
+    if rows:
+        print()
+        print_table(sys.stdout, columns, rows)
+    for line in _end_lines(result):
+        print(line)
+
+
+def _best_columns(result: SearchResult) -> tuple[list[str], list[list[str]]]:
+    """Headings and cells of the best runs: the performance, the run, then what differs between runs."""
+    results, configuration = result.results, result.configuration
+    rows = results.best(BEST_SHOWN)
+    if not rows or results.key is None:
+        return [], []
+    options = [option for option in rows[0].params if option != (configuration.out_arg or 'out_dir')]
+    keywords = [word for word in configuration.summary_keywords if word not in (results.key, 'finished')]
+    columns = [results.key, 'run', *options, *keywords]
+    cells = [
+        [
+            row.values.get(results.key, ''),
+            row.name,
+            *(cell(row.params[option]) if option in row.params else '' for option in options),
+            *(row.values.get(keyword, '') for keyword in keywords),
+        ]
+        for row in rows
+    ]
+    return columns, cells
+
+
+def _end_lines(result: SearchResult) -> Iterator[str]:
+    """What is printed at the end of a search."""
+    counts = result.counts
+    shown = counts_text({state: count for state, count in sorted(counts.items()) if count})
+    if result.outcome.failed_fast:
+        yield from _failed_fast_lines(result)
+    elif counts['failed']:
+        yield from _failure_lines(result)
+    if result.outcome.unknown:
+        yield (
+            f'{len(result.outcome.unknown)} runs may still be running on hosts that cannot be asked; '
+            f'hpsearch status {result.folder.path} names them. If a host is dead: hpsearch resume --host_is_dead=HOST'
+        )
+    if result.cancelled:
+        yield (
+            f'{result.cancelled} runs were cancelled in the queue; they are run again only with '
+            'hpsearch resume --retry_cancelled'
+        )
+    if result.outcome.left is not None:
+        yield from _left_lines(result)
+    yield f'{shown} runs' if result.total is None else f'{shown} of {result.total} runs'
+    yield f'Results: {result.results.path}'
+
+
+def _left_lines(result: SearchResult) -> Iterator[str]:
+    if any(submission.pilots for submission in result.state.submissions.values()):
+        yield (
+            'The jobs in the queue work on the search by themselves; '
+            f'hpsearch status {result.folder.path} shows their progress, '
+            'hpsearch resume submits more of them if needed.'
+        )
+        return
+    yield (
+        f'The jobs in the queue continue without hpsearch: {result.outcome.left} runs; {result.waiting} remain to be '
+        f'submitted. hpsearch resume {result.folder.path} collects results and submits the rest; hpsearch status only '
+        'collects results.'
+    )
+
+
+def _failed_fast_lines(result: SearchResult) -> Iterator[str]:
+    example = result.outcome.example
+    yield ''
+    yield 'Stopped: the first runs all failed in the same way. (--fail_fast=0 continues regardless.)'
+    if example is not None:
+        attempt = result.state.runs[example.name].last
+        yield from _indented(_last_lines(result.folder, attempt) if attempt else '')
+        yield f'Command: {shell_line(example.argv)}'
+        yield f'Log: {result.folder.attempt(example.name, attempt.number if attempt else 1).stderr}'
+
+
+def _failure_lines(result: SearchResult) -> Iterator[str]:
+    yield ''
+    for count, lines, run in failure_groups(result.folder, result.state):
+        yield f'{count} failed like this, see: hpsearch logs {result.folder.path} {run}'
+        yield from _indented(lines)
+
+
+def _indented(text: str) -> Iterator[str]:
+    return (f'    {line}' for line in text.splitlines())

@@ -1,4 +1,4 @@
-"""From options to a search that can be started, which ``run`` and ``plan`` share; and the creation of that search."""
+"""From options to a search that can be started, for ``run`` and ``plan``; and its creation."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,7 +33,7 @@ class SearchRequest:
         configuration: What to run.
         order: In which order, and how many.
         interpreter: First word of the commands of a Python script.
-        resolved_interpreter: Where it is found now; empty for scripts that are not Python.
+        resolved_interpreter: Where it is found now; empty for ``_COMMAND``.
         run_cwd: Working directory of the runs, absolute.
         out_dir: ``--out_dir``, absolute.
         notes: What a user should know before it starts, in sentences.
@@ -59,7 +58,7 @@ class SearchRequest:
         return Plan(self.configuration, self.order, interpreter=self.interpreter, search_path=search_path, ident=ident)
 
 
-def make_request(options: SearchOptions, environ: Mapping[str, str] = os.environ) -> SearchRequest:
+def make_request(options: SearchOptions) -> SearchRequest:
     """Check everything that was requested; nothing is written.
 
     Raises:
@@ -72,7 +71,7 @@ def make_request(options: SearchOptions, environ: Mapping[str, str] = os.environ
     except ConfigError as error:
         raise ConfigError([*problems, *error.problems]) from None
     interpreter = _interpreter(options.configuration.python)
-    resolved, found_problems = _find_command(configuration, interpreter, run_cwd, environ)
+    resolved, found_problems = _find_command(configuration, interpreter, run_cwd)
     if problems or found_problems:
         raise ConfigError([*problems, *found_problems])
     out_dir = Path(os.path.abspath(run_cwd / options.folder.out_dir))
@@ -116,17 +115,14 @@ def _interpreter(python: str) -> str:
     return os.path.abspath(python) if os.sep in python else python or 'python3'
 
 
-def _find_command(
-    configuration: Configuration, interpreter: str, run_cwd: Path, environ: Mapping[str, str]
-) -> tuple[str, list[str]]:
+def _find_command(configuration: Configuration, interpreter: str, run_cwd: Path) -> tuple[str, list[str]]:
     """Where the first word is found, and what is missing."""
-    path = environ.get('PATH', os.defpath)
     if configuration.command is not None:
         first = configuration.command[0]
-        found = shutil.which(str(run_cwd / first) if os.sep in first else first, path=path)
+        found = shutil.which(str(run_cwd / first) if os.sep in first else first)
         return '', [] if found else [f'_COMMAND: {first!r} is not an executable on PATH or in {run_cwd}.']
     problems = []
-    resolved = shutil.which(interpreter, path=path) or ''
+    resolved = shutil.which(interpreter) or ''
     if not resolved:
         problems.append(f'--python: {interpreter!r} is not an executable on PATH.')
     script = run_cwd / (configuration.script or '')
@@ -138,17 +134,14 @@ def _find_command(
 def _interpreter_notes(configuration: Configuration, interpreter: str, resolved: str) -> tuple[str, ...]:
     if configuration.command is not None:
         return ()
-    notes = [f'Runs use {interpreter}, which is {resolved}.']
-    if not _same_place(resolved, sys.executable):
-        notes.append(
-            f'That is not the interpreter hpsearch runs on ({sys.executable}): the script may miss packages. '
-            f'Choose another one with --python.'
-        )
-    return tuple(notes)
-
-
-def _same_place(one: str, other: str) -> bool:
-    return os.path.realpath(os.path.dirname(one)) == os.path.realpath(os.path.dirname(other))
+    note = f'Runs use {interpreter}, which is {resolved}.'
+    if os.path.realpath(os.path.dirname(resolved)) == os.path.realpath(os.path.dirname(sys.executable)):
+        return (note,)
+    return (
+        note,
+        f'That is not the interpreter hpsearch runs on ({sys.executable}): the script may miss packages. '
+        'Choose another one with --python.',
+    )
 
 
 # Creating it
@@ -177,7 +170,7 @@ def create(request: SearchRequest) -> OpenSearch:
 def _write(request: SearchRequest, folder: SearchFolder, plan: Plan) -> PlanSummary:
     for source in filter(None, (request.configuration.source, request.options.configuration.grid_config)):
         shutil.copyfile(source, folder.path / os.path.basename(source))
-    folder.write_info(description(request))
+    folder.write_info(_description(request))
     folder.jobs_dir.mkdir()
     # Last, since what has a plan can be resumed.
     return plan.write(folder)
@@ -189,14 +182,15 @@ def _left_out(summary: PlanSummary) -> str:
     return f' ({", ".join(parts)} left out)' if parts else ''
 
 
-def description(request: SearchRequest) -> dict[str, object]:
+def _description(request: SearchRequest) -> dict[str, object]:
     """What ``search.json`` says of what was requested."""
     module = request.options.configuration.grid_module
+    reuse = [os.path.abspath(path) for path in request.options.execution.reuse]  # the search may be started elsewhere
     return {
         'hpsearch': __version__,
         'configuration': description_of(request.configuration, module, os.getcwd()),
         'argv': sys.argv,
-        'options': flat(request.options),
+        'options': {**flat(request.options), 'reuse': reuse},
         'run_cwd': str(request.run_cwd),
         'interpreter': request.interpreter,
         'resolved_interpreter': request.resolved_interpreter,

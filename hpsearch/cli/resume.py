@@ -10,15 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from hpsearch.backends.queue.own_job import job_end, own_job
-from hpsearch.cli.backends import choose_backend
+from hpsearch.cli.backends import JobAsker, choose_backend
 from hpsearch.cli.context import process_context
-from hpsearch.cli.end_report import report_end
 from hpsearch.cli.options import SearchOptions, merged_options
 from hpsearch.cli.parsers import ResumeCommand
-from hpsearch.cli.queue_backends import JobAsker
+from hpsearch.cli.reports import report_end
 from hpsearch.cli.request import order_of
-from hpsearch.cli.search_runner import work
-from hpsearch.cli.work_options import work_options_of
+from hpsearch.cli.search_runner import work, work_options
 from hpsearch.config.handles import description_of, stored_configuration
 from hpsearch.config.loading import load_configuration
 from hpsearch.host.kernel import this_host
@@ -42,16 +40,17 @@ def resume_search(command: ResumeCommand) -> int:
     folder, joins = SearchFolder(command.dir), not command.waits_for_others
     info = folder.read_info()
     check_owner(folder, trust=command.trust)
-    options = _options(info, command)
-    with process_context(options.display) as place:
+    options = _options(folder, info, command)
+    with process_context(options.display) as context:
         if command.extend:
             extension = extend_plan(folder, info, options, command.dead_hosts)
             log.info('%d runs added, %d withdrawn', len(extension.added), len(extension.withdrawn))
             info = folder.read_info()
         search = open_search(folder, info)
-        end = _job_end(options) if joins else None
-        make_backend, echo = choose_backend(options, place, end)
-        work_options = work_options_of(
+        hours = options.cluster.num_hours if options.cluster.runs_per_job else None
+        end = job_end(hours, time.time()) if joins else None
+        make_backend, echo = choose_backend(options, context, end)
+        how = work_options(
             options,
             echo=echo,
             waits_for_others=command.waits_for_others,
@@ -61,20 +60,15 @@ def resume_search(command: ResumeCommand) -> int:
             reuse=options.execution.reuse,
             job_seconds=end - time.time() if end else None,
         )
-        result = work(search, place, make_backend, work_options, JobAsker(options, place.wakeup))
+        result = work(search, context, make_backend, how, JobAsker(options, context.wakeup))
     return report_end(result, options, in_own_job=joins and own_job() is not None)
 
 
-def _options(info: Mapping[str, Any], command: ResumeCommand) -> SearchOptions:
+def _options(folder: SearchFolder, info: Mapping[str, Any], command: ResumeCommand) -> SearchOptions:
     given = dict(command.given)
     if not command.waits_for_others:
         given.setdefault('run_cluster', False)  # join works where it is started
-    return merged_options(info, given)
-
-
-def _job_end(options: SearchOptions) -> float | None:
-    cluster = options.cluster
-    return job_end(cluster.num_hours if cluster.runs_per_job else None, time.time())
+    return merged_options(info, given, is_first_time=not any(folder.journal_dir.glob('*.jsonl')))
 
 
 def check_owner(folder: SearchFolder, *, trust: bool) -> None:
@@ -115,12 +109,6 @@ def extend_plan(
 ) -> Extension:
     """Bring the plan of a search up to date with its configuration.
 
-    Args:
-        folder: The search.
-        info: Its ``search.json``.
-        options: Its options, with what was given now.
-        dead_hosts: Hosts that the user declared dead.
-
     Raises:
         ConfigError: The configuration cannot be used, or runs something else now.
         SearchFolderError: A process works on the search, or it cannot be written.
@@ -129,7 +117,7 @@ def extend_plan(
     module, cwd = described['module'], described['cwd']
     with extending(folder):
         state, reader = open_journals(folder)
-        _check_that_nobody_works(folder, reader, dead_hosts)
+        _check_that_no_process_works(folder, reader, dead_hosts)
         configuration = load_configuration(
             module, cwd=Path(cwd), grid_config=chosen.grid_config, replacements=chosen.replacements
         )
@@ -140,7 +128,7 @@ def extend_plan(
     return extension
 
 
-def _check_that_nobody_works(folder: SearchFolder, reader: JournalReader, dead_hosts: Collection[str]) -> None:
+def _check_that_no_process_works(folder: SearchFolder, reader: JournalReader, dead_hosts: Collection[str]) -> None:
     writers = Writers(folder, this_host(), dead_hosts)
     for writer, _ in writers.not_dead(reader.headers, reader.closed, time.monotonic()):
         raise SearchFolderError(

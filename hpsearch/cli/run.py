@@ -5,14 +5,12 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from hpsearch.cli.backends import choose_backend
+from hpsearch.cli.backends import JobAsker, choose_backend
 from hpsearch.cli.context import process_context
-from hpsearch.cli.end_report import report_end
 from hpsearch.cli.options import SearchOptions
-from hpsearch.cli.queue_backends import JobAsker
+from hpsearch.cli.reports import report_end
 from hpsearch.cli.request import create, make_request
-from hpsearch.cli.search_runner import work
-from hpsearch.cli.work_options import work_options_of
+from hpsearch.cli.search_runner import work, work_options
 
 log = logging.getLogger('hpsearch')
 
@@ -24,13 +22,13 @@ def run_search(options: SearchOptions) -> int:
         HpsearchError: It cannot be started.
     """
     request = make_request(options)
-    with process_context(options.display) as place:
+    with process_context(options.display) as context:
         for note in request.notes:
             log.info(note)
-        make_backend, echo = choose_backend(options, place)
+        make_backend, echo = choose_backend(options, context)
         search = create(request)
-        work_options = work_options_of(options, echo=echo, reuse=options.execution.reuse)
-        result = work(search, place, make_backend, work_options, JobAsker(options, place.wakeup))
+        how = work_options(options, echo=echo, reuse=options.execution.reuse)
+        result = work(search, context, make_backend, how, JobAsker(options, context.wakeup))
     return report_end(result, options)
 
 

@@ -3,40 +3,33 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from hpsearch.backends.base import AttemptBackend, PilotBackend
+from hpsearch.backends.base import PilotBackend
 from hpsearch.backends.queue.own_job import limit_signals, own_job
 from hpsearch.cli.context import BackendContext, MakeBackend, ProcessContext
-from hpsearch.dispatch.active_attempts import ActiveAttempts
-from hpsearch.dispatch.admission import Admission
-from hpsearch.dispatch.claims import Claims
-from hpsearch.dispatch.code_tracker import CodeTracker
-from hpsearch.dispatch.context import SearchContext, WorkOptions
-from hpsearch.dispatch.dispatcher import Dispatcher, Outcome
-from hpsearch.dispatch.display import Display, OutputEcho
-from hpsearch.dispatch.event_recorder import EventRecorder
-from hpsearch.dispatch.heartbeat import Heartbeat
-from hpsearch.dispatch.intake import Intake, Listener
+from hpsearch.cli.options import SearchOptions
+from hpsearch.dispatch.context import EventRecorder, SearchContext, WorkOptions
+from hpsearch.dispatch.dispatcher import Outcome, make_dispatcher
 from hpsearch.dispatch.peers import Peers
 from hpsearch.dispatch.pending_runs import PendingRuns, PlannedRuns, runs_given_up, runs_to_start
-from hpsearch.dispatch.progress import Progress
-from hpsearch.dispatch.recovery import Recovery
-from hpsearch.dispatch.shutdown import Shutdown
-from hpsearch.dispatch.strategies import AttemptStrategy, PilotStrategy, Strategy
 from hpsearch.host import kernel
 from hpsearch.host.locks import placement_lock
-from hpsearch.host.signals import StopRequests, stop_signals
+from hpsearch.host.signals import stop_signals
 from hpsearch.model.configuration import Configuration
+from hpsearch.model.retries import RetryPolicy
 from hpsearch.model.states import CANCELLED, SearchState, State
 from hpsearch.store import writers
 from hpsearch.store.folder import OpenSearch, SearchFolder
-from hpsearch.store.journal import Journal, JournalReader, open_journals, own_journal
+from hpsearch.store.journal import JournalReader, open_journals, own_journal
 from hpsearch.store.results import ResultsView
+
+if TYPE_CHECKING:
+    from hpsearch.store.provenance import Provenance
 
 log = logging.getLogger('hpsearch')
 
@@ -46,10 +39,6 @@ class SearchResult:
     """A search that was worked on.
 
     Attributes:
-        folder: Where.
-        configuration: What.
-        results: Its table.
-        state: Its runs.
         total: Number of runs that are wanted; None: it is not known, since the work ended before that.
         withdrawn: Runs of the plan that are not wanted any more.
         outcome: How the work ended.
@@ -75,7 +64,7 @@ class SearchResult:
 
     @property
     def cancelled(self) -> int:
-        """How many runs somebody cancelled in a queue."""
+        """How many runs were cancelled in a queue from outside."""
         ended = (history.deciding for history in self.state.runs.values())
         return sum(each is not None and each.cause == CANCELLED for each in ended)
 
@@ -86,8 +75,8 @@ class SearchResult:
 
 
 def work(
-    task: OpenSearch,
-    place: ProcessContext,
+    search: OpenSearch,
+    process: ProcessContext,
     make_backend: MakeBackend,
     options: WorkOptions,
     job_has_ended: Callable[[Mapping[str, str]], bool],
@@ -95,52 +84,31 @@ def work(
     """Work on a search until it ends.
 
     Args:
-        task: The search.
-        place: This process.
         make_backend: Makes the place where its runs execute.
-        options: How it is worked on.
         job_has_ended: Says of a queue job (``queue``, ``id``) whether its queue knows that it ended.
+
+    Raises:
+        HpsearchError: Its journals cannot be read or written, or a folder of earlier results is no search.
     """
-    folder = task.folder
+    folder = search.folder
     state, reader = open_journals(folder)
-    warn_of_odd_lines(state, reader)
+    _warn_of_odd_lines(state, reader)
     host, job = kernel.this_host(), own_job()
-    with own_journal(folder, host, job) as journal, signals_of(options, job) as requests:
+    signals = stop_signals(1 if options.stop_at_once else 0, term_leaves=options.in_queue, like_term=limit_signals(job))
+    with own_journal(folder, host, job) as journal, signals as requests:
         recorder = EventRecorder(state, journal)
-        take_earlier_results(task, options, recorder)
-        search = search_context(task, options, recorder)
-        backend = make_backend(BackendContext(task, place, state, recorder.note_event, options.stop_grace))
-        place.stack.callback(backend.close)
+        _take_earlier_results(search, options, recorder)
+        context = search_context(search, options, recorder)
+        backend = make_backend(BackendContext(search, process.wakeup, state, recorder.note_event, options.stop_grace))
+        process.stack.callback(backend.close)
+        can_adopt = _never if isinstance(backend, PilotBackend) else backend.can_adopt
         known = writers.Writers(folder, host, options.declared_dead, job_has_ended)
-        peers = peers_of(search, reader, known, backend)
-        outcome = make_dispatcher(task, place, search, journal, backend, peers, requests).run()
-    pending = search.pending
+        peers = Peers(folder, recorder, reader, known, can_adopt)
+        make_provenance, lock = partial(_provenance_of, search), placement_lock(folder.path)
+        outcome = make_dispatcher(context, peers, backend, requests, process.view, make_provenance, lock).run()
+    pending = context.pending
     return SearchResult(
-        folder, task.configuration, search.results, state, pending.total, task.withdrawn, outcome, pending.waiting
-    )
-
-
-def search_context(task: OpenSearch, options: WorkOptions, recorder: EventRecorder) -> SearchContext:
-    """The search with the runs of its plan that wait."""
-    state, retry = recorder.state, options.retry
-    runs = () if options.stop_at_once else runs_to_start(task.folder, task.withdrawn, state, retry)
-    source = PlannedRuns(runs, task.total)
-    pending = PendingRuns(source, state, recorder.counts, retry, runs_given_up(state, retry))
-    results = results_view(task.folder, task.configuration)
-    return SearchContext(task.folder, task.configuration, recorder, pending, results, options)
-
-
-def peers_of(
-    search: SearchContext, reader: JournalReader, known: writers.Writers, backend: AttemptBackend | PilotBackend
-) -> Peers:
-    """The other writers of a search; only a backend of attempts can be asked for theirs."""
-    return Peers(
-        folder=search.folder,
-        own=search.writer,
-        reader=reader,
-        state=search.state,
-        writers=known,
-        can_adopt=_never if isinstance(backend, PilotBackend) else backend.can_adopt,
+        folder, search.configuration, context.results, state, pending.total, search.withdrawn, outcome, pending.waiting
     )
 
 
@@ -148,67 +116,54 @@ def _never(*_: object) -> bool:
     return False
 
 
-def make_dispatcher(
-    task: OpenSearch,
-    place: ProcessContext,
-    search: SearchContext,
-    journal: Journal,
-    backend: AttemptBackend | PilotBackend,
-    peers: Peers,
-    requests: StopRequests,
-) -> Dispatcher:
-    """The parts of a dispatcher, put together."""
-    progress = Progress(search, time.monotonic())
-    intake = Intake(search, progress)
-    code = CodeTracker(task.folder, task.configuration, task.run_cwd, task.interpreter)
-    heartbeat = Heartbeat(search, journal, backend, code)
-    listener, recovery = Listener(search, peers, intake), Recovery(search, peers, intake)
-    strategy: Strategy
-    if isinstance(backend, PilotBackend):
-        strategy = PilotStrategy(search, backend, listener, recovery)
-    else:
-        echo = OutputEcho(place.view, task.folder, is_on=search.options.echo)
-        active = ActiveAttempts(search, backend, intake, requests, echo)
-        claims = Claims(search, peers, heartbeat.circumstances)
-        admission = Admission(search, backend, peers, claims, active, intake)
-        lock = placement_lock(task.folder.path)
-        strategy = AttemptStrategy(search, backend, active, admission, listener, recovery, lock)
-    shutdown = Shutdown(requests, search.options)
-    display = Display(place.view, progress, backend)
-    return Dispatcher(search, strategy, peers, intake, shutdown, heartbeat, display)
+def _provenance_of(search: OpenSearch) -> Provenance:
+    """See :func:`provenance_of`, whose imports take a while and are needed only when a run was started."""
+    from hpsearch.store.provenance import provenance_of
+
+    return provenance_of(search)
 
 
-def warn_of_odd_lines(state: SearchState, reader: JournalReader) -> None:
-    """Warn of what makes no sense in the journals."""
+def search_context(search: OpenSearch, options: WorkOptions, recorder: EventRecorder) -> SearchContext:
+    """The search with the runs of its plan that wait."""
+    state, retry = recorder.state, options.retry
+    runs = () if options.stop_at_once else runs_to_start(search.folder, search.withdrawn, state, retry)
+    source = PlannedRuns(runs, search.total)
+    pending = PendingRuns(source, state, recorder.counts, retry, runs_given_up(state, retry))
+    configuration = search.configuration
+    results = ResultsView(
+        search.folder.results_csv,
+        configuration.performance_key,
+        configuration.performance_ascending,
+        expected=tuple(configuration.summary_keywords),
+    )
+    return SearchContext(search.folder, configuration, recorder, pending, results, options)
+
+
+def _warn_of_odd_lines(state: SearchState, reader: JournalReader) -> None:
     for odd in [*reader.odd, *state.odd][:5]:
         log.warning('journal: %s', odd)
 
 
-def signals_of(options: WorkOptions, job: Mapping[str, str] | None) -> AbstractContextManager[StopRequests]:
-    """What signals ask of this process, which may be a job."""
-    asked = 1 if options.stop_at_once else 0
-    return stop_signals(asked, term_leaves=options.in_queue, like_term=limit_signals(job))
-
-
-def take_earlier_results(task: OpenSearch, options: WorkOptions, recorder: EventRecorder) -> None:
-    """Do without the runs whose results other searches have already.
-
-    Raises:
-        SearchFolderError: One of the folders is no search, or cannot be read.
-    """
+def _take_earlier_results(search: OpenSearch, options: WorkOptions, recorder: EventRecorder) -> None:
     if not options.reuse:
         return
     from hpsearch.dispatch.reuse import reuse_results
 
-    taken = reuse_results(task.folder, options.reuse, task.configuration.summary_keywords, recorder)
+    taken = reuse_results(search.folder, options.reuse, search.configuration.summary_keywords, recorder)
     log.info('%d runs are taken from earlier searches', taken)
 
 
-def results_view(folder: SearchFolder, configuration: Configuration) -> ResultsView:
-    """The table of a search."""
-    return ResultsView(
-        folder.results_csv,
-        configuration.performance_key,
-        configuration.performance_ascending,
-        expected=tuple(configuration.summary_keywords),
+def work_options(
+    options: SearchOptions, *, retry_failed: bool = False, retry_cancelled: bool = False, **more: Any
+) -> WorkOptions:
+    """How this process works on a search; ``more`` are further fields of :class:`WorkOptions`."""
+    chosen, in_queue = options.execution, options.cluster.run_cluster
+    return WorkOptions(
+        in_queue=in_queue,
+        is_in_job=not in_queue and own_job() is not None,
+        fail_fast=chosen.fail_fast,
+        stop_grace=chosen.stop_grace,
+        retry=RetryPolicy(chosen.max_attempts, chosen.retries, retry_failed, chosen.retry_timeouts, retry_cancelled),
+        only_submits=options.only_submits,
+        **more,
     )

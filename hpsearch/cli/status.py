@@ -8,7 +8,7 @@ import logging
 import os
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -42,18 +42,18 @@ if TYPE_CHECKING:
 log = logging.getLogger('hpsearch')
 
 MOST_NOTES = 5
-"""Notes of one kind that are shown."""
+"""Notes about the same thing that are shown."""
 
 QUEUES = ('slurm', 'lsf')
 
 
 @dataclass
 class SearchSnapshot:
-    """A search that is looked at.
+    """A search as it is read for its status.
 
     Attributes:
-        folder: Where.
-        info: What was asked.
+        folder: Where it is.
+        info: Its ``search.json``.
         state: What the journals say, and later what else is found out.
         reader: Has read the journals.
         now: Seconds since 1970.
@@ -95,12 +95,12 @@ class SearchSnapshot:
 
     @property
     def is_ours(self) -> bool:
-        """Whether it is a search of this user."""
+        """Whether it belongs to this user."""
         return self.owner == os.getuid()
 
     @cached_property
     def lives(self) -> dict[str, Liveness]:
-        """What is known of the writers, by one look."""
+        """What is known of the writers, from one reading."""
         return writers.poll_once(self.folder, self.reader.headers, self.reader.closed, self.now)
 
     @cached_property
@@ -115,7 +115,7 @@ class SearchSnapshot:
         return merged_options(self.info, {})
 
     def reconciler(self) -> Reconciler:
-        """Folds into the state what became of the attempts that no writer looks after."""
+        """Folds into the state what became of the attempts that no writer manages."""
         return Reconciler(
             self.folder, self.state, self.reader.headers, self.lives, lambda: self.completions, self.room_of
         )
@@ -136,31 +136,24 @@ class SearchSnapshot:
         Raises:
             ConfigError: The options of the search do not suit the one that is here.
         """
-        from hpsearch.cli.queue_backends import system_named
+        from hpsearch.cli.backends import system_named
 
         return system_named(queue, self.options)
 
-    def _memory(self, queue: str) -> int | None:
-        try:
-            return self.system(queue).memory
-        except ConfigError:
-            return None  # its options do not suit the queue system that is here
-
     def room_of(self, attempt: Attempt, earlier: Sequence[Attempt]) -> dict[str, Any]:
-        """How much room the job of an attempt had."""
-        from hpsearch.cli.queue_backends import most_memory
+        """How much memory the job of an attempt had, and the most that another attempt can be given."""
+        from hpsearch.cli.backends import most_memory
 
-        memory = self._memory(attempt.handle['queue'])
+        try:
+            memory = self.system(attempt.handle['queue']).memory
+        except ConfigError:
+            memory = None  # its options do not suit the queue system that is here
         had, most = resources_for(earlier).memory or memory, most_memory(self.options, memory)
         return {'was_alone': True, 'largest': True, 'in_queue': True, 'memory_limit': had, 'memory_most': most}
 
 
 def open_snapshot(folder: SearchFolder, now: float) -> SearchSnapshot:
-    """A search to be looked at.
-
-    Args:
-        folder: Where.
-        now: Seconds since 1970.
+    """Read a search; ``now`` is in seconds since 1970.
 
     Raises:
         HpsearchError: It is no search, or cannot be read.
@@ -173,7 +166,7 @@ def open_snapshot(folder: SearchFolder, now: float) -> SearchSnapshot:
 
 
 def status_lines(folder: SearchFolder, *, as_json: bool) -> Iterator[str]:
-    """How a search stands.
+    """The state of a search, in lines or as JSON.
 
     Raises:
         HpsearchError: It is no search, or cannot be read.
@@ -224,13 +217,9 @@ def snapshot_of(search: SearchSnapshot, queue: Sequence[QueueLine]) -> Snapshot:
         best=best_run(search.folder, search.state, search.plain),
         performance_key=search.plain.performance_key,
         waiting='; '.join(dict.fromkeys(filter(None, (str(shown.get('waiting', '')) for _, shown in news))))
-        or _nobody(search, bool(queue) or _any_in_queue(active), is_open),
+        or (_why_idle(search, bool(queue) or any(attempt.is_in_queue for attempt in active)) if is_open else ''),
         queue=queue,
     )
-
-
-def _any_in_queue(attempts: Iterable[Attempt]) -> bool:
-    return any(attempt.is_in_queue for attempt in attempts)
 
 
 def _is_under_way(attempt: Attempt) -> bool:
@@ -238,14 +227,15 @@ def _is_under_way(attempt: Attempt) -> bool:
     return attempt.state in (State.RUNNING, State.UNKNOWN) or not attempt.is_in_queue
 
 
-def _nobody(search: SearchSnapshot, is_in_queue: bool, is_open: bool) -> str:
-    if search.living or not is_open:
+def _why_idle(search: SearchSnapshot, is_in_queue: bool) -> str:
+    if search.living:
         return ''
     if is_in_queue:
         return (
-            'no hpsearch works on it; its jobs in the queue go on (hpsearch resume takes in results and submits more)'
+            'no hpsearch works on it; its jobs in the queue continue '
+            '(hpsearch resume collects results and submits more)'
         )
-    return 'no hpsearch works on it on this machine (hpsearch resume goes on with it)'
+    return 'no hpsearch works on it on this machine (hpsearch resume continues it)'
 
 
 def _run_line(search: SearchSnapshot, attempt: Attempt) -> RunLine:
@@ -265,7 +255,7 @@ def _where(search: SearchSnapshot, attempt: Attempt) -> str:
 
 
 def silent_hosts(search: SearchSnapshot) -> Iterator[str]:
-    """For each other host with runs under way: when its hpsearch last showed life; from here they cannot be asked."""
+    """A note for each other host with runs under way, which cannot be queried from here: when it was last active."""
     runs = Counter(attempt.owner for attempt in active_attempts(search.state) if not attempt.is_in_queue)
     others = {writer: count for writer, count in sorted(runs.items()) if search.relation(writer) is HostRelation.OTHER}
     in_jobs = {writer for writer in others if 'job' in search.reader.headers.get(writer, {})}
@@ -274,7 +264,7 @@ def silent_hosts(search: SearchSnapshot) -> Iterator[str]:
     if silent:
         count = sum(others[writer] for writer in silent)
         yield (
-            f'{count} of the runs under way show no life any more, in {len(silent)} of the jobs that work on the '
+            f'{count} of the runs under way show no sign of life, in {len(silent)} of the jobs that work on the '
             'search: hpsearch resume asks the queue what became of them'
         )
 
@@ -285,7 +275,7 @@ def _silent_host(search: SearchSnapshot, writer: str, count: int) -> str:
     host = search.reader.headers.get(writer, {}).get('host', 'a host without a name')
     return (
         f'{count} of the runs under way are on {host}, which cannot be asked from '
-        f'here; its hpsearch last showed life {ago}. If it is dead: hpsearch resume --host_is_dead=HOST'
+        f'here; its hpsearch was last active {ago}. If it is dead: hpsearch resume --host_is_dead=HOST'
     )
 
 
@@ -293,7 +283,7 @@ def _silent_host(search: SearchSnapshot, writer: str, count: int) -> str:
 
 
 def queue_of(search: SearchSnapshot, reconciler: Reconciler) -> tuple[list[QueueLine], list[str]]:
-    """What a search has in a queue, and notes: from its writers; where none of them shows any, the queue is asked."""
+    """What a search has in a queue, and notes: as its writers report it; where none does, the queue is queried."""
     shown = [_queue_line(line) for news in search.living.values() for line in news.get('queue', ())]
     if shown:
         return merged_queue(shown), []
@@ -303,19 +293,19 @@ def queue_of(search: SearchSnapshot, reconciler: Reconciler) -> tuple[list[Queue
     if not queues:
         return [], []
     if not search.is_ours:
-        return [], [f'the queue was not asked: the jobs are those of {user_name(search.owner)}']
-    asked = [_ask(search, reconciler, queue, attempts, pilots) for queue in sorted(queues & set(QUEUES))]
-    return merged_queue(line for lines, _ in asked for line in lines), [note for _, notes in asked for note in notes]
+        return [], [f'the queue was not queried: the jobs belong to {user_name(search.owner)}']
+    found = [_query(search, reconciler, queue, attempts, pilots) for queue in sorted(queues & set(QUEUES))]
+    return merged_queue(line for lines, _ in found for line in lines), [note for _, notes in found for note in notes]
 
 
 def _queue_line(shown: Mapping[str, Any]) -> QueueLine:
-    """What a writer shows, which may be of a later version that shows more."""
+    """From the report of a writer, which may be of a later version that reports more."""
     known = {field.name for field in dataclasses.fields(QueueLine)}
     return QueueLine(**{name: value for name, value in shown.items() if name in known})
 
 
 def _pilots(search: SearchSnapshot) -> list[Submission]:
-    """Jobs that may work on the search, if there is something to do, and that no writer at work looks after."""
+    """Jobs that may work on the search, if there is something to do, and that no active writer manages."""
     states = (history.state.value for history in search.state.runs.values())
     if search.total == len(search.state.runs) and all(state in DONE for state in states):
         return []
@@ -323,7 +313,7 @@ def _pilots(search: SearchSnapshot) -> list[Submission]:
     return [each for each in submissions if each.pilots and each.writer not in search.living]
 
 
-def _ask(
+def _query(
     search: SearchSnapshot,
     reconciler: Reconciler,
     queue: str,
@@ -334,18 +324,18 @@ def _ask(
 
     listing = _listing(search, queue)
     if listing.records is None:
-        return [], [f'the queue could not be asked about the jobs of this search: {listing.problem}']
-    its = [attempt for attempt in attempts if attempt.handle['queue'] == queue]
-    listed = match_jobs(listing.records, its, [each for each in pilots if each.queue == queue])
+        return [], [f'the queue could not be queried about the jobs of this search: {listing.problem}']
+    in_it = [attempt for attempt in attempts if attempt.handle['queue'] == queue]
+    listed = match_jobs(listing.records, in_it, [each for each in pilots if each.queue == queue])
     reconciler.note_running(listed.running)
-    # Their records may have come since we looked; and what ended them, nobody else may know.
+    # Their exit records may have arrived in the meantime; and what ended them, only the queue may know.
     jobs: dict[AttemptKey, QueueView] = {
-        (attempt.run, attempt.number): QueueView(JobState.ENDED, seen) for attempt, seen in listed.ended
+        (attempt.run, attempt.number): QueueView(JobState.ENDED, record) for attempt, record in listed.ended
     }
     problems = reconciler.take_in([*(attempt for attempt, _ in listed.ended), *listed.missing], jobs)
-    ended = [(attempt, seen) for attempt, seen in listed.ended if attempt.state in ACTIVE]
+    ended = [(attempt, record) for attempt, record in listed.ended if attempt.state in ACTIVE]
     unclear = [*(attempt for attempt, _ in ended), *(each for each in listed.missing if each.state in ACTIVE)]
-    lines = [*listed.lines, *(line_of(seen, attempt.run) for attempt, seen in ended)]
+    lines = [*listed.lines, *(line_of(record, attempt.run) for attempt, record in ended)]
     return lines, [*_few(problems), *_about_unclear(unclear)]
 
 

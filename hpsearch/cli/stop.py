@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from hpsearch.backends.local.slots import FixedSlots
-from hpsearch.cli.backends import choose_backend, local_backend
+from hpsearch.cli.backends import JobAsker, choose_backend, local_backend
 from hpsearch.cli.context import process_context
 from hpsearch.cli.options import SearchOptions, merged_options
-from hpsearch.cli.parsers import StopCommand
-from hpsearch.cli.queue_backends import JobAsker
 from hpsearch.cli.resume import check_owner, open_search
-from hpsearch.cli.search_runner import SearchResult, work
-from hpsearch.cli.work_options import work_options_of
-from hpsearch.dispatch.event_recorder import EventRecorder
+from hpsearch.cli.search_runner import SearchResult, work, work_options
+from hpsearch.dispatch.context import EventRecorder
 from hpsearch.host import kernel
 from hpsearch.host.processes import is_alive
 from hpsearch.model.evidence import HostRelation
@@ -24,16 +21,17 @@ from hpsearch.store import writers
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import JournalReader, open_journals, own_journal
 
-LOOK = 0.2
+POLL_INTERVAL = 0.2
 """Seconds between two checks whether a dispatcher has exited."""
 
 
-def stop_search(command: StopCommand, sleep: Callable[[float], None] = time.sleep) -> Iterator[str]:
+def stop_search(folder: SearchFolder, *, drain: bool, trust: bool) -> Iterator[str]:
     """Ask every dispatcher of a search to stop; where none is alive, end its runs from here.
 
     Args:
-        command: Which search, and how.
-        sleep: Waits.
+        folder: The search.
+        drain: Let the runs that have started end.
+        trust: Stop also the search of another user.
 
     Yields:
         What happens, in sentences.
@@ -41,23 +39,22 @@ def stop_search(command: StopCommand, sleep: Callable[[float], None] = time.slee
     Raises:
         HpsearchError: It is no search, or belongs to another user.
     """
-    folder = SearchFolder(command.dir)
     info = folder.read_info()
-    check_owner(folder, trust=command.trust)
+    check_owner(folder, trust=trust)
     host = kernel.this_host()
     state, reader = open_journals(folder)
     here, elsewhere = _at_work(folder, reader, host)
     if not here and not elsewhere:
-        yield from _end_here(folder, state, merged_options(info, {'quiet': True}), command.drain)
+        yield from _end_here(folder, state, merged_options(info, {'quiet': True}), drain)
         return
     with own_journal(folder, host) as journal:
-        EventRecorder(state, journal).note('stop', id=os.urandom(8).hex(), drain=command.drain)
+        EventRecorder(state, journal).note('stop', id=os.urandom(8).hex(), drain=drain)
         journal.sync()
     yield from _requests(here, elsewhere)
     while any(_is_at_work_here(reader, writer) for writer in here):
-        sleep(LOOK)
+        time.sleep(POLL_INTERVAL)
     if here:
-        yield 'drained' if command.drain else 'stopped'
+        yield 'drained' if drain else 'stopped'
 
 
 def _at_work(folder: SearchFolder, reader: JournalReader, host: kernel.Host) -> tuple[list[str], list[str]]:
@@ -101,14 +98,10 @@ def _may_have_pilots(state: SearchState, options: SearchOptions) -> bool:
 
 
 def _end_runs(folder: SearchFolder, options: SearchOptions) -> SearchResult:
-    """Take over the runs of a search that no process manages, and end them.
-
-    Raises:
-        HpsearchError: It cannot be done.
-    """
-    with process_context(options.display) as place:
+    """Take over the runs of a search that no process manages, and end them."""
+    with process_context(options.display) as context:
         search = open_search(folder, folder.read_info())
-        work_options = work_options_of(options, stop_at_once=True, waits_for_others=False)
+        how = work_options(options, stop_at_once=True, waits_for_others=False)
         in_queue = options.cluster.run_cluster
-        make_backend = choose_backend(options, place)[0] if in_queue else local_backend(FixedSlots(1))
-        return work(search, place, make_backend, work_options, JobAsker(options, place.wakeup))
+        make_backend = choose_backend(options, context)[0] if in_queue else local_backend(FixedSlots(1))
+        return work(search, context, make_backend, how, JobAsker(options, context.wakeup))

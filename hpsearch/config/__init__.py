@@ -1,1 +1,1 @@
-"""Reading a configuration: Python modules, YAML, pickles of plain values, profiles of a machine."""
+"""Reading a configuration: Python modules, YAML, pickles of plain values, profiles of a machine, and the templates."""

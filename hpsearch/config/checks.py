@@ -1,4 +1,4 @@
-"""The checks of a configuration: its attributes become a whole, or a list of all problems with them."""
+"""The checks of a configuration: from attributes to a whole, or to a list of all problems with them."""
 
 from __future__ import annotations
 
@@ -63,12 +63,9 @@ class _Checks:
 
 
 def check(source: Source, attributes: dict[str, Any], problems: list[str]) -> Configuration:
-    """The configuration that the attributes make.
+    """The configuration that the attributes make; usable only if no problem was appended to ``problems``.
 
-    Args:
-        source: Where they come from.
-        attributes: The attributes, some of which the command line may have replaced.
-        problems: Every problem is appended to it; the configuration is of use only where there is none.
+    The attributes are those of the source, some of which the command line may have replaced.
     """
     checks = _Checks(source, attributes, problems)
     out_arg = _out_arg(checks)
@@ -96,11 +93,10 @@ def check(source: Source, attributes: dict[str, Any], problems: list[str]) -> Co
 
 
 def _oom_patterns(checks: _Checks) -> list[str]:
-    patterns = list(checks.texts('oom_patterns'))
+    patterns = checks.texts('oom_patterns')
     for pattern in patterns:
-        wrong = problem_of(pattern)
-        if wrong:
-            checks.problems.append(f'_OOM_PATTERNS: {pattern!r} is no regular expression: {wrong}.')
+        if wrong := problem_of(pattern):
+            checks.problems.append(f'_OOM_PATTERNS: {pattern!r} is not a regular expression: {wrong}.')
     return patterns
 
 
@@ -208,13 +204,13 @@ def _values(where: str, values: Any, problems: list[str]) -> list[Value]:
         problems.append(f'{where}: is {reprlib.repr(values)}; a list of values is expected{hint}.')
         return []
     if isinstance(values, (set, frozenset)):
-        # The order of a set of strings is another one in each process.
+        # The order of a set of strings differs between processes.
         values = sorted(values, key=lambda value: (type(value).__name__, repr(value)))
     return [_value(f'{where}[{index}]', value, problems) for index, value in enumerate(values)]
 
 
 def _is_list(values: Any) -> bool:
-    has_a_shape = getattr(values, 'shape', None) != ()  # a numpy scalar looks like a list until one iterates over it
+    has_a_shape = getattr(values, 'shape', None) != ()  # a numpy scalar seems to be a list until one iterates over it
     return isinstance(values, Iterable) and has_a_shape and not isinstance(values, (str, bytes, Mapping))
 
 

@@ -34,13 +34,7 @@ class StoredConfiguration:
 
 
 def description_of(configuration: Configuration, module: str, cwd: str) -> dict[str, object]:
-    """What ``search.json`` stores of a configuration.
-
-    Args:
-        configuration: The configuration.
-        module: ``--grid_module``.
-        cwd: Where that name or path starts.
-    """
+    """What ``search.json`` stores of a configuration; ``module`` is ``--grid_module``, relative to ``cwd``."""
     return {
         'module': module,
         'source': configuration.source,
@@ -60,7 +54,7 @@ def stored_configuration(
     Args:
         folder: The search.
         info: Its ``search.json``.
-        trust: Execute the module of another user, too.
+        trust: Execute also the module of another user.
         handles: Which handles are needed; None: those the configuration had when the search was made.
 
     Raises:
@@ -73,16 +67,11 @@ def stored_configuration(
     except (KeyError, TypeError, AttributeError) as error:
         raise SearchFolderError(f'{folder.search_json} is damaged: {error!r}.') from error
     needed = [name for name in HANDLES if name in (had if handles is None else handles)]
-    if not (trust or is_own(folder)):
+    if not trust and folder.search_json.stat().st_uid != os.geteuid():
         return _without(
-            plain, needed, f'{folder.search_json} belongs to somebody else, so its configuration is not executed'
+            plain, needed, f'{folder.search_json} belongs to another user, so its configuration is not executed'
         )
     return _with_handles(plain, described, needed)
-
-
-def is_own(folder: SearchFolder) -> bool:
-    """Whether a search belongs to the current user."""
-    return folder.search_json.stat().st_uid == os.geteuid()
 
 
 def _without(plain: Configuration, needed: Collection[str], reason: str) -> StoredConfiguration:

@@ -25,7 +25,7 @@ def load_configuration(
 
     Args:
         grid_module: Name of a module, path of a ``.py`` file, or path of a ``.yml`` or ``.yaml`` file.
-        cwd: Where relative paths start and where modules are looked for.
+        cwd: Where relative paths start and modules are searched.
         grid_config: Path of a YAML, JSON or pickle file whose ``grid`` and ``conditions`` replace the module's.
         replacements: Texts ``name=[v1,v2]`` that replace entries of the grid, after ``grid_config``.
 

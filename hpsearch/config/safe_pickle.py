@@ -1,4 +1,4 @@
-"""Pickles of plain values, opened without executing what is in them."""
+"""Pickles of plain values, read without executing anything in them."""
 
 from __future__ import annotations
 
@@ -34,12 +34,8 @@ def plain_pickle(data: bytes) -> Any:
     return _PlainUnpickler(io.BytesIO(data)).load()
 
 
-def load_plain_pickle(path: Path, option: str = '') -> Any:
-    """The plain values in a pickle, opened without executing what is in it.
-
-    Args:
-        path: The file.
-        option: What named it, for the message.
+def load_plain_pickle(path: Path, option: str) -> Any:
+    """The plain values in a pickle that an ``option`` names, read without executing anything in it.
 
     Raises:
         ConfigError: It is not there, is damaged, or needs anything else than plain values.
@@ -48,8 +44,7 @@ def load_plain_pickle(path: Path, option: str = '') -> Any:
         return plain_pickle(path.read_bytes())
     except Exception as error:
         # A damaged pickle can make the unpickler raise anything.
-        prefix = f'{option}: ' if option else ''
-        raise ConfigError([f'{prefix}{path} cannot be read: {one_line(error)}']) from error
+        raise ConfigError([f'{option}: {path} cannot be read: {one_line(error)}']) from error
 
 
 class _PlainUnpickler(pickle.Unpickler):

@@ -1,19 +1,24 @@
-"""Where a configuration comes from: a Python module or a YAML file; its attributes, unchecked."""
+"""Reads a configuration, which is a Python module or a YAML file: its attributes, unchecked."""
 
 from __future__ import annotations
 
 import difflib
 import hashlib
+import importlib
+import importlib.util
 import os
 import re
-from collections.abc import Iterable, Mapping
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-from hpsearch.config.python_module import load_module
 from hpsearch.config.yaml_file import read_yaml_file
-from hpsearch.model.errors import ConfigError
+from hpsearch.model.errors import ConfigError, one_line
 
 SPELLINGS = {
     'grid': 'grid',
@@ -48,7 +53,7 @@ class Source:
         path: The file, absolute.
         sha256: Hash of its bytes.
         attributes: The attributes that are there, by their names in :data:`SPELLINGS`.
-        problems: Attributes that look like misspelled ones.
+        problems: Attributes that seem to be misspelled.
     """
 
     path: Path
@@ -57,7 +62,7 @@ class Source:
     problems: tuple[str, ...]
 
     def spelled(self, name: str) -> str:
-        """The attribute's name as the user writes it in this kind of file."""
+        """The name of the attribute in this type of file."""
         return name if self.path.suffix in YAML_SUFFIXES else SPELLINGS[name]
 
 
@@ -66,14 +71,14 @@ def read_source(grid_module: str, cwd: Path) -> Source:
 
     Args:
         grid_module: Name of a module, path of a ``.py`` file, or path of a ``.yml`` or ``.yaml`` file.
-        cwd: Where relative paths start and where modules are looked for first; absolute.
+        cwd: Where relative paths start and modules are searched first; absolute.
 
     Raises:
         ConfigError: It is not there, or cannot be imported or parsed.
     """
     if grid_module.endswith(YAML_SUFFIXES):
         return _read_yaml(grid_module, Path(os.path.abspath(cwd / grid_module)))
-    module = load_module(grid_module, cwd)
+    module = _load_module(grid_module, cwd)
     path = Path(os.path.abspath(str(module.__file__)))
     defined = {name: value for name, value in vars(module).items() if not name.startswith('__')}
     attributes = {name: defined[spelling] for name, spelling in SPELLINGS.items() if spelling in defined}
@@ -94,14 +99,17 @@ def _misspelled(candidates: Iterable[str], spellings: Iterable[str], defined: It
 
 
 def did_you_mean(name: str, known: Iterable[Any]) -> str:
-    """The end of a sentence about a name that is not known: the most similar one that is, where there is one."""
+    """The end of a sentence about an unknown name: the most similar known one, where there is one."""
     hint = _closest(name, [each for each in known if isinstance(each, str)])
     return f'; did you mean {hint}?' if hint else '.'
 
 
 def _closest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
-    """The known name that looks most like it, or an empty string."""
+    """The most similar known name, or an empty string."""
     return next(iter(difflib.get_close_matches(name, list(known), 1, cutoff)), '')
+
+
+# YAML files
 
 
 def _read_yaml(grid_module: str, path: Path) -> Source:
@@ -117,3 +125,120 @@ def _read_yaml(grid_module: str, path: Path) -> Source:
         *_misspelled((key for key in content if isinstance(key, str)), names, defined),
     )
     return Source(path, _sha256(path), attributes, problems)
+
+
+# Python modules
+
+
+def _load_module(grid_module: str, cwd: Path) -> ModuleType:
+    importlib.invalidate_caches()
+    if grid_module.endswith('.py') or os.sep in grid_module:
+        path = Path(os.path.abspath(cwd / grid_module))
+        if not path.is_file():
+            raise ConfigError([f'--grid_module: there is no file {path}.'])
+        return _by_path(grid_module, path, cwd)
+    return _by_name(grid_module, cwd)
+
+
+def _by_name(name: str, cwd: Path) -> ModuleType:
+    file = cwd / (name.replace('.', os.sep) + '.py')
+    if file.is_file() and (_is_ours(name) or _is_another(sys.modules.get(name), file)):
+        return _by_path(name, file, cwd)
+    with _importing_from(cwd):
+        module = _reported(name, cwd, lambda: importlib.import_module(name))
+    if getattr(module, '__file__', None) is None:
+        raise ConfigError([f'--grid_module: {name} is a folder or built in, not a module with a grid.'])
+    return module
+
+
+def _is_ours(name: str) -> bool:
+    """Whether Python would find the module in this package: a repository may have a folder of the same name."""
+    return name.partition('.')[0] == __name__.partition('.')[0]
+
+
+def _is_another(loaded: ModuleType | None, file: Path) -> bool:
+    return loaded is not None and os.path.abspath(getattr(loaded, '__file__', None) or '') != str(file)
+
+
+def _by_path(name: str, path: Path, cwd: Path) -> ModuleType:
+    with _importing_from(cwd, path.parent):
+        return _reported(name, cwd, lambda: _executed(path, cwd), path)
+
+
+def _executed(path: Path, cwd: Path) -> ModuleType:
+    try:
+        return _executed_alone(path)
+    except ImportError as error:
+        if 'relative import' not in str(error):
+            raise
+        return _imported_in_its_package(path, cwd)
+
+
+def _executed_alone(path: Path) -> ModuleType:
+    name = 'hpsearch_configuration_' + re.sub(r'\W', '_', path.stem)
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f'{path} is not a Python file')
+    module = importlib.util.module_from_spec(spec)
+    # Dataclasses and pickle find the module of a class there.
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def _imported_in_its_package(path: Path, cwd: Path) -> ModuleType:
+    root = _root_of_package(path, cwd)
+    dotted = '.'.join(path.relative_to(root).with_suffix('').parts)
+    with _importing_from(root):
+        return importlib.import_module(dotted)
+
+
+def _root_of_package(path: Path, cwd: Path) -> Path:
+    """The folder its absolute imports start from: the first above it without ``__init__.py``, else the cwd."""
+    root = path.parent
+    while (root / '__init__.py').is_file():
+        root = root.parent
+    return cwd if root == path.parent and path.is_relative_to(cwd) else root
+
+
+@contextmanager
+def _importing_from(*folders: Path) -> Iterator[None]:
+    """Search these folders first, and from then on last: what a handle imports later must still be found."""
+    added = [str(folder) for folder in folders if str(folder) not in sys.path]
+    sys.path[:0] = added
+    try:
+        yield
+    finally:
+        sys.path[:] = [entry for entry in sys.path if entry not in added] + added
+
+
+def _reported(name: str, cwd: Path, load: Callable[[], ModuleType], path: Path | None = None) -> ModuleType:
+    try:
+        return load()
+    except (Exception, SystemExit) as error:
+        raise ConfigError([f'--grid_module: {_import_problem(name, cwd, error, path)}']) from error
+
+
+def _import_problem(name: str, cwd: Path, error: BaseException, path: Path | None) -> str:
+    if path is None and isinstance(error, ModuleNotFoundError) and _is_part_of(error.name or '', name):
+        return f'there is no module {name} in {cwd}; give a module name, or the path of a .py or .yaml file.'
+    where = _place_of(error, [cwd] if path is None else [cwd, path.parent])
+    return f'{name} cannot be imported: {where}{one_line(error)}'
+
+
+def _is_part_of(missing: str, name: str) -> bool:
+    return name == missing or name.startswith(f'{missing}.')
+
+
+def _place_of(error: BaseException, folders: list[Path]) -> str:
+    """``file, line N: `` of the last frame that is the user's."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f'{error.filename}, line {error.lineno}: '
+    frames = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
+    foreign = [each for each in frames if not each[0].startswith('<') and each[0] != __file__]
+    own = [each for each in foreign if any(Path(each[0]).is_relative_to(folder) for folder in folders)]
+    return ''.join(f'{file}, line {line}: ' for file, line in (own or foreign)[-1:])

@@ -11,11 +11,7 @@ from hpsearch.model.errors import ConfigError, one_line
 
 
 def read_yaml_file(path: Path, option: str) -> Any:
-    """The content of a YAML file.
-
-    Args:
-        path: The file.
-        option: What named it, for the message.
+    """The content of a YAML file that an ``option`` names.
 
     Raises:
         ConfigError: It is not there or no YAML.
@@ -56,8 +52,8 @@ def _loader() -> Any:
                     raise yaml.constructor.ConstructorError(None, None, f'{key} is given twice', node.start_mark)
             return super().construct_mapping(node, deep)
 
-    for kind, pattern, first in _SCALARS:
-        Loader.add_implicit_resolver(f'tag:yaml.org,2002:{kind}', re.compile(f'^(?:{pattern})$'), first)
+    for tag, pattern, first in _SCALARS:
+        Loader.add_implicit_resolver(f'tag:yaml.org,2002:{tag}', re.compile(f'^(?:{pattern})$'), first)
     return Loader
 
 

@@ -1,1 +1,1 @@
-"""The loop that works on a search: admission, intake, claims, recovery, shutdown, heartbeat."""
+"""The loop that works on a search: what starts, what ends, what other writers report and leave behind, shutdown."""

@@ -1,25 +1,145 @@
-"""Which runs are started now: slots that are open are filled with runs that wait."""
+"""Which runs are started now: open slots are filled with runs that wait; of all writers, one can claim each run."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from typing import Any
 
 from hpsearch.backends.base import AttemptBackend, AttemptStatus, Launch
-from hpsearch.dispatch.active_attempts import ActiveAttempts
-from hpsearch.dispatch.claims import Claims
 from hpsearch.dispatch.context import ActiveAttempt, SearchContext
-from hpsearch.dispatch.intake import Intake, News
-from hpsearch.dispatch.peers import Peers
+from hpsearch.dispatch.intake import Intake
+from hpsearch.dispatch.peers import News, PeerIntake, Peers
 from hpsearch.model.evidence import JobState
-from hpsearch.model.resources import GpuTenant, Placement, ResourceRequest, Slot
+from hpsearch.model.resources import DEFAULT_RESOURCES, GpuTenant, Placement, ResourceRequest, Slot
 from hpsearch.model.run import Run
 from hpsearch.model.states import State
-from hpsearch.store.attempt_files import close_fence
+from hpsearch.store import attempt_files as attempts
 from hpsearch.store.completion import Completion
+from hpsearch.store.summary import summary_mark
 
 log = logging.getLogger('hpsearch')
+
+PATIENCE = 10.0
+"""Seconds that go into claiming runs before those that were claimed are started."""
+
+# Claims
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """The attempts that were claimed, and why there are no more of them, in words (empty: nothing was in the way)."""
+
+    launches: Sequence[Launch]
+    problem: str = ''
+
+
+class Claims:
+    """Turns runs that wait into attempts of this writer.
+
+    Args:
+        circumstances: Returns what else the journal keeps of an attempt that begins now.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        search: SearchContext,
+        peers: Peers,
+        circumstances: Callable[[], Mapping[str, Any]],
+        clock: Callable[[], float],
+    ) -> None:
+        self._search = search
+        self._pending = search.pending
+        self._peers = peers
+        self._circumstances = circumstances
+        self._clock = clock
+
+    def claim(self, slots: Sequence[Slot]) -> Claimed:
+        """Claim a run for each slot, as far as there are runs and nothing is in the way."""
+        blocked = self._search.recorder.why_blocked()
+        return Claimed((), blocked) if blocked else _collected(self._claim_ordinary(slots))
+
+    def _claim_ordinary(self, slots: Sequence[Slot]) -> Iterator[Launch]:
+        end = self._clock() + PATIENCE
+        for slot in slots:
+            launch = self._claim_next(slot)
+            if launch is None:
+                break
+            yield launch
+            if self._clock() > end:
+                break  # others must see us alive meanwhile
+
+    def _claim_next(self, slot: Slot) -> Launch | None:
+        while (run := self._pending.take()) is not None:
+            launch = self._claim_run(run, slot, DEFAULT_RESOURCES)
+            if launch is not None:
+                return launch
+        return None
+
+    def claim_demanding(self, runs: Sequence[Run], slots: Sequence[Slot], resources: ResourceRequest) -> Claimed:
+        """Claim runs that all need the same beyond what every run gets, as far as there are slots."""
+        return _collected(self._claim_alike(runs, slots, resources))
+
+    def _claim_alike(self, runs: Sequence[Run], slots: Sequence[Slot], resources: ResourceRequest) -> Iterator[Launch]:
+        for run, slot in zip(runs, slots, strict=False):
+            self._pending.take_demanding(run)
+            launch = self._claim_run(run, slot, resources)
+            if launch is not None:
+                yield launch
+
+    def _claim_run(self, run: Run, slot: Slot, resources: ResourceRequest) -> Launch | None:
+        """Claim the next attempt of a run; None: another writer has it. A run that cannot be claimed waits again."""
+        history = self._search.state.runs.get(run.name)
+        number = history.last.number + 1 if history and history.last else 1
+        try:
+            is_ours = self._claim_attempt(run.name, number)
+        except OSError:
+            self._pending.put_first(run)
+            raise
+        if not is_ours:
+            self._peers.note_claim(run.name, number)
+            return None
+        ident = attempts.attempt_id(self._search.writer, run.name, number)
+        launch = Launch(run, number, ident, slot, resources)
+        recorder = self._search.recorder
+        recorder.record('claimed', run.name, number, gpus=slot.gpus, at=recorder.timestamp(), **self._facts_of(launch))
+        return launch
+
+    def _claim_attempt(self, run: str, number: int) -> bool:
+        is_ours = attempts.claim(self._search.folder, run, number, self._search.writer)
+        if is_ours and number > 1 and not self._search.configuration.resumable:
+            attempts.move_output_aside(self._search.folder, run, number)
+        return is_ours
+
+    def _facts_of(self, launch: Launch) -> dict[str, Any]:
+        """What a writer that adopts the attempt must know of it, as far as there is something to know."""
+        configuration = self._search.configuration
+        output = self._search.folder.output(launch.run.name)
+        facts = {
+            'summary_before': configuration.resumable and summary_mark(output, configuration),
+            'exclusive': launch.resources.alone,
+            'alone_on_host': launch.resources.alone_on_host,
+            'memory': launch.resources.memory,
+            **self._circumstances(),
+        }
+        return {name: fact for name, fact in facts.items() if fact}
+
+
+def _collected(launches: Iterator[Launch]) -> Claimed:
+    """What could be claimed until something was in the way."""
+    claimed: list[Launch] = []
+    try:
+        for launch in launches:
+            claimed.append(launch)
+    except OSError as error:
+        return Claimed(claimed, f'the search folder cannot be written: {error.strerror}')
+    return Claimed(claimed)
+
+
+# Slots
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +147,15 @@ class Admitted:
     """What came of trying to start runs.
 
     Attributes:
-        has_started: Whether some were started.
+        started: The attempts that were started.
         waiting: Why no others were, in words, or empty.
         problem: What of this machine (disk, processes) is in the way, in words, so that a pause serves; or empty.
         refused: Why a queue will never take another job, in its own words, or empty.
         ended: Attempts that ended without being started, since nothing has the room they need.
-        news: What other writers reported right before, where they were listened to.
+        news: What other writers reported right before, if that was read.
     """
 
-    has_started: bool = False
+    started: Sequence[ActiveAttempt] = ()
     waiting: str = ''
     problem: str = ''
     refused: str = ''
@@ -49,16 +169,16 @@ def why_waiting(placement: Placement) -> str:
     return '; '.join(filter(None, [placement.waiting, *reasons]))
 
 
+def why_refused(placement: Placement) -> str:
+    """Why there will never be another slot, in words; empty: there may be."""
+    return placement.waiting if placement.is_final else ''
+
+
 class Admission:
     """Fills slots.
 
     Args:
-        search: The search.
-        backend: Where the slots are.
-        peers: The other writers.
-        claims: Claims runs.
-        active: Looks after the attempts that are started.
-        intake: Takes in what ended.
+        lock: Held while runs are placed on this host; entering it says whether it was acquired in time.
     """
 
     def __init__(
@@ -66,57 +186,57 @@ class Admission:
         search: SearchContext,
         backend: AttemptBackend,
         peers: Peers,
-        claims: Claims,
-        active: ActiveAttempts,
+        peer_intake: PeerIntake,
         intake: Intake,
+        claims: Claims,
+        lock: Callable[[], AbstractContextManager[bool]],
     ) -> None:
         self._search = search
         self._pending = search.pending
         self._backend = backend
         self._peers = peers
-        self._claims = claims
-        self._active = active
+        self._peer_intake = peer_intake
         self._intake = intake
+        self._claims = claims
+        self._lock = lock
 
-    def fill(self, now: float) -> Admitted:
-        """Start runs in the slots that are open: those that need more room than others, if there is any now, or else
-        as many others as there are slots.
+    def admit(self, now: float) -> Admitted:
+        """Start runs in the slots that are open; meanwhile no other dispatcher on this host chooses slots."""
+        with self._lock() as is_ours:
+            if not is_ours:
+                return Admitted(waiting='another hpsearch on this host is placing runs')
+            news = self._peer_intake.listen(now)
+            if news.stops or news.problem or not self._pending:
+                return Admitted(problem=news.problem, news=news)
+            return replace(self._fill(now), news=news)
 
-        Args:
-            now: Monotonic seconds.
-        """
+    def _fill(self, now: float) -> Admitted:
+        """Start runs that need more room than others, if there is any now, else as many others as there are slots."""
         others = self._peers.tenants(now)
-        admitted = self._admit_demanding(others, now)
-        if admitted.has_started or not self._pending.has_ordinary:
-            return admitted
-        ordinary = self._admit_ordinary(others, now)
-        return replace(ordinary, ended=admitted.ended, problem=ordinary.problem or admitted.problem)
-
-    def _admit_ordinary(self, others: Sequence[GpuTenant], now: float) -> Admitted:
+        demanding = self._admit_demanding(others, now)
+        if demanding.started or demanding.problem or not self._pending.has_ordinary:
+            return demanding
         placement = self._backend.open_slots(now, others)
-        claimed = self._claims.claim(placement.slots)
-        problem = self._start(claimed.launches, now) or claimed.problem
-        refused = placement.waiting if placement.is_final else ''
-        waiting = '' if claimed.launches else why_waiting(placement)
-        return Admitted(bool(claimed.launches), waiting, problem, refused)
+        admitted = self._start(self._claims.claim(placement.slots), now)
+        waiting = '' if admitted.started else why_waiting(placement)
+        return replace(admitted, waiting=waiting, refused=why_refused(placement), ended=demanding.ended)
 
     # Runs that need more room than others
 
     def _admit_demanding(self, others: Sequence[GpuTenant], now: float) -> Admitted:
         """Start the first of them for which there is room now, and those like it."""
-        admitted = Admitted()
+        waiting = ''
         for run in self._pending.demanding:
             resources = self._pending.resources(run)
             impossible = '' if self._peers.are_worth_waiting_for else self._backend.impossible(resources)
             if impossible:
                 return Admitted(ended=self._end_impossible(run, resources, impossible, now))
             placement = self._backend.open_slots(now, others, resources)
-            admitted = Admitted(waiting=why_waiting(placement))
+            waiting = why_waiting(placement)
             if placement.slots:
                 claimed = self._claims.claim_demanding(self._alike(run, resources), placement.slots, resources)
-                problem = self._start(claimed.launches, now) or claimed.problem
-                return replace(admitted, has_started=bool(claimed.launches), problem=problem)
-        return admitted
+                return replace(self._start(claimed, now), waiting=waiting)
+        return Admitted(waiting=waiting)
 
     def _alike(self, run: Run, resources: ResourceRequest) -> Sequence[Run]:
         """A run, and where it only needs more memory in a queue than others, all those that need as much."""
@@ -131,25 +251,24 @@ class Admission:
 
     # Starting
 
-    def _start(self, launches: Sequence[Launch], now: float) -> str:
-        """Start attempts; returns why some could not be started, in words."""
-        problem = ''
-        if launches:
-            for launch, result in zip(launches, self._backend.start(launches, now), strict=True):
-                if result.handle is None:
-                    self._put_back(launch, result.problem)
-                    problem = result.problem
-                    continue
-                if not result.queued:
-                    self._search.recorder.record('running', launch.run.name, launch.number, handle=result.handle)
-                gpus = f' on GPU {",".join(launch.slot.gpus)}' if launch.slot.gpus else ''
-                log.debug('%s started%s', launch.run.name, gpus)
-                self._active.begin(launch, now, queued=result.queued)
-        return problem
+    def _start(self, claimed: Claimed, now: float) -> Admitted:
+        started, problem = [], claimed.problem
+        results = self._backend.start(claimed.launches, now) if claimed.launches else ()
+        for launch, result in zip(claimed.launches, results, strict=True):
+            if result.handle is None:
+                self._put_back(launch, result.problem)
+                problem = result.problem
+                continue
+            if not result.queued:
+                self._search.recorder.record('running', launch.run.name, launch.number, handle=result.handle)
+            gpus = f' on GPU {",".join(launch.slot.gpus)}' if launch.slot.gpus else ''
+            log.debug('%s started%s', launch.run.name, gpus)
+            started.append(ActiveAttempt(launch, now, in_queue=result.queued, is_running=not result.queued))
+        return Admitted(started, problem=problem)
 
     def _put_back(self, launch: Launch, problem: str) -> None:
         """An attempt could not be started: make sure that it never is, and let its run wait again."""
         run, state = launch.run, State.INTERRUPTED.value
-        close_fence(self._search.folder.attempt(run.name, launch.number), self._search.writer)
+        attempts.close_fence(self._search.folder.attempt(run.name, launch.number), self._search.writer)
         self._search.recorder.record('ended', run.name, launch.number, state=state, cause='start', reason=problem)
         self._pending.put_first(run)

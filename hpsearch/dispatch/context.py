@@ -1,16 +1,20 @@
-"""Values that the parts of the dispatcher share: how a search is worked on, what belongs to it, what is under way."""
+"""What the parts of the dispatcher share: options, the recorder of events, the search, an attempt under way."""
 
 from __future__ import annotations
 
+import time
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from hpsearch.backends.base import Launch
-from hpsearch.dispatch.event_recorder import EventRecorder
 from hpsearch.dispatch.pending_runs import PendingRuns
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.retries import RetryPolicy
-from hpsearch.model.states import SearchState
+from hpsearch.model.states import Event, SearchState, State
 from hpsearch.store.folder import SearchFolder
+from hpsearch.store.journal import Journal
 from hpsearch.store.results import ResultsView
 
 
@@ -49,7 +53,76 @@ class WorkOptions:
     @property
     def stop_reason(self) -> str:
         """Why runs are stopped when this process receives a signal, in words."""
-        return 'stopped by the user' if self.job_seconds is None else 'the job it ran in was told to end'
+        return 'stopped by the user' if self.job_seconds is None else 'the job it ran in was asked to end'
+
+
+class EventRecorder:
+    """Folds every event of a search into its state, journals and counts it, always in that order.
+
+    Nothing else writes events to the journal of this process.
+
+    Attributes:
+        state: What all journals say.
+        journal: The journal of this process.
+        counts: Number of runs in each state; runs without events are in none.
+    """
+
+    def __init__(self, state: SearchState, journal: Journal, wall: Callable[[], float] = time.time) -> None:
+        self.state = state
+        self.journal = journal
+        self.counts: Counter[State] = Counter(history.state for history in state.runs.values())
+        self._wall = wall
+
+    @property
+    def writer(self) -> str:
+        """Name of this writer."""
+        return self.journal.writer
+
+    def timestamp(self) -> float:
+        """Seconds since 1970, for people only."""
+        return round(self._wall(), 3)
+
+    def record(self, kind: str, run: str, number: int, **facts: Any) -> None:
+        """Record what happens to an attempt; an illegal event never reaches the journal.
+
+        Raises:
+            IllegalMove: The event cannot follow what this writer recorded of the attempt before.
+        """
+        event = {'event': kind, 'run': run, 'attempt': number, **facts}
+        before = self._state_of(run)
+        self.note_event(event)
+        self._count(run, before)
+
+    def note(self, kind: str, **facts: Any) -> bool:
+        """Record an event that concerns no attempt, with the time; returns whether it is in the journal already."""
+        return self.note_event({'event': kind, 'at': self.timestamp(), **facts})
+
+    def note_event(self, event: Event) -> bool:
+        """Record an event that concerns no attempt, as it is; returns whether it is in the journal already."""
+        self.state.fold(self.writer, event)
+        return self.journal.append(event)
+
+    def hear(self, writer: str, event: Event) -> None:
+        """Take in what another writer journaled."""
+        run = event.get('run')
+        before = self._state_of(run)
+        self.state.replay([(writer, event)])
+        if run in self.state.runs:
+            self._count(run, before)
+
+    def why_blocked(self) -> str:
+        """Why the journal cannot be written, in words, after another try; empty: it can."""
+        return self.journal.blocked if self.journal.blocked and not self.journal.flush() else ''
+
+    def _state_of(self, run: str | None) -> State | None:
+        """The state of a run; None: it has no events."""
+        history = self.state.runs.get(run) if run is not None else None
+        return history.state if history else None
+
+    def _count(self, run: str, before: State | None) -> None:
+        if before is not None:
+            self.counts[before] -= 1
+        self.counts[self.state.runs[run].state] += 1
 
 
 @dataclass(frozen=True)
@@ -85,7 +158,7 @@ class SearchContext:
 
 @dataclass(slots=True)
 class ActiveAttempt:
-    """An attempt that is under way and that this process looks after.
+    """An attempt that is under way and that this process manages.
 
     Attributes:
         launch: The attempt.

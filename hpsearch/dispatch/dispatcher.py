@@ -11,17 +11,24 @@ import logging
 import math
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from hpsearch.dispatch.admission import Admitted
+from hpsearch.backends.base import AttemptBackend, PilotBackend
+from hpsearch.dispatch.admission import Admission, Admitted, Claims
 from hpsearch.dispatch.context import SearchContext
-from hpsearch.dispatch.display import Display
 from hpsearch.dispatch.heartbeat import Heartbeat
-from hpsearch.dispatch.intake import Intake, News
-from hpsearch.dispatch.peers import Peers
+from hpsearch.dispatch.intake import Intake
+from hpsearch.dispatch.peers import News, PeerIntake, Peers
+from hpsearch.dispatch.progress import Display, OutputEcho, Progress, ShowsProgress
 from hpsearch.dispatch.shutdown import Shutdown, Stop
-from hpsearch.dispatch.strategies import Strategy
+from hpsearch.dispatch.strategies import AttemptStrategy, PilotStrategy, Strategy
+from hpsearch.host.signals import StopRequests
 from hpsearch.model.run import Run
+
+if TYPE_CHECKING:
+    from hpsearch.store.provenance import Provenance
 
 log = logging.getLogger('hpsearch')
 
@@ -35,10 +42,10 @@ PAUSE = 5.0
 """Seconds before another try when something of the machine (disk, processes) is in the way."""
 
 GAP = 5.0
-"""Seconds since the last round after which we may have been asleep: others are listened to before anything else."""
+"""Seconds since the last round after which we may have been asleep: news of others comes before anything else."""
 
 NEWS_INTERVAL = 1.0
-"""Seconds between two times of listening to other writers, at least."""
+"""Seconds between two reads of what other writers report, at least."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +57,7 @@ class Outcome:
         failed_fast: What the first attempts all failed with, or empty.
         example: The first run that failed so, or None.
         unknown: Runs that may still be under way on hosts that cannot be asked.
-        left: How many jobs go on in a queue without us; None: we did not leave any.
+        left: How many jobs continue in a queue without us; None: we did not leave any.
         refused: Why a queue refused our jobs for good, in its own words, or empty.
     """
 
@@ -63,18 +70,7 @@ class Outcome:
 
 
 class Dispatcher:
-    """Works on a search until nothing is left to do.
-
-    Args:
-        search: The search.
-        strategy: Gets its runs executed.
-        peers: The other writers.
-        intake: Takes in what ended.
-        shutdown: Decides when to stop.
-        heartbeat: Does what is due from time to time.
-        display: Shows how the search stands.
-        clock: Monotonic seconds.
-    """
+    """Works on a search until nothing is left to do."""
 
     def __init__(
         self,
@@ -85,7 +81,7 @@ class Dispatcher:
         shutdown: Shutdown,
         heartbeat: Heartbeat,
         display: Display,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float],
     ) -> None:
         self._search = search
         self._strategy = strategy
@@ -130,7 +126,7 @@ class Dispatcher:
         self._is_leaving = self._shall_leave(has_started)
         self._intake.load_earlier()
         self._intake.write_rows()
-        self._keep_up(now)
+        self._pause_for(self._heartbeat.step(now, self._waiting))
         if self._display.is_due(now, changed=has_ended or has_started):
             self._display.show(now, self._strategy.attempts, self._waiting)
         return self._has_more_to_do()
@@ -145,8 +141,7 @@ class Dispatcher:
         self._listened = news.at
         for stop, why in news.stops:
             self._shutdown.request(stop, why)
-        if news.problem:
-            self._pause(news.problem)
+        self._pause_for(news.problem)
 
     def _collect(self, now: float) -> bool:
         completions = self._strategy.collect(now)
@@ -158,8 +153,7 @@ class Dispatcher:
         recovered = self._strategy.recover(now, may_judge=self._heartbeat.can_write)
         for completion in recovered.ended:
             self._shutdown.note_end(completion)
-        if recovered.problem:
-            self._pause(recovered.problem)
+        self._pause_for(recovered.problem)
 
     # Stopping
 
@@ -190,7 +184,7 @@ class Dispatcher:
         while self._may_start(now):
             admitted = self._strategy.admit(now)
             self._take_in(admitted)
-            if not admitted.has_started:
+            if not admitted.started:
                 break
             has_started = True
         if has_started:
@@ -207,16 +201,17 @@ class Dispatcher:
             self._shutdown.note_end(completion)
         if admitted.refused:
             self._shutdown.refuse(admitted.refused)
-        if admitted.problem:
-            self._pause(admitted.problem)
-        else:
+        if not admitted.problem:
             self._waiting = admitted.waiting
+        self._pause_for(admitted.problem)
 
-    def _pause(self, reason: str) -> None:
-        """Start nothing for a while."""
-        if self._waiting != reason:
-            log.warning('no run is started: %s', reason)
-        self._waiting = reason
+    def _pause_for(self, problem: str) -> None:
+        """Start nothing for a while, if there is a problem."""
+        if not problem:
+            return
+        if self._waiting != problem:
+            log.warning('no run is started: %s', problem)
+        self._waiting = problem
         self._paused_until = self._clock() + PAUSE
 
     # Whether to go on
@@ -237,20 +232,43 @@ class Dispatcher:
             return True
         return self._search.options.waits_for_others and self._peers.are_worth_waiting_for
 
-    # What is due from time to time, and at the end
-
-    def _keep_up(self, now: float) -> None:
-        problem = self._heartbeat.step(now, self._waiting)
-        if problem:
-            self._pause(problem)
-
     def _finish(self) -> None:
         self._intake.write_rows()
         self._heartbeat.write_table()
         # Of several that end together, the last one has the results of all in its table.
         self._hear(self._strategy.listen(self._clock()))
-        self._heartbeat.update_table()
-        self._heartbeat.wait_for_code()
-        self._keep_up(self._clock())
-        self._heartbeat.sync()
+        self._pause_for(self._heartbeat.finish(self._clock(), self._waiting))
         self._display.show(self._clock(), self._strategy.attempts, self._waiting)
+
+
+def make_dispatcher(
+    search: SearchContext,
+    peers: Peers,
+    backend: AttemptBackend | PilotBackend,
+    requests: StopRequests,
+    view: ShowsProgress,
+    make_provenance: Callable[[], Provenance],
+    lock: Callable[[], AbstractContextManager[bool]],
+    clock: Callable[[], float] = time.monotonic,
+) -> Dispatcher:
+    """Put the parts of a dispatcher together.
+
+    Args:
+        make_provenance: Makes what finds out with which code the runs are made.
+        lock: Held while runs are placed on this host; entering it says whether it was acquired in time.
+        clock: Monotonic seconds.
+    """
+    progress = Progress(search, clock())
+    intake = Intake(search, progress)
+    peer_intake = PeerIntake(search, peers, intake)
+    heartbeat = Heartbeat(search, backend, make_provenance)
+    strategy: Strategy
+    if isinstance(backend, PilotBackend):
+        strategy = PilotStrategy(search, backend, peer_intake)
+    else:
+        claims = Claims(search, peers, heartbeat.circumstances, clock)
+        admission = Admission(search, backend, peers, peer_intake, intake, claims, lock)
+        echo = OutputEcho(view, search.folder, is_on=search.options.echo)
+        strategy = AttemptStrategy(search, backend, intake, peer_intake, admission, requests, echo, clock)
+    shutdown, display = Shutdown(requests, search.options), Display(view, progress, backend)
+    return Dispatcher(search, strategy, peers, intake, shutdown, heartbeat, display, clock)

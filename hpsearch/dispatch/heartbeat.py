@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import logging
 import math
-import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hpsearch.backends.base import Backend
-from hpsearch.dispatch.code_tracker import CodeTracker
 from hpsearch.dispatch.context import SearchContext
 from hpsearch.host.kernel import kernel_oom_kills
 from hpsearch.model.snapshot import QueueLine
-from hpsearch.store.journal import Journal
+from hpsearch.model.states import Event
+
+if TYPE_CHECKING:
+    from hpsearch.store.provenance import Provenance
 
 log = logging.getLogger('hpsearch')
 
@@ -22,32 +24,25 @@ BEAT_INTERVAL = 10.0
 QUEUE_BEAT_INTERVAL = 2.0
 SYNC_INTERVAL = 1.0
 
+PATIENCE = 5.0
+"""Seconds the end of a search waits for what is still being found out about its code and packages."""
+
 
 class Heartbeat:
     """Does what is due.
 
     Args:
-        search: The search.
-        journal: The journal of this process.
-        backend: Knows the GPUs and what is in a queue.
-        code: Finds out with which code the runs are made.
-        wall: Seconds since 1970, for people only.
+        make_provenance: Makes what finds out with which code the runs are made; called after the first run was started.
     """
 
-    def __init__(
-        self,
-        search: SearchContext,
-        journal: Journal,
-        backend: Backend,
-        code: CodeTracker,
-        wall: Callable[[], float] = time.time,
-    ) -> None:
-        self._journal = journal
+    def __init__(self, search: SearchContext, backend: Backend, make_provenance: Callable[[], Provenance]) -> None:
         self._recorder = search.recorder
+        self._journal = search.recorder.journal
         self._results = search.results
         self._backend = backend
-        self._code = code
-        self._wall = wall
+        self._make_provenance = make_provenance
+        self._provenance: Provenance | None = None
+        self._found: deque[Event] = deque()
         self._oom_kills = kernel_oom_kills()
         self._has_beaten = True
         self._queue_shown: Sequence[QueueLine] = ()
@@ -60,25 +55,28 @@ class Heartbeat:
         return self._has_beaten and not self._journal.blocked
 
     def circumstances(self) -> Mapping[str, Any]:
-        """What the journal keeps of the circumstances of an attempt that begins now: kills for memory, and the code."""
-        return {'oom_kills': self._oom_kills, 'code_id': self._code.code}
+        """What the journal keeps of the circumstances of an attempt: kills for memory so far, and the code."""
+        return {'oom_kills': self._oom_kills, 'code_id': self._provenance.code if self._provenance else ''}
 
     def runs_started(self, now: float) -> None:
-        """Runs were started: the code they were started with is looked at, if it is time."""
-        self._code.check(now)
+        """Runs were started: the code they were started with is read, if it is time."""
+        if self._provenance is None:
+            self._provenance = self._make_provenance()
+            self._provenance.start(self._found.append)  # called in another thread
+        self._provenance.check(now)
 
     def step(self, now: float, waiting: str) -> str:
         """Do what is due.
 
         Args:
             now: Monotonic seconds.
-            waiting: Why no run is started, for others to read.
+            waiting: Why no run is started, for ``hpsearch status``.
 
         Returns:
             Why the search folder cannot be written, in words; empty: it can, as far as is known.
         """
-        for event in self._code.take_events():
-            self._recorder.note_event(event)
+        while self._found:
+            self._recorder.note_event(self._found.popleft())
         if now - self._synced >= SYNC_INTERVAL:
             self._synced = now
             self._journal.flush()
@@ -90,13 +88,16 @@ class Heartbeat:
             self.write_table()
         return problem
 
-    def wait_for_code(self) -> None:
-        """Wait for what is still being found out about the code, a few seconds at most; :meth:`step` journals it."""
-        self._code.finish()
-
-    def sync(self) -> None:
-        """Bring the journal to the disk now."""
+    def finish(self, now: float, waiting: str) -> str:
+        """Bring the table and the journal up to date and to the disk; see :meth:`step`."""
+        if self._results.due(math.inf):
+            self.write_table()
+        if self._provenance is not None:
+            self._provenance.wait(PATIENCE)
+        problem = self.step(now, waiting)
+        self._journal.flush()
         self._journal.sync()
+        return problem
 
     def _beat_interval(self) -> float:
         """Seconds between two beats; changes in a queue are written sooner, since ``hpsearch status`` reads them."""
@@ -111,7 +112,7 @@ class Heartbeat:
             self._has_noted_gpus = True
             self._recorder.note('gpus', models={line['name']: line['model'] for line in gpus})
         try:
-            self._journal.beat({'at': round(self._wall(), 3), 'waiting': waiting, 'gpus': gpus, 'queue': queue})
+            self._journal.beat({'at': self._recorder.timestamp(), 'waiting': waiting, 'gpus': gpus, 'queue': queue})
         except OSError as error:
             self._has_beaten = False
             return f'the search folder cannot be written: {error.strerror}'
@@ -124,8 +125,3 @@ class Heartbeat:
             self._results.rebuild()
         except OSError as error:
             log.warning('%s could not be written: %s', self._results.path, error.strerror)
-
-    def update_table(self) -> None:
-        """Write the table if it lacks something."""
-        if self._results.due(math.inf):
-            self.write_table()

@@ -1,6 +1,6 @@
-"""What happened is taken in: ends of attempts, and what other writers report.
+"""Ends of attempts are taken in.
 
-The end of an attempt becomes an event in the journal, a row in the table, and another attempt where the policy says so.
+Each becomes an event in the journal, a row in the table, and another attempt where the policy says so.
 """
 
 from __future__ import annotations
@@ -8,18 +8,14 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from hpsearch.backends.base import AttemptStatus
 from hpsearch.dispatch.context import ActiveAttempt, SearchContext
-from hpsearch.dispatch.peers import Peers
 from hpsearch.dispatch.progress import Progress
-from hpsearch.dispatch.shutdown import Stop
 from hpsearch.host.kernel import kernel_oom_kills
-from hpsearch.model.errors import JournalError
 from hpsearch.model.retries import was_whole_job
 from hpsearch.model.run import Run
-from hpsearch.model.states import ACTIVE, TIMEOUT, Attempt, Event, State
+from hpsearch.model.states import ACTIVE, TIMEOUT, Attempt, State
 from hpsearch.model.table import Row
 from hpsearch.store.attempt_files import has_unshown_logs
 from hpsearch.store.completion import NEVER_STARTED, Completion, CompletionReader, EndReport
@@ -28,12 +24,7 @@ log = logging.getLogger('hpsearch')
 
 
 class Intake:
-    """Takes in how attempts ended.
-
-    Args:
-        search: The search.
-        progress: How far it has come.
-    """
+    """Takes in how attempts ended."""
 
     def __init__(self, search: SearchContext, progress: Progress) -> None:
         self._search = search
@@ -43,7 +34,7 @@ class Intake:
         self._without_row: list[Completion] = []
         self._has_loaded = False
 
-    # Attempts that this process looks after
+    # Attempts of this process
 
     def end(self, active: ActiveAttempt, status: AttemptStatus, now: float) -> Completion:
         """Take in the end of an attempt.
@@ -57,7 +48,7 @@ class Intake:
         report = self._report(active, status, now)
         completion = self._reader.judge(run, number, self._attempts_of(run), report)
         if completion.verdict.state is not State.FINISHED and report.has_begun:
-            # Before anybody can know of this end and start the run again, which must not find a folder of ours.
+            # Before another writer can read of this end and start the run again, which must not find a folder of ours.
             self._reader.show_logs(run, number)
         self._search.recorder.record('ended', run.name, number, **completion.facts())
         self._progress.ended(report.seconds or 0.0)
@@ -153,69 +144,3 @@ class Intake:
 
 def _in_brackets(text: str) -> str:
     return f' ({text})' if text else ''
-
-
-@dataclass(frozen=True, slots=True)
-class News:
-    """What other writers reported.
-
-    Attributes:
-        at: When they were listened to, in monotonic seconds.
-        stops: How far a stop was asked for, and why, in words.
-        taken_over: Attempts (run and number) of this writer that another one has adopted.
-        problem: Why some of it could not be read, in words, or empty.
-    """
-
-    at: float
-    stops: Sequence[tuple[Stop, str]] = ()
-    taken_over: Sequence[tuple[str, int]] = ()
-    problem: str = ''
-
-
-class Listener:
-    """Reads what other writers report.
-
-    Args:
-        search: The search.
-        peers: The other writers.
-        intake: Takes in what ended.
-    """
-
-    def __init__(self, search: SearchContext, peers: Peers, intake: Intake) -> None:
-        self._search = search
-        self._peers = peers
-        self._intake = intake
-
-    def listen(self, now: float) -> News:
-        """Take in what is new.
-
-        Args:
-            now: Monotonic seconds.
-        """
-        stops: list[tuple[Stop, str]] = []
-        adopted: list[tuple[str, int]] = []
-        problem = ''
-        try:
-            for writer, event in self._peers.news():
-                if event['event'] == 'stop':
-                    stops.append((Stop.DRAIN if event.get('drain') else Stop.TERM, 'stopped by hpsearch stop'))
-                else:
-                    adopted += self._hear(writer, event)
-        except JournalError as error:
-            problem = str(error)
-        return News(now, stops, [each for each in adopted if self._is_theirs(*each)], problem)
-
-    def _hear(self, writer: str, event: Event) -> list[tuple[str, int]]:
-        """Take in one event; returns the attempt that it says was adopted."""
-        self._search.recorder.hear(writer, event)
-        run = event.get('run')
-        if run not in self._search.state.runs:
-            return []
-        self._peers.note(run)
-        if event['event'] == 'ended':
-            self._intake.hear_end(run)
-        return [(run, event.get('attempt', 0))] if event['event'] == 'adopted' else []
-
-    def _is_theirs(self, run: str, number: int) -> bool:
-        attempt = self._search.state.attempt_of(run, number)
-        return attempt is not None and attempt.owner != self._search.writer

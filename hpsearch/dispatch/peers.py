@@ -1,24 +1,31 @@
-"""The other writers of a search: what they report, and the attempts they no longer look after."""
+"""The other writers of a search: what they report, and what they left behind, which is ended or adopted."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hpsearch.backends.base import AttemptStatus, Launch
+from hpsearch.dispatch.context import ActiveAttempt, EventRecorder, SearchContext
+from hpsearch.dispatch.intake import Intake
+from hpsearch.dispatch.shutdown import Stop
 from hpsearch.host.processes import marked_processes
-from hpsearch.model.evidence import Action, HostRelation, Liveness, action_for, conclude
-from hpsearch.model.resources import GpuTenant
-from hpsearch.model.states import ACTIVE, Attempt, Event, SearchState, State
-from hpsearch.store.attempt_files import attempt_id, duration, marks, read_fence, read_line
+from hpsearch.model.errors import JournalError
+from hpsearch.model.evidence import Action, Conclusion, HostRelation, JobState, Liveness, action_for, conclude
+from hpsearch.model.resources import GpuTenant, ResourceRequest, Slot
+from hpsearch.model.run import Run
+from hpsearch.model.states import ACTIVE, Attempt, Event, State
+from hpsearch.store.attempt_files import attempt_id, close_fence, duration, marks, read_fence, read_line
+from hpsearch.store.completion import Completion
 from hpsearch.store.evidence import EvidenceReader
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import JournalReader
 from hpsearch.store.writers import Writers
 
-LOOK_INTERVAL = 2.0
-"""Seconds between two looks at the attempts of peers."""
+RECOVERY_INTERVAL = 2.0
+"""Seconds between two examinations of the attempts of peers."""
 
 TORN_PATIENCE = 30.0
 """Seconds after which an empty start fence is believed to stay empty."""
@@ -26,14 +33,12 @@ TORN_PATIENCE = 30.0
 
 @dataclass(frozen=True, slots=True)
 class OrphanedAttempt:
-    """An attempt of another writer that does not look after it any more.
+    """An attempt whose writer does not manage it any more.
 
     Attributes:
         attempt: As the journals have it.
         action: What is to be done with it.
-        code: Its exit record, where there is one.
-        cause: What ended it from outside, in one word, or empty.
-        detail: What became of it, in words.
+        conclusion: What became of it.
         handle: How the backend finds its process, or its job.
         ident: What stands in its start fence, or what would, were it started.
         age: Seconds since it was started, as far as that is known.
@@ -41,50 +46,42 @@ class OrphanedAttempt:
 
     attempt: Attempt
     action: Action
-    code: int | None
-    cause: str
-    detail: str
+    conclusion: Conclusion
     handle: Mapping[str, Any]
     ident: str
     age: float
 
 
 class Peers:
-    """Reads what other writers report, and finds what they left behind.
+    """Keeps which attempts belong to other writers, and finds those that are not managed any more.
 
     Args:
-        folder: The search.
-        own: Name of our writer.
         reader: Has read all journals up to now.
-        state: The fold of them.
-        writers: Which of them are alive.
-        can_adopt: Says of a handle whether our backend can look after such an attempt.
+        can_adopt: Says of a handle whether our backend can adopt such an attempt.
         wall: Seconds since 1970.
     """
 
     def __init__(
         self,
-        *,
         folder: SearchFolder,
-        own: str,
+        recorder: EventRecorder,
         reader: JournalReader,
-        state: SearchState,
         writers: Writers,
         can_adopt: Callable[[Mapping[str, Any]], bool],
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._folder = folder
-        self._own = own
+        self._own = recorder.writer
+        self._state = recorder.state
         self._reader = reader
-        self._state = state
         self._writers = writers
         self._can_adopt = can_adopt
         self._wall = wall
-        self._active = {name for name in state.runs if self._is_theirs(name)}
+        self._active = {name for name in self._state.runs if self._is_theirs(name)}
         self._claims: dict[tuple[str, int], str] = {}
         self._unknown: set[str] = set()
         self._torn_since: dict[tuple[str, int], float] = {}
-        self._next_look = float('-inf')
+        self._next_recovery = float('-inf')
 
     # What they report
 
@@ -122,7 +119,7 @@ class Peers:
 
     @property
     def unknown(self) -> frozenset[str]:
-        """Runs that may still be under way where nobody can be asked."""
+        """Runs that may still be under way on hosts that cannot be asked."""
         return frozenset(self._unknown)
 
     @property
@@ -131,7 +128,7 @@ class Peers:
         return bool(self._active - self._unknown) or bool(self._claims)
 
     def tenants(self, now: float) -> list[GpuTenant]:
-        """Their attempts on GPUs of this host, for placement; ``now`` in monotonic seconds."""
+        """Their attempts on GPUs of this host, for placement."""
         here = [each for each in self._attempts(self._active) if self._relation(each) is HostRelation.SAME]
         return [self._tenant(attempt, now) for attempt in here]
 
@@ -144,19 +141,15 @@ class Peers:
 
     # What they left behind
 
-    def abandoned(self, now: float, *, may_judge: bool) -> Iterator[OrphanedAttempt]:
-        """Attempts of writers that do not look after them, with what is to be done; a look every two seconds.
-
-        Args:
-            now: Monotonic seconds.
-            may_judge: Whether we can write ourselves.
+    def orphans(self, now: float, *, may_judge: bool) -> Iterator[OrphanedAttempt]:
+        """Attempts that their writers do not manage any more; none until the next examination is due.
 
         Raises:
             OSError: The evidence cannot be read.
         """
-        if now < self._next_look:
+        if now < self._next_recovery:
             return
-        self._next_look = now + LOOK_INTERVAL
+        self._next_recovery = now + RECOVERY_INTERVAL
         self._claims = {key: owner for key, owner in self._claims.items() if not self._is_known(*key)}
         claims = [Attempt(*key, State.CLAIMED, owner=owner) for key, owner in self._claims.items()]
         # All writers before all evidence: see EvidenceReader.
@@ -164,11 +157,11 @@ class Peers:
         lives = [(each, self._life(each.owner, now, may_judge)) for each in attempts]
         reader = EvidenceReader(self._folder)
         for attempt, life in lives:
-            found = self._look_at(attempt, life, reader)
-            if found.action is Action.UNKNOWN:
+            orphan = self._examine(attempt, life, reader)
+            if orphan is not None and orphan.action is Action.UNKNOWN:
                 self._unknown.add(attempt.run)
-            elif found.action is not Action.LEAVE:
-                yield found
+            elif orphan is not None and orphan.action is not Action.LEAVE:
+                yield orphan
 
     def _header(self, writer: str) -> Mapping[str, Any]:
         return self._reader.headers.get(writer, {})
@@ -180,27 +173,27 @@ class Peers:
         is_closed = writer in self._reader.closed
         return self._writers.life(writer, self._header(writer), is_closed=is_closed, now=now, may_judge=may_judge)
 
-    def _look_at(self, attempt: Attempt, life: Liveness, reader: EvidenceReader) -> OrphanedAttempt:
+    def _examine(self, attempt: Attempt, life: Liveness, reader: EvidenceReader) -> OrphanedAttempt | None:
+        """What became of an attempt; None: its writer manages it."""
         user = str(self._header(attempt.owner).get('user', ''))
         evidence = reader.read(attempt, life, self._relation(attempt), user)
         found = conclude(evidence)
         if found.is_attended:
-            return OrphanedAttempt(attempt, Action.LEAVE, None, '', found.detail, {}, '', 0.0)
+            return None
         paths = self._folder.attempt(attempt.run, attempt.number)
         fence = read_fence(paths)
         handle = attempt.handle or ({'pid': fence.pid} if fence.pid else {})
-        # Of a job whose submission is not known only its fence and its record tell.
+        # Of a job whose submission is not known there are only its fence and its record.
         is_known = attempt.is_in_queue or not evidence.is_queued
         action = action_for(found, can_adopt=is_known and bool(handle) and self._can_adopt(handle))
         ident = fence.ident or attempt_id(read_line(paths.claim) or attempt.owner, attempt.run, attempt.number)
-        age = duration(paths) or 0.0
-        return OrphanedAttempt(attempt, action, found.code, found.cause, found.detail, handle, ident, age)
+        return OrphanedAttempt(attempt, action, found, handle, ident, duration(paths) or 0.0)
 
     def is_torn(self, attempt: Attempt, now: float) -> bool:
         """Whether the start fence of an attempt was left empty (a full disk, a power loss), so that nothing ran.
 
-        An attempt that finds its own fence empty leaves. An empty one is believed after a while, and only where
-        processes can be asked or where the claim was left empty as well: nobody starts what he could not claim.
+        An attempt that finds its own fence empty exits. An empty one is believed after a while, and only where
+        processes can be listed or where the claim was left empty as well: what was not claimed is not started.
         """
         key = (attempt.run, attempt.number)
         is_here = not attempt.owner or self._relation(attempt) is not HostRelation.OTHER
@@ -209,3 +202,137 @@ class Peers:
         if now - self._torn_since.setdefault(key, now) < TORN_PATIENCE:
             return False
         return not marked_processes(marks(self._folder, *key))
+
+
+# What is done about it
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What other writers reported.
+
+    Attributes:
+        at: When that was read, in monotonic seconds.
+        stops: How far a stop was asked for, and why, in words.
+        taken_over: Attempts (run and number) that another writer has adopted.
+        problem: Why some of it could not be read, in words, or empty.
+    """
+
+    at: float
+    stops: Sequence[tuple[Stop, str]] = ()
+    taken_over: Sequence[tuple[str, int]] = ()
+    problem: str = ''
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What was done with orphaned attempts.
+
+    Attributes:
+        adopted: Those that go on, and what the backend knows each by: they are ours now, by the journal alone so far.
+        ended: Those that have ended, or never will begin.
+        problem: Why some could not be examined, in words, or empty.
+    """
+
+    adopted: Sequence[tuple[ActiveAttempt, Mapping[str, Any]]] = ()
+    ended: Sequence[Completion] = ()
+    problem: str = ''
+
+
+class PeerIntake:
+    """Takes in what other writers report, and takes care of the attempts they left behind."""
+
+    def __init__(self, search: SearchContext, peers: Peers, intake: Intake) -> None:
+        self._search = search
+        self._peers = peers
+        self._intake = intake
+
+    # What they report
+
+    def listen(self, now: float) -> News:
+        """Take in what is new."""
+        stops: list[tuple[Stop, str]] = []
+        adopted: list[tuple[str, int]] = []
+        problem = ''
+        try:
+            for writer, event in self._peers.news():
+                if event['event'] == 'stop':
+                    stops.append((Stop.DRAIN if event.get('drain') else Stop.TERM, 'stopped by hpsearch stop'))
+                else:
+                    adopted += self._hear(writer, event)
+        except JournalError as error:
+            problem = str(error)
+        return News(now, stops, [each for each in adopted if self._is_theirs(*each)], problem)
+
+    def _hear(self, writer: str, event: Event) -> list[tuple[str, int]]:
+        """Take in one event; returns the attempt that it says was adopted."""
+        self._search.recorder.hear(writer, event)
+        run = event.get('run')
+        if run not in self._search.state.runs:
+            return []
+        self._peers.note(run)
+        if event['event'] == 'ended':
+            self._intake.hear_end(run)
+        return [(run, event.get('attempt', 0))] if event['event'] == 'adopted' else []
+
+    def _is_theirs(self, run: str, number: int) -> bool:
+        attempt = self._search.state.attempt_of(run, number)
+        return attempt is not None and attempt.owner != self._search.writer
+
+    # What they left behind
+
+    def recover(self, now: float, *, may_judge: bool) -> Recovered:
+        """End or adopt orphaned attempts; ``may_judge``: we can write, so that others may be declared stale."""
+        adopted: list[tuple[ActiveAttempt, Mapping[str, Any]]] = []
+        ended: list[Completion] = []
+        problem = ''
+        try:
+            for orphan in self._peers.orphans(now, may_judge=may_judge):
+                run = self._search.folder.find_run(orphan.attempt.run)
+                if run is None:
+                    continue
+                if orphan.action is Action.ADOPT:
+                    adopted.append((self._adopt(orphan, run, now), self._handle(orphan)))
+                else:
+                    ended += self._end(orphan, run, now)
+                self._peers.note(run.name)
+        except OSError as error:
+            problem = f'the search folder cannot be read: {error.strerror}'
+        return Recovered(adopted, ended, problem)
+
+    def _adopt(self, orphan: OrphanedAttempt, run: Run, now: float) -> ActiveAttempt:
+        attempt = orphan.attempt
+        is_queued = attempt.is_in_queue and attempt.state is not State.RUNNING
+        facts = {'queued': True} if is_queued else {}
+        generation = attempt.generation + 1
+        self._search.recorder.record('adopted', run.name, attempt.number, generation=generation, **facts)
+        active = _active(orphan, run, now)
+        active.in_queue, active.is_submitted, active.is_running = attempt.is_in_queue, True, not is_queued
+        return active
+
+    def _handle(self, orphan: OrphanedAttempt) -> dict[str, Any]:
+        """What the backend knows an attempt by, with what is known of its submission."""
+        submission = self._search.state.submissions.get(str(orphan.handle.get('submission', '')))
+        known = {'at': submission.at, 'throttle': submission.throttle, 'job': submission.job} if submission else {}
+        return {**known, **orphan.handle}
+
+    def _end(self, orphan: OrphanedAttempt, run: Run, now: float) -> list[Completion]:
+        """Take in the end of an attempt; empty: it may yet begin, since its start fence could not be closed."""
+        found = orphan.conclusion
+        status = AttemptStatus(JobState.ENDED, found.code, found.cause, found.detail)
+        if orphan.action is Action.FENCE:
+            if not self._is_fenced(orphan, now):
+                return []
+            status = AttemptStatus(JobState.ENDED, cause='abandoned', detail='it had not been started')
+        return [self._intake.end(_active(orphan, run, now), status, now)]
+
+    def _is_fenced(self, orphan: OrphanedAttempt, now: float) -> bool:
+        paths = self._search.folder.attempt(orphan.attempt.run, orphan.attempt.number)
+        return close_fence(paths, self._search.writer) or self._peers.is_torn(orphan.attempt, now)
+
+
+def _active(orphan: OrphanedAttempt, run: Run, now: float) -> ActiveAttempt:
+    attempt = orphan.attempt
+    resources = ResourceRequest(alone=attempt.exclusive, alone_on_host=attempt.alone_on_host, memory=attempt.memory)
+    launch = Launch(run, attempt.number, orphan.ident, Slot(attempt.gpus), resources)
+    return ActiveAttempt(launch, now - orphan.age)

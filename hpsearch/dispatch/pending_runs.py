@@ -62,11 +62,8 @@ class PendingRuns:
         given_up: Runs that ended without success and are not run again.
 
     Args:
-        source: Where new runs come from.
-        state: What has become of the runs so far.
         counts: Number of runs in each state, kept up to date.
         policy: Which are run again.
-        given_up: See above.
     """
 
     def __init__(
@@ -145,7 +142,7 @@ class PendingRuns:
 
     @property
     def demanding(self) -> Sequence[Run]:
-        """The runs that need more room than others, as far as they have been come across."""
+        """The runs that need more room than others, as far as they are known."""
         self._demanding = [run for run in self._demanding if self._is_needed(run)]
         return tuple(self._demanding)
 
@@ -184,20 +181,13 @@ class PendingRuns:
                 self.given_up.add(run.name)
 
 
-# A search that is taken up
+# A search that is resumed
 
 
 def runs_to_start(
     folder: SearchFolder, withdrawn: Collection[str], state: SearchState, policy: RetryPolicy
 ) -> Iterator[Run]:
-    """The runs of the plan that nobody has finished and nobody works on, in order.
-
-    Args:
-        folder: The search.
-        withdrawn: Runs of the plan that are not wanted any more.
-        state: What has become of the runs so far.
-        policy: Which are run again.
-    """
+    """The runs of the plan that are wanted, have not finished and are not under way, in order."""
     for run in folder.read_runs():
         if run.name not in withdrawn and _needs_a_start(state.runs.get(run.name), policy):
             yield run

@@ -1,27 +1,41 @@
-"""How far a search has come: counts, expected time, the best run so far."""
+"""What this process shows: how far the search has come and, in the foreground, what a run writes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+import logging
+import math
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, Protocol
 
+from hpsearch.backends.base import Backend, Launch
 from hpsearch.dispatch.context import ActiveAttempt, SearchContext
+from hpsearch.model.command import shell_line
 from hpsearch.model.snapshot import GpuLine, QueueLine, RunLine, Snapshot
 from hpsearch.model.states import State
 from hpsearch.model.table import Row, best
+from hpsearch.store.attempt_files import LogTail
+from hpsearch.store.folder import SearchFolder
+
+log = logging.getLogger('hpsearch')
+
+CHANGED_INTERVAL = 0.25
+"""Seconds between two snapshots while runs start and end."""
+
+IDLE_INTERVAL = 1.0
+"""The same while nothing changes."""
 
 
 class Progress:
     """Keeps what a snapshot is made of up to date, so that one costs the same however large the search is.
 
     Args:
-        search: The search.
         begin: When the work began, in monotonic seconds.
     """
 
     def __init__(self, search: SearchContext, begin: float) -> None:
         self._folder = str(search.folder.path)
-        self._configuration = search.configuration
+        self._key = search.configuration.performance_key
+        self._ascending = search.configuration.performance_ascending
         self._pending = search.pending
         self._counts = search.recorder.counts
         self._varying = tuple(name for name, values in search.configuration.grid.items() if len(values) > 1)
@@ -43,8 +57,7 @@ class Progress:
     def result(self, row: Row) -> None:
         """A row of the table."""
         candidates = [row] if self._best is None else [self._best, row]
-        key, ascending = self._configuration.performance_key, self._configuration.performance_ascending
-        self._best = next(iter(best(candidates, key, ascending)), None)
+        self._best = next(iter(best(candidates, self._key, self._ascending)), None)
 
     def snapshot(
         self,
@@ -55,15 +68,7 @@ class Progress:
         gpus: Sequence[GpuLine] = (),
         queue: Sequence[QueueLine] = (),
     ) -> Snapshot:
-        """The search as it stands.
-
-        Args:
-            now: Monotonic seconds.
-            running: The attempts that run.
-            waiting: Why no run is started, in words.
-            gpus: A line per GPU.
-            queue: What is in a queue.
-        """
+        """The search as it stands; ``waiting``: why no run is started, in words."""
         counts = {state.value: count for state, count in self._counts.items() if count}
         counts['planned'] = self._planned()
         ages = [now - active.since for active in running]
@@ -78,7 +83,7 @@ class Progress:
                 RunLine(active.launch.run.name, age, _where(active)) for active, age in zip(running, ages, strict=True)
             ],
             best=self._best_shown(),
-            performance_key=self._configuration.performance_key,
+            performance_key=self._key,
             waiting=waiting,
             varying=self._varying,
             queue=queue,
@@ -98,12 +103,79 @@ class Progress:
         return (planned * mean + sum(max(0.0, mean - age) for age in ages)) / self._most_active
 
     def _best_shown(self) -> tuple[str, dict[str, Any], str] | None:
-        key = self._configuration.performance_key
-        if self._best is None or key is None:
+        if self._best is None or self._key is None:
             return None
-        return self._best.name, dict(self._best.params), self._best.values.get(key, '')
+        return self._best.name, dict(self._best.params), self._best.values.get(self._key, '')
 
 
 def _where(active: ActiveAttempt) -> str:
     gpus = active.launch.slot.gpus
     return f'GPU {",".join(gpus)}' if gpus else ''
+
+
+# Where it is shown
+
+
+class ShowsProgress(Protocol):
+    """What is needed of a view."""
+
+    def update(self, snapshot: Snapshot) -> None:
+        """Show the search as it stands."""
+
+    def output(self, data: bytes, stream_name: str) -> None:
+        """Show what a run wrote."""
+
+    def end_output(self) -> None:
+        """That run has ended: its last line is complete."""
+
+
+class Display:
+    """Shows how the search stands."""
+
+    def __init__(self, view: ShowsProgress, progress: Progress, backend: Backend) -> None:
+        self._view = view
+        self._progress = progress
+        self._backend = backend
+        self._shown = -math.inf
+
+    def is_due(self, now: float, *, changed: bool) -> bool:
+        """Whether enough time has passed to show it again; ``changed``: a run started or ended since the last call."""
+        return now - self._shown >= (CHANGED_INTERVAL if changed else IDLE_INTERVAL)
+
+    def show(self, now: float, attempts: Collection[ActiveAttempt], waiting: str) -> None:
+        """Show it now; ``waiting``: why no run is started, in words."""
+        self._shown = now
+        running = [active for active in attempts if active.is_running]
+        self._progress.active(len(running))
+        gpus, queue = self._backend.gpu_lines(now), self._backend.queue_lines()
+        self._view.update(self._progress.snapshot(now, running, waiting=waiting, gpus=gpus, queue=queue))
+
+
+class OutputEcho:
+    """Shows what attempts write, where that is wanted."""
+
+    def __init__(self, view: ShowsProgress, folder: SearchFolder, *, is_on: bool) -> None:
+        self._view = view
+        self._folder = folder
+        self._is_on = is_on
+        self._tails: dict[str, LogTail] = {}
+
+    def begin(self, launch: Launch) -> None:
+        """An attempt has started."""
+        if not self._is_on:
+            return
+        paths = self._folder.attempt(launch.run.name, launch.number)
+        log.info('%s: %s', launch.run.name, shell_line(launch.run.argv))
+        self._tails[launch.ident] = LogTail({'stdout': paths.stdout, 'stderr': paths.stderr}, self._view.output)
+
+    def pump(self) -> None:
+        """Show what was written since the last call."""
+        for tail in self._tails.values():
+            tail.pump()
+
+    def end(self, ident: str) -> None:
+        """An attempt has ended: show the rest."""
+        tail = self._tails.pop(ident, None)
+        if tail is not None:
+            tail.finish()
+            self._view.end_output()

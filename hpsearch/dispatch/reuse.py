@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hpsearch.dispatch.event_recorder import EventRecorder
+from hpsearch.dispatch.context import EventRecorder
 from hpsearch.model.errors import SearchFolderError
 from hpsearch.model.run import Run
 from hpsearch.model.states import Attempt, State
@@ -18,21 +18,11 @@ from hpsearch.store.journal import read_state
 
 @dataclass(frozen=True, slots=True)
 class Reused:
-    """A result that is there already.
-
-    Attributes:
-        folder: The search it is from.
-        run: Name of the run there.
-        attempt: Number of the attempt that finished.
-        summary: Keyword to text.
-        seconds: How long it took, if known.
-    """
+    """A result that is there already: the search it is from, the name of its run there, the attempt that finished."""
 
     folder: Path
     run: str
-    attempt: int
-    summary: Mapping[str, str]
-    seconds: float | None
+    attempt: Attempt
 
 
 def reusable(folders: Sequence[SearchFolder], keywords: Collection[str] = ()) -> Mapping[bytes, Reused]:
@@ -54,7 +44,7 @@ def reusable(folders: Sequence[SearchFolder], keywords: Collection[str] = ()) ->
     for folder in folders:
         try:
             for key, result in _results_of(folder):
-                if wanted <= result.summary.keys():
+                if wanted <= result.attempt.summary.keys():
                     found.setdefault(key, result)
         except OSError as error:
             raise SearchFolderError(f'{folder.path} cannot be read: {error.strerror or error}.') from error
@@ -68,8 +58,7 @@ def _results_of(folder: SearchFolder) -> Iterator[tuple[bytes, Reused]]:
     for run in folder.read_runs() if finished else ():
         attempt = finished.get(run.name)
         if attempt is not None:
-            result = Reused(folder.path, run.name, attempt.number, attempt.summary, attempt.seconds)
-            yield recognise(run), result
+            yield recognise(run), Reused(folder.path, run.name, attempt)
 
 
 def _finished(folder: SearchFolder) -> dict[str, Attempt]:
@@ -83,14 +72,8 @@ def reuse_results(
 ) -> int:
     """Take finished results of identical commands from earlier searches instead of running them again.
 
-    Args:
-        folder: The search.
-        earlier: Folders of the earlier ones.
-        keywords: Results without all of these keywords are not taken.
-        recorder: Records the results.
-
     Returns:
-        How many were taken.
+        How many were taken; results without all of ``keywords`` are not.
 
     Raises:
         SearchFolderError: One of the folders is no search, or cannot be read.
@@ -116,6 +99,6 @@ def _record(run: Run, result: Reused, recorder: EventRecorder) -> None:
         state=State.FINISHED.value,
         cause='reused',
         reason=f'reused from {result.folder / result.run}',
-        summary=dict(result.summary),
-        seconds=result.seconds,
+        summary=dict(result.attempt.summary),
+        seconds=result.attempt.seconds,
     )

@@ -26,14 +26,11 @@ class Stop(IntEnum):
 
 
 class FailFast:
-    """Looks whether the first attempts all fail alike.
+    """Decides whether the first ``limit`` attempts all fail alike (0: never).
 
     Attributes:
         signature: What they failed with; empty: they did not.
         example: The first run that failed, or None.
-
-    Args:
-        limit: How many; 0: never.
     """
 
     def __init__(self, limit: int) -> None:
@@ -43,7 +40,7 @@ class FailFast:
         self.example: Run | None = None
 
     def is_met_by(self, failure: str | None, run: Run) -> bool:
-        """Take in one more end; ``failure`` is what it failed with, None: it did not fail."""
+        """Take in one more end; ``failure``: what it failed with, None: it did not fail."""
         if len(self._failures) >= self._limit:
             return False
         self._failures.append(failure)
@@ -60,10 +57,6 @@ class Shutdown:
         why: Why, in words.
         refused: Why a queue refuses jobs for good, in its own words, or empty.
         fail_fast: Whether the first runs failed alike.
-
-    Args:
-        requests: What signals ask for.
-        options: How the search is worked on.
     """
 
     def __init__(self, requests: StopRequests, options: WorkOptions) -> None:
@@ -93,7 +86,7 @@ class Shutdown:
 
     @property
     def is_impatient(self) -> bool:
-        """Whether the user does not even wait until a queue has ended what it was asked to end."""
+        """Whether the user does not want to wait until a queue has ended its jobs."""
         return self._requests.stops > 2
 
     def request(self, stop: Stop, why: str) -> None:
@@ -116,11 +109,7 @@ class Shutdown:
             self.request(Stop.TERM, 'the first runs all failed alike')
 
     def due(self, now: float) -> list[Stop]:
-        """The stages that are to be carried out now, in order; they count as done from now on.
-
-        Args:
-            now: Monotonic seconds.
-        """
+        """The stages that are to be carried out now, in order; they count as done from now on."""
         if self._requests.stops:
             self.request(Stop.KILL if self._requests.stops > 1 else Stop.TERM, self._options.stop_reason)
         if self.done is Stop.TERM and now >= self._kill_at:

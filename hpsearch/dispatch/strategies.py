@@ -2,167 +2,206 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from contextlib import AbstractContextManager
+import logging
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import Protocol
+from typing import Any
 
-from hpsearch.backends.base import AttemptBackend, Backend, PilotBackend, Workload
-from hpsearch.dispatch.active_attempts import ActiveAttempts
-from hpsearch.dispatch.admission import Admission, Admitted, why_waiting
+from hpsearch.backends.base import AttemptBackend, AttemptStatus, PilotBackend, Workload
+from hpsearch.dispatch.admission import Admission, Admitted, why_refused, why_waiting
 from hpsearch.dispatch.context import ActiveAttempt, SearchContext
-from hpsearch.dispatch.intake import Listener, News
-from hpsearch.dispatch.recovery import Recovered, Recovery
+from hpsearch.dispatch.intake import Intake
+from hpsearch.dispatch.peers import News, PeerIntake, Recovered
+from hpsearch.dispatch.progress import OutputEcho
+from hpsearch.host.signals import StopRequests
+from hpsearch.model.evidence import JobState
+from hpsearch.model.states import ENDED
+from hpsearch.store.attempt_files import close_fence
 from hpsearch.store.completion import Completion
 
+log = logging.getLogger('hpsearch')
 
-class Strategy(Protocol):
-    """What the loop does with runs; every decision comes back as a value."""
+ENDED_BY_TERM = 143
+"""The raw status of an attempt that was ended by TERM."""
 
-    @property
-    def backend(self) -> Backend:
-        """Where they execute."""
-
-    @property
-    def attempts(self) -> Collection[ActiveAttempt]:
-        """The attempts of ours that are under way."""
-
-    def listen(self, now: float) -> News:
-        """Take in what other writers report."""
-
-    def collect(self, now: float) -> Sequence[Completion]:
-        """Take in what became of attempts or jobs; returns the attempts that ended."""
-
-    def recover(self, now: float, *, may_judge: bool) -> Recovered:
-        """Take care of what other writers left behind."""
-
-    def admit(self, now: float) -> Admitted:
-        """Start what may be started."""
-
-    def cancel(self, why: str) -> None:
-        """Ask everything to end."""
-
-    def kill(self) -> None:
-        """Kill everything."""
+IN_JOB_PATIENCE = 2.0
+"""Seconds after the end of a run by TERM in which we are asked to end as well, if it was its job that was."""
 
 
 class AttemptStrategy:
-    """Starts an attempt for each run, and looks after it.
-
-    Args:
-        search: The search.
-        backend: Where they execute.
-        active: The attempts that are under way.
-        admission: Starts them.
-        listener: Reads what other writers report.
-        recovery: Takes care of what they left behind.
-        lock: Held while runs are placed on this host; entering it says whether it was acquired in time.
-    """
+    """Starts an attempt for each run and follows it until it ends, as it does those that it adopts."""
 
     def __init__(
         self,
         search: SearchContext,
         backend: AttemptBackend,
-        active: ActiveAttempts,
+        intake: Intake,
+        peer_intake: PeerIntake,
         admission: Admission,
-        listener: Listener,
-        recovery: Recovery,
-        lock: Callable[[], AbstractContextManager[bool]],
+        requests: StopRequests,
+        echo: OutputEcho,
+        clock: Callable[[], float],
     ) -> None:
-        self.backend: Backend = backend
-        self._pending = search.pending
-        self._active = active
+        self.backend = backend
+        self._search = search
+        self._intake = intake
+        self._peer_intake = peer_intake
         self._admission = admission
-        self._listener = listener
-        self._recovery = recovery
-        self._lock = lock
+        self._requests = requests
+        self._echo = echo
+        self._clock = clock
+        self._active: dict[str, ActiveAttempt] = {}
 
     @property
     def attempts(self) -> Collection[ActiveAttempt]:
-        """The attempts that are under way."""
-        return self._active.attempts
+        """The attempts of ours that are under way."""
+        return self._active.values()
 
-    def listen(self, now: float) -> News:
-        """Take in what other writers report, and release what they have adopted."""
-        news = self._listener.listen(now)
-        for run, number in news.taken_over:
-            self._active.release(run, number)
-        return news
+    # Those that begin
 
-    def collect(self, now: float) -> Sequence[Completion]:
-        """Take in what became of the attempts."""
-        return self._active.collect(now)
+    def admit(self, now: float) -> Admitted:
+        """Fill the slots that are open."""
+        admitted = self._admission.admit(now)
+        if admitted.news is not None:
+            self._release(admitted.news)
+        for active in admitted.started:
+            self._active[active.launch.ident] = active
+            self._echo.begin(active.launch)
+        return admitted
 
     def recover(self, now: float, *, may_judge: bool) -> Recovered:
         """Take care of what other writers left behind, and adopt what still runs."""
-        recovered = self._recovery.step(now, may_judge=may_judge)
-        for adoption in recovered.adopted:
-            self._active.adopt(adoption, now)
+        recovered = self._peer_intake.recover(now, may_judge=may_judge)
+        for active, handle in recovered.adopted:
+            self._adopt(active, handle, now)
         return recovered
 
-    def admit(self, now: float) -> Admitted:
-        """Fill the slots that are open; other dispatchers on this host are kept from choosing the same ones."""
-        with self._lock() as is_ours:
-            if not is_ours:
-                return Admitted(waiting='another hpsearch on this host is placing runs')
-            news = self.listen(now)
-            if news.stops or news.problem or not self._pending:
-                return Admitted(problem=news.problem, news=news)
-            return replace(self._admission.fill(now), news=news)
+    def _adopt(self, active: ActiveAttempt, handle: Mapping[str, Any], now: float) -> None:
+        self.backend.adopt(active.launch, handle, now - active.since, now)
+        self._active[active.launch.ident] = active
+        where = 'runs' if active.is_running else 'is in the queue'
+        log.info('%s %s already, started by an earlier hpsearch', active.launch.run.name, where)
+
+    def listen(self, now: float) -> News:
+        """Take in what other writers report, and release what they have adopted."""
+        news = self._peer_intake.listen(now)
+        self._release(news)
+        return news
+
+    def _release(self, news: News) -> None:
+        """Release attempts that another writer manages now: we must have seemed dead."""
+        if not news.taken_over:
+            return
+        idents = {(active.launch.run.name, active.launch.number): ident for ident, active in self._active.items()}
+        for run, number in news.taken_over:
+            ident = idents.pop((run, number), None)
+            if ident is not None:
+                log.warning('%s was taken over by another hpsearch', run)
+                self.backend.forget(ident, self._clock())
+                del self._active[ident]
+
+    # What becomes of them
+
+    def collect(self, now: float) -> Sequence[Completion]:
+        """Take in what the backend knows of them; returns the ends."""
+        self._echo.pump()
+        completions: list[Completion] = []
+        for ident, known in self.backend.states(now).items():
+            active = self._active[ident]
+            status = self._settle_absent(active, known) if known.kind is JobState.ABSENT else known
+            if status.kind is JobState.ENDED:
+                del self._active[ident]
+                completions += self._end(active, status, now)
+            elif active.in_queue and not active.is_running:
+                self._follow_in_queue(active, status, now)
+        return completions
+
+    def _settle_absent(self, active: ActiveAttempt, status: AttemptStatus) -> AttemptStatus:
+        """An attempt is unknown to its queue: it never starts, or if it has started, it is lost."""
+        paths = self._search.folder.attempt(active.launch.run.name, active.launch.number)
+        if close_fence(paths, self._search.writer):
+            return replace(status, kind=JobState.ENDED, cause='abandoned')
+        return replace(status, kind=JobState.ENDED)
+
+    def _follow_in_queue(self, active: ActiveAttempt, status: AttemptStatus, now: float) -> None:
+        run, number = active.launch.run.name, active.launch.number
+        if status.kind in (JobState.PENDING, JobState.RUNNING) and not active.is_submitted:
+            active.is_submitted = True
+            self._search.recorder.record('submitted', run, number)
+        if status.kind is JobState.RUNNING:
+            active.is_running, active.since = True, now
+            self._search.recorder.record('running', run, number, where=status.detail)
+
+    def _end(self, active: ActiveAttempt, status: AttemptStatus, now: float) -> list[Completion]:
+        self._notice_a_common_end(active, status)
+        self._echo.end(active.launch.ident)
+        return [] if self._is_over(active, status) else [self._intake.end(active, status, now)]
+
+    def _notice_a_common_end(self, active: ActiveAttempt, status: AttemptStatus) -> None:
+        """Notice that a run was asked to end together with us: a queue ends all processes of a job, in any order."""
+        if not (self._search.options.is_in_job and status.code) or active.stop_reason:
+            return
+        limit = self._clock() + IN_JOB_PATIENCE
+        while status.code == ENDED_BY_TERM and not self._requests.stops and (left := limit - self._clock()) > 0:
+            self.backend.wait(left)
+        if self._requests.stops:
+            active.stop_reason = self._search.options.stop_reason
+
+    def _is_over(self, active: ActiveAttempt, status: AttemptStatus) -> bool:
+        """Whether an attempt of ours that could not start was ended by another writer, to whom we seemed dead."""
+        attempt = self._search.state.attempt_of(active.launch.run.name, active.launch.number)
+        return status.cause == 'fenced' and attempt is not None and attempt.state in ENDED
+
+    # Stopping them
 
     def cancel(self, why: str) -> None:
         """Ask all attempts to end."""
-        self._active.cancel(why)
+        for active in self._active.values():
+            active.stop_reason = why
+        self.backend.cancel(tuple(self._active), force=False)
 
     def kill(self) -> None:
         """Kill all attempts."""
-        self._active.kill()
+        self.backend.cancel(tuple(self._active), force=True)
 
 
 class PilotStrategy:
-    """Keeps as many pilots at work as are wanted; what they do is in their own journals.
+    """Keeps as many pilots at work as are wanted; what they do is in their own journals."""
 
-    Args:
-        search: The search.
-        backend: Their jobs.
-        listener: Reads what they, and other writers, report.
-        recovery: Takes care of what they left behind.
-    """
-
-    def __init__(self, search: SearchContext, backend: PilotBackend, listener: Listener, recovery: Recovery) -> None:
-        self.backend: Backend = backend
+    def __init__(self, search: SearchContext, backend: PilotBackend, peer_intake: PeerIntake) -> None:
+        self.backend = backend
         self.attempts: Collection[ActiveAttempt] = ()
         self._search = search
-        self._pilots = backend
-        self._listener = listener
-        self._recovery = recovery
+        self._peer_intake = peer_intake
 
     def listen(self, now: float) -> News:
         """Take in what pilots and other writers report."""
-        return self._listener.listen(now)
+        return self._peer_intake.listen(now)
 
     def collect(self, now: float) -> Sequence[Completion]:
         """Take in what became of the pilots; no attempts are ours."""
-        self._pilots.step(self._workload(), now)
+        self.backend.step(self._workload(), now)
         return ()
 
     def recover(self, now: float, *, may_judge: bool) -> Recovered:
         """Take care of what pilots left behind."""
-        return self._recovery.step(now, may_judge=may_judge)
+        return self._peer_intake.recover(now, may_judge=may_judge)
 
     def admit(self, now: float) -> Admitted:
         """Submit the pilots that are missing."""
-        placement = self._pilots.keep(self._workload(), now)
-        waiting = why_waiting(placement)
-        return Admitted(waiting=waiting, refused=placement.waiting if placement.is_final else '')
+        placement = self.backend.keep(self._workload(), now)
+        return Admitted(waiting=why_waiting(placement), refused=why_refused(placement))
 
     def _workload(self) -> Workload:
-        return Workload(self._search.pending.waiting, self._search.recorder.state.started)
+        return Workload(self._search.pending.waiting, self._search.state.started)
 
     def cancel(self, why: str) -> None:
         """Ask the pilots to end: they end their runs."""
-        self._pilots.cancel(force=False)
+        self.backend.cancel(force=False)
 
     def kill(self) -> None:
         """Kill the pilots."""
-        self._pilots.cancel(force=True)
+        self.backend.cancel(force=True)
+
+
+Strategy = AttemptStrategy | PilotStrategy

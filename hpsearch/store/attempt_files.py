@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from hpsearch.model.errors import SearchFolderError
 from hpsearch.store.folder import AttemptPaths, SearchFolder
 
 LOCAL_SCRIPT = """\
@@ -160,6 +161,31 @@ def close_fence(paths: AttemptPaths, by: str) -> bool:
         OSError: The folder cannot be written.
     """
     return create_exclusively(paths.started, f'{by}{CLOSED}') or read_fence(paths).is_closed
+
+
+def log_files(folder: SearchFolder, run: str, attempt: int) -> list[str]:
+    """Paths of the logs of an attempt, stderr last.
+
+    Args:
+        folder: The search.
+        run: Name of the run, or its number.
+        attempt: Which attempt; 0: the last.
+
+    Raises:
+        SearchFolderError: There is no such run, or it was not started.
+    """
+    folder.read_info()
+    name = next((each.name for each in folder.read_runs() if each.number == int(run)), run) if run.isdigit() else run
+    try:
+        started = sorted(int(entry) for entry in os.listdir(folder.attempts(name)) if entry.isdigit())
+    except FileNotFoundError:
+        started = []
+    wanted = attempt or (started[-1] if started else 0)
+    if wanted not in started:
+        which = f'attempt {attempt}' if attempt else 'an attempt'
+        raise SearchFolderError(f'{folder.path} does not have {which} of run {run}: it was not started.')
+    paths = folder.attempt(name, wanted)
+    return [path for path in (paths.stdout, paths.stderr) if os.path.exists(path)]
 
 
 def move_output_aside(folder: SearchFolder, run: str, number: int) -> None:

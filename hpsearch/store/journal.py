@@ -12,7 +12,7 @@ import os
 import re
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,7 @@ class Journal:
         self._dirty = False
         self._beats = 0
         self._beat_path = folder.journal_dir / f'{writer}.alive'
+        self._next_beat_path = self._beat_path.with_suffix('.tmp')
         path = folder.journal_dir / f'{writer}.jsonl'
         try:
             folder.journal_dir.mkdir(exist_ok=True)
@@ -114,12 +115,13 @@ class Journal:
             OSError: It cannot be written.
         """
         self._beats += 1
-        temporary = self._beat_path.with_suffix('.tmp')
-        temporary.write_text(json.dumps({'beat': self._beats, **news}, default=str), encoding='utf-8')
-        os.replace(temporary, self._beat_path)
+        self._next_beat_path.write_text(json.dumps({'beat': self._beats, **news}, default=str), encoding='utf-8')
+        os.replace(self._next_beat_path, self._beat_path)
 
     def close(self) -> None:
         """Flush, sync and close."""
+        with suppress(OSError):
+            self._next_beat_path.unlink(missing_ok=True)  # it is there when the last beat could not be renamed
         self.flush()
         self.sync()
         os.close(self._fd)

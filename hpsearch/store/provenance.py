@@ -17,13 +17,14 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from hpsearch.host.git import Problem, Repository, Tree, ask, find_repository
 from hpsearch.host.processes import user_name
 from hpsearch.model.configuration import Configuration
-from hpsearch.store.folder import SearchFolder, write_whole
+from hpsearch.store.folder import OpenSearch, SearchFolder, write_whole
 
 NAMES_LIMIT = 100
 """Names of untracked files that are kept."""
@@ -34,8 +35,8 @@ FILE_LIMIT = 16 << 20
 INTERVAL = 60.0
 """Seconds between two checks of the code, at least."""
 
-LOOKS = 3
-"""How often code that changes while it is read is read again."""
+READS = 3
+"""How often code that changes while it is read is read."""
 
 SHARE_OF_TIME = 0.02
 """The largest share (0-1) of the time that checks of unchanged code may take."""
@@ -59,13 +60,13 @@ class Code:
     files: Mapping[str, str] = field(default_factory=dict)
 
 
-def look_at_code(repository: Repository | None, files: Sequence[Path]) -> Code:
+def read_code(repository: Repository | None, files: Sequence[Path]) -> Code:
     """The code at this moment.
 
     Args:
         repository: The git tree of the runs, or None.
         files: What is run; entries that are no files are skipped. They count beside the commit and its changes, since
-            git need not know them.
+            they may be unknown to git.
 
     Raises:
         Problem: git does not answer, or a script cannot be read.
@@ -88,20 +89,23 @@ def _digest(path: Path) -> str:
 
 
 def code_files(configuration: Configuration, run_cwd: Path) -> tuple[Path, ...]:
-    """The files a configuration runs: its script, or what may be one among the words of its command.
-
-    Args:
-        configuration: What is run.
-        run_cwd: Working directory of the runs, absolute.
-    """
+    """The files a configuration runs in a folder: its script, or what may be one among the words of its command."""
     if configuration.command is None:
         return (run_cwd / (configuration.script or ''),)
     return tuple(run_cwd / word for word in configuration.command if word and not word.startswith('-'))
 
 
+def provenance_of(search: OpenSearch) -> Provenance:
+    """What gathers which code and which environment the runs of a search are made with."""
+    configuration, run_cwd = search.configuration, Path(search.run_cwd)
+    files = code_files(configuration, run_cwd)
+    interpreter = '' if configuration.command is not None else search.interpreter
+    return Provenance(search.folder, files[0].parent if files else run_cwd, interpreter, files)
+
+
 # The environment
 
-_TELL_ENVIRONMENT = """
+_DESCRIBE_ENVIRONMENT = """
 import json, sys
 facts = {'python': sys.version.split()[0], 'packages': []}
 if sys.argv[1] == 'packages':
@@ -126,7 +130,7 @@ def ask_interpreter(interpreter: str, folder: Path, *, packages: bool) -> dict[s
     Raises:
         Problem: It does not answer.
     """
-    words = [interpreter, '-c', _TELL_ENVIRONMENT, 'packages' if packages else '']
+    words = [interpreter, '-c', _DESCRIBE_ENVIRONMENT, 'packages' if packages else '']
     answer = ask(words, folder, os.environ)
     try:
         facts = json.loads(answer.text)
@@ -152,6 +156,9 @@ def is_due(*, changed: bool, since: float, took: float) -> bool:
 class Provenance:
     """Gathers which code and which environment the runs of a search are made with, in a thread of its own.
 
+    Attributes:
+        code: The id of the code at the last check; empty before the first.
+
     Args:
         folder: The search.
         script_dir: A folder of the code, to find its git tree.
@@ -174,38 +181,31 @@ class Provenance:
         self._interpreter = interpreter
         self._files = tuple(files)
         self._clock = clock
-        self._code = ''
+        self.code = ''
         self._checked_at: float | None = None
         self._thread: threading.Thread | None = None
         self._wanted = threading.Event()
-        self._told = threading.Event()
-        self._repository: Repository | None = None
-        self._is_searched = False
+        self._has_reported = threading.Event()
         self._witnesses: list[tuple[int, ...]] = []
-        self._looked_at = self._took = 0.0
+        self._read_at = self._took = 0.0
 
-    @property
-    def code(self) -> str:
-        """The id of the code at the last check; empty before the first."""
-        return self._code
+    @cached_property
+    def _repository(self) -> Repository | None:
+        return find_repository(self._script_dir)
 
-    def start(self, tell: Callable[[dict[str, Any]], None]) -> None:
+    def start(self, report: Callable[[dict[str, Any]], None]) -> None:
         """Start the thread, once; to be called after the first run was started.
 
         Args:
-            tell: Called in the thread with an event (``provenance``) for the journal, at the start and whenever the
+            report: Called in the thread with an event (``provenance``) for the journal, at the start and whenever the
                 code has changed.
         """
         if self._thread is None:
-            self._thread = threading.Thread(target=self._work, args=(tell,), name='provenance', daemon=True)
+            self._thread = threading.Thread(target=self._work, args=(report,), name='provenance', daemon=True)
             self._thread.start()
 
     def check(self, now: float) -> None:
-        """Check the code again if it is time; returns at once. To be called when attempts start.
-
-        Args:
-            now: Seconds, monotonic.
-        """
+        """Check the code again if it is time; returns at once. To be called when attempts start."""
         if self._checked_at is None:
             self._checked_at = now
         elif now - self._checked_at >= INTERVAL:
@@ -214,59 +214,56 @@ class Provenance:
 
     def wait(self, timeout: float) -> bool:
         """Wait for the first event, at most ``timeout`` seconds; returns whether it came."""
-        return self._told.wait(timeout)
+        return self._has_reported.wait(timeout)
 
-    def _work(self, tell: Callable[[dict[str, Any]], None]) -> None:
-        tell(self._first())
-        self._told.set()
+    def _work(self, report: Callable[[dict[str, Any]], None]) -> None:
+        report(self._first())
+        self._has_reported.set()
         while self._wanted.wait():
             self._wanted.clear()
             event = self._again()
             if event is not None:
-                tell(event)
+                report(event)
 
     def _first(self) -> dict[str, Any]:
         problems: list[str] = []
         environment = self._environment(problems)
         code = None
         try:
-            code = self._look()
+            code = self._read()
         except Problem as problem:
             problems.append(str(problem))
         return self._event(code, environment, problems)
 
     def _again(self) -> dict[str, Any] | None:
-        since = self._clock() - self._looked_at
-        if not is_due(changed=self._look_at_witnesses() != self._witnesses, since=since, took=self._took):
-            return None
-        before, problems = self._code, list[str]()
+        before, since = self.code, self._clock() - self._read_at
         try:
-            code = self._look()
+            if not is_due(changed=self._stamps() != self._witnesses, since=since, took=self._took):
+                return None
+            code = self._read()
         except Problem:
             return None  # it is checked again later; until then the code counts as unchanged
-        return self._event(code, {}, problems) if code.ident != before else None
+        return self._event(code, {}, []) if code.ident != before else None
 
-    def _look(self) -> Code:
-        self._looked_at = self._clock()
+    def _read(self) -> Code:
+        self._read_at = self._clock()
         try:
-            if not self._is_searched:
-                self._repository, self._is_searched = find_repository(self._script_dir), True
-            code = self._look_at_rest()
+            code = self._read_unchanged()
         finally:
-            self._took = self._clock() - self._looked_at
-        self._code = code.ident
+            self._took = self._clock() - self._read_at
+        self.code = code.ident
         return code
 
-    def _look_at_rest(self) -> Code:
+    def _read_unchanged(self) -> Code:
         """Read the code again where it has changed meanwhile: what was read may be half old and half new."""
-        for _ in range(LOOKS):
-            self._witnesses = self._look_at_witnesses()
-            code = look_at_code(self._repository, self._files)
-            if self._look_at_witnesses() == self._witnesses:
+        for _ in range(READS):
+            self._witnesses = self._stamps()
+            code = read_code(self._repository, self._files)
+            if self._stamps() == self._witnesses:
                 break
         return code
 
-    def _look_at_witnesses(self) -> list[tuple[int, ...]]:
+    def _stamps(self) -> list[tuple[int, ...]]:
         private = self._repository.private if self._repository else None
         return [_stamp(path) for path in (*self._files, *([private / 'HEAD', private / 'index'] if private else ()))]
 

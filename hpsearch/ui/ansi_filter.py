@@ -24,9 +24,9 @@ _MOVES = re.compile(r'(\r|\x1b\[\d*[AF])')
 class AnsiFilter:
     """Turns the bytes a script writes into lines that can be printed above a live region.
 
-    Understands just enough of a terminal: a carriage return starts the line anew, so of a progress bar only the last
-    state remains; a cursor that goes up (nested bars) goes back to a line that is then not complete yet. Colours
-    stay, every other escape sequence and control character is dropped, bytes that are not UTF-8 are replaced.
+    Understands just enough of a terminal: a carriage return starts the line over, so of a progress bar only the last
+    state remains; a cursor that moves up (nested bars) returns to a line that is then not complete yet. Colours stay,
+    every other escape sequence and control character is dropped, bytes that are not UTF-8 are replaced.
     """
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class AnsiFilter:
         return self._read(self._decoder.decode(data))
 
     def end(self) -> list[str]:
-        """Says that nothing follows and returns what was not complete."""
+        """Ends the output and returns the lines that were not complete."""
         lines = [*self._read(self._decoder.decode(b'', final=True)), *self.unfinished]
         self._begin()
         return lines
@@ -52,7 +52,7 @@ class AnsiFilter:
         self._carry = ''
         self._rows = ['']
         self._row = 0
-        self._anew = False
+        self._overwrites = False
         self._depth = 0
 
     def _read(self, text: str) -> list[str]:
@@ -72,7 +72,7 @@ class AnsiFilter:
 
     def _take(self, token: str) -> list[str]:
         if token == '\r':
-            self._anew = True
+            self._overwrites = True
         elif token[0] == '\x1b' and token[-1] in 'AF':
             self._up(int(token[2:-1] or 1))
         else:
@@ -80,19 +80,19 @@ class AnsiFilter:
         return []
 
     def _put(self, text: str) -> list[str]:
-        self._rows[self._row] = text if self._anew else self._rows[self._row] + text
-        self._anew = False
+        self._rows[self._row] = text if self._overwrites else self._rows[self._row] + text
+        self._overwrites = False
         return self._down() if len(self._rows[self._row]) > LONGEST_LINE else []
 
     def _up(self, rows: int) -> None:
         self._row = max(0, self._row - rows)
         self._depth = max(self._depth, min(rows, TRANSIENT_ROWS))
-        self._anew = True
+        self._overwrites = True
 
     def _down(self) -> list[str]:
         self._row += 1
-        self._anew = self._row < len(self._rows)
-        if not self._anew:
+        self._overwrites = self._row < len(self._rows)
+        if not self._overwrites:
             self._rows.append('')
         complete = max(0, min(self._row, len(self._rows) - 1 - self._depth))
         lines, self._rows = self._rows[:complete], self._rows[complete:]

@@ -18,7 +18,7 @@ DONE = ('finished', 'failed', 'stopped')
 UNDER_WAY = ('running', 'submitted', 'claimed')
 
 QUEUE_PARTS = 8
-"""Kinds of jobs that are listed in one line; the rest are counted together."""
+"""Groups of jobs that are listed in one line; the rest are counted together."""
 
 FEW_RUNS = 30
 SECONDS_BETWEEN_LINES = 30.0
@@ -61,8 +61,7 @@ def known_runs(snapshot: Snapshot) -> int:
 
 def progress_line(snapshot: Snapshot) -> str:
     """The state of a search in one plain line, without a newline."""
-    parts = [f'{done_text(snapshot)} ({snapshot_counts(snapshot) or "no runs"})']
-    parts.append(time_text(snapshot))
+    parts = [f'{done_text(snapshot)} ({snapshot_counts(snapshot) or "no runs"})', time_text(snapshot)]
     if snapshot.best:
         parts.append(f'best {performance(snapshot)} ({snapshot.best[0]})')
     if snapshot.waiting:
@@ -73,11 +72,9 @@ def progress_line(snapshot: Snapshot) -> str:
 
 
 def gpu_line(gpu: GpuLine, width: int | None = None) -> str:
-    """One GPU in one line: load, memory, runs of ours, memory of others, why it is closed, its model.
+    """One GPU in one line: load, memory, our runs, memory of others, why it is closed, its model.
 
-    Args:
-        gpu: What is known of it.
-        width: Columns; the least important parts are left out to fit. None: everything is shown.
+    The least important parts are left out to fit into ``width`` columns; None: everything is shown.
     """
     return '  '.join(text for _, text in gpu_parts(gpu, width))
 
@@ -97,13 +94,7 @@ def params_text(params: Params, varying: Sequence[str] = ()) -> str:
 
 
 def worth_a_line(previous: Snapshot | None, current: Snapshot, seconds_since: float) -> bool:
-    """Whether a plain progress line says something new enough.
-
-    Args:
-        previous: The snapshot of the last line, None before the first one.
-        current: The snapshot now.
-        seconds_since: Seconds since the last line.
-    """
+    """Whether a plain progress line would say enough that is new since the last one, None before the first."""
     if previous is None:
         return True
     if _stalled(current) and not _stalled(previous):
@@ -118,12 +109,9 @@ def worth_a_line(previous: Snapshot | None, current: Snapshot, seconds_since: fl
 
 
 def bar_cells(counts: Mapping[str, int], total: int, width: int) -> list[tuple[str, int]]:
-    """How many cells of a bar each state gets: in proportion, and at least one where there is room for it.
+    """How many of the ``width`` cells of a bar each state gets: in proportion, and at least one where there is room.
 
-    Args:
-        counts: State to number of runs, in the order of the bar.
-        total: Number of runs the whole bar stands for.
-        width: Cells of the bar; the cells that are returned add up to it.
+    Runs of the total that have no state are planned.
     """
     parts = [(state, number) for state, number in counts.items() if number]
     rest = total - sum(counts.values())
@@ -183,7 +171,7 @@ def time_text(snapshot: Snapshot) -> str:
 
 
 def _roughly(seconds: float) -> str:
-    """An estimated time span, without the second unit, which would seem exact."""
+    """An estimated time span, without a second unit, which would suggest precision."""
     if 60 <= seconds < 3570:
         return f'{round(seconds / 60)} min'
     return duration(seconds)
@@ -196,7 +184,7 @@ def performance(snapshot: Snapshot) -> str:
 
 
 def gpu_parts(gpu: GpuLine, width: int | None) -> list[tuple[str, str]]:
-    """The named parts of :func:`gpu_line`, in their order; a width of None shows everything."""
+    """The named parts of :func:`gpu_line`, in their order."""
     parts = {
         'name': f'GPU {gpu.name:<2}',
         'load': 'load   ?  ' if gpu.load is None else f'load {gpu.load * 100:3.0f} %',

@@ -62,7 +62,7 @@ class LiveView:
     Args:
         stream: A terminal that can move its cursor.
         clock: Monotonic seconds.
-        size: Columns and rows of the terminal; None: asked from the terminal before each drawing.
+        size: Columns and rows of the terminal; None: read from the terminal before each drawing.
     """
 
     def __init__(
@@ -193,7 +193,7 @@ class LiveLayout:
         self._marks = LINE_MARKS if unicode and coloured else LETTER_MARKS
 
     def paint(self, snapshot: Snapshot, width: int, rows: int, final: bool = False) -> list[str]:
-        """The lines of the region; ``final`` leaves out what only matters while the search goes on."""
+        """The lines of the region; ``final`` leaves out what only matters while the search runs."""
         lines = _head(snapshot, width, self._marks) + _best(snapshot, width)
         if not final:
             lines += _under_way(snapshot, width, rows - len(lines))
@@ -231,7 +231,7 @@ def _head(snapshot: Snapshot, width: int, marks: Mapping[str, str]) -> list[list
 
 
 def _spread(left: list[Part], right: list[Part], width: int) -> list[Part]:
-    """Puts one part to each end of the line; the left one gives way."""
+    """Puts one part at each end of the line; the left one is left out where there is no room."""
     gap = width - sum(len(text) for text, _ in [*left, *right])
     return [*left, (' ' * gap, ''), *right] if gap >= 2 else right
 
@@ -244,7 +244,7 @@ def _bar(snapshot: Snapshot, width: int, marks: Mapping[str, str]) -> list[Part]
 
 
 def _share(snapshot: Snapshot) -> str:
-    """How many runs are done, and which share of all, where there is an end to be seen."""
+    """How many runs are done, and which share of all where that is known."""
     if snapshot.total is None:
         return f'{done(snapshot)} done'
     share = done(snapshot) / snapshot.total if snapshot.total else 1.0
@@ -286,7 +286,7 @@ def _queue(snapshot: Snapshot) -> list[list[Part]]:
 
 
 def _gpus(gpus: Sequence[GpuLine], width: int, rows: int) -> list[list[Part]]:
-    """The GPUs in one row each, or in two where the reason for being closed needs it and there is room."""
+    """The GPUs in one row each; in two where the reason for being closed needs it and there is room."""
     roomy = [line for gpu in gpus for line in _gpu(gpu, width, two_rows=True)]
     if len(roomy) <= rows:
         return roomy
@@ -299,14 +299,7 @@ def _gpu(gpu: GpuLine, width: int, two_rows: bool = False) -> list[list[Part]]:
     split = two_rows and gpu.closed and line_width(text for _, text in everything) > width
     parts = everything if split else gpu_parts(gpu, width)
     first = [(text, styles.get(key, '')) for key, text in parts if not (split and key == 'closed')]
-    second = [
-        [
-            ('         ', ''),
-            (text, styles[key]),
-        ]
-        for key, text in parts
-        if split and key == 'closed'
-    ]
+    second = [[('         ', ''), (text, styles[key])] for key, text in parts if split and key == 'closed']
     return [[part for separated in first for part in (('  ', ''), separated)][1:], *second]
 
 

@@ -29,9 +29,7 @@ RUNNING_LINES = 25
 def status_text(snapshot: Snapshot, failures: Sequence[tuple[int, str, str]] = ()) -> str:
     """What ``hpsearch status`` prints, ending with a newline.
 
-    Args:
-        snapshot: The search at this moment.
-        failures: Groups of failed runs: how many, the last lines of stderr they share, the name of the first one.
+    Failures are groups of failed runs: how many, the last lines of stderr they share, the name of the first one.
     """
     lines = [snapshot.folder, f'  {done_text(snapshot)}: {snapshot_counts(snapshot) or "no runs"}']
     if snapshot.elapsed or snapshot.eta is not None:
@@ -50,24 +48,16 @@ def status_text(snapshot: Snapshot, failures: Sequence[tuple[int, str, str]] = (
 
 
 def status_json(snapshot: Snapshot, failures: Sequence[tuple[int, str, str]] = ()) -> dict[str, Any]:
-    """What ``hpsearch status --json`` prints, made of plain values that every JSON reader accepts.
-
-    Args:
-        snapshot: The search at this moment.
-        failures: Groups of failed runs, as for :func:`status_text`.
-    """
+    """What ``hpsearch status --json`` prints, made of plain values that every JSON reader accepts."""
     best = snapshot.best
-    facts = {field.name: getattr(snapshot, field.name) for field in dataclasses.fields(snapshot)}
-    facts['done'] = done(snapshot)
-    facts['counts'] = full_counts(snapshot)
-    facts['gpus'] = [dataclasses.asdict(gpu) for gpu in snapshot.gpus]
-    facts['running'] = [dataclasses.asdict(run) for run in snapshot.running]
-    facts['queue'] = [dataclasses.asdict(line) for line in snapshot.queue]
-    facts['best'] = None if best is None else {'run': best[0], 'params': best[1], 'performance': best[2]}
-    facts['failures'] = [{'count': count, 'stderr': text, 'example': run} for count, text, run in failures]
-    plain = _plain(facts)
-    assert isinstance(plain, dict)
-    return plain
+    facts = {
+        **dataclasses.asdict(snapshot),
+        'done': done(snapshot),
+        'counts': full_counts(snapshot),
+        'best': None if best is None else {'run': best[0], 'params': best[1], 'performance': best[2]},
+        'failures': [{'count': count, 'stderr': text, 'example': run} for count, text, run in failures],
+    }
+    return {name: _plain(value) for name, value in facts.items()}
 
 
 def _few_running(runs: Sequence[RunLine]) -> list[str]:

@@ -19,15 +19,10 @@ _RULE = ''.join(f'{row}\n' for row in ('    ', '    ', ' -- ', '    ', '    ', '
 
 
 def choose_columns(rows: Sequence[Sequence[str]], columns: Sequence[str], width: int) -> list[int]:
-    """Which columns of a table are shown, as indices in their order.
+    """Which columns of a table are shown on a terminal of this width, as indices in their order.
 
-    The first column always is. Where the others do not fit, those with one value in all rows go first, then the
-    last ones.
-
-    Args:
-        rows: The cells.
-        columns: The headings.
-        width: Columns of the terminal.
+    The first column always is. Where the others do not fit, those with one value in all rows are dropped first, then
+    the last ones.
     """
     widths = [_cell_width(rows, columns, index) + 2 for index in range(len(columns))]
     kept = list(range(len(columns)))
@@ -42,23 +37,14 @@ def choose_columns(rows: Sequence[Sequence[str]], columns: Sequence[str], width:
 
 
 def best_table(rows: Sequence[Sequence[str]], columns: Sequence[str], width: int = 120) -> str:
-    """A plain table of the best runs, with a note on what had no room; ends with a newline.
-
-    Args:
-        rows: The cells, best run first.
-        columns: The headings, the most important one first.
-        width: Columns of the terminal.
-    """
+    """A plain table of the best runs, best first, with a note on what had no room; ends with a newline."""
     return _drawn(rows, columns, string_console(width, is_terminal=False))
 
 
 def print_table(stream: TextIO, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Prints the best runs as a table that fits the stream; never raises because of the stream.
+    """Prints the best runs, best first, as a table that fits the stream; never raises because of the stream.
 
-    Args:
-        stream: A terminal gets a styled table, anything else a plain one of at most 120 columns.
-        columns: The headings, the most important one first.
-        rows: The cells, best run first.
+    A terminal gets a styled table, anything else a plain one of at most 120 columns.
     """
     if not is_tty(stream):
         Sink(stream).write(best_table(rows, columns))
@@ -91,8 +77,8 @@ def _table(rows: Sequence[Sequence[str]], columns: Sequence[str], kept: Sequence
     for index in kept:
         is_number = all(_is_number(row[index]) for row in rows if row[index])
         table.add_column(Text(_cell(columns[index])), justify='right' if is_number else 'left', no_wrap=True)
-    for place, row in enumerate(rows):
-        table.add_row(*(Text(_cell(row[index])) for index in kept), style='' if place else 'bold green')
+    for rank, row in enumerate(rows):
+        table.add_row(*(Text(_cell(row[index])) for index in kept), style='' if rank else 'bold green')
     return table
 
 

@@ -69,9 +69,8 @@ class Sink:
 class Terminal(Sink):
     """A terminal that may die or hang without blocking its writer.
 
-    A terminal whose other side does not read any more (an ssh session whose network is gone, Ctrl-S) blocks its
-    writers. So it is opened a second time, without blocking, which leaves the descriptor that is shared with the
-    shell as it is.
+    A terminal whose other side no longer reads (an ssh session whose network is gone, Ctrl-S) blocks its writers. So it
+    is opened a second time, non-blocking, which leaves the descriptor that is shared with the shell as it is.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -89,7 +88,7 @@ class Terminal(Sink):
         return columns or 80, rows or 24
 
     def ready(self) -> bool:
-        """Whether all that was written has gone out, so that more can follow."""
+        """Whether all that was written has reached the terminal, so that more can follow."""
         self._drain()
         return not self.dead and not self._pending
 
@@ -146,7 +145,7 @@ class Printed(io.TextIOBase):
         self._show = show
 
     def writable(self) -> bool:
-        """Always; what :class:`io.TextIOBase` asks for."""
+        """Always; required by :class:`io.TextIOBase`."""
         return True
 
     def write(self, text: str) -> int:
@@ -170,12 +169,7 @@ def shown_width(line: str) -> int:
 
 
 def string_console(width: int, *, is_terminal: bool = True) -> Console:
-    """A console of rich that writes into a string, as for a terminal or as plain text.
-
-    Args:
-        width: Columns.
-        is_terminal: Whether it has the styles of the terminal; else it has none.
-    """
+    """A console of rich that writes into a string, with the styles of the terminal or without any."""
     from rich.console import Console
 
     return Console(

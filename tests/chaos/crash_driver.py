@@ -25,8 +25,7 @@ from typing import Any
 from benchmarks.chaos import Place
 from hpsearch.cli import main as cli
 from hpsearch.cli import search_runner
-from hpsearch.dispatch import dispatcher
-from hpsearch.dispatch import peers as others
+from hpsearch.dispatch import dispatcher, peers
 from hpsearch.store import writers
 
 RUNS = 3
@@ -34,7 +33,7 @@ CRASHED = 9
 PATIENCE = 20
 """Seconds after which an hpsearch that does not end is ended (its exit code is -14)."""
 
-MODULES = (search_runner, dispatcher, others, writers)
+MODULES = (search_runner, dispatcher, peers, writers)
 """Imported here, once, so that the processes that are forked need not."""
 
 
@@ -154,8 +153,8 @@ def _counted_files(real: Callable[..., Any], points: Points) -> Callable[..., An
 def hasten() -> None:
     """Shorter intervals, as tests may have them."""
     setattr(dispatcher, 'TICK', 0.1)  # noqa: B010
-    setattr(others, 'LOOK_INTERVAL', 0.1)  # noqa: B010
-    setattr(others, 'TORN_PATIENCE', 0.5)  # noqa: B010
+    setattr(peers, 'RECOVERY_INTERVAL', 0.1)  # noqa: B010
+    setattr(peers, 'TORN_PATIENCE', 0.5)  # noqa: B010
     setattr(writers, 'SPACING', 0.1)  # noqa: B010
 
 
@@ -167,26 +166,26 @@ def in_a_child(place: Place, words: Sequence[str], at: int, how: str) -> tuple[i
         os.close(read)
         _be_hpsearch(place, words, Points(str(place.folder.path), at, how), write)
     os.close(write)
-    with os.fdopen(read) as told:
-        count = told.read()
+    with os.fdopen(read) as report:
+        count = report.read()
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     return code, int(count or 0)
 
 
-def _be_hpsearch(place: Place, words: Sequence[str], points: Points, tell: int) -> None:
+def _be_hpsearch(place: Place, words: Sequence[str], points: Points, report: int) -> None:
     signal.alarm(PATIENCE)
     os.chdir(place.path)
     printed = os.open('printed', os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for stream in (1, 2):
         os.dup2(printed, stream)
-    os.set_inheritable(tell, False)
+    os.set_inheritable(report, False)
     code = 1
     try:
         hasten()
         real_write = os.write
         patch(points)
         code = cli.main(words)
-        real_write(tell, str(points.count).encode())
+        real_write(report, str(points.count).encode())
     except BaseException:
         import traceback
 

@@ -24,7 +24,7 @@ ALL = bool(os.environ.get('HPSEARCH_ALL_CRASH_POINTS'))
 HOW = ('before', 'after', 'half')
 SAMPLE = 16
 
-pytestmark = pytest.mark.skipif(not sys.platform.startswith('linux'), reason='operations are told apart by /proc')
+pytestmark = pytest.mark.skipif(not sys.platform.startswith('linux'), reason='operations are recognised by /proc')
 
 
 def crash(folder: Path, chains: Sequence[str]) -> list[dict[str, Any]]:
@@ -71,7 +71,7 @@ def assert_that_none_matters(folder: Path, chains: Sequence[str]) -> None:
         if problems := list(problems_of(result)):
             printed = Path(result['path'], 'printed').read_text()
             found[result['chain']] = (result['path'], problems, printed[-400:])
-    assert not found, '\n'.join(f'{chain}: {told}' for chain, told in found.items())
+    assert not found, '\n'.join(f'{chain}: {problems}' for chain, problems in found.items())
 
 
 def sample(chains: Sequence[str], seed: str) -> list[str]:

@@ -27,9 +27,7 @@ from hpsearch.backends.queue import pilots
 from hpsearch.backends.queue.batch_system import CommandResult
 from hpsearch.cli import main as cli
 from hpsearch.cli import stop as stopping
-from hpsearch.dispatch import dispatcher
-from hpsearch.dispatch import heartbeat as upkeep
-from hpsearch.dispatch import peers as others
+from hpsearch.dispatch import dispatcher, heartbeat, peers
 from hpsearch.host import kernel
 from hpsearch.store import writers
 
@@ -38,14 +36,14 @@ assert pilots  # what it imports is hurried, too
 INTERVALS: tuple[tuple[object, str, float], ...] = (
     (writers, 'SPACING', 0.1),
     (writers, 'LARGEST_GAP', 2.0),
-    (upkeep, 'BEAT_INTERVAL', 0.1),
+    (heartbeat, 'BEAT_INTERVAL', 0.1),
     (dispatcher, 'NEWS_INTERVAL', 0.1),
     (dispatcher, 'TICK', 0.1),
     (dispatcher, 'PAUSE', 0.2),
     (dispatcher, 'GAP', 0.5),
-    (others, 'LOOK_INTERVAL', 0.1),
-    (others, 'TORN_PATIENCE', 0.5),
-    (stopping, 'LOOK', 0.05),
+    (peers, 'RECOVERY_INTERVAL', 0.1),
+    (peers, 'TORN_PATIENCE', 0.5),
+    (stopping, 'POLL_INTERVAL', 0.05),
 )
 
 

@@ -10,28 +10,18 @@ from pathlib import Path
 from typing import Any, cast
 
 from hpsearch.backends.base import AttemptBackend, PilotBackend
-from hpsearch.dispatch.active_attempts import ActiveAttempts
-from hpsearch.dispatch.admission import Admission
-from hpsearch.dispatch.claims import Claims
-from hpsearch.dispatch.code_tracker import CodeTracker
-from hpsearch.dispatch.context import SearchContext, WorkOptions
-from hpsearch.dispatch.dispatcher import Dispatcher
-from hpsearch.dispatch.display import Display, OutputEcho
-from hpsearch.dispatch.event_recorder import EventRecorder
-from hpsearch.dispatch.heartbeat import Heartbeat
-from hpsearch.dispatch.intake import Intake, Listener
+from hpsearch.dispatch.admission import Claims
+from hpsearch.dispatch.context import EventRecorder, SearchContext, WorkOptions
+from hpsearch.dispatch.dispatcher import Dispatcher, make_dispatcher
 from hpsearch.dispatch.peers import Peers
 from hpsearch.dispatch.pending_runs import PendingRuns, PlannedRuns, RunSource
-from hpsearch.dispatch.progress import Progress
-from hpsearch.dispatch.recovery import Recovery
-from hpsearch.dispatch.shutdown import Shutdown
-from hpsearch.dispatch.strategies import AttemptStrategy, PilotStrategy, Strategy
 from hpsearch.host.kernel import this_host
 from hpsearch.host.signals import StopRequests
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.run import Run
 from hpsearch.model.snapshot import Snapshot
 from hpsearch.store.journal import Journal, open_journals
+from hpsearch.store.provenance import Provenance
 from hpsearch.store.results import ResultsView
 from hpsearch.store.writers import Writers
 from tests.fakes.scripted_queue import Clock
@@ -83,10 +73,10 @@ class Screen:
         self.shown.append(snapshot)
 
     def output(self, data: bytes, stream_name: str) -> None:
-        """Nobody looks."""
+        """It is not kept."""
 
     def end_output(self) -> None:
-        """Nobody looks."""
+        """It is not kept."""
 
 
 class NoCode:
@@ -94,15 +84,15 @@ class NoCode:
 
     code = ''
 
+    def start(self, tell: object) -> None:
+        """Nothing is found."""
+
     def check(self, now: float) -> None:
-        """There is nothing to look at."""
+        """There is nothing to read."""
 
-    def take_events(self) -> list[dict[str, Any]]:
-        """Nothing was found."""
-        return []
-
-    def finish(self) -> None:
+    def wait(self, timeout: float) -> bool:
         """There is nothing to wait for."""
+        return True
 
 
 class Desk:
@@ -135,16 +125,10 @@ class Desk:
         self.pending = PendingRuns(self._source(source), self.state, self.recorder.counts, self.options.retry)
         results = ResultsView(self.folder.results_csv, configuration.performance_key, False)
         self.search = SearchContext(self.folder, configuration, self.recorder, self.pending, results, self.options)
-        self.peers = Peers(
-            folder=self.folder,
-            own='me',
-            reader=self.reader,
-            state=self.state,
-            writers=Writers(self.folder, this_host()),
-            can_adopt=lambda handle: False,
-        )
+        known = Writers(self.folder, this_host())
+        self.peers = Peers(self.folder, self.recorder, self.reader, known, can_adopt=lambda handle: False)
         self.facts: Mapping[str, Any] = {}
-        self.claims = Claims(self.search, self.peers, lambda: self.facts, self.clock, self.clock.wall)
+        self.claims = Claims(self.search, self.peers, lambda: self.facts, self.clock)
         self.requests = StopRequests()
         self.screen = Screen()
 
@@ -156,23 +140,16 @@ class Desk:
 
     def dispatcher(self, backend: AttemptBackend | PilotBackend) -> Dispatcher:
         """What works on it."""
-        progress = Progress(self.search, self.clock())
-        intake = Intake(self.search, progress)
-        listener, recovery = Listener(self.search, self.peers, intake), Recovery(self.search, self.peers, intake)
-        strategy: Strategy
-        if isinstance(backend, PilotBackend):
-            strategy = PilotStrategy(self.search, backend, listener, recovery)
-        else:
-            echo = OutputEcho(self.screen, self.folder, is_on=False)
-            active = ActiveAttempts(self.search, backend, intake, self.requests, echo, self.clock)
-            admission = Admission(self.search, backend, self.peers, self.claims, active, intake)
-            strategy = AttemptStrategy(
-                self.search, backend, active, admission, listener, recovery, lambda: nullcontext(True)
-            )
-        heartbeat = Heartbeat(self.search, self.journal, backend, cast(CodeTracker, NoCode()), self.clock.wall)
-        display = Display(self.screen, progress, backend)
-        shutdown = Shutdown(self.requests, self.options)
-        return Dispatcher(self.search, strategy, self.peers, intake, shutdown, heartbeat, display, self.clock)
+        return make_dispatcher(
+            self.search,
+            self.peers,
+            backend,
+            self.requests,
+            self.screen,
+            lambda: cast(Provenance, NoCode()),
+            lambda: nullcontext(True),
+            self.clock,
+        )
 
     def events(self, kind: str = '') -> list[dict[str, Any]]:
         """The events in its journal, or those of one kind."""

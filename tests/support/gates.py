@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -226,3 +227,18 @@ def finish(process: subprocess.Popen[str], codes: Sequence[int] = (0,), patience
     assert process.returncode in codes, f'exit code {process.returncode}:\n{out}{err}'
     assert 'Traceback' not in out + err, out + err
     return out + err
+
+
+def stop_between_two_steps(process: subprocess.Popen[str]) -> None:
+    """Stop a dispatcher while it waits for something to happen."""
+    until(lambda: is_asleep(process.pid))
+    process.send_signal(signal.SIGSTOP)
+
+
+def is_asleep(pid: int) -> bool:
+    """Whether a process waits, seen several times."""
+    for _ in range(5):
+        if Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[0] != 'S':
+            return False
+        time.sleep(0.002)
+    return True

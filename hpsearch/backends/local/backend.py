@@ -1,7 +1,7 @@
 """Attempts as processes of this machine.
 
 Each attempt is a session of its own, so that it survives the dispatcher and a closed terminal, and so that a signal
-to its process group reaches what it started. Its end is told by the kernel, not found by polling.
+to its process group reaches what it started. The kernel reports its end; nothing is polled.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hpsearch.backends.base import AttemptBackend, AttemptStatus, Launch, LaunchResult
-from hpsearch.backends.local.slots import SlotSource
+from hpsearch.backends.local.slots import SlotSource, TimeLimit
 from hpsearch.host.processes import (
     NOT_OURS,
     group_is_alive,
@@ -39,7 +39,7 @@ LEFTOVER_GRACE = 10.0
 """Seconds between TERM and KILL for processes that an ended attempt left behind."""
 
 SWEEP_SHARE = 0.01
-"""Share of the time that may go into looking for processes which left their group."""
+"""Share of the time that may go into the search for processes that left their group."""
 
 
 @dataclass(slots=True)
@@ -55,8 +55,8 @@ class _Process:
             summary), in monotonic seconds; None: it was not.
         code: How its sh was killed then.
         is_forced: Whether we killed all of it ourselves.
-        next_look: When it is looked again whether that goes on, in monotonic seconds.
-        pause: Seconds between two such looks.
+        next_check: When it is checked again whether that goes on, in monotonic seconds.
+        pause: Seconds between two such checks.
     """
 
     launch: Launch
@@ -66,7 +66,7 @@ class _Process:
     headless: float | None = None
     code: int = NOT_OURS
     is_forced: bool = False
-    next_look: float = 0.0
+    next_check: float = 0.0
     pause: float = 0.05
 
     @property
@@ -101,13 +101,17 @@ class LocalBackend(AttemptBackend):
         cwd: Working directory of the attempts.
         slots: Where slots come from.
         wakeup: What :meth:`wait` waits with.
+        time_limit: Says whether there is time for another run; None: always.
     """
 
-    def __init__(self, folder: SearchFolder, cwd: str, slots: SlotSource, wakeup: Wakeup) -> None:
+    def __init__(
+        self, folder: SearchFolder, cwd: str, slots: SlotSource, wakeup: Wakeup, time_limit: TimeLimit | None = None
+    ) -> None:
         self._folder = folder
         self._cwd = cwd
         self._slots = slots
         self._wakeup = wakeup
+        self._time_limit = time_limit
         self._processes: dict[str, _Process] = {}
         self._leftovers: list[_Leftover] = []
         self._forgotten: list[int] = []
@@ -118,15 +122,14 @@ class LocalBackend(AttemptBackend):
     def open_slots(
         self, now: float, others: Sequence[GpuTenant] = (), resources: ResourceRequest = DEFAULT_RESOURCES
     ) -> Placement:
-        """What the slot source has."""
-        return self._slots.open_slots(now, others=others, resources=resources)
+        if self._time_limit and (why := self._time_limit.why_over(now)):
+            return Placement(waiting=why, is_final=True)
+        return self._slots.open_slots(now, others, resources)
 
     def impossible(self, resources: ResourceRequest) -> str:
-        """What the slot source says."""
         return self._slots.impossible(resources)
 
     def start(self, launches: Sequence[Launch], now: float) -> Sequence[LaunchResult]:
-        """Start one process each."""
         return [self._start_one(launch, now) for launch in launches]
 
     def _start_one(self, launch: Launch, now: float) -> LaunchResult:
@@ -139,10 +142,7 @@ class LocalBackend(AttemptBackend):
         return LaunchResult(launch.ident, {'pid': pid})
 
     def _take_slot(self, launch: Launch, group: int, since: float) -> None:
-        resources = launch.resources
-        self._slots.acquire(
-            launch.ident, launch.slot, group, since, exclusive=resources.alone, alone_on_host=resources.alone_on_host
-        )
+        self._slots.acquire(launch.ident, launch.slot, group, since, launch.resources)
 
     def _spawn(self, launch: Launch) -> int:
         run = launch.run
@@ -166,7 +166,6 @@ class LocalBackend(AttemptBackend):
         return ticks_if_marked(pid, marks(self._folder, run, number))
 
     def can_adopt(self, handle: Mapping[str, Any]) -> bool:
-        """Whether it is a process."""
         return 'submission' not in handle
 
     def forget(self, ident: str, now: float) -> None:
@@ -211,14 +210,14 @@ class LocalBackend(AttemptBackend):
         self._unwatch(process)
         room = self._slots.room(ident)
         peak = self._slots.release(ident, now)
-        left = self._look_for_leftovers(process, now)
+        left = self._end_leftovers_of(process, now)
         return replace(self._ended(process.launch, code, left), peak_memory=peak, room=room)
 
     def _is_busy(self, process: _Process, now: float) -> bool:
         """Whether an attempt continues without its sh; checked ever more rarely, since each check is expensive."""
-        if now < process.next_look:
+        if now < process.next_check:
             return True
-        process.next_look = now + process.pause
+        process.next_check = now + process.pause
         process.pause = min(1.0, 2 * process.pause)
         return self._goes_on(process.launch.run.name, process.launch.number, process.pid)
 
@@ -235,7 +234,7 @@ class LocalBackend(AttemptBackend):
         detail = 'it left processes behind, which were stopped' if left else ''
         return AttemptStatus(JobState.ENDED, code, detail=detail)
 
-    def _look_for_leftovers(self, process: _Process, now: float) -> bool:
+    def _end_leftovers_of(self, process: _Process, now: float) -> bool:
         group = process.pid
         self._ended_marks.add(_mark(process.launch))
         if not group_is_alive(group):
@@ -282,7 +281,6 @@ class LocalBackend(AttemptBackend):
         signal_processes((pid for pid in strays if group_of(pid) not in groups), number)
 
     def is_settled(self) -> bool:
-        """Always: there is nothing to wait for."""
         return True
 
     def wait(self, timeout: float) -> None:
@@ -292,11 +290,9 @@ class LocalBackend(AttemptBackend):
         self._wakeup.wait(min([timeout, *headless, *tending]))
 
     def gpu_lines(self, now: float) -> Sequence[GpuLine]:
-        """What the slot source shows."""
         return self._slots.gpu_lines(now)
 
     def queue_lines(self) -> Sequence[QueueLine]:
-        """None: there is no queue."""
         return ()
 
     def close(self) -> None:

@@ -11,7 +11,16 @@ from hpsearch.backends.local.slots import SlotLease, crowd, machine_is_closed
 from hpsearch.host.gpu_monitor import GpuMonitor
 from hpsearch.host.processes import group_of
 from hpsearch.model.placement import impossible, is_larger, place, predict_need, small_use
-from hpsearch.model.resources import Gpu, GpuPolicy, GpuTenant, Placement, Reading, ResourceRequest, Slot
+from hpsearch.model.resources import (
+    DEFAULT_RESOURCES,
+    Gpu,
+    GpuPolicy,
+    GpuTenant,
+    Placement,
+    Reading,
+    ResourceRequest,
+    Slot,
+)
 from hpsearch.model.snapshot import GpuLine
 
 
@@ -38,13 +47,12 @@ class GpuSlots:
         self._ended_peaks: list[int] = []
 
     def open_slots(
-        self, now: float, *, others: Sequence[GpuTenant] = (), resources: ResourceRequest | None = None
+        self, now: float, others: Sequence[GpuTenant] = (), resources: ResourceRequest = DEFAULT_RESOURCES
     ) -> Placement:
-        """What placement says of the latest readings."""
         self._see(others)
         return self._placement(now, resources)
 
-    def _placement(self, now: float, resources: ResourceRequest | None = None) -> Placement:
+    def _placement(self, now: float, resources: ResourceRequest = DEFAULT_RESOURCES) -> Placement:
         self._measure()
         waiting = machine_is_closed(self._everybody(), resources)
         if waiting:
@@ -71,11 +79,12 @@ class GpuSlots:
         return impossible(self._totals, resources, self._policy.gpus_per_run)
 
     def acquire(
-        self, ident: str, slot: Slot, group: int, now: float, *, exclusive: bool = False, alone_on_host: bool = False
+        self, ident: str, slot: Slot, group: int, now: float, resources: ResourceRequest = DEFAULT_RESOURCES
     ) -> None:
-        """The GPUs of the slot have one more of our runs."""
-        held = SlotLease(GpuTenant(slot.gpus, now, exclusive=exclusive, alone_on_host=alone_on_host))
-        held.was_alone = self._is_free_of_others(slot.gpus, now)
+        held = SlotLease(
+            GpuTenant(slot.gpus, now, exclusive=resources.alone, alone_on_host=resources.alone_on_host),
+            was_alone=self._is_free_of_others(slot.gpus, now),
+        )
         self._held[ident] = held
         self._groups[group] = ident
         for gpu in slot.gpus:
@@ -99,7 +108,6 @@ class GpuSlots:
             held.was_alone = held.was_alone and crowded.isdisjoint(held.tenant.gpus)
 
     def room(self, ident: str) -> Mapping[str, Any]:
-        """What is remembered of its GPUs."""
         self._measure()
         held = self._held.get(ident)
         if held is None:
@@ -179,7 +187,6 @@ class GpuSlots:
         return GpuLine(gpu.name, gpu.model, last.load, last.memory_used, last.memory_total, len(own), others, closed)
 
     def close(self) -> None:
-        """Stop reading the GPUs."""
         self._monitor.close()
 
 

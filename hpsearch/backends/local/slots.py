@@ -1,4 +1,4 @@
-"""Where slots on this machine come from; here: a fixed number (:mod:`hpsearch.backends.local.gpu_slots`: on GPUs)."""
+"""Where slots on this machine come from; here: a fixed number (on GPUs: :mod:`hpsearch.backends.local.gpu_slots`)."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from hpsearch.model.placement import why_no_more
-from hpsearch.model.resources import GpuTenant, Placement, ResourceRequest, Slot
+from hpsearch.model.resources import DEFAULT_RESOURCES, GpuTenant, Placement, ResourceRequest, Slot
 from hpsearch.model.snapshot import GpuLine
 
 NEEDS_THE_MACHINE = 'a run that ran out of memory waits until no other run of this search is on this machine'
 HAS_THE_MACHINE = 'this machine is reserved for a run that ran out of memory before'
-
 
 TIME_CHECK_INTERVAL = 5.0
 """Seconds between two checks whether there is time for another run."""
@@ -23,21 +22,21 @@ class SlotSource(Protocol):
     """Gives slots for attempts that are known by their ids."""
 
     def open_slots(
-        self, now: float, *, others: Sequence[GpuTenant] = (), resources: ResourceRequest | None = None
+        self, now: float, others: Sequence[GpuTenant] = (), resources: ResourceRequest = DEFAULT_RESOURCES
     ) -> Placement:
         """Free slots and why the others are closed.
 
         Args:
             now: Monotonic seconds.
             others: The attempts of other writers of this search on this machine.
-            resources: What the next run needs because it ran out of memory, or None.
+            resources: What the next run needs because it ran out of memory.
         """
 
     def impossible(self, resources: ResourceRequest) -> str:
         """Why no slot here can ever satisfy a request; empty: one may."""
 
     def acquire(
-        self, ident: str, slot: Slot, group: int, now: float, *, exclusive: bool = False, alone_on_host: bool = False
+        self, ident: str, slot: Slot, group: int, now: float, resources: ResourceRequest = DEFAULT_RESOURCES
     ) -> None:
         """An attempt was started in a slot, as process group ``group``.
 
@@ -46,8 +45,7 @@ class SlotSource(Protocol):
             slot: Where.
             group: Its process group.
             now: Monotonic seconds of its start, which is in the past for one that is adopted.
-            exclusive: Whether its GPUs are reserved for it.
-            alone_on_host: Whether this machine is reserved for it.
+            resources: What is reserved for it.
         """
 
     def room(self, ident: str) -> Mapping[str, Any]:
@@ -79,11 +77,11 @@ class SlotLease:
     alone_on_host: bool = True
 
 
-def machine_is_closed(held: Sequence[GpuTenant], resources: ResourceRequest | None) -> str:
+def machine_is_closed(held: Sequence[GpuTenant], resources: ResourceRequest) -> str:
     """Why the machine as a whole gives no slot, or empty."""
     if any(tenant.alone_on_host for tenant in held):
         return HAS_THE_MACHINE
-    return NEEDS_THE_MACHINE if held and resources is not None and resources.alone_on_host else ''
+    return NEEDS_THE_MACHINE if held and resources.alone_on_host else ''
 
 
 class FixedSlots:
@@ -102,9 +100,8 @@ class FixedSlots:
         self._held: dict[str, SlotLease] = {}
 
     def open_slots(
-        self, now: float, *, others: Sequence[GpuTenant] = (), resources: ResourceRequest | None = None
+        self, now: float, others: Sequence[GpuTenant] = (), resources: ResourceRequest = DEFAULT_RESOURCES
     ) -> Placement:
-        """As many as are free."""
         if others:
             crowd(self._held.values())
         everybody = [*(held.tenant for held in self._held.values()), *others]
@@ -114,14 +111,12 @@ class FixedSlots:
         return Placement(slots=(Slot(),) * (self._count - len(self._held)))
 
     def impossible(self, resources: ResourceRequest) -> str:
-        """Nothing is."""
         return ''
 
     def acquire(
-        self, ident: str, slot: Slot, group: int, now: float, *, exclusive: bool = False, alone_on_host: bool = False
+        self, ident: str, slot: Slot, group: int, now: float, resources: ResourceRequest = DEFAULT_RESOURCES
     ) -> None:
-        """Count one in."""
-        self._held[ident] = SlotLease(GpuTenant((), now, alone_on_host=exclusive or alone_on_host))
+        self._held[ident] = SlotLease(GpuTenant((), now, alone_on_host=_of_the_machine(resources).alone_on_host))
         if len(self._held) > 1:
             crowd(self._held.values())
 
@@ -134,16 +129,14 @@ class FixedSlots:
         return {'was_alone': alone, 'gpu_total': None, 'largest': True, 'alone_on_host': alone}
 
     def release(self, ident: str, now: float) -> int | None:
-        """Count one out."""
         self._held.pop(ident, None)
         return None
 
     def gpu_lines(self, now: float) -> Sequence[GpuLine]:
-        """None: no GPU is assigned."""
         return ()
 
     def close(self) -> None:
-        """Nothing is held."""
+        pass
 
 
 class SharedSlots(FixedSlots):
@@ -163,10 +156,10 @@ class SharedSlots(FixedSlots):
         self._per_run = per_run
 
     def open_slots(
-        self, now: float, *, others: Sequence[GpuTenant] = (), resources: ResourceRequest | None = None
+        self, now: float, others: Sequence[GpuTenant] = (), resources: ResourceRequest = DEFAULT_RESOURCES
     ) -> Placement:
         """As many as are free, on the devices with the fewest attempts."""
-        placement = super().open_slots(now, others=others, resources=resources)
+        placement = super().open_slots(now, others, resources)
         if len(self._devices) <= self._per_run:
             return placement  # all there is: what the queue set is inherited untouched
         used = Counter(device for held in self._held.values() for device in held.tenant.gpus)
@@ -180,74 +173,39 @@ class SharedSlots(FixedSlots):
         return Slot(tuple(chosen), ','.join(chosen))
 
     def acquire(
-        self, ident: str, slot: Slot, group: int, now: float, *, exclusive: bool = False, alone_on_host: bool = False
+        self, ident: str, slot: Slot, group: int, now: float, resources: ResourceRequest = DEFAULT_RESOURCES
     ) -> None:
-        """Count one in, on its devices."""
-        super().acquire(ident, slot, group, now, exclusive=exclusive, alone_on_host=alone_on_host)
+        super().acquire(ident, slot, group, now, resources)
         held = self._held[ident]
         held.tenant = replace(held.tenant, gpus=slot.gpus)
 
 
-class TimeLimitedSlots:
-    """The slots of another source inside a job of a queue, until the job would end before another run does.
+class TimeLimit:
+    """Ends the starting of runs inside a job of a queue, when the job would end before another run does.
 
     Args:
-        slots: The other source.
         ends_at: When the job ends, in monotonic seconds.
         durations: How long runs of this search took, in seconds.
         margin: Seconds before the end of the job in which nothing may run any more.
     """
 
-    def __init__(
-        self, slots: SlotSource, ends_at: float, durations: Callable[[], Sequence[float]], margin: float
-    ) -> None:
-        self._slots = slots
+    def __init__(self, ends_at: float, durations: Callable[[], Sequence[float]], margin: float) -> None:
         self._ends_at = ends_at
         self._durations = durations
         self._margin = margin
         self._next_check = float('-inf')
         self._why = ''
 
-    def open_slots(
-        self, now: float, *, others: Sequence[GpuTenant] = (), resources: ResourceRequest | None = None
-    ) -> Placement:
-        """What the other source has, or why there is no time left."""
+    def why_over(self, now: float) -> str:
+        """Why there is no time for another run, in words, from then on; empty: there is."""
         if not self._why and now >= self._next_check:
             self._next_check = now + TIME_CHECK_INTERVAL
             self._why = why_no_more(self._ends_at - now, self._durations(), margin=self._margin)
-        if self._why:
-            return Placement(waiting=self._why, is_final=True)
-        return self._slots.open_slots(now, others=others, resources=resources)
-
-    def impossible(self, resources: ResourceRequest) -> str:
-        """What the other source says."""
-        return self._slots.impossible(resources)
-
-    def acquire(
-        self, ident: str, slot: Slot, group: int, now: float, *, exclusive: bool = False, alone_on_host: bool = False
-    ) -> None:
-        """Passed on to the other source."""
-        self._slots.acquire(ident, slot, group, now, exclusive=exclusive, alone_on_host=alone_on_host)
-
-    def room(self, ident: str) -> Mapping[str, Any]:
-        """What the other source says."""
-        return self._slots.room(ident)
-
-    def release(self, ident: str, now: float) -> int | None:
-        """Passed on to the other source."""
-        return self._slots.release(ident, now)
-
-    def gpu_lines(self, now: float) -> Sequence[GpuLine]:
-        """What the other source shows."""
-        return self._slots.gpu_lines(now)
-
-    def close(self) -> None:
-        """Close the other source."""
-        self._slots.close()
+        return self._why
 
 
-def _of_the_machine(resources: ResourceRequest | None) -> ResourceRequest | None:
-    return resources and replace(resources, alone_on_host=resources.alone or resources.alone_on_host)
+def _of_the_machine(resources: ResourceRequest) -> ResourceRequest:
+    return replace(resources, alone_on_host=resources.alone or resources.alone_on_host)
 
 
 def crowd(held: Iterable[SlotLease]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -75,13 +76,6 @@ class WatchedJob:
     has_details: bool = False
 
     @property
-    def state(self) -> JobState:
-        """Its state."""
-        if self.is_absent:
-            return JobState.ABSENT
-        return JobState.UNKNOWN if self.record is None else self.record.kind
-
-    @property
     def has_ended(self) -> bool:
         """Whether there is a record of its end."""
         return self.record is not None and self.record.kind is JobState.ENDED
@@ -146,6 +140,8 @@ def by_key(records: Iterable[JobRecord]) -> dict[JobKey, JobRecord]:
 def _find(records: RecordsByKey, key: JobKey, job: str) -> JobRecord | None:
     """The record of a job by its name, or by its id where the record has no name."""
     named = records.get(key)
+    if named is not None and named.job == job:
+        return named
     own = records.get((f'#{job}', key[1])) if job else None
     if own is None or own.name not in ('', key[0]):
         return named
@@ -247,7 +243,11 @@ class JobPoller:
     def state_of(self, key: JobKey) -> JobState:
         """The state of a job; ``UNKNOWN`` while there is no record of it."""
         watched = self._watched.get(key)
-        return JobState.UNKNOWN if watched is None else watched.state
+        if watched is None:
+            return JobState.UNKNOWN
+        if watched.is_absent:
+            return JobState.ABSENT
+        return JobState.UNKNOWN if watched.record is None else watched.record.kind
 
     def record_of(self, key: JobKey) -> JobRecord | None:
         """The latest record of a job, also where it is absent by now; None: it has never been listed."""
@@ -337,9 +337,9 @@ class JobPoller:
 
     def _take_records(self, records: Sequence[JobRecord], requested: float) -> None:
         found = by_key(records)
-        self._jobs_by_name = {}
+        self._jobs_by_name = defaultdict(set)
         for record in records:
-            self._jobs_by_name.setdefault(record.name, set()).add(record.job)
+            self._jobs_by_name[record.name].add(record.job)
         for key, watched in self._watched.items():
             own = _find(found, key, watched.job) or _cancelled_array(found, key[0], watched)
             if own is not None:

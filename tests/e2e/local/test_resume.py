@@ -18,7 +18,7 @@ from hpsearch.cli.options import merged_options
 from hpsearch.cli.parsers import parse_resume
 from hpsearch.store.attempt_files import read_fence
 from hpsearch.store.folder import SearchFolder
-from tests.support.gates import Gated, finish, gated, kill
+from tests.support.gates import Gated, finish, gated, kill, stop_between_two_steps
 from tests.support.harness import until
 
 HANDLE = """
@@ -394,7 +394,9 @@ def test_that_a_folder_that_cannot_be_written_pauses_the_search(project: Gated, 
     resumed = project.drive(settings, 'resume', 'out')
     project.open('1')  # not earlier: the one that is killed must not get to the second run
     project.wait_for_begun(2)
+    stop_between_two_steps(resumed)  # while it writes a file, it could not remove what it began
     flag.touch()
+    resumed.send_signal(signal.SIGCONT)
     project.open('2')
     until(lambda: ('2', '1') in project.notes('done.txt'))
     time.sleep(0.5)
@@ -479,3 +481,18 @@ def test_that_what_is_given_now_wins_over_what_was_given(words: list[str], cpu_j
     merged = merged_options({'options': {'cpu_jobs': 2, 'reuse': ['x']}}, parse_resume(['out', *words]).given)
     assert (merged.local.cpu_jobs, merged.local.visible_gpus) == (cpu_jobs, gpus)
     assert merged.execution.reuse == ()
+
+
+def test_that_a_search_that_was_only_created_takes_earlier_results_when_it_is_started(project: Gated) -> None:
+    project.open()
+    assert project.search('--cpu_jobs=3').returncode == 0
+    project.out.rename(project.path / 'earlier')
+    assert project.search('--dont_start', '--reuse=earlier').returncode == 0
+    (project.path / 'elsewhere').mkdir()
+    started = subprocess.run(
+        project.command('join', '../out', '--cpu_jobs=1'), cwd=project.path / 'elsewhere', env=project.env, check=False
+    )
+    assert started.returncode == 0
+    assert project.table_states() == project.all_finished()
+    assert {row['hpsearch_reason'].split('/')[0] for row in project.rows()} == {'reused from '}
+    assert sorted(project.begun()) == project.once(), 'each ran once, in the earlier search'

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from hpsearch.host.processes import is_alive, start_ticks
-from tests.support.gates import Gated, finish, gated, kill
+from tests.support.gates import Gated, finish, gated, kill, stop_between_two_steps
 from tests.support.harness import until
 
 A, B = {'host': 'a'}, {'host': 'b'}
@@ -28,21 +28,6 @@ def project(tmp_path: Path) -> Iterator[Gated]:
 def stopped(pid: int) -> bool:
     """Whether a process was stopped by a signal."""
     return Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[0] == 'T'
-
-
-def stop_between_two_steps(process: subprocess.Popen[str]) -> None:
-    """Stop a dispatcher while it waits for something to happen."""
-    until(lambda: is_asleep(process.pid))
-    process.send_signal(signal.SIGSTOP)
-
-
-def is_asleep(pid: int) -> bool:
-    """Whether a process waits, seen several times."""
-    for _ in range(5):
-        if Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[0] != 'S':
-            return False
-        time.sleep(0.002)
-    return True
 
 
 def wait_until_stale() -> None:

@@ -10,7 +10,7 @@ import time
 from tests.fakes.lsf.cluster import Room, settle, why_pending
 from tests.fakes.lsf.selecting import in_listing_order, known_to_bjobs, read_ids, with_id, with_name
 from tests.fakes.lsf.store import ENDED, PENDING, clock, is_ended, label, pairs, title
-from tests.fakes.lsf.words import Misuse, Words, by_letters, by_names
+from tests.fakes.lsf.words import Misuse, Words, begin, by_letters, by_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -90,14 +90,9 @@ class NotListed(Exception):
 
 def bjobs(store: Store, argv: list[str]) -> int:
     """List jobs."""
-    try:
-        words = _words(store, argv)
-    except Misuse as misuse:
-        sys.stderr.write(f'{misuse.complaint}\n{USAGE}')
-        return 255
-    if words.has('V'):
-        sys.stderr.write('IBM Spectrum LSF 10.1.0.12, Jun 10 2021\n' if store.is_ibm else '')
-        return 0
+    words = begin(lambda: _words(store, argv), USAGE, is_ibm=store.is_ibm)
+    if isinstance(words, int):
+        return words
     with store.locked():
         settle(store, clock())
         jobs = known_to_bjobs(store)

@@ -11,7 +11,7 @@ import time
 
 from tests.fakes.lsf.cluster import advance, condition, depended
 from tests.fakes.lsf.store import PENDING, clock, new_element, note, pairs
-from tests.fakes.lsf.words import Misuse, Words, by_longest_name, index_list, quoted
+from tests.fakes.lsf.words import Misuse, Words, begin, by_longest_name, index_list, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -80,14 +80,9 @@ class Refused(Exception):
 
 def bsub(store: Store, argv: list[str]) -> int:
     """Submit a job."""
-    try:
-        words = _words(store, argv)
-    except Misuse as misuse:
-        sys.stderr.write(f'{misuse.complaint}\n{USAGE}')
-        return 255
-    if words.has('V'):
-        sys.stderr.write('IBM Spectrum LSF 10.1.0.12, Jun 10 2021\n' if store.is_ibm else '')
-        return 0
+    words = begin(lambda: _words(store, argv), USAGE, is_ibm=store.is_ibm)
+    if isinstance(words, int):
+        return words
     if words.has('h'):
         sys.stderr.write(USAGE)
         return 0

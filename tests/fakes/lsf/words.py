@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 
 TYPE_CHECKING = False
@@ -36,6 +37,25 @@ class Words:
     def has(self, *names: str) -> bool:
         """Whether one of these options was given."""
         return any(name in self.values for name in names)
+
+
+def begin(read: Callable[[], Words], usage: str, *, is_ibm: bool) -> Words | int:
+    """The words of a command; or its exit status, if it was misused or only asked for its version.
+
+    Args:
+        read: Reads them; raises :class:`Misuse`.
+        usage: What follows the complaint about a misuse.
+        is_ibm: Whether this is IBM's LSF, whose commands have a version.
+    """
+    try:
+        words = read()
+    except Misuse as misuse:
+        sys.stderr.write(f'{misuse.complaint}\n{usage}')
+        return 255
+    if words.has('V'):
+        sys.stderr.write('IBM Spectrum LSF 10.1.0.12, Jun 10 2021\n' if is_ibm else '')
+        return 0
+    return words
 
 
 def by_longest_name(program: str, argv: Sequence[str], flags: Collection[str], valued: Collection[str]) -> Words:

@@ -274,6 +274,29 @@ def test_that_it_is_not_sent_again_when_they_are_to_end(desk: Desk) -> None:
     assert desk.backend.is_settled()
 
 
+def test_that_a_limit_met_at_the_second_try_does_not_drop_what_may_yet_show_up(desk: Desk) -> None:
+    desk.queue.deaf = 1
+    desk.step(times=20)
+    desk.queue.limit = 0
+    while len(desk.submitted()) < 2:
+        desk.step()
+    desk.step(times=3)
+    assert len({event['submission'] for event in desk.events}) == 1
+    desk.queue.limit = None
+    desk.step(times=200)
+    assert desk.queue.live() == 10
+
+
+def test_that_a_job_that_a_refusal_left_behind_is_a_refusal(desk: Desk) -> None:
+    desk.queue.loses = 1
+    desk.step(times=3)
+    for index in desk.queue.jobs['1'].elements:
+        desk.queue.change('1', index, kind=JobState.ENDED, code=1, reason='BadConstraints')
+    assert desk.step(times=50) == 'BadConstraints'
+    assert desk.is_final()
+    assert [event['event'] for event in desk.events] == ['submitting']
+
+
 # What becomes of them
 
 

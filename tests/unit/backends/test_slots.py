@@ -85,10 +85,10 @@ def test_that_a_run_that_ran_out_of_memory_waits_until_the_machine_is_its_own(re
     assert slots.open_slots(2.0, resources=resources).slots
 
 
-@pytest.mark.parametrize('flag', ['exclusive', 'alone_on_host'])
-def test_that_nothing_starts_beside_a_run_that_has_the_machine_for_itself(flag: str) -> None:
+@pytest.mark.parametrize('resources', [ALONE, ALONE_HERE])
+def test_that_nothing_starts_beside_a_run_that_has_the_machine_for_itself(resources: ResourceRequest) -> None:
     slots = FixedSlots(2)
-    slots.acquire('a', Slot(), 1, 0.0, **{flag: True})
+    slots.acquire('a', Slot(), 1, 0.0, resources)
     assert slots.open_slots(1.0).waiting == HAS_THE_MACHINE
     slots.release('a', 2.0)
     assert len(slots.open_slots(2.0).slots) == 2
@@ -143,7 +143,7 @@ def test_that_a_run_that_ran_out_of_gpu_memory_gets_an_empty_gpu() -> None:
 
 def test_that_a_gpu_given_to_one_run_for_itself_is_closed_for_all_others() -> None:
     slots, _ = gpu_slots({'0': 24000, '1': 24000})
-    slots.acquire('a', Slot(('0',)), 7, 0.0, exclusive=True)
+    slots.acquire('a', Slot(('0',)), 7, 0.0, ALONE)
     assert given(slots, 1.0) == [('1',)]
     assert given(slots, 1.0, others=[GpuTenant(('1',), 0.0, exclusive=True)]) == []
     slots.release('a', 2.0)
@@ -156,7 +156,7 @@ def test_that_a_run_that_ran_out_of_host_memory_waits_for_all_others_on_the_mach
     assert (placement.slots, placement.waiting) == ((), NEEDS_THE_MACHINE)
     assert placement.closed == {'0': NEEDS_THE_MACHINE, '1': NEEDS_THE_MACHINE}
     assert given(slots, 2.0, resources=ALONE_HERE) == [('0',), ('1',)]
-    slots.acquire('a', Slot(('0',)), 7, 2.0, alone_on_host=True)
+    slots.acquire('a', Slot(('0',)), 7, 2.0, ALONE_HERE)
     assert slots.open_slots(3.0).waiting == HAS_THE_MACHINE
 
 

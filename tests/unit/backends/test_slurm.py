@@ -1,4 +1,4 @@
-"""The pure half for Slurm, on what a real Slurm 22.05 answered (``data/slurm``), and its words on a real one."""
+"""The pure half for Slurm, on what a real Slurm 22.05 answered (``data/slurm``)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import re
 import shlex
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -28,10 +27,8 @@ from hpsearch.backends.queue.slurm.system import (
     job_end,
     log_pattern,
     own_job,
-    time_left_argv,
 )
 from hpsearch.model.evidence import JobRecord, JobState
-from tests.e2e.slurm.cluster import Cluster
 from tests.support.paths import DATA
 
 ANSWERS = DATA / 'slurm'
@@ -704,80 +701,3 @@ def test_that_the_end_of_the_job_is_told_by_newer_versions() -> None:
 def test_that_the_time_left_is_read(text: str, seconds: float | None) -> None:
     assert parse_time_left(CommandResult(0, text)) == seconds
     assert parse_time_left(CommandResult(1, text)) is None
-
-
-# --------------------------------------------------------------------------------------------------------- a real Slurm
-
-
-def ask(slurm: Cluster, words: list[str], stdin: str = '') -> CommandResult:
-    """What a command of a real Slurm answers."""
-    done = slurm.run(*words, stdin=stdin)
-    return CommandResult(done.returncode, done.stdout, done.stderr)
-
-
-SMALL = Slurm(SlurmOptions(mem='50M', gres='', hours=1))
-
-
-def eventually(slurm: Cluster, job: str, index: int, *kinds: JobState) -> JobRecord:
-    """An element of a real job when it has become something."""
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
-        for seen in SMALL.parse_listing(ask(slurm, SMALL.list_argv())) or []:
-            if (seen.job, seen.index) == (job, index) and seen.kind in kinds:
-                return seen
-        time.sleep(0.3)
-    raise AssertionError(f'{job}_{index} is not {kinds}')
-
-
-def submitted(slurm: Cluster, size: int, throttle: int, log: Path, script: str) -> str:
-    """The id of a real job."""
-    answer = ask(slurm, SMALL.submit_argv(JobSpec(NAME, size, throttle, str(log))), f'#!/bin/sh\n{script}\n')
-    job = SMALL.parse_submission(answer).job
-    assert job, answer
-    return job
-
-
-@pytest.mark.parametrize('folder', ["it's 100%j", 'back\\slash %A'])
-def test_that_a_real_slurm_writes_its_log_where_the_path_says(slurm: Cluster, tmp_path: Path, folder: str) -> None:
-    (tmp_path / folder).mkdir()
-    log = tmp_path / folder / 'x.log'
-    job = submitted(slurm, 2, 0, log, 'echo element $SLURM_ARRAY_TASK_ID')
-    for index in (1, 2):
-        assert eventually(slurm, job, index, JobState.ENDED).cause == ''
-    assert sorted(log.read_text().split('\n')) == ['', 'element 1', 'element 2']
-
-
-def test_that_a_real_slurm_ends_the_named_elements_and_no_others(slurm: Cluster, tmp_path: Path) -> None:
-    job = submitted(slurm, 6, 2, tmp_path / 'x.log', 'exec sleep 60')
-    eventually(slurm, job, 2, JobState.RUNNING)
-    answer = ask(slurm, SMALL.cancel_argv(job, [1, 4, 5], whole=False, force=True))
-    assert not SMALL.parse_cancel(answer)
-    assert eventually(slurm, job, 1, JobState.ENDED).cause == 'cancelled'
-    assert eventually(slurm, job, 2, JobState.RUNNING)
-    left = {seen.index for seen in SMALL.parse_listing(ask(slurm, SMALL.list_argv())) or [] if seen.job == job}
-    # What waited and was cancelled is in no listing, and in no account, any more.
-    assert left == {1, 2, 3, 6}
-
-
-def test_that_a_real_slurm_tells_limits_accounts_throttles_and_the_time_left(slurm: Cluster, tmp_path: Path) -> None:
-    begin = time.time()
-    assert SMALL.parse_limits(ask(slurm, SMALL.limits_argv())).array == 1000
-    job = submitted(slurm, 2, 1, tmp_path / 'x.log', 'test $SLURM_ARRAY_TASK_ID = 1 && exec sleep 60; exit 3')
-    eventually(slurm, job, 1, JobState.RUNNING)
-    left = parse_time_left(ask(slurm, time_left_argv(f'{job}_1')))
-    assert left is not None
-    assert 3500 < left <= 3600
-    assert ask(slurm, SMALL.throttle_argv(job, 2)).code == 0
-    eventually(slurm, job, 2, JobState.ENDED)
-    assert told(slurm, job, 2, begin).code == 3
-
-
-def told(slurm: Cluster, job: str, index: int, since: float) -> JobRecord:
-    """What a real accounting tells of the end of an element; that a short one ended it may tell before its status."""
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
-        for seen in SMALL.parse_accounting(ask(slurm, SMALL.accounting_argv([job], since))) or []:
-            if (seen.index, seen.kind) == (index, JobState.ENDED) and seen.code is not None:
-                return seen
-        time.sleep(0.3)
-    raise AssertionError(f'the accounting does not know how {job}_{index} ended')

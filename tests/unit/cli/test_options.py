@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from hpsearch.cli.options import GROUPS, SearchOptions, flat, merged_options, search_options
-from hpsearch.cli.parsers import parse_join, parse_plan, parse_resume, parse_run, search_parser
+from hpsearch.cli.parsers import parse_join, parse_resume, parse_run, plan_parser, search_parser, values_of
 
 WORDS = ['--grid_module=m', '--set', 'lr=[1]', '--set=mode=[a]', '--cpu_jobs=2', '--slurm_extra=-v', '--quiet']
 
@@ -79,14 +79,22 @@ def test_that_what_is_given_when_resuming_replaces_what_is_stored() -> None:
     assert merged.configuration.num_searches == 5
 
 
+def test_that_options_for_the_first_time_hold_until_a_process_has_worked_on_the_search() -> None:
+    stored = flat(parse_run(['--dont_start', '--reuse=x', '--submit_only']))
+    merged = merged_options({'options': stored}, {}, is_first_time=True)
+    assert (merged.execution.reuse, merged.cluster.submit_only) == (('x',), True)
+    replaced = merged_options({'options': stored}, parse_join(['out', '--reuse=y']).given, is_first_time=True)
+    assert replaced.execution.reuse == ('y',)
+
+
 def test_that_a_search_without_stored_options_has_defaults() -> None:
     assert merged_options({}, {}) == SearchOptions()
 
 
 def test_that_a_plan_has_the_options_of_a_search_and_its_own() -> None:
-    command = parse_plan(['--num_searches=3', '--commands'])
-    assert command.options == parse_run(['--num_searches=3'])
-    assert (command.only_commands, command.scripts) == (True, False)
+    values = values_of(plan_parser(), ['--num_searches=3', '--commands'])
+    assert search_options(values) == parse_run(['--num_searches=3'])
+    assert (values['commands'], values['scripts']) == (True, False)
 
 
 @pytest.mark.parametrize(

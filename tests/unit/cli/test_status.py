@@ -14,7 +14,7 @@ import pytest
 
 from hpsearch.backends.queue.batch_system import CommandResult
 from hpsearch.backends.queue.poller import match_jobs
-from hpsearch.cli import queue_backends as cluster
+from hpsearch.cli import backends
 from hpsearch.cli.status import status_lines
 from hpsearch.host.processes import start_ticks
 from hpsearch.model.evidence import JobRecord, JobState
@@ -41,7 +41,7 @@ IN_QUEUE = replace(SNAPSHOT, counts={'finished': 45, 'running': 25, 'submitted':
 # Texts
 
 
-def test_that_the_status_tells_states_and_reasons_with_their_counts() -> None:
+def test_that_the_status_has_states_and_reasons_with_their_counts() -> None:
     assert (
         '  queue: 25 running, 950 pending (JobArrayTaskLimit), 25 pending (Resources), '
         '4 pending (PartitionTimeLimit), 3 waiting (QOSMaxSubmitJobPerUserLimit)'
@@ -100,7 +100,7 @@ def test_that_many_runs_under_way_are_named_only_as_far_as_a_screen_goes() -> No
     assert len(status_json(replace(IN_QUEUE, running=running))['running']) == 100
 
 
-def test_that_the_progress_line_tells_the_queue_and_what_is_stuck() -> None:
+def test_that_the_progress_line_has_the_queue_and_what_is_stuck() -> None:
     line = progress_line(replace(IN_QUEUE, queue=(NEVER,)))
     assert line.endswith(
         'queue: 4 pending (PartitionTimeLimit); sim_007 and 3 more will never start: PartitionTimeLimit'
@@ -132,11 +132,11 @@ def test_that_the_live_view_with_a_queue_keeps_to_its_rows(rows: int) -> None:
     assert len(painted(rows)) <= rows
 
 
-# What a listing tells
+# What a listing says
 
 
-def sighting(index: int, kind: JobState, reason: str = '', name: str = 'hps-x-1', **more: Any) -> JobRecord:
-    return JobRecord('101', index, name, kind, reason=reason, **more)
+def record(index: int, state: JobState, reason: str = '', name: str = 'hps-x-1', **more: Any) -> JobRecord:
+    return JobRecord('101', index, name, state, reason=reason, **more)
 
 
 def queued(number: int) -> Attempt:
@@ -147,50 +147,50 @@ def queued(number: int) -> Attempt:
 def test_that_a_listing_is_sorted_by_state_and_reason() -> None:
     attempts = [queued(number) for number in range(1, 6)]
     listed = [
-        sighting(1, JobState.RUNNING, 'None'),
-        sighting(2, JobState.PENDING, 'Resources'),
-        sighting(3, JobState.PENDING, 'BadConstraints', is_stuck=True),
-        sighting(4, JobState.ENDED, cause='cancelled'),
-        sighting(1, JobState.PENDING, name='of-somebody-else'),
+        record(1, JobState.RUNNING, 'None'),
+        record(2, JobState.PENDING, 'Resources'),
+        record(3, JobState.PENDING, 'BadConstraints', is_stuck=True),
+        record(4, JobState.ENDED, cause='cancelled'),
+        record(1, JobState.PENDING, name='of-somebody-else'),
     ]
-    told = match_jobs(listed, attempts, [])
-    assert told.lines == (
+    matched = match_jobs(listed, attempts, [])
+    assert matched.lines == (
         QueueLine('running', '', 1, 'sim_1'),
         QueueLine('pending', 'BadConstraints', 1, 'sim_3', is_stuck=True),
         QueueLine('pending', 'Resources', 1, 'sim_2'),
     )
-    assert told.running == (attempts[0],)
-    assert told.ended == ((attempts[3], listed[3]),)
-    assert told.missing == (attempts[4],)
+    assert matched.running == (attempts[0],)
+    assert matched.ended == ((attempts[3], listed[3]),)
+    assert matched.missing == (attempts[4],)
 
 
 def test_that_of_two_jobs_of_one_name_the_one_that_lives_counts() -> None:
-    listed = [sighting(1, JobState.ENDED), sighting(1, JobState.RUNNING), sighting(1, JobState.PENDING)]
+    listed = [record(1, JobState.ENDED), record(1, JobState.RUNNING), record(1, JobState.PENDING)]
     assert [line.state for line in match_jobs(listed, [queued(1)], []).lines] == ['running']
 
 
 def test_that_elements_which_were_cancelled_together_are_found_in_their_array() -> None:
-    told = match_jobs([sighting(0, JobState.ENDED, cause='cancelled')], [queued(1), queued(2)], [])
-    assert [(attempt.run, seen.cause) for attempt, seen in told.ended] == [
+    matched = match_jobs([record(0, JobState.ENDED, cause='cancelled')], [queued(1), queued(2)], [])
+    assert [(attempt.run, job.cause) for attempt, job in matched.ended] == [
         ('sim_1', 'cancelled'),
         ('sim_2', 'cancelled'),
     ]
-    assert told.missing == ()
+    assert matched.missing == ()
 
 
 def test_that_jobs_that_work_on_the_search_are_counted() -> None:
     pilots = [Submission('hps-pilots-1', 'lsf', 'w', 0.0, 2, pilots=3)]
     listed = [
-        sighting(1, JobState.RUNNING, name='hps-pilots-1'),
-        sighting(2, JobState.PENDING, 'Priority', name='hps-pilots-1'),
-        sighting(3, JobState.ENDED, name='hps-pilots-1'),
+        record(1, JobState.RUNNING, name='hps-pilots-1'),
+        record(2, JobState.PENDING, 'Priority', name='hps-pilots-1'),
+        record(3, JobState.ENDED, name='hps-pilots-1'),
     ]
-    told = match_jobs(listed, [], pilots)
-    assert told.lines == (
+    matched = match_jobs(listed, [], pilots)
+    assert matched.lines == (
         QueueLine('running', '', 1, 'hps-pilots-1[1]'),
         QueueLine('pending', 'Priority', 1, 'hps-pilots-1[2]'),
     )
-    assert told.missing == ()
+    assert matched.missing == ()
 
 
 # hpsearch status
@@ -213,8 +213,8 @@ class ScriptedSystem:
             return None
         rows = (line.split() for line in answer.out.splitlines())
         return [
-            JobRecord('1', int(index), name, JobState(kind), reason=reason, cause=reason if kind == 'ended' else '')
-            for name, index, kind, reason in rows
+            JobRecord('1', int(index), name, JobState(state), reason=reason, cause=reason if state == 'ended' else '')
+            for name, index, state, reason in rows
         ]
 
 
@@ -226,7 +226,7 @@ class Queue:
         path.mkdir()
         self.asked = path / 'asked'
         monkeypatch.setenv('PATH', f'{path}{os.pathsep}{os.environ["PATH"]}')
-        monkeypatch.setattr(cluster, 'system_named', lambda name, args: ScriptedSystem())
+        monkeypatch.setattr(backends, 'system_named', lambda name, args: ScriptedSystem())
 
     def lists(self, *rows: str, code: int = 0, err: str = '') -> None:
         text = '\n'.join(rows)
@@ -260,7 +260,7 @@ def status(search: QueuedSearch) -> str:
     return '\n'.join(status_lines(search.folder, as_json=False))
 
 
-def told(search: QueuedSearch) -> dict[str, Any]:
+def json_of(search: QueuedSearch) -> dict[str, Any]:
     read: dict[str, Any] = json.loads('\n'.join(status_lines(search.folder, as_json=True)))
     return read
 
@@ -276,8 +276,8 @@ def test_that_status_shows_what_a_writer_on_another_host_tells_of_the_queue(tmp_
     search.submit(2)
     search.beat(queue=news(2))
     assert '  queue: 2 pending (Priority)' in status(search)
-    assert told(search)['counts'] == {'submitted': 2}
-    assert told(search)['waiting'] == ''
+    assert json_of(search)['counts'] == {'submitted': 2}
+    assert json_of(search)['waiting'] == ''
     assert queue.questions == 0
 
 
@@ -297,13 +297,13 @@ def test_that_results_are_counted_although_nobody_works_on_the_search(search: Qu
     search.end(names[2], 1, stderr='KeyError: x\n')
     search.start(names[3])
     queue.lists('hps-x-1 4 running None', 'hps-x-1 5 pending Resources', 'hps-x-1 6 pending Resources')
-    read = told(search)
+    read = json_of(search)
     assert read['counts'] == {'finished': 2, 'failed': 1, 'running': 1, 'submitted': 2}
     assert read['best'] == {'run': names[1], 'params': {'lr': 2}, 'performance': '0.9'}
     assert read['failures'] == [{'count': 1, 'stderr': 'KeyError: x', 'example': names[2]}]
     assert [(line['name'], line['where']) for line in read['running']] == [(names[3], 'on node7')]
     assert [(line['state'], line['count']) for line in read['queue']] == [('running', 1), ('pending', 2)]
-    assert read['waiting'].startswith('no hpsearch works on it; its jobs in the queue go on')
+    assert read['waiting'].startswith('no hpsearch works on it; its jobs in the queue continue')
     assert read['notes'] == []
 
 
@@ -313,7 +313,7 @@ def test_that_the_time_of_a_run_begins_with_its_start_and_not_with_its_submissio
     (name,) = search.submit(1)
     search.start(name)
     queue.lists('hps-x-1 1 running None')
-    (line,) = told(search)['running']
+    (line,) = json_of(search)['running']
     assert line['seconds'] < 60
 
 
@@ -328,13 +328,13 @@ def test_that_the_queue_is_asked_once_however_many_runs_there_are(search: Queued
 def test_that_a_job_which_the_queue_says_runs_is_counted_as_running(search: QueuedSearch, queue: Queue) -> None:
     search.submit(1)
     queue.lists('hps-x-1 1 running None')
-    assert told(search)['counts'] == {'running': 1}
+    assert json_of(search)['counts'] == {'running': 1}
 
 
 def test_that_a_run_that_is_missing_in_the_queue_is_told_and_not_given_up(search: QueuedSearch, queue: Queue) -> None:
     names = search.submit(2)
     queue.lists('hps-x-1 1 pending Resources')
-    read = told(search)
+    read = json_of(search)
     assert read['counts'] == {'submitted': 2}
     (note,) = read['notes']
     assert names[1] in note
@@ -345,7 +345,7 @@ def test_that_a_job_that_ended_without_a_record_is_told_and_not_given_up(search:
     names = search.submit(2)
     search.start(names[0])
     queue.lists('hps-x-1 1 ended CANCELLED', 'hps-x-1 2 ended CANCELLED')
-    read = told(search)
+    read = json_of(search)
     assert read['counts'] == {'running': 1, 'submitted': 1}
     assert [(line['state'], line['reason'], line['count']) for line in read['queue']] == [('ended', 'CANCELLED', 2)]
     (note,) = read['notes']
@@ -357,7 +357,7 @@ def test_that_a_run_that_was_killed_has_the_cause_that_the_queue_tells(search: Q
     search.end(cancelled, 143)
     search.end(unknown, 143)
     queue.lists('hps-x-1 1 ended cancelled')
-    read = told(search)
+    read = json_of(search)
     assert read['counts'] == {'interrupted': 1, 'failed': 1}
     assert (read['queue'], read['notes']) == ([], [])
 
@@ -367,7 +367,7 @@ def test_that_a_run_that_was_killed_has_an_end_where_the_queue_cannot_be_asked(
 ) -> None:
     (name,) = search.submit(1)
     search.end(name, 137)
-    assert told(search)['counts'] == {'failed': 1}
+    assert json_of(search)['counts'] == {'failed': 1}
 
 
 def test_that_a_record_that_came_while_the_queue_was_asked_counts(search: QueuedSearch, queue: Queue) -> None:
@@ -377,20 +377,20 @@ def test_that_a_record_that_came_while_the_queue_was_asked_counts(search: Queued
     record = search.folder.attempt(name, 1).exit
     os.rename(record, f'{record}.late')
     queue.also(f"mv '{record}.late' '{record}'")
-    read = told(search)
+    read = json_of(search)
     assert (read['counts'], read['queue'], read['notes']) == ({'finished': 1}, [], [])
 
 
 def test_that_a_queue_that_does_not_answer_is_told_in_one_note(search: QueuedSearch, queue: Queue) -> None:
     search.submit(3)
     queue.lists(code=1, err='Unable to contact slurm controller')
-    (note,) = told(search)['notes']
+    (note,) = json_of(search)['notes']
     assert note.endswith('Unable to contact slurm controller')
 
 
 def test_that_a_machine_without_the_commands_of_the_queue_says_so(search: QueuedSearch, queue: Queue) -> None:
     search.submit(3)
-    (note,) = told(search)['notes']
+    (note,) = json_of(search)['notes']
     assert 'list_jobs_of_a_test is not on PATH here' in note
 
 
@@ -400,7 +400,7 @@ def test_that_the_queue_is_not_asked_of_a_search_that_is_done(search: QueuedSear
     for name in names:
         search.end(name, 0, acc=0.5)
     queue.lists()
-    assert told(search)['counts'] == {'finished': 2}
+    assert json_of(search)['counts'] == {'finished': 2}
     assert queue.questions == 0
 
 
@@ -412,7 +412,7 @@ def test_that_jobs_that_work_on_the_search_are_asked_for_while_there_is_work(
     queue.lists('hps-pilots-1 1 pending Priority', 'hps-pilots-1 2 pending Priority')
     shown = status(search)
     assert '  queue: 2 pending (Priority)' in shown
-    assert 'its jobs in the queue go on' in shown
+    assert 'its jobs in the queue continue' in shown
 
 
 def test_that_only_their_own_user_asks_for_jobs(
@@ -421,8 +421,8 @@ def test_that_only_their_own_user_asks_for_jobs(
     search.submit(1)
     queue.lists('hps-x-1 1 pending Resources')
     monkeypatch.setattr(os, 'getuid', lambda: 54321)
-    (note,) = told(search)['notes']
-    assert 'the jobs are those of' in note
+    (note,) = json_of(search)['notes']
+    assert 'the jobs belong to' in note
     assert queue.questions == 0
 
 
@@ -430,7 +430,7 @@ def test_that_a_search_that_has_a_dispatcher_here_is_left_to_it(tmp_path: Path, 
     search = QueuedSearch(tmp_path / 'search', process={'pid': os.getpid(), 'ticks': start_ticks(os.getpid())})
     (name,) = search.submit(1)
     search.end(name, 0, acc=0.5)
-    assert told(search)['counts'] == {'submitted': 1}
+    assert json_of(search)['counts'] == {'submitted': 1}
     assert queue.questions == 0
 
 
@@ -443,7 +443,7 @@ def test_that_a_parser_of_its_own_reads_the_results_of_a_search(tmp_path: Path, 
     search = QueuedSearch(tmp_path / 'search', handles=('summary_parser',))
     (name,) = search.submit(1)
     search.end(name, 0, acc=0.1)
-    assert told(search)['best']['performance'] == '7'
+    assert json_of(search)['best']['performance'] == '7'
 
 
 def test_that_runs_in_jobs_that_show_no_life_are_told_in_one_note(tmp_path: Path, queue: Queue) -> None:
@@ -452,10 +452,10 @@ def test_that_runs_in_jobs_that_show_no_life_are_told_in_one_note(tmp_path: Path
     for name in search.plan(2):
         search.claim(name)
     search.beat(age=FRESH + 1)
-    (note,) = told(search)['notes']
-    assert note.startswith('2 of the runs under way show no life any more, in 1 of the jobs')
+    (note,) = json_of(search)['notes']
+    assert note.startswith('2 of the runs under way show no sign of life, in 1 of the jobs')
     search.beat()
-    assert told(search)['notes'] == []
+    assert json_of(search)['notes'] == []
 
 
 def test_that_two_thousand_runs_in_a_queue_are_looked_at_by_one_listing(search: QueuedSearch, queue: Queue) -> None:

@@ -533,7 +533,7 @@ def test_that_other_pickles_are_refused(value: Any) -> None:
 
 def test_that_a_pickle_that_cannot_be_read_is_a_configuration_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match='cannot be read: FileNotFoundError'):
-        load_plain_pickle(tmp_path / 'commands.pickle')
+        load_plain_pickle(tmp_path / 'commands.pickle', '--grid_config')
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from hpsearch.dispatch.claims import PATIENCE, Claimed
+from hpsearch.dispatch.admission import PATIENCE, Claimed
 from hpsearch.model.resources import ResourceRequest, Slot
 from hpsearch.model.states import State
 from hpsearch.store.attempt_files import claim, read_line
@@ -33,7 +33,7 @@ def claimer(desk: Desk, number: int, attempt: int = 1) -> str:
 
 
 def end(desk: Desk, number: int, state: str = 'interrupted', attempt: int = 1, **facts: Any) -> None:
-    """Somebody else's attempt of a run has ended."""
+    """An attempt of another writer has ended."""
     for kind, more in (('claimed', {}), ('ended', {'state': state, **facts})):
         desk.recorder.hear('other', {'event': kind, 'run': f'sim_{number}', 'attempt': attempt, **more})
 

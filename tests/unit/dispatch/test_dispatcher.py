@@ -31,7 +31,7 @@ def test_that_every_run_is_started_once_and_taken_in(tmp_path: Path) -> None:
     assert desk.folder.results_csv.read_text().count(';finished;') == 3
 
 
-# Runs that nobody knows in advance
+# Runs that are not known in advance
 
 
 class Sampler(GrowingRuns):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hpsearch.dispatch.event_recorder import EventRecorder
+from hpsearch.dispatch.context import EventRecorder
 from hpsearch.model.errors import IllegalMove
 from hpsearch.model.states import SearchState, State
 from tests.support.dispatching import Desk

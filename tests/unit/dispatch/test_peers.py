@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from hpsearch.dispatch.context import EventRecorder
 from hpsearch.dispatch.peers import OrphanedAttempt, Peers
 from hpsearch.host.kernel import this_host
 from hpsearch.host.processes import marked_processes
@@ -33,18 +35,12 @@ def leave(folder: SearchFolder, *events: dict[str, Any]) -> None:
     journal.close()
 
 
-def look(folder: SearchFolder, *, can_adopt: bool = True) -> list[OrphanedAttempt]:
+def examine(folder: SearchFolder, *, can_adopt: bool = True) -> list[OrphanedAttempt]:
     """What is to be done with what was left."""
     state, reader = open_journals(folder)
-    others = Peers(
-        folder=folder,
-        own='me',
-        reader=reader,
-        state=state,
-        writers=Writers(folder, this_host()),
-        can_adopt=lambda handle: can_adopt,
-    )
-    return list(others.abandoned(0.0, may_judge=True))
+    recorder = EventRecorder(state, cast(Journal, SimpleNamespace(writer='me')))
+    peers = Peers(folder, recorder, reader, Writers(folder, this_host()), can_adopt=lambda handle: can_adopt)
+    return list(peers.orphans(0.0, may_judge=True))
 
 
 CLAIMED = {'event': 'claimed', 'run': 'sim_1', 'attempt': 1}
@@ -54,7 +50,7 @@ SUBMITTING = {'event': 'submitting', 'queue': 'slurm', 'submission': 'hps-a', 'a
 def test_that_an_attempt_is_adopted_also_when_the_answer_to_its_submission_was_lost(folder: SearchFolder) -> None:
     claim(folder, 'sim_1', 1, 'first')
     leave(folder, CLAIMED, SUBMITTING)
-    (found,) = look(folder)
+    (found,) = examine(folder)
     assert found.action is Action.ADOPT
     assert found.handle == {'queue': 'slurm', 'submission': 'hps-a', 'index': 1}
     assert found.ident == 'first:sim_1:1', 'what its job will write into the fence is the name of who claimed it'
@@ -63,7 +59,7 @@ def test_that_an_attempt_is_adopted_also_when_the_answer_to_its_submission_was_l
 def test_that_an_attempt_that_was_not_submitted_is_fenced(folder: SearchFolder) -> None:
     claim(folder, 'sim_1', 1, 'dead')
     leave(folder, CLAIMED)
-    assert [found.action for found in look(folder)] == [Action.FENCE]
+    assert [found.action for found in examine(folder)] == [Action.FENCE]
 
 
 def test_that_an_attempt_in_a_job_is_not_lost_because_the_map_of_its_submission_is(folder: SearchFolder) -> None:
@@ -71,9 +67,9 @@ def test_that_an_attempt_in_a_job_is_not_lost_because_the_map_of_its_submission_
     leave(folder, CLAIMED)
     paths = folder.attempt('sim_1', 1)
     Path(paths.started).write_text('dead:sim_1:1 17 70 0 node\n')
-    assert look(folder) == [], 'it may run: nothing is done with it'
+    assert examine(folder) == [], 'it may run: nothing is done with it'
     Path(paths.exit).write_text('0\n')
-    assert [found.action for found in look(folder)] == [Action.TAKE_END]
+    assert [found.action for found in examine(folder)] == [Action.TAKE_END]
 
 
 def start(folder: SearchFolder) -> None:
@@ -85,8 +81,8 @@ def start(folder: SearchFolder) -> None:
 
 def test_that_an_attempt_whose_process_is_gone_is_lost_and_says_so(folder: SearchFolder) -> None:
     start(folder)
-    (found,) = look(folder)
-    assert (found.action, found.detail) == (Action.LOST, 'its process is gone')
+    (found,) = examine(folder)
+    assert (found.action, found.conclusion.detail) == (Action.LOST, 'its process is gone')
 
 
 @pytest.mark.parametrize(('can_adopt', 'actions'), [(True, [Action.ADOPT]), (False, [])])
@@ -96,5 +92,5 @@ def test_that_an_attempt_whose_process_runs_is_adopted_or_waited_for(
     start(folder)
     with subprocess.Popen(['sleep', '600'], env={**os.environ, **marks(folder, 'sim_1', 1)}) as process:
         until(lambda: marked_processes(marks(folder, 'sim_1', 1)))
-        assert [found.action for found in look(folder, can_adopt=can_adopt)] == actions
+        assert [found.action for found in examine(folder, can_adopt=can_adopt)] == actions
         process.kill()

@@ -57,10 +57,10 @@ def test_that_the_plan_is_read_only_as_far_as_it_is_needed() -> None:
     assert read == [1]
 
 
-def test_that_a_run_somebody_else_took_is_passed_over() -> None:
+def test_that_a_run_another_writer_took_is_passed_over() -> None:
     state = SearchState()
     waiting = backlog(state)
-    claim(state, 1, writer='somebody')
+    claim(state, 1, writer='other')
     assert taken(waiting) == [2, 3]
     assert not waiting
 
@@ -142,17 +142,17 @@ def test_that_a_run_that_ran_out_of_memory_is_set_aside_at_once() -> None:
     assert taken(waiting) == [2, 3]
 
 
-def test_that_somebody_else_may_take_a_run_that_was_set_aside() -> None:
+def test_that_another_writer_may_take_a_run_that_was_set_aside() -> None:
     state = SearchState()
     end(state, 1, 'interrupted', cause='gpu_oom')
     waiting = backlog(state, 1)
     assert waiting
-    claim(state, 1, attempt=2, writer='somebody')
+    claim(state, 1, attempt=2, writer='other')
     assert waiting.demanding == ()
     assert not waiting
 
 
-# Runs that nobody knows in advance
+# Runs that are not known in advance
 
 
 def test_that_a_source_without_a_run_now_is_asked_again() -> None:
@@ -215,15 +215,15 @@ def test_that_runs_that_wait_are_counted_as_far_as_they_are_known() -> None:
     assert waiting.waiting == 1, 'the interrupted one'
 
 
-# A search that is taken up
+# A search that is resumed
 
 
-def test_that_runs_are_started_that_nobody_has_finished_works_on_or_gave_up(tmp_path: Path) -> None:
+def test_that_runs_are_started_that_are_neither_finished_nor_under_way_nor_given_up(tmp_path: Path) -> None:
     desk = Desk(tmp_path, 6)
     end(desk.state, 1, 'finished')
     end(desk.state, 2, 'failed')
     end(desk.state, 3, 'interrupted')
-    claim(desk.state, 4, writer='somebody')
+    claim(desk.state, 4, writer='other')
     runs = runs_to_start(desk.folder, {'sim_6'}, desk.state, RetryPolicy())
     assert [each.name for each in runs] == ['sim_3', 'sim_5']
     assert list(runs_given_up(desk.state, RetryPolicy())) == ['sim_2']

@@ -59,7 +59,7 @@ def test_that_a_total_that_grows_is_shown_as_it_is_now(tmp_path: Path) -> None:
     assert (shown.total, shown.counts['planned']) == (10, 8)
 
 
-def test_that_where_nobody_knows_the_total_there_is_neither_a_total_nor_an_expected_time(tmp_path: Path) -> None:
+def test_that_where_the_total_is_not_known_there_is_neither_a_total_nor_an_expected_time(tmp_path: Path) -> None:
     desk = Desk(tmp_path, GrowingRuns())
     happened(desk, 'finished', 'failed', 'running')
     progress = Progress(desk.search, 0.0)
@@ -70,7 +70,7 @@ def test_that_where_nobody_knows_the_total_there_is_neither_a_total_nor_an_expec
     assert shown.counts == {'finished': 1, 'failed': 1, 'running': 1, 'planned': 0}
 
 
-def test_that_the_time_left_is_told_from_what_ended(tmp_path: Path) -> None:
+def test_that_the_time_left_is_estimated_from_what_ended(tmp_path: Path) -> None:
     desk = Desk(tmp_path, 10)
     progress = Progress(desk.search, 0.0)
     assert snapshot(desk, progress).eta is None, 'nothing has ended yet'

@@ -69,8 +69,8 @@ def test_that_a_finished_result_is_found_by_an_identical_command(tmp_path: Path)
     assert list(found) == [keys_of(now)[1]]
     (result,) = found.values()
     second = list(SearchFolder(earlier).read_runs())[1].name
-    assert (result.folder, result.run, result.attempt) == (earlier, second, 1)
-    assert (result.summary, result.seconds) == ({'acc': '0.9'}, 3.5)
+    assert (result.folder, result.run, result.attempt.number) == (earlier, second, 1)
+    assert (result.attempt.summary, result.attempt.seconds) == ({'acc': '0.9'}, 3.5)
 
 
 @pytest.mark.parametrize('state', ['failed', 'stopped', 'lost', 'interrupted'])
@@ -85,7 +85,7 @@ def test_that_the_attempt_that_finished_speaks_for_a_run(tmp_path: Path) -> None
     happened(earlier, (0, 'lost'))
     happened(earlier, (0, 'finished'), writer='w2', attempt=2, summary={'acc': '1'})
     (result,) = reusable([SearchFolder(earlier)]).values()
-    assert (result.attempt, result.summary) == (2, {'acc': '1'})
+    assert (result.attempt.number, result.attempt.summary) == (2, {'acc': '1'})
 
 
 def test_that_a_search_that_was_killed_in_the_middle_of_a_line_is_read(tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def test_that_nothing_is_started_as_soon_as_a_stop_is_asked_for() -> None:
 def test_that_within_a_job_it_is_the_job_that_was_ended() -> None:
     stopping, _ = shutdown(stops=1, job_seconds=600.0)
     stopping.due(0.0)
-    assert stopping.why == 'the job it ran in was told to end'
+    assert stopping.why == 'the job it ran in was asked to end'
 
 
 @pytest.mark.parametrize(('stops', 'is_impatient'), [(0, False), (2, False), (3, True)])
@@ -138,7 +138,7 @@ def met(failures: list[str | None], limit: int) -> list[bool]:
     ('failures', 'limit', 'expected'),
     [
         (['x', 'x', 'x'], 3, [False, False, True]),
-        (['x', 'x', 'x', 'x'], 3, [False, False, True, False]),  # told once
+        (['x', 'x', 'x', 'x'], 3, [False, False, True, False]),  # reported once
         ([None, 'x', 'x', 'x'], 3, [False] * 4),  # the first one did not fail
         (['x', 'y', 'x'], 3, [False] * 3),
         (['x', 'x'], 0, [False] * 2),  # never

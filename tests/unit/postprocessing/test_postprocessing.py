@@ -441,7 +441,7 @@ def test_that_the_module_of_somebody_elses_search_is_not_executed(
     assert main([str(search.path)]) == 0
     out = capsys.readouterr().out
     assert (
-        'belongs to somebody else' in out and '--grid_module' in out and 'executed' not in out.split('not executed')[0]
+        'belongs to another user' in out and '--grid_module' in out and 'executed' not in out.split('not executed')[0]
     )
 
 

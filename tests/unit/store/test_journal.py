@@ -129,6 +129,17 @@ def test_that_a_full_disk_loses_no_event_and_breaks_no_line(
     assert runs_read(folder) == ['a', 'b', 'c']
 
 
+def test_that_a_beat_that_failed_leaves_nothing_behind(folder: SearchFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = Journal(folder, 'w1', {})
+    journal.beat({})
+    with monkeypatch.context() as patch:
+        patch.setattr(os, 'replace', FlakyDisk([None]))
+        with pytest.raises(OSError, match='No space left'):
+            journal.beat({})
+    journal.close()
+    assert sorted(path.name for path in folder.journal_dir.iterdir()) == ['w1.alive', 'w1.jsonl']
+
+
 def test_that_read_state_folds_all_journals(folder: SearchFolder) -> None:
     Journal(folder, 'w1', {}).append(claimed('a'))
     other = Journal(folder, 'w2', {})

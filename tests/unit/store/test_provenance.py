@@ -28,7 +28,7 @@ from hpsearch.store.provenance import (
     code_files,
     diff_text,
     is_due,
-    look_at_code,
+    read_code,
 )
 from tests.support.harness import until
 
@@ -108,7 +108,7 @@ class Teller:
 
 def ident_of(tree: Path) -> str:
     """Return the id of the code as it is now."""
-    return look_at_code(find_repository(tree), [tree / 'train.py']).ident
+    return read_code(find_repository(tree), [tree / 'train.py']).ident
 
 
 # The code
@@ -189,9 +189,9 @@ def test_that_new_time_stamps_and_files_git_does_not_know_change_nothing(tree: P
 
 def test_that_a_script_git_does_not_know_counts(tree: Path) -> None:
     (tree / 'own.py').write_text('1')
-    one = look_at_code(find_repository(tree), [tree / 'own.py']).ident
+    one = read_code(find_repository(tree), [tree / 'own.py']).ident
     (tree / 'own.py').write_text('2')
-    assert look_at_code(find_repository(tree), [tree / 'own.py']).ident != one
+    assert read_code(find_repository(tree), [tree / 'own.py']).ident != one
 
 
 def test_that_without_git_the_script_tells_the_code(code: Path, folder: SearchFolder) -> None:
@@ -221,7 +221,7 @@ def test_that_a_tree_without_a_commit_is_told_by_its_script(code: Path, folder: 
 
 
 def test_that_nothing_to_tell_the_code_by_has_no_id(tmp_path: Path) -> None:
-    assert look_at_code(None, [tmp_path / 'gone', tmp_path]).ident == ''
+    assert read_code(None, [tmp_path / 'gone', tmp_path]).ident == ''
 
 
 def test_that_a_linked_work_tree_has_its_own_head(tree: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""``hpsearch templates``: the configurations and profiles to start from."""
+"""The configurations and profiles to start from, which ``hpsearch templates`` prints."""
 
 from __future__ import annotations
 
@@ -12,10 +12,7 @@ PROFILES = 'site_'
 
 
 def template_lines(name: str) -> Iterable[str]:
-    """The list of templates, or the text of one.
-
-    Args:
-        name: Which one; empty: the list.
+    """The text of a template; without a name, the list of all.
 
     Raises:
         HpsearchError: There is no such template.
@@ -33,10 +30,10 @@ def templates_folder() -> Path:
     """The folder of the templates: in the installed package, or in a checkout.
 
     Raises:
-        HpsearchError: They are in neither place.
+        HpsearchError: They are in neither.
     """
     package = Path(__file__).resolve().parents[1]
-    for place in (package / 'templates', package.parent / 'configs' / 'templates'):
-        if place.is_dir():
-            return place
+    for path in (package / 'templates', package.parent / 'configs' / 'templates'):
+        if path.is_dir():
+            return path
     raise HpsearchError('The templates are missing from this installation: reinstall hpsearch.')
