@@ -123,11 +123,7 @@ class GputilSource:
         if self._problem or not self._found:
             problem = self._problem or 'nvidia-smi lists no GPU'
             raise BackendError(f'There is an NVIDIA driver, but {why}, and {problem}. {NEXT_STEP}')
-        self._gpus = tuple(Gpu(name, each.uuid, each.name, name) for name, each in self._found.items())
-
-    @property
-    def gpus(self) -> Sequence[Gpu]:
-        return self._gpus
+        self.gpus: Sequence[Gpu] = tuple(Gpu(name, each.uuid, each.name, name) for name, each in self._found.items())
 
     def read(self, name: str, now: float) -> Reading:
         with self._lock:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,11 +96,7 @@ class NvmlSource:
         self._devices = {device.name: device for device in devices}
         # CUDA's own numbers are certain only where it sees just what NVML sees: no instance, no GPU left out.
         numbers_agree = all(device.handle is not None and ':' not in device.name for device in devices)
-        self._gpus = tuple(_gpu(device, numbers_agree) for device in devices)
-
-    @property
-    def gpus(self) -> Sequence[Gpu]:
-        return self._gpus
+        self.gpus: Sequence[Gpu] = tuple(_gpu(device, numbers_agree) for device in devices)
 
     def read(self, name: str, now: float) -> Reading:
         device = self._devices[name]
@@ -126,13 +123,10 @@ class NvmlSource:
         )
 
     def close(self) -> None:
-        if not self._open:
-            return
-        self._open = False
-        try:
-            self._nvml.nvmlShutdown()
-        except self._nvml.NVMLError:
-            return  # it is shut down already
+        if self._open:
+            self._open = False
+            with suppress(self._nvml.NVMLError):  # it is shut down already
+                self._nvml.nvmlShutdown()
 
 
 def _devices(nvml: Any, index: int) -> list[_Device]:

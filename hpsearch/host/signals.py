@@ -14,12 +14,7 @@ from types import FrameType, TracebackType
 
 @dataclass
 class StopRequests:
-    """What signals have asked of this process.
-
-    Attributes:
-        stops: How many times a stop was requested.
-        leaves: Whether to leave while its jobs continue in a queue.
-    """
+    """How often signals requested a stop, and whether to leave while jobs continue in a queue."""
 
     stops: int = 0
     leaves: bool = False

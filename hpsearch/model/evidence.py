@@ -342,12 +342,7 @@ class Action(Enum):
 
 
 def action_for(found: Conclusion, *, can_adopt: bool) -> Action:
-    """What a writer does with an attempt of another one.
-
-    Args:
-        found: What became of it.
-        can_adopt: Whether our backend can look after it.
-    """
+    """What a writer does with an attempt of another one; ``can_adopt``: whether its backend can look after it."""
     if found.is_attended:
         return Action.LEAVE
     if found.is_unasked and can_adopt:

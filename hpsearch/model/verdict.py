@@ -211,15 +211,7 @@ _FRAME = re.compile(r'^(?:\s|[│|╭╰+])')
 
 
 def is_gpu_oom(code: int | None, log_tail: str, extra_patterns: Sequence[str] = ()) -> bool:
-    """Whether an attempt ran out of GPU memory.
-
-    It must have failed, and its log must end so; errors that a script logged and recovered from do not count.
-
-    Args:
-        code: Raw exit status; None (not known) and 0 are no evidence.
-        log_tail: The end of its stderr.
-        extra_patterns: Further regular expressions, searched for in the last lines; an invalid one is taken literally.
-    """
+    """Whether an attempt ran out of GPU memory; arguments as those of :func:`out_of_memory`."""
     if not code:
         return False
     words = last_words(log_tail)
@@ -230,14 +222,7 @@ def is_gpu_oom(code: int | None, log_tail: str, extra_patterns: Sequence[str] = 
 
 
 def is_host_oom(code: int | None, kills_before: int | None, kills_after: int | None, log_tail: str) -> bool:
-    """Whether an attempt ran out of the memory of its machine.
-
-    Args:
-        code: Raw exit status; None (not known) and 0 are no evidence.
-        kills_before: The kernel's count of out-of-memory kills when the attempt began; None: unknown.
-        kills_after: The same at its end.
-        log_tail: The end of its stderr.
-    """
+    """Whether an attempt ran out of the memory of its machine; arguments as those of :func:`out_of_memory`."""
     if not code:
         return False
     has_killed = kills_before is not None and kills_after is not None and kills_after > kills_before
@@ -254,7 +239,17 @@ def out_of_memory(
     kills_before: int | None = None,
     kills_after: int | None = None,
 ) -> str:
-    """:data:`GPU_OOM`, :data:`HOST_OOM`, or empty; arguments as those of :func:`is_gpu_oom`, :func:`is_host_oom`."""
+    """:data:`GPU_OOM` or :data:`HOST_OOM` if an attempt ran out of memory, else empty.
+
+    It must have failed, and its log must end so; errors that a script logged and recovered from do not count.
+
+    Args:
+        code: Raw exit status; None (not known) and 0 are no evidence.
+        log_tail: The end of its stderr.
+        extra_patterns: Further regular expressions, searched for in the last lines; an invalid one is taken literally.
+        kills_before: The kernel's count of out-of-memory kills when the attempt began; None: unknown.
+        kills_after: The same at its end.
+    """
     if is_gpu_oom(code, log_tail, extra_patterns):
         return GPU_OOM
     return HOST_OOM if is_host_oom(code, kills_before, kills_after, log_tail) else ''

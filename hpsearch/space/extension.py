@@ -77,13 +77,8 @@ def _lock(handle: int, folder: SearchFolder) -> None:
         return  # there are no locks here
 
 
-def check_extendable(folder: SearchFolder, configuration: Configuration) -> None:
-    """Make sure that a configuration differs from that of a search only in what an extension can change.
-
-    Raises:
-        ConfigError: It runs something else.
-        SearchFolderError: The folder does not say what was run.
-    """
+def _check_extendable(folder: SearchFolder, configuration: Configuration) -> None:
+    """Make sure that a configuration differs from that of a search only in what an extension can change."""
     earlier, _ = stored(folder)
     pairs = [(text, getattr(earlier, name), getattr(configuration, name)) for name, text in _FIXED.items()]
     problems = [
@@ -120,7 +115,7 @@ def extend(
         ConfigError: The configuration runs something else than the search does, or cannot be expanded.
         SearchFolderError: The folder does not say what was run.
     """
-    check_extendable(folder, configuration)
+    _check_extendable(folder, configuration)
     recognise = identity_of(folder)
     old = _Old()
     names = {recognise.key_of(run): old.take(run) for run in old_runs}

@@ -30,17 +30,13 @@ CHUNK = 2048
 
 @dataclass(frozen=True)
 class PlanSummary:
-    """What the expansion gave.
+    """The counts of a whole :class:`hpsearch.space.grid.Expansion`.
 
     Attributes:
         runs: Number of runs.
         raw: Combinations of the grid.
-        drawn: Raw combinations that were drawn.
-        duplicates: Configurations left out because an earlier one has the same words.
-        rejected: Configurations left out by a constraint (or a condition with an empty list).
         unenforceable: Indices of conditions that name an option that the grid does not have.
         never_fired: Indices of the other conditions that matched nothing that was drawn.
-        stopped: Why it ended early, or empty.
     """
 
     runs: int

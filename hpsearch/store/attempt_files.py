@@ -240,12 +240,7 @@ _CHUNK = 1 << 20
 
 
 class LogTail:
-    """Passes on what is appended to the logs of one attempt while it runs.
-
-    Args:
-        logs: Stream name (``stdout``, ``stderr``) to path.
-        show: Called with the bytes and the stream name.
-    """
+    """Passes what is appended to logs (stream name to path) to ``show``, as bytes with the stream name."""
 
     def __init__(self, logs: dict[str, str], show: Callable[[bytes, str], None]) -> None:
         self._show = show

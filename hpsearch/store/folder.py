@@ -28,11 +28,7 @@ FOLDER_FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class AttemptPaths:
-    """Our files about one attempt; strings, since a fast search makes thousands of them.
-
-    Attributes:
-        folder: ``jobs/<run>/<attempt>``.
-    """
+    """Our files about an attempt, in ``jobs/<run>/<attempt>``; strings, since a fast search makes thousands."""
 
     folder: str
 
@@ -93,11 +89,7 @@ class SubmissionPaths:
 
 
 class SearchFolder:
-    """The paths of one search.
-
-    Args:
-        path: The search folder; made absolute.
-    """
+    """The paths of one search; its own is made absolute."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(os.path.abspath(path))

@@ -38,12 +38,7 @@ def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[str]
 class ResultsView:
     """Keeps the table on disk up to date while a search runs, without spending much time on it.
 
-    Args:
-        path: The file.
-        key: Summary keyword to sort by.
-        ascending: Whether the smallest number comes first.
-        expected: Columns that are always there.
-        clock: Monotonic seconds.
+    Its arguments are those of :func:`write_results`, and a clock in monotonic seconds.
     """
 
     def __init__(

@@ -97,13 +97,7 @@ class Writers:
     def not_dead(
         self, headers: Mapping[str, Mapping[str, Any]], closed: Collection[str], now: float
     ) -> Iterator[tuple[str, HostRelation]]:
-        """The writers that are, or may be, alive by a single poll, and how their hosts relate to ours.
-
-        Args:
-            headers: Writer to the header of its journal.
-            closed: Writers that left.
-            now: Our monotonic clock, in seconds.
-        """
+        """The writers that are, or may be, alive at ``now`` (monotonic seconds), and how their hosts relate to ours."""
         for writer, header in headers.items():
             if self.life(writer, header, is_closed=writer in closed, now=now, may_judge=False) is not Liveness.DEAD:
                 yield writer, self.relation(header)
