@@ -183,7 +183,7 @@ def verbs_options() -> set[str]:
     folders = ('hpsearch', 'postprocessing', 'examples/*', 'benchmarks')
     sources = [path for folder in folders for path in ROOT.glob(f'{folder}/**/*.py')]
     declared = set(re.findall(r"'--([a-z_]+)'", '\n'.join(path.read_text() for path in sources)))
-    return declared | {'help', 'version', 'strict'}
+    return declared.union(*(options(parser) for parser in PARSERS.values())) | {'help', 'version', 'strict'}
 
 
 def literals() -> Iterator[tuple[str, str]]:
