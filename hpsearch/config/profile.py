@@ -21,9 +21,7 @@ _TEXT = 'a text'
 def read_profile(path: Path, allowed: Mapping[str, argparse.Action]) -> dict[str, Any]:
     """The values in a profile, as the command line would give them.
 
-    Args:
-        path: A YAML file: a mapping of names of options, without dashes, to values.
-        allowed: The options that it may give.
+    It is a YAML file: a mapping of names of the ``allowed`` options, without dashes, to values.
 
     Raises:
         ConfigError: It cannot be read, or with every value that is wrong.
@@ -50,27 +48,21 @@ def _checked(name: Any, value: Any, allowed: Mapping[str, argparse.Action]) -> A
         ValueError: There is no such option, or it does not take such a value.
     """
     if name == JOB_PROLOGUE:
-        return _text(name, value)
+        return _instance(name, value, str, _TEXT)
     if name not in allowed:
         hint = did_you_mean(str(name).lstrip('-_').replace('-', '_').lower(), [*allowed, JOB_PROLOGUE])
         raise ValueError(f'{name}: is no option of this machine or of a cluster{hint}')
     action = allowed[name]
     if action.nargs == 0:
-        return _flag(name, value)
+        return _instance(name, value, bool, 'true or false')
     if not isinstance(action.default, list):
         return _converted(name, value, action)
     return [_converted(name, each, action) for each in (value if isinstance(value, list) else [value])]
 
 
-def _flag(name: str, value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError(_not_expected(name, value, 'true or false'))
-    return value
-
-
-def _text(name: str, value: Any) -> str:
-    if not isinstance(value, str):
-        raise ValueError(_not_expected(name, value, _TEXT))
+def _instance(name: str, value: Any, wanted: type, expected: str) -> Any:
+    if not isinstance(value, wanted):
+        raise ValueError(_not_expected(name, value, expected))
     return value
 
 
