@@ -89,7 +89,7 @@ def options(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def measured(name: str, place: Place, rounds: int) -> list[Line]:
-    """The lines of one part, told on stderr while it works.
+    """The lines of one part, reported on stderr while it is measured.
 
     Its files are left for the end, so that removing them disturbs no other part.
     """

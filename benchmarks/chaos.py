@@ -2,7 +2,7 @@
 
 ``python3 -m benchmarks.chaos --kills=1000 --seed=1``. Every script notes its beginnings and its end in a file of its
 own, the ledger. At the end of each search its ledger, its table and its processes are compared with those of a search
-that nobody disturbed. The same seed makes the same choices; at which instant they hit is up to the machine.
+that was not disturbed. The same seed makes the same choices; at which instant they hit is up to the machine.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ _PERFORMANCE_KEY = 'acc'
 """
 
 OPTIONS = ('--out_dir=out', '--force_out_dir', '--cpu_jobs=4', '--fail_fast=0', '--retries=99', '--max_attempts=99')
-"""A run that we kill has failed (its status was seen) or is lost (nobody saw it): either is run again."""
+"""A run that we kill has failed (its status was read) or is lost (it was not): either is run again."""
 
 PASSING_COLUMNS = ('hpsearch_run', 'hpsearch_reason', 'hpsearch_seconds', 'out_dir')
 """Columns that may differ between two searches of the same grid."""
@@ -139,7 +139,7 @@ class Place:
 
 
 def expected_table(numbers: Sequence[int]) -> list[dict[str, str]]:
-    """The table of a search that nobody disturbed."""
+    """The table of a search that was not disturbed."""
     return [
         {'n': str(n), 'acc': f'0.{n}', 'finished': '1', 'hpsearch_state': State.FINISHED.value} for n in sorted(numbers)
     ]
@@ -155,19 +155,19 @@ def ledger_problems(place: Place, blows: Mapping[int, int]) -> Iterator[tuple[st
     ledger = place.ledger()
     for number in place.numbers:
         lines = ledger.get(number, [])
-        told = f'n={number}, killed {blows.get(number, 0)} times: {lines}'
+        history = f'n={number}, killed {blows.get(number, 0)} times: {lines}'
         begun = [line.split()[1] for line in lines if line.startswith('begin')]
         ended = [line.split()[1] for line in lines if line.startswith('end')]
         if not ended and not blows.get(number):
-            yield 'lost', f'never ended: {told}'
+            yield 'lost', f'never ended: {history}'
         if len(begun) != len(set(begun)) or len(ended) > 1 or (ended and lines[-1] != f'end {ended[0]}'):
-            yield 'twice', f'ran again: {told}'
+            yield 'twice', f'ran again: {history}'
         elif len(begun) > 1 + blows.get(number, 0):
-            yield 'twice', f'begun too often: {told}'
+            yield 'twice', f'begun too often: {history}'
         if any(line.startswith('found') for line in lines):
-            yield 'twice', f'found an output folder: {told}'
+            yield 'twice', f'found an output folder: {history}'
         if not _one_after_the_other(lines):
-            yield 'twice', f'two attempts at once: {told}'
+            yield 'twice', f'two attempts at once: {history}'
 
 
 def _one_after_the_other(lines: Sequence[str]) -> bool:
@@ -426,7 +426,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         blows = min(choices.randint(10, 40), args.kills - counts['blows'])
         found = disturbed_search(path, f'{args.seed}/{path.name}', blows, counts, args.runs)
         problems.update(kind for kind, _ in found)
-        tell(path, counts, found)
+        print_report(path, counts, found)
         if not found:
             shutil.rmtree(path)
     print_counts(counts, problems, time.monotonic() - begin)
@@ -445,7 +445,7 @@ def options(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def tell(path: Path, counts: Mapping[str, int], found: Sequence[tuple[str, str]]) -> None:
+def print_report(path: Path, counts: Mapping[str, int], found: Sequence[tuple[str, str]]) -> None:
     """One line per search, and what went wrong in it."""
     print(f'{counts["searches"]} searches, {counts["blows"]} blows', file=sys.stderr, flush=True)
     for kind, sentence in found:

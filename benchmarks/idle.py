@@ -68,4 +68,4 @@ def _forget(terminal: int) -> None:
         while os.read(terminal, 1 << 16):
             continue
     except OSError:
-        os.close(terminal)  # Linux tells the end of a terminal as an error
+        os.close(terminal)  # Linux reports the end of a terminal as an error

@@ -1,4 +1,4 @@
-"""What is known of one run of a search folder, whoever made that folder."""
+"""What is known of one run of a search folder, whether ours or of the original."""
 
 from __future__ import annotations
 
