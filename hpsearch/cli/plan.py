@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from hpsearch.backends.base import Launch, Workload
-from hpsearch.backends.queue.arrays import ArrayMaker
-from hpsearch.backends.queue.batch_system import BatchSystem, QueueLimits
-from hpsearch.backends.queue.commands import query
-from hpsearch.backends.queue.pilots import PilotMaker, pilots_needed
-from hpsearch.backends.queue.submission import submission_name
-from hpsearch.backends.queue.throttle import cut, first_throttles
 from hpsearch.cli.backends import check_options, pilot_settings, queue_settings, system_named
 from hpsearch.cli.options import SearchOptions
 from hpsearch.cli.request import SearchRequest, make_request
@@ -19,6 +14,9 @@ from hpsearch.model.errors import ConfigError
 from hpsearch.model.resources import Slot
 from hpsearch.store.attempt_files import attempt_id
 from hpsearch.store.folder import SearchFolder
+
+if TYPE_CHECKING:
+    from hpsearch.backends.queue.batch_system import BatchSystem, QueueLimits
 
 WRITER = 'hpsearch'
 SALT = '000000'
@@ -53,7 +51,7 @@ def _lines(request: SearchRequest) -> Iterator[str]:
     yield from plan.commands()
 
 
-# The scripts of the jobs
+# The scripts of the jobs; what makes them is imported here, since the other ways to see a plan do without
 
 
 def _script_lines(request: SearchRequest) -> Iterator[str]:
@@ -67,6 +65,8 @@ def _script_lines(request: SearchRequest) -> Iterator[str]:
         raise ConfigError(
             ['--scripts: without --run_cluster there are no jobs; give it, with --scheduler=slurm or --scheduler=lsf.']
         )
+    from hpsearch.backends.queue.commands import query
+
     folder = SearchFolder(request.planned_path)
     system = system_named(options.cluster.scheduler, options)
     check_options(system)
@@ -79,6 +79,10 @@ def _array_lines(
     request: SearchRequest, folder: SearchFolder, system: BatchSystem, limits: QueueLimits
 ) -> Iterator[str]:
     """The script of the first array."""
+    from hpsearch.backends.queue.arrays import ArrayMaker
+    from hpsearch.backends.queue.submission import submission_name
+    from hpsearch.backends.queue.throttle import cut, first_throttles
+
     plan = request.plan(folder.path, '<date>')
     total = plan.survey().runs
     if not total:
@@ -104,6 +108,9 @@ def _pilot_lines(
     request: SearchRequest, folder: SearchFolder, system: BatchSystem, limits: QueueLimits
 ) -> Iterator[str]:
     """The script of the jobs that work on the search by themselves."""
+    from hpsearch.backends.queue.pilots import PilotMaker, pilots_needed
+    from hpsearch.backends.queue.submission import submission_name
+
     settings = pilot_settings(request.options, folder, request.configuration)
     runs = request.plan(folder.path, '<date>').survey().runs
     count = min(pilots_needed(Workload(runs, 0), 0, 0, settings), limits.array)
