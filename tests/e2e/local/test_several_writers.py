@@ -394,7 +394,7 @@ def descendants(project: Gated) -> dict[int, str]:
     for entry in Path('/proc').iterdir():
         try:
             is_marked = entry.name.isdigit() and mark in (entry / 'environ').read_bytes()
-            if is_marked and b'600' in (entry / 'cmdline').read_bytes():
+            if is_marked and (entry / 'cmdline').read_bytes() == b'sleep\x00600\x00':
                 found[int(entry.name)] = start_ticks(int(entry.name))
         except OSError:
             continue
