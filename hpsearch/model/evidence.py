@@ -12,8 +12,11 @@ from functools import partial
 
 from hpsearch.model.states import TIMEOUT
 
-RECORD_GRACE = 20.0
-"""Seconds an exit record may take to appear here after the queue reported the end: shared file systems are slow."""
+RECORD_GRACE = 90.0
+"""Seconds an exit record may take to appear here after the queue reported the end: NFS may deny a file for a minute."""
+
+COMPLETED_FACTOR = 4.0
+"""How many times longer it is waited for where the queue says that the job ended with status 0."""
 
 CAUSE_GRACE = 120.0
 """Seconds the queue is polled for why an attempt was signalled, after its record has come."""
@@ -284,11 +287,14 @@ def _by_the_queue(
         return _ended(cause='fenced', detail='the start fence could not be passed')
     if not evidence.has_started:
         return _before_its_start(job, record, waited)
-    if waited < record_grace or (job.awaits_details and waited < CAUSE_GRACE):
+    has_completed = record.code == 0 and not record.cause
+    grace = record_grace * COMPLETED_FACTOR if has_completed else record_grace
+    if waited < grace or (job.awaits_details and waited < CAUSE_GRACE):
         return Conclusion(JobState.RUNNING, detail='it ended; its record is awaited', in_doubt=True)
     if evidence.fence_job and record.job and evidence.fence_job != record.job:
         return _ended(detail=f'it ran in job {evidence.fence_job}, which has ended')
-    return _ended(record.code or None, record.cause or _cause_of(evidence.signalled)[0], words_of(record))
+    words = _listed('the queue says that it ended with status 0' if has_completed else '', words_of(record))
+    return _ended(record.code or None, record.cause or _cause_of(evidence.signalled)[0], words)
 
 
 def _before_its_start(job: QueueView, record: JobRecord, waited: float) -> Conclusion:

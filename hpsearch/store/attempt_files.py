@@ -201,14 +201,29 @@ def move_output_aside(folder: SearchFolder, run: str, number: int) -> None:
             os.rename(output, aside)
 
 
-def exit_code(paths: AttemptPaths) -> int | None:
+def exit_code(paths: AttemptPaths, *, is_due: bool = False) -> int | None:
     """The raw status in the exit record; None when there is no complete record.
+
+    Args:
+        paths: The files of the attempt.
+        is_due: Whether something follows from its absence. A network file system may deny a file for a minute because
+            it was not there before; listing the folder makes it look again, also for the other files of the attempt.
 
     Raises:
         OSError: The record is there but cannot be read.
     """
     text = read_line(paths.exit)
+    if not text and is_due and os.path.basename(paths.exit) in _listed(paths.folder):
+        text = read_line(paths.exit)
+        os.stat(paths.exit)  # raises where the record is still denied although it is listed
     return int(text) if text.isdigit() else None
+
+
+def _listed(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except FileNotFoundError:
+        return []
 
 
 def duration(paths: AttemptPaths) -> float | None:

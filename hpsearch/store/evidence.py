@@ -25,7 +25,8 @@ def read_files(paths: AttemptPaths, *, is_queued: bool, ident: str = '', job: Qu
     Raises:
         OSError: A file is there but cannot be read.
     """
-    code = exit_code(paths)
+    is_over = job is None or job.state in (JobState.ENDED, JobState.ABSENT) or job.is_missing
+    code = exit_code(paths, is_due=is_over)
     if code is not None:
         signalled = read_line(paths.signalled) if is_queued else ''
         is_odd = is_queued and bool(signalled or code > 128)
@@ -34,7 +35,7 @@ def read_files(paths: AttemptPaths, *, is_queued: bool, ident: str = '', job: Qu
     if job is None:
         return _unasked(paths, read_fence(paths), is_queued, ident)
     is_requeued = job.state is not JobState.RUNNING and bool(read_line(paths.requeued))
-    if not (job.state in (JobState.ENDED, JobState.ABSENT) or job.is_missing):
+    if not is_over:
         return Evidence(is_requeued=is_requeued, is_queued=True, job=job)
     found = _by_its_fence(read_fence(paths), ident)
     signalled = read_line(paths.signalled) if found.has_started else ''
@@ -89,7 +90,7 @@ class EvidenceReader:
             return found
         process = self._process(attempt, user)
         # It may have ended after its record was read and before its processes were listed: the record comes first.
-        return replace(found, process=process, code=exit_code(paths))
+        return replace(found, process=process, code=exit_code(paths, is_due=True))
 
     def _process(self, attempt: Attempt, user: str) -> ProcessState:
         if not _can_see_processes_of(user):

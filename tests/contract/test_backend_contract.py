@@ -23,8 +23,9 @@ from hpsearch.backends.queue.poller import JobPoller
 from hpsearch.backends.queue.slurm.system import Slurm, SlurmOptions
 from hpsearch.backends.queue.submission import QueueContext
 from hpsearch.host.signals import Wakeup
-from hpsearch.model.evidence import JobState
+from hpsearch.model.evidence import RECORD_GRACE, JobState
 from hpsearch.store.folder import SearchFolder
+from tests.fakes.late_records import LateRecords
 from tests.support.harness import PATIENCE, ends, launch, new_folder, python, shell, start, until
 
 SLOTS = 4
@@ -38,8 +39,16 @@ def folder(tmp_path: Path) -> SearchFolder:
     return new_folder(tmp_path / 'search')
 
 
+@pytest.fixture
+def record_grace() -> float:
+    """Seconds an exit record may be late; a test may choose others."""
+    return 2.0
+
+
 @pytest.fixture(params=['local', pytest.param('slurm', marks=pytest.mark.slurm), 'lsf-volclava', 'lsf-ibm'])
-def backend(request: pytest.FixtureRequest, folder: SearchFolder, tmp_path: Path) -> Iterator[AttemptBackend]:
+def backend(
+    request: pytest.FixtureRequest, folder: SearchFolder, tmp_path: Path, record_grace: float
+) -> Iterator[AttemptBackend]:
     with contextmanager(BACKENDS[request.param])(request, folder, tmp_path) as one:
         yield one
 
@@ -55,7 +64,8 @@ def local(request: pytest.FixtureRequest, folder: SearchFolder, cwd: Path) -> It
 def slurm(request: pytest.FixtureRequest, folder: SearchFolder, cwd: Path) -> Iterator[AttemptBackend]:
     cluster = request.getfixturevalue('slurm')
     options = SlurmOptions(mem='100', gres='', time='10')
-    yield from in_queue(Slurm(options), {**os.environ, **cluster.env()}, folder, cwd)
+    grace = request.getfixturevalue('record_grace')
+    yield from in_queue(Slurm(options), {**os.environ, **cluster.env()}, folder, cwd, grace)
 
 
 def lsf(request: pytest.FixtureRequest, folder: SearchFolder, cwd: Path) -> Iterator[AttemptBackend]:
@@ -66,19 +76,19 @@ def lsf(request: pytest.FixtureRequest, folder: SearchFolder, cwd: Path) -> Iter
     try:
         environment = {**os.environ, **fake.env()}
         system = Lsf(LsfOptions(resources=''), parse_dialect(execute(DIALECT_ARGV, environment, b'', 10.0)))
-        yield from in_queue(system, environment, folder, cwd)
+        yield from in_queue(system, environment, folder, cwd, request.getfixturevalue('record_grace'))
     finally:
         fake.end()
 
 
 def in_queue(
-    system: BatchSystem, environment: Mapping[str, str], folder: SearchFolder, cwd: Path
+    system: BatchSystem, environment: Mapping[str, str], folder: SearchFolder, cwd: Path, record_grace: float
 ) -> Iterator[AttemptBackend]:
     with Wakeup() as wakeup:
         runner = BackgroundRunner(system.environment(environment), wakeup.poke)
         poller = JobPoller(system, runner, 0.5)
         context = QueueContext(folder, str(cwd), system, runner, poller, wakeup, note=lambda event: None)
-        backend = QueueBackend(context, QueueSettings(num_jobs=SLOTS), record_grace=2.0)
+        backend = QueueBackend(context, QueueSettings(num_jobs=SLOTS), record_grace=record_grace)
         yield backend
         left = list(backend.states(time.monotonic()))
         backend.cancel(left, force=True)
@@ -92,6 +102,30 @@ BACKENDS = {'local': local, 'slurm': slurm, 'lsf-volclava': lsf, 'lsf-ibm': lsf}
 def test_that_an_end_is_told_with_its_status(backend: AttemptBackend, folder: SearchFolder, code: int) -> None:
     (ident,) = start(backend, launch(folder, 'sim_1', *shell(f'exit {code}')))
     assert ends(backend, [ident])[ident].code == code
+
+
+@pytest.mark.parametrize('record_grace', [RECORD_GRACE])
+@pytest.mark.parametrize('code', [0, 3])
+def test_that_an_end_whose_record_appears_a_minute_late_is_told_with_its_status(
+    backend: AttemptBackend, folder: SearchFolder, monkeypatch: pytest.MonkeyPatch, record_grace: float, code: int
+) -> None:
+    hidden = [True]
+    LateRecords(lambda: bool(hidden)).install(monkeypatch.setattr)
+    (ident,) = start(backend, launch(folder, 'sim_1', *shell(f'exit {code}')))
+    told = until(lambda: ended_or_awaited(backend, ident, time.monotonic()))
+    if told and told.kind is not JobState.ENDED:  # a backend that sees the process itself needs no record
+        assert ended_or_awaited(backend, ident, time.monotonic() + 61.0) == told
+        hidden.clear()
+        told = ended_or_awaited(backend, ident, time.monotonic() + 62.0)
+    assert told is not None
+    assert told.code == code
+
+
+def ended_or_awaited(backend: AttemptBackend, ident: str, now: float) -> AttemptStatus | None:
+    """What is known of an attempt that has ended, or whose record is awaited; None: it has not."""
+    status = backend.states(now)[ident]
+    is_awaited = status.detail == 'it ended; its record is awaited'
+    return status if status.kind is JobState.ENDED or is_awaited else None
 
 
 def test_that_an_attempt_is_running_until_it_ends(backend: AttemptBackend, folder: SearchFolder) -> None:

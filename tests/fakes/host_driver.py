@@ -4,9 +4,10 @@
 
 SETTINGS is JSON: ``host`` (name of the host; empty: this one), ``at_spawn`` (``{"3": "SIGSTOP"}``: the process gets
 that signal right before its third start of an attempt), ``broken_while`` (a file; while it exists, whatever changes
-something in the search folder fails), ``errno`` (with which error), ``queue`` (``timeout``: seconds that a command of a
-queue system may take at most; ``retry``: seconds before a submission or a question that failed is tried again;
-``record_grace``: seconds a record may be late).
+something in the search folder fails), ``errno`` (with which error), ``late_records`` (a file; while it exists, no exit
+record is seen, and one that was looked for too early is denied until its folder is listed), ``queue`` (``timeout``:
+seconds that a command of a queue system may take at most; ``retry``: seconds before a submission or a question that
+failed is tried again; ``record_grace``: seconds a record may be late).
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from hpsearch.cli import stop as stopping
 from hpsearch.dispatch import dispatcher, heartbeat, peers
 from hpsearch.host import kernel
 from hpsearch.store import writers
+from tests.fakes.late_records import LateRecords
 
 assert pilots  # what it imports is hurried, too
 
@@ -132,6 +134,9 @@ def main() -> int:
         signal_at_spawns(settings['at_spawn'])
     if settings.get('broken_while'):
         break_while(settings['broken_while'], settings['errno'])
+    if 'late_records' in settings:
+        hidden = settings['late_records']
+        LateRecords(lambda: os.access(hidden, os.F_OK)).install()
     if settings.get('queue'):
         hurry_queue(**settings['queue'])
     return cli.main(sys.argv[2:])

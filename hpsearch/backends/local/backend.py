@@ -228,7 +228,7 @@ class LocalBackend(AttemptBackend):
                 JobState.ENDED, code=None, cause='fenced', detail='the start fence could not be passed'
             )
         if code < 0:
-            recorded = exit_code(paths)
+            recorded = exit_code(paths, is_due=True)
             killed = '' if code == NOT_OURS else 'the whole process group was killed'
             return AttemptStatus(JobState.ENDED, _raw(code) if recorded is None else recorded, detail=killed)
         detail = 'it left processes behind, which were stopped' if left else ''

@@ -158,6 +158,20 @@ def test_that_jobs_go_on_without_hpsearch_and_are_taken_in_later(tmp_path: Path,
         assert len(project.calls('bsub')) == 1
 
 
+NO_SUMMARY = '_SUMMARY_FILENAME = None\n_SUMMARY_KEYWORDS = []\n_PERFORMANCE_KEY = None\n'
+"""A configuration in which the exit status alone says whether a run has finished."""
+
+
+def test_that_records_which_the_file_system_denies_are_found(tmp_path: Path, lsf: FakeLsf) -> None:
+    with lsf_project(tmp_path / 'project', lsf, more=NO_SUMMARY) as project:
+        search = project.drive_queue({**QUICK, 'late_records': str(tmp_path / 'never')}, '--num_jobs=3')
+        project.wait_until_running(3)
+        project.wait_for_listings(3)  # their records were looked for by then, and will be denied
+        project.open()
+        finish(search)
+        assert_each_ran_once(project)
+
+
 def test_that_scripts_of_jobs_can_be_seen_where_there_is_no_lsf(tmp_path: Path, volclava: FakeLsf) -> None:
     with lsf_project(tmp_path / 'project', volclava) as project:
         forget_lsf(project)

@@ -17,10 +17,11 @@ from hpsearch.backends.queue import arrays
 from hpsearch.backends.queue.batch_system import JobSpec, QueueLimits
 from hpsearch.backends.queue.limits import FORGET, RETRY
 from hpsearch.backends.queue.poller import ABSENT_AFTER, JobKey, JobPoller
-from hpsearch.model.evidence import CAUSE_GRACE, RECORD_GRACE, JobRecord, JobState
+from hpsearch.model.evidence import CAUSE_GRACE, COMPLETED_FACTOR, RECORD_GRACE, JobRecord, JobState
 from hpsearch.model.resources import ResourceRequest
 from hpsearch.store.attempt_files import close_fence, read_fence
 from hpsearch.store.folder import SearchFolder
+from tests.fakes.late_records import LateRecords
 from tests.fakes.scripted_queue import Desk
 from tests.support.harness import new_folder
 
@@ -692,11 +693,26 @@ def test_that_an_end_without_a_record_is_waited_for(desk: Desk) -> None:
     assert desk.ended[ident].code == 5
 
 
+def test_that_a_record_which_the_file_system_denies_for_a_minute_is_found(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (ident,) = started(desk)
+    LateRecords().install(monkeypatch.setattr)
+    desk.begin_all()
+    desk.step(times=31)
+    desk.leave_record(1, 0)
+    desk.queue.change('1', 1, kind=JobState.ENDED, code=0)
+    desk.until(lambda: ident in desk.ended)
+    assert desk.ended[ident].code == 0
+
+
 def test_that_an_end_without_a_record_for_long_is_lost(desk: Desk) -> None:
     (ident,) = started(desk)
     desk.begin_all()
     desk.queue.change('1', 1, kind=JobState.ENDED, code=0)
-    desk.step(times=31 + int(RECORD_GRACE) + 5)
+    desk.step(times=int(RECORD_GRACE * COMPLETED_FACTOR))
+    assert not desk.ended
+    desk.step(times=35)
     assert (desk.ended[ident].code, desk.ended[ident].cause) == (None, '')
 
 
@@ -763,7 +779,7 @@ def test_that_a_record_that_cannot_be_read_ends_nothing(desk: Desk, monkeypatch:
     desk.leave_record(1, 0)
     desk.hint(desk.names[0], 1)
 
-    def stale(paths: Any) -> int:
+    def stale(paths: Any, **options: Any) -> int:
         raise OSError('stale file handle')
 
     with monkeypatch.context() as patch:
@@ -1095,7 +1111,7 @@ def test_that_of_ten_thousand_attempts_only_those_with_news_are_looked_at(
     desk.begin_all_without_files()
     desk.step(times=31)
     opened: list[str] = []
-    monkeypatch.setattr('hpsearch.store.evidence.exit_code', lambda paths: opened.append(paths.folder))
+    monkeypatch.setattr('hpsearch.store.evidence.exit_code', lambda paths, **options: opened.append(paths.folder))
     desk.step(times=31)
     assert 25 <= len(opened) <= 25 * 3, 'only what runs is looked for on disk'
     desk.backend.queue_lines()

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from hpsearch.model.evidence import (
     CAUSE_GRACE,
+    COMPLETED_FACTOR,
     RECORD_GRACE,
     Action,
     Conclusion,
@@ -148,9 +149,19 @@ def test_that_a_record_of_its_own_end_beats_the_restart() -> None:
 # Ends without a record
 
 
-def test_that_a_record_may_be_late() -> None:
-    found = weigh(STARTED, QueueView(JobState.ENDED, COMPLETED), RECORD_GRACE - 1)
+def test_that_a_record_may_be_later_than_nfs_denies_a_file() -> None:
+    assert RECORD_GRACE >= 90.0
+    found = weigh(STARTED, QueueView(JobState.ENDED, FAILED), RECORD_GRACE - 1)
     assert (found.state, found.in_doubt) == (JobState.RUNNING, True)
+    assert not weigh(STARTED, QueueView(JobState.ENDED, FAILED), RECORD_GRACE).in_doubt
+
+
+def test_that_a_record_is_waited_for_longer_where_the_queue_says_that_it_ended_well() -> None:
+    job, limit = QueueView(JobState.ENDED, COMPLETED), RECORD_GRACE * COMPLETED_FACTOR
+    assert weigh(STARTED, job, limit - 1).in_doubt
+    found = weigh(STARTED, job, limit)
+    assert (found.state, found.code, found.cause) == (JobState.ENDED, None, '')
+    assert found.detail == 'the queue says that it ended with status 0, on n2'
 
 
 @pytest.mark.parametrize('cause', ['timeout', 'out_of_memory', 'preempted', 'node_fail', 'boot_fail', 'cancelled'])
@@ -159,7 +170,7 @@ def test_that_without_a_record_the_queue_says_why_it_ended(cause: str) -> None:
     assert outcome(STARTED, ended(cause, 137), RECORD_GRACE) == (JobState.ENDED, 137, cause)
 
 
-@pytest.mark.parametrize(('seen', 'code'), [(FAILED, 3), (COMPLETED, None), (replace(FAILED, code=None), None)])
+@pytest.mark.parametrize(('seen', 'code'), [(FAILED, 3), (replace(FAILED, code=None), None)])
 def test_that_a_failure_without_a_record_has_the_status_the_queue_saw(seen: JobRecord, code: int | None) -> None:
     assert outcome(STARTED, QueueView(JobState.ENDED, seen), RECORD_GRACE) == (JobState.ENDED, code, '')
 
@@ -264,7 +275,7 @@ def test_that_an_attempt_that_did_not_start_ends_only_if_it_never_will(
 
 @given(TRACES, JOBS)
 def test_that_no_doubt_lasts_for_ever(traces: Evidence, job: QueueView) -> None:
-    assert not weigh(traces, job, max(CAUSE_GRACE, RECORD_GRACE)).in_doubt
+    assert not weigh(traces, job, max(CAUSE_GRACE, RECORD_GRACE * COMPLETED_FACTOR)).in_doubt
 
 
 @given(TRACES, JOBS)

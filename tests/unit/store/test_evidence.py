@@ -11,6 +11,7 @@ from hpsearch.model.states import Attempt
 from hpsearch.store import evidence as evidence_module
 from hpsearch.store.evidence import EvidenceReader, read_files
 from hpsearch.store.folder import AttemptPaths, SearchFolder
+from tests.fakes.late_records import LateRecords
 from tests.support.harness import new_folder
 
 IDENT = 'w:sim_1:1'
@@ -87,6 +88,44 @@ def test_that_no_file_is_read_that_says_nothing_while_a_job_waits_or_runs(
     monkeypatch.setattr(evidence_module, 'read_line', look)
     read_files(paths, is_queued=True, ident=IDENT, job=job)
     assert seen == opened
+
+
+@pytest.mark.parametrize('job', [None, OVER, QueueView(JobState.ABSENT), QueueView(JobState.RUNNING, is_missing=True)])
+def test_that_a_record_is_found_although_the_file_system_denied_it_before(
+    paths: AttemptPaths, monkeypatch: pytest.MonkeyPatch, job: QueueView | None
+) -> None:
+    files = LateRecords()
+    files.install(monkeypatch.setattr)
+    leave(paths, started=f'{IDENT} 77 5 0 n1')
+    assert read_files(paths, is_queued=True, job=AT_WORK).code is None
+    leave(paths, exit='0')
+    assert read_files(paths, is_queued=True, job=AT_WORK).code is None, 'nothing follows from that: it runs'
+    assert read_files(paths, is_queued=True, job=job).code == 0
+
+
+def test_that_a_record_which_is_listed_and_denied_cannot_be_read(
+    paths: AttemptPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    LateRecords(is_refreshed=False).install(monkeypatch.setattr)
+    leave(paths, started=f'{IDENT} 77 5 0 n1')
+    assert read_files(paths, is_queued=True, job=OVER).code is None
+    leave(paths, exit='0')
+    with pytest.raises(OSError, match='exit'):
+        read_files(paths, is_queued=True, job=OVER)
+
+
+def test_that_a_record_of_a_process_is_found_although_it_was_denied_before(
+    folder: SearchFolder, paths: AttemptPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    LateRecords().install(monkeypatch.setattr)
+    leave(paths, started=f'{IDENT} 4194305')
+    assert EvidenceReader(folder).read(ATTEMPT, Liveness.DEAD, HostRelation.OTHER).code is None
+    leave(paths, exit='0')
+    assert EvidenceReader(folder).read(ATTEMPT, Liveness.DEAD, HostRelation.OTHER).code == 0
+
+
+def test_that_an_attempt_whose_folder_is_gone_left_nothing(folder: SearchFolder) -> None:
+    assert read_files(folder.attempt('sim_9', 1), is_queued=False) == Evidence()
 
 
 def test_that_a_file_that_cannot_be_read_raises(paths: AttemptPaths) -> None:
