@@ -13,7 +13,7 @@ from hpsearch.model.command import shell_line
 from hpsearch.model.configuration import Configuration, Params
 from hpsearch.model.states import Attempt, SearchState, State
 from hpsearch.model.table import cell, performance_number
-from hpsearch.model.verdict import FAILURE_LINES
+from hpsearch.model.verdict import telling_lines
 from hpsearch.store.attempt_files import tail
 from hpsearch.store.folder import SearchFolder
 from hpsearch.ui.format import counts_text
@@ -42,7 +42,7 @@ def best_run(folder: SearchFolder, state: SearchState, configuration: Configurat
 
 
 def failure_groups(folder: SearchFolder, state: SearchState) -> list[tuple[int, str, str]]:
-    """Failed runs grouped by their error, most frequent first: how many, the last lines of one's stderr, its name."""
+    """Failed runs grouped by their error, most frequent first: how many, the last lines of one, its name."""
     groups: dict[str, list[Attempt]] = {}
     for attempt in _deciding(state, State.FAILED):
         groups.setdefault(attempt.failure or attempt.reason, []).append(attempt)
@@ -57,10 +57,9 @@ def _deciding(state: SearchState, wanted: State) -> list[Attempt]:
 
 
 def _last_lines(folder: SearchFolder, attempt: Attempt) -> str:
-    """The last lines an attempt wrote to stderr, or the reason why it ended."""
-    lines = tail(folder.attempt(attempt.run, attempt.number).stderr, 1 << 14).splitlines()
-    shown = [line.rstrip() for line in lines if line.strip()][-FAILURE_LINES:]
-    return '\n'.join(shown) or attempt.reason
+    """The last lines of an attempt that say why it failed, or the reason why it ended."""
+    paths = folder.attempt(attempt.run, attempt.number)
+    return '\n'.join(telling_lines(tail(paths.stderr, 1 << 14), tail(paths.stdout, 1 << 14))) or attempt.reason
 
 
 # The end

@@ -17,7 +17,7 @@ HOST_OOM = 'host_oom'
 """Cause of an attempt that ran out of the memory of its machine."""
 
 FAILURE_LINES = 3
-"""How many of the last lines of stderr a failure is grouped by."""
+"""How many lines a failure is grouped by."""
 
 IN_WORDS = {
     TIMEOUT: 'its job reached its time limit',
@@ -126,16 +126,80 @@ def _joined(*parts: str) -> str:
     return '; '.join(part for part in parts if part)
 
 
-def failure_signature(stderr: str, reason: str, run: Run) -> str:
-    """What failures are grouped by: the last lines of stderr (else the reason), without what differs between runs."""
-    lines = [line.rstrip() for line in stderr.splitlines() if line.strip()][-FAILURE_LINES:]
-    text = '\n'.join(lines) if lines else reason
+# Failures that are alike
+
+
+def telling_lines(stderr: str, stdout: str) -> list[str]:
+    """The last lines that say why a program failed: those of stderr, or of stdout where stderr says nothing.
+
+    Progress bars, warnings and the chatter of trackers say nothing.
+
+    Args:
+        stderr: The end of its stderr.
+        stdout: The end of its stdout.
+    """
+    return (_telling(stderr) or _telling(stdout))[-FAILURE_LINES:]
+
+
+def _telling(log_tail: str) -> list[str]:
+    plain = (_BAR.sub('', line).rstrip() for line in _lines(_ANSI.sub('', log_tail)))
+    lines = [line for line in plain if line.strip() and not _PROGRESS.search(line)]
+    return [
+        line
+        for before, line in zip(['', *lines], lines, strict=False)
+        if not _WARNING.search(line) and not (_WARNING.search(before) and line.startswith(' '))
+    ]
+
+
+def failure_signature(stderr: str, stdout: str, reason: str, run: Run) -> str:
+    """What failures are grouped by: the lines that say why, else the reason, without what differs between runs.
+
+    The end of stdout counts only where it names an error: what a script prints in any case differs between runs.
+
+    Args:
+        stderr: The end of its stderr.
+        stdout: The end of its stdout.
+        reason: Why it failed, in words.
+        run: The run.
+    """
+    text = '\n'.join(telling_lines(stderr, ''))
+    if not text:
+        printed = '\n'.join(telling_lines('', stdout))
+        text = printed if _ERROR.search(printed) else reason
     for word in sorted(run.argv, key=len, reverse=True):
         option, found, value = word.partition('=')
         if word.startswith('--') and found and value:
             text = text.replace(word, f'{option}=…')
-    text = text.replace(run.name, '<run>')
-    return re.sub(r'0x[0-9a-fA-F]+|\d+(\.\d+)?(e[-+]?\d+)?', '#', text)
+    return _NUMBER.sub('#', _RANDOM_NAME.sub('#', text.replace(run.name, '<run>')))
+
+
+_ANSI = re.compile(r'\x1b\[[0-9;?]*[A-Za-z]')
+"""What a terminal takes as colours and movements."""
+
+_BAR = re.compile(r'^.*?\d%\|.*?\|.*?\[[^\]]*\]|^.*?\d+it \[[^\]]*\]')
+"""A progress bar as tqdm draws it; other output may follow in the same line."""
+
+_PROGRESS = re.compile(
+    r'\d%\s*[|\[]|[█▏▎▍▌▋▊▉░▒▓━╸]{3}|\[(?:={3}|=*>|\.{3})[=>.]*\]|\d(?:it/s|s/it|m?s/step)|\bETA[: ]'
+)
+"""Other progress bars."""
+
+_WARNING = re.compile(r'\b\w*Warning: |\bWARNING\b|^warning: ')
+
+_ERROR = re.compile(
+    r'error|exception|traceback|fail|fatal|critical|abort|cannot|can.t |could not|invalid|not found|no such',
+    re.IGNORECASE,
+)
+"""What the lines on stdout contain that say why a program failed."""
+
+_RANDOM_NAME = re.compile(
+    r'0x[0-9a-fA-F]+|\btmp[a-z0-9_]{6,}'
+    r'|(?<![0-9A-Za-z])(?=[a-fA-F-]*\d)[0-9a-fA-F]{6,}(?:-[0-9a-fA-F]{4,})*(?![0-9A-Za-z])'
+)
+"""Addresses, the names of temporary files, and hashes."""
+
+_NUMBER = re.compile(r'(?:(?<![\w)\]])-)?\d+(?:[.,:]\d+)*(?:e[-+]?\d+)?|\b(?:nan|inf)\b')
+"""Numbers, dates and times."""
 
 
 def same_failure(failures: Sequence[str | None], limit: int) -> str:

@@ -129,7 +129,8 @@ class CompletionReader:
             report: What is reported.
         """
         configuration = self._configuration
-        stderr = tail(self._folder.attempt(run.name, number).stderr) if report.code else ''
+        paths = self._folder.attempt(run.name, number)
+        stderr = tail(paths.stderr) if report.code else ''
         summary = self._summary(run, number, tried) if report.has_begun else Summary()
         oom = out_of_memory(report.code, stderr, configuration.oom_patterns, *report.oom_kills)
         oom = HOST_OOM if report.cause == 'out_of_memory' else oom
@@ -145,7 +146,10 @@ class CompletionReader:
             had_most_room=had_most_room(oom, room, [each for each in tried if each.number < number]),
             resumable=configuration.resumable,
         )
-        failure = failure_signature(stderr, verdict.reason, run) if verdict.state is State.FAILED else None
+        failure = None
+        if verdict.state is State.FAILED:
+            stdout = tail(paths.stdout) if report.code else ''
+            failure = failure_signature(stderr, stdout, verdict.reason, run)
         had_room = room if verdict.cause in (GPU_OOM, HOST_OOM) else {}
         return Completion(run, number, verdict, report, summary.values, failure, had_room)
 

@@ -29,7 +29,7 @@ RUNNING_LINES = 25
 def status_text(snapshot: Snapshot, failures: Sequence[tuple[int, str, str]] = ()) -> str:
     """What ``hpsearch status`` prints, ending with a newline.
 
-    Failures are groups of failed runs: how many, the last lines of stderr they share, the name of the first one.
+    Failures are groups of failed runs: how many, the last lines they share, the name of the first one.
     """
     lines = [snapshot.folder, f'  {done_text(snapshot)}: {snapshot_counts(snapshot) or "no runs"}']
     if snapshot.elapsed or snapshot.eta is not None:

@@ -100,6 +100,26 @@ def test_that_a_mistyped_option_does_not_burn_the_search(project: Project) -> No
     assert '--fail_fast=0' in done.stdout
 
 
+def test_that_progress_bars_do_not_make_equal_failures_differ(project: Project) -> None:
+    project.configure({'lr': list(range(40))})
+    (project.path / 'train.py').write_text(BARS)
+    done = project.search('--cpu_jobs=2')
+    assert done.returncode == 1
+    assert len([event for event in project.events() if event['event'] == 'ended']) < 10
+    assert 'ERROR no data in /data' in done.stdout, 'it is on stdout alone'
+
+
+BARS = """
+import os, sys
+done = int(os.environ['HPSEARCH_RUN'].rpartition('_')[2])
+for step in range(2 + done):
+    sys.stderr.write(f'\\r{step:3d}%|{"#" * step}| {step}/100 [00:0{step % 7}<00:02, {step}.1it/s]')
+print('epoch', done)
+print('ERROR no data in /data')
+sys.exit(1)
+"""
+
+
 def test_that_fail_fast_can_be_switched_off(project: Project) -> None:
     project.configure({'lrr': list(range(8))})
     project.search('--cpu_jobs=4', '--fail_fast=0')

@@ -10,7 +10,7 @@ from hpsearch.model.resources import ResourceRequest
 from hpsearch.model.retries import OOM_LIMIT, RetryPolicy, again, had_most_room, resources_for
 from hpsearch.model.run import Run, Summary
 from hpsearch.model.states import Attempt, State
-from hpsearch.model.verdict import failure_signature, judge, same_failure, status_in_words
+from hpsearch.model.verdict import failure_signature, judge, same_failure, status_in_words, telling_lines
 
 NO_SUMMARY = Summary(problem='there is no performance_overview.txt')
 GOOD = Summary({'acc': '1', 'finished': '1'}, finished=True, found=True)
@@ -97,21 +97,88 @@ def run(name: str, *words: str) -> Run:
     return Run(name, 1, {}, ('python3', 'train.py', *words))
 
 
+def signature(stderr: str, name: str = 'sim_1', *words: str, stdout: str = '', reason: str = 'status 1') -> str:
+    return failure_signature(stderr, stdout, reason, run(name, *words))
+
+
 def test_that_failures_which_differ_by_run_only_are_the_same() -> None:
-    one = failure_signature('Trace\ntrain.py: error: unrecognized arguments: --lr=0.1\n', '', run('sim_1', '--lr=0.1'))
-    two = failure_signature('Trace\ntrain.py: error: unrecognized arguments: --lr=7\n', '', run('sim_2', '--lr=7'))
+    one = signature('Trace\ntrain.py: error: unrecognized arguments: --lr=0.1\n', 'sim_1', '--lr=0.1')
+    two = signature('Trace\ntrain.py: error: unrecognized arguments: --lr=7\n', 'sim_2', '--lr=7')
     assert one == two
-    one, two = (failure_signature(f'no /out/{name}/x at 0x7f{name[-1]}', '', run(name)) for name in ('sim_1', 'sim_2'))
+    one, two = (signature(f'no /out/{name}/x at 0x7f{name[-1]}', name) for name in ('sim_1', 'sim_2'))
     assert one == two
+
+
+@pytest.mark.parametrize(
+    ('one', 'two'),
+    [
+        ('loss is -0.5', 'loss is 12'),
+        ('loss is nan', 'loss is 1e-3'),
+        ('2026-11-26 00:01:02,123 ERROR no data', '2026-11-26 13:59:02,9 ERROR no data'),
+        ('stopped at 3 %', 'stopped at 37.5 %'),
+        ('no file /tmp/tmpab3_x9zq/data.bin', 'no file /tmp/tmpzzzzzzzz/data.bin'),
+        ('no file /cache/9f8e7d6c5b4a/x', 'no file /cache/0123456789ab/x'),
+        ('job 1a2b3c4d-0001-4abc-9def-0123456789ab failed', 'job ffffff0d-1111-4abc-9def-ba9876543210 failed'),
+        ('<object at 0x7f00aa>', '<object at 0x7f11bbcc>'),
+        ('read 1,234 of 99,999 bytes', 'read 12 of 7 bytes'),
+        ('\x1b[31mValueError: bad\x1b[0m', 'ValueError: bad'),
+    ],
+)
+def test_that_numbers_times_addresses_and_random_names_make_no_difference(one: str, two: str) -> None:
+    assert signature(one) == signature(two)
+
+
+BAR = '\r{0:3d}%|{1:10}| {0}/100 [00:0{2}<00:01, {0}.{2}it/s]'
+TRACEBACK = 'Traceback (most recent call last):\n  File "train.py", line 9, in <module>\n    raise E\nValueError: bad\n'
+
+
+def bars(last: int) -> str:
+    return ''.join(BAR.format(done, '█' * (done // 10) + '▏▎▍▌▋▊▉'[done % 7], done % 10) for done in range(last + 1))
+
+
+@pytest.mark.parametrize(
+    'log',
+    [
+        lambda done: bars(done) + '\n' + TRACEBACK,
+        lambda done: bars(done) + TRACEBACK,  # in the line of the bar
+        lambda done: TRACEBACK + bars(done) + '\n',  # drawn once more when the program ends
+        lambda done: bars(done) + 'ValueError: bad\n',
+        lambda done: TRACEBACK + f'{done}it [00:01, {done}.5it/s]\n',
+        lambda done: TRACEBACK + f'{done}/100 [{"=" * (done // 9)}>{"." * (11 - done // 9)}] - ETA: {done}s\n',
+        lambda done: TRACEBACK + f'Working {"━" * (3 + done)} {done}% 0:00:0{done % 7}\n',
+    ],
+)
+def test_that_how_far_a_progress_bar_had_come_makes_no_difference(log: Any) -> None:
+    groups = {signature(log(done)) for done in (3, 10, 17, 24, 39, 55, 71, 98)}
+    assert len(groups) == 1
+    assert 'ValueError: bad' in groups.pop()
+
+
+def test_that_an_error_on_stdout_counts_where_stderr_says_nothing() -> None:
+    error = 'epoch 1\n2026-11-26 ERROR: no data in /data\n'
+    assert 'no data' in signature('', stdout=error)
+    assert 'no data' in signature(bars(7), stdout=error)
+    assert 'no data' in signature('x.py:3: UserWarning: old\n  warnings.warn("old")\n', stdout=error)
+    assert signature(TRACEBACK, stdout=error) == signature(TRACEBACK)
+
+
+def test_that_stdout_without_an_error_makes_no_difference() -> None:
+    assert signature('', stdout='epoch 1\n') == signature('', stdout='validating\n') == 'status #'
+
+
+def test_that_the_last_lines_that_say_why_it_failed_are_shown() -> None:
+    assert telling_lines('a\nb\nc\nd\n' + bars(4), 'x') == ['b', 'c', 'd']
+    assert telling_lines('x.py:3: UserWarning: old\n  warnings.warn("old")\n', 'one\ntwo\n') == ['one', 'two']
+    assert telling_lines('', '') == []
 
 
 def test_that_different_failures_are_different() -> None:
-    assert failure_signature('KeyError: a', '', run('sim_1')) != failure_signature('KeyError: b', '', run('sim_1'))
+    assert signature('KeyError: a') != signature('KeyError: b')
 
 
 def test_that_only_the_last_lines_count_and_the_reason_where_there_are_none() -> None:
-    assert failure_signature('1\n2\nx\ny\nz\n\n', '', run('sim_1')) == 'x\ny\nz'
-    assert failure_signature('', 'status 3', run('sim_1')) == 'status #'
+    assert signature('1\n2\nx\ny\nz\n\n') == 'x\ny\nz'
+    assert signature('', reason='status 3') == 'status #'
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,12 @@ def test_that_what_a_failure_is_grouped_by_comes_from_its_log(folder: SearchFold
     assert found.facts()['failure'] == found.failure
 
 
+def test_that_a_failure_whose_error_is_on_stdout_is_grouped_by_that(folder: SearchFolder) -> None:
+    leave(folder, stderr='\r 37%|###7      | 37/100 [00:01<00:02, 30.1it/s]\n')
+    Path(folder.attempt('sim_1', 1).stdout).write_text('epoch 3\nERROR: no data at 0x7f01\n')
+    assert ended(folder, EndReport(1)).failure == 'epoch #\nERROR: no data at #'
+
+
 def test_that_half_a_summary_is_kept_with_the_failure(folder: SearchFolder) -> None:
     leave(folder, 'acc 0.5\n')
     found = ended(folder, EndReport(0))
