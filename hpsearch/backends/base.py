@@ -28,6 +28,7 @@ class AttemptStatus:
         peak_memory: Largest GPU memory it was seen to use, in MiB, or None.
         room: At the end: how much room it had, for the placement of the next attempt.
         seconds: At the end: how long it ran, where the backend knows it better than the dispatcher; else None.
+        problem: What of this machine (disk, processes) keeps its state from being known, in words, or empty.
     """
 
     kind: JobState
@@ -37,6 +38,7 @@ class AttemptStatus:
     peak_memory: int | None = None
     room: Mapping[str, Any] = field(default_factory=dict)
     seconds: float | None = None
+    problem: str = ''
 
 
 @dataclass(frozen=True, slots=True)

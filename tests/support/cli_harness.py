@@ -63,6 +63,12 @@ elif args.mode == 'oom':
     summary()
 elif args.mode == 'always_oom':
     sys.exit('torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.')
+elif args.mode == 'oom_at_gate':
+    while os.environ['HPSEARCH_ATTEMPT'] == '1' and not os.path.exists('gate'):
+        time.sleep(0.01)
+    if os.environ['HPSEARCH_ATTEMPT'] == '1':
+        sys.exit('torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.')
+    summary()
 elif args.mode == 'stubborn':
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     open('stubborn', 'w').close()

@@ -54,6 +54,7 @@ class _Process:
         headless: When its sh was killed while what it started went on (there will be no record, but there may be a
             summary), in monotonic seconds; None: it was not.
         code: How its sh was killed then.
+        ended: How it ended; None: it goes on.
         is_forced: Whether we killed all of it ourselves.
         next_check: When it is checked again whether that goes on, in monotonic seconds.
         pause: Seconds between two such checks.
@@ -65,6 +66,7 @@ class _Process:
     pidfd: int | None = None
     headless: float | None = None
     code: int = NOT_OURS
+    ended: int | None = None
     is_forced: bool = False
     next_check: float = 0.0
     pause: float = 0.05
@@ -142,7 +144,8 @@ class LocalBackend(AttemptBackend):
         return LaunchResult(launch.ident, {'pid': pid})
 
     def _take_slot(self, launch: Launch, group: int, since: float) -> None:
-        self._slots.acquire(launch.ident, launch.slot, group, since, launch.resources)
+        own = marks(self._folder, launch.run.name, launch.number)
+        self._slots.acquire(launch.ident, launch.slot, group, since, launch.resources, own)
 
     def _spawn(self, launch: Launch) -> int:
         run = launch.run
@@ -197,21 +200,42 @@ class LocalBackend(AttemptBackend):
         return {ident: self._state(ident, process, now) for ident, process in list(self._processes.items())}
 
     def _state(self, ident: str, process: _Process, now: float) -> AttemptStatus:
-        if process.headless is not None:
-            code = None if self._is_busy(process, now) else _code_of_headless(process, now)
-        else:
-            code = reap(process.pid) if process.is_child else _status_of_adopted(process)
-            if code is not None and code < 0 and self._is_busy(process, now):
-                process.headless, process.code, code = now, code, None
-                self._unwatch(process)
-        if code is None:
+        try:
+            status = self._end_of(ident, process, now)
+        except OSError as error:
+            status = AttemptStatus(JobState.RUNNING, problem=f'{process.launch.run.name} has ended: {error}')
+        if status is None:
             return AttemptStatus(JobState.RUNNING, detail=f'pid {process.pid}')
+        if status.kind is not JobState.ENDED:
+            return status
         del self._processes[ident]
         self._unwatch(process)
         room = self._slots.room(ident)
-        peak = self._slots.release(ident, now)
-        left = self._end_leftovers_of(process, now)
-        return replace(self._ended(process.launch, code, left), peak_memory=peak, room=room)
+        return replace(status, peak_memory=self._slots.release(ident, now), room=room)
+
+    def _end_of(self, ident: str, process: _Process, now: float) -> AttemptStatus | None:
+        """How an attempt ended; None: it runs, or what it had of its GPUs is not known yet.
+
+        Raises:
+            OSError: A file of it cannot be read; nothing is lost when it is tried again.
+        """
+        if process.ended is None:
+            process.ended = self._code_of(process, now)
+        code = process.ended
+        if code is None or (code and not self._slots.knows_room(ident, now)):
+            return None
+        status = self._ended(process.launch, code)
+        return replace(status, detail='; '.join(filter(None, (status.detail, self._end_leftovers_of(process, now)))))
+
+    def _code_of(self, process: _Process, now: float) -> int | None:
+        """How the sh of an attempt ended; None: it, or what it started, goes on."""
+        if process.headless is None:
+            code = reap(process.pid) if process.is_child else _status_of_adopted(process)
+            if code is None or code >= 0:
+                return code
+            process.headless, process.code = now, code
+            self._unwatch(process)
+        return None if self._is_busy(process, now) else _code_of_headless(process, now)
 
     def _is_busy(self, process: _Process, now: float) -> bool:
         """Whether an attempt continues without its sh; checked ever more rarely, since each check is expensive."""
@@ -221,7 +245,7 @@ class LocalBackend(AttemptBackend):
         process.pause = min(1.0, 2 * process.pause)
         return self._goes_on(process.launch.run.name, process.launch.number, process.pid)
 
-    def _ended(self, launch: Launch, code: int, left: bool) -> AttemptStatus:
+    def _ended(self, launch: Launch, code: int) -> AttemptStatus:
         paths = self._folder.attempt(launch.run.name, launch.number)
         if code == FENCED and read_line(paths.started).partition(' ')[0] != launch.ident:
             return AttemptStatus(
@@ -231,17 +255,17 @@ class LocalBackend(AttemptBackend):
             recorded = exit_code(paths, is_due=True)
             killed = '' if code == NOT_OURS else 'the whole process group was killed'
             return AttemptStatus(JobState.ENDED, _raw(code) if recorded is None else recorded, detail=killed)
-        detail = 'it left processes behind, which were stopped' if left else ''
-        return AttemptStatus(JobState.ENDED, code, detail=detail)
+        return AttemptStatus(JobState.ENDED, code)
 
-    def _end_leftovers_of(self, process: _Process, now: float) -> bool:
+    def _end_leftovers_of(self, process: _Process, now: float) -> str:
+        """Stop what an attempt left behind; returns that there was something, in words, or nothing."""
         group = process.pid
         self._ended_marks.add(_mark(process.launch))
         if not group_is_alive(group):
-            return False
+            return ''
         signal_group(group, signal.SIGTERM)
         self._leftovers.append(_Leftover(group, now + LEFTOVER_GRACE, is_group=True))
-        return True
+        return 'it left processes behind, which were stopped'
 
     def _tend_leftovers(self, now: float) -> None:
         for leftover in self._leftovers:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from hpsearch.backends.local.slots import SlotLease, crowd, machine_is_closed
+from hpsearch.backends.local.slots import NO_MARKS, SlotLease, crowd, machine_is_closed
 from hpsearch.host.gpu_monitor import GpuMonitor
-from hpsearch.host.processes import group_of
+from hpsearch.host.processes import group_of, ticks_if_marked
 from hpsearch.model.placement import impossible, is_larger, place, predict_need, small_use
 from hpsearch.model.resources import (
     DEFAULT_RESOURCES,
@@ -22,6 +23,28 @@ from hpsearch.model.resources import (
     Slot,
 )
 from hpsearch.model.snapshot import GpuLine
+
+LAST_READING_PATIENCE = 10.0
+"""Seconds to wait for a reading of the GPUs of an attempt that failed; without it, it may not have been alone."""
+
+
+@dataclass
+class _GpuLease(SlotLease):
+    """An attempt that holds GPUs.
+
+    Attributes:
+        group: Its process group.
+        marks: What identifies its processes outside that group.
+        ended: When it was seen to have ended, in monotonic seconds; None: it was not.
+    """
+
+    group: int = 0
+    marks: Mapping[str, str] = field(default_factory=dict)
+    ended: float | None = None
+
+    def owns(self, pid: int) -> bool:
+        """Whether a process belongs to it; one that left its process group has its marks."""
+        return group_of(pid) == self.group or (bool(self.marks) and bool(ticks_if_marked(pid, self.marks)))
 
 
 class GpuSlots:
@@ -37,9 +60,9 @@ class GpuSlots:
         self._monitor = monitor
         self._gpus = gpus
         self._policy = policy
-        self._held: dict[str, SlotLease] = {}
+        self._held: dict[str, _GpuLease] = {}
         self._others: Sequence[GpuTenant] = ()
-        self._groups: dict[int, str] = {}
+        self._measured: dict[str, float] = {}
         self._freed: dict[str, float] = {}
         self._starts: dict[str, float] = {}
         self._totals: dict[str, int | None] = dict.fromkeys(gpu.name for gpu in gpus)
@@ -79,14 +102,17 @@ class GpuSlots:
         return impossible(self._totals, resources, self._policy.gpus_per_run)
 
     def acquire(
-        self, ident: str, slot: Slot, group: int, now: float, resources: ResourceRequest = DEFAULT_RESOURCES
+        self,
+        ident: str,
+        slot: Slot,
+        group: int,
+        now: float,
+        resources: ResourceRequest = DEFAULT_RESOURCES,
+        marks: Mapping[str, str] = NO_MARKS,
     ) -> None:
-        held = SlotLease(
-            GpuTenant(slot.gpus, now, exclusive=resources.alone, alone_on_host=resources.alone_on_host),
-            was_alone=self._is_free_of_others(slot.gpus, now),
-        )
-        self._held[ident] = held
-        self._groups[group] = ident
+        tenant = GpuTenant(slot.gpus, now, exclusive=resources.alone, alone_on_host=resources.alone_on_host)
+        is_alone = self._is_free_of_others(slot.gpus, now)
+        self._held[ident] = _GpuLease(tenant, was_alone=is_alone, group=group, marks=marks)
         for gpu in slot.gpus:
             self._starts[gpu] = max(now, self._starts.get(gpu, now))
         self._see(self._others)
@@ -106,6 +132,21 @@ class GpuSlots:
         crowded = _more_than_once(gpu for tenant in everybody for gpu in tenant.gpus)
         for held in self._held.values():
             held.was_alone = held.was_alone and crowded.isdisjoint(held.tenant.gpus)
+
+    def knows_room(self, ident: str, now: float) -> bool:
+        """Whether its GPUs were read since it ended: then all that is in use belongs to others."""
+        held = self._held.get(ident)
+        if held is None:
+            return True
+        if held.ended is None:
+            held.ended = now
+            self._monitor.refresh(held.tenant.gpus)
+        self._measure()
+        ended = held.ended
+        if all(self._measured.get(gpu, -math.inf) >= ended for gpu in held.tenant.gpus):
+            return True
+        held.was_alone = held.was_alone and now - ended < LAST_READING_PATIENCE
+        return now - ended >= LAST_READING_PATIENCE
 
     def room(self, ident: str) -> Mapping[str, Any]:
         self._measure()
@@ -130,7 +171,6 @@ class GpuSlots:
     def release(self, ident: str, now: float) -> int | None:
         """Its GPUs are read again at once, so that the next run need not wait for the next reading."""
         held = self._held.pop(ident, None)
-        self._groups = {group: owner for group, owner in self._groups.items() if owner != ident}
         peak = self._peaks.pop(ident, None)
         if held is None:
             return peak
@@ -142,34 +182,29 @@ class GpuSlots:
         return peak
 
     def _measure(self) -> None:
-        """Update the memory that each of our attempts uses, from the processes that the driver lists."""
-        latest = {name: readings[-1] for name, readings in self._monitor.readings().items() if readings}
+        """Take in what is new: the memory that each of our attempts uses, and whether others use little."""
+        histories = self._monitor.readings()
+        latest = {name: readings[-1] for name, readings in histories.items() if readings}
+        if all(self._measured.get(name) == reading.at for name, reading in latest.items()):
+            return
         for ident, memory in memory_by_owner(latest, self._owner_of).items():
             held = self._held[ident]
             held.tenant = replace(held.tenant, memory=memory)
-            held.was_alone = held.was_alone and self._others_use_little(ident, latest)
             self._peaks[ident] = max(memory, self._peaks.get(ident, 0))
+        for name, reading in latest.items():
+            self._hold_against(name, [one for one in histories[name] if one.at > self._measured.get(name, -math.inf)])
+            self._measured[name] = reading.at
         self._totals.update({name: one.memory_total for name, one in latest.items() if one.memory_total})
 
-    def _others_use_little(self, ident: str, latest: Mapping[str, Reading]) -> bool:
-        """Whether others use little of the GPUs of an attempt, as far as that is known."""
-        readings = [latest[gpu] for gpu in self._held[ident].tenant.gpus if gpu in latest]
-        uses = [(self._use_of_others(ident, reading), reading) for reading in readings]
-        return all(use is None or _is_small(use, reading) for use, reading in uses)
-
-    def _use_of_others(self, ident: str, reading: Reading) -> int | None:
-        """MiB in use beside what an attempt uses; None where it uses none itself, or not every process is known."""
-        processes = reading.processes or ()
-        groups = [group_of(process.pid) for process in processes]
-        known = [process.memory for process in processes if process.memory is not None]
-        if reading.memory_used is None or None in groups or len(known) < len(processes):
-            return None
-        own = sum(memory for memory, group in zip(known, groups, strict=True) if self._groups.get(group or 0) == ident)
-        return reading.memory_used - own if own else None
+    def _hold_against(self, gpu: str, readings: Sequence[Reading]) -> None:
+        """Note which attempts on a GPU were not alone there, as new readings of it show."""
+        for held in self._held.values():
+            if gpu in held.tenant.gpus and held.was_alone:
+                since = [reading for reading in readings if reading.at > held.tenant.started]
+                held.was_alone = all(others_use_little(one, held.owns, held.ended) for one in since)
 
     def _owner_of(self, pid: int) -> str | None:
-        group = group_of(pid)
-        return None if group is None else self._groups.get(group)
+        return next((ident for ident, held in self._held.items() if held.owns(pid)), None)
 
     def gpu_lines(self, now: float) -> Sequence[GpuLine]:
         """The latest reading of each GPU beside why it is closed."""
@@ -193,6 +228,30 @@ class GpuSlots:
 def _is_small(used: int | None, reading: Reading) -> bool:
     """Whether this much of a GPU is what others may use of it; False when it is not known."""
     return used is not None and reading.memory_total is not None and used <= small_use(reading.memory_total)
+
+
+def others_use_little(reading: Reading, is_own: Callable[[int], bool], ended: float | None = None) -> bool:
+    """Whether others use little of a GPU beside an attempt, as far as a reading shows it.
+
+    In most containers the driver lists no processes, or under other pids, and a process may end before it is looked
+    up. So while the attempt runs, all that is not its own counts only where its own use is certain; otherwise what is
+    listed of others counts, which may be less than there is. After its end, all that is in use belongs to others.
+
+    Args:
+        reading: One reading of the GPU, taken after the attempt was started.
+        is_own: Whether a process belongs to the attempt.
+        ended: When the attempt ended, by the clock of the reading; None: it runs.
+    """
+    processes = reading.processes or ()
+    own = [process for process in processes if is_own(process.pid)]
+    theirs = [process for process in processes if process not in own and group_of(process.pid) is not None]
+    used = sum(process.memory or 0 for process in own)
+    is_over = ended is not None and reading.at >= ended
+    is_certain = used and all(process.memory is not None for process in own) and len(own + theirs) == len(processes)
+    if is_over or (is_certain and reading.memory_used is not None):
+        return _is_small(None if reading.memory_used is None else reading.memory_used - used, reading)
+    listed = sum(process.memory or 0 for process in theirs)
+    return not listed or _is_small(listed, reading)
 
 
 def _more_than_once(names: Iterable[str]) -> set[str]:

@@ -14,6 +14,8 @@ from hpsearch.model.snapshot import GpuLine
 NEEDS_THE_MACHINE = 'a run that ran out of memory waits until no other run of this search is on this machine'
 HAS_THE_MACHINE = 'this machine is reserved for a run that ran out of memory before'
 
+NO_MARKS: Mapping[str, str] = {}
+
 TIME_CHECK_INTERVAL = 5.0
 """Seconds between two checks whether there is time for another run."""
 
@@ -36,7 +38,13 @@ class SlotSource(Protocol):
         """Why no slot here can ever satisfy a request; empty: one may."""
 
     def acquire(
-        self, ident: str, slot: Slot, group: int, now: float, resources: ResourceRequest = DEFAULT_RESOURCES
+        self,
+        ident: str,
+        slot: Slot,
+        group: int,
+        now: float,
+        resources: ResourceRequest = DEFAULT_RESOURCES,
+        marks: Mapping[str, str] = NO_MARKS,
     ) -> None:
         """An attempt was started in a slot, as process group ``group``.
 
@@ -46,13 +54,18 @@ class SlotSource(Protocol):
             group: Its process group.
             now: Monotonic seconds of its start, which is in the past for one that is adopted.
             resources: What is reserved for it.
+            marks: The environment variables that identify its processes outside that group.
         """
+
+    def knows_room(self, ident: str, now: float) -> bool:
+        """Whether the room of an attempt that ended at ``now`` or before is known, or never will be; ask again."""
 
     def room(self, ident: str) -> Mapping[str, Any]:
         """What room an attempt had, to be asked when it has ended and before :meth:`release`.
 
         Returns:
-            ``was_alone``: whether no other run of this search was on its GPUs while it ran, and others used little;
+            ``was_alone``: whether no other run of this search was on its GPUs while it ran, and others used little of
+            them in every reading from before its start until after its end;
             ``gpu_total``: MiB of the smallest of its GPUs, or None; ``largest``: whether there are no larger ones for
             it here; ``alone_on_host``: whether no other run of this search was on this machine while it ran. What is
             not known is False. Empty for an attempt that is not held.
@@ -114,11 +127,21 @@ class FixedSlots:
         return ''
 
     def acquire(
-        self, ident: str, slot: Slot, group: int, now: float, resources: ResourceRequest = DEFAULT_RESOURCES
+        self,
+        ident: str,
+        slot: Slot,
+        group: int,
+        now: float,
+        resources: ResourceRequest = DEFAULT_RESOURCES,
+        marks: Mapping[str, str] = NO_MARKS,
     ) -> None:
         self._held[ident] = SlotLease(GpuTenant((), now, alone_on_host=_of_the_machine(resources).alone_on_host))
         if len(self._held) > 1:
             crowd(self._held.values())
+
+    def knows_room(self, ident: str, now: float) -> bool:
+        """No device is read."""
+        return True
 
     def room(self, ident: str) -> Mapping[str, Any]:
         """Whether it was alone; there is no larger GPU, since none is assigned."""
@@ -173,9 +196,15 @@ class SharedSlots(FixedSlots):
         return Slot(tuple(chosen), ','.join(chosen))
 
     def acquire(
-        self, ident: str, slot: Slot, group: int, now: float, resources: ResourceRequest = DEFAULT_RESOURCES
+        self,
+        ident: str,
+        slot: Slot,
+        group: int,
+        now: float,
+        resources: ResourceRequest = DEFAULT_RESOURCES,
+        marks: Mapping[str, str] = NO_MARKS,
     ) -> None:
-        super().acquire(ident, slot, group, now, resources)
+        super().acquire(ident, slot, group, now, resources, marks)
         held = self._held[ident]
         held.tenant = replace(held.tenant, gpus=slot.gpus)
 

@@ -175,3 +175,21 @@ def test_that_a_run_out_of_memory_alone_on_the_largest_gpu_has_failed(project: P
     (row,) = project.rows()
     assert row['hpsearch_state'] == 'failed'
     assert 'alone on the largest GPU' in row['hpsearch_reason']
+
+
+@pytest.mark.parametrize('processes', [[(1, 15000)], []], ids=['processes are listed', 'in a container'])
+def test_that_a_run_that_ran_out_of_memory_because_somebody_took_the_gpu_is_run_again(
+    project: Project, tmp_path: Path, processes: list[tuple[int, int | None]]
+) -> None:
+    fake = with_gpus(project, tmp_path, 1)
+    project.configure({'mode': ['oom_at_gate']})
+    search = project.start('--sim_startup_time=0', '--fail_fast=1')
+    until(project.ran)
+    fake.set(0, used=15000, processes=processes)
+    (project.path / 'gate').touch()
+    until(lambda: _told(project, 'needs a GPU of its own'))
+    fake.set(0, used=0, processes=[])
+    out, err = search.communicate(timeout=60)
+    assert search.returncode == 0, out + err
+    ended = [(event['state'], event['cause']) for event in project.events() if event['event'] == 'ended']
+    assert ended == [('interrupted', 'gpu_oom'), ('finished', 'exit')]

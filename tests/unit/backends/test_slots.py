@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import pytest
 
-from hpsearch.backends.local.gpu_slots import GpuSlots
+from hpsearch.backends.local.gpu_slots import LAST_READING_PATIENCE, GpuSlots, others_use_little
 from hpsearch.backends.local.slots import HAS_THE_MACHINE, NEEDS_THE_MACHINE, FixedSlots, SlotSource
 from hpsearch.host.gpu_monitor import GpuMonitor
 from hpsearch.model.resources import Gpu, GpuPolicy, GpuProcess, GpuTenant, Reading, ResourceRequest, Slot
@@ -292,3 +293,69 @@ def test_that_the_start_of_a_later_run_is_not_forgotten_for_an_adopted_older_one
     slots.release('a', 0.0)
     slots.acquire('b', Slot(('0',)), 8, -500.0)
     assert 'started a run 9 s ago' in slots.open_slots(9.0).closed['0']
+
+
+STRANGER = os.getppid()
+
+
+@pytest.mark.parametrize(
+    ('processes', 'used', 'is_over', 'is_little'),
+    [
+        ([], 23000, False, True),  # a container: whose memory it is cannot be known before its end
+        ([], 23000, True, False),
+        ([], 1200, True, True),
+        ([(STRANGER, 20000)], 20000, False, False),  # it died at its first allocation
+        ([(STRANGER, None)], 20000, False, True),
+        ([(OWN_PID, 10000)], 11000, False, True),
+        ([(OWN_PID, 10000)], 20000, False, False),  # a graphics process, say, which is not listed
+        ([(OWN_PID, None)], 20000, False, True),
+        ([(OWN_PID, 10000), (STRANGER, 9000)], 19000, False, False),
+        ([(OWN_PID, 10000), (STRANGER, 1000)], 11000, True, True),  # it left a process behind
+        ([(OWN_PID, 10000)], None, False, True),
+        ([], None, True, False),
+    ],
+)
+def test_that_what_others_use_of_a_gpu_is_what_is_not_our_own(
+    processes: list[tuple[int, int | None]], used: int | None, is_over: bool, is_little: bool
+) -> None:
+    reading = Reading(5.0, used, 24000, 0.0, processes=tuple(GpuProcess(*each) for each in processes))
+    assert others_use_little(reading, OWN_PID.__eq__, 4.0 if is_over else None) is is_little
+
+
+def test_that_every_reading_of_an_attempt_counts_and_not_only_the_newest() -> None:
+    slots, monitor = gpu_slots({'0': 24000})
+    slots.acquire('a', Slot(('0',)), 7, 0.0)
+    monitor.read(1.0, {'0': [GpuProcess(STRANGER, 20000)]}, gpu0=20000)
+    monitor.read(2.0)
+    assert not slots.room('a')['was_alone']
+
+
+@pytest.mark.parametrize(('used', 'was_alone'), [(0, True), (23000, False)])
+def test_that_what_is_in_use_after_the_end_of_an_attempt_belongs_to_others(used: int, was_alone: bool) -> None:
+    slots, monitor = gpu_slots({'0': 24000})
+    slots.acquire('a', Slot(('0',)), 7, 0.0)
+    monitor.read(1.0, gpu0=23000)
+    assert not slots.knows_room('a', 2.0)
+    assert monitor.refreshed == ['0']
+    monitor.read(2.1, gpu0=used)
+    assert slots.knows_room('a', 2.2)
+    assert slots.room('a')['was_alone'] is was_alone
+
+
+def test_that_an_attempt_was_not_alone_where_its_gpu_does_not_answer_after_its_end() -> None:
+    slots, _ = gpu_slots({'0': 24000})
+    slots.acquire('a', Slot(('0',)), 7, 0.0)
+    assert not slots.knows_room('a', 2.0)
+    assert slots.knows_room('a', 2.0 + LAST_READING_PATIENCE)
+    assert not slots.room('a')['was_alone']
+
+
+def test_that_a_process_outside_the_group_of_an_attempt_is_its_own_by_its_marks() -> None:
+    mark = {'HPSEARCH_DIR': '/a/search', 'HPSEARCH_RUN': 'sim_1', 'HPSEARCH_ATTEMPT': '1'}
+    with subprocess.Popen(['sleep', '60'], env={**os.environ, **mark}, start_new_session=True) as apart:
+        slots, monitor = gpu_slots({'0': 24000})
+        slots.acquire('a', Slot(('0',)), 7, 0.0, marks=mark)
+        monitor.read(1.0, {'0': [GpuProcess(apart.pid, 20000)]}, gpu0=20000)
+        assert slots.room('a')['was_alone']
+        assert slots.release('a', 2.0) == 20000
+        apart.kill()
