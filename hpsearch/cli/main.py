@@ -6,19 +6,27 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hpsearch.cli import parsers
-from hpsearch.cli.options import search_options
 from hpsearch.cli.parsers import ALL_FINISHED, INTERRUPTED, WRONG_REQUEST
 from hpsearch.model.errors import ConfigError, HpsearchError
+
+if TYPE_CHECKING:
+    from hpsearch.store.folder import SearchFolder
+
+CONFIG_SUFFIXES = ('.py', '.yaml', '.yml')
+"""How the names of files end that are taken for a configuration where a command is expected."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
-    verb = VERBS[words.pop(0)] if words and words[0] in VERBS else run
     try:
-        return verb(words)
+        verb, rest = _verb(words)
+        return verb(rest)
     except HpsearchError as error:
         _print_error(error)
         return WRONG_REQUEST
@@ -28,6 +36,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ALL_FINISHED
+
+
+def _verb(words: list[str]) -> tuple[Callable[[Sequence[str]], int], list[str]]:
+    """The verb of a command line, and its other words; options may stand before the verb."""
+    if not words or words in (['-h'], ['--help']):
+        return short_help, words
+    at = 0 if words[0] in VERBS else parsers.first_word(words)
+    word = words[at] if at < len(words) else ''
+    if word in VERBS:
+        return VERBS[word], words[:at] + words[at + 1 :]
+    if word and not (word.endswith(CONFIG_SUFFIXES) or os.path.exists(word)):
+        raise ConfigError([parsers.about_unknown_command(word, VERBS)])
+    return run, words
 
 
 def _print_error(error: HpsearchError) -> None:
@@ -45,7 +66,24 @@ def _print_lines(lines: Iterable[str]) -> int:
     return ALL_FINISHED
 
 
+def _folder(path: str) -> SearchFolder:
+    """The search folder that was named, or the newest one here."""
+    from hpsearch.store.folder import SearchFolder, newest_search
+
+    if path:
+        return SearchFolder(path)
+    folder = newest_search(Path.cwd())
+    print(f'hpsearch: the newest search here is {os.path.relpath(folder.path)}', file=sys.stderr)
+    return folder
+
+
 # The verbs; each imports what it needs only after its words were parsed, so that ``--help`` is fast.
+
+
+def short_help(words: Sequence[str]) -> int:
+    """``hpsearch --help``, or no words at all, which is no request."""
+    print(parsers.SHORT_HELP, end='')
+    return ALL_FINISHED if words else WRONG_REQUEST
 
 
 def run(words: Sequence[str]) -> int:
@@ -60,20 +98,18 @@ def run(words: Sequence[str]) -> int:
 
 def plan(words: Sequence[str]) -> int:
     """``hpsearch plan``: show what would be run."""
-    values = parsers.values_of(parsers.plan_parser(), words)
+    command = parsers.parse_plan(words)
     from hpsearch.cli.plan import plan_lines
 
-    options = search_options(values)
-    return _print_lines(plan_lines(options, only_commands=values['commands'], scripts=values['scripts']))
+    return _print_lines(plan_lines(command.options, only_commands=command.only_commands, scripts=command.scripts))
 
 
 def status(words: Sequence[str]) -> int:
     """``hpsearch status``: show the state of a search."""
     args = parsers.status_parser().parse_args(words)
     from hpsearch.cli.status import status_lines
-    from hpsearch.store.folder import SearchFolder
 
-    return _print_lines(status_lines(SearchFolder(args.dir), as_json=args.json))
+    return _print_lines(status_lines(_folder(args.dir), as_json=args.json))
 
 
 def resume(words: Sequence[str]) -> int:
@@ -81,7 +117,7 @@ def resume(words: Sequence[str]) -> int:
     command = parsers.parse_resume(words)
     from hpsearch.cli.resume import resume_search
 
-    return resume_search(command)
+    return resume_search(replace(command, dir=str(_folder(command.dir).path)))
 
 
 def join(words: Sequence[str]) -> int:
@@ -96,18 +132,16 @@ def stop(words: Sequence[str]) -> int:
     """``hpsearch stop``: stop a search from another terminal or host."""
     args = parsers.stop_parser().parse_args(words)
     from hpsearch.cli.stop import stop_search
-    from hpsearch.store.folder import SearchFolder
 
-    return _print_lines(stop_search(SearchFolder(args.dir), drain=args.drain, trust=args.trust))
+    return _print_lines(stop_search(_folder(args.dir), drain=args.drain, trust=args.trust))
 
 
 def logs(words: Sequence[str]) -> int:
     """``hpsearch logs``: print the output of a run, stderr last."""
-    args = parsers.logs_parser().parse_args(words)
+    args = parsers.logs_parser().parse_intermixed_args(words)  # DIR may be left out before an option and RUN
     from hpsearch.store.attempt_files import log_files
-    from hpsearch.store.folder import SearchFolder
 
-    for path in log_files(SearchFolder(args.dir), args.run, args.attempt):
+    for path in log_files(_folder(args.dir), args.run, args.attempt):
         print(f'==> {path} <==', flush=True)
         with open(path, 'rb') as log:
             shutil.copyfileobj(log, sys.stdout.buffer)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 from hpsearch.cli.options import (
     OF_PLACES,
@@ -32,51 +33,152 @@ WRONG_REQUEST = 2
 INTERRUPTED = 130
 """Stopped by a signal or by ``hpsearch stop``."""
 
-VERBS = """\
-verbs:
-  hpsearch run …                the default: create a search and work on it
-  hpsearch plan …               show what would be run, with the same options; --commands: only the commands;
-                                --scripts: what would be submitted to a queue
-  hpsearch status DIR [--json]  show the state of a search
-  hpsearch resume DIR           continue a search, however it ended
-  hpsearch join DIR             help with a search that others work on
-  hpsearch stop DIR [--drain]   stop a search from another terminal or host
-  hpsearch logs DIR RUN         print the output of a run
+SHORT_HELP = """\
+usage: hpsearch COMMAND [...]
+
+Run a training script with many sets of hyperparameters.
+
+a new search
   hpsearch templates [NAME]     list the configuration templates, or print one
-  hpsearch-postprocess DIR      gather the results of a search, also of one that was killed
+  hpsearch plan CONFIG ...      show what would be run, with the options of run; --commands: only the commands;
+                                --scripts: what would be submitted to a queue
+  hpsearch run CONFIG ...       create a search and work on it; the same: hpsearch --grid_module=CONFIG ...
+
+a search that exists
+  hpsearch status [DIR]         show its state; --json: for scripts
+  hpsearch logs [DIR] RUN       print the output of a run
+  hpsearch stop [DIR]           stop it from another terminal or host; --drain: let the runs end that have started
+  hpsearch resume [DIR]         continue it, however it ended
+  hpsearch join DIR             help with a search that others work on
+  hpsearch-postprocess DIR      gather its results, also those of a search that was killed
+
+CONFIG is a Python module, a .py file or a YAML file. DIR is a search folder; where it may be left out, it is the newest
+one at most four levels below the current directory.
+
+hpsearch COMMAND --help lists the options of a command, hpsearch --version prints the version.
+Exit status: 0 all runs finished, 1 some did not, 2 the request is wrong, 130 stopped.
 """
+"""What ``hpsearch --help`` prints."""
 
 
-def _parser(verb: str, description: str, **details: Any) -> argparse.ArgumentParser:
-    return argparse.ArgumentParser(prog=f'hpsearch {verb}'.strip(), description=description, **details)
+class Parser(argparse.ArgumentParser):
+    """Reports what is wrong in one line, and accepts dashes for the underscores in the names of options."""
+
+    def parse_args(self, args: Sequence[str], namespace: Any = None) -> Any:  # type: ignore[override]
+        """The values of a command line; exits where a word is unknown."""
+        values, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            self.error(self._about_unknown(unknown[0]))
+        return values
+
+    def parse_known_args(self, args: Sequence[str], namespace: Any = None) -> Any:  # type: ignore[override]
+        """The values of a command line, and the words that are unknown."""
+        return super().parse_known_args([self._with_underscores(word) for word in args], namespace)
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with one line, and where to read more."""
+        self.exit(WRONG_REQUEST, f'{self.prog}: {message}\nSee {self.prog} --help.\n')
+
+    def takes_value(self, word: str) -> bool:
+        """Whether a word is an option, perhaps abbreviated, that takes the next word for its value."""
+        actions = [action for name, action in self._option_string_actions.items() if name.startswith(word)]
+        return bool(actions) and all(action.nargs is None for action in actions)
+
+    def _with_underscores(self, word: str) -> str:
+        name, equals, value = word.partition('=')
+        spelled = '--' + name[2:].replace('-', '_')
+        is_other = name.startswith('--') and spelled != name
+        return spelled + equals + value if is_other and self._begins_an_option(spelled) else word
+
+    def _begins_an_option(self, name: str) -> bool:
+        return len(name) > 2 and any(option.startswith(name) for option in self._option_string_actions)
+
+    def _about_unknown(self, word: str) -> str:
+        name = word.partition('=')[0]
+        options = [option for option in self._option_string_actions if option.startswith('--')]
+        similar = difflib.get_close_matches(self._with_underscores(name), options, n=1)
+        what = f'{name}: no such option' if name.startswith('-') else f'{word}: not expected here'
+        return f'{what}; did you mean {similar[0]}?' if similar else f'{what}.'
 
 
-def _parser_of_search(verb: str, description: str) -> argparse.ArgumentParser:
+def first_word(words: Sequence[str]) -> int:
+    """Index of the first word that is no option of a search and no value of one, or the number of words."""
+    parser, is_value = search_parser('run', ''), False
+    for index, word in enumerate(words):
+        if not word.startswith('-') and not is_value:
+            return index
+        is_value = word.startswith('-') and parser.takes_value(parser._with_underscores(word))
+    return len(words)
+
+
+def about_unknown_command(word: str, verbs: Iterable[str]) -> str:
+    """The error for a word where a command is expected."""
+    if word == 'postprocess':
+        return 'postprocess: not a command; write hpsearch-postprocess.'
+    similar = difflib.get_close_matches(word, list(verbs), n=1)
+    cure = f'did you mean {similar[0]}?' if similar else f'for a configuration of this name: hpsearch run {word}'
+    return f'{word}: not a command; {cure}'
+
+
+def _parser(verb: str, description: str) -> Parser:
+    return Parser(prog=f'hpsearch {verb}'.strip(), description=description)
+
+
+def _parser_of_search(verb: str, description: str, *, needs_folder: bool = False) -> Parser:
     parser = _parser(verb, description)
-    parser.add_argument('dir', help='the search folder')
+    if needs_folder:
+        parser.add_argument('dir', help='the search folder')
+    else:
+        parser.add_argument(
+            'dir', nargs='?', default='', help='the search folder (default: the newest one below the current directory)'
+        )
     return parser
 
 
 # run, plan
 
 
-def search_parser(verb: str, description: str) -> argparse.ArgumentParser:
+def search_parser(verb: str, description: str) -> Parser:
     """The parser of a verb that has every option of a search."""
     from hpsearch import __version__
 
-    parser = _parser(verb, description, epilog=VERBS, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = _parser(verb, description)
     parser.add_argument('--version', action='version', version=f'hpsearch {__version__}')
+    parser.add_argument('config', metavar='CONFIG', nargs='?', default='', help='the same as --grid_module=CONFIG')
     add_options(parser)
     return parser
 
 
 def parse_run(words: Sequence[str]) -> SearchOptions:
     """``hpsearch run``, and no verb at all."""
-    parser = search_parser('', 'Run a training script with many sets of hyperparameters.')
-    return search_options(values_of(parser, words))
+    parser = search_parser('run', 'Create a search and work on it: run a script with many sets of hyperparameters.')
+    return search_options(_values_of_search(parser, words))
 
 
-def plan_parser() -> argparse.ArgumentParser:
+@dataclass(frozen=True)
+class PlanCommand:
+    """``hpsearch plan``: the options of a search, and what is shown of it."""
+
+    options: SearchOptions
+    only_commands: bool
+    scripts: bool
+
+
+def parse_plan(words: Sequence[str]) -> PlanCommand:
+    """``hpsearch plan``."""
+    values = _values_of_search(plan_parser(), words)
+    return PlanCommand(search_options(values), values['commands'], values['scripts'])
+
+
+def _values_of_search(parser: Parser, words: Sequence[str]) -> dict[str, Any]:
+    values = values_of(parser, words)
+    config, module = values.pop('config'), values['grid_module']
+    if config and module and config != module:
+        parser.error(f'{config}: the configuration is given already, as --grid_module={module}')
+    return {**values, 'grid_module': config or module}
+
+
+def plan_parser() -> Parser:
     """The parser of ``hpsearch plan``."""
     parser = search_parser('plan', 'Show what a search would run, without running anything.')
     which = parser.add_mutually_exclusive_group()
@@ -118,9 +220,9 @@ class ResumeCommand(OptionGroup):
     trust: bool = option(False, 'resume a search of another user, which executes what its folder contains')
 
 
-def resume_parser(verb: str, description: str) -> argparse.ArgumentParser:
+def resume_parser(verb: str, description: str) -> Parser:
     """The parser of ``hpsearch resume`` and ``join``: where, how many and how can differ from the first time."""
-    parser = _parser_of_search(verb, description)
+    parser = _parser_of_search(verb, description, needs_folder=verb == 'join')
     add_options(parser, (*OF_PLACES, 'execution', 'display'), keeps=True)
     add_group(parser, ResumeCommand).add_argument(
         '--num_searches', metavar='N', type=int, default=argparse.SUPPRESS, help='with --extend: another number of runs'
@@ -149,14 +251,14 @@ def _resume_command(values: Mapping[str, Any], *, waits_for_others: bool) -> Res
 # The other verbs
 
 
-def status_parser() -> argparse.ArgumentParser:
+def status_parser() -> Parser:
     """The parser of ``hpsearch status``."""
     parser = _parser_of_search('status', 'Show the state of a search.')
     parser.add_argument('--json', action='store_true', help='as JSON, for scripts')
     return parser
 
 
-def stop_parser() -> argparse.ArgumentParser:
+def stop_parser() -> Parser:
     """The parser of ``hpsearch stop``."""
     parser = _parser_of_search('stop', 'Stop a search in an orderly way.')
     parser.add_argument('--drain', action='store_true', help='start no more runs, but let those that run end')
@@ -164,7 +266,7 @@ def stop_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def logs_parser() -> argparse.ArgumentParser:
+def logs_parser() -> Parser:
     """The parser of ``hpsearch logs``."""
     parser = _parser_of_search('logs', 'Print the output of a run, stderr last.')
     parser.add_argument('run', help='name or number of the run')
@@ -172,7 +274,7 @@ def logs_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def templates_parser() -> argparse.ArgumentParser:
+def templates_parser() -> Parser:
     """The parser of ``hpsearch templates``."""
     parser = _parser('templates', 'Configurations to start from.')
     parser.add_argument('name', nargs='?', default='', help='the template to print (default: list them)')

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 BEST_SHOWN = 10
 
+RESUMED = (State.PLANNED, State.CLAIMED, State.SUBMITTED, State.RUNNING, State.INTERRUPTED, State.LOST, State.UNKNOWN)
+"""What ``hpsearch resume`` goes on with, unasked."""
+
 
 def best_run(folder: SearchFolder, state: SearchState, configuration: Configuration) -> tuple[str, Params, str] | None:
     """Name, parameters and performance of the best finished run."""
@@ -135,6 +138,17 @@ def _end_lines(result: SearchResult) -> Iterator[str]:
         yield from _left_lines(result)
     yield f'{shown} runs' if result.total is None else f'{shown} of {result.total} runs'
     yield f'Results: {result.results.path}'
+    if result.outcome.left is None:
+        yield from _continue_lines(result)
+
+
+def _continue_lines(result: SearchResult) -> Iterator[str]:
+    """The command for what is left to do."""
+    resume = ['hpsearch', 'resume', str(result.folder.path)]
+    if any(result.counts[state.value] for state in RESUMED):
+        yield f'Continue with: {shell_line(resume)}'
+    elif result.counts[State.FAILED.value]:
+        yield f'Run the failed ones again with: {shell_line([*resume, "--retry_failed"])}'
 
 
 def _left_lines(result: SearchResult) -> Iterator[str]:

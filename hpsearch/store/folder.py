@@ -199,6 +199,36 @@ class SearchFolder:
             return 0
 
 
+SEARCH_DEPTH = 4
+"""How many levels below a directory its searches are looked for."""
+
+
+def newest_search(below: Path) -> SearchFolder:
+    """The search that was created or extended last, in a directory or at most four levels below it.
+
+    Raises:
+        SearchFolderError: There is none.
+    """
+    found = list(_searches(below, SEARCH_DEPTH))
+    if not found:
+        raise SearchFolderError(f'{below}: there is no search folder at most {SEARCH_DEPTH} levels below it; name one.')
+    return max((SearchFolder(path) for path in found), key=lambda folder: folder.search_json.stat().st_mtime)
+
+
+def _searches(directory: Path, depth: int) -> Iterator[Path]:
+    """Search folders in a directory; links and hidden directories are not entered."""
+    if (directory / 'search.json').is_file():
+        yield directory
+        return
+    try:
+        entries = list(os.scandir(directory)) if depth else []
+    except OSError:
+        return  # what cannot be listed is not the user's search
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False) and not entry.name.startswith('.'):
+            yield from _searches(Path(entry.path), depth - 1)
+
+
 def write_whole(path: Path, text: str) -> None:
     """Write a file that readers find whole or not at all.
 

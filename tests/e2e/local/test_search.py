@@ -88,6 +88,7 @@ def test_that_a_search_goes_on_after_failures_and_keeps_their_values(project: Pr
     (unfinished,) = [row for row in project.rows() if row['mode'] == 'unfinished']
     assert (unfinished['acc'], unfinished['finished']) == ('0.9', '0')
     assert 'the loss is nan' in done.stdout, 'failures are shown by the last lines of their traceback'
+    assert done.stdout.endswith(f'Run the failed ones again with: hpsearch resume {project.out} --retry_failed\n')
 
 
 def test_that_a_mistyped_option_does_not_burn_the_search(project: Project) -> None:
@@ -199,6 +200,7 @@ def test_that_ctrl_c_ends_the_runs_in_order_and_journals_it(project: Project) ->
     assert Counter(row['hpsearch_state'] for row in project.rows()) == {'interrupted': 2}
     assert 'stopping' in [event['event'] for event in project.events()]
     assert '2 interrupted, 1 planned of 3 runs' in out
+    assert out.endswith(f'Continue with: hpsearch resume {project.out}\n')
 
 
 def test_that_a_script_which_ignores_term_is_killed_after_the_grace(project: Project) -> None:

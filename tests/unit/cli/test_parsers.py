@@ -1,0 +1,124 @@
+"""The words of a command line: which verb they mean, and what is said of those that mean nothing."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from hpsearch.cli import parsers
+from hpsearch.cli.main import VERBS, _verb, main
+from hpsearch.cli.parsers import parse_plan, parse_run
+from hpsearch.model.errors import SearchFolderError
+from hpsearch.store.folder import newest_search
+
+
+def search_at(path: Path, moment: float) -> Path:
+    path.mkdir(parents=True)
+    (path / 'search.json').write_text('{}')
+    os.utime(path / 'search.json', (moment, moment))
+    return path
+
+
+@pytest.mark.parametrize(
+    ('words', 'verb', 'rest'),
+    [
+        (['status', 'out'], 'status', ['out']),
+        (['--quiet', 'resume', 'out'], 'resume', ['--quiet', 'out']),
+        (['--json', 'status', 'out'], 'status', ['--json', 'out']),
+        (['--grid_module', 'plan', 'plan'], 'plan', ['--grid_module', 'plan']),
+        (['--grid-module', 'plan', 'plan'], 'plan', ['--grid-module', 'plan']),
+        (['--out_dir', 'run', '--grid_module=x'], 'run', ['--out_dir', 'run', '--grid_module=x']),
+        (['--visible_gpus', '-1', 'c.py'], 'run', ['--visible_gpus', '-1', 'c.py']),
+        (['c.yaml', '--quiet'], 'run', ['c.yaml', '--quiet']),
+    ],
+)
+def test_that_the_verb_is_found_among_options_and_their_values(words: list[str], verb: str, rest: list[str]) -> None:
+    assert _verb(words) == (VERBS[verb], rest)
+
+
+@pytest.mark.parametrize(
+    ('words', 'said'),
+    [
+        (['paln'], 'hpsearch: paln: not a command; did you mean plan?\n'),
+        (['postprocess', 'out'], 'hpsearch: postprocess: not a command; write hpsearch-postprocess.\n'),
+        (['things'], 'hpsearch: things: not a command; for a configuration of this name: hpsearch run things\n'),
+    ],
+)
+def test_that_a_word_that_is_no_command_is_said_in_one_line(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 2
+    assert capsys.readouterr().err == said
+
+
+@pytest.mark.parametrize(
+    ('words', 'said'),
+    [
+        (['run', 'a', '--num_serches=3'], 'hpsearch run: --num_serches: no such option; did you mean --num_searches?'),
+        (['run', 'a', 'b'], 'hpsearch run: b: not expected here.'),
+        (['run', 'a', '--grid_module=b'], 'hpsearch run: a: the configuration is given already, as --grid_module=b'),
+        (['plan', 'a', '--zzz'], 'hpsearch plan: --zzz: no such option.'),
+        (['join'], 'hpsearch join: the following arguments are required: dir'),
+    ],
+)
+def test_that_a_wrong_word_is_said_in_one_line_without_the_usage(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == f'{said}\nSee hpsearch {words[0]} --help.\n'
+
+
+def test_that_options_may_be_written_with_dashes() -> None:
+    assert parse_run(['--grid-module=a', '--cpu-jobs', '3']) == parse_run(['--grid_module=a', '--cpu_jobs=3'])
+    assert parse_run(['--slurm_extra=--no-requeue']).sbatch.slurm_extra == ('--no-requeue',)
+
+
+def test_that_the_configuration_may_be_a_word_of_its_own() -> None:
+    assert parse_run(['--quiet', 'c.py', '--retries=1']) == parse_run(['--grid_module=c.py', '--quiet', '--retries=1'])
+    assert parse_plan(['c.py', '--commands']).options.configuration.grid_module == 'c.py'
+
+
+def test_that_no_words_print_the_commands_within_two_screens(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    shown = capsys.readouterr().out
+    assert main(['--help']) == 0
+    assert capsys.readouterr().out == shown == parsers.SHORT_HELP
+    assert len(shown.splitlines()) <= 48
+    assert all(f'hpsearch {verb}' in shown for verb in VERBS)
+
+
+def test_that_the_newest_search_below_a_directory_is_found(tmp_path: Path) -> None:
+    search_at(tmp_path / 'out' / 'hyperparam_search' / 'search_1', 1000)
+    newest = search_at(tmp_path / 'results', 2000)
+    search_at(newest / 'inner', 3000)
+    search_at(tmp_path / '.hidden', 3000)
+    (tmp_path / 'link').symlink_to(tmp_path / '.hidden')
+    search_at(tmp_path / 'a' / 'b' / 'c' / 'd' / 'e', 3000)
+    assert newest_search(tmp_path).path == newest
+    assert newest_search(newest).path == newest
+
+
+def test_that_a_directory_without_searches_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SearchFolderError, match=str(tmp_path)):
+        newest_search(tmp_path)
+
+
+def test_that_the_newest_search_is_named_where_none_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (search_at(tmp_path / 'out', 1000) / 'search.json').write_text('no JSON')
+    monkeypatch.chdir(tmp_path)
+    assert main(['status']) == 2
+    assert capsys.readouterr().err.startswith('hpsearch: the newest search here is out\n')
+
+
+@pytest.mark.parametrize('words', [['d', '7', '--attempt=2'], ['d', '--attempt=2', '7'], ['--attempt=2', 'd', '7']])
+def test_that_logs_takes_its_words_in_any_order(words: list[str]) -> None:
+    args = parsers.logs_parser().parse_intermixed_args(words)
+    assert (args.dir, args.run, args.attempt) == ('d', '7', 2)
+    args = parsers.logs_parser().parse_intermixed_args(words[-2:] if words[0] == 'd' else ['--attempt=2', '7'])
+    assert args.run == '7'
