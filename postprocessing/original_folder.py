@@ -66,6 +66,10 @@ def _written_output(folder: Path, configuration: Configuration, command: Mapping
             f'{folder / PLAN} has a command without the option {out_arg}, which the configuration names as its output '
             f'option (_OUT_ARG); the options are: {", ".join(map(str, command)) or "none"}.'
         )
+    if os.path.basename(written) in ('.', '..'):
+        raise SearchFolderError(
+            f'{folder / PLAN} has {written!r} as the output folder of a run, which is not the name of a folder.'
+        )
     return written
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -106,15 +107,31 @@ def _tidy(folder: Path, gathered: Gathered, keeps: Keeps, criteria: str) -> tupl
     if is_kept:
         return gathered, ''
     try:
-        return gathered.moved_to(_move(gathered.output, folder / MISSED)), _MOVED
+        return gathered.moved_to(_move(folder, gathered.output)), _MOVED
     except OSError as error:
         return gathered, f'{gathered.output} could not be moved to {MISSED}: {error.strerror}'
 
 
-def _move(output: Path, target: Path) -> Path:
-    target.mkdir(exist_ok=True)
-    place = target / output.name
-    if os.path.lexists(place):
-        raise FileExistsError(errno.EEXIST, 'there is one of that name already')
-    output.rename(place)
-    return place
+def _move(folder: Path, output: Path) -> Path:
+    """Moves the output of a run inside of the search folder; nothing outside of it is touched, wherever links lead."""
+    if os.path.realpath(output.parent) != os.path.realpath(folder):
+        raise OSError(errno.EXDEV, f'it is not in {folder}')
+    with _opened(folder) as here:
+        with suppress(FileExistsError):
+            os.mkdir(MISSED, dir_fd=here)
+        with _opened(MISSED, here) as there:
+            if output.name in os.listdir(there):
+                raise FileExistsError(errno.EEXIST, 'there is one of that name already')
+            os.rename(output.name, output.name, src_dir_fd=here, dst_dir_fd=there)
+    return folder / MISSED / output.name
+
+
+@contextmanager
+def _opened(folder: Path | str, parent: int | None = None) -> Iterator[int]:
+    """A descriptor of a folder; inside of a ``parent`` it must not be a link."""
+    flags = os.O_RDONLY | os.O_DIRECTORY | (0 if parent is None else os.O_NOFOLLOW)
+    descriptor = os.open(folder, flags, dir_fd=parent)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)

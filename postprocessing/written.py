@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -96,8 +97,9 @@ def write_parquet(folder: Path) -> Path:
     path = folder / PARQUET
     keep_earlier(path)
     frame = pandas.read_csv(folder / TABLE, sep=';', low_memory=False)
-    temporary = path.with_name(f'.{path.name}.tmp')
-    frame.to_parquet(temporary, index=False)
+    temporary = path.with_name(f'.{path.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp')
+    with open(temporary, 'xb') as out:
+        frame.to_parquet(out, index=False)
     temporary.replace(path)
     return path
 

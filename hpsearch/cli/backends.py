@@ -302,11 +302,15 @@ def pilot_settings(options: SearchOptions, folder: SearchFolder, configuration: 
 
 
 def _pilot_argv(folder: SearchFolder, options: SearchOptions) -> tuple[str, ...]:
-    """The command of a job that works on a search; it needs neither PATH nor PYTHONPATH of where it was submitted."""
+    """The command of a job that works on a search; it needs neither PATH nor PYTHONPATH of where it was submitted.
+
+    What this process trusts, its jobs do.
+    """
     root = Path(__file__).resolve().parents[2]
     starter = 'import sys; sys.path.insert(0, sys.argv.pop(1)); from hpsearch.cli.main import main; sys.exit(main())'
     runs, grace = f'--runs_per_job={options.cluster.runs_per_job}', f'--stop_grace={options.execution.stop_grace}'
-    return (sys.executable, '-c', starter, str(root), 'join', str(folder.path), runs, grace, '--quiet')
+    trust = () if folder.only_ours else ('--trust',)
+    return (sys.executable, '-c', starter, str(root), 'join', str(folder.path), runs, grace, '--quiet', *trust)
 
 
 def _open_poller(system: BatchSystem, interval: float, wakeup: Wakeup) -> tuple[BackgroundRunner, JobPoller]:

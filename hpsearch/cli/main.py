@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpsearch.cli import parsers
-from hpsearch.cli.parsers import ALL_FINISHED, INTERRUPTED, WRONG_REQUEST
-from hpsearch.model.errors import ConfigError, HpsearchError
+from hpsearch.cli.parsers import ALL_FINISHED, INTERRUPTED, SOME_DID_NOT, WRONG_REQUEST
+from hpsearch.model.errors import ConfigError, DamageError, HpsearchError
 
 if TYPE_CHECKING:
     from hpsearch.store.folder import SearchFolder
@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return verb(rest)
     except HpsearchError as error:
         _print_error(error)
-        return WRONG_REQUEST
+        return SOME_DID_NOT if isinstance(error, DamageError) else WRONG_REQUEST
     except KeyboardInterrupt:
         print('interrupted', file=sys.stderr)
         return INTERRUPTED

@@ -217,7 +217,7 @@ class ResumeCommand(OptionGroup):
         flag='host_is_dead',
         metavar='HOST',
     )
-    trust: bool = option(False, 'resume a search of another user, which executes what its folder contains')
+    trust: bool = option(False, 'resume a search that another user wrote or can write; its commands are executed')
 
 
 def resume_parser(verb: str, description: str) -> Parser:
@@ -262,7 +262,7 @@ def stop_parser() -> Parser:
     """The parser of ``hpsearch stop``."""
     parser = _parser_of_search('stop', 'Stop a search in an orderly way.')
     parser.add_argument('--drain', action='store_true', help='start no more runs, but let those that run end')
-    parser.add_argument('--trust', action='store_true', help='stop a search of another user')
+    parser.add_argument('--trust', action='store_true', help='stop a search that another user wrote or can write')
     return parser
 
 

@@ -171,7 +171,7 @@ def _write(request: SearchRequest, folder: SearchFolder, plan: Plan) -> PlanSumm
     for source in filter(None, (request.configuration.source, request.options.configuration.grid_config)):
         shutil.copyfile(source, folder.path / os.path.basename(source))
     folder.write_info(_description(request))
-    folder.jobs_dir.mkdir()
+    folder.jobs_dir.mkdir(0o755)
     # Last, since what has a plan can be resumed.
     return plan.write(folder)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -20,12 +19,12 @@ from hpsearch.cli.search_runner import work, work_options
 from hpsearch.config.handles import description_of, stored_configuration
 from hpsearch.config.loading import load_configuration
 from hpsearch.host.kernel import this_host
-from hpsearch.host.processes import user_name
-from hpsearch.model.errors import SearchFolderError
+from hpsearch.model.errors import DamageError, SearchFolderError
 from hpsearch.space.extension import Extension, extend, extending, write_extension
 from hpsearch.space.plan import Plan
 from hpsearch.store.folder import OpenSearch, SearchFolder
 from hpsearch.store.journal import JournalReader, open_journals
+from hpsearch.store.trust import to_work_on
 from hpsearch.store.writers import Writers
 
 log = logging.getLogger('hpsearch')
@@ -38,8 +37,9 @@ def resume_search(command: ResumeCommand) -> int:
         HpsearchError: It cannot be resumed.
     """
     folder, joins = SearchFolder(command.dir), not command.waits_for_others
+    folder.read_info()  # says first what is no search
+    folder = to_work_on(folder, trust=command.trust)
     info = folder.read_info()
-    check_owner(folder, trust=command.trust)
     options = _options(folder, info, command)
     with process_context(options.display) as context:
         if command.extend:
@@ -71,20 +71,6 @@ def _options(folder: SearchFolder, info: Mapping[str, Any], command: ResumeComma
     return merged_options(info, given, is_first_time=not any(folder.journal_dir.glob('*.jsonl')))
 
 
-def check_owner(folder: SearchFolder, *, trust: bool) -> None:
-    """Refuse a search of another user: resuming it executes what its folder contains.
-
-    Raises:
-        SearchFolderError: It belongs to another user and is not trusted.
-    """
-    owner = os.stat(folder.search_json).st_uid
-    if owner != os.getuid() and not trust:
-        raise SearchFolderError(
-            f'{folder.path} belongs to user {user_name(owner)}, and resuming it executes what it contains: '
-            'check its commands.sh, then use --trust.'
-        )
-
-
 def open_search(folder: SearchFolder, info: Mapping[str, Any]) -> OpenSearch:
     """A search from its folder; whether its owner is trusted is for the caller to check.
 
@@ -94,11 +80,13 @@ def open_search(folder: SearchFolder, info: Mapping[str, Any]) -> OpenSearch:
     stored = stored_configuration(folder, info, trust=True)
     for note in stored.notes:
         log.warning(note)
+    if not folder.count_runs():
+        raise DamageError(f'{folder.runs_jsonl} is missing or empty, so there is nothing to run.')
     try:
         withdrawn = frozenset(info.get('withdrawn', ()))
-        return OpenSearch(folder, stored.configuration, info['run_cwd'], info['interpreter'], withdrawn)
-    except KeyError as error:
-        raise SearchFolderError(f'{folder.search_json} is damaged: {error!r}.') from error
+        return OpenSearch(folder, stored.configuration, str(info['run_cwd']), str(info['interpreter']), withdrawn)
+    except (KeyError, TypeError) as error:
+        raise DamageError(f'{folder.search_json} is damaged: {error!r}.') from error
 
 
 # --extend

@@ -77,9 +77,8 @@ class SearchSnapshot:
 
     @cached_property
     def configuration(self) -> Configuration:
-        """How results are read; a parser of its own is code, and executed only when the search is ours."""
-        described = self.info['configuration']
-        if 'summary_parser' not in described['attributes'].get('handles', ()) or not self.is_ours:
+        """How results are read; a parser of its own is code, and not executed if somebody else may have written it."""
+        if 'summary_parser' not in self.info['configuration']['attributes'].get('handles', ()):
             return self.plain
         from hpsearch.config.handles import stored_configuration
 
@@ -91,12 +90,12 @@ class SearchSnapshot:
     @cached_property
     def owner(self) -> int:
         """The user whose search it is."""
-        return os.stat(self.folder.search_json).st_uid
+        return os.stat(self.folder.path).st_uid
 
     @property
     def is_ours(self) -> bool:
         """Whether it belongs to this user."""
-        return self.owner == os.getuid()
+        return self.owner == os.geteuid()
 
     @cached_property
     def lives(self) -> dict[str, Liveness]:

@@ -10,7 +10,7 @@ from hpsearch.backends.local.slots import FixedSlots
 from hpsearch.cli.backends import JobAsker, choose_backend, local_backend
 from hpsearch.cli.context import process_context
 from hpsearch.cli.options import SearchOptions, merged_options
-from hpsearch.cli.resume import check_owner, open_search
+from hpsearch.cli.resume import open_search
 from hpsearch.cli.search_runner import SearchResult, work, work_options
 from hpsearch.dispatch.context import EventRecorder
 from hpsearch.host import kernel
@@ -20,6 +20,7 @@ from hpsearch.model.states import ACTIVE, SearchState
 from hpsearch.store import writers
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import JournalReader, open_journals, own_journal
+from hpsearch.store.trust import to_work_on
 
 POLL_INTERVAL = 0.2
 """Seconds between two checks whether a dispatcher has exited."""
@@ -39,8 +40,9 @@ def stop_search(folder: SearchFolder, *, drain: bool, trust: bool) -> Iterator[s
     Raises:
         HpsearchError: It is no search, or belongs to another user.
     """
+    folder.read_info()  # says first what is no search
+    folder = to_work_on(folder, trust=trust)
     info = folder.read_info()
-    check_owner(folder, trust=trust)
     host = kernel.this_host()
     state, reader = open_journals(folder)
     here, elsewhere = _at_work(folder, reader, host)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,8 +10,9 @@ from typing import Any
 
 from hpsearch.config.loading import load_configuration
 from hpsearch.model.configuration import Configuration, from_plain, plain_attributes
-from hpsearch.model.errors import ConfigError, SearchFolderError
+from hpsearch.model.errors import ConfigError, DamageError
 from hpsearch.store.folder import SearchFolder
+from hpsearch.store.trust import why_foreign
 
 HANDLES = ('summary_parser', 'performance_eval')
 """The handles that read and judge results; constraints only matter while a plan is made."""
@@ -49,29 +49,38 @@ def stored_configuration(
 ) -> StoredConfiguration:
     """The configuration of a search, with its handles.
 
-    Its module is code: it is executed only for handles, and only if the search belongs to the current user.
+    Its module is code: it is executed only for handles, and only if nobody but the current user can have written the
+    search.
 
     Args:
         folder: The search.
         info: Its ``search.json``.
-        trust: Execute also the module of another user.
+        trust: Execute it whoever wrote the search.
         handles: Which handles are needed; None: those the configuration had when the search was made.
 
     Raises:
-        SearchFolderError: The folder is damaged.
+        DamageError: The folder is damaged.
     """
     try:
         described = info['configuration']
         plain = from_plain(described['attributes'])
         had = described['attributes'].get('handles', ())
-    except (KeyError, TypeError, AttributeError) as error:
-        raise SearchFolderError(f'{folder.search_json} is damaged: {error!r}.') from error
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DamageError(f'{folder.search_json} is damaged: {error!r}.') from error
     needed = [name for name in HANDLES if name in (had if handles is None else handles)]
-    if not trust and folder.search_json.stat().st_uid != os.geteuid():
-        return _without(
-            plain, needed, f'{folder.search_json} belongs to another user, so its configuration is not executed'
-        )
+    foreign = '' if trust else _why_foreign(folder, info)
+    if foreign:
+        return _without(plain, needed, f'{foreign}, so its configuration is not executed')
     return _with_handles(plain, described, needed)
+
+
+def _why_foreign(folder: SearchFolder, info: Mapping[str, Any]) -> str:
+    """Why another user may have written the configuration of a search, in words; empty: nobody else has."""
+    foreign = why_foreign(folder)
+    if foreign:
+        return foreign
+    is_as_read = SearchFolder(folder.path, only_ours=True).read_info() == info
+    return '' if is_as_read else f'{folder.search_json} has changed while it was read'
 
 
 def _without(plain: Configuration, needed: Collection[str], reason: str) -> StoredConfiguration:

@@ -27,6 +27,10 @@ class SearchFolderError(HpsearchError):
     """A search folder is missing, exists already, or cannot be used."""
 
 
+class DamageError(SearchFolderError):
+    """A file of a search is damaged, and nothing can be done without it."""
+
+
 class JournalError(HpsearchError):
     """A journal cannot be read (newer format, not a journal) or cannot be written."""
 

@@ -13,6 +13,9 @@ from hpsearch.model.configuration import Params, Value
 _NAME = re.compile(r'\{"run": ("(?:[^"\\]|\\.)*")')
 
 
+_TAKEN = frozenset(('jobs', 'journal', 'provenance', 'submissions', 'TO_BE_DELETED'))
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """One set of hyperparameters of a search, as the plan (``runs.jsonl``) has it.
@@ -53,27 +56,48 @@ def plan_line(name: str, number: int, params: str, argv: str) -> str:
     return f'{{"run": {name}, "number": {number}, "params": {{{params}}}, "argv": [{argv}]}}\n'
 
 
+def is_run_name(name: str) -> bool:
+    """Whether a run may have this name: one component of a path, one word, and nothing that a search folder has."""
+    return name not in _TAKEN and not re.search(r'^$|^\.|[/\\\s\0]', name)
+
+
 def decode_run(line: str) -> Run:
     """The run of a line of the plan.
 
     Raises:
-        ValueError: The line is damaged.
+        ValueError: The line is damaged, or its name cannot be that of a run.
     """
     try:
         entry = json.loads(line)
-        return Run(entry['run'], entry['number'], entry['params'], tuple(entry['argv']))
-    except (KeyError, TypeError) as error:
+        run = Run(entry['run'], entry['number'], entry['params'], tuple(entry['argv']))
+    except (KeyError, TypeError, RecursionError) as error:
         raise ValueError(f'not a line of a plan: {error!r}') from error
+    if not _has_types(run, entry['argv']):
+        raise ValueError('not a line of a plan: a field is of another type')
+    _checked(run.name)
+    return run
+
+
+def _has_types(run: Run, argv: object) -> bool:
+    words = argv if isinstance(argv, list) else []
+    is_command = bool(words) and all(isinstance(word, str) and '\0' not in word for word in words)
+    return is_command and type(run.number) is int and isinstance(run.params, dict)
 
 
 def decode_name(line: str) -> str:
     """The name of the run of a line of the plan, without decoding the rest where possible.
 
     Raises:
-        ValueError: The line is damaged.
+        ValueError: The line is damaged, or its name cannot be that of a run.
     """
     found = _NAME.match(line)
-    return json.loads(found[1]) if found else decode_run(line).name
+    return _checked(json.loads(found[1])) if found else decode_run(line).name
+
+
+def _checked(name: object) -> str:
+    if not isinstance(name, str) or not is_run_name(name):
+        raise ValueError(f'{name!r:.80} cannot be the name of a run')
+    return name
 
 
 @dataclass(frozen=True, slots=True)

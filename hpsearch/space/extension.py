@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from io import TextIOWrapper
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -166,7 +167,9 @@ def write_extension(folder: SearchFolder, extension: Extension, changes: Mapping
         OSError: A file cannot be written; the search is unchanged or partly extended, and can be extended again.
     """
     if folder.count_runs() != extension.planned:
-        raise SearchFolderError(f'The plan of {folder.path} has changed in the meantime: extend it again.')
+        raise SearchFolderError(
+            f'{folder.runs_jsonl} is damaged, or has changed in the meantime: mend it, or extend it again.'
+        )
     if extension.added:
         _write_plan(folder, extension)
     folder.write_info({**folder.read_info(), **changes, 'withdrawn': list(extension.withdrawn)})
@@ -192,7 +195,7 @@ def _old_lines(folder: SearchFolder, path: Path, planned: int, line_of: Callable
     if _count_lines(path) < planned:
         yield from map(line_of, folder.read_runs())
         return
-    with open(path, encoding='utf-8', errors='surrogateescape', newline='\n') as lines:
+    with TextIOWrapper(folder.open(path), encoding='utf-8', errors='surrogateescape', newline='\n') as lines:
         for text in islice(lines, planned):
             yield text if text.endswith('\n') else f'{text}\n'
 

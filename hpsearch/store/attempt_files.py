@@ -84,11 +84,16 @@ def read_line(path: str | os.PathLike[str]) -> str:
         OSError: It is there but cannot be read.
     """
     try:
-        with open(path, 'rb') as record:
+        with open(path, 'rb', opener=_without_waiting) as record:
             data = record.read(1 << 16)
     except (FileNotFoundError, NotADirectoryError):
         return ''
     return data[:-1].decode('utf-8', 'replace') if data.endswith(b'\n') else ''
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """There may be a named pipe of this name."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def claim(folder: SearchFolder, run: str, number: int, writer: str) -> bool:
@@ -299,10 +304,16 @@ def show_logs_in_output(folder: SearchFolder, run: str, number: int, command: st
         return  # the folder belongs to the next attempt by now
     output, paths = folder.output(run), folder.attempt(run, number)
     output.mkdir(exist_ok=True)
-    with open(f'{output}/hpsearch_command.sh', 'w', encoding='utf-8', errors='surrogateescape') as script:
+    name = f'{output}/hpsearch_command.sh'
+    with open(name, 'w', encoding='utf-8', errors='surrogateescape', opener=_not_through_a_link) as script:
         script.write(f'#!/bin/sh\n{command}\n')
     for log, ending in ((paths.stdout, 'out'), (paths.stderr, 'err')):
         _link(log, f'{output}/job_{run}.{ending}')
+
+
+def _not_through_a_link(path: str, flags: int) -> int:
+    """The script, or who may write its folder, could make us write somewhere else."""
+    return os.open(path, flags | os.O_NOFOLLOW, 0o666)
 
 
 def has_unshown_logs(folder: SearchFolder, run: str, number: int) -> bool:

@@ -10,20 +10,31 @@ submissions/             our files about submissions to a queue system
 
 from __future__ import annotations
 
+import errno
 import json
+import logging
 import os
+import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO
+from typing import Any, BinaryIO, TextIO, TypeVar
 
+from hpsearch.host.ownership import why_not_ours
 from hpsearch.model.configuration import Configuration
-from hpsearch.model.errors import SearchFolderError
+from hpsearch.model.errors import DamageError, SearchFolderError
 from hpsearch.model.run import Run, decode_name, decode_run
 
+log = logging.getLogger('hpsearch')
+
 FOLDER_FORMAT = 1
+
+MOST_WARNINGS = 5
+"""Damaged lines of a plan that are named."""
+
+_T = TypeVar('_T')
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +100,15 @@ class SubmissionPaths:
 
 
 class SearchFolder:
-    """The paths of one search; its own is made absolute."""
+    """The paths of one search; its own is made absolute.
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    Attributes:
+        only_ours: Whether its plan and journals are only read if nobody else can have written them.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, only_ours: bool = False) -> None:
         self.path = Path(os.path.abspath(path))
+        self.only_ours = only_ours
         self.search_json = self.path / 'search.json'
         self.runs_jsonl = self.path / 'runs.jsonl'
         self.journal_dir = self.path / 'journal'
@@ -102,8 +118,9 @@ class SearchFolder:
         self.commands_wo_dirs_sh = self.path / 'commands_wo_dirs.sh'
         self.results_csv = self.path / 'search_results.csv'
         self._jobs = str(self.jobs_dir)
-        self._offsets: dict[str, int] = {}
-        self._indexed = 0
+        self._places: dict[str, tuple[int, int]] = {}
+        self._indexed, self._indexed_lines = 0, 0
+        self._damaged: set[int] = set()
 
     def output(self, run: str) -> Path:
         """The output folder of a run."""
@@ -122,6 +139,32 @@ class SearchFolder:
         stem = f'{self.submissions_dir}/{name}'
         return SubmissionPaths(Path(f'{stem}.sh'), f'{stem}.log', f'{stem}.ended')
 
+    def open(self, path: Path) -> BinaryIO:
+        """Open a file of the search to read what it says; what is checked is what was opened.
+
+        Raises:
+            SearchFolderError: It is no regular file, or somebody else may have written it although that matters.
+            OSError: It cannot be opened.
+        """
+        # Non-blocking, since there may be a named pipe of this name.
+        more = os.O_NONBLOCK | (os.O_NOFOLLOW if self.only_ours else 0)
+        try:
+            file = open(path, 'rb', opener=lambda name, flags: os.open(name, flags | more))
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise SearchFolderError(f'{path} is a symbolic link, so it is not read.') from error
+            raise
+        problem = self._why_not_read(path, file.fileno())
+        if problem:
+            file.close()
+            raise SearchFolderError(f'{problem}, so it is not read.')
+        return file
+
+    def _why_not_read(self, path: Path, opened: int) -> str:
+        if not stat.S_ISREG(os.fstat(opened).st_mode):
+            return f'{path} is not a regular file'
+        return why_not_ours(path, opened) if self.only_ours else ''
+
     def read_info(self) -> dict[str, Any]:
         """What was requested (``search.json``).
 
@@ -129,12 +172,17 @@ class SearchFolder:
             SearchFolderError: There is no such file, or it cannot be read.
         """
         try:
-            info = json.loads(self.search_json.read_text(encoding='utf-8'))
+            with self.open(self.search_json) as file:
+                info = json.loads(file.read())
         except FileNotFoundError:
             raise SearchFolderError(f'{self.path} is not a search folder: it has no search.json.') from None
-        except (OSError, ValueError) as error:
-            raise SearchFolderError(f'{self.search_json} cannot be read: {error}.') from error
-        if not isinstance(info, dict) or info.get('format', 0) > FOLDER_FORMAT:
+        except OSError as error:
+            raise SearchFolderError(f'{self.search_json} cannot be read: {error.strerror}.') from error
+        except (ValueError, RecursionError) as error:
+            raise DamageError(f'{self.search_json} is damaged: {error}.') from error
+        if not isinstance(info, dict) or not isinstance(info.get('format', 0), int):
+            raise DamageError(f'{self.search_json} is damaged: it does not describe a search.')
+        if info.get('format', 0) > FOLDER_FORMAT:
             raise SearchFolderError(
                 f'{self.search_json} is of a newer format than this hpsearch reads ({FOLDER_FORMAT}): update hpsearch.'
             )
@@ -144,59 +192,110 @@ class SearchFolder:
         """Write ``search.json``, whole or not at all."""
         write_whole(self.search_json, json.dumps({'format': FOLDER_FORMAT, **info}, indent=2, default=str) + '\n')
 
+    # The plan; a line that is damaged is left out, with one warning, but still counts as a run that is wanted
+
     def read_runs(self) -> Iterator[Run]:
         """The plan, in its order.
 
         Raises:
-            SearchFolderError: The plan is missing or damaged.
+            SearchFolderError: The plan is missing or cannot be read.
         """
+        seen: set[str] = set()
         try:
-            with open(self.runs_jsonl, encoding='utf-8') as lines:
-                yield from map(decode_run, lines)
+            with self.open(self.runs_jsonl) as plan:
+                for number, line in enumerate(plan, 1):
+                    run = self._decoded(decode_run, line, number)
+                    if run is not None and self._is_new(run.name, seen, number):
+                        yield run
         except FileNotFoundError:
             raise SearchFolderError(
                 f'{self.path} has no plan (runs.jsonl): the search ended before it was made.'
             ) from None
-        except ValueError as error:
-            raise self._is_damaged(error) from error
+        except OSError as error:
+            raise SearchFolderError(f'{self.runs_jsonl} cannot be read: {error.strerror}.') from error
+
+    def _is_new(self, name: str, seen: set[str], number: int) -> bool:
+        if name in seen:
+            self._warn(number, f'{name} is there already')
+            return False
+        seen.add(name)
+        return True
 
     def find_run(self, name: str) -> Run | None:
         """One run of the plan, or None; the plan is indexed as far as it has grown since the last call.
 
         Raises:
-            SearchFolderError: The plan is damaged.
+            SearchFolderError: The plan may not be read.
             OSError: It cannot be read.
         """
-        try:
-            with open(self.runs_jsonl, 'rb') as plan:
-                if name not in self._offsets:
+        with self.open(self.runs_jsonl) as plan:
+            if name not in self._places:
+                self._index(plan)
+            if name not in self._places:
+                return None
+            offset, number = self._places[name]
+            plan.seek(offset)
+            return self._decoded(decode_run, plan.readline(), number)
+
+    def has_run(self, name: str) -> bool:
+        """Whether a run is in the plan; also where that cannot be read, and so rules nothing out."""
+        if name not in self._places:
+            try:
+                with self.open(self.runs_jsonl) as plan:
                     self._index(plan)
-                if name not in self._offsets:
-                    return None
-                plan.seek(self._offsets[name])
-                return decode_run(plan.readline().decode())
-        except ValueError as error:
-            raise self._is_damaged(error) from error
+            except (OSError, SearchFolderError):
+                return True
+        return name in self._places
 
     def _index(self, plan: BinaryIO) -> None:
-        """Note where the runs begin that were appended; a line without its end is being written."""
+        """Note where the runs begin that were appended; a line that is being written is left for the next time."""
         plan.seek(self._indexed)
         for line in plan:
-            if not line.endswith(b'\n'):
+            if not line.endswith(b'\n') and not _is_whole(line):
                 return
-            self._offsets[decode_name(line.decode())] = self._indexed
+            self._indexed_lines += 1
+            name = self._decoded(decode_name, line, self._indexed_lines)
+            if name is not None:
+                self._places.setdefault(name, (self._indexed, self._indexed_lines))
             self._indexed += len(line)
 
-    def _is_damaged(self, error: ValueError) -> SearchFolderError:
-        return SearchFolderError(f'{self.runs_jsonl} is damaged: {error}.')
+    def _decoded(self, decode: Callable[[str], _T], line: bytes, number: int) -> _T | None:
+        try:
+            return decode(line.decode())
+        except ValueError as error:
+            self._warn(number, str(error))
+            return None
+
+    def _warn(self, number: int, problem: str) -> None:
+        if number not in self._damaged:
+            self._damaged.add(number)
+            if len(self._damaged) <= MOST_WARNINGS:
+                log.warning('%s, line %d is left out, it is damaged: %s', self.runs_jsonl, number, problem)
 
     def count_runs(self) -> int:
-        """The number of runs in the plan, without parsing it."""
+        """The number of runs in the plan, without parsing it: damaged ones are wanted, too.
+
+        Raises:
+            SearchFolderError: It cannot be read.
+        """
+        lines, last = 0, b'\n'
         try:
-            with open(self.runs_jsonl, 'rb') as plan:
-                return sum(chunk.count(b'\n') for chunk in iter(lambda: plan.read(1 << 20), b''))
+            with self.open(self.runs_jsonl) as plan:
+                while chunk := plan.read(1 << 20):
+                    lines, last = lines + chunk.count(b'\n'), chunk[-1:]
         except FileNotFoundError:
             return 0
+        except OSError as error:
+            raise SearchFolderError(f'{self.runs_jsonl} cannot be read: {error.strerror}.') from error
+        return lines + (last != b'\n')
+
+
+def _is_whole(line: bytes) -> bool:
+    """Whether nothing but its end is missing of a line of the plan."""
+    try:
+        return bool(decode_run(line.decode()))
+    except ValueError:
+        return False
 
 
 SEARCH_DEPTH = 4
@@ -253,7 +352,7 @@ def whole_file(path: Path, *, is_durable: bool = True, errors: str = 'surrogatee
     """
     temporary = path.with_name(f'.{path.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp')
     try:
-        with temporary.open('w', encoding='utf-8', errors=errors, newline='\n') as out:
+        with open(temporary, 'x', encoding='utf-8', errors=errors, newline='\n', opener=_for_us_alone) as out:
             yield out
             if is_durable:
                 out.flush()
@@ -262,6 +361,11 @@ def whole_file(path: Path, *, is_durable: bool = True, errors: str = 'surrogatee
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _for_us_alone(path: str, flags: int) -> int:
+    """What others could write would not be executed again (see :mod:`hpsearch.store.trust`), whatever our umask is."""
+    return os.open(path, flags, 0o644)
 
 
 # A search
@@ -322,7 +426,7 @@ def make_folder(
     try:
         if exactly and not may_exist and out_dir.exists():
             raise SearchFolderError(f'{out_dir} exists already. Choose another --out_dir, or add --dont_force_new_dir.')
-        out_dir.mkdir(parents=True, exist_ok=True)
+        out_dir.mkdir(0o755 if exactly else 0o777, parents=True, exist_ok=True)
         return _exactly(out_dir, time.localtime(wall())) if exactly else _inside(out_dir, wall, sleep)
     except OSError as error:
         raise SearchFolderError(
@@ -335,7 +439,7 @@ def _inside(out_dir: Path, wall: Callable[[], float], sleep: Callable[[float], N
         moment = time.localtime(wall())
         path = out_dir / time.strftime('search_%Y-%m-%d_%H-%M-%S', moment)
         try:
-            path.mkdir()
+            path.mkdir(0o755)
         except FileExistsError:
             sleep(1.0)
         else:

@@ -18,7 +18,7 @@ from typing import Any
 
 from hpsearch.host.kernel import Host
 from hpsearch.host.processes import start_ticks, user_name
-from hpsearch.model.errors import JournalError
+from hpsearch.model.errors import JournalError, SearchFolderError
 from hpsearch.model.states import Event, SearchState
 from hpsearch.store.folder import SearchFolder
 
@@ -64,7 +64,7 @@ class Journal:
         self._next_beat_path = self._beat_path.with_suffix('.tmp')
         path = folder.journal_dir / f'{writer}.jsonl'
         try:
-            folder.journal_dir.mkdir(exist_ok=True)
+            folder.journal_dir.mkdir(0o755, exist_ok=True)
             self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o644)
         except OSError as error:
             raise JournalError(f'The journal {path} cannot be created: {error.strerror}.') from error
@@ -161,6 +161,7 @@ class JournalReader:
     """
 
     def __init__(self, folder: SearchFolder) -> None:
+        self._folder = folder
         self._directory = folder.journal_dir
         self._offsets: dict[str, int] = {}
         self.headers: dict[str, Mapping[str, Any]] = {}
@@ -206,7 +207,7 @@ class JournalReader:
 
     def _new_lines(self, path: Path, writer: str) -> Iterator[list[bytes]]:
         try:
-            with open(path, 'rb') as journal:
+            with self._folder.open(path) as journal:
                 journal.seek(self._offsets.get(writer, 0))
                 while lines := journal.readlines(_BLOCK):
                     if not lines[-1].endswith(b'\n'):
@@ -215,6 +216,8 @@ class JournalReader:
                             return
                     self._offsets[writer] = self._offsets.get(writer, 0) + sum(map(len, lines))
                     yield lines
+        except SearchFolderError as error:
+            raise JournalError(str(error)) from error
         except OSError as error:
             raise JournalError(f'The journal {path} cannot be read: {error.strerror}.') from error
 

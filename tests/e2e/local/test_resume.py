@@ -343,6 +343,25 @@ def test_that_a_search_of_somebody_else_needs_trust(project: Gated) -> None:
     assert project.table_states() == project.all_finished()
 
 
+def test_that_a_link_to_a_file_of_this_user_makes_a_folder_of_somebody_else_no_more_trusted(
+    project: Gated, tmp_path: Path
+) -> None:
+    if os.getuid() != 0:
+        pytest.skip('only root can give files away')
+    kill(project.begin(1))
+    project.open()
+    own, foreign = project.out, tmp_path / 'foreign'
+    shutil.copytree(own, foreign)
+    (foreign / 'search.json').unlink()
+    for path in [foreign, *foreign.rglob('*')]:
+        os.chown(path, 65534, 65534)
+    (foreign / 'search.json').symlink_to(own / 'search.json')
+    begun = project.begun()
+    for verb in ('resume', 'join', 'stop'):
+        assert 'belongs to user' in finish(project.drive({}, verb, str(foreign)), (2,))
+    assert project.begun() == begun
+
+
 @pytest.mark.parametrize('kind', ['claimed', 'running', 'ended', 'writer'])
 def test_that_a_line_which_was_cut_short_loses_nothing(project: Gated, kind: str) -> None:
     project.open('1')

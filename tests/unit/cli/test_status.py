@@ -420,7 +420,7 @@ def test_that_only_their_own_user_asks_for_jobs(
 ) -> None:
     search.submit(1)
     queue.lists('hps-x-1 1 pending Resources')
-    monkeypatch.setattr(os, 'getuid', lambda: 54321)
+    monkeypatch.setattr(os, 'geteuid', lambda: 54321)
     (note,) = json_of(search)['notes']
     assert 'the jobs belong to' in note
     assert queue.questions == 0

@@ -107,7 +107,7 @@ def test_that_the_module_of_another_user_is_not_executed_unless_trusted(
     found = stored(folder)
     assert not is_executed(cwd)
     assert found.lacks_handles
-    assert 'belongs to another user' in found.notes[0]
+    assert 'belongs to user' in found.notes[0]
     assert not stored(folder, trust=True).lacks_handles
     assert is_executed(cwd)
 

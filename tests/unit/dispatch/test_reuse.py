@@ -206,12 +206,21 @@ def test_that_an_error_names_the_folder(tmp_path: Path, content: str | None) -> 
         reusable([SearchFolder(tmp_path)])
 
 
-def test_that_a_plan_that_is_damaged_or_gone_is_an_error_where_results_depend_on_it(tmp_path: Path) -> None:
+def test_that_a_plan_that_is_gone_is_an_error_where_results_depend_on_it(tmp_path: Path) -> None:
     earlier = made(tmp_path / 'earlier')
     happened(earlier, (0, 'finished'))
-    (earlier / 'runs.jsonl').write_text('{"run":')
+    (earlier / 'runs.jsonl').unlink()
     with pytest.raises(SearchFolderError, match=str(earlier)):
         reusable([SearchFolder(earlier)])
+
+
+def test_that_of_a_damaged_plan_the_other_runs_are_taken(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    earlier = made(tmp_path / 'earlier')
+    happened(earlier, (0, 'finished'), (1, 'finished'))
+    plan = (earlier / 'runs.jsonl').read_text()
+    (earlier / 'runs.jsonl').write_text('x' + plan)
+    assert len(reusable([SearchFolder(earlier)])) == 1
+    assert f'{earlier / "runs.jsonl"}, line 1 is left out' in caplog.text
 
 
 def test_that_a_plan_that_cannot_be_read_is_an_error_that_names_the_folder(tmp_path: Path) -> None:

@@ -6,11 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpsearch.model.run import Run, decode_name, decode_run, encode_run
+from hpsearch.model.run import Run, decode_name, decode_run, encode_run, is_run_name
 
 VALUES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
+WORDS = st.text().filter(lambda word: '\0' not in word)
 RUNS = st.builds(
-    Run, st.text(), st.integers(min_value=1), st.dictionaries(st.text(), VALUES), st.lists(st.text()).map(tuple)
+    Run,
+    st.text().filter(is_run_name),
+    st.integers(min_value=1),
+    st.dictionaries(st.text(), VALUES),
+    st.lists(WORDS, min_size=1).map(tuple),
 )
 
 
@@ -39,7 +44,34 @@ def test_that_fields_may_come_in_any_order() -> None:
     assert decode_name(line) == 'sim_2'
 
 
-@pytest.mark.parametrize('line', ['', '{"run": "sim_1", "num', '[1]', '{"run": "sim_1"}', '"text"'])
+@pytest.mark.parametrize(
+    'name', ['', '.', '..', '/etc', 'a/b', '../a', '.hidden', 'a b', 'a\n', 'a\0', 'jobs', 'journal']
+)
+def test_that_a_run_cannot_have_the_name_of_another_place(name: str) -> None:
+    line = encode_run(Run(name, 1, {}, ('true',)))
+    for decode in (decode_run, decode_name):
+        with pytest.raises(ValueError, match='cannot be the name of a run'):
+            decode(line)
+
+
+FIELDS = {'run': '"a"', 'number': '1', 'params': '{}', 'argv': '["true"]'}
+
+
+@pytest.mark.parametrize(
+    'wrong',
+    [
+        *({'run': text} for text in ('1', 'null', '[]', '{}')),
+        *({'number': text} for text in ('"1"', 'true', '1.0', 'NaN')),
+        *({'params': text} for text in ('[]', 'null', '"x"')),
+        *({'argv': text} for text in ('"true"', '[]', '[1]', 'null', '["a\\u0000b"]', '{"true": 1}')),
+    ],
+)
+def test_that_a_line_with_a_field_of_another_type_is_an_error(wrong: dict[str, str]) -> None:
+    with pytest.raises(ValueError):
+        decode_run('{' + ', '.join(f'"{name}": {text}' for name, text in {**FIELDS, **wrong}.items()) + '}')
+
+
+@pytest.mark.parametrize('line', ['[' * 100_000, '', '{"run": "sim_1", "num', '[1]', '{"run": "sim_1"}', '"text"'])
 def test_that_a_damaged_line_is_an_error(line: str) -> None:
     with pytest.raises(ValueError):
         decode_run(line)

@@ -8,6 +8,7 @@ import json
 import math
 import os
 import pickle
+import shutil
 import statistics
 import subprocess
 import sys
@@ -369,6 +370,54 @@ def test_that_nothing_is_moved_over_an_earlier_folder(judging: Search, capsys: A
     assert 'could not be moved' in capsys.readouterr().out
 
 
+def victim_of(search: Search) -> Path:
+    """A folder beside the search that looks like the output of a run that misses every criterion."""
+    victim = search.path.parent / 'docs'
+    victim.mkdir()
+    (victim / 'summary.txt').write_text('acc 0.1\nlosses 3 4\nfinished 1\n')
+    return victim
+
+
+@pytest.mark.parametrize('name', ['{victim}', '..', '../docs', '.', '', 'journal', 'jobs', 'TO_BE_DELETED'])
+def test_that_a_plan_cannot_name_a_folder_that_is_no_output(judging: Search, name: str, capsys: Any) -> None:
+    victim = victim_of(judging)
+    judging.finished(0.9, lr=0.1)
+    named = {'run': name.format(victim=victim), 'number': 2, 'params': {'lr': 0.2}, 'argv': ['true']}
+    with judging.folder.runs_jsonl.open('a') as plan:
+        plan.write(json.dumps(named) + '\n')
+    for place in (judging.path, judging.folder.journal_dir, judging.folder.jobs_dir):
+        shutil.copy(victim / 'summary.txt', place)
+    before = tree(judging.path.parent)
+    assert main([str(judging.path), '--performance_criteria=0.5']) == 0
+    assert before <= tree(judging.path.parent)
+    assert names(judging.path, 'finished') == ['sim_001']
+
+
+def test_that_missed_runs_are_not_moved_through_a_link(judging: Search, tmp_path: Path, capsys: Any) -> None:
+    name = judging.finished(0.1, lr=0.1)
+    (tmp_path / 'elsewhere').mkdir()
+    (judging.path / 'TO_BE_DELETED').symlink_to(tmp_path / 'elsewhere')
+    assert main([str(judging.path), '--performance_criteria=0.5']) == 0
+    assert judging.folder.output(name).is_dir() and not list((tmp_path / 'elsewhere').iterdir())
+    assert f'{name} could not be moved to TO_BE_DELETED' in capsys.readouterr().out
+
+
+def test_that_an_output_that_is_a_link_is_moved_and_not_what_it_leads_to(judging: Search, tmp_path: Path) -> None:
+    name = judging.finished(0.1, lr=0.1)
+    output = judging.folder.output(name)
+    output.rename(tmp_path / 'scratch')
+    output.symlink_to(tmp_path / 'scratch')
+    assert main([str(judging.path), '--performance_criteria=0.5']) == 0
+    assert (judging.path / 'TO_BE_DELETED' / name).is_symlink() and (tmp_path / 'scratch' / 'summary.txt').exists()
+
+
+def test_that_a_search_folder_reached_through_a_link_is_tidied(judging: Search, tmp_path: Path) -> None:
+    name = judging.finished(0.1, lr=0.1)
+    (tmp_path / 'link').symlink_to(judging.path)
+    assert main([str(tmp_path / 'link'), '--performance_criteria=0.5']) == 0
+    assert (judging.path / 'TO_BE_DELETED' / name).is_dir()
+
+
 def test_that_criteria_without_a_handle_are_a_wrong_request_and_nothing_is_written(search: Search, capsys: Any) -> None:
     search.finished(0.5, lr=0.1)
     before = tree(search.path)
@@ -440,9 +489,7 @@ def test_that_the_module_of_somebody_elses_search_is_not_executed(
     monkeypatch.setattr(os, 'geteuid', lambda: search.folder.search_json.stat().st_uid + 1)
     assert main([str(search.path)]) == 0
     out = capsys.readouterr().out
-    assert (
-        'belongs to another user' in out and '--grid_module' in out and 'executed' not in out.split('not executed')[0]
-    )
+    assert 'belongs to user' in out and '--grid_module' in out and 'executed' not in out.split('not executed')[0]
 
 
 @pytest.mark.parametrize('kind', ['none', 'empty'])
@@ -518,7 +565,7 @@ def test_that_statistics_are_those_of_the_standard_library(values: list[float]) 
     assert n == len(values)
     assert math.isclose(mean, statistics.fmean(values), rel_tol=1e-9, abs_tol=1e-9)
     assert math.isclose(std, statistics.stdev(values), rel_tol=1e-6, abs_tol=1e-6)
-    assert math.isclose(sem, std / math.sqrt(n), rel_tol=1e-9)
+    assert math.isclose(sem, std / math.sqrt(n), rel_tol=1e-9, abs_tol=1e-150)
 
 
 @pytest.mark.parametrize('values', [[math.inf, -math.inf], [1e308, 1e308, 1e308], [math.nan, 1.0]])
@@ -669,6 +716,24 @@ def test_that_only_finished_runs_of_the_original_are_judged(tmp_path: Path) -> N
     unfinished = leave(folder / 'sim_1', GOOD.replace('finished 1', 'finished 0'))
     assert main([*options, '--performance_criteria=0.9']) == 0
     assert (folder / 'TO_BE_DELETED' / 'sim_0' / 'summary.txt').exists() and unfinished.is_dir()
+
+
+def test_that_nothing_outside_a_copied_folder_of_the_original_is_moved(tmp_path: Path, capsys: Any) -> None:
+    commands = [{'lr': 0.1, 'out_dir': str(tmp_path / 'source' / f'sim_{number}')} for number in range(2)]
+    folder, options = original(tmp_path, commands, MODULE + EVALUATES)
+    for place in (tmp_path / 'source' / 'sim_0', tmp_path / 'source' / 'sim_1', folder / 'sim_1'):
+        place.mkdir(parents=True)
+        (place / 'summary.txt').write_text('acc 0.1\nlosses 3 4\nfinished 1\n')
+    assert main([*options, '--performance_criteria=0.5']) == 0
+    assert sorted(os.listdir(tmp_path / 'source')) == ['sim_0', 'sim_1']
+    assert os.listdir(folder / 'TO_BE_DELETED') == ['sim_1']
+    assert 'could not be moved to TO_BE_DELETED: it is not in' in capsys.readouterr().out
+
+
+def test_that_the_parent_of_a_folder_of_the_original_is_no_output_of_it(tmp_path: Path, capsys: Any) -> None:
+    _, options = original(tmp_path, [{'out_dir': '/gone/..'}])
+    assert main(options) == 2
+    assert 'not the name of a folder' in capsys.readouterr().err
 
 
 def test_that_a_folder_of_the_original_needs_its_grid_module(tmp_path: Path, capsys: Any) -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from hpsearch.model.errors import SearchFolderError
+from hpsearch.model.errors import DamageError, SearchFolderError
 from hpsearch.model.run import Run, encode_run
-from hpsearch.store.folder import SearchFolder
+from hpsearch.store.folder import MOST_WARNINGS, SearchFolder
 
 
 def run_of(number: int) -> Run:
@@ -54,7 +59,82 @@ def test_that_a_run_whose_line_is_still_being_written_is_found_when_that_is_comp
     assert folder.find_run('sim_3') == run_of(3)
 
 
-def test_that_a_damaged_line_is_an_error_that_names_the_plan(folder: SearchFolder) -> None:
-    append(folder, '{"run"\n')
-    with pytest.raises(SearchFolderError, match=r'runs\.jsonl is damaged'):
-        folder.find_run('sim_3')
+DAMAGE = (
+    '{"run"\n',
+    '\n',
+    '\0\0\0\n',
+    '[1]\n',
+    encode_run(run_of(1)),
+    encode_run(run_of(3)).replace('3"', '3/../x"', 1),
+)
+"""Lines that are none of a plan; the last two are a run that is there already, and a path."""
+
+
+@pytest.mark.parametrize('line', DAMAGE)
+def test_that_a_damaged_line_costs_no_other_run_and_is_named_once(
+    folder: SearchFolder, line: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    append(folder, line + encode_run(run_of(4)))
+    for _ in range(2):
+        assert list(folder.read_runs()) == [run_of(1), run_of(2), run_of(4)]
+        assert folder.find_run('sim_4') == run_of(4) and folder.find_run('sim_3') is None
+    (warning,) = caplog.messages
+    assert warning.startswith(f'{folder.runs_jsonl}, line 3 is left out')
+    assert folder.count_runs() == 4
+
+
+def test_that_of_many_damaged_lines_the_first_are_named(folder: SearchFolder, caplog: pytest.LogCaptureFixture) -> None:
+    append(folder, 'damage\n' * 100)
+    assert len(list(folder.read_runs())) == 2
+    assert len(caplog.messages) == MOST_WARNINGS
+
+
+def test_that_a_plan_that_was_cut_off_lacks_the_run_that_was_cut(folder: SearchFolder) -> None:
+    os.truncate(folder.runs_jsonl, folder.runs_jsonl.stat().st_size - 10)
+    assert [run.name for run in folder.read_runs()] == ['sim_1']
+    assert (folder.has_run('sim_1'), folder.has_run('sim_2'), folder.count_runs()) == (True, False, 2)
+
+
+def test_that_a_plan_of_which_only_the_last_line_break_is_missing_is_whole(folder: SearchFolder) -> None:
+    os.truncate(folder.runs_jsonl, folder.runs_jsonl.stat().st_size - 1)
+    assert [run.name for run in folder.read_runs()] == ['sim_1', 'sim_2']
+    assert folder.has_run('sim_2') and folder.find_run('sim_2') == run_of(2) and folder.count_runs() == 2
+
+
+@pytest.mark.parametrize('number', [errno.EIO, errno.EMFILE])
+def test_that_a_plan_that_cannot_be_read_is_an_error_that_names_it(
+    folder: SearchFolder, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(path: object, flags: int) -> int:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, 'open', fails)
+    for read in (lambda: list(folder.read_runs()), folder.count_runs):
+        with pytest.raises(SearchFolderError, match=rf'runs\.jsonl cannot be read: {os.strerror(number)}'):
+            read()
+    assert folder.has_run('sim_7')  # nothing is known against it
+
+
+@given(st.binary(max_size=80), st.integers(0, 250), st.booleans())
+@settings(max_examples=100)
+def test_that_no_damage_to_a_plan_raises_or_yields_a_run_that_was_not_planned(
+    damage: bytes, place: int, is_inserted: bool
+) -> None:
+    runs = [run_of(number) for number in range(1, 5)]
+    whole = ''.join(map(encode_run, runs)).encode()
+    with tempfile.TemporaryDirectory() as path:
+        folder = SearchFolder(path)
+        end = place if is_inserted else place + len(damage)
+        folder.runs_jsonl.write_bytes(whole[:place] + damage + whole[end:])
+        untouched = [run for run in runs[-1:] if whole.index(encode_run(run).encode()) > place + len(damage)]
+        read = list(folder.read_runs())
+        assert [run for run in untouched if run not in read] == []
+        assert all(folder.has_run(run.name) for run in read)
+        assert len(read) <= folder.count_runs()
+
+
+@pytest.mark.parametrize('text', ['', '[]', '{', 'null', '{"format": "1"}', '[' * 100_000, '{"format": NaN}'])
+def test_that_a_damaged_description_of_a_search_is_named(folder: SearchFolder, text: str) -> None:
+    folder.search_json.write_text(text)
+    with pytest.raises(DamageError, match=r'search\.json is damaged'):
+        folder.read_info()
