@@ -112,7 +112,7 @@ def test_that_the_newest_search_is_named_where_none_is_given(
 ) -> None:
     (search_at(tmp_path / 'out', 1000) / 'search.json').write_text('no JSON')
     monkeypatch.chdir(tmp_path)
-    assert main(['status']) == 2
+    assert main(['status']) == 1
     assert capsys.readouterr().err.startswith('hpsearch: the newest search here is out\n')
 
 
