@@ -80,8 +80,8 @@ def open_search(folder: SearchFolder, info: Mapping[str, Any]) -> OpenSearch:
     stored = stored_configuration(folder, info, trust=True)
     for note in stored.notes:
         log.warning(note)
-    if not folder.count_runs():
-        raise DamageError(f'{folder.runs_jsonl} is missing or empty, so there is nothing to run.')
+    if next(folder.read_runs(), None) is None:
+        raise DamageError(f'{folder.runs_jsonl} is damaged: there is no run in it.')
     try:
         withdrawn = frozenset(info.get('withdrawn', ()))
         return OpenSearch(folder, stored.configuration, str(info['run_cwd']), str(info['interpreter']), withdrawn)
