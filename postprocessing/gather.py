@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from hpsearch.model.configuration import Configuration
@@ -37,24 +38,37 @@ def gather(folder: SearchFolder, configuration: Configuration) -> list[Gathered]
     completions = CompletionReader(folder, configuration, lambda name: find_output(folder.path, name))
     reconciler = Reconciler(folder, state, reader.headers, lives, lambda: completions)
     reconciler.take_in(reconciler.unattended(), {})
+    reconciler.take_in_late_records()
     withdrawn = frozenset(folder.read_info().get('withdrawn', ()))
     wanted = (run for run in folder.read_runs() if run.name not in withdrawn)
-    return [_gather_run(folder, configuration, run, state.runs.get(run.name), reconciler) for run in wanted]
+    read = _Reading(folder, configuration, completions, reconciler)
+    return [_gather_run(read, run, state.runs.get(run.name)) for run in wanted]
 
 
-def _gather_run(
-    folder: SearchFolder,
-    configuration: Configuration,
-    run: Run,
-    history: RunHistory | None,
-    reconciler: Reconciler,
-) -> Gathered:
-    output = find_output(folder.path, run.name)
+@dataclass(frozen=True)
+class _Reading:
+    """What reads a search."""
+
+    folder: SearchFolder
+    configuration: Configuration
+    completions: CompletionReader
+    reconciler: Reconciler
+
+    def output(self, run: Run, history: RunHistory | None, attempt: Attempt | None) -> Path:
+        """Where the output of a run is: that of the attempt which decides."""
+        if history is None or attempt is None:
+            return find_output(self.folder.path, run.name)
+        return self.completions.output(run, attempt.number, history.attempts)
+
+
+def _gather_run(read: _Reading, run: Run, history: RunHistory | None) -> Gathered:
+    configuration = read.configuration
     attempt = history.deciding if history else None
+    output = read.output(run, history, attempt)
     summary = _summary(output, configuration, run, attempt)
     if attempt is None:
         return gather_without_journal(run, output, summary)
-    found = reconciler.conclusions.get((attempt.run, attempt.number))
+    found = read.reconciler.conclusions.get((attempt.run, attempt.number))
     state, reason = _settled(attempt, found, summary, wants_summary=configuration.summary_filename is not None)
     return Gathered(
         run=run,
@@ -64,7 +78,7 @@ def _gather_run(
         result=summary,
         seconds=attempt.seconds,
         is_open=found.is_open if found else attempt.state not in ENDED,
-        was_started=state in _ENDED_ITSELF or output.is_dir() or _was_started(folder, history),
+        was_started=state in _ENDED_ITSELF or output.is_dir() or _was_started(read.folder, history),
     )
 
 

@@ -15,6 +15,7 @@ from hpsearch.cli.context import BackendContext, MakeBackend, ProcessContext
 from hpsearch.cli.options import SearchOptions
 from hpsearch.dispatch.context import EventRecorder, SearchContext, WorkOptions
 from hpsearch.dispatch.dispatcher import Outcome, make_dispatcher
+from hpsearch.dispatch.intake import take_late_records
 from hpsearch.dispatch.peers import Peers
 from hpsearch.dispatch.pending_runs import PendingRuns, PlannedRuns, runs_given_up, runs_to_start
 from hpsearch.host import kernel
@@ -24,6 +25,7 @@ from hpsearch.model.configuration import Configuration
 from hpsearch.model.retries import RetryPolicy
 from hpsearch.model.states import CANCELLED, SearchState, State
 from hpsearch.store import writers
+from hpsearch.store.completion import CompletionReader
 from hpsearch.store.folder import OpenSearch, SearchFolder
 from hpsearch.store.journal import JournalReader, open_journals, own_journal
 from hpsearch.store.results import ResultsView
@@ -98,6 +100,7 @@ def work(
     with own_journal(folder, host, job) as journal, signals as requests:
         recorder = EventRecorder(state, journal)
         _take_earlier_results(search, options, recorder)
+        take_late_records(CompletionReader(folder, search.configuration), recorder, folder)
         context = search_context(search, options, recorder)
         backend = make_backend(BackendContext(search, process.wakeup, state, recorder.note_event, options.stop_grace))
         process.stack.callback(backend.close)

@@ -175,6 +175,7 @@ def status_lines(folder: SearchFolder, *, as_json: bool) -> Iterator[str]:
     notes = _few(reconciler.take_in(reconciler.unattended()))
     queue, about_queue = queue_of(search, reconciler)
     notes += reconciler.take_in((attempt for attempt in reconciler.unclear if attempt.state in ACTIVE), {})
+    notes += _few(reconciler.take_in_late_records())
     snapshot = snapshot_of(search, queue)
     notes += [*about_queue, *silent_hosts(search)]
     failures = failure_groups(folder, search.state)

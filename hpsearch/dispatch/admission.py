@@ -40,6 +40,7 @@ class Claims:
     """Turns runs that wait into attempts of this writer.
 
     Args:
+        has_late_record: Says of a run, and takes in, that the record of an earlier attempt has appeared after all.
         circumstances: Returns what else the journal keeps of an attempt that begins now.
         clock: Monotonic seconds.
     """
@@ -48,12 +49,14 @@ class Claims:
         self,
         search: SearchContext,
         peers: Peers,
+        has_late_record: Callable[[Run], bool],
         circumstances: Callable[[], Mapping[str, Any]],
         clock: Callable[[], float],
     ) -> None:
         self._search = search
         self._pending = search.pending
         self._peers = peers
+        self._has_late_record = has_late_record
         self._circumstances = circumstances
         self._clock = clock
 
@@ -91,10 +94,12 @@ class Claims:
                 yield launch
 
     def _claim_run(self, run: Run, slot: Slot, resources: ResourceRequest) -> Launch | None:
-        """Claim the next attempt of a run; None: another writer has it. A run that cannot be claimed waits again."""
-        history = self._search.state.runs.get(run.name)
-        number = history.last.number + 1 if history and history.last else 1
+        """Claim the next attempt of a run; None: it needs none. A run that cannot be claimed waits again."""
         try:
+            if self._has_late_record(run):
+                return None
+            history = self._search.state.runs.get(run.name)
+            number = history.last.number + 1 if history and history.last else 1
             is_ours = self._claim_attempt(run.name, number)
         except OSError:
             self._pending.put_first(run)

@@ -233,6 +233,7 @@ class Dispatcher:
         return self._search.options.waits_for_others and self._peers.are_worth_waiting_for
 
     def _finish(self) -> None:
+        self._intake.take_late_records()
         self._intake.write_rows()
         self._heartbeat.write_table()
         # Of several that end together, the last one has the results of all in its table.
@@ -266,7 +267,7 @@ def make_dispatcher(
     if isinstance(backend, PilotBackend):
         strategy = PilotStrategy(search, backend, peer_intake)
     else:
-        claims = Claims(search, peers, heartbeat.circumstances, clock)
+        claims = Claims(search, peers, intake.has_late_record, heartbeat.circumstances, clock)
         admission = Admission(search, backend, peers, peer_intake, intake, claims, lock)
         echo = OutputEcho(view, search.folder, is_on=search.options.echo)
         strategy = AttemptStrategy(search, backend, intake, peer_intake, admission, requests, echo, clock)

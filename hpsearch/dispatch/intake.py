@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from hpsearch.backends.base import AttemptStatus
-from hpsearch.dispatch.context import ActiveAttempt, SearchContext
+from hpsearch.dispatch.context import ActiveAttempt, EventRecorder, SearchContext
 from hpsearch.dispatch.progress import Progress
 from hpsearch.host.kernel import kernel_oom_kills
 from hpsearch.model.retries import was_whole_job
@@ -18,7 +18,8 @@ from hpsearch.model.run import Run
 from hpsearch.model.states import ACTIVE, TIMEOUT, Attempt, State
 from hpsearch.model.table import Row
 from hpsearch.store.attempt_files import has_unshown_logs
-from hpsearch.store.completion import NEVER_STARTED, Completion, CompletionReader, EndReport
+from hpsearch.store.completion import NEVER_STARTED, Completion, CompletionReader, EndReport, may_have_late_record
+from hpsearch.store.folder import SearchFolder
 
 log = logging.getLogger('hpsearch')
 
@@ -90,6 +91,27 @@ class Intake:
         history = self._search.state.runs.get(run.name)
         return history.attempts if history else ()
 
+    # Attempts that were given up without a record
+
+    def has_late_record(self, run: Run) -> bool:
+        """Take in records of attempts of a run that were given up without one; returns whether any has come.
+
+        Raises:
+            OSError: A record is there but cannot be read.
+        """
+        history = self._search.state.runs.get(run.name)
+        if history is None or not may_have_late_record(history):
+            return False
+        completions = _record_late_ends(self._reader, self._search.recorder, run)
+        self._without_row += completions
+        if completions:
+            self._search.pending.plan_again(run)
+        return bool(completions)
+
+    def take_late_records(self) -> None:
+        """The same for all runs that are not run again; a warning is logged of what cannot be read."""
+        _for_each(self._search.folder, self._search.pending.given_up, self.has_late_record)
+
     # Attempts of other writers
 
     def hear_end(self, name: str) -> None:
@@ -98,7 +120,7 @@ class Intake:
         attempt = self._search.state.runs[name].deciding
         if run is None or attempt is None or attempt.state in ACTIVE:
             return
-        self._put(self._reader.row(run, attempt))
+        self._put(self._reader.row(run, attempt, self._attempts_of(run)))
         self._search.pending.plan_again(run)
 
     # The table
@@ -109,10 +131,16 @@ class Intake:
             verdict = completion.verdict
             if verdict.state is State.FINISHED:
                 self._reader.show_logs(completion.run, completion.number)
-            row = self._reader.row(completion.run, completion)
-            self._put(row)
+            row = self._reader.row(completion.run, completion, self._attempts_of(completion.run))
             self._log_end(completion, row)
+            if self._decides(completion):
+                self._put(row)
         self._without_row.clear()
+
+    def _decides(self, completion: Completion) -> bool:
+        """Whether a run is shown by this attempt: not by one that ended after an earlier one had finished."""
+        deciding = self._search.state.runs[completion.run.name].deciding
+        return deciding is None or deciding.state is not State.FINISHED or deciding.number == completion.number
 
     def load_earlier(self) -> None:
         """Put the rows of runs that ended before this process began into the table, once, and their logs in place."""
@@ -124,7 +152,7 @@ class Intake:
             ended = history.deciding if history else None
             if ended is None or ended.state in ACTIVE or self._results.has(run.name):
                 continue
-            self._put(self._reader.row(run, ended))
+            self._put(self._reader.row(run, ended, self._attempts_of(run)))
             if has_unshown_logs(self._search.folder, run.name, ended.number):
                 self._reader.show_logs(run, ended.number)
 
@@ -140,6 +168,42 @@ class Intake:
             log.info('%s finished in %.1f s%s%s', row.name, row.seconds, shown, _in_brackets(verdict.reason))
         else:
             log.warning('%s %s: %s', row.name, verdict.state, verdict.reason)
+
+
+def take_late_records(reader: CompletionReader, recorder: EventRecorder, folder: SearchFolder) -> None:
+    """Take in the records of attempts that earlier writers gave up without one.
+
+    A warning is logged about what cannot be read.
+
+    Args:
+        reader: Finds out how they ended.
+        recorder: Records it.
+        folder: The search.
+    """
+
+    def take(run: Run) -> None:
+        for each in _record_late_ends(reader, recorder, run):
+            log.info('%s: attempt %d has %s after all: %s', run.name, each.number, each.state, each.reason)
+
+    _for_each(folder, [name for name, history in recorder.state.runs.items() if may_have_late_record(history)], take)
+
+
+def _record_late_ends(reader: CompletionReader, recorder: EventRecorder, run: Run) -> list[Completion]:
+    history = recorder.state.runs.get(run.name)
+    completions = list(reader.late_ends(run, history)) if history else []
+    for completion in completions:
+        recorder.record('ended', run.name, completion.number, **completion.facts())
+    return completions
+
+
+def _for_each(folder: SearchFolder, names: Collection[str], take: Callable[[Run], object]) -> None:
+    for name in sorted(names):
+        try:
+            run = folder.find_run(name)
+            if run is not None:
+                take(run)
+        except OSError as error:
+            log.warning('%s: what it left cannot be read: %s (%s)', name, error.strerror, error.filename)
 
 
 def _in_brackets(text: str) -> str:

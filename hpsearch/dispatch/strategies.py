@@ -15,7 +15,7 @@ from hpsearch.dispatch.peers import News, PeerIntake, Recovered
 from hpsearch.dispatch.progress import OutputEcho
 from hpsearch.host.signals import StopRequests
 from hpsearch.model.evidence import JobState
-from hpsearch.model.states import ENDED
+from hpsearch.model.states import ENDED, State
 from hpsearch.store.attempt_files import close_fence
 from hpsearch.store.completion import Completion
 
@@ -23,6 +23,9 @@ log = logging.getLogger('hpsearch')
 
 ENDED_BY_TERM = 143
 """The raw status of an attempt that was ended by TERM."""
+
+LATE_INTERVAL = 10.0
+"""Seconds between two looks whether attempts that wait in a queue are still needed."""
 
 IN_JOB_PATIENCE = 2.0
 """Seconds after the end of a run by TERM in which we are asked to end as well, if it was its job that was."""
@@ -51,6 +54,7 @@ class AttemptStrategy:
         self._echo = echo
         self._clock = clock
         self._active: dict[str, ActiveAttempt] = {}
+        self._next_look = 0.0
 
     @property
     def attempts(self) -> Collection[ActiveAttempt]:
@@ -105,6 +109,7 @@ class AttemptStrategy:
     def collect(self, now: float) -> Sequence[Completion]:
         """Take in what the backend knows of them; returns the ends."""
         self._echo.pump()
+        self._cancel_needless(now)
         completions: list[Completion] = []
         for ident, known in self.backend.states(now).items():
             active = self._active[ident]
@@ -115,6 +120,28 @@ class AttemptStrategy:
             elif active.in_queue and not active.is_running:
                 self._follow_in_queue(active, status, now)
         return completions
+
+    def _cancel_needless(self, now: float) -> None:
+        """Cancel what waits in a queue although an earlier attempt has finished: its record may have appeared late."""
+        if now < self._next_look:
+            return
+        self._next_look = now + LATE_INTERVAL
+        waiting = [each for each in self._active.values() if each.in_queue and not each.is_running]
+        needless = [each for each in waiting if each.launch.number > 1 and self._is_needless(each)]
+        for active in needless:
+            active.stop_reason = 'an earlier attempt has finished'
+            log.info('%s is not run again: %s', active.launch.run.name, active.stop_reason)
+        if needless:
+            self.backend.cancel([active.launch.ident for active in needless], force=False)
+
+    def _is_needless(self, active: ActiveAttempt) -> bool:
+        if active.stop_reason:
+            return False
+        try:
+            self._intake.has_late_record(active.launch.run)
+        except OSError as error:
+            log.debug('%s: %s', active.launch.run.name, error)
+        return self._search.state.state_of(active.launch.run.name) is State.FINISHED
 
     def _settle_absent(self, active: ActiveAttempt, status: AttemptStatus) -> AttemptStatus:
         """An attempt is unknown to its queue: it never starts, or if it has started, it is lost."""

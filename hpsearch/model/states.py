@@ -68,8 +68,13 @@ TRANSITIONS: Mapping[tuple[State, str], frozenset[State]] = {
     (State.CLAIMED, 'ended'): ENDED,
     (State.SUBMITTED, 'ended'): ENDED,
     (State.RUNNING, 'ended'): ENDED,
+    (State.LOST, 'ended'): ENDED - {State.LOST},
+    (State.INTERRUPTED, 'ended'): frozenset((State.FINISHED,)),
 }
-"""(state, event) to the states it may lead to; what is not here is illegal for the writer that owns the attempt."""
+"""(state, event) to the states it may lead to; what is not here is illegal for the writer that owns the attempt.
+
+An end follows an end where the attempt was given up without a record, which appeared later.
+"""
 
 _PROGRESS = (State.PLANNED, State.CLAIMED, State.SUBMITTED, State.RUNNING, *END_ORDER)
 _RANK = {state: rank for rank, state in enumerate(_PROGRESS)}

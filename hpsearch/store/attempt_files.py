@@ -193,6 +193,11 @@ def log_files(folder: SearchFolder, run: str, attempt: int) -> list[str]:
     return [path for path in (paths.stdout, paths.stderr) if os.path.exists(path)]
 
 
+def moved_aside(run: str, number: int) -> str:
+    """The name that the output folder of an attempt gets before a later one starts."""
+    return f'{run}.attempt{number}'
+
+
 def move_output_aside(folder: SearchFolder, run: str, number: int) -> None:
     """Move the output folder of an earlier attempt beside it, so that attempt ``number`` starts without one.
 
@@ -201,7 +206,7 @@ def move_output_aside(folder: SearchFolder, run: str, number: int) -> None:
     """
     output = folder.output(run)
     for earlier in range(number - 1, 0, -1):
-        aside = output.with_name(f'{run}.attempt{earlier}')
+        aside = output.with_name(moved_aside(run, earlier))
         if output.exists() and not aside.exists():
             os.rename(output, aside)
 

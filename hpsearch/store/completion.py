@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hpsearch.model.command import shell_line
 from hpsearch.model.configuration import Configuration
+from hpsearch.model.evidence import Conclusion, conclude
 from hpsearch.model.retries import had_most_room
 from hpsearch.model.run import Run, Summary
-from hpsearch.model.states import Attempt, State
-from hpsearch.model.table import EndedRun, Row, row_of
+from hpsearch.model.states import Attempt, RunHistory, State
+from hpsearch.model.table import Row, row_of
 from hpsearch.model.verdict import GPU_OOM, HOST_OOM, Verdict, failure_signature, judge, out_of_memory
-from hpsearch.store.attempt_files import show_logs_in_output, tail
+from hpsearch.store.attempt_files import duration, moved_aside, show_logs_in_output, tail
+from hpsearch.store.evidence import read_files
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.summary import read_attempt_summary
 
@@ -23,6 +25,22 @@ log = logging.getLogger('hpsearch')
 
 NEVER_STARTED = ('abandoned', 'fenced', 'start', 'impossible', 'refused')
 """Causes of attempts whose script never ran: they leave no logs and no summary."""
+
+
+BY_ITS_SUMMARY = 'its summary says so, there is no exit record'
+"""Why an attempt without a record has finished."""
+
+
+def may_have_late_record(history: RunHistory) -> bool:
+    """Whether a record that appears late may say how a run ended; a later attempt that runs is left to say it."""
+    is_settled = history.state in (State.RUNNING, State.UNKNOWN, State.FINISHED)
+    return not is_settled and any(map(_lacks_record, history.attempts))
+
+
+def _lacks_record(attempt: Attempt) -> bool:
+    """Whether an attempt ended without a record although its script may have run, and we did not stop it."""
+    is_given_up = attempt.state in (State.LOST, State.INTERRUPTED) and attempt.code is None
+    return is_given_up and attempt.cause not in (*NEVER_STARTED, 'stop')
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,11 +173,43 @@ class CompletionReader:
 
     def _summary(self, run: Run, number: int, tried: Sequence[Attempt]) -> Summary:
         before = next((each.summary_before for each in tried if each.number == number), None)
-        return read_attempt_summary(self._output_of(run.name), self._configuration, run.number, before)
+        return read_attempt_summary(self.output(run, number, tried), self._configuration, run.number, before)
 
-    def row(self, run: Run, ended: EndedRun) -> Row:
-        """The row of a run in the table; ``ended`` is the attempt that decides about it, or its completion."""
-        return row_of(run, ended, str(self._output_of(run.name)), self._configuration.out_arg)
+    def output(self, run: Run, number: int, tried: Sequence[Attempt]) -> Path:
+        """The output folder of an attempt; arguments as those of :meth:`judge`."""
+        is_earlier = any(each.number > number for each in tried)
+        is_aside = is_earlier and not self._configuration.resumable
+        return self._output_of(moved_aside(run.name, number) if is_aside else run.name)
+
+    def late_ends(self, run: Run, history: RunHistory) -> Iterator[Completion]:
+        """How attempts ended that were given up without an exit record, if that, or a result, has appeared by now.
+
+        Raises:
+            OSError: A record is there but cannot be read.
+        """
+        for attempt in filter(_lacks_record, history.attempts):
+            evidence = read_files(self._folder.attempt(run.name, attempt.number), is_queued=attempt.is_in_queue)
+            completion = self._late_end(run, attempt, conclude(evidence), history.attempts)
+            is_known = evidence.code is not None and attempt.state is State.LOST
+            if is_known or completion.state is State.FINISHED:
+                yield completion
+
+    def _late_end(self, run: Run, attempt: Attempt, found: Conclusion, tried: Sequence[Attempt]) -> Completion:
+        if found.code is None:
+            return self.judge(run, attempt.number, tried, EndReport(detail=BY_ITS_SUMMARY))
+        seconds = duration(self._folder.attempt(run.name, attempt.number))
+        words = '; '.join(filter(None, (found.detail, f'its exit record appeared after it was {attempt.state}')))
+        return self.judge(run, attempt.number, tried, EndReport(found.code, found.cause, words, seconds))
+
+    def row(self, run: Run, ended: Attempt | Completion, tried: Sequence[Attempt]) -> Row:
+        """The row of a run in the table.
+
+        Args:
+            run: The run.
+            ended: The attempt that decides about it, or its completion.
+            tried: All known attempts of the run, in order.
+        """
+        return row_of(run, ended, str(self.output(run, ended.number, tried)), self._configuration.out_arg)
 
     def show_logs(self, run: Run, number: int) -> None:
         """Link the logs of an attempt into the output folder of its run, if its script takes one.

@@ -11,10 +11,10 @@ from typing import Any, TypeAlias
 
 from hpsearch.host import kernel
 from hpsearch.model.evidence import Conclusion, Evidence, JobState, Liveness, QueueView, conclude
-from hpsearch.model.states import ACTIVE, Attempt, SearchState, State
+from hpsearch.model.states import ACTIVE, Attempt, RunHistory, SearchState, State
 from hpsearch.store import writers
 from hpsearch.store.attempt_files import duration
-from hpsearch.store.completion import Completion, CompletionReader, EndReport
+from hpsearch.store.completion import BY_ITS_SUMMARY, Completion, CompletionReader, EndReport, may_have_late_record
 from hpsearch.store.evidence import EvidenceReader
 from hpsearch.store.folder import SearchFolder
 
@@ -95,6 +95,21 @@ class Reconciler:
                 problems.append(f'what {attempt.run} left {why}')
         return problems
 
+    def take_in_late_records(self) -> list[str]:
+        """Take in the records of attempts that were given up without one; returns what could not be read."""
+        problems = []
+        for history in filter(may_have_late_record, self._state.runs.values()):
+            try:
+                self._take_in_late_records(history)
+            except OSError as error:
+                problems.append(f'what {history.name} left cannot be read: {error.strerror} ({error.filename})')
+        return problems
+
+    def _take_in_late_records(self, history: RunHistory) -> None:
+        run = self._folder.find_run(history.name)
+        for completion in self._completions().late_ends(run, history) if run else ():
+            self._fold_end(history.by_number[completion.number], completion)
+
     def note_running(self, attempts: Iterable[Attempt]) -> None:
         """Take in that a queue says of attempts that they run."""
         for attempt in attempts:
@@ -146,8 +161,7 @@ class Reconciler:
         self._fold_end(attempt, self._completion(attempt, report))
 
     def _end_if_finished(self, attempt: Attempt) -> bool:
-        report = EndReport(detail='its summary says so, there is no exit record')
-        completion = self._completion(attempt, report)
+        completion = self._completion(attempt, EndReport(detail=BY_ITS_SUMMARY))
         if completion is None or completion.state is not State.FINISHED:
             return False
         self._fold_end(attempt, completion)

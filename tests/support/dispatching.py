@@ -13,8 +13,10 @@ from hpsearch.backends.base import AttemptBackend, PilotBackend
 from hpsearch.dispatch.admission import Claims
 from hpsearch.dispatch.context import EventRecorder, SearchContext, WorkOptions
 from hpsearch.dispatch.dispatcher import Dispatcher, make_dispatcher
+from hpsearch.dispatch.intake import Intake
 from hpsearch.dispatch.peers import Peers
 from hpsearch.dispatch.pending_runs import PendingRuns, PlannedRuns, RunSource
+from hpsearch.dispatch.progress import Progress
 from hpsearch.host.kernel import this_host
 from hpsearch.host.signals import StopRequests
 from hpsearch.model.configuration import Configuration
@@ -128,7 +130,8 @@ class Desk:
         known = Writers(self.folder, this_host())
         self.peers = Peers(self.folder, self.recorder, self.reader, known, can_adopt=lambda handle: False)
         self.facts: Mapping[str, Any] = {}
-        self.claims = Claims(self.search, self.peers, lambda: self.facts, self.clock)
+        intake = Intake(self.search, Progress(self.search, self.clock()))
+        self.claims = Claims(self.search, self.peers, intake.has_late_record, lambda: self.facts, self.clock)
         self.requests = StopRequests()
         self.screen = Screen()
 

@@ -172,6 +172,21 @@ def test_that_records_which_the_file_system_denies_are_found(tmp_path: Path, lsf
         assert_each_ran_once(project)
 
 
+def test_that_a_record_which_appears_after_its_run_was_lost_is_taken_in(tmp_path: Path, lsf: FakeLsf) -> None:
+    hidden = tmp_path / 'hidden'
+    hidden.touch()
+    with lsf_project(tmp_path / 'project', lsf, more=NO_SUMMARY) as project:
+        project.open()
+        hurried = {'queue': {**QUICK['queue'], 'record_grace': 0.2}, 'late_records': str(hidden)}
+        lost = finish(project.drive_queue(hurried, '--num_jobs=3', '--max_attempts=1'), (1,))
+        assert '3 lost' in lost
+        assert json.loads(project.say('status', 'out', '--json'))['counts']['finished'] == 3
+        project.resume()
+        assert sorted(project.begun()) == sorted(project.once())
+        assert project.table_states() == project.all_finished()
+        assert {state for ((state, _),) in project.ends().values()} == {'finished'}
+
+
 def test_that_scripts_of_jobs_can_be_seen_where_there_is_no_lsf(tmp_path: Path, volclava: FakeLsf) -> None:
     with lsf_project(tmp_path / 'project', volclava) as project:
         forget_lsf(project)

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from hpsearch.dispatch.admission import PATIENCE, Claimed
+from hpsearch.dispatch.context import WorkOptions
 from hpsearch.model.resources import ResourceRequest, Slot
+from hpsearch.model.retries import RetryPolicy
 from hpsearch.model.states import State
 from hpsearch.store.attempt_files import claim, read_line
 from tests.support.dispatching import CONFIGURATION, Desk, run
@@ -85,6 +87,60 @@ def test_that_the_journal_keeps_what_there_is_to_know_of_the_circumstances(desk:
     (event,) = desk.events('claimed')
     assert event == {'event': 'claimed', 'run': 'sim_1', 'attempt': 1, 'gpus': [], 'at': event['at'], 'oom_kills': 7}
     assert event['at'] == desk.clock.wall()
+
+
+# Records that appear late
+
+
+@pytest.mark.parametrize('owner', ['me', 'other'])
+def test_that_a_run_whose_record_has_appeared_is_not_started_again(desk: Desk, owner: str) -> None:
+    give_up(desk, owner)
+    leave_record(desk, 0)
+    assert names(desk.claims.claim(SLOTS)) == ['sim_2/1', 'sim_3/1']
+    (event,) = [event for event in desk.events('ended') if event['state'] == 'finished']
+    assert (event['run'], event['attempt'], event['code']) == ('sim_1', 1, 0)
+    assert desk.state.state_of('sim_1') is State.FINISHED
+
+
+def test_that_a_run_whose_late_record_says_that_it_failed_is_not_started_again(desk: Desk) -> None:
+    give_up(desk)
+    leave_record(desk, 3)
+    assert names(desk.claims.claim(SLOTS)) == ['sim_2/1', 'sim_3/1']
+    assert desk.state.state_of('sim_1') is State.FAILED
+    assert desk.pending.given_up == {'sim_1'}
+
+
+def test_that_a_run_whose_late_record_says_that_it_failed_is_started_again_as_often_as_asked(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, 1, WorkOptions(retry=RetryPolicy(retries=1)))
+    give_up(desk)
+    leave_record(desk, 3)
+    assert names(desk.claims.claim(SLOTS)) == ['sim_1/2']
+
+
+def test_that_a_run_whose_record_has_not_appeared_is_started_again(desk: Desk) -> None:
+    give_up(desk)
+    assert names(desk.claims.claim(SLOTS)) == ['sim_1/2', 'sim_2/1']
+
+
+def test_that_a_run_whose_late_record_cannot_be_read_waits(desk: Desk) -> None:
+    give_up(desk)
+    Path(desk.folder.attempt('sim_1', 1).exit).mkdir()
+    claimed = desk.claims.claim(SLOTS)
+    assert names(claimed) == []
+    assert 'Is a directory' in claimed.problem
+
+
+def give_up(desk: Desk, owner: str = 'other') -> None:
+    """The first attempt of the first run was lost."""
+    for event in ({'event': 'claimed'}, {'event': 'running'}, {'event': 'ended', 'state': 'lost', 'cause': 'lost'}):
+        whole = {**event, 'run': 'sim_1', 'attempt': 1}
+        desk.recorder.note_event(whole) if owner == 'me' else desk.recorder.hear(owner, whole)
+    Path(desk.folder.attempt('sim_1', 1).folder).mkdir(parents=True)
+
+
+def leave_record(desk: Desk, code: int) -> None:
+    """Its record appears."""
+    Path(desk.folder.attempt('sim_1', 1).exit).write_text(f'{code}\n')
 
 
 # What is in the way

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
-from hpsearch.backends.base import Workload
+from hpsearch.backends.base import AttemptStatus, Launch, LaunchResult, Workload
 from hpsearch.dispatch.context import WorkOptions
 from hpsearch.dispatch.dispatcher import PAUSE
+from hpsearch.model.evidence import JobState
 from hpsearch.model.resources import Placement
 from hpsearch.model.run import Run
 from hpsearch.model.states import State
@@ -146,6 +150,55 @@ def test_that_what_cannot_be_started_is_tried_again_after_a_pause(
     assert [(end['attempt'], end['cause']) for end in ends[:-1]] == [(n, 'start') for n in range(1, len(ends))]
     assert 2 <= len(ends) <= 4, 'not more often than every few seconds'
     assert caplog.text.count('no run is started: no process could be started: too many') == 1
+
+
+# Records that appear late
+
+
+class LosingQueue(InstantBackend):
+    """A queue whose jobs are gone without a record after their first round; second attempts wait until cancelled.
+
+    Attributes:
+        waiting: Ids of the attempts that wait.
+    """
+
+    waiting: tuple[str, ...] = ()
+    _ended: Mapping[str, AttemptStatus] = MappingProxyType({})
+
+    def start(self, launches: Sequence[Launch], now: float) -> Sequence[LaunchResult]:
+        return [replace(result, queued=True) for result in super().start(launches, now)]
+
+    def states(self, now: float) -> Mapping[str, AttemptStatus]:
+        held = self._held
+        gone = {ident: AttemptStatus(JobState.ENDED) for ident, launch in held.items() if launch.number == 1}
+        self._held = {ident: launch for ident, launch in held.items() if ident not in {*gone, *self._ended}}
+        self.waiting = tuple(self._held)
+        ended, self._ended = {**gone, **self._ended}, {}
+        return {**ended, **dict.fromkeys(self.waiting, AttemptStatus(JobState.PENDING))}
+
+    def cancel(self, idents: Sequence[str], *, force: bool) -> None:
+        super().cancel(idents, force=force)
+        self._ended = dict.fromkeys(idents, AttemptStatus(JobState.ENDED, cause='abandoned'))
+
+
+def test_that_an_attempt_which_waits_in_a_queue_is_cancelled_when_the_record_of_an_earlier_one_appears(
+    tmp_path: Path,
+) -> None:
+    desk = Desk(tmp_path, 1)
+    backend = LosingQueue(desk.clock)
+    wait = backend.wait
+
+    def leave_record(timeout: float) -> None:
+        wait(timeout)
+        if backend.waiting:
+            Path(desk.folder.attempt('sim_1', 1).exit).write_text('0\n')
+
+    backend.wait = leave_record  # type: ignore[method-assign]
+    outcome = desk.dispatcher(backend).run()
+    assert backend.cancelled == [(1, False)]
+    assert [each.state for each in desk.state.runs['sim_1'].attempts] == [State.FINISHED, State.INTERRUPTED]
+    assert (finished(desk), outcome.interrupted) == (['sim_1'], False)
+    assert ';finished;' in desk.folder.results_csv.read_text()
 
 
 # Pilots

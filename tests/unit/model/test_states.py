@@ -99,6 +99,20 @@ def test_that_evidence_of_an_end_beats_its_absence() -> None:
         assert state.state_of('sim_1') is State.FINISHED
 
 
+def test_that_the_owner_may_take_back_that_an_attempt_was_lost_or_interrupted() -> None:
+    for given_up, later in (('lost', 'failed'), ('lost', 'finished'), ('interrupted', 'finished')):
+        state = folded(('a', event('claimed')), ('a', event('ended', state=given_up)))
+        state.fold('a', event('ended', state=later, code=0))
+        assert str(state.state_of('sim_1')) == later
+
+
+@pytest.mark.parametrize(('first', 'then'), [('lost', 'lost'), ('interrupted', 'failed'), ('failed', 'finished')])
+def test_that_no_other_end_is_taken_back(first: str, then: str) -> None:
+    state = folded(('a', event('claimed')), ('a', event('ended', state=first)))
+    with pytest.raises(IllegalMove):
+        state.fold('a', event('ended', state=then))
+
+
 def test_that_replay_passes_over_what_makes_no_sense_and_tells_it() -> None:
     state = SearchState()
     state.replay([('w', event('claimed')), ('w', event('ended', state='blue')), ('w', {'event': 'running'})])
@@ -134,7 +148,7 @@ def test_that_events_of_later_versions_change_nothing() -> None:
 
 
 def test_that_the_table_fits_on_a_screen_and_reaches_every_end() -> None:
-    assert len(TRANSITIONS) <= 10
+    assert len(TRANSITIONS) <= 12
     assert set(END_ORDER) <= TRANSITIONS[(State.RUNNING, 'ended')]
 
 

@@ -138,5 +138,30 @@ def test_that_both_are_right(tmp_path: Path, place: str, left: str, state: str) 
     assert said_of(search, left, queued=False, summary=False) == (state, state)
 
 
+@pytest.mark.parametrize(
+    ('left', 'summary', 'state'),
+    [
+        ('a start', False, 'lost'),
+        ('a start', True, 'finished'),
+        ('status 0', True, 'finished'),
+        ('status 0', False, 'failed'),
+        ('status 1', False, 'failed'),
+    ],
+)
+@pytest.mark.parametrize('queued', [False, True], ids=['process', 'job'])
+def test_that_both_take_in_what_appears_after_an_attempt_was_lost(
+    tmp_path: Path, queued: bool, left: str, summary: bool, state: str
+) -> None:
+    search = QueuedSearch(tmp_path / 'search')
+    (name,) = search.submit(1) if queued else search.plan(1)
+    if not queued:
+        search.claim(name)
+    search.event('ended', run=name, attempt=1, state='lost', cause='lost', reason='no exit record')
+    leave(search, name, left, queued=queued)
+    if summary:
+        search.leave_summary(name, 0.5)
+    assert (state_by_status(search), state_by_postprocessing(search)) == (state, state)
+
+
 def test_that_the_table_of_expectations_is_part_of_the_other_one() -> None:
     assert set(EXPECTED) <= set(itertools.product(PLACES, LEFT))

@@ -166,8 +166,8 @@ def test_that_an_attempt_and_its_completion_give_the_same_row(folder: SearchFold
     found = ended(folder, EndReport(0, seconds=2.0))
     attempt = Attempt('sim_1', 1, State.FINISHED, summary=found.summary, seconds=2.0)
     reader = CompletionReader(folder, configured())
-    assert reader.row(RUN, found) == reader.row(RUN, attempt)
-    assert reader.row(RUN, found).params == {'lr': 0.1, 'out_dir': str(folder.output('sim_1'))}
+    assert reader.row(RUN, found, [attempt]) == reader.row(RUN, attempt, [attempt])
+    assert reader.row(RUN, found, ()).params == {'lr': 0.1, 'out_dir': str(folder.output('sim_1'))}
 
 
 def test_that_an_output_folder_that_was_moved_is_read_where_it_is(folder: SearchFolder, tmp_path: Path) -> None:
@@ -177,4 +177,4 @@ def test_that_an_output_folder_that_was_moved_is_read_where_it_is(folder: Search
     reader = CompletionReader(folder, configured(), lambda name: moved)
     found = reader.judge(RUN, 1, (), EndReport(0))
     assert found.state is State.FINISHED
-    assert reader.row(RUN, found).params['out_dir'] == str(moved)
+    assert reader.row(RUN, found, ()).params['out_dir'] == str(moved)

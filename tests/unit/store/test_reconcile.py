@@ -18,7 +18,7 @@ from hpsearch.host.processes import start_ticks
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.evidence import JobRecord, JobState, QueueView
 from hpsearch.model.states import Attempt, SearchState, State
-from hpsearch.store.attempt_files import marks
+from hpsearch.store.attempt_files import marks, move_output_aside
 from hpsearch.store.completion import CompletionReader
 from hpsearch.store.journal import open_journals
 from hpsearch.store.reconcile import AttemptKey, Reconciler
@@ -312,3 +312,106 @@ def test_that_a_file_which_cannot_be_read_is_told_and_the_others_are_taken_in(se
     (problem,) = reconciler.take_in(reconciler.unattended())
     assert odd in problem
     assert (state.state_of(odd), state.state_of(fine)) == (State.SUBMITTED, State.FINISHED)
+
+
+# Records that appear late
+
+
+def give_up(search: QueuedSearch, name: str, state: str = 'lost', cause: str = 'lost', number: int = 1) -> None:
+    """The end of an attempt is journaled without a record of it."""
+    search.event('ended', run=name, attempt=number, state=state, cause=cause, reason='no exit record')
+
+
+def looked_at_late(search: QueuedSearch) -> SearchState:
+    """What is known of a search after a look for records that appeared late."""
+    state, reconciler = reconciler_of(search)
+    assert reconciler.take_in_late_records() == []
+    assert not state.odd
+    return state
+
+
+@pytest.mark.parametrize('queued', [False, True], ids=['process', 'job'])
+def test_that_an_attempt_which_was_called_lost_has_finished_when_its_record_appears(
+    search: QueuedSearch, queued: bool
+) -> None:
+    (name,) = search.submit(1) if queued else search.plan(1)
+    if not queued:
+        search.claim(name)
+    give_up(search, name)
+    assert looked_at_late(search).state_of(name) is State.LOST
+    search.end(name, 0, acc=0.9)
+    attempt = search.attempt(looked_at_late(search), name)
+    assert (attempt.state, attempt.code, attempt.summary['acc']) == (State.FINISHED, 0, '0.9')
+    assert attempt.reason == 'its exit record appeared after it was lost'
+
+
+@pytest.mark.parametrize(
+    ('given_up', 'code', 'acc', 'state'),
+    [
+        (('lost', 'lost'), 1, None, State.FAILED),
+        (('lost', 'lost'), 0, None, State.FAILED),
+        (('interrupted', 'node_fail'), 0, 0.5, State.FINISHED),
+        (('interrupted', 'node_fail'), 1, None, State.INTERRUPTED),
+        (('interrupted', 'stop'), 143, None, State.INTERRUPTED),
+    ],
+)
+def test_that_a_late_record_says_what_it_would_have_said_in_time(
+    search: QueuedSearch, given_up: tuple[str, str], code: int, acc: float | None, state: State
+) -> None:
+    (name,) = search.submit(1)
+    give_up(search, name, *given_up)
+    search.end(name, code, acc)
+    assert looked_at_late(search).state_of(name) is state
+
+
+def test_that_an_attempt_under_way_is_not_overtaken_by_the_late_record_of_an_earlier_one(search: QueuedSearch) -> None:
+    (name,) = search.submit(1)
+    give_up(search, name)
+    search.end(name, 0, acc=0.9)
+    move_output_aside(search.folder, name, 2)
+    search.claim(name, 2)
+    assert looked_at_late(search).state_of(name) is State.FINISHED, 'the second attempt is not needed'
+    search.event('running', run=name, attempt=2)
+    assert looked_at_late(search).state_of(name) is State.RUNNING
+
+
+def test_that_a_summary_which_appears_late_is_evidence_too(search: QueuedSearch) -> None:
+    (name,) = search.submit(1)
+    search.start(name)
+    give_up(search, name)
+    search.leave_summary(name, 0.9)
+    attempt = search.attempt(looked_at_late(search), name)
+    assert (attempt.state, attempt.reason) == (State.FINISHED, 'its summary says so, there is no exit record')
+
+
+def test_that_an_earlier_attempt_has_finished_where_a_later_one_has_not(search: QueuedSearch) -> None:
+    (name,) = search.submit(1)
+    give_up(search, name)
+    search.end(name, 0, acc=0.9)
+    move_output_aside(search.folder, name, 2)
+    search.claim(name, 2)
+    give_up(search, name, number=2)
+    state = looked_at_late(search)
+    assert [each.state for each in state.runs[name].attempts] == [State.FINISHED, State.LOST]
+    assert search.attempt(state, name).summary['acc'] == '0.9', 'its output was moved aside'
+    assert state.state_of(name) is State.FINISHED
+
+
+def test_that_the_output_of_a_later_attempt_is_not_that_of_an_earlier_one(search: QueuedSearch) -> None:
+    (name,) = search.submit(1)
+    give_up(search, name)
+    search.end(name, 0)
+    search.claim(name, 2)
+    search.leave_summary(name, 0.9)
+    give_up(search, name, number=2)
+    assert [each.state for each in looked_at_late(search).runs[name].attempts] == [State.FAILED, State.FINISHED]
+
+
+def test_that_a_late_record_which_cannot_be_read_is_told(search: QueuedSearch) -> None:
+    (name,) = search.submit(1)
+    give_up(search, name)
+    Path(search.folder.attempt(name, 1).exit).mkdir()
+    state, reconciler = reconciler_of(search)
+    (problem,) = reconciler.take_in_late_records()
+    assert name in problem
+    assert state.state_of(name) is State.LOST
