@@ -101,7 +101,7 @@ def plan(words: Sequence[str]) -> int:
     command = parsers.parse_plan(words)
     from hpsearch.cli.plan import plan_lines
 
-    return _print_lines(plan_lines(command.options, only_commands=command.only_commands, scripts=command.scripts))
+    return _print_lines(plan_lines(command))
 
 
 def status(words: Sequence[str]) -> int:

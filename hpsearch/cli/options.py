@@ -6,6 +6,7 @@ In ``search.json`` they are one flat mapping of names to values. Options of hypn
 from __future__ import annotations
 
 import argparse
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import Field, dataclass, field, fields
@@ -87,11 +88,13 @@ class ConfigurationOptions(OptionGroup):
         '',
         'the configuration: a module name, a path to a .py file, or a path to a YAML file (required)',
         metavar='MODULE',
+        type=os.path.expanduser,
     )
     grid_config: str = option(
         '',
         'YAML, JSON or pickle file whose "grid" and/or "conditions" replace those of the configuration',
         metavar='FILE',
+        type=os.path.expanduser,
     )
     replacements: tuple[str, ...] = option(
         (),
@@ -105,7 +108,9 @@ class ConfigurationOptions(OptionGroup):
         False, 'draw --num_searches combinations at random, without repetition, instead of enumerating the grid'
     )
     random_seed: int = option(42, 'seed of shuffling and drawing (default: %(default)s)', metavar='N', type=int)
-    python: str = option('', 'interpreter of the training script (default: python3 from PATH)', metavar='FILE')
+    python: str = option(
+        '', 'interpreter of the training script (default: python3 from PATH)', metavar='FILE', type=os.path.expanduser
+    )
 
 
 @dataclass(frozen=True)
@@ -118,6 +123,7 @@ class FolderOptions(OptionGroup):
         './out/hyperparam_search',
         'parent of the search folder search_<date>; relative to --run_cwd (default: %(default)s)',
         metavar='DIR',
+        type=os.path.expanduser,
     )
     force_out_dir: bool = option(False, 'use exactly --out_dir, without a subfolder')
     dont_force_new_dir: bool = option(
@@ -126,7 +132,9 @@ class FolderOptions(OptionGroup):
     dont_start: bool = option(
         False, 'only create the search folder and its plan; start it with hpsearch join or resume'
     )
-    run_cwd: str = option('.', 'working directory of the runs (default: the current one)', metavar='DIR')
+    run_cwd: str = option(
+        '.', 'working directory of the runs (default: the current one)', metavar='DIR', type=os.path.expanduser
+    )
 
 
 @dataclass(frozen=True)
@@ -206,7 +214,10 @@ class ClusterOptions(OptionGroup):
         type=memory_size,
     )
     profile: str = option(
-        '', 'YAML file with values for options of this machine or cluster that are not given here', metavar='FILE'
+        '',
+        'YAML file with values for options of this machine or cluster that are not given here',
+        metavar='FILE',
+        type=os.path.expanduser,
     )
     job_prologue: str = ''
     """No option: shell lines that a profile puts before those of the configuration."""
@@ -286,6 +297,7 @@ class ExecutionOptions(OptionGroup):
         (),
         'take finished results of identical commands from this earlier search; may be given several times',
         metavar='DIR',
+        type=os.path.expanduser,
     )
 
 

@@ -40,8 +40,8 @@ Run a training script with many sets of hyperparameters.
 
 a new search
   hpsearch templates [NAME]     list the configuration templates, or print one
-  hpsearch plan CONFIG ...      show what would be run, with the options of run; --commands: only the commands;
-                                --scripts: what would be submitted to a queue
+  hpsearch plan CONFIG ...      show what would be run, with the options of run; --all: with all commands;
+                                --commands: only the commands; --scripts: what would be submitted to a queue
   hpsearch run CONFIG ...       create a search and work on it; the same: hpsearch --grid_module=CONFIG ...
 
 a search that exists
@@ -127,10 +127,14 @@ def _parser(verb: str, description: str) -> Parser:
 def _parser_of_search(verb: str, description: str, *, needs_folder: bool = False) -> Parser:
     parser = _parser(verb, description)
     if needs_folder:
-        parser.add_argument('dir', help='the search folder')
+        parser.add_argument('dir', type=os.path.expanduser, help='the search folder')
     else:
         parser.add_argument(
-            'dir', nargs='?', default='', help='the search folder (default: the newest one below the current directory)'
+            'dir',
+            nargs='?',
+            default='',
+            type=os.path.expanduser,
+            help='the search folder (default: the newest one below the current directory)',
         )
     return parser
 
@@ -144,7 +148,14 @@ def search_parser(verb: str, description: str) -> Parser:
 
     parser = _parser(verb, description)
     parser.add_argument('--version', action='version', version=f'hpsearch {__version__}')
-    parser.add_argument('config', metavar='CONFIG', nargs='?', default='', help='the same as --grid_module=CONFIG')
+    parser.add_argument(
+        'config',
+        metavar='CONFIG',
+        nargs='?',
+        default='',
+        type=os.path.expanduser,
+        help='the same as --grid_module=CONFIG',
+    )
     add_options(parser)
     return parser
 
@@ -157,17 +168,25 @@ def parse_run(words: Sequence[str]) -> SearchOptions:
 
 @dataclass(frozen=True)
 class PlanCommand:
-    """``hpsearch plan``: the options of a search, and what is shown of it."""
+    """``hpsearch plan``.
+
+    Attributes:
+        options: Those of the search.
+        only_commands: Show all commands, and nothing else.
+        scripts: Show the scripts of its first jobs, and nothing else.
+        shows_all: Show the summary with all commands, not only with the first ones.
+    """
 
     options: SearchOptions
     only_commands: bool
     scripts: bool
+    shows_all: bool
 
 
 def parse_plan(words: Sequence[str]) -> PlanCommand:
     """``hpsearch plan``."""
     values = _values_of_search(plan_parser(), words)
-    return PlanCommand(search_options(values), values['commands'], values['scripts'])
+    return PlanCommand(search_options(values), values['commands'], values['scripts'], values['all'])
 
 
 def _values_of_search(parser: Parser, words: Sequence[str]) -> dict[str, Any]:
@@ -183,6 +202,7 @@ def plan_parser() -> Parser:
     parser = search_parser('plan', 'Show what a search would run, without running anything.')
     which = parser.add_mutually_exclusive_group()
     which.add_argument('--commands', action='store_true', help='print only the commands, one per line')
+    which.add_argument('--all', action='store_true', help='show all commands, not only the first ones')
     which.add_argument(
         '--scripts', action='store_true', help='with --run_cluster: print the script of the first jobs to be submitted'
     )

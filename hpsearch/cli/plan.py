@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from hpsearch.backends.base import Launch, Workload
 from hpsearch.cli.backends import check_options, pilot_settings, queue_settings, system_named
-from hpsearch.cli.options import SearchOptions
+from hpsearch.cli.parsers import PlanCommand
 from hpsearch.cli.request import SearchRequest, make_request
+from hpsearch.model.configuration import best_text
 from hpsearch.model.errors import ConfigError
 from hpsearch.model.resources import Slot
 from hpsearch.store.attempt_files import attempt_id
@@ -18,26 +19,29 @@ from hpsearch.store.folder import SearchFolder
 if TYPE_CHECKING:
     from hpsearch.backends.queue.batch_system import BatchSystem, QueueLimits
 
+COMMANDS_SHOWN = 20
+"""With the summary, unless all are asked for."""
+
 WRITER = 'hpsearch'
 SALT = '000000'
 """Placeholders for the writer and the random letters, which only a search has."""
 
 
-def plan_lines(options: SearchOptions, *, only_commands: bool, scripts: bool) -> Iterable[str]:
-    """What a search would run, as lines: a summary and the commands, or only these, or the scripts of its first jobs.
+def plan_lines(command: PlanCommand) -> Iterable[str]:
+    """What a search would run, as lines: a summary and commands, or only these, or the scripts of its first jobs.
 
     Raises:
         ConfigError: With every problem of the options and of the configuration.
     """
-    request = make_request(options)
-    if scripts:
+    request = make_request(command.options, needs_program=False)
+    if command.scripts:
         return _script_lines(request)
-    if only_commands:
+    if command.only_commands:
         return request.plan(request.planned_path, '<date>').commands()
-    return _lines(request)
+    return _lines(request, None if command.shows_all else COMMANDS_SHOWN)
 
 
-def _lines(request: SearchRequest) -> Iterator[str]:
+def _lines(request: SearchRequest, shown: int | None) -> Iterator[str]:
     plan = request.plan(request.planned_path, '<date>')
     summary = plan.survey()
     yield from request.notes
@@ -47,8 +51,12 @@ def _lines(request: SearchRequest) -> Iterator[str]:
     yield f'Left out: {summary.duplicates:,} duplicates, {summary.rejected:,} rejected by constraints'
     yield from summary.notes()
     yield from (f'warning: {warning}' for warning in plan.warnings())
+    if request.configuration.performance_key is not None:
+        yield f'Best: {best_text(request.configuration)}'
     yield 'Commands (without their output folders):'
-    yield from plan.commands()
+    yield from islice(plan.commands(), shown)
+    if shown is not None and summary.runs > shown:
+        yield f'... and {summary.runs - shown:,} more: --all shows all, --commands prints nothing else'
 
 
 # The scripts of the jobs; what makes them is imported here, since the other ways to see a plan do without

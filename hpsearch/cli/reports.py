@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 from hpsearch.cli.options import SearchOptions
 from hpsearch.cli.parsers import ALL_FINISHED, INTERRUPTED, SOME_DID_NOT, WRONG_REQUEST
 from hpsearch.model.command import shell_line
-from hpsearch.model.configuration import Configuration, Params
+from hpsearch.model.configuration import Configuration, Params, best_text
 from hpsearch.model.states import Attempt, SearchState, State
 from hpsearch.model.table import cell, performance_number
 from hpsearch.model.verdict import telling_lines
 from hpsearch.store.attempt_files import tail
 from hpsearch.store.folder import SearchFolder
 from hpsearch.ui.format import counts_text
-from hpsearch.ui.table import print_table
+from hpsearch.ui.table import print_table, shortened
 
 if TYPE_CHECKING:
     from hpsearch.cli.search_runner import SearchResult
@@ -90,7 +90,11 @@ def _print_end(result: SearchResult) -> None:
     columns, rows = _best_columns(result)
     if rows:
         print()
+        count = result.counts[State.FINISHED.value]
+        print(f'best {len(rows)} of {count} finished runs (best: {best_text(result.configuration)})')
         print_table(sys.stdout, columns, rows)
+    elif lines := _missing_key(result):
+        print(lines)
     for line in _end_lines(result):
         print(line)
 
@@ -103,17 +107,27 @@ def _best_columns(result: SearchResult) -> tuple[list[str], list[list[str]]]:
         return [], []
     options = [option for option in rows[0].params if option != (configuration.out_arg or 'out_dir')]
     keywords = [word for word in configuration.summary_keywords if word not in (results.key, 'finished')]
+    keywords.sort(key=lambda word: any(',' in row.values.get(word, '') for row in rows))  # lists last
     columns = [results.key, 'run', *options, *keywords]
     cells = [
         [
-            row.values.get(results.key, ''),
+            shortened(row.values.get(results.key, '')),
             row.name,
             *(cell(row.params[option]) if option in row.params else '' for option in options),
-            *(row.values.get(keyword, '') for keyword in keywords),
+            *(shortened(row.values.get(keyword, '')) for keyword in keywords),
         ]
         for row in rows
     ]
     return columns, cells
+
+
+def _missing_key(result: SearchResult) -> str:
+    """Why there is no table of the best runs, though some have finished and they are to be compared."""
+    key, finished = result.results.key, [row for row in result.results.rows if row.state == State.FINISHED.value]
+    if key is None or not finished:
+        return ''
+    keywords = sorted({keyword for row in finished for keyword in row.values})
+    return f'No finished run has a number for {key}; their summaries have: {", ".join(keywords) or "nothing"}'
 
 
 def _end_lines(result: SearchResult) -> Iterator[str]:

@@ -58,8 +58,12 @@ class SearchRequest:
         return Plan(self.configuration, self.order, interpreter=self.interpreter, search_path=search_path, ident=ident)
 
 
-def make_request(options: SearchOptions) -> SearchRequest:
+def make_request(options: SearchOptions, *, needs_program: bool = True) -> SearchRequest:
     """Check everything that was requested; nothing is written.
+
+    Args:
+        options: Those of the search.
+        needs_program: Whether the script or command has to be there; if not, a note says that it is missing.
 
     Raises:
         ConfigError: With every problem of the options and of the configuration.
@@ -71,11 +75,12 @@ def make_request(options: SearchOptions) -> SearchRequest:
     except ConfigError as error:
         raise ConfigError([*problems, *error.problems]) from None
     interpreter = _interpreter(options.configuration.python)
-    resolved, found_problems = _find_command(configuration, interpreter, run_cwd)
-    if problems or found_problems:
-        raise ConfigError([*problems, *found_problems])
+    resolved, missing = _find_command(configuration, interpreter, run_cwd)
+    if problems or (missing and needs_program):
+        raise ConfigError([*problems, *missing])
     out_dir = Path(os.path.abspath(run_cwd / options.folder.out_dir))
-    notes = _interpreter_notes(configuration, interpreter, resolved)
+    notes = _interpreter_notes(configuration, interpreter, resolved) if not missing else ()
+    notes += tuple(f'warning: {problem}' for problem in missing)
     order = order_of(options.configuration)
     return SearchRequest(options, configuration, order, interpreter, resolved, run_cwd, out_dir, notes)
 
@@ -105,6 +110,11 @@ def _option_problems(options: SearchOptions, run_cwd: Path) -> list[str]:
         problems.append(f'--num_searches={limit}: a positive number, or -1 for all, is expected.')
     if not run_cwd.is_dir():
         problems.append(f'--run_cwd={options.folder.run_cwd}: there is no folder {run_cwd}.')
+    problems += [
+        f'--reuse={path}: there is no search in {os.path.abspath(path)}.'
+        for path in options.execution.reuse
+        if not SearchFolder(path).search_json.is_file()
+    ]
     if options.local.cpu_jobs and options.local.visible_gpus not in ('', '-1'):
         problems.append('--cpu_jobs assigns no GPUs: use either it or --visible_gpus.')
     return problems
@@ -163,7 +173,7 @@ def create(request: SearchRequest) -> OpenSearch:
         raise SearchFolderError(f'{made.folder.path} cannot be written: {error.strerror}.') from error
     for note in [*summary.notes(), *plan.warnings()]:
         log.warning(note)
-    log.info('%d runs are planned%s', summary.runs, _left_out(summary))
+    log.info('%s planned%s', '1 run is' if summary.runs == 1 else f'{summary.runs} runs are', _left_out(summary))
     return OpenSearch(made.folder, request.configuration, str(request.run_cwd), request.interpreter)
 
 

@@ -86,6 +86,7 @@ def check(source: Source, attributes: dict[str, Any], problems: list[str]) -> Co
         performance_eval=checks.handle('performance_eval_handle'),
         performance_key=_performance_key(checks, keywords),
         performance_ascending=checks.flag('performance_sort_asc'),
+        has_sort_order='performance_sort_asc' in attributes,
         resumable=checks.flag('resumable'),
         oom_patterns=_oom_patterns(checks),
         job_prologue=checks.text('job_prologue') or '',
@@ -110,8 +111,9 @@ def _out_arg(checks: _Checks) -> str | None:
 
 
 def _what_to_run(checks: _Checks) -> tuple[str | None, list[str] | None]:
-    script = checks.text('script_name')
+    script = _home_expanded(checks.text('script_name'))
     command = checks.texts('command')
+    command[:1] = [os.path.expanduser(first) for first in command[:1]]
     given = [name for name in ('script_name', 'command') if checks.attributes.get(name) is not None]
     if len(given) == 2:
         checks.problem('command', f'excludes {checks.source.spelled("script_name")}; keep one of them.')
@@ -120,6 +122,10 @@ def _what_to_run(checks: _Checks) -> tuple[str | None, list[str] | None]:
     elif checks.attributes[given[0]] in ('', [], ()):
         checks.found(given[0], 'the path of a script' if given == ['script_name'] else 'a list of words')
     return script, command or None
+
+
+def _home_expanded(path: str | None) -> str | None:
+    return None if path is None else os.path.expanduser(path)
 
 
 def _summary_filename(checks: _Checks, keywords: Sequence[str]) -> str | None:

@@ -86,12 +86,25 @@ def _replacement(text: str, grid: Mapping[str, Any], problems: list[str]) -> tup
     name, sign, values = text.partition('=')
     if not sign:
         problems.append(f'--set: {text!r} has no "="; name=[v1,v2] is expected.')
-    elif name not in grid:
-        problems.append(f'--set: {name!r} is not in the grid{did_you_mean(name, grid)}')
+    elif name not in grid and not name.startswith('+') and (hint := did_you_mean(name, grid)).endswith('?'):
+        problems.append(f'--set: {name!r} is not in the grid{hint} To add it, write +{name}.')
     else:
         try:
-            parsed = parse_yaml(values) if values else ''
-            return name, parsed if isinstance(parsed, list) else [parsed]
+            return name.removeprefix('+'), _replaced_values(values, grid.get(name))
         except ValueError as error:
             problems.append(f'--set: the values in {text!r} cannot be read: {error}')
     return '', []
+
+
+def _replaced_values(text: str, before: Any) -> list[Any]:
+    """The values in YAML: a list, a single value, or several with commas between them.
+
+    Raises:
+        ValueError: They cannot be parsed, or may be one value with a comma in it as well.
+    """
+    parsed = parse_yaml(text) if text else ''
+    if isinstance(parsed, str) and ',' in text and text[0] not in '\'"':
+        if isinstance(before, (list, tuple)) and any(isinstance(value, str) and ',' in value for value in before):
+            raise ValueError(f'one value or several? Write [{text}] or ["{text}"]')
+        parsed = parse_yaml(f'[{text}]')
+    return parsed if isinstance(parsed, list) else [parsed]

@@ -42,6 +42,9 @@ SPELLINGS = {
 
 YAML_SUFFIXES = ('.yml', '.yaml')
 
+FOR_ANCHORS = 'x-'
+"""How keys of a YAML file begin that only hold parts to be used elsewhere."""
+
 _CLEARLY_A_MISSPELLING = 0.85
 
 
@@ -120,9 +123,11 @@ def _read_yaml(grid_module: str, path: Path) -> Source:
     attributes = {names[key]: value for key, value in content.items() if key in names}
     twice = [name for name, spelling in SPELLINGS.items() if name != spelling and {name, spelling} <= content.keys()]
     defined = {*content, *attributes, *(SPELLINGS[name] for name in attributes)}
+    unknown = [key for key in content if key not in names and not str(key).startswith(FOR_ANCHORS)]
+    missing = sorted(set(names) - defined)
     problems = (
         *(f'{name}: is given twice, also as {SPELLINGS[name]}; keep one.' for name in twice),
-        *_misspelled((key for key in content if isinstance(key, str)), names, defined),
+        *(f'{key}: is not an attribute of a configuration{did_you_mean(str(key), missing)}' for key in unknown),
     )
     return Source(path, _sha256(path), attributes, problems)
 

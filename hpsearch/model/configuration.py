@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, TypeAlias
+
+_LOSSES = frozenset(
+    [
+        *('loss', 'error', 'err', 'mse', 'rmse', 'mae', 'mape', 'nll', 'bce'),
+        *('perplexity', 'ppl', 'wer', 'cer', 'fid', 'regret'),
+    ]
+)
+"""Words in names of quantities of which less is better."""
 
 _HANDLES = ('summary_parser', 'performance_eval', 'constraints')
 
@@ -70,6 +79,7 @@ class Configuration:
         performance_eval: ``f(summary, criteria) -> keep the folder?``, or None.
         performance_key: Keyword by which results are sorted; None when there are no keywords.
         performance_ascending: Whether smaller is better.
+        has_sort_order: Whether the configuration says so, or it is the default.
         resumable: Whether the script continues where it stopped when it is started again on its output folder.
         oom_patterns: Regular expressions for stderr of a run that ran out of memory, beside the built-in ones.
         job_prologue: Shell lines that a queue job executes before the run (modules, environments).
@@ -89,9 +99,23 @@ class Configuration:
     performance_eval: Callable[[Mapping[str, Any], str], bool] | None = None
     performance_key: str | None = None
     performance_ascending: bool = False
+    has_sort_order: bool = True
     resumable: bool = False
     oom_patterns: Sequence[str] = ()
     job_prologue: str = ''
+
+
+def best_text(configuration: Configuration) -> str:
+    """Which runs count as the best, in words."""
+    return f'{"smallest" if configuration.performance_ascending else "largest"} {configuration.performance_key}'
+
+
+def sort_order_warning(configuration: Configuration) -> str:
+    """What is to be said of a key whose smallest value is probably the best one, while the largest is taken."""
+    words = set(re.split(r'[^a-z]+', (configuration.performance_key or '').lower()))
+    is_doubtful = not configuration.has_sort_order and not configuration.performance_ascending and words & _LOSSES
+    cure = 'set _PERFORMANCE_SORT_ASC = True if the smallest is, False to keep it so'
+    return f'The best run is the one with the {best_text(configuration)}; {cure}.' if is_doubtful else ''
 
 
 def plain_attributes(configuration: Configuration) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from operator import getitem
 from pathlib import Path
 
 from hpsearch.model.command import base_command, line_breaks_of, shell_program, shell_word, warnings_about, word
-from hpsearch.model.configuration import Configuration, Value
+from hpsearch.model.configuration import Configuration, Value, sort_order_warning
 from hpsearch.model.errors import ConfigError
 from hpsearch.model.run import Run, param_json, plan_line
 from hpsearch.space.grid import ABSENT, Expansion, Picks, Space
@@ -130,8 +130,9 @@ class Plan:
         return (lines(name, picks)[not with_folders] for _, name, picks in self._named())
 
     def warnings(self) -> list[str]:
-        """About values that hypnettorch's shell would have changed on their way to the script."""
-        return warnings_about(dict(self._columns()))
+        """About values that hypnettorch's shell would have changed, and about which runs count as the best."""
+        order = sort_order_warning(self.configuration)
+        return [*warnings_about(dict(self._columns())), *([order] if order else [])]
 
     def write(self, folder: SearchFolder) -> PlanSummary:
         """Write ``runs.jsonl``, ``commands.sh`` and ``commands_wo_dirs.sh``, each whole or not at all.

@@ -13,9 +13,16 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 WIDEST_CELL = 32
+DIGITS = 6
 
 _RULE = ''.join(f'{row}\n' for row in ('    ', '    ', ' -- ', '    ', '    ', '    ', '    ', '    '))
 """The lines of a table as rich describes them: a rule below the headings, and a space between columns."""
+
+
+def shortened(text: str) -> str:
+    """A number with at most six significant digits, or any other text as it is."""
+    is_long = _is_number(text) and sum(map(str.isdigit, text)) > DIGITS and not text.lstrip('+-').isdigit()
+    return f'{float(text):.{DIGITS}g}' if is_long else text
 
 
 def choose_columns(rows: Sequence[Sequence[str]], columns: Sequence[str], width: int) -> list[int]:

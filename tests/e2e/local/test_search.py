@@ -190,6 +190,30 @@ def test_that_runs_are_one_after_the_other_in_the_foreground_and_side_by_side_wi
     assert claims == ['running', 'ended'] * 4
 
 
+def test_that_keywords_are_named_where_none_is_the_performance_key(project: Project) -> None:
+    project.configure({'seconds': [0.0]}, "_SUMMARY_KEYWORDS = ['accuracy', 'finished']\n_PERFORMANCE_KEY = 'accuracy'")
+    done = project.search('--cpu_jobs=1')
+    assert 'No finished run has a number for accuracy; their summaries have: acc' in done.stdout
+
+
+def test_that_a_folder_to_reuse_that_is_no_search_is_an_error_before_anything_is_made(project: Project) -> None:
+    project.configure({'seconds': [0.0]})
+    done = project.search('--reuse=nowhere')
+    assert done.returncode == 2
+    assert '--reuse=nowhere: there is no search in ' in done.stderr
+    assert not project.out.exists()
+
+
+def test_that_a_plan_needs_no_script_and_shows_the_first_commands(project: Project) -> None:
+    project.configure({'seconds': list(range(30))}, "_SCRIPT_NAME = 'elsewhere.py'")
+    shown = project.run('plan', 'my_config').stdout
+    assert 'warning: _SCRIPT_NAME: there is no file' in shown
+    assert 'Best: largest acc\n' in shown
+    assert shown.count('elsewhere.py --') == 20
+    assert '... and 10 more' in shown
+    assert project.run('plan', 'my_config', '--all').stdout.count('elsewhere.py --') == 30
+
+
 def test_that_ctrl_c_ends_the_runs_in_order_and_journals_it(project: Project) -> None:
     project.configure({'seconds': [60.0, 61.0, 62.0]})
     search = project.start('--cpu_jobs=2')

@@ -82,6 +82,17 @@ def test_that_the_configuration_may_be_a_word_of_its_own() -> None:
     assert parse_plan(['c.py', '--commands']).options.configuration.grid_module == 'c.py'
 
 
+def test_that_paths_may_begin_with_the_home_directory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv('HOME', '/h')
+    options = parse_run(
+        ['~/c.py', '--out_dir=~/o', '--run_cwd', '~', '--python=~/p', '--grid_config=~/g', '--reuse=~/a']
+    )
+    assert (options.configuration.grid_module, options.configuration.python) == ('/h/c.py', '/h/p')
+    assert (options.configuration.grid_config, options.execution.reuse) == ('/h/g', ('/h/a',))
+    assert (options.folder.out_dir, options.folder.run_cwd) == ('/h/o', '/h')
+    assert parsers.parse_resume(['~/o']).dir == '/h/o'
+
+
 def test_that_no_words_print_the_commands_within_two_screens(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 2
     shown = capsys.readouterr().out

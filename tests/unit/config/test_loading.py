@@ -286,7 +286,7 @@ def test_that_all_problems_are_reported_at_once(tmp_path: Path) -> None:
         _SUMMARY_FILENAME='summary.txt',
         _PERFORMANCE_KEY='acc',
     )
-    found = problems(tmp_path, text, grid_config='missing.json', replacements=['d=1'])
+    found = problems(tmp_path, text, grid_config='missing.json', replacements=['d'])
     assert [problem.partition(':')[0] for problem in found] == [
         '--grid_config',
         '--set',
@@ -545,12 +545,40 @@ def test_that_a_pickle_that_cannot_be_read_is_a_configuration_error(tmp_path: Pa
         ('lr=', ['']),
         ('lr=["a=b", x]', ['a=b', 'x']),
         ('lr=[true, null]', [True, None]),
+        ('lr=0.1,0.2', [0.1, 0.2]),
+        ('lr=sgd, adam', ['sgd', 'adam']),
+        ('lr="0.1,0.2"', ['0.1,0.2']),
     ],
 )
 def test_that_a_grid_entry_can_be_set(tmp_path: Path, text: str, values: list[Any]) -> None:
     configuration = loaded(tmp_path, replacements=[text])
     assert configuration.grid['lr'] == values
     assert list(configuration.grid) == ['lr', 'hidden', 'flag']
+
+
+@pytest.mark.parametrize('text', ['weight=[1, 2]', '+lrr=[1, 2]'])
+def test_that_a_setting_can_add_an_option(tmp_path: Path, text: str) -> None:
+    grid = loaded(tmp_path, replacements=[text]).grid
+    assert list(grid) == ['lr', 'hidden', 'flag', text.partition('=')[0].removeprefix('+')]
+    assert grid[list(grid)[-1]] == [1, 2]
+
+
+def test_that_a_home_directory_is_found_in_the_names_of_programs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv('HOME', '/h')
+    assert loaded(tmp_path, minimal(_SCRIPT_NAME='~/t.py')).script == '/h/t.py'
+    assert loaded(tmp_path, minimal(_SCRIPT_NAME=None, _COMMAND=['~/t', '~/u'])).command == ['/h/t', '~/u']
+
+
+def test_that_keys_of_a_yaml_file_are_ours_or_are_for_anchors(tmp_path: Path) -> None:
+    (tmp_path / 'config.yaml').write_text('x-base: &b [1]\ngrid: {a: *b}\nscript_name: t.py\nSumaryKeys: []\nz: 1\n')
+    with pytest.raises(ConfigError) as caught:
+        load_configuration('config.yaml', cwd=tmp_path)
+    assert [problem.partition('; ')[0].rstrip('.') for problem in caught.value.problems] == [
+        'SumaryKeys: is not an attribute of a configuration',
+        'z: is not an attribute of a configuration',
+    ]
 
 
 def test_that_a_setting_acts_on_the_grid_of_the_grid_config(tmp_path: Path) -> None:
@@ -563,6 +591,7 @@ def test_that_a_setting_acts_on_the_grid_of_the_grid_config(tmp_path: Path) -> N
     [
         ('hiden=[1]', "--set: 'hiden' is not in the grid; did you mean hidden?"),
         ('lr', '--set: \'lr\' has no "="; name=[v1,v2] is expected.'),
+        ('hidden=100,10', "--set: the values in 'hidden=100,10' cannot be read: one value or several?"),
         ('lr=[1', "--set: the values in 'lr=[1' cannot be read: "),
         ('lr={a: 1}', "grid['lr'][0]: is {'a': 1} (dict)"),
     ],

@@ -5,7 +5,7 @@ import io
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpsearch.ui.table import best_table, choose_columns, print_table
+from hpsearch.ui.table import best_table, choose_columns, print_table, shortened
 from tests.support.snapshots import COLUMNS, ROWS
 
 
@@ -16,6 +16,12 @@ def test_that_the_table_of_the_best_runs_is_aligned_with_numbers_to_the_right() 
         '97.3  sim_012   0.1  mnist    200,200',
         ' 9.5  sim_003  0.01  mnist    10',
     ]
+
+
+def test_that_numbers_have_six_significant_digits_at_most() -> None:
+    texts = ['0.123456789', '1234567', '12', '0.5', '1e-05', '98.51851851851852', 'a0.123456789', '', '-0.00012345678']
+    shown = ['0.123457', '1234567', '12', '0.5', '1e-05', '98.5185', 'a0.123456789', '', '-0.000123457']
+    assert [shortened(text) for text in texts] == shown
 
 
 def test_that_a_column_equal_in_all_rows_gives_way_first_and_is_noted() -> None:
