@@ -60,12 +60,22 @@ class _Reading:
             return find_output(self.folder.path, run.name)
         return self.completions.output(run, attempt.number, history.attempts)
 
+    def summary(self, run: Run, history: RunHistory | None, attempt: Attempt | None, output: Path) -> Summary:
+        """Prefers what is on disk, since a corrected parser may read more than the one the search had."""
+        if history is None or attempt is None:
+            return read_summary(output, self.configuration, run.number) if output.is_dir() else Summary()
+        if output.is_dir():
+            summary = self.completions.summary(run, attempt.number, history.attempts, attempt.code)
+            if summary.found:
+                return summary
+        return Summary(dict(attempt.summary), problem='read from the journal', found=bool(attempt.summary))
+
 
 def _gather_run(read: _Reading, run: Run, history: RunHistory | None) -> Gathered:
     configuration = read.configuration
     attempt = history.deciding if history else None
     output = read.output(run, history, attempt)
-    summary = _summary(output, configuration, run, attempt)
+    summary = read.summary(run, history, attempt, output)
     if attempt is None:
         return gather_without_journal(run, output, summary)
     found = read.reconciler.conclusions.get((attempt.run, attempt.number))
@@ -80,16 +90,6 @@ def _gather_run(read: _Reading, run: Run, history: RunHistory | None) -> Gathere
         is_open=found.is_open if found else attempt.state not in ENDED,
         was_started=state in _ENDED_ITSELF or output.is_dir() or _was_started(read.folder, history),
     )
-
-
-def _summary(output: Path, configuration: Configuration, run: Run, attempt: Attempt | None) -> Summary:
-    """Prefers what is on disk, since a corrected parser may read more than the one the search had."""
-    if output.is_dir():
-        summary = read_summary(output, configuration, run.number)
-        if summary.found:
-            return summary
-    kept = dict(attempt.summary) if attempt else {}
-    return Summary(kept, problem='read from the journal', found=bool(kept))
 
 
 def _settled(attempt: Attempt, found: Conclusion | None, summary: Summary, *, wants_summary: bool) -> tuple[State, str]:

@@ -124,7 +124,7 @@ class Claims:
         configuration = self._search.configuration
         output = self._search.folder.output(launch.run.name)
         facts = {
-            'summary_before': configuration.resumable and summary_mark(output, configuration),
+            'summary_before': summary_mark(output, configuration),
             'exclusive': launch.resources.alone,
             'alone_on_host': launch.resources.alone_on_host,
             'memory': launch.resources.memory,

@@ -53,7 +53,7 @@ class Intake:
             self._reader.show_logs(run, number)
         self._search.recorder.record('ended', run.name, number, **completion.facts())
         self._progress.ended(report.seconds or 0.0)
-        if status.cause not in NEVER_STARTED:
+        if status.cause not in NEVER_STARTED or completion.state is State.FINISHED:
             self._without_row.append(completion)
         self._search.pending.plan_again(run)
         return completion
@@ -70,7 +70,8 @@ class Intake:
             cause=TIMEOUT if is_timeout else status.cause,
             detail=status.detail,
             seconds=seconds,
-            has_begun=status.cause not in NEVER_STARTED and has_logs,
+            # Of an attempt whose fence was lost with the power, a log and a summary may be left.
+            has_begun=has_logs and (status.cause == 'abandoned' or status.cause not in NEVER_STARTED),
             stop_reason='' if is_timeout else active.stop_reason,
             oom_kills=self._oom_kills(active, status),
             room=lambda: status.room,

@@ -236,6 +236,14 @@ def _listed(folder: str) -> list[str]:
         return []
 
 
+def changed_at(path: str | os.PathLike[str]) -> float | None:
+    """When a file was written, in seconds since 1970 by the clock of its file system; None: it is not there."""
+    try:
+        return os.stat(path).st_mtime
+    except OSError:
+        return None
+
+
 def duration(paths: AttemptPaths) -> float | None:
     """Seconds between the start of an attempt and its end (or now), by the clock of the file system; None: no start."""
     try:

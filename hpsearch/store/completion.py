@@ -16,7 +16,7 @@ from hpsearch.model.run import Run, Summary
 from hpsearch.model.states import Attempt, RunHistory, State
 from hpsearch.model.table import Row, row_of
 from hpsearch.model.verdict import GPU_OOM, HOST_OOM, Verdict, failure_signature, judge, out_of_memory
-from hpsearch.store.attempt_files import duration, moved_aside, show_logs_in_output, tail
+from hpsearch.store.attempt_files import changed_at, duration, moved_aside, show_logs_in_output, tail
 from hpsearch.store.evidence import read_files
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.summary import read_attempt_summary
@@ -31,10 +31,35 @@ BY_ITS_SUMMARY = 'its summary says so, there is no exit record'
 """Why an attempt without a record has finished."""
 
 
+CLOCK_TOLERANCE = 60.0
+"""Seconds by which the clocks of hosts may differ for the times of files to mean something."""
+
+
+def is_from_before(written: float, claimed_at: float, claim: float | None, end: float | None) -> bool:
+    """Whether a file was written before an attempt began, by the clock of its file system.
+
+    The other times show whether that clock can be believed: it may have been set, or the folder may be a copy.
+
+    Args:
+        written: When the file was written, in seconds since 1970.
+        claimed_at: When the attempt was claimed, by its journal.
+        claim: When its claim was written; None: unknown.
+        end: When its exit record was written; None: there is none.
+    """
+    if claim is None or abs(claim - claimed_at) > CLOCK_TOLERANCE or (end is not None and end < claim):
+        return False
+    return written < claim - CLOCK_TOLERANCE
+
+
 def may_have_late_record(history: RunHistory) -> bool:
     """Whether a record that appears late may say how a run ended; a later attempt that runs is left to say it."""
     is_settled = history.state in (State.RUNNING, State.UNKNOWN, State.FINISHED)
     return not is_settled and any(map(_lacks_record, history.attempts))
+
+
+def _may_have_gone_on(attempt: Attempt) -> bool:
+    """Whether an attempt may have been running after its end was concluded: on a host that nobody asked."""
+    return _lacks_record(attempt) and (attempt.is_in_queue or attempt.cause == 'host_dead')
 
 
 def _lacks_record(attempt: Attempt) -> bool:
@@ -149,14 +174,14 @@ class CompletionReader:
         configuration = self._configuration
         paths = self._folder.attempt(run.name, number)
         stderr = tail(paths.stderr) if report.code else ''
-        summary = self._summary(run, number, tried) if report.has_begun else Summary()
+        summary = self.summary(run, number, tried, report.code) if report.has_begun else Summary()
         oom = out_of_memory(report.code, stderr, configuration.oom_patterns, *report.oom_kills)
         oom = HOST_OOM if report.cause == 'out_of_memory' else oom
         room = report.room() if oom else {}
         verdict = judge(
             report.code,
             report.cause,
-            report.detail,
+            BY_ITS_SUMMARY if summary.finished and report.code is None else report.detail,
             summary,
             wants_summary=configuration.summary_filename is not None,
             stop_reason=report.stop_reason,
@@ -171,9 +196,27 @@ class CompletionReader:
         had_room = room if verdict.cause in (GPU_OOM, HOST_OOM) else {}
         return Completion(run, number, verdict, report, summary.values, failure, had_room)
 
-    def _summary(self, run: Run, number: int, tried: Sequence[Attempt]) -> Summary:
-        before = next((each.summary_before for each in tried if each.number == number), None)
-        return read_attempt_summary(self.output(run, number, tried), self._configuration, run.number, before)
+    def summary(self, run: Run, number: int, tried: Sequence[Attempt], code: int | None) -> Summary:
+        """The summary that an attempt itself wrote; arguments as those of :meth:`judge`, and its exit status if known.
+
+        Where an earlier attempt may have been running beside it, only its own success says that it wrote the summary.
+        """
+        own, output = next((each for each in tried if each.number == number), None), self.output(run, number, tried)
+        before = own.summary_before if own else None
+        found = read_attempt_summary(output, self._configuration, run.number, before)
+        if found.finished and own and self._is_older(output, own):
+            return Summary(problem='its summary is older than the attempt')
+        others = [each.number for each in tried if each.number < number and _may_have_gone_on(each)]
+        if not (found.finished and code != 0 and others):
+            return found
+        return Summary(problem=f'its summary may be that of attempt {others[-1]}, whose end nobody saw')
+
+    def _is_older(self, output: Path, attempt: Attempt) -> bool:
+        paths, name = self._folder.attempt(attempt.run, attempt.number), self._configuration.summary_filename
+        written = changed_at(output / name) if name else None
+        if written is None or attempt.claimed_at is None or written >= attempt.claimed_at - CLOCK_TOLERANCE:
+            return False
+        return is_from_before(written, attempt.claimed_at, changed_at(paths.claim), changed_at(paths.exit))
 
     def output(self, run: Run, number: int, tried: Sequence[Attempt]) -> Path:
         """The output folder of an attempt; arguments as those of :meth:`judge`."""

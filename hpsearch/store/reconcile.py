@@ -6,6 +6,7 @@ Nothing is written: what became of them is folded into a state in memory, as rep
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -133,8 +134,14 @@ class Reconciler:
             self._go_on(attempt, evidence, found)
 
     def _plan_again(self, attempt: Attempt, evidence: Evidence) -> None:
-        """It never starts if its writer is dead; one listing does not show whether its queue still starts it."""
-        if evidence.writer is Liveness.DEAD and not evidence.is_queued:
+        """It never starts if its writer is dead; one listing does not show whether its queue still starts it.
+
+        A log and a summary show that it did start, if its fence was lost with the power.
+        """
+        if evidence.writer is not Liveness.DEAD or evidence.is_queued:
+            return
+        has_log = os.path.exists(self._folder.attempt(attempt.run, attempt.number).stderr)
+        if not (has_log and self._end_if_finished(attempt)):
             attempt.state = State.PLANNED
 
     def _go_on(self, attempt: Attempt, evidence: Evidence, found: Conclusion) -> None:

@@ -8,6 +8,7 @@ import os
 import re
 import stat
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +44,8 @@ def read_summary(folder: Path, configuration: Configuration, run_number: int) ->
 
 
 def summary_mark(folder: Path, configuration: Configuration) -> list[int] | None:
-    """Identifies the summary file that is there before an attempt of a resumable run; None without one."""
-    if configuration.summary_filename is None or not configuration.resumable:
+    """Identifies the summary file that is there before an attempt begins; None without one."""
+    if configuration.summary_filename is None:
         return None
     try:
         facts = (folder / configuration.summary_filename).stat()
@@ -56,13 +57,13 @@ def summary_mark(folder: Path, configuration: Configuration) -> list[int] | None
 def read_attempt_summary(
     folder: Path, configuration: Configuration, run_number: int, before: Sequence[int] | None
 ) -> Summary:
-    """Like :func:`read_summary`, for one attempt: what an earlier one left in the same folder does not count.
+    """Like :func:`read_summary`, for one attempt: what was in its folder before it began does not count.
 
     Args:
         before: The :func:`summary_mark` taken before the attempt, or None.
     """
     if before is not None and list(before) == summary_mark(folder, configuration):
-        return Summary(problem='its summary is that of an earlier attempt')
+        return Summary(problem='its summary was there before it began')
     return read_summary(folder, configuration, run_number)
 
 
@@ -85,7 +86,7 @@ def says_finished(text: str) -> bool | None:
 
 def _by_file(folder: Path, filename: str, keywords: Sequence[str]) -> Summary:
     try:
-        raw = _read_bounded(folder / filename)
+        raw = _read_fresh(folder / filename)
     except FileNotFoundError:
         missing = f'no summary file {filename} in the output folder' if folder.is_dir() else 'no output folder'
         return Summary(problem=missing)
@@ -100,6 +101,7 @@ def _by_file(folder: Path, filename: str, keywords: Sequence[str]) -> Summary:
 
 
 def _by_handle(handle: Callable[..., Any], folder: Path, keywords: Sequence[str], cmd_ident: int) -> Summary:
+    _look_again(folder)
     if not folder.is_dir():
         return Summary(problem='no output folder')
     try:
@@ -126,6 +128,24 @@ def _judged(values: Mapping[str, str], keywords: Sequence[str], oddities: list[s
 
 
 # Bytes and text
+
+
+def _read_fresh(path: Path) -> bytes:
+    try:
+        return _read_bounded(path)
+    except FileNotFoundError:
+        _look_again(path.parent)
+        return _read_bounded(path)
+
+
+def _look_again(folder: Path) -> None:
+    """Let a network file system look again for what was not there a minute ago, by listing where it should be.
+
+    What is wrong, if anything, says the reading that follows.
+    """
+    for each in (folder.parent, folder):
+        with suppress(OSError), os.scandir(each) as entries:
+            next(entries, None)
 
 
 def _read_bounded(path: Path) -> bytes:

@@ -12,38 +12,37 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-RECORD = 'exit'
-
 
 class LateRecords:
     """Denies exit records.
 
-    Attributes:
-        looked_for: How often a record was looked for that was denied.
-
     Args:
         is_hidden: Whether no record is there yet, whatever is done.
         is_refreshed: Whether listing a folder makes its record visible.
+        name: Name of the files.
     """
 
-    def __init__(self, is_hidden: Callable[[], bool] = lambda: False, *, is_refreshed: bool = True) -> None:
+    def __init__(
+        self, is_hidden: Callable[[], bool] = lambda: False, *, is_refreshed: bool = True, name: str = 'exit'
+    ) -> None:
         self._is_hidden = is_hidden
         self._is_refreshed = is_refreshed
+        self._name = name
         self._denied: set[str] = set()
-        self.looked_for = 0
 
     def install(self, replace: Callable[[object, str, object], None] = setattr) -> None:
         """Let this process see files so; ``replace`` sets an attribute of a module."""
-        listdir = os.listdir
+        listdir, scandir = os.listdir, os.scandir
         replace(os, 'stat', self._looking(os.stat))
+        replace(os, 'open', self._looking(os.open))
         replace(builtins, 'open', self._looking(builtins.open))
         replace(io, 'open', builtins.open)
         replace(os, 'listdir', lambda path='.': self._list(path, listdir(path)))
+        replace(os, 'scandir', lambda path='.': self._scan(path, scandir))
 
     def _looking(self, real: Callable[..., Any]) -> Callable[..., Any]:
         def look(path: Any, *args: Any, **options: Any) -> Any:
-            is_written = args and isinstance(args[0], str) and not args[0].startswith('r')
-            if is_written or isinstance(path, int) or os.path.basename(os.fspath(path)) != RECORD:
+            if isinstance(path, int) or os.path.basename(os.fspath(path)) != self._name or _creates(args):
                 return real(path, *args, **options)
             self._deny(os.fspath(path))
             try:
@@ -58,12 +57,25 @@ class LateRecords:
         folder = os.path.dirname(path)
         if self._is_hidden() or folder in self._denied:
             self._denied.add(folder)
-            self.looked_for += 1
             raise FileNotFoundError(2, os.strerror(2), path)
 
     def _list(self, path: Any, names: list[str]) -> list[str]:
         if self._is_hidden():
-            return [name for name in names if name != RECORD]
-        if self._is_refreshed and not isinstance(path, int):
-            self._denied.discard(os.fspath(path))
+            return [name for name in names if name != self._name]
+        self._refresh(path)
         return names
+
+    def _scan(self, path: Any, real: Callable[[Any], Any]) -> Any:
+        self._refresh(path)
+        return real(path)
+
+    def _refresh(self, path: Any) -> None:
+        if self._is_refreshed and not self._is_hidden() and not isinstance(path, int):
+            self._denied.discard(os.fspath(path))
+
+
+def _creates(args: tuple[Any, ...]) -> bool:
+    """Whether a file is opened to be written."""
+    if not args:
+        return False
+    return bool(args[0] & os.O_CREAT) if isinstance(args[0], int) else not str(args[0]).startswith('r')

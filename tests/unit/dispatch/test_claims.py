@@ -81,6 +81,16 @@ def test_that_a_run_that_cannot_go_on_finds_no_folder_of_an_earlier_attempt(
     assert desk.folder.output('sim_1').exists() is not is_moved
 
 
+@pytest.mark.parametrize('resumable', [False, True])
+def test_that_the_journal_keeps_which_summary_was_there_before(tmp_path: Path, resumable: bool) -> None:
+    configuration = replace(CONFIGURATION, summary_filename='summary.txt', resumable=resumable)
+    desk = Desk(tmp_path, configuration=configuration)
+    desk.folder.output('sim_1').mkdir(parents=True)
+    (desk.folder.output('sim_1') / 'summary.txt').touch()
+    desk.claims.claim(SLOTS)
+    assert ['summary_before' in event for event in desk.events('claimed')] == [True, False]
+
+
 def test_that_the_journal_keeps_what_there_is_to_know_of_the_circumstances(desk: Desk) -> None:
     desk.facts = {'oom_kills': 7, 'code_id': ''}
     desk.claims.claim((Slot(),))

@@ -13,12 +13,15 @@ import pytest
 from hpsearch.backends.base import AttemptStatus, Launch, LaunchResult, Workload
 from hpsearch.dispatch.context import WorkOptions
 from hpsearch.dispatch.dispatcher import PAUSE
+from hpsearch.host.kernel import this_host
 from hpsearch.model.evidence import JobState
 from hpsearch.model.resources import Placement
 from hpsearch.model.run import Run
 from hpsearch.model.states import State
+from hpsearch.store.attempt_files import claim
+from hpsearch.store.journal import Journal
 from tests.fakes.instant_backend import CountedPilots, InstantBackend
-from tests.support.dispatching import Desk, GrowingRuns, run
+from tests.support.dispatching import CONFIGURATION, Desk, GrowingRuns, run
 
 
 def finished(desk: Desk) -> list[str]:
@@ -199,6 +202,26 @@ def test_that_an_attempt_which_waits_in_a_queue_is_cancelled_when_the_record_of_
     assert [each.state for each in desk.state.runs['sim_1'].attempts] == [State.FINISHED, State.INTERRUPTED]
     assert (finished(desk), outcome.interrupted) == (['sim_1'], False)
     assert ';finished;' in desk.folder.results_csv.read_text()
+
+
+@pytest.mark.parametrize('has_log', [True, False])
+def test_that_a_run_whose_fence_was_lost_with_the_power_is_not_run_again_if_it_left_a_log_and_a_result(
+    tmp_path: Path, has_log: bool
+) -> None:
+    configuration = replace(CONFIGURATION, summary_filename='summary.txt', summary_keywords=('finished',))
+    desk = Desk(tmp_path, 1, configuration=configuration)
+    dead = Journal(desk.folder, 'dead', {**this_host().as_header(), 'pid': 1, 'ticks': 'long ago'})
+    assert claim(desk.folder, 'sim_1', 1, 'dead')
+    dead.append({'event': 'claimed', 'run': 'sim_1', 'attempt': 1})
+    desk.folder.output('sim_1').mkdir()
+    (desk.folder.output('sim_1') / 'summary.txt').write_text('finished 1\n')
+    if has_log:
+        Path(desk.folder.attempt('sim_1', 1).stderr).touch()
+    backend = InstantBackend(desk.clock)
+    desk.dispatcher(backend).run()
+    assert backend.started == ([] if has_log else ['sim_1'])
+    assert (desk.state.state_of('sim_1') is State.FINISHED) is has_log
+    assert (';finished;"its summary says so' in desk.folder.results_csv.read_text()) is has_log
 
 
 # Pilots

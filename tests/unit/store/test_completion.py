@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,8 +13,10 @@ import pytest
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.run import Run
 from hpsearch.model.states import Attempt, State
-from hpsearch.store.completion import Completion, CompletionReader, EndReport
+from hpsearch.store.attempt_files import claim
+from hpsearch.store.completion import Completion, CompletionReader, EndReport, is_from_before
 from hpsearch.store.folder import SearchFolder
+from hpsearch.store.summary import summary_mark
 from tests.support.harness import new_folder
 
 RUN = Run('sim_1', 1, {'lr': 0.1}, ('python3', 'train.py', '--lr=0.1'))
@@ -104,6 +108,74 @@ def test_that_a_summary_of_an_earlier_attempt_does_not_count(folder: SearchFolde
     found = ended(folder, EndReport(1), tried, number=2, resumable=True)
     assert (found.state, found.summary) == (State.FAILED, {})
     assert ended(folder, EndReport(1), resumable=True).state is State.FINISHED
+
+
+def test_that_a_summary_that_was_there_before_the_first_attempt_does_not_count(folder: SearchFolder) -> None:
+    leave(folder, 'acc 0.5\nfinished 1\n')
+    tried = [Attempt('sim_1', 1, summary_before=summary_mark(folder.output('sim_1'), configured()))]
+    found = ended(folder, EndReport(0), tried)
+    assert (found.state, found.summary) == (State.FAILED, {})
+    assert 'its summary was there before it began' in found.reason
+    leave(folder, 'acc 0.75\nfinished 1\n')
+    assert ended(folder, EndReport(0), tried).state is State.FINISHED
+
+
+def test_that_a_summary_that_is_older_than_the_attempt_does_not_count(folder: SearchFolder) -> None:
+    assert claim(folder, 'sim_1', 1, 'w')
+    leave(folder, 'acc 0.5\nfinished 1\n')
+    summary, now = folder.output('sim_1') / 'summary.txt', time.time()
+    tried = [Attempt('sim_1', 1, claimed_at=now)]
+    assert ended(folder, EndReport(0), tried).state is State.FINISHED
+    os.utime(summary, (now - 3600, now - 3600))
+    found = ended(folder, EndReport(0), tried)
+    assert (found.state, found.summary) == (State.FAILED, {})
+    assert found.reason == 'it ended with status 0; its summary is older than the attempt'
+    copied = [Attempt('sim_1', 1, claimed_at=now - 86400)]
+    assert ended(folder, EndReport(0), copied).state is State.FINISHED, 'its files have the time of the copy'
+
+
+@pytest.mark.parametrize(
+    ('written', 'claimed_at', 'claim_at', 'end', 'is_before'),
+    [
+        (0.0, 5000.0, 5000.0, 5060.0, True),
+        (0.0, 5000.0, 5000.0, None, True),
+        (4999.0, 5000.0, 5000.0, 5060.0, False),
+        (0.0, 5000.0, 5000.0, 10.0, False),
+        (0.0, 5000.0, 9000.0, 9060.0, False),
+        (0.0, 5000.0, None, 5060.0, False),
+    ],
+    ids=[
+        'older',
+        'without a record',
+        'by a clock that differs a little',
+        'the clock was set back',
+        'a copy',
+        'no claim',
+    ],
+)
+def test_that_times_are_believed_only_where_they_agree(
+    written: float, claimed_at: float, claim_at: float | None, end: float | None, is_before: bool
+) -> None:
+    assert is_from_before(written, claimed_at, claim_at, end) is is_before
+
+
+@pytest.mark.parametrize(
+    ('earlier', 'code', 'state'),
+    [
+        ({'state': State.LOST, 'handle': {'submission': 'hps-a'}}, 143, State.FAILED),
+        ({'state': State.LOST, 'handle': {'submission': 'hps-a'}}, None, State.LOST),
+        ({'state': State.LOST, 'handle': {'submission': 'hps-a'}}, 0, State.FINISHED),
+        ({'state': State.INTERRUPTED, 'cause': 'host_dead'}, 1, State.FAILED),
+        ({'state': State.LOST, 'handle': {'pid': 7}}, 1, State.FINISHED),
+        ({'state': State.INTERRUPTED, 'cause': 'preempted', 'code': 143}, 1, State.FINISHED),
+    ],
+)
+def test_that_what_an_earlier_attempt_may_have_written_needs_a_success_of_its_own(
+    folder: SearchFolder, earlier: dict[str, Any], code: int | None, state: State
+) -> None:
+    leave(folder, 'acc 0.5\nfinished 1\n')
+    tried = [Attempt('sim_1', 1, **earlier), Attempt('sim_1', 2)]
+    assert ended(folder, EndReport(code), tried, number=2).state is state
 
 
 def test_that_a_stop_interrupts_it_unless_it_had_finished(folder: SearchFolder) -> None:

@@ -246,6 +246,22 @@ def test_that_a_claim_of_a_dead_writer_that_was_not_started_is_planned_again(sea
     assert looked_at(search).state_of(name) is State.PLANNED
 
 
+@pytest.mark.parametrize(
+    ('has_log', 'has_summary', 'state'),
+    [(True, True, State.FINISHED), (True, False, State.PLANNED), (False, True, State.PLANNED)],
+)
+def test_that_a_summary_with_a_log_is_evidence_where_the_fence_was_lost_with_the_power(
+    search: QueuedSearch, has_log: bool, has_summary: bool, state: State
+) -> None:
+    (name,) = search.plan(1)
+    search.claim(name)
+    if has_log:
+        search.write(name, 'stderr.log', '')
+    if has_summary:
+        search.leave_summary(name, 0.5)
+    assert looked_at(search).state_of(name) is state
+
+
 def test_that_a_claim_of_a_writer_elsewhere_that_is_silent_stays_one(tmp_path: Path) -> None:
     search = QueuedSearch(tmp_path / 'search', host=elsewhere('login1'))
     (name,) = search.plan(1)

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.run import Summary
 from hpsearch.store.summary import LARGEST_SUMMARY, handle_form, read_summary, says_finished, value_text
+from tests.fakes.late_records import LateRecords
 
 NAME = 'performance_overview.txt'
 
@@ -160,6 +161,16 @@ def test_that_what_is_not_a_regular_file_is_not_read(tmp_path: Path, kind: str) 
 def test_that_a_missing_file_and_a_missing_folder_are_told_apart(tmp_path: Path) -> None:
     assert read_summary(tmp_path, configuration(), 1).problem == f'no summary file {NAME} in the output folder'
     assert read_summary(tmp_path / 'none', configuration(), 1).problem == 'no output folder'
+
+
+def test_that_a_summary_is_found_although_the_file_system_denied_it_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    LateRecords(name=NAME).install(monkeypatch.setattr)
+    assert not (tmp_path / NAME).exists()
+    (tmp_path / NAME).write_text('finished 1\n')
+    assert not (tmp_path / NAME).exists(), 'it is denied'
+    assert read_summary(tmp_path, configuration(), 1).finished
 
 
 def test_that_no_summary_file_configured_is_no_problem(tmp_path: Path) -> None:
