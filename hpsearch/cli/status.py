@@ -20,7 +20,6 @@ from hpsearch.host.processes import user_name
 from hpsearch.model.configuration import Configuration, from_plain
 from hpsearch.model.errors import ConfigError
 from hpsearch.model.evidence import HostRelation, JobState, Liveness, QueueView
-from hpsearch.model.retries import resources_for
 from hpsearch.model.snapshot import GpuLine, QueueLine, RunLine, Snapshot, merged_queue
 from hpsearch.model.states import ACTIVE, Attempt, SearchState, State, Submission
 from hpsearch.model.units import duration
@@ -115,9 +114,7 @@ class SearchSnapshot:
 
     def reconciler(self) -> Reconciler:
         """Folds into the state what became of the attempts that no writer manages."""
-        return Reconciler(
-            self.folder, self.state, self.reader.headers, self.lives, lambda: self.completions, self.room_of
-        )
+        return Reconciler(self.folder, self.state, self.reader.headers, self.lives, lambda: self.completions)
 
     @cached_property
     def completions(self) -> CompletionReader:
@@ -138,17 +135,6 @@ class SearchSnapshot:
         from hpsearch.cli.backends import system_named
 
         return system_named(queue, self.options)
-
-    def room_of(self, attempt: Attempt, earlier: Sequence[Attempt]) -> dict[str, Any]:
-        """How much memory the job of an attempt had, and the most that another attempt can be given."""
-        from hpsearch.cli.backends import most_memory
-
-        try:
-            memory = self.system(attempt.handle['queue']).memory
-        except ConfigError:
-            memory = None  # its options do not suit the queue system that is here
-        had, most = resources_for(earlier).memory or memory, most_memory(self.options, memory)
-        return {'was_alone': True, 'largest': True, 'in_queue': True, 'memory_limit': had, 'memory_most': most}
 
 
 def open_snapshot(folder: SearchFolder, now: float) -> SearchSnapshot:

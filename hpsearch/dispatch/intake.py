@@ -191,7 +191,7 @@ def take_late_records(reader: CompletionReader, recorder: EventRecorder, folder:
 
 def _record_late_ends(reader: CompletionReader, recorder: EventRecorder, run: Run) -> list[Completion]:
     history = recorder.state.runs.get(run.name)
-    completions = list(reader.late_ends(run, history)) if history else []
+    completions = list(reader.late_ends(run, recorder.state)) if history else []
     for completion in completions:
         recorder.record('ended', run.name, completion.number, **completion.facts())
     return completions

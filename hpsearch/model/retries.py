@@ -127,6 +127,16 @@ def had_most_room(oom: str, facts: Mapping[str, Any], earlier: Sequence[Attempt]
     return ''
 
 
+def room_in_queue(memory: int | None, most: int | None) -> dict[str, Any]:
+    """The facts about the room of a job, which has its GPUs to itself.
+
+    Args:
+        memory: MiB it has; None: unknown.
+        most: MiB that a later job of its run may have; None: there is no bound.
+    """
+    return {'was_alone': True, 'largest': True, 'in_queue': True, 'memory_limit': memory, 'memory_most': most}
+
+
 def _why_no_more_memory(facts: Mapping[str, Any]) -> str:
     limit, most = facts.get('memory_limit'), facts.get('memory_most')
     if not limit:

@@ -222,6 +222,7 @@ class Submission:
         throttle: Jobs of it at a time.
         pilots: Number of its jobs that work on the search by themselves; 0: each is an attempt.
         job: Its id; empty while none is known.
+        room: How much room each of its jobs has (:func:`hpsearch.model.retries.room_in_queue`); empty: unknown.
     """
 
     name: str
@@ -231,6 +232,7 @@ class Submission:
     throttle: int
     pilots: int = 0
     job: str = ''
+    room: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -323,7 +325,13 @@ class SearchState:
     def _note_submission(self, writer: str, event: Event) -> None:
         name, queue = event['submission'], event['queue']
         self.submissions[name] = Submission(
-            name, queue, writer, event.get('at', 0.0), event.get('throttle', 1), event.get('pilots', 0)
+            name,
+            queue,
+            writer,
+            event.get('at', 0.0),
+            event.get('throttle', 1),
+            event.get('pilots', 0),
+            room=event.get('room') or {},
         )
         for index, (run, number) in enumerate(event.get('attempts', ()), start=1):
             attempt = self.attempt_of(run, number)
@@ -356,6 +364,11 @@ class SearchState:
         """One attempt, or None while nothing is known of it."""
         history = self.runs.get(run)
         return history.by_number.get(number) if history else None
+
+    def room_of(self, attempt: Attempt) -> Mapping[str, Any]:
+        """How much room the job of an attempt in a queue had; empty where that is not known."""
+        submission = self.submissions.get(attempt.handle['submission']) if attempt.is_in_queue else None
+        return submission.room if submission else {}
 
     def state_of(self, run: str) -> State:
         """The state of a run of the plan."""

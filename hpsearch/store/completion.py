@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from hpsearch.model.configuration import Configuration
 from hpsearch.model.evidence import Conclusion, conclude
 from hpsearch.model.retries import had_most_room
 from hpsearch.model.run import Run, Summary
-from hpsearch.model.states import Attempt, RunHistory, State
+from hpsearch.model.states import Attempt, RunHistory, SearchState, State
 from hpsearch.model.table import Row, row_of
 from hpsearch.model.verdict import GPU_OOM, HOST_OOM, Verdict, failure_signature, judge, out_of_memory
 from hpsearch.store.attempt_files import changed_at, duration, moved_aside, show_logs_in_output, tail
@@ -224,25 +225,27 @@ class CompletionReader:
         is_aside = is_earlier and not self._configuration.resumable
         return self._output_of(moved_aside(run.name, number) if is_aside else run.name)
 
-    def late_ends(self, run: Run, history: RunHistory) -> Iterator[Completion]:
+    def late_ends(self, run: Run, state: SearchState) -> Iterator[Completion]:
         """How attempts ended that were given up without an exit record, if that, or a result, has appeared by now.
 
         Raises:
             OSError: A record is there but cannot be read.
         """
-        for attempt in filter(_lacks_record, history.attempts):
+        for attempt in filter(_lacks_record, state.runs[run.name].attempts):
             evidence = read_files(self._folder.attempt(run.name, attempt.number), is_queued=attempt.is_in_queue)
-            completion = self._late_end(run, attempt, conclude(evidence), history.attempts)
+            completion = self._late_end(run, attempt, conclude(evidence), state)
             is_known = evidence.code is not None and attempt.state is State.LOST
             if is_known or completion.state is State.FINISHED:
                 yield completion
 
-    def _late_end(self, run: Run, attempt: Attempt, found: Conclusion, tried: Sequence[Attempt]) -> Completion:
+    def _late_end(self, run: Run, attempt: Attempt, found: Conclusion, state: SearchState) -> Completion:
+        tried = state.runs[run.name].attempts
         if found.code is None:
-            return self.judge(run, attempt.number, tried, EndReport(detail=BY_ITS_SUMMARY))
+            return self.judge(run, attempt.number, tried, EndReport())
         seconds = duration(self._folder.attempt(run.name, attempt.number))
         words = '; '.join(filter(None, (found.detail, f'its exit record appeared after it was {attempt.state}')))
-        return self.judge(run, attempt.number, tried, EndReport(found.code, found.cause, words, seconds))
+        room = partial(state.room_of, attempt)
+        return self.judge(run, attempt.number, tried, EndReport(found.code, found.cause, words, seconds, room=room))
 
     def row(self, run: Run, ended: Attempt | Completion, tried: Sequence[Attempt]) -> Row:
         """The row of a run in the table.

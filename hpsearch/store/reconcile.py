@@ -7,7 +7,8 @@ Nothing is written: what became of them is folded into a state in memory, as rep
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, TypeAlias
 
 from hpsearch.host import kernel
@@ -21,9 +22,6 @@ from hpsearch.store.folder import SearchFolder
 
 RECONCILER = ':reconciler'
 """The writer that does not exist; no real one has such a name."""
-
-RoomOf: TypeAlias = Callable[[Attempt, Sequence[Attempt]], Mapping[str, Any]]
-"""How much room the job of an attempt had, as its backend would report it; from the attempt and the earlier ones."""
 
 AttemptKey: TypeAlias = tuple[str, int]
 """Run and number of an attempt."""
@@ -48,7 +46,6 @@ class Reconciler:
         headers: Writer to the header of its journal.
         lives: What is known of the writers (:func:`hpsearch.store.writers.poll_once`), before anything else is read.
         completions: Reads how an attempt ended; called when one has.
-        room_of: Called for attempts in a queue that ran out of memory.
     """
 
     def __init__(
@@ -58,14 +55,12 @@ class Reconciler:
         headers: Mapping[str, Mapping[str, Any]],
         lives: Mapping[str, Liveness],
         completions: Callable[[], CompletionReader],
-        room_of: RoomOf = lambda attempt, earlier: {},
     ) -> None:
         self._folder = folder
         self._state = state
         self._headers = headers
         self._lives = lives
         self._completions = completions
-        self._room_of = room_of
         self._evidence = EvidenceReader(folder)
         self._host = kernel.this_host()
         self.conclusions: dict[AttemptKey, Conclusion] = {}
@@ -108,7 +103,7 @@ class Reconciler:
 
     def _take_in_late_records(self, history: RunHistory) -> None:
         run = self._folder.find_run(history.name)
-        for completion in self._completions().late_ends(run, history) if run else ():
+        for completion in self._completions().late_ends(run, self._state) if run else ():
             self._fold_end(history.by_number[completion.number], completion)
 
     def note_running(self, attempts: Iterable[Attempt]) -> None:
@@ -159,11 +154,7 @@ class Reconciler:
     def _end(self, attempt: Attempt, found: Conclusion) -> None:
         paths = self._folder.attempt(attempt.run, attempt.number)
         seconds = duration(paths) if found.code is not None else None
-
-        def room() -> Mapping[str, Any]:
-            earlier = (each for each in self._tried(attempt) if each.number < attempt.number)
-            return self._room_of(attempt, list(earlier)) if attempt.is_in_queue else {}
-
+        room = partial(self._state.room_of, attempt)
         report = EndReport(found.code, found.cause, found.detail, seconds, room=room)
         self._fold_end(attempt, self._completion(attempt, report))
 

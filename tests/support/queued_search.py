@@ -11,6 +11,7 @@ from typing import Any
 
 from hpsearch.host.kernel import Host, this_host
 from hpsearch.model.configuration import Configuration, plain_attributes
+from hpsearch.model.retries import room_in_queue
 from hpsearch.model.states import Attempt, SearchState
 from hpsearch.store.attempt_files import attempt_id, claim
 from hpsearch.store.folder import SearchFolder
@@ -18,6 +19,9 @@ from hpsearch.store.journal import Journal, open_journals
 
 SUMMARY = 'acc {acc}\nfinished 1\n'
 MEMORY_ERROR = 'Traceback (most recent call last):\n  File "train.py", line 1\nMemoryError\n'
+
+ROOM = room_in_queue(8192, 32768)
+"""What its jobs had, and may have."""
 
 BEGIN = 1_700_000_000.0
 """When its attempts were submitted, in seconds since 1970."""
@@ -86,7 +90,7 @@ class QueuedSearch:
         """Journal an event."""
         self.journal.append({'event': kind, **facts})
 
-    def submit(self, count: int, *, accepted: bool = True, **facts: Any) -> list[str]:
+    def submit(self, count: int, *, accepted: bool = True, room: Mapping[str, Any] = ROOM, **facts: Any) -> list[str]:
         """Plan runs and submit them as one array; returns their names."""
         names = self.plan(count)
         self.submissions += 1
@@ -95,7 +99,7 @@ class QueuedSearch:
             self.claim(name, **facts)
         attempts = [[name, 1] for name in names]
         self.event(
-            'submitting', queue=self.queue, submission=submission, attempts=attempts, throttle=2, at=BEGIN
+            'submitting', queue=self.queue, submission=submission, attempts=attempts, throttle=2, at=BEGIN, room=room
         )  # fmt: skip
         if accepted:
             self.event('accepted', submission=submission, job=str(100 + self.submissions), at=BEGIN)

@@ -25,6 +25,7 @@ from hpsearch.backends.queue.submission import (
 from hpsearch.backends.queue.throttle import Division, Share, cut, first_throttles, shares
 from hpsearch.model.command import shell_line
 from hpsearch.model.evidence import JobState
+from hpsearch.model.retries import room_in_queue
 from hpsearch.store.attempt_files import fence_job
 from hpsearch.store.folder import SearchFolder
 
@@ -411,7 +412,9 @@ class AttemptQueue:
         self.waiting.extendleft(reversed(chosen[len(members) :]))
         array = AttemptArray(name, self._context.wall(), dict(enumerate(members, start=1)), unsent=unsent)
         array.throttle = array.ceiling = array.known_throttle = allowed
-        content = {'attempts': [[each.launch.run.name, each.launch.number] for each in members], 'throttle': allowed}
+        attempts = [[each.launch.run.name, each.launch.number] for each in members]
+        room = room_in_queue(memory or self._context.system.memory, self._settings.most_memory)
+        content = {'attempts': attempts, 'throttle': allowed, 'room': room}
         if not self._submitter.submit(array, content, now):
             self.waiting.extendleft(reversed(members))
             return

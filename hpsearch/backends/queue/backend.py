@@ -25,6 +25,7 @@ from hpsearch.backends.queue.commands import CLOSE_TIMEOUT
 from hpsearch.backends.queue.submission import QueueContext
 from hpsearch.model.evidence import RECORD_GRACE, Conclusion, Evidence, JobState, QueueView, conclude
 from hpsearch.model.resources import DEFAULT_RESOURCES, GpuTenant, Placement, ResourceRequest, Slot
+from hpsearch.model.retries import room_in_queue
 from hpsearch.model.snapshot import GpuLine, QueueLine
 from hpsearch.store.attempt_files import close_fence, duration, fence_job
 from hpsearch.store.evidence import read_files
@@ -247,10 +248,8 @@ class QueueBackend(AttemptBackend):
                 return AttemptStatus(found.state, detail=found.detail)
 
     def _room(self, queued: QueuedAttempt) -> dict[str, Any]:
-        """How much room it had: a job has its GPUs to itself."""
         memory = queued.launch.resources.memory or self._context.system.memory
-        most = self._settings.most_memory
-        return {'was_alone': True, 'largest': True, 'in_queue': True, 'memory_limit': memory, 'memory_most': most}
+        return room_in_queue(memory, self._settings.most_memory)
 
     def _apply(self, changes: Iterable[Change]) -> None:
         for queued, status in changes:

@@ -19,6 +19,7 @@ from hpsearch.backends.queue.limits import FORGET, RETRY
 from hpsearch.backends.queue.poller import ABSENT_AFTER, JobKey, JobPoller
 from hpsearch.model.evidence import CAUSE_GRACE, COMPLETED_FACTOR, RECORD_GRACE, JobRecord, JobState
 from hpsearch.model.resources import ResourceRequest
+from hpsearch.model.retries import room_in_queue
 from hpsearch.store.attempt_files import close_fence, read_fence
 from hpsearch.store.folder import SearchFolder
 from tests.fakes.late_records import LateRecords
@@ -88,6 +89,7 @@ def test_that_the_map_of_a_submission_is_in_the_journal_before_it_is_sent(desk: 
         'submission': 'hps-20261120231900-000001',
         'attempts': [['sim_1', 1], ['sim_2', 1]],
         'throttle': 2,
+        'room': room_in_queue(1000, None),
         'at': desk.clock.wall(),
     }
     assert not desk.queue.called('submit')

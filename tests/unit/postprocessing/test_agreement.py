@@ -18,9 +18,10 @@ import pytest
 from hpsearch.cli.status import status_lines
 from hpsearch.host.kernel import this_host
 from hpsearch.host.processes import start_ticks
+from hpsearch.model.retries import room_in_queue
 from hpsearch.store.attempt_files import marks
 from tests.support.postprocessing import NAME, load_package
-from tests.support.queued_search import QueuedSearch, elsewhere
+from tests.support.queued_search import MEMORY_ERROR, QueuedSearch, elsewhere
 
 load_package()
 gather = importlib.import_module(f'{NAME}.gather').gather
@@ -160,6 +161,17 @@ def test_that_both_take_in_what_appears_after_an_attempt_was_lost(
     leave(search, name, left, queued=queued)
     if summary:
         search.leave_summary(name, 0.5)
+    assert (state_by_status(search), state_by_postprocessing(search)) == (state, state)
+
+
+@pytest.mark.parametrize(('memory', 'state'), [(16000, 'interrupted'), (32000, 'failed'), (None, 'failed')])
+def test_that_both_know_how_much_memory_a_job_that_ran_out_of_it_had(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, memory: int | None, state: str
+) -> None:
+    search = QueuedSearch(tmp_path / 'search')
+    monkeypatch.setattr('shutil.which', lambda program: None)  # its queue cannot be asked
+    (name,) = search.submit(1, room=room_in_queue(memory, 32000))
+    search.end(name, 1, stderr=MEMORY_ERROR)
     assert (state_by_status(search), state_by_postprocessing(search)) == (state, state)
 
 

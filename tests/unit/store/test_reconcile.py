@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,7 +16,7 @@ from hpsearch.host.kernel import this_host
 from hpsearch.host.processes import start_ticks
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.evidence import JobRecord, JobState, QueueView
-from hpsearch.model.states import Attempt, SearchState, State
+from hpsearch.model.states import SearchState, State
 from hpsearch.store.attempt_files import marks, move_output_aside
 from hpsearch.store.completion import CompletionReader
 from hpsearch.store.journal import open_journals
@@ -31,17 +30,13 @@ def search(tmp_path: Path) -> QueuedSearch:
     return QueuedSearch(tmp_path / 'search')
 
 
-def room_of(attempt: Attempt, earlier: Sequence[Attempt]) -> Mapping[str, Any]:
-    return {'was_alone': True, 'largest': True, 'in_queue': True, 'memory_limit': 8192, 'memory_most': 32768}
-
-
 def reconciler_of(search: QueuedSearch, configuration: Configuration | None = None) -> tuple[SearchState, Reconciler]:
     """What the journals of a search say, and what reconciles it."""
     folder = search.folder
     state, reader = open_journals(folder)
     lives = poll_once(folder, reader.headers, reader.closed, time.time())
     completions = CompletionReader(folder, configuration or search.configuration)
-    return state, Reconciler(folder, state, reader.headers, lives, lambda: completions, room_of)
+    return state, Reconciler(folder, state, reader.headers, lives, lambda: completions)
 
 
 def says(cause: str) -> QueueView:
