@@ -144,7 +144,7 @@ def search_context(search: OpenSearch, options: WorkOptions, recorder: EventReco
 
 def _warn_of_odd_lines(state: SearchState, reader: JournalReader) -> None:
     for odd in [*reader.odd, *state.odd][:5]:
-        log.warning('journal: %s', odd)
+        log.warning('left out: %s', odd)
 
 
 def _take_earlier_results(search: OpenSearch, options: WorkOptions, recorder: EventRecorder) -> None:

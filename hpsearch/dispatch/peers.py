@@ -21,7 +21,7 @@ from hpsearch.store.attempt_files import attempt_id, close_fence, duration, mark
 from hpsearch.store.completion import Completion
 from hpsearch.store.evidence import EvidenceReader
 from hpsearch.store.folder import SearchFolder
-from hpsearch.store.journal import JournalReader
+from hpsearch.store.journal import JournalReader, header_from_name
 from hpsearch.store.writers import Writers
 
 RECOVERY_INTERVAL = 2.0
@@ -164,7 +164,7 @@ class Peers:
                 yield orphan
 
     def _header(self, writer: str) -> Mapping[str, Any]:
-        return self._reader.headers.get(writer, {})
+        return self._reader.headers.get(writer) or header_from_name(writer)
 
     def _relation(self, attempt: Attempt) -> HostRelation:
         return self._writers.relation(self._header(attempt.owner))

@@ -12,6 +12,9 @@ from collections.abc import Iterable, Mapping
 
 HAS_PROC = sys.platform.startswith('linux')
 
+CLOCK_SLACK = 5.0
+"""Seconds by which the start of a process may seem later than it was, since clocks are corrected."""
+
 NOT_OURS = -1000
 """What :func:`reap` returns for a child that was waited for elsewhere: its status is not known."""
 
@@ -90,6 +93,18 @@ def _start_by_psutil(pid: int) -> str:
         return '' if process.status() == psutil.STATUS_ZOMBIE else str(process.create_time())
     except psutil.Error:
         return ''
+
+
+def ticks_if_older(pid: int, moment: float) -> str:
+    """When a process started, if that was not after a moment (seconds since 1970); empty when it was, or is gone."""
+    import psutil
+
+    ticks = start_ticks(pid)
+    try:
+        is_older = bool(ticks) and psutil.Process(pid).create_time() <= moment + CLOCK_SLACK
+    except psutil.Error:
+        return ''
+    return ticks if is_older else ''
 
 
 def is_alive(pid: int, ticks: str) -> bool:

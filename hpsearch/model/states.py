@@ -7,7 +7,7 @@ are settled by :data:`END_ORDER`, never by time stamps, since hosts share no clo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -350,15 +350,18 @@ class SearchState:
         every = (attempt for history in self.runs.values() for attempt in history.by_number.values())
         return [attempt.code_id or self.first_codes.get(attempt.owner, '') for attempt in every]
 
-    def replay(self, events: Iterable[tuple[str, Event]]) -> None:
-        """Fold recorded events; what cannot be interpreted is noted in :attr:`odd` and skipped."""
+    def replay(self, events: Iterable[tuple[str, Event]], place: Callable[[], str] = str) -> None:
+        """Fold recorded events; what cannot be is noted in :attr:`odd` and skipped.
+
+        Args:
+            events: Writer and event; their fields are as ``store/events.py`` says.
+            place: Where the event stands that was taken last, for :attr:`odd`.
+        """
         for writer, event in events:
             try:
                 self.fold(writer, event)
             except IllegalMove as error:
-                self.odd.append(str(error))
-            except (KeyError, ValueError, TypeError, AttributeError) as error:
-                self.odd.append(f'{writer}: an event that cannot be interpreted ({error!r}): {event!r}'[:300])
+                self.odd.append(f'{place() or writer}: {error}')
 
     def attempt_of(self, run: str, number: int) -> Attempt | None:
         """One attempt, or None while nothing is known of it."""

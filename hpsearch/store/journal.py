@@ -1,13 +1,15 @@
 """Journals: append-only files of events, one per start of a process, which people can read with ``jq``.
 
-The first line is a header with the format version. An event is one line of JSON. A line that was cut short, at the
-end or (after a full disk) in the middle, is skipped and reported.
+The first line is a header with the format version. An event is one line of JSON. A line that is damaged, was cut short
+by a full disk, or says what cannot be, is skipped and reported.
 """
 
 from __future__ import annotations
 
+import calendar
 import gc
 import json
+import math
 import os
 import re
 import time
@@ -16,10 +18,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from hpsearch.host.kernel import Host
-from hpsearch.host.processes import start_ticks, user_name
+from hpsearch.host.kernel import Host, this_host
+from hpsearch.host.processes import start_ticks, ticks_if_older, user_name
 from hpsearch.model.errors import JournalError, SearchFolderError
+from hpsearch.model.run import is_run_name
 from hpsearch.model.states import Event, SearchState
+from hpsearch.store.events import problem_of
 from hpsearch.store.folder import SearchFolder
 
 JOURNAL_FORMAT = 1
@@ -29,14 +33,45 @@ _encode = json.JSONEncoder(separators=(',', ':'), default=str).encode
 
 _ABOUT_THE_WRITER = ('writer', 'closed')
 
+MOST_ODD = 1000
+"""Lines that are left out and named."""
+
 _BLOCK = 1 << 18
 """Bytes that are parsed at a time."""
 
 
 def writer_name(host: str, pid: int, started: float, salt: str) -> str:
     """A unique name for a writer that can be a file name, from wall-clock seconds and a few random letters, too."""
-    safe_host = re.sub(r'[^A-Za-z0-9.-]', '-', host)[:40] or 'host'
-    return f'{time.strftime("%Y%m%d-%H%M%S", time.gmtime(started))}_{safe_host}_{pid}_{salt}'
+    return f'{time.strftime("%Y%m%d-%H%M%S", time.gmtime(started))}_{_safe(host)}_{pid}_{salt}'
+
+
+def _safe(host: str) -> str:
+    return re.sub(r'[^A-Za-z0-9.-]', '-', host)[:40] or 'host'
+
+
+_WRITER = re.compile(r'([0-9]{8}-[0-9]{6})_(.+)_([0-9]{1,9})_[0-9a-f]+')
+
+
+def header_from_name(writer: str) -> dict[str, Any]:
+    """What the name of a writer says of it, for where the header of its journal is lost.
+
+    The process that has its pid on this host is the writer if it was there before the name was made.
+    """
+    found = _WRITER.fullmatch(writer)
+    if found is None:
+        return {'writer': writer}
+    ours, host, pid = this_host(), found[2], int(found[3])
+    if host != _safe(ours.name):
+        return {'writer': writer, 'host': host}
+    return {'writer': writer, **ours.as_header(), 'pid': pid, 'ticks': ticks_if_older(pid, _moment(found[1]))}
+
+
+def _moment(text: str) -> float:
+    """Seconds since 1970 of the start of a writer; one that cannot be read rules nothing out."""
+    try:
+        return calendar.timegm(time.strptime(text, '%Y%m%d-%H%M%S'))
+    except ValueError:
+        return math.inf
 
 
 class Journal:
@@ -155,21 +190,31 @@ class JournalReader:
     """Reads all journals of a search, each from where the last call ended.
 
     Attributes:
-        headers: Writer to its header line.
+        headers: Writer to its header line; where that is lost, to what its name says of it.
         closed: Writers whose journal says that they have left.
-        odd: Lines that could not be read, in words.
+        odd: Lines that were left out, in words, with file and line; no more than :data:`MOST_ODD`.
     """
 
     def __init__(self, folder: SearchFolder) -> None:
         self._folder = folder
         self._directory = folder.journal_dir
         self._offsets: dict[str, int] = {}
+        self._lines: dict[str, int] = {}
+        self._attempts: dict[str, int] = {}
+        self._last = (folder.journal_dir, 0)
         self.headers: dict[str, Mapping[str, Any]] = {}
         self.closed: set[str] = set()
         self.odd: list[str] = []
 
+    def place(self) -> str:
+        """File and line of the event that :meth:`news` gave last."""
+        path, number = self._last
+        return f'{path}, line {number}'
+
     def news(self, *, skip: str = '') -> Iterator[tuple[str, Event]]:
         """Events that were added since the last call, as ``(writer, event)``; our own journal is skipped.
+
+        They can be relied upon: their fields are there and of their types, their runs are in the plan.
 
         Raises:
             JournalError: A journal is of a newer format, or none can be listed.
@@ -178,23 +223,28 @@ class JournalReader:
             writer = path.stem
             if writer == skip or writer in self.closed:
                 continue
-            for lines in self._new_lines(path, writer):
-                for event in self._parse(lines, writer):
-                    if event['event'] in _ABOUT_THE_WRITER:
-                        self._note(event, path, writer)
-                    else:
-                        yield writer, event
+            for event in self._new_events(path, writer):
+                if event['event'] in _ABOUT_THE_WRITER:
+                    self._note(event, path, writer)
+                else:
+                    yield writer, event
+            if writer not in self.headers:
+                self._do_without_header(path, writer)
 
     def _note(self, event: Event, path: Path, writer: str) -> None:
         if event['event'] == 'closed':
             self.closed.add(writer)
             return
-        version = event.get('format')
-        if not isinstance(version, int) or version > JOURNAL_FORMAT:
+        if event['format'] > JOURNAL_FORMAT:
             raise JournalError(
-                f'{path} is of format {version!r}, this hpsearch reads up to {JOURNAL_FORMAT}: update hpsearch.'
+                f'{path} is of format {event["format"]}, this hpsearch reads up to {JOURNAL_FORMAT}: update hpsearch.'
             )
         self.headers[writer] = event
+
+    def _do_without_header(self, path: Path, writer: str) -> None:
+        if self._lines.get(writer):
+            self._leave_out(path, 1, 'there is no header; host and pid are taken from the name of the file')
+            self.headers[writer] = header_from_name(writer)
 
     def _files(self) -> list[Path]:
         try:
@@ -204,6 +254,23 @@ class JournalReader:
         except OSError as error:
             raise JournalError(f'The journals in {self._directory} cannot be listed: {error.strerror}.') from error
         return [self._directory / name for name in names]
+
+    def _new_events(self, path: Path, writer: str) -> Iterator[dict[str, Any]]:
+        for lines in self._new_lines(path, writer):
+            first = self._lines.get(writer, 0) + 1
+            self._lines[writer] = first + len(lines) - 1
+            for number, event in enumerate(_parsed(lines), first):
+                problem = self._problem_of(event)
+                if problem:
+                    self._leave_out(path, number, problem)
+                elif event is not _BLANK:
+                    self._last = (path, number)
+                    yield event
+
+    def _problem_of(self, event: Any) -> str:
+        if event is _BLANK or isinstance(event, str):
+            return event or ''
+        return problem_of(event) or (self._contradiction(event) if 'run' in event else '')
 
     def _new_lines(self, path: Path, writer: str) -> Iterator[list[bytes]]:
         try:
@@ -221,25 +288,52 @@ class JournalReader:
         except OSError as error:
             raise JournalError(f'The journal {path} cannot be read: {error.strerror}.') from error
 
-    def _parse(self, lines: list[bytes], writer: str) -> list[dict[str, Any]]:
-        try:
-            events = json.loads(b'[' + b','.join(lines) + b']')
-            if len(events) == len(lines) and all(type(event) is dict and 'event' in event for event in events):
-                return list(events)
-        except ValueError:
-            self.odd.append(f'{writer}: a damaged line in its journal')
-        return [event for line in lines if (event := self._parse_line(line, writer)) is not None]
+    def _contradiction(self, event: Event) -> str:
+        """What is wrong with an event by the plan and the files of the attempts, in words, or empty."""
+        run, number = event['run'], event.get('attempt', 0)
+        known = self._attempts.get(run)
+        if known is not None and number <= known:
+            return ''
+        if known is None and not (is_run_name(run) and self._folder.has_run(run)):
+            return f'there is no run {run!r:.80} in the plan'
+        if number > (known or 0) + 1 and not self._may_exist(run, number):
+            return f'there is no attempt {number} of {run}'
+        self._attempts[run] = number
+        return ''
 
-    def _parse_line(self, line: bytes, writer: str) -> dict[str, Any] | None:
-        try:
-            event = json.loads(line)
-        except ValueError:
-            event = None
-        if isinstance(event, dict) and 'event' in event:
-            return event
-        if line.strip():
-            self.odd.append(f'{writer}: not an event: {line[:80]!r}')
-        return None
+    def _may_exist(self, run: str, number: int) -> bool:
+        """Whether an attempt was claimed, or all files of its run are lost."""
+        is_there = os.path.isdir(self._folder.attempt(run, number).folder)
+        return is_there or not os.path.isdir(self._folder.attempts(run))
+
+    def _leave_out(self, path: Path, number: int, problem: str) -> None:
+        if len(self.odd) < MOST_ODD:
+            self.odd.append(f'{path}, line {number}: {problem}')
+
+
+_BLANK = None
+
+
+def _parsed(lines: list[bytes]) -> list[Any]:
+    """What is in each line: an event as far as it is JSON, in words why it is none, or :data:`_BLANK`."""
+    try:
+        events = json.loads(b'[' + b','.join(lines) + b']')
+        if len(events) == len(lines) and all(type(event) is dict for event in events):
+            return list(events)
+    except (ValueError, RecursionError):
+        pass  # one of them is damaged
+    return [_parsed_alone(line) for line in lines]
+
+
+def _parsed_alone(line: bytes) -> Any:
+    text = line.strip(b'\0 \t\r\n')  # zero bytes are what a power loss leaves of what was not on the disk yet
+    if not text:
+        return _BLANK
+    try:
+        event = json.loads(text.decode())
+    except (ValueError, RecursionError):
+        return f'it is damaged: {text[:80]!r}'
+    return event if isinstance(event, dict) else f'it is not an event: {text[:80]!r}'
 
 
 def read_state(folder: SearchFolder) -> SearchState:
@@ -261,7 +355,7 @@ def open_journals(folder: SearchFolder) -> tuple[SearchState, JournalReader]:
     """
     state, reader = SearchState(), JournalReader(folder)
     with _without_collection():
-        state.replay(reader.news())
+        state.replay(reader.news(), reader.place)
     return state, reader
 
 

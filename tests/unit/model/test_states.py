@@ -113,11 +113,12 @@ def test_that_no_other_end_is_taken_back(first: str, then: str) -> None:
         state.fold('a', event('ended', state=then))
 
 
-def test_that_replay_passes_over_what_makes_no_sense_and_tells_it() -> None:
+def test_that_replay_passes_over_what_cannot_be_and_says_where_it_stands() -> None:
     state = SearchState()
-    state.replay([('w', event('claimed')), ('w', event('ended', state='blue')), ('w', {'event': 'running'})])
-    assert state.state_of('sim_1') is State.CLAIMED
-    assert len(state.odd) == 2
+    state.replay([('w', event('claimed')), ('w', event('claimed')), ('w', event('running'))], lambda: 'w.jsonl, line 2')
+    assert state.state_of('sim_1') is State.RUNNING
+    (odd,) = state.odd
+    assert odd.startswith("w.jsonl, line 2: sim_1, attempt 1: 'claimed' cannot follow claimed")
 
 
 def test_that_an_adopted_attempt_belongs_to_its_last_heir_in_any_order() -> None:

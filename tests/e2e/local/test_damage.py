@@ -1,0 +1,95 @@
+"""A search whose folder was damaged goes on as far as it can, says what it leaves out, and always ends."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.gates import Gated, finish, gated, kill
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Gated]:
+    with gated(tmp_path / 'project') as made:
+        yield made
+
+
+def journal_of(project: Gated) -> Path:
+    (journal,) = (project.out / 'journal').glob('*.jsonl')
+    return journal
+
+
+def without_header(text: str) -> str:
+    return text.partition('\n')[2]
+
+
+def with_header_damaged(text: str) -> str:
+    return text.replace('"writer"', '"wri\x00er"', 1)
+
+
+def with_a_digit_flipped(text: str) -> str:
+    return re.sub(r'("event":"running",.*?"attempt":)1', r'\g<1>9', text, count=1)
+
+
+def with_an_unknown_run(text: str) -> str:
+    return text + '{"event":"claimed","run":"sim_x","attempt":1,"gpus":[],"at":1.0}\n'
+
+
+def with_wrong_types(text: str) -> str:
+    return text + '{"event":"claimed","run":7,"attempt":1}\n{"event":["ended"]}\n[]\n'
+
+
+DAMAGE = [without_header, with_header_damaged, with_a_digit_flipped, with_an_unknown_run, with_wrong_types]
+
+
+@pytest.mark.parametrize('damage', DAMAGE)
+def test_that_a_damaged_journal_is_named_and_nothing_runs_twice(project: Gated, damage: Callable[[str], str]) -> None:
+    search = project.search_in_order('--cpu_jobs=2')
+    project.wait_for_begun(2)
+    project.open('1')
+    project.wait_for_begun(3)
+    kill(search)
+    journal = journal_of(project)
+    journal.write_text(damage(journal.read_text()))
+    project.open()
+    said = finish(project.drive({}, 'resume', 'out'))
+    assert f'left out: {journal}, line ' in said
+    assert sorted(project.begun()) == project.once()
+    assert project.table_states() == project.all_finished()
+    status = finish(project.drive({}, 'status', 'out'))
+    assert '3 finished' in status and '-1' not in status
+
+
+def test_that_a_lost_folder_of_a_run_that_ended_or_waits_keeps_nothing_from_going_on(project: Gated) -> None:
+    search = project.begin(2)
+    project.open('1')
+    project.wait_for_begun(3)
+    kill(search)
+    shutil.rmtree(project.job('1', 1).parent)
+    project.open()
+    finish(project.drive({}, 'resume', 'out'))
+    assert sorted(project.begun()) == project.once()
+    assert project.table_states() == project.all_finished()
+
+
+@pytest.mark.parametrize('verb', ['resume', 'join'])
+@pytest.mark.parametrize('plan', ['', 'damage\n'])
+def test_that_a_plan_without_runs_is_the_reason_to_end(project: Gated, verb: str, plan: str) -> None:
+    kill(project.begin(1))
+    (project.out / 'runs.jsonl').write_text(plan)
+    assert 'runs.jsonl is damaged: there is no run in it' in finish(project.drive({}, verb, 'out'), (1,))
+
+
+def test_that_a_damaged_line_of_the_plan_leaves_work_missing_and_the_status_says_so(project: Gated) -> None:
+    kill(project.begin(1))
+    plan = project.out / 'runs.jsonl'
+    lines = plan.read_text().splitlines()
+    plan.write_text('\n'.join([*lines[:2], lines[2].replace('"argv"', '"argw"')]) + '\n')
+    project.open()
+    said = finish(project.drive({}, 'resume', 'out'), (1,))
+    assert f'{plan}, line 3 is left out' in said and '2 finished, 1 planned of 3 runs' in said
+    assert sorted(project.begun()) == project.once()[:2]
