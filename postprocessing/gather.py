@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hpsearch.model.configuration import Configuration
+from hpsearch.model.errors import trouble_in_words
 from hpsearch.model.evidence import Conclusion, JobState
 from hpsearch.model.run import Run, Summary
 from hpsearch.model.states import ENDED, Attempt, RunHistory, State
@@ -14,10 +15,9 @@ from hpsearch.store.completion import CompletionReader
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import open_journals
 from hpsearch.store.reconcile import Reconciler
-from hpsearch.store.summary import read_summary
 from hpsearch.store.writers import poll_once
 
-from .gathered import Gathered, find_output, gather_without_journal
+from .gathered import Gathered, find_output, gather_without_journal, summary_on_disk
 
 _ENDED_ITSELF = frozenset((State.FINISHED, State.FAILED, State.STOPPED))
 
@@ -63,9 +63,12 @@ class _Reading:
     def summary(self, run: Run, history: RunHistory | None, attempt: Attempt | None, output: Path) -> Summary:
         """Prefers what is on disk, since a corrected parser may read more than the one the search had."""
         if history is None or attempt is None:
-            return read_summary(output, self.configuration, run.number) if output.is_dir() else Summary()
+            return summary_on_disk(output, self.configuration, run.number) if output.is_dir() else Summary()
         if output.is_dir():
-            summary = self.completions.summary(run, attempt.number, history.attempts, attempt.code)
+            try:
+                summary = self.completions.summary(run, attempt.number, history.attempts, attempt.code)
+            except OSError as error:
+                summary = Summary(problem=trouble_in_words(error))
             if summary.found:
                 return summary
         return Summary(dict(attempt.summary), problem='read from the journal', found=bool(attempt.summary))

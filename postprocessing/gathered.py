@@ -6,9 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from hpsearch.model.configuration import Configuration
+from hpsearch.model.errors import trouble_in_words
 from hpsearch.model.run import Run, Summary
 from hpsearch.model.states import ENDED, State
 from hpsearch.model.table import Row, row_of
+from hpsearch.store.summary import read_summary
 
 MISSED = 'TO_BE_DELETED'
 """The folder inside a search folder for the output of runs that missed the criteria."""
@@ -96,3 +99,11 @@ def find_output(folder: Path, name: str, others: Sequence[Path] = ()) -> Path:
     usual = folder / name
     candidates = (usual, folder / MISSED / name, *others)
     return next((place for place in candidates if place.is_dir()), usual)
+
+
+def summary_on_disk(output: Path, configuration: Configuration, number: int) -> Summary:
+    """The summary of a run; one that cannot be read now has that as its problem."""
+    try:
+        return read_summary(output, configuration, number)
+    except OSError as error:
+        return Summary(problem=f'its summary cannot be read: {trouble_in_words(error)}')

@@ -12,9 +12,8 @@ from hpsearch.model.command import base_command, unquoted, words
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import SearchFolderError
 from hpsearch.model.run import Run
-from hpsearch.store.summary import read_summary
 
-from .gathered import Gathered, find_output, gather_without_journal
+from .gathered import Gathered, find_output, gather_without_journal, summary_on_disk
 
 PLAN = 'commands.pickle'
 
@@ -55,7 +54,7 @@ def _gather(
     written = _written_output(folder, configuration, command)
     output = find_output(folder, os.path.basename(written), [run_cwd / written])
     run = _run(configuration, command, index + 1, output)
-    return gather_without_journal(run, output, read_summary(output, configuration, run.number))
+    return gather_without_journal(run, output, summary_on_disk(output, configuration, run.number))
 
 
 def _written_output(folder: Path, configuration: Configuration, command: Mapping[str, Any]) -> str:

@@ -28,7 +28,9 @@ class AttemptStatus:
         peak_memory: Largest GPU memory it was seen to use, in MiB, or None.
         room: At the end: how much room it had, for the placement of the next attempt.
         seconds: At the end: how long it ran, where the backend knows it better than the dispatcher; else None.
-        problem: What of this machine (disk, processes) keeps its state from being known, in words, or empty.
+        problem: What of this machine (disk, processes) keeps it from being started, or its end from being
+            known, in words, or empty.
+        handle: While it runs: see :class:`LaunchResult`; None: :meth:`AttemptBackend.start` returned it.
     """
 
     kind: JobState
@@ -39,6 +41,7 @@ class AttemptStatus:
     room: Mapping[str, Any] = field(default_factory=dict)
     seconds: float | None = None
     problem: str = ''
+    handle: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +69,9 @@ class LaunchResult:
 
     Attributes:
         ident: The launch's.
-        handle: What finds the attempt again after this process has died (JSON-able); None when it was not started.
+        handle: What finds the attempt again after this process has died (JSON-able); None: it is not started yet.
         queued: Whether it does not run yet, but waits for a queue to accept or to start it.
-        problem: Why it was not started, in words; empty when it was.
+        problem: What of this machine keeps it from being started, in words, or empty; the backend tries again.
     """
 
     ident: str

@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING
 
 from hpsearch.cli import parsers
 from hpsearch.cli.parsers import ALL_FINISHED, INTERRUPTED, SOME_DID_NOT, WRONG_REQUEST
-from hpsearch.model.errors import ConfigError, DamageError, HpsearchError
+from hpsearch.model.errors import ConfigError, DamageError, HpsearchError, IllegalMove, JournalError, trouble_in_words
 
 if TYPE_CHECKING:
     from hpsearch.store.folder import SearchFolder
+
+NOT_OF_THE_REQUEST = (DamageError, JournalError, IllegalMove)
+"""Errors that say nothing of what was asked for."""
 
 CONFIG_SUFFIXES = ('.py', '.yaml', '.yml')
 """How the names of files end that are taken for a configuration where a command is expected."""
@@ -29,13 +32,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         return verb(rest)
     except HpsearchError as error:
         _print_error(error)
-        return SOME_DID_NOT if isinstance(error, DamageError) else WRONG_REQUEST
+        return SOME_DID_NOT if isinstance(error, NOT_OF_THE_REQUEST) else WRONG_REQUEST
     except KeyboardInterrupt:
         print('interrupted', file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ALL_FINISHED
+    except OSError as error:
+        print(f'hpsearch: {trouble_in_words(error)}. Try again, or resume the search.', file=sys.stderr)
+        return SOME_DID_NOT
 
 
 def _verb(words: list[str]) -> tuple[Callable[[Sequence[str]], int], list[str]]:

@@ -17,7 +17,7 @@ from hpsearch.dispatch.context import EventRecorder, SearchContext, WorkOptions
 from hpsearch.dispatch.dispatcher import Outcome, make_dispatcher
 from hpsearch.dispatch.intake import take_late_records
 from hpsearch.dispatch.peers import Peers
-from hpsearch.dispatch.pending_runs import PendingRuns, PlannedRuns, runs_given_up, runs_to_start
+from hpsearch.dispatch.pending_runs import PendingRuns, PlannedRuns, RunsToStart, runs_given_up
 from hpsearch.host import kernel
 from hpsearch.host.locks import placement_lock
 from hpsearch.host.signals import stop_signals
@@ -129,7 +129,7 @@ def _provenance_of(search: OpenSearch) -> Provenance:
 def search_context(search: OpenSearch, options: WorkOptions, recorder: EventRecorder) -> SearchContext:
     """The search with the runs of its plan that wait."""
     state, retry = recorder.state, options.retry
-    runs = () if options.stop_at_once else runs_to_start(search.folder, search.withdrawn, state, retry)
+    runs = () if options.stop_at_once else RunsToStart(search.folder, search.withdrawn, state, retry)
     source = PlannedRuns(runs, search.total)
     pending = PendingRuns(source, state, recorder.counts, retry, runs_given_up(state, retry))
     configuration = search.configuration

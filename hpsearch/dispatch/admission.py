@@ -15,7 +15,6 @@ from hpsearch.dispatch.peers import News, PeerIntake, Peers
 from hpsearch.model.evidence import JobState
 from hpsearch.model.resources import DEFAULT_RESOURCES, GpuTenant, Placement, ResourceRequest, Slot
 from hpsearch.model.run import Run
-from hpsearch.model.states import State
 from hpsearch.store import attempt_files as attempts
 from hpsearch.store.completion import Completion
 from hpsearch.store.summary import summary_mark
@@ -100,17 +99,17 @@ class Claims:
                 return None
             history = self._search.state.runs.get(run.name)
             number = history.last.number + 1 if history and history.last else 1
+            launch = Launch(run, number, attempts.attempt_id(self._search.writer, run.name, number), slot, resources)
             is_ours = self._claim_attempt(run.name, number)
+            if not is_ours:
+                self._peers.note_claim(run.name, number)
+                return None
+            facts = self._facts_of(launch)
         except OSError:
             self._pending.put_first(run)
             raise
-        if not is_ours:
-            self._peers.note_claim(run.name, number)
-            return None
-        ident = attempts.attempt_id(self._search.writer, run.name, number)
-        launch = Launch(run, number, ident, slot, resources)
         recorder = self._search.recorder
-        recorder.record('claimed', run.name, number, gpus=slot.gpus, at=recorder.timestamp(), **self._facts_of(launch))
+        recorder.record('claimed', run.name, number, gpus=slot.gpus, at=recorder.timestamp(), **facts)
         return launch
 
     def _claim_attempt(self, run: str, number: int) -> bool:
@@ -260,20 +259,11 @@ class Admission:
         started, problem = [], claimed.problem
         results = self._backend.start(claimed.launches, now) if claimed.launches else ()
         for launch, result in zip(claimed.launches, results, strict=True):
-            if result.handle is None:
-                self._put_back(launch, result.problem)
-                problem = result.problem
-                continue
-            if not result.queued:
+            problem = result.problem or problem
+            is_running = result.handle is not None and not result.queued
+            if is_running:
                 self._search.recorder.record('running', launch.run.name, launch.number, handle=result.handle)
             gpus = f' on GPU {",".join(launch.slot.gpus)}' if launch.slot.gpus else ''
             log.debug('%s started%s', launch.run.name, gpus)
-            started.append(ActiveAttempt(launch, now, in_queue=result.queued, is_running=not result.queued))
+            started.append(ActiveAttempt(launch, now, in_queue=result.queued, is_running=is_running))
         return Admitted(started, problem=problem)
-
-    def _put_back(self, launch: Launch, problem: str) -> None:
-        """An attempt could not be started: make sure that it never is, and let its run wait again."""
-        run, state = launch.run, State.INTERRUPTED.value
-        attempts.close_fence(self._search.folder.attempt(run.name, launch.number), self._search.writer)
-        self._search.recorder.record('ended', run.name, launch.number, state=state, cause='start', reason=problem)
-        self._pending.put_first(run)

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from hpsearch.backends.base import AttemptBackend, PilotBackend
 from hpsearch.dispatch.admission import Admission, Admitted, Claims
@@ -25,12 +25,16 @@ from hpsearch.dispatch.progress import Display, OutputEcho, Progress, ShowsProgr
 from hpsearch.dispatch.shutdown import Shutdown, Stop
 from hpsearch.dispatch.strategies import AttemptStrategy, PilotStrategy, Strategy
 from hpsearch.host.signals import StopRequests
+from hpsearch.model.errors import trouble_in_words
+from hpsearch.model.retries import Pauses
 from hpsearch.model.run import Run
 
 if TYPE_CHECKING:
     from hpsearch.store.provenance import Provenance
 
 log = logging.getLogger('hpsearch')
+
+T = TypeVar('T')
 
 TICK = 1.0
 """Seconds the loop waits at most; events end the wait."""
@@ -39,7 +43,10 @@ ECHO_TICK = 0.1
 """The same while the output of a run is shown on the terminal."""
 
 PAUSE = 5.0
-"""Seconds before another try when something of the machine (disk, processes) is in the way."""
+"""Seconds before another try when something of the machine (disk, processes) is in the way, at first."""
+
+LONGEST_PAUSE = 120.0
+"""The same at most."""
 
 GAP = 5.0
 """Seconds since the last round after which we may have been asleep: news of others comes before anything else."""
@@ -93,7 +100,10 @@ class Dispatcher:
         self._clock = clock
         self._is_leaving = False
         self._waiting = ''
-        self._paused_until = -math.inf
+        self._pauses = Pauses(PAUSE, LONGEST_PAUSE)
+        self._ends_trouble = Pauses(LONGEST_PAUSE, LONGEST_PAUSE)
+        self._orphans_trouble = Pauses(LONGEST_PAUSE, LONGEST_PAUSE)
+        self._is_news_incomplete = False
         self._last_round = clock()
         self._listened = -math.inf
 
@@ -115,21 +125,35 @@ class Dispatcher:
     def _step(self, now: float) -> bool:
         """One round; says whether there is more to do."""
         if now - self._last_round > GAP or now - self._listened >= NEWS_INTERVAL:
-            self._hear(self._strategy.listen(now))
+            self._try(self._listen, now)
         self._last_round = now
-        has_ended = self._collect(now)
-        self._recover(now)
-        self._obey(now)
+        has_ended = self._try(self._collect, now)
+        self._try(self._recover, now)
+        self._try(self._obey, now)
         if self._search.options.echo:
             self._intake.write_rows()  # an end is reported before the output of the next run begins
-        has_started = self._admit(now)
-        self._is_leaving = self._shall_leave(has_started)
+        has_started = self._try(self._admit, now)
+        self._is_leaving = self._shall_leave(bool(has_started))
+        self._try(self._write_rows, now)
+        self._try(self._beat, now)
+        if self._display.is_due(now, changed=bool(has_ended or has_started)):
+            self._display.show(now, self._strategy.attempts, self._waiting)
+        return self._try(self._has_more_to_do, now) is not False
+
+    def _try(self, do: Callable[[float], T], now: float) -> T | None:
+        """Do a part of a round; one that the system keeps from being done is done again in a later round."""
+        try:
+            return do(now)
+        except OSError as error:
+            self._pause_for(f'the system refuses something: {trouble_in_words(error)}')
+            return None
+
+    def _write_rows(self, now: float) -> None:
         self._intake.load_earlier()
         self._intake.write_rows()
+
+    def _beat(self, now: float) -> None:
         self._pause_for(self._heartbeat.step(now, self._waiting))
-        if self._display.is_due(now, changed=has_ended or has_started):
-            self._display.show(now, self._strategy.attempts, self._waiting)
-        return self._has_more_to_do()
 
     def _patience(self) -> float:
         """Seconds until the next round, at most."""
@@ -137,23 +161,29 @@ class Dispatcher:
 
     # What others report, what ended, what was left behind
 
+    def _listen(self, now: float) -> None:
+        self._hear(self._strategy.listen(now))
+
     def _hear(self, news: News) -> None:
         self._listened = news.at
+        self._is_news_incomplete = news.is_incomplete
         for stop, why in news.stops:
             self._shutdown.request(stop, why)
         self._pause_for(news.problem)
 
     def _collect(self, now: float) -> bool:
-        completions = self._strategy.collect(now)
-        for completion in completions:
+        collected = self._strategy.collect(now)
+        for completion in collected.ended:
             self._shutdown.note_end(completion)
-        return bool(completions)
+        self._warn_of(collected.trouble, self._ends_trouble)
+        self._pause_for(collected.problem)
+        return bool(collected.ended)
 
     def _recover(self, now: float) -> None:
         recovered = self._strategy.recover(now, may_judge=self._heartbeat.can_write)
         for completion in recovered.ended:
             self._shutdown.note_end(completion)
-        self._pause_for(recovered.problem)
+        self._warn_of(recovered.problem, self._orphans_trouble)
 
     # Stopping
 
@@ -192,7 +222,7 @@ class Dispatcher:
         return has_started
 
     def _may_start(self, now: float) -> bool:
-        return not self._shutdown.is_asked_for and now >= self._paused_until and bool(self._search.pending)
+        return not self._shutdown.is_asked_for and self._pauses.is_over(now) and bool(self._search.pending)
 
     def _take_in(self, admitted: Admitted) -> None:
         if admitted.news is not None:
@@ -202,6 +232,7 @@ class Dispatcher:
         if admitted.refused:
             self._shutdown.refuse(admitted.refused)
         if not admitted.problem:
+            self._pauses.succeed()
             self._waiting = admitted.waiting
         self._pause_for(admitted.problem)
 
@@ -209,10 +240,16 @@ class Dispatcher:
         """Start nothing for a while, if there is a problem."""
         if not problem:
             return
-        if self._waiting != problem:
+        if self._pauses.fail(problem, self._clock()):
             log.warning('no run is started: %s', problem)
         self._waiting = problem
-        self._paused_until = self._clock() + PAUSE
+
+    def _warn_of(self, trouble: str, pauses: Pauses) -> None:
+        """Say what is in the way of one attempt, which keeps no other from being started."""
+        if not trouble:
+            pauses.succeed()
+        elif pauses.fail(trouble, self._clock()):
+            log.warning('%s', trouble)
 
     # Whether to go on
 
@@ -223,23 +260,38 @@ class Dispatcher:
             return True
         return self._search.options.only_submits and not has_started and self._strategy.backend.is_settled()
 
-    def _has_more_to_do(self) -> bool:
+    def _has_more_to_do(self, now: float) -> bool:
         if self._is_leaving:
             return False
         if self._strategy.attempts or self._shutdown.has_begun:
             return bool(self._strategy.attempts) or not self._strategy.backend.is_settled()
-        if not self._search.pending.is_exhausted:
+        if not self._search.pending.is_exhausted or self._is_news_incomplete or self._cannot_write():
             return True
         return self._search.options.waits_for_others and self._peers.are_worth_waiting_for
 
+    def _cannot_write(self) -> bool:
+        """Whether something is still to be written to the journal: the search has not ended before that."""
+        problem = self._search.recorder.why_blocked()
+        self._pause_for(problem)
+        return bool(problem)
+
     def _finish(self) -> None:
-        self._intake.take_late_records()
-        self._intake.write_rows()
-        self._heartbeat.write_table()
+        self._try(self._take_late_records, self._clock())
+        self._try(self._write_rows, self._clock())
+        self._heartbeat.write_table(self._clock())
         # Of several that end together, the last one has the results of all in its table.
-        self._hear(self._strategy.listen(self._clock()))
-        self._pause_for(self._heartbeat.finish(self._clock(), self._waiting))
+        self._try(self._listen, self._clock())
+        self._try(self._finish_writing, self._clock())
         self._display.show(self._clock(), self._strategy.attempts, self._waiting)
+
+    def _take_late_records(self, now: float) -> None:
+        self._intake.take_late_records()
+
+    def _finish_writing(self, now: float) -> None:
+        self._pause_for(self._heartbeat.finish(now, self._waiting))
+        problem = self._search.recorder.why_blocked()
+        if problem:
+            log.error('%s; hpsearch resume judges by its files what ended last', problem)
 
 
 def make_dispatcher(

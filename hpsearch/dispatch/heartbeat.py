@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from hpsearch.backends.base import Backend
 from hpsearch.dispatch.context import SearchContext
 from hpsearch.host.kernel import kernel_oom_kills
+from hpsearch.model.retries import Pauses
 from hpsearch.model.snapshot import QueueLine
 from hpsearch.model.states import Event
 
@@ -48,6 +49,8 @@ class Heartbeat:
         self._queue_shown: Sequence[QueueLine] = ()
         self._has_noted_gpus = False
         self._synced = self._beaten = -math.inf
+        self._beat_pauses = Pauses(1.0, BEAT_INTERVAL)
+        self._table_pauses = Pauses(2.0, 300.0)
 
     @property
     def can_write(self) -> bool:
@@ -82,16 +85,20 @@ class Heartbeat:
             self._journal.flush()
             self._journal.sync()
             self._oom_kills = kernel_oom_kills()
-        is_beat_due = now - self._beaten >= self._beat_interval() or not self._has_beaten
-        problem = self._beat(now, waiting) if is_beat_due else ''
-        if self._results.due(now):
-            self.write_table()
+        problem = self._beat(now, waiting) if self._is_beat_due(now) else ''
+        if self._results.due(now) and self._table_pauses.is_over(now):
+            self.write_table(now)
         return problem
+
+    def _is_beat_due(self, now: float) -> bool:
+        if self._has_beaten:
+            return now - self._beaten >= self._beat_interval()
+        return self._beat_pauses.is_over(now)
 
     def finish(self, now: float, waiting: str) -> str:
         """Bring the table and the journal up to date and to the disk; see :meth:`step`."""
         if self._results.due(math.inf):
-            self.write_table()
+            self.write_table(now)
         if self._provenance is not None:
             self._provenance.wait(PATIENCE)
         problem = self.step(now, waiting)
@@ -115,13 +122,17 @@ class Heartbeat:
             self._journal.beat({'at': self._recorder.timestamp(), 'waiting': waiting, 'gpus': gpus, 'queue': queue})
         except OSError as error:
             self._has_beaten = False
-            return f'the search folder cannot be written: {error.strerror}'
+            self._beat_pauses.fail(f'the search folder cannot be written: {error.strerror}', now)
+            return self._beat_pauses.problem
         self._has_beaten = True
+        self._beat_pauses.succeed()
         return ''
 
-    def write_table(self) -> None:
-        """Write the table; a failure only causes a warning."""
+    def write_table(self, now: float) -> None:
+        """Write the table; if that fails, it is tried again after growing pauses, and a warning is logged."""
         try:
             self._results.rebuild()
+            self._table_pauses.succeed()
         except OSError as error:
-            log.warning('%s could not be written: %s', self._results.path, error.strerror)
+            if self._table_pauses.fail(f'{self._results.path} could not be written: {error.strerror}', now):
+                log.warning('%s', self._table_pauses.problem)

@@ -6,7 +6,6 @@ Each becomes an event in the journal, a row in the table, and another attempt wh
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Collection, Sequence
 
 from hpsearch.backends.base import AttemptStatus
@@ -17,7 +16,7 @@ from hpsearch.model.retries import was_whole_job
 from hpsearch.model.run import Run
 from hpsearch.model.states import ACTIVE, TIMEOUT, Attempt, State
 from hpsearch.model.table import Row
-from hpsearch.store.attempt_files import has_unshown_logs
+from hpsearch.store.attempt_files import has_unshown_logs, is_there
 from hpsearch.store.completion import NEVER_STARTED, Completion, CompletionReader, EndReport, may_have_late_record
 from hpsearch.store.folder import SearchFolder
 
@@ -44,16 +43,26 @@ class Intake:
             active: The attempt.
             status: What its backend knows of its end.
             now: Monotonic seconds.
+
+        Raises:
+            OSError: What it left cannot be read now; nothing has happened yet.
         """
+        return self._take_in(active, status.cause, self._report(active, status, now))
+
+    def lose(self, active: ActiveAttempt, why: str, now: float) -> Completion:
+        """Take in the end of an attempt of which nothing can be read for too long; ``why``: in words."""
+        seconds = round(now - active.since, 3)
+        return self._take_in(active, '', EndReport(detail=why, seconds=seconds, has_begun=False))
+
+    def _take_in(self, active: ActiveAttempt, cause: str, report: EndReport) -> Completion:
         run, number = active.launch.run, active.launch.number
-        report = self._report(active, status, now)
         completion = self._reader.judge(run, number, self._attempts_of(run), report)
         if completion.verdict.state is not State.FINISHED and report.has_begun:
             # Before another writer can read of this end and start the run again, which must not find a folder of ours.
             self._reader.show_logs(run, number)
         self._search.recorder.record('ended', run.name, number, **completion.facts())
         self._progress.ended(report.seconds or 0.0)
-        if status.cause not in NEVER_STARTED or completion.state is State.FINISHED:
+        if cause not in NEVER_STARTED or completion.state is State.FINISHED:
             self._without_row.append(completion)
         self._search.pending.plan_again(run)
         return completion
@@ -64,7 +73,7 @@ class Intake:
         seconds = round(now - active.since if status.seconds is None else status.seconds, 3)
         # Another job is no longer than this one: being stopped with it is the run's own time limit.
         is_timeout = bool(active.stop_reason) and self._had_a_whole_job(seconds)
-        has_logs = os.path.exists(self._search.folder.attempt(launch.run.name, launch.number).stderr)
+        has_logs = is_there(self._search.folder.attempt(launch.run.name, launch.number).stderr)
         return EndReport(
             code=status.code,
             cause=TIMEOUT if is_timeout else status.cause,
@@ -116,7 +125,11 @@ class Intake:
     # Attempts of other writers
 
     def hear_end(self, name: str) -> None:
-        """Another writer reported the end of an attempt of this run."""
+        """Another writer reported the end of an attempt of this run.
+
+        Raises:
+            OSError: The plan cannot be read now; nothing has happened yet.
+        """
         run = self._search.folder.find_run(name)
         attempt = self._search.state.runs[name].deciding
         if run is None or attempt is None or attempt.state in ACTIVE:
@@ -147,7 +160,6 @@ class Intake:
         """Put the rows of runs that ended before this process began into the table, once, and their logs in place."""
         if self._has_loaded:
             return
-        self._has_loaded = True
         for run in self._search.folder.read_runs() if self._search.state.runs else ():
             history = self._search.state.runs.get(run.name)
             ended = history.deciding if history else None
@@ -156,6 +168,7 @@ class Intake:
             self._put(self._reader.row(run, ended, self._attempts_of(run)))
             if has_unshown_logs(self._search.folder, run.name, ended.number):
                 self._reader.show_logs(run, ended.number)
+        self._has_loaded = True
 
     def _put(self, row: Row) -> None:
         self._results.put(row)

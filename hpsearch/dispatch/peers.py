@@ -12,7 +12,7 @@ from hpsearch.dispatch.context import ActiveAttempt, EventRecorder, SearchContex
 from hpsearch.dispatch.intake import Intake
 from hpsearch.dispatch.shutdown import Stop
 from hpsearch.host.processes import marked_processes
-from hpsearch.model.errors import JournalError
+from hpsearch.model.errors import JournalError, trouble_in_words
 from hpsearch.model.evidence import Action, Conclusion, HostRelation, JobState, Liveness, action_for, conclude
 from hpsearch.model.resources import GpuTenant, ResourceRequest, Slot
 from hpsearch.model.run import Run
@@ -145,7 +145,7 @@ class Peers:
         """Attempts that their writers do not manage any more; none until the next examination is due.
 
         Raises:
-            OSError: The evidence cannot be read.
+            OSError: After all others: the evidence of one cannot be read.
         """
         if now < self._next_recovery:
             return
@@ -155,13 +155,19 @@ class Peers:
         # All writers before all evidence: see EvidenceReader.
         attempts = [*self._attempts(sorted(self._active)), *claims]
         lives = [(each, self._life(each.owner, now, may_judge)) for each in attempts]
-        reader = EvidenceReader(self._folder)
+        reader, trouble = EvidenceReader(self._folder), None
         for attempt, life in lives:
-            orphan = self._examine(attempt, life, reader)
+            try:
+                orphan = self._examine(attempt, life, reader)
+            except OSError as error:
+                trouble = error
+                continue
             if orphan is not None and orphan.action is Action.UNKNOWN:
                 self._unknown.add(attempt.run)
             elif orphan is not None and orphan.action is not Action.LEAVE:
                 yield orphan
+        if trouble is not None:
+            raise trouble
 
     def _header(self, writer: str) -> Mapping[str, Any]:
         return self._reader.headers.get(writer) or header_from_name(writer)
@@ -182,7 +188,8 @@ class Peers:
             return None
         paths = self._folder.attempt(attempt.run, attempt.number)
         fence = read_fence(paths)
-        handle = attempt.handle or ({'pid': fence.pid} if fence.pid else {})
+        # The sh that passed the fence is the one that runs: one before it may not have got that far.
+        handle = {'pid': fence.pid} if fence.pid and not attempt.is_in_queue else attempt.handle or {}
         # Of a job whose submission is not known there are only its fence and its record.
         is_known = attempt.is_in_queue or not evidence.is_queued
         action = action_for(found, can_adopt=is_known and bool(handle) and self._can_adopt(handle))
@@ -216,12 +223,14 @@ class News:
         stops: How far a stop was asked for, and why, in words.
         taken_over: Attempts (run and number) that another writer has adopted.
         problem: Why some of it could not be read, in words, or empty.
+        is_incomplete: Whether there are ends that could not be taken in yet.
     """
 
     at: float
     stops: Sequence[tuple[Stop, str]] = ()
     taken_over: Sequence[tuple[str, int]] = ()
     problem: str = ''
+    is_incomplete: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +255,7 @@ class PeerIntake:
         self._search = search
         self._peers = peers
         self._intake = intake
+        self._ended: dict[str, None] = {}
 
     # What they report
 
@@ -262,7 +272,9 @@ class PeerIntake:
                     adopted += self._hear(writer, event)
         except JournalError as error:
             problem = str(error)
-        return News(now, stops, [each for each in adopted if self._is_theirs(*each)], problem)
+        problem = problem or self._hear_ends()
+        taken_over = [each for each in adopted if self._is_theirs(*each)]
+        return News(now, stops, taken_over, problem, is_incomplete=bool(self._ended))
 
     def _hear(self, writer: str, event: Event) -> list[tuple[str, int]]:
         """Take in one event; returns the attempt that it says was adopted."""
@@ -272,8 +284,18 @@ class PeerIntake:
             return []
         self._peers.note(run)
         if event['event'] == 'ended':
-            self._intake.hear_end(run)
+            self._ended[run] = None
         return [(run, event.get('attempt', 0))] if event['event'] == 'adopted' else []
+
+    def _hear_ends(self) -> str:
+        """Take in the ends that were reported; returns why that has to be tried again, in words, or nothing."""
+        try:
+            for run in list(self._ended):
+                self._intake.hear_end(run)
+                del self._ended[run]
+        except OSError as error:
+            return f'the plan cannot be read: {trouble_in_words(error)}'
+        return ''
 
     def _is_theirs(self, run: str, number: int) -> bool:
         attempt = self._search.state.attempt_of(run, number)
@@ -286,8 +308,12 @@ class PeerIntake:
         adopted: list[tuple[ActiveAttempt, Mapping[str, Any]]] = []
         ended: list[Completion] = []
         problem = ''
-        try:
-            for orphan in self._peers.orphans(now, may_judge=may_judge):
+        orphans = self._peers.orphans(now, may_judge=may_judge)
+        while True:
+            try:
+                orphan = next(orphans, None)
+                if orphan is None:
+                    return Recovered(adopted, ended, problem)
                 run = self._search.folder.find_run(orphan.attempt.run)
                 if run is None:
                     continue
@@ -296,9 +322,8 @@ class PeerIntake:
                 else:
                     ended += self._end(orphan, run, now)
                 self._peers.note(run.name)
-        except OSError as error:
-            problem = f'the search folder cannot be read: {error.strerror}'
-        return Recovered(adopted, ended, problem)
+            except OSError as error:
+                problem = f'the search folder cannot be read: {trouble_in_words(error)}'
 
     def _adopt(self, orphan: OrphanedAttempt, run: Run, now: float) -> ActiveAttempt:
         attempt = orphan.attempt

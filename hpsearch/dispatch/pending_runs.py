@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Protocol
 
 from hpsearch.model.resources import DEFAULT_RESOURCES, ResourceRequest
@@ -36,18 +37,27 @@ class PlannedRuns:
     """Runs that were all planned in advance, read from the plan only when they are needed.
 
     Args:
-        runs: Those to be started, in order.
+        runs: Those to be started, in order; when the plan could not be read, they are iterated again, from there.
         total: Number of runs of the search, those that are not to be started included.
     """
 
     def __init__(self, runs: Iterable[Run], total: int) -> None:
+        self._source = runs
         self._runs = iter(runs)
         self.total: int | None = total
         self.is_exhausted = False
 
     def next(self) -> Run | None:
-        """The next run of the plan."""
-        run = next(self._runs, None)
+        """The next run of the plan.
+
+        Raises:
+            OSError: It cannot be read now.
+        """
+        try:
+            run = next(self._runs, None)
+        except OSError:
+            self._runs = iter(self._source)
+            raise
         self.is_exhausted = run is None
         return run
 
@@ -184,13 +194,26 @@ class PendingRuns:
 # A search that is resumed
 
 
-def runs_to_start(
-    folder: SearchFolder, withdrawn: Collection[str], state: SearchState, policy: RetryPolicy
-) -> Iterator[Run]:
-    """The runs of the plan that are wanted, have not finished and are not under way, in order."""
-    for run in folder.read_runs():
-        if run.name not in withdrawn and _needs_a_start(state.runs.get(run.name), policy):
-            yield run
+class RunsToStart:
+    """The runs of the plan that are wanted, have not finished and are not under way, in order.
+
+    Each iteration continues where the last one ended.
+    """
+
+    def __init__(
+        self, folder: SearchFolder, withdrawn: Collection[str], state: SearchState, policy: RetryPolicy
+    ) -> None:
+        self._folder = folder
+        self._withdrawn = withdrawn
+        self._state = state
+        self._policy = policy
+        self._passed = 0
+
+    def __iter__(self) -> Iterator[Run]:
+        for run in islice(self._folder.read_runs(), self._passed, None):
+            self._passed += 1
+            if run.name not in self._withdrawn and _needs_a_start(self._state.runs.get(run.name), self._policy):
+                yield run
 
 
 def runs_given_up(state: SearchState, policy: RetryPolicy) -> Iterator[str]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, Protocol
 
 from hpsearch.backends.base import Backend, Launch
 from hpsearch.dispatch.context import ActiveAttempt, SearchContext
 from hpsearch.model.command import shell_line
+from hpsearch.model.errors import trouble_in_words
 from hpsearch.model.snapshot import GpuLine, QueueLine, RunLine, Snapshot
 from hpsearch.model.states import State
 from hpsearch.model.table import Row, best
@@ -166,16 +167,31 @@ class OutputEcho:
             return
         paths = self._folder.attempt(launch.run.name, launch.number)
         log.info('%s: %s', launch.run.name, shell_line(launch.run.argv))
-        self._tails[launch.ident] = LogTail({'stdout': paths.stdout, 'stderr': paths.stderr}, self._view.output)
+        try:
+            logs = LogTail({'stdout': paths.stdout, 'stderr': paths.stderr}, self._view.output)
+        except OSError as error:
+            log.warning('the output of %s cannot be shown: %s', launch.run.name, trouble_in_words(error))
+        else:
+            self._tails[launch.ident] = logs
 
     def pump(self) -> None:
         """Show what was written since the last call."""
-        for tail in self._tails.values():
-            tail.pump()
+        for ident in list(self._tails):
+            self._show(ident, LogTail.pump)
 
     def end(self, ident: str) -> None:
         """An attempt has ended: show the rest."""
-        tail = self._tails.pop(ident, None)
-        if tail is not None:
-            tail.finish()
+        self._show(ident, LogTail.finish)
+        if self._tails.pop(ident, None) is not None:
+            self._view.end_output()
+
+    def _show(self, ident: str, how: Callable[[LogTail], object]) -> None:
+        tail = self._tails.get(ident)
+        if tail is None:
+            return
+        try:
+            how(tail)
+        except OSError as error:
+            del self._tails[ident]
+            log.warning('the output of a run cannot be shown any more: %s', trouble_in_words(error))
             self._view.end_output()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hpsearch.backends.base import AttemptBackend, AttemptStatus, PilotBackend, Workload
@@ -14,7 +14,9 @@ from hpsearch.dispatch.intake import Intake
 from hpsearch.dispatch.peers import News, PeerIntake, Recovered
 from hpsearch.dispatch.progress import OutputEcho
 from hpsearch.host.signals import StopRequests
+from hpsearch.model.errors import trouble_in_words
 from hpsearch.model.evidence import JobState
+from hpsearch.model.retries import Pauses
 from hpsearch.model.states import ENDED, State
 from hpsearch.store.attempt_files import close_fence
 from hpsearch.store.completion import Completion
@@ -27,8 +29,41 @@ ENDED_BY_TERM = 143
 LATE_INTERVAL = 10.0
 """Seconds between two looks whether attempts that wait in a queue are still needed."""
 
+UNREADABLE_PATIENCE = 600.0
+"""Seconds for which it is tried to read what an attempt left; then it is lost."""
+
 IN_JOB_PATIENCE = 2.0
 """Seconds after the end of a run by TERM in which we are asked to end as well, if it was its job that was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What became of attempts.
+
+    Attributes:
+        ended: The ends that were taken in.
+        trouble: What of one attempt cannot be done or known now, in words, or empty.
+        problem: What of this machine keeps attempts from being started, in words, so that a pause serves; or empty.
+    """
+
+    ended: Sequence[Completion] = ()
+    trouble: str = ''
+    problem: str = ''
+
+
+@dataclass(slots=True)
+class _Postponed:
+    """An end that could not be taken in when it was reported.
+
+    Attributes:
+        status: The report.
+        since: When that was, in monotonic seconds.
+        pauses: When it is tried again.
+    """
+
+    status: AttemptStatus
+    since: float
+    pauses: Pauses = field(default_factory=lambda: Pauses(1.0, 60.0))
 
 
 class AttemptStrategy:
@@ -55,6 +90,7 @@ class AttemptStrategy:
         self._clock = clock
         self._active: dict[str, ActiveAttempt] = {}
         self._next_look = 0.0
+        self._postponed: dict[str, _Postponed] = {}
 
     @property
     def attempts(self) -> Collection[ActiveAttempt]:
@@ -68,8 +104,8 @@ class AttemptStrategy:
         admitted = self._admission.admit(now)
         if admitted.news is not None:
             self._release(admitted.news)
+        self._active.update({active.launch.ident: active for active in admitted.started})
         for active in admitted.started:
-            self._active[active.launch.ident] = active
             self._echo.begin(active.launch)
         return admitted
 
@@ -102,24 +138,45 @@ class AttemptStrategy:
             if ident is not None:
                 log.warning('%s was taken over by another hpsearch', run)
                 self.backend.forget(ident, self._clock())
+                self._postponed.pop(ident, None)
                 del self._active[ident]
 
     # What becomes of them
 
-    def collect(self, now: float) -> Sequence[Completion]:
-        """Take in what the backend knows of them; returns the ends."""
+    def collect(self, now: float) -> Collected:
+        """Take in what the backend knows of them. An end that cannot be taken in now is taken in later."""
         self._echo.pump()
         self._cancel_needless(now)
-        completions: list[Completion] = []
-        for ident, known in self.backend.states(now).items():
-            active = self._active[ident]
-            status = self._settle_absent(active, known) if known.kind is JobState.ABSENT else known
-            if status.kind is JobState.ENDED:
-                del self._active[ident]
-                completions += self._end(active, status, now)
-            elif active.in_queue and not active.is_running:
-                self._follow_in_queue(active, status, now)
-        return completions
+        statuses = {**self._due_again(now), **self.backend.states(now)}
+        ended = [completion for ident, status in statuses.items() for completion in self._take_in(ident, status, now)]
+        trouble = next((each.pauses.problem for each in self._postponed.values()), '')
+        reported = [status for status in statuses.values() if status.problem]
+        running = next((status.problem for status in reported if status.kind is JobState.RUNNING), '')
+        problem = next((status.problem for status in reported if status.kind is not JobState.RUNNING), '')
+        return Collected(ended, trouble or running, problem)
+
+    def _due_again(self, now: float) -> dict[str, AttemptStatus]:
+        return {ident: each.status for ident, each in self._postponed.items() if each.pauses.is_over(now)}
+
+    def _take_in(self, ident: str, status: AttemptStatus, now: float) -> list[Completion]:
+        """Take in the status of an attempt; returns its end, if that is what it is."""
+        active = self._active[ident]
+        if status.kind not in (JobState.ENDED, JobState.ABSENT):
+            self._follow(active, status, now)
+            return []
+        try:
+            ended = self._end(active, self._settled(active, status), now)
+        except OSError as error:
+            why = f'what {active.launch.run.name} left cannot be read: {trouble_in_words(error)}'
+            postponed = self._postponed.setdefault(ident, _Postponed(status, now))
+            postponed.pauses.fail(why, now)
+            if now - postponed.since < UNREADABLE_PATIENCE:
+                return []
+            ended = [self._intake.lose(active, why, now)]
+        self._postponed.pop(ident, None)
+        del self._active[ident]
+        self._echo.end(ident)
+        return ended
 
     def _cancel_needless(self, now: float) -> None:
         """Cancel what waits in a queue although an earlier attempt has finished: its record may have appeared late."""
@@ -143,25 +200,35 @@ class AttemptStrategy:
             log.debug('%s: %s', active.launch.run.name, error)
         return self._search.state.state_of(active.launch.run.name) is State.FINISHED
 
-    def _settle_absent(self, active: ActiveAttempt, status: AttemptStatus) -> AttemptStatus:
-        """An attempt is unknown to its queue: it never starts, or if it has started, it is lost."""
+    def _settled(self, active: ActiveAttempt, status: AttemptStatus) -> AttemptStatus:
+        """The end of an attempt; one that is unknown to its queue never starts, or if it has started, it is lost.
+
+        Raises:
+            OSError: Its start fence can be neither closed nor read.
+        """
+        if status.kind is JobState.ENDED:
+            return status
         paths = self._search.folder.attempt(active.launch.run.name, active.launch.number)
         if close_fence(paths, self._search.writer):
             return replace(status, kind=JobState.ENDED, cause='abandoned')
         return replace(status, kind=JobState.ENDED)
 
-    def _follow_in_queue(self, active: ActiveAttempt, status: AttemptStatus, now: float) -> None:
-        run, number = active.launch.run.name, active.launch.number
-        if status.kind in (JobState.PENDING, JobState.RUNNING) and not active.is_submitted:
+    def _follow(self, active: ActiveAttempt, status: AttemptStatus, now: float) -> None:
+        """Record how far an attempt has come that did not run yet."""
+        if active.is_running:
+            return
+        run, number, recorder = active.launch.run.name, active.launch.number, self._search.recorder
+        if active.in_queue and status.kind in (JobState.PENDING, JobState.RUNNING) and not active.is_submitted:
             active.is_submitted = True
-            self._search.recorder.record('submitted', run, number)
+            recorder.record('submitted', run, number)
         if status.kind is JobState.RUNNING:
             active.is_running, active.since = True, now
-            self._search.recorder.record('running', run, number, where=status.detail)
+            where = {'where': status.detail} if active.in_queue else {'handle': status.handle}
+            recorder.record('running', run, number, **where)
 
     def _end(self, active: ActiveAttempt, status: AttemptStatus, now: float) -> list[Completion]:
-        self._notice_a_common_end(active, status)
-        self._echo.end(active.launch.ident)
+        if active.launch.ident not in self._postponed:
+            self._notice_a_common_end(active, status)
         return [] if self._is_over(active, status) else [self._intake.end(active, status, now)]
 
     def _notice_a_common_end(self, active: ActiveAttempt, status: AttemptStatus) -> None:
@@ -205,10 +272,10 @@ class PilotStrategy:
         """Take in what pilots and other writers report."""
         return self._peer_intake.listen(now)
 
-    def collect(self, now: float) -> Sequence[Completion]:
+    def collect(self, now: float) -> Collected:
         """Take in what became of the pilots; no attempts are ours."""
         self.backend.step(self._workload(), now)
-        return ()
+        return Collected()
 
     def recover(self, now: float, *, may_judge: bool) -> Recovered:
         """Take care of what pilots left behind."""

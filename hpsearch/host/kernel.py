@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hpsearch.model.errors import is_of_machine
+
 
 @dataclass(frozen=True, slots=True)
 class Host:
@@ -66,8 +68,14 @@ def _number(path: Path, name: str) -> int | None:
 
 
 def text_of(path: Path) -> str:
-    """The content of a file of the kernel; empty where it cannot be read."""
+    """The content of a file of the kernel; empty where there is none that may be read.
+
+    Raises:
+        OSError: Too many files are open, or something like that.
+    """
     try:
         return path.read_text()
-    except OSError:
+    except OSError as error:
+        if is_of_machine(error):
+            raise
         return ''

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 
 _LONGEST_MESSAGE = 400
@@ -47,3 +48,35 @@ def one_line(error: BaseException) -> str:
     """The type and the message of an exception on one line."""
     message = ' '.join(str(error).split())
     return f'{type(error).__name__}: {message}'.rstrip(': ')[:_LONGEST_MESSAGE]
+
+
+OF_THE_FILE = frozenset(
+    (
+        errno.ENOENT,
+        errno.ENOTDIR,
+        errno.EISDIR,
+        errno.EACCES,
+        errno.EPERM,
+        errno.ELOOP,
+        errno.ENAMETOOLONG,
+        errno.ENXIO,
+        errno.ENODEV,
+        errno.ESRCH,
+        errno.EINVAL,
+        errno.ENOTSUP,
+    )
+)
+"""Errors that say something of the file itself, and so of the script that left it."""
+
+
+def is_of_machine(error: OSError) -> bool:
+    """Whether an error is trouble of the machine (a disk, a network, too many files), which may pass.
+
+    It says nothing of a file, nor of the script that was to write it.
+    """
+    return error.errno not in OF_THE_FILE
+
+
+def trouble_in_words(error: OSError) -> str:
+    """What the system says, and of which file."""
+    return f'{error.strerror or error} ({error.filename})' if error.filename else f'{error.strerror or error}'

@@ -156,3 +156,43 @@ def was_whole_job(seconds: float, job_seconds: float) -> bool:
         job_seconds: Seconds from the start of hpsearch in its job to the end of that job; not positive: unknown.
     """
     return job_seconds > 0 and seconds >= WHOLE_JOB * job_seconds
+
+
+class Pauses:
+    """When something that failed is tried again: after pauses that double.
+
+    Attributes:
+        problem: Why it failed the last time, in words; empty: it did not.
+
+    Args:
+        first: Seconds of the first pause.
+        longest: Seconds of the longest one.
+    """
+
+    def __init__(self, first: float, longest: float) -> None:
+        self.problem = ''
+        self._first = first
+        self._longest = longest
+        self._failures = 0
+        self._until = -math.inf
+
+    def is_over(self, now: float) -> bool:
+        """Whether it may be tried at ``now`` (monotonic seconds)."""
+        return now >= self._until
+
+    def fail(self, problem: str, now: float) -> bool:
+        """It failed; returns whether that is worth a message: the first time, and after each of the longest pauses."""
+        is_news = problem != self.problem
+        if is_news or self.is_over(now):
+            self._failures = 1 if is_news else self._failures + 1
+            pause = min(self._longest, self._first * 2.0 ** min(self._failures - 1, 30))
+            self._until = now + pause
+            is_news = is_news or pause == self._longest
+        else:
+            is_news = False
+        self.problem = problem
+        return is_news
+
+    def succeed(self) -> None:
+        """It did not fail."""
+        self.problem, self._failures, self._until = '', 0, -math.inf

@@ -7,19 +7,25 @@ the start fence, runs the command, and writes the exit record.
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from hpsearch.model.errors import SearchFolderError
+from hpsearch.model.errors import SearchFolderError, is_of_machine
 from hpsearch.store.folder import AttemptPaths, SearchFolder
 
 LOCAL_SCRIPT = """\
 files=$1 id=$2
 set -C
+trap 'exit 75' EXIT
 trap : TERM INT HUP
 [ -z "${LSB_JOBID-}" ] || trap '' INT USR2
+exec 3>&2 2>/dev/null
+(:)
+exec 2>&3 3>&-
+trap - EXIT
 { printf '%s %s\\n' "$id" "$$" > "$files/started"; } 2>/dev/null
 read -r owner rest < "$files/started"
 [ "$owner" = "$id" ] || exit 75
@@ -42,11 +48,15 @@ exit "$code"
 """Arguments: the attempt's folder, its id, the working directory, the words of the command.
 
 The traps keep sh alive to write the record; the command gets the default actions back. LSF ends a job by INT, or at its
-time limit by USR2, to all its processes; there both ignore these, and hpsearch ends them by TERM. 75 means that
-another process passed the fence; 120 tries of 5 s are the ten minutes a full disk is waited for.
+time limit by USR2, to all its processes; there both ignore these, and hpsearch ends them by TERM. 75 means that the
+fence was not passed, or could not be read, or that sh can start no process, which it tries before; 120 tries of 5 s are
+the ten minutes a full disk is waited for.
 """
 
 FENCED = 75
+
+NO_FORK = re.compile(r"(?:[Cc]annot fork|[Cc]an't fork|\bfork: .*)\s*\Z")
+"""How the stderr of an attempt ends whose sh could not start the command, in the words of dash, busybox or bash."""
 
 CLOSED = ':closed'
 """What follows the name of a writer in a start fence that it closed."""
@@ -240,7 +250,9 @@ def changed_at(path: str | os.PathLike[str]) -> float | None:
     """When a file was written, in seconds since 1970 by the clock of its file system; None: it is not there."""
     try:
         return os.stat(path).st_mtime
-    except OSError:
+    except OSError as error:
+        if is_of_machine(error):
+            raise
         return None
 
 
@@ -296,13 +308,34 @@ class LogTail:
 
 
 def tail(path: str, limit: int = 1 << 16) -> str:
-    """The end of a log, at most ``limit`` bytes; empty when there is none."""
+    """The end of a log, at most ``limit`` bytes; empty when there is none, or it may not be read.
+
+    Raises:
+        OSError: Something of the machine is in the way.
+    """
     try:
         with open(path, 'rb') as log:
             log.seek(max(0, os.fstat(log.fileno()).st_size - limit))
             return log.read(limit).decode('utf-8', 'replace')
-    except OSError:
+    except OSError as error:
+        if is_of_machine(error):
+            raise
         return ''
+
+
+def is_there(path: str) -> bool:
+    """Whether there is such a file.
+
+    Raises:
+        OSError: Something of the machine keeps that from being known.
+    """
+    try:
+        os.stat(path)
+    except OSError as error:
+        if is_of_machine(error):
+            raise
+        return False
+    return True
 
 
 def show_logs_in_output(folder: SearchFolder, run: str, number: int, command: str) -> None:

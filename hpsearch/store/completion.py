@@ -171,6 +171,9 @@ class CompletionReader:
             number: Its number.
             tried: All known attempts of the run, in order.
             report: What is reported.
+
+        Raises:
+            OSError: Something of the machine keeps what it left from being read.
         """
         configuration = self._configuration
         paths = self._folder.attempt(run.name, number)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hpsearch.model.configuration import Configuration
+from hpsearch.model.errors import is_of_machine
 from hpsearch.model.run import Summary
 
 LARGEST_SUMMARY = 10 * 2**20
@@ -35,6 +36,9 @@ def read_summary(folder: Path, configuration: Configuration, run_number: int) ->
         folder: The run's output folder.
         configuration: Has the name of the summary file, the expected keywords, and perhaps a custom parser.
         run_number: Ordinal of the run in the search, from 1; a custom parser gets it from 0.
+
+    Raises:
+        OSError: Something of the machine is in the way; the summary may be good.
     """
     if configuration.summary_parser is not None:
         return _by_handle(configuration.summary_parser, folder, configuration.summary_keywords, run_number - 1)
@@ -44,12 +48,18 @@ def read_summary(folder: Path, configuration: Configuration, run_number: int) ->
 
 
 def summary_mark(folder: Path, configuration: Configuration) -> list[int] | None:
-    """Identifies the summary file that is there before an attempt begins; None without one."""
+    """Identifies the summary file that is there before an attempt begins; None without one.
+
+    Raises:
+        OSError: Something of the machine keeps that from being known.
+    """
     if configuration.summary_filename is None:
         return None
     try:
         facts = (folder / configuration.summary_filename).stat()
-    except OSError:
+    except OSError as error:
+        if is_of_machine(error):
+            raise
         return None
     return [facts.st_ino, facts.st_mtime_ns, facts.st_size]
 
@@ -61,6 +71,9 @@ def read_attempt_summary(
 
     Args:
         before: The :func:`summary_mark` taken before the attempt, or None.
+
+    Raises:
+        OSError: Something of the machine is in the way.
     """
     if before is not None and list(before) == summary_mark(folder, configuration):
         return Summary(problem='its summary was there before it began')
@@ -91,6 +104,8 @@ def _by_file(folder: Path, filename: str, keywords: Sequence[str]) -> Summary:
         missing = f'no summary file {filename} in the output folder' if folder.is_dir() else 'no output folder'
         return Summary(problem=missing)
     except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and is_of_machine(error):
+            raise
         return Summary(problem=f'summary file {filename} cannot be read: {_reason(error)}')
     text, oddities = _decode(raw)
     try:
@@ -110,6 +125,8 @@ def _by_handle(handle: Callable[..., Any], folder: Path, keywords: Sequence[str]
             return Summary(problem=f'_SUMMARY_PARSER_HANDLE returned a {type(result).__name__}, not a dict')
         values = {str(keyword): _text_of_result(value) for keyword, value in result.items()}
     except (Exception, SystemExit) as error:
+        if isinstance(error, OSError) and error.errno is not None and is_of_machine(error):
+            raise
         # The handle is the user's code; a bug in it must not end a search that has run for days.
         return Summary(problem=f'_SUMMARY_PARSER_HANDLE raised {type(error).__name__}: {_one_line(error)}')
     return _judged(values, keywords, [])

@@ -99,10 +99,10 @@ class CountedFile:
         return getattr(self._file, name)
 
 
-def patch(points: Points) -> None:
-    """Let every operation of this process count."""
+def patch_writing(points: Points) -> None:
+    """Let every operation of this process that changes something count."""
     for name in ('mkdir', 'rename', 'replace', 'link', 'unlink', 'fsync'):
-        setattr(os, name, _counted(getattr(os, name), points))
+        setattr(os, name, counted(getattr(os, name), points))
     setattr(os, 'open', _counted_open(os.open, points))  # noqa: B010
     setattr(os, 'write', _counted_write(os.write, points))  # noqa: B010
     setattr(os, 'posix_spawn', _always_counted(os.posix_spawn, points))  # noqa: B010
@@ -110,13 +110,19 @@ def patch(points: Points) -> None:
     setattr(io, 'open', builtins.open)  # noqa: B010
 
 
-def _counted(real: Callable[..., Any], points: Points) -> Callable[..., Any]:
+def counted(real: Callable[..., Any], points: Points) -> Callable[..., Any]:
+    """An operation on one or two paths that counts where one of them is in the search folder."""
+
     def call(*args: Any, **options: Any) -> Any:
         if any(points.concerns(arg) for arg in args[:2]):
             return points.step(lambda: real(*args, **options))
         return real(*args, **options)
 
     return call
+
+
+make_points: Callable[[str, int, str], Points] = Points
+patch: Callable[[Points], None] = patch_writing
 
 
 def _always_counted(real: Callable[..., Any], points: Points) -> Callable[..., Any]:
@@ -153,6 +159,7 @@ def _counted_files(real: Callable[..., Any], points: Points) -> Callable[..., An
 def hasten() -> None:
     """Shorter intervals, as tests may have them."""
     setattr(dispatcher, 'TICK', 0.1)  # noqa: B010
+    setattr(dispatcher, 'PAUSE', 0.2)  # noqa: B010
     setattr(peers, 'RECOVERY_INTERVAL', 0.1)  # noqa: B010
     setattr(peers, 'TORN_PATIENCE', 0.5)  # noqa: B010
     setattr(writers, 'SPACING', 0.1)  # noqa: B010
@@ -164,7 +171,7 @@ def in_a_child(place: Place, words: Sequence[str], at: int, how: str) -> tuple[i
     child = os.fork()
     if child == 0:
         os.close(read)
-        _be_hpsearch(place, words, Points(str(place.folder.path), at, how), write)
+        _be_hpsearch(place, words, make_points(str(place.folder.path), at, how), write)
     os.close(write)
     with os.fdopen(read) as report:
         count = report.read()

@@ -38,6 +38,7 @@ class InstantBackend(AttemptBackend):
         self._clock = clock
         self._rounds_at_most = rounds_at_most
         self._held: dict[str, Launch] = {}
+        self._waiting: dict[str, Launch] = {}
 
     def open_slots(
         self, now: float, others: Sequence[GpuTenant] = (), resources: ResourceRequest = DEFAULT_RESOURCES
@@ -49,11 +50,11 @@ class InstantBackend(AttemptBackend):
         return ''
 
     def start(self, launches: Sequence[Launch], now: float) -> Sequence[LaunchResult]:
+        self._held.update({launch.ident: launch for launch in launches})
         if self.problem:
+            self._waiting.update({launch.ident: launch for launch in launches})
             return [LaunchResult(launch.ident, None, problem=self.problem) for launch in launches]
-        for launch in launches:
-            self.started.append(launch.run.name)
-            self._held[launch.ident] = launch
+        self.started += [launch.run.name for launch in launches]
         return [LaunchResult(launch.ident, {'pid': 1}) for launch in launches]
 
     def adopt(self, launch: Launch, handle: Mapping[str, Any], age: float, now: float) -> None:
@@ -69,6 +70,12 @@ class InstantBackend(AttemptBackend):
         return False
 
     def states(self, now: float) -> Mapping[str, AttemptStatus]:
+        if self.problem and self._waiting:
+            return {ident: AttemptStatus(JobState.WAITING, problem=self.problem) for ident in self._waiting}
+        if self._waiting:
+            started, self._waiting = self._waiting, {}
+            self.started += [launch.run.name for launch in started.values()]
+            return {ident: AttemptStatus(JobState.RUNNING, handle={'pid': 1}) for ident in started}
         if self.code is None:
             return {ident: AttemptStatus(JobState.RUNNING) for ident in self._held}
         ended, self._held = self._held, {}

@@ -42,6 +42,7 @@ PURE_STANDARD = {
     'dataclasses',
     'decimal',
     'enum',
+    'errno',
     'fractions',
     'functools',
     'hashlib',

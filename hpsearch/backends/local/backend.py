@@ -6,6 +6,7 @@ to its process group reaches what it started. The kernel reports its end; nothin
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 from collections.abc import Mapping, Sequence
@@ -31,12 +32,38 @@ from hpsearch.host.processes import (
 from hpsearch.host.signals import Wakeup
 from hpsearch.model.evidence import JobState
 from hpsearch.model.resources import DEFAULT_RESOURCES, GpuTenant, Placement, ResourceRequest
+from hpsearch.model.retries import Pauses
 from hpsearch.model.snapshot import GpuLine, QueueLine
-from hpsearch.store.attempt_files import FENCED, LOCAL_SCRIPT, environment, exit_code, marks, read_line
-from hpsearch.store.folder import SearchFolder
+from hpsearch.store.attempt_files import (
+    FENCED,
+    LOCAL_SCRIPT,
+    NO_FORK,
+    environment,
+    exit_code,
+    is_there,
+    marks,
+    read_fence,
+    tail,
+)
+from hpsearch.store.folder import AttemptPaths, SearchFolder
 
 LEFTOVER_GRACE = 10.0
 """Seconds between TERM and KILL for processes that an ended attempt left behind."""
+
+SPAWN_PAUSE = 1.0
+"""Seconds until it is tried again to start a process, at first."""
+
+LONGEST_SPAWN_PAUSE = 60.0
+"""The same at most."""
+
+NO_GROUP = 0
+"""Stands for the process group of an attempt that has none yet."""
+
+NO_PROCESS = 'no process could be started: the shell of a run could not begin'
+
+_NOT_STARTED = AttemptStatus(JobState.ENDED, cause='start', detail='it had not been started')
+_TOO_LONG = AttemptStatus(JobState.ENDED, cause='impossible', detail='its command line is too long')
+_STILLBORN = AttemptStatus(JobState.ENDED, cause='start', detail='its shell could not start it', problem=NO_PROCESS)
 
 SWEEP_SHARE = 0.01
 """Share of the time that may go into the search for processes that left their group."""
@@ -115,6 +142,9 @@ class LocalBackend(AttemptBackend):
         self._wakeup = wakeup
         self._time_limit = time_limit
         self._processes: dict[str, _Process] = {}
+        self._waiting: dict[str, Launch] = {}
+        self._given_up: dict[str, AttemptStatus] = {}
+        self._spawning = Pauses(SPAWN_PAUSE, LONGEST_SPAWN_PAUSE)
         self._leftovers: list[_Leftover] = []
         self._forgotten: list[int] = []
         self._ended_marks: set[tuple[str, str]] = set()
@@ -135,13 +165,42 @@ class LocalBackend(AttemptBackend):
         return [self._start_one(launch, now) for launch in launches]
 
     def _start_one(self, launch: Launch, now: float) -> LaunchResult:
+        """Start an attempt; what cannot be started now waits here, in its slot."""
+        if self._try_to_spawn(launch, now):
+            return LaunchResult(launch.ident, {'pid': self._processes[launch.ident].pid})
+        self._waiting[launch.ident] = launch
+        self._take_slot(launch, NO_GROUP, now)
+        return LaunchResult(launch.ident, None, problem=self._spawning.problem)
+
+    def _try_to_spawn(self, launch: Launch, now: float) -> bool:
+        """Start the process of an attempt; returns whether that was possible."""
+        if not self._spawning.is_over(now):
+            return False
         try:
             pid = self._spawn(launch)
         except OSError as error:
-            return LaunchResult(launch.ident, None, problem=f'no process could be started: {error.strerror}')
+            if error.errno == errno.E2BIG:
+                self._given_up[launch.ident] = _TOO_LONG
+            else:
+                self._spawning.fail(f'no process could be started: {error.strerror}', now)
+            return False
         self._processes[launch.ident] = _Process(launch, pid)
         self._take_slot(launch, pid, now)
-        return LaunchResult(launch.ident, {'pid': pid})
+        return True
+
+    def _start_waiting(self, now: float) -> dict[str, AttemptStatus]:
+        """Try again to start what could not be started; returns how those stand that are not."""
+        return {ident: status for ident in list(self._waiting) if (status := self._start_again(ident, now)) is not None}
+
+    def _start_again(self, ident: str, now: float) -> AttemptStatus | None:
+        if ident not in self._given_up and not self._try_to_spawn(self._waiting[ident], now):
+            problem = self._spawning.problem
+            return AttemptStatus(JobState.WAITING, detail=problem, problem=problem)
+        del self._waiting[ident]
+        status = self._given_up.pop(ident, None)
+        if status is not None:
+            self._slots.release(ident, now)
+        return status
 
     def _take_slot(self, launch: Launch, group: int, since: float) -> None:
         own = marks(self._folder, launch.run.name, launch.number)
@@ -161,8 +220,17 @@ class LocalBackend(AttemptBackend):
         process = _Process(launch, pid, self._ticks(launch.run.name, launch.number, pid) or GONE, open_pidfd(pid))
         self._processes[launch.ident] = process
         self._take_slot(launch, pid, now - age)
-        if process.pidfd is not None:
+        self._watch(process)
+
+    def _watch(self, process: _Process) -> None:
+        """Let its end end the wait; where that is not possible, it is noticed in the next round."""
+        if process.pidfd is None:
+            return
+        try:
             self._wakeup.watch(process.pidfd)
+        except OSError:
+            os.close(process.pidfd)
+            process.pidfd = None
 
     def _ticks(self, run: str, number: int, pid: int) -> str:
         """When the sh of an attempt started; empty when no such process carries the attempt's marks."""
@@ -174,9 +242,10 @@ class LocalBackend(AttemptBackend):
     def forget(self, ident: str, now: float) -> None:
         """Stop watching; a child of ours is still waited for, so that it leaves no zombie."""
         process = self._processes.pop(ident, None)
+        if process is not None or self._waiting.pop(ident, None) is not None:
+            self._slots.release(ident, now)
         if process is None:
             return
-        self._slots.release(ident, now)
         self._unwatch(process)
         if process.is_child:
             self._forgotten.append(process.pid)
@@ -197,19 +266,26 @@ class LocalBackend(AttemptBackend):
         """Every attempt that was started here; an ended one is reported once and then forgotten."""
         self._tend_leftovers(now)
         self._forgotten = [pid for pid in self._forgotten if reap(pid) is None]
-        return {ident: self._state(ident, process, now) for ident, process in list(self._processes.items())}
+        states = {ident: self._state(ident, process, now) for ident, process in list(self._processes.items())}
+        return {**states, **self._start_waiting(now)}
 
     def _state(self, ident: str, process: _Process, now: float) -> AttemptStatus:
         try:
             status = self._end_of(ident, process, now)
         except OSError as error:
-            status = AttemptStatus(JobState.RUNNING, problem=f'{process.launch.run.name} has ended: {error}')
+            status = AttemptStatus(JobState.RUNNING, problem=f'the end of an attempt cannot be read: {error}')
         if status is None:
-            return AttemptStatus(JobState.RUNNING, detail=f'pid {process.pid}')
-        if status.kind is not JobState.ENDED:
+            return AttemptStatus(JobState.RUNNING, detail=f'pid {process.pid}', handle={'pid': process.pid})
+        if status.kind is JobState.RUNNING:
             return status
         del self._processes[ident]
         self._unwatch(process)
+        if status.kind is JobState.WAITING:
+            self._waiting[ident] = process.launch
+            self._spawning.fail(status.problem, now)
+            return status
+        if not status.problem:
+            self._spawning.succeed()
         room = self._slots.room(ident)
         return replace(status, peak_memory=self._slots.release(ident, now), room=room)
 
@@ -225,6 +301,8 @@ class LocalBackend(AttemptBackend):
         if code is None or (code and not self._slots.knows_room(ident, now)):
             return None
         status = self._ended(process.launch, code)
+        if status.kind is JobState.WAITING:
+            return status
         return replace(status, detail='; '.join(filter(None, (status.detail, self._end_leftovers_of(process, now)))))
 
     def _code_of(self, process: _Process, now: float) -> int | None:
@@ -246,16 +324,29 @@ class LocalBackend(AttemptBackend):
         return self._goes_on(process.launch.run.name, process.launch.number, process.pid)
 
     def _ended(self, launch: Launch, code: int) -> AttemptStatus:
+        """What the end of the sh of an attempt means, and its record.
+
+        Raises:
+            OSError: A file cannot be read.
+        """
         paths = self._folder.attempt(launch.run.name, launch.number)
-        if code == FENCED and read_line(paths.started).partition(' ')[0] != launch.ident:
-            return AttemptStatus(
-                JobState.ENDED, code=None, cause='fenced', detail='the start fence could not be passed'
-            )
+        recorded = exit_code(paths)
+        if recorded is None and code == FENCED:
+            return self._not_begun(launch, paths)
         if code < 0:
-            recorded = exit_code(paths, is_due=True)
             killed = '' if code == NOT_OURS else 'the whole process group was killed'
             return AttemptStatus(JobState.ENDED, _raw(code) if recorded is None else recorded, detail=killed)
+        if recorded is None and code and NO_FORK.search(tail(paths.stderr)):
+            return _STILLBORN
         return AttemptStatus(JobState.ENDED, code)
+
+    def _not_begun(self, launch: Launch, paths: AttemptPaths) -> AttemptStatus:
+        """The sh of an attempt left before its command: it starts again if its fence is untouched."""
+        if is_there(paths.claim) and not is_there(paths.started):
+            return AttemptStatus(JobState.WAITING, problem=NO_PROCESS)
+        if read_fence(paths).ident == launch.ident:
+            return _STILLBORN
+        return AttemptStatus(JobState.ENDED, cause='fenced', detail='the start fence could not be passed')
 
     def _end_leftovers_of(self, process: _Process, now: float) -> str:
         """Stop what an attempt left behind; returns that there was something, in words, or nothing."""
@@ -301,6 +392,7 @@ class LocalBackend(AttemptBackend):
             process.is_forced = process.is_forced or force
         for group in groups:
             signal_group(group, number)
+        self._given_up.update(dict.fromkeys(self._waiting.keys() & set(idents), _NOT_STARTED))
         strays = self._marked({_mark(process.launch) for process in processes}) if processes else []
         signal_processes((pid for pid in strays if group_of(pid) not in groups), number)
 
@@ -310,7 +402,7 @@ class LocalBackend(AttemptBackend):
     def wait(self, timeout: float) -> None:
         """Until a child ends, a signal comes, a GPU was read, or the time is over."""
         headless = [process.pause for process in self._processes.values() if process.headless is not None]
-        tending = [1.0] if self._leftovers or self._ended_marks else []
+        tending = [1.0] if self._leftovers or self._ended_marks or self._waiting else []
         self._wakeup.wait(min([timeout, *headless, *tending]))
 
     def gpu_lines(self, now: float) -> Sequence[GpuLine]:

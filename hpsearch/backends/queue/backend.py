@@ -99,7 +99,10 @@ class QueueBackend(AttemptBackend):
             self._attempts[queued.launch.ident] = queued
             self._set(queued, queued.status)
         self._queue.add(attempts)
-        self._apply(self._queue.step(now))
+        try:
+            self._apply(self._queue.step(now))
+        except OSError as error:
+            log.debug('nothing is submitted now: %s', error)  # it is tried again in the next round
         return [LaunchResult(launch.ident, {}, queued=True) for launch in launches]
 
     # Attempts of earlier writers

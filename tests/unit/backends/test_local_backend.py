@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from hpsearch.backends.base import AttemptStatus, Launch
 from hpsearch.backends.local import backend as local_module
 from hpsearch.backends.local.backend import LocalBackend
 from hpsearch.backends.local.slots import FixedSlots
@@ -18,8 +21,10 @@ from hpsearch.host.processes import start_ticks
 from hpsearch.host.signals import Wakeup
 from hpsearch.model.evidence import HostRelation, JobState, Liveness, ProcessState
 from hpsearch.model.states import Attempt
+from hpsearch.store.attempt_files import exit_code
 from hpsearch.store.evidence import EvidenceReader
 from hpsearch.store.folder import SearchFolder
+from tests.fakes.trouble import Trouble
 from tests.support.harness import ends, launch, new_folder, python, shell, start, until
 
 DAEMON = 'import os, time; os.setsid(); open({pid!r}, "w").write(str(os.getpid()) + "\\n"); time.sleep(600)'
@@ -140,18 +145,113 @@ def test_that_its_marks_find_the_process_and_no_other(backend: LocalBackend, fol
         assert not is_running(folder, number), 'a reused pid has other marks'
 
 
-def test_that_a_machine_which_cannot_start_processes_is_told(
+def test_that_an_attempt_waits_until_the_machine_can_start_processes(
     backend: LocalBackend, folder: SearchFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*words: object, **options: object) -> None:
         raise BlockingIOError(11, 'Resource temporarily unavailable')
 
+    one, now = launch(folder, 'sim_1', *shell('exit 3')), time.monotonic()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, 'posix_spawn', refuse)
+        started = backend.start([one], now)[0]
+        assert started.handle is None
+        assert 'Resource temporarily unavailable' in started.problem
+        assert len(backend.open_slots(0).slots) == 3, 'it has its slot'
+        assert backend.states(now + 1)[one.ident].kind is JobState.WAITING
+        assert backend.states(now + 2)[one.ident].problem == started.problem
+    assert backend.states(now + 2.5)[one.ident].kind is JobState.WAITING, 'pauses grow'
+    assert one.ident not in backend.states(now + 4), 'it has just been started'
+    assert ends(backend, [one.ident])[one.ident].code == 3
+    assert os.listdir(folder.attempts('sim_1')) == ['1']
+
+
+def test_that_an_attempt_that_waits_for_a_process_ends_when_it_is_cancelled(
+    backend: LocalBackend, folder: SearchFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, 'posix_spawn', failing(OSError(errno.ENOMEM, 'Cannot allocate memory')))
     one = launch(folder, 'sim_1', 'true')
-    monkeypatch.setattr(os, 'posix_spawn', refuse)
-    started = backend.start([one], time.monotonic())[0]
-    assert started.handle is None
-    assert 'Resource temporarily unavailable' in started.problem
+    backend.start([one], time.monotonic())
+    backend.cancel([one.ident], force=False)
+    assert ends(backend, [one.ident])[one.ident].cause == 'start'
     assert len(backend.open_slots(0).slots) == 4
+
+
+def test_that_a_command_line_that_is_too_long_is_not_tried_for_ever(
+    backend: LocalBackend, folder: SearchFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = launch(folder, 'sim_1', 'true', *['x' * 100_000] * 100)
+    backend.start([one], time.monotonic())
+    status = ends(backend, [one.ident])[one.ident]
+    assert (status.cause, status.detail) == ('impossible', 'its command line is too long')
+
+
+def failing(error: OSError, times: int = 10**9, real: Callable[..., Any] | None = None) -> Callable[..., Any]:
+    """A function that fails so often."""
+    left = iter(range(times))
+
+    def call(*words: Any, **options: Any) -> Any:
+        if next(left, None) is not None or real is None:
+            raise error
+        return real(*words, **options)
+
+    return call
+
+
+def test_that_an_end_that_cannot_be_read_is_reported_when_it_can(
+    backend: LocalBackend, folder: SearchFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = launch(folder, 'sim_1', *shell('exit 3'))
+    start(backend, one)
+    until(lambda: os.path.exists(folder.attempt('sim_1', 1).exit))
+    broken = failing(OSError(errno.EIO, 'Input/output error'), 2, exit_code)
+    monkeypatch.setattr(local_module, 'exit_code', broken)
+    assert 'Input/output error' in until(lambda: backend.states(time.monotonic())[one.ident].problem)
+    assert ends(backend, [one.ident])[one.ident].code == 3
+
+
+@pytest.fixture
+def preload(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Trouble]:
+    """Makes trouble for the attempts of a backend that is made afterwards."""
+
+    def make(times: int, error: int, **what: str) -> Trouble:
+        trouble = Trouble(tmp_path / 'left', times, error, **what)
+        for name, value in trouble.env.items():
+            monkeypatch.setenv(name, value)
+        return trouble
+
+    return make
+
+
+def in_trouble(folder: SearchFolder, one: Launch, trouble: Trouble) -> AttemptStatus:
+    """How an attempt ends that is started where there is trouble."""
+    with Wakeup() as wakeup:
+        backend = LocalBackend(folder, str(folder.path), FixedSlots(4), wakeup)
+        start(backend, one)
+        status = ends(backend, [one.ident])[one.ident]
+        backend.close()
+    assert trouble.left == 0
+    return status
+
+
+def test_that_a_shell_that_cannot_start_processes_tries_again_and_nothing_is_judged(
+    folder: SearchFolder, preload: Callable[..., Trouble], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local_module, 'SPAWN_PAUSE', 0.05)
+    trouble = preload(1, errno.EAGAIN, fork_in='sh')
+    status = in_trouble(folder, launch(folder, 'sim_1', 'true'), trouble)
+    assert (status.code, status.cause, status.problem) == (0, '', '')
+    assert os.path.getsize(folder.attempt('sim_1', 1).stderr) == 0
+    assert os.listdir(folder.attempts('sim_1')) == ['1']
+
+
+def test_that_an_attempt_whose_shell_cannot_read_its_fence_has_not_been_started(
+    folder: SearchFolder, preload: Callable[..., Trouble]
+) -> None:
+    trouble = preload(1, errno.EIO, reading='/started')
+    status = in_trouble(folder, launch(folder, 'sim_1', 'true'), trouble)
+    assert (status.code, status.cause) == (None, 'start')
+    assert status.problem, 'the next one is started after a pause'
 
 
 def test_that_a_gigabyte_of_output_does_not_pass_through_us(backend: LocalBackend, folder: SearchFolder) -> None:

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import pytest
 
 from hpsearch.backends.base import AttemptStatus, Launch, LaunchResult, Workload
+from hpsearch.dispatch import admission, heartbeat, intake
 from hpsearch.dispatch.context import WorkOptions
 from hpsearch.dispatch.dispatcher import PAUSE
+from hpsearch.dispatch.pending_runs import PendingRuns, PlannedRuns, RunsToStart
+from hpsearch.dispatch.progress import OutputEcho
+from hpsearch.dispatch.strategies import UNREADABLE_PATIENCE
 from hpsearch.host.kernel import this_host
 from hpsearch.model.evidence import JobState
 from hpsearch.model.resources import Placement
-from hpsearch.model.run import Run
+from hpsearch.model.retries import RetryPolicy
+from hpsearch.model.run import Run, Summary
 from hpsearch.model.states import State
+from hpsearch.store import attempt_files, completion, results, summary
 from hpsearch.store.attempt_files import claim
-from hpsearch.store.journal import Journal
+from hpsearch.store.folder import SearchFolder
+from hpsearch.store.journal import Journal, JournalReader
 from tests.fakes.instant_backend import CountedPilots, InstantBackend
 from tests.support.dispatching import CONFIGURATION, Desk, GrowingRuns, run
 
@@ -149,9 +159,8 @@ def test_that_what_cannot_be_started_is_tried_again_after_a_pause(
     backend.wait = heal  # type: ignore[method-assign]
     desk.dispatcher(backend).run()
     assert finished(desk) == ['sim_1']
-    ends = desk.events('ended')
-    assert [(end['attempt'], end['cause']) for end in ends[:-1]] == [(n, 'start') for n in range(1, len(ends))]
-    assert 2 <= len(ends) <= 4, 'not more often than every few seconds'
+    assert [event['event'] for event in desk.events() if event.get('run')] == ['claimed', 'running', 'ended']
+    assert os.listdir(desk.folder.attempts('sim_1')) == ['1'], 'the same attempt, with nothing left behind by any other'
     assert caplog.text.count('no run is started: no process could be started: too many') == 1
 
 
@@ -253,3 +262,160 @@ def test_that_pilots_that_are_refused_for_good_end_the_search(tmp_path: Path) ->
     assert outcome.refused == 'Invalid account'
     assert outcome.interrupted
     assert desk.events('draining')[0]['reason'] == 'Invalid account'
+
+
+# Trouble of the machine
+
+
+EIO = OSError(errno.EIO, 'Input/output error', '/disk/file')
+
+
+def fails(monkeypatch: pytest.MonkeyPatch, owner: object, name: str, times: int, error: OSError = EIO) -> None:
+    """Let a function fail so often."""
+    real, left = getattr(owner, name), iter(range(times))
+
+    def call(*words: Any, **options: Any) -> Any:
+        if next(left, None) is not None:
+            raise error
+        return real(*words, **options)
+
+    monkeypatch.setattr(owner, name, call)
+
+
+def states_of(desk: Desk) -> list[str]:
+    return [history.state.value for history in desk.state.runs.values()]
+
+
+NEEDS_SUMMARY = replace(CONFIGURATION, summary_filename='summary.txt')
+
+
+class Writing(InstantBackend):
+    """A backend whose runs leave a summary that says finished."""
+
+    def __init__(self, desk: Desk, slots: int = 1) -> None:
+        super().__init__(desk.clock, slots, rounds_at_most=2000)
+        self._folder = desk.folder
+
+    def states(self, now: float) -> Mapping[str, AttemptStatus]:
+        for launch in self._held.values():
+            output = self._folder.output(launch.run.name)
+            output.mkdir(exist_ok=True)
+            (output / 'summary.txt').write_text('acc 1\nfinished 1\n')
+            Path(self._folder.attempt(launch.run.name, launch.number).stderr).touch()
+        return super().states(now)
+
+
+def test_that_a_summary_that_cannot_be_read_is_read_again_and_not_judged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk = Desk(tmp_path, 2, configuration=NEEDS_SUMMARY)
+    fails(monkeypatch, summary, '_read_bounded', 5)
+    desk.dispatcher(Writing(desk)).run()
+    assert [(end['run'], end['attempt'], end['state']) for end in desk.events('ended')] == [
+        ('sim_2', 1, 'finished'),
+        ('sim_1', 1, 'finished'),
+    ], 'the other run does not wait for it'
+    assert caplog.text.count('what sim_1 left cannot be read: Input/output error') == 1
+
+
+def test_that_a_run_whose_summary_can_never_be_read_is_lost_and_run_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = Desk(tmp_path, 1, configuration=NEEDS_SUMMARY)
+    backend = Writing(desk)
+    begin = desk.clock.now
+
+    def read(*words: Any) -> Summary:
+        if not desk.events('ended'):
+            raise EIO
+        return summary.read_attempt_summary(*words)
+
+    monkeypatch.setattr(completion, 'read_attempt_summary', read)
+    desk.dispatcher(backend).run()
+    assert [end['state'] for end in desk.events('ended')] == ['lost', 'finished']
+    assert 'Input/output error' in desk.events('ended')[0]['reason']
+    assert desk.clock.now - begin > UNREADABLE_PATIENCE
+
+
+@pytest.mark.parametrize('code', [errno.EIO, errno.ESTALE, errno.EINTR, errno.EMFILE, errno.ENFILE, errno.ENOMEM])
+@pytest.mark.parametrize(
+    ('owner', 'name'),
+    [
+        (completion, 'tail'),
+        (intake, 'is_there'),
+        (intake, 'kernel_oom_kills'),
+        (SearchFolder, 'read_runs'),
+        (attempt_files, 'claim'),
+        (admission, 'summary_mark'),
+        (InstantBackend, 'states'),
+        (OutputEcho, 'pump'),
+        (heartbeat, 'kernel_oom_kills'),
+        (Journal, 'beat'),
+        (results, 'write_results'),
+        (JournalReader, '_files'),
+    ],
+    ids=lambda value: value if isinstance(value, str) else '',
+)
+def test_that_whatever_the_system_refuses_every_run_ends_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: object, name: str, code: int
+) -> None:
+    desk = Desk(tmp_path, 2, configuration=replace(CONFIGURATION, resumable=True))
+    desk.pending = PendingRuns(
+        PlannedRuns(RunsToStart(desk.folder, (), desk.state, RetryPolicy()), 2),
+        desk.state,
+        desk.recorder.counts,
+        RetryPolicy(),
+    )
+    desk.search = replace(desk.search, pending=desk.pending)
+    backend = InstantBackend(desk.clock, rounds_at_most=500)
+    backend.code = 3
+    dispatcher = desk.dispatcher(backend)
+    fails(monkeypatch, owner, name, 2, OSError(code, os.strerror(code)))
+    dispatcher.run()
+    assert sorted((end['run'], end['attempt'], end['state']) for end in desk.events('ended')) == [
+        ('sim_1', 1, 'failed'),
+        ('sim_2', 1, 'failed'),
+    ]
+    assert desk.folder.results_csv.read_text().count(';failed;') == 2
+
+
+def test_that_a_search_does_not_end_before_its_journal_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk = Desk(tmp_path, 1)
+    backend = InstantBackend(desk.clock)
+    dispatcher = desk.dispatcher(backend)
+    real = backend.states
+
+    def states(now: float) -> Mapping[str, AttemptStatus]:
+        if backend.rounds == 1:
+            monkeypatch.setattr(Journal, '_write', full)
+        if backend.rounds == 60:
+            monkeypatch.undo()
+        return real(now)
+
+    def full(journal: Journal, line: bytes) -> bool:
+        journal.blocked = 'the journal cannot be written: the disk is full'
+        return False
+
+    backend.states = states  # type: ignore[method-assign]
+    dispatcher.run()
+    assert backend.rounds >= 60
+    assert [end['state'] for end in desk.events('ended')] == ['finished']
+    assert caplog.text.count('the disk is full') == 1
+
+
+def test_that_a_table_that_cannot_be_written_is_said_once_and_tried_ever_more_rarely(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk = Desk(tmp_path, 60)
+    tries: list[float] = []
+
+    def write(*words: object) -> None:
+        tries.append(desk.clock.now)
+        raise OSError(errno.ENOSPC, 'No space left on device')
+
+    monkeypatch.setattr(results, 'write_results', write)
+    desk.dispatcher(InstantBackend(desk.clock)).run()
+    assert len(tries) < 10
+    assert caplog.text.count('search_results.csv could not be written') == 1

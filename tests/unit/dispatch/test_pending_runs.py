@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from hpsearch.dispatch.pending_runs import PendingRuns, PlannedRuns, runs_given_up, runs_to_start
+from hpsearch.dispatch.pending_runs import PendingRuns, PlannedRuns, RunsToStart, runs_given_up
 from hpsearch.model.resources import ResourceRequest
 from hpsearch.model.retries import RetryPolicy
 from hpsearch.model.run import Run
@@ -224,11 +224,11 @@ def test_that_runs_are_started_that_are_neither_finished_nor_under_way_nor_given
     end(desk.state, 2, 'failed')
     end(desk.state, 3, 'interrupted')
     claim(desk.state, 4, writer='other')
-    runs = runs_to_start(desk.folder, {'sim_6'}, desk.state, RetryPolicy())
+    runs = RunsToStart(desk.folder, {'sim_6'}, desk.state, RetryPolicy())
     assert [each.name for each in runs] == ['sim_3', 'sim_5']
     assert list(runs_given_up(desk.state, RetryPolicy())) == ['sim_2']
     again = RetryPolicy(retry_failed=True)
-    assert [each.name for each in runs_to_start(desk.folder, (), desk.state, again)] == [
+    assert [each.name for each in RunsToStart(desk.folder, (), desk.state, again)] == [
         'sim_2',
         'sim_3',
         'sim_5',

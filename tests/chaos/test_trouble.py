@@ -1,0 +1,64 @@
+"""A search in which any one file operation fails: every run finishes once, or it ends with a status and a reason.
+
+By default a sample of the operations is tried; HPSEARCH_ALL_CRASH_POINTS=1 tries all of them (minutes).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.chaos import Place, folder_problems, ledger_problems, process_problems
+from tests.chaos.crash_driver import RUNS
+from tests.chaos.test_crash_points import sample
+from tests.support.paths import REPOSITORY
+
+ERRORS = ('EIO', 'ENOSPC', 'EMFILE')
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith('linux'), reason='operations are recognised by /proc')
+
+
+def disturb(folder: Path, points: Sequence[str]) -> list[dict[str, Any]]:
+    """Let searches run in which one operation fails."""
+    folder.mkdir()
+    done = subprocess.run(
+        [sys.executable, str(REPOSITORY / 'tests' / 'chaos' / 'trouble_driver.py'), str(folder), *points],
+        env={**os.environ, 'PYTHONPATH': str(REPOSITORY)}, capture_output=True, text=True, timeout=1800, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def problems_of(result: dict[str, Any]) -> Iterator[str]:
+    """What went wrong."""
+    place = Place(Path(result['path']), RUNS)
+    printed = (place.path / 'printed').read_text()
+    if result['codes'] not in ([0], [1, 0], [2, 0]):
+        yield f'exit codes {result["codes"]}'
+    if 'Traceback' in printed:
+        yield 'a traceback'
+    if len(result['codes']) > 1 and 'hpsearch: ' not in printed:
+        yield 'it ended without a reason'
+    yield from (problem for _, problem in ledger_problems(place, {}))
+    yield from (problem for _, problem in folder_problems(place))
+    yield from (problem for _, problem in process_problems(place))
+
+
+def test_that_whichever_operation_fails_every_run_finishes_once(tmp_path: Path) -> None:
+    (undisturbed,) = disturb(tmp_path / 'undisturbed', [''])
+    assert list(problems_of(undisturbed)) == []
+    count = int(undisturbed['counts'][0])
+    assert count > 30 * RUNS
+    points = [f'{at}:{error}' for at in range(1, count + 1) for error in ERRORS]
+    found = {}
+    for result in disturb(tmp_path / 'disturbed', sample(points, 'trouble')):
+        if problems := list(problems_of(result)):
+            found[result['chain']] = (result['path'], problems, Path(result['path'], 'printed').read_text()[-600:])
+    assert not found, '\n'.join(f'{point}: {problems}' for point, problems in found.items())
