@@ -55,7 +55,7 @@ def failure_groups(folder: SearchFolder, state: SearchState) -> list[tuple[int, 
 
 def _deciding(state: SearchState, wanted: State) -> list[Attempt]:
     """The attempts that decided that their runs are in this state."""
-    attempts = (history.deciding for history in state.runs.values())
+    attempts = (history.deciding for history in state.wanted)
     return [each for each in attempts if each is not None and each.state is wanted]
 
 

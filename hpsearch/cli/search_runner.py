@@ -42,7 +42,6 @@ class SearchResult:
 
     Attributes:
         total: Number of runs that are wanted; None: it is not known, since the work ended before that.
-        withdrawn: Runs of the plan that are not wanted any more.
         outcome: How the work ended.
         waiting: Runs that wait to be started, those that are run again included.
     """
@@ -52,14 +51,13 @@ class SearchResult:
     results: ResultsView
     state: SearchState
     total: int | None
-    withdrawn: frozenset[str]
     outcome: Outcome
     waiting: int = 0
 
     @property
     def counts(self) -> Counter[str]:
         """How many runs are in each state; those that have no events yet are planned."""
-        wanted = [history for name, history in self.state.runs.items() if name not in self.withdrawn]
+        wanted = self.state.wanted
         counts = Counter(history.state.value for history in wanted)
         counts['planned'] += 0 if self.total is None else self.total - len(wanted)
         return counts
@@ -67,7 +65,7 @@ class SearchResult:
     @property
     def cancelled(self) -> int:
         """How many runs were cancelled in a queue from outside."""
-        ended = (history.deciding for history in self.state.runs.values())
+        ended = (history.deciding for history in self.state.wanted)
         return sum(each is not None and each.cause == CANCELLED for each in ended)
 
     @property
@@ -94,6 +92,7 @@ def work(
     """
     folder = search.folder
     state, reader = open_journals(folder)
+    state.withdrawn = search.withdrawn
     _warn_of_odd_lines(state, reader)
     host, job = kernel.this_host(), own_job()
     signals = stop_signals(1 if options.stop_at_once else 0, term_leaves=options.in_queue, like_term=limit_signals(job))
@@ -110,9 +109,7 @@ def work(
         make_provenance, lock = partial(_provenance_of, search), placement_lock(folder.path)
         outcome = make_dispatcher(context, peers, backend, requests, process.view, make_provenance, lock).run()
     pending = context.pending
-    return SearchResult(
-        folder, search.configuration, context.results, state, pending.total, search.withdrawn, outcome, pending.waiting
-    )
+    return SearchResult(folder, search.configuration, context.results, state, pending.total, outcome, pending.waiting)
 
 
 def _never(*_: object) -> bool:
@@ -129,7 +126,7 @@ def _provenance_of(search: OpenSearch) -> Provenance:
 def search_context(search: OpenSearch, options: WorkOptions, recorder: EventRecorder) -> SearchContext:
     """The search with the runs of its plan that wait."""
     state, retry = recorder.state, options.retry
-    runs = () if options.stop_at_once else RunsToStart(search.folder, search.withdrawn, state, retry)
+    runs = () if options.stop_at_once else RunsToStart(search.folder, state, retry)
     source = PlannedRuns(runs, search.total)
     pending = PendingRuns(source, state, recorder.counts, retry, runs_given_up(state, retry))
     configuration = search.configuration

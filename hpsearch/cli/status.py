@@ -192,7 +192,7 @@ def snapshot_of(search: SearchSnapshot, queue: Sequence[QueueLine]) -> Snapshot:
         folder=str(search.folder.path),
         total=search.total,
         counts=dict(counts),
-        elapsed=max(0.0, search.now - begin),
+        elapsed=max(0.0, _end_of(search, active) - begin),
         gpus=[
             GpuLine(**line)
             for writer, shown in news
@@ -206,6 +206,20 @@ def snapshot_of(search: SearchSnapshot, queue: Sequence[QueueLine]) -> Snapshot:
         or (_why_idle(search, bool(queue) or any(attempt.is_in_queue for attempt in active)) if is_open else ''),
         queue=queue,
     )
+
+
+def _end_of(search: SearchSnapshot, active: Sequence[Attempt]) -> float:
+    """Until when its time counts: now while something is under way, else the last sign of life of its writers."""
+    if search.living or active:
+        return search.now
+    signs = [_last_sign(search, writer, header) for writer, header in search.reader.headers.items()]
+    return max(signs, default=search.now)
+
+
+def _last_sign(search: SearchSnapshot, writer: str, header: Mapping[str, Any]) -> float:
+    silence = writers.silence_of(search.folder, writer, search.now)
+    heard = float(header.get('at', 0.0)) if silence is None else search.now - silence
+    return search.reader.closed.get(writer) or heard
 
 
 def _is_under_way(attempt: Attempt) -> bool:

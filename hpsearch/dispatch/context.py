@@ -64,13 +64,13 @@ class EventRecorder:
     Attributes:
         state: What all journals say.
         journal: The journal of this process.
-        counts: Number of runs in each state; runs without events are in none.
+        counts: Number of runs in each state; those without events, and those that are withdrawn, are in none.
     """
 
     def __init__(self, state: SearchState, journal: Journal, wall: Callable[[], float] = time.time) -> None:
         self.state = state
         self.journal = journal
-        self.counts: Counter[State] = Counter(history.state for history in state.runs.values())
+        self.counts: Counter[State] = Counter(history.state for history in state.wanted)
         self._wall = wall
 
     @property
@@ -120,6 +120,8 @@ class EventRecorder:
         return history.state if history else None
 
     def _count(self, run: str, before: State | None) -> None:
+        if run in self.state.withdrawn:
+            return
         if before is not None:
             self.counts[before] -= 1
         self.counts[self.state.runs[run].state] += 1

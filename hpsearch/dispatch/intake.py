@@ -171,6 +171,8 @@ class Intake:
         self._has_loaded = True
 
     def _put(self, row: Row) -> None:
+        if row.name in self._search.state.withdrawn:
+            return
         self._results.put(row)
         self._progress.result(row)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Protocol
 
@@ -176,7 +176,7 @@ class PendingRuns:
     def plan_again(self, run: Run) -> None:
         """An attempt of a run has ended: let the run wait again, if the policy says so."""
         history = self._state.runs[run.name]
-        if history.state in ACTIVE:
+        if history.state in ACTIVE or run.name in self._state.withdrawn:
             return
         why = again(history.attempts, self._policy)
         self.given_up.discard(run.name)
@@ -200,11 +200,8 @@ class RunsToStart:
     Each iteration continues where the last one ended.
     """
 
-    def __init__(
-        self, folder: SearchFolder, withdrawn: Collection[str], state: SearchState, policy: RetryPolicy
-    ) -> None:
+    def __init__(self, folder: SearchFolder, state: SearchState, policy: RetryPolicy) -> None:
         self._folder = folder
-        self._withdrawn = withdrawn
         self._state = state
         self._policy = policy
         self._passed = 0
@@ -212,15 +209,15 @@ class RunsToStart:
     def __iter__(self) -> Iterator[Run]:
         for run in islice(self._folder.read_runs(), self._passed, None):
             self._passed += 1
-            if run.name not in self._withdrawn and _needs_a_start(self._state.runs.get(run.name), self._policy):
+            if run.name not in self._state.withdrawn and _needs_a_start(self._state.runs.get(run.name), self._policy):
                 yield run
 
 
 def runs_given_up(state: SearchState, policy: RetryPolicy) -> Iterator[str]:
     """The runs that ended without success and are not run again."""
-    for name, history in state.runs.items():
+    for history in state.wanted:
         if history.state not in (*ACTIVE, State.FINISHED) and not _needs_a_start(history, policy):
-            yield name
+            yield history.name
 
 
 def _needs_a_start(history: RunHistory | None, policy: RetryPolicy) -> bool:

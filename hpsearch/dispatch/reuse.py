@@ -9,7 +9,7 @@ from pathlib import Path
 from hpsearch.dispatch.context import EventRecorder
 from hpsearch.model.errors import SearchFolderError
 from hpsearch.model.run import Run
-from hpsearch.model.states import Attempt, State
+from hpsearch.model.states import Attempt, SearchState, State
 from hpsearch.space.identity import identity_of
 from hpsearch.store.attempt_files import claim
 from hpsearch.store.folder import SearchFolder
@@ -83,11 +83,15 @@ def reuse_results(
     taken = 0
     for run in folder.read_runs():
         result = found.get(recognise.key_of(run))
-        if result is None or run.name in recorder.state.runs or not claim(folder, run.name, 1, recorder.writer):
+        if result is None or _is_settled(run, recorder.state) or not claim(folder, run.name, 1, recorder.writer):
             continue
         taken += 1
         _record(run, result, recorder)
     return taken
+
+
+def _is_settled(run: Run, state: SearchState) -> bool:
+    return run.name in state.runs or run.name in state.withdrawn
 
 
 def _record(run: Run, result: Reused, recorder: EventRecorder) -> None:

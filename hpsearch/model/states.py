@@ -281,6 +281,7 @@ class SearchState:
         first_codes: Writer to the code id it found first, for attempts that started before it was known.
         diffs: Code id to the file with its changes, relative to the search folder.
         submissions: Name to submission, for every array of jobs.
+        withdrawn: Names of the runs that are not wanted any more; they may be in :attr:`runs`, and under way.
     """
 
     def __init__(self) -> None:
@@ -290,6 +291,12 @@ class SearchState:
         self.first_codes: dict[str, str] = {}
         self.diffs: dict[str, str] = {}
         self.submissions: dict[str, Submission] = {}
+        self.withdrawn: frozenset[str] = frozenset()
+
+    @property
+    def wanted(self) -> list[RunHistory]:
+        """The runs that have events and are not withdrawn."""
+        return [history for name, history in self.runs.items() if name not in self.withdrawn]
 
     def fold(self, writer: str, event: Event) -> None:
         """Take in one event; events that concern no attempt change nothing here.

@@ -191,7 +191,7 @@ class JournalReader:
 
     Attributes:
         headers: Writer to its header line; where that is lost, to what its name says of it.
-        closed: Writers whose journal says that they have left.
+        closed: Writers whose journal says that they have left, and when, in seconds since 1970 by their clock.
         odd: Lines that were left out, in words, with file and line; no more than :data:`MOST_ODD`.
     """
 
@@ -203,7 +203,7 @@ class JournalReader:
         self._attempts: dict[str, int] = {}
         self._last = (folder.journal_dir, 0)
         self.headers: dict[str, Mapping[str, Any]] = {}
-        self.closed: set[str] = set()
+        self.closed: dict[str, float | None] = {}
         self.odd: list[str] = []
 
     def place(self) -> str:
@@ -233,7 +233,8 @@ class JournalReader:
 
     def _note(self, event: Event, path: Path, writer: str) -> None:
         if event['event'] == 'closed':
-            self.closed.add(writer)
+            at = event.get('at')
+            self.closed[writer] = at if isinstance(at, float) else None
             return
         if event['format'] > JOURNAL_FORMAT:
             raise JournalError(

@@ -93,6 +93,21 @@ def test_that_a_finished_run_is_never_run_again(project: Gated) -> None:
     assert (project.out / 'search_results.csv').read_text() == table
 
 
+def test_that_withdrawn_runs_are_neither_counted_nor_in_the_table(project: Gated) -> None:
+    project.then('[ $n != 1 ] && exit 3')
+    project.open()
+    finish(project.search_in_order('--cpu_jobs=1'), (1,))
+    assert project.table_states() == {'1': 'finished', '2': 'failed', '3': 'failed'}
+    project.numbers = ['1', '4']
+    project.write_config()
+    (project.path / 'then.sh').unlink()
+    printed = resume(project, '--extend')
+    assert '1 runs added, 2 withdrawn' in printed
+    assert '2 finished of 2 runs' in printed
+    assert project.table_states() == {'1': 'finished', '4': 'finished'}
+    assert '2 of 2 done' in finish(project.drive({}, 'status', 'out'))
+
+
 def test_that_the_table_is_the_one_of_an_undisturbed_search(project: Gated, tmp_path: Path) -> None:
     kill(project.begin(2))
     project.open('1')

@@ -24,7 +24,7 @@ from hpsearch.store.writers import FRESH
 from hpsearch.ui.format import progress_line, queue_texts, stuck_texts, worth_a_line
 from hpsearch.ui.live import LiveLayout
 from hpsearch.ui.status_report import status_json, status_text
-from tests.support.queued_search import QueuedSearch, elsewhere
+from tests.support.queued_search import BEGIN, QueuedSearch, elsewhere
 from tests.support.snapshots import SNAPSHOT, counts
 
 NEVER = QueueLine('pending', 'PartitionTimeLimit', 4, 'sim_007', is_stuck=True)
@@ -36,6 +36,36 @@ QUEUE = (
     NEVER,
 )
 IN_QUEUE = replace(SNAPSHOT, counts={'finished': 45, 'running': 25, 'submitted': 50}, gpus=(), queue=QUEUE)
+
+
+# Time
+
+
+def elapsed(search: QueuedSearch) -> float:
+    """The time of a search in its status, in seconds."""
+    return float(json.loads('\n'.join(status_lines(search.folder, as_json=True)))['elapsed'])
+
+
+def test_that_the_time_of_a_search_ends_with_it(tmp_path: Path) -> None:
+    search = QueuedSearch(tmp_path / 'search')
+    search.plan(1)
+    search.event('closed', at=BEGIN + 90.0)
+    assert elapsed(search) == 90.0
+
+
+def test_that_the_time_of_a_search_that_was_killed_ends_with_its_last_sign_of_life(tmp_path: Path) -> None:
+    search = QueuedSearch(tmp_path / 'search')
+    search.beat()
+    os.utime(search.folder.journal_dir / 'w.alive', (BEGIN + 40.0, BEGIN + 40.0))
+    assert elapsed(search) == pytest.approx(40.0, abs=0.01)
+
+
+def test_that_the_time_goes_on_while_jobs_of_a_search_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr('shutil.which', lambda program: None)
+    search = QueuedSearch(tmp_path / 'search')
+    search.submit(1)
+    search.event('closed', at=BEGIN + 90.0)
+    assert elapsed(search) > 1e6
 
 
 # Texts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import logging
 import os
 from collections.abc import Mapping, Sequence
@@ -31,7 +32,7 @@ from hpsearch.store.attempt_files import claim
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import Journal, JournalReader
 from tests.fakes.instant_backend import CountedPilots, InstantBackend
-from tests.support.dispatching import CONFIGURATION, Desk, GrowingRuns, run
+from tests.support.dispatching import CONFIGURATION, Desk, GrowingRuns, run, vars_of
 
 
 def finished(desk: Desk) -> list[str]:
@@ -97,6 +98,29 @@ def test_that_a_search_whose_runs_may_never_come_can_be_stopped(tmp_path: Path) 
     assert dispatcher.run().interrupted
     assert backend.rounds == 10
     assert desk.pending.total is None
+
+
+# Runs that are withdrawn
+
+
+@pytest.mark.parametrize('left', ['failed', 'interrupted', 'lost', 'under way'])
+def test_that_a_withdrawn_run_is_neither_counted_nor_shown_nor_run_again(tmp_path: Path, left: str) -> None:
+    desk = Desk(tmp_path, 2)
+    desk.state.withdrawn = frozenset({'sim_9'})
+    with desk.folder.runs_jsonl.open('a') as plan:
+        plan.write(json.dumps(vars_of(run(9))) + '\n')
+    dead = Journal(desk.folder, 'dead', {**this_host().as_header(), 'pid': 1, 'ticks': 'long ago'})
+    assert claim(desk.folder, 'sim_9', 1, 'dead')
+    dead.append({'event': 'claimed', 'run': 'sim_9', 'attempt': 1})
+    if left != 'under way':
+        dead.append({'event': 'ended', 'run': 'sim_9', 'attempt': 1, 'state': left})
+    backend = InstantBackend(desk.clock)
+    desk.dispatcher(backend).run()
+    shown = desk.screen.shown[-1]
+    assert ({state: count for state, count in shown.counts.items() if count}, shown.total) == ({'finished': 2}, 2)
+    assert backend.started == ['sim_1', 'sim_2']
+    assert 'sim_9' not in desk.folder.results_csv.read_text()
+    assert desk.pending.waiting == 0
 
 
 # Stopping
@@ -361,7 +385,7 @@ def test_that_whatever_the_system_refuses_every_run_ends_once(
 ) -> None:
     desk = Desk(tmp_path, 2, configuration=replace(CONFIGURATION, resumable=True))
     desk.pending = PendingRuns(
-        PlannedRuns(RunsToStart(desk.folder, (), desk.state, RetryPolicy()), 2),
+        PlannedRuns(RunsToStart(desk.folder, desk.state, RetryPolicy()), 2),
         desk.state,
         desk.recorder.counts,
         RetryPolicy(),

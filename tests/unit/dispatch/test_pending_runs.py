@@ -224,11 +224,13 @@ def test_that_runs_are_started_that_are_neither_finished_nor_under_way_nor_given
     end(desk.state, 2, 'failed')
     end(desk.state, 3, 'interrupted')
     claim(desk.state, 4, writer='other')
-    runs = RunsToStart(desk.folder, {'sim_6'}, desk.state, RetryPolicy())
+    desk.state.withdrawn = frozenset({'sim_6'})
+    runs = RunsToStart(desk.folder, desk.state, RetryPolicy())
     assert [each.name for each in runs] == ['sim_3', 'sim_5']
     assert list(runs_given_up(desk.state, RetryPolicy())) == ['sim_2']
+    desk.state.withdrawn = frozenset()
     again = RetryPolicy(retry_failed=True)
-    assert [each.name for each in RunsToStart(desk.folder, (), desk.state, again)] == [
+    assert [each.name for each in RunsToStart(desk.folder, desk.state, again)] == [
         'sim_2',
         'sim_3',
         'sim_5',
