@@ -14,6 +14,7 @@ from hpsearch.model.evidence import JobState
 from hpsearch.model.resources import DEFAULT_RESOURCES, GpuTenant, Placement, ResourceRequest, Slot
 from hpsearch.model.run import Run
 from hpsearch.model.snapshot import GpuLine, QueueLine
+from hpsearch.model.states import Attempt
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class AttemptStatus:
         problem: What of this machine (disk, processes) keeps it from being started, or its end from being
             known, in words, or empty.
         handle: While it runs: see :class:`LaunchResult`; None: :meth:`AttemptBackend.start` returned it.
+        node: The node of a cluster it runs on, or ran on; empty: none, or not known.
     """
 
     kind: JobState
@@ -42,6 +44,7 @@ class AttemptStatus:
     seconds: float | None = None
     problem: str = ''
     handle: Mapping[str, Any] | None = None
+    node: str = ''
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +96,29 @@ class Workload:
     started: int
 
 
+@dataclass(frozen=True, slots=True)
+class Avoided:
+    """What became of the request to avoid nodes.
+
+    Attributes:
+        nodes: Those of them on which nothing is started from now on.
+        indispensable: Those of them without which nothing could be started, so that they are used all the same.
+    """
+
+    nodes: frozenset[str] = frozenset()
+    indispensable: frozenset[str] = frozenset()
+
+
 class Backend(Protocol):
     """What every backend offers."""
+
+    def avoid(self, nodes: frozenset[str], now: float) -> Avoided:
+        """Start nothing on these nodes, and on all others again; it may take a while until that is so.
+
+        Args:
+            nodes: By the names that :attr:`AttemptStatus.node` has.
+            now: Monotonic seconds.
+        """
 
     def is_settled(self) -> bool:
         """Whether nothing that was asked of it is still under way, so that this process may leave."""
@@ -174,6 +198,9 @@ class PilotBackend(Backend, Protocol):
             workload: How much there is to do.
             now: Monotonic seconds.
         """
+
+    def bad_nodes(self) -> Mapping[str, Sequence[Attempt]]:
+        """Nodes on which jobs fail at once while others do not, each with those that did, as attempts."""
 
     def cancel(self, *, force: bool) -> None:
         """Ask all jobs to end; with ``force`` kill them."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from hpsearch.cli.options import SearchOptions
 from hpsearch.cli.parsers import ALL_FINISHED, INTERRUPTED, SOME_DID_NOT, WRONG_REQUEST
 from hpsearch.model.command import shell_line
 from hpsearch.model.configuration import Configuration, Params, best_text
+from hpsearch.model.retries import failed_at_once
 from hpsearch.model.states import Attempt, SearchState, State
 from hpsearch.model.table import cell, performance_number
 from hpsearch.model.verdict import telling_lines
@@ -50,7 +53,29 @@ def failure_groups(folder: SearchFolder, state: SearchState) -> list[tuple[int, 
     for attempt in _deciding(state, State.FAILED):
         groups.setdefault(attempt.failure or attempt.reason, []).append(attempt)
     ordered = sorted(groups.values(), key=lambda group: (-len(group), group[0].run))
-    return [(len(group), _last_lines(folder, group[0]), group[0].run) for group in ordered]
+    nodes = {attempt.node for attempt in state.ended_on_nodes}
+    return [(len(group), _last_lines(folder, group[0]) + _common_node(group, nodes), group[0].run) for group in ordered]
+
+
+def _common_node(group: Sequence[Attempt], nodes: Collection[str]) -> str:
+    """A line that names the node all failures of a group were on, where the search has used others."""
+    found = {attempt.node for attempt in group}
+    is_telling = len(group) > 1 and len(found) == 1 and '' not in found and len(nodes) > 1
+    return f'\nall {len(group)} of these were on {found.pop()}' if is_telling else ''
+
+
+def node_notes(folder: SearchFolder, state: SearchState) -> list[str]:
+    """A sentence for each node on which attempts failed within seconds that were then repeated on others."""
+    pairs = (pair for history in state.runs.values() for pair in itertools.pairwise(history.attempts))
+    moved = [first for first, then in pairs if failed_at_once(first) and then.node not in ('', first.node)]
+    counts = Counter(attempt.node for attempt in moved)
+    examples = {attempt.node: attempt for attempt in reversed(moved)}
+    return [
+        f'{count} runs failed within seconds on {node} and were run on other nodes; see: '
+        f'hpsearch logs {folder.path} {examples[node].run} --attempt={examples[node].number}'
+        for node, count in sorted(counts.items())
+        if count > 1
+    ]
 
 
 def _deciding(state: SearchState, wanted: State) -> list[Attempt]:
@@ -138,6 +163,7 @@ def _end_lines(result: SearchResult) -> Iterator[str]:
         yield from _failed_fast_lines(result)
     elif counts['failed']:
         yield from _failure_lines(result)
+    yield from node_notes(result.folder, result.state)
     if result.outcome.unknown:
         yield (
             f'{len(result.outcome.unknown)} runs may still be running on hosts that cannot be asked; '

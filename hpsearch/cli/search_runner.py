@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hpsearch.backends.base import PilotBackend
-from hpsearch.backends.queue.own_job import limit_signals, own_job
+from hpsearch.backends.queue.own_job import limit_signals, own_job, own_node
 from hpsearch.cli.context import BackendContext, MakeBackend, ProcessContext
 from hpsearch.cli.options import SearchOptions
 from hpsearch.dispatch.context import EventRecorder, SearchContext, WorkOptions
@@ -22,7 +22,7 @@ from hpsearch.host import kernel
 from hpsearch.host.locks import placement_lock
 from hpsearch.host.signals import stop_signals
 from hpsearch.model.configuration import Configuration
-from hpsearch.model.retries import RetryPolicy
+from hpsearch.model.retries import RetryPolicy, bad_nodes
 from hpsearch.model.states import CANCELLED, SearchState, State
 from hpsearch.store import writers
 from hpsearch.store.completion import CompletionReader
@@ -125,7 +125,8 @@ def _provenance_of(search: OpenSearch) -> Provenance:
 
 def search_context(search: OpenSearch, options: WorkOptions, recorder: EventRecorder) -> SearchContext:
     """The search with the runs of its plan that wait."""
-    state, retry = recorder.state, options.retry
+    state = recorder.state
+    retry = replace(options.retry, bad_nodes=frozenset(bad_nodes(state.ended_on_nodes)))
     runs = () if options.stop_at_once else RunsToStart(search.folder, state, retry)
     source = PlannedRuns(runs, search.total)
     pending = PendingRuns(source, state, recorder.counts, retry, runs_given_up(state, retry))
@@ -161,6 +162,7 @@ def work_options(
     return WorkOptions(
         in_queue=in_queue,
         is_in_job=not in_queue and own_job() is not None,
+        node='' if in_queue else own_node(),
         fail_fast=chosen.fail_fast,
         stop_grace=chosen.stop_grace,
         retry=RetryPolicy(chosen.max_attempts, chosen.retries, retry_failed, chosen.retry_timeouts, retry_cancelled),

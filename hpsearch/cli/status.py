@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from hpsearch.cli.options import SearchOptions, merged_options
-from hpsearch.cli.reports import best_run, failure_groups
+from hpsearch.cli.reports import best_run, failure_groups, node_notes
 from hpsearch.host import kernel
 from hpsearch.host.processes import user_name
 from hpsearch.model.configuration import Configuration, from_plain
@@ -163,7 +163,7 @@ def status_lines(folder: SearchFolder, *, as_json: bool) -> Iterator[str]:
     notes += reconciler.take_in((attempt for attempt in reconciler.unclear if attempt.state in ACTIVE), {})
     notes += _few(reconciler.take_in_late_records())
     snapshot = snapshot_of(search, queue)
-    notes += [*about_queue, *silent_hosts(search)]
+    notes += [*about_queue, *silent_hosts(search), *node_notes(folder, search.state)]
     failures = failure_groups(folder, search.state)
     if as_json:
         yield json.dumps({**status_json(snapshot, failures), 'notes': notes}, indent=2)

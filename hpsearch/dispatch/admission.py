@@ -262,7 +262,8 @@ class Admission:
             problem = result.problem or problem
             is_running = result.handle is not None and not result.queued
             if is_running:
-                self._search.recorder.record('running', launch.run.name, launch.number, handle=result.handle)
+                node = {'node': self._search.options.node} if self._search.options.node else {}
+                self._search.recorder.record('running', launch.run.name, launch.number, handle=result.handle, **node)
             gpus = f' on GPU {",".join(launch.slot.gpus)}' if launch.slot.gpus else ''
             log.debug('%s started%s', launch.run.name, gpus)
             started.append(ActiveAttempt(launch, now, in_queue=result.queued, is_running=is_running))

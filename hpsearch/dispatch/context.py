@@ -25,6 +25,7 @@ class WorkOptions:
     Attributes:
         in_queue: Whether its runs are jobs of a queue.
         is_in_job: Whether this process and its runs share one queue job, so that the queue ends both together.
+        node: The node of a cluster this process and its runs are on; empty: none.
         job_seconds: How long the queue job this process runs in lasts, in seconds; None: not in one, or not known.
         fail_fast: Stop when the first so many attempts that ended failed alike; 0: never.
         stop_grace: Seconds between TERM and KILL for runs that are stopped.
@@ -39,6 +40,7 @@ class WorkOptions:
 
     in_queue: bool = False
     is_in_job: bool = False
+    node: str = ''
     job_seconds: float | None = None
     fail_fast: int = 5
     stop_grace: float = 15.0

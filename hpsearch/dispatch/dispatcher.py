@@ -20,6 +20,7 @@ from hpsearch.dispatch.admission import Admission, Admitted, Claims
 from hpsearch.dispatch.context import SearchContext
 from hpsearch.dispatch.heartbeat import Heartbeat
 from hpsearch.dispatch.intake import Intake
+from hpsearch.dispatch.nodes import NodeWatch
 from hpsearch.dispatch.peers import News, PeerIntake, Peers
 from hpsearch.dispatch.progress import Display, OutputEcho, Progress, ShowsProgress
 from hpsearch.dispatch.shutdown import Shutdown, Stop
@@ -98,6 +99,7 @@ class Dispatcher:
         self._heartbeat = heartbeat
         self._display = display
         self._clock = clock
+        self._nodes = NodeWatch()
         self._is_leaving = False
         self._waiting = ''
         self._pauses = Pauses(PAUSE, LONGEST_PAUSE)
@@ -129,6 +131,7 @@ class Dispatcher:
         self._last_round = now
         has_ended = self._try(self._collect, now)
         self._try(self._recover, now)
+        self._try(self._avoid_bad_nodes, now)
         self._try(self._obey, now)
         if self._search.options.echo:
             self._intake.write_rows()  # an end is reported before the output of the next run begins
@@ -184,6 +187,14 @@ class Dispatcher:
         for completion in recovered.ended:
             self._shutdown.note_end(completion)
         self._warn_of(recovered.problem, self._orphans_trouble)
+
+    def _avoid_bad_nodes(self, now: float) -> None:
+        """What a bad node failed is run again as soon as the backend avoids that node."""
+        self._nodes.step(self._strategy.bad_nodes(), now)
+        avoided = self._strategy.backend.avoid(self._nodes.avoided, now)
+        self._nodes.take(avoided)
+        self._search.pending.note_bad_nodes(self._nodes.bad)
+        self._shutdown.note_nodes(self._nodes.avoided, avoided.indispensable)
 
     # Stopping
 
@@ -266,6 +277,8 @@ class Dispatcher:
         if self._strategy.attempts or self._shutdown.has_begun:
             return bool(self._strategy.attempts) or not self._strategy.backend.is_settled()
         if not self._search.pending.is_exhausted or self._is_news_incomplete or self._cannot_write():
+            return True
+        if self._nodes.is_open(self._clock()):
             return True
         return self._search.options.waits_for_others and self._peers.are_worth_waiting_for
 

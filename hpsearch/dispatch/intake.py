@@ -85,7 +85,12 @@ class Intake:
             oom_kills=self._oom_kills(active, status),
             room=lambda: status.room,
             peak_memory=status.peak_memory,
+            node=status.node or self._node_of(active),
         )
+
+    def _node_of(self, active: ActiveAttempt) -> str:
+        attempt = self._search.state.attempt_of(active.launch.run.name, active.launch.number)
+        return attempt.node if attempt else ''
 
     def _had_a_whole_job(self, seconds: float) -> bool:
         job_seconds = self._search.options.job_seconds

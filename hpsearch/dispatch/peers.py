@@ -42,6 +42,7 @@ class OrphanedAttempt:
         handle: How the backend finds its process, or its job.
         ident: What stands in its start fence, or what would, were it started.
         age: Seconds since it was started, as far as that is known.
+        node: The node of a cluster whose job passed its start fence; empty: none.
     """
 
     attempt: Attempt
@@ -50,6 +51,7 @@ class OrphanedAttempt:
     handle: Mapping[str, Any]
     ident: str
     age: float
+    node: str = ''
 
 
 class Peers:
@@ -194,7 +196,8 @@ class Peers:
         is_known = attempt.is_in_queue or not evidence.is_queued
         action = action_for(found, can_adopt=is_known and bool(handle) and self._can_adopt(handle))
         ident = fence.ident or attempt_id(read_line(paths.claim) or attempt.owner, attempt.run, attempt.number)
-        return OrphanedAttempt(attempt, action, found, handle, ident, duration(paths) or 0.0)
+        node = fence.host.strip('-')
+        return OrphanedAttempt(attempt, action, found, handle, ident, duration(paths) or 0.0, node)
 
     def is_torn(self, attempt: Attempt, now: float) -> bool:
         """Whether the start fence of an attempt was left empty (a full disk, a power loss), so that nothing ran.
@@ -344,7 +347,7 @@ class PeerIntake:
     def _end(self, orphan: OrphanedAttempt, run: Run, now: float) -> list[Completion]:
         """Take in the end of an attempt; empty: it may yet begin, since its start fence could not be closed."""
         found = orphan.conclusion
-        status = AttemptStatus(JobState.ENDED, found.code, found.cause, found.detail)
+        status = AttemptStatus(JobState.ENDED, found.code, found.cause, found.detail, node=orphan.node)
         if orphan.action is Action.FENCE:
             if not self._is_fenced(orphan, now):
                 return []

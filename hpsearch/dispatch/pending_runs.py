@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Protocol
 
 from hpsearch.model.resources import DEFAULT_RESOURCES, ResourceRequest
-from hpsearch.model.retries import RetryPolicy, again, resources_for
+from hpsearch.model.retries import RetryPolicy, again, failed_at_once, resources_for
 from hpsearch.model.run import Run
 from hpsearch.model.states import ACTIVE, RunHistory, SearchState, State
 from hpsearch.store.completion import NEVER_STARTED
@@ -91,7 +92,7 @@ class PendingRuns:
         self._policy = policy
         self._returned: deque[Run] = deque()
         self._demanding: list[Run] = []
-        self._ended_for_good: set[str] = set()
+        self._ended_for_good: dict[str, Run] = {}
         self._is_closed = False
 
     def __bool__(self) -> bool:
@@ -180,15 +181,26 @@ class PendingRuns:
             return
         why = again(history.attempts, self._policy)
         self.given_up.discard(run.name)
+        self._ended_for_good.pop(run.name, None)
         if why and not self._is_closed:
             has_begun = history.attempts[-1].cause not in NEVER_STARTED
             log.log(logging.INFO if has_begun else logging.DEBUG, '%s is planned again: %s', run.name, why)
             if not self._is_set_aside(run):
                 self._returned.append(run)
         elif not why:
-            self._ended_for_good.add(run.name)
+            self._ended_for_good[run.name] = run
             if history.state is not State.FINISHED:
                 self.given_up.add(run.name)
+
+    def note_bad_nodes(self, nodes: frozenset[str]) -> None:
+        """Runs that failed at once on nodes that turned out to be bad wait again, to be run on others."""
+        new = nodes - self._policy.bad_nodes
+        if nodes != self._policy.bad_nodes:
+            self._policy = replace(self._policy, bad_nodes=nodes)
+        for name, run in list(self._ended_for_good.items()) if new else ():
+            last = self._state.runs[name].last
+            if last is not None and last.node in new and failed_at_once(last):
+                self.plan_again(run)
 
 
 # A search that is resumed

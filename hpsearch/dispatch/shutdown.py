@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from enum import IntEnum
 
 from hpsearch.dispatch.context import WorkOptions
@@ -11,6 +12,8 @@ from hpsearch.model.run import Run
 from hpsearch.model.states import State
 from hpsearch.model.verdict import same_failure
 from hpsearch.store.completion import Completion
+
+FAILED_ALIKE = 'the first runs all failed alike'
 
 
 class Stop(IntEnum):
@@ -29,24 +32,31 @@ class FailFast:
     """Decides whether the first ``limit`` attempts all fail alike (0: never).
 
     Attributes:
-        signature: What they failed with; empty: they did not.
+        signature: What they failed with; empty: they did not, or not yet.
         example: The first run that failed, or None.
     """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._failures: list[str | None] = []
+        self._ends: list[tuple[str | None, str]] = []
+        self._is_decided = False
         self.signature = ''
         self.example: Run | None = None
 
-    def is_met_by(self, failure: str | None, run: Run) -> bool:
-        """Take in one more end; ``failure``: what it failed with, None: it did not fail."""
-        if len(self._failures) >= self._limit:
+    def is_met_by(self, failure: str | None, run: Run, node: str = '') -> bool:
+        """Take in one more end: what it failed with (None: it did not fail), and on which node of a cluster."""
+        if not self._is_decided:
+            self._ends.append((failure, node))
+            self.example = self.example or (run if failure is not None else None)
+        return self.is_met()
+
+    def is_met(self, indispensable: Collection[str] = ()) -> bool:
+        """Whether it is certain now, and was not before; ``indispensable``: nodes that no run can do without."""
+        signature = None if self._is_decided else same_failure(self._ends, self._limit, indispensable)
+        if signature is None:
             return False
-        self._failures.append(failure)
-        self.example = self.example or (run if failure is not None else None)
-        self.signature = same_failure(self._failures, self._limit)
-        return bool(self.signature)
+        self._is_decided, self.signature = True, signature
+        return bool(signature)
 
 
 class Shutdown:
@@ -105,8 +115,17 @@ class Shutdown:
         if completion.report.cause == 'refused':
             self.refuse(completion.report.detail)
         has_ended = completion.verdict.state is not State.INTERRUPTED
-        if has_ended and self.fail_fast.is_met_by(completion.failure, completion.run):
-            self.request(Stop.TERM, 'the first runs all failed alike')
+        # In a job of its own a process is on one node for good.
+        node = completion.report.node if self._options.in_queue else ''
+        if has_ended and self.fail_fast.is_met_by(completion.failure, completion.run, node):
+            self.request(Stop.TERM, FAILED_ALIKE)
+
+    def note_nodes(self, bad: Collection[str], indispensable: Collection[str]) -> None:
+        """Nodes on which runs fail at once are known, and those of them that no run can do without."""
+        if self._options.node in bad and self._options.node not in indispensable:
+            self.request(Stop.DRAIN, f'runs fail within seconds on this node, {self._options.node}, and not on others')
+        if self.fail_fast.is_met(indispensable):
+            self.request(Stop.TERM, FAILED_ALIKE)
 
     def due(self, now: float) -> list[Stop]:
         """The stages that are to be carried out now, in order; they count as done from now on."""

@@ -16,8 +16,8 @@ from hpsearch.dispatch.progress import OutputEcho
 from hpsearch.host.signals import StopRequests
 from hpsearch.model.errors import trouble_in_words
 from hpsearch.model.evidence import JobState
-from hpsearch.model.retries import Pauses
-from hpsearch.model.states import ENDED, State
+from hpsearch.model.retries import Pauses, bad_nodes
+from hpsearch.model.states import ENDED, Attempt, State
 from hpsearch.store.attempt_files import close_fence
 from hpsearch.store.completion import Completion
 
@@ -223,8 +223,9 @@ class AttemptStrategy:
             recorder.record('submitted', run, number)
         if status.kind is JobState.RUNNING:
             active.is_running, active.since = True, now
-            where = {'where': status.detail} if active.in_queue else {'handle': status.handle}
-            recorder.record('running', run, number, **where)
+            where: dict[str, Any] = {'where': status.detail} if active.in_queue else {'handle': status.handle}
+            node = status.node if active.in_queue else self._search.options.node
+            recorder.record('running', run, number, **where, **({'node': node} if node else {}))
 
     def _end(self, active: ActiveAttempt, status: AttemptStatus, now: float) -> list[Completion]:
         if active.launch.ident not in self._postponed:
@@ -245,6 +246,10 @@ class AttemptStrategy:
         """Whether an attempt of ours that could not start was ended by another writer, to whom we seemed dead."""
         attempt = self._search.state.attempt_of(active.launch.run.name, active.launch.number)
         return status.cause == 'fenced' and attempt is not None and attempt.state in ENDED
+
+    def bad_nodes(self) -> Mapping[str, Sequence[Attempt]]:
+        """Nodes on which runs fail at once while others do not, with the attempts that did."""
+        return _bad_nodes(self._search)
 
     # Stopping them
 
@@ -286,6 +291,10 @@ class PilotStrategy:
         placement = self.backend.keep(self._workload(), now)
         return Admitted(waiting=why_waiting(placement), refused=why_refused(placement))
 
+    def bad_nodes(self) -> Mapping[str, Sequence[Attempt]]:
+        """Nodes on which runs, or pilots, fail at once while others do not."""
+        return {**_bad_nodes(self._search), **self.backend.bad_nodes()}
+
     def _workload(self) -> Workload:
         return Workload(self._search.pending.waiting, self._search.state.started)
 
@@ -299,3 +308,10 @@ class PilotStrategy:
 
 
 Strategy = AttemptStrategy | PilotStrategy
+
+
+def _bad_nodes(search: SearchContext) -> Mapping[str, Sequence[Attempt]]:
+    """If no other node is known, the queue is asked whether there are others; a process in a job cannot do that."""
+    state = search.state
+    running = {attempt.node for attempt in state.running_on_nodes.values()}
+    return bad_nodes(state.ended_on_nodes, running, even_alone=search.options.in_queue)

@@ -6,6 +6,7 @@ closed: then it never starts, whatever its queue or its writer does. Nothing fol
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
@@ -66,6 +67,12 @@ class JobRecord:
     reason: str = ''
     where: str = ''
     is_stuck: bool = False
+
+    @property
+    def node(self) -> str:
+        """The node it runs on, or ran on; empty: none, or more than one."""
+        hosts = {host.rpartition('*')[2] for host in self.where.split(':')}
+        return hosts.pop() if len(hosts) == 1 and not re.search(r'[\[,\s]', self.where) else ''
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,9 @@
-"""Whether a run that ended gets another attempt, why, and with which resources. Pure."""
+"""Whether a run that ended gets another attempt, why, with which resources, and on which nodes not. Pure."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +31,8 @@ class RetryPolicy:
         retry_failed: Whether a run that failed, or was lost for good, gets one more attempt when a search is resumed.
         retry_timeouts: Whether a run that its job's time limit ended is run again, ``max_attempts`` times at most.
         retry_cancelled: Whether a run whose job was cancelled outside hpsearch is run again when a search is resumed.
+        bad_nodes: Nodes that fail runs within seconds while others do not (:func:`bad_nodes`). What fails there is run
+            elsewhere, ``max_attempts`` times at most, and does not count otherwise.
     """
 
     max_attempts: int = 3
@@ -38,6 +40,7 @@ class RetryPolicy:
     retry_failed: bool = False
     retry_timeouts: bool = False
     retry_cancelled: bool = False
+    bad_nodes: frozenset[str] = frozenset()
 
 
 def again(attempts: Sequence[Attempt], policy: RetryPolicy, *, is_taken_up: bool = False) -> str:
@@ -56,9 +59,13 @@ def again(attempts: Sequence[Attempt], policy: RetryPolicy, *, is_taken_up: bool
         return ''
     if last.state is State.INTERRUPTED:
         return f'interrupted ({last.reason})'
-    if last.state is State.LOST and _count(attempts, State.LOST) < policy.max_attempts:
+    ill_placed = [attempt for attempt in attempts if failed_at_once(attempt) and attempt.node in policy.bad_nodes]
+    if last in ill_placed and len(ill_placed) < policy.max_attempts:
+        return f'{last.state} on {last.node}, as other runs did ({last.reason})'
+    counted = [attempt for attempt in attempts if attempt is last or attempt not in ill_placed]
+    if last.state is State.LOST and _count(counted, State.LOST) < policy.max_attempts:
         return f'lost ({last.reason})'
-    if last.state is State.FAILED and _may_fail_again(attempts, policy):
+    if last.state is State.FAILED and _may_fail_again(counted, policy):
         return f'failed ({last.reason})'
     if policy.retry_failed and is_taken_up and last.state in (State.FAILED, State.LOST):
         return f'{last.state} ({last.reason}), and --retry_failed was given'
@@ -196,3 +203,61 @@ class Pauses:
     def succeed(self) -> None:
         """It did not fail."""
         self.problem, self._failures, self._until = '', 0, -math.inf
+
+
+# Nodes
+
+SECONDS_OF_A_BAD_NODE = 30.0
+"""Seconds within which a run fails whose node may be to blame: a prologue, a missing interpreter, a broken GPU."""
+
+IN_A_ROW = 3
+"""How many runs must fail at once in a row on a node before it counts as bad."""
+
+RECENT = 500
+"""How many of the latest ends nodes are judged by."""
+
+
+def failed_at_once(attempt: Attempt) -> bool:
+    """Whether an attempt failed, or left nothing, within seconds, on a node of a cluster that is known."""
+    is_short = attempt.seconds is not None and attempt.seconds <= SECONDS_OF_A_BAD_NODE
+    is_failure = attempt.state in (State.FAILED, State.LOST) and attempt.cause in ('exit', 'lost')
+    return bool(attempt.node) and is_short and is_failure
+
+
+def bad_nodes(
+    ended: Sequence[Attempt], running: Collection[str] = (), *, even_alone: bool = False, in_a_row: int = IN_A_ROW
+) -> Mapping[str, Sequence[Attempt]]:
+    """The nodes on which runs fail at once while others do not, each with the attempts that failed at its end.
+
+    A node is bad if the last runs there failed at once, ``in_a_row`` of them or more, and another node is well. Runs
+    that failed at once on a node that is well, too, do not count.
+
+    Args:
+        ended: The attempts that ended on known nodes, in order.
+        running: Nodes on which runs of the search are running now.
+        even_alone: Whether a node may be bad if no other one is known.
+        in_a_row: How many are enough.
+    """
+    streaks = _streaks(ended[-RECENT:])
+    well = {node for node, streak in streaks.items() if not streak}
+    well |= {node for node in running if len(streaks.get(node, ())) < in_a_row}
+    at_fault = {attempt.run for attempt in ended[-RECENT:] if failed_at_once(attempt) and attempt.node in well}
+    found = {}
+    for node, streak in streaks.items():
+        own = [attempt for attempt in streak if attempt.run not in at_fault]
+        others = (streaks.keys() | set(running)) - {node}
+        if len(own) >= in_a_row and (others & well or (even_alone and not others)):
+            found[node] = own
+    return found
+
+
+def _streaks(ended: Sequence[Attempt]) -> dict[str, list[Attempt]]:
+    """Node to the attempts that failed at once since the last one that did not."""
+    streaks: dict[str, list[Attempt]] = {}
+    for attempt in ended:
+        streak = streaks.setdefault(attempt.node, [])
+        if failed_at_once(attempt):
+            streak.append(attempt)
+        elif attempt.state is not State.INTERRUPTED:
+            streak.clear()
+    return streaks

@@ -109,6 +109,7 @@ class Attempt:
         cause: What ended it, in one word (``exit``, ``stop``, ``oom``, ``preempted`` …); empty when unknown.
         summary: Keyword to text of its summary.
         seconds: How long it ran, if known.
+        node: The node of a cluster it ran on, by the name that the queue gives it; empty: none, or not known.
         peak_memory: Its largest known use of GPU memory in MiB.
         failure: What its failure is grouped by (:func:`hpsearch.model.verdict.failure_signature`).
         summary_before: Identifies the summary file that was there before it started, or None.
@@ -135,6 +136,7 @@ class Attempt:
     cause: str = ''
     summary: Mapping[str, str] = field(default_factory=dict)
     seconds: float | None = None
+    node: str = ''
     peak_memory: int | None = None
     failure: str = ''
     summary_before: Sequence[int] | None = None
@@ -170,6 +172,7 @@ class Attempt:
             self._move_owner(kind, target)
         if _RANK[target] > _RANK[self.state]:
             self.state = target
+        self.node = event.get('node', self.node)
         self._note(kind, event)
 
     def _own(self, writer: str, kind: str, target: State, generation: int) -> None:
@@ -192,6 +195,7 @@ class Attempt:
         self.cause = event.get('cause', '')
         self.summary = event.get('summary') or {}
         self.seconds = event.get('seconds')
+        self.node = event.get('node', self.node)
         self.peak_memory = event.get('peak_memory')
         self.failure = event.get('failure', '')
         self.facts = event.get('facts') or {}
@@ -282,6 +286,8 @@ class SearchState:
         diffs: Code id to the file with its changes, relative to the search folder.
         submissions: Name to submission, for every array of jobs.
         withdrawn: Names of the runs that are not wanted any more; they may be in :attr:`runs`, and under way.
+        ended_on_nodes: The attempts that ended on known nodes of a cluster, in the order of the reports.
+        running_on_nodes: Those that run there, by run and number.
     """
 
     def __init__(self) -> None:
@@ -292,6 +298,8 @@ class SearchState:
         self.diffs: dict[str, str] = {}
         self.submissions: dict[str, Submission] = {}
         self.withdrawn: frozenset[str] = frozenset()
+        self.ended_on_nodes: list[Attempt] = []
+        self.running_on_nodes: dict[tuple[str, int], Attempt] = {}
 
     @property
     def wanted(self) -> list[RunHistory]:
@@ -315,10 +323,13 @@ class SearchState:
         if attempt is None:
             attempt = history.by_number[number] = Attempt(name, number)
             self.started += 1
+        had_ended = attempt.state in ENDED
         try:
             attempt.apply(writer, event)
         except IllegalMove as error:
             raise IllegalMove(f'{error}. Its history: {history.in_words()}.') from None
+        if attempt.node and not had_ended:
+            self._note_node(attempt)
 
     def _note(self, writer: str, event: Event) -> None:
         match event['event']:
@@ -328,6 +339,14 @@ class SearchState:
                 self._note_submission(writer, event)
             case 'accepted' if event['submission'] in self.submissions:
                 self.submissions[event['submission']].job = event['job']
+
+    def _note_node(self, attempt: Attempt) -> None:
+        key = attempt.run, attempt.number
+        if attempt.state is State.RUNNING:
+            self.running_on_nodes[key] = attempt
+        elif attempt.state in ENDED:
+            self.running_on_nodes.pop(key, None)
+            self.ended_on_nodes.append(attempt)
 
     def _note_submission(self, writer: str, event: Event) -> None:
         name, queue = event['submission'], event['queue']

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from hpsearch.model.run import Run, Summary
@@ -202,17 +202,26 @@ _NUMBER = re.compile(r'(?:(?<![\w)\]])-)?\d+(?:[.,:]\d+)*(?:e[-+]?\d+)?|\b(?:nan
 """Numbers, dates and times."""
 
 
-def same_failure(failures: Sequence[str | None], limit: int) -> str:
-    """The failure signature that the first ``limit`` ended attempts share; empty: they did not all fail alike.
+def same_failure(ends: Sequence[tuple[str | None, str]], limit: int, indispensable: Collection[str] = ()) -> str | None:
+    """The failure signature that the first ended attempts share.
+
+    That of one node alone says nothing about the runs: then those that follow count, too, until one is on another node.
 
     Args:
-        failures: Per ended attempt, in order, its failure signature; None: it did not fail.
+        ends: Per ended attempt, in order, its failure signature (None: it did not fail) and its node (empty: it is not
+            known, or this machine).
         limit: How many; 0: never.
+        indispensable: Nodes that no run can do without.
+
+    Returns:
+        Empty: they did not all fail alike. None: that is not certain yet.
     """
-    first = failures[:limit]
-    if limit <= 0 or len(first) < limit or first[0] is None:
+    alike = ends[0][0] if ends else None
+    if limit <= 0 or (ends and (alike is None or any(failure != alike for failure, _ in ends))):
         return ''
-    return first[0] if all(failure == first[0] for failure in first) else ''
+    nodes = {node for _, node in ends}
+    is_one_alone = len(nodes) == 1 and not nodes & {'', *indispensable}
+    return None if len(ends) < limit or is_one_alone else alike
 
 
 # Out of memory: the exit status and the end of a log

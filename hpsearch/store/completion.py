@@ -83,6 +83,7 @@ class EndReport:
         oom_kills: The kernel's counts of out-of-memory kills before and after it, where known.
         room: How much room it had; called only when it ran out of memory.
         peak_memory: Its largest known use of GPU memory in MiB.
+        node: The node of a cluster it ran on; empty: none, or not known.
     """
 
     code: int | None = None
@@ -94,6 +95,7 @@ class EndReport:
     oom_kills: tuple[int | None, int | None] = (None, None)
     room: Callable[[], Mapping[str, Any]] = dict
     peak_memory: int | None = None
+    node: str = ''
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,13 @@ class Completion:
 
     def facts(self) -> dict[str, Any]:
         """What the journal keeps of it."""
-        extra = {'peak_memory': self.report.peak_memory, 'failure': self.failure, 'facts': dict(self.room)}
+        report = self.report
+        extra = {
+            'node': report.node,
+            'peak_memory': report.peak_memory,
+            'failure': self.failure,
+            'facts': dict(self.room),
+        }
         return {
             'state': self.verdict.state.value,
             'code': self.report.code,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hpsearch.backends.base import AttemptBackend, AttemptStatus
+from hpsearch.backends.base import AttemptBackend, AttemptStatus, Avoided
 from hpsearch.backends.local.backend import LocalBackend
 from hpsearch.backends.local.slots import FixedSlots
 from hpsearch.backends.queue.arrays import QueueSettings
@@ -254,3 +254,32 @@ def test_that_an_attempt_outlives_its_backend(backend: AttemptBackend, folder: S
     backend.close()
     record = Path(folder.attempt('sim_1', 1).exit)
     assert until(lambda: record.exists() and record.read_text()) == '4\n'
+
+
+def test_that_the_node_of_an_attempt_is_known_where_nodes_can_be_avoided(
+    backend: AttemptBackend, folder: SearchFolder
+) -> None:
+    (ident,) = start(backend, launch(folder, 'sim_1', *shell('exit 1')))
+    node = ends(backend, [ident])[ident].node
+    assert bool(node) is not isinstance(backend, LocalBackend)
+
+
+def test_that_a_node_is_avoided_unless_there_is_no_other(
+    backend: AttemptBackend, folder: SearchFolder, request: pytest.FixtureRequest
+) -> None:
+    """The stand-ins for LSF have one host."""
+    (ident,) = start(backend, launch(folder, 'sim_1', *shell('exit 1')))
+    nodes = frozenset({ends(backend, [ident])[ident].node or 'n3'})
+
+    def look() -> Avoided | None:
+        backend.states(time.monotonic())
+        found = backend.avoid(nodes, time.monotonic())
+        return found if found.nodes or found.indispensable else None
+
+    found = until(look)
+    is_alone = request.node.callspec.params['backend'].startswith('lsf')
+    assert found == (Avoided(frozenset(), nodes) if is_alone else Avoided(nodes))
+    again = start(backend, launch(folder, 'sim_2', *shell('exit 0')))
+    end = ends(backend, again)[again[0]]
+    assert end.code == 0
+    assert (end.node in nodes) is is_alone

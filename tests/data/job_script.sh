@@ -11,13 +11,15 @@ hpsearch_on_usr2=TERM
 hpsearch_index=${SLURM_ARRAY_TASK_ID:-1}
 hpsearch_job=${SLURM_ARRAY_JOB_ID:--}
 hpsearch_restarts=${SLURM_RESTART_COUNT:-0}
+hpsearch_host=${SLURMD_NODENAME-}
+hpsearch_host=${hpsearch_host%% *}
+[ -n "$hpsearch_host" ] || hpsearch_host=$(uname -n) || hpsearch_host=-
 if { true >> "$hpsearch_log"; } 2>/dev/null; then exec >> "$hpsearch_log" 2>&1; fi
 case $hpsearch_index in
 1) hpsearch_run=sim_a_1 hpsearch_attempt=1 hpsearch_ident=w:sim_a_1:1 ;;
 2) hpsearch_run=sim_a_2 hpsearch_attempt=2 hpsearch_ident=w:sim_a_2:2 ;;
 *) echo "hpsearch: $hpsearch_name has no element $hpsearch_index" >&2; exit 64 ;;
 esac
-hpsearch_host=$(uname -n) || hpsearch_host=-
 hpsearch_files=$hpsearch_jobs/$hpsearch_run/$hpsearch_attempt
 hpsearch_line="$hpsearch_ident $$ $hpsearch_job $hpsearch_restarts $hpsearch_host"
 set -C

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hpsearch.backends.base import AttemptBackend, AttemptStatus, Launch, LaunchResult, PilotBackend, Workload
+from hpsearch.backends.base import AttemptBackend, AttemptStatus, Avoided, Launch, LaunchResult, PilotBackend, Workload
 from hpsearch.model.evidence import JobState
 from hpsearch.model.resources import DEFAULT_RESOURCES, GpuTenant, Placement, ResourceRequest, Slot
 from hpsearch.model.snapshot import GpuLine, QueueLine
+from hpsearch.model.states import Attempt
 from tests.fakes.scripted_queue import Clock
 
 
@@ -89,6 +90,9 @@ class InstantBackend(AttemptBackend):
     def is_settled(self) -> bool:
         return True
 
+    def avoid(self, nodes: frozenset[str], now: float) -> Avoided:
+        return Avoided(nodes)
+
     def wait(self, timeout: float) -> None:
         self.rounds += 1
         assert self.rounds < self._rounds_at_most, 'the dispatcher does not end'
@@ -129,11 +133,17 @@ class CountedPilots(PilotBackend):
     def step(self, workload: Workload, now: float) -> None:
         """Nothing becomes of them."""
 
+    def bad_nodes(self) -> Mapping[str, Sequence[Attempt]]:
+        return {}
+
     def cancel(self, *, force: bool) -> None:
         self.cancelled.append(force)
 
     def is_settled(self) -> bool:
         return True
+
+    def avoid(self, nodes: frozenset[str], now: float) -> Avoided:
+        return Avoided(nodes)
 
     def wait(self, timeout: float) -> None:
         self._clock.now += timeout

@@ -77,10 +77,12 @@ class ScriptedQueue:
         rejects: Names of commands (``cancel``, ``throttle``, ``limits``) that fail.
         ignores: Names of commands that succeed without an effect.
         slots: Elements that run at a time, of all jobs.
+        nodes: Names of its nodes.
+        avoided: Job to the nodes that its pending elements avoid.
     """
 
     name = 'slurm'
-    variables = JobVariables('INDEX', 'JOB', 'RESTARTS')
+    variables = JobVariables('INDEX', 'JOB', 'RESTARTS', 'NODE')
     memory: int | None = 1000
     programs = ('queue',)
 
@@ -99,6 +101,8 @@ class ScriptedQueue:
         self.ignores: set[str] = set()
         self.limits = QueueLimits(array=1000)
         self.slots = 10_000
+        self.nodes = ['n1', 'n2', 'n3', 'n4']
+        self.avoided: dict[str, tuple[str, ...]] = {}
         self._replies: dict[str, Any] = {}
         self._ids = count(1)
         self._tokens = count(1)
@@ -124,6 +128,18 @@ class ScriptedQueue:
 
     def throttle_argv(self, job: str, throttle: int) -> list[str]:
         return ['throttle', job, str(throttle)]
+
+    def trial_argv(self, avoided: Sequence[str]) -> list[str]:
+        return ['trial', *avoided]
+
+    def parse_trial(self, answer: CommandResult, avoided: Sequence[str]) -> bool | None:
+        return bool(set(self.nodes) - set(avoided)) if answer.code == 0 else None
+
+    def avoid_argv(self, job: str, avoided: Sequence[str], memory: int | None) -> list[str]:
+        return ['avoid', job, *avoided]
+
+    def parse_avoid(self, answer: CommandResult) -> str:
+        return '' if answer.code == 0 else answer.err
 
     def limits_argv(self) -> list[str]:
         return ['limits']
@@ -170,6 +186,13 @@ class ScriptedQueue:
         return CommandResult(0, token)
 
     def _do_limits(self) -> CommandResult:
+        return self._answer()
+
+    def _do_trial(self, *avoided: str) -> CommandResult:
+        return self._answer()
+
+    def _do_avoid(self, job: str, *avoided: str) -> CommandResult:
+        self.avoided[job] = avoided
         return self._answer()
 
     def _do_submit(self, name: str, size: str, throttle: str) -> CommandResult:

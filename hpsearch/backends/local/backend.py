@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hpsearch.backends.base import AttemptBackend, AttemptStatus, Launch, LaunchResult
+from hpsearch.backends.base import AttemptBackend, AttemptStatus, Avoided, Launch, LaunchResult
 from hpsearch.backends.local.slots import SlotSource, TimeLimit
 from hpsearch.host.processes import (
     NOT_OURS,
@@ -398,6 +398,10 @@ class LocalBackend(AttemptBackend):
 
     def is_settled(self) -> bool:
         return True
+
+    def avoid(self, nodes: frozenset[str], now: float) -> Avoided:
+        """All other nodes are avoided anyway; a process in a job on one of these leaves."""
+        return Avoided(nodes)
 
     def wait(self, timeout: float) -> None:
         """Until a child ends, a signal comes, a GPU was read, or the time is over."""

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hpsearch.backends.base import AttemptStatus, Launch
+from hpsearch.backends.base import AttemptStatus, Avoided, Launch
+from hpsearch.backends.queue.avoidance import Avoidance
 from hpsearch.backends.queue.batch_system import BatchSystem, CommandResult, JobSpec, QueueLimits
 from hpsearch.backends.queue.commands import CommandRunner
 from hpsearch.backends.queue.job_script import ScriptElement, array_script
@@ -163,7 +164,14 @@ class ArrayMaker:
     system: BatchSystem
     settings: QueueSettings
 
-    def prepare(self, name: str, launches: Sequence[Launch], throttle: int, memory: int | None = None) -> PreparedJob:
+    def prepare(
+        self,
+        name: str,
+        launches: Sequence[Launch],
+        throttle: int,
+        memory: int | None = None,
+        avoided: tuple[str, ...] = (),
+    ) -> PreparedJob:
         """An array of as many of these attempts, from the first one on, as fit into one script.
 
         Args:
@@ -171,17 +179,20 @@ class ArrayMaker:
             launches: Attempts that need the same; at least one.
             throttle: Elements that may run at a time.
             memory: MiB of memory instead of the configured amount, or None.
+            avoided: Nodes that they must not run on.
         """
-        chosen, prepared = launches, self._prepare_all(name, launches, throttle, memory)
+        chosen, prepared = launches, self._prepare_all(name, launches, throttle, memory, avoided)
         while (size := len(prepared.script.encode('utf-8', 'surrogateescape'))) > SCRIPT_BYTES and len(chosen) > 1:
             chosen = chosen[: max(1, min(len(chosen) * SCRIPT_BYTES // size, len(chosen) - 1))]
             share = max(1, throttle * len(chosen) // len(launches))  # the others will need some of it
-            prepared = self._prepare_all(name, chosen, share, memory)
+            prepared = self._prepare_all(name, chosen, share, memory, avoided)
         return prepared
 
-    def _prepare_all(self, name: str, launches: Sequence[Launch], throttle: int, memory: int | None) -> PreparedJob:
+    def _prepare_all(
+        self, name: str, launches: Sequence[Launch], throttle: int, memory: int | None, avoided: tuple[str, ...]
+    ) -> PreparedJob:
         size, log_path = len(launches), self.folder.submission(name).log
-        job = JobSpec(name, size, min(throttle, size), log_path, memory, self.settings.warning)
+        job = JobSpec(name, size, min(throttle, size), log_path, memory, self.settings.warning, avoided)
         script = array_script(
             folder=self.folder,
             name=name,
@@ -277,6 +288,7 @@ class AttemptQueue:
         self._submitter: Submitter[AttemptArray] = Submitter(context)
         self._maker = ArrayMaker(context.folder, context.cwd, context.system, settings)
         self._throttles = Throttles(context.system, context.runner, settings.num_jobs)
+        self._avoidance = Avoidance(context.system, context.runner)
         self._end_reason = ''
         self._wants_new = False
         self.waiting: deque[QueuedAttempt] = deque()
@@ -324,6 +336,7 @@ class AttemptQueue:
         """Look after an attempt in an array that another writer submitted."""
         queued.array, queued.index = array, index
         array.members[index] = queued
+        array.memory = queued.launch.resources.memory
         self._submitter.adopt(array)
 
     def drop(self, queued: QueuedAttempt) -> None:
@@ -352,6 +365,10 @@ class AttemptQueue:
         out = set(map(id, gone))
         self.waiting = deque(queued for queued in self.waiting if id(queued) not in out)
 
+    def avoid(self, nodes: frozenset[str], now: float) -> Avoided:
+        """Keep attempts away from nodes: those that wait, here or in the queue."""
+        return self._avoidance.avoid(nodes, now)
+
     # Submitting
 
     def step(self, now: float) -> list[Change]:
@@ -359,6 +376,7 @@ class AttemptQueue:
         changes: list[Change] = []
         for event in self._submitter.step(now):
             changes += self._take_outcome(event, now)
+        self._avoidance.apply(self.arrays.values(), now)
         limits = self._submitter.limits(now)
         if limits is not None and self.waiting and not self.is_final:
             changes += self._submit_next(limits, now)
@@ -407,11 +425,13 @@ class AttemptQueue:
     def _submit(self, size: int, throttle: int, memory: int | None, now: float) -> None:
         chosen = [self.waiting.popleft() for _ in range(size)]
         name = submission_name(self._context.folder, self._context.salt())
-        unsent = self._maker.prepare(name, [each.launch for each in chosen], throttle, memory)
+        launches, avoided = [each.launch for each in chosen], self._avoidance.nodes
+        unsent = self._maker.prepare(name, launches, throttle, memory, avoided)
         members, allowed = chosen[: unsent.job.size], unsent.job.throttle
         self.waiting.extendleft(reversed(chosen[len(members) :]))
         array = AttemptArray(name, self._context.wall(), dict(enumerate(members, start=1)), unsent=unsent)
         array.throttle = array.ceiling = array.known_throttle = allowed
+        array.memory, array.avoided = memory, avoided
         attempts = [[each.launch.run.name, each.launch.number] for each in members]
         room = room_in_queue(memory or self._context.system.memory, self._settings.most_memory)
         content = {'attempts': attempts, 'throttle': allowed, 'room': room}

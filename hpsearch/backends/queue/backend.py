@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from hpsearch.backends.base import AttemptBackend, AttemptStatus, Launch, LaunchResult
+from hpsearch.backends.base import AttemptBackend, AttemptStatus, Avoided, Launch, LaunchResult
 from hpsearch.backends.queue.arrays import (
     AttemptArray,
     AttemptQueue,
@@ -27,7 +27,7 @@ from hpsearch.model.evidence import RECORD_GRACE, Conclusion, Evidence, JobState
 from hpsearch.model.resources import DEFAULT_RESOURCES, GpuTenant, Placement, ResourceRequest, Slot
 from hpsearch.model.retries import room_in_queue
 from hpsearch.model.snapshot import GpuLine, QueueLine
-from hpsearch.store.attempt_files import close_fence, duration, fence_job
+from hpsearch.store.attempt_files import close_fence, duration, fence_job, read_fence
 from hpsearch.store.evidence import read_files
 from hpsearch.store.folder import AttemptPaths
 
@@ -245,8 +245,10 @@ class QueueBackend(AttemptBackend):
                 return queued.status
             case JobState.ENDED | JobState.ABSENT:
                 seconds = duration(paths) if evidence.has_started or evidence.is_requeued else 0.0
-                room = self._room(queued)
-                return AttemptStatus(found.state, found.code, found.cause, found.detail, room=room, seconds=seconds)
+                facts: dict[str, Any] = {'room': self._room(queued), 'node': _node(evidence, paths)}
+                return AttemptStatus(found.state, found.code, found.cause, found.detail, seconds=seconds, **facts)
+            case JobState.RUNNING:
+                return AttemptStatus(found.state, detail=found.detail, node=_listed_node(evidence))
             case _:
                 return AttemptStatus(found.state, detail=found.detail)
 
@@ -271,6 +273,10 @@ class QueueBackend(AttemptBackend):
             held.pop(ident, None)
         self._lines = None
         self._queue.drop(queued)
+
+    def avoid(self, nodes: frozenset[str], now: float) -> Avoided:
+        """Keep jobs away from nodes, those that are pending included."""
+        return self._queue.avoid(nodes, now)
 
     # Ending
 
@@ -319,6 +325,17 @@ class QueueBackend(AttemptBackend):
             return False
         record = self._poller.record_of((queued.array.name, queued.index))
         return record is not None and record.is_stuck
+
+
+def _node(evidence: Evidence, paths: AttemptPaths) -> str:
+    """The node an attempt that has ended was on; empty: it is not known."""
+    host = read_fence(paths).host if evidence.has_started else ''
+    return host if host.strip('-') else _listed_node(evidence)
+
+
+def _listed_node(evidence: Evidence) -> str:
+    record = evidence.job.record if evidence.job is not None else None
+    return '' if record is None else record.node
 
 
 def _reason(queued: QueuedAttempt, refusal: str) -> str:

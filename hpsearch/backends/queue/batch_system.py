@@ -45,6 +45,7 @@ class JobSpec:
         log: Absolute path of the file for the batch system's own messages.
         memory: MiB of memory instead of the configured amount, or None.
         warning: Seconds before the time limit at which the job's shell gets the signal USR2; 0: never.
+        avoided: Nodes it must not run on, beside those that the user excluded.
     """
 
     name: str
@@ -53,6 +54,7 @@ class JobSpec:
     log: str
     memory: int | None = None
     warning: int = 0
+    avoided: tuple[str, ...] = ()
 
 
 class Refusal(Enum):
@@ -89,11 +91,13 @@ class JobVariables:
         index: Index of the element.
         job: Id of the job (of the whole array).
         restarts: How often the batch system restarted it.
+        node: The nodes it runs on, the first one first, separated by spaces.
     """
 
     index: str
     job: str
     restarts: str
+    node: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +185,24 @@ class BatchSystem(Protocol):
 
     def throttle_argv(self, job: str, throttle: int) -> list[str]:
         """The command that changes how many elements may run at a time; empty: there is none."""
+
+    def trial_argv(self, avoided: Sequence[str]) -> list[str]:
+        """The command that shows whether jobs could run without some nodes."""
+
+    def parse_trial(self, answer: CommandResult, avoided: Sequence[str]) -> bool | None:
+        """Whether jobs could run without some nodes; None: that is not known."""
+
+    def avoid_argv(self, job: str, avoided: Sequence[str], memory: int | None) -> list[str]:
+        """The command that makes the pending elements of a job avoid nodes, and no others but those of the user.
+
+        Args:
+            job: Its id.
+            avoided: The nodes; empty: none.
+            memory: As for :class:`JobSpec`.
+        """
+
+    def parse_avoid(self, answer: CommandResult) -> str:
+        """Why that failed in a way that is worth another try; empty: it did not."""
 
     def limits_argv(self) -> list[str]:
         """The command that shows the limits of the system."""

@@ -28,7 +28,6 @@ _OPEN_LOG = 'if { true >> "$hpsearch_log"; } 2>/dev/null; then exec >> "$hpsearc
 """For queue systems that keep no log of their own."""
 
 _PASS_FENCE = """\
-hpsearch_host=$(uname -n) || hpsearch_host=-
 hpsearch_files=$hpsearch_jobs/$hpsearch_run/$hpsearch_attempt
 hpsearch_line="$hpsearch_ident $$ $hpsearch_job $hpsearch_restarts $hpsearch_host"
 set -C
@@ -86,10 +85,21 @@ export HPSEARCH_DIR="$hpsearch_dir" HPSEARCH_RUN="$hpsearch_run" HPSEARCH_ATTEMP
 export HPSEARCH_METRICS="$hpsearch_files/metrics.jsonl\""""
 """120 tries of 5 s: a full disk has ten minutes to recover."""
 
-_KEEP_NOTHING = """\
+_KEEP_END = """\
+hpsearch_began=$(date +%s) || hpsearch_began=0
 hpsearch_note() { :; }
-hpsearch_record() { :; }
-echo "hpsearch: job $hpsearch_job, element $hpsearch_index of $hpsearch_name, on $(uname -n)\""""
+hpsearch_record() {
+    hpsearch_now=$(date +%s) || hpsearch_now=0
+    hpsearch_line="$hpsearch_index $1 $((hpsearch_now - hpsearch_began)) $hpsearch_host"
+    { printf '%s\\n' "$hpsearch_line" >> "$hpsearch_ended"; } 2>/dev/null || :
+}
+hpsearch_left() {
+    hpsearch_code=$?
+    [ "$hpsearch_stage" = ended ] || hpsearch_record "$hpsearch_code"
+    return "$hpsearch_code"
+}
+trap hpsearch_left 0
+echo "hpsearch: job $hpsearch_job, element $hpsearch_index of $hpsearch_name, on $hpsearch_host\""""
 
 _PASS_SIGNALS = """\
 hpsearch_stage=prologue hpsearch_signals=0 hpsearch_child='' hpsearch_arrived='' hpsearch_busy=''
@@ -303,8 +313,8 @@ def pilot_script(
             *_constants(folder, name, cwd, on_int='', on_usr2=DEFAULT_SIGNAL),
             *_own_variables(variables),
             _OPEN_LOG,
-            _KEEP_NOTHING,
             _PASS_SIGNALS,
+            _KEEP_END,
             *_framed(lines),
             _BEGIN,
             _what(argv),
@@ -349,6 +359,9 @@ def _own_variables(variables: JobVariables) -> list[str]:
         f'hpsearch_index=${{{variables.index}:-1}}',
         f'hpsearch_job=${{{variables.job}:--}}',
         f'hpsearch_restarts=${{{variables.restarts}:-0}}',
+        f'hpsearch_host=${{{variables.node}-}}',
+        'hpsearch_host=${hpsearch_host%% *}',
+        '[ -n "$hpsearch_host" ] || hpsearch_host=$(uname -n) || hpsearch_host=-',
     ]
 
 

@@ -30,6 +30,15 @@ def _job_id(queue: str, environ: Mapping[str, str]) -> str:
     return lsf.own_job(environ)
 
 
+def own_node(environ: Mapping[str, str] = os.environ) -> str:
+    """The node of a cluster that the job of a process with this environment runs on; empty: it is in no job."""
+    job = own_job(environ)
+    if job is None:
+        return ''
+    nodes = environ.get('SLURMD_NODENAME' if job['queue'] == 'slurm' else 'LSB_HOSTS', '').split()
+    return nodes[0] if nodes else os.uname().nodename
+
+
 def limit_signals(job: Mapping[str, str] | None) -> tuple[signal.Signals, ...]:
     """The signals other than TERM that the processes of a job get at its time limit.
 

@@ -7,11 +7,13 @@ the attempts is in the pilots' own journals.
 from __future__ import annotations
 
 import logging
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from hpsearch.backends.base import PilotBackend, Workload
+from hpsearch.backends.base import Avoided, PilotBackend, Workload
+from hpsearch.backends.queue.avoidance import Avoidance
 from hpsearch.backends.queue.batch_system import BatchSystem, JobSpec, QueueLimits
 from hpsearch.backends.queue.commands import CLOSE_TIMEOUT
 from hpsearch.backends.queue.job_script import pilot_script
@@ -27,8 +29,9 @@ from hpsearch.backends.queue.submission import (
 from hpsearch.model.command import shell_line
 from hpsearch.model.evidence import JobState
 from hpsearch.model.resources import Placement
+from hpsearch.model.retries import bad_nodes
 from hpsearch.model.snapshot import GpuLine, QueueLine
-from hpsearch.model.states import Submission
+from hpsearch.model.states import Attempt, State, Submission
 from hpsearch.store.folder import SearchFolder
 
 log = logging.getLogger('hpsearch')
@@ -40,7 +43,15 @@ NOT_TO_BLAME = ('preempted', 'node_fail', 'boot_fail')
 """Causes of ends for which a pilot that started no run is not to blame."""
 
 MAX_FAILURES = 3
-"""Consecutive submissions whose pilots all ended without starting a run, after which no more are made."""
+"""Consecutive submissions whose pilots all ended without starting a run, after which no more are made.
+
+Those that were all on one node say nothing, unless no pilot can do without it."""
+
+ENDED_ON_REQUEST = (130, 143)
+"""Raw statuses of pilots that were asked to end: INT, TERM."""
+
+PILOTS_IN_A_ROW = 2
+"""Pilots that must fail at once in a row on a node before it counts as bad."""
 
 
 # Values
@@ -89,11 +100,43 @@ class PilotArray(JobArray[Pilot]):
 
     Attributes:
         started_before: Attempts that had been started when it was submitted.
-        is_to_blame: Whether one of them ended for a reason of its own.
+        blamed_nodes: The nodes of those that ended for a reason of their own; empty text: it is not known.
     """
 
     started_before: int = 0
-    is_to_blame: bool = False
+    blamed_nodes: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class PilotEnd:
+    """How a pilot ended.
+
+    Attributes:
+        code: Raw exit status; None: not known.
+        seconds: How long it ran.
+        node: Where; empty: not known.
+    """
+
+    code: int | None
+    seconds: float
+    node: str
+
+    @property
+    def state(self) -> State:
+        """What that means for its node."""
+        if self.code in ENDED_ON_REQUEST:
+            return State.INTERRUPTED
+        return State.FINISHED if self.code == 0 else State.FAILED
+
+
+def read_ends(path: str) -> dict[int, PilotEnd]:
+    """Index to end, as the scripts of a submission wrote them; what cannot be read, or is no such line, is left out."""
+    try:
+        with open(path, encoding='utf-8', errors='replace') as lines:
+            found = [re.fullmatch(r'(\d{1,9}) (\d{1,9}) (\d{1,9}) (\S+)\n', line, re.ASCII) for line in lines]
+    except OSError:
+        return {}  # none has ended by itself yet, or the folder is not there on its node
+    return {int(each[1]): PilotEnd(int(each[2]), float(each[3]), each[4].strip('-')) for each in found if each}
 
 
 # How many, and which script. Pure.
@@ -128,9 +171,10 @@ class PilotMaker:
     system: BatchSystem
     settings: PilotSettings
 
-    def prepare(self, name: str, count: int) -> PreparedJob:
-        """An array of ``count`` pilots, as a submission of this name."""
-        job = JobSpec(name, count, 0, self.folder.submission(name).log, warning=self.settings.warning)
+    def prepare(self, name: str, count: int, avoided: tuple[str, ...] = ()) -> PreparedJob:
+        """An array of ``count`` pilots, as a submission of this name, which avoids nodes."""
+        log_path, warning = self.folder.submission(name).log, self.settings.warning
+        job = JobSpec(name, count, 0, log_path, warning=warning, avoided=avoided)
         script = pilot_script(
             folder=self.folder,
             name=name,
@@ -164,6 +208,9 @@ class Pilots:
         self._settings = settings
         self._maker = PilotMaker(context.folder, context.cwd, context.system, settings)
         self._submitter: Submitter[PilotArray] = Submitter(context)
+        self._avoidance = Avoidance(context.system, context.runner)
+        self._ended: list[Attempt] = []
+        self._failed_on: set[str] = set()
         self._end_reason = ''
         self._is_cancelling = False
         self._is_complete = False
@@ -246,8 +293,9 @@ class Pilots:
     def _submit(self, count: int, work: Workload, now: float) -> None:
         name = submission_name(self._context.folder, self._context.salt())
         members = {index: Pilot() for index in range(1, count + 1)}
-        array = PilotArray(name, self._context.wall(), members, unsent=self._maker.prepare(name, count))
-        array.started_before = work.started
+        avoided = self._avoidance.nodes
+        array = PilotArray(name, self._context.wall(), members, unsent=self._maker.prepare(name, count, avoided))
+        array.started_before, array.avoided = work.started, avoided
         if not self._submitter.submit(array, {'pilots': count, 'throttle': count}, now):
             self._is_complete = not self._settings.holds
 
@@ -262,6 +310,7 @@ class Pilots:
         """
         for event in self._submitter.step(now):
             self._take_outcome(event, now)
+        self._avoidance.apply(self.arrays.values(), now)
         if self._poller.listings == self._listings:
             return
         self._listings = self._poller.listings
@@ -292,12 +341,24 @@ class Pilots:
             if state is JobState.RUNNING and pilot.running_since is None:
                 pilot.running_since = now
             if state in (JobState.ENDED, JobState.ABSENT):
-                array.is_to_blame |= record is None or record.cause not in NOT_TO_BLAME
+                if record is None or record.cause not in NOT_TO_BLAME:
+                    self._note_end(array, index, now)
                 del array.members[index]
                 self._poller.drop((array.name, index))
         if not array.members:
             self._submitter.forget(array)
             self._count_failure(array, work)
+
+    def _note_end(self, array: PilotArray, index: int, now: float) -> None:
+        """Note how a pilot ended, by what its script wrote, else by how long it was seen running."""
+        record, since = self._poller.record_of((array.name, index)), array.members[index].running_since
+        seen = PilotEnd(None, 0.0 if since is None else now - since, record.node if record else '')
+        end = read_ends(self._context.folder.submission(array.name).ended).get(index, seen)
+        node = end.node or seen.node
+        array.blamed_nodes.add(node)
+        if node and not self._is_cancelling:
+            name = f'{array.name}[{index}]'
+            self._ended.append(Attempt(name, 1, end.state, cause='exit', seconds=end.seconds, node=node))
 
     def _learn_job(self, array: PilotArray) -> None:
         """An array whose submission was not answered is in the queue if one of its pilots is listed."""
@@ -310,12 +371,28 @@ class Pilots:
         """Pilots that found nothing to do, or that the batch system ended, have not failed."""
         if work.started > array.started_before:
             self._failures = 0
-        elif work.waiting and array.is_to_blame and not self._is_cancelling:
+            self._failed_on.clear()
+        elif work.waiting and array.blamed_nodes and not self._is_cancelling:
             self._failures += 1
-        if self._failures >= MAX_FAILURES:
+            self._failed_on |= array.blamed_nodes
+        is_one_alone = len(self._failed_on) == 1 and not self._failed_on & {'', *self._avoidance.indispensable}
+        if self._failures >= MAX_FAILURES and not is_one_alone:
             self.is_final = True
             log_path = self._context.folder.submission(array.name).log
             self._end_reason = f'{self._failures} submissions in a row ended without starting a run: see {log_path}'
+
+    # Nodes
+
+    def avoid(self, nodes: frozenset[str], now: float) -> Avoided:
+        """Keep pilots away from nodes, those that are pending included."""
+        return self._avoidance.avoid(nodes, now)
+
+    def bad_nodes(self) -> Mapping[str, Sequence[Attempt]]:
+        """Nodes on which pilots fail at once while others do not."""
+        keys = ((array.name, index) for array in self.arrays.values() for index in array.members)
+        records = [self._poller.record_of(key) for key in keys if self._poller.state_of(key) is JobState.RUNNING]
+        running = {record.node for record in records if record is not None} - {''}
+        return bad_nodes(self._ended, running, even_alone=True, in_a_row=PILOTS_IN_A_ROW)
 
     # Cancelling
 
@@ -385,6 +462,14 @@ class QueuedPilots(PilotBackend):
     def queue_lines(self) -> Sequence[QueueLine]:
         """How many pilots wait, and why, and how many run."""
         return self._pilots.queue_lines()
+
+    def avoid(self, nodes: frozenset[str], now: float) -> Avoided:
+        """Keep pilots away from nodes, those that are pending included."""
+        return self._pilots.avoid(nodes, now)
+
+    def bad_nodes(self) -> Mapping[str, Sequence[Attempt]]:
+        """Nodes on which pilots fail at once while others do not."""
+        return self._pilots.bad_nodes()
 
     def close(self) -> None:
         """Let go; pilots go on."""

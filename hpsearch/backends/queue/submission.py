@@ -93,6 +93,9 @@ class JobArray(Generic[MemberT]):
         tries: How often it was sent.
         to_cancel: Indices of elements that are still to be cancelled.
         force: Whether to cancel them without giving them time to end.
+        memory: MiB that each element was given, where that is not the usual.
+        avoided: Nodes that its pending elements avoid.
+        avoid_at: When that may be changed (again), in monotonic seconds.
     """
 
     name: str
@@ -107,6 +110,9 @@ class JobArray(Generic[MemberT]):
     tries: int = 0
     to_cancel: set[int] = field(default_factory=set)
     force: bool = False
+    memory: int | None = None
+    avoided: tuple[str, ...] = ()
+    avoid_at: float = float('-inf')
 
     @property
     def is_cancelled(self) -> bool:

@@ -630,3 +630,28 @@ def test_that_jobs_of_a_script_of_ones_own_can_help(tmp_path: Path, lsf: FakeLsf
         project.open()
         until(lambda: {lsf.job(job, index).state for index in (1, 2)} == {'DONE'}, 60.0)
         assert_each_ran_once(project)
+
+
+# Hosts
+
+HC_IS_BAD = """_JOB_PROLOGUE = '[ "${LSB_HOSTS%% *}" != hc ] || { echo no module cuda >&2; exit 127; }'"""
+
+
+def test_that_one_bad_host_fails_no_run_and_does_not_stop_the_search(tmp_path: Path, lsf: FakeLsf) -> None:
+    lsf.set(hosts=['ha', 'hb', 'hc', 'hd'], slots=2)
+    with lsf_project(tmp_path / 'project', lsf, count=24, more=HC_IS_BAD) as project:
+        search = project.submit('--num_jobs=8', '--fail_fast=5')
+        project.wait_for_begun(6)
+        until(lambda: "hname!='hc'" in str([call.argv for call in project.calls('bmod')]))
+        project.open()
+        printed = finish(search)
+        assert sorted(number for number, _ in project.begun()) == sorted(project.numbers)
+        assert project.table_states() == project.all_finished()
+        assert 'runs failed within seconds on hc and were run on other nodes' in printed
+        last = project.calls('bsub')[-1].argv
+        assert last[last.index('-R') + 1] == "select[hname!='hc'] rusage[mem=100]"
+
+
+def test_that_a_search_on_the_only_host_stops_if_all_runs_fail_there(tmp_path: Path, lsf: FakeLsf) -> None:
+    with lsf_project(tmp_path / 'project', lsf, count=12, more="_JOB_PROLOGUE = 'exit 127'") as project:
+        assert 'Stopped: the first runs all failed' in finish(project.submit('--num_jobs=2', '--fail_fast=5'), (1,))

@@ -502,7 +502,9 @@ def test_that_a_prologue_that_fails_is_told(tmp_path: Path, slurm: Cluster) -> N
         printed = finish(project.submit('--num_jobs=3'), (1,))
         assert 'there is no module cuda' in printed
         assert project.begun() == []
-        assert project.ends() == {number: [('failed', 'exit')] for number in project.numbers}
+        for ends in project.ends().values():
+            assert set(ends) == {('failed', 'exit')}
+            assert len(ends) <= 3, 'it is tried on another node, and not for ever'
         assert {row['hpsearch_reason'] for row in project.rows()} == {'status 3'}
 
 
@@ -520,6 +522,31 @@ def test_that_a_run_gets_more_memory_when_it_had_too_little(tmp_path: Path, slur
         assert second.endswith('--mem=150M'), 'the last one counts'
 
 
+N3_IS_BAD = """_JOB_PROLOGUE = '[ "$SLURMD_NODENAME" != n3 ] || { echo no module cuda >&2; exit 127; }'"""
+
+
+def test_that_one_bad_node_fails_no_run_and_does_not_stop_the_search(tmp_path: Path, slurm: Cluster) -> None:
+    with slurm_project(tmp_path / 'project', slurm, count=60, more=N3_IS_BAD) as project:
+        search = project.submit('--num_jobs=28', '--fail_fast=5')
+        project.wait_for_begun(20)
+        project.open()
+        printed = finish(search)
+        assert_each_ran_once(project)
+        on_n3 = [event for event in project.told('ended') if event.get('node') == 'n3']
+        assert 3 <= len(on_n3) < 30
+        assert 'it is avoided for' in printed
+        assert f'{len(on_n3)} runs failed within seconds on n3 and were run on other nodes' in printed
+        assert any('ExcNodeList=n3' in call for call in project.calls('scontrol'))
+        assert project.calls('sbatch')[-1].endswith('--exclude=n3')
+
+
+def test_that_a_search_on_a_single_node_that_is_bad_stops(tmp_path: Path, slurm: Cluster) -> None:
+    with slurm_project(tmp_path / 'project', slurm, count=20, more=N3_IS_BAD) as project:
+        printed = finish(project.submit('--num_jobs=8', '--fail_fast=5', '--slurm_extra=--nodelist=n3'), (1,))
+        assert 'Stopped: the first runs all failed in the same way' in printed
+        assert 'no module cuda' in printed
+
+
 # Jobs that work on the search
 
 PILOTS = ('--slurm_mem=500', '--stop_grace=5')
@@ -535,6 +562,17 @@ def test_that_jobs_work_on_the_search_with_several_runs_each(tmp_path: Path, slu
         assert_each_ran_once(project)
         assert len(project.calls('sbatch')) == 1
         assert len(project.pilots()) == 2
+
+
+def test_that_a_bad_node_gets_no_more_jobs_that_work_on_the_search(tmp_path: Path, slurm: Cluster) -> None:
+    with slurm_project(tmp_path / 'project', slurm, count=8, more=N3_IS_BAD) as project:
+        # Two have room on a node, so that two begin on n3, and so do those that replace them.
+        search = project.submit('--num_jobs=6', '--runs_per_job=1', '--slurm_cpus=4', *PILOTS)
+        project.wait_for_begun(6, 150.0)
+        assert len(project.pilots()) == 6, 'as many as were asked for'
+        project.open()
+        assert 'on n3: it is avoided for' in finish(search)
+        assert_each_ran_once(project)
 
 
 def test_that_runs_are_spread_over_the_gpus_of_their_job(tmp_path: Path, slurm: Cluster) -> None:

@@ -1,4 +1,4 @@
-"""The pretend lsid and bparams."""
+"""The pretend lsid, bparams and bhosts."""
 
 from __future__ import annotations
 
@@ -65,4 +65,17 @@ def bparams(store: Store, argv: list[str]) -> int:
         sys.stderr.write('Usage: bparams [-h] [-V] [-l]\n')
         return 255
     sys.stdout.write((LONG if argv else SHORT).format(**store.settings()))
+    return 0
+
+
+def bhosts(store: Store, argv: list[str]) -> int:
+    """List the hosts."""
+    if argv != ['-w']:
+        sys.stderr.write('Usage: bhosts [-h] [-V] [-w | -l]\n')
+        return 255
+    settings = store.settings()
+    sys.stdout.write('HOST_NAME          STATUS          JL/U    MAX  NJOBS    RUN  SSUSP  USUSP    RSV \n')
+    for host in settings['hosts']:
+        state = 'unavail' if host in settings['lost_hosts'] else 'ok'
+        sys.stdout.write(f'{host:<18} {state:<15}    -      {settings["slots"]}      0      0      0      0      0\n')
     return 0

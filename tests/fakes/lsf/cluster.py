@@ -60,10 +60,11 @@ class Room:
 
     def host_for(self, job: Job) -> str:
         """A host on which an element can start; empty: none."""
+        excluded = re.findall(r"hname *!= *'?([\w.-]+)", job['options'].get('R', ''))
         fits = (
             host for host, free in self.slots.items() if free >= job['slots'] and len(self.gpus[host]) >= job['gpus']
         )
-        return next(fits, '')
+        return next((host for host in fits if host not in excluded), '')
 
     def give(self, job: Job, element: Element, host: str) -> None:
         """Let an element have its share of a host."""

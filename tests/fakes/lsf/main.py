@@ -24,6 +24,7 @@ MODULES = {
     'bresume': 'signalling',
     'lsid': 'about',
     'bparams': 'about',
+    'bhosts': 'about',
     'fake_lsf': 'control',
 }
 """Commands, and the modules they are in."""

@@ -299,7 +299,7 @@ def _check_dependency(job: Job, jobs: list[Job]) -> None:
 def _is_requirement(text: str, known: set[str]) -> bool:
     """Whether LSF understands a resource requirement."""
     rest = _SECTION.sub('', text)
-    inner = ' '.join(found[2] for found in _SECTION.finditer(text))
+    inner = re.sub(r"'[\w.-]*'", '', ' '.join(found[2] for found in _SECTION.finditer(text)))
     if re.search(r'\brusage\[[^\]]*=\s*[\],:]', text) or not re.fullmatch(r'[\w\s.=<>!&|,:()*+/"\'-]*', rest + inner):
         return False
     if rest.count('(') != rest.count(')'):
@@ -346,6 +346,8 @@ def _change(job: Job, words: Words) -> None:
     elif name and not job['is_array']:
         job['spec'] = job['name'] = name
     job['options'].update(words.values)
+    if words.values.get('R') == 'n':  # -Rn takes back what was asked for
+        del job['options']['R']
     if 'M' in words.values:
         job['memory_limit'] = _kibibytes(words.values['M'])
     for element in job['elements']:

@@ -16,6 +16,7 @@ import pytest
 
 from hpsearch.backends.queue.batch_system import JobVariables
 from hpsearch.backends.queue.job_script import ScriptElement, array_script, pilot_script
+from hpsearch.backends.queue.pilots import read_ends
 from hpsearch.store.attempt_files import Fence, close_fence, exit_code, read_fence, read_line
 from hpsearch.store.folder import AttemptPaths, SearchFolder
 from tests.support.harness import new_folder, python, shell, until
@@ -27,7 +28,7 @@ WANTED = (*USUAL, *OTHERS) if os.environ.get('HPSEARCH_ALL_SHELLS') else USUAL
 SHELLS = [name for name in WANTED if shutil.which(name)] or ['sh']
 BYTE_SHELLS = [name for name in ('dash', 'bash', 'busybox') if shutil.which(name)]
 
-VARIABLES = JobVariables(index='Q_INDEX', job='Q_JOB', restarts='Q_RESTARTS')
+VARIABLES = JobVariables(index='Q_INDEX', job='Q_JOB', restarts='Q_RESTARTS', node='Q_NODES')
 NAME = 'hps-search-1a2b3c'
 
 HOSTILE = [
@@ -133,14 +134,14 @@ class ScriptRunner:
         )
 
     def start(
-        self, index: int = 1, job: str = '70', restarts: str = '', **kwargs: int | None
+        self, index: int = 1, job: str = '70', restarts: str = '', nodes: str = '', **kwargs: int | None
     ) -> subprocess.Popen[bytes]:
         """Start an element; the queue's own log is what it prints."""
         script = self.folder.submission(NAME).script
         self.folder.submissions_dir.mkdir(exist_ok=True)
         if not self.processes:  # a shell may be reading it
             script.write_text(self.text(), encoding='utf-8', errors='surrogateescape', newline='\n')
-        own = {'Q_INDEX': str(index), 'Q_JOB': job, 'Q_RESTARTS': restarts}
+        own = {'Q_INDEX': str(index), 'Q_JOB': job, 'Q_RESTARTS': restarts, 'Q_NODES': nodes}
         return self.start_script(script, {name: value for name, value in own.items() if value}, **kwargs)
 
     def start_script(
@@ -778,6 +779,15 @@ def test_that_a_record_which_cannot_be_written_is_tried_again(in_shell: ScriptRu
     assert in_shell.hints() == ['1']
 
 
+@pytest.mark.parametrize(('nodes', 'host'), [('n3', 'n3'), ('hosta hosta hostb', 'hosta'), ('', os.uname().nodename)])
+def test_that_the_fence_has_the_name_that_the_queue_gives_the_node(
+    in_shell: ScriptRunner, nodes: str, host: str
+) -> None:
+    paths = in_shell.add('true')
+    assert in_shell.start(nodes=nodes).wait(30) == 0
+    assert read_fence(paths).host == host
+
+
 # Pilots
 
 
@@ -819,6 +829,21 @@ def test_that_a_pilot_gets_its_words_after_the_prologue(in_shell: ScriptRunner) 
 
 def test_that_a_pilot_is_no_attempt(bench: ScriptRunner) -> None:
     assert ended_pilot(bench, shell('env | grep -c ^HPSEARCH')) == (1, '0\n')
+
+
+@pytest.mark.parametrize(
+    ('prologue', 'code'), [('set -eu', 3), ('exit 127', 127), ('set -e\nfalse', 1), ('set -u\n: "$NOT_THERE"', None)]
+)
+def test_that_a_pilot_writes_down_how_and_where_it_ended(
+    in_shell: ScriptRunner, prologue: str, code: int | None
+) -> None:
+    in_shell.prologue = prologue
+    process = pilot(in_shell, shell('exit 3'))
+    process.communicate(timeout=30)
+    ((index, end),) = read_ends(in_shell.folder.submission(PILOTS).ended).items()
+    assert (index, end.node) == (4, os.uname().nodename)
+    assert end.code == process.returncode
+    assert end.code == code or (code is None and end.code)
 
 
 def test_that_a_pilot_without_its_working_directory_does_not_start(bench: ScriptRunner) -> None:
@@ -884,7 +909,7 @@ def test_that_the_script_reads_as_in_the_example() -> None:
             ScriptElement('sim_a_2', 2, 'w:sim_a_2:2', ['python3', 'train.py', "--note=it's\n"]),
         ],
         cwd='/home/user/project',
-        variables=JobVariables('SLURM_ARRAY_TASK_ID', 'SLURM_ARRAY_JOB_ID', 'SLURM_RESTART_COUNT'),
+        variables=JobVariables('SLURM_ARRAY_TASK_ID', 'SLURM_ARRAY_JOB_ID', 'SLURM_RESTART_COUNT', 'SLURMD_NODENAME'),
         prologue='#!/bin/bash -l\nmodule load python/3.11\n',
         signal='TERM',
         header='sbatch --parsable --array=1-2',

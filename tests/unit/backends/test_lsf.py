@@ -856,3 +856,53 @@ def test_that_commands_give_up_by_themselves() -> None:
 )
 def test_that_a_job_knows_itself(environ: dict[str, str], job: str) -> None:
     assert own_job(environ) == job
+
+
+# Hosts
+
+
+@pytest.mark.parametrize(
+    ('resources', 'expected'),
+    [
+        ('', "select[hname!='n3']"),
+        ('rusage[mem=8000, ngpus_excl_p=1]', "select[hname!='n3'] rusage[mem=8000, ngpus_excl_p=1]"),
+        ('select[mem>100] rusage[mem=8]', "select[(mem>100) && hname!='n3'] rusage[mem=8]"),
+        ('rusage[mem=8] select[type==any]', "rusage[mem=8] select[(type==any) && hname!='n3']"),
+        ('mem>100 && swp>5 rusage[mem=8]', "select[(mem>100 && swp>5) && hname!='n3'] rusage[mem=8]"),
+        ('type==any', "select[(type==any) && hname!='n3']"),
+        ('select[]', "select[hname!='n3']"),
+    ],
+)
+def test_that_hosts_are_avoided_beside_what_the_user_selects(resources: str, expected: str) -> None:
+    lsf = Lsf(LsfOptions(resources))
+    argv = lsf.submit_argv(JobSpec('x', 1, 1, '/log', avoided=('n3',)))
+    assert argv[argv.index('-R') + 1] == expected
+    assert lsf.avoid_argv('12', ('n3',), None) == ['bmod', '-R', expected, '12']
+
+
+def test_that_several_hosts_are_avoided_and_more_memory_is_still_asked_for() -> None:
+    lsf = Lsf(LsfOptions('rusage[mem=100]', extra=('-R', 'span[hosts=1]', '-M', '5GB')))
+    assert lsf.avoid_argv('12', ('n3', 'n4'), 150) == [
+        *('bmod', '-R', "select[hname!='n3' && hname!='n4'] rusage[mem=150]", '-R', 'span[hosts=1]', '12')
+    ]
+
+
+def test_that_a_host_is_used_again() -> None:
+    assert Lsf(LsfOptions('rusage[mem=100]')).avoid_argv('12', (), None) == ['bmod', '-R', 'rusage[mem=100]', '12']
+    assert Lsf(LsfOptions('')).avoid_argv('12', (), None) == ['bmod', '-Rn', '12']
+
+
+HOSTS = 'HOST_NAME   STATUS JL/U MAX NJOBS RUN SSUSP USUSP RSV\nn1          ok     -    4   0     0   0     0     0\n'
+
+
+@pytest.mark.parametrize(
+    ('answer', 'can'),
+    [
+        (CommandResult(0, HOSTS + 'n3          ok     -    4   0     0   0     0     0\n'), True),
+        (CommandResult(0, HOSTS.replace('n1 ', 'n3 ')), False),
+        (CommandResult(255, '', 'batch daemon is not responding'), None),
+        (CommandResult(None, '', 'bhosts did not answer'), None),
+    ],
+)
+def test_that_lsf_says_whether_there_are_other_hosts(answer: CommandResult, can: bool | None) -> None:
+    assert Lsf(LsfOptions()).parse_trial(answer, ('n3',)) is can

@@ -17,10 +17,12 @@ from hpsearch.backends.queue.pilots import (
     MAX_FAILURES,
     STARTUP_SECONDS,
     Pilot,
+    PilotEnd,
     Pilots,
     PilotSettings,
     QueuedPilots,
     pilots_needed,
+    read_ends,
 )
 from hpsearch.backends.queue.poller import ABSENT_AFTER, JobPoller
 from hpsearch.backends.queue.submission import QueueContext
@@ -490,3 +492,80 @@ def test_that_it_says_how_many_there_are(desk: Desk) -> None:
 def test_that_it_never_holds_attempts(desk: Desk) -> None:
     assert isinstance(desk.backend, PilotBackend)
     assert not [name for name in ('start', 'adopt', 'can_adopt', 'is_running', 'states') if hasattr(desk.backend, name)]
+
+
+# Nodes
+
+
+def fail_on(desk: Desk, job: str, index: int, node: str, code: int = 127) -> None:
+    """A pilot ends within a second, as its script writes down."""
+    name = desk.queue.jobs[job].job.name
+    with open(desk.folder.submission(name).ended, 'a') as ends:
+        ends.write(f'{index} {code} 1 {node}\n')
+    desk.queue.change(job, index, kind=JobState.ENDED, where=node)
+
+
+def test_that_a_node_on_which_pilots_fail_at_once_is_avoided_and_does_not_end_the_search(
+    make_desk: Callable[..., Desk],
+) -> None:
+    desk = make_desk(num_jobs=4)
+    desk.step(times=5)
+    desk.queue.begin()
+    for index, node in enumerate(('n1', 'n2', 'n4'), start=2):
+        desk.queue.change('1', index, where=node)
+    desk.step(times=40)
+    fail_on(desk, '1', 1, 'n3')
+    desk.step(times=40)
+    assert not desk.backend.bad_nodes()
+    for job in ('2', '3', '4', '5'):
+        fail_on(desk, job, 1, 'n3')
+        desk.step(times=40)
+        assert list(desk.backend.bad_nodes()) == ['n3']
+    assert not desk.is_final()
+    for _ in range(5):
+        desk.backend.avoid(frozenset({'n3'}), desk.clock.now)
+        desk.step()
+    assert desk.queue.jobs['6'].count(JobState.PENDING) == 1
+    assert desk.queue.avoided['6'] == ('n3',)
+
+
+def test_that_pilots_that_fail_on_several_nodes_end_the_search(make_desk: Callable[..., Desk]) -> None:
+    desk = make_desk(num_jobs=1)
+    for job, node in (('1', 'n3'), ('2', 'n3'), ('3', 'n1')):
+        desk.step(times=40)
+        assert not desk.is_final()
+        fail_on(desk, job, 1, node)
+    desk.step(times=40)
+    assert desk.is_final()
+
+
+def test_that_pilots_that_fail_on_the_only_node_end_the_search(make_desk: Callable[..., Desk]) -> None:
+    desk = make_desk(num_jobs=1)
+    desk.queue.nodes = ['n3']
+    for job in range(1, MAX_FAILURES + 1):
+        desk.step(times=40)
+        desk.backend.avoid(frozenset(desk.backend.bad_nodes()), desk.clock.now)
+        assert not desk.is_final()
+        fail_on(desk, str(job), 1, 'n3')
+    desk.step(times=40)
+    assert desk.is_final()
+
+
+@pytest.mark.parametrize('code', [0, 143])
+def test_that_pilots_that_ended_well_or_on_request_say_nothing_of_their_node(
+    make_desk: Callable[..., Desk], code: int
+) -> None:
+    desk = make_desk(num_jobs=2)
+    desk.step(times=5)
+    desk.queue.begin()
+    fail_on(desk, '1', 1, 'n3', code)
+    fail_on(desk, '1', 2, 'n3', code)
+    desk.step(times=40)
+    assert not desk.backend.bad_nodes()
+
+
+def test_that_lines_that_say_no_end_are_left_out(tmp_path: Path) -> None:
+    path = tmp_path / 'x.ended'
+    path.write_text('1 127 0 n3\n2 0\n\u00b2 0 0 n1\n99999999999 0 0 n1\n3 0 25 -\n4 1 2 n1')
+    assert read_ends(str(path)) == {1: PilotEnd(127, 0.0, 'n3'), 3: PilotEnd(0, 25.0, '')}
+    assert read_ends(str(tmp_path / 'none')) == {}

@@ -1130,3 +1130,79 @@ def test_that_of_ten_thousand_attempts_only_those_with_news_are_looked_at(
     desk.step()
     assert len(opened) == 1
     assert asked.jobs <= 5, 'only the attempt that gave a hint is looked at'
+
+
+# Nodes
+
+
+def test_that_the_node_of_an_attempt_is_told_while_it_runs_and_at_its_end(desk: Desk) -> None:
+    (ident,) = started(desk)
+    desk.begin_all()
+    desk.queue.change('1', 1, where='n3')
+    desk.until(lambda: desk.told[ident].kind is JobState.RUNNING)
+    assert desk.told[ident].node == 'n3'
+    desk.finish()
+    desk.until(lambda: ident in desk.ended)
+    assert desk.ended[ident].node == 'n1', 'as its start fence says'
+
+
+def test_that_an_attempt_that_did_not_begin_ended_on_the_node_of_its_job(desk: Desk) -> None:
+    (ident,) = started(desk)
+    desk.queue.begin()
+    desk.queue.change('1', 1, kind=JobState.ENDED, where='n3', reason='FAILED')
+    desk.until(lambda: ident in desk.ended)
+    assert (desk.ended[ident].node, desk.ended[ident].seconds) == ('n3', 0.0)
+
+
+def avoiding(desk: Desk, *nodes: str) -> set[str]:
+    """The nodes that are avoided in the end."""
+    for _ in range(5):
+        found = desk.backend.avoid(frozenset(nodes), desk.clock.now)
+        desk.step()
+    return set(found.nodes)
+
+
+def test_that_pending_and_later_jobs_avoid_a_node_that_others_can_replace(desk: Desk) -> None:
+    started(desk, 40)
+    assert avoiding(desk, 'n3') == {'n3'}
+    assert desk.queue.called('trial') == [('trial', 'n3')]
+    assert desk.queue.avoided == {'1': ('n3',)}
+    started(desk, 1, first=41, resources=ResourceRequest(memory=2000))
+    assert desk.queue.jobs['2'].job.avoided == ('n3',)
+    assert avoiding(desk, 'n3', 'n4') == {'n3', 'n4'}
+    assert desk.queue.avoided == {'1': ('n3', 'n4'), '2': ('n3', 'n4')}
+    calls = len(desk.queue.calls)
+    assert avoiding(desk, 'n3', 'n4') == {'n3', 'n4'}
+    assert desk.queue.called('avoid')[-1] in desk.queue.calls[:calls], 'it is asked for once'
+    assert avoiding(desk) == set()
+    assert desk.queue.avoided == {'1': (), '2': ()}
+
+
+def test_that_the_only_node_is_not_avoided(desk: Desk) -> None:
+    desk.queue.nodes = ['n3']
+    started(desk, 4)
+    assert avoiding(desk, 'n3') == set()
+    assert desk.backend.avoid(frozenset({'n3'}), desk.clock.now).indispensable == {'n3'}
+    assert len(desk.queue.called('trial')) == 1
+    assert not desk.queue.avoided
+
+
+def test_that_a_node_is_not_avoided_before_the_queue_has_answered_and_is_asked_about_again(desk: Desk) -> None:
+    desk.queue.rejects.add('trial')
+    started(desk, 4)
+    assert avoiding(desk, 'n3') == set()
+    assert not desk.backend.avoid(frozenset({'n3'}), desk.clock.now).indispensable
+    desk.queue.rejects.clear()
+    desk.step(RETRY + 1)
+    assert avoiding(desk, 'n3') == {'n3'}
+
+
+def test_that_a_job_that_could_not_be_kept_away_is_tried_again(desk: Desk) -> None:
+    desk.queue.rejects.add('avoid')
+    started(desk, 4)
+    avoiding(desk, 'n3')
+    assert len(desk.queue.called('avoid')) == 1
+    desk.queue.rejects.clear()
+    desk.step(RETRY + 1)
+    desk.step()
+    assert desk.queue.avoided == {'1': ('n3',)}

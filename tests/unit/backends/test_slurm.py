@@ -701,3 +701,63 @@ def test_that_the_end_of_the_job_is_told_by_newer_versions() -> None:
 def test_that_the_time_left_is_read(text: str, seconds: float | None) -> None:
     assert parse_time_left(CommandResult(0, text)) == seconds
     assert parse_time_left(CommandResult(1, text)) is None
+
+
+# --------------------------------------------------------------------------------------------------------------- nodes
+
+
+@pytest.mark.parametrize(
+    ('extra', 'excluded'),
+    [
+        ((), 'n3,n4'),
+        (('--exclude=n7',), 'n7,n3,n4'),
+        (('--exclude', 'n[7-9]'), 'n[7-9],n3,n4'),
+        (('-x', 'n7', '--comment=x'), 'n7,n3,n4'),
+        (('-xn7',), 'n7,n3,n4'),
+        (('--excl=n7',), 'n7,n3,n4'),
+        (('--exclude=n6', '--exclude=n7'), 'n7,n3,n4'),
+        (('--exclusive',), 'n3,n4'),
+        (('--exclusive=user',), 'n3,n4'),
+    ],
+)
+def test_that_nodes_are_avoided_beside_those_that_the_user_excludes(extra: tuple[str, ...], excluded: str) -> None:
+    slurm = Slurm(SlurmOptions(extra=extra), 1000)
+    argv = slurm.submit_argv(JobSpec('x', 1, 1, '/log', avoided=('n3', 'n4')))
+    assert argv[-1] == f'--exclude={excluded}', 'the last one counts'
+    assert slurm.avoid_argv('12', ('n3', 'n4'), None)[-1] == f'ExcNodeList={excluded}'
+    assert slurm.trial_argv(('n3', 'n4'))[-3:] == [f'--exclude={excluded}', '--test-only', '--wrap=:']
+
+
+def test_that_what_the_user_excludes_stays_when_nothing_else_is_avoided() -> None:
+    slurm = Slurm(SlurmOptions(extra=('--exclude=n7',)), 1000)
+    assert slurm.submit_argv(JobSpec('x', 1, 1, '/log'))[-1] == '--exclude=n7'
+    assert slurm.avoid_argv('12', (), None) == ['scontrol', 'update', 'JobId=12', 'ExcNodeList=n7']
+
+
+@pytest.mark.parametrize(
+    ('answer', 'can'),
+    [
+        (CommandResult(0, '', 'sbatch: Job 7 to start at 2026-11-26T00:33:33 using 1 processors on nodes n4'), True),
+        (CommandResult(1, '', 'allocation failure: Requested node configuration is not available'), False),
+        (CommandResult(1, '', 'sbatch: error: Batch job submission failed: Invalid node name specified'), False),
+        (CommandResult(1, '', 'sbatch: error: Unable to contact slurm controller'), None),
+        (CommandResult(None, '', 'sbatch did not answer within 60 s'), None),
+    ],
+)
+def test_that_slurm_says_whether_jobs_can_run_without_a_node(answer: CommandResult, can: bool | None) -> None:
+    assert SLURM.parse_trial(answer, ('n3',)) is can
+
+
+@pytest.mark.parametrize(
+    ('answer', 'problem'),
+    [
+        (CommandResult(0), ''),
+        (CommandResult(1, '', '12_1-2: Job is no longer pending execution\n12_3-20: No error\n'), ''),
+        (CommandResult(1, '', '12_1-2: Job has already finished\n12_3-6: No error\n'), ''),
+        (CommandResult(1, '', 'slurm_update error: Unable to contact slurm controller\n'), 'Unable to contact'),
+        (CommandResult(None, '', 'scontrol did not answer'), 'did not answer'),
+    ],
+)
+def test_that_elements_that_have_begun_are_no_failure_to_avoid_a_node(answer: CommandResult, problem: str) -> None:
+    assert problem in SLURM.parse_avoid(answer)
+    assert bool(SLURM.parse_avoid(answer)) is bool(problem)

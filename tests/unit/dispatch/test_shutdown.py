@@ -148,3 +148,31 @@ def test_that_only_the_first_ends_count_and_only_if_they_are_alike(
     failures: list[str | None], limit: int, expected: list[bool]
 ) -> None:
     assert met(failures, limit) == expected
+
+
+def test_that_one_node_alone_does_not_end_the_search_unless_there_is_no_other() -> None:
+    stopping, _ = shutdown(fail_fast=2, in_queue=True)
+    for number in range(1, 6):
+        stopping.note_end(ended(failure='so', number=number, node='n3'))
+    stopping.note_nodes({'n3'}, set())
+    assert stopping.due(0.0) == []
+    stopping.note_nodes({'n3'}, {'n3'})
+    assert stopping.due(0.0) == [Stop.TERM]
+    assert stopping.fail_fast.signature == 'so'
+
+
+def test_that_a_second_node_on_which_runs_fail_alike_ends_the_search() -> None:
+    stopping, _ = shutdown(fail_fast=2, in_queue=True)
+    for node in ('n3', 'n3', 'n3', 'n1'):
+        assert stopping.due(0.0) == []
+        stopping.note_end(ended(failure='so', node=node))
+    assert stopping.due(0.0) == [Stop.TERM]
+
+
+def test_that_a_process_on_a_bad_node_starts_nothing_more() -> None:
+    stopping, _ = shutdown(node='n3')
+    stopping.note_nodes({'n1'}, set())
+    assert stopping.due(0.0) == []
+    stopping.note_nodes({'n1', 'n3'}, set())
+    assert stopping.due(0.0) == [Stop.DRAIN]
+    assert stopping.why == 'runs fail within seconds on this node, n3, and not on others'

@@ -182,20 +182,30 @@ def test_that_only_the_last_lines_count_and_the_reason_where_there_are_none() ->
 
 
 @pytest.mark.parametrize(
-    ('failures', 'limit', 'same'),
+    ('ends', 'limit', 'same'),
     [
         (['a', 'a'], 2, 'a'),
-        (['a', 'a', None], 2, 'a'),
-        (['a'], 2, ''),
+        (['a', 'a', None], 2, ''),
+        (['a'], 2, None),
         (['a', 'b'], 2, ''),
         (['a', None], 2, ''),
         ([None, 'a', 'a'], 2, ''),
         (['a', 'a'], 0, ''),
         ([], 0, ''),
+        ([], 2, None),
+        (['a@n3'] * 7, 5, None),  # they say nothing about the runs
+        ([*['a@n3'] * 7, 'a@n1'], 5, 'a'),
+        ([*['a@n3'] * 7, 'b@n1'], 5, ''),
+        ([*['a@n3'] * 4, 'a@n1'], 5, 'a'),
+        ([*['a@n3'] * 4, 'a'], 5, 'a'),
+        (['a@n9'] * 5, 5, 'a'),  # there is no other node
     ],
 )
-def test_that_the_first_runs_must_all_fail_alike(failures: list[str | None], limit: int, same: str) -> None:
-    assert same_failure(failures, limit) == same
+def test_that_the_first_runs_must_all_fail_alike_and_not_on_one_node_alone(
+    ends: list[str | None], limit: int, same: str | None
+) -> None:
+    parts = [(None, '') if end is None else end.partition('@')[::2] for end in ends]
+    assert same_failure(parts, limit, {'n9'}) == same
 
 
 def attempts(*states: State) -> list[Attempt]:

@@ -82,7 +82,7 @@ class Lsf:
     @property
     def variables(self) -> JobVariables:
         """The variables that identify a job from within; LSF does not count restarts, it sets ``Y`` after one."""
-        return JobVariables(index='LSB_JOBINDEX', job='LSB_JOBID', restarts='LSB_RESTART')
+        return JobVariables(index='LSB_JOBINDEX', job='LSB_JOBID', restarts='LSB_RESTART', node='LSB_HOSTS')
 
     @property
     def memory(self) -> int | None:
@@ -117,10 +117,10 @@ class Lsf:
         LSF's own report is discarded: it comes only after the end, and is mailed if its file cannot be written.
         """
         throttle = f'%{job.throttle}' if job.throttle else ''
-        resources, extra = unquoted(self.options.resources.strip()), self.options.extra
+        extra = self.options.extra
         if job.memory is not None and self.memory:
-            resources = _raised_resources(resources, job.memory / self.memory)
             extra = _raised_limit(extra, job.memory / self.memory)
+        resources = self._resources(job.avoided, job.memory)
         return [
             *('bsub', '-J', f'{job.name}[1-{job.size}]{throttle}', '-W', f'{self.options.hours}:00', '-o', '/dev/null'),
             *_option('-R', resources),
@@ -129,6 +129,13 @@ class Lsf:
             *(self._ibm_options(job) if self.dialect is Dialect.IBM else ()),
             *extra,
         ]
+
+    def _resources(self, avoided: Sequence[str], memory: int | None) -> str:
+        """What ``-R`` asks for."""
+        resources = unquoted(self.options.resources.strip())
+        if memory is not None and self.memory:
+            resources = _raised_resources(resources, memory / self.memory)
+        return without_hosts(resources, avoided)
 
     def _ibm_options(self, job: JobSpec) -> list[str]:
         # Others do not rerun jobs by default, and send a warning only with the time limit itself.
@@ -194,6 +201,28 @@ class Lsf:
         """The command that changes how many elements may run at a time; empty: there is none to lift the limit."""
         return ['bmod', '-J', f'%{throttle}', job] if throttle else []
 
+    def trial_argv(self, avoided: Sequence[str]) -> list[str]:
+        """The command that lists the hosts; whether the others of them suffice is not checked further."""
+        return ['bhosts', '-w']
+
+    def parse_trial(self, answer: CommandResult, avoided: Sequence[str]) -> bool | None:
+        """Whether there are other hosts; None: that is not known."""
+        hosts = {line.split()[0] for line in answer.out.splitlines()[1:] if line.strip()}
+        return bool(hosts - set(avoided)) if answer.code == 0 and hosts else None
+
+    def avoid_argv(self, job: str, avoided: Sequence[str], memory: int | None) -> list[str]:
+        """The command that makes the pending elements of a job avoid hosts.
+
+        It replaces all that was asked for by ``-R``.
+        """
+        extra = _values_of('-R', self.options.extra)
+        wanted = [text for text in (self._resources(avoided, memory), *extra) if text]
+        return ['bmod', *(word for text in wanted for word in ('-R', text)), *(() if wanted else ('-Rn',)), job]
+
+    def parse_avoid(self, answer: CommandResult) -> str:
+        """Why that failed in a way that is worth another try; it complains of elements that have begun, too."""
+        return answer.problem('bmod') if answer.code is None else ''
+
     def limits_argv(self) -> list[str]:
         """The command that shows the limits of the system."""
         return ['bparams', '-a' if self.dialect is Dialect.IBM else '-l']
@@ -227,6 +256,32 @@ def _option(name: str, value: str) -> tuple[str, ...]:
     return (name, value) if value else ()
 
 
+def _values_of(option: str, extra: Sequence[str]) -> list[str]:
+    """The values of an option among arguments, each as an argument of its own or attached to the option."""
+    separate = [argument for before, argument in itertools.pairwise(extra) if before == option]
+    return separate + [each[len(option) :] for each in extra if each.startswith(option) and each != option]
+
+
+# Hosts
+
+_SELECT = re.compile(r'\bselect\s*\[([^\]]*)\]')
+_BARE = re.compile(r'^\s*(?!\w+\s*\[)([^\[]+?)\s*(?=\b\w+\s*\[|$)')
+"""What stands before the first section: a selection, too."""
+
+
+def without_hosts(resources: str, hosts: Sequence[str]) -> str:
+    """A resource requirement that also excludes hosts."""
+    if not hosts:
+        return resources
+    other = ' && '.join(f"hname!='{host}'" for host in hosts)
+    for form in (_SELECT, _BARE):
+        if found := form.search(resources):
+            selected = found[1].strip()
+            mine = f'({selected}) && {other}' if selected else other
+            return f'{resources[: found.start()]}select[{mine}] {resources[found.end() :].strip()}'.strip()
+    return f'select[{other}] {resources}'.strip()
+
+
 # Memory
 
 _IN_MIB = {'': 1.0, 'K': 1 / 1024, 'M': 1.0, 'G': 1024.0, 'T': 1024.0**2, 'P': 1024.0**3}
@@ -242,7 +297,7 @@ def _asked_memory(options: LsfOptions) -> int | None:
     for section in _RUSAGE.findall(options.resources):
         if found := _MEM.search(section):
             return _mebibytes(found[2], found[3] or 'M')
-    for limit in _memory_limits(options.extra):
+    for limit in _values_of('-M', options.extra):
         if found := _LIMIT.fullmatch(limit):
             return _mebibytes(found[1], found[2] or 'K')
     return None
@@ -250,12 +305,6 @@ def _asked_memory(options: LsfOptions) -> int | None:
 
 def _mebibytes(number: str, unit: str) -> int | None:
     return math.ceil(float(number) * _IN_MIB[unit.upper()]) or None
-
-
-def _memory_limits(extra: Sequence[str]) -> list[str]:
-    """The values of ``-M`` among arguments, as arguments of their own or attached to the option."""
-    separate = [argument for before, argument in itertools.pairwise(extra) if before == '-M']
-    return separate + [argument[2:] for argument in extra if argument.startswith('-M') and argument != '-M']
 
 
 def _raised_resources(resources: str, factor: float) -> str:

@@ -321,6 +321,25 @@ def parse_cancel(answer: CommandResult) -> str:
     return _message('\n'.join(errors)) or f'scancel exited with status {answer.code}'
 
 
+def parse_trial(answer: CommandResult) -> bool | None:
+    """Whether ``sbatch --test-only`` found nodes for a job; None: the controller did not say."""
+    if answer.code == 0:
+        return True
+    is_known = answer.code is not None and 'node configuration is not available' in answer.err
+    return False if is_known or 'Invalid node name' in answer.err else None
+
+
+_HAS_BEGUN = ('no longer pending', 'already finished', 'already completing or completed', 'No error', 'Invalid job id')
+
+
+def parse_avoid(answer: CommandResult) -> str:
+    """Why the excluded nodes of a job could not be changed; empty: they were, for all elements that are pending."""
+    errors = cancel_errors(answer, _HAS_BEGUN)
+    if errors is None:
+        return ''
+    return _message('\n'.join(errors)) or f'scontrol exited with status {answer.code}'
+
+
 def parse_limits(answer: CommandResult) -> QueueLimits:
     """The limits that ``scontrol show config`` prints; the defaults where it does not."""
     settings = dict(re.findall(r'^(\w+)[ \t]*=[ \t]*(.*?)[ \t]*$', answer.out, re.MULTILINE))

@@ -73,7 +73,7 @@ class Slurm:
     @property
     def variables(self) -> JobVariables:
         """The variables that identify a job from within."""
-        return JobVariables(index='SLURM_ARRAY_TASK_ID', job='SLURM_ARRAY_JOB_ID', restarts='SLURM_RESTART_COUNT')
+        return JobVariables('SLURM_ARRAY_TASK_ID', 'SLURM_ARRAY_JOB_ID', 'SLURM_RESTART_COUNT', 'SLURMD_NODENAME')
 
     @property
     def memory(self) -> int | None:
@@ -110,8 +110,13 @@ class Slurm:
             *('--no-requeue', '--open-mode=append', f'--output={log}', f'--error={log}'),
             *([f'--signal=B:USR2@{job.warning}'] if job.warning else ()),
             *self.options.extra,
+            *([f'--exclude={self._excluded(job.avoided)}'] if job.avoided else ()),
             *([f'--mem={job.memory}M'] if job.memory is not None else ()),
         ]
+
+    def _excluded(self, avoided: Sequence[str]) -> str:
+        """Nodes in the form of sbatch, with those that the user excludes: the last option counts alone."""
+        return ','.join(filter(None, (excluded_nodes(self.options.extra), *avoided)))
 
     def _resource_options(self) -> list[str]:
         requested = {
@@ -180,6 +185,23 @@ class Slurm:
         """The command that changes how many elements may run at a time."""
         return ['scontrol', 'update', f'JobId={job}', f'ArrayTaskThrottle={throttle}']
 
+    def trial_argv(self, avoided: Sequence[str]) -> list[str]:
+        """The command that shows whether jobs could run without some nodes."""
+        job = JobSpec('hps-trial', 1, 0, '/dev/null', avoided=tuple(avoided))
+        return [*self.submit_argv(job), '--test-only', '--wrap=:']
+
+    def parse_trial(self, answer: CommandResult, avoided: Sequence[str]) -> bool | None:
+        """Whether jobs could run without some nodes; None: that is not known."""
+        return parsing.parse_trial(answer)
+
+    def avoid_argv(self, job: str, avoided: Sequence[str], memory: int | None) -> list[str]:
+        """The command that makes the pending elements of a job avoid nodes; it fails for those that have begun."""
+        return ['scontrol', 'update', f'JobId={job}', f'ExcNodeList={self._excluded(avoided)}']
+
+    def parse_avoid(self, answer: CommandResult) -> str:
+        """Why that failed in a way that is worth another try; empty: it did not."""
+        return parsing.parse_avoid(answer)
+
     def limits_argv(self) -> list[str]:
         """The command that shows the limits of the system."""
         return ['scontrol', 'show', 'config']
@@ -210,6 +232,20 @@ def log_pattern(path: str) -> str:
     are doubled.
     """
     return path.replace('\\', '\\\\') if '\\' in path else path.replace('%', '%%')
+
+
+def excluded_nodes(extra: Sequence[str]) -> str:
+    """The nodes that arguments of sbatch exclude, in the format of ``--exclude``; of several options the last counts.
+
+    The option may be abbreviated, and its value be attached or an argument of its own.
+    """
+    found = ''
+    for argument, following in zip(extra, (*extra[1:], ''), strict=False):
+        if match := re.fullmatch(r'(?:--exc(?:l(?:u(?:d(?:e)?)?)?)?=|-x)(.+)', argument):
+            found = match[1]
+        elif re.fullmatch(r'--exclude|-x', argument):
+            found = following
+    return found
 
 
 # The job of this process
