@@ -20,6 +20,7 @@ from hpsearch.model.errors import ConfigError, SearchFolderError
 from hpsearch.space.order import Order
 from hpsearch.space.plan import Plan, PlanSummary
 from hpsearch.store.folder import OpenSearch, SearchFolder, make_folder
+from hpsearch.store.reconcile import active_attempts
 
 log = logging.getLogger('hpsearch')
 
@@ -164,7 +165,11 @@ def create(request: SearchRequest) -> OpenSearch:
         SearchFolderError: It cannot be created or written.
     """
     chosen = request.options.folder
+    if chosen.force_out_dir and chosen.dont_force_new_dir:
+        _check_that_nothing_is_under_way(SearchFolder(request.out_dir))
     made = make_folder(request.out_dir, exactly=chosen.force_out_dir, may_exist=chosen.dont_force_new_dir)
+    if made.earlier is not None:
+        log.warning('The earlier search in %s, with its runs, is now in %s', made.folder.path, made.earlier)
     log.info('Results go to %s', made.folder.path)
     plan = request.plan(made.folder.path, made.ident)
     try:
@@ -175,6 +180,23 @@ def create(request: SearchRequest) -> OpenSearch:
         log.warning(note)
     log.info('%s planned%s', '1 run is' if summary.runs == 1 else f'{summary.runs} runs are', _left_out(summary))
     return OpenSearch(made.folder, request.configuration, str(request.run_cwd), request.interpreter)
+
+
+def _check_that_nothing_is_under_way(folder: SearchFolder) -> None:
+    """Refuse to move a search from under those who work on it."""
+    from hpsearch.cli.status import open_snapshot
+
+    try:
+        search = open_snapshot(folder, time.time())
+    except SearchFolderError:
+        return  # there is none that anybody could work on
+    reconciler = search.reconciler()
+    reconciler.take_in(reconciler.unattended())
+    if search.living or active_attempts(search.state):
+        raise SearchFolderError(
+            f'{folder.path} has a search that is at work, or whose runs are: end it first with '
+            f'hpsearch stop {folder.path}, or choose another --out_dir.'
+        )
 
 
 def _write(request: SearchRequest, folder: SearchFolder, plan: Plan) -> PlanSummary:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ from hpsearch.host import kernel
 from hpsearch.host.locks import placement_lock
 from hpsearch.host.signals import stop_signals
 from hpsearch.model.configuration import Configuration
+from hpsearch.model.evidence import Liveness
 from hpsearch.model.retries import RetryPolicy, bad_nodes
 from hpsearch.model.states import CANCELLED, SearchState, State
 from hpsearch.store import writers
@@ -94,6 +96,8 @@ def work(
     state, reader = open_journals(folder)
     state.withdrawn = search.withdrawn
     _warn_of_odd_lines(state, reader)
+    if options.waits_for_others:
+        _warn_of_others(folder, reader)
     host, job = kernel.this_host(), own_job()
     signals = stop_signals(1 if options.stop_at_once else 0, term_leaves=options.in_queue, like_term=limit_signals(job))
     with own_journal(folder, host, job) as journal, signals as requests:
@@ -143,6 +147,20 @@ def search_context(search: OpenSearch, options: WorkOptions, recorder: EventReco
 def _warn_of_odd_lines(state: SearchState, reader: JournalReader) -> None:
     for odd in [*reader.odd, *state.odd][:5]:
         log.warning('left out: %s', odd)
+
+
+def _warn_of_others(folder: SearchFolder, reader: JournalReader) -> None:
+    """Say who works on the search already; jobs that do are part of it."""
+    lives = writers.poll_once(folder, reader.headers, reader.closed, time.time())
+    alive = [reader.headers[writer] for writer, life in lives.items() if life is Liveness.ALIVE]
+    others = [f'{each.get("host")} (pid {each.get("pid")})' for each in alive if 'job' not in each]
+    if others:
+        log.warning(
+            'another hpsearch works on this search already, on %s: this one works beside it, with --cpu_jobs or '
+            '--num_jobs of its own, as hpsearch join does. hpsearch stop %s ends all of them.',
+            ', '.join(others),
+            folder.path,
+        )
 
 
 def _take_earlier_results(search: OpenSearch, options: WorkOptions, recorder: EventRecorder) -> None:

@@ -31,6 +31,11 @@ log = logging.getLogger('hpsearch')
 
 FOLDER_FORMAT = 1
 
+POSTPROCESSED = (
+    *('postprocessing_*', 'finished_runs*.jsonl', 'unfinished_runs*.jsonl', 'missing_runs*.jsonl', 'TO_BE_DELETED'),
+)
+"""Patterns of what postprocessing makes in a search folder."""
+
 MOST_WARNINGS = 5
 """Damaged lines of a plan that are named."""
 
@@ -114,6 +119,7 @@ class SearchFolder:
         self.journal_dir = self.path / 'journal'
         self.jobs_dir = self.path / 'jobs'
         self.submissions_dir = self.path / 'submissions'
+        self.provenance_dir = self.path / 'provenance'
         self.commands_sh = self.path / 'commands.sh'
         self.commands_wo_dirs_sh = self.path / 'commands_wo_dirs.sh'
         self.results_csv = self.path / 'search_results.csv'
@@ -397,10 +403,17 @@ class OpenSearch:
 
 @dataclass(frozen=True, slots=True)
 class NewFolder:
-    """A folder that was made for a search, and the identifier in the names of its runs."""
+    """A folder that was made for a search.
+
+    Attributes:
+        folder: The folder.
+        ident: Identifies the search in the names of its runs.
+        earlier: Where an earlier search in the folder was moved; None: there was none.
+    """
 
     folder: SearchFolder
     ident: str
+    earlier: Path | None = None
 
 
 def make_folder(
@@ -448,15 +461,34 @@ def _inside(out_dir: Path, wall: Callable[[], float], sleep: Callable[[float], N
 
 def _exactly(path: Path, moment: time.struct_time) -> NewFolder:
     folder, ident = SearchFolder(path), _ident(moment)
-    ours = [folder.search_json, folder.runs_jsonl, folder.journal_dir, folder.jobs_dir]
-    ours += [folder.commands_sh, folder.commands_wo_dirs_sh, folder.results_csv]
-    earlier = [each for each in ours if each.exists()]
-    if earlier:
-        aside = folder.path / f'earlier_{ident}'
-        aside.mkdir()
-        for each in earlier:
-            os.rename(each, aside / each.name)
-    return NewFolder(folder, ident)
+    earlier = _earlier_search(folder)
+    if not earlier:
+        return NewFolder(folder, ident)
+    aside = folder.path / f'earlier_{ident}'
+    aside.mkdir()
+    for each in earlier:
+        os.rename(each, aside / each.name)
+    return NewFolder(folder, ident, aside)
+
+
+def _earlier_search(folder: SearchFolder) -> list[Path]:
+    """All that an earlier search left in a folder; last what says that there is one, and names its runs."""
+    made = [folder.journal_dir, folder.jobs_dir, folder.submissions_dir, folder.provenance_dir]
+    made += [folder.commands_sh, folder.commands_wo_dirs_sh, folder.results_csv]
+    made += [path for pattern in POSTPROCESSED for path in folder.path.glob(pattern)]
+    found = [*_outputs(folder), *made, folder.search_json, folder.runs_jsonl]
+    return [each for each in found if os.path.lexists(each)]
+
+
+def _outputs(folder: SearchFolder) -> Iterator[Path]:
+    """The output folders of the runs of a search, and those that were moved aside."""
+    try:
+        names = {run.name for run in folder.read_runs()}
+    except SearchFolderError:
+        return  # without a plan nobody knows which they are
+    for entry in os.scandir(folder.path):
+        if entry.name.partition('.attempt')[0] in names:
+            yield folder.path / entry.name
 
 
 def _ident(moment: time.struct_time) -> str:

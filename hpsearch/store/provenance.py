@@ -176,7 +176,7 @@ class Provenance:
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._folder = folder.path / 'provenance'
+        self._folder = folder.provenance_dir
         self._script_dir = script_dir
         self._interpreter = interpreter
         self._files = tuple(files)

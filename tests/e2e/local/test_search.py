@@ -167,9 +167,15 @@ def test_that_an_existing_folder_is_an_error_and_with_permission_its_search_is_k
     assert refused.returncode == 2
     assert '--dont_force_new_dir' in refused.stderr
     assert (project.out / 'search_results.csv').read_text() == first
-    assert project.search('--cpu_jobs=1', '--dont_force_new_dir').returncode == 0
+    (run,) = project.out.glob('sim_*')
+    again = project.search('--cpu_jobs=1', '--dont_force_new_dir')
+    assert again.returncode == 0
     (aside,) = project.out.glob('earlier_*')
+    assert str(aside) in again.stdout
     assert (aside / 'search_results.csv').read_text() == first
+    assert (aside / run.name / 'performance_overview.txt').exists()
+    assert not run.exists()
+    assert len(list((aside / 'provenance').iterdir())) > 0
 
 
 def test_that_the_inherited_gpu_is_left_alone_in_the_foreground(project: Project) -> None:

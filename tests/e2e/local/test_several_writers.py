@@ -69,9 +69,21 @@ def test_that_the_table_has_the_runs_of_all_writers(project: Gated) -> None:
     second = project.drive({}, 'resume', 'out')
     project.wait_for_begun(2)
     project.open()
-    for process in (first, second):
-        finish(process)
+    finish(first)
+    assert 'another hpsearch works on this search already' in finish(second)
     assert project.table_states() == project.all_finished()
+
+
+def test_that_a_search_that_is_at_work_is_not_moved_aside(project: Gated) -> None:
+    search = project.begin(1)
+    refused = finish(project.search_in_order('--cpu_jobs=1', '--dont_force_new_dir'), (2,))
+    assert f'hpsearch stop {project.out}' in refused
+    kill(search)
+    assert 'hpsearch stop' in finish(project.search_in_order('--cpu_jobs=1', '--dont_force_new_dir'), (2,))
+    project.open()
+    until(lambda: not project.living())
+    finish(project.search_in_order('--cpu_jobs=1', '--dont_force_new_dir'))
+    assert len(list(project.out.glob('earlier_*'))) == 1
 
 
 def test_that_the_runs_of_a_writer_that_was_killed_go_to_the_other(project: Gated) -> None:

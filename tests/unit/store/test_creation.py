@@ -10,6 +10,7 @@ import pytest
 
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import SearchFolderError
+from hpsearch.model.run import Run, encode_run
 from hpsearch.store.folder import NewFolder, OpenSearch, SearchFolder, make_folder
 
 NOON = time.mktime((2026, 3, 4, 12, 0, 0, 0, 0, -1))
@@ -90,6 +91,27 @@ def test_that_an_earlier_search_is_moved_aside_and_what_is_not_ours_stays(tmp_pa
     aside = [f'{EARLIER}/{name}' for name in ('jobs', 'jobs/run', 'jobs/run/1', 'search.json')]
     assert contents(tmp_path) == [EARLIER, *aside, 'notes.txt', 'sim_1']
     assert (tmp_path / EARLIER / 'search.json').read_text() == 'earlier'
+
+
+def test_that_all_that_an_earlier_search_made_is_moved_aside(tmp_path: Path) -> None:
+    (tmp_path / 'search.json').write_text('{}')
+    (tmp_path / 'runs.jsonl').write_text(encode_run(Run('sim_1', 1, {}, ('true',))))
+    folders = ['jobs', 'journal', 'provenance', 'submissions', 'sim_1', 'sim_1.attempt1', 'TO_BE_DELETED']
+    files = [
+        'commands.sh',
+        'commands_wo_dirs.sh',
+        'search_results.csv',
+        'finished_runs.jsonl',
+        'postprocessing_seeds.csv',
+    ]
+    for name in [*folders, 'sim_10', 'sim_2']:
+        (tmp_path / name).mkdir()
+    for name in [*files, 'notes.txt']:
+        (tmp_path / name).touch()
+    made = make(tmp_path, exactly=True, may_exist=True)
+    assert made.earlier == tmp_path / EARLIER
+    assert contents(tmp_path / EARLIER) == sorted([*folders, *files, 'search.json', 'runs.jsonl'])
+    assert sorted(path.name for path in tmp_path.iterdir()) == [EARLIER, 'notes.txt', 'sim_10', 'sim_2']
 
 
 def test_that_a_third_search_keeps_both_earlier_ones(tmp_path: Path) -> None:
