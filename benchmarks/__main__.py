@@ -1,5 +1,7 @@
 """Measure hpsearch and print a table: ``python3 benchmarks/run.py [PART …]``, or ``make bench`` for everything.
 
+``python3 -m benchmarks chaos`` measures nothing, but disturbs searches: see ``benchmarks/chaos``.
+
 Every time stands beside a baseline measured in the same minutes, the two taking turns; medians are shown. Targets are
 printed, never enforced: a busy machine is no defect of the program.
 """
@@ -17,6 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from benchmarks import ended, idle, in_queue, local_runs, slurm
+from benchmarks.chaos import __main__ as chaos
 from benchmarks.searches import make_search
 from benchmarks.tools import CHECKOUT, Line, Place, hpsearch
 
@@ -53,8 +56,11 @@ PARTS: dict[str, Part] = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure the parts that were asked for."""
-    args = options(argv)
+    """Measure the parts that were asked for, or disturb searches."""
+    words = sys.argv[1:] if argv is None else list(argv)
+    if words[:1] == ['chaos']:
+        return chaos.main(words[1:])
+    args = options(words)
     lines: list[Line] = []
     with tempfile.TemporaryDirectory(prefix='hpsearch-bench-', dir=args.dir) as folder:
         for fact in machine_facts(Path(folder)):

@@ -22,7 +22,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.chaos import Place
+from benchmarks.chaos.place import Place
 from hpsearch.cli import main as cli
 from hpsearch.cli import search_runner
 from hpsearch.dispatch import dispatcher, peers
@@ -182,7 +182,7 @@ def in_a_child(place: Place, words: Sequence[str], at: int, how: str) -> tuple[i
 def _be_hpsearch(place: Place, words: Sequence[str], points: Points, report: int) -> None:
     signal.alarm(PATIENCE)
     os.chdir(place.path)
-    printed = os.open('printed', os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    printed = os.open('printed/all', os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for stream in (1, 2):
         os.dup2(printed, stream)
     os.set_inheritable(report, False)

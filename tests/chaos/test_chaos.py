@@ -1,33 +1,49 @@
-"""The short version of benchmarks/chaos.py, and that its judges see what they are for."""
+"""The short version of ``python3 -m benchmarks chaos``, and that its judges see what they are for."""
 
 from __future__ import annotations
 
+import fcntl
+import os
 import sys
-from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from benchmarks.chaos import Place, disturbed_search, expected_table, folder_problems, ledger_problems
+from benchmarks.chaos.disturbed import disturbed_search
+from benchmarks.chaos.judges import expected_table, folder_problems, ledger_problems
+from benchmarks.chaos.place import Place
+from benchmarks.chaos.scenarios import EIO, SCENARIOS, compile_eio
 
-BLOWS = 12
-RUNS = 16
+RUNS = 8
+
+
+@pytest.fixture(scope='module', autouse=True)
+def eio_library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What lets reads fail."""
+    compile_eio(tmp_path_factory.mktemp('eio'))
+    yield
+    os.environ.pop(EIO, None)
 
 
 @pytest.mark.skipif(not sys.platform.startswith('linux'), reason='processes are found in /proc')
-@pytest.mark.parametrize('seed', ['first', 'second'])
-def test_that_nothing_is_lost_or_run_twice_whatever_is_killed(tmp_path: Path, seed: str) -> None:
-    counts: Counter[str] = Counter()
-    assert disturbed_search(tmp_path / 'search', seed, BLOWS, counts, RUNS) == []
-    assert counts['runs'] == RUNS
-    assert counts['blows'] > 0
+@pytest.mark.parametrize('name', ['kills', 'journals', 'eio', 'users', 'hidepid'])
+def test_that_nothing_is_lost_or_run_twice_whatever_happens(tmp_path: Path, name: str) -> None:
+    scenario = SCENARIOS[name]
+    if why := scenario.missing():
+        pytest.skip(f'{name}: {why}')
+    blows = len(scenario.blows) + 2
+    report = disturbed_search(tmp_path / 'search', name, seed=name, blows=(blows, blows), runs=RUNS)
+    assert report.problems == []
+    assert report.counts['runs'] == RUNS
+    assert report.counts['blows'] > 0
 
 
-def kinds(place: Place, blows: dict[int, int], **ledger: str) -> list[str]:
+def kinds(place: Place, kills: dict[int, int], *erased: int, **ledger: str) -> list[str]:
     """What the judge says of a ledger; ``n1='begin 1, end 1'``."""
     for name, lines in ledger.items():
         (place.path / 'ledger' / name[1:]).write_text(''.join(f'{line}\n' for line in lines.split(', ')))
-    return [kind for kind, _ in ledger_problems(place, blows)]
+    return [kind for kind, _ in ledger_problems(place, kills, erased)]
 
 
 @pytest.mark.parametrize(
@@ -42,12 +58,19 @@ def kinds(place: Place, blows: dict[int, int], **ledger: str) -> list[str]:
         ('begin 1, end 1, begin 2', 1, ['twice']),
         ('begin 1, begin 1, end 1', 1, ['twice']),
         ('begin 1, begin 2, end 1', 1, ['twice']),
+        ('begin 1, begin 2, beside 2, end 2', 1, ['twice']),
         ('begin 1, begin 2, found 2, begin 3, end 3', 2, ['twice']),
     ],
 )
 def test_that_the_ledger_is_judged(tmp_path: Path, lines: str, kills: int, expected: list[str]) -> None:
     place = Place(tmp_path / 'place', 1).make()
-    assert kinds(place, {1: kills}, n1=lines) == expected
+    assert sorted(set(kinds(place, {1: kills}, n1=lines))) == expected
+
+
+def test_that_a_run_whose_records_were_deleted_may_run_again_but_not_beside_itself(tmp_path: Path) -> None:
+    place = Place(tmp_path / 'place', 1).make()
+    assert kinds(place, {}, 1, n1='begin 1, end 1, begin 2, end 2') == []
+    assert kinds(place, {}, 1, n1='begin 1, begin 2, end 1, end 2') == ['twice']
 
 
 def test_that_a_run_that_never_began_is_lost(tmp_path: Path) -> None:
@@ -58,7 +81,7 @@ def test_that_a_run_that_never_began_is_lost(tmp_path: Path) -> None:
 def test_that_a_search_that_did_not_end_is_judged(tmp_path: Path) -> None:
     place = Place(tmp_path / 'place', 3).make()
     search = place.start(*place.search_words())
-    assert search.wait(60) == 0
+    assert search.process.wait(60) == 0
     assert list(folder_problems(place)) == []
     assert place.table() == expected_table([1, 2, 3])
     text = place.folder.results_csv.read_text()
@@ -67,3 +90,13 @@ def test_that_a_search_that_did_not_end_is_judged(tmp_path: Path) -> None:
     for journal in place.folder.journal_dir.glob('*.jsonl'):
         journal.write_text(''.join(line for line in journal.open() if '"ended"' not in line))
     assert 'lost' in [kind for kind, _ in folder_problems(place)]
+
+
+def test_that_two_attempts_at_once_are_noted_by_the_script(tmp_path: Path) -> None:
+    place = Place(tmp_path / 'place', 1).make()
+    (place.path / 'locks' / '1').touch()
+    with open(place.path / 'locks' / '1') as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        search = place.start(*place.search_words())
+        assert search.process.wait(60) == 0
+    assert place.ledger() == {1: ['begin 1', 'beside 1', 'end 1']}

@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.chaos import Place, folder_problems, ledger_problems, process_problems
+from benchmarks.chaos.judges import folder_problems, ledger_problems, process_problems
+from benchmarks.chaos.place import Place
 from tests.chaos.crash_driver import CRASHED, RUNS
 from tests.support.paths import REPOSITORY
 
@@ -69,7 +70,7 @@ def assert_that_none_matters(folder: Path, chains: Sequence[str]) -> None:
     found = {}
     for result in crash(folder, chains):
         if problems := list(problems_of(result)):
-            printed = Path(result['path'], 'printed').read_text()
+            printed = Place(Path(result['path']), RUNS).printed()
             found[result['chain']] = (result['path'], problems, printed[-400:])
     assert not found, '\n'.join(f'{chain}: {problems}' for chain, problems in found.items())
 

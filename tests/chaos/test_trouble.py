@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.chaos import Place, folder_problems, ledger_problems, process_problems
+from benchmarks.chaos.judges import folder_problems, ledger_problems, process_problems
+from benchmarks.chaos.place import Place
 from tests.chaos.crash_driver import RUNS
 from tests.chaos.test_crash_points import sample
 from tests.support.paths import REPOSITORY
@@ -39,7 +40,7 @@ def disturb(folder: Path, points: Sequence[str]) -> list[dict[str, Any]]:
 def problems_of(result: dict[str, Any]) -> Iterator[str]:
     """What went wrong."""
     place = Place(Path(result['path']), RUNS)
-    printed = (place.path / 'printed').read_text()
+    printed = place.printed()
     if result['codes'] not in ([0], [1, 0], [2, 0]):
         yield f'exit codes {result["codes"]}'
     if 'Traceback' in printed:
@@ -60,5 +61,5 @@ def test_that_whichever_operation_fails_every_run_finishes_once(tmp_path: Path) 
     found = {}
     for result in disturb(tmp_path / 'disturbed', sample(points, 'trouble')):
         if problems := list(problems_of(result)):
-            found[result['chain']] = (result['path'], problems, Path(result['path'], 'printed').read_text()[-600:])
+            found[result['chain']] = (result['path'], problems, Place(Path(result['path']), RUNS).printed()[-600:])
     assert not found, '\n'.join(f'{point}: {problems}' for point, problems in found.items())

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.chaos import Place
+from benchmarks.chaos.place import Place
 from tests.chaos import crash_driver
 from tests.chaos.crash_driver import RUNS, Points, in_a_child
 

@@ -2,12 +2,13 @@
 
     python host_driver.py SETTINGS WORD …
 
-SETTINGS is JSON: ``host`` (name of the host; empty: this one), ``at_spawn`` (``{"3": "SIGSTOP"}``: the process gets
-that signal right before its third start of an attempt), ``broken_while`` (a file; while it exists, whatever changes
-something in the search folder fails), ``errno`` (with which error), ``late_records`` (a file; while it exists, no exit
-record is seen, and one that was looked for too early is denied until its folder is listed), ``queue`` (``timeout``:
-seconds that a command of a queue system may take at most; ``retry``: seconds before a submission or a question that
-failed is tried again; ``record_grace``: seconds a record may be late).
+SETTINGS is JSON: ``host`` (name of the host; empty: this one), ``boot`` (its boot id: a clone of this host if nothing
+else differs), ``intervals`` (seconds by name, where the usual haste is too much), ``at_spawn`` (``{"3": "SIGSTOP"}``:
+the process gets that signal right before its third start of an attempt), ``broken_while`` (a file; while it exists,
+whatever changes something in the search folder fails), ``errno`` (with which error), ``late_records`` (a file; while it
+exists, no exit record is seen, and one that was looked for too early is denied until its folder is listed), ``queue``
+(``timeout``: seconds that a command of a queue system may take at most; ``retry``: seconds before a submission or a
+question that failed is tried again; ``record_grace``: seconds a record may be late).
 """
 
 from __future__ import annotations
@@ -56,6 +57,12 @@ def be_on(name: str) -> None:
     setattr(kernel, 'this_host', lambda: other)  # noqa: B010
     os.environ['TMPDIR'] = os.path.abspath(f'tmp of {name}')  # where the lock of a host lies
     os.makedirs(os.environ['TMPDIR'], exist_ok=True)
+
+
+def be_a_clone(boot: str) -> None:
+    """Let this process be on a machine that differs from this one in its boot id alone."""
+    other = replace(kernel.this_host(), boot=boot)
+    setattr(kernel, 'this_host', lambda: other)  # noqa: B010
 
 
 def signal_at_spawns(which: dict[str, str]) -> None:
@@ -127,9 +134,11 @@ def main() -> int:
     settings = json.loads(sys.argv[1])
     for module, name, value in INTERVALS:
         assert isinstance(getattr(module, name), float), name
-        setattr(module, name, value)
+        setattr(module, name, settings.get('intervals', {}).get(name, value))
     if settings.get('host'):
         be_on(settings['host'])
+    if settings.get('boot'):
+        be_a_clone(settings['boot'])
     if settings.get('at_spawn'):
         signal_at_spawns(settings['at_spawn'])
     if settings.get('broken_while'):
