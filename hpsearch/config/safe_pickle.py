@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import pickle
+import pickletools
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from hpsearch.model.errors import ConfigError, one_line
+from hpsearch.store.summary import expanded_size
 
 _MULTIARRAY = ('numpy.core.multiarray', 'numpy._core.multiarray')
 
@@ -22,16 +25,35 @@ _NUMBERS = {
 _DIGITS = {'e': range(3, 6), 'f': range(6, 10)}
 
 
+_MOST_WRITTEN_OUT = 1000
+_ALWAYS_ALLOWED = 2**20
+"""How much larger than a pickle its values may be when those that it shares are written out; they are in commands."""
+
+
 def plain_pickle(data: bytes) -> Any:
     """What a pickle holds, if that is dicts, lists, tuples, sets, numbers, strings, bools, None and numpy scalars.
 
     Numpy scalars become Python's own values; numpy is not needed for it.
 
     Raises:
-        pickle.UnpicklingError: It needs anything else, which the message names; nothing of it was called.
+        pickle.UnpicklingError: It needs anything else, which the message names; nothing of it was called. Or it would
+            need far more memory than it has bytes.
         Exception: Whatever else a damaged pickle makes of the unpickler.
     """
-    return _PlainUnpickler(io.BytesIO(data)).load()
+    for operation, argument, _ in pickletools.genops(data):
+        # The unpickler makes room for as many values as such a number says.
+        if operation.name in ('PUT', 'BINPUT', 'LONG_BINPUT') and int(argument or 0) > len(data):
+            raise pickle.UnpicklingError(f'it is damaged: it has no {argument} values')
+    value = _PlainUnpickler(io.BytesIO(data)).load()
+    if expanded_size(value, _parts) > _MOST_WRITTEN_OUT * len(data) + _ALWAYS_ALLOWED:
+        raise pickle.UnpicklingError('it holds the same values too many times')
+    return value
+
+
+def _parts(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return chain(value.keys(), value.values())
+    return value if isinstance(value, (list, tuple, set, frozenset)) else ()
 
 
 def load_plain_pickle(path: Path, option: str) -> Any:

@@ -17,6 +17,9 @@ from hpsearch.model.states import State
 OWN_COLUMNS = ('hpsearch_run', 'hpsearch_state', 'hpsearch_reason', 'hpsearch_seconds')
 """The last columns: name of the run, its state, the reason for it, the duration of its last attempt in seconds."""
 
+MOST_KEYWORDS = 2000
+"""Columns of summary keywords, beside those that are expected."""
+
 _BETWEEN_VALUES = re.compile(r'[,\s]+')
 
 
@@ -93,18 +96,32 @@ def table(
 ) -> tuple[list[str], Iterator[list[str]]]:
     """The names of the columns, and the cells of each row in the order of :func:`sorted_rows`.
 
-    A summary keyword that is also the name of a parameter is in the column ``summary_<keyword>``. The columns
-    ``expected`` are there even when no row has them.
+    A summary keyword that is also the name of a parameter, or of one of :data:`OWN_COLUMNS`, is in the column
+    ``summary_<keyword>``. The columns ``expected`` are there even when no row has them; of other keywords there are no
+    more than :data:`MOST_KEYWORDS`.
     """
     ordered = sorted_rows(rows, key, ascending)
-    params, keywords = _names(ordered)
-    columns = [*params, *(f'summary_{keyword}' if keyword in params else keyword for keyword in keywords)]
-    columns += [name for name in dict.fromkeys(expected) if name not in columns]
+    params, keywords = _names(ordered, {key, *expected})
+    columns = _unique([*params], keywords)
+    columns += [name for name in dict.fromkeys(expected) if name not in (*columns, *OWN_COLUMNS)]
     order = sorted(range(len(columns)), key=columns.__getitem__)
     empty = [''] * (len(columns) - len(params) - len(keywords))
     return [*(columns[index] for index in order), *OWN_COLUMNS], (
         _cells(row, tuple(params), tuple(keywords), empty, order) for row in ordered
     )
+
+
+def _unique(params: list[str], keywords: Iterable[str]) -> list[str]:
+    """The columns of parameters and keywords; no name is there twice."""
+    taken = {*params, *OWN_COLUMNS}
+    columns = params
+    for keyword in keywords:
+        column = keyword
+        while column in taken:
+            column = f'summary_{column}'
+        taken.add(column)
+        columns.append(column)
+    return columns
 
 
 def cell(value: Value) -> str:
@@ -133,12 +150,14 @@ def _is_number(row: Row, key: str | None) -> bool:
     return number is not None and not math.isnan(number)
 
 
-def _names(rows: Iterable[Row]) -> tuple[dict[str, None], dict[str, None]]:
+def _names(rows: Iterable[Row], wanted: Collection[str | None]) -> tuple[dict[str, None], dict[str, None]]:
+    """Parameters and keywords of all rows; of too many keywords those that are wanted, and the first others."""
     params: dict[str, None] = {}
     keywords: dict[str, None] = {}
     for row in rows:
         params.update(dict.fromkeys(row.params))
-        keywords.update(dict.fromkeys(row.values))
+        has_room = len(keywords) + len(row.values) <= MOST_KEYWORDS
+        keywords.update(dict.fromkeys(row.values if has_room else [word for word in row.values if word in wanted]))
     return params, keywords
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
 import os
 import re
 import stat
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,12 @@ from hpsearch.model.run import Summary
 
 LARGEST_SUMMARY = 10 * 2**20
 """Bytes; a larger file is no summary and is not read."""
+
+LARGEST_YAML = 2**20
+"""The same for YAML, which takes some seconds per MiB to read."""
+
+MOST_KEYWORDS = 1000
+"""Keywords of a run that are kept; each is a column of the table."""
 
 FINISHED = 'finished'
 """The keyword that says whether a run is complete."""
@@ -110,7 +118,8 @@ def _by_file(folder: Path, filename: str, keywords: Sequence[str]) -> Summary:
     text, oddities = _decode(raw)
     try:
         values, more = _reader(filename)(text, keywords)
-    except (ValueError, RecursionError) as error:
+    except Exception as error:
+        # A damaged or hostile file can make a library raise anything.
         return Summary(problem=f'summary file {filename} cannot be read: {_one_line(error)}')
     return _judged(values, keywords, [*oddities, *more])
 
@@ -132,7 +141,10 @@ def _by_handle(handle: Callable[..., Any], folder: Path, keywords: Sequence[str]
     return _judged(values, keywords, [])
 
 
-def _judged(values: Mapping[str, str], keywords: Sequence[str], oddities: list[str]) -> Summary:
+def _judged(found: Mapping[str, str], keywords: Sequence[str], oddities: list[str]) -> Summary:
+    values = {_encodable(keyword): _encodable(text) for keyword, text in _most_of(found, keywords)}
+    if len(values) < len(found):
+        oddities.append(f'it has {len(found)} keywords, of which {len(values)} are kept')
     finished = says_finished(values[FINISHED]) if FINISHED in values else None
     if FINISHED not in values:
         oddities.append('the keyword finished is missing')
@@ -142,6 +154,19 @@ def _judged(values: Mapping[str, str], keywords: Sequence[str], oddities: list[s
     if missing:
         oddities.append(f'missing keywords: {", ".join(missing)}')
     return Summary(values=values, finished=finished, problem='; '.join(oddities), found=True)
+
+
+def _most_of(found: Mapping[str, str], keywords: Sequence[str]) -> Iterable[tuple[str, str]]:
+    """Keywords with values; of too many those that are expected, and the first others."""
+    if len(found) <= MOST_KEYWORDS:
+        return found.items()
+    expected = {FINISHED, *keywords}
+    return islice(sorted(found.items(), key=lambda item: item[0] not in expected), MOST_KEYWORDS)
+
+
+def _encodable(text: str) -> str:
+    """JSON may have halves of characters, which can be neither printed nor written."""
+    return text.encode('utf-8', 'replace').decode()
 
 
 # Bytes and text
@@ -177,13 +202,21 @@ def _read_bounded(path: Path) -> bytes:
     return raw
 
 
+_MARKS = (
+    *((codecs.BOM_UTF32_LE, 'utf-32'), (codecs.BOM_UTF32_BE, 'utf-32')),
+    *((codecs.BOM_UTF16_LE, 'utf-16'), (codecs.BOM_UTF16_BE, 'utf-16')),
+)
+"""Byte order marks, the longer ones first, and what begins with them."""
+
+
 def _decode(raw: bytes) -> tuple[str, list[str]]:
     oddities = []
+    encoding = next((name for mark, name in _MARKS if raw.startswith(mark)), 'utf-8-sig')
     try:
-        text = raw.decode('utf-8-sig')
+        text = raw.decode(encoding)
     except UnicodeDecodeError:
-        text = raw.decode('utf-8-sig', errors='replace')
-        oddities.append('not valid UTF-8')
+        text = raw.decode(encoding, errors='replace')
+        oddities.append(f'not valid {encoding.upper().removesuffix("-SIG")}')
     if '\0' in text:
         text = text.replace('\0', '')
         oddities.append('holds zero bytes')
@@ -215,13 +248,19 @@ def _read_lines(text: str, keywords: Sequence[str]) -> tuple[dict[str, str], lis
 
 def _logical_lines(text: str) -> list[str]:
     """Stripped lines; an indented line continues an open bracket, as numpy prints arrays."""
-    lines: list[str] = []
+    lines: list[list[str]] = []
+    depth = 0
     for raw in text.split('\n'):
-        if raw[:1].isspace() and raw.strip() and lines and lines[-1].count('[') > lines[-1].count(']'):
-            lines[-1] += ' ' + raw.strip()
-        elif raw.strip():
-            lines.append(raw.strip())
-    return lines
+        line = raw.strip()
+        if not line:
+            continue
+        if raw[0].isspace() and depth > 0:
+            lines[-1].append(line)
+        else:
+            lines.append([line])
+            depth = 0
+        depth += line.count('[') - line.count(']')
+    return [' '.join(parts) for parts in lines]
 
 
 def _split_keyword(line: str, known: frozenset[str]) -> tuple[str, str]:
@@ -247,12 +286,11 @@ def value_text(text: str) -> str:
     text = _unquoted(text.strip())
     inner = _unbracketed(text)
     if inner is None:
-        words = re.split(r'\s*,\s*|\s+', text)
+        words = [word for part in text.split(',') for word in part.split() or ['']]
         return ','.join(words) if len(words) > 1 and all(_number(word) is not None for word in words) else text
     if '[' in inner or '(' in inner:
         return text
-    separator = r'\s*,\s*' if ',' in inner else r'\s+'
-    words = [_unquoted(word.strip()) for word in re.split(separator, inner)]
+    words = [_unquoted(word.strip()) for word in (inner.split(',') if ',' in inner else inner.split())]
     return ','.join(word for word in words if word)
 
 
@@ -285,10 +323,44 @@ def _read_json(text: str, keywords: Sequence[str]) -> tuple[dict[str, str], list
 def _read_yaml(text: str, keywords: Sequence[str]) -> tuple[dict[str, str], list[str]]:
     import yaml
 
+    if len(text) > LARGEST_YAML:
+        raise ValueError(f'it is larger than {LARGEST_YAML // 2**20} MiB, which is too much for YAML')
+    loader = yaml.SafeLoader(text)
     try:
-        return _of_mapping(yaml.safe_load(text)), []
-    except yaml.YAMLError as error:
-        raise ValueError(_one_line(error)) from error
+        node = loader.get_single_node()
+        # Aliases of aliases are small as long as they are not written out.
+        if expanded_size(node, _parts_of_node) > LARGEST_SUMMARY:
+            raise ValueError(f'its aliases make it larger than {LARGEST_SUMMARY // 2**20} MiB')
+        return _of_mapping(None if node is None else loader.construct_document(node)), []
+    finally:
+        loader.dispose()
+
+
+def _parts_of_node(node: Any) -> Iterable[Any]:
+    """What a node of YAML consists of: other nodes, or a text."""
+    value = getattr(node, 'value', ())
+    if isinstance(value, str):
+        return (value,)
+    return chain(*value) if value and isinstance(value[0], tuple) else value
+
+
+def expanded_size(root: Any, parts_of: Callable[[Any], Iterable[Any]]) -> float:
+    """How large something is if everything is written out each time it occurs; infinite if it contains itself.
+
+    Args:
+        root: The whole; texts count by their length, everything else as one.
+        parts_of: What something consists of.
+    """
+    sizes: dict[int, float] = {}
+
+    def size(value: Any) -> float:
+        if id(value) not in sizes:
+            sizes[id(value)] = math.inf  # while it is open
+            is_text = isinstance(value, (str, bytes))
+            sizes[id(value)] = len(value) if is_text else 1 + sum(map(size, parts_of(value)))
+        return sizes[id(value)]
+
+    return size(root)
 
 
 def _of_mapping(document: object) -> dict[str, str]:

@@ -531,6 +531,21 @@ def test_that_other_pickles_are_refused(value: Any) -> None:
         plain_pickle(pickle.dumps(value))
 
 
+def test_that_a_pickle_of_few_bytes_does_not_take_much_memory() -> None:
+    nested: list[Any] = ['lol']
+    for _ in range(40):
+        nested = [nested] * 9
+    with pytest.raises(pickle.UnpicklingError, match='too many times'):
+        plain_pickle(pickle.dumps(nested))
+    with pytest.raises(pickle.UnpicklingError, match='damaged'):
+        plain_pickle(b'N' + b'r' + b'\xff\xff\xff\x7f' + b'.')
+
+
+def test_that_a_pickle_may_share_values() -> None:
+    shared = ['--x', 1]
+    assert plain_pickle(pickle.dumps([{'a': shared}] * 1000)) == [{'a': shared}] * 1000
+
+
 def test_that_a_pickle_that_cannot_be_read_is_a_configuration_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match='cannot be read: FileNotFoundError'):
         load_plain_pickle(tmp_path / 'commands.pickle', '--grid_config')

@@ -9,7 +9,17 @@ import pytest
 
 from hpsearch.model.run import Run
 from hpsearch.model.states import Attempt, State
-from hpsearch.model.table import OWN_COLUMNS, Row, best, cell, performance_number, row_of, sorted_rows, table
+from hpsearch.model.table import (
+    MOST_KEYWORDS,
+    OWN_COLUMNS,
+    Row,
+    best,
+    cell,
+    performance_number,
+    row_of,
+    sorted_rows,
+    table,
+)
 
 
 def row(number: int, acc: str | None = None, state: str = 'finished', **params: Any) -> Row:
@@ -49,6 +59,24 @@ def test_that_a_keyword_named_like_a_parameter_gets_a_column_of_its_own() -> Non
     )
     assert columns[:3] == ['acc', 'out_dir', 'summary_acc']
     assert rows[0][:3] == ['3', '/o/sim_1', '0.5']
+
+
+@pytest.mark.parametrize('keyword', OWN_COLUMNS)
+def test_that_a_keyword_named_like_one_of_our_columns_does_not_hide_it(keyword: str) -> None:
+    values = {keyword: 'forged', f'summary_{keyword}': 'other'}
+    columns, rows = laid_out([Row(1, 'sim_1', {}, values, 'failed', 'status 3', 1.0)], 'acc', False, [keyword])
+    assert len(set(columns)) == len(columns)
+    cells = dict(zip(columns, rows[0], strict=True))
+    assert {cells[name] for name in columns if name not in OWN_COLUMNS} == {'forged', 'other'}
+    assert [cells[name] for name in OWN_COLUMNS] == ['sim_1', 'failed', 'status 3', '1.000']
+
+
+def test_that_a_table_of_runs_with_ever_new_keywords_stays_small_and_has_the_expected_ones() -> None:
+    rows = [Row(n, f'sim_{n}', {}, {f'word_{n}_{k}': 'x' for k in range(900)}, 'finished') for n in range(1, 9)]
+    rows.append(Row(9, 'sim_9', {}, {'odd': 'x', 'acc': '0.5', 'loss': '1', **rows[0].values}, 'failed'))
+    columns, cells = laid_out(rows, 'acc', False, ['loss'])
+    assert len(columns) <= MOST_KEYWORDS + len(OWN_COLUMNS) + 2
+    assert {'acc', 'loss'} <= set(columns) and all(len(each) == len(columns) for each in cells)
 
 
 def test_that_rows_are_sorted_as_numbers_and_what_is_no_number_comes_after() -> None:

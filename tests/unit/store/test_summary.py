@@ -15,7 +15,15 @@ from hypothesis import strategies as st
 
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.run import Summary
-from hpsearch.store.summary import LARGEST_SUMMARY, handle_form, read_summary, says_finished, value_text
+from hpsearch.store.summary import (
+    LARGEST_SUMMARY,
+    LARGEST_YAML,
+    MOST_KEYWORDS,
+    handle_form,
+    read_summary,
+    says_finished,
+    value_text,
+)
 from tests.fakes.late_records import LateRecords
 
 NAME = 'performance_overview.txt'
@@ -230,11 +238,74 @@ def test_that_a_yaml_summary_is_read(read: Read, name: str) -> None:
         ('r.yaml', 'a: [1'),
         ('r.yaml', 'word'),
         ('r.yaml', '!!python/object/apply:os.system ["true"]'),
+        ('r.yaml', '!!timestamp x'),
+        ('r.yaml', '!!bool x'),
+        ('r.yaml', 'a: {? [1, 2] : {? [3] : 4}}'),
+        ('r.yaml', 'a: &a [*a]'),
+        ('r.yaml', 'a: ' + '[' * 5_000),
+        ('r.yaml', 'a: ' + 'x' * (LARGEST_YAML + 1)),
     ],
+    ids=lambda text: text[:30],
 )
 def test_that_a_damaged_document_is_a_problem_and_no_error(read: Read, name: str, text: str) -> None:
     summary = read(text, ('finished',), name)
     assert not summary.found and summary.finished is None and f'{name} cannot be read' in summary.problem
+
+
+def laughs(levels: int, form: str) -> str:
+    """A short document in which each level has the one before nine times."""
+    first = '{x: lol}' if '<<' in form else '[lol]'
+    lines = [f'a0: &a0 {first}']
+    lines += [f'a{level}: &a{level} {form % ", ".join([f"*a{level - 1}"] * 9)}' for level in range(1, levels)]
+    return '\n'.join([*lines, 'finished: 1'])
+
+
+@pytest.mark.parametrize('form', ['[%s]', '{<<: [%s]}'])
+def test_that_a_short_document_with_aliases_of_aliases_is_not_written_out(read: Read, form: str) -> None:
+    text = laughs(12, form)
+    assert len(text) < 1000
+    summary = read(text, ('finished',), 'r.yaml')
+    assert not summary.found and 'its aliases make it larger than 10 MiB' in summary.problem
+
+
+def test_that_ordinary_aliases_are_read(read: Read) -> None:
+    summary = read('a: &a [1, 2]\nb: *a\nc: {<<: &d {x: 1}, y: *d}\nfinished: 1', ('finished',), 'r.yaml')
+    assert summary.finished and summary.values['b'] == '1,2' and summary.values['c'] == '{"x": 1, "y": {"x": 1}}'
+
+
+@pytest.mark.parametrize('name', [NAME, 'r.json', 'r.yaml'])
+def test_that_of_very_many_keywords_the_expected_and_the_first_are_kept(read: Read, name: str) -> None:
+    lines = [f'"k{number}": 1' for number in range(3000)] + ['"acc": 0.5', '"finished": 1']
+    text = '{' + ', '.join(lines) + '}' if name != NAME else '\n'.join(lines).replace('"', '').replace(':', '')
+    summary = read(text, ('acc', 'finished'), name)
+    assert summary.finished and summary.values['acc'] == '0.5' and 'k997' in summary.values
+    assert len(summary.values) == MOST_KEYWORDS and 'it has 3002 keywords' in summary.problem
+
+
+def test_that_of_a_custom_parser_no_more_keywords_are_kept(tmp_path: Path) -> None:
+    found = read_summary(tmp_path, configuration(handle=lambda *_: {**dict.fromkeys(range(3000), 1), 'finished': 1}), 1)
+    assert found.finished and len(found.values) == MOST_KEYWORDS
+
+
+@pytest.mark.parametrize('encoding', ['utf-16', 'utf-16-le', 'utf-16-be', 'utf-32'])
+@pytest.mark.parametrize('name', [NAME, 'r.json', 'r.yaml'])
+def test_that_a_summary_in_another_unicode_encoding_is_read(read: Read, encoding: str, name: str) -> None:
+    mark = '' if encoding in ('utf-16', 'utf-32') else '\ufeff'
+    text = 'acc 0.5 é\nfinished 1\n' if name == NAME else '{"acc": "0.5 é", "finished": 1}'
+    summary = read((mark + text).encode(encoding), ('acc', 'finished'), name)
+    assert summary.finished and summary.values['acc'] == '0.5 é' and summary.problem == ''
+
+
+def test_that_half_a_character_can_be_printed(read: Read) -> None:
+    summary = read('{"a\\ud800": "b\\udfff", "finished": 1}', ('finished',), 'r.json')
+    assert summary.values['a?'] == 'b?'
+
+
+@pytest.mark.parametrize(
+    'text', ['acc [\n' + ' 1\n' * 400_000, 'acc [1' + ' ' * 400_000 + '2, 3]', 'acc 1' + ' ' * 400_000 + 'x']
+)
+def test_that_a_large_file_is_read_in_time_proportional_to_its_size(read: Read, text: str) -> None:
+    assert 'acc' in read(text, ('acc',)).values
 
 
 def test_that_a_custom_parser_gets_the_folder_as_text_and_the_index_from_zero(tmp_path: Path) -> None:
