@@ -18,14 +18,14 @@ from hpsearch.cli.request import order_of
 from hpsearch.cli.search_runner import work, work_options
 from hpsearch.config.handles import description_of, stored_configuration
 from hpsearch.config.loading import load_configuration
-from hpsearch.host.kernel import this_host
 from hpsearch.model.errors import DamageError, SearchFolderError
+from hpsearch.model.evidence import Liveness
 from hpsearch.space.extension import Extension, extend, extending, write_extension
 from hpsearch.space.plan import Plan
 from hpsearch.store.folder import OpenSearch, SearchFolder
 from hpsearch.store.journal import JournalReader, open_journals
 from hpsearch.store.trust import to_work_on
-from hpsearch.store.writers import Writers
+from hpsearch.store.writers import poll_once
 
 log = logging.getLogger('hpsearch')
 
@@ -117,8 +117,8 @@ def extend_plan(
 
 
 def _check_that_no_process_works(folder: SearchFolder, reader: JournalReader, dead_hosts: Collection[str]) -> None:
-    writers = Writers(folder, this_host(), dead_hosts)
-    for writer, _ in writers.not_dead(reader.headers, reader.closed, time.monotonic()):
+    lives = poll_once(folder, reader.headers, reader.closed, time.time(), dead_hosts)
+    for writer in (writer for writer, life in lives.items() if life is not Liveness.DEAD):
         raise SearchFolderError(
             f'{folder.path}: {writer} may be working on it. Stop it first (hpsearch stop), then extend; '
             f'if its host is dead, use --host_is_dead={reader.headers[writer].get("host", "")}.'

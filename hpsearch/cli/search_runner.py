@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -21,6 +22,7 @@ from hpsearch.dispatch.peers import Peers
 from hpsearch.dispatch.pending_runs import PendingRuns, PlannedRuns, RunsToStart, runs_given_up
 from hpsearch.host import kernel
 from hpsearch.host.locks import placement_lock
+from hpsearch.host.processes import Process, start_ticks
 from hpsearch.host.signals import stop_signals
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.evidence import Liveness
@@ -109,8 +111,9 @@ def work(
         process.stack.callback(backend.close)
         can_adopt = _never if isinstance(backend, PilotBackend) else backend.can_adopt
         known = writers.Writers(folder, host, options.declared_dead, job_has_ended)
-        peers = Peers(folder, recorder, reader, known, can_adopt)
-        make_provenance, lock = partial(_provenance_of, search), placement_lock(folder.path)
+        began = Process(os.getpid(), start_ticks(os.getpid())).started
+        peers = Peers(folder, recorder, reader, known, can_adopt, began)
+        make_provenance, lock = partial(_provenance_of, search), placement_lock(folder.identity)
         outcome = make_dispatcher(context, peers, backend, requests, process.view, make_provenance, lock).run()
     pending = context.pending
     return SearchResult(folder, search.configuration, context.results, state, pending.total, outcome, pending.waiting)

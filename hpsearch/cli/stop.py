@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import os
 import time
 from collections.abc import Iterator
@@ -14,8 +15,7 @@ from hpsearch.cli.resume import open_search
 from hpsearch.cli.search_runner import SearchResult, work, work_options
 from hpsearch.dispatch.context import EventRecorder
 from hpsearch.host import kernel
-from hpsearch.host.processes import is_alive
-from hpsearch.model.evidence import HostRelation
+from hpsearch.model.evidence import Liveness, ProcessState
 from hpsearch.model.states import ACTIVE, SearchState
 from hpsearch.store import writers
 from hpsearch.store.folder import SearchFolder
@@ -43,32 +43,36 @@ def stop_search(folder: SearchFolder, *, drain: bool, trust: bool) -> Iterator[s
     folder.read_info()  # says first what is no search
     folder = to_work_on(folder, trust=trust)
     info = folder.read_info()
-    host = kernel.this_host()
+    with own_journal(folder, kernel.this_host()) as journal:
+        # Before anything is read: a writer that is just starting, and is in no journal yet, will read it.
+        EventRecorder(SearchState(), journal).note('stop', id=os.urandom(8).hex(), drain=drain)
+        journal.sync()
     state, reader = open_journals(folder)
-    here, elsewhere = _at_work(folder, reader, host)
+    here, elsewhere = _at_work(folder, reader)
     if not here and not elsewhere:
         yield from _end_here(folder, state, merged_options(info, {'quiet': True}), drain)
         return
-    with own_journal(folder, host) as journal:
-        EventRecorder(state, journal).note('stop', id=os.urandom(8).hex(), drain=drain)
-        journal.sync()
     yield from _requests(here, elsewhere)
     while any(_is_at_work_here(reader, writer) for writer in here):
         time.sleep(POLL_INTERVAL)
+        collections.deque(reader.news(), maxlen=0)
     if here:
         yield 'drained' if drain else 'stopped'
 
 
-def _at_work(folder: SearchFolder, reader: JournalReader, host: kernel.Host) -> tuple[list[str], list[str]]:
+def _at_work(folder: SearchFolder, reader: JournalReader) -> tuple[list[str], list[str]]:
     """Dispatchers that are alive on this host, and those elsewhere that may be."""
-    found = list(writers.Writers(folder, host).not_dead(reader.headers, reader.closed, time.monotonic()))
-    here = [writer for writer, relation in found if relation is HostRelation.SAME]
-    return here, [writer for writer, relation in found if relation is not HostRelation.SAME]
+    lives = writers.poll_once(folder, reader.headers, reader.closed, time.time())
+    found = [writer for writer, life in lives.items() if life is not Liveness.DEAD]
+    host = kernel.this_host()
+    here = [writer for writer in found if kernel.host_of(reader.headers[writer]) == host]
+    return here, [writer for writer in found if writer not in here]
 
 
 def _is_at_work_here(reader: JournalReader, writer: str) -> bool:
-    header = reader.headers[writer]
-    return is_alive(int(header['pid']), str(header['ticks']))
+    """Whether a writer has not exited; of one whose process is hidden from us, its journal says so."""
+    process = writers.process_of(reader.headers[writer])
+    return process is ProcessState.ALIVE or (process is ProcessState.UNKNOWN and writer not in reader.closed)
 
 
 def _requests(here: list[str], elsewhere: list[str]) -> Iterator[str]:

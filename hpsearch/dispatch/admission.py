@@ -12,6 +12,7 @@ from hpsearch.backends.base import AttemptBackend, AttemptStatus, Launch
 from hpsearch.dispatch.context import ActiveAttempt, SearchContext
 from hpsearch.dispatch.intake import Intake
 from hpsearch.dispatch.peers import News, PeerIntake, Peers
+from hpsearch.model.errors import JournalError
 from hpsearch.model.evidence import JobState
 from hpsearch.model.resources import DEFAULT_RESOURCES, GpuTenant, Placement, ResourceRequest, Slot
 from hpsearch.model.run import Run
@@ -61,8 +62,7 @@ class Claims:
 
     def claim(self, slots: Sequence[Slot]) -> Claimed:
         """Claim a run for each slot, as far as there are runs and nothing is in the way."""
-        blocked = self._search.recorder.why_blocked()
-        return Claimed((), blocked) if blocked else _collected(self._claim_ordinary(slots))
+        return _collected(self._claim_ordinary(slots))
 
     def _claim_ordinary(self, slots: Sequence[Slot]) -> Iterator[Launch]:
         end = self._clock() + PATIENCE
@@ -95,24 +95,34 @@ class Claims:
     def _claim_run(self, run: Run, slot: Slot, resources: ResourceRequest) -> Launch | None:
         """Claim the next attempt of a run; None: it needs none. A run that cannot be claimed waits again."""
         try:
-            if self._has_late_record(run):
-                return None
-            history = self._search.state.runs.get(run.name)
-            number = history.last.number + 1 if history and history.last else 1
-            launch = Launch(run, number, attempts.attempt_id(self._search.writer, run.name, number), slot, resources)
-            is_ours = self._claim_attempt(run.name, number)
-            if not is_ours:
-                self._peers.note_claim(run.name, number)
-                return None
-            facts = self._facts_of(launch)
-        except OSError:
+            return None if self._has_late_record(run) else self._claim_next_attempt(run, slot, resources)
+        except (OSError, JournalError):
             self._pending.put_first(run)
             raise
-        recorder = self._search.recorder
-        recorder.record('claimed', run.name, number, gpus=slot.gpus, at=recorder.timestamp(), **facts)
-        return launch
+
+    def _claim_next_attempt(self, run: Run, slot: Slot, resources: ResourceRequest) -> Launch | None:
+        """None: another writer has it."""
+        history = self._search.state.runs.get(run.name)
+        number = history.last.number + 1 if history and history.last else 1
+        ident = attempts.attempt_id(self._search.writer, run.name, number)
+        launch = Launch(run, number, ident, slot, resources)
+        if self._claim_attempt(run.name, number):
+            self._journal(launch)
+            return launch
+        self._peers.note_claim(run.name, number)
+        return None
+
+    def _journal(self, launch: Launch) -> None:
+        """Journal a claim, which is taken back otherwise: the file stays ours, for the next try."""
+        recorder, facts = self._search.recorder, self._facts_of(launch)
+        claim = {'gpus': launch.slot.gpus, 'at': recorder.timestamp(), **facts}
+        if not recorder.record_now('claimed', launch.run.name, launch.number, **claim):
+            raise JournalError(recorder.journal.blocked)
 
     def _claim_attempt(self, run: str, number: int) -> bool:
+        blocked = self._search.recorder.why_blocked()
+        if blocked:
+            raise JournalError(blocked)
         is_ours = attempts.claim(self._search.folder, run, number, self._search.writer)
         if is_ours and number > 1 and not self._search.configuration.resumable:
             attempts.move_output_aside(self._search.folder, run, number)
@@ -140,6 +150,8 @@ def _collected(launches: Iterator[Launch]) -> Claimed:
             claimed.append(launch)
     except OSError as error:
         return Claimed(claimed, f'the search folder cannot be written: {error.strerror}')
+    except JournalError as error:
+        return Claimed(claimed, str(error))
     return Claimed(claimed)
 
 
@@ -234,7 +246,7 @@ class Admission:
             resources = self._pending.resources(run)
             impossible = '' if self._peers.are_worth_waiting_for else self._backend.impossible(resources)
             if impossible:
-                return Admitted(ended=self._end_impossible(run, resources, impossible, now))
+                return self._end_impossible(run, resources, impossible, now)
             placement = self._backend.open_slots(now, others, resources)
             waiting = why_waiting(placement)
             if placement.slots:
@@ -248,10 +260,11 @@ class Admission:
             return [run]
         return [each for each in self._pending.demanding if self._pending.resources(each) == resources]
 
-    def _end_impossible(self, run: Run, resources: ResourceRequest, why: str, now: float) -> list[Completion]:
+    def _end_impossible(self, run: Run, resources: ResourceRequest, why: str, now: float) -> Admitted:
         status = AttemptStatus(JobState.ENDED, cause='impossible', detail=why)
         claimed = self._claims.claim_demanding([run], [Slot()], resources)
-        return [self._intake.end(ActiveAttempt(launch, now), status, now) for launch in claimed.launches]
+        ended = [self._intake.end(ActiveAttempt(launch, now), status, now) for launch in claimed.launches]
+        return Admitted(ended=ended, problem=claimed.problem)
 
     # Starting
 

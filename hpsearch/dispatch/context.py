@@ -59,7 +59,7 @@ class WorkOptions:
 
 
 class EventRecorder:
-    """Folds every event of a search into its state, journals and counts it, always in that order.
+    """Checks every event of a search, journals it, and folds it into the state, always in that order.
 
     Nothing else writes events to the journal of this process.
 
@@ -90,10 +90,24 @@ class EventRecorder:
         Raises:
             IllegalMove: The event cannot follow what this writer recorded of the attempt before.
         """
-        event = {'event': kind, 'run': run, 'attempt': number, **facts}
-        before = self._state_of(run)
-        self.note_event(event)
-        self._count(run, before)
+        self._take_in({'event': kind, 'run': run, 'attempt': number, **facts}, self.journal.append)
+
+    def record_now(self, kind: str, run: str, number: int, **facts: Any) -> bool:
+        """Record what must not happen unless it is in the journal; returns whether it is, else nothing was recorded.
+
+        Raises:
+            IllegalMove: See :meth:`record`.
+        """
+        return self._take_in({'event': kind, 'run': run, 'attempt': number, **facts}, self.journal.append_now)
+
+    def _take_in(self, event: Event, write: Callable[[Event], bool]) -> bool:
+        self.state.check(self.writer, event)
+        is_written = write(event)
+        if is_written or write == self.journal.append:
+            before = self._state_of(event['run'])
+            self.state.fold(self.writer, event)
+            self._count(event['run'], before)
+        return is_written
 
     def note(self, kind: str, **facts: Any) -> bool:
         """Record an event that concerns no attempt, with the time; returns whether it is in the journal already."""
@@ -101,8 +115,9 @@ class EventRecorder:
 
     def note_event(self, event: Event) -> bool:
         """Record an event that concerns no attempt, as it is; returns whether it is in the journal already."""
+        is_written = self.journal.append(event)
         self.state.fold(self.writer, event)
-        return self.journal.append(event)
+        return is_written
 
     def hear(self, writer: str, event: Event) -> None:
         """Take in what another writer journaled."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,13 +12,12 @@ from hpsearch.backends.base import AttemptStatus, Launch
 from hpsearch.dispatch.context import ActiveAttempt, EventRecorder, SearchContext
 from hpsearch.dispatch.intake import Intake
 from hpsearch.dispatch.shutdown import Stop
-from hpsearch.host.processes import marked_processes
 from hpsearch.model.errors import JournalError, trouble_in_words
 from hpsearch.model.evidence import Action, Conclusion, HostRelation, JobState, Liveness, action_for, conclude
 from hpsearch.model.resources import GpuTenant, ResourceRequest, Slot
 from hpsearch.model.run import Run
 from hpsearch.model.states import ACTIVE, Attempt, Event, State
-from hpsearch.store.attempt_files import attempt_id, close_fence, duration, marks, read_fence, read_line
+from hpsearch.store.attempt_files import attempt_id, attempt_processes, close_fence, duration, read_fence, read_line
 from hpsearch.store.completion import Completion
 from hpsearch.store.evidence import EvidenceReader
 from hpsearch.store.folder import SearchFolder
@@ -60,6 +60,7 @@ class Peers:
     Args:
         reader: Has read all journals up to now.
         can_adopt: Says of a handle whether our backend can adopt such an attempt.
+        began: When this process began, in the unit of start times: a stop that was asked for since is meant for it.
         wall: Seconds since 1970.
     """
 
@@ -70,6 +71,7 @@ class Peers:
         reader: JournalReader,
         writers: Writers,
         can_adopt: Callable[[Mapping[str, Any]], bool],
+        began: float = math.inf,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._folder = folder
@@ -84,6 +86,13 @@ class Peers:
         self._unknown: set[str] = set()
         self._torn_since: dict[tuple[str, int], float] = {}
         self._next_recovery = float('-inf')
+        self._early_stops = [each for each in self._state.stops if self._is_later(each[0], began)]
+
+    def _is_later(self, writer: str, began: float) -> bool:
+        """Whether another process of this host started after us."""
+        header = self._header(writer)
+        is_here = self._writers.relation(header) is HostRelation.SAME
+        return is_here and float(header.get('ticks') or 0) >= began
 
     # What they report
 
@@ -93,7 +102,9 @@ class Peers:
         Raises:
             JournalError: A journal cannot be read.
         """
-        return self._reader.news(skip=self._own)
+        stops, self._early_stops = self._early_stops, []
+        yield from stops
+        yield from self._reader.news(skip=self._own)
 
     def note(self, run: str) -> None:
         """Something happened to a run."""
@@ -164,6 +175,7 @@ class Peers:
             except OSError as error:
                 trouble = error
                 continue
+            self._unknown.discard(attempt.run)  # its writer may have come back
             if orphan is not None and orphan.action is Action.UNKNOWN:
                 self._unknown.add(attempt.run)
             elif orphan is not None and orphan.action is not Action.LEAVE:
@@ -189,9 +201,7 @@ class Peers:
         if found.is_attended:
             return None
         paths = self._folder.attempt(attempt.run, attempt.number)
-        fence = read_fence(paths)
-        # The sh that passed the fence is the one that runs: one before it may not have got that far.
-        handle = {'pid': fence.pid} if fence.pid and not attempt.is_in_queue else attempt.handle or {}
+        fence, handle = read_fence(paths), reader.handle(attempt)
         # Of a job whose submission is not known there are only its fence and its record.
         is_known = attempt.is_in_queue or not evidence.is_queued
         action = action_for(found, can_adopt=is_known and bool(handle) and self._can_adopt(handle))
@@ -211,7 +221,7 @@ class Peers:
             return False
         if now - self._torn_since.setdefault(key, now) < TORN_PATIENCE:
             return False
-        return not marked_processes(marks(self._folder, *key))
+        return (attempt.run, str(attempt.number)) not in attempt_processes(self._folder).values()
 
 
 # What is done about it

@@ -93,6 +93,7 @@ class PendingRuns:
         self._returned: deque[Run] = deque()
         self._demanding: list[Run] = []
         self._ended_for_good: dict[str, Run] = {}
+        self._held: set[str] = set()
         self._is_closed = False
 
     def __bool__(self) -> bool:
@@ -142,7 +143,18 @@ class PendingRuns:
             return self._returned.popleft()
         return None if self._source.is_exhausted else self._source.next()
 
+    def hold(self, run: Run) -> None:
+        """An attempt of a run is ours and under way: whatever others report of it, the run does not wait."""
+        self._held.add(run.name)
+
+    def release(self, run: Run) -> None:
+        """An attempt of a run is not ours any more; now it counts how it ended."""
+        self._held.discard(run.name)
+        self.plan_again(run)
+
     def _is_needed(self, run: Run) -> bool:
+        if run.name in self._held:
+            return False
         return run.name not in self._ended_for_good and self._state.state_of(run.name) not in (*ACTIVE, State.FINISHED)
 
     def put_first(self, run: Run) -> None:
@@ -177,7 +189,7 @@ class PendingRuns:
     def plan_again(self, run: Run) -> None:
         """An attempt of a run has ended: let the run wait again, if the policy says so."""
         history = self._state.runs[run.name]
-        if history.state in ACTIVE or run.name in self._state.withdrawn:
+        if history.state in ACTIVE or run.name in self._state.withdrawn or run.name in self._held:
             return
         why = again(history.attempts, self._policy)
         self.given_up.discard(run.name)

@@ -104,7 +104,8 @@ class AttemptStrategy:
         admitted = self._admission.admit(now)
         if admitted.news is not None:
             self._release(admitted.news)
-        self._active.update({active.launch.ident: active for active in admitted.started})
+        for active in admitted.started:
+            self._hold(active)
         for active in admitted.started:
             self._echo.begin(active.launch)
         return admitted
@@ -118,9 +119,16 @@ class AttemptStrategy:
 
     def _adopt(self, active: ActiveAttempt, handle: Mapping[str, Any], now: float) -> None:
         self.backend.adopt(active.launch, handle, now - active.since, now)
-        self._active[active.launch.ident] = active
+        self._hold(active)
         where = 'runs' if active.is_running else 'is in the queue'
         log.info('%s %s already, started by an earlier hpsearch', active.launch.run.name, where)
+
+    def _hold(self, active: ActiveAttempt) -> None:
+        self._active[active.launch.ident] = active
+        self._search.pending.hold(active.launch.run)
+
+    def _drop(self, ident: str) -> None:
+        self._search.pending.release(self._active.pop(ident).launch.run)
 
     def listen(self, now: float) -> News:
         """Take in what other writers report, and release what they have adopted."""
@@ -139,7 +147,7 @@ class AttemptStrategy:
                 log.warning('%s was taken over by another hpsearch', run)
                 self.backend.forget(ident, self._clock())
                 self._postponed.pop(ident, None)
-                del self._active[ident]
+                self._drop(ident)
 
     # What becomes of them
 
@@ -174,7 +182,7 @@ class AttemptStrategy:
                 return []
             ended = [self._intake.lose(active, why, now)]
         self._postponed.pop(ident, None)
-        del self._active[ident]
+        self._drop(ident)
         self._echo.end(ident)
         return ended
 

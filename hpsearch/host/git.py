@@ -8,15 +8,15 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import select
 import shutil
-import signal
 import subprocess
-import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hpsearch.host.processes import signal_group
+from hpsearch.host.processes import kill_group_of
 
 OUTPUT_LIMIT = 5 << 20
 """Bytes of a diff that are kept."""
@@ -77,34 +77,27 @@ def ask(
         )
     except (OSError, ValueError) as error:
         raise Problem(f'{argv[0]} cannot be started: {error}') from error
-    late = threading.Event()
-    timer = threading.Timer(timeout, _kill, (process, late))
-    timer.daemon = True
-    timer.start()
-    try:
-        answer = _read(process, limit)
-    finally:
-        timer.cancel()
-    if late.is_set():
-        raise Problem(f'{argv[0]} gave no answer within {timeout:g} s')
-    return answer
-
-
-def _kill(process: subprocess.Popen[bytes], late: threading.Event) -> None:
-    late.set()
-    if process.returncode is None:
-        signal_group(process.pid, signal.SIGKILL)
-
-
-def _read(process: subprocess.Popen[bytes], limit: int) -> ProgramOutput:
-    digest, kept, size = hashlib.sha256(), bytearray(), 0
     with process:
-        assert process.stdout is not None
-        while chunk := process.stdout.read(1 << 16):
-            digest.update(chunk)
-            size += len(chunk)
-            kept += chunk[: limit - len(kept)]
-    return ProgramOutput(process.returncode, bytes(kept), size, digest.hexdigest())
+        try:
+            return _read(process, limit, timeout)
+        except subprocess.TimeoutExpired:
+            kill_group_of(process)
+    raise Problem(f'{argv[0]} gave no answer within {timeout:g} s')
+
+
+def _read(process: subprocess.Popen[bytes], limit: int, timeout: float) -> ProgramOutput:
+    digest, kept, size = hashlib.sha256(), bytearray(), 0
+    assert process.stdout is not None
+    end, output = time.monotonic() + timeout, select.poll()
+    output.register(process.stdout, select.POLLIN)
+    while (left := end - time.monotonic()) > 0 and output.poll(1000 * left):
+        chunk = os.read(process.stdout.fileno(), 1 << 16)
+        if not chunk:
+            return ProgramOutput(process.wait(left), bytes(kept), size, digest.hexdigest())
+        digest.update(chunk)
+        size += len(chunk)
+        kept += chunk[: limit - len(kept)]
+    raise subprocess.TimeoutExpired(process.args, timeout)
 
 
 # git

@@ -12,8 +12,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from pathlib import Path
+from contextlib import AbstractContextManager, contextmanager
 
 log = logging.getLogger('hpsearch')
 
@@ -31,55 +30,82 @@ _PAUSE = 0.005
 
 
 def placement_lock(
-    folder: Path, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
+    identity: str, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
 ) -> Callable[[], AbstractContextManager[bool]]:
-    """A lock to hold while runs of the search in ``folder`` are placed; entering it gives whether that may be done now.
+    """A lock to hold while runs of a search are placed; entering it gives whether that may be done now.
 
     If the lock file cannot be created, a dispatcher places its runs without it.
-    """
-    try:
-        handle = os.open(_path(folder), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    except OSError as error:
-        log.warning('several hpsearch on this host may choose the same GPU: %s', error)
-        return lambda: nullcontext(True)
 
-    waiting_since: float | None = None
+    Args:
+        identity: What the search is known by on this host, under whatever name.
+    """
+    return _Lock(identity, clock, sleep).hold
+
+
+class _Lock:
+    def __init__(self, identity: str, clock: Callable[[], float], sleep: Callable[[float], None]) -> None:
+        self._identity = identity
+        self._clock = clock
+        self._sleep = sleep
+        self._handle = -1
+        self._waiting_since: float | None = None
+        self._has_warned = False
 
     @contextmanager
-    def hold() -> Iterator[bool]:
-        nonlocal waiting_since
-        begin = clock()
-        if not _acquire(handle, clock, sleep):
-            waiting_since = begin if waiting_since is None else waiting_since
-            yield clock() - waiting_since > HELD_TOO_LONG
+    def hold(self) -> Iterator[bool]:
+        begin = self._clock()
+        if not self._acquire():
+            self._waiting_since = begin if self._waiting_since is None else self._waiting_since
+            yield self._clock() - self._waiting_since > HELD_TOO_LONG
             return
-        waiting_since = None
+        self._waiting_since = None
         try:
             yield True
         finally:
-            fcntl.flock(handle, fcntl.LOCK_UN)
+            self._close()
 
-    return hold
+    def _acquire(self) -> bool:
+        end = self._clock() + PATIENCE
+        while not self._is_acquired():
+            if self._clock() >= end:
+                return False
+            self._sleep(_PAUSE)
+        return True
+
+    def _is_acquired(self) -> bool:
+        """Whether nobody else holds the lock, or there is none."""
+        try:
+            path = _path(self._identity)
+            self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # If it was removed meanwhile, others lock another one.
+            is_ours = os.path.samestat(os.stat(path), os.fstat(self._handle))
+        except (BlockingIOError, FileNotFoundError):
+            is_ours = False
+        except OSError as error:
+            self._warn(error)
+            return True
+        if not is_ours:
+            self._close()
+        return is_ours
+
+    def _close(self) -> None:
+        """Release the lock; it is opened again each time, since files in ``/tmp`` may be cleaned away."""
+        if self._handle >= 0:
+            os.close(self._handle)
+            self._handle = -1
+
+    def _warn(self, error: OSError) -> None:
+        if not self._has_warned:
+            log.warning('several hpsearch on this host may choose the same GPU: %s', error)
+        self._has_warned = True
 
 
-def _path(folder: Path) -> str:
+def _path(identity: str) -> str:
     place = os.path.join(PLACE, f'hpsearch-{os.getuid()}')
     os.makedirs(place, mode=0o700, exist_ok=True)
     facts = os.lstat(place)
     if facts.st_uid != os.getuid() or not os.path.isdir(place) or os.path.islink(place):
         raise PermissionError(1, f'{place} belongs to another user')
-    name = hashlib.sha256(os.fsencode(os.path.realpath(folder))).hexdigest()[:24]
+    name = hashlib.sha256(os.fsencode(identity)).hexdigest()[:24]
     return os.path.join(place, f'{name}.lock')
-
-
-def _acquire(handle: int, clock: Callable[[], float], sleep: Callable[[float], None]) -> bool:
-    end = clock() + PATIENCE
-    while True:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if clock() >= end:
-                return False
-            sleep(_PAUSE)
-        else:
-            return True

@@ -8,7 +8,17 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hpsearch.host.kernel import text_of
+from hpsearch.model.evidence import ProcessState
+
+if TYPE_CHECKING:
+    import subprocess
 
 HAS_PROC = sys.platform.startswith('linux')
 
@@ -17,6 +27,8 @@ CLOCK_SLACK = 5.0
 
 NOT_OURS = -1000
 """What :func:`reap` returns for a child that was waited for elsewhere: its status is not known."""
+
+_CAP_SYS_PTRACE = 19
 
 
 def spawn(argv: tuple[str, ...], environment: Mapping[bytes, bytes], stdout: str, stderr: str) -> int:
@@ -70,29 +82,83 @@ def user_name(number: int) -> str:
         return str(number)
 
 
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One process: its pid, and when it started (see :func:`start_ticks`), which tells it from others with that pid."""
+
+    pid: int
+    ticks: str
+
+    @property
+    def started(self) -> float:
+        """When it started, as a number."""
+        return float(self.ticks or 'inf')
+
+
+@dataclass(frozen=True, slots=True)
+class _Stat:
+    ticks: str
+    session: int
+    is_zombie: bool
+
+
+def _stat(pid: int) -> _Stat | None:
+    """What this host says of a process; None: nothing, since there is none or it is hidden from us."""
+    if not HAS_PROC:
+        return _stat_by_psutil(pid)
+    try:
+        with open(f'/proc/{pid}/stat', 'rb') as stat:
+            fields = stat.read().rpartition(b')')[2].split()
+    except OSError:
+        return None
+    return None if len(fields) < 20 else _Stat(fields[19].decode(), int(fields[3]), fields[0] in (b'Z', b'X'))
+
+
+def _stat_by_psutil(pid: int) -> _Stat | None:
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        return _Stat(str(process.create_time()), os.getsid(pid), process.status() == psutil.STATUS_ZOMBIE)
+    except (psutil.Error, OSError):
+        return None
+
+
 def start_ticks(pid: int) -> str:
     """When a process started, in the system's own unit; empty when there is no such process, or only its zombie.
 
     On Linux these are the clock ticks since boot of ``/proc``, since journals hold them.
     """
+    found = _stat(pid)
+    return '' if found is None or found.is_zombie else found.ticks
+
+
+def ticks_now() -> float:
+    """The present, in the unit of start times, and rounded down as these are."""
     if not HAS_PROC:
-        return _start_by_psutil(pid)
+        return time.time()
+    return time.clock_gettime(time.CLOCK_BOOTTIME) * os.sysconf('SC_CLK_TCK') // 1
+
+
+def presence(pid: int, ticks: str) -> ProcessState:
+    """What is known of the process that started at ``ticks``; a reused pid has other ticks.
+
+    ``/proc`` may hide a process of another user, or not be there: that it cannot be read does not mean that it is gone.
+    """
+    found = _stat(pid)
+    if found is None:
+        return ProcessState.UNKNOWN if _exists(pid) else ProcessState.GONE
+    return ProcessState.ALIVE if found.ticks == ticks and not found.is_zombie else ProcessState.GONE
+
+
+def _exists(pid: int) -> bool:
     try:
-        with open(f'/proc/{pid}/stat', 'rb') as stat:
-            fields = stat.read().rpartition(b')')[2].split()
-    except OSError:
-        return ''
-    return '' if len(fields) < 20 or fields[0] in (b'Z', b'X') else fields[19].decode()
-
-
-def _start_by_psutil(pid: int) -> str:
-    import psutil
-
-    try:
-        process = psutil.Process(pid)
-        return '' if process.status() == psutil.STATUS_ZOMBIE else str(process.create_time())
-    except psutil.Error:
-        return ''
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return pid > 0
 
 
 def ticks_if_older(pid: int, moment: float) -> str:
@@ -108,21 +174,37 @@ def ticks_if_older(pid: int, moment: float) -> str:
 
 
 def is_alive(pid: int, ticks: str) -> bool:
-    """Whether the process that started at ``ticks`` still runs; a reused pid has other ticks."""
-    return bool(ticks) and start_ticks(pid) == ticks
+    """Whether the process that started at ``ticks`` is known to run."""
+    return presence(pid, ticks) is ProcessState.ALIVE
 
 
-def group_is_alive(group: int) -> bool:
-    """Whether a process group has a process that is not a zombie."""
+def has_group(group: int) -> bool:
+    """Whether a process group has a process, be it a zombie: a quick look that goes through no others."""
     try:
         os.killpg(group, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
         return True
+    return True
+
+
+def sessions() -> dict[int, list[Process]]:
+    """The living processes of this host that we can see, by the session they are in."""
+    found: dict[int, list[Process]] = {}
+    for pid in _pids():
+        stat = _stat(pid)
+        if stat is not None and not stat.is_zombie:
+            found.setdefault(stat.session, []).append(Process(pid, stat.ticks))
+    return found
+
+
+def _pids() -> list[int]:
+    if HAS_PROC:
+        return [int(name) for name in os.listdir('/proc') if name.isdecimal()]
     import psutil
 
-    return any(group_of(pid) == group and start_ticks(pid) for pid in psutil.pids())
+    return psutil.pids()
 
 
 def group_of(pid: int) -> int | None:
@@ -133,44 +215,71 @@ def group_of(pid: int) -> int | None:
         return None
 
 
-def signal_group(group: int, number: signal.Signals) -> None:
-    """Send a signal to a process group that may be gone."""
+def send_signal(process: Process, number: signal.Signals) -> None:
+    """Send a signal to a process, unless it is gone: never to another one that has its pid by now."""
+    handle = open_pidfd(process.pid)  # from here on the signal reaches this process or none
     try:
-        os.killpg(group, number)
+        if start_ticks(process.pid) != process.ticks:
+            return
+        if handle is None:
+            os.kill(process.pid, number)
+        else:
+            signal.pidfd_send_signal(handle, number)
+    except (ProcessLookupError, PermissionError):
+        return
+    finally:
+        if handle is not None:
+            os.close(handle)
+
+
+def signal_group_of_child(child: int, number: signal.Signals) -> None:
+    """Send a signal to all of the process group that a child of ours leads.
+
+    The child must not have been waited for: until then nobody else can have its number, even if it has ended.
+    """
+    try:
+        os.killpg(child, number)
     except (ProcessLookupError, PermissionError):
         return
 
 
-def signal_processes(pids: Iterable[int], number: signal.Signals) -> None:
-    """Send a signal to processes that may be gone."""
-    for pid in pids:
-        try:
-            os.kill(pid, number)
-        except (ProcessLookupError, PermissionError):
-            continue
+def kill_group_of(child: subprocess.Popen[bytes]) -> None:
+    """Kill the process group of a child unless it was waited for; to be called by the thread that waits for it."""
+    if child.returncode is None:
+        signal_group_of_child(child.pid, signal.SIGKILL)
 
 
-def marked_processes(wanted: Mapping[str, str]) -> dict[int, Mapping[str, str]]:
-    """Processes of this user with all of the ``wanted`` ``HPSEARCH_*`` variables, also those that left their group.
+def marked_processes() -> dict[Process, Mapping[str, str]]:
+    """Processes with ``HPSEARCH_*`` variables, and these, as far as environments can be read; without this process."""
+    found: dict[Process, Mapping[str, str]] = {}
+    for pid in _pids():
+        if pid != os.getpid() and _own_variables(pid):
+            ticks = start_ticks(pid)
+            variables = _own_variables(pid)  # again, of the process that started then
+            if ticks and variables:
+                found[Process(pid, ticks)] = variables
+    return found
 
-    Returns:
-        Process id to all ``HPSEARCH_*`` variables of the process; without this process itself.
-    """
-    import psutil
 
-    found = {pid: _own_variables(pid) for pid in psutil.pids() if pid != os.getpid()}
-    return {pid: variables for pid, variables in found.items() if wanted.items() <= variables.items()}
-
-
-def ticks_if_marked(pid: int, wanted: Mapping[str, str]) -> str:
-    """When a process started, if it was with all of the ``wanted`` variables; empty when not, or when it is gone."""
-    ticks = start_ticks(pid)
-    is_marked = wanted.items() <= _own_variables(pid).items()
-    return ticks if ticks and is_marked and start_ticks(pid) == ticks else ''
+def is_marked(pid: int, wanted: Mapping[str, str]) -> bool:
+    """Whether a process has all of the ``wanted`` ``HPSEARCH_*`` variables."""
+    return wanted.items() <= _own_variables(pid).items()
 
 
 def _own_variables(pid: int) -> dict[str, str]:
-    """The ``HPSEARCH_*`` variables a process was started with; none when it is gone or belongs to another user."""
+    """The ``HPSEARCH_*`` variables a process was started with; none when it is gone or cannot be read."""
+    if not HAS_PROC:
+        return _variables_by_psutil(pid)
+    try:
+        with open(f'/proc/{pid}/environ', 'rb') as environment:
+            words = environment.read().split(b'\0')
+    except OSError:
+        return {}
+    pairs = (os.fsdecode(word).partition('=') for word in words if word.startswith(b'HPSEARCH_'))
+    return {name: value for name, _, value in pairs}
+
+
+def _variables_by_psutil(pid: int) -> dict[str, str]:
     import psutil
 
     try:
@@ -178,3 +287,15 @@ def _own_variables(pid: int) -> dict[str, str]:
     except (psutil.Error, OSError, ValueError):
         return {}
     return {name: value for name, value in environment.items() if name.startswith('HPSEARCH_')}
+
+
+def can_read_processes_of(user: str) -> bool:
+    """Whether this process may read the environment of processes of a user."""
+    return not user or user == user_name(os.geteuid()) or _may_read_all()
+
+
+def _may_read_all() -> bool:
+    """Whether we have CAP_SYS_PTRACE; without ``/proc``: whether we are root, who in a container need not have it."""
+    status = text_of(Path('/proc/self/status')).splitlines()
+    effective = next((int(line.split()[1], 16) for line in status if line.startswith('CapEff:')), None)
+    return os.geteuid() == 0 if effective is None else bool(effective >> _CAP_SYS_PTRACE & 1)

@@ -133,7 +133,7 @@ class ProcessState(Enum):
     ALIVE = 'alive'
     GONE = 'gone'
     UNKNOWN = 'unknown'
-    """They are on another host, or belong to another user."""
+    """They are on another host, or cannot be read by us."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,39 +152,40 @@ class Attempt:
         """Whether it is, or was, a job of its own in a queue."""
         return bool(self.handle) and 'submission' in self.handle
 
-    def apply(self, writer: str, event: Event) -> None:
-        """Take in one event.
+    def check(self, writer: str, event: Event) -> None:
+        """Check that an event can follow; nothing is changed.
 
         Raises:
             IllegalMove: The owner reports what its own earlier reports rule out.
         """
         kind = event['event']
+        if self._is_move_of_owner(writer, event) and _target_of(event) not in TRANSITIONS.get(
+            (self.owner_state, kind), ()
+        ):
+            raise IllegalMove(f'{self.run}, attempt {self.number}: {kind!r} cannot follow {self.owner_state}')
+
+    def _is_move_of_owner(self, writer: str, event: Event) -> bool:
+        is_claim = event['event'] in ('claimed', 'adopted')
+        return writer == self.owner and (not is_claim or event.get('generation', 0) == self.generation)
+
+    def apply(self, writer: str, event: Event) -> None:
+        """Take in one event that was checked."""
+        kind, target = event['event'], _target_of(event)
+        if self._is_move_of_owner(writer, event):
+            self.owner_state = target
         if kind == 'ended':
-            target = _STATES[event['state']]
-            if writer == self.owner:
-                self._move_owner(kind, target)
             self._end(writer, target, event)
             return
-        target = State.SUBMITTED if event.get('queued') else _TARGETS[kind]
         if kind in ('claimed', 'adopted'):
-            self._own(writer, kind, target, event.get('generation', 0))
-        elif writer == self.owner:
-            self._move_owner(kind, target)
+            self._own(writer, target, event.get('generation', 0))
         if _RANK[target] > _RANK[self.state]:
             self.state = target
         self.node = event.get('node', self.node)
         self._note(kind, event)
 
-    def _own(self, writer: str, kind: str, target: State, generation: int) -> None:
-        if writer == self.owner and generation == self.generation:
-            self._move_owner(kind, target)
+    def _own(self, writer: str, target: State, generation: int) -> None:
         if generation > self.generation or (generation == self.generation and writer < self.owner):
             self.owner, self.generation, self.owner_state = writer, generation, target
-
-    def _move_owner(self, kind: str, target: State) -> None:
-        if target not in TRANSITIONS.get((self.owner_state, kind), ()):
-            raise IllegalMove(f'{self.run}, attempt {self.number}: {kind!r} cannot follow {self.owner_state}')
-        self.owner_state = target
 
     def _end(self, writer: str, target: State, event: Event) -> None:
         if (_RANK[target], self.reporter) < (_RANK[self.state], writer):
@@ -212,6 +213,13 @@ class Attempt:
             self.code_id = event.get('code_id', '')
         elif kind in ('submitted', 'running'):
             self.handle = event.get('handle', self.handle)
+
+
+def _target_of(event: Event) -> State:
+    """The state an event leads to."""
+    if event['event'] == 'ended':
+        return _STATES[event['state']]
+    return State.SUBMITTED if event.get('queued') else _TARGETS[event['event']]
 
 
 @dataclass(slots=True)
@@ -288,6 +296,7 @@ class SearchState:
         withdrawn: Names of the runs that are not wanted any more; they may be in :attr:`runs`, and under way.
         ended_on_nodes: The attempts that ended on known nodes of a cluster, in the order of the reports.
         running_on_nodes: Those that run there, by run and number.
+        stops: Writers that asked all others to stop, with their requests.
     """
 
     def __init__(self) -> None:
@@ -300,18 +309,34 @@ class SearchState:
         self.withdrawn: frozenset[str] = frozenset()
         self.ended_on_nodes: list[Attempt] = []
         self.running_on_nodes: dict[tuple[str, int], Attempt] = {}
+        self.stops: list[tuple[str, Event]] = []
 
     @property
     def wanted(self) -> list[RunHistory]:
         """The runs that have events and are not withdrawn."""
         return [history for name, history in self.runs.items() if name not in self.withdrawn]
 
-    def fold(self, writer: str, event: Event) -> None:
-        """Take in one event; events that concern no attempt change nothing here.
+    def check(self, writer: str, event: Event) -> None:
+        """Check that an event can follow; nothing is changed.
 
         Raises:
             IllegalMove: With the history of that run.
         """
+        attempt = self.attempt_of(event['run'], event['attempt']) if event['event'] in _ATTEMPT_EVENTS else None
+        if attempt is None:
+            return
+        try:
+            attempt.check(writer, event)
+        except IllegalMove as error:
+            raise IllegalMove(f'{error}. Its history: {self.runs[attempt.run].in_words()}.') from None
+
+    def fold(self, writer: str, event: Event) -> None:
+        """Take in one event; events that concern no attempt change nothing here.
+
+        Raises:
+            IllegalMove: With the history of that run; nothing was changed.
+        """
+        self.check(writer, event)
         if event['event'] not in _ATTEMPT_EVENTS:
             self._note(writer, event)
             return
@@ -324,10 +349,7 @@ class SearchState:
             attempt = history.by_number[number] = Attempt(name, number)
             self.started += 1
         had_ended = attempt.state in ENDED
-        try:
-            attempt.apply(writer, event)
-        except IllegalMove as error:
-            raise IllegalMove(f'{error}. Its history: {history.in_words()}.') from None
+        attempt.apply(writer, event)
         if attempt.node and not had_ended:
             self._note_node(attempt)
 
@@ -335,6 +357,8 @@ class SearchState:
         match event['event']:
             case 'provenance':
                 self._note_code(writer, event)
+            case 'stop':
+                self.stops.append((writer, event))
             case 'submitting':
                 self._note_submission(writer, event)
             case 'accepted' if event['submission'] in self.submissions:

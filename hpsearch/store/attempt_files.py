@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from hpsearch.host.processes import Process, marked_processes
 from hpsearch.model.errors import SearchFolderError, is_of_machine
 from hpsearch.store.folder import AttemptPaths, SearchFolder
 
@@ -26,7 +27,10 @@ exec 3>&2 2>/dev/null
 (:)
 exec 2>&3 3>&-
 trap - EXIT
-{ printf '%s %s\\n' "$id" "$$" > "$files/started"; } 2>/dev/null
+began() { rest=$$; [ $# -lt 20 ] || { shift 19; rest="$$ $1"; }; }
+{ read -r owner rest < "/proc/$$/stat"; } 2>/dev/null
+began ${rest##*) }
+{ printf '%s %s\\n' "$id" "$rest" > "$files/started"; } 2>/dev/null
 read -r owner rest < "$files/started"
 [ "$owner" = "$id" ] || exit 75
 if cd -- "$3"; then
@@ -128,6 +132,7 @@ class Fence:
     Attributes:
         ident: What was written there; empty: it was not passed, or the file is incomplete.
         pid: Process id of the attempt's sh, on the host of its writer; 0: not known, or a queue job.
+        ticks: When that sh started (:func:`hpsearch.host.processes.start_ticks`); empty: not known.
         job: Id of the queue job it runs in, ``-`` where the job does not know it; empty: in none.
         restarts: How often the queue had restarted that job, in the queue's own words.
         host: Where that job runs.
@@ -135,6 +140,7 @@ class Fence:
 
     ident: str = ''
     pid: int = 0
+    ticks: str = ''
     job: str = ''
     restarts: str = ''
     host: str = ''
@@ -156,7 +162,8 @@ def read_fence(paths: AttemptPaths) -> Fence:
     if len(words) == 4:
         _, job, restarts, host = words
         return Fence(ident, job=job, restarts=restarts, host=host)
-    return Fence(ident, int(rest) if rest.isdigit() else 0)
+    pid, _, ticks = rest.partition(' ')
+    return Fence(ident, int(pid), ticks) if pid.isdecimal() else Fence(ident)
 
 
 def fence_job(paths: AttemptPaths) -> str:
@@ -211,13 +218,15 @@ def moved_aside(run: str, number: int) -> str:
 def move_output_aside(folder: SearchFolder, run: str, number: int) -> None:
     """Move the output folder of an earlier attempt beside it, so that attempt ``number`` starts without one.
 
+    Nothing is moved once its start fence was closed: we were asleep, and the folder may be that of a later attempt.
+
     Raises:
         OSError: It cannot be moved.
     """
     output = folder.output(run)
     for earlier in range(number - 1, 0, -1):
         aside = output.with_name(moved_aside(run, earlier))
-        if output.exists() and not aside.exists():
+        if output.exists() and not aside.exists() and not read_fence(folder.attempt(run, number)).ident:
             os.rename(output, aside)
 
 
@@ -267,13 +276,39 @@ def duration(paths: AttemptPaths) -> float | None:
 
 
 def marks(folder: SearchFolder, run: str, number: int) -> dict[str, str]:
-    """The environment variables that identify the processes of an attempt."""
-    return {'HPSEARCH_DIR': str(folder.path), 'HPSEARCH_RUN': run, 'HPSEARCH_ATTEMPT': str(number)}
+    """The environment variables that identify the processes of an attempt on this host.
+
+    Raises:
+        OSError: The folder is not there.
+    """
+    return {'HPSEARCH_DIR_ID': folder.identity, 'HPSEARCH_RUN': run, 'HPSEARCH_ATTEMPT': str(number)}
+
+
+def attempt_processes(folder: SearchFolder) -> dict[Process, tuple[str, str]]:
+    """The living processes of a search on this host, wherever they went, with run and number of their attempts.
+
+    Raises:
+        OSError: The folder is not there.
+    """
+    return {
+        process: (own['HPSEARCH_RUN'], own['HPSEARCH_ATTEMPT'])
+        for process, own in marked_processes().items()
+        if _is_of(folder, own) and 'HPSEARCH_RUN' in own and 'HPSEARCH_ATTEMPT' in own
+    }
+
+
+def _is_of(folder: SearchFolder, own: Mapping[str, str]) -> bool:
+    """Whether a process with these variables belongs to a search, by whatever name that is known."""
+    path, ident = own.get('HPSEARCH_DIR', ''), own.get('HPSEARCH_DIR_ID')
+    if ident is not None:
+        return ident == folder.identity or path == str(folder.path)
+    return bool(path) and os.path.realpath(path) == os.path.realpath(folder.path)
 
 
 def environment(folder: SearchFolder, run: str, number: int, visible_devices: str | None) -> dict[str, str]:
     """The environment variables of an attempt beside the inherited ones."""
-    variables = {**marks(folder, run, number), 'HPSEARCH_METRICS': folder.attempt(run, number).metrics}
+    paths = {'HPSEARCH_DIR': str(folder.path), 'HPSEARCH_METRICS': folder.attempt(run, number).metrics}
+    variables = {**paths, **marks(folder, run, number)}
     if visible_devices is not None:
         variables.update(CUDA_VISIBLE_DEVICES=visible_devices, CUDA_DEVICE_ORDER='PCI_BUS_ID')
     return variables

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from typing import Any
 
-from hpsearch.host.processes import marked_processes, user_name
+from hpsearch.host.processes import Process, can_read_processes_of, presence, sessions, start_ticks
 from hpsearch.model.evidence import Evidence, HostRelation, JobState, Liveness, ProcessState, QueueView
-from hpsearch.model.states import Attempt
-from hpsearch.store.attempt_files import Fence, exit_code, read_fence, read_line
+from hpsearch.model.states import Attempt, State
+from hpsearch.store.attempt_files import Fence, attempt_processes, exit_code, read_fence, read_line
 from hpsearch.store.folder import AttemptPaths, SearchFolder
 
 
@@ -85,31 +86,61 @@ class EvidenceReader:
             return Evidence(writer=writer, host=host)
         paths = self._folder.attempt(attempt.run, attempt.number)
         found = replace(read_files(paths, is_queued=attempt.is_in_queue, job=job), writer=writer, host=host)
-        is_over = found.code is not None or not found.has_started
-        if found.is_queued or is_over or host is not HostRelation.SAME:
+        if found.is_queued or found.is_closed or found.code is not None:
             return found
-        process = self._process(attempt, user)
+        is_here = host is HostRelation.SAME
+        process = self._process(attempt, read_fence(paths), user) if is_here else ProcessState.UNKNOWN
+        # A fence may be missing because somebody removed it: what runs, or may run, has started all the same.
+        may_run = host in (HostRelation.SAME, HostRelation.OTHER) and process is not ProcessState.GONE
+        has_started = found.has_started or process is ProcessState.ALIVE or (may_run and attempt.state is State.RUNNING)
         # It may have ended after its record was read and before its processes were listed: the record comes first.
-        return replace(found, process=process, code=exit_code(paths, is_due=True))
+        code = exit_code(paths, is_due=True) if is_here else None
+        return replace(found, process=process, has_started=has_started, code=code)
 
-    def _process(self, attempt: Attempt, user: str) -> ProcessState:
-        if not _can_see_processes_of(user):
+    def _process(self, attempt: Attempt, fence: Fence, user: str) -> ProcessState:
+        """Its processes: by their marks; by the pid and start time of its sh; by the session that sh led."""
+        if (attempt.run, str(attempt.number)) in self._living.values():
+            return ProcessState.ALIVE
+        shells = _shells(attempt, fence)
+        found = {presence(shell.pid, shell.ticks) for shell in shells}
+        if not can_read_processes_of(user) or ProcessState.UNKNOWN in found:
             return ProcessState.UNKNOWN
-        is_alive = (attempt.run, str(attempt.number)) in self._living
-        return ProcessState.ALIVE if is_alive else ProcessState.GONE
+        if ProcessState.ALIVE in found:
+            return ProcessState.ALIVE
+        return ProcessState.UNKNOWN if any(map(self._may_have_left, shells)) else ProcessState.GONE
+
+    def _may_have_left(self, shell: Process) -> bool:
+        """Whether processes without marks may be an attempt's: they are in the session of its sh, which is gone."""
+        return shell.pid in self._sessions and not start_ticks(shell.pid)
+
+    def handle(self, attempt: Attempt) -> Mapping[str, Any]:
+        """What a backend finds an attempt by; empty: nothing is known.
+
+        The sh that passed the fence is the one that runs: one before it, which the journal has, may not have got that
+        far. Where both are missing, the oldest process with its marks stands for it.
+
+        Raises:
+            OSError: The fence is there but cannot be read.
+        """
+        fence = read_fence(self._folder.attempt(attempt.run, attempt.number))
+        shell = Process(fence.pid, fence.ticks) if fence.pid and not attempt.is_in_queue else None
+        if shell is None and attempt.handle:
+            return dict(attempt.handle)
+        own = [process for process, key in self._living.items() if key == (attempt.run, str(attempt.number))]
+        found = shell or min(own, key=lambda each: each.started, default=None)
+        return {'pid': found.pid, 'ticks': found.ticks} if found else {}
 
     @cached_property
-    def _living(self) -> frozenset[tuple[str, str]]:
-        """Run and number of every attempt with a process on this host, also where that left its process group."""
-        own = os.path.realpath(self._folder.path)
-        found = marked_processes({}).values()
-        return frozenset(
-            (each.get('HPSEARCH_RUN', ''), each.get('HPSEARCH_ATTEMPT', ''))
-            for each in found
-            if 'HPSEARCH_DIR' in each and os.path.realpath(each['HPSEARCH_DIR']) == own
-        )
+    def _living(self) -> Mapping[Process, tuple[str, str]]:
+        return attempt_processes(self._folder)
+
+    @cached_property
+    def _sessions(self) -> Mapping[int, Sequence[Process]]:
+        return sessions()
 
 
-def _can_see_processes_of(user: str) -> bool:
-    """Whether this process may read the environment, and so the marks, of processes of a user."""
-    return not user or os.geteuid() == 0 or user == user_name(os.geteuid())
+def _shells(attempt: Attempt, fence: Fence) -> list[Process]:
+    """The sh of an attempt, as its writer and as the sh itself noted it."""
+    noted = attempt.handle or {}
+    shells = [Process(int(noted.get('pid', 0)), str(noted.get('ticks', ''))), Process(fence.pid, fence.ticks)]
+    return [shell for shell in shells if shell.pid]

@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO, TypeVar
 
@@ -127,6 +128,16 @@ class SearchFolder:
         self._places: dict[str, tuple[int, int]] = {}
         self._indexed, self._indexed_lines = 0, 0
         self._damaged: set[int] = set()
+
+    @cached_property
+    def identity(self) -> str:
+        """Device and inode, the same on this host under whatever name it is known.
+
+        Raises:
+            OSError: It is not there.
+        """
+        found = os.stat(self.path)
+        return f'{found.st_dev}:{found.st_ino}'
 
     def output(self, run: str) -> Path:
         """The output folder of a run."""

@@ -110,6 +110,10 @@ class Journal:
         self._backlog.append(_encode(event).encode() + b'\n')
         return self.flush()
 
+    def append_now(self, event: Event) -> bool:
+        """Write one event, after the backlog; returns whether it is in the file, else it is as if it had never been."""
+        return self.flush() and self._write(_encode(event).encode() + b'\n')
+
     def flush(self) -> bool:
         """Write the backlog; returns whether it is empty."""
         while self._backlog:
@@ -120,7 +124,8 @@ class Journal:
         return True
 
     def _write(self, line: bytes) -> bool:
-        whole = b'\n' + line if self._torn else line
+        # What was cut short, be it only by its line break, must not count.
+        whole = b'#\n' + line if self._torn else line
         try:
             written = os.write(self._fd, whole)
         except OSError as error:

@@ -1,22 +1,22 @@
 """The writers of a search: on which hosts they are, and which of them are alive.
 
-A writer on this host is alive while its process is. Of a writer elsewhere only the counter it writes is known: it is
-stale after several spaced polls of an unchanged counter, timed by our own monotonic clock, and never because of one
-poll, of a time stamp, or of our own pauses.
+A writer on this host is alive while its process is. Of a writer elsewhere, or whose process is hidden from us, only the
+counter it writes is known: it is stale after several spaced polls of an unchanged counter, timed by our own monotonic
+clock, and never because of one poll, of a time stamp, or of our own pauses.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from hpsearch.host import kernel
 from hpsearch.host.kernel import Host, host_of
-from hpsearch.host.processes import is_alive
-from hpsearch.model.evidence import HostRelation, Liveness
+from hpsearch.host.processes import presence
+from hpsearch.model.evidence import HostRelation, Liveness, ProcessState
 from hpsearch.store.folder import SearchFolder
 
 POLLS = 6
@@ -87,20 +87,15 @@ class Writers:
         self._declared_dead = frozenset(declared_dead)
         self._counters: dict[str, _Counter] = {}
         self._dead: set[str] = set()
+        self._living_boots: set[str] = set()
 
     def relation(self, header: Mapping[str, Any]) -> HostRelation:
-        """How the host of a writer relates to ours."""
+        """How the host of a writer relates to ours; a boot that showed life is that of a clone of this machine."""
         if str(header.get('writer', '')) in self._ended_jobs:
             return HostRelation.JOB_ENDED
-        return relation(host_of(header), self._ours, self._declared_dead)
-
-    def not_dead(
-        self, headers: Mapping[str, Mapping[str, Any]], closed: Collection[str], now: float
-    ) -> Iterator[tuple[str, HostRelation]]:
-        """The writers that are, or may be, alive at ``now`` (monotonic seconds), and how their hosts relate to ours."""
-        for writer, header in headers.items():
-            if self.life(writer, header, is_closed=writer in closed, now=now, may_judge=False) is not Liveness.DEAD:
-                yield writer, self.relation(header)
+        found = relation(host_of(header), self._ours, self._declared_dead)
+        is_clone = found is HostRelation.REBOOTED and header['boot'] in self._living_boots
+        return HostRelation.OTHER if is_clone else found
 
     def life(self, writer: str, header: Mapping[str, Any], *, is_closed: bool, now: float, may_judge: bool) -> Liveness:
         """What is known of a writer now.
@@ -117,20 +112,33 @@ class Writers:
         if _is_surely_dead(self.relation(header), header):
             self._dead.add(writer)
             return Liveness.DEAD
-        is_stale = self._is_stale(writer, now)
-        if is_stale and 'job' in header and self._job_has_ended(header['job']):
-            self._ended_jobs.add(writer)
+        is_stale = self._is_stale(writer, header, now)
+        if is_stale and may_judge and self._cannot_come_back(writer, header):
             self._dead.add(writer)
             return Liveness.DEAD
         return Liveness.STALE if is_stale and may_judge else Liveness.ALIVE
 
-    def _is_stale(self, writer: str, now: float) -> bool:
+    def _is_stale(self, writer: str, header: Mapping[str, Any], now: float) -> bool:
         beat = read_beat(self._folder, writer)
-        return self._counters.setdefault(writer, _Counter(beat, now, now)).poll(beat, now)
+        counter = self._counters.setdefault(writer, _Counter(beat, now, now))
+        if beat != counter.beat:
+            self._living_boots.add(str(header.get('boot', '')))
+        return counter.poll(beat, now)
+
+    def _cannot_come_back(self, writer: str, header: Mapping[str, Any]) -> bool:
+        """Whether a silent writer is dead: its machine was rebooted (a clone would write), or its job has ended."""
+        if 'job' in header and self._job_has_ended(header['job']):
+            self._ended_jobs.add(writer)
+            return True
+        return self.relation(header) is HostRelation.REBOOTED
 
 
 def poll_once(
-    folder: SearchFolder, headers: Mapping[str, Mapping[str, Any]], closed: Collection[str], now: float
+    folder: SearchFolder,
+    headers: Mapping[str, Mapping[str, Any]],
+    closed: Collection[str],
+    now: float,
+    declared_dead: Collection[str] = (),
 ) -> dict[str, Liveness]:
     """What a single poll says of every writer: one on another host that is silent now may wake up.
 
@@ -139,26 +147,37 @@ def poll_once(
         headers: Writer to the header of its journal.
         closed: Writers that left.
         now: Seconds since 1970.
+        declared_dead: Names of hosts that the user said are dead.
     """
+    ours = kernel.this_host()
+    relations = {writer: relation(host_of(header), ours, declared_dead) for writer, header in headers.items()}
     return {
-        writer: Liveness.DEAD if writer in closed else _life_now(folder, writer, header, now)
+        writer: Liveness.DEAD if writer in closed else _life_now(folder, writer, header, relations[writer], now)
         for writer, header in headers.items()
     }
 
 
-def _life_now(folder: SearchFolder, writer: str, header: Mapping[str, Any], now: float) -> Liveness:
-    theirs = relation(host_of(header), kernel.this_host())
+def _life_now(
+    folder: SearchFolder, writer: str, header: Mapping[str, Any], theirs: HostRelation, now: float
+) -> Liveness:
     if _is_surely_dead(theirs, header):
         return Liveness.DEAD
     silence = silence_of(folder, writer, now)
     is_fresh = silence is not None and abs(silence) < FRESH
-    return Liveness.ALIVE if theirs is HostRelation.SAME or is_fresh else Liveness.STALE
+    if is_fresh or (theirs is HostRelation.SAME and process_of(header) is ProcessState.ALIVE):
+        return Liveness.ALIVE
+    return Liveness.DEAD if theirs is HostRelation.REBOOTED else Liveness.STALE
 
 
 def _is_surely_dead(theirs: HostRelation, header: Mapping[str, Any]) -> bool:
     if theirs is HostRelation.SAME:
-        return not is_alive(int(header.get('pid', 0)), str(header.get('ticks', '')))
-    return theirs in (HostRelation.REBOOTED, HostRelation.DECLARED_DEAD)
+        return process_of(header) is ProcessState.GONE
+    return theirs is HostRelation.DECLARED_DEAD
+
+
+def process_of(header: Mapping[str, Any]) -> ProcessState:
+    """What this host, which is its host, knows of the process of a writer."""
+    return presence(int(header.get('pid', 0)), str(header.get('ticks', '')))
 
 
 def silence_of(folder: SearchFolder, writer: str, now: float) -> float | None:

@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from hpsearch.host.processes import marked_processes, signal_processes
+from hpsearch.host.processes import Process, send_signal
 from hpsearch.model.states import RunHistory
+from hpsearch.store.attempt_files import attempt_processes
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import read_state
 from tests.support.cli_harness import Project
@@ -163,8 +164,12 @@ class Gated(Project):
 
     def living(self) -> list[int]:
         """Process ids of attempts that run."""
-        marked = marked_processes({'HPSEARCH_DIR': str(self.out)})
+        marked = {process.pid for process in self.processes()}
         return [pid for pid in self.pids() if pid in marked]
+
+    def processes(self) -> dict[Process, tuple[str, str]]:
+        """Every process of its runs."""
+        return attempt_processes(SearchFolder(self.out)) if self.out.exists() else {}
 
     def run_name(self, number: str) -> str:
         """The name of the run with this value of ``--n``."""
@@ -197,7 +202,8 @@ class Gated(Project):
 
     def clean(self) -> None:
         """End what a failed test left behind."""
-        signal_processes(marked_processes({'HPSEARCH_DIR': str(self.out)}), signal.SIGKILL)
+        for process in self.processes():
+            send_signal(process, signal.SIGKILL)
 
 
 @contextmanager

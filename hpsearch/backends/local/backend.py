@@ -9,28 +9,31 @@ from __future__ import annotations
 import errno
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 from hpsearch.backends.base import AttemptBackend, AttemptStatus, Avoided, Launch, LaunchResult
 from hpsearch.backends.local.slots import SlotSource, TimeLimit
 from hpsearch.host.processes import (
     NOT_OURS,
-    group_is_alive,
+    Process,
     group_of,
+    has_group,
     is_alive,
-    marked_processes,
     open_pidfd,
+    presence,
     reap,
-    signal_group,
-    signal_processes,
+    send_signal,
+    sessions,
+    signal_group_of_child,
     spawn,
     start_ticks,
-    ticks_if_marked,
+    ticks_now,
 )
 from hpsearch.host.signals import Wakeup
-from hpsearch.model.evidence import JobState
+from hpsearch.model.evidence import JobState, ProcessState
 from hpsearch.model.resources import DEFAULT_RESOURCES, GpuTenant, Placement, ResourceRequest
 from hpsearch.model.retries import Pauses
 from hpsearch.model.snapshot import GpuLine, QueueLine
@@ -38,6 +41,7 @@ from hpsearch.store.attempt_files import (
     FENCED,
     LOCAL_SCRIPT,
     NO_FORK,
+    attempt_processes,
     environment,
     exit_code,
     is_there,
@@ -71,12 +75,13 @@ SWEEP_SHARE = 0.01
 
 @dataclass(slots=True)
 class _Process:
-    """The process of one attempt: a child of ours, or one that was adopted and is known by its start ticks.
+    """The processes of one attempt.
 
     Attributes:
         launch: The attempt.
-        pid: Of its sh, and of its process group.
-        ticks: When its sh started; empty for a child of ours.
+        shell: Its sh, which leads their session; without ticks when no such process was found.
+        is_child: Whether that is a child of ours.
+        seen: When that last had its pid, in the unit of start times: a child that was not waited for has it as well.
         pidfd: Watches its sh, if it is no child of ours.
         headless: When its sh was killed while what it started went on (there will be no record, but there may be a
             summary), in monotonic seconds; None: it was not.
@@ -88,8 +93,9 @@ class _Process:
     """
 
     launch: Launch
-    pid: int
-    ticks: str = ''
+    shell: Process
+    is_child: bool = True
+    seen: float = 0.0
     pidfd: int | None = None
     headless: float | None = None
     code: int = NOT_OURS
@@ -99,27 +105,53 @@ class _Process:
     pause: float = 0.05
 
     @property
-    def is_child(self) -> bool:
-        return not self.ticks
+    def pid(self) -> int:
+        return self.shell.pid
+
+    @property
+    def handle(self) -> dict[str, Any]:
+        """What the journal keeps of it, by which it is found again."""
+        return {'pid': self.shell.pid, 'ticks': self.shell.ticks}
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Run and number, as its processes carry them."""
+        return self.launch.run.name, str(self.launch.number)
+
+    @property
+    def keeps_its_pid(self) -> bool:
+        """Whether its sh is a child that was not waited for: until then nobody else gets its pid."""
+        return self.is_child and self.headless is None and self.ended is None
+
+    def status(self) -> int | None:
+        """How its sh ended, ``NOT_OURS`` where that is not known; None while it has not, as far as is known."""
+        now = ticks_now()
+        if self.is_child:
+            code = reap(self.pid)
+            self.seen = now if code != NOT_OURS else self.seen
+            return code
+        found = presence(self.pid, self.shell.ticks)
+        self.seen = now if found is ProcessState.ALIVE else self.seen
+        return NOT_OURS if found is ProcessState.GONE else None
+
+    def owns(self, session: Sequence[Process], marked: Collection[Process]) -> bool:
+        """Whether a session with the pid of its sh is its own, and none that got this pid later.
+
+        One that has a process with its marks is, and one that has a process that started while its sh had the pid.
+        """
+        return any(each in marked or each.started < self.seen for each in session)
 
 
+@dataclass(frozen=True, slots=True)
 class _Leftover:
-    """A process, or a process group, that an ended attempt left behind and that was asked to end."""
+    """A process that an ended attempt left behind, that was asked to end, and that is killed at a time."""
 
-    def __init__(self, number: int, kill_at: float, *, is_group: bool) -> None:
-        self.kill_at = kill_at
-        self._number = number
-        self._is_group = is_group
-        self._ticks = '' if is_group else start_ticks(number)
+    process: Process
+    kill_at: float
 
+    @property
     def is_alive(self) -> bool:
-        return group_is_alive(self._number) if self._is_group else is_alive(self._number, self._ticks)
-
-    def kill(self) -> None:
-        if self._is_group:
-            signal_group(self._number, signal.SIGKILL)
-        elif self.is_alive():
-            signal_processes((self._number,), signal.SIGKILL)
+        return is_alive(self.process.pid, self.process.ticks)
 
 
 class LocalBackend(AttemptBackend):
@@ -147,7 +179,7 @@ class LocalBackend(AttemptBackend):
         self._spawning = Pauses(SPAWN_PAUSE, LONGEST_SPAWN_PAUSE)
         self._leftovers: list[_Leftover] = []
         self._forgotten: list[int] = []
-        self._ended_marks: set[tuple[str, str]] = set()
+        self._ended_keys: set[tuple[str, str]] = set()
         self._next_sweep = 0.0
         self._inherited = dict(os.environb)
 
@@ -167,7 +199,7 @@ class LocalBackend(AttemptBackend):
     def _start_one(self, launch: Launch, now: float) -> LaunchResult:
         """Start an attempt; what cannot be started now waits here, in its slot."""
         if self._try_to_spawn(launch, now):
-            return LaunchResult(launch.ident, {'pid': self._processes[launch.ident].pid})
+            return LaunchResult(launch.ident, self._processes[launch.ident].handle)
         self._waiting[launch.ident] = launch
         self._take_slot(launch, NO_GROUP, now)
         return LaunchResult(launch.ident, None, problem=self._spawning.problem)
@@ -184,7 +216,7 @@ class LocalBackend(AttemptBackend):
             else:
                 self._spawning.fail(f'no process could be started: {error.strerror}', now)
             return False
-        self._processes[launch.ident] = _Process(launch, pid)
+        self._processes[launch.ident] = _Process(launch, Process(pid, start_ticks(pid)))
         self._take_slot(launch, pid, now)
         return True
 
@@ -216,8 +248,10 @@ class LocalBackend(AttemptBackend):
 
     def adopt(self, launch: Launch, handle: Mapping[str, Any], age: float, now: float) -> None:
         """Watch a process that is no child of ours; its end is known by its exit record."""
-        pid = int(handle['pid'])
-        process = _Process(launch, pid, self._ticks(launch.run.name, launch.number, pid) or GONE, open_pidfd(pid))
+        pid, pidfd = int(handle['pid']), open_pidfd(int(handle['pid']))
+        process = _Process(launch, Process(pid, str(handle.get('ticks', ''))), is_child=False, pidfd=pidfd)
+        if not process.shell.ticks:  # journaled by an earlier version: its marks tell
+            process.shell = next((each for each in self._marked({process.key}) if each.pid == pid), process.shell)
         self._processes[launch.ident] = process
         self._take_slot(launch, pid, now - age)
         self._watch(process)
@@ -231,10 +265,6 @@ class LocalBackend(AttemptBackend):
         except OSError:
             os.close(process.pidfd)
             process.pidfd = None
-
-    def _ticks(self, run: str, number: int, pid: int) -> str:
-        """When the sh of an attempt started; empty when no such process carries the attempt's marks."""
-        return ticks_if_marked(pid, marks(self._folder, run, number))
 
     def can_adopt(self, handle: Mapping[str, Any]) -> bool:
         return 'submission' not in handle
@@ -250,11 +280,13 @@ class LocalBackend(AttemptBackend):
         if process.is_child:
             self._forgotten.append(process.pid)
 
-    def _goes_on(self, run: str, number: int, group: int) -> bool:
-        """Whether the process group of an attempt is alive, with or without its sh; other groups lack its marks."""
-        if exit_code(self._folder.attempt(run, number)) is not None or not group_is_alive(group):
+    def _goes_on(self, process: _Process) -> bool:
+        """Whether an attempt is alive without its sh: a process with its marks, or one in the session of its sh."""
+        launch = process.launch
+        if exit_code(self._folder.attempt(launch.run.name, launch.number)) is not None:
             return False
-        return any(group_of(pid) == group for pid in self._marked({(run, str(number))}))
+        is_left = not start_ticks(process.pid) and process.pid in sessions()
+        return is_left or bool(self._marked({process.key}))
 
     def _unwatch(self, process: _Process) -> None:
         if process.pidfd is not None:
@@ -275,7 +307,7 @@ class LocalBackend(AttemptBackend):
         except OSError as error:
             status = AttemptStatus(JobState.RUNNING, problem=f'the end of an attempt cannot be read: {error}')
         if status is None:
-            return AttemptStatus(JobState.RUNNING, detail=f'pid {process.pid}', handle={'pid': process.pid})
+            return AttemptStatus(JobState.RUNNING, detail=f'pid {process.pid}', handle=process.handle)
         if status.kind is JobState.RUNNING:
             return status
         del self._processes[ident]
@@ -308,7 +340,7 @@ class LocalBackend(AttemptBackend):
     def _code_of(self, process: _Process, now: float) -> int | None:
         """How the sh of an attempt ended; None: it, or what it started, goes on."""
         if process.headless is None:
-            code = reap(process.pid) if process.is_child else _status_of_adopted(process)
+            code = process.status()
             if code is None or code >= 0:
                 return code
             process.headless, process.code = now, code
@@ -321,7 +353,7 @@ class LocalBackend(AttemptBackend):
             return True
         process.next_check = now + process.pause
         process.pause = min(1.0, 2 * process.pause)
-        return self._goes_on(process.launch.run.name, process.launch.number, process.pid)
+        return self._goes_on(process)
 
     def _ended(self, launch: Launch, code: int) -> AttemptStatus:
         """What the end of the sh of an attempt means, and its record.
@@ -350,20 +382,22 @@ class LocalBackend(AttemptBackend):
 
     def _end_leftovers_of(self, process: _Process, now: float) -> str:
         """Stop what an attempt left behind; returns that there was something, in words, or nothing."""
-        group = process.pid
-        self._ended_marks.add(_mark(process.launch))
-        if not group_is_alive(group):
-            return ''
-        signal_group(group, signal.SIGTERM)
-        self._leftovers.append(_Leftover(group, now + LEFTOVER_GRACE, is_group=True))
-        return 'it left processes behind, which were stopped'
+        self._ended_keys.add(process.key)
+        left = self._living_of([process]) if has_group(process.pid) else []
+        self._end(left, now)
+        return 'it left processes behind, which were stopped' if left else ''
+
+    def _end(self, left: Sequence[Process], now: float) -> None:
+        for process in left:
+            send_signal(process, signal.SIGTERM)
+        self._leftovers.extend(_Leftover(process, now + LEFTOVER_GRACE) for process in left)
 
     def _tend_leftovers(self, now: float) -> None:
         for leftover in self._leftovers:
             if now >= leftover.kill_at:
-                leftover.kill()
-        self._leftovers = [left for left in self._leftovers if now < left.kill_at and left.is_alive()]
-        if self._ended_marks and now >= self._next_sweep:
+                send_signal(leftover.process, signal.SIGKILL)
+        self._leftovers = [left for left in self._leftovers if now < left.kill_at and left.is_alive]
+        if self._ended_keys and now >= self._next_sweep:
             self._sweep(now)
 
     def _sweep(self, now: float) -> None:
@@ -372,29 +406,44 @@ class LocalBackend(AttemptBackend):
         The search for it is done in batches, since it goes through every process of the machine.
         """
         begin = os.times().elapsed
-        strays = self._marked(self._ended_marks)
-        signal_processes(strays, signal.SIGTERM)
-        self._leftovers.extend(_Leftover(pid, now + LEFTOVER_GRACE, is_group=False) for pid in strays)
-        self._ended_marks.clear()
+        self._end(self._marked(self._ended_keys), now)
+        self._ended_keys.clear()
         self._next_sweep = now + max(1.0, (os.times().elapsed - begin) / SWEEP_SHARE)
 
-    def _marked(self, marks: set[tuple[str, str]]) -> list[int]:
+    def _marked(self, keys: Collection[tuple[str, str]]) -> list[Process]:
         """Processes that carry the marks of these attempts, wherever they have gone."""
-        found = marked_processes({'HPSEARCH_DIR': str(self._folder.path)})
-        return [pid for pid, own in found.items() if (own.get('HPSEARCH_RUN'), own.get('HPSEARCH_ATTEMPT')) in marks]
+        return [process for process, key in attempt_processes(self._folder).items() if key in keys]
+
+    def _living_of(self, processes: Sequence[_Process]) -> list[Process]:
+        """What belongs to attempts: processes with their marks, and all in the session of their sh."""
+        marked = self._marked({process.key for process in processes})
+        found = sessions()
+        own = [found[each.pid] for each in processes if each.pid in found and each.owns(found[each.pid], marked)]
+        return list({*marked, *chain.from_iterable(own)})
 
     def cancel(self, idents: Sequence[str], *, force: bool) -> None:
-        """TERM to the process group (KILL with ``force``), and to descendants that left it."""
+        """TERM to all processes of attempts (KILL with ``force``), also to descendants that left their session."""
         number = signal.SIGKILL if force else signal.SIGTERM
         processes = [self._processes[ident] for ident in idents if ident in self._processes]
-        groups = {process.pid for process in processes if process.headless is None}
         for process in processes:
             process.is_forced = process.is_forced or force
+        groups = {process.pid for process in processes if process.keeps_its_pid}
         for group in groups:
-            signal_group(group, number)
+            signal_group_of_child(group, number)
         self._given_up.update(dict.fromkeys(self._waiting.keys() & set(idents), _NOT_STARTED))
-        strays = self._marked({_mark(process.launch) for process in processes}) if processes else []
-        signal_processes((pid for pid in strays if group_of(pid) not in groups), number)
+        self._signal_others(processes, groups, number)
+
+    def _signal_others(self, processes: Sequence[_Process], groups: Collection[int], number: signal.Signals) -> None:
+        """Signal what is in none of the groups; what is killed may have started another process at that moment."""
+        if not processes:
+            return
+        done: set[Process] = set()
+        while found := {each for each in self._living_of(processes) if group_of(each.pid) not in groups} - done:
+            for each in found:
+                send_signal(each, number)
+            if number is not signal.SIGKILL:
+                return
+            done |= found
 
     def is_settled(self) -> bool:
         return True
@@ -406,7 +455,7 @@ class LocalBackend(AttemptBackend):
     def wait(self, timeout: float) -> None:
         """Until a child ends, a signal comes, a GPU was read, or the time is over."""
         headless = [process.pause for process in self._processes.values() if process.headless is not None]
-        tending = [1.0] if self._leftovers or self._ended_marks or self._waiting else []
+        tending = [1.0] if self._leftovers or self._ended_keys or self._waiting else []
         self._wakeup.wait(min([timeout, *headless, *tending]))
 
     def gpu_lines(self, now: float) -> Sequence[GpuLine]:
@@ -417,32 +466,21 @@ class LocalBackend(AttemptBackend):
 
     def close(self) -> None:
         """Stop what ended attempts left behind, then release the slots."""
-        if self._ended_marks:
-            signal_processes(self._marked(self._ended_marks), signal.SIGTERM)
+        for process in self._marked(self._ended_keys) if self._ended_keys else ():
+            send_signal(process, signal.SIGTERM)
         for leftover in self._leftovers:
-            leftover.kill()
+            send_signal(leftover.process, signal.SIGKILL)
         self._slots.close()
 
 
 DYING = 0.3
 """Seconds within which the processes of a killed group die."""
 
-GONE = 'gone'
-"""Stands for the start ticks of a process that has already ended."""
-
 
 def _code_of_headless(process: _Process, now: float) -> int:
     """The status of an end without a record: known if all of the group was killed at once."""
     died_together = now - (process.headless or now) < DYING
     return process.code if process.is_forced or died_together else NOT_OURS
-
-
-def _status_of_adopted(process: _Process) -> int | None:
-    return None if is_alive(process.pid, process.ticks) else NOT_OURS
-
-
-def _mark(launch: Launch) -> tuple[str, str]:
-    return launch.run.name, str(launch.number)
 
 
 def _raw(code: int) -> int | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from hpsearch.backends.local.slots import NO_MARKS, SlotLease, crowd, machine_is_closed
 from hpsearch.host.gpu_monitor import GpuMonitor
-from hpsearch.host.processes import group_of, ticks_if_marked
+from hpsearch.host.processes import group_of, is_marked
 from hpsearch.model.placement import impossible, is_larger, place, predict_need, small_use
 from hpsearch.model.resources import (
     DEFAULT_RESOURCES,
@@ -44,7 +44,7 @@ class _GpuLease(SlotLease):
 
     def owns(self, pid: int) -> bool:
         """Whether a process belongs to it; one that left its process group has its marks."""
-        return group_of(pid) == self.group or (bool(self.marks) and bool(ticks_if_marked(pid, self.marks)))
+        return group_of(pid) == self.group or (bool(self.marks) and is_marked(pid, self.marks))
 
 
 class GpuSlots:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import queue
 import shutil
-import signal
 import subprocess
 import threading
 import time
@@ -17,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from hpsearch.backends.queue.batch_system import BatchSystem, CommandResult
+from hpsearch.host.processes import kill_group_of
 
 COMMAND_TIMEOUT = 60.0
 """Seconds a command may take."""
@@ -165,10 +165,7 @@ def _communicate(process: subprocess.Popen[bytes], program: str, stdin: bytes, t
 
 def _kill(process: subprocess.Popen[bytes], problem: str) -> CommandResult:
     """Kill a command; its output so far may tell more."""
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass  # it has just ended
+    kill_group_of(process)
     try:
         out, err = process.communicate(timeout=OUTPUT_GRACE)
     except subprocess.TimeoutExpired:

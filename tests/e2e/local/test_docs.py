@@ -142,7 +142,9 @@ def test_that_the_reasons_said_to_stay_are_those_that_stay() -> None:
     assert {reason for reason in reasons if not slurm_answers.is_stuck(reason)} == set()
 
 
-@pytest.mark.parametrize('variable', ['HPSEARCH_DIR', 'HPSEARCH_RUN', 'HPSEARCH_ATTEMPT', 'HPSEARCH_METRICS'])
+@pytest.mark.parametrize(
+    'variable', ['HPSEARCH_DIR', 'HPSEARCH_DIR_ID', 'HPSEARCH_RUN', 'HPSEARCH_ATTEMPT', 'HPSEARCH_METRICS']
+)
 def test_that_the_variables_of_an_attempt_are_documented(variable: str) -> None:
     assert f"'{variable}'" in (ROOT / 'hpsearch' / 'store' / 'attempt_files.py').read_text()
     assert f'* - ``{variable}``' in TEXTS['running.rst']

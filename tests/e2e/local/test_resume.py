@@ -162,7 +162,7 @@ def test_that_a_reused_pid_is_not_mistaken_for_an_attempt(project: Gated) -> Non
         pid = event['handle']['pid']
         project.edit_journal(f'"pid":{pid}', f'"pid":{other.pid}')
         started = project.job('1', 1) / 'started'
-        started.write_text(started.read_text().replace(f' {pid}\n', f' {other.pid}\n'))
+        started.write_text(started.read_text().replace(f' {pid} ', f' {other.pid} '))
         assert read_fence(SearchFolder(project.out).attempt(project.run_name('1'), 1)).pid == other.pid
         resume(project)
         assert other.poll() is None, 'a process of somebody else was stopped'

@@ -426,15 +426,6 @@ def end_it(project: Gated, search: subprocess.Popen[str], way: str) -> None:
         finish(project.drive({}, 'stop', 'out'))
 
 
-def test_that_what_a_killed_run_left_behind_is_gone_when_it_is_run_again(project: Gated) -> None:
-    project.then('[ $HPSEARCH_ATTEMPT = 1 ] && setsid sleep 600 &')
-    kill(project.begin(1))
-    project.kill_runs()
-    project.open()
-    finish(project.drive({}, 'resume', 'out'))
-    until(lambda: not descendants(project))
-
-
 def test_that_status_tells_of_unknown_runs(project: Gated) -> None:
     search = project.drive_search(A, '--cpu_jobs=1')
     project.wait_for_begun(1)

@@ -17,11 +17,11 @@ from hpsearch.backends.base import AttemptStatus, Launch
 from hpsearch.backends.local import backend as local_module
 from hpsearch.backends.local.backend import LocalBackend
 from hpsearch.backends.local.slots import FixedSlots
-from hpsearch.host.processes import start_ticks
+from hpsearch.host.processes import Process, start_ticks
 from hpsearch.host.signals import Wakeup
 from hpsearch.model.evidence import HostRelation, JobState, Liveness, ProcessState
 from hpsearch.model.states import Attempt
-from hpsearch.store.attempt_files import exit_code
+from hpsearch.store.attempt_files import attempt_processes, exit_code, marks
 from hpsearch.store.evidence import EvidenceReader
 from hpsearch.store.folder import SearchFolder
 from tests.fakes.trouble import Trouble
@@ -276,3 +276,117 @@ def test_that_an_attempt_whose_shell_alone_was_killed_goes_on_and_ends_with_its_
     gate.touch()
     assert ends(backend, [started.ident])[started.ident].code is None, 'nobody knows its status'
     assert not is_running(folder)
+
+
+# Which processes are ours
+
+
+@pytest.fixture
+def by_another_name(folder: SearchFolder, tmp_path: Path) -> Iterator[LocalBackend]:
+    """A backend that knows the search by another name."""
+    (tmp_path / 'link').symlink_to(folder.path)
+    with Wakeup() as wakeup:
+        local = LocalBackend(SearchFolder(tmp_path / 'link'), str(tmp_path), FixedSlots(4), wakeup)
+        yield local
+        local.close()
+
+
+def test_that_an_attempt_is_known_and_stopped_by_whatever_name_the_search_has(
+    backend: LocalBackend, by_another_name: LocalBackend, folder: SearchFolder, tmp_path: Path
+) -> None:
+    pid_file = folder.path / 'pid'
+    code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {DAEMON.format(pid=str(pid_file))!r}])"
+    one = launch(folder, 'sim_1', *python(code))
+    (started,) = backend.start([one], time.monotonic())
+    pid = pid_in(pid_file)
+    backend.forget(one.ident, 0.0)
+    assert started.handle is not None
+    by_another_name.adopt(one, {'pid': started.handle['pid']}, 0.0, time.monotonic())  # as earlier versions noted it
+    assert by_another_name.states(time.monotonic())[one.ident].kind is JobState.RUNNING
+    assert is_running(SearchFolder(tmp_path / 'link'))
+    by_another_name.cancel([one.ident], force=True)
+    ends(by_another_name, [one.ident])
+    until(lambda: is_gone(pid))
+
+
+def test_that_a_search_is_the_same_under_a_mount_of_another_name(folder: SearchFolder) -> None:
+    environment = {**os.environ, **marks(folder, 'sim_1', 1), 'HPSEARCH_DIR': '/mounted/elsewhere'}
+    with subprocess.Popen(['sleep', '600'], env=environment) as process:
+        assert attempt_processes(folder)[Process(process.pid, start_ticks(process.pid))] == ('sim_1', '1')
+        process.kill()
+
+
+def test_that_an_attempt_in_a_session_of_its_own_whose_shell_was_killed_goes_on_and_can_be_stopped(
+    backend: LocalBackend, folder: SearchFolder
+) -> None:
+    pid_file = folder.path / 'pid'
+    (started,) = backend.start([launch(folder, 'sim_1', *python(DAEMON.format(pid=str(pid_file))))], time.monotonic())
+    pid = pid_in(pid_file)
+    assert started.handle is not None
+    os.kill(started.handle['pid'], signal.SIGKILL)
+    until(lambda: is_gone(started.handle['pid']) if started.handle else False)
+    for _ in range(3):
+        backend.wait(0.1)
+        assert backend.states(time.monotonic())[started.ident].kind is JobState.RUNNING
+    assert is_running(folder)
+    backend.cancel([started.ident], force=True)
+    ends(backend, [started.ident])
+    assert is_gone(pid)
+
+
+def test_that_an_attempt_that_cleared_its_environment_is_not_taken_for_gone(
+    backend: LocalBackend, folder: SearchFolder
+) -> None:
+    pid_file = folder.path / 'pid'
+    (started,) = backend.start([launch(folder, 'sim_1', *shell(BARE.format(pid=pid_file)))], time.monotonic())
+    pid = pid_in(pid_file)
+    assert started.handle is not None
+    os.kill(started.handle['pid'], signal.SIGKILL)
+    until(lambda: backend.states(time.monotonic())[started.ident].kind is JobState.RUNNING and is_orphan(pid))
+    found = EvidenceReader(folder).read(Attempt('sim_1', 1), Liveness.DEAD, HostRelation.SAME)
+    assert found.process is ProcessState.UNKNOWN
+    backend.cancel([started.ident], force=True)
+    ends(backend, [started.ident])
+    assert is_gone(pid)
+
+
+BARE = 'echo $$ > {pid}; exec env -i sleep 600'
+
+
+def is_orphan(pid: int) -> bool:
+    return Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[1] == '1'
+
+
+@pytest.mark.parametrize('ticks', ['1', ''])
+def test_that_the_session_of_another_program_is_not_signalled_when_it_got_the_pid_of_an_attempt(
+    backend: LocalBackend, folder: SearchFolder, ticks: str
+) -> None:
+    with subprocess.Popen(['sh', '-c', 'sleep 600 & wait'], start_new_session=True) as other:
+        one = launch(folder, 'sim_1', 'true')
+        backend.adopt(one, {'pid': other.pid, **({'ticks': ticks} if ticks else {})}, 0.0, time.monotonic())
+        backend.cancel([one.ident], force=True)
+        assert ends(backend, [one.ident])[one.ident].code is None
+        backend.states(time.monotonic() + 2 * local_module.LEFTOVER_GRACE)
+        backend.close()
+        assert other.poll() is None
+        os.killpg(other.pid, signal.SIGKILL)
+
+
+def test_that_what_got_the_pid_of_what_was_left_behind_is_not_killed(
+    backend: LocalBackend, folder: SearchFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later: list[subprocess.Popen[bytes]] = []
+
+    def look() -> dict[int, list[Process]]:
+        """The pid of the shell, which has just been waited for, is that of another one now."""
+        later.append(subprocess.Popen(['sleep', '600'], start_new_session=True))
+        return {started.handle['pid']: [Process(later[-1].pid, start_ticks(later[-1].pid))]} if started.handle else {}
+
+    (started,) = backend.start([launch(folder, 'sim_1', *shell('sleep 600 & exit 0'))], time.monotonic())
+    monkeypatch.setattr(local_module, 'sessions', look)
+    ends(backend, [started.ident])
+    backend.states(time.monotonic() + 2 * local_module.LEFTOVER_GRACE)
+    assert [other.poll() for other in later] == [None] * len(later) and later
+    for other in later:
+        other.kill()
+        other.wait()

@@ -184,6 +184,53 @@ def test_that_nothing_is_claimed_while_the_journal_cannot_be_written(
     assert not claimer(desk, 1)
 
 
+def fail_at(event: str) -> Callable[..., int]:
+    """A journal that cannot be written when it comes to an event."""
+    real = os.write
+
+    def write(handle: int, data: bytes) -> int:
+        return no_space() if f'"{event}"'.encode() in data else real(handle, data)
+
+    return write
+
+
+@pytest.mark.parametrize('is_demanding', [False, True])
+def test_that_a_run_whose_claim_cannot_be_journaled_is_not_started_and_waits_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, is_demanding: bool
+) -> None:
+    if is_demanding:
+        end(desk, 1, cause='gpu_oom')
+        assert names(desk.claims.claim(SLOTS)) == ['sim_2/1', 'sim_3/1']
+
+    def claim_now() -> Claimed:
+        if is_demanding:
+            return desk.claims.claim_demanding(desk.pending.demanding, SLOTS, ResourceRequest(alone=True))
+        return desk.claims.claim(SLOTS[:1])
+
+    before = desk.state.started
+    with monkeypatch.context() as broken:
+        broken.setattr(os, 'write', fail_at('claimed'))
+        claimed = claim_now()
+    assert (names(claimed), claimed.problem) == ([], 'the journal cannot be written: No space left on device')
+    assert desk.state.started == before, 'what is not in the journal has not happened'
+    assert desk.pending
+    assert names(claim_now()) == [f'sim_1/{2 if is_demanding else 1}']
+    assert len([event for event in desk.events('claimed') if event['run'] == 'sim_1']) == 1
+
+
+def test_that_runs_that_need_more_room_are_not_claimed_while_the_journal_cannot_be_written(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    end(desk, 1, cause='gpu_oom')
+    assert names(desk.claims.claim(SLOTS)) == ['sim_2/1', 'sim_3/1']
+    with monkeypatch.context() as broken:
+        broken.setattr(os, 'write', no_space)
+        desk.recorder.note('draining')
+        claimed = desk.claims.claim_demanding(desk.pending.demanding, SLOTS, ResourceRequest(alone=True))
+    assert (names(claimed), claimed.problem) == ([], 'the journal cannot be written: No space left on device')
+    assert not claimer(desk, 1, 2)
+
+
 def test_that_claiming_many_is_no_reason_to_seem_dead(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr('hpsearch.store.attempt_files.claim', slowly(desk, claim))
     assert names(desk.claims.claim(SLOTS)) == ['sim_1/1']

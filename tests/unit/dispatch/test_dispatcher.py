@@ -443,3 +443,32 @@ def test_that_a_table_that_cannot_be_written_is_said_once_and_tried_ever_more_ra
     desk.dispatcher(InstantBackend(desk.clock)).run()
     assert len(tries) < 10
     assert caplog.text.count('search_results.csv could not be written') == 1
+
+
+# What others say of our attempts
+
+
+class Slandered(InstantBackend):
+    """Its attempts go on while another writer reports that the first one is lost, and end later."""
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__(desk.clock, slots=2)
+        self.code = None
+        self.desk = desk
+
+    def wait(self, timeout: float) -> None:
+        super().wait(timeout)
+        if self.rounds == 2:
+            other = Journal(self.desk.folder, 'other', {})
+            other.append({'event': 'ended', 'run': 'sim_1', 'attempt': 1, 'state': 'lost'})
+        if self.rounds == 20:
+            assert self.desk.state.state_of('sim_1') is State.LOST
+            self.code = 0
+
+
+def test_that_an_attempt_of_ours_that_another_writer_calls_lost_is_not_started_beside_itself(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, 3)
+    backend = Slandered(desk)
+    desk.dispatcher(backend).run()
+    assert backend.started == ['sim_1', 'sim_2', 'sim_3']
+    assert finished(desk) == ['sim_1', 'sim_2', 'sim_3'], 'evidence beats its absence'

@@ -1,4 +1,4 @@
-"""Events are folded, journaled and counted, in that order."""
+"""Events are checked, journaled, folded and counted, in that order."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from hpsearch.dispatch.context import EventRecorder
 from hpsearch.model.errors import IllegalMove
-from hpsearch.model.states import SearchState, State
+from hpsearch.model.states import Event, SearchState, State
 from tests.support.dispatching import Desk
 
 
@@ -38,6 +38,29 @@ def test_that_what_is_illegal_never_gets_into_the_journal(desk: Desk) -> None:
         desk.recorder.record('running', 'sim_1', 1)
     assert not desk.events('running')
     assert counted(desk.recorder) == {State.FINISHED: 1}
+
+
+def test_that_an_event_is_in_the_journal_before_it_is_in_the_state(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[State] = []
+    real = desk.journal.append
+
+    def append(event: Event) -> bool:
+        seen.append(desk.state.state_of('sim_1'))
+        return real(event)
+
+    monkeypatch.setattr(desk.journal, 'append', append)
+    desk.recorder.record('claimed', 'sim_1', 1)
+    desk.recorder.record('running', 'sim_1', 1)
+    assert seen == [State.PLANNED, State.CLAIMED]
+
+
+def test_that_what_could_not_be_journaled_now_has_not_happened(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr(desk.journal, 'append_now', lambda event: False)
+        assert not desk.recorder.record_now('claimed', 'sim_1', 1)
+    assert 'sim_1' not in desk.state.runs and not counted(desk.recorder)
+    assert desk.recorder.record_now('claimed', 'sim_1', 1)
+    assert counted(desk.recorder) == {State.CLAIMED: 1}
 
 
 def test_that_every_attempt_counts_once(desk: Desk) -> None:

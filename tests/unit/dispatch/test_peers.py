@@ -13,9 +13,8 @@ import pytest
 from hpsearch.dispatch.context import EventRecorder
 from hpsearch.dispatch.peers import OrphanedAttempt, Peers
 from hpsearch.host.kernel import this_host
-from hpsearch.host.processes import marked_processes
 from hpsearch.model.evidence import Action
-from hpsearch.store.attempt_files import claim, marks
+from hpsearch.store.attempt_files import attempt_processes, claim, marks
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import Journal, open_journals
 from hpsearch.store.writers import Writers
@@ -91,6 +90,6 @@ def test_that_an_attempt_whose_process_runs_is_adopted_or_waited_for(
 ) -> None:
     start(folder)
     with subprocess.Popen(['sleep', '600'], env={**os.environ, **marks(folder, 'sim_1', 1)}) as process:
-        until(lambda: marked_processes(marks(folder, 'sim_1', 1)))
+        until(lambda: attempt_processes(folder))
         assert [found.action for found in examine(folder, can_adopt=can_adopt)] == actions
         process.kill()

@@ -190,6 +190,20 @@ def test_that_a_run_that_is_run_again_counts_although_the_source_is_exhausted() 
     assert waiting.is_exhausted
 
 
+def test_that_a_run_of_which_an_attempt_is_ours_does_not_wait_whatever_others_report() -> None:
+    state = SearchState()
+    waiting = backlog(state)
+    first = waiting.take()
+    assert first is not None
+    waiting.hold(first)
+    end(state, 1, 'lost')
+    waiting.plan_again(first)
+    waiting.put_first(first)
+    assert taken(waiting) == [2, 3]
+    waiting.release(first)
+    assert taken(waiting) == [1]
+
+
 def test_that_a_plan_is_exhausted_when_its_last_run_was_taken() -> None:
     waiting = backlog(SearchState(), 2)
     assert not waiting.is_exhausted

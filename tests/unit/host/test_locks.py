@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -50,7 +51,7 @@ def time() -> Time:
 def lock_of(folder: Path, time: Time | None = None) -> Lock:
     """A lock as another dispatcher has it; without a time it never waits."""
     time = time or Time()
-    return placement_lock(folder, time.clock, time.sleep)
+    return placement_lock(str(folder), time.clock, time.sleep)
 
 
 def test_that_a_free_lock_is_acquired_at_once_and_again(tmp_path: Path, time: Time) -> None:
@@ -114,15 +115,36 @@ def test_that_searches_do_not_wait_for_each_other(tmp_path: Path, time: Time) ->
     assert time.now == 100.0
 
 
-def test_that_a_search_has_one_lock_by_whatever_path(tmp_path: Path) -> None:
-    (tmp_path / 'search').mkdir()
-    (tmp_path / 'link').symlink_to(tmp_path / 'search')
-    with lock_of(tmp_path / 'search')(), lock_of(tmp_path / 'link')() as may_place:
-        assert not may_place
+def test_that_a_lock_file_that_was_removed_is_made_anew_for_all(tmp_path: Path, place: Path) -> None:
+    first, second = lock_of(tmp_path), lock_of(tmp_path)
+    with first() as may_place:
+        assert may_place
+    (file,) = place.iterdir()
+    file.unlink()
+    with second() as may_place, first() as may_other_place:
+        assert may_place and not may_other_place, 'the one that knew the file first waits for the other'
+
+
+def test_that_a_lock_file_removed_while_it_is_acquired_is_not_the_lock(
+    tmp_path: Path, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    removed: list[Path] = []
+    real = fcntl.flock
+
+    def flock(handle: int, how: int) -> None:
+        real(handle, how)
+        if not removed:
+            removed.extend(place.iterdir())
+            removed[0].unlink()
+
+    monkeypatch.setattr(fcntl, 'flock', flock)
+    with lock_of(tmp_path)() as may_place, lock_of(tmp_path)() as may_other_place:
+        assert may_place and not may_other_place
 
 
 def test_that_locks_are_readable_by_their_user_alone(tmp_path: Path, place: Path) -> None:
-    lock_of(tmp_path)
+    with lock_of(tmp_path)():
+        pass
     assert place.stat().st_mode & 0o777 == 0o700
     (file,) = place.iterdir()
     assert file.stat().st_mode & 0o777 == 0o600

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hpsearch.host.processes import start_ticks
 from hpsearch.store.attempt_files import (
     FENCED,
     LOCAL_SCRIPT,
@@ -23,11 +24,12 @@ from hpsearch.store.attempt_files import (
     create_exclusively,
     environment,
     exit_code,
+    move_output_aside,
     read_fence,
     read_line,
 )
 from hpsearch.store.folder import AttemptPaths, SearchFolder
-from tests.support.harness import until
+from tests.support.harness import new_folder, until
 
 SHELLS = [shell for shell in ('dash', 'bash', 'busybox', 'ksh', 'sh') if shutil.which(shell)]
 
@@ -91,7 +93,7 @@ def test_that_of_many_starts_of_one_attempt_exactly_one_runs(paths: AttemptPaths
 def test_that_started_tells_the_process(paths: AttemptPaths) -> None:
     with subprocess.Popen(script(paths, 'sleep', '60'), start_new_session=True) as sh:
         _wait_for(paths.started)
-        assert read_fence(paths) == Fence('me', sh.pid)
+        assert read_fence(paths) == Fence('me', sh.pid, start_ticks(sh.pid))
         os.killpg(sh.pid, signal.SIGKILL)
 
 
@@ -164,3 +166,18 @@ def test_that_a_fence_is_closed_for_everybody_and_not_after_a_start(paths: Attem
     Path(paths.started).unlink()
     subprocess.run(script(paths, 'true'), check=False)
     assert not close_fence(paths, 'a')
+
+
+def test_that_a_fence_of_an_earlier_version_tells_no_start_time(paths: AttemptPaths) -> None:
+    Path(paths.started).write_text('me 77\n')
+    assert read_fence(paths) == Fence('me', 77)
+
+
+@pytest.mark.parametrize('fence', ['other:closed', 'me:sim_1:2 77 5'])
+def test_that_a_writer_that_was_asleep_moves_no_folder_of_a_later_attempt(tmp_path: Path, fence: str) -> None:
+    search = new_folder(tmp_path / 'search')
+    assert claim(search, 'sim_1', 2, 'me')
+    search.output('sim_1').mkdir()
+    Path(search.attempt('sim_1', 2).started).write_text(f'{fence}\n')
+    move_output_aside(search, 'sim_1', 2)
+    assert search.output('sim_1').exists()

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from hpsearch.host.processes import Process, start_ticks
 from hpsearch.model.evidence import Evidence, HostRelation, JobState, Liveness, ProcessState, QueueView
-from hpsearch.model.states import Attempt
+from hpsearch.model.states import Attempt, State
 from hpsearch.store import evidence as evidence_module
+from hpsearch.store.attempt_files import attempt_processes, marks
 from hpsearch.store.evidence import EvidenceReader, read_files
 from hpsearch.store.folder import AttemptPaths, SearchFolder
 from tests.fakes.late_records import LateRecords
-from tests.support.harness import new_folder
+from tests.support.harness import new_folder, until
 
 IDENT = 'w:sim_1:1'
 ATTEMPT = Attempt('sim_1', 1)
@@ -160,11 +166,11 @@ def test_that_a_record_that_comes_while_processes_are_looked_for_counts(
 ) -> None:
     leave(paths, started=f'{IDENT} 4194305')
 
-    def look(marks: object) -> dict[int, dict[str, str]]:
+    def look(folder: object) -> dict[Process, tuple[str, str]]:
         leave(paths, exit='0')
         return {}
 
-    monkeypatch.setattr(evidence_module, 'marked_processes', look)
+    monkeypatch.setattr(evidence_module, 'attempt_processes', look)
     assert EvidenceReader(folder).read(ATTEMPT, Liveness.DEAD, HostRelation.SAME).code == 0
 
 
@@ -172,13 +178,12 @@ def test_that_processes_are_looked_for_once_however_many_attempts_there_are(
     folder: SearchFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks: list[object] = []
-    own = {'HPSEARCH_DIR': str(folder.path), 'HPSEARCH_RUN': 'sim_2', 'HPSEARCH_ATTEMPT': '1'}
 
-    def look(marks: object) -> dict[int, dict[str, str]]:
-        looks.append(marks)
-        return {7: own}
+    def look(folder: object) -> dict[Process, tuple[str, str]]:
+        looks.append(folder)
+        return {Process(7, '70'): ('sim_2', '1')}
 
-    monkeypatch.setattr(evidence_module, 'marked_processes', look)
+    monkeypatch.setattr(evidence_module, 'attempt_processes', look)
     reader = EvidenceReader(folder)
     found = []
     for number in (1, 2, 3):
@@ -188,3 +193,79 @@ def test_that_processes_are_looked_for_once_however_many_attempts_there_are(
         found.append(reader.read(Attempt(f'sim_{number}', 1), Liveness.DEAD, HostRelation.SAME).process)
     assert found == [ProcessState.GONE, ProcessState.ALIVE, ProcessState.GONE]
     assert len(looks) == 1
+
+
+# What cannot be read, and what is missing
+
+
+def process_of(folder: SearchFolder, attempt: Attempt, host: HostRelation = HostRelation.SAME) -> tuple[str, bool]:
+    """What is known of the processes of an attempt of a writer that is gone, and whether it counts as started."""
+    found = EvidenceReader(folder).read(attempt, Liveness.DEAD, host)
+    return found.process.value, found.has_started
+
+
+def running(handle: dict[str, Any] | None = None) -> Attempt:
+    return Attempt('sim_1', 1, State.RUNNING, handle=handle)
+
+
+def test_that_a_live_process_named_by_the_fence_is_never_gone_whatever_its_marks(
+    folder: SearchFolder, paths: AttemptPaths
+) -> None:
+    leave(paths, started=f'{IDENT} {os.getpid()} {start_ticks(os.getpid())}')
+    assert process_of(folder, ATTEMPT) == ('alive', True)
+    leave(paths, started=f'{IDENT} {os.getpid()} 1')
+    assert process_of(folder, ATTEMPT) == ('gone', True), 'its pid was reused'
+
+
+def test_that_a_live_process_named_by_the_journal_wins_over_a_missing_fence(
+    folder: SearchFolder, paths: AttemptPaths
+) -> None:
+    handle = {'pid': os.getpid(), 'ticks': start_ticks(os.getpid())}
+    assert process_of(folder, running(handle)) == ('alive', True)
+    shutil.rmtree(folder.jobs_dir)
+    assert process_of(folder, running(handle)) == ('alive', True)
+    assert process_of(folder, running({**handle, 'ticks': '1'})) == ('gone', False), 'it can be fenced'
+
+
+def test_that_a_live_process_with_its_marks_wins_over_a_missing_fence(
+    folder: SearchFolder, paths: AttemptPaths
+) -> None:
+    with subprocess.Popen(['sleep', '600'], env={**os.environ, **marks(folder, 'sim_1', 1)}) as process:
+        until(lambda: attempt_processes(folder))
+        assert process_of(folder, ATTEMPT) == ('alive', True)
+        expected = {'pid': process.pid, 'ticks': start_ticks(process.pid)}
+        assert EvidenceReader(folder).handle(ATTEMPT) == expected, 'it can be adopted'
+        process.kill()
+
+
+@pytest.mark.parametrize('host', [HostRelation.SAME, HostRelation.OTHER])
+def test_that_what_is_said_to_run_and_cannot_be_asked_is_not_fenced_for_want_of_a_fence(
+    folder: SearchFolder, paths: AttemptPaths, host: HostRelation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evidence_module, 'presence', lambda pid, ticks: ProcessState.UNKNOWN)
+    assert process_of(folder, running({'pid': 7, 'ticks': '7'}), host) == ('unknown', True)
+    assert process_of(folder, ATTEMPT, host)[1] is False, 'what was only claimed can be'
+
+
+def test_that_an_attempt_whose_fence_was_closed_runs_no_more(folder: SearchFolder, paths: AttemptPaths) -> None:
+    leave(paths, started='w:closed')
+    assert process_of(folder, running({'pid': os.getpid(), 'ticks': start_ticks(os.getpid())}))[1] is False
+
+
+def test_that_an_attempt_of_somebody_whose_processes_cannot_be_read_is_unknown(
+    folder: SearchFolder, paths: AttemptPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evidence_module, 'can_read_processes_of', lambda user: False)
+    leave(paths, started=f'{IDENT} 4194305 1')
+    assert process_of(folder, ATTEMPT) == ('unknown', True), 'it may have left children that we cannot see'
+
+
+def test_that_a_session_that_the_shell_left_behind_may_be_the_attempt(
+    folder: SearchFolder, paths: AttemptPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave(paths, started=f'{IDENT} 4194305 1')
+    monkeypatch.setattr(evidence_module, 'sessions', lambda: {4194305: [Process(7, '70')]})
+    assert process_of(folder, ATTEMPT) == ('unknown', True)
+    leave(paths, started=f'{IDENT} {os.getpid()} 1')
+    monkeypatch.setattr(evidence_module, 'sessions', lambda: {os.getpid(): [Process(7, '70')]})
+    assert process_of(folder, ATTEMPT) == ('gone', True), 'another process leads it'

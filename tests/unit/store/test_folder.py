@@ -138,3 +138,13 @@ def test_that_a_damaged_description_of_a_search_is_named(folder: SearchFolder, t
     folder.search_json.write_text(text)
     with pytest.raises(DamageError, match=r'search\.json is damaged'):
         folder.read_info()
+
+
+def test_that_a_search_has_one_identity_by_whatever_name(tmp_path: Path) -> None:
+    (tmp_path / 'search').mkdir()
+    (tmp_path / 'link').symlink_to(tmp_path / 'search')
+    assert SearchFolder(tmp_path / 'link').identity == SearchFolder(tmp_path / 'search').identity
+    before = SearchFolder(tmp_path / 'search').identity
+    (tmp_path / 'search').rename(tmp_path / 'moved')
+    (tmp_path / 'search').mkdir()
+    assert SearchFolder(tmp_path / 'moved').identity == before != SearchFolder(tmp_path / 'search').identity

@@ -129,6 +129,32 @@ def test_that_a_full_disk_loses_no_event_and_breaks_no_line(
     assert runs_read(folder) == ['a', 'b', 'c']
 
 
+@pytest.mark.parametrize('written', [None, 10, -1])
+def test_that_an_event_written_now_or_never_is_as_if_it_had_never_been(
+    folder: SearchFolder, monkeypatch: pytest.MonkeyPatch, written: int | None
+) -> None:
+    journal = Journal(folder, 'w1', {})
+    assert journal.append_now(claimed('a'))
+    with monkeypatch.context() as broken:
+        broken.setattr(os, 'write', FlakyDisk([written]))
+        assert not journal.append_now(claimed('b')), 'also where only its line break is missing'
+        assert 'cannot be written' in journal.blocked
+    assert journal.append_now(claimed('c'))
+    assert runs_read(folder) == ['a', 'c']
+
+
+def test_that_an_event_that_must_be_written_now_comes_after_those_that_wait(
+    folder: SearchFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal(folder, 'w1', {})
+    with monkeypatch.context() as broken:
+        broken.setattr(os, 'write', FlakyDisk([None, None]))
+        journal.append(claimed('a'))
+        assert not journal.append_now(claimed('b'))
+    assert journal.append_now(claimed('b'))
+    assert runs_read(folder) == ['a', 'b']
+
+
 def test_that_a_beat_that_failed_leaves_nothing_behind(folder: SearchFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     journal = Journal(folder, 'w1', {})
     journal.beat({})

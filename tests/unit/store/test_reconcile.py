@@ -296,7 +296,7 @@ def test_that_processes_of_another_user_are_unknown_and_not_gone(
     (name,) = search.plan(1)
     search.claim(name)
     search.start_here(name)
-    monkeypatch.setattr(os, 'geteuid', lambda: 54321)
+    monkeypatch.setattr('hpsearch.store.evidence.can_read_processes_of', lambda user: False)
     assert looked_at(search).state_of(name) is State.UNKNOWN
 
 

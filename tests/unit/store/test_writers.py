@@ -6,6 +6,7 @@ import json
 import os
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ import pytest
 
 from hpsearch.host.kernel import Host, this_host
 from hpsearch.host.processes import start_ticks
-from hpsearch.model.evidence import HostRelation, Liveness
+from hpsearch.model.evidence import HostRelation, Liveness, ProcessState
+from hpsearch.store import writers as writers_module
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import open_journals
 from hpsearch.store.writers import FRESH, LARGEST_GAP, POLLS, SPACING, Writers, poll_once, relation
@@ -116,6 +118,75 @@ def test_that_a_process_of_this_host_is_asked_itself(folder: SearchFolder) -> No
     assert look(writers, 0.0, me) is Liveness.ALIVE
     reused = {**me, 'ticks': '1'}
     assert look(writers, 0.0, reused) is Liveness.DEAD
+
+
+# The same machine in another boot: rebooted, or a clone
+
+
+REBOOTED: dict[str, Any] = {**ELSEWHERE, 'host': 'here', 'machine': 'machine', 'boot': 'boot-1', 'namespace': 'pid:[1]'}
+
+
+def test_that_a_writer_of_an_earlier_boot_is_dead_only_after_the_stale_looks(folder: SearchFolder) -> None:
+    writers = Writers(folder, OURS)
+    beat(folder, 1)
+    lives = [look(writers, step * SPACING, REBOOTED) for step in range(POLLS + 2)]
+    assert lives == [Liveness.ALIVE] * POLLS + [Liveness.DEAD] * 2
+    assert writers.relation(REBOOTED) is HostRelation.REBOOTED
+
+
+def test_that_who_cannot_write_declares_no_earlier_boot_dead(folder: SearchFolder) -> None:
+    writers = Writers(folder, OURS)
+    for step in range(3 * POLLS):
+        life = writers.life('w', REBOOTED, is_closed=False, now=step * SPACING, may_judge=False)
+        assert life is Liveness.ALIVE
+
+
+def test_that_a_boot_which_showed_life_is_a_clone_whose_runs_cannot_be_asked(folder: SearchFolder) -> None:
+    writers = Writers(folder, OURS)
+    beat(folder, 1)
+    look(writers, 0.0, REBOOTED)
+    beat(folder, 2)
+    lives = [look(writers, step * SPACING, REBOOTED) for step in range(1, POLLS + 3)]
+    assert lives[-1] is Liveness.STALE
+    assert writers.relation(REBOOTED) is HostRelation.OTHER
+
+
+def test_that_a_single_look_takes_a_clone_for_alive_while_it_shows_life(tmp_path: Path) -> None:
+    clone = replace(this_host(), boot='another')
+    search = QueuedSearch(tmp_path / 'search', host=clone)
+    assert life_of(search) is Liveness.DEAD
+    search.beat()
+    assert life_of(search) is Liveness.ALIVE
+    search.beat(age=FRESH + 1)
+    assert life_of(search) is Liveness.DEAD
+
+
+# A process that is hidden from us
+
+
+def test_that_a_writer_whose_process_is_hidden_is_alive_until_its_counter_stops(
+    folder: SearchFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writers_module, 'presence', lambda pid, ticks: ProcessState.UNKNOWN)
+    writers, header = Writers(folder, OURS), {**OURS.as_header(), 'pid': 7, 'ticks': '7'}
+    beat(folder, 1)
+    lives = [look(writers, step * SPACING, header) for step in range(POLLS + 1)]
+    assert lives == [Liveness.ALIVE] * POLLS + [Liveness.STALE]
+
+
+def test_that_a_single_look_at_a_hidden_process_goes_by_its_signs_of_life(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writers_module, 'presence', lambda pid, ticks: ProcessState.UNKNOWN)
+    search = QueuedSearch(tmp_path / 'search')
+    assert life_of(search) is Liveness.STALE
+    search.beat()
+    assert life_of(search) is Liveness.ALIVE
+
+
+def life_of(search: QueuedSearch) -> Liveness:
+    _, reader = open_journals(search.folder)
+    return poll_once(search.folder, reader.headers, reader.closed, time.time())['w']
 
 
 def test_that_a_writer_which_left_is_dead(folder: SearchFolder) -> None:
