@@ -174,6 +174,7 @@ def test_that_only_who_may_read_environments_can_tell_that_a_process_of_another_
 
 def test_that_a_process_is_found_with_its_marks(child: subprocess.Popen[bytes], tmp_path: Path) -> None:
     own = {name: value for name, value in os.environ.items() if name.startswith('HPSEARCH_')}
+    until(lambda: known(child.pid) in marked_processes())
     assert marked_processes()[known(child.pid)] == {**own, 'HPSEARCH_DIR': str(tmp_path), 'HPSEARCH_RUN': 'sim_1'}
 
 
