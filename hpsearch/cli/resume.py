@@ -20,10 +20,13 @@ from hpsearch.config.handles import description_of, stored_configuration
 from hpsearch.config.loading import load_configuration
 from hpsearch.model.errors import DamageError, SearchFolderError
 from hpsearch.model.evidence import Liveness
+from hpsearch.model.states import SearchState
 from hpsearch.space.extension import Extension, extend, extending, write_extension
 from hpsearch.space.plan import Plan
+from hpsearch.store.completion import CompletionReader
 from hpsearch.store.folder import OpenSearch, SearchFolder
 from hpsearch.store.journal import JournalReader, open_journals
+from hpsearch.store.reconcile import Reconciler
 from hpsearch.store.trust import to_work_on
 from hpsearch.store.writers import poll_once
 
@@ -106,6 +109,7 @@ def extend_plan(
     with extending(folder):
         state, reader = open_journals(folder)
         _check_that_no_process_works(folder, reader, dead_hosts)
+        _take_in_ends(folder, info, state, reader, dead_hosts)
         configuration = load_configuration(
             module, cwd=Path(cwd), grid_config=chosen.grid_config, replacements=chosen.replacements
         )
@@ -114,6 +118,21 @@ def extend_plan(
         extension = extend(folder, configuration, folder.read_runs(), plan.runs(), state)
         write_extension(folder, extension, {'configuration': description_of(configuration, module, cwd)})
     return extension
+
+
+def _take_in_ends(
+    folder: SearchFolder,
+    info: Mapping[str, Any],
+    state: SearchState,
+    reader: JournalReader,
+    dead_hosts: Collection[str],
+) -> None:
+    """Take in what nobody has journaled yet: a run that has finished is not withdrawn."""
+    lives = poll_once(folder, reader.headers, reader.closed, time.time(), dead_hosts)
+    configuration = open_search(folder, info).configuration
+    reconciler = Reconciler(folder, state, reader.headers, lives, lambda: CompletionReader(folder, configuration))
+    for problem in [*reconciler.take_in(reconciler.unattended()), *reconciler.take_in_late_records()]:
+        log.warning(problem)
 
 
 def _check_that_no_process_works(folder: SearchFolder, reader: JournalReader, dead_hosts: Collection[str]) -> None:

@@ -177,6 +177,7 @@ class Intake:
 
     def _put(self, row: Row) -> None:
         if row.name in self._search.state.withdrawn:
+            self._results.drop(row.name)
             return
         self._results.put(row)
         self._progress.result(row)

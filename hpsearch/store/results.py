@@ -69,6 +69,11 @@ class ResultsView:
             self._rows[row.name] = row
             self._changed = True
 
+    def drop(self, name: str) -> None:
+        """A run has no row any more, not even in the file."""
+        self._rows.pop(name, None)
+        self._changed = True
+
     def has(self, name: str) -> bool:
         """Whether there is a row of this run."""
         return name in self._rows

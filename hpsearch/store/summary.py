@@ -185,9 +185,10 @@ def _look_again(folder: Path) -> None:
 
     What is wrong, if anything, says the reading that follows.
     """
-    for each in (folder.parent, folder):
-        with suppress(OSError), os.scandir(each) as entries:
-            next(entries, None)
+    with suppress(OSError):
+        if not folder.is_dir():
+            os.listdir(folder.parent)
+        os.listdir(folder)
 
 
 def _read_bounded(path: Path) -> bytes:

@@ -32,13 +32,12 @@ class LateRecords:
 
     def install(self, replace: Callable[[object, str, object], None] = setattr) -> None:
         """Let this process see files so; ``replace`` sets an attribute of a module."""
-        listdir, scandir = os.listdir, os.scandir
+        listdir = os.listdir
         replace(os, 'stat', self._looking(os.stat))
         replace(os, 'open', self._looking(os.open))
         replace(builtins, 'open', self._looking(builtins.open))
         replace(io, 'open', builtins.open)
         replace(os, 'listdir', lambda path='.': self._list(path, listdir(path)))
-        replace(os, 'scandir', lambda path='.': self._scan(path, scandir))
 
     def _looking(self, real: Callable[..., Any]) -> Callable[..., Any]:
         def look(path: Any, *args: Any, **options: Any) -> Any:
@@ -64,10 +63,6 @@ class LateRecords:
             return [name for name in names if name != self._name]
         self._refresh(path)
         return names
-
-    def _scan(self, path: Any, real: Callable[[Any], Any]) -> Any:
-        self._refresh(path)
-        return real(path)
 
     def _refresh(self, path: Any) -> None:
         if self._is_refreshed and not self._is_hidden() and not isinstance(path, int):

@@ -108,6 +108,19 @@ def test_that_withdrawn_runs_are_neither_counted_nor_in_the_table(project: Gated
     assert '2 of 2 done' in finish(project.drive({}, 'status', 'out'))
 
 
+def test_that_a_run_which_finished_unseen_is_not_withdrawn(project: Gated) -> None:
+    kill(project.begin(2))
+    project.open('1')
+    until((project.job('1', 1) / 'exit').exists)
+    project.kill_runs()
+    project.open()
+    project.numbers = ['4']
+    project.write_config()
+    printed = resume(project, '--extend')
+    assert '1 runs added, 2 withdrawn' in printed
+    assert project.table_states() == {'1': 'finished', '4': 'finished'}
+
+
 def test_that_the_table_is_the_one_of_an_undisturbed_search(project: Gated, tmp_path: Path) -> None:
     kill(project.begin(2))
     project.open('1')
@@ -410,7 +423,7 @@ def test_that_a_journal_of_a_newer_format_is_refused_with_the_reason(project: Ga
     kill(project.begin(1))
     project.edit_journal('"format":1', '"format":99')
     project.open()
-    assert '99' in resume(project, codes=(2,))
+    assert '99' in resume(project, codes=(1,))
     assert project.begun() == [('1', '1')]
 
 

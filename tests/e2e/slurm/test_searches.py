@@ -70,6 +70,21 @@ def assert_is_of_its_own_job(project: SlurmProject, number: str, dispatcher: str
     assert seen['HPSEARCH_RUN'] == project.run_name(number)
 
 
+def test_that_a_record_which_appears_late_is_taken_in_and_nothing_runs_twice(tmp_path: Path, slurm: Cluster) -> None:
+    hidden = tmp_path / 'hidden'
+    hidden.touch()
+    more = '_SUMMARY_FILENAME = None\n_SUMMARY_KEYWORDS = []\n_PERFORMANCE_KEY = None\n'
+    with slurm_project(tmp_path / 'project', slurm, count=2, more=more) as project:
+        project.open()
+        hurried = {'queue': {'timeout': 10.0, 'retry': 1.0, 'record_grace': 0.5}, 'late_records': str(hidden)}
+        lost = finish(project.drive_queue(hurried, '--num_jobs=2', '--max_attempts=1'), (1,))
+        assert '2 lost' in lost
+        assert 'the queue says that it ended with status 0' in lost
+        assert json.loads(project.say('status', 'out', '--json'))['counts']['finished'] == 2
+        project.resume()
+        assert_each_ran_once(project)
+
+
 def test_that_at_most_so_many_jobs_run_at_a_time(tmp_path: Path, slurm: Cluster) -> None:
     with slurm_project(tmp_path / 'project', slurm, count=6) as project:
         search = project.submit('--num_jobs=2')

@@ -140,6 +140,15 @@ def test_that_the_same_row_again_is_nothing_new(view: View) -> None:
     )
 
 
+def test_that_a_dropped_row_leaves_the_file_also_where_it_was_never_put(view: View) -> None:
+    table_view, _, _ = view
+    table_view.drop('sim_9')
+    assert table_view.due(1e9)
+    table_view.put(row(1))
+    table_view.drop(row(1).name)
+    assert not table_view.rows
+
+
 def test_that_a_rebuild_which_failed_is_due_again_but_not_at_once(view: View, monkeypatch: pytest.MonkeyPatch) -> None:
     table_view, clock, _ = view
 
