@@ -123,6 +123,21 @@ class Backend(Protocol):
     def is_settled(self) -> bool:
         """Whether nothing that was asked of it is still under way, so that this process may leave."""
 
+    def is_clear(self, now: float) -> bool:
+        """Whether no job of the search is left in a queue; what is left is cancelled.
+
+        To be asked again until it is so, once nothing else is left to do.
+
+        Args:
+            now: Monotonic seconds.
+        """
+        return True
+
+    @property
+    def leftovers(self) -> str:
+        """Jobs that may be left in the queue all the same, in words; empty: none."""
+        return ''
+
     def wait(self, timeout: float) -> None:
         """Return after ``timeout`` seconds, or earlier when something ended or a signal came."""
 

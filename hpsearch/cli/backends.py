@@ -9,9 +9,10 @@ import shutil
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hpsearch.backends.base import AttemptBackend, PilotBackend
 from hpsearch.backends.local.backend import LocalBackend
@@ -236,14 +237,16 @@ def _queue_backend(
     from hpsearch.backends.queue.backend import QueueBackend
 
     settings = queue_settings(options, context.search.configuration, system.memory)
-    return QueueBackend(queue, settings, {name: each.job for name, each in context.state.submissions.items()})
+    settings = replace(settings, declared_dead=context.declared_dead)
+    known = {name: each.job for name, each in context.state.submissions.items()}
+    return QueueBackend(queue, settings, known, context.state)
 
 
 def _pilot_backend(options: SearchOptions, queue: QueueContext, context: BackendContext) -> PilotBackend:
     from hpsearch.backends.queue.pilots import Pilots, QueuedPilots
 
     settings = pilot_settings(options, context.search.folder, context.search.configuration)
-    return QueuedPilots(queue, Pilots(queue, settings, context.state.submissions.values()))
+    return QueuedPilots(queue, Pilots(queue, settings, context.state.submissions.values()), context.state)
 
 
 def queue_settings(options: SearchOptions, configuration: Configuration, memory: int | None) -> QueueSettings:
@@ -335,7 +338,7 @@ class JobAsker:
         self._wakeup = wakeup
         self._pollers: dict[str, tuple[BackgroundRunner, JobPoller]] = {}
 
-    def __call__(self, job: Mapping[str, str]) -> bool:
+    def __call__(self, job: Mapping[str, Any]) -> bool:
         name = job['queue']
         if name not in self._pollers:
             system = system_named(name, self._options)
@@ -343,4 +346,4 @@ class JobAsker:
         runner, poller = self._pollers[name]
         runner.deliver()
         poller.poll(time.monotonic())
-        return poller.has_ended(job['id'])
+        return poller.has_ended(job['id'], job.get('ends'))

@@ -78,6 +78,7 @@ class BackendContext:
         state: The runs so far.
         note: Writes an event to the journal.
         grace: Seconds between TERM and KILL for runs that are stopped.
+        declared_dead: Names of hosts that the user declared dead.
     """
 
     search: OpenSearch
@@ -85,6 +86,7 @@ class BackendContext:
     state: SearchState
     note: Callable[[dict[str, Any]], object]
     grace: float
+    declared_dead: tuple[str, ...] = ()
 
 
 MakeBackend = Callable[[BackendContext], AttemptBackend | PilotBackend]

@@ -104,7 +104,7 @@ def report_end(result: SearchResult, options: SearchOptions, *, in_own_job: bool
     if outcome.refused and not in_own_job:
         print(f'hpsearch: no more runs were submitted: {outcome.refused}', file=sys.stderr)
         return WRONG_REQUEST
-    if result.all_finished or (options.only_submits and outcome.left is not None):
+    if (result.all_finished and not outcome.leftovers) or (options.only_submits and outcome.left is not None):
         return ALL_FINISHED
     if outcome.interrupted or outcome.left is not None:
         return INTERRUPTED
@@ -169,6 +169,8 @@ def _end_lines(result: SearchResult) -> Iterator[str]:
             f'{len(result.outcome.unknown)} runs may still be running on hosts that cannot be asked; '
             f'hpsearch status {result.folder.path} names them. If a host is dead: hpsearch resume --host_is_dead=HOST'
         )
+    if result.outcome.leftovers:
+        yield f'{result.outcome.leftovers}; hpsearch stop {result.folder.path} cancels what is there'
     if result.cancelled:
         yield (
             f'{result.cancelled} runs were cancelled in the queue; they are run again only with '

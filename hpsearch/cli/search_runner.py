@@ -83,13 +83,13 @@ def work(
     process: ProcessContext,
     make_backend: MakeBackend,
     options: WorkOptions,
-    job_has_ended: Callable[[Mapping[str, str]], bool],
+    job_has_ended: Callable[[Mapping[str, Any]], bool],
 ) -> SearchResult:
     """Work on a search until it ends.
 
     Args:
         make_backend: Makes the place where its runs execute.
-        job_has_ended: Says of a queue job (``queue``, ``id``) whether its queue knows that it ended.
+        job_has_ended: Says of a queue job (``queue``, ``id``, ``ends``) whether its queue knows that it ended.
 
     Raises:
         HpsearchError: Its journals cannot be read or written, or a folder of earlier results is no search.
@@ -100,14 +100,15 @@ def work(
     _warn_of_odd_lines(state, reader)
     if options.waits_for_others:
         _warn_of_others(folder, reader)
-    host, job = kernel.this_host(), own_job()
+    host, job = kernel.this_host(), _own_job(options.job_seconds)
     signals = stop_signals(1 if options.stop_at_once else 0, term_leaves=options.in_queue, like_term=limit_signals(job))
     with own_journal(folder, host, job) as journal, signals as requests:
         recorder = EventRecorder(state, journal)
         _take_earlier_results(search, options, recorder)
         take_late_records(CompletionReader(folder, search.configuration), recorder, folder)
         context = search_context(search, options, recorder)
-        backend = make_backend(BackendContext(search, process.wakeup, state, recorder.note_event, options.stop_grace))
+        note, grace, dead = recorder.note_event, options.stop_grace, options.declared_dead
+        backend = make_backend(BackendContext(search, process.wakeup, state, note, grace, dead))
         process.stack.callback(backend.close)
         can_adopt = _never if isinstance(backend, PilotBackend) else backend.can_adopt
         known = writers.Writers(folder, host, options.declared_dead, job_has_ended)
@@ -117,6 +118,12 @@ def work(
         outcome = make_dispatcher(context, peers, backend, requests, process.view, make_provenance, lock).run()
     pending = context.pending
     return SearchResult(folder, search.configuration, context.results, state, pending.total, outcome, pending.waiting)
+
+
+def _own_job(seconds: float | None) -> dict[str, Any] | None:
+    """The queue job of this process, with the time at which it ends, in seconds since 1970, if that is known."""
+    job = own_job()
+    return job if job is None or seconds is None else {**job, 'ends': round(time.time() + seconds)}
 
 
 def _never(*_: object) -> bool:

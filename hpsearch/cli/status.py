@@ -326,7 +326,8 @@ def _query(
     if listing.records is None:
         return [], [f'the queue could not be queried about the jobs of this search: {listing.problem}']
     in_it = [attempt for attempt in attempts if attempt.handle['queue'] == queue]
-    listed = match_jobs(listing.records, in_it, [each for each in pilots if each.queue == queue])
+    wanted = [each for each in pilots if each.queue == queue]
+    listed = match_jobs(listing.records, in_it, wanted, search.state.submissions, search.now)
     reconciler.note_running(listed.running)
     # Their exit records may have arrived in the meantime; and what ended them, only the queue may know.
     jobs: dict[AttemptKey, QueueView] = {

@@ -84,23 +84,23 @@ def _requests(here: list[str], elsewhere: list[str]) -> Iterator[str]:
 
 def _end_here(folder: SearchFolder, state: SearchState, options: SearchOptions, drain: bool) -> Iterator[str]:
     active = [name for name, history in state.runs.items() if history.state in ACTIVE]
-    if not active and _may_have_pilots(state, options) and not drain:
-        yield 'no hpsearch works on it: cancelling the jobs that would'
-        _end_runs(folder, options)
-        yield 'stopped'
+    if not active and _may_have_jobs(state, options) and not drain:
+        yield 'no hpsearch works on it: cancelling what is left of it in the queue'
+        yield _end_runs(folder, options).outcome.leftovers or 'stopped'
     elif not active:
         yield 'nothing runs, and no hpsearch works on it'
     elif drain:
         yield f'no hpsearch works on it: the {len(active)} runs that have started end by themselves'
     else:
         yield f'no hpsearch works on it: ending its {len(active)} runs from here'
-        left = _end_runs(folder, options).outcome.unknown
-        yield f'not reached, on other hosts: {", ".join(sorted(left))}' if left else 'stopped'
+        outcome = _end_runs(folder, options).outcome
+        left = f'not reached, on other hosts: {", ".join(sorted(outcome.unknown))}' if outcome.unknown else ''
+        yield '; '.join(filter(None, (left, outcome.leftovers))) or 'stopped'
 
 
-def _may_have_pilots(state: SearchState, options: SearchOptions) -> bool:
-    """Whether jobs that work on the search by themselves may wait in a queue."""
-    return options.cluster.run_cluster and any(submission.pilots for submission in state.submissions.values())
+def _may_have_jobs(state: SearchState, options: SearchOptions) -> bool:
+    """Whether there may be jobs in a queue, although no run is under way."""
+    return options.cluster.run_cluster and bool(state.submissions)
 
 
 def _end_runs(folder: SearchFolder, options: SearchOptions) -> SearchResult:

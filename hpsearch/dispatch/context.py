@@ -185,6 +185,7 @@ class ActiveAttempt:
         in_queue: Whether it is a job of a queue, perhaps on another host.
         is_submitted: Whether that queue has accepted it.
         is_running: Whether it is known to run.
+        is_unknown: Whether it has started, and its queue does not know its job any more.
         stop_reason: Why it was asked to end, in words, or empty.
     """
 
@@ -193,4 +194,5 @@ class ActiveAttempt:
     in_queue: bool = False
     is_submitted: bool = False
     is_running: bool = True
+    is_unknown: bool = False
     stop_reason: str = ''

@@ -67,6 +67,7 @@ class Outcome:
         unknown: Runs that may still be under way on hosts that cannot be asked.
         left: How many jobs continue in a queue without us; None: we did not leave any.
         refused: Why a queue refused our jobs for good, in its own words, or empty.
+        leftovers: Jobs of this search that may be in the queue although nothing needs them, in words, or empty.
     """
 
     interrupted: bool = False
@@ -75,6 +76,7 @@ class Outcome:
     unknown: frozenset[str] = frozenset()
     left: int | None = None
     refused: str = ''
+    leftovers: str = ''
 
 
 class Dispatcher:
@@ -119,9 +121,10 @@ class Dispatcher:
             interrupted=self._shutdown.has_begun and not fail_fast.signature,
             failed_fast=fail_fast.signature,
             example=fail_fast.example,
-            unknown=self._peers.unknown,
+            unknown=self._peers.unknown | {each.launch.run.name for each in self._strategy.attempts if each.is_unknown},
             left=len(self._strategy.attempts) if self._is_leaving else None,
             refused=self._shutdown.refused,
+            leftovers=self._strategy.backend.leftovers,
         )
 
     def _step(self, now: float) -> bool:
@@ -274,13 +277,22 @@ class Dispatcher:
     def _has_more_to_do(self, now: float) -> bool:
         if self._is_leaving:
             return False
-        if self._strategy.attempts or self._shutdown.has_begun:
-            return bool(self._strategy.attempts) or not self._strategy.backend.is_settled()
-        if not self._search.pending.is_exhausted or self._is_news_incomplete or self._cannot_write():
+        if self._shutdown.has_begun:
+            return self._has_more_to_stop(now)
+        if self._strategy.attempts or not self._search.pending.is_exhausted:
             return True
-        if self._nodes.is_open(self._clock()):
+        if self._nodes.is_open(self._clock()) or self._is_news_incomplete or self._cannot_write():
             return True
-        return self._search.options.waits_for_others and self._peers.are_worth_waiting_for
+        if self._search.options.waits_for_others and self._peers.are_worth_waiting_for:
+            return True
+        return not self._strategy.backend.is_clear(now)
+
+    def _has_more_to_stop(self, now: float) -> bool:
+        """Attempts that their queue has lost sight of are not waited for; after a drain, jobs go on."""
+        if not all(active.is_unknown for active in self._strategy.attempts):
+            return True
+        backend = self._strategy.backend
+        return not backend.is_settled() or not (self._shutdown.is_draining or backend.is_clear(now))
 
     def _cannot_write(self) -> bool:
         """Whether something is still to be written to the journal: the search has not ended before that."""

@@ -351,7 +351,9 @@ class PeerIntake:
     def _handle(self, orphan: OrphanedAttempt) -> dict[str, Any]:
         """What the backend knows an attempt by, with what is known of its submission."""
         submission = self._search.state.submissions.get(str(orphan.handle.get('submission', '')))
-        known = {'at': submission.at, 'throttle': submission.throttle, 'job': submission.job} if submission else {}
+        if submission is None:
+            return dict(orphan.handle)
+        known = {'at': submission.at, 'throttle': submission.throttle, 'job': submission.job, 'limit': submission.limit}
         return {**known, **orphan.handle}
 
     def _end(self, orphan: OrphanedAttempt, run: Run, now: float) -> list[Completion]:

@@ -85,6 +85,11 @@ class Shutdown:
         return self.done is not Stop.NO
 
     @property
+    def is_draining(self) -> bool:
+        """Whether those that run may end."""
+        return self.done is Stop.DRAIN
+
+    @property
     def is_asked_for(self) -> bool:
         """Whether nothing may be started any more."""
         return self._asked is not Stop.NO

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from hpsearch.backends.base import AttemptBackend, AttemptStatus, PilotBackend, Workload
@@ -18,7 +18,6 @@ from hpsearch.model.errors import trouble_in_words
 from hpsearch.model.evidence import JobState
 from hpsearch.model.retries import Pauses, bad_nodes
 from hpsearch.model.states import ENDED, Attempt, State
-from hpsearch.store.attempt_files import close_fence
 from hpsearch.store.completion import Completion
 
 log = logging.getLogger('hpsearch')
@@ -155,7 +154,9 @@ class AttemptStrategy:
         """Take in what the backend knows of them. An end that cannot be taken in now is taken in later."""
         self._echo.pump()
         self._cancel_needless(now)
-        statuses = {**self._due_again(now), **self.backend.states(now)}
+        found = self.backend.states(now)
+        self._note_unknown(found)
+        statuses = {**self._due_again(now), **found}
         ended = [completion for ident, status in statuses.items() for completion in self._take_in(ident, status, now)]
         trouble = next((each.pauses.problem for each in self._postponed.values()), '')
         reported = [status for status in statuses.values() if status.problem]
@@ -169,11 +170,11 @@ class AttemptStrategy:
     def _take_in(self, ident: str, status: AttemptStatus, now: float) -> list[Completion]:
         """Take in the status of an attempt; returns its end, if that is what it is."""
         active = self._active[ident]
-        if status.kind not in (JobState.ENDED, JobState.ABSENT):
+        if status.kind is not JobState.ENDED:
             self._follow(active, status, now)
             return []
         try:
-            ended = self._end(active, self._settled(active, status), now)
+            ended = self._end(active, status, now)
         except OSError as error:
             why = f'what {active.launch.run.name} left cannot be read: {trouble_in_words(error)}'
             postponed = self._postponed.setdefault(ident, _Postponed(status, now))
@@ -208,18 +209,22 @@ class AttemptStrategy:
             log.debug('%s: %s', active.launch.run.name, error)
         return self._search.state.state_of(active.launch.run.name) is State.FINISHED
 
-    def _settled(self, active: ActiveAttempt, status: AttemptStatus) -> AttemptStatus:
-        """The end of an attempt; one that is unknown to its queue never starts, or if it has started, it is lost.
-
-        Raises:
-            OSError: Its start fence can be neither closed nor read.
-        """
-        if status.kind is JobState.ENDED:
-            return status
-        paths = self._search.folder.attempt(active.launch.run.name, active.launch.number)
-        if close_fence(paths, self._search.writer):
-            return replace(status, kind=JobState.ENDED, cause='abandoned')
-        return replace(status, kind=JobState.ENDED)
+    def _note_unknown(self, statuses: Mapping[str, AttemptStatus]) -> None:
+        """Nothing can be done about attempts that their queue has lost sight of, except to wait."""
+        lost = []
+        for ident, status in statuses.items():
+            active = self._active[ident]
+            is_unknown = active.in_queue and status.kind is JobState.UNKNOWN
+            lost += [(active, status)] if is_unknown and not active.is_unknown else []
+            active.is_unknown = is_unknown
+        if lost:
+            name, detail, folder = lost[0][0].launch.run.name, lost[0][1].detail, self._search.folder.path
+            more = f' and {len(lost) - 1} more' if len(lost) > 1 else ''
+            log.warning(
+                '%s%s: %s. It is not run again before its time limit has passed. '
+                'If nothing runs there any more: hpsearch resume %s --host_is_dead=HOST',
+                name, more, detail, folder,
+            )  # fmt: skip
 
     def _follow(self, active: ActiveAttempt, status: AttemptStatus, now: float) -> None:
         """Record how far an attempt has come that did not run yet."""

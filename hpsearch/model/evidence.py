@@ -56,6 +56,7 @@ class JobRecord:
         reason: Why it waits, or how it ended, in the system's own words.
         where: Where it runs.
         is_stuck: Whether it waits for something that will never come.
+        submitted: When it was submitted, in seconds since 1970, where that is shown.
     """
 
     job: str
@@ -67,6 +68,7 @@ class JobRecord:
     reason: str = ''
     where: str = ''
     is_stuck: bool = False
+    submitted: float | None = None
 
     @property
     def node(self) -> str:
@@ -83,7 +85,9 @@ class QueueView:
         state: What is known of it.
         record: Its latest record.
         is_missing: Whether the latest listing did not show it.
-        was_taken_out: Whether it waited, and is gone while others of its array are not.
+        is_gone: Whether the queue, asked for it by its id, does not know it.
+        was_taken_out: Whether others of its array are known and it is not, so that if it never began it was cancelled.
+        is_overdue: Whether its time limit has passed since it began.
         is_cancelled: Whether we cancelled it.
         awaits_details: Whether the queue may yet say why it ended.
         log: The file with the queue's own messages about it, for people.
@@ -92,7 +96,9 @@ class QueueView:
     state: JobState
     record: JobRecord | None = None
     is_missing: bool = False
+    is_gone: bool = False
     was_taken_out: bool = False
+    is_overdue: bool = False
     is_cancelled: bool = False
     awaits_details: bool = False
     log: str = ''
@@ -151,6 +157,7 @@ class Evidence:
         is_closed: Whether another writer closed that fence, or passed it in its place.
         is_queued: Whether it is, or was, a job of its own in a queue, which can be polled from any host.
         fence_job: Id of the job that passed the fence, where that is known.
+        fence_host: Where that job runs.
         job: What the queue says of its job; None: the queue was not polled.
     """
 
@@ -164,6 +171,7 @@ class Evidence:
     is_closed: bool = False
     is_queued: bool = False
     fence_job: str = ''
+    fence_host: str = ''
     job: QueueView | None = None
 
 
@@ -258,15 +266,31 @@ def _of_a_job(evidence: Evidence, job: QueueView, waited: float, record_grace: f
         return _ended(cause='requeued')
     if job.state is JobState.ENDED and job.record is not None:
         return _by_the_queue(evidence, job, job.record, waited, record_grace)
-    if job.is_cancelled and job.is_missing and not evidence.has_started:
+    if job.is_cancelled and job.is_gone and not evidence.has_started:
         return _ended(cause='abandoned', detail='it was taken out of the queue', if_closed=True)
-    if job.state is JobState.ABSENT and job.was_taken_out and not evidence.has_started:
-        return _ended(cause='cancelled', detail='it was taken out of the queue before it began', if_closed=True)
     if job.state is JobState.ABSENT:
-        return Conclusion(JobState.ABSENT, detail='the queue knows nothing of its job')
+        return _of_an_absent_job(evidence, job)
     if job.state is JobState.UNKNOWN or job.record is None:
         return Conclusion(JobState.UNKNOWN)
     return Conclusion(job.state, detail=job.record.reason if job.state is JobState.PENDING else _place(job.record))
+
+
+def _of_an_absent_job(evidence: Evidence, job: QueueView) -> Conclusion:
+    """A job that its queue does not know may still run: the queue may have lost its state, or be another one."""
+    if evidence.is_closed:
+        return _ended(cause='fenced', detail='the start fence could not be passed')
+    if evidence.has_started and evidence.host is HostRelation.DECLARED_DEAD:
+        return _ended(cause='host_dead')
+    if evidence.has_started and job.is_overdue:
+        return _ended(detail='the queue does not know its job any more, and its time limit has passed')
+    if evidence.has_started:
+        where = f' on {evidence.fence_host}' if evidence.fence_host else ''
+        return Conclusion(JobState.UNKNOWN, detail=f'the queue does not know its job any more; it may still run{where}')
+    if job.was_taken_out:
+        return _ended(cause='cancelled', detail='it was taken out of the queue before it began', if_closed=True)
+    if not job.is_gone:  # no id of a job is known
+        return _ended(cause='abandoned', detail='the queue never had its job', if_closed=True)
+    return _ended(detail='its job vanished from the queue before it began', if_closed=True)
 
 
 def _by_its_record(evidence: Evidence, code: int, job: QueueView, waited: float) -> Conclusion:
@@ -294,21 +318,26 @@ def _by_the_queue(
         return _ended(cause='fenced', detail='the start fence could not be passed')
     if not evidence.has_started:
         return _before_its_start(job, record, waited)
+    if evidence.fence_job and record.job and evidence.fence_job != record.job:
+        return Conclusion(JobState.UNKNOWN)  # it began in another job than this one
     has_completed = record.code == 0 and not record.cause
     grace = record_grace * COMPLETED_FACTOR if has_completed else record_grace
     if waited < grace or (job.awaits_details and waited < CAUSE_GRACE):
         return Conclusion(JobState.RUNNING, detail='it ended; its record is awaited', in_doubt=True)
-    if evidence.fence_job and record.job and evidence.fence_job != record.job:
-        return _ended(detail=f'it ran in job {evidence.fence_job}, which has ended')
     words = _listed('the queue says that it ended with status 0' if has_completed else '', words_of(record))
     return _ended(record.code or None, record.cause or _cause_of(evidence.signalled)[0], words)
+
+
+_KILLED = (128 + 2, 128 + 15)
+"""Statuses of a job that got INT or TERM: before its script began, these can only have come from somebody's kill."""
 
 
 def _before_its_start(job: QueueView, record: JobRecord, waited: float) -> Conclusion:
     if job.awaits_details and waited < CAUSE_GRACE:
         return Conclusion(JobState.PENDING, detail='it ended before it began; why is not known yet', in_doubt=True)
-    if record.cause:
-        return _ended(cause=record.cause, detail=words_of(record), if_closed=True)
+    cause = record.cause or ('cancelled' if record.code in _KILLED else '')
+    if cause:
+        return _ended(cause=cause, detail=words_of(record), if_closed=True)
     return _ended(detail=_listed(words_of(record), f'it ended before the script began, see {job.log}'), if_closed=True)
 
 

@@ -235,6 +235,8 @@ class Submission:
         pilots: Number of its jobs that work on the search by themselves; 0: each is an attempt.
         job: Its id; empty while none is known.
         room: How much room each of its jobs has (:func:`hpsearch.model.retries.room_in_queue`); empty: unknown.
+        limit: Seconds that each of its jobs may run; None: not known.
+        attempts: The attempts (run and number) that its jobs are; the first has index 1.
     """
 
     name: str
@@ -245,6 +247,8 @@ class Submission:
     pilots: int = 0
     job: str = ''
     room: Mapping[str, Any] = field(default_factory=dict)
+    limit: float | None = None
+    attempts: Sequence[tuple[str, int]] = ()
 
 
 @dataclass(slots=True)
@@ -374,16 +378,12 @@ class SearchState:
 
     def _note_submission(self, writer: str, event: Event) -> None:
         name, queue = event['submission'], event['queue']
+        attempts = [(run, number) for run, number in event.get('attempts', ())]
         self.submissions[name] = Submission(
-            name,
-            queue,
-            writer,
-            event.get('at', 0.0),
-            event.get('throttle', 1),
-            event.get('pilots', 0),
-            room=event.get('room') or {},
-        )
-        for index, (run, number) in enumerate(event.get('attempts', ()), start=1):
+            name, queue, writer, event.get('at', 0.0), event.get('throttle', 1), event.get('pilots', 0),
+            room=event.get('room') or {}, limit=event.get('limit'), attempts=attempts,
+        )  # fmt: skip
+        for index, (run, number) in enumerate(attempts, start=1):
             attempt = self.attempt_of(run, number)
             if attempt is not None:
                 attempt.handle = {'queue': queue, 'submission': name, 'index': index}

@@ -10,7 +10,7 @@ from typing import Any
 from hpsearch.host.processes import Process, can_read_processes_of, presence, sessions, start_ticks
 from hpsearch.model.evidence import Evidence, HostRelation, JobState, Liveness, ProcessState, QueueView
 from hpsearch.model.states import Attempt, State
-from hpsearch.store.attempt_files import Fence, attempt_processes, exit_code, read_fence, read_line
+from hpsearch.store.attempt_files import CLOSED, Fence, attempt_processes, exit_code, read_fence, read_line
 from hpsearch.store.folder import AttemptPaths, SearchFolder
 
 
@@ -53,8 +53,9 @@ def _unasked(paths: AttemptPaths, fence: Fence, is_queued: bool, ident: str) -> 
 
 def _by_its_fence(fence: Fence, ident: str) -> Evidence:
     has_started = bool(fence.ident) and not fence.is_closed and ident in ('', fence.ident)
-    is_closed = bool(fence.ident) and not has_started
-    return Evidence(has_started=has_started, is_closed=is_closed, fence_job='' if fence.job == '-' else fence.job)
+    is_closed = bool(fence.ident) and not has_started and fence.ident != f'{ident}{CLOSED}'
+    job = '' if fence.job == '-' else fence.job
+    return Evidence(has_started=has_started, is_closed=is_closed, fence_job=job, fence_host=fence.host)
 
 
 class EvidenceReader:

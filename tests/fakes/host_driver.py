@@ -8,7 +8,8 @@ the process gets that signal right before its third start of an attempt), ``brok
 whatever changes something in the search folder fails), ``errno`` (with which error), ``late_records`` (a file; while it
 exists, no exit record is seen, and one that was looked for too early is denied until its folder is listed), ``queue``
 (``timeout``: seconds that a command of a queue system may take at most; ``retry``: seconds before a submission or a
-question that failed is tried again; ``record_grace``: seconds a record may be late).
+question that failed is tried again; ``record_grace``: seconds a record may be late; ``absent``: seconds after which a
+job is absent).
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from typing import Any
 
 from hpsearch.backends.queue import backend as queue
 from hpsearch.backends.queue import commands as jobs
-from hpsearch.backends.queue import pilots
+from hpsearch.backends.queue import pilots, poller
 from hpsearch.backends.queue.batch_system import CommandResult
 from hpsearch.cli import main as cli
 from hpsearch.cli import stop as stopping
@@ -112,7 +113,7 @@ def _writes(path: Any, mode: str = 'r', *_: Any, **__: Any) -> bool:
     return bool(set(mode) & set('wax+')) and not isinstance(path, int) and _is_inside(path)
 
 
-def hurry_queue(timeout: float, retry: float, record_grace: float) -> None:
+def hurry_queue(timeout: float, retry: float, record_grace: float, absent: float = poller.ABSENT_AFTER) -> None:
     """Wait less for a queue system that does not answer, and for records."""
     real = jobs.execute
 
@@ -120,6 +121,7 @@ def hurry_queue(timeout: float, retry: float, record_grace: float) -> None:
         return real(words, environment, stdin, min(timeout, patience))
 
     setattr(jobs, 'execute', execute)  # noqa: B010
+    setattr(poller, 'ABSENT_AFTER', absent)  # noqa: B010
     for name, module in list(sys.modules.items()):
         if name.startswith('hpsearch.backends.') and hasattr(module, 'RETRY'):
             setattr(module, 'RETRY', retry)  # noqa: B010

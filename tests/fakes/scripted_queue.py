@@ -27,6 +27,7 @@ from hpsearch.host.signals import Wakeup
 from hpsearch.model.evidence import JobRecord, JobState
 from hpsearch.model.resources import DEFAULT_RESOURCES, ResourceRequest, Slot
 from hpsearch.model.run import Run
+from hpsearch.model.states import SearchState
 from hpsearch.store.attempt_files import attempt_id, claim
 from hpsearch.store.folder import SearchFolder
 
@@ -69,6 +70,7 @@ class ScriptedQueue:
         accounts: What the accounting knows beside that.
         limit: Elements of ours it takes at most.
         wrong: Why it never takes a job; empty: it takes them.
+        closed: Why it takes no jobs for now; empty: it takes them.
         is_away: Whether no command is answered (and none is heard).
         loses: How many submissions are heard, but not answered.
         deaf: How many submissions are neither heard nor answered.
@@ -79,11 +81,13 @@ class ScriptedQueue:
         slots: Elements that run at a time, of all jobs.
         nodes: Names of its nodes.
         avoided: Job to the nodes that its pending elements avoid.
+        hidden: Ids of jobs that listings do not show.
     """
 
     name = 'slurm'
     variables = JobVariables('INDEX', 'JOB', 'RESTARTS', 'NODE')
     memory: int | None = 1000
+    time_limit: float | None = 3600.0
     programs = ('queue',)
 
     def __init__(self) -> None:
@@ -92,6 +96,7 @@ class ScriptedQueue:
         self.accounts: list[JobRecord] = []
         self.limit: int | None = None
         self.wrong = ''
+        self.closed = ''
         self.is_away = False
         self.loses = 0
         self.deaf = 0
@@ -103,6 +108,7 @@ class ScriptedQueue:
         self.slots = 10_000
         self.nodes = ['n1', 'n2', 'n3', 'n4']
         self.avoided: dict[str, tuple[str, ...]] = {}
+        self.hidden: set[str] = set()
         self._replies: dict[str, Any] = {}
         self._ids = count(1)
         self._tokens = count(1)
@@ -119,6 +125,12 @@ class ScriptedQueue:
 
     def list_argv(self) -> list[str]:
         return ['list']
+
+    def job_argv(self, job: str) -> list[str]:
+        return ['job', job]
+
+    def parse_job(self, answer: CommandResult) -> Sequence[JobRecord] | None:
+        return self.parse_listing(answer)
 
     def accounting_argv(self, jobs: Sequence[str], since: float) -> list[str]:
         return ['account', *jobs]
@@ -172,7 +184,7 @@ class ScriptedQueue:
     def execute(self, words: Sequence[str]) -> CommandResult:
         """What a command answers."""
         self.calls.append(tuple(words))
-        if self.is_away or (words[0] == 'list' and self.is_blind):
+        if self.is_away or (words[0] in ('list', 'job') and self.is_blind):
             return CommandResult(None, err=f'{words[0]} did not answer')
         if words[0] in self.rejects:
             return CommandResult(1, err=f'{words[0]} failed')
@@ -201,6 +213,8 @@ class ScriptedQueue:
             return CommandResult(None, err='submit did not answer')
         if self.wrong:
             return self._answer(SubmitResult('', Refusal.WRONG, self.wrong))
+        if self.closed:
+            return self._answer(SubmitResult('', Refusal.CLOSED, self.closed))
         if self.limit is not None and self.live() + int(size) > self.limit:
             return self._answer(SubmitResult('', Refusal.LIMIT, 'too many'))
         ident = self.put(self._asked[name])
@@ -210,7 +224,11 @@ class ScriptedQueue:
         return self._answer(SubmitResult(ident))
 
     def _do_list(self) -> CommandResult:
-        return self._answer([element for made in self.jobs.values() for element in made.elements.values()])
+        jobs = {ident: made for ident, made in self.jobs.items() if ident not in self.hidden}
+        return self._answer([element for made in jobs.values() for element in made.elements.values()])
+
+    def _do_job(self, ident: str) -> CommandResult:
+        return self._answer(list(self.jobs[ident].elements.values()) if ident in self.jobs else [])
 
     def _do_account(self, *idents: str) -> CommandResult:
         if self.accounting != 'on':
@@ -249,6 +267,10 @@ class ScriptedQueue:
         """Elements leave the listing, all where none is named."""
         for index in indices or list(self.jobs[job].elements):
             del self.jobs[job].elements[index]
+
+    def asked(self, name: str) -> JobSpec:
+        """What was submitted under a name."""
+        return self._asked[name]
 
     def live(self) -> int:
         """Elements that have not ended."""
@@ -339,6 +361,7 @@ class Desk:
         self.queue = ScriptedQueue()
         self.runner = ScriptedRunner(self.queue)
         self.events: list[dict[str, Any]] = []
+        self.state = SearchState()
         self.takes_notes = True
         self.ended: dict[str, AttemptStatus] = {}
         self.told: dict[str, AttemptStatus] = {}
@@ -360,11 +383,12 @@ class Desk:
             salt=lambda: f'{next(self.salts):06d}',
             wall=self.clock.wall,
         )
-        return poller, QueueBackend(context, self.settings, known)
+        return poller, QueueBackend(context, self.settings, known, self.state)
 
     def _note(self, event: dict[str, Any]) -> bool:
         if self.takes_notes:
             self.events.append(event)
+            self.state.fold(WRITER, event)
         return self.takes_notes
 
     def launches(

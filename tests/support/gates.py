@@ -112,10 +112,14 @@ class Gated(Project):
         """Wait until so many scripts have begun, all attempts counted."""
         until(lambda: len(self.begun()) >= count)
 
+    def driver_command(self, settings: dict[str, Any], *words: str) -> list[str]:
+        """The words of a command with other settings than a user has: see ``host_driver.py``."""
+        return [sys.executable, str(DRIVER), json.dumps(settings), *words]
+
     def drive(self, settings: dict[str, Any], *words: str) -> subprocess.Popen[str]:
-        """Start any command with other settings than a user has: see ``host_driver.py``."""
+        """Start such a command."""
         return subprocess.Popen(
-            [sys.executable, str(DRIVER), json.dumps(settings), *words],
+            self.driver_command(settings, *words),
             cwd=self.path, env=self.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
 

@@ -27,7 +27,7 @@ from hpsearch.backends.queue.throttle import Division, Share, cut, first_throttl
 from hpsearch.model.command import shell_line
 from hpsearch.model.evidence import JobState
 from hpsearch.model.retries import room_in_queue
-from hpsearch.store.attempt_files import fence_job
+from hpsearch.store.attempt_files import close_fence, fence_job
 from hpsearch.store.folder import SearchFolder
 
 log = logging.getLogger('hpsearch')
@@ -37,6 +37,8 @@ SCRIPT_BYTES = 2_000_000
 
 REFILL = 0.25
 """Fraction of the queue's limit that must be free before it is filled up again, while enough jobs are in it."""
+
+NOT_ACCEPTED = AttemptStatus(JobState.ENDED, cause='abandoned', detail='it had not been accepted')
 
 NOT_SUBMITTED = AttemptStatus(JobState.ENDED, cause='abandoned', detail='it had not been submitted')
 
@@ -55,6 +57,7 @@ class QueueSettings:
         signal: Signal that a script is sent before its time limit; empty: none.
         warning: Seconds before the time limit at which it is sent.
         most_memory: MiB that a run which ran out of memory gets at most; None: there is no bound.
+        declared_dead: Names of hosts that the user declared dead: jobs there that the queue does not know have ended.
     """
 
     num_jobs: int
@@ -63,6 +66,7 @@ class QueueSettings:
     signal: str = ''
     warning: int = 0
     most_memory: int | None = None
+    declared_dead: tuple[str, ...] = ()
 
 
 @dataclass(slots=True, eq=False)
@@ -77,6 +81,7 @@ class QueuedAttempt:
         doubt_since: Since when evidence is awaited, in monotonic seconds; None: none is.
         look_until: Until when its record is looked for in every round, in monotonic seconds: it hinted at its end.
         is_cancelled: Whether it was cancelled by us.
+        withdrawn_at: When its job was cancelled so that its run can be planned again, in monotonic seconds, or None.
     """
 
     launch: Launch
@@ -86,6 +91,7 @@ class QueuedAttempt:
     doubt_since: float | None = None
     look_until: float = float('-inf')
     is_cancelled: bool = False
+    withdrawn_at: float | None = None
 
     def note_doubt(self, now: float | None) -> None:
         """Note that evidence is awaited at a time; None: none is."""
@@ -130,6 +136,16 @@ class AttemptArray(JobArray[QueuedAttempt]):
         """
         paths = (folder.attempt(each.launch.run.name, each.launch.number) for each in self.members.values())
         return next(filter(None, map(fence_job, paths)), '')
+
+    def close(self, folder: SearchFolder) -> bool:
+        """Make sure that none of its attempts ever starts.
+
+        Raises:
+            OSError: A fence cannot be closed.
+        """
+        launches = [member.launch for member in self.members.values()]
+        closed = [close_fence(folder.attempt(each.run.name, each.number), each.ident) for each in launches]
+        return all(closed)
 
 
 Change = tuple[QueuedAttempt, AttemptStatus]
@@ -361,6 +377,12 @@ class AttemptQueue:
         self._take_out(waiting)
         return [(queued, NOT_SUBMITTED) for queued in waiting]
 
+    def withdraw(self, queued: QueuedAttempt, now: float) -> None:
+        """Cancel the job of an attempt that has ended, or never will begin, so that its run can be planned again."""
+        if queued.array is not None and queued.withdrawn_at is None:
+            queued.withdrawn_at = now
+            self._submitter.cancel(queued.array, (queued.index,), force=False)
+
     def _take_out(self, gone: Iterable[QueuedAttempt]) -> None:
         out = set(map(id, gone))
         self.waiting = deque(queued for queued in self.waiting if id(queued) not in out)
@@ -450,8 +472,7 @@ class AttemptQueue:
                 members = event.array.members.values()
                 return [(queued, status) for queued in members if queued.status.kind is JobState.WAITING]
             case Outcome.WITHDRAWN:
-                status = AttemptStatus(JobState.ABSENT, detail='it had not been accepted')
-                return [(queued, status) for queued in event.array.members.values()]
+                return [(queued, NOT_ACCEPTED) for queued in event.array.members.values()]
             case Outcome.REFUSED:
                 changes = self._take_back(event.array)
                 is_given_back = not self._settings.holds and not self._submitter.room(now)
@@ -496,7 +517,8 @@ def adopted_array(name: str, handle: Mapping[str, Any], at: float, throttle: int
         job: The id of its job, if the handle does not say; empty: it is not known.
     """
     throttle = int(handle.get('throttle', throttle))
-    array = AttemptArray(name, float(handle.get('at', at)), job=str(handle.get('job') or job), is_shared=True)
+    at, limit = float(handle.get('at', at)), handle.get('limit')
+    array = AttemptArray(name, at, job=str(handle.get('job') or job), limit=limit, is_shared=True)
     array.throttle = array.ceiling = throttle
     return array
 

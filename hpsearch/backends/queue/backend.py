@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from hpsearch.backends.base import AttemptBackend, AttemptStatus, Avoided, Launch, LaunchResult
@@ -22,11 +23,14 @@ from hpsearch.backends.queue.arrays import (
     read_hints,
 )
 from hpsearch.backends.queue.commands import CLOSE_TIMEOUT
+from hpsearch.backends.queue.leftovers import Leftovers
+from hpsearch.backends.queue.poller import LIMIT_GRACE
 from hpsearch.backends.queue.submission import QueueContext
-from hpsearch.model.evidence import RECORD_GRACE, Conclusion, Evidence, JobState, QueueView, conclude
+from hpsearch.model.evidence import RECORD_GRACE, Conclusion, Evidence, HostRelation, JobState, QueueView, conclude
 from hpsearch.model.resources import DEFAULT_RESOURCES, GpuTenant, Placement, ResourceRequest, Slot
 from hpsearch.model.retries import room_in_queue
 from hpsearch.model.snapshot import GpuLine, QueueLine
+from hpsearch.model.states import CANCELLED, SearchState
 from hpsearch.store.attempt_files import close_fence, duration, fence_job, read_fence
 from hpsearch.store.evidence import read_files
 from hpsearch.store.folder import AttemptPaths
@@ -47,6 +51,7 @@ class QueueBackend(AttemptBackend):
         context: The search and its queue.
         settings: How jobs are made.
         known: Name to job id of submissions of earlier writers.
+        state: What all journals say.
         record_grace: See :data:`RECORD_GRACE`.
     """
 
@@ -55,6 +60,7 @@ class QueueBackend(AttemptBackend):
         context: QueueContext,
         settings: QueueSettings,
         known: Mapping[str, str] | None = None,
+        state: SearchState | None = None,
         *,
         record_grace: float = RECORD_GRACE,
     ) -> None:
@@ -65,6 +71,7 @@ class QueueBackend(AttemptBackend):
         self._known = known or {}
         self._record_grace = record_grace
         self._queue = AttemptQueue(context, settings)
+        self._leftovers = Leftovers(context, state or SearchState(), self._queue.arrays)
         self._attempts: dict[str, QueuedAttempt] = {}
         self._statuses: dict[str, AttemptStatus] = {}
         self._over: list[QueuedAttempt] = []
@@ -98,6 +105,7 @@ class QueueBackend(AttemptBackend):
         for queued in attempts:
             self._attempts[queued.launch.ident] = queued
             self._set(queued, queued.status)
+        self._leftovers.reset()
         self._queue.add(attempts)
         try:
             self._apply(self._queue.step(now))
@@ -169,6 +177,7 @@ class QueueBackend(AttemptBackend):
         if self._poller.listings != self._listings:
             self._listings = self._poller.listings
             self._queue.after_listing(now, self._poller.listed_at)
+            self._leftovers.cancel(now)
 
     def _take_hints(self, now: float) -> None:
         """Mark attempts that hinted at their end; a hint may be missing, and is no evidence."""
@@ -181,7 +190,7 @@ class QueueBackend(AttemptBackend):
 
     def _look(self, queued: QueuedAttempt, now: float) -> None:
         """Find out what became of an attempt; what cannot be read is looked at again."""
-        if queued.array is None or queued.status.kind in (JobState.ENDED, JobState.ABSENT):
+        if queued.array is None or queued.status.kind is JobState.ENDED:
             return
         try:
             status = self._found(queued, queued.array, now)
@@ -206,22 +215,41 @@ class QueueBackend(AttemptBackend):
                 self._queue.accepted(array, job)
         if array.unsent is not None:
             return queued.status  # whether it was accepted is settled first
-        evidence = self._evidence_of(queued, paths, self._queue_view(queued, array))
+        view = self._queue_view(queued, array, paths)
+        evidence = self._evidence_of(queued, paths, view)
+        if evidence.fence_job and array.job:
+            self._poller.follow(key, evidence.fence_job)
         waited = 0.0 if queued.doubt_since is None else now - queued.doubt_since
         found = conclude(evidence, waited, self._record_grace)
         if found.if_closed and not close_fence(paths, queued.launch.ident):
             found = Conclusion(JobState.RUNNING, detail='it has just begun', in_doubt=True)
+        elif found.state is JobState.ENDED and evidence.code is None and not self._is_withdrawn(queued, view, now):
+            found = Conclusion(JobState.PENDING, detail='its job is being cancelled', in_doubt=True)
+        if queued.withdrawn_at is not None and view.state is JobState.ENDED and found.cause == CANCELLED:
+            found = replace(found, cause='', detail='its job was cancelled here before it began')
         return self._status(queued, found, evidence, paths, now)
 
-    def _queue_view(self, queued: QueuedAttempt, array: AttemptArray) -> QueueView:
+    def _is_withdrawn(self, queued: QueuedAttempt, job: QueueView, now: float) -> bool:
+        """Whether nothing of the job of an attempt is left in the queue; it is cancelled first."""
+        array = queued.array
+        if array is None or not array.job or job.state is JobState.ENDED or queued.is_cancelled:
+            return True
+        self._queue.withdraw(queued, now)
+        gone_at, withdrawn_at = self._poller.gone_at((array.name, queued.index)), queued.withdrawn_at
+        return gone_at is not None and withdrawn_at is not None and gone_at > withdrawn_at
+
+    def _queue_view(self, queued: QueuedAttempt, array: AttemptArray, paths: AttemptPaths) -> QueueView:
         """All that the batch system says of the job of an attempt."""
         poller, key = self._poller, (array.name, queued.index)
         state = poller.state_of(key)
+        is_absent = state is JobState.ABSENT
         return QueueView(
             state,
             poller.record_of(key),
             is_missing=poller.is_missing(key),
-            was_taken_out=state is JobState.ABSENT and poller.was_taken_out(key),
+            is_gone=poller.gone_at(key) is not None,
+            was_taken_out=is_absent and poller.was_taken_out(key),
+            is_overdue=is_absent and _is_overdue(array.limit, paths),
             is_cancelled=queued.is_cancelled,
             awaits_details=state is JobState.ENDED and not queued.is_cancelled and poller.awaits_details(key),
             log=self._folder.submission(array.name).log,
@@ -230,9 +258,11 @@ class QueueBackend(AttemptBackend):
     def _evidence_of(self, queued: QueuedAttempt, paths: AttemptPaths, job: QueueView) -> Evidence:
         """What is known of an attempt; its folder is left alone while it just waits, as thousands do."""
         has_begun = job.state not in (JobState.PENDING, JobState.UNKNOWN) or queued.status.kind is JobState.RUNNING
-        if has_begun or job.is_missing or queued.launch.ident in self._doubtful:
-            return read_files(paths, is_queued=True, ident=queued.launch.ident, job=job)
-        return Evidence(is_queued=True, job=job)
+        if not (has_begun or job.is_missing or queued.launch.ident in self._doubtful):
+            return Evidence(is_queued=True, job=job)
+        found = read_files(paths, is_queued=True, ident=queued.launch.ident, job=job)
+        is_dead = found.fence_host in self._settings.declared_dead
+        return replace(found, host=HostRelation.DECLARED_DEAD) if is_dead else found
 
     def _status(
         self, queued: QueuedAttempt, found: Conclusion, evidence: Evidence, paths: AttemptPaths, now: float
@@ -241,9 +271,9 @@ class QueueBackend(AttemptBackend):
         if found.in_doubt:
             self._poller.poll_soon()
         match found.state:
-            case JobState.UNKNOWN:
+            case JobState.UNKNOWN if not found.detail:
                 return queued.status
-            case JobState.ENDED | JobState.ABSENT:
+            case JobState.ENDED:
                 seconds = duration(paths) if evidence.has_started or evidence.is_requeued else 0.0
                 facts: dict[str, Any] = {'room': self._room(queued), 'node': _node(evidence, paths)}
                 return AttemptStatus(found.state, found.code, found.cause, found.detail, seconds=seconds, **facts)
@@ -264,7 +294,7 @@ class QueueBackend(AttemptBackend):
         queued.status = status
         self._statuses[queued.launch.ident] = status
         self._lines = None
-        if status.kind in (JobState.ENDED, JobState.ABSENT):
+        if status.kind is JobState.ENDED:
             self._over.append(queued)
 
     def _drop(self, queued: QueuedAttempt) -> None:
@@ -282,12 +312,22 @@ class QueueBackend(AttemptBackend):
 
     def cancel(self, idents: Sequence[str], *, force: bool) -> None:
         """Cancel the jobs of these attempts, and no others."""
+        self._leftovers.be_thorough()
         found = [self._attempts[ident] for ident in idents if ident in self._attempts]
         self._apply(self._queue.cancel(found, force=force))
 
     def is_settled(self) -> bool:
         """Whether the batch system has answered everything, so that this process may leave."""
         return self._queue.is_settled and not self._context.runner.pending
+
+    def is_clear(self, now: float) -> bool:
+        """Whether no job of the search is left in the queue; what is left is cancelled."""
+        return self._leftovers.is_clear(now)
+
+    @property
+    def leftovers(self) -> str:
+        """Jobs that may be left in the queue all the same, in words; empty: none."""
+        return self._leftovers.words
 
     def wait(self, timeout: float) -> None:
         """Wait until a command is answered, a signal comes, it is time to look for ends, or the time is over."""
@@ -336,6 +376,12 @@ def _node(evidence: Evidence, paths: AttemptPaths) -> str:
 def _listed_node(evidence: Evidence) -> str:
     record = evidence.job.record if evidence.job is not None else None
     return '' if record is None else record.node
+
+
+def _is_overdue(limit: float | None, paths: AttemptPaths) -> bool:
+    """Whether an attempt began longer ago than its job may run."""
+    seconds = duration(paths)
+    return limit is not None and seconds is not None and seconds > limit + LIMIT_GRACE
 
 
 def _reason(queued: QueuedAttempt, refusal: str) -> str:

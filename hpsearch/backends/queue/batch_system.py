@@ -62,6 +62,8 @@ class Refusal(Enum):
 
     LIMIT = 'limit'
     """Too many jobs for now: fewer may be accepted, or the same number later."""
+    CLOSED = 'closed'
+    """No job is accepted for now, however few: the same may be accepted later."""
     AWAY = 'away'
     """No answer, or none that can be understood: the submission may even have been accepted."""
     WRONG = 'wrong'
@@ -129,6 +131,10 @@ class BatchSystem(Protocol):
         """MiB that a job requests; None: not known, so it cannot be raised."""
 
     @property
+    def time_limit(self) -> float | None:
+        """Seconds that a job may run; None: not known, or without a limit."""
+
+    @property
     def programs(self) -> Sequence[str]:
         """The commands that must be installed."""
 
@@ -158,6 +164,12 @@ class BatchSystem(Protocol):
 
     def parse_listing(self, answer: CommandResult) -> Sequence[JobRecord] | None:
         """The listed elements; None: the command failed, and nothing can be concluded. Odd lines are skipped."""
+
+    def job_argv(self, job: str) -> list[str]:
+        """The command that lists the elements of one job, by its id, like :meth:`list_argv`."""
+
+    def parse_job(self, answer: CommandResult) -> Sequence[JobRecord] | None:
+        """The elements of that job; empty: the system says that it does not know the job; None: the command failed."""
 
     def accounting_argv(self, jobs: Sequence[str], since: float) -> list[str]:
         """The command that queries the accounting.

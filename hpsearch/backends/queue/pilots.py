@@ -17,6 +17,7 @@ from hpsearch.backends.queue.avoidance import Avoidance
 from hpsearch.backends.queue.batch_system import BatchSystem, JobSpec, QueueLimits
 from hpsearch.backends.queue.commands import CLOSE_TIMEOUT
 from hpsearch.backends.queue.job_script import pilot_script
+from hpsearch.backends.queue.leftovers import Leftovers
 from hpsearch.backends.queue.submission import (
     JobArray,
     Outcome,
@@ -31,7 +32,7 @@ from hpsearch.model.evidence import JobState
 from hpsearch.model.resources import Placement
 from hpsearch.model.retries import bad_nodes
 from hpsearch.model.snapshot import GpuLine, QueueLine
-from hpsearch.model.states import Attempt, State, Submission
+from hpsearch.model.states import Attempt, SearchState, State, Submission
 from hpsearch.store.folder import SearchFolder
 
 log = logging.getLogger('hpsearch')
@@ -420,11 +421,13 @@ class QueuedPilots(PilotBackend):
     Args:
         context: The search and its queue.
         pilots: The pilots.
+        state: What all journals say.
     """
 
-    def __init__(self, context: QueueContext, pilots: Pilots) -> None:
+    def __init__(self, context: QueueContext, pilots: Pilots, state: SearchState | None = None) -> None:
         self._context = context
         self._pilots = pilots
+        self._leftovers = Leftovers(context, state or SearchState())
 
     def keep(self, workload: Workload, now: float) -> Placement:
         """Submit the pilots that are missing, and say how many there are."""
@@ -454,6 +457,15 @@ class QueuedPilots(PilotBackend):
     def is_settled(self) -> bool:
         """Whether all commands have been answered, and cancelled pilots have ended."""
         return self._pilots.is_settled and not self._context.runner.pending
+
+    def is_clear(self, now: float) -> bool:
+        """Whether no job of the search is left in the queue; what is left is cancelled."""
+        return self._leftovers.is_clear(now)
+
+    @property
+    def leftovers(self) -> str:
+        """Jobs that may be left in the queue all the same, in words; empty: none."""
+        return self._leftovers.words
 
     def wait(self, timeout: float) -> None:
         """Wait until a command is answered, a signal comes, or the time is over."""

@@ -1,15 +1,16 @@
 """What became of the jobs in a queue, from listings and the accounting of the batch system.
 
-One listing covers all jobs. A job that is missing from two listings is looked up in the accounting; if that does not
-know it either for a while, it is absent. Nothing follows from a listing that failed.
+One listing covers all jobs. For a job that a listing does not show, the queue is asked by its id; after two such
+listings, the accounting. It is absent when neither knows it for a while. Nothing follows from a command that failed.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from hpsearch.backends.queue.batch_system import BatchSystem, CommandResult, QueueLimits
@@ -30,13 +31,19 @@ SHORTEST_PAUSE = 2.0
 """Minimum seconds between two listings when one is needed soon; it doubles with each such listing."""
 
 ABSENT_AFTER = 60.0
-"""Seconds a job must be missing, and unknown to the accounting, before it is absent."""
+"""Seconds a job must be missing, and unknown to the queue and its accounting, before it is absent."""
 
 UNANSWERED_AFTER = 600.0
-"""The same where the accounting does not answer, or says that the job still runs."""
+"""The same where the accounting does not answer."""
+
+LIMIT_GRACE = 600.0
+"""Seconds that a job may take to end after its time limit."""
 
 LONG_AGO = 7 * 86400.0
 """Seconds since the submission of a job, where that is not known."""
+
+MAX_SKEW = 86400.0
+"""Seconds by which the clocks of two machines, or their time zones, may differ."""
 
 JobKey = tuple[str, int]
 """The name of a job and an index; or ``#`` and the id of a job, and an index (0: the job is no array)."""
@@ -58,8 +65,11 @@ class WatchedJob:
         record: Its latest record.
         misses: Number of consecutive listings without it.
         missing_since: When the first of these was requested, in monotonic seconds.
-        is_unknown_to_accounting: Whether the accounting answered, and does not know it.
-        is_absent: Whether neither listings nor the accounting know it any more.
+        gone_at: When the queue was last asked for it by its id and did not know it, in monotonic seconds; None: it was
+            not, or the queue knew it.
+        has_known_siblings: Whether the queue, or the accounting, knows other elements of its job, but not this one.
+        accounted: What the accounting said of it; ``ABSENT``: it does not know it, ``UNKNOWN``: it did not answer.
+        is_absent: Whether neither the queue nor the accounting know it any more.
         wants_details: Whether the accounting is to be asked how it ended.
         has_details: Whether the record is the accounting's.
     """
@@ -70,7 +80,9 @@ class WatchedJob:
     record: JobRecord | None = None
     misses: int = 0
     missing_since: float = 0.0
-    is_unknown_to_accounting: bool = False
+    gone_at: float | None = None
+    has_known_siblings: bool = False
+    accounted: JobState = JobState.UNKNOWN
     is_absent: bool = False
     wants_details: bool = False
     has_details: bool = False
@@ -81,19 +93,35 @@ class WatchedJob:
         return self.record is not None and self.record.kind is JobState.ENDED
 
     @property
-    def is_over(self) -> bool:
-        """Whether it has ended, or is absent."""
-        return self.is_absent or self.has_ended
+    def is_settled(self) -> bool:
+        """Whether there is nothing more to learn about it: what is absent may come back, or be explained."""
+        return self.has_ended and not self.wants_details
 
     @property
-    def is_settled(self) -> bool:
-        """Whether there is nothing more to learn about it."""
-        return self.is_over and not self.wants_details
+    def is_asked_for(self) -> bool:
+        """Whether the queue is to be asked for it by its id."""
+        return bool(self.job) and self.misses > 0 and not self.has_ended
 
     @property
     def is_looked_up(self) -> bool:
         """Whether the accounting is to be asked about it."""
-        return bool(self.job) and (self.wants_details or (self.misses >= MISSES and not self.is_over))
+        return bool(self.job) and (self.wants_details or (self.misses >= MISSES and not self.has_ended))
+
+    def absent_after(self, *, has_accounting: bool) -> float:
+        """Seconds it must be missing before it is absent; infinite while anything says that it may be there.
+
+        The accounting goes on to list elements that were cancelled while pending as long as others of their array are
+        pending. So where the queue knows these others, it is believed.
+        """
+        if self.job and self.gone_at is None:
+            return math.inf
+        is_alive = self.accounted is JobState.RUNNING or (
+            self.accounted is JobState.PENDING and not self.has_known_siblings
+        )
+        if is_alive:
+            return math.inf
+        is_unanswered = bool(self.job) and has_accounting and self.accounted is JobState.UNKNOWN
+        return UNANSWERED_AFTER if is_unanswered else ABSENT_AFTER
 
     @property
     def is_unexplained(self) -> bool:
@@ -106,14 +134,23 @@ class WatchedJob:
         """Take in its record in a listing."""
         if not (self.has_details and self.has_ended and record.kind is JobState.ENDED):
             self.record, self.has_details = record, False
-        self.job, self.misses = record.job, 0
-        self.is_unknown_to_accounting = self.is_absent = False
+        self.job, self.misses, self.gone_at = record.job, 0, None
+        self.accounted = JobState.UNKNOWN
+        self.is_absent = self.has_known_siblings = False
 
-    def note_accounted(self, record: JobRecord | None) -> None:
+    def note_gone(self, at: float, *, has_known_siblings: bool) -> None:
+        """Note that the queue, asked by the id of its job ``at`` a time, does not know it."""
+        self.gone_at = at
+        self.has_known_siblings |= has_known_siblings
+
+    def note_accounted(self, record: JobRecord | None, *, has_known_siblings: bool) -> None:
         """Take in its record in the accounting; None: there is none."""
-        self.is_unknown_to_accounting = record is None
-        if record is not None and record.kind is JobState.ENDED:
+        self.accounted = JobState.ABSENT if record is None else record.kind
+        if record is None:
+            self.has_known_siblings |= has_known_siblings
+        elif record.kind is JobState.ENDED:
             self.record, self.wants_details, self.has_details = record, False, True
+            self.is_absent = False
 
 
 _RANKS = {JobState.RUNNING: 2, JobState.PENDING: 1}
@@ -137,27 +174,46 @@ def by_key(records: Iterable[JobRecord]) -> dict[JobKey, JobRecord]:
     return found
 
 
-def _find(records: RecordsByKey, key: JobKey, job: str) -> JobRecord | None:
-    """The record of a job by its name, or by its id where the record has no name."""
-    named = records.get(key)
-    if named is not None and named.job == job:
-        return named
-    own = records.get((f'#{job}', key[1])) if job else None
-    if own is None or own.name not in ('', key[0]):
-        return named
-    return own if named is None or _is_as_alive(own, named) else named
+def is_ours(record: JobRecord, name: str, submitted: float, now: float) -> bool:
+    """Whether a record with the id of our job is about that job, which may have another name by now.
+
+    A queue uses its ids again when it has run out of them, or was installed again.
+
+    Args:
+        record: The record.
+        name: Name of our job; one that begins with ``#`` is not known.
+        submitted: When our job was submitted, in seconds since 1970.
+        now: Seconds since 1970.
+    """
+    if record.name in ('', name) or name.startswith('#'):
+        return True
+    if record.submitted is None:
+        return now - submitted < LONG_AGO
+    return record.submitted < submitted + MAX_SKEW
 
 
-def _whole_array(records: RecordsByKey, name: str) -> JobRecord | None:
+def _find(records: RecordsByKey, key: JobKey, job: str, submitted: float, now: float) -> JobRecord | None:
+    """The record of a job: by its id, whatever its name is by now, or by its name, as long as that is more alive."""
+    named, own = records.get(key), records.get((f'#{job}', key[1])) if job else None
+    own = own if own is not None and is_ours(own, key[0], submitted, now) else None
+    if own is None or named is None:
+        return own or named
+    return own if _is_as_alive(own, named) else named
+
+
+def _whole_array(records: RecordsByKey, name: str, job: str, submitted: float, now: float) -> JobRecord | None:
     """The record of a whole array that ended: elements cancelled while pending may be listed only like that."""
-    whole = records.get((name, 0))
+    whole = _find(records, (name, 0), job, submitted, now)
     return whole if whole is not None and whole.kind is JobState.ENDED else None
 
 
-def _cancelled_array(records: RecordsByKey, name: str, watched: WatchedJob) -> JobRecord | None:
-    whole = _whole_array(records, name)
-    was_running = watched.record is not None and watched.record.kind is JobState.RUNNING
-    return whole if whole is not None and whole.cause and not was_running else None
+def _record_of(records: RecordsByKey, key: JobKey, watched: WatchedJob, now: float) -> JobRecord | None:
+    """The record of a job that is watched, or of its array, if that was cancelled as a whole before it ran."""
+    own = _find(records, key, watched.job, watched.submitted, now)
+    if own is not None or (watched.record is not None and watched.record.kind is JobState.RUNNING):
+        return own
+    whole = _whole_array(records, key[0], watched.job, watched.submitted, now)
+    return whole if whole is not None and whole.cause else None
 
 
 # All jobs that are watched
@@ -171,6 +227,7 @@ class JobPoller:
         listings: Number of listings taken in.
         news: Number of answers taken in that may contain something new.
         listed_at: When the latest listing that was taken in was requested, in monotonic seconds.
+        records: The latest listing.
         has_accounting: Whether there is an accounting.
 
     Args:
@@ -199,7 +256,8 @@ class JobPoller:
         self._next = float('-inf')
         self._last = float('-inf')
         self._pause = min(SHORTEST_PAUSE, interval)
-        self._is_needed_soon = False
+        self._is_needed_soon = self._is_needed_anyway = False
+        self._asked: set[str] = set()
         self._failures = 0
         self._is_listing = False
         self._is_looking_up = False
@@ -209,6 +267,7 @@ class JobPoller:
         self.listings = 0
         self.news = 0
         self.listed_at = float('-inf')
+        self.records: Sequence[JobRecord] = ()
 
     def note_limits(self, limits: QueueLimits) -> None:
         """Take in what the batch system states about itself."""
@@ -229,6 +288,13 @@ class JobPoller:
             self._watched[key] = WatchedJob(self._clock(), submitted, job)
         elif job and not watched.job:
             watched.job = job
+
+    def follow(self, key: JobKey, job: str) -> None:
+        """Watch another job in the place of one: there are two if an answer was lost, and this one has started."""
+        watched = self._watched.get(key)
+        if watched is not None and watched.job != job:
+            self.watch_anew(key, watched.submitted, job)
+            self.poll_soon()
 
     def watch_anew(self, key: JobKey, submitted: float, job: str = '') -> None:
         """Watch a job from now on, and forget what was known of it."""
@@ -259,20 +325,23 @@ class JobPoller:
         watched = self._watched.get(key)
         return watched is not None and watched.misses > 0
 
+    def gone_at(self, key: JobKey) -> float | None:
+        """When the queue was last asked for a job by its id and did not know it, in monotonic seconds; None: never."""
+        watched = self._watched.get(key)
+        return None if watched is None else watched.gone_at
+
     def has_never_come(self, key: JobKey) -> bool:
         """Whether a job has never been listed, in as many listings as it takes to be sure."""
         watched = self._watched.get(key)
         return watched is not None and watched.record is None and watched.misses >= MISSES
 
     def was_taken_out(self, key: JobKey) -> bool:
-        """Whether a pending job has gone while others of its array are still listed.
+        """Whether a job is absent while others of its array are known: if it never began it was cancelled.
 
         Slurm forgets elements that were cancelled while pending, in listings and in the accounting.
         """
         watched = self._watched.get(key)
-        if watched is None or watched.record is None or watched.record.kind is not JobState.PENDING:
-            return False
-        return any(watched.job in jobs for jobs in self._jobs_by_name.values())
+        return watched is not None and watched.is_absent and watched.has_known_siblings
 
     def jobs_named(self, name: str) -> set[str]:
         """Ids of all jobs with a name in the latest listing: two, if the answer to a submission was lost."""
@@ -288,12 +357,19 @@ class JobPoller:
             self._look_up()
         return True
 
-    def has_ended(self, job: str) -> bool:
-        """Whether a job, given as ``id`` or ``id_index``, has certainly ended; it is watched from the first call on."""
+    def has_ended(self, job: str, ends: float | None = None) -> bool:
+        """Whether a job has certainly ended; it is watched from the first call on.
+
+        Args:
+            job: ``id`` or ``id_index``.
+            ends: When it reaches its time limit, in seconds since 1970; None: not known.
+        """
         ident, _, index = job.partition('_')
         key = (f'#{ident}', int(index or 0))
         self.watch(key, self._wall() - LONG_AGO, ident)
-        return self._watched[key].is_over
+        watched = self._watched[key]
+        is_overdue = ends is not None and self._wall() > ends + LIMIT_GRACE
+        return watched.has_ended or (watched.is_absent and is_overdue)
 
     # Listings
 
@@ -301,18 +377,25 @@ class JobPoller:
         """Request the next listing early."""
         self._is_needed_soon = True
 
+    def poll_anyway(self) -> None:
+        """Request the next listing early, even if no job is watched."""
+        self._is_needed_soon = self._is_needed_anyway = True
+
     def poll(self, now: float) -> None:
         """Request a listing if it is time, and if there is something to learn from it.
 
         Args:
             now: Monotonic seconds.
         """
-        if self._is_listing or not self._is_due(now) or all(each.is_settled for each in self._watched.values()):
+        if self._is_listing or not self._is_due(now) or not self._is_worthwhile():
             return
         is_early = now < self._next
         self._pause = min(2 * self._pause if is_early else SHORTEST_PAUSE, self._interval)
-        self._is_listing, self._is_needed_soon, self._last = True, False, now
+        self._is_listing, self._is_needed_soon, self._is_needed_anyway, self._last = True, False, False, now
         self._runner.run(self._system.list_argv(), lambda answer: self._take_listing(answer, now))
+
+    def _is_worthwhile(self) -> bool:
+        return self._is_needed_anyway or not all(each.is_settled for each in self._watched.values())
 
     def _is_due(self, now: float) -> bool:
         """While the system fails there are no early listings."""
@@ -333,18 +416,19 @@ class JobPoller:
         self.listings += 1
         self.news += 1
         self._take_records(records, requested)
+        self._ask_by_id()
         self._look_up()
 
     def _take_records(self, records: Sequence[JobRecord], requested: float) -> None:
-        found = by_key(records)
+        found, self.records = by_key(records), records
         self._jobs_by_name = defaultdict(set)
         for record in records:
             self._jobs_by_name[record.name].add(record.job)
         for key, watched in self._watched.items():
-            own = _find(found, key, watched.job) or _cancelled_array(found, key[0], watched)
+            own = _record_of(found, key, watched, self._wall())
             if own is not None:
                 watched.note_listed(own)
-            elif not watched.is_over and watched.since <= requested:
+            elif not watched.has_ended and watched.since <= requested:
                 self._miss(watched, requested)
 
     def _fail(self, answer: CommandResult) -> None:
@@ -363,9 +447,38 @@ class JobPoller:
         if watched.misses <= MISSES:
             self.poll_soon()
         missing = self._clock() - watched.missing_since
-        is_unknown = watched.is_unknown_to_accounting or not self.has_accounting or not watched.job
-        if watched.misses > MISSES and missing >= (ABSENT_AFTER if is_unknown else UNANSWERED_AFTER):
+        if watched.misses > MISSES and missing >= watched.absent_after(has_accounting=self.has_accounting):
             watched.is_absent = True
+
+    # Single jobs
+
+    def _ask_by_id(self) -> None:
+        """Ask the queue for each job that the listing does not show."""
+        for job in sorted({watched.job for watched in self._watched.values() if watched.is_asked_for} - self._asked):
+            self._ask(job, self._clock())
+
+    def _ask(self, job: str, at: float) -> None:
+        self._asked.add(job)
+        self._runner.run(self._system.job_argv(job), lambda answer: self._take_job(job, at, answer))
+
+    def _take_job(self, job: str, at: float, answer: CommandResult) -> None:
+        self._asked.discard(job)
+        records = self._system.parse_job(answer)
+        if records is None:
+            log.debug('%s does not say whether it knows job %s: %s', self._system.name, job, answer.err.strip())
+            return
+        found = by_key(records)
+        for key, watched in self._watched.items():
+            if watched.job == job and watched.is_asked_for and watched.since <= at:
+                record = _record_of(found, key, watched, self._wall())
+                self._take_own(watched, record, at, has_known_siblings=bool(records))
+        self.news += 1
+
+    def _take_own(self, watched: WatchedJob, record: JobRecord | None, at: float, *, has_known_siblings: bool) -> None:
+        if record is None:
+            watched.note_gone(at, has_known_siblings=has_known_siblings)
+        else:
+            watched.note_listed(record)
 
     # The accounting
 
@@ -385,10 +498,11 @@ class JobPoller:
         if records is None:
             log.debug('the accounting of %s does not answer: %s', self._system.name, answer.err.strip())
             return
-        found = by_key(records)
+        found, jobs = by_key(records), {record.job for record in records}
         for key, watched in wanted:
             if watched.is_looked_up:
-                watched.note_accounted(_find(found, key, watched.job))
+                record = _record_of(found, key, watched, self._wall())
+                watched.note_accounted(record, has_known_siblings=watched.job in jobs)
         self.news += 1
 
 
@@ -438,20 +552,27 @@ def list_jobs(system: BatchSystem, timeout: float = QUERY_TIMEOUT) -> Listing:
     return Listing(records, '' if records is not None else answer.problem(argv[0]))
 
 
-def match_jobs(records: Sequence[JobRecord], attempts: Iterable[Attempt], pilots: Iterable[Submission]) -> ListedSearch:
+def match_jobs(
+    records: Sequence[JobRecord],
+    attempts: Iterable[Attempt],
+    pilots: Iterable[Submission],
+    submissions: Mapping[str, Submission] | None = None,
+    now: float = 0.0,
+) -> ListedSearch:
     """Find the jobs of a search among the listed ones.
 
     Args:
         records: All jobs of this user.
         attempts: Attempts that are jobs in this queue.
         pilots: Submissions of jobs that work on the search by themselves.
+        submissions: Those of the attempts, by name, as far as known.
+        now: Seconds since 1970.
     """
     found = by_key(records)
-    matched = [(attempt, _record_of_attempt(attempt, found)) for attempt in attempts]
+    matched = [(attempt, _record_of_attempt(attempt, found, submissions or {}, now)) for attempt in attempts]
     listed = [(attempt, record) for attempt, record in matched if record is not None]
-    names = {submission.name for submission in pilots}
     lines = [line_of(record, attempt.run) for attempt, record in listed]
-    lines += [line_of(record, f'{name}[{index}]') for (name, index), record in found.items() if name in names]
+    lines += [line_of(record, f'{name}[{record.index}]') for name, record in _listed_of(pilots, records)]
     return ListedSearch(
         lines=tuple(merged_queue(line for line in lines if line.state != JobState.ENDED.value)),
         running=tuple(attempt for attempt, record in listed if record.kind is JobState.RUNNING),
@@ -460,9 +581,24 @@ def match_jobs(records: Sequence[JobRecord], attempts: Iterable[Attempt], pilots
     )
 
 
-def _record_of_attempt(attempt: Attempt, found: RecordsByKey) -> JobRecord | None:
+def _record_of_attempt(
+    attempt: Attempt, found: RecordsByKey, submissions: Mapping[str, Submission], now: float
+) -> JobRecord | None:
     name = str(attempt.handle['submission'])
-    return found.get((name, int(attempt.handle['index']))) or _whole_array(found, name)
+    known = submissions.get(name)
+    job, at = (known.job, known.at) if known else ('', 0.0)
+    own = _find(found, (name, int(attempt.handle['index'])), job, at, now)
+    return own or _whole_array(found, name, job, at, now)
+
+
+def _listed_of(submissions: Iterable[Submission], records: Iterable[JobRecord]) -> Iterator[tuple[str, JobRecord]]:
+    """The listed jobs of submissions, by their ids or names, each with the name of its submission."""
+    jobs = {each.name: each.job for each in submissions}
+    names = {job: name for name, job in jobs.items() if job}
+    for record in records:
+        name = names.get(record.job, record.name)
+        if name in jobs:
+            yield name, record
 
 
 def line_of(record: JobRecord, example: str) -> QueueLine:

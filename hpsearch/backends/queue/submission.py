@@ -4,7 +4,7 @@ A submission is an array of jobs. It is journaled before it is sent, under a uni
 harm: the job is looked for by its name before it is sent again. One submission is under way at a time::
 
     announced -> sent -> accepted
-                  | ^ -> refused (too many jobs: fewer, or later)
+                  | ^ -> refused (too many jobs, or the queue is closed: fewer, or later)
                   | |    rejected (never)
                   v |    withdrawn (cancelled, and never accepted)
                   lost
@@ -52,6 +52,7 @@ class QueueContext:
         note: Writes an event to the journal; returns False if that failed.
         salt: Random letters for the names of submissions.
         wall: Seconds since 1970.
+        resent: Names of submissions that were sent more than once, so that there may be several jobs of each.
     """
 
     folder: SearchFolder
@@ -63,6 +64,7 @@ class QueueContext:
     note: Callable[[dict[str, Any]], object]
     salt: Callable[[], str] = lambda: os.urandom(3).hex()
     wall: Callable[[], float] = time.time
+    resent: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,7 @@ class JobArray(Generic[MemberT]):
         at: When it was made, in seconds since 1970.
         members: Elements that have not ended and that this process looks after, by their indices, from 1.
         job: Id of its job; empty while it is not known.
+        limit: Seconds that each of its elements may run; None: not known.
         unsent: What is sent until it is accepted; None: it was accepted, or another writer sent it.
         is_shared: Whether another writer may look after some of its elements.
         is_sent: Whether it was sent and there is no answer yet.
@@ -102,6 +105,7 @@ class JobArray(Generic[MemberT]):
     at: float
     members: dict[int, MemberT] = field(default_factory=dict)
     job: str = ''
+    limit: float | None = None
     unsent: PreparedJob | None = None
     is_shared: bool = False
     is_sent: bool = False
@@ -132,6 +136,15 @@ class JobArray(Generic[MemberT]):
         del folder
         return ''
 
+    def close(self, folder: SearchFolder) -> bool:
+        """Make sure that none of its elements ever starts what it is for; returns False if one has started.
+
+        Raises:
+            OSError: That cannot be made sure.
+        """
+        del folder
+        return True
+
 
 ArrayT = TypeVar('ArrayT', bound=JobArray[Any])
 
@@ -141,7 +154,7 @@ class Outcome(Enum):
 
     ACCEPTED = 'accepted'
     REFUSED = 'refused'
-    """There are too many jobs for now."""
+    """There are too many jobs for now, or the queue is closed."""
     REJECTED = 'rejected'
     """It will never be accepted as it is."""
     WITHDRAWN = 'withdrawn'
@@ -175,7 +188,7 @@ def submission_name(folder: SearchFolder, salt: str) -> str:
 
 
 def retry_pause(tries: int) -> float:
-    """Seconds until a submission that was sent ``tries`` times without an answer is looked for."""
+    """Seconds before the next step, after ``tries`` that were not answered, or refused because the queue is closed."""
     return min(LONGEST_RETRY, RETRY * 2.0 ** min(tries - 1, 5))
 
 
@@ -205,7 +218,8 @@ class Submitter(Generic[ArrayT]):
         self._limits = LimitsQuery(context.system, context.runner, context.poller)
         self._window = SubmitWindow()
         self._problem = ''
-        self._retry_at = float('-inf')
+        self._retry_at = self._closed_until = float('-inf')
+        self._closings = 0
         self._unread: list[tuple[ArrayT, SubmitResult]] = []
         self._events: list[SubmissionEvent[ArrayT]] = []
         self.arrays: dict[str, ArrayT] = {}
@@ -234,7 +248,7 @@ class Submitter(Generic[ArrayT]):
 
     def room(self, now: float) -> int | None:
         """How many jobs the batch system may accept now; 0: none; None: any number."""
-        return self._window.room(self.live, now)
+        return 0 if now < self._closed_until else self._window.room(self.live, now)
 
     @property
     def limit(self) -> int | None:
@@ -281,7 +295,9 @@ class Submitter(Generic[ArrayT]):
             write_whole(folder.submission(array.name).script, array.unsent.script)
         except OSError as error:
             return f'the search folder cannot be written: {error.strerror}'
-        event = {'event': 'submitting', 'queue': self._system.name, 'submission': array.name, **content}
+        array.limit = self._system.time_limit
+        limit = {'limit': array.limit} if array.limit is not None else {}
+        event = {'event': 'submitting', 'queue': self._system.name, 'submission': array.name, **content, **limit}
         is_noted = self._context.note({**event, 'at': round(array.at, 3)})
         return 'the journal cannot be written' if is_noted is False else ''
 
@@ -289,6 +305,8 @@ class Submitter(Generic[ArrayT]):
         assert array.unsent is not None
         array.is_sent, array.is_lost = True, False
         array.tries += 1
+        if array.tries > 1:
+            self._context.resent.add(array.name)
         job, script = array.unsent.job, array.unsent.script
         log.debug('submitting %d jobs as %s', job.size, array.name)
         stdin = self._system.submit_stdin(script, str(self._context.folder.submission(array.name).script))
@@ -322,7 +340,7 @@ class Submitter(Generic[ArrayT]):
             self._refused(array, result, now)
         for array in list(self.arrays.values()):
             if array.is_lost and now >= array.retry_at:
-                self._look_for(array, now)
+                self._look_again(array, now)
         events, self._events = self._events, []
         if any(event.outcome is Outcome.ACCEPTED for event in events) and self.room(now) != 0:
             self._problem = ''
@@ -344,6 +362,7 @@ class Submitter(Generic[ArrayT]):
         for index in array.members:
             watch((array.name, index), array.at, job)
         if is_ours:
+            self._closings = 0
             self._window.accepted(self.live)
             self._poller.poll_soon()
             self._events.append(SubmissionEvent(array, Outcome.ACCEPTED))
@@ -353,7 +372,9 @@ class Submitter(Generic[ArrayT]):
         match result.refusal:
             case Refusal.LIMIT if array.tries == 1 or self._is_absent(array):
                 self._limit_reached(array, result.message, now)
-            case Refusal.LIMIT:
+            case Refusal.CLOSED if array.tries == 1 or self._is_absent(array):
+                self._closed(array, result.message, now)
+            case Refusal.LIMIT | Refusal.CLOSED:
                 self._look_later(array, now + RETRY)  # an earlier try may still show up
             case Refusal.AWAY:
                 self._unanswered(array, result.message, now)
@@ -368,6 +389,14 @@ class Submitter(Generic[ArrayT]):
             log.info('the queue does not accept %d more jobs: %s', size, message)
         self._problem = message
         self._retry_at = now if self.room(now) else now + RETRY
+
+    def _closed(self, array: ArrayT, message: str, now: float) -> None:
+        self._conclude(array, Outcome.REFUSED, message)
+        self._closings += 1
+        self._retry_at = self._closed_until = now + retry_pause(self._closings)
+        if self._problem != message:
+            log.warning('the queue accepts no jobs for now, it is tried again: %s', message)
+        self._problem = message
 
     def _conclude(self, array: ArrayT, outcome: Outcome, message: str) -> None:
         self.forget(array)
@@ -392,6 +421,13 @@ class Submitter(Generic[ArrayT]):
     def _look_later(self, array: ArrayT, at: float) -> None:
         array.is_lost, array.retry_at = True, at
 
+    def _look_again(self, array: ArrayT, now: float) -> None:
+        try:
+            self._look_for(array, now)
+        except OSError as error:
+            log.debug('%s: %s', array.name, error)
+            self._look_later(array, now + RETRY)
+
     def _look_for(self, array: ArrayT, now: float) -> None:
         """Find out whether it was accepted; if the queue certainly does not have it, send it again."""
         key = (array.name, 1)
@@ -412,7 +448,7 @@ class Submitter(Generic[ArrayT]):
             self._send(array)
 
     def _withdraw(self, array: ArrayT) -> None:
-        if self._is_absent(array):
+        if self._is_absent(array) and array.close(self._context.folder):
             self._conclude(array, Outcome.WITHDRAWN, '')
         else:
             self._poller.poll_soon()

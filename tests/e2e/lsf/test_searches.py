@@ -256,6 +256,34 @@ def test_that_nothing_runs_twice_when_hpsearch_was_killed(tmp_path: Path, lsf: F
         assert len(project.calls('bsub')) == 1
 
 
+def test_that_jobs_with_other_names_are_followed_and_adopted(tmp_path: Path, lsf: FakeLsf) -> None:
+    with lsf_project(tmp_path / 'project', lsf) as project:
+        search = project.submit('--num_jobs=2')
+        project.wait_for_begun(2)
+        job = until(lambda: project.told('accepted'))[0]['job']
+        assert lsf.run('bmod', '-J', 'mine', job).returncode == 0
+        project.wait_for_listings(3)
+        kill(search)
+        assert '2 running, 1 pending' in project.say('status', 'out')
+        resumed = project.also('resume', 'out')
+        until(lambda: len(project.told('adopted')) >= 3)
+        project.open()
+        finish(resumed)
+        assert_each_ran_once(project)
+        assert len(project.calls('bsub')) == 1
+
+
+def test_that_a_stop_leaves_no_job_behind_whatever_its_name(tmp_path: Path, lsf: FakeLsf) -> None:
+    with lsf_project(tmp_path / 'project', lsf) as project:
+        search = project.submit('--num_jobs=1')
+        project.wait_for_begun(1)
+        job = until(lambda: project.told('accepted'))[0]['job']
+        assert lsf.run('bmod', '-J', 'mine', job).returncode == 0
+        kill(search)
+        project.say('stop', 'out')
+        assert not [seen for seen in lsf.jobs() if seen.state in OPEN]
+
+
 def test_that_jobs_go_on_when_hpsearch_reaches_the_time_limit_of_its_own_job(tmp_path: Path, lsf: FakeLsf) -> None:
     lsf.set(minute=MINUTE, minutes_to_obey=100)
     with lsf_project(tmp_path / 'project', lsf) as project:

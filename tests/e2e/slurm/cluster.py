@@ -7,8 +7,9 @@
 
 It needs Linux, root, and Debian's packages (see `PACKAGES`), no systemd and no other library. Several clusters can run
 beside each other, each in a folder of its own; each finds free ports. What it has is written in `slurm_conf` and
-`ACCOUNTING`: nodes n1 to n4 with 8 CPUs, 5000 MiB and four pretend GPUs each; partitions main, short (one minute), low
-and high (which preempts low); QOS normal, tight (5 jobs submitted per user) and few (2 jobs running per user).
+`ACCOUNTING`: nodes n1 to n4 with 8 CPUs, 5000 MiB and four pretend GPUs each; partitions main, short (one minute), low,
+high (which preempts low) and hidden (not listed for users other than root unless they ask for it); QOS normal, tight (5
+jobs submitted per user) and few (2 jobs running per user). `USER` may submit jobs as well.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from __future__ import annotations
 import argparse
 import fcntl
 import os
+import pwd
 import shlex
 import shutil
 import signal
@@ -39,6 +41,9 @@ ACCOUNTING_PROGRAMS = ('slurmdbd', 'sacctmgr', 'mariadbd', 'mariadb-install-db')
 NODES = ('n1', 'n2', 'n3', 'n4')
 DAEMONS = (*NODES, 'slurmctld', 'slurmdbd', 'mariadbd', 'munged')
 """In the order in which they are ended."""
+
+USER = 'nobody'
+"""A user who is not root and may submit jobs."""
 
 GPUS = 4
 """Pretend GPUs per node."""
@@ -102,6 +107,7 @@ PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE DefaultTime=60 Priorit
 PartitionName=short Nodes=ALL MaxTime=1 PriorityTier=1 PreemptMode=OFF
 PartitionName=low Nodes=ALL MaxTime=INFINITE DefaultTime=60 PriorityTier=1 PreemptMode=CANCEL
 PartitionName=high Nodes=ALL MaxTime=INFINITE DefaultTime=60 PriorityTier=10 PreemptMode=OFF
+PartitionName=hidden Nodes=ALL MaxTime=INFINITE DefaultTime=60 PriorityTier=1 PreemptMode=OFF Hidden=YES
 {settings}
 """
 
@@ -169,6 +175,7 @@ ACCOUNTING = (
     'add user root account=hps',
     'modify user where name=root set DefaultAccount=hps',
     'modify user where name=root account=hps set qos=normal,tight,few',
+    f'add user {USER} account=hps',
 )
 """What is told to sacctmgr, line by line; root has no association with the account *other*."""
 
@@ -290,6 +297,16 @@ def _comes(look: Callable[[], bool], patience: float = PATIENCE) -> bool:
 def _wait(look: Callable[[], bool], what: str, patience: float = PATIENCE) -> None:
     if not _comes(look, patience):
         raise ClusterError(f'waited {patience:.0f} s for {what}')
+
+
+def as_user(words: Sequence[str]) -> list[str]:
+    """A command line that is executed by `USER`, who may read and write whatever root may.
+
+    So Slurm treats it as it treats any user, and the interpreter may be in a folder of root. Its jobs are ordinary.
+    """
+    account = pwd.getpwnam(USER)
+    ids = [f'--reuid={account.pw_uid}', f'--regid={account.pw_gid}', '--clear-groups']
+    return ['setpriv', *ids, '--inh-caps=+dac_override', '--ambient-caps=+dac_override', *words]
 
 
 # ----------------------------------------------------------------------------------------------------------------------
@@ -490,6 +507,7 @@ class Cluster:
         self.start()
         self._end_jobs()
         self.run('scontrol', 'update', 'NodeName=ALL', 'State=RESUME')
+        self.run('scontrol', 'update', 'PartitionName=low', 'State=UP')
         self.wait_idle()
 
     def _jobs(self) -> list[str]:
@@ -712,15 +730,17 @@ def any_cluster(environment: Mapping[str, str]) -> Iterator[Cluster]:
             if ours:
                 yield cluster
                 return
-    with _new_cluster() as cluster:
+    with new_cluster() as cluster:
         yield cluster
 
 
 @contextmanager
-def _new_cluster() -> Iterator[Cluster]:
+def new_cluster(accounting: bool = True, settings: Mapping[str, str] | None = None) -> Iterator[Cluster]:
+    """A cluster for as long as needed; for the arguments see `Cluster`."""
     # Not below pytest's folders: the names of sockets are at most 107 bytes.
     with tempfile.TemporaryDirectory(prefix='hps-slurm-', ignore_cleanup_errors=True) as folder:
-        cluster = Cluster(Path(folder) / 'cluster')
+        os.chmod(folder, 0o755)  # users other than root submit jobs, too
+        cluster = Cluster(Path(folder) / 'cluster', accounting, settings)
         try:
             cluster.start()
             yield cluster

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tests.e2e.queue_projects import QueueProject
-from tests.e2e.slurm.cluster import Cluster
+from tests.e2e.slurm.cluster import USER, Cluster, as_user
 from tests.support import gates
 from tests.support.harness import until
 from tests.support.paths import REPOSITORY
@@ -43,11 +45,13 @@ class SlurmProject(QueueProject):
         cluster: Where its jobs run.
         count: Number of runs, with ``--n`` from 1 on, in this order.
         more: More lines of the configuration.
+        is_users: Whether the user of the cluster who is not root works on it.
     """
 
-    def __init__(self, path: Path, cluster: Cluster, count: int = 3, more: str = '') -> None:
+    def __init__(self, path: Path, cluster: Cluster, count: int = 3, more: str = '', *, is_users: bool = False) -> None:
         super().__init__(path, count, more, QUEUE, pause='0.2', patience=PATIENCE)
         self.cluster = cluster
+        self._is_users = is_users
         self.env = {name: value for name, value in self.env.items() if not name.startswith(('SLURM_', 'SBATCH_'))}
         self.env.update(cluster.variables(), PATH=f'{self._wrappers()}{os.pathsep}{self.env["PATH"]}')
 
@@ -67,6 +71,16 @@ class SlurmProject(QueueProject):
         return [line.split(' ', 1)[1] for line in lines if line.split()[1] == name]
 
     # Commands
+
+    def command(self, *words: str) -> list[str]:
+        """The words of a command of hpsearch."""
+        found = super().command(*words)
+        return as_user(found) if self._is_users else found
+
+    def driver_command(self, settings: dict[str, Any], *words: str) -> list[str]:
+        """The words of a command with other settings than a user has."""
+        found = super().driver_command(settings, *words)
+        return as_user(found) if self._is_users else found
 
     def postprocess(self, folder: Path) -> str:
         """What ``hpsearch-postprocess`` prints when it makes the table, executed in some folder."""
@@ -115,6 +129,13 @@ class SlurmProject(QueueProject):
         names = ','.join(self.submissions()) or 'none'
         return self.cluster.ask('squeue', '-h', '-r', f'--states={wanted}', f'--name={names}', '--format=%i').split()
 
+    def alive_jobs(self) -> list[str]:
+        """Elements of the accepted submissions of this search that have not ended, whatever their names are."""
+        time.sleep(0.1)
+        jobs = {event['job'] for event in self.told('accepted')}
+        lines = self.cluster.ask('squeue', '-h', '-r', '--format=%F %i').splitlines()
+        return [line.split()[1] for line in lines if line.split()[0] in jobs]
+
     def element(self, number: str, attempt: int = 1) -> str:
         """The element of an array in which an attempt is, by the value of ``--n``; waits until it is accepted."""
         name = self.run_name(number)
@@ -141,6 +162,22 @@ class SlurmProject(QueueProject):
         super().clean()
         for name in self.submissions():
             self.cluster.run('scancel', f'--name={name}')
+        for job in {event['job'] for event in self.told('accepted')}:
+            self.cluster.run('scancel', job)
+
+
+@contextmanager
+def users_project(cluster: Cluster, count: int = 3, more: str = '') -> Iterator[SlurmProject]:
+    """The same, of the user of the cluster who is not root, whose jobs cannot enter the folders of root."""
+    account = pwd.getpwnam(USER)
+    with tempfile.TemporaryDirectory(prefix='hps-user-', ignore_cleanup_errors=True) as folder:
+        os.chown(folder, account.pw_uid, account.pw_gid)
+        project = SlurmProject(Path(folder) / 'project', cluster, count, more, is_users=True)
+        os.chown(project.path, account.pw_uid, account.pw_gid)
+        try:
+            yield project
+        finally:
+            project.clean()
 
 
 @contextmanager

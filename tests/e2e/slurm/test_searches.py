@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.slurm.cluster import Cluster, limits_memory, missing
+from tests.e2e.slurm.cluster import Cluster, limits_memory, missing, new_cluster
 from tests.e2e.slurm.projects import QUEUE, SlurmProject, finish, hpsearch_line, slowly, slurm_project
 from tests.support.gates import DRIVER, kill
 from tests.support.harness import until
@@ -240,7 +239,7 @@ def test_that_what_ran_on_a_node_that_died_is_run_again(project: SlurmProject, s
     project.wait_for_begun(3)
     slurm.kill_slurmd('n2')
     slurm.report_down('n2')
-    until(lambda: len(project.told('ended')) >= 3, 90.0)
+    until(lambda: len(project.told('ended')) >= 3, 150.0)
     slurm.start_slurmd('n2')
     project.open()
     finish(search)
@@ -475,6 +474,19 @@ def test_that_resume_submits_what_the_queue_did_not_take(tmp_path: Path, slurm: 
         slowly(lambda: not project.in_queue())
         project.resume()
         assert_each_ran_once(project)
+
+
+def test_that_runs_wait_for_a_partition_that_takes_no_jobs(project: SlurmProject, slurm: Cluster) -> None:
+    slurm.ask('scontrol', 'update', 'PartitionName=low', 'State=DRAIN')
+    project.open()
+    quick = {'timeout': 20.0, 'retry': 1.0, 'record_grace': 1.0}
+    search = project.drive_queue({'queue': quick}, '--num_jobs=2', '--slurm_partition=low')
+    until(lambda: len(project.calls('sbatch')) >= 3, 60.0)
+    slurm.ask('scontrol', 'update', 'PartitionName=low', 'State=UP')
+    printed = finish(search)
+    assert printed.count('not available (inactive or drain)') == 1
+    assert 'may not have been accepted' not in printed
+    assert_each_ran_once(project)
 
 
 def test_that_a_job_which_is_refused_ends_the_search_with_the_words_of_the_queue(project: SlurmProject) -> None:
@@ -714,13 +726,8 @@ def plain_cluster() -> Iterator[Cluster]:
     """A cluster that accounts for nothing."""
     if problem := missing(accounting=False):
         pytest.skip(f'no Slurm to test with: {problem}')
-    with tempfile.TemporaryDirectory(prefix='hps-slurm-', ignore_cleanup_errors=True) as folder:
-        cluster = Cluster(Path(folder) / 'cluster', accounting=False)
-        try:
-            cluster.start()
-            yield cluster
-        finally:
-            cluster.stop()
+    with new_cluster(accounting=False) as cluster:
+        yield cluster
 
 
 def test_that_a_cluster_needs_no_accounting(tmp_path: Path, plain_cluster: Cluster) -> None:

@@ -343,8 +343,9 @@ def _change(job: Job, words: Words) -> None:
     if found := re.fullmatch(r'%(\d+)', name):
         job['throttle'] = int(found[1])
         job['spec'] = re.sub(r'(?<=\])(?:%\d+)?$', name, job['spec'])
-    elif name and not job['is_array']:
-        job['spec'] = job['name'] = name
+    elif name:
+        job['spec'] = name + job['spec'].removeprefix(job['name'])
+        job['name'] = name
     job['options'].update(words.values)
     if words.values.get('R') == 'n':  # -Rn takes back what was asked for
         del job['options']['R']

@@ -202,7 +202,7 @@ def test_that_an_lsf_that_is_not_set_up_is_an_error_not_a_pause() -> None:
         ('User <user>: Pending job slots threshold reached. Job not submitted.', Refusal.LIMIT),
         ('Job array index too large. Job not submitted.', Refusal.LIMIT),
         ('No job Id can be used now. Job not submitted.', Refusal.LIMIT),
-        ('normal: Queue has been closed. Job not submitted.', Refusal.LIMIT),
+        ('normal: Queue has been closed. Job not submitted.', Refusal.CLOSED),
         ('Failed in an LSF library call: LIM is down; try later. Job not submitted.', Refusal.AWAY),
         ('Contacting batch daemon: Communication timeout. Job not submitted.', Refusal.AWAY),
         ('Master batch daemon internal error. Job not submitted.', Refusal.AWAY),
@@ -616,6 +616,13 @@ def test_that_an_element_is_told_by_its_header() -> None:
             '',
             2,
         ),
+        (  # killed in its first instant
+            [RUN, '@Signal <KILL> requested by user;\n', '@Pending: Job is being dispatched;\n', '@Exited;\n'],
+            JobState.ENDED,
+            'cancelled',
+            None,
+        ),
+        (['@Signal <KILL> requested by user;\n', RUN, '@Exited by signal 9;\n'], JobState.ENDED, 'cancelled', 137),
         ([RUN, '@Suspended by the user or administrator;\n'], JobState.RUNNING, '', None),
         (['@Suspended by the user or administrator while pending;\n'], JobState.PENDING, '', None),
         (

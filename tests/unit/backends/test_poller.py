@@ -12,6 +12,7 @@ from hpsearch.backends.queue.batch_system import JobSpec, QueueLimits
 from hpsearch.backends.queue.limits import RETRY, TRIES, LimitsQuery
 from hpsearch.backends.queue.poller import (
     ABSENT_AFTER,
+    LIMIT_GRACE,
     LONGEST_PAUSE,
     SHORTEST_PAUSE,
     UNANSWERED_AFTER,
@@ -255,13 +256,49 @@ def test_that_a_job_the_accounting_cannot_be_asked_about_is_waited_for_longer(de
     assert desk.kind() is JobState.ABSENT
 
 
-def test_that_a_job_that_still_runs_in_the_accounting_is_waited_for_longer(desk: Desk) -> None:
+@pytest.mark.parametrize('kind', [JobState.RUNNING, JobState.PENDING])
+def test_that_a_job_that_runs_or_waits_in_the_accounting_is_never_absent(desk: Desk, kind: JobState) -> None:
     desk.listing()
-    desk.queue.accounts.append(JobRecord(desk.job, 1, 'name', JobState.RUNNING))
+    desk.queue.accounts.append(JobRecord(desk.job, 1, 'name', kind))
     desk.queue.remove(desk.job)
-    desk.step(times=int(UNANSWERED_AFTER) - 10)
+    desk.step(30.0, times=200)
     assert desk.kind() is JobState.PENDING
-    desk.step(times=60)
+    desk.queue.accounts.clear()
+    desk.step(30.0, times=3)
+    assert desk.kind() is JobState.ABSENT
+
+
+def test_that_an_element_is_absent_that_its_queue_does_not_know_beside_others_of_its_array(desk: Desk) -> None:
+    """As elements that were cancelled while pending, which the accounting still counts among those that wait."""
+    desk.poller.watch(('name', 2), 0.0, desk.job)
+    desk.queue.accounts.append(JobRecord(desk.job, 1, 'name', JobState.PENDING))
+    desk.queue.remove(desk.job, 1)
+    desk.step(30.0, times=5)
+    assert (desk.kind(), desk.kind(('name', 2))) == (JobState.ABSENT, JobState.PENDING)
+
+
+def test_that_a_job_that_listings_hide_is_asked_for_by_its_id(desk: Desk) -> None:
+    desk.listing()
+    desk.queue.hidden.add(desk.job)
+    desk.queue.change(desk.job, 1, kind=JobState.RUNNING)
+    desk.step(30.0, times=100)
+    assert desk.kind() is JobState.RUNNING
+    assert set(desk.queue.called('job')) == {('job', desk.job)}
+    assert len(desk.queue.called('job')) <= len(desk.queue.called('list'))
+
+
+@pytest.mark.parametrize('has_accounting', [True, False])
+def test_that_a_job_is_not_absent_while_the_queue_does_not_say_whether_it_knows_it(
+    desk: Desk, *, has_accounting: bool
+) -> None:
+    desk.poller.note_limits(QueueLimits(has_accounting=has_accounting))
+    desk.listing()
+    desk.queue.remove(desk.job)
+    desk.queue.rejects.add('job')
+    desk.step(30.0, times=100)
+    assert desk.kind() is JobState.PENDING
+    desk.queue.rejects.clear()
+    desk.step(30.0, times=5)
     assert desk.kind() is JobState.ABSENT
 
 
@@ -300,7 +337,8 @@ def test_that_news_of_the_accounting_are_counted(desk: Desk) -> None:
     before, listings = desk.poller.news, desk.poller.listings
     desk.queue.remove(desk.job)
     desk.until_asked()
-    assert desk.poller.news - before == desk.poller.listings - listings + 1
+    answers = desk.poller.listings - listings + len(desk.queue.called('job')) + 1
+    assert desk.poller.news - before == answers
 
 
 # Names and ids
@@ -348,11 +386,27 @@ def test_that_an_accounting_that_tells_no_names_is_understood_by_ids(desk: Desk)
     assert desk.kind() is JobState.ENDED
 
 
-def test_that_a_foreign_job_with_our_old_id_is_not_ours(desk: Desk) -> None:
-    desk.poller.watch(('mine', 1), 0.0, '99')
-    desk.queue.jobs['99'] = replace(
-        desk.queue.jobs[desk.job], elements={1: JobRecord('99', 1, 'foreign', JobState.RUNNING)}
-    )
+def test_that_a_job_is_ours_whatever_its_name_is(desk: Desk) -> None:
+    desk.queue.change(desk.job, 1, name='renamed', kind=JobState.RUNNING)
+    desk.listing()
+    assert desk.kind() is JobState.RUNNING
+
+
+def test_that_an_array_cancelled_under_another_name_has_ended(desk: Desk) -> None:
+    desk.listing()
+    desk.queue.jobs[desk.job].elements = {0: JobRecord(desk.job, 0, 'renamed', JobState.ENDED, 'cancelled')}
+    desk.listing()
+    assert desk.kind() is JobState.ENDED
+
+
+@pytest.mark.parametrize(('age', 'submitted'), [(0.0, 3 * 86400.0), (8 * 86400.0, None)])
+def test_that_a_job_with_an_id_that_was_used_again_is_not_ours(desk: Desk, age: float, submitted: float | None) -> None:
+    """Ids begin anew when a queue has run out of them, or was installed again."""
+    now = desk.clock.wall()
+    later = None if submitted is None else now + submitted
+    desk.poller.watch(('mine', 1), now - age, '99')
+    foreign = JobRecord('99', 1, 'foreign', JobState.RUNNING, submitted=later)
+    desk.queue.jobs['99'] = replace(desk.queue.jobs[desk.job], elements={1: foreign})
     desk.listing()
     assert desk.kind(('mine', 1)) is JobState.UNKNOWN
 
@@ -371,11 +425,24 @@ def test_that_an_element_that_vanished_while_it_waited_was_taken_out(desk: Desk)
     desk.poller.watch(('name', 2), 0.0, desk.job)
     desk.listing()
     desk.queue.remove(desk.job, 1)
-    desk.listing()
+    desk.step(30.0, times=5)
     assert desk.poller.was_taken_out(KEY)
-    desk.queue.remove(desk.job, 2)
+
+
+def test_that_an_element_was_not_taken_out_if_its_whole_job_is_gone(desk: Desk) -> None:
+    desk.poller.watch(('name', 2), 0.0, desk.job)
     desk.listing()
+    desk.queue.remove(desk.job)
+    desk.step(30.0, times=5)
+    assert desk.kind() is JobState.ABSENT
     assert not desk.poller.was_taken_out(KEY), 'the whole job may be gone for another reason'
+
+
+def test_that_an_element_was_taken_out_if_the_accounting_knows_only_the_others(desk: Desk) -> None:
+    desk.queue.accounts.append(JobRecord(desk.job, 2, 'name', JobState.ENDED, code=0))
+    desk.queue.remove(desk.job)
+    desk.step(30.0, times=5)
+    assert desk.poller.was_taken_out(KEY)
 
 
 # Details of an end
@@ -433,12 +500,14 @@ def test_that_a_job_that_another_writer_was_in_has_ended_when_it_is_listed_so(de
     assert not desk.poller.has_ended(f'{desk.job}_1')
 
 
-def test_that_a_job_that_nobody_knows_has_ended_after_the_grace_time(desk: Desk) -> None:
-    assert not desk.poller.has_ended('4711')
-    desk.step(times=int(ABSENT_AFTER) - 5)
-    assert not desk.poller.has_ended('4711')
-    desk.step(times=60)
-    assert desk.poller.has_ended('4711')
+def test_that_a_job_that_nobody_knows_has_ended_once_its_time_limit_has_passed(desk: Desk) -> None:
+    ends = desk.clock.wall() + 3600
+    assert not desk.poller.has_ended('4711', ends)
+    desk.step(30.0, times=100)
+    assert not desk.poller.has_ended('4711', ends)
+    desk.clock.now += 3600 + LIMIT_GRACE
+    assert desk.poller.has_ended('4711', ends)
+    assert not desk.poller.has_ended('4711'), 'its time limit is not known'
 
 
 def test_that_a_job_has_not_ended_while_the_queue_cannot_be_asked(desk: Desk) -> None:

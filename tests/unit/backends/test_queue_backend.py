@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import random
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,14 +17,14 @@ import pytest
 from hpsearch.backends.queue import arrays
 from hpsearch.backends.queue.batch_system import JobSpec, QueueLimits
 from hpsearch.backends.queue.limits import FORGET, RETRY
-from hpsearch.backends.queue.poller import ABSENT_AFTER, JobKey, JobPoller
+from hpsearch.backends.queue.poller import ABSENT_AFTER, LIMIT_GRACE, JobKey, JobPoller
 from hpsearch.model.evidence import CAUSE_GRACE, COMPLETED_FACTOR, RECORD_GRACE, JobRecord, JobState
 from hpsearch.model.resources import ResourceRequest
 from hpsearch.model.retries import room_in_queue
 from hpsearch.store.attempt_files import close_fence, read_fence
 from hpsearch.store.folder import SearchFolder
 from tests.fakes.late_records import LateRecords
-from tests.fakes.scripted_queue import Desk
+from tests.fakes.scripted_queue import WRITER, Desk, Made
 from tests.support.harness import new_folder
 
 
@@ -90,6 +91,7 @@ def test_that_the_map_of_a_submission_is_in_the_journal_before_it_is_sent(desk: 
         'attempts': [['sim_1', 1], ['sim_2', 1]],
         'throttle': 2,
         'room': room_in_queue(1000, None),
+        'limit': 3600.0,
         'at': desk.clock.wall(),
     }
     assert not desk.queue.called('submit')
@@ -763,15 +765,270 @@ def test_that_a_job_that_was_started_again_is_told(desk: Desk) -> None:
     assert desk.ended[ident].cause == 'requeued'
 
 
-def test_that_an_attempt_nobody_knows_is_absent_after_the_grace_time(desk: Desk) -> None:
-    (ident,) = started(desk)
-    desk.begin_all()
+# A queue that takes no jobs for now
+
+
+def test_that_a_closed_queue_is_tried_with_growing_pauses_and_told_once(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk.queue.closed = 'Required partition not available (inactive or drain)'
+    desk.start(3)
+    times: list[float] = []
+    for _ in range(1500):
+        before = len(submitted(desk))
+        desk.step()
+        times += [desk.clock.now] * (len(submitted(desk)) - before)
+    pauses = [round(later - earlier, -1) for earlier, later in pairwise(times)]
+    assert pauses == [30, 60, 120, 240, 300, 300, 300]
+    assert [record.message for record in caplog.records] == [
+        'the queue accepts no jobs for now, it is tried again: Required partition not available (inactive or drain)'
+    ]
+    assert desk.backend.open_slots(desk.clock.now).waiting.endswith(desk.queue.closed)
+    assert desk.backend.queue_lines()[0].reason == desk.queue.closed
+    desk.queue.closed = ''
+    desk.until(lambda: desk.queue.live() == 3)
+    assert not desk.ended
+
+
+def test_that_attempts_are_given_back_if_the_queue_is_closed_and_nothing_is_held(
+    make_desk: Callable[..., Desk],
+) -> None:
+    desk = make_desk(holds=False)
+    desk.queue.closed = 'Queue has been closed'
+    desk.start(2)
+    desk.step(times=5)
+    assert [(status.cause, status.detail) for status in desk.ended.values()] == [('start', desk.queue.closed)] * 2
+    assert desk.backend.is_settled()
+
+
+# What the queue does not know any more
+
+
+def vanished(desk: Desk, *, started: bool) -> str:
+    """An attempt whose job the queue does not know any more, after the grace time."""
+    (ident,) = desk.start(1)
+    desk.step(times=3)
+    if started:
+        desk.begin_all()
     desk.step(times=31)
     desk.queue.remove('1')
+    del desk.queue.jobs['1']
     desk.step(times=int(ABSENT_AFTER))
     assert not desk.ended
+    desk.step(times=90)
+    return ident
+
+
+def test_that_a_run_whose_job_vanished_before_it_began_is_lost_after_its_job_was_cancelled(desk: Desk) -> None:
+    ident = vanished(desk, started=False)
+    status = desk.ended[ident]
+    assert (status.kind, status.code, status.cause) == (JobState.ENDED, None, '')
+    assert status.detail == 'its job vanished from the queue before it began'
+    (cancelled,) = desk.queue.called('cancel')
+    assert cancelled[:2] == ('cancel', '1')
+    asked = [at for at, call in enumerate(desk.queue.calls) if call == ('job', '1')]
+    assert asked[-1] > desk.queue.calls.index(cancelled), 'that it is gone is confirmed after it was cancelled'
+    assert read_fence(desk.paths(1)).is_closed
+
+
+def test_that_a_run_that_began_in_a_job_that_vanished_is_unknown(desk: Desk) -> None:
+    ident = vanished(desk, started=True)
+    desk.step(30.0, times=100)
+    status = desk.told[ident]
+    assert (status.kind, ident in desk.ended) == (JobState.UNKNOWN, False)
+    assert status.detail == 'the queue does not know its job any more; it may still run on n1'
+
+
+def test_that_it_is_found_when_its_job_is_listed_again(desk: Desk) -> None:
+    ident = vanished(desk, started=True)
+    desk.queue.jobs['1'] = Made(desk.queue.asked(desk.names[0]), 0, {1: JobRecord('1', 1, 'x', JobState.RUNNING)})
+    desk.step(times=31)
+    assert desk.told[ident].kind is JobState.RUNNING
+
+
+def test_that_its_record_ends_it_though_the_queue_does_not_know_it(desk: Desk) -> None:
+    ident = vanished(desk, started=True)
+    desk.leave_record(1, 0)
+    desk.step(times=31)
+    assert (desk.ended[ident].code, desk.ended[ident].cause) == (0, '')
+
+
+def test_that_the_accounting_ends_what_the_queue_has_lost_sight_of(desk: Desk) -> None:
+    ident = vanished(desk, started=True)
+    desk.queue.accounts.append(JobRecord('1', 1, '', JobState.ENDED, 'node_fail'))
+    desk.step(times=120)
+    assert desk.ended[ident].cause == 'node_fail'
+
+
+@pytest.mark.parametrize(('past', 'is_over'), [(3600 + LIMIT_GRACE - 300, False), (3600 + LIMIT_GRACE + 300, True)])
+def test_that_it_is_lost_once_its_time_limit_has_passed(desk: Desk, past: float, is_over: bool) -> None:
+    ident = vanished(desk, started=True)
+    began = os.stat(desk.paths(1).started).st_mtime - past
+    os.utime(desk.paths(1).started, (began, began))
+    desk.step(times=120)
+    assert (ident in desk.ended) == is_over
+    if is_over:
+        assert (desk.ended[ident].code, desk.ended[ident].cause) == (None, '')
+
+
+@pytest.mark.parametrize(('host', 'cause'), [('n1', 'host_dead'), ('n2', '')])
+def test_that_it_ends_with_a_host_that_the_user_says_is_dead(
+    make_desk: Callable[..., Desk], host: str, cause: str
+) -> None:
+    desk = make_desk(declared_dead=(host,))
+    ident = vanished(desk, started=True)
+    desk.step(times=90)
+    assert [status.cause for status in desk.ended.values()] == ([cause] if cause else [])
+    assert (ident in desk.ended) == bool(cause)
+
+
+def test_that_an_array_that_listings_hide_is_neither_lost_nor_submitted_again(desk: Desk) -> None:
+    desk.start(3)
+    desk.step(times=3)
+    desk.queue.hidden.add('1')
+    desk.begin_all()
+    desk.step(30.0, times=100)
+    assert not desk.ended
+    assert {status.kind for status in desk.told.values()} == {JobState.RUNNING}
+    assert len(submitted(desk)) == 1
+
+
+def test_that_a_job_with_another_name_is_followed_to_its_end(desk: Desk) -> None:
+    (ident,) = desk.start(1)
+    desk.step(times=3)
+    desk.queue.change('1', 1, name='renamed')
+    desk.step(30.0, times=20)
+    assert desk.told[ident].kind is JobState.PENDING
+    desk.backend.cancel([ident], force=False)
     desk.step(times=60)
-    assert desk.ended[ident].kind is JobState.ABSENT
+    assert (desk.queue.live(), set(desk.ended)) == (0, {ident})
+
+
+def test_that_what_was_cancelled_has_not_ended_while_the_queue_knows_it(desk: Desk) -> None:
+    (ident,) = desk.start(1)
+    desk.step(times=33)
+    desk.queue.ignores.add('cancel')
+    desk.queue.hidden.add('1')
+    desk.backend.cancel([ident], force=False)
+    desk.step(30.0, times=20)
+    assert not desk.ended
+    del desk.queue.jobs['1']
+    desk.step(30.0, times=20)
+    assert desk.ended[ident].cause == 'abandoned'
+
+
+def test_that_an_element_cancelled_while_nobody_watched_is_cancelled(desk: Desk) -> None:
+    job = desk.queue.put(JobSpec('old', 3, 2, '/log'))
+    desk.queue.remove(job, 2)
+    idents = adopted(desk, 3, job=job, at=desk.clock.wall() - 100)
+    desk.step(times=150)
+    assert {ident: status.cause for ident, status in desk.ended.items()} == {idents[1]: 'cancelled'}
+
+
+def test_that_the_second_job_of_an_attempt_is_watched_if_it_is_the_one_that_began(desk: Desk) -> None:
+    (ident,) = desk.start(1)
+    desk.step(times=3)
+    other = desk.queue.put(JobSpec('renamed', 1, 0, '/log'))
+    desk.queue.change(other, 1, kind=JobState.RUNNING, where='n2')
+    desk.pass_fence(1, other)
+    desk.queue.change('1', 1, kind=JobState.ENDED, code=75)
+    desk.step(30.0, times=20)
+    assert (desk.told[ident].kind, desk.told[ident].detail) == (JobState.RUNNING, 'on n2')
+
+
+# What is left in the queue
+
+
+def ended_run(desk: Desk) -> str:
+    """An attempt that has ended in the journals, without a record; its job is pending again."""
+    (ident,) = desk.start(1)
+    desk.step(times=3)
+    desk.state.fold(WRITER, {'event': 'claimed', 'run': 'sim_1', 'attempt': 1})
+    desk.state.fold(WRITER, {'event': 'ended', 'run': 'sim_1', 'attempt': 1, 'state': 'lost'})
+    desk.backend.forget(ident, desk.clock.now)
+    return ident
+
+
+def is_clear(desk: Desk) -> bool:
+    desk.step()
+    return desk.backend.is_clear(desk.clock.now)
+
+
+def test_that_a_job_that_nothing_needs_is_cancelled_before_the_search_is_over(desk: Desk) -> None:
+    ended_run(desk)
+    assert not is_clear(desk)
+    desk.until(lambda: is_clear(desk))
+    assert (desk.queue.live(), desk.backend.leftovers) == (0, '')
+
+
+def test_that_a_job_that_nothing_needs_may_end_by_itself(desk: Desk) -> None:
+    ended_run(desk)
+    desk.queue.change('1', 1, kind=JobState.RUNNING)
+    for _ in range(10):
+        assert not is_clear(desk)
+    desk.queue.change('1', 1, kind=JobState.ENDED, code=75)
+    desk.until(lambda: is_clear(desk))
+    assert not desk.queue.called('cancel')
+
+
+def test_that_a_job_that_nothing_needs_and_that_goes_on_is_cancelled(desk: Desk) -> None:
+    ended_run(desk)
+    desk.queue.change('1', 1, kind=JobState.RUNNING)
+    desk.until(lambda: is_clear(desk))
+    assert desk.queue.called('cancel') == [('cancel', '1', 'part', 'term', '1')]
+
+
+def test_that_a_job_that_cannot_be_cancelled_is_named_in_the_end(desk: Desk) -> None:
+    ended_run(desk)
+    desk.queue.ignores.add('cancel')
+    desk.until(lambda: is_clear(desk))
+    assert desk.backend.leftovers == '1 jobs of this search are still in the queue: 1_1'
+
+
+def test_that_a_queue_that_cannot_be_asked_in_the_end_is_no_empty_one(desk: Desk) -> None:
+    ended_run(desk)
+    desk.queue.is_away = True
+    desk.until(lambda: is_clear(desk))
+    assert desk.backend.leftovers == 'the queue cannot be asked whether it still has jobs of this search'
+
+
+def test_that_the_queue_is_not_asked_where_every_run_left_its_record(desk: Desk) -> None:
+    (ident,) = desk.start(1)
+    desk.step(times=3)
+    desk.state.fold(WRITER, {'event': 'claimed', 'run': 'sim_1', 'attempt': 1})
+    desk.state.fold(WRITER, {'event': 'ended', 'run': 'sim_1', 'attempt': 1, 'state': 'finished', 'code': 0})
+    desk.backend.forget(ident, desk.clock.now)
+    asked = len(desk.queue.called('list'))
+    assert is_clear(desk)
+    assert len(desk.queue.called('list')) == asked
+
+
+def test_that_jobs_of_runs_under_way_and_of_others_are_not_cancelled(desk: Desk) -> None:
+    desk.start(1)
+    desk.step(times=3)
+    desk.state.fold(WRITER, {'event': 'claimed', 'run': 'sim_1', 'attempt': 1})
+    desk.queue.put(JobSpec('foreign', 1, 0, '/log'))
+    desk.until(lambda: is_clear(desk))
+    desk.step(30.0, times=10)
+    assert not desk.queue.called('cancel')
+
+
+def test_that_a_job_we_look_after_is_not_cancelled_because_another_writer_calls_it_lost(desk: Desk) -> None:
+    desk.start(1)
+    desk.step(times=3)
+    desk.state.fold(WRITER, {'event': 'claimed', 'run': 'sim_1', 'attempt': 1})
+    desk.state.fold('other', {'event': 'ended', 'run': 'sim_1', 'attempt': 1, 'state': 'lost'})
+    desk.begin_all()
+    desk.step(30.0, times=10)
+    assert not desk.queue.called('cancel')
+
+
+def test_that_a_job_of_another_name_with_an_id_that_was_used_again_is_not_cancelled(desk: Desk) -> None:
+    ended_run(desk)
+    later = desk.clock.wall() + 3 * 86400
+    desk.queue.change('1', 1, name='foreign', kind=JobState.RUNNING, submitted=later)
+    desk.until(lambda: is_clear(desk))
+    assert not desk.queue.called('cancel')
 
 
 def test_that_a_record_that_cannot_be_read_ends_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -864,7 +1121,7 @@ def test_that_what_was_cancelled_while_its_answer_was_lost_is_not_sent_again(des
     desk.backend.cancel(idents, force=False)
     desk.step(times=300)
     assert len(submitted(desk)) == 1
-    assert {status.kind for status in desk.ended.values()} == {JobState.ABSENT}
+    assert {status.cause for status in desk.ended.values()} == {'abandoned'}
     assert desk.backend.is_settled()
 
 
@@ -1010,7 +1267,7 @@ def test_that_a_job_without_a_known_id_is_found_by_its_name(desk: Desk) -> None:
 def test_that_a_submission_that_never_arrived_is_absent_and_not_sent_by_its_heir(desk: Desk) -> None:
     idents = adopted(desk, 2)
     desk.step(times=int(ABSENT_AFTER) + 60)
-    assert {ident: status.kind for ident, status in desk.ended.items()} == dict.fromkeys(idents, JobState.ABSENT)
+    assert {ident: status.cause for ident, status in desk.ended.items()} == dict.fromkeys(idents, 'abandoned')
     assert not desk.queue.called('submit')
 
 

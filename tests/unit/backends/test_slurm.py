@@ -216,7 +216,7 @@ TRANSIENT = {
     'the controller stands still': Refusal.AWAY,
     'munged is away': Refusal.AWAY,
     'there is no configuration': Refusal.AWAY,
-    'partition is drained': Refusal.AWAY,
+    'partition is drained': Refusal.CLOSED,
 }
 
 
@@ -295,7 +295,7 @@ def test_that_no_word_of_a_refusal_is_lost(code: int, texts: list[str]) -> None:
 
 def test_that_one_listing_shows_all_jobs_of_the_user() -> None:
     assert SLURM.list_argv() == [
-        *('squeue', '--noheader', '--array', '--states=all', '--user=1000', '--format=%i|%j|%T|%r|%N')
+        *('squeue', '--all', '--noheader', '--array', '--states=all', '--format=%i|%V|%j|%T|%r|%N', '--user=1000')
     ]
 
 

@@ -472,3 +472,62 @@ def test_that_an_attempt_of_ours_that_another_writer_calls_lost_is_not_started_b
     desk.dispatcher(backend).run()
     assert backend.started == ['sim_1', 'sim_2', 'sim_3']
     assert finished(desk) == ['sim_1', 'sim_2', 'sim_3'], 'evidence beats its absence'
+
+
+# What is left in a queue
+
+
+class Untidy(InstantBackend):
+    """A queue in which a job is left that nothing needs; it leaves after some looks, or never."""
+
+    looks = 3
+    leftovers = ''
+
+    def is_clear(self, now: float) -> bool:
+        self.looks -= 1
+        return self.looks == 0
+
+
+def test_that_a_search_does_not_end_while_a_job_of_it_is_left(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, 2)
+    backend = Untidy(desk.clock)
+    outcome = desk.dispatcher(backend).run()
+    assert (finished(desk), backend.looks, outcome.leftovers) == (['sim_1', 'sim_2'], 0, '')
+
+
+def test_that_jobs_that_are_left_in_the_end_are_reported(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, 1)
+    backend = Untidy(desk.clock)
+    backend.looks, backend.leftovers = 1, '1 jobs of this search are still in the queue: 7_1'
+    assert desk.dispatcher(backend).run().leftovers == backend.leftovers
+
+
+class Forgetful(InstantBackend):
+    """A queue that does not know the jobs of attempts any more."""
+
+    def start(self, launches: Sequence[Launch], now: float) -> Sequence[LaunchResult]:
+        return [replace(result, queued=True) for result in super().start(launches, now)]
+
+    def states(self, now: float) -> Mapping[str, AttemptStatus]:
+        return {ident: AttemptStatus(JobState.UNKNOWN, detail='it may still run on n1') for ident in self._held}
+
+
+def test_that_attempts_the_queue_has_lost_sight_of_are_waited_for_until_the_user_stops(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk = Desk(tmp_path, 2, WorkOptions(in_queue=True))
+    backend = Forgetful(desk.clock, slots=2)
+    wait = backend.wait
+
+    def stop_after_ten(timeout: float) -> None:
+        wait(timeout)
+        desk.requests.stops = 1 if backend.rounds >= 10 else 0
+
+    backend.wait = stop_after_ten  # type: ignore[method-assign]
+    outcome = desk.dispatcher(backend).run()
+    assert (sorted(outcome.unknown), backend.rounds) == (['sim_1', 'sim_2'], 10)
+    assert backend.started == ['sim_1', 'sim_2'], 'none is run again'
+    assert not desk.events('ended')
+    told = [record.message for record in caplog.records if 'host_is_dead' in record.message]
+    assert len(told) == 1
+    assert told[0].startswith('sim_1 and 1 more: it may still run on n1. It is not run again before its time limit')

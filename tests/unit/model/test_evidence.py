@@ -68,8 +68,20 @@ def test_that_nothing_follows_from_a_job_that_was_not_seen_yet() -> None:
     assert weigh(Evidence(), NOT_SEEN, 0.0).state is JobState.UNKNOWN
 
 
-def test_that_a_job_nobody_knows_is_absent() -> None:
-    assert weigh(STARTED, NOWHERE, 0.0).state is JobState.ABSENT
+def test_that_what_began_in_a_job_nobody_knows_is_unknown() -> None:
+    found = weigh(replace(STARTED, fence_host='n2'), NOWHERE, 0.0)
+    assert found.state is JobState.UNKNOWN
+    assert found.detail == 'the queue does not know its job any more; it may still run on n2'
+    assert weigh(STARTED, replace(NOWHERE, is_overdue=True), 0.0).state is JobState.ENDED
+    assert outcome(replace(STARTED, host=HostRelation.DECLARED_DEAD), NOWHERE) == (JobState.ENDED, None, 'host_dead')
+
+
+def test_that_what_did_not_begin_in_a_job_nobody_knows_has_ended_if_it_can_be_made_sure() -> None:
+    found = weigh(Evidence(), replace(NOWHERE, is_gone=True), 0.0)
+    assert (found.state, found.cause, found.if_closed) == (JobState.ENDED, '', True)
+    found = weigh(Evidence(), NOWHERE, 0.0)
+    assert (found.state, found.cause, found.if_closed) == (JobState.ENDED, 'abandoned', True)
+    assert outcome(Evidence(is_closed=True), NOWHERE) == (JobState.ENDED, None, 'fenced')
 
 
 # The exit record
@@ -198,7 +210,7 @@ def test_that_an_end_before_the_start_is_waited_for_to_get_an_explanation() -> N
 def test_that_the_status_of_another_job_is_not_its_own() -> None:
     twin = QueueView(JobState.ENDED, replace(FAILED, job='8', code=75))
     found = weigh(STARTED, twin, RECORD_GRACE)
-    assert (found.state, found.code, found.detail) == (JobState.ENDED, None, 'it ran in job 7, which has ended')
+    assert found == Conclusion(JobState.UNKNOWN), 'it began in job 7, not in 8'
 
 
 # Ends before the start
@@ -218,6 +230,12 @@ def test_that_a_failure_before_the_start_names_the_log() -> None:
     )
 
 
+@pytest.mark.parametrize(('code', 'cause'), [(130, 'cancelled'), (143, 'cancelled'), (137, ''), (1, '')])
+def test_that_what_was_ended_by_a_signal_before_it_began_was_cancelled(code: int, cause: str) -> None:
+    found = weigh(Evidence(), ended('', code), 0.0)
+    assert (found.state, found.cause, found.if_closed) == (JobState.ENDED, cause, True)
+
+
 def test_that_an_attempt_whose_fence_is_closed_was_fenced() -> None:
     assert outcome(Evidence(is_closed=True), ended('', 75)) == (JobState.ENDED, None, 'fenced')
 
@@ -225,14 +243,14 @@ def test_that_an_attempt_whose_fence_is_closed_was_fenced() -> None:
 def test_that_what_was_taken_out_of_the_queue_was_cancelled() -> None:
     found = weigh(Evidence(), replace(NOWHERE, was_taken_out=True), 0.0)
     assert (found.state, found.cause, found.if_closed) == (JobState.ENDED, 'cancelled', True)
-    assert weigh(STARTED, replace(NOWHERE, was_taken_out=True), 0.0).state is JobState.ABSENT
+    assert weigh(STARTED, replace(NOWHERE, was_taken_out=True), 0.0).state is JobState.UNKNOWN
 
 
-def test_that_what_we_took_out_has_ended_once_a_listing_is_without_it() -> None:
-    gone = replace(IN_QUEUE, is_cancelled=True, is_missing=True)
+def test_that_what_we_took_out_has_ended_once_the_queue_does_not_know_it() -> None:
+    gone = replace(IN_QUEUE, is_cancelled=True, is_gone=True)
     found = weigh(Evidence(), gone, 0.0)
     assert (found.state, found.cause, found.if_closed) == (JobState.ENDED, 'abandoned', True)
-    assert weigh(Evidence(), replace(gone, is_missing=False), 0.0).state is JobState.PENDING
+    assert weigh(Evidence(), replace(gone, is_gone=False), 0.0).state is JobState.PENDING
     assert weigh(Evidence(), replace(gone, is_cancelled=False), 0.0).state is JobState.PENDING
     assert weigh(STARTED, gone, 0.0).state is JobState.PENDING
 
@@ -258,6 +276,8 @@ JOBS = st.builds(
     state=st.sampled_from([JobState.PENDING, JobState.RUNNING, JobState.ENDED, JobState.ABSENT, JobState.UNKNOWN]),
     record=st.sampled_from([None, PENDING, RUNNING, COMPLETED, FAILED]),
     is_missing=st.booleans(),
+    is_gone=st.booleans(),
+    is_overdue=st.booleans(),
     was_taken_out=st.booleans(),
     is_cancelled=st.booleans(),
     awaits_details=st.booleans(),

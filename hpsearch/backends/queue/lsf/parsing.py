@@ -38,9 +38,10 @@ _TOO_MANY = (
     'array index too large',
     'index out of valid range',
     'no job id can be used',
-    'has been closed',  # a queue, which may be opened again
-    'windows are closed',
 )
+
+_CLOSED = ('has been closed', 'windows are closed')
+"""A queue accepts no jobs for now."""
 
 _AWAY = (
     'not responding',
@@ -78,6 +79,8 @@ def parse_refusal(answer: CommandResult) -> tuple[Refusal, str]:
         return Refusal.AWAY, message
     if any(text in lowered for text in _TOO_MANY):
         return Refusal.LIMIT, message
+    if any(text in lowered for text in _CLOSED):
+        return Refusal.CLOSED, message
     return (Refusal.WRONG if answer.code else Refusal.AWAY), message
 
 
@@ -300,6 +303,7 @@ class _History:
         where: The host it was dispatched to.
         reason: The latest message about its state.
         hint: The cause of its end if it ends after what happened so far.
+        is_again: Whether it went back to pending, and has not been dispatched since.
         is_unreachable: Whether its host could not be reached at the latest event.
         termination: LSF's own termination reason.
     """
@@ -309,6 +313,7 @@ class _History:
     where: str = ''
     reason: str = ''
     hint: str = ''
+    is_again: bool = False
     is_unreachable: bool = False
     termination: str = ''
 
@@ -366,15 +371,19 @@ def _after(history: _History, event: str) -> _History:
     if _UNREACHABLE.match(event):
         return replace(history, kind=JobState.RUNNING, reason=text, is_unreachable=True)
     if _PENDING_AGAIN.match(event):
-        return _History(reason=text.partition(':')[2].strip() or text)
+        # What was killed while it was being dispatched may go back for a moment, and then end.
+        hint = history.hint if history.hint == 'cancelled' else ''
+        return _History(reason=text.partition(':')[2].strip() or text, hint=hint, is_again=True)
     if _ENDED.match(event):
         return _ended(history, text)
     if _RUNNING.match(event):
-        host = _HOST.search(event)
-        return replace(
-            history, kind=JobState.RUNNING, where=host[1] if host else history.where, reason='', is_unreachable=False
-        )
+        return _dispatched(history, _HOST.search(event))
     return history
+
+
+def _dispatched(history: _History, host: re.Match[str] | None) -> _History:
+    where, hint = host[1] if host else history.where, '' if history.is_again else history.hint
+    return _History(JobState.RUNNING, where=where, hint=hint)
 
 
 def _ended(history: _History, text: str) -> _History:
@@ -384,3 +393,14 @@ def _ended(history: _History, text: str) -> _History:
         code = int(ending[1]) + 128 * ('by signal' in ending[0])
     hint = history.hint or 'cancelled' * ('forced to exit' in text) or 'node_fail' * ('ZOMBIE' in text)
     return replace(history, kind=JobState.ENDED, code=code, reason=text.partition('. The CPU')[0], hint=hint)
+
+
+# Time limits
+
+_RUN_LIMIT = re.compile(r'(?:(\d+):)?(\d+)(?:/.*)?')
+
+
+def parse_run_limit(text: str) -> float | None:
+    """A time limit in the format of ``bsub -W``, in seconds; None: it is malformed."""
+    found = _RUN_LIMIT.fullmatch(text.strip())
+    return 3600.0 * int(found[1] or 0) + 60.0 * int(found[2]) if found else None

@@ -29,6 +29,7 @@ from hpsearch.backends.queue.lsf.parsing import (
     parse_delimited_listing,
     parse_history,
     parse_refusal,
+    parse_run_limit,
     parse_wide_listing,
 )
 from hpsearch.model.command import line_breaks_of, shell_word, unquoted
@@ -88,6 +89,12 @@ class Lsf:
     def memory(self) -> int | None:
         """MiB a job requests, by ``rusage[mem=…]``, else by ``-M``, with LSF's default units."""
         return _asked_memory(self.options)
+
+    @property
+    def time_limit(self) -> float | None:
+        """Seconds that a job may run, by the last ``-W``; None: not known."""
+        limits = [f'{self.options.hours}:00', *_values_of('-W', self.options.extra)]
+        return parse_run_limit(limits[-1])
 
     @property
     def programs(self) -> Sequence[str]:
@@ -172,6 +179,14 @@ class Lsf:
         Only IBM's listing has exit statuses and reasons; elsewhere the accounting has to explain an end.
         """
         return parse_delimited_listing(answer) if self.dialect is Dialect.IBM else parse_wide_listing(answer)
+
+    def job_argv(self, job: str) -> list[str]:
+        """The command that lists the elements of one job."""
+        return [*self.list_argv(), job]
+
+    def parse_job(self, answer: CommandResult) -> Sequence[JobRecord] | None:
+        """The elements of that job; empty: LSF says that it does not know it; None: the command failed."""
+        return self.parse_listing(answer)
 
     def accounting_argv(self, jobs: Sequence[str], since: float) -> list[str]:
         """The command that queries the history of jobs, by their ids."""

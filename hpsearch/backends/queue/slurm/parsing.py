@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from typing import NamedTuple
 
 from hpsearch.backends.queue.batch_system import CommandResult, QueueLimits, Refusal, SubmitResult, cancel_errors
 from hpsearch.model.evidence import JobRecord, JobState
 
-LISTING_FIELDS = '%i|%j|%T|%r|%N'
-"""Id, name, state, reason, nodes. A name may contain the separator, the fields after it do not."""
+LISTING_FIELDS = '%i|%V|%j|%T|%r|%N'
+"""Id, time of submission, name, state, reason, nodes. A name may contain the separator, the other fields do not."""
 
 ACCOUNTING_FIELDS = 'JobID,JobName,State,ExitCode,NodeList'
 """Its reason is that for which the job was last pending, even after its end: it is not queried."""
@@ -91,6 +92,8 @@ def is_stuck(reason: str) -> bool:
 
 # Listings and accounting
 
+_NO_SUCH_JOB = 'Invalid job id specified'
+
 
 class _Row(NamedTuple):
     """One line, before it is split into elements.
@@ -105,9 +108,12 @@ class _Row(NamedTuple):
     reason: str
     where: str
     code: int | None = None
+    submitted: float | None = None
 
 
 _ID = re.compile(r'(\d+)(?:_(\d+|\[[^\[\]]*\]))?')
+
+_LISTED = re.compile(rf'\s*{_ID.pattern}\s*\|(?:(N/A|[\d-]+T[\d:]+)\|)?')
 
 _MAX_ARRAY = 4_000_001
 """Maximum number of elements of an array, in any version of Slurm."""
@@ -123,6 +129,13 @@ def parse_listing(answer: CommandResult) -> list[JobRecord] | None:
     return _records(row for line in answer.out.splitlines() if (row := _listing_row(line)))
 
 
+def parse_job(answer: CommandResult) -> list[JobRecord] | None:
+    """The elements of the one job that was asked for; empty: the controller does not know it; None: squeue failed."""
+    if answer.code not in (0, None) and _NO_SUCH_JOB in answer.err:
+        return []
+    return parse_listing(answer)
+
+
 def parse_accounting(answer: CommandResult) -> list[JobRecord] | None:
     """The jobs that sacct knows; None: it failed, or there is no accounting."""
     if answer.code != 0 or ('error' in answer.err.lower() and not answer.out.strip()):
@@ -131,12 +144,21 @@ def parse_accounting(answer: CommandResult) -> list[JobRecord] | None:
 
 
 def _listing_row(line: str) -> _Row | None:
-    ident, _, rest = line.partition('|')
-    found, fields = _ID.fullmatch(ident.strip()), rest.rsplit('|', 3)
+    found = _LISTED.match(line)
+    fields = line[found.end() :].rsplit('|', 3) if found else ()
     if not found or len(fields) != 4:
         return None
     name, state, reason, where = (text.strip() for text in fields)
-    return _Row(found[1], found[2] or '', name, state, '' if reason == 'None' else reason, where)
+    reason = '' if reason == 'None' else reason
+    return _Row(found[1], found[2] or '', name, state, reason, where, submitted=_seconds_of(found[3] or ''))
+
+
+def _seconds_of(time: str) -> float | None:
+    """A local time in seconds since 1970; None where it is not known."""
+    try:
+        return datetime.fromisoformat(time).timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 def _accounting_row(line: str) -> _Row | None:
@@ -184,6 +206,7 @@ def _elements(row: _Row) -> Iterator[JobRecord]:
             reason=_reason(row, word),
             where=row.where,
             is_stuck=state.kind is JobState.PENDING and is_stuck(row.reason),
+            submitted=row.submitted,
         )
 
 
@@ -267,14 +290,18 @@ _AWAY = (
     'error writing script',
     'cannot allocate memory',
     'unable to connect to database',
-    # The cluster is under maintenance.
+)
+"""Nothing is wrong with the job: it may be accepted later."""
+
+_CLOSED = (
+    # The partition is drained or inactive, or the cluster is under maintenance.
     'submissions disabled',
     'partition not available',
     'partition in down state',
     'required node not available',
     'reservation not usable now',
 )
-"""Nothing is wrong with the job: it may be accepted later."""
+"""The controller accepts no such job for now."""
 
 _PREFIX = re.compile(r'^(?:sbatch|scancel|srun|slurm_\w+): (?:(?:error|fatal): )?')
 
@@ -300,6 +327,8 @@ def _refusal(text: str) -> Refusal:
         return Refusal.LIMIT if not rules or any('Submit' in rule for rule in rules) else Refusal.WRONG
     if any(phrase in verdict for phrase in _LATER):
         return Refusal.LIMIT
+    if any(phrase in verdict for phrase in _CLOSED):
+        return Refusal.CLOSED
     return Refusal.AWAY if any(phrase in verdict for phrase in _AWAY) else Refusal.WRONG
 
 
@@ -310,7 +339,7 @@ def _message(text: str) -> str:
 
 # Other commands
 
-_NOTHING_TO_CANCEL = ('Invalid job id specified', 'already completing or completed', 'already finished')
+_NOTHING_TO_CANCEL = (_NO_SUCH_JOB, 'already completing or completed', 'already finished')
 
 
 def parse_cancel(answer: CommandResult) -> str:
@@ -361,3 +390,19 @@ def parse_time_left(answer: CommandResult) -> float | None:
         return None
     days, hours, minutes, seconds = (int(text or 0) for text in found.groups())
     return float(((days * 24 + hours) * 60 + minutes) * 60 + seconds)
+
+
+_TIME_LIMIT = re.compile(r'(?:(\d+)-)?(\d+)(?::(\d+))?(?::(\d+))?')
+
+
+def parse_time_limit(text: str) -> float | None:
+    """A time limit in the format of ``sbatch --time``, in seconds; None: there is none, or it is malformed."""
+    found = _TIME_LIMIT.fullmatch(text.strip())
+    if not found:
+        return None
+    days, *parts = found.groups()
+    numbers = [int(part) for part in parts if part is not None]
+    # With days, the first number is hours; without, a single number is minutes, and two are minutes and seconds.
+    units = (3600, 60, 1) if days or len(numbers) == 3 else (60, 1)
+    total = 86400 * int(days or 0) + sum(number * unit for number, unit in zip(numbers, units, strict=False))
+    return float(total) or None

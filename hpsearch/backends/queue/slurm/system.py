@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import re
@@ -81,6 +82,11 @@ class Slurm:
         return in_mib(self.options.mem)
 
     @property
+    def time_limit(self) -> float | None:
+        """Seconds that a job may run; None: without a limit."""
+        return parsing.parse_time_limit(_time_option(self.options))
+
+    @property
     def programs(self) -> Sequence[str]:
         """The commands that must be installed; sacct is not needed where there is no accounting."""
         return ('sbatch', 'squeue', 'scancel', 'scontrol')
@@ -143,14 +149,25 @@ class Slurm:
         """The command that lists all jobs of this user, one line per element.
 
         It also shows jobs that have ended, for as long as the controller keeps them (``MinJobAge``, usually five
-        minutes).
+        minutes), and those in partitions that are hidden from ordinary users.
         """
-        argv = ['squeue', '--noheader', '--array', '--states=all', f'--user={self.user}']
-        return [*argv, f'--format={parsing.LISTING_FIELDS}']
+        return [*_SQUEUE, f'--user={self.user}']
 
     def parse_listing(self, answer: CommandResult) -> Sequence[JobRecord] | None:
         """The listed elements; None: it failed."""
         return parsing.parse_listing(answer)
+
+    def job_argv(self, job: str) -> list[str]:
+        """The command that lists the elements of one job.
+
+        Asked for a single job, the controller itself says whether it knows it; of several, squeue leaves out those that
+        it does not find.
+        """
+        return [*_SQUEUE, f'--jobs={job}']
+
+    def parse_job(self, answer: CommandResult) -> Sequence[JobRecord] | None:
+        """The elements of that job; empty: the controller does not know it; None: the command failed."""
+        return parsing.parse_job(answer)
 
     def accounting_argv(self, jobs: Sequence[str], since: float) -> list[str]:
         """The command that queries the accounting about jobs, by their ids.
@@ -209,6 +226,19 @@ class Slurm:
     def parse_limits(self, answer: CommandResult) -> QueueLimits:
         """Its limits; the defaults where it does not state them."""
         return parsing.parse_limits(answer)
+
+
+_SQUEUE = ('squeue', '--all', '--noheader', '--array', '--states=all', f'--format={parsing.LISTING_FIELDS}')
+
+_TIME = re.compile(r'(?:--time=|-t)(.+)')
+
+
+def _time_option(options: SlurmOptions) -> str:
+    """The time limit that sbatch takes: the last one that it is given."""
+    words = options.extra
+    separate = [after for before, after in itertools.pairwise(words) if before in ('-t', '--time')]
+    attached = [found[1] for word in words if (found := _TIME.fullmatch(word))]
+    return [options.time or f'{options.hours}:00:00', *attached, *separate][-1]
 
 
 _MEMORY = re.compile(r'(\d+)([KMGT]?)B?', re.IGNORECASE)
