@@ -112,9 +112,18 @@ def _choose_slots(options: SearchOptions, wakeup: Wakeup) -> tuple[SlotSource, b
         return FixedSlots(1), True
     gpu_slots = _gpu_slots(local, wakeup)
     if gpu_slots is None:
+        _check_that_none_was_asked_for(local)
         log.warning('There is no GPU on this machine: one run after the other, as with --visible_gpus=-1.')
         return FixedSlots(1), True
     return gpu_slots, False
+
+
+def _check_that_none_was_asked_for(options: LocalOptions) -> None:
+    """On a machine without GPUs, what is asked for by name is an error; by default, runs do without."""
+    asked = [f'--visible_gpus={options.visible_gpus}'] if options.visible_gpus.strip() else []
+    asked += [f'--gpus_per_run={options.gpus_per_run}'] if options.gpus_per_run > 1 else []
+    if asked:
+        raise ConfigError([f'{asked[0]}: there is no GPU on this machine; --visible_gpus=-1 runs without one.'])
 
 
 def _gpu_slots(options: LocalOptions, wakeup: Wakeup) -> SlotSource | None:

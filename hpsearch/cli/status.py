@@ -194,7 +194,7 @@ def snapshot_of(search: SearchSnapshot, queue: Sequence[QueueLine]) -> Snapshot:
         counts=dict(counts),
         elapsed=max(0.0, _end_of(search, active) - begin),
         gpus=[
-            GpuLine(**line)
+            _gpu_line(line, writers.silence_of(search.folder, writer, search.now))
             for writer, shown in news
             if search.relation(writer) is HostRelation.SAME
             for line in shown.get('gpus', ())
@@ -220,6 +220,12 @@ def _last_sign(search: SearchSnapshot, writer: str, header: Mapping[str, Any]) -
     silence = writers.silence_of(search.folder, writer, search.now)
     heard = float(header.get('at', 0.0)) if silence is None else search.now - silence
     return search.reader.closed.get(writer) or heard
+
+
+def _gpu_line(reported: Mapping[str, Any], silence: float | None) -> GpuLine:
+    """A GPU as a writer reported it so many seconds ago."""
+    line = GpuLine(**reported)
+    return line if line.age is None or silence is None else dataclasses.replace(line, age=line.age + max(0.0, silence))
 
 
 def _is_under_way(attempt: Attempt) -> bool:

@@ -231,6 +231,9 @@ def _reported(name: str, cwd: Path, load: Callable[[], ModuleType], path: Path |
 def _import_problem(name: str, cwd: Path, error: BaseException, path: Path | None) -> str:
     if path is None and isinstance(error, ModuleNotFoundError) and _is_part_of(error.name or '', name):
         return f'there is no module {name} in {cwd}; give a module name, or the path of a .py or .yaml file.'
+    if isinstance(error, ModuleNotFoundError) and _is_ours(error.name or ''):
+        ours = Path(__file__).parents[1]
+        return f'{name} imports {error.name}, but hpsearch is the program in {ours}: give that folder another name.'
     where = _place_of(error, [cwd] if path is None else [cwd, path.parent])
     return f'{name} cannot be imported: {where}{one_line(error)}'
 

@@ -79,7 +79,7 @@ class Heartbeat:
             Why the search folder cannot be written, in words; empty: it can, as far as is known.
         """
         while self._found:
-            self._recorder.note_event(self._found.popleft())
+            self._note_provenance(self._found.popleft())
         if now - self._synced >= SYNC_INTERVAL:
             self._synced = now
             self._journal.flush()
@@ -94,6 +94,11 @@ class Heartbeat:
         if self._has_beaten:
             return now - self._beaten >= self._beat_interval()
         return self._beat_pauses.is_over(now)
+
+    def _note_provenance(self, event: Event) -> None:
+        self._recorder.note_event(event)
+        for problem in event.get('problems', ()):
+            log.warning('not recorded of the code or its environment: %s', problem)
 
     def finish(self, now: float, waiting: str) -> str:
         """Bring the table and the journal up to date and to the disk; see :meth:`step`."""

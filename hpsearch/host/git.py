@@ -32,6 +32,10 @@ class Problem(Exception):
     """Something could not be found out; the message says what and why."""
 
 
+class UnusableRepository(Problem):
+    """There is a git tree, but git refuses to read it."""
+
+
 # Programs that are queried
 
 
@@ -59,8 +63,11 @@ def ask(
     *,
     limit: int = OUTPUT_LIMIT,
     timeout: float = TIMEOUT,
+    stderr: int = subprocess.DEVNULL,
 ) -> ProgramOutput:
     """Run a program for its output, of which ``limit`` bytes are kept: without a shell, a terminal or input.
+
+    ``stderr``: what becomes of its stderr, as for :class:`subprocess.Popen`.
 
     Raises:
         Problem: It cannot be started, or was killed, with all it started, after ``timeout`` seconds.
@@ -72,7 +79,7 @@ def ask(
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=stderr,
             start_new_session=True,
         )
     except (OSError, ValueError) as error:
@@ -119,6 +126,12 @@ _DIFF = (
 )
 
 _SUBMODULES = '--ignore-submodules=untracked'
+
+_NO_REPOSITORY = re.compile(r'not a git repository|must be run in a work tree')
+"""What git says where a folder is in no git tree."""
+
+LONGEST_WORDS = 400
+"""Characters of its words that are passed on."""
 
 _ELSEWHERE = ('GIT_DIR', 'GIT_WORK_TREE', 'GIT_INDEX_FILE', 'GIT_NAMESPACE', 'GIT_EXTERNAL_DIFF', 'GIT_DIFF_OPTS')
 """Variables that would make git report on another tree, or differently."""
@@ -206,16 +219,22 @@ class Repository:
 
 
 def find_repository(folder: Path) -> Repository | None:
-    """The git tree a folder is in; None where there is none, or git cannot read it.
+    """The git tree a folder is in; None where there is none, or no git.
 
     Raises:
+        UnusableRepository: git refuses to read it, as it does where it belongs to another user.
         Problem: git did not answer in time.
     """
     if shutil.which('git') is None:
         return None
-    answer = _ask_git(folder, 'rev-parse', '--absolute-git-dir', '--show-toplevel')
+    answer = _ask_git(folder, 'rev-parse', '--absolute-git-dir', '--show-toplevel', stderr=subprocess.STDOUT)
     lines = os.fsdecode(answer.text).splitlines()
-    return Repository(Path(lines[1]), Path(lines[0])) if answer.code == 0 and len(lines) == 2 else None
+    if answer.code == 0 and len(lines) >= 2:
+        return Repository(Path(lines[-1]), Path(lines[-2]))
+    if _NO_REPOSITORY.search(os.fsdecode(answer.text)):
+        return None
+    words = ' '.join(' '.join(lines).split()).removeprefix('fatal: ')
+    raise UnusableRepository(f'git does not read the repository of {folder}: {words[:LONGEST_WORDS]}')
 
 
 def _git(folder: Path, *words: str, limit: int = OUTPUT_LIMIT) -> ProgramOutput:
@@ -225,7 +244,7 @@ def _git(folder: Path, *words: str, limit: int = OUTPUT_LIMIT) -> ProgramOutput:
     return answer
 
 
-def _ask_git(folder: Path, *words: str, limit: int = OUTPUT_LIMIT) -> ProgramOutput:
+def _ask_git(folder: Path, *words: str, limit: int = OUTPUT_LIMIT, stderr: int = subprocess.DEVNULL) -> ProgramOutput:
     environment = {name: value for name, value in os.environ.items() if name not in _ELSEWHERE}
     environment |= {'GIT_TERMINAL_PROMPT': '0', 'GIT_NO_LAZY_FETCH': '1', 'LC_ALL': 'C'}
-    return ask([*_GIT, *words], folder, environment, limit=limit)
+    return ask([*_GIT, *words], folder, environment, limit=limit, stderr=stderr)

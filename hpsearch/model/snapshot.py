@@ -10,7 +10,7 @@ from hpsearch.model.configuration import Params
 
 @dataclass(frozen=True, slots=True)
 class GpuLine:
-    """One GPU (memory in MiB, load 0-1; None: unknown)."""
+    """One GPU (memory in MiB, load 0-1, seconds since it was read; None: unknown)."""
 
     name: str
     model: str
@@ -20,6 +20,7 @@ class GpuLine:
     own_runs: int
     others_memory: int | None
     closed: str
+    age: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

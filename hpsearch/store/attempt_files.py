@@ -409,8 +409,9 @@ def _link(log: str, name: str) -> None:
         os.link(log, name)
     except FileExistsError:
         if not os.path.samefile(log, name):
-            os.link(log, f'{name}.new')
-            os.replace(f'{name}.new', name)
+            fresh = f'{name}.{os.urandom(4).hex()}.tmp'
+            os.link(log, fresh)
+            os.replace(fresh, name)
     except FileNotFoundError:
         return
     except OSError:

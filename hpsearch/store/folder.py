@@ -25,7 +25,7 @@ from typing import Any, BinaryIO, TextIO, TypeVar
 
 from hpsearch.host.ownership import why_not_ours
 from hpsearch.model.configuration import Configuration
-from hpsearch.model.errors import DamageError, SearchFolderError
+from hpsearch.model.errors import DamageError, SearchFolderError, is_of_machine
 from hpsearch.model.run import Run, decode_name, decode_run
 
 log = logging.getLogger('hpsearch')
@@ -186,7 +186,8 @@ class SearchFolder:
         """What was requested (``search.json``).
 
         Raises:
-            SearchFolderError: There is no such file, or it cannot be read.
+            SearchFolderError: There is no such file, or it may not be read.
+            OSError: Something of the machine is in the way.
         """
         try:
             with self.open(self.search_json) as file:
@@ -194,7 +195,7 @@ class SearchFolder:
         except FileNotFoundError:
             raise SearchFolderError(f'{self.path} is not a search folder: it has no search.json.') from None
         except OSError as error:
-            raise SearchFolderError(f'{self.search_json} cannot be read: {error.strerror}.') from error
+            raise _unreadable(self.search_json, error) from error
         except (ValueError, RecursionError) as error:
             raise DamageError(f'{self.search_json} is damaged: {error}.') from error
         if not isinstance(info, dict) or not isinstance(info.get('format', 0), int):
@@ -215,7 +216,8 @@ class SearchFolder:
         """The plan, in its order.
 
         Raises:
-            SearchFolderError: The plan is missing or cannot be read.
+            SearchFolderError: The plan is missing or may not be read.
+            OSError: Something of the machine is in the way.
         """
         seen: set[str] = set()
         try:
@@ -229,7 +231,7 @@ class SearchFolder:
                 f'{self.path} has no plan (runs.jsonl): the search ended before it was made.'
             ) from None
         except OSError as error:
-            raise SearchFolderError(f'{self.runs_jsonl} cannot be read: {error.strerror}.') from error
+            raise _unreadable(self.runs_jsonl, error) from error
 
     def _is_new(self, name: str, seen: set[str], number: int) -> bool:
         if name in seen:
@@ -293,7 +295,8 @@ class SearchFolder:
         """The number of runs in the plan, without parsing it: damaged ones are wanted, too.
 
         Raises:
-            SearchFolderError: It cannot be read.
+            SearchFolderError: It may not be read.
+            OSError: Something of the machine is in the way.
         """
         lines, last = 0, b'\n'
         try:
@@ -303,8 +306,15 @@ class SearchFolder:
         except FileNotFoundError:
             return 0
         except OSError as error:
-            raise SearchFolderError(f'{self.runs_jsonl} cannot be read: {error.strerror}.') from error
+            raise _unreadable(self.runs_jsonl, error) from error
         return lines + (last != b'\n')
+
+
+def _unreadable(path: Path, error: OSError) -> OSError | SearchFolderError:
+    """What it means that a file cannot be read: trouble of the machine, or something about the file."""
+    if is_of_machine(error):
+        return OSError(error.errno, error.strerror, str(path))
+    return SearchFolderError(f'{path} cannot be read: {error.strerror}.')
 
 
 def _is_whole(line: bytes) -> bool:

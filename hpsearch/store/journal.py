@@ -183,7 +183,7 @@ def own_journal(folder: SearchFolder, host: Host, job: Mapping[str, str] | None 
         'at': round(time.time(), 3),
         **({'job': job} if job else {}),
     }
-    journal = Journal(folder, writer_name(host.name, pid, time.time(), os.urandom(2).hex()), header)
+    journal = Journal(folder, writer_name(host.name, pid, time.time(), os.urandom(4).hex()), header)
     try:
         yield journal
     finally:

@@ -21,7 +21,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from hpsearch.host.git import Problem, Repository, Tree, ask, find_repository
+from hpsearch.host.git import Problem, Repository, Tree, UnusableRepository, ask, find_repository
 from hpsearch.host.processes import user_name
 from hpsearch.model.configuration import Configuration
 from hpsearch.store.folder import OpenSearch, SearchFolder, write_whole
@@ -187,11 +187,17 @@ class Provenance:
         self._wanted = threading.Event()
         self._has_reported = threading.Event()
         self._witnesses: list[tuple[int, ...]] = []
+        self._refused: list[str] = []
         self._read_at = self._took = 0.0
 
     @cached_property
     def _repository(self) -> Repository | None:
-        return find_repository(self._script_dir)
+        """The git tree of the script; one that git refuses to read counts as none, and is a problem."""
+        try:
+            return find_repository(self._script_dir)
+        except UnusableRepository as problem:
+            self._refused.append(str(problem))
+            return None
 
     def start(self, report: Callable[[dict[str, Any]], None]) -> None:
         """Start the thread, once; to be called after the first run was started.
@@ -233,7 +239,7 @@ class Provenance:
             code = self._read()
         except Problem as problem:
             problems.append(str(problem))
-        return self._event(code, environment, problems)
+        return self._event(code, environment, [*problems, *self._refused])
 
     def _again(self) -> dict[str, Any] | None:
         before, since = self.code, self._clock() - self._read_at

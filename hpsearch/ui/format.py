@@ -20,6 +20,9 @@ UNDER_WAY = ('running', 'submitted', 'claimed')
 QUEUE_PARTS = 8
 """Groups of jobs that are listed in one line; the rest are counted together."""
 
+OLD = 2.0
+"""Seconds after which the age of a reading of a GPU is shown."""
+
 FEW_RUNS = 30
 SECONDS_BETWEEN_LINES = 30.0
 SECONDS_BEFORE_STALL_LINE = 5.0
@@ -191,6 +194,7 @@ def gpu_parts(gpu: GpuLine, width: int | None) -> list[tuple[str, str]]:
         'memory': _memory_of(gpu),
         'own': f'{gpu.own_runs} run{" " if gpu.own_runs == 1 else "s"}',
         'others': f'others {memory(gpu.others_memory)}' if gpu.others_memory else '',
+        'age': f'read {duration(gpu.age)} ago' if gpu.age is not None and gpu.age >= OLD else '',
         'closed': f'closed: {printable(gpu.closed)}' if gpu.closed else '',
         'model': printable(gpu.model),
     }

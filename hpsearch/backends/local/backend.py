@@ -7,6 +7,7 @@ to its process group reaches what it started. The kernel reports its end; nothin
 from __future__ import annotations
 
 import errno
+import math
 import os
 import signal
 from collections.abc import Collection, Mapping, Sequence
@@ -42,6 +43,7 @@ from hpsearch.store.attempt_files import (
     LOCAL_SCRIPT,
     NO_FORK,
     attempt_processes,
+    duration,
     environment,
     exit_code,
     is_there,
@@ -59,6 +61,9 @@ SPAWN_PAUSE = 1.0
 
 LONGEST_SPAWN_PAUSE = 60.0
 """The same at most."""
+
+ABSENCE = 3.0
+"""Seconds without a look at the processes after which we must have been stopped meanwhile."""
 
 NO_GROUP = 0
 """Stands for the process group of an attempt that has none yet."""
@@ -87,6 +92,7 @@ class _Process:
             summary), in monotonic seconds; None: it was not.
         code: How its sh was killed then.
         ended: How it ended; None: it goes on.
+        is_late: Whether that was seen late, since we were stopped meanwhile: its files say how long it took.
         is_forced: Whether we killed all of it ourselves.
         next_check: When it is checked again whether that goes on, in monotonic seconds.
         pause: Seconds between two such checks.
@@ -100,6 +106,7 @@ class _Process:
     headless: float | None = None
     code: int = NOT_OURS
     ended: int | None = None
+    is_late: bool = False
     is_forced: bool = False
     next_check: float = 0.0
     pause: float = 0.05
@@ -181,6 +188,7 @@ class LocalBackend(AttemptBackend):
         self._forgotten: list[int] = []
         self._ended_keys: set[tuple[str, str]] = set()
         self._next_sweep = 0.0
+        self._looked = math.inf
         self._inherited = dict(os.environb)
 
     def open_slots(
@@ -299,6 +307,7 @@ class LocalBackend(AttemptBackend):
         self._tend_leftovers(now)
         self._forgotten = [pid for pid in self._forgotten if reap(pid) is None]
         states = {ident: self._state(ident, process, now) for ident, process in list(self._processes.items())}
+        self._looked = now
         return {**states, **self._start_waiting(now)}
 
     def _state(self, ident: str, process: _Process, now: float) -> AttemptStatus:
@@ -328,13 +337,16 @@ class LocalBackend(AttemptBackend):
             OSError: A file of it cannot be read; nothing is lost when it is tried again.
         """
         if process.ended is None:
-            process.ended = self._code_of(process, now)
+            process.ended, process.is_late = self._code_of(process, now), now - self._looked > ABSENCE
         code = process.ended
         if code is None or (code and not self._slots.knows_room(ident, now)):
             return None
         status = self._ended(process.launch, code)
         if status.kind is JobState.WAITING:
             return status
+        if process.is_late:
+            seconds = duration(self._folder.attempt(process.launch.run.name, process.launch.number))
+            status = replace(status, seconds=seconds)
         return replace(status, detail='; '.join(filter(None, (status.detail, self._end_leftovers_of(process, now)))))
 
     def _code_of(self, process: _Process, now: float) -> int | None:

@@ -210,16 +210,18 @@ class GpuSlots:
         """The latest reading of each GPU beside why it is closed."""
         closed = self._placement(now).closed
         readings = self._monitor.readings()
-        return tuple(self._line(gpu, readings.get(gpu.name, ()), closed.get(gpu.name, '')) for gpu in self._gpus)
+        return tuple(self._line(gpu, readings.get(gpu.name, ()), closed.get(gpu.name, ''), now) for gpu in self._gpus)
 
-    def _line(self, gpu: Gpu, readings: Sequence[Reading], closed: str) -> GpuLine:
+    def _line(self, gpu: Gpu, readings: Sequence[Reading], closed: str, now: float) -> GpuLine:
         last = readings[-1] if readings else Reading(at=0.0)
         own = [held.tenant for held in self._held.values() if gpu.name in held.tenant.gpus]
         known = [tenant.memory // len(tenant.gpus) for tenant in own if tenant.memory is not None]
         others = None
         if last.memory_used is not None and len(known) == len(own):
             others = max(0, last.memory_used - sum(known))
-        return GpuLine(gpu.name, gpu.model, last.load, last.memory_used, last.memory_total, len(own), others, closed)
+        age = round(max(0.0, now - last.at), 1) if readings else None
+        used, total = last.memory_used, last.memory_total
+        return GpuLine(gpu.name, gpu.model, last.load, used, total, len(own), others, closed, age)
 
     def close(self) -> None:
         self._monitor.close()

@@ -78,7 +78,7 @@ def test_that_a_wheel_has_every_module_and_template(installed: Path, source: str
 
 def test_that_a_wheel_installs_no_generic_names(installed: Path) -> None:
     names = {path.name for path in installed.iterdir() if not path.name.endswith('.dist-info')}
-    assert names == {'hpsearch', 'hpsearch_postprocessing'}
+    assert names == {'hpsearch', 'hpsearch_command.py', 'hpsearch_postprocessing'}
 
 
 def test_that_a_wheel_says_that_it_is_typed(installed: Path) -> None:
@@ -91,8 +91,8 @@ def test_that_a_wheel_has_both_commands_and_the_licence(installed: Path) -> None
     entry_points = configparser.ConfigParser()
     entry_points.read(info / 'entry_points.txt')
     assert dict(entry_points['console_scripts']) == {
-        'hpsearch': 'hpsearch.cli.main:main',
-        'hpsearch-postprocess': 'hpsearch_postprocessing.main:main',
+        'hpsearch': 'hpsearch_command:hpsearch',
+        'hpsearch-postprocess': 'hpsearch_command:postprocess',
     }
     assert 'Apache License' in next(info.rglob('LICENSE')).read_text()
 
@@ -111,6 +111,44 @@ def test_that_an_installed_command_explains_itself(installed: Path, entry: str, 
     done = python('-c', code, cwd=tmp_path, path=installed)
     assert done.returncode == 0, done.stderr
     assert 'usage:' in done.stdout
+
+
+@pytest.fixture
+def with_its_own(tmp_path: Path) -> Path:
+    """A repository with a package hpsearch of its own, as users of hypnettorch have it."""
+    package = tmp_path / 'repository' / 'hpsearch'
+    package.mkdir(parents=True)
+    (package / '__init__.py').write_text('raise RuntimeError("the package of the repository")\n')
+    (package / 'config.py').write_text("grid = {'lr': [0.1]}\nconditions = []\n_COMMAND = ['true']\n")
+    return package.parent
+
+
+@pytest.mark.parametrize('command', ['hpsearch', 'postprocess'])
+def test_that_an_installed_command_finds_itself_beside_another_package_of_its_name(
+    installed: Path, with_its_own: Path, command: str
+) -> None:
+    code = f'import sys; sys.argv = ["x", "--help"]; from hpsearch_command import {command}; sys.exit({command}())'
+    for path in (f'{with_its_own}{os.pathsep}{installed}', f'.{os.pathsep}{installed}'):
+        done = python('-c', code, cwd=with_its_own, path=Path(path))
+        assert done.returncode == 0, done.stderr
+        assert 'usage:' in done.stdout
+
+
+def test_that_it_runs_as_a_module_beside_another_package_of_its_name(installed: Path, with_its_own: Path) -> None:
+    words = ['-m', 'hpsearch_command', 'plan', '--grid_module=hpsearch.config', '--visible_gpus=-1']
+    done = python(*words, cwd=with_its_own, path=installed)
+    assert done.returncode == 0, done.stderr
+    assert 'runs: 1' in done.stdout
+
+
+def test_that_a_configuration_that_wants_another_package_hpsearch_is_told_which_one_is_there(
+    installed: Path, with_its_own: Path
+) -> None:
+    (with_its_own / 'hpsearch' / 'config.py').write_text('import hpsearch.helpers\n')
+    words = ['-m', 'hpsearch_command', 'plan', '--grid_module=hpsearch/config.py']
+    done = python(*words, cwd=with_its_own, path=installed)
+    assert done.returncode == 2
+    assert f'hpsearch is the program in {installed / "hpsearch"}' in done.stderr
 
 
 @pytest.mark.parametrize('verb', [[], ['run'], ['plan'], ['status']])

@@ -193,3 +193,15 @@ def test_that_a_run_that_ran_out_of_memory_because_somebody_took_the_gpu_is_run_
     assert search.returncode == 0, out + err
     ended = [(event['state'], event['cause']) for event in project.events() if event['event'] == 'ended']
     assert ended == [('interrupted', 'gpu_oom'), ('finished', 'exit')]
+
+
+@pytest.mark.parametrize('option', ['--visible_gpus=0', '--gpus_per_run=2'])
+def test_that_gpus_that_are_asked_for_by_name_must_be_there(project: Project, tmp_path: Path, option: str) -> None:
+    fake = with_gpus(project, tmp_path, 1)
+    fake.set_driver(count=0)
+    project.configure({'lr': [0.1]})
+    done = project.search(option)
+    assert done.returncode == 2
+    assert f'{option}: there is no GPU on this machine; --visible_gpus=-1 runs without one.' in done.stderr
+    assert not project.out.exists()
+    assert project.ran() == []

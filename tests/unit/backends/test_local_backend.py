@@ -21,9 +21,9 @@ from hpsearch.host.processes import Process, start_ticks
 from hpsearch.host.signals import Wakeup
 from hpsearch.model.evidence import HostRelation, JobState, Liveness, ProcessState
 from hpsearch.model.states import Attempt
-from hpsearch.store.attempt_files import attempt_processes, exit_code, marks
+from hpsearch.store.attempt_files import attempt_processes, exit_code, marks, read_fence
 from hpsearch.store.evidence import EvidenceReader
-from hpsearch.store.folder import SearchFolder
+from hpsearch.store.folder import SearchFolder, whole_file
 from tests.fakes.trouble import Trouble
 from tests.support.harness import ends, launch, new_folder, python, shell, start, until
 
@@ -390,3 +390,35 @@ def test_that_what_got_the_pid_of_what_was_left_behind_is_not_killed(
     for other in later:
         other.kill()
         other.wait()
+
+
+def test_that_the_time_in_which_we_were_stopped_is_not_the_time_of_a_run(
+    backend: LocalBackend, folder: SearchFolder
+) -> None:
+    gate = folder.path / 'gate'
+    one = launch(folder, 'sim_1', *shell(f'while [ ! -e {gate} ]; do sleep 0.02; done'))
+    start(backend, one)
+    now = time.monotonic()
+    backend.states(now)
+    gate.touch()
+    until(lambda: os.path.exists(folder.attempt('sim_1', 1).exit))
+    until(lambda: is_gone(read_fence(folder.attempt('sim_1', 1)).pid))
+    status = backend.states(now + 3600)[one.ident]
+    assert status.kind is JobState.ENDED
+    assert status.seconds is not None
+    assert status.seconds < 60
+
+
+def test_that_the_dispatcher_measures_how_long_a_run_took_that_it_watched(
+    backend: LocalBackend, folder: SearchFolder
+) -> None:
+    one = launch(folder, 'sim_1', 'true')
+    start(backend, one)
+    assert ends(backend, [one.ident])[one.ident].seconds is None
+
+
+def test_that_two_with_the_same_pid_may_write_a_file_at_once(tmp_path: Path) -> None:
+    with whole_file(tmp_path / 'file') as first, whole_file(tmp_path / 'file') as second:
+        first.write('first')
+        second.write('second')
+    assert [path.read_text() for path in tmp_path.iterdir()] == ['first']

@@ -359,3 +359,8 @@ def test_that_a_process_outside_the_group_of_an_attempt_is_its_own_by_its_marks(
         assert slots.room('a')['was_alone']
         assert slots.release('a', 2.0) == 20000
         apart.kill()
+
+
+def test_that_a_gpu_is_shown_with_the_age_of_its_reading() -> None:
+    slots, _ = gpu_slots({'0': 24000})
+    assert slots.gpu_lines(7.5)[0].age == 7.5

@@ -6,7 +6,7 @@ import json
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from hpsearch.ui.format import progress_line, queue_texts, stuck_texts, worth_a_
 from hpsearch.ui.live import LiveLayout
 from hpsearch.ui.status_report import status_json, status_text
 from tests.support.queued_search import BEGIN, QueuedSearch, elsewhere
-from tests.support.snapshots import SNAPSHOT, counts
+from tests.support.snapshots import GPUS, SNAPSHOT, counts
 
 NEVER = QueueLine('pending', 'PartitionTimeLimit', 4, 'sim_007', is_stuck=True)
 QUEUE = (
@@ -493,3 +493,15 @@ def test_that_two_thousand_runs_in_a_queue_are_looked_at_by_one_listing(search: 
     queue.lists(*(f'hps-x-1 {index} pending Resources' for index in range(1, 2001)))
     assert '2000 pending (Resources)' in status(search)
     assert queue.questions == 1
+
+
+def test_that_the_age_of_the_readings_of_gpus_includes_the_silence_of_their_writer(tmp_path: Path) -> None:
+    pid = os.getpid()
+    search = QueuedSearch(tmp_path / 'search', process={'pid': pid, 'ticks': start_ticks(pid)})
+    search.plan(1)
+    search.journal.beat({'gpus': [asdict(replace(GPUS[0], age=1.0))]})
+    alive = search.folder.journal_dir / 'w.alive'
+    facts = alive.stat()
+    os.utime(alive, (facts.st_atime, facts.st_mtime - 600))
+    (gpu,) = json_of(search)['gpus']
+    assert 601 <= gpu['age'] < 660

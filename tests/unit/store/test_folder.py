@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hpsearch.model.errors import DamageError, SearchFolderError
+from hpsearch.model.errors import DamageError
 from hpsearch.model.run import Run, encode_run
 from hpsearch.store.folder import MOST_WARNINGS, SearchFolder
 
@@ -110,8 +110,9 @@ def test_that_a_plan_that_cannot_be_read_is_an_error_that_names_it(
 
     monkeypatch.setattr(os, 'open', fails)
     for read in (lambda: list(folder.read_runs()), folder.count_runs):
-        with pytest.raises(SearchFolderError, match=rf'runs\.jsonl cannot be read: {os.strerror(number)}'):
+        with pytest.raises(OSError, match=os.strerror(number)) as caught:
             read()
+        assert caught.value.filename == str(folder.runs_jsonl)
     assert folder.has_run('sim_7')  # nothing is known against it
 
 

@@ -16,7 +16,16 @@ import pytest
 
 import hpsearch.host.git
 import hpsearch.store.provenance
-from hpsearch.host.git import Problem, Tree, TreeStatus, ask, find_repository, parse_status, without_empty_entries
+from hpsearch.host.git import (
+    Problem,
+    Tree,
+    TreeStatus,
+    UnusableRepository,
+    ask,
+    find_repository,
+    parse_status,
+    without_empty_entries,
+)
 from hpsearch.model.configuration import Configuration
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.provenance import (
@@ -507,3 +516,14 @@ def test_that_the_files_of_a_command_are_those_among_its_words() -> None:
     command = Configuration('c', '', {}, command=['sh', '-e', '/x/run.sh', ''])
     assert code_files(script, Path('/project')) == (Path('/project/a/train.py'),)
     assert code_files(command, Path('/project')) == (Path('/project/sh'), Path('/x/run.sh'))
+
+
+def test_that_a_repository_that_git_refuses_to_read_is_a_problem_and_not_none(
+    tree: Path, folder: SearchFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv('GIT_TEST_ASSUME_DIFFERENT_OWNER', '1')  # git's own tests set it
+    with pytest.raises(UnusableRepository, match=r'dubious ownership.*safe.directory'):
+        find_repository(tree)
+    event = Teller(folder, tree).begin()
+    assert 'dubious ownership' in event['problems'][0]
+    assert event['code'], 'the script itself still tells it'

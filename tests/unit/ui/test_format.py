@@ -168,3 +168,8 @@ def test_that_a_plain_line_is_written_only_for_news(
     previous: Snapshot | None, current: Snapshot, seconds: float, expected: bool
 ) -> None:
     assert worth_a_line(previous, current, seconds) is expected
+
+
+def test_that_a_gpu_line_shows_how_old_its_reading_is_if_it_is_old() -> None:
+    assert 'read 1 min 05 s ago' in gpu_line(replace(GPUS[0], age=65.2))
+    assert 'read' not in gpu_line(replace(GPUS[0], age=1.2))
