@@ -23,7 +23,9 @@ from hpsearch.cli.options import ClusterOptions, LocalOptions, SearchOptions
 from hpsearch.host.signals import Wakeup
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import ConfigError
+from hpsearch.model.placement import why_too_short
 from hpsearch.model.resources import GpuPolicy
+from hpsearch.model.retries import JobTime
 from hpsearch.model.states import SearchState, State
 from hpsearch.store.folder import SearchFolder
 
@@ -55,15 +57,14 @@ MEMORY_FACTOR = 4
 
 
 def choose_backend(
-    options: SearchOptions, context: ProcessContext, job_end: float | None = None
+    options: SearchOptions, context: ProcessContext, job_time: JobTime | None = None
 ) -> tuple[MakeBackend, bool]:
     """How the backend that was requested is made, and whether the output of the runs is shown.
 
     Args:
         options: Of the search.
         context: This process.
-        job_end: When the job of this process ends, in seconds since 1970, if runs that would take longer are not to be
-            started; or None.
+        job_time: The time of the job of this process, if runs that would take longer are not to be started; or None.
 
     Raises:
         HpsearchError: It is not available.
@@ -72,26 +73,43 @@ def choose_backend(
         return partial(_queue_backend, options, choose_system(options)), False
     slots, echo = _choose_slots(options, context.wakeup)
     context.stack.callback(slots.close)
-    return local_backend(slots, job_end), echo
+    return local_backend(slots, job_time), echo
 
 
 # This machine
 
 
-def local_backend(slots: SlotSource, job_end: float | None = None) -> MakeBackend:
-    """How a backend of this machine is made; for ``job_end`` see :func:`choose_backend`."""
+def local_backend(slots: SlotSource, job_time: JobTime | None = None) -> MakeBackend:
+    """How a backend of this machine is made; for ``job_time`` see :func:`choose_backend`."""
 
     def make(context: BackendContext) -> AttemptBackend:
-        limit = None if job_end is None else _time_limit(job_end, context)
+        limit = None if job_time is None else _time_limit(job_time, context)
         return LocalBackend(context.search.folder, context.search.run_cwd, slots, context.wakeup, limit)
 
     return make
 
 
-def _time_limit(job_end: float, context: BackendContext) -> TimeLimit:
-    ends_at = time.monotonic() + job_end - time.time()
-    margin = context.grace + PILOT_WARNING + WARNING_MAY_BE_EARLY  # that long before its end, this process is signalled
-    return TimeLimit(ends_at, partial(_durations, context.state), margin)
+def pilot_margin(stop_grace: float) -> float:
+    """Seconds before its time limit from which a job that works on a search may be signalled."""
+    return stop_grace + PILOT_WARNING + WARNING_MAY_BE_EARLY
+
+
+def _time_limit(job_time: JobTime, context: BackendContext) -> TimeLimit:
+    durations, margin = partial(_durations, context.state), pilot_margin(context.grace)
+    return TimeLimit(job_time.end, durations, margin, is_ours=bool(job_time.margin))
+
+
+def pilot_note(options: SearchOptions, system: BatchSystem, state: SearchState | None = None) -> str:
+    """Why jobs that work on a search may be too short for its runs, in a sentence; empty: they are not.
+
+    Args:
+        options: Of the search.
+        system: The queue.
+        state: What is known of its runs; None: nothing yet.
+    """
+    durations = [] if state is None else _durations(state)
+    margin = pilot_margin(options.execution.stop_grace)
+    return '' if system.time_limit is None else why_too_short(system.time_limit, durations, margin=margin)
 
 
 def _durations(state: SearchState) -> list[float]:
@@ -199,7 +217,25 @@ def _slurm(options: SearchOptions) -> BatchSystem:
     from hpsearch.backends.queue.slurm.system import Slurm, SlurmOptions
 
     chosen = {name.removeprefix('slurm_'): value for name, value in vars(options.sbatch).items()}
+    chosen['extra'] = with_listed_nodes(chosen['extra'])
     return Slurm(SlurmOptions(hours=options.cluster.num_hours, **chosen))
+
+
+def with_listed_nodes(extra: tuple[str, ...]) -> tuple[str, ...]:
+    """Arguments of sbatch, in which nodes to exclude that are in a file are named: others may have to be added to them.
+
+    Raises:
+        ConfigError: The file cannot be read.
+    """
+    from hpsearch.backends.queue.slurm.system import value_of
+
+    path = value_of(extra, 'exclude', 'x')
+    if '/' not in path:
+        return extra
+    try:
+        return (*extra, f'--exclude={",".join(Path(path).read_text().split())}')
+    except (OSError, ValueError) as error:
+        raise ConfigError([f'--slurm_extra=--exclude={path}: the file cannot be read: {error}']) from error
 
 
 def _lsf(options: SearchOptions) -> BatchSystem:
@@ -255,6 +291,8 @@ def _pilot_backend(options: SearchOptions, queue: QueueContext, context: Backend
     from hpsearch.backends.queue.pilots import Pilots, QueuedPilots
 
     settings = pilot_settings(options, context.search.folder, context.search.configuration)
+    if note := pilot_note(options, queue.system, context.state):
+        log.warning(note)
     return QueuedPilots(queue, Pilots(queue, settings, context.state.submissions.values()), context.state)
 
 

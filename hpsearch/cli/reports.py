@@ -85,9 +85,10 @@ def _deciding(state: SearchState, wanted: State) -> list[Attempt]:
 
 
 def _last_lines(folder: SearchFolder, attempt: Attempt) -> str:
-    """The last lines of an attempt that say why it failed, or the reason why it ended."""
+    """The last lines of an attempt that say why it failed, after the reason if it did not end by itself."""
     paths = folder.attempt(attempt.run, attempt.number)
-    return '\n'.join(telling_lines(tail(paths.stderr, 1 << 14), tail(paths.stdout, 1 << 14))) or attempt.reason
+    lines = telling_lines(tail(paths.stderr, 1 << 14), tail(paths.stdout, 1 << 14))
+    return '\n'.join(lines if lines and attempt.cause == 'exit' else [attempt.reason, *lines])
 
 
 # The end
@@ -101,8 +102,10 @@ def report_end(result: SearchResult, options: SearchOptions, *, in_own_job: bool
     outcome = result.outcome
     if not options.display.quiet:
         _print_end(result)
+    if outcome.refused:
+        what = 'started' if in_own_job else 'submitted'
+        print(f'hpsearch: no more runs were {what}: {outcome.refused}', file=sys.stderr)
     if outcome.refused and not in_own_job:
-        print(f'hpsearch: no more runs were submitted: {outcome.refused}', file=sys.stderr)
         return WRONG_REQUEST
     if (result.all_finished and not outcome.leftovers) or (options.only_submits and outcome.left is not None):
         return ALL_FINISHED

@@ -8,8 +8,8 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from hpsearch.backends.queue.own_job import job_end, own_job
-from hpsearch.cli.backends import JobAsker, choose_backend
+from hpsearch.backends.queue.own_job import job_end, own_job, own_job_name
+from hpsearch.cli.backends import JobAsker, choose_backend, pilot_margin
 from hpsearch.cli.context import process_context
 from hpsearch.cli.options import SearchOptions, merged_options
 from hpsearch.cli.parsers import ResumeCommand
@@ -20,6 +20,7 @@ from hpsearch.config.handles import description_of, stored_configuration
 from hpsearch.config.loading import load_configuration
 from hpsearch.model.errors import DamageError, SearchFolderError
 from hpsearch.model.evidence import Liveness
+from hpsearch.model.retries import JobTime
 from hpsearch.model.states import SearchState
 from hpsearch.space.extension import Extension, extend, extending, write_extension
 from hpsearch.space.plan import Plan
@@ -50,9 +51,8 @@ def resume_search(command: ResumeCommand) -> int:
             log.info('%d runs added, %d withdrawn', len(extension.added), len(extension.withdrawn))
             info = folder.read_info()
         search = open_search(folder, info)
-        hours = options.cluster.num_hours if options.cluster.runs_per_job else None
-        end = job_end(hours, time.time()) if joins else None
-        make_backend, echo = choose_backend(options, context, end)
+        job_time = _job_time(folder, options) if joins else None
+        make_backend, echo = choose_backend(options, context, job_time)
         how = work_options(
             options,
             echo=echo,
@@ -61,10 +61,25 @@ def resume_search(command: ResumeCommand) -> int:
             retry_failed=command.retry_failed,
             retry_cancelled=command.retry_cancelled,
             reuse=options.execution.reuse,
-            job_seconds=end - time.time() if end else None,
+            job_time=job_time,
         )
         result = work(search, context, make_backend, how, JobAsker(options, context.wakeup))
     return report_end(result, options, in_own_job=joins and own_job() is not None)
+
+
+def _job_time(folder: SearchFolder, options: SearchOptions) -> JobTime | None:
+    """The time of the job this process is in.
+
+    A job that hpsearch submitted is signalled before its time limit; of a script of one's own that is not known.
+    """
+    hours = options.cluster.num_hours if options.cluster.runs_per_job else None
+    end = job_end(hours, time.time())
+    if end is None:
+        return None
+    now, name = time.monotonic(), own_job_name()
+    is_ours = bool(name) and '/' not in name and folder.submission(name).script.exists()
+    margin = pilot_margin(options.execution.stop_grace) if is_ours else 0.0
+    return JobTime(now, now + end - time.time(), margin)
 
 
 def _options(folder: SearchFolder, info: Mapping[str, Any], command: ResumeCommand) -> SearchOptions:

@@ -26,7 +26,7 @@ from hpsearch.host.processes import Process, start_ticks
 from hpsearch.host.signals import stop_signals
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.evidence import Liveness
-from hpsearch.model.retries import RetryPolicy, bad_nodes
+from hpsearch.model.retries import JobTime, RetryPolicy, bad_nodes
 from hpsearch.model.states import CANCELLED, SearchState, State
 from hpsearch.store import writers
 from hpsearch.store.completion import CompletionReader
@@ -100,7 +100,7 @@ def work(
     _warn_of_odd_lines(state, reader)
     if options.waits_for_others:
         _warn_of_others(folder, reader)
-    host, job = kernel.this_host(), _own_job(options.job_seconds)
+    host, job = kernel.this_host(), _own_job(options.job_time)
     signals = stop_signals(1 if options.stop_at_once else 0, term_leaves=options.in_queue, like_term=limit_signals(job))
     with own_journal(folder, host, job) as journal, signals as requests:
         recorder = EventRecorder(state, journal)
@@ -120,10 +120,12 @@ def work(
     return SearchResult(folder, search.configuration, context.results, state, pending.total, outcome, pending.waiting)
 
 
-def _own_job(seconds: float | None) -> dict[str, Any] | None:
+def _own_job(job_time: JobTime | None) -> dict[str, Any] | None:
     """The queue job of this process, with the time at which it ends, in seconds since 1970, if that is known."""
     job = own_job()
-    return job if job is None or seconds is None else {**job, 'ends': round(time.time() + seconds)}
+    if job is None or job_time is None:
+        return job
+    return {**job, 'ends': round(time.time() + job_time.end - time.monotonic())}
 
 
 def _never(*_: object) -> bool:

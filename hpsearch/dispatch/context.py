@@ -11,7 +11,7 @@ from typing import Any
 from hpsearch.backends.base import Launch
 from hpsearch.dispatch.pending_runs import PendingRuns
 from hpsearch.model.configuration import Configuration
-from hpsearch.model.retries import RetryPolicy
+from hpsearch.model.retries import JobTime, RetryPolicy
 from hpsearch.model.states import Event, SearchState, State
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import Journal
@@ -26,7 +26,7 @@ class WorkOptions:
         in_queue: Whether its runs are jobs of a queue.
         is_in_job: Whether this process and its runs share one queue job, so that the queue ends both together.
         node: The node of a cluster this process and its runs are on; empty: none.
-        job_seconds: How long the queue job this process runs in lasts, in seconds; None: not in one, or not known.
+        job_time: The time of the queue job this process runs in; None: it is in none, or that is not known.
         fail_fast: Stop when the first so many attempts that ended failed alike; 0: never.
         stop_grace: Seconds between TERM and KILL for runs that are stopped.
         retry: Which runs get another attempt.
@@ -41,7 +41,7 @@ class WorkOptions:
     in_queue: bool = False
     is_in_job: bool = False
     node: str = ''
-    job_seconds: float | None = None
+    job_time: JobTime | None = None
     fail_fast: int = 5
     stop_grace: float = 15.0
     retry: RetryPolicy = field(default_factory=RetryPolicy)
@@ -55,7 +55,7 @@ class WorkOptions:
     @property
     def stop_reason(self) -> str:
         """Why runs are stopped when this process receives a signal, in words."""
-        return 'stopped by the user' if self.job_seconds is None else 'the job it ran in was asked to end'
+        return 'stopped by the user' if self.job_time is None else 'the job it ran in was asked to end'
 
 
 class EventRecorder:

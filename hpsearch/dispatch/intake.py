@@ -12,7 +12,6 @@ from hpsearch.backends.base import AttemptStatus
 from hpsearch.dispatch.context import ActiveAttempt, EventRecorder, SearchContext
 from hpsearch.dispatch.progress import Progress
 from hpsearch.host.kernel import kernel_oom_kills
-from hpsearch.model.retries import was_whole_job
 from hpsearch.model.run import Run
 from hpsearch.model.states import ACTIVE, TIMEOUT, Attempt, State
 from hpsearch.model.table import Row
@@ -71,8 +70,9 @@ class Intake:
         """What we and the backend know of an end."""
         launch = active.launch
         seconds = round(now - active.since if status.seconds is None else status.seconds, 3)
-        # Another job is no longer than this one: being stopped with it is the run's own time limit.
-        is_timeout = bool(active.stop_reason) and self._had_a_whole_job(seconds)
+        # Another job is no longer than this one: being ended with it is the run's own time limit.
+        job_time, is_with_it = self._search.options.job_time, active.stop_reason == self._search.options.stop_reason
+        is_timeout = job_time is not None and is_with_it and job_time.was_whole(seconds, now)
         has_logs = is_there(self._search.folder.attempt(launch.run.name, launch.number).stderr)
         return EndReport(
             code=status.code,
@@ -91,10 +91,6 @@ class Intake:
     def _node_of(self, active: ActiveAttempt) -> str:
         attempt = self._search.state.attempt_of(active.launch.run.name, active.launch.number)
         return attempt.node if attempt else ''
-
-    def _had_a_whole_job(self, seconds: float) -> bool:
-        job_seconds = self._search.options.job_seconds
-        return job_seconds is not None and was_whole_job(seconds, job_seconds)
 
     def _oom_kills(self, active: ActiveAttempt, status: AttemptStatus) -> tuple[int | None, int | None]:
         """The kernel's counts before and after an attempt; no first one where it may have been on another host."""

@@ -356,17 +356,21 @@ def expected_seconds(durations: Sequence[float]) -> float | None:
     return sorted(durations)[rank - 1]
 
 
-def why_no_more(remaining: float, durations: Sequence[float], *, margin: float) -> str:
+def why_no_more(remaining: float, durations: Sequence[float], *, margin: float, is_fresh: bool = False) -> str:
     """Why no other run is started in a job, in words; empty: one may be.
 
-    Until the first run has ended, another one may be started as long as there is any time.
+    Until the first run has ended, another one may be started as long as there is any time. In a job that is fresh there
+    will never be more time than now.
 
     Args:
         remaining: Seconds until the job ends.
         durations: Durations of runs of this search, in seconds.
         margin: Seconds before the end of the job in which nothing may run any more.
+        is_fresh: Whether the job has just begun and has started no run.
     """
     left = remaining - margin
+    if is_fresh and remaining > 0:
+        return ''
     if left <= 0:
         return f'this job ends in {duration(remaining)}'
     expected = expected_seconds(durations)
@@ -374,3 +378,22 @@ def why_no_more(remaining: float, durations: Sequence[float], *, margin: float) 
         return ''
     kept = f', of which {duration(margin)} are reserved for its end' if margin > 0 else ''
     return f'this job ends in {duration(remaining)}{kept}, and runs of this search take {duration(expected)}'
+
+
+def why_too_short(job: float, durations: Sequence[float], *, margin: float) -> str:
+    """Why jobs of a length may be too short for the runs of a search, in a sentence; empty: they are not.
+
+    Args:
+        job: Time limit of a job, in seconds.
+        durations: Durations of runs of this search, in seconds; empty: none are known yet.
+        margin: Seconds before its end from which a job may be asked to end.
+    """
+    certain, expected = max(0.0, job - margin), expected_seconds(durations)
+    is_known_to_fit = expected is not None and expected <= certain
+    if is_known_to_fit or (expected is None and certain >= job / 2):
+        return ''
+    takes = '' if expected is None else f'Runs of this search take {duration(expected)}. '
+    return (
+        f'{takes}A job of {duration(job)} may be asked to end {duration(margin)} before its time limit, so only '
+        f'{duration(certain)} of it are certain: runs that take longer may reach its time limit. Give jobs more time.'
+    )

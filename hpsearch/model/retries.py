@@ -18,7 +18,7 @@ OOM_LIMIT = 5
 """How often a run may run out of memory and be run again, however little room it had."""
 
 WHOLE_JOB = 0.8
-"""Share (0-1) of the time of its job that an attempt must have used for a new job not to help it."""
+"""Share (0-1) of the time of its job, up to now, that an attempt must have used for a new job not to help it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class RetryPolicy:
     """How often a run is tried.
 
     Attributes:
-        max_attempts: Attempts that may be lost before the run counts as lost; nothing else counts.
+        max_attempts: Attempts that may be lost before the run counts as lost; those on bad nodes are counted apart.
         retries: How often a failed run is run again.
         retry_failed: Whether a run that failed, or was lost for good, gets one more attempt when a search is resumed.
         retry_timeouts: Whether a run that its job's time limit ended is run again, ``max_attempts`` times at most.
@@ -155,14 +155,32 @@ def _count(attempts: Sequence[Attempt], state: State) -> int:
     return sum(attempt.state is state for attempt in attempts)
 
 
-def was_whole_job(seconds: float, job_seconds: float) -> bool:
-    """Whether an attempt used nearly all the time of its job, so that another job would get it no further.
+@dataclass(frozen=True, slots=True)
+class JobTime:
+    """The time of the job of a queue that a process is in, in monotonic seconds.
 
-    Args:
-        seconds: How long it ran.
-        job_seconds: Seconds from the start of hpsearch in its job to the end of that job; not positive: unknown.
+    Attributes:
+        begin: When hpsearch began to work in it.
+        end: When it reaches its time limit.
+        margin: Seconds before its end from which it may be asked to end; 0: not known.
     """
-    return job_seconds > 0 and seconds >= WHOLE_JOB * job_seconds
+
+    begin: float
+    end: float
+    margin: float = 0.0
+
+    def was_whole(self, seconds: float, now: float) -> bool:
+        """Whether an attempt that was ended with the job had nearly all its time, so that another gets it no further.
+
+        What began later has not had it, nor what was ended long before the time limit.
+
+        Args:
+            seconds: How long it ran.
+            now: When it ended.
+        """
+        whole, used = self.end - self.begin, now - self.begin
+        is_near_its_end = used >= WHOLE_JOB * whole or self.end - now <= self.margin
+        return whole > 0 and is_near_its_end and seconds >= WHOLE_JOB * used
 
 
 class Pauses:
@@ -230,7 +248,7 @@ def bad_nodes(
     """The nodes on which runs fail at once while others do not, each with the attempts that failed at its end.
 
     A node is bad if the last runs there failed at once, ``in_a_row`` of them or more, and another node is well. Runs
-    that failed at once on a node that is well, too, do not count.
+    that failed at once on a node that is well, too, do not count, nor do those that failed like one there.
 
     Args:
         ended: The attempts that ended on known nodes, in order.
@@ -241,10 +259,11 @@ def bad_nodes(
     streaks = _streaks(ended[-RECENT:])
     well = {node for node, streak in streaks.items() if not streak}
     well |= {node for node in running if len(streaks.get(node, ())) < in_a_row}
-    at_fault = {attempt.run for attempt in ended[-RECENT:] if failed_at_once(attempt) and attempt.node in well}
+    elsewhere = [attempt for attempt in ended[-RECENT:] if failed_at_once(attempt) and attempt.node in well]
+    runs, failures = {attempt.run for attempt in elsewhere}, {attempt.failure for attempt in elsewhere} - {''}
     found = {}
     for node, streak in streaks.items():
-        own = [attempt for attempt in streak if attempt.run not in at_fault]
+        own = [attempt for attempt in streak if attempt.run not in runs and attempt.failure not in failures]
         others = (streaks.keys() | set(running)) - {node}
         if len(own) >= in_a_row and (others & well or (even_alone and not others)):
             found[node] = own

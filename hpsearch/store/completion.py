@@ -203,8 +203,9 @@ class CompletionReader:
         )
         failure = None
         if verdict.state is State.FAILED:
-            stdout = tail(paths.stdout) if report.code else ''
-            failure = failure_signature(stderr, stdout, verdict.reason, run)
+            has_words = bool(report.code) and verdict.cause == 'exit'
+            printed = (stderr, tail(paths.stdout)) if has_words else ('', '')
+            failure = failure_signature(*printed, verdict.reason, run)
         had_room = room if verdict.cause in (GPU_OOM, HOST_OOM) else {}
         return Completion(run, number, verdict, report, summary.values, failure, had_room)
 

@@ -226,6 +226,8 @@ class LocalBackend(AttemptBackend):
             return False
         self._processes[launch.ident] = _Process(launch, Process(pid, start_ticks(pid)))
         self._take_slot(launch, pid, now)
+        if self._time_limit:
+            self._time_limit.note_start()
         return True
 
     def _start_waiting(self, now: float) -> dict[str, AttemptStatus]:

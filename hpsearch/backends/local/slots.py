@@ -216,20 +216,31 @@ class TimeLimit:
         ends_at: When the job ends, in monotonic seconds.
         durations: How long runs of this search took, in seconds.
         margin: Seconds before the end of the job in which nothing may run any more.
+        is_ours: Whether hpsearch has been in the job from its beginning, so that no other one gives more time.
     """
 
-    def __init__(self, ends_at: float, durations: Callable[[], Sequence[float]], margin: float) -> None:
+    def __init__(
+        self, ends_at: float, durations: Callable[[], Sequence[float]], margin: float, *, is_ours: bool = False
+    ) -> None:
         self._ends_at = ends_at
         self._durations = durations
         self._margin = margin
+        self._is_fresh = is_ours
         self._next_check = float('-inf')
         self._why = ''
+
+    def note_start(self) -> None:
+        """A run was started."""
+        if self._is_fresh:
+            self._is_fresh, self._next_check = False, float('-inf')
 
     def why_over(self, now: float) -> str:
         """Why there is no time for another run, in words, from then on; empty: there is."""
         if not self._why and now >= self._next_check:
             self._next_check = now + TIME_CHECK_INTERVAL
-            self._why = why_no_more(self._ends_at - now, self._durations(), margin=self._margin)
+            self._why = why_no_more(
+                self._ends_at - now, self._durations(), margin=self._margin, is_fresh=self._is_fresh
+            )
         return self._why
 
 

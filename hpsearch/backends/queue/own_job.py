@@ -30,6 +30,14 @@ def _job_id(queue: str, environ: Mapping[str, str]) -> str:
     return lsf.own_job(environ)
 
 
+def own_job_name(environ: Mapping[str, str] = os.environ) -> str:
+    """The name of that job, without the index of an array; empty: it is in none."""
+    job = own_job(environ)
+    if job is None:
+        return ''
+    return environ.get('SLURM_JOB_NAME' if job['queue'] == 'slurm' else 'LSB_JOBNAME', '').partition('[')[0]
+
+
 def own_node(environ: Mapping[str, str] = os.environ) -> str:
     """The node of a cluster that the job of a process with this environment runs on; empty: it is in no job."""
     job = own_job(environ)

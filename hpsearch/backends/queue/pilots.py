@@ -33,6 +33,7 @@ from hpsearch.model.resources import Placement
 from hpsearch.model.retries import bad_nodes
 from hpsearch.model.snapshot import GpuLine, QueueLine
 from hpsearch.model.states import Attempt, SearchState, State, Submission
+from hpsearch.store.attempt_files import tail
 from hpsearch.store.folder import SearchFolder
 
 log = logging.getLogger('hpsearch')
@@ -380,7 +381,10 @@ class Pilots:
         if self._failures >= MAX_FAILURES and not is_one_alone:
             self.is_final = True
             log_path = self._context.folder.submission(array.name).log
-            self._end_reason = f'{self._failures} submissions in a row ended without starting a run: see {log_path}'
+            last = tail(log_path, 4096).strip().rpartition('\n')[2]
+            self._end_reason = f'{self._failures} submissions in a row ended without starting a run: see {log_path}' + (
+                f', which ends with: {last}' if last else ''
+            )
 
     # Nodes
 

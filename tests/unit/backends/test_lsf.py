@@ -913,3 +913,10 @@ HOSTS = 'HOST_NAME   STATUS JL/U MAX NJOBS RUN SSUSP USUSP RSV\nn1          ok  
 )
 def test_that_lsf_says_whether_there_are_other_hosts(answer: CommandResult, can: bool | None) -> None:
     assert Lsf(LsfOptions()).parse_trial(answer, ('n3',)) is can
+
+
+@pytest.mark.parametrize(
+    ('extra', 'seconds'), [((), 86400), (('-W', '4'), 240), (('-W2:30/hosta',), 9000), (('-W', 'x'), None)]
+)
+def test_that_the_time_limit_of_a_job_is_known(extra: tuple[str, ...], seconds: int | None) -> None:
+    assert Lsf(LsfOptions(extra=extra)).time_limit == seconds

@@ -339,9 +339,12 @@ def test_that_no_more_are_submitted_after_they_ended_in_vain_three_times(desk: D
         desk.step(times=40)
         assert not desk.is_final()
         desk.end(str(job), code=1)
+        name = desk.queue.jobs[str(job)].job.name
+        Path(folder.submission(name).log).write_text('Traceback\nno module named hpsearch\n')
     why = desk.step(times=500)
     assert len(desk.submitted()) == MAX_FAILURES
     assert f'3 submissions in a row ended without starting a run: see {folder.path}' in why
+    assert why.endswith('which ends with: no module named hpsearch')
     assert desk.is_final()
 
 

@@ -19,7 +19,7 @@ from hpsearch.backends.queue.batch_system import (
     environment_outside_jobs,
     format_indices,
 )
-from hpsearch.backends.queue.slurm.parsing import STATES, is_stuck, parse_time_left
+from hpsearch.backends.queue.slurm.parsing import STATES, is_stuck, parse_time_left, parse_time_limit
 from hpsearch.backends.queue.slurm.system import (
     Slurm,
     SlurmOptions,
@@ -761,3 +761,37 @@ def test_that_slurm_says_whether_jobs_can_run_without_a_node(answer: CommandResu
 def test_that_elements_that_have_begun_are_no_failure_to_avoid_a_node(answer: CommandResult, problem: str) -> None:
     assert problem in SLURM.parse_avoid(answer)
     assert bool(SLURM.parse_avoid(answer)) is bool(problem)
+
+
+@pytest.mark.parametrize(
+    ('text', 'seconds'),
+    [
+        ('4', 240),
+        ('4:30', 270),
+        ('1:00:00', 3600),
+        ('1-0', 86400),
+        ('1-2', 93600),
+        ('1-02:30', 95400),
+        ('1-02:30:15', 95415),
+        ('UNLIMITED', None),
+        ('0', None),
+        ('', None),
+    ],
+)
+def test_that_time_limits_are_read(text: str, seconds: int | None) -> None:
+    assert parse_time_limit(text) == seconds
+
+
+@pytest.mark.parametrize(
+    ('options', 'seconds'),
+    [
+        (SlurmOptions(hours=2), 7200),
+        (SlurmOptions(hours=2, time='4'), 240),
+        (SlurmOptions(time='4', extra=('--time=5',)), 300),
+        (SlurmOptions(time='4', extra=('-t', '6', '--time-min=1')), 360),
+        (SlurmOptions(time='4', extra=('-t7',)), 420),
+        (SlurmOptions(extra=('--time=INFINITE',)), None),
+    ],
+)
+def test_that_the_time_limit_of_a_job_is_known(options: SlurmOptions, seconds: int | None) -> None:
+    assert Slurm(options).time_limit == seconds

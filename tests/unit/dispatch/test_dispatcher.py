@@ -24,7 +24,7 @@ from hpsearch.dispatch.strategies import UNREADABLE_PATIENCE
 from hpsearch.host.kernel import this_host
 from hpsearch.model.evidence import JobState
 from hpsearch.model.resources import Placement
-from hpsearch.model.retries import RetryPolicy
+from hpsearch.model.retries import JobTime, RetryPolicy
 from hpsearch.model.run import Run, Summary
 from hpsearch.model.states import State
 from hpsearch.store import attempt_files, completion, results, summary
@@ -531,3 +531,45 @@ def test_that_attempts_the_queue_has_lost_sight_of_are_waited_for_until_the_user
     told = [record.message for record in caplog.records if 'host_is_dead' in record.message]
     assert len(told) == 1
     assert told[0].startswith('sim_1 and 1 more: it may still run on n1. It is not run again before its time limit')
+
+
+# In a job of a queue
+
+
+class EndingJob(InstantBackend):
+    """The job it is in is asked to end at a time; until then the first run ends, and the last goes on."""
+
+    def __init__(self, desk: Desk, first_ends: float, asked: float) -> None:
+        super().__init__(desk.clock, rounds_at_most=500)
+        self._desk = desk
+        self._first_ends = first_ends
+        self._asked = asked
+
+    def states(self, now: float) -> Mapping[str, AttemptStatus]:
+        is_first = len(self.started) == 1
+        self.code = 0 if is_first and now >= self._first_ends else self.code if self.code == 137 else None
+        return super().states(now)
+
+    def wait(self, timeout: float) -> None:
+        super().wait(timeout)
+        if self._desk.clock.now >= self._asked:
+            self._desk.requests.stops = 1
+
+
+@pytest.mark.parametrize(
+    ('first_ends', 'asked', 'end'),
+    [
+        (1001.0, 1178.0, ('failed', 'timeout')),  # at 74 % of four minutes
+        (1060.0, 1178.0, ('interrupted', 'stop')),  # it began late
+        (1001.0, 1060.0, ('interrupted', 'stop')),  # somebody cancelled the job
+    ],
+)
+def test_that_a_run_that_had_a_whole_job_reached_its_time_limit(
+    tmp_path: Path, first_ends: float, asked: float, end: tuple[str, str]
+) -> None:
+    job_time = JobTime(1000.0, 1240.0, 105.0)
+    desk = Desk(tmp_path, 2, WorkOptions(is_in_job=True, job_time=job_time, stop_grace=5.0))
+    desk.dispatcher(EndingJob(desk, first_ends, asked)).run()
+    first, last = desk.events('ended')
+    assert first['state'] == 'finished'
+    assert (last['state'], last['cause']) == end

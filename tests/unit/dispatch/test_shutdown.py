@@ -9,6 +9,7 @@ import pytest
 from hpsearch.dispatch.context import WorkOptions
 from hpsearch.dispatch.shutdown import FailFast, Shutdown, Stop
 from hpsearch.host.signals import StopRequests
+from hpsearch.model.retries import JobTime
 from hpsearch.model.run import Run
 from hpsearch.model.states import State
 from hpsearch.model.verdict import Verdict
@@ -88,7 +89,7 @@ def test_that_nothing_is_started_as_soon_as_a_stop_is_asked_for() -> None:
 
 
 def test_that_within_a_job_it_is_the_job_that_was_ended() -> None:
-    stopping, _ = shutdown(stops=1, job_seconds=600.0)
+    stopping, _ = shutdown(stops=1, job_time=JobTime(0.0, 600.0))
     stopping.due(0.0)
     assert stopping.why == 'the job it ran in was asked to end'
 

@@ -58,6 +58,16 @@ def test_that_a_node_is_bad_on_which_the_last_runs_failed_at_once_while_another_
     assert set(bad_nodes(ended(ends), running.split())) == set(bad.split())
 
 
+def test_that_runs_that_fail_alike_on_a_node_that_is_well_do_not_count() -> None:
+    """Values that diverge at once, say: three of them in a row on one node are chance."""
+    failed = [replace(each, failure='loss is nan') for each in ended('a@n1:x b@n3:x c@n3:x d@n3:x')]
+    well = ended('n1:f')
+    assert not bad_nodes([*failed, *well])
+    no_python = [replace(each, failure='python3: not found') for each in ended('n3:x n3:x n3:x')]
+    assert list(bad_nodes([*failed, *no_python, *well])) == ['n3']
+    assert list(bad_nodes([*failed, *no_python[:2], *well])) == []
+
+
 def test_that_a_node_without_others_is_bad_where_the_queue_can_be_asked_for_others() -> None:
     alone = ended('n3:x n3:x n3:x')
     assert list(bad_nodes(alone, even_alone=True)) == ['n3']

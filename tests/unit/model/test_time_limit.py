@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpsearch.model.placement import expected_seconds, why_no_more
-from hpsearch.model.retries import WHOLE_JOB, was_whole_job
+from hpsearch.backends.local.slots import TimeLimit
+from hpsearch.model.placement import expected_seconds, why_no_more, why_too_short
+from hpsearch.model.retries import JobTime
 
 SECONDS = st.floats(0, 1e6)
 DURATIONS = st.lists(SECONDS, max_size=50)
@@ -82,19 +83,65 @@ def test_that_what_did_not_fit_does_not_fit_with_less_time(
         assert why_no_more(remaining - less, durations, margin=margin)
 
 
+@pytest.mark.parametrize('durations', [[], [50.0], [10_000.0]])
+def test_that_a_fresh_job_starts_a_run_since_no_other_has_more_time(durations: list[float]) -> None:
+    assert not why_no_more(120.0, durations, margin=105.0, is_fresh=True)
+    assert why_no_more(0.0, durations, margin=105.0, is_fresh=True)
+
+
+def test_that_jobs_of_two_minutes_each_start_runs_of_fifty_seconds() -> None:
+    limit = TimeLimit(1120.0, lambda: [50.0] * 3, 105.0, is_ours=True)
+    assert not limit.why_over(1000.0)
+    limit.note_start()
+    assert 'runs of this search take 50 s' in limit.why_over(1000.1), 'one after the other would not fit'
+
+
+def test_that_a_job_in_which_something_else_ran_before_starts_none_that_does_not_fit() -> None:
+    assert TimeLimit(1120.0, lambda: [50.0], 105.0).why_over(1000.0)
+
+
 @pytest.mark.parametrize(
-    ('seconds', 'job_seconds', 'expected'),
+    ('job', 'durations', 'said'),
     [
-        (3600.0, 3600.0, True),
-        (WHOLE_JOB * 3600.0, 3600.0, True),
-        (2879.0, 3600.0, False),
-        (4000.0, 3600.0, True),
-        (0.0, 3600.0, False),
-        (10.0, 0.0, False),
-        (10.0, -5.0, False),
+        (3600.0, [], ''),
+        (3600.0, [3000.0], ''),
+        (3600.0, [3590.0], 'Runs of this search take 59 min 50 s. A job of 1 h 00 min may be asked to end 1 min 45 s'),
+        (240.0, [], ''),
+        (240.0, [200.0], 'Runs of this search take 3 min 20 s'),
+        (240.0, [100.0], ''),
+        (120.0, [], 'only 15 s of it are certain'),
+        (120.0, [50.0], 'only 15 s of it are certain'),
+        (60.0, [], 'only 0 s of it are certain'),
     ],
 )
-def test_that_an_attempt_with_most_of_the_time_of_its_job_had_a_whole_one(
-    seconds: float, job_seconds: float, expected: bool
+def test_that_it_is_said_beforehand_that_jobs_may_be_too_short(job: float, durations: list[float], said: str) -> None:
+    found = why_too_short(job, durations, margin=105.0)
+    assert said in found
+    assert bool(found) is bool(said)
+
+
+PILOT = JobTime(1000.0, 1240.0, 105.0)
+"""Four minutes; it is asked to end 45 s before, or up to a minute earlier."""
+
+
+@pytest.mark.parametrize(
+    ('job', 'began', 'ended', 'was_whole'),
+    [
+        (PILOT, 1002.0, 1178.0, True),  # at 74 % of its time
+        (PILOT, 1002.0, 1140.0, True),  # as early as it may be
+        (PILOT, 1002.0, 1239.0, True),
+        (PILOT, 1060.0, 1178.0, False),  # after another run
+        (PILOT, 1040.0, 1178.0, False),
+        (PILOT, 1002.0, 1060.0, False),  # somebody cancelled it
+        (JobTime(0.0, 120.0, 105.0), 1.0, 75.0, True),
+        (JobTime(0.0, 3600.0), 0.0, 3600.0, True),
+        (JobTime(0.0, 3600.0), 0.0, 2880.0, True),
+        (JobTime(0.0, 3600.0), 0.0, 2870.0, False),  # of a script of one's own
+        (JobTime(0.0, 3600.0), 800.0, 3600.0, False),
+        (JobTime(0.0, -5.0), 0.0, 10.0, False),
+    ],
+)
+def test_that_a_run_that_was_ended_with_its_job_reached_the_limit_if_it_had_the_time_of_the_job(
+    job: JobTime, began: float, ended: float, was_whole: bool
 ) -> None:
-    assert was_whole_job(seconds, job_seconds) is expected
+    assert job.was_whole(ended - began, ended) is was_whole

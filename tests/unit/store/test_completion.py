@@ -87,6 +87,12 @@ def test_that_a_failure_whose_error_is_on_stdout_is_grouped_by_that(folder: Sear
     assert ended(folder, EndReport(1)).failure == 'epoch #\nERROR: no data at #'
 
 
+def test_that_runs_that_reached_a_time_limit_are_grouped_by_that(folder: SearchFolder) -> None:
+    leave(folder, stderr='epoch 3\nTerminated\n')
+    found = ended(folder, EndReport(143, 'timeout'))
+    assert found.failure == found.reason == 'its job reached its time limit'
+
+
 def test_that_half_a_summary_is_kept_with_the_failure(folder: SearchFolder) -> None:
     leave(folder, 'acc 0.5\n')
     found = ended(folder, EndReport(0))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import os
 import re
@@ -122,7 +121,8 @@ class Slurm:
 
     def _excluded(self, avoided: Sequence[str]) -> str:
         """Nodes in the form of sbatch, with those that the user excludes: the last option counts alone."""
-        return ','.join(filter(None, (excluded_nodes(self.options.extra), *avoided)))
+        requested = self.submit_argv(JobSpec('', 1, 0, ''))
+        return ','.join(filter(None, (value_of(requested, 'exclude', 'x'), *avoided)))
 
     def _resource_options(self) -> list[str]:
         requested = {
@@ -230,15 +230,10 @@ class Slurm:
 
 _SQUEUE = ('squeue', '--all', '--noheader', '--array', '--states=all', f'--format={parsing.LISTING_FIELDS}')
 
-_TIME = re.compile(r'(?:--time=|-t)(.+)')
-
 
 def _time_option(options: SlurmOptions) -> str:
     """The time limit that sbatch takes: the last one that it is given."""
-    words = options.extra
-    separate = [after for before, after in itertools.pairwise(words) if before in ('-t', '--time')]
-    attached = [found[1] for word in words if (found := _TIME.fullmatch(word))]
-    return [options.time or f'{options.hours}:00:00', *attached, *separate][-1]
+    return value_of(options.extra, 'time', 't') or options.time or f'{options.hours}:00:00'
 
 
 _MEMORY = re.compile(r'(\d+)([KMGT]?)B?', re.IGNORECASE)
@@ -264,17 +259,23 @@ def log_pattern(path: str) -> str:
     return path.replace('\\', '\\\\') if '\\' in path else path.replace('%', '%%')
 
 
-def excluded_nodes(extra: Sequence[str]) -> str:
-    """The nodes that arguments of sbatch exclude, in the format of ``--exclude``; of several options the last counts.
+def value_of(extra: Sequence[str], name: str, letter: str) -> str:
+    """The value that arguments of sbatch give an option; of several the last counts; empty: none.
 
-    The option may be abbreviated, and its value be attached or an argument of its own.
+    Args:
+        extra: The arguments; a value may be attached to its option, or an argument of its own.
+        name: The long name of the option, which may be abbreviated to three letters in ``--name=value``.
+        letter: The short one.
     """
     found = ''
     for argument, following in zip(extra, (*extra[1:], ''), strict=False):
-        if match := re.fullmatch(r'(?:--exc(?:l(?:u(?:d(?:e)?)?)?)?=|-x)(.+)', argument):
-            found = match[1]
-        elif re.fullmatch(r'--exclude|-x', argument):
+        option, equals, value = argument.partition('=')
+        if equals and len(option) > 4 and f'--{name}'.startswith(option):
+            found = value
+        elif argument in (f'--{name}', f'-{letter}'):
             found = following
+        elif re.match(rf'-{letter}.', argument):
+            found = argument[2:]
     return found
 
 
