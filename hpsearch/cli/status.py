@@ -145,7 +145,8 @@ def open_snapshot(folder: SearchFolder, now: float) -> SearchSnapshot:
     """
     info = folder.read_info()
     state, reader = open_journals(folder)
-    for name in info.get('withdrawn', ()):
+    state.withdrawn = frozenset(info.get('withdrawn', ()))
+    for name in state.withdrawn:
         state.runs.pop(name, None)
     return SearchSnapshot(folder, info, state, reader, now)
 

@@ -28,6 +28,9 @@ ENDED_BY_TERM = 143
 LATE_INTERVAL = 10.0
 """Seconds between two looks whether attempts that wait in a queue are still needed."""
 
+LATE_LOOKS = 100
+"""At how many of them is looked at a time, since each look is one at the files of an earlier attempt."""
+
 UNREADABLE_PATIENCE = 600.0
 """Seconds for which it is tried to read what an attempt left; then it is lost."""
 
@@ -89,6 +92,7 @@ class AttemptStrategy:
         self._clock = clock
         self._active: dict[str, ActiveAttempt] = {}
         self._next_look = 0.0
+        self._looked_at = 0
         self._postponed: dict[str, _Postponed] = {}
 
     @property
@@ -193,7 +197,10 @@ class AttemptStrategy:
             return
         self._next_look = now + LATE_INTERVAL
         waiting = [each for each in self._active.values() if each.in_queue and not each.is_running]
-        needless = [each for each in waiting if each.launch.number > 1 and self._is_needless(each)]
+        repeated = [each for each in waiting if each.launch.number > 1]
+        begin = self._looked_at if self._looked_at < len(repeated) else 0
+        self._looked_at = begin + LATE_LOOKS
+        needless = [each for each in repeated[begin : self._looked_at] if self._is_needless(each)]
         for active in needless:
             active.stop_reason = 'an earlier attempt has finished'
             log.info('%s is not run again: %s', active.launch.run.name, active.stop_reason)

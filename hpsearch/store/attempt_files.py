@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -123,6 +123,14 @@ def claim(folder: SearchFolder, run: str, number: int, writer: str) -> bool:
         except FileExistsError:
             pass  # made for an earlier attempt, or by another writer: the claim decides
     return create_exclusively(paths.claim, writer)
+
+
+def claimed_attempts(folder: SearchFolder, without: Collection[str]) -> Iterator[tuple[str, int]]:
+    """The latest attempt of each run that has one on disk: run and number; ``without``: runs that are passed over."""
+    for name in sorted(set(_listed(str(folder.jobs_dir))).difference(without)):
+        numbers = [int(entry) for entry in _listed(folder.attempts(name)) if entry.isdecimal()]
+        if numbers:
+            yield name, max(numbers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +259,7 @@ def exit_code(paths: AttemptPaths, *, is_due: bool = False) -> int | None:
 def _listed(folder: str) -> list[str]:
     try:
         return os.listdir(folder)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
 
 

@@ -19,7 +19,7 @@ from hpsearch.cli.status import status_lines
 from hpsearch.host.kernel import this_host
 from hpsearch.host.processes import start_ticks
 from hpsearch.model.retries import room_in_queue
-from hpsearch.store.attempt_files import marks
+from hpsearch.store.attempt_files import claim, marks
 from tests.support.postprocessing import NAME, load_package
 from tests.support.queued_search import MEMORY_ERROR, QueuedSearch, elsewhere
 
@@ -159,6 +159,28 @@ def test_that_both_take_in_what_appears_after_an_attempt_was_lost(
         search.claim(name)
     search.event('ended', run=name, attempt=1, state='lost', cause='lost', reason='no exit record')
     leave(search, name, left, queued=queued)
+    if summary:
+        search.leave_summary(name, 0.5)
+    assert (state_by_status(search), state_by_postprocessing(search)) == (state, state)
+
+
+@pytest.mark.parametrize(
+    ('left', 'summary', 'state'),
+    [
+        ('nothing', False, 'claimed'),
+        ('status 0', True, 'finished'),
+        ('status 1', False, 'failed'),
+        ('a start', True, 'finished'),
+        ('a start', False, 'unknown'),
+    ],
+)
+def test_that_both_take_in_an_attempt_whose_claim_was_lost_with_the_power(
+    tmp_path: Path, left: str, summary: bool, state: str
+) -> None:
+    search = QueuedSearch(tmp_path / 'search')
+    (name,) = search.plan(1)
+    assert claim(search.folder, name, 1, 'forgotten')
+    leave(search, name, left, queued=False)
     if summary:
         search.leave_summary(name, 0.5)
     assert (state_by_status(search), state_by_postprocessing(search)) == (state, state)
