@@ -40,8 +40,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ALL_FINISHED
     except OSError as error:
-        print(f'hpsearch: {trouble_in_words(error)}. Try again, or resume the search.', file=sys.stderr)
+        print(f'hpsearch: {_about_trouble(error)}', file=sys.stderr)
         return SOME_DID_NOT
+
+
+def _about_trouble(error: OSError) -> str:
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return 'The current folder was deleted: change to another one (cd), and try again.'
+    return f'{trouble_in_words(error)}. Try again, or resume the search.'
 
 
 def _verb(words: list[str]) -> tuple[Callable[[Sequence[str]], int], list[str]]:

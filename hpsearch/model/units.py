@@ -1,4 +1,4 @@
-"""Time spans and amounts of memory, in words."""
+"""Time spans and amounts of memory, in words; and numbers in words of others."""
 
 from __future__ import annotations
 
@@ -26,3 +26,8 @@ def memory(mib: int | None) -> str:
     if mib is None:
         return '?'
     return f'{mib} MiB' if mib < 1024 else f'{mib / 1024:.1f} GiB'
+
+
+def whole_number(text: str, digits: int = 9) -> int | None:
+    """The number that a text is: some of the digits 0 to 9 and nothing else; None: it is none, or has more digits."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= digits else None

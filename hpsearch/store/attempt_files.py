@@ -15,6 +15,7 @@ from typing import BinaryIO
 
 from hpsearch.host.processes import Process, marked_processes
 from hpsearch.model.errors import SearchFolderError, is_of_machine
+from hpsearch.model.units import whole_number
 from hpsearch.store.folder import AttemptPaths, SearchFolder
 
 LOCAL_SCRIPT = """\
@@ -44,6 +45,7 @@ tries=0
 until { printf '%s\\n' "$code" >| "$files/exit" && read -r back < "$files/exit" && [ "$back" = "$code" ]; } 2>/dev/null
 do
     tries=$((tries + 1))
+    [ -d "${files%/*}" ] || tries=$((tries + 40))
     [ $tries -gt 120 ] && break
     sleep 5
 done
@@ -54,7 +56,7 @@ exit "$code"
 The traps keep sh alive to write the record; the command gets the default actions back. LSF ends a job by INT, or at its
 time limit by USR2, to all its processes; there both ignore these, and hpsearch ends them by TERM. 75 means that the
 fence was not passed, or could not be read, or that sh can start no process, which it tries before; 120 tries of 5 s are
-the ten minutes a full disk is waited for.
+the ten minutes a full disk is waited for, and a folder that was deleted is only looked for three times.
 """
 
 FENCED = 75
@@ -170,8 +172,10 @@ def read_fence(paths: AttemptPaths) -> Fence:
     if len(words) == 4:
         _, job, restarts, host = words
         return Fence(ident, job=job, restarts=restarts, host=host)
-    pid, _, ticks = rest.partition(' ')
-    return Fence(ident, int(pid), ticks) if pid.isdecimal() else Fence(ident)
+    word, _, ticks = rest.partition(' ')
+    pid = whole_number(word)
+    # Nobody may signal process 1, or group 1, which is everybody.
+    return Fence(ident, pid, ticks) if pid is not None and pid > 1 else Fence(ident)
 
 
 def fence_job(paths: AttemptPaths) -> str:
@@ -205,9 +209,11 @@ def log_files(folder: SearchFolder, run: str, attempt: int) -> list[str]:
         SearchFolderError: There is no such run, or it was not started.
     """
     folder.read_info()
-    name = next((each.name for each in folder.read_runs() if each.number == int(run)), run) if run.isdigit() else run
+    number = whole_number(run)
+    name = run if number is None else next((each.name for each in folder.read_runs() if each.number == number), run)
     try:
-        started = sorted(int(entry) for entry in os.listdir(folder.attempts(name)) if entry.isdigit())
+        entries = map(whole_number, os.listdir(folder.attempts(name)))
+        started = sorted(entry for entry in entries if entry is not None)
     except FileNotFoundError:
         started = []
     wanted = attempt or (started[-1] if started else 0)
@@ -253,7 +259,7 @@ def exit_code(paths: AttemptPaths, *, is_due: bool = False) -> int | None:
     if not text and is_due and os.path.basename(paths.exit) in _listed(paths.folder):
         text = read_line(paths.exit)
         os.stat(paths.exit)  # raises where the record is still denied although it is listed
-    return int(text) if text.isdigit() else None
+    return whole_number(text, digits=3)
 
 
 def _listed(folder: str) -> list[str]:

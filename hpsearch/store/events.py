@@ -105,7 +105,15 @@ def _is_job(value: Any) -> bool:
     return _texts(value) and {'queue', 'id'} <= value.keys()
 
 
-_HANDLE = _fields(pid=_is_pid, submission=_is_component, queue=_is_text, index=_is_count)
+_HANDLE = _fields(
+    pid=_is_pid,
+    ticks=_is_text,
+    submission=_is_component,
+    queue=_is_text,
+    index=_is_count,
+    at=_is_number,
+    throttle=_is_count,
+)
 _FACTS = _fields(gpu_total=_optional(_is_count), memory_limit=_optional(_is_count), memory_most=_optional(_is_count))
 
 # The kinds; ``docs/design.rst`` says what they mean

@@ -65,6 +65,7 @@ hpsearch_record() {
             [ "$hpsearch_back" = "$1" ]
     } 2>/dev/null; do
         hpsearch_tries=$((hpsearch_tries + 1))
+        [ -d "${hpsearch_files%/*}" ] || hpsearch_tries=$((hpsearch_tries + 40))
         [ "$hpsearch_tries" -le 120 ] || break
         sleep 5 || :
     done
@@ -83,7 +84,7 @@ trap hpsearch_left 0
 exec </dev/null >> "$hpsearch_files/stdout.log" 2>> "$hpsearch_files/stderr.log"
 export HPSEARCH_DIR="$hpsearch_dir" HPSEARCH_RUN="$hpsearch_run" HPSEARCH_ATTEMPT="$hpsearch_attempt"
 export HPSEARCH_METRICS="$hpsearch_files/metrics.jsonl\""""
-"""120 tries of 5 s: a full disk has ten minutes to recover."""
+"""120 tries of 5 s: a full disk has ten minutes to recover; a deleted folder is only looked for three times."""
 
 _KEEP_END = """\
 hpsearch_began=$(date +%s) || hpsearch_began=0

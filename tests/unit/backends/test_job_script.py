@@ -767,6 +767,12 @@ def test_that_background_work_of_the_prologue_may_be_waited_for(in_shell: Script
 # The record
 
 
+def test_that_a_job_does_not_wait_for_a_folder_that_was_deleted(bench: ScriptRunner) -> None:
+    bench.add('rm', '-r', str(bench.folder.path))
+    assert bench.start().wait(30) == 0
+    assert (bench.bin / 'naps').read_text().split().count('5') == 2
+
+
 def test_that_a_record_which_cannot_be_written_is_tried_again(in_shell: ScriptRunner) -> None:
     paths = in_shell.add(*shell('touch ended; exit 3'))
     os.mkdir(paths.exit)

@@ -133,3 +133,13 @@ def test_that_logs_takes_its_words_in_any_order(words: list[str]) -> None:
     assert (args.dir, args.run, args.attempt) == ('d', '7', 2)
     args = parsers.logs_parser().parse_intermixed_args(words[-2:] if words[0] == 'd' else ['--attempt=2', '7'])
     assert args.run == '7'
+
+
+def test_that_a_current_folder_that_was_deleted_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / 'gone').mkdir()
+    monkeypatch.chdir(tmp_path / 'gone')
+    (tmp_path / 'gone').rmdir()
+    assert main(['status', 'out']) == 1
+    assert 'current folder was deleted' in capsys.readouterr().err

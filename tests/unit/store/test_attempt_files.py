@@ -24,6 +24,7 @@ from hpsearch.store.attempt_files import (
     create_exclusively,
     environment,
     exit_code,
+    log_files,
     move_output_aside,
     read_fence,
     read_line,
@@ -44,6 +45,50 @@ def paths(tmp_path: Path) -> AttemptPaths:
 def script(paths: AttemptPaths, *command: str, ident: str = 'me', cwd: str = '/', shell: str = 'sh') -> list[str]:
     start = ['busybox', 'sh'] if shell == 'busybox' else [shell]
     return [*start, '-c', LOCAL_SCRIPT, 'hpsearch', paths.folder, ident, cwd, *command]
+
+
+# ``²`` is a digit for Python, and no number; a number may have more digits than Python reads.
+NO_NUMBERS = ('²', '1²', '٣', '-1', '+1', '1 2', '1.0', '1_0', 'x', '9' * 5000, '\x00')
+
+
+@pytest.mark.parametrize('text', NO_NUMBERS)
+def test_that_what_is_no_number_is_neither_an_exit_status_nor_a_process(paths: AttemptPaths, text: str) -> None:
+    Path(paths.exit).write_text(f'{text}\n')
+    Path(paths.started).write_text(f'me {text}\n')
+    assert exit_code(paths) is None
+    assert read_fence(paths) == Fence('me')
+
+
+@pytest.mark.parametrize('pid', ['0', '1'])
+def test_that_nobody_is_everybody(paths: AttemptPaths, pid: str) -> None:
+    Path(paths.started).write_text(f'me {pid}\n')
+    assert read_fence(paths).pid == 0
+
+
+@pytest.mark.parametrize('name', NO_NUMBERS)
+def test_that_a_folder_that_is_no_attempt_is_passed_over(tmp_path: Path, name: str) -> None:
+    folder = SearchFolder(tmp_path)
+    folder.write_info({})
+    folder.jobs_dir.mkdir()
+    claim(folder, 'sim_1', 2, 'w')
+    if '\x00' not in name and len(name) < 200:
+        os.mkdir(f'{folder.attempts("sim_1")}/{name}')
+    Path(folder.attempt('sim_1', 2).stderr).touch()
+    assert log_files(folder, 'sim_1', 0) == [folder.attempt('sim_1', 2).stderr]
+
+
+def test_that_sh_does_not_wait_for_a_folder_that_was_deleted(tmp_path: Path) -> None:
+    paths, naps = SearchFolder(tmp_path / 'search').attempt('sim_1', 1), tmp_path / 'naps'
+    os.makedirs(paths.folder)
+    (tmp_path / 'bin').mkdir()
+    sleep = tmp_path / 'bin' / 'sleep'
+    sleep.write_text(f'#!/bin/sh\necho "$1" >> {naps}\n')
+    sleep.chmod(0o755)
+    variables = {**os.environ, 'PATH': f'{sleep.parent}:{os.environ["PATH"]}'}
+    deletes = script(paths, 'rm', '-r', str(tmp_path / 'search'), shell=next(iter(SHELLS)))
+    ended = subprocess.run(deletes, env=variables, check=False, timeout=60)
+    assert ended.returncode == 0
+    assert len(naps.read_text().split()) == 2 and not (tmp_path / 'search').exists()
 
 
 @pytest.mark.parametrize('shell', SHELLS)
