@@ -26,7 +26,7 @@ from hpsearch.dispatch.progress import Display, OutputEcho, Progress, ShowsProgr
 from hpsearch.dispatch.shutdown import Shutdown, Stop
 from hpsearch.dispatch.strategies import AttemptStrategy, PilotStrategy, Strategy
 from hpsearch.host.signals import StopRequests
-from hpsearch.model.errors import trouble_in_words
+from hpsearch.model.errors import SearchFolderError, trouble_in_words
 from hpsearch.model.retries import Pauses
 from hpsearch.model.run import Run
 
@@ -152,7 +152,9 @@ class Dispatcher:
             return do(now)
         except OSError as error:
             self._pause_for(f'the system refuses something: {trouble_in_words(error)}')
-            return None
+        except SearchFolderError as error:
+            self._pause_for(str(error))
+        return None
 
     def _write_rows(self, now: float) -> None:
         self._intake.load_earlier()
@@ -160,6 +162,8 @@ class Dispatcher:
 
     def _beat(self, now: float) -> None:
         self._pause_for(self._heartbeat.step(now, self._waiting))
+        if self._heartbeat.has_lost_its_folder():
+            self._shutdown.request(Stop.TERM, f'{self._search.folder.path} was deleted')
 
     def _patience(self) -> float:
         """Seconds until the next round, at most."""

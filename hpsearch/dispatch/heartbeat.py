@@ -37,6 +37,8 @@ class Heartbeat:
     """
 
     def __init__(self, search: SearchContext, backend: Backend, make_provenance: Callable[[], Provenance]) -> None:
+        self._folder = search.folder
+        self._device = search.folder.device()
         self._recorder = search.recorder
         self._journal = search.recorder.journal
         self._results = search.results
@@ -56,6 +58,10 @@ class Heartbeat:
     def can_write(self) -> bool:
         """Whether the last sign of life and the last event could be written."""
         return self._has_beaten and not self._journal.blocked
+
+    def has_lost_its_folder(self) -> bool:
+        """Whether the search folder was deleted, so that nothing can be written any more."""
+        return not self._has_beaten and self._folder.is_deleted(self._device)
 
     def circumstances(self) -> Mapping[str, Any]:
         """What the journal keeps of the circumstances of an attempt: kills for memory so far, and the code."""

@@ -183,7 +183,8 @@ class Intake:
         if verdict.state is State.FINISHED:
             performance = row.values.get(self._results.key or '', '')
             shown = f', {self._results.key} {performance}' if performance else ''
-            log.info('%s finished in %.1f s%s%s', row.name, row.seconds, shown, _in_brackets(verdict.reason))
+            time = '' if row.seconds is None else f' in {row.seconds:.1f} s'
+            log.info('%s finished%s%s%s', row.name, time, shown, _in_brackets(verdict.reason))
         else:
             log.warning('%s %s: %s', row.name, verdict.state, verdict.reason)
 

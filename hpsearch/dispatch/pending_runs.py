@@ -9,6 +9,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Protocol
 
+from hpsearch.model.errors import SearchFolderError
 from hpsearch.model.resources import DEFAULT_RESOURCES, ResourceRequest
 from hpsearch.model.retries import RetryPolicy, again, failed_at_once, resources_for
 from hpsearch.model.run import Run
@@ -53,10 +54,11 @@ class PlannedRuns:
 
         Raises:
             OSError: It cannot be read now.
+            SearchFolderError: It is not there, or may not be read now.
         """
         try:
             run = next(self._runs, None)
-        except OSError:
+        except (OSError, SearchFolderError):
             self._runs = iter(self._source)
             raise
         self.is_exhausted = run is None

@@ -119,12 +119,18 @@ def claim(folder: SearchFolder, run: str, number: int, writer: str) -> bool:
         OSError: The folder cannot be written.
     """
     paths = folder.attempt(run, number)
-    for path in (folder.attempts(run), paths.folder):
+    _make_folder(paths)
+    return create_exclusively(paths.claim, writer)
+
+
+def _make_folder(paths: AttemptPaths) -> None:
+    """Make the folder of an attempt, and those above it within the search, which may be lost."""
+    run = os.path.dirname(paths.folder)
+    for path in (os.path.dirname(run), run, paths.folder):
         try:
             os.mkdir(path, 0o755)
         except FileExistsError:
             pass  # made for an earlier attempt, or by another writer: the claim decides
-    return create_exclusively(paths.claim, writer)
 
 
 def claimed_attempts(folder: SearchFolder, without: Collection[str]) -> Iterator[tuple[str, int]]:
@@ -194,6 +200,7 @@ def close_fence(paths: AttemptPaths, by: str) -> bool:
     Raises:
         OSError: The folder cannot be written.
     """
+    _make_folder(paths)
     return create_exclusively(paths.started, f'{by}{CLOSED}') or read_fence(paths).is_closed
 
 

@@ -151,6 +151,20 @@ class SearchFolder:
         """Our files about attempt ``number`` (from 1) of a run."""
         return AttemptPaths(f'{self._jobs}/{run}/{number}')
 
+    def device(self) -> int:
+        """The file system it is on; of a folder that is gone, the one on which it would be made."""
+        path = self.journal_dir
+        while not path.exists() and path != path.parent:
+            path = path.parent
+        return os.stat(path).st_dev
+
+    def is_deleted(self, device: int) -> bool:
+        """Whether its journals were deleted, rather than the file system ``device`` that they were on being away.
+
+        A script that makes its output folder may have made the search folder again.
+        """
+        return not self.journal_dir.exists() and self.device() == device
+
     def submission(self, name: str) -> SubmissionPaths:
         """Our files about one submission to a queue system."""
         stem = f'{self.submissions_dir}/{name}'

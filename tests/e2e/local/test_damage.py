@@ -76,6 +76,33 @@ def test_that_a_lost_folder_of_a_run_that_ended_or_waits_keeps_nothing_from_goin
     assert project.table_states() == project.all_finished()
 
 
+def test_that_a_lost_folder_of_a_run_that_runs_does_not_start_it_beside_itself(project: Gated) -> None:
+    kill(project.begin(2))
+    shutil.rmtree(project.job('1', 1).parent)
+    resumed = project.drive({}, 'resume', 'out', '--cpu_jobs=3')
+    project.wait_for_begun(3)
+    project.open()
+    finish(resumed, (0, 1))
+    assert sorted(project.begun()) == project.once()
+
+
+def test_that_a_lost_folder_of_a_run_that_is_gone_lets_it_run_again(project: Gated) -> None:
+    kill(project.begin(1))
+    project.kill_runs()
+    shutil.rmtree(project.out / 'jobs')
+    project.open()
+    finish(project.drive({}, 'resume', 'out'))
+    assert project.table_states() == project.all_finished()
+
+
+def test_that_a_search_whose_folder_is_deleted_ends_with_the_reason(project: Gated) -> None:
+    search = project.begin(1)
+    project.out.rename(project.path / 'deleted')
+    said = finish(search, (130,))
+    assert f'{project.out} was deleted: ending 1 runs' in said
+    assert not project.out.exists() and project.begun() == project.once()[:1]
+
+
 @pytest.mark.parametrize('verb', ['resume', 'join'])
 @pytest.mark.parametrize('plan', ['', 'damage\n'])
 def test_that_a_plan_without_runs_is_the_reason_to_end(project: Gated, verb: str, plan: str) -> None:
