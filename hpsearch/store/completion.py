@@ -59,8 +59,8 @@ def may_have_late_record(history: RunHistory) -> bool:
 
 
 def _may_have_gone_on(attempt: Attempt) -> bool:
-    """Whether an attempt may have been running after its end was concluded: on a host that nobody asked."""
-    return _lacks_record(attempt) and (attempt.is_in_queue or attempt.cause == 'host_dead')
+    """Whether an attempt may have been running after its end was concluded: on a host that a user declared dead."""
+    return _lacks_record(attempt) and attempt.cause == 'host_dead'
 
 
 def _lacks_record(attempt: Attempt) -> bool:

@@ -168,11 +168,10 @@ def test_that_times_are_believed_only_where_they_agree(
 @pytest.mark.parametrize(
     ('earlier', 'code', 'state'),
     [
-        ({'state': State.LOST, 'handle': {'submission': 'hps-a'}}, 143, State.FAILED),
-        ({'state': State.LOST, 'handle': {'submission': 'hps-a'}}, None, State.LOST),
-        ({'state': State.LOST, 'handle': {'submission': 'hps-a'}}, 0, State.FINISHED),
-        ({'state': State.INTERRUPTED, 'cause': 'host_dead'}, 1, State.FAILED),
-        ({'state': State.LOST, 'handle': {'pid': 7}}, 1, State.FINISHED),
+        ({'state': State.INTERRUPTED, 'cause': 'host_dead'}, 143, State.FAILED),
+        ({'state': State.INTERRUPTED, 'cause': 'host_dead'}, None, State.LOST),
+        ({'state': State.INTERRUPTED, 'cause': 'host_dead'}, 0, State.FINISHED),
+        ({'state': State.LOST}, 1, State.FINISHED),
         ({'state': State.INTERRUPTED, 'cause': 'preempted', 'code': 143}, 1, State.FINISHED),
     ],
 )
