@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
@@ -57,12 +57,13 @@ MEMORY_FACTOR = 4
 
 
 def choose_backend(
-    options: SearchOptions, context: ProcessContext, job_time: JobTime | None = None
+    options: SearchOptions, configuration: Configuration, context: ProcessContext, job_time: JobTime | None = None
 ) -> tuple[MakeBackend, bool]:
     """How the backend that was requested is made, and whether the output of the runs is shown.
 
     Args:
         options: Of the search.
+        configuration: Of the search.
         context: This process.
         job_time: The time of the job of this process, if runs that would take longer are not to be started; or None.
 
@@ -70,7 +71,8 @@ def choose_backend(
         HpsearchError: It is not available.
     """
     if options.cluster.run_cluster:
-        return partial(_queue_backend, options, choose_system(options)), False
+        installed_system(options)
+        return queue_backend(options, requested_system(options, configuration)[0]), False
     slots, echo = _choose_slots(options, context.wakeup)
     context.stack.callback(slots.close)
     return local_backend(slots, job_time), echo
@@ -177,11 +179,11 @@ def _gpu_policy(options: LocalOptions) -> GpuPolicy:
 # Queue systems
 
 
-def choose_system(options: SearchOptions) -> BatchSystem:
+def installed_system(options: SearchOptions) -> BatchSystem:
     """The queue system that was requested.
 
     Raises:
-        ConfigError: It is not installed, or cannot do what was requested.
+        ConfigError: It is not installed here.
     """
     name = options.cluster.scheduler
     system = system_named(name, options)
@@ -194,18 +196,22 @@ def choose_system(options: SearchOptions) -> BatchSystem:
                 f'The other choice is --scheduler={other}. hpsearch status and hpsearch-postprocess work without them.'
             ]
         )
-    check_options(system)
     return system
 
 
-def check_options(system: BatchSystem) -> None:
-    """Check that a queue system supports what the options request.
+def requested_system(options: SearchOptions, configuration: Configuration) -> tuple[BatchSystem, Sequence[str]]:
+    """The queue system, installed or not, with all that is requested of it; and what to report about that.
+
+    Requests are our options, the environment of this process and the lines of prologues.
 
     Raises:
-        ConfigError: It does not.
+        ConfigError: With everything that it cannot do.
     """
-    if system.unsupported:
-        raise ConfigError([system.unsupported])
+    system = system_named(options.cluster.scheduler, options)
+    system, notes = system.with_requests(os.environ, _prologue(options.cluster, configuration))
+    if system.problems:
+        raise ConfigError(system.problems)
+    return system, notes
 
 
 def system_named(name: str, options: SearchOptions) -> BatchSystem:
@@ -214,7 +220,8 @@ def system_named(name: str, options: SearchOptions) -> BatchSystem:
 
 
 def _slurm(options: SearchOptions) -> BatchSystem:
-    from hpsearch.backends.queue.slurm.system import Slurm, SlurmOptions
+    from hpsearch.backends.queue.slurm.options import SlurmOptions
+    from hpsearch.backends.queue.slurm.system import Slurm
 
     chosen = {name.removeprefix('slurm_'): value for name, value in vars(options.sbatch).items()}
     chosen['extra'] = with_listed_nodes(chosen['extra'])
@@ -239,8 +246,9 @@ def with_listed_nodes(extra: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _lsf(options: SearchOptions) -> BatchSystem:
+    from hpsearch.backends.queue.lsf.options import LsfOptions
     from hpsearch.backends.queue.lsf.parsing import Dialect
-    from hpsearch.backends.queue.lsf.system import Lsf, LsfOptions
+    from hpsearch.backends.queue.lsf.system import Lsf
 
     chosen = {name.removeprefix('lsf_'): value for name, value in vars(options.bsub).items()}
     # Where there is no LSF to query, a plan is made for the only one that supports every option.
@@ -259,6 +267,11 @@ def _dialect() -> Dialect:
 
 
 # Jobs
+
+
+def queue_backend(options: SearchOptions, system: BatchSystem) -> MakeBackend:
+    """How a backend is made that submits to a queue system."""
+    return partial(_queue_backend, options, system)
 
 
 def _queue_backend(

@@ -240,6 +240,11 @@ class SbatchOptions(OptionGroup):
     slurm_constraint: str = _of_sbatch('', 'constraint')
     slurm_account: str = _of_sbatch('', 'account')
     slurm_cpus: str = _of_sbatch('', 'cpus-per-task')
+    slurm_clusters: str = option(
+        '',
+        'the cluster that the jobs go to, for every command of Slurm (default: that of this machine)',
+        metavar='NAME',
+    )
     slurm_time: str = option('', 'time limit in the notation of Slurm, overrides --num_hours', metavar='TEXT')
     slurm_extra: tuple[str, ...] = option(
         (), 'further option of sbatch, e.g. --slurm_extra=--exclude=n7; may be given several times', metavar='OPTION'

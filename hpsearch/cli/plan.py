@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from hpsearch.backends.base import Launch, Workload
-from hpsearch.cli.backends import check_options, pilot_note, pilot_settings, queue_settings, system_named
+from hpsearch.cli.backends import pilot_note, pilot_settings, queue_settings, requested_system, system_named
 from hpsearch.cli.options import SearchOptions
 from hpsearch.cli.parsers import PlanCommand
 from hpsearch.cli.request import SearchRequest, make_request
@@ -85,8 +85,7 @@ def _script_lines(request: SearchRequest) -> Iterator[str]:
     from hpsearch.backends.queue.commands import query
 
     folder = SearchFolder(request.planned_path)
-    system = system_named(options.cluster.scheduler, options)
-    check_options(system)
+    system, _ = requested_system(options, request.configuration)
     lines = _pilot_lines if options.cluster.runs_per_job else _array_lines
     limits = system.parse_limits(query(system, system.limits_argv()))
     return lines(request, folder, system, limits)

@@ -7,10 +7,13 @@ import os
 import shutil
 import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hpsearch import __version__
+from hpsearch.backends.queue.own_job import own_job
+from hpsearch.cli.backends import requested_system
 from hpsearch.cli.options import ConfigurationOptions, SearchOptions, flat
 from hpsearch.config.handles import description_of
 from hpsearch.config.loading import load_configuration
@@ -71,19 +74,40 @@ def make_request(options: SearchOptions, *, needs_program: bool = True) -> Searc
     """
     run_cwd = Path(os.path.abspath(options.folder.run_cwd))
     problems = _option_problems(options, run_cwd)
+    options = _with_cluster(options, os.environ)
     try:
         configuration = _load(options.configuration, Path.cwd())
     except ConfigError as error:
         raise ConfigError([*problems, *error.problems]) from None
+    in_queue, queue_problems = _of_queue(options, configuration)
+    problems += queue_problems
     interpreter = _interpreter(options.configuration.python)
     resolved, missing = _find_command(configuration, interpreter, run_cwd)
     if problems or (missing and needs_program):
         raise ConfigError([*problems, *missing])
     out_dir = Path(os.path.abspath(run_cwd / options.folder.out_dir))
     notes = _interpreter_notes(configuration, interpreter, resolved) if not missing else ()
-    notes += tuple(f'warning: {problem}' for problem in missing)
+    notes += (*in_queue, *(f'warning: {problem}' for problem in missing))
     order = order_of(options.configuration)
     return SearchRequest(options, configuration, order, interpreter, resolved, run_cwd, out_dir, notes)
+
+
+def _of_queue(options: SearchOptions, configuration: Configuration) -> tuple[Sequence[str], Sequence[str]]:
+    """What to report about what is requested of a queue, and its problems."""
+    if not options.cluster.run_cluster:
+        return (), ()
+    try:
+        return requested_system(options, configuration)[1], ()
+    except ConfigError as error:
+        return (), error.problems
+
+
+def _with_cluster(options: SearchOptions, environ: Mapping[str, str]) -> SearchOptions:
+    """The options with the cluster of the user's environment, if none is given: the search has to remember it."""
+    cluster = environ.get('SBATCH_CLUSTERS') or environ.get('SLURM_CLUSTERS') or ''
+    if not cluster or options.sbatch.slurm_clusters or own_job(environ):
+        return options
+    return replace(options, sbatch=replace(options.sbatch, slurm_clusters=cluster))
 
 
 def order_of(options: ConfigurationOptions) -> Order:

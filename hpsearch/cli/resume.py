@@ -18,7 +18,7 @@ from hpsearch.cli.request import order_of
 from hpsearch.cli.search_runner import work, work_options
 from hpsearch.config.handles import description_of, stored_configuration
 from hpsearch.config.loading import load_configuration
-from hpsearch.model.errors import DamageError, SearchFolderError
+from hpsearch.model.errors import ConfigError, DamageError, SearchFolderError
 from hpsearch.model.evidence import Liveness
 from hpsearch.model.retries import JobTime
 from hpsearch.model.states import SearchState
@@ -52,7 +52,7 @@ def resume_search(command: ResumeCommand) -> int:
             info = folder.read_info()
         search = open_search(folder, info)
         job_time = _job_time(folder, options) if joins else None
-        make_backend, echo = choose_backend(options, context, job_time)
+        make_backend, echo = choose_backend(options, search.configuration, context, job_time)
         how = work_options(
             options,
             echo=echo,
@@ -84,9 +84,22 @@ def _job_time(folder: SearchFolder, options: SearchOptions) -> JobTime | None:
 
 def _options(folder: SearchFolder, info: Mapping[str, Any], command: ResumeCommand) -> SearchOptions:
     given = dict(command.given)
+    _check_cluster(folder, info, given)
     if not command.waits_for_others:
         given.setdefault('run_cluster', False)  # join works where it is started
     return merged_options(info, given, is_first_time=not any(folder.journal_dir.glob('*.jsonl')))
+
+
+def _check_cluster(folder: SearchFolder, info: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    """Refuse another cluster: the ids of the jobs that were submitted mean nothing there.
+
+    Raises:
+        ConfigError: One is given, and jobs were submitted.
+    """
+    stored = info.get('options', {}).get('slurm_clusters', '')
+    if given.get('slurm_clusters', stored) != stored and folder.submissions_dir.is_dir():
+        where = stored or 'the default cluster'
+        raise ConfigError([f'--slurm_clusters={given["slurm_clusters"]}: the jobs of this search are in {where}.'])
 
 
 def open_search(folder: SearchFolder, info: Mapping[str, Any]) -> OpenSearch:

@@ -25,7 +25,7 @@ def run_search(options: SearchOptions) -> int:
     with process_context(options.display) as context:
         for note in request.notes:
             log.info(note)
-        make_backend, echo = choose_backend(options, context)
+        make_backend, echo = choose_backend(options, request.configuration, context)
         search = create(request)
         how = work_options(options, echo=echo, reuse=options.execution.reuse)
         result = work(search, context, make_backend, how, JobAsker(options, context.wakeup))

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 
 from hpsearch.backends.local.slots import FixedSlots
-from hpsearch.cli.backends import JobAsker, choose_backend, local_backend
+from hpsearch.cli.backends import JobAsker, installed_system, local_backend, queue_backend
 from hpsearch.cli.context import process_context
 from hpsearch.cli.options import SearchOptions, merged_options
 from hpsearch.cli.resume import open_search
@@ -108,6 +108,8 @@ def _end_runs(folder: SearchFolder, options: SearchOptions) -> SearchResult:
     with process_context(options.display) as context:
         search = open_search(folder, folder.read_info())
         how = work_options(options, stop_at_once=True, waits_for_others=False)
-        in_queue = options.cluster.run_cluster
-        make_backend = choose_backend(options, context)[0] if in_queue else local_backend(FixedSlots(1))
+        if options.cluster.run_cluster:
+            make_backend = queue_backend(options, installed_system(options))
+        else:
+            make_backend = local_backend(FixedSlots(1))
         return work(search, context, make_backend, how, JobAsker(options, context.wakeup))

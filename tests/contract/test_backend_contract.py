@@ -17,10 +17,12 @@ from hpsearch.backends.queue.arrays import QueueSettings
 from hpsearch.backends.queue.backend import QueueBackend
 from hpsearch.backends.queue.batch_system import BatchSystem
 from hpsearch.backends.queue.commands import BackgroundRunner, execute
+from hpsearch.backends.queue.lsf.options import LsfOptions
 from hpsearch.backends.queue.lsf.parsing import parse_dialect
-from hpsearch.backends.queue.lsf.system import DIALECT_ARGV, Lsf, LsfOptions
+from hpsearch.backends.queue.lsf.system import DIALECT_ARGV, Lsf
 from hpsearch.backends.queue.poller import JobPoller
-from hpsearch.backends.queue.slurm.system import Slurm, SlurmOptions
+from hpsearch.backends.queue.slurm.options import SlurmOptions
+from hpsearch.backends.queue.slurm.system import Slurm
 from hpsearch.backends.queue.submission import QueueContext
 from hpsearch.host.signals import Wakeup
 from hpsearch.model.evidence import RECORD_GRACE, JobState

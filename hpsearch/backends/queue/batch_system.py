@@ -7,6 +7,7 @@ batch system is one module of argument lists and parsers; what such modules shar
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -139,8 +140,16 @@ class BatchSystem(Protocol):
         """The commands that must be installed."""
 
     @property
-    def unsupported(self) -> str:
-        """Why it cannot do what the options ask for; empty: it can."""
+    def problems(self) -> Sequence[str]:
+        """Why it cannot do what is requested, one sentence each."""
+
+    def with_requests(self, environ: Mapping[str, str], prologue: str) -> tuple[BatchSystem, Sequence[str]]:
+        """It with what the user requests by other means than our options, and sentences on what counts.
+
+        Args:
+            environ: The environment of this process.
+            prologue: The shell lines before a run, which may have lines such as ``#SBATCH``.
+        """
 
     def environment(self, inherited: Mapping[str, str]) -> dict[str, str]:
         """The environment of its commands: without the variables of a job and without default options."""
@@ -226,7 +235,7 @@ class BatchSystem(Protocol):
 # What batch systems share
 
 _JOB_VARIABLES = re.compile(
-    r'SLURM(?:D|_)|(?:SBATCH|SQUEUE|SACCT|SCANCEL|SCONTROL|SINFO|SALLOC|SRUN|SLAUNCH)_|LSB_|LSF_|BSUB_'
+    r'SLURM(?:D|_)|SBATCH_(?:CPU|MEM)_BIND|(?:SQUEUE|SACCT|SCANCEL|SCONTROL|SINFO|SALLOC|SRUN|SLAUNCH)_|LSB_|LSF_|BSUB_'
     r'|LS_(?:JOBPID|EXEC_T|SUBCWD)$|LSFUSER$'
 )
 """Variables that a batch system sets in a job, or that set options of its commands."""
@@ -234,9 +243,9 @@ _JOB_VARIABLES = re.compile(
 _CLUSTER_VARIABLES = re.compile(
     r'SLURM_(?:CONF|CONF_SERVER|JWT|SACK_\w+)'
     r'|LSF_(?:ENVDIR|CONFDIR|SERVERDIR|LIBDIR|BINDIR|TOP)'
-    r'|LSB_DEFAULT(?:QUEUE|PROJECT)'
+    r'|LSB_DEFAULT(?:QUEUE|PROJECT|_JOBGROUP|_USERGROUP)'
 )
-"""Those of them that the commands need to find their cluster and to authenticate."""
+"""Those of them that the commands need to find their cluster and to authenticate, or that are the user's own choice."""
 
 _JOB_IDS = ('SLURM_JOB_ID', 'SLURM_JOBID', 'LSB_JOBID')
 
@@ -262,6 +271,24 @@ def environment_outside_jobs(inherited: Mapping[str, str]) -> dict[str, str]:
 
 def _belongs_to_job(name: str) -> bool:
     return bool(_JOB_VARIABLES.match(name)) and not _CLUSTER_VARIABLES.fullmatch(name)
+
+
+def header_words(prologue: str, mark: str) -> tuple[list[str], list[str]]:
+    """The words of the lines of a prologue that begin with a mark such as ``#SBATCH``, and what is wrong with lines.
+
+    Args:
+        prologue: Shell lines.
+        mark: The mark as a regular expression.
+    """
+    words: list[str] = []
+    problems = []
+    for line in prologue.splitlines():
+        if found := re.match(rf'{mark}\s(.*)', line):
+            try:
+                words += shlex.split(found[1], comments=True)
+            except ValueError as error:
+                problems.append(f'_JOB_PROLOGUE: {line}: {error}')
+    return words, problems
 
 
 def format_indices(indices: Collection[int]) -> str:

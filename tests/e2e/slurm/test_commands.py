@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from hpsearch.backends.queue.batch_system import CommandResult, JobSpec
+from hpsearch.backends.queue.slurm.options import SlurmOptions
 from hpsearch.backends.queue.slurm.parsing import parse_time_left
-from hpsearch.backends.queue.slurm.system import Slurm, SlurmOptions, time_left_argv
+from hpsearch.backends.queue.slurm.system import Slurm, time_left_argv
 from hpsearch.model.evidence import JobRecord, JobState
 from tests.e2e.slurm.cluster import Cluster
 from tests.e2e.slurm.projects import slowly

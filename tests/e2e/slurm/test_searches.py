@@ -47,7 +47,7 @@ def test_that_a_search_in_a_job_gives_its_table(tmp_path: Path, slurm: Cluster) 
         project.then('env > "env.$n"')
         options = ['--scheduler=slurm', '--slurm_mem=100', '--slurm_gres=gpu:1', '--num_jobs=25', '--num_hours=4']
         search = hpsearch_line('--grid_module=my_config', '--run_cluster', *options, '--queue_interval=1')
-        own = 'SLURM_MARK=own SBATCH_COMMENT=own SBATCH_JOB_NAME=own SLURM_CPUS_PER_TASK=own'
+        own = 'SLURM_MARK=own SBATCH_CPU_BIND_TYPE=own SBATCH_JOB_NAME=own SLURM_CPUS_PER_TASK=own'
         text = f'#!/bin/bash\nexport {own}\n{search} --out_dir=out --force_out_dir\n'
         job = project.sbatch(text, '--gres=gpu:2', '--nodelist=n4', '--time=10', '--job-name=my_hpsearch')
         state = slowly(lambda: project.end_state(job))
@@ -56,6 +56,38 @@ def test_that_a_search_in_a_job_gives_its_table(tmp_path: Path, slurm: Cluster) 
         for number in project.numbers:
             assert_is_of_its_own_job(project, number, job)
         assert len(project.calls('sbatch')) == 2, 'the job script, and one array for all runs'
+
+
+def test_that_requests_of_the_environment_and_the_prologue_reach_the_jobs_of_a_chosen_cluster(
+    tmp_path: Path, slurm: Cluster
+) -> None:
+    more = "_JOB_PROLOGUE = '#SBATCH --nodelist=n2 --comment=lifted\\n#SBATCH --mem=300'"
+    with slurm_project(tmp_path / 'project', slurm, more=more) as project:
+        project.env |= {'SBATCH_PARTITION': 'low', 'SBATCH_JOB_NAME': 'mine', 'SLURM_CLUSTERS': 'hpsearch'}
+        project.open()
+        project.then('echo "$SLURM_JOB_PARTITION $SLURMD_NODENAME" > "job.$n"')
+        printed = finish(project.submit('--num_jobs=3'))
+        assert 'SBATCH_PARTITION=low of your environment counts.' in printed
+        assert 'SBATCH_JOB_NAME of your environment is not used' in printed
+        assert '#SBATCH --comment=lifted of the prologue counts.' in printed
+        assert '#SBATCH --mem=300 of the prologue does not count: --slurm_mem does.' in printed
+        assert_each_ran_once(project)
+        assert {(project.path / f'job.{number}').read_text() for number in project.numbers} == {'low n2\n'}
+        del project.env['SLURM_CLUSTERS']
+        finish(project.drive({}, 'resume', 'out'))
+        for name in ('sbatch', 'squeue'):
+            assert all('--clusters=hpsearch' in call for call in project.calls(name))
+
+
+def test_that_arguments_that_break_the_bookkeeping_are_refused_before_anything_is_made(
+    tmp_path: Path, slurm: Cluster
+) -> None:
+    with slurm_project(tmp_path / 'project', slurm) as project:
+        printed = finish(project.submit('--slurm_extra=--job-name=mine', '--slurm_extra=--array=1-9'), (2,))
+        assert '--slurm_extra=--job-name=mine: hpsearch names its jobs' in printed
+        assert '--slurm_extra=--array=1-9' in printed
+        assert not project.out.exists()
+        assert not project.calls('sbatch')
 
 
 def assert_is_of_its_own_job(project: SlurmProject, number: str, dispatcher: str) -> None:

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpsearch.backends.queue.batch_system import BatchSystem, CommandResult, JobSpec, Refusal, format_indices
+from hpsearch.backends.queue.lsf.options import LsfOptions
 from hpsearch.backends.queue.lsf.parsing import STATES, TERMINATIONS, Dialect, cause_of, parse_dialect
-from hpsearch.backends.queue.lsf.system import Lsf, LsfOptions, own_job
+from hpsearch.backends.queue.lsf.system import Lsf, own_job
 from hpsearch.model.evidence import JobRecord, JobState
 from tests.support.paths import DATA
 
@@ -97,9 +98,9 @@ def test_that_the_kind_is_known_even_while_the_daemons_are_down() -> None:
 
 def test_that_bsub_gpu_is_refused_where_it_is_not_known() -> None:
     wants_gpu = LsfOptions(gpu='num=1:mode=exclusive_process')
-    assert '--resources' in Lsf(wants_gpu, Dialect.COMMON).unsupported
-    assert Lsf(wants_gpu, Dialect.IBM).unsupported == ''
-    assert Lsf(LsfOptions(), Dialect.COMMON).unsupported == ''
+    assert '--resources' in Lsf(wants_gpu, Dialect.COMMON).problems[0]
+    assert not Lsf(wants_gpu, Dialect.IBM).problems
+    assert not Lsf(LsfOptions(), Dialect.COMMON).problems
 
 
 # Submissions

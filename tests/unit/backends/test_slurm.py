@@ -19,15 +19,9 @@ from hpsearch.backends.queue.batch_system import (
     environment_outside_jobs,
     format_indices,
 )
+from hpsearch.backends.queue.slurm.options import SlurmOptions
 from hpsearch.backends.queue.slurm.parsing import STATES, is_stuck, parse_time_left, parse_time_limit
-from hpsearch.backends.queue.slurm.system import (
-    Slurm,
-    SlurmOptions,
-    in_mib,
-    job_end,
-    log_pattern,
-    own_job,
-)
+from hpsearch.backends.queue.slurm.system import Slurm, in_mib, job_end, log_pattern, own_job
 from hpsearch.model.evidence import JobRecord, JobState
 from tests.support.paths import DATA
 
@@ -639,13 +633,16 @@ def test_that_an_inherited_job_is_left_behind() -> None:
         'SLURM_CONF_X': '1',
         'SLURMD_NODENAME': 'n1',
         'SBATCH_PARTITION': 'gpu',
+        'SBATCH_CPU_BIND': 'quiet',
+        'SBATCH_MEM_BIND_TYPE': 'none',
+        'SLURM_CLUSTERS': 'b',
         'SQUEUE_FORMAT': '%i',
         'SLURM_TIME_FORMAT': 'relative',
         'LSB_JOBID': '7',
         'CUDA_VISIBLE_DEVICES': '3',
         'ROCR_VISIBLE_DEVICES': '3',
     }
-    left = {'PATH', 'SLURM_CONF', 'SLURM_JWT', 'LSF_ENVDIR'}
+    left = {'PATH', 'SLURM_CONF', 'SLURM_JWT', 'LSF_ENVDIR', 'SBATCH_PARTITION'}
     assert set(environment_outside_jobs(inherited)) == left
     assert set(SLURM.environment(inherited)) == left | {'SLURM_BITSTR_LEN'}
 

@@ -10,7 +10,7 @@ import itertools
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hpsearch.backends.queue.batch_system import (
     CommandResult,
@@ -22,6 +22,7 @@ from hpsearch.backends.queue.batch_system import (
     environment_outside_jobs,
     format_indices,
 )
+from hpsearch.backends.queue.lsf.options import LsfOptions, notes_on_environment, problems_of, with_header
 from hpsearch.backends.queue.lsf.parsing import (
     DELIMITER,
     FIELDS,
@@ -43,37 +44,18 @@ LOG_FILES = 10
 
 
 @dataclass(frozen=True, slots=True)
-class LsfOptions:
-    """What a job requests.
-
-    Attributes:
-        resources: ``bsub -R``; one pair of enclosing equal quotes is not part of it; empty: none.
-        hours: Time limit in hours.
-        queue: ``bsub -q``; empty: the default.
-        project: ``bsub -P``; empty: the default.
-        gpu: ``bsub -gpu``; empty: none.
-        extra: Further arguments for bsub.
-    """
-
-    resources: str = ''
-    hours: int = 24
-    queue: str = ''
-    project: str = ''
-    gpu: str = ''
-    extra: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Lsf:
     """The pure half for LSF.
 
     Attributes:
         options: What a job requests.
         dialect: Which implementation of LSF it is.
+        header_problems: What is wrong with the ``#BSUB`` lines of a prologue.
     """
 
     options: LsfOptions
     dialect: Dialect = Dialect.COMMON
+    header_problems: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -102,14 +84,20 @@ class Lsf:
         return ('bsub', 'bjobs', 'bkill', 'bhist', 'bparams')
 
     @property
-    def unsupported(self) -> str:
-        """Why it cannot do what the options ask for; empty: it can."""
+    def problems(self) -> Sequence[str]:
+        """Why what is requested cannot be done."""
+        problems = [*self.header_problems, *problems_of(self.options.extra, '--lsf_extra=')]
         if self.options.gpu and self.dialect is not Dialect.IBM:
-            return (
+            problems.append(
                 '--lsf_gpu is bsub -gpu, which only IBM Spectrum LSF 10 knows, and lsid does not say that this is one; '
                 'ask for GPUs by --resources, as in "rusage[ngpus_excl_p=1]"'
             )
-        return ''
+        return problems
+
+    def with_requests(self, environ: Mapping[str, str], prologue: str) -> tuple[Lsf, Sequence[str]]:
+        """It with what the ``#BSUB`` lines of a prologue request, and what to report."""
+        options, notes, problems = with_header(self.options, prologue)
+        return replace(self, options=options, header_problems=tuple(problems)), [*notes_on_environment(environ), *notes]
 
     def environment(self, inherited: Mapping[str, str]) -> dict[str, str]:
         """The environment of its commands: without the variables of a job and without default options.
@@ -129,7 +117,9 @@ class Lsf:
             extra = _raised_limit(extra, job.memory / self.memory)
         resources = self._resources(job.avoided, job.memory)
         return [
-            *('bsub', '-J', f'{job.name}[1-{job.size}]{throttle}', '-W', f'{self.options.hours}:00', '-o', '/dev/null'),
+            *('bsub', '-J', f'{job.name}[1-{job.size}]{throttle}'),
+            *_option('-W', '' if _option_values('-W', extra) else f'{self.options.hours}:00'),
+            *('-o', '/dev/null'),
             *_option('-R', resources),
             *_option('-q', self.options.queue),
             *_option('-P', self.options.project),

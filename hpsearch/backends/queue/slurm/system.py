@@ -6,7 +6,7 @@ import math
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from hpsearch.backends.queue.batch_system import (
@@ -19,38 +19,16 @@ from hpsearch.backends.queue.batch_system import (
     format_indices,
 )
 from hpsearch.backends.queue.slurm import parsing
+from hpsearch.backends.queue.slurm.options import (
+    SlurmOptions,
+    problems_of,
+    submission_environment,
+    with_environment,
+    with_header,
+)
 from hpsearch.model.evidence import JobRecord
 
 DAY = 86400.0
-
-
-@dataclass(frozen=True, slots=True)
-class SlurmOptions:
-    """What a job requests, each in the format of sbatch; empty: not requested.
-
-    Attributes:
-        mem: Memory.
-        gres: Generic resources, such as GPUs.
-        partition: Partition.
-        qos: Quality of service.
-        constraint: Features that its node must have.
-        account: Account that is charged.
-        time: Time limit, instead of ``hours``.
-        cpus: Number of CPUs.
-        extra: Further arguments for sbatch; they override the others.
-        hours: Time limit in hours.
-    """
-
-    mem: str = '8G'
-    gres: str = 'gpu:1'
-    partition: str = ''
-    qos: str = ''
-    constraint: str = ''
-    account: str = ''
-    time: str = ''
-    cpus: str = ''
-    extra: tuple[str, ...] = ()
-    hours: int = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +37,12 @@ class Slurm:
 
     Attributes:
         options: What a job requests.
+        header_problems: What is wrong with the ``#SBATCH`` lines of a prologue.
         user: Numeric id of the user whose jobs are listed.
     """
 
     options: SlurmOptions
+    header_problems: tuple[str, ...] = ()
     user: int = field(default_factory=os.getuid)
 
     @property
@@ -91,16 +71,27 @@ class Slurm:
         return ('sbatch', 'squeue', 'scancel', 'scontrol')
 
     @property
-    def unsupported(self) -> str:
-        """Empty: Slurm itself reports what it cannot do."""
-        return ''
+    def problems(self) -> Sequence[str]:
+        """Why what is requested cannot be done; Slurm itself reports most of it."""
+        problems = [*self.header_problems, *problems_of(self.options.extra, '--slurm_extra=')]
+        if not re.fullmatch(r'[^,\s]*', self.options.clusters):
+            problems.append(
+                f'--slurm_clusters={self.options.clusters}: one cluster is expected, where its jobs are followed.'
+            )
+        return problems
+
+    def with_requests(self, environ: Mapping[str, str], prologue: str) -> tuple[Slurm, Sequence[str]]:
+        """It with what the user's environment and the ``#SBATCH`` lines of a prologue request, and what to report."""
+        options, notes = with_environment(self.options, environ)
+        options, more, problems = with_header(options, prologue)
+        return replace(self, options=options, header_problems=tuple(problems)), [*notes, *more]
 
     def environment(self, inherited: Mapping[str, str]) -> dict[str, str]:
-        """The environment of its commands: without the variables of a job and without default options.
+        """The environment of its commands: without the variables of a job and what breaks the bookkeeping.
 
         Lists of indices are printed in full, not up to a length.
         """
-        return {**environment_outside_jobs(inherited), 'SLURM_BITSTR_LEN': '0'}
+        return {**submission_environment(environment_outside_jobs(inherited)), 'SLURM_BITSTR_LEN': '0'}
 
     def submit_argv(self, job: JobSpec) -> list[str]:
         """The command that submits the script on its stdin.
@@ -110,7 +101,8 @@ class Slurm:
         log = log_pattern(job.log)
         throttle = f'%{job.throttle}' if job.throttle else ''
         return [
-            *('sbatch', '--parsable', f'--job-name={job.name}', f'--array=1-{job.size}{throttle}'),
+            *self._command('sbatch'),
+            *('--parsable', f'--job-name={job.name}', f'--array=1-{job.size}{throttle}'),
             *self._resource_options(),
             *('--no-requeue', '--open-mode=append', f'--output={log}', f'--error={log}'),
             *([f'--signal=B:USR2@{job.warning}'] if job.warning else ()),
@@ -123,6 +115,9 @@ class Slurm:
         """Nodes in the form of sbatch, with those that the user excludes: the last option counts alone."""
         requested = self.submit_argv(JobSpec('', 1, 0, ''))
         return ','.join(filter(None, (value_of(requested, 'exclude', 'x'), *avoided)))
+
+    def _command(self, program: str) -> list[str]:
+        return [program, *([f'--clusters={self.options.clusters}'] if self.options.clusters else [])]
 
     def _resource_options(self) -> list[str]:
         requested = {
@@ -151,7 +146,7 @@ class Slurm:
         It also shows jobs that have ended, for as long as the controller keeps them (``MinJobAge``, usually five
         minutes), and those in partitions that are hidden from ordinary users.
         """
-        return [*_SQUEUE, f'--user={self.user}']
+        return [*self._command('squeue'), *_ALL_ELEMENTS, f'--user={self.user}']
 
     def parse_listing(self, answer: CommandResult) -> Sequence[JobRecord] | None:
         """The listed elements; None: it failed."""
@@ -163,7 +158,7 @@ class Slurm:
         Asked for a single job, the controller itself says whether it knows it; of several, squeue leaves out those that
         it does not find.
         """
-        return [*_SQUEUE, f'--jobs={job}']
+        return [*self._command('squeue'), *_ALL_ELEMENTS, f'--jobs={job}']
 
     def parse_job(self, answer: CommandResult) -> Sequence[JobRecord] | None:
         """The elements of that job; empty: the controller does not know it; None: the command failed."""
@@ -175,7 +170,7 @@ class Slurm:
         By default it only covers today. The start time allows for a controller whose clock is behind ours.
         """
         start = datetime.fromtimestamp(max(0.0, since - DAY)).strftime('%Y-%m-%dT%H:%M:%S')
-        argv = ['sacct', '--noheader', '--parsable2', '--allocations', f'--starttime={start}']
+        argv = [*self._command('sacct'), '--noheader', '--parsable2', '--allocations', f'--starttime={start}']
         return [*argv, f'--format={parsing.ACCOUNTING_FIELDS}', f'--jobs={",".join(jobs)}']
 
     def parse_accounting(self, answer: CommandResult) -> Sequence[JobRecord] | None:
@@ -190,9 +185,9 @@ class Slurm:
         the job has *failed*.
         """
         if whole:
-            return ['scancel', job]
+            return [*self._command('scancel'), job]
         chosen = format_indices(indices)
-        return ['scancel', f'{job}_{chosen}' if chosen.isdecimal() else f'{job}_[{chosen}]']
+        return [*self._command('scancel'), f'{job}_{chosen}' if chosen.isdecimal() else f'{job}_[{chosen}]']
 
     def parse_cancel(self, answer: CommandResult) -> str:
         """Why a cancellation failed in a way that is worth another try; empty: it did not."""
@@ -200,7 +195,7 @@ class Slurm:
 
     def throttle_argv(self, job: str, throttle: int) -> list[str]:
         """The command that changes how many elements may run at a time."""
-        return ['scontrol', 'update', f'JobId={job}', f'ArrayTaskThrottle={throttle}']
+        return [*self._command('scontrol'), 'update', f'JobId={job}', f'ArrayTaskThrottle={throttle}']
 
     def trial_argv(self, avoided: Sequence[str]) -> list[str]:
         """The command that shows whether jobs could run without some nodes."""
@@ -221,14 +216,14 @@ class Slurm:
 
     def limits_argv(self) -> list[str]:
         """The command that shows the limits of the system."""
-        return ['scontrol', 'show', 'config']
+        return [*self._command('scontrol'), 'show', 'config']
 
     def parse_limits(self, answer: CommandResult) -> QueueLimits:
         """Its limits; the defaults where it does not state them."""
         return parsing.parse_limits(answer)
 
 
-_SQUEUE = ('squeue', '--all', '--noheader', '--array', '--states=all', f'--format={parsing.LISTING_FIELDS}')
+_ALL_ELEMENTS = ('--all', '--noheader', '--array', '--states=all', f'--format={parsing.LISTING_FIELDS}')
 
 
 def _time_option(options: SlurmOptions) -> str:
