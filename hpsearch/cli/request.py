@@ -33,7 +33,7 @@ class SearchRequest:
     """A search that was requested and can be started.
 
     Attributes:
-        options: Its options.
+        options: Its options, with what the user's environment decides for good.
         configuration: What to run.
         order: In which order, and how many.
         interpreter: First word of the commands of a Python script.

@@ -22,6 +22,7 @@ def run_search(options: SearchOptions) -> int:
         HpsearchError: It cannot be started.
     """
     request = make_request(options)
+    options = request.options
     with process_context(options.display) as context:
         for note in request.notes:
             log.info(note)
