@@ -36,7 +36,8 @@ NOT_YET_USED: set[str] = set()
 # Options of other programs, and of training scripts, that the pages mention.
 OF_SCRIPTS = {'lr', 'x', 'out_dir', 'batchnorm', 'layers', 'name', 'optimizer', 'hidden', 'dataset'}
 OF_SBATCH = {
-    *('account', 'array', 'constraint', 'cpus-per-task', 'error', 'exclude', 'gres', 'job-name', 'mem'),
+    *('account', 'array', 'clusters', 'constraint', 'cpus-per-task', 'error', 'exclude', 'gres', 'job-name', 'mem'),
+    *('test-only', 'wait', 'wrap'),
     *('no-requeue', 'output', 'partition', 'qos', 'requeue', 'reservation', 'time'),
 }
 OF_TOOLS = {'no-install-recommends'}

@@ -246,6 +246,20 @@ def test_that_wrong_lines_of_a_prologue_are_problems(line: str) -> None:
     assert problem.startswith(f'_JOB_PROLOGUE: {line}: ')
 
 
+@pytest.mark.parametrize(
+    ('extra', 'seconds'),
+    [(('-We', '1:00'), 86400.0), (('-We1:00',), 86400.0), (('-W2:00',), 7200.0), (('-W', '30'), 1800.0)],
+)
+def test_that_an_estimate_of_the_time_is_no_limit(extra: tuple[str, ...], seconds: float) -> None:
+    assert Lsf(LsfOptions(extra=extra)).time_limit == seconds
+    assert Lsf(LsfOptions(extra=extra)).submit_argv(JOB).count('24:00') == (seconds == 86400.0)
+
+
+def test_that_nodes_which_the_environment_excludes_stay_excluded_beside_others() -> None:
+    system, _ = Slurm(SlurmOptions()).with_requests({'SBATCH_EXCLUDE': 'n1'}, '')
+    assert '--exclude=n1,n3' in system.submit_argv(replace(JOB, avoided=('n3',)))
+
+
 # Clusters
 
 

@@ -118,7 +118,7 @@ class Lsf:
         resources = self._resources(job.avoided, job.memory)
         return [
             *('bsub', '-J', f'{job.name}[1-{job.size}]{throttle}'),
-            *_option('-W', '' if _option_values('-W', extra) else f'{self.options.hours}:00'),
+            *_option('-W', '' if _values_of('-W', extra) else f'{self.options.hours}:00'),
             *('-o', '/dev/null'),
             *_option('-R', resources),
             *_option('-q', self.options.queue),
@@ -264,7 +264,8 @@ def _option(name: str, value: str) -> tuple[str, ...]:
 def _values_of(option: str, extra: Sequence[str]) -> list[str]:
     """The values of an option among arguments, each as an argument of its own or attached to the option."""
     separate = [argument for before, argument in itertools.pairwise(extra) if before == option]
-    return separate + [each[len(option) :] for each in extra if each.startswith(option) and each != option]
+    attached = [each for each in extra if each.startswith(option) and each != option]
+    return separate + [each[len(option) :] for each in attached if not each.startswith('-We')]  # another option than -W
 
 
 # Hosts

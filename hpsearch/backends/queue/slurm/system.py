@@ -37,13 +37,13 @@ class Slurm:
 
     Attributes:
         options: What a job requests.
-        header_problems: What is wrong with the ``#SBATCH`` lines of a prologue.
         user: Numeric id of the user whose jobs are listed.
+        header_problems: What is wrong with the ``#SBATCH`` lines of a prologue.
     """
 
     options: SlurmOptions
-    header_problems: tuple[str, ...] = ()
     user: int = field(default_factory=os.getuid)
+    header_problems: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
