@@ -22,6 +22,7 @@ case $hpsearch_index in
 esac
 hpsearch_files=$hpsearch_jobs/$hpsearch_run/$hpsearch_attempt
 hpsearch_line="$hpsearch_ident $$ $hpsearch_job $hpsearch_restarts $hpsearch_host"
+(:)
 set -C
 { printf '%s\n' "$hpsearch_line" > "$hpsearch_files/started"; } 2>/dev/null || :
 set +C

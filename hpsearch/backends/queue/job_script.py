@@ -30,6 +30,7 @@ _OPEN_LOG = 'if { true >> "$hpsearch_log"; } 2>/dev/null; then exec >> "$hpsearc
 _PASS_FENCE = """\
 hpsearch_files=$hpsearch_jobs/$hpsearch_run/$hpsearch_attempt
 hpsearch_line="$hpsearch_ident $$ $hpsearch_job $hpsearch_restarts $hpsearch_host"
+(:)
 set -C
 { printf '%s\\n' "$hpsearch_line" > "$hpsearch_files/started"; } 2>/dev/null || :
 set +C
@@ -51,7 +52,8 @@ if [ "$hpsearch_a $hpsearch_b $hpsearch_c $hpsearch_d" != "$hpsearch_line" ]; th
     fi
     exit 75
 fi"""
-"""The whole line is compared, so that a job which the queue restarted does not pass a second time."""
+"""The whole line is compared, so that a job which the queue restarted does not pass a second time. A shell that can
+start no process ends before that, at ``(:)``, so that its attempt has not been started."""
 
 _KEEP_RECORD = """\
 hpsearch_note() {

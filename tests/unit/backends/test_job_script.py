@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -19,6 +20,7 @@ from hpsearch.backends.queue.job_script import ScriptElement, array_script, pilo
 from hpsearch.backends.queue.pilots import read_ends
 from hpsearch.store.attempt_files import Fence, close_fence, exit_code, read_fence, read_line
 from hpsearch.store.folder import AttemptPaths, SearchFolder
+from tests.fakes.trouble import Trouble
 from tests.support.harness import new_folder, python, shell, until
 from tests.support.paths import DATA
 
@@ -432,6 +434,23 @@ def test_that_a_fence_which_was_passed_cannot_be_closed(bench: ScriptRunner) -> 
     paths = bench.add('true')
     bench.run()
     assert not close_fence(paths, 'w2')
+
+
+def test_that_a_shell_that_can_start_no_process_does_not_pass_the_fence(
+    bench: ScriptRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = bench.add('touch', 'ran')
+    bench.shell = 'dash'  # bash tries again for a minute
+    trouble = Trouble(tmp_path / 'left', 1, errno.EAGAIN, fork_in='dash')
+    for name, value in trouble.env.items():
+        monkeypatch.setenv(name, value)
+    process = bench.start(nodes='node1')
+    process.communicate(timeout=30)
+    assert trouble.left == 0
+    assert process.returncode != 0
+    assert exit_code(paths) is None
+    assert close_fence(paths, 'w2'), 'it can be planned again'
+    assert not bench.is_there('ran')
 
 
 def test_that_a_missing_folder_is_named_with_the_host(in_shell: ScriptRunner) -> None:
