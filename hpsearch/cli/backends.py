@@ -47,10 +47,7 @@ WARNING_SECONDS = 60
 """Seconds before its time limit at which a resumable run is signalled."""
 
 PILOT_WARNING = 30
-"""Seconds, beside the grace of its runs, before the time limit at which a job that works on the search is signalled."""
-
-WARNING_MAY_BE_EARLY = 60
-"""Seconds by which that signal may be early: Slurm checks time limits every half minute, and signals ahead of that."""
+"""Seconds, beside their grace, before the time limit at which a job that works on the search ends its runs."""
 
 MEMORY_FACTOR = 4
 """How many times the memory of a job a run that ran out of it is given at most, by default."""
@@ -91,9 +88,9 @@ def local_backend(slots: SlotSource, job_time: JobTime | None = None) -> MakeBac
     return make
 
 
-def pilot_margin(stop_grace: float) -> float:
-    """Seconds before its time limit from which a job that works on a search may be signalled."""
-    return stop_grace + PILOT_WARNING + WARNING_MAY_BE_EARLY
+def pilot_margin(stop_grace: float) -> int:
+    """Seconds before its time limit at which a job that works on a search ends its runs."""
+    return math.ceil(stop_grace) + PILOT_WARNING
 
 
 def _time_limit(job_time: JobTime, context: BackendContext) -> TimeLimit:
@@ -359,7 +356,7 @@ def pilot_settings(options: SearchOptions, folder: SearchFolder, configuration: 
         runs_per_job=options.cluster.runs_per_job,
         argv=_pilot_argv(folder, options),
         prologue=_prologue(options.cluster, configuration),
-        warning=math.ceil(options.execution.stop_grace) + PILOT_WARNING,
+        warning=pilot_margin(options.execution.stop_grace),
         holds=not options.cluster.submit_only,
     )
 

@@ -70,16 +70,18 @@ def resume_search(command: ResumeCommand) -> int:
 def _job_time(folder: SearchFolder, options: SearchOptions) -> JobTime | None:
     """The time of the job this process is in.
 
-    A job that hpsearch submitted is signalled before its time limit; of a script of one's own that is not known.
+    A job that hpsearch submitted is signalled before its time limit; of a script of one's own that is not known. Slurm
+    signals up to a minute early, and says when the limit is.
     """
     hours = options.cluster.num_hours if options.cluster.runs_per_job else None
     end = job_end(hours, time.time())
-    if end is None:
+    job = own_job()
+    if end is None or job is None:
         return None
     now, name = time.monotonic(), own_job_name()
     is_ours = bool(name) and '/' not in name and folder.submission(name).script.exists()
     margin = pilot_margin(options.execution.stop_grace) if is_ours else 0.0
-    return JobTime(now, now + end - time.time(), margin)
+    return JobTime(now, now + end - time.time(), margin, warns_early=is_ours and job['queue'] == 'slurm')
 
 
 def _options(folder: SearchFolder, info: Mapping[str, Any], command: ResumeCommand) -> SearchOptions:

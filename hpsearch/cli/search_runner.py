@@ -101,7 +101,7 @@ def work(
     if options.waits_for_others:
         _warn_of_others(folder, reader)
     host, job = kernel.this_host(), _own_job(options.job_time)
-    signals = stop_signals(1 if options.stop_at_once else 0, term_leaves=options.in_queue, like_term=limit_signals(job))
+    signals = stop_signals(1 if options.stop_at_once else 0, term_leaves=options.in_queue, limit=limit_signals(job))
     with own_journal(folder, host, job) as journal, signals as requests:
         recorder = EventRecorder(state, journal)
         _take_earlier_results(search, options, recorder)

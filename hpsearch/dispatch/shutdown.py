@@ -134,6 +134,8 @@ class Shutdown:
 
     def due(self, now: float) -> list[Stop]:
         """The stages that are to be carried out now, in order; they count as done from now on."""
+        if self._requests.is_near_limit:
+            self.request(self._stop_before_limit(now), self._options.stop_reason)
         if self._requests.stops:
             self.request(Stop.KILL if self._requests.stops > 1 else Stop.TERM, self._options.stop_reason)
         if self.done is Stop.TERM and now >= self._kill_at:
@@ -144,3 +146,9 @@ class Shutdown:
         self.done = max(self.done, self._asked)
         # Draining is a stage of its own only where it is the last one.
         return [stop for stop in stages if stop is not Stop.DRAIN or self.done is Stop.DRAIN]
+
+    def _stop_before_limit(self, now: float) -> Stop:
+        """Where a signal may be early, runs go on until there is just enough time left to end them."""
+        job_time = self._options.job_time
+        is_early = job_time is not None and job_time.warns_early and now < job_time.end - job_time.margin
+        return Stop.DRAIN if is_early else Stop.TERM

@@ -14,33 +14,42 @@ from types import FrameType, TracebackType
 
 @dataclass
 class StopRequests:
-    """How often signals requested a stop, and whether to leave while jobs continue in a queue."""
+    """What signals requested.
+
+    Attributes:
+        stops: How often to stop.
+        leaves: Whether to leave while jobs continue in a queue.
+        is_near_limit: Whether the job of this process will reach its time limit soon.
+    """
 
     stops: int = 0
     leaves: bool = False
+    is_near_limit: bool = False
 
 
 @contextmanager
 def stop_signals(
-    asked: int = 0, *, term_leaves: bool = False, like_term: Sequence[signal.Signals] = ()
+    asked: int = 0, *, term_leaves: bool = False, limit: Sequence[signal.Signals] = ()
 ) -> Iterator[StopRequests]:
     """Count Ctrl-C and TERM; losing the terminal (HUP) changes nothing. The earlier handlers are restored at the end.
 
     Args:
         asked: Stops that were requested already.
         term_leaves: TERM, which a queue or a host that shuts down sends, ends this process only, not its jobs.
-        like_term: Signals that mean the same as TERM, unless this process was started with them ignored.
+        limit: Signals that a queue sends before a time limit, unless this process was started with them ignored.
     """
     requests = StopRequests(asked)
 
     def count(number: int, frame: FrameType | None) -> None:
         if term_leaves and number != signal.SIGINT:
             requests.leaves = True
+        elif number in limit:
+            requests.is_near_limit = True
         else:
             requests.stops += 1
 
-    alike = [number for number in like_term if signal.getsignal(number) is not signal.SIG_IGN]
-    handlers = {**dict.fromkeys((signal.SIGINT, signal.SIGTERM, *alike), count), signal.SIGHUP: _do_nothing}
+    minded = [number for number in limit if signal.getsignal(number) is not signal.SIG_IGN]
+    handlers = {**dict.fromkeys((signal.SIGINT, signal.SIGTERM, *minded), count), signal.SIGHUP: _do_nothing}
     earlier = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield requests

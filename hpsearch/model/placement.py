@@ -386,14 +386,14 @@ def why_too_short(job: float, durations: Sequence[float], *, margin: float) -> s
     Args:
         job: Time limit of a job, in seconds.
         durations: Durations of runs of this search, in seconds; empty: none are known yet.
-        margin: Seconds before its end from which a job may be asked to end.
+        margin: Seconds before its end at which a job ends its runs.
     """
-    certain, expected = max(0.0, job - margin), expected_seconds(durations)
-    is_known_to_fit = expected is not None and expected <= certain
-    if is_known_to_fit or (expected is None and certain >= job / 2):
+    left, expected = max(0.0, job - margin), expected_seconds(durations)
+    is_known_to_fit = expected is not None and expected <= left
+    if is_known_to_fit or (expected is None and left >= job / 2):
         return ''
     takes = '' if expected is None else f'Runs of this search take {duration(expected)}. '
     return (
-        f'{takes}A job of {duration(job)} may be asked to end {duration(margin)} before its time limit, so only '
-        f'{duration(certain)} of it are certain: runs that take longer may reach its time limit. Give jobs more time.'
+        f'{takes}A job of {duration(job)} ends its runs {duration(margin)} before its time limit, so that they have '
+        f'{duration(left)}: those that take longer reach the time limit. Give jobs more time.'
     )

@@ -21,6 +21,10 @@ WHOLE_JOB = 0.8
 """Share (0-1) of the time of its job, up to now, that an attempt must have used for a new job not to help it."""
 
 
+CLOCK_SLACK = 5.0
+"""Seconds by which what is known of the end of a job may be wrong."""
+
+
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
     """How often a run is tried.
@@ -162,12 +166,14 @@ class JobTime:
     Attributes:
         begin: When hpsearch began to work in it.
         end: When it reaches its time limit.
-        margin: Seconds before its end from which it may be asked to end; 0: not known.
+        margin: Seconds before its end at which the runs in it are ended; 0: not known.
+        warns_early: Whether the signal that its end is near may come earlier than that.
     """
 
     begin: float
     end: float
     margin: float = 0.0
+    warns_early: bool = False
 
     def was_whole(self, seconds: float, now: float) -> bool:
         """Whether an attempt that was ended with the job had nearly all its time, so that another gets it no further.
@@ -179,7 +185,7 @@ class JobTime:
             now: When it ended.
         """
         whole, used = self.end - self.begin, now - self.begin
-        is_near_its_end = used >= WHOLE_JOB * whole or self.end - now <= self.margin
+        is_near_its_end = used >= WHOLE_JOB * whole or self.end - now <= self.margin + CLOCK_SLACK
         return whole > 0 and is_near_its_end and seconds >= WHOLE_JOB * used
 
 

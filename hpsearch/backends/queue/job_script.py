@@ -296,7 +296,7 @@ def pilot_script(
 ) -> str:
     """The script of pilots: jobs that work on a search by themselves. It executes the prologue, then the command.
 
-    The shell stays beside the command, which gets TERM shortly before the time limit. INT is not passed on: a queue
+    The shell stays beside the command, which gets USR2 shortly before the time limit. INT is not passed on: a queue
     sends it to all processes, and a second one makes a dispatcher exit at once.
 
     Args:
@@ -313,7 +313,7 @@ def pilot_script(
         [
             shell,
             *_comment(header),
-            *_constants(folder, name, cwd, on_int='', on_usr2=DEFAULT_SIGNAL),
+            *_constants(folder, name, cwd, on_int='', on_usr2='USR2'),
             *_own_variables(variables),
             _OPEN_LOG,
             _PASS_SIGNALS,

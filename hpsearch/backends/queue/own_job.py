@@ -48,12 +48,12 @@ def own_node(environ: Mapping[str, str] = os.environ) -> str:
 
 
 def limit_signals(job: Mapping[str, str] | None) -> tuple[signal.Signals, ...]:
-    """The signals other than TERM that the processes of a job get at its time limit.
+    """The signals that the processes of a job get before its time limit, or at it.
 
     Args:
         job: The result of :func:`own_job`.
     """
-    return (signal.SIGUSR2,) if job is not None and job['queue'] == 'lsf' else ()
+    return (signal.SIGUSR2,) if job is not None else ()
 
 
 def job_end(hours: float | None, begin: float, environ: Mapping[str, str] = os.environ) -> float | None:

@@ -881,7 +881,8 @@ def test_that_a_pilot_without_its_working_directory_does_not_start(bench: Script
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGUSR2])
 @pytest.mark.parametrize('to_all', [True, False])
 def test_that_a_pilot_is_told_to_end_once(in_shell: ScriptRunner, number: signal.Signals, to_all: bool) -> None:
-    process = pilot(in_shell, python(COUNT_TERMS))
+    """It can tell the time limit from other reasons."""
+    process = pilot(in_shell, python(COUNT_TERMS.replace('SIGTERM', number.name)))
     in_shell.wait_for('ready')
     (os.killpg if to_all else os.kill)(process.pid, number)
     in_shell.wait_for('terms')

@@ -559,15 +559,15 @@ class EndingJob(InstantBackend):
 @pytest.mark.parametrize(
     ('first_ends', 'asked', 'end'),
     [
-        (1001.0, 1178.0, ('failed', 'timeout')),  # at 74 % of four minutes
-        (1060.0, 1178.0, ('interrupted', 'stop')),  # it began late
+        (1001.0, 1196.0, ('failed', 'timeout')),
+        (1060.0, 1196.0, ('interrupted', 'stop')),  # it began late
         (1001.0, 1060.0, ('interrupted', 'stop')),  # somebody cancelled the job
     ],
 )
 def test_that_a_run_that_had_a_whole_job_reached_its_time_limit(
     tmp_path: Path, first_ends: float, asked: float, end: tuple[str, str]
 ) -> None:
-    job_time = JobTime(1000.0, 1240.0, 105.0)
+    job_time = JobTime(1000.0, 1240.0, 45.0)
     desk = Desk(tmp_path, 2, WorkOptions(is_in_job=True, job_time=job_time, stop_grace=5.0))
     desk.dispatcher(EndingJob(desk, first_ends, asked)).run()
     first, last = desk.events('ended')

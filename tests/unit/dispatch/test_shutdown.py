@@ -177,3 +177,20 @@ def test_that_a_process_on_a_bad_node_starts_nothing_more() -> None:
     stopping.note_nodes({'n1', 'n3'}, set())
     assert stopping.due(0.0) == [Stop.DRAIN]
     assert stopping.why == 'runs fail within seconds on this node, n3, and not on others'
+
+
+def test_that_runs_go_on_after_an_early_warning_until_there_is_just_enough_time_to_end_them() -> None:
+    stopping, requests = shutdown(job_time=JobTime(0.0, 120.0, 45.0, warns_early=True))
+    requests.is_near_limit = True
+    assert stopping.due(15.0) == [Stop.DRAIN], 'a minute early'
+    assert stopping.due(74.0) == []
+    assert stopping.due(75.0) == [Stop.TERM]
+    assert stopping.due(75.0 + GRACE) == [Stop.KILL]
+    assert stopping.why == 'the job it ran in was asked to end'
+
+
+@pytest.mark.parametrize('job_time', [None, JobTime(0.0, 120.0), JobTime(0.0, 120.0, 45.0)])
+def test_that_runs_are_ended_at_a_warning_of_which_nothing_more_is_known(job_time: JobTime | None) -> None:
+    stopping, requests = shutdown(job_time=job_time)
+    requests.is_near_limit = True
+    assert stopping.due(15.0) == [Stop.TERM]

@@ -59,9 +59,11 @@ def test_that_a_lost_terminal_changes_nothing(leaves: bool) -> None:
         assert requests == StopRequests(0, leaves=False)
 
 
-@pytest.mark.parametrize(('leaves', 'expected'), [(False, StopRequests(1)), (True, StopRequests(0, leaves=True))])
-def test_that_other_signals_can_mean_the_same_as_term(leaves: bool, expected: StopRequests) -> None:
-    with stop_signals(term_leaves=leaves, like_term=[signal.SIGUSR2]) as requests:
+@pytest.mark.parametrize(
+    ('leaves', 'expected'), [(False, StopRequests(is_near_limit=True)), (True, StopRequests(leaves=True))]
+)
+def test_that_a_signal_can_announce_the_time_limit(leaves: bool, expected: StopRequests) -> None:
+    with stop_signals(term_leaves=leaves, limit=[signal.SIGUSR2]) as requests:
         send(signal.SIGUSR2)
         assert requests == expected
 
@@ -69,7 +71,7 @@ def test_that_other_signals_can_mean_the_same_as_term(leaves: bool, expected: St
 def test_that_what_this_process_was_started_to_ignore_stays_ignored() -> None:
     before = signal.signal(signal.SIGUSR2, signal.SIG_IGN)
     try:
-        with stop_signals(like_term=[signal.SIGUSR2]) as requests:
+        with stop_signals(limit=[signal.SIGUSR2]) as requests:
             send(signal.SIGUSR2)
             assert requests.stops == 0
             assert signal.getsignal(signal.SIGUSR2) is signal.SIG_IGN
@@ -78,7 +80,7 @@ def test_that_what_this_process_was_started_to_ignore_stays_ignored() -> None:
 
 
 def test_that_handlers_are_restored_when_the_work_fails() -> None:
-    with pytest.raises(RuntimeError), stop_signals(like_term=[signal.SIGUSR2]):
+    with pytest.raises(RuntimeError), stop_signals(limit=[signal.SIGUSR2]):
         raise RuntimeError
 
 
