@@ -122,6 +122,7 @@ def _choose_slots(options: SearchOptions, wakeup: Wakeup) -> tuple[SlotSource, b
     local, runs_per_job = options.local, options.cluster.runs_per_job
     if runs_per_job and own_job():
         devices = [device for device in os.environ.get('CUDA_VISIBLE_DEVICES', '').split(',') if device]
+        _check_devices(devices, local.gpus_per_run)
         return SharedSlots(runs_per_job, devices, local.gpus_per_run), False
     if local.cpu_jobs:
         return FixedSlots(local.cpu_jobs), local.cpu_jobs == 1
@@ -141,6 +142,17 @@ def _check_that_none_was_asked_for(options: LocalOptions) -> None:
     asked += [f'--gpus_per_run={options.gpus_per_run}'] if options.gpus_per_run > 1 else []
     if asked:
         raise ConfigError([f'{asked[0]}: there is no GPU on this machine; --visible_gpus=-1 runs without one.'])
+
+
+def _check_devices(devices: Sequence[str], per_run: int) -> None:
+    """Check that the job of this process has the GPUs that a run needs.
+
+    Raises:
+        ConfigError: It does not.
+    """
+    if per_run > 1 and len(devices) < per_run:
+        has = f'has {len(devices)} GPUs (CUDA_VISIBLE_DEVICES={",".join(devices)})' if devices else 'has no GPU'
+        raise ConfigError([f'--gpus_per_run={per_run}: this job {has}; request more, or resume with fewer per run.'])
 
 
 def _gpu_slots(options: LocalOptions, wakeup: Wakeup) -> SlotSource | None:
@@ -206,9 +218,23 @@ def requested_system(options: SearchOptions, configuration: Configuration) -> tu
     """
     system = system_named(options.cluster.scheduler, options)
     system, notes = system.with_requests(os.environ, _prologue(options.cluster, configuration))
-    if system.problems:
-        raise ConfigError(system.problems)
+    problems = [*system.problems, *gpu_problems(options, system)]
+    if problems:
+        raise ConfigError(problems)
     return system, notes
+
+
+_MORE_GPUS = {'slurm': '--slurm_gres=gpu:{}', 'lsf': '--lsf_gpu=num={} or in --resources'}
+"""How more GPUs are requested for a job."""
+
+
+def gpu_problems(options: SearchOptions, system: BatchSystem) -> list[str]:
+    """Why a job does not have the GPUs that a run needs, as far as that is known."""
+    per_run, gpus = options.local.gpus_per_run, system.gpus
+    if per_run == 1 or gpus is None or gpus >= per_run:
+        return []
+    more = _MORE_GPUS[system.name].format(per_run)
+    return [f'--gpus_per_run={per_run}: a job requests only {gpus} GPUs; request more with {more}.']
 
 
 def system_named(name: str, options: SearchOptions) -> BatchSystem:

@@ -88,6 +88,7 @@ class ScriptedQueue:
     variables = JobVariables('INDEX', 'JOB', 'RESTARTS', 'NODE')
     memory: int | None = 1000
     time_limit: float | None = 3600.0
+    gpus: int | None = 1
     programs = ('queue',)
 
     def __init__(self) -> None:

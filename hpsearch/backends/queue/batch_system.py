@@ -136,6 +136,10 @@ class BatchSystem(Protocol):
         """Seconds that a job may run; None: not known, or without a limit."""
 
     @property
+    def gpus(self) -> int | None:
+        """Number of GPUs that a job requests; None: not known."""
+
+    @property
     def programs(self) -> Sequence[str]:
         """The commands that must be installed."""
 

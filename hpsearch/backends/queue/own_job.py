@@ -60,7 +60,7 @@ def job_end(hours: float | None, begin: float, environ: Mapping[str, str] = os.e
     """When the job this process runs in reaches its time limit, in seconds since 1970; None: unknown.
 
     Args:
-        hours: Time limit that the job was submitted with, where the scheduler does not say; None: unknown.
+        hours: Time limit that the job was submitted with, where the scheduler does not answer; None: unknown.
         begin: When this process began, in seconds since 1970.
         environ: Its environment.
     """
@@ -69,6 +69,17 @@ def job_end(hours: float | None, begin: float, environ: Mapping[str, str] = os.e
         return None
     if job['queue'] == 'slurm':
         return _slurm_job_end(job['id'], begin, environ)
+    return _lsf_job_end(job['id'], hours, begin, environ)
+
+
+def _lsf_job_end(job: str, hours: float | None, begin: float, environ: Mapping[str, str]) -> float | None:
+    from hpsearch.backends.queue.commands import execute, in_english
+    from hpsearch.backends.queue.lsf import system as lsf
+    from hpsearch.backends.queue.lsf.parsing import parse_job_end
+
+    answer = execute(lsf.long_listing_argv(job), in_english(environment_outside_jobs(environ)), b'', ANSWER_TIMEOUT)
+    if answer.code == 0:
+        return parse_job_end(answer, begin)
     return None if hours is None else begin + 3600 * hours
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -11,8 +12,8 @@ from hypothesis import strategies as st
 
 from hpsearch.backends.queue.batch_system import BatchSystem, CommandResult, JobSpec, Refusal, format_indices
 from hpsearch.backends.queue.lsf.options import LsfOptions
-from hpsearch.backends.queue.lsf.parsing import STATES, TERMINATIONS, Dialect, cause_of, parse_dialect
-from hpsearch.backends.queue.lsf.system import Lsf, own_job
+from hpsearch.backends.queue.lsf.parsing import STATES, TERMINATIONS, Dialect, cause_of, parse_dialect, parse_job_end
+from hpsearch.backends.queue.lsf.system import Lsf, long_listing_argv, own_job
 from hpsearch.model.evidence import JobRecord, JobState
 from tests.support.paths import DATA
 
@@ -279,6 +280,61 @@ def test_that_memory_that_was_raised_reads_as_raised(number: int, unit: str, fac
     assert lsf.memory
     words = lsf.submit_argv(JobSpec(NAME, 1, 0, '', memory=lsf.memory * factor))
     assert Lsf(LsfOptions(words[words.index('-R') + 1])).memory == lsf.memory * factor
+
+
+# GPUs, time limits
+
+
+@pytest.mark.parametrize(
+    ('options', 'gpus'),
+    [
+        (LsfOptions('rusage[mem=8000, ngpus_excl_p=1]'), 1),
+        (LsfOptions('select[ngpus>0] rusage[ngpus_physical=4.00]'), 4),
+        (LsfOptions('rusage[mem=8000, ngpus_excl_p=1]', gpu='num=2:mode=exclusive_process'), 2),
+        (LsfOptions(extra=('-gpu', 'num=3')), 3),
+        (LsfOptions('rusage[mem=8000]'), None),
+    ],
+)
+def test_that_the_gpus_a_job_asks_for_are_read(options: LsfOptions, gpus: int | None) -> None:
+    assert Lsf(options).gpus == gpus
+
+
+@pytest.mark.parametrize(
+    ('extra', 'seconds'),
+    [((), 7200), (('-W', '90'), 5400), (('-W1:30',), 5400), (('-W', '0:10/vm'), 600), (('-W', 'long'), None)],
+)
+def test_that_the_time_limit_of_a_job_is_read(extra: tuple[str, ...], seconds: int | None) -> None:
+    assert Lsf(LsfOptions(hours=2, extra=extra)).time_limit == seconds
+
+
+@pytest.mark.parametrize('lsf', [COMMON, IBM])
+def test_that_a_job_is_asked_for_by_its_id(lsf: Lsf) -> None:
+    assert lsf.job_argv('77') == [*lsf.list_argv(), '77']
+    assert lsf.parse_job(CommandResult(255, '', 'Job <77> is not found\n')) == []
+    assert lsf.parse_job(CommandResult(255, '', 'LSF is down. Please wait ...\n')) is None
+    assert lsf.parse_job(CommandResult(None, '', 'bjobs did not answer within 60 s')) is None
+
+
+def test_that_the_end_of_a_job_is_its_start_and_its_run_limit() -> None:
+    answer = answer_to('02_bjobs.txt', 'bjobs -l 21')
+    start = time.mktime((2026, 11, 20, 23, 42, 25, 0, 0, -1))
+    assert parse_job_end(answer, start + 100) == start + 30 * 60
+    new_year = time.mktime((2027, 1, 1, 0, 0, 5, 0, 0, -1))
+    assert parse_job_end(answer, new_year) == start + 30 * 60, 'it began last year'
+    assert parse_job_end(answer_to('02_bjobs.txt', 'bjobs -l 22'), start) is None, 'it has no run limit'
+
+
+def test_that_the_end_of_a_job_is_read_from_what_ibm_prints() -> None:
+    text = (
+        '\nJob <7[3]>, Job Name <name[3]>, User <u>, Status <RUN>\n'
+        'Fri Nov 20 23:42:25: Submitted from host <a>, CWD <$HOME>;\n\n'
+        ' RUNLIMIT                MEMLIMIT\n 720.0 min of a             4 G\n'
+        'Fri Nov 20 23:50:00: [3] started on <a>;\nSat Nov 21 01:00:00: [3] Started 1 Task(s) on Host(s) <b>;\n'
+    )
+    begin = time.mktime((2026, 11, 21, 1, 0, 0, 0, 0, -1))
+    assert parse_job_end(CommandResult(0, text), begin) == begin + 12 * 3600
+    assert long_listing_argv('7_3') == ['bjobs', '-l', '7[3]']
+    assert long_listing_argv('7') == ['bjobs', '-l', '7']
 
 
 # Listings

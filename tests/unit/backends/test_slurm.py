@@ -287,6 +287,67 @@ def test_that_no_word_of_a_refusal_is_lost(code: int, texts: list[str]) -> None:
 # ------------------------------------------------------------------------------------------------------------ listings
 
 
+@pytest.mark.parametrize(
+    ('gres', 'extra', 'gpus'),
+    [
+        ('gpu:1', (), 1),
+        ('gpu', (), 1),
+        ('gpu:a100:4', (), 4),
+        ('gpu:a100', (), 1),
+        ('gres/gpu:2(S:0)', (), 2),
+        ('gpu:a100:1,gpu:v100:2,tmp:10G', (), 3),
+        ('gpu:1', ('--gres=gpu:2',), 2),
+        ('gpu:1', ('--gres', 'gpu:4'), 4),
+        ('', (), None),
+        ('shard:8', (), None),
+        ('gpu:1', ('--gpus-per-node=4',), None),
+        ('gpu:1', ('-G', '4'), None),
+    ],
+)
+def test_that_the_gpus_a_job_asks_for_are_read(gres: str, extra: tuple[str, ...], gpus: int | None) -> None:
+    assert Slurm(SlurmOptions(gres=gres, extra=extra), user=1000).gpus == gpus
+
+
+@pytest.mark.parametrize(
+    ('time', 'extra', 'seconds'),
+    [
+        ('', (), 24 * 3600),
+        ('90', (), 5400),
+        ('10:30', (), 630),
+        ('1:00:05', (), 3605),
+        ('2-3', (), 2 * 86400 + 3 * 3600),
+        ('1-0:30', (), 86400 + 1800),
+        ('1-00:00:01', (), 86401),
+        ('', ('--time=5',), 300),
+        ('', ('-t', '1-0'), 86400),
+        ('', ('-t7',), 420),
+        ('UNLIMITED', (), None),
+        ('0', (), None),
+    ],
+)
+def test_that_the_time_limit_of_a_job_is_read(time: str, extra: tuple[str, ...], seconds: int | None) -> None:
+    assert Slurm(SlurmOptions(time=time, extra=extra), user=1000).time_limit == seconds
+
+
+def test_that_a_job_is_asked_for_by_its_id_alone() -> None:
+    argv = SLURM.job_argv('77')
+    assert argv[:2] == ['squeue', '--all']
+    assert (argv[-1], [word for word in argv if 'user' in word]) == ('--jobs=77', [])
+    unknown = CommandResult(1, '', 'slurm_load_jobs error: Invalid job id specified\n')
+    assert SLURM.parse_job(unknown) == []
+    assert SLURM.parse_job(CommandResult(0, '')) == []
+    away = CommandResult(1, '', 'slurm_load_jobs error: Unable to contact slurm controller (connect failure)\n')
+    assert SLURM.parse_job(away) is None
+    assert SLURM.parse_job(CommandResult(None, '', 'squeue did not answer within 60 s')) is None
+
+
+def test_that_a_listing_says_when_a_job_was_submitted() -> None:
+    line = '7_1|2026-11-26T00:26:41|a|name|RUNNING|None|n1\n'
+    (seen,) = SLURM.parse_listing(CommandResult(0, line)) or ()
+    begin = time.mktime(time.strptime('2026-11-26T00:26:41', '%Y-%m-%dT%H:%M:%S'))
+    assert (seen.name, seen.kind, seen.submitted) == ('a|name', JobState.RUNNING, begin)
+
+
 def test_that_one_listing_shows_all_jobs_of_the_user() -> None:
     assert SLURM.list_argv() == [
         *('squeue', '--all', '--noheader', '--array', '--states=all', '--format=%i|%V|%j|%T|%r|%N', '--user=1000')

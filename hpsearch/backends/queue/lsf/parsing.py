@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -404,3 +405,33 @@ def parse_run_limit(text: str) -> float | None:
     """A time limit in the format of ``bsub -W``, in seconds; None: it is malformed."""
     found = _RUN_LIMIT.fullmatch(text.strip())
     return 3600.0 * int(found[1] or 0) + 60.0 * int(found[2]) if found else None
+
+
+_LIMIT_SHOWN = re.compile(r'^ RUNLIMIT\b.*\n +(\d+(?:\.\d+)?) min', re.MULTILINE)
+
+_STARTED = re.compile(r'^\w{3} (\w{3} [ \d]\d \d\d:\d\d:\d\d)(?: (\d{4}))?: +(?:\[\d+\] *)?[Ss]tarted\b', re.MULTILINE)
+
+_DAY = 86400.0
+
+
+def parse_job_end(answer: CommandResult, now: float) -> float | None:
+    """When a running job that ``bjobs -l`` shows reaches its time limit, in seconds since 1970; None: it has none.
+
+    Args:
+        answer: The answer.
+        now: Seconds since 1970: LSF leaves out the year.
+    """
+    text = _WRAP.sub('', answer.out)
+    limit, starts = _LIMIT_SHOWN.search(text), _STARTED.findall(text)
+    if not limit or not starts:
+        return None
+    moment, year = starts[-1]
+    this_year = time.localtime(now).tm_year
+    candidates = [_seconds_of(moment, each) for each in ([int(year)] if year else [this_year, this_year - 1])]
+    begin = next((each for each in candidates if each < now + _DAY), candidates[-1])
+    return begin + 60.0 * float(limit[1])
+
+
+def _seconds_of(moment: str, year: int) -> float:
+    """A local time such as ``Nov 20 23:42:25``, in seconds since 1970."""
+    return time.mktime(time.strptime(f'{year} {moment}', '%Y %b %d %H:%M:%S'))

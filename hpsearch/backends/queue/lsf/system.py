@@ -79,6 +79,13 @@ class Lsf:
         return parse_run_limit(limits[-1])
 
     @property
+    def gpus(self) -> int | None:
+        """Number of GPUs a job requests, by ``-gpu num=…``, else by ``rusage[ngpus…=…]``; None: not known."""
+        found = [_NUM.search(text) for text in (self.options.gpu, *_values_of('-gpu', self.options.extra))]
+        found += [_NGPUS.search(section) for section in _RUSAGE.findall(self.options.resources)]
+        return next((int(each[1]) for each in found if each), None)
+
+    @property
     def programs(self) -> Sequence[str]:
         """The commands that must be installed."""
         return ('bsub', 'bjobs', 'bkill', 'bhist', 'bparams')
@@ -246,6 +253,12 @@ def own_job(environ: Mapping[str, str]) -> str:
     return f'{job}_{index}' if index.isdecimal() and int(index) else job
 
 
+def long_listing_argv(job: str) -> list[str]:
+    """The command that prints the time limit and the start of a job, given as ``id`` or ``id_index``."""
+    ident, _, index = job.partition('_')
+    return ['bjobs', '-l', f'{ident}[{index}]' if index else ident]
+
+
 _CANCELLED = (
     'Operation is in progress',
     'is being terminated',
@@ -293,6 +306,10 @@ def without_hosts(resources: str, hosts: Sequence[str]) -> str:
 _IN_MIB = {'': 1.0, 'K': 1 / 1024, 'M': 1.0, 'G': 1024.0, 'T': 1024.0**2, 'P': 1024.0**3}
 
 _RUSAGE = re.compile(r'\brusage\s*\[[^\]]*\]')
+
+_NUM = re.compile(r'\bnum=(\d+)')
+
+_NGPUS = re.compile(r'\bngpus\w*\s*=\s*(\d+)')
 
 _MEM = re.compile(r'(\bmem(?:/\w+)?\s*=\s*)(\d+(?:\.\d+)?)(?:([KMGTP])B?\b)?', re.IGNORECASE)
 

@@ -66,6 +66,15 @@ class Slurm:
         return parsing.parse_time_limit(_time_option(self.options))
 
     @property
+    def gpus(self) -> int | None:
+        """Number of GPUs a job requests with ``--gres``; None: not known, for instance requested in another way."""
+        if any(word.startswith(('--gpus', '-G')) for word in self.options.extra):
+            return None
+        gres = value_of(self.options.extra, 'gres') or self.options.gres
+        counts = [_gpus_of(each) for each in gres.split(',')]
+        return sum(counts) or None
+
+    @property
     def programs(self) -> Sequence[str]:
         """The commands that must be installed; sacct is not needed where there is no accounting."""
         return ('sbatch', 'squeue', 'scancel', 'scontrol')
@@ -225,6 +234,13 @@ class Slurm:
 
 _ALL_ELEMENTS = ('--all', '--noheader', '--array', '--states=all', f'--format={parsing.LISTING_FIELDS}')
 
+_GPUS = re.compile(r'(?:gres/)?gpu(?::[A-Za-z][^:]*)?(?::(\d+))?(?:\(.*\))?')
+
+
+def _gpus_of(gres: str) -> int:
+    found = _GPUS.fullmatch(gres.strip())
+    return int(found[1] or 1) if found else 0
+
 
 def _time_option(options: SlurmOptions) -> str:
     """The time limit that sbatch takes: the last one that it is given."""
@@ -254,13 +270,13 @@ def log_pattern(path: str) -> str:
     return path.replace('\\', '\\\\') if '\\' in path else path.replace('%', '%%')
 
 
-def value_of(extra: Sequence[str], name: str, letter: str) -> str:
+def value_of(extra: Sequence[str], name: str, letter: str = '') -> str:
     """The value that arguments of sbatch give an option; of several the last counts; empty: none.
 
     Args:
         extra: The arguments; a value may be attached to its option, or an argument of its own.
         name: The long name of the option, which may be abbreviated to three letters in ``--name=value``.
-        letter: The short one.
+        letter: The short one; empty: there is none.
     """
     found = ''
     for argument, following in zip(extra, (*extra[1:], ''), strict=False):
@@ -269,7 +285,7 @@ def value_of(extra: Sequence[str], name: str, letter: str) -> str:
             found = value
         elif argument in (f'--{name}', f'-{letter}'):
             found = following
-        elif re.match(rf'-{letter}.', argument):
+        elif letter and re.match(rf'-{letter}.', argument):
             found = argument[2:]
     return found
 
