@@ -46,6 +46,16 @@ if [ "$hpsearch_a $hpsearch_b $hpsearch_c $hpsearch_d" != "$hpsearch_line" ]; th
 fi
 hpsearch_stage=prologue hpsearch_signals=0 hpsearch_child='' hpsearch_arrived='' hpsearch_busy=''
 hpsearch_had_term=''
+hpsearch_kill() {
+    hpsearch_stat=''
+    { IFS= read -r hpsearch_stat < "/proc/$2/stat"; } 2>/dev/null || :
+    hpsearch_stat=${hpsearch_stat##*") "}
+    hpsearch_stat=${hpsearch_stat#* }
+    case ${hpsearch_stat%% *} in
+    '' | "$$") kill -s "$1" "$2" ;;
+    *) return 1 ;;
+    esac
+}
 hpsearch_end() {
     hpsearch_stage=ended
     trap : TERM INT HUP USR1 USR2
@@ -63,7 +73,7 @@ hpsearch_idle() {
     eval "hpsearch_idle_$1=$!"
 }
 hpsearch_end_idle() {
-    for hpsearch_do in 'kill -s KILL' wait; do
+    for hpsearch_do in 'hpsearch_kill KILL' wait; do
         for hpsearch_one in HUP TERM USR1 USR2; do
             eval "hpsearch_pid=\${hpsearch_idle_$hpsearch_one-}"
             [ -z "$hpsearch_pid" ] || eval "$hpsearch_do $hpsearch_pid" || :
@@ -73,13 +83,13 @@ hpsearch_end_idle() {
 hpsearch_send() {
     [ "$1" != TERM ] || [ -z "$hpsearch_had_term" ] || return 0
     [ "$1" != TERM ] || hpsearch_had_term=1
-    [ -z "$1" ] || kill -s "$1" "$hpsearch_child" 2>/dev/null || :
+    [ -z "$1" ] || hpsearch_kill "$1" "$hpsearch_child" 2>/dev/null || :
 }
 hpsearch_judge() {
     eval "hpsearch_pid=\${hpsearch_idle_$1-}"
     [ "$1" != "$2" ] || hpsearch_idle "$1"
     { sleep 1 || :; } 2>/dev/null
-    if [ "$1" != "$2" ] || kill -s "$1" "$hpsearch_pid" 2>/dev/null; then
+    if [ "$1" != "$2" ] || hpsearch_kill "$1" "$hpsearch_pid" 2>/dev/null; then
         hpsearch_send "$2"
     elif [ "$1" = TERM ]; then
         hpsearch_had_term=1
@@ -163,7 +173,7 @@ hpsearch_pass_on
 hpsearch_code=0 hpsearch_again=127
 wait "$hpsearch_child" || hpsearch_code=$?
 if [ "$hpsearch_signals" != 0 ]; then
-    while kill -0 "$hpsearch_child" 2>/dev/null; do sleep 1 || :; done
+    while hpsearch_kill 0 "$hpsearch_child" 2>/dev/null; do sleep 1 || :; done
     hpsearch_stage=over
     hpsearch_end_idle
     wait "$hpsearch_child" 2>/dev/null && hpsearch_again=0 || hpsearch_again=$?

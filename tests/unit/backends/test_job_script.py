@@ -657,6 +657,20 @@ def _pass_time(seconds: float) -> None:
     signal.sigtimedwait([], seconds)
 
 
+def test_that_only_children_of_the_shell_are_signalled(in_shell: ScriptRunner) -> None:
+    """The pid of a child that bash has waited for may be that of another process."""
+    in_shell.add('true')
+    function = in_shell.text().partition('hpsearch_kill() {')[2].partition('\n}\n')[0]
+    words = ['busybox', 'sh'] if in_shell.shell == 'busybox' else [in_shell.shell]
+    calls = 'hpsearch_kill TERM "$1"; echo $?; sleep 600 & hpsearch_kill TERM $!; echo $?; wait $!; echo $?'
+    code = f'hpsearch_kill() {{{function}\n}}\n{calls}; hpsearch_kill 0 $!; echo $?'
+    with subprocess.Popen(['sleep', '600']) as other:
+        told = subprocess.run([*words, '-c', code, 'x', str(other.pid)], capture_output=True, text=True, check=True)
+        assert other.poll() is None
+        other.kill()
+    assert told.stdout.split() == ['1', '0', '143', '1']
+
+
 def test_that_a_signal_after_the_end_changes_nothing(bench: ScriptRunner) -> None:
     paths = bench.add(*shell('exit 4'))
     os.mkdir(paths.exit)  # the record cannot be written yet
