@@ -30,7 +30,7 @@ from hpsearch.backends.queue import pilots, poller
 from hpsearch.backends.queue.batch_system import CommandResult
 from hpsearch.cli import main as cli
 from hpsearch.cli import stop as stopping
-from hpsearch.dispatch import dispatcher, heartbeat, peers
+from hpsearch.dispatch import dispatcher, heartbeat, peers, strategies
 from hpsearch.host import kernel
 from hpsearch.store import writers
 from tests.fakes.late_records import LateRecords
@@ -46,6 +46,7 @@ INTERVALS: tuple[tuple[object, str, float], ...] = (
     (dispatcher, 'PAUSE', 0.2),
     (dispatcher, 'GAP', 0.5),
     (peers, 'RECOVERY_INTERVAL', 0.1),
+    (strategies, 'LATE_INTERVAL', 0.2),
     (peers, 'TORN_PATIENCE', 0.5),
     (stopping, 'POLL_INTERVAL', 0.05),
 )

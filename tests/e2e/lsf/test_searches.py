@@ -187,6 +187,25 @@ def test_that_a_record_which_appears_after_its_run_was_lost_is_taken_in(tmp_path
         assert {state for ((state, _),) in project.ends().values()} == {'finished'}
 
 
+def test_that_a_job_which_waits_is_cancelled_when_the_record_of_its_earlier_attempt_appears(
+    tmp_path: Path, volclava: FakeLsf
+) -> None:
+    hidden = tmp_path / 'hidden'
+    hidden.touch()
+    volclava.set(slots=1)
+    with lsf_project(tmp_path / 'project', volclava, count=2, more=NO_SUMMARY) as project:
+        hurried = {'queue': {**QUICK['queue'], 'record_grace': 0.2}, 'late_records': str(hidden)}
+        search = project.drive_queue(hurried, '--num_jobs=2')
+        project.open('1')
+        until(lambda: [event for event in project.told('submitted') if event['attempt'] == 2], 60.0)
+        hidden.unlink()
+        until(lambda: 'interrupted' in [event['state'] for event in project.told('ended')], 60.0)
+        project.open()
+        finish(search)
+        assert project.ends() == {'1': [FINISHED, ('interrupted', 'stop')], '2': [FINISHED]}
+        assert_each_ran_once(project)
+
+
 def test_that_scripts_of_jobs_can_be_seen_where_there_is_no_lsf(tmp_path: Path, volclava: FakeLsf) -> None:
     with lsf_project(tmp_path / 'project', volclava) as project:
         forget_lsf(project)
