@@ -23,8 +23,9 @@ ORDINARY: Mapping[Blow, int] = {
     blows.kill_run: 15,
     blows.kill_shell: 10,
     blows.stop_run: 15,
+    blows.remove_fence: 10,
 }
-"""What is done, and how often in a hundred."""
+"""What is done, and how often."""
 
 OWNER, GUEST = 54321, 54322
 """Two users who need not exist."""
@@ -68,6 +69,15 @@ def under_any_name(storm: Storm) -> Start:
     if storm.place.has_plan():
         names += [Start('.', 'out'), Start('.', 'link/out')]
     return storm.random.choice(names)
+
+
+def through_a_mount(storm: Storm) -> Start:
+    """The folder has a second name that no link leads to."""
+    bound = storm.place.path / 'bound'
+    if not bound.exists():
+        bound.mkdir()
+        subprocess.run(['mount', '--bind', storm.place.path, bound], check=True)
+    return storm.random.choice([Start(), Start('bound/out')])
 
 
 def as_any_user(storm: Storm) -> Start:
@@ -143,9 +153,12 @@ PIDS = ('unshare', '-pf', '--kill-child', '--mount-proc', 'sh', '-c', '"$@"; exi
 SCENARIOS: Mapping[str, Scenario] = {
     'kills': Scenario('dispatchers and runs are killed and stopped'),
     'names': Scenario('the folder has several names', start=under_any_name),
+    'mounts': Scenario(
+        'the folder is mounted twice', start=through_a_mount, wrapper=('unshare', '-m'), missing=needs_root
+    ),
     'fences': Scenario(
         'start fences and folders of attempts are deleted',
-        blows={**ORDINARY, blows.remove_fence: 60, blows.remove_records: 20},
+        blows={**ORDINARY, blows.remove_fence: 50, blows.remove_records: 20},
     ),
     'journals': Scenario(
         'journals lose their first line', blows={**ORDINARY, blows.behead_journal: 60}, may_be_odd=True
