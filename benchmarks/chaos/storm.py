@@ -155,9 +155,11 @@ class Storm:
         return hits
 
     def _blow(self, weights: Mapping[Callable[[Storm], bool], int]) -> bool:
-        untried = {kind: 1 for kind in weights if not self.counts[kind.__name__]}
-        chosen = untried if untried and self.random.random() < 0.5 else weights
-        (blow,) = self.random.choices(list(chosen), weights=list(chosen.values()))
+        untried = [kind for kind in weights if not self.counts[kind.__name__]]
+        if untried and self.random.random() < 0.5:
+            blow = untried[-1]  # what the scenario has beside the ordinary ones comes last
+        else:
+            (blow,) = self.random.choices(list(weights), weights=list(weights.values()))
         hit = blow(self)
         self.counts[blow.__name__] += hit
         return hit
