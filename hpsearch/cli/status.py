@@ -18,7 +18,7 @@ from hpsearch.cli.reports import best_run, failure_groups, node_notes
 from hpsearch.host import kernel
 from hpsearch.host.processes import user_name
 from hpsearch.model.configuration import Configuration, from_plain
-from hpsearch.model.errors import ConfigError
+from hpsearch.model.errors import ConfigError, DamageError
 from hpsearch.model.evidence import HostRelation, JobState, Liveness, QueueView
 from hpsearch.model.snapshot import GpuLine, QueueLine, RunLine, Snapshot, merged_queue
 from hpsearch.model.states import ACTIVE, Attempt, SearchState, State, Submission
@@ -144,6 +144,8 @@ def open_snapshot(folder: SearchFolder, now: float) -> SearchSnapshot:
         HpsearchError: It is no search, or cannot be read.
     """
     info = folder.read_info()
+    if 'configuration' not in info:
+        raise DamageError(f'{folder.search_json} is damaged: it has no configuration.')
     state, reader = open_journals(folder)
     state.withdrawn = frozenset(info.get('withdrawn', ()))
     for name in state.withdrawn:

@@ -133,7 +133,15 @@ def from_plain(
     performance_eval: Callable[[Mapping[str, Any], str], bool] | None = None,
     constraints: Sequence[Constraint] = (),
 ) -> Configuration:
-    """The configuration again from :func:`plain_attributes`; unknown keys are ignored, only a module has callables."""
+    """The configuration again from :func:`plain_attributes`; unknown keys are ignored, only a module has callables.
+
+    Raises:
+        ValueError: An attribute is of another type.
+        KeyError, TypeError, AttributeError: Something is missing.
+    """
+    for name, types in _PLAIN_TYPES.items():
+        if name in attributes and not _has_type(attributes[name], types):
+            raise ValueError(f'{name} is {attributes[name]!r:.80}')
     known = {name: attributes[name] for name in _plain_fields() if name in attributes}
     conditions = [(_when_from_plain(pair['when']), pair['then']) for pair in attributes.get('conditions', ())]
     return Configuration(
@@ -142,6 +150,26 @@ def from_plain(
         performance_eval=performance_eval,
         constraints=constraints,
     )
+
+
+_LIST, _NONE = (list, tuple), type(None)
+
+_PLAIN_TYPES: Mapping[str, tuple[type, ...]] = {
+    **dict.fromkeys(('source', 'sha256', 'job_prologue'), (str,)),
+    **dict.fromkeys(('script', 'summary_filename', 'out_arg', 'performance_key'), (str, _NONE)),
+    **dict.fromkeys(('summary_keywords', 'oom_patterns', 'handles'), _LIST),
+    **dict.fromkeys(('performance_ascending', 'has_sort_order', 'resumable'), (bool,)),
+    'command': (*_LIST, _NONE),
+    'conditions': _LIST,
+    'grid': (dict,),
+}
+
+
+def _has_type(value: object, types: tuple[type, ...]) -> bool:
+    """Whether a value has one of the types; a list holds texts, or conditions."""
+    if isinstance(value, _LIST):
+        return list in types and all(isinstance(each, (str, dict)) for each in value)
+    return isinstance(value, types)
 
 
 def _plain_fields() -> list[str]:

@@ -118,8 +118,8 @@ _FACTS = _fields(gpu_total=_optional(_is_count), memory_limit=_optional(_is_coun
 
 # The kinds; ``docs/design.rst`` says what they mean
 
-_ATTEMPT: Mapping[str, Check] = {'run': _is_text, 'attempt': _is_attempt}
-_OF_ATTEMPT = frozenset(_ATTEMPT)
+_ATTEMPT: Mapping[str, Check] = {'run': _is_text, 'attempt': _is_attempt, 'node': _is_text}
+_OF_ATTEMPT = frozenset(('run', 'attempt'))
 _LATER: tuple[frozenset[str], Mapping[str, Check]] = (frozenset(), _ATTEMPT)
 
 _KINDS: Mapping[str, tuple[frozenset[str], Mapping[str, Check]]] = {
@@ -156,6 +156,7 @@ _KINDS: Mapping[str, tuple[frozenset[str], Mapping[str, Check]]] = {
             'pilots': _is_count,
             'throttle': _is_count,
             'room': _optional(_FACTS),
+            'limit': _optional(_is_number),
             'at': _is_number,
         },
     ),
@@ -179,6 +180,7 @@ _KINDS: Mapping[str, tuple[frozenset[str], Mapping[str, Check]]] = {
         },
     ),
     'provenance': (frozenset(), {'code': _optional(_is_text), 'diff': _optional(_is_text)}),
-    'stop': (frozenset(), {'drain': _is_flag}),
+    'stop': (frozenset(), {'drain': _is_flag, 'id': _is_text}),
+    'closed': (frozenset(), {'at': _is_number}),
 }
 """Kind to the fields that it must have, and what each of its fields is where it is there."""

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TextIO, TypeVar
 
 from hpsearch.host.ownership import why_not_ours
-from hpsearch.model.configuration import Configuration
+from hpsearch.model.configuration import Configuration, from_plain
 from hpsearch.model.errors import DamageError, SearchFolderError, is_of_machine
 from hpsearch.model.run import Run, decode_name, decode_run
 
@@ -218,6 +218,9 @@ class SearchFolder:
             raise SearchFolderError(
                 f'{self.search_json} is of a newer format than this hpsearch reads ({FOLDER_FORMAT}): update hpsearch.'
             )
+        problem = _problem_of(info)
+        if problem:
+            raise DamageError(f'{self.search_json} is damaged: {problem}.')
         return info
 
     def write_info(self, info: Mapping[str, Any]) -> None:
@@ -329,6 +332,24 @@ def _unreadable(path: Path, error: OSError) -> OSError | SearchFolderError:
     if is_of_machine(error):
         return OSError(error.errno, error.strerror, str(path))
     return SearchFolderError(f'{path} cannot be read: {error.strerror}.')
+
+
+_INFO_TYPES = {'configuration': dict, 'options': dict, 'withdrawn': list, 'run_cwd': str, 'interpreter': str}
+
+
+def _problem_of(info: Mapping[str, Any]) -> str:
+    """What is wrong with what describes a search, in words; empty: nothing of what is there."""
+    for name, wanted in _INFO_TYPES.items():
+        if not isinstance(info.get(name, wanted()), wanted):
+            return f'{name} is {info[name]!r:.80}'
+    if not all(isinstance(name, str) for name in info.get('withdrawn', ())):
+        return 'withdrawn are no names'
+    try:
+        if 'configuration' in info:
+            from_plain(info['configuration']['attributes'])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        return f'its configuration: {error!r:.200}'
+    return ''
 
 
 def _is_whole(line: bytes) -> bool:

@@ -192,7 +192,7 @@ def read_news(folder: SearchFolder, writer: str) -> dict[str, Any]:
     """What a writer last reported of itself; empty when there is nothing to read."""
     try:
         news = json.loads((folder.journal_dir / f'{writer}.alive').read_text(encoding='utf-8'))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return news if isinstance(news, dict) else {}
 

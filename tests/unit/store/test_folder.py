@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import io
+import json
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -149,7 +151,33 @@ def test_that_no_damage_to_a_plan_raises_or_yields_a_run_that_was_not_planned(
         assert len(read) <= folder.count_runs()
 
 
-@pytest.mark.parametrize('text', ['', '[]', '{', 'null', '{"format": "1"}', '[' * 100_000, '{"format": NaN}'])
+PLAIN = {'source': '/c.py', 'sha256': '', 'grid': {}}
+
+
+def with_each(values: list[Any], *names: str) -> list[dict[str, Any]]:
+    """What describes a search, with each value in the place that these names lead to."""
+    *above, last = names
+    made = [{**(PLAIN if above else {}), last: value} for value in values]
+    for name in reversed(above):
+        made = [{name: each} for each in made]
+    return made
+
+
+ATTRIBUTES = ('configuration', 'attributes')
+WRONG = [
+    *with_each([None, 5, 'x', []], 'options'),
+    *with_each([None, 'x', {}, [[]]], 'withdrawn'),
+    *with_each([None, 5], 'run_cwd'),
+    *with_each([None, 5, {}, [], {'attributes': 3}, {'attributes': {}}], 'configuration'),
+    *with_each([None, 5, []], *ATTRIBUTES, 'grid'),
+    *with_each([None, 5, [5]], *ATTRIBUTES, 'handles'),
+    *with_each([5, ['x'], [{}]], *ATTRIBUTES, 'conditions'),
+    *with_each([5, []], *ATTRIBUTES, 'summary_filename'),
+]
+TEXTS = ['', '[]', '{', 'null', '{"format": "1"}', '[' * 100_000, '{"format": NaN}', *map(json.dumps, WRONG)]
+
+
+@pytest.mark.parametrize('text', TEXTS, ids=lambda text: text[:60])
 def test_that_a_damaged_description_of_a_search_is_named(folder: SearchFolder, text: str) -> None:
     folder.search_json.write_text(text)
     with pytest.raises(DamageError, match=r'search\.json is damaged'):
