@@ -189,6 +189,10 @@ class JobTime:
         return whole > 0 and is_near_its_end and seconds >= WHOLE_JOB * used
 
 
+REMINDER = 60.0
+"""Seconds until another message about the same problem, at least."""
+
+
 class Pauses:
     """When something that failed is tried again: after pauses that double.
 
@@ -205,28 +209,29 @@ class Pauses:
         self._first = first
         self._longest = longest
         self._failures = 0
-        self._until = -math.inf
+        self._since = self._until = self._remind_at = -math.inf
 
     def is_over(self, now: float) -> bool:
         """Whether it may be tried at ``now`` (monotonic seconds)."""
         return now >= self._until
 
     def fail(self, problem: str, now: float) -> bool:
-        """It failed; returns whether that is worth a message: the first time, and after each of the longest pauses."""
-        is_news = problem != self.problem
-        if is_news or self.is_over(now):
-            self._failures = 1 if is_news else self._failures + 1
-            pause = min(self._longest, self._first * 2.0 ** min(self._failures - 1, 30))
-            self._until = now + pause
-            is_news = is_news or pause == self._longest
-        else:
-            is_news = False
-        self.problem = problem
-        return is_news
+        """It failed; returns whether that is worth a message: at first, and whenever it has lasted twice as long."""
+        if problem != self.problem:
+            self.succeed()
+            self.problem, self._since = problem, now
+        if self.is_over(now):
+            self._until = now + min(self._longest, self._first * 2.0 ** min(self._failures, 30))
+            self._failures += 1
+        if now < self._remind_at:
+            return False
+        self._remind_at = now + max(REMINDER, now - self._since)
+        return True
 
     def succeed(self) -> None:
         """It did not fail."""
-        self.problem, self._failures, self._until = '', 0, -math.inf
+        self.problem, self._failures = '', 0
+        self._until = self._remind_at = -math.inf
 
 
 # Nodes

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,6 +28,7 @@ from hpsearch.backends.queue.slurm.system import Slurm
 from hpsearch.backends.queue.submission import QueueContext
 from hpsearch.host.signals import Wakeup
 from hpsearch.model.evidence import RECORD_GRACE, JobState
+from hpsearch.store import attempt_files
 from hpsearch.store.folder import SearchFolder
 from tests.fakes.late_records import LateRecords
 from tests.support.harness import PATIENCE, ends, launch, new_folder, python, shell, start, until
@@ -128,6 +131,24 @@ def ended_or_awaited(backend: AttemptBackend, ident: str, now: float) -> Attempt
     status = backend.states(now)[ident]
     is_awaited = status.detail == 'it ended; its record is awaited'
     return status if status.kind is JobState.ENDED or is_awaited else None
+
+
+@pytest.mark.parametrize('number', [errno.EIO, errno.ESTALE, errno.EMFILE])
+def test_that_an_end_that_cannot_be_read_for_a_moment_is_told_once_with_its_status(
+    backend: AttemptBackend, folder: SearchFolder, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    left = [None] * 3
+
+    def reluctant(path: str, *words: Any, **options: Any) -> Any:
+        if left and str(path).endswith(('/exit', '/started')):
+            left.pop()
+            raise OSError(number, os.strerror(number), path)
+        return open(path, *words, **options)
+
+    monkeypatch.setattr(attempt_files, 'open', reluctant, raising=False)
+    (ident,) = start(backend, launch(folder, 'sim_1', *shell('exit 3')))
+    assert ends(backend, [ident])[ident].code == 3
+    assert not left
 
 
 def test_that_an_attempt_is_running_until_it_ends(backend: AttemptBackend, folder: SearchFolder) -> None:
