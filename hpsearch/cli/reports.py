@@ -169,7 +169,7 @@ def _end_lines(result: SearchResult) -> Iterator[str]:
     yield from node_notes(result.folder, result.state)
     if result.outcome.unknown:
         yield (
-            f'{len(result.outcome.unknown)} runs may still be running on hosts that cannot be asked; '
+            f'{len(result.outcome.unknown)} runs may still be running where that cannot be checked; '
             f'hpsearch status {result.folder.path} names them. If a host is dead: hpsearch resume --host_is_dead=HOST'
         )
     if result.outcome.leftovers:

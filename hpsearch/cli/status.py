@@ -264,7 +264,17 @@ def _where(search: SearchSnapshot, attempt: Attempt) -> str:
 
 
 def silent_hosts(search: SearchSnapshot) -> Iterator[str]:
-    """A note for each other host with runs under way, which cannot be queried from here: when it was last active."""
+    """A note for each other host with runs under way, which cannot be queried from here: when it was last active.
+
+    So it is with runs of this host whose processes cannot be read.
+    """
+    hidden = [each for each in active_attempts(search.state) if each.state is State.UNKNOWN]
+    here = [each for each in hidden if search.relation(each.owner) is HostRelation.SAME]
+    if here:
+        yield (
+            f'{len(here)} of the runs under way may run on this host, where we cannot read their processes: '
+            'they belong to another user, or /proc hides them'
+        )
     runs = Counter(attempt.owner for attempt in active_attempts(search.state) if not attempt.is_in_queue)
     others = {writer: count for writer, count in sorted(runs.items()) if search.relation(writer) is HostRelation.OTHER}
     in_jobs = {writer for writer in others if 'job' in search.reader.headers.get(writer, {})}

@@ -53,7 +53,7 @@ def stop_search(folder: SearchFolder, *, drain: bool, trust: bool) -> Iterator[s
         yield from _end_here(folder, state, merged_options(info, {'quiet': True}), drain)
         return
     yield from _requests(here, elsewhere)
-    while any(_is_at_work_here(reader, writer) for writer in here):
+    while any(_is_at_work_here(folder, reader, writer) for writer in here):
         time.sleep(POLL_INTERVAL)
         collections.deque(reader.news(), maxlen=0)
     if here:
@@ -69,10 +69,11 @@ def _at_work(folder: SearchFolder, reader: JournalReader) -> tuple[list[str], li
     return here, [writer for writer in found if writer not in here]
 
 
-def _is_at_work_here(reader: JournalReader, writer: str) -> bool:
-    """Whether a writer has not exited; of one whose process is hidden from us, its journal says so."""
-    process = writers.process_of(reader.headers[writer])
-    return process is ProcessState.ALIVE or (process is ProcessState.UNKNOWN and writer not in reader.closed)
+def _is_at_work_here(folder: SearchFolder, reader: JournalReader, writer: str) -> bool:
+    """Whether a writer has not exited; one whose process is hidden from us shows life until it leaves."""
+    header = reader.headers[writer]
+    lives = writers.poll_once(folder, {writer: header}, reader.closed, time.time())
+    return lives[writer] is Liveness.ALIVE or writers.process_of(header) is ProcessState.ALIVE
 
 
 def _requests(here: list[str], elsewhere: list[str]) -> Iterator[str]:
@@ -94,7 +95,11 @@ def _end_here(folder: SearchFolder, state: SearchState, options: SearchOptions, 
     else:
         yield f'no hpsearch works on it: ending its {len(active)} runs from here'
         outcome = _end_runs(folder, options).outcome
-        left = f'not reached, on other hosts: {", ".join(sorted(outcome.unknown))}' if outcome.unknown else ''
+        left = (
+            f'not reached, on other hosts or of other users: {", ".join(sorted(outcome.unknown))}'
+            if outcome.unknown
+            else ''
+        )
         yield '; '.join(filter(None, (left, outcome.leftovers))) or 'stopped'
 
 

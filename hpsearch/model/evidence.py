@@ -244,7 +244,8 @@ def _of_a_process(evidence: Evidence) -> Conclusion:
         return Conclusion(JobState.RUNNING, detail='its process runs')
     if evidence.host is HostRelation.SAME and evidence.process is ProcessState.GONE:
         return _ended(detail='its process is gone')
-    return Conclusion(JobState.UNKNOWN, detail='there is no exit record, and its host cannot be asked from here')
+    what = 'its processes cannot be read' if evidence.host is HostRelation.SAME else 'its host cannot be asked'
+    return Conclusion(JobState.UNKNOWN, detail=f'there is no exit record, and {what} from here')
 
 
 def _of_an_unasked_job(evidence: Evidence) -> Conclusion:

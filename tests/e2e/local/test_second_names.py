@@ -114,6 +114,8 @@ def test_that_a_second_user_starts_no_run_that_may_be_under_way(project: Gated) 
     assert sorted(project.begun()) == project.once()
     assert 'lost' not in printed
     assert project.living(), 'the run of the first user goes on'
+    shown = finish(start(project, as_another_user(*hpsearch('status', 'out'))))
+    assert '1 of the runs under way may run on this host, where we cannot read their processes' in shown
     assert project.ends()['1'] == [('running', '')]
 
 
@@ -157,6 +159,18 @@ def test_that_root_sees_its_runs_where_processes_are_hidden(project: Gated) -> N
     project.open()
     finish(start(project, hidden(*hpsearch('resume', 'out'))))
     assert project.ends()['1'] == [('lost', 'lost'), ('finished', 'exit')]
+
+
+def test_that_a_second_user_stops_a_search_whose_dispatcher_is_hidden(project: Gated) -> None:
+    stop = as_another_user(*hpsearch('stop', 'out', '--trust'))
+    project.path.chmod(0o777)
+    search = start(project, search_words())
+    project.wait_for_begun(1)
+    until(lambda: project.told('running'))
+    share(project)
+    assert 'stopped' in finish(start(project, stop))
+    finish(search, (130,))
+    assert not project.living()
 
 
 # Files that are missing
