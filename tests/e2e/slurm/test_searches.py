@@ -634,6 +634,14 @@ def test_that_a_bad_node_gets_no_more_jobs_that_work_on_the_search(tmp_path: Pat
         assert_each_ran_once(project)
 
 
+def test_that_a_run_that_had_the_whole_time_of_its_job_is_not_started_again(tmp_path: Path, slurm: Cluster) -> None:
+    with slurm_project(tmp_path / 'project', slurm, count=1) as project:
+        printed = finish(project.submit('--num_jobs=1', '--runs_per_job=1', '--slurm_time=1', *PILOTS), (1,))
+        assert 'A job of 1 min 00 s ends its runs 35 s before its time limit, so that they have 25 s' in printed
+        assert project.ends() == {'1': [('failed', 'timeout')]}
+        assert 'its job reached its time limit' in printed
+
+
 def test_that_runs_are_spread_over_the_gpus_of_their_job(tmp_path: Path, slurm: Cluster) -> None:
     prologue = """_JOB_PROLOGUE = 'echo "$CUDA_VISIBLE_DEVICES" > of_the_job.txt'"""
     with slurm_project(tmp_path / 'project', slurm, count=4, more=prologue) as project:
