@@ -947,8 +947,15 @@ def test_that_hosts_are_avoided_beside_what_the_user_selects(resources: str, exp
 def test_that_several_hosts_are_avoided_and_more_memory_is_still_asked_for() -> None:
     lsf = Lsf(LsfOptions('rusage[mem=100]', extra=('-R', 'span[hosts=1]', '-M', '5GB')))
     assert lsf.avoid_argv('12', ('n3', 'n4'), 150) == [
-        *('bmod', '-R', "select[hname!='n3' && hname!='n4'] rusage[mem=150]", '-R', 'span[hosts=1]', '12')
+        *('bmod', '-R', "select[hname!='n3' && hname!='n4'] rusage[mem=150]"),
+        *('-R', "select[hname!='n3' && hname!='n4'] span[hosts=1]", '12'),
     ]
+
+
+@pytest.mark.parametrize('given', [('-R', 'mem>5'), ('-Rmem>5',)])
+def test_that_each_requirement_excludes_hosts_as_the_last_may_count_alone(given: tuple[str, ...]) -> None:
+    argv = Lsf(LsfOptions('', extra=given)).submit_argv(JobSpec('x', 1, 1, '/log', avoided=('n3',)))
+    assert ' '.join(argv[-len(given) :]) == ' '.join(given).replace('mem>5', "select[(mem>5) && hname!='n3']")
 
 
 def test_that_a_host_is_used_again() -> None:

@@ -786,6 +786,19 @@ def test_that_nodes_are_avoided_beside_those_that_the_user_excludes(extra: tuple
     assert slurm.trial_argv(('n3', 'n4'))[-3:] == [f'--exclude={excluded}', '--test-only', '--wrap=:']
 
 
+def test_that_nodes_are_avoided_on_the_cluster_of_the_jobs() -> None:
+    slurm = Slurm(SlurmOptions(clusters='b'), 1000)
+    assert slurm.avoid_argv('12', ('n3',), None)[:2] == ['scontrol', '--clusters=b']
+    assert slurm.trial_argv(('n3',))[:2] == ['sbatch', '--clusters=b']
+
+
+def test_that_nodes_that_the_prologue_or_the_environment_excludes_stay_excluded() -> None:
+    slurm, _ = Slurm(SlurmOptions(), 1000).with_requests({}, '#SBATCH -x n7\n')
+    assert slurm.avoid_argv('12', ('n3',), None)[-1] == 'ExcNodeList=n7,n3'
+    slurm, _ = Slurm(SlurmOptions(), 1000).with_requests({'SBATCH_EXCLUDE': 'n8'}, '')
+    assert slurm.submit_argv(JobSpec('x', 1, 1, '/log', avoided=('n3',)))[-1] == '--exclude=n8,n3'
+
+
 def test_that_what_the_user_excludes_stays_when_nothing_else_is_avoided() -> None:
     slurm = Slurm(SlurmOptions(extra=('--exclude=n7',)), 1000)
     assert slurm.submit_argv(JobSpec('x', 1, 1, '/log'))[-1] == '--exclude=n7'

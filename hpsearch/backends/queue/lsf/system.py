@@ -119,7 +119,7 @@ class Lsf:
         LSF's own report is discarded: it comes only after the end, and is mailed if its file cannot be written.
         """
         throttle = f'%{job.throttle}' if job.throttle else ''
-        extra = self.options.extra
+        extra = _without_hosts(self.options.extra, job.avoided)
         if job.memory is not None and self.memory:
             extra = _raised_limit(extra, job.memory / self.memory)
         resources = self._resources(job.avoided, job.memory)
@@ -227,7 +227,7 @@ class Lsf:
 
         It replaces all that was asked for by ``-R``.
         """
-        extra = _values_of('-R', self.options.extra)
+        extra = _values_of('-R', _without_hosts(self.options.extra, avoided))
         wanted = [text for text in (self._resources(avoided, memory), *extra) if text]
         return ['bmod', *(word for text in wanted for word in ('-R', text)), *(() if wanted else ('-Rn',)), job]
 
@@ -299,6 +299,19 @@ def without_hosts(resources: str, hosts: Sequence[str]) -> str:
             mine = f'({selected}) && {other}' if selected else other
             return f'{resources[: found.start()]}select[{mine}] {resources[found.end() :].strip()}'.strip()
     return f'select[{other}] {resources}'.strip()
+
+
+def _without_hosts(extra: Sequence[str], hosts: Sequence[str]) -> tuple[str, ...]:
+    """Arguments in which each ``-R`` also excludes hosts: in some versions the last one counts alone."""
+    pairs = zip(('', *extra), extra, strict=False)
+    return tuple(_without(before, argument, hosts) for before, argument in pairs)
+
+
+def _without(before: str, argument: str, hosts: Sequence[str]) -> str:
+    if before == '-R':
+        return without_hosts(argument, hosts)
+    is_attached = argument.startswith('-R') and argument != '-R'
+    return f'-R{without_hosts(argument[2:], hosts)}' if is_attached else argument
 
 
 # Memory

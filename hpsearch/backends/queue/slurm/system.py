@@ -217,7 +217,7 @@ class Slurm:
 
     def avoid_argv(self, job: str, avoided: Sequence[str], memory: int | None) -> list[str]:
         """The command that makes the pending elements of a job avoid nodes; it fails for those that have begun."""
-        return ['scontrol', 'update', f'JobId={job}', f'ExcNodeList={self._excluded(avoided)}']
+        return [*self._command('scontrol'), 'update', f'JobId={job}', f'ExcNodeList={self._excluded(avoided)}']
 
     def parse_avoid(self, answer: CommandResult) -> str:
         """Why that failed in a way that is worth another try; empty: it did not."""
