@@ -19,7 +19,7 @@ from hpsearch.config.handles import description_of
 from hpsearch.config.loading import load_configuration
 from hpsearch.host.processes import user_name
 from hpsearch.model.configuration import Configuration
-from hpsearch.model.errors import ConfigError, SearchFolderError
+from hpsearch.model.errors import ConfigError, DamageError, SearchFolderError
 from hpsearch.space.order import Order
 from hpsearch.space.plan import Plan, PlanSummary
 from hpsearch.store.folder import OpenSearch, SearchFolder, make_folder
@@ -210,10 +210,12 @@ def _check_that_nothing_is_under_way(folder: SearchFolder) -> None:
     """Refuse to move a search from under those who work on it."""
     from hpsearch.cli.status import open_snapshot
 
+    if not os.path.lexists(folder.search_json):
+        return
     try:
         search = open_snapshot(folder, time.time())
-    except SearchFolderError:
-        return  # there is none that anybody could work on
+    except DamageError:
+        return  # nobody can work on it
     reconciler = search.reconciler()
     reconciler.take_in(reconciler.unattended())
     if search.living or active_attempts(search.state):

@@ -532,8 +532,21 @@ def _earlier_search(folder: SearchFolder) -> list[Path]:
     made = [folder.journal_dir, folder.jobs_dir, folder.submissions_dir, folder.provenance_dir]
     made += [folder.commands_sh, folder.commands_wo_dirs_sh, folder.results_csv]
     made += [path for pattern in POSTPROCESSED for path in folder.path.glob(pattern)]
-    found = [*_outputs(folder), *made, folder.search_json, folder.runs_jsonl]
+    found = [*_outputs(folder), *_copies(folder), *made, folder.search_json, folder.runs_jsonl]
     return [each for each in found if os.path.lexists(each)]
+
+
+def _copies(folder: SearchFolder) -> Iterator[Path]:
+    """The copies of the files that a search was configured by, not the files themselves."""
+    try:
+        info = folder.read_info()
+        sources = [info['configuration']['source'], info['options'].get('grid_config')]
+    except (SearchFolderError, KeyError, TypeError, AttributeError):
+        return  # it does not say which they are
+    for source in sources:
+        copy = folder.path / os.path.basename(str(source or ''))
+        if source and copy.is_file() and os.path.realpath(str(source)) != os.path.realpath(copy):
+            yield copy
 
 
 def _outputs(folder: SearchFolder) -> Iterator[Path]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hpsearch.model.configuration import Configuration
+from hpsearch.model.configuration import Configuration, plain_attributes
 from hpsearch.model.errors import SearchFolderError
 from hpsearch.model.run import Run, encode_run
 from hpsearch.store.folder import NewFolder, OpenSearch, SearchFolder, make_folder
@@ -94,10 +94,14 @@ def test_that_an_earlier_search_is_moved_aside_and_what_is_not_ours_stays(tmp_pa
 
 
 def test_that_all_that_an_earlier_search_made_is_moved_aside(tmp_path: Path) -> None:
-    (tmp_path / 'search.json').write_text('{}')
+    attributes = plain_attributes(Configuration('/project/grid.py', '', {}, command=('true',)))
+    configuration = {'source': '/project/grid.py', 'attributes': attributes}
+    described = {'configuration': configuration, 'options': {'grid_config': str(tmp_path / 'own.yaml')}}
+    SearchFolder(tmp_path).write_info(described)
     (tmp_path / 'runs.jsonl').write_text(encode_run(Run('sim_1', 1, {}, ('true',))))
     folders = ['jobs', 'journal', 'provenance', 'submissions', 'sim_1', 'sim_1.attempt1', 'TO_BE_DELETED']
     files = [
+        'grid.py',
         'commands.sh',
         'commands_wo_dirs.sh',
         'search_results.csv',
@@ -106,12 +110,12 @@ def test_that_all_that_an_earlier_search_made_is_moved_aside(tmp_path: Path) -> 
     ]
     for name in [*folders, 'sim_10', 'sim_2']:
         (tmp_path / name).mkdir()
-    for name in [*files, 'notes.txt']:
+    for name in [*files, 'notes.txt', 'own.yaml']:
         (tmp_path / name).touch()
     made = make(tmp_path, exactly=True, may_exist=True)
     assert made.earlier == tmp_path / EARLIER
     assert contents(tmp_path / EARLIER) == sorted([*folders, *files, 'search.json', 'runs.jsonl'])
-    assert sorted(path.name for path in tmp_path.iterdir()) == [EARLIER, 'notes.txt', 'sim_10', 'sim_2']
+    assert sorted(path.name for path in tmp_path.iterdir()) == [EARLIER, 'notes.txt', 'own.yaml', 'sim_10', 'sim_2']
 
 
 def test_that_a_third_search_keeps_both_earlier_ones(tmp_path: Path) -> None:
