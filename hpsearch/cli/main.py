@@ -7,8 +7,9 @@ import shutil
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from hpsearch.cli import parsers
 from hpsearch.cli.parsers import ALL_FINISHED, INTERRUPTED, SOME_DID_NOT, WRONG_REQUEST
@@ -27,6 +28,7 @@ CONFIG_SUFFIXES = ('.py', '.yaml', '.yml')
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
+    _print_anything(sys.stdout)
     try:
         verb, rest = _verb(words)
         return verb(rest)
@@ -42,6 +44,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         print(f'hpsearch: {_about_trouble(error)}', file=sys.stderr)
         return SOME_DID_NOT
+
+
+def _print_anything(stream: TextIO) -> None:
+    """File names, and what scripts left, may have bytes and halves of characters that cannot be encoded."""
+    if isinstance(stream, TextIOWrapper):
+        stream.reconfigure(errors='backslashreplace')
 
 
 def _about_trouble(error: OSError) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -20,9 +21,11 @@ from hpsearch.model.states import ACTIVE, Attempt, Event, State
 from hpsearch.store.attempt_files import attempt_id, attempt_processes, close_fence, duration, read_fence, read_line
 from hpsearch.store.completion import Completion
 from hpsearch.store.evidence import EvidenceReader
-from hpsearch.store.folder import SearchFolder
+from hpsearch.store.folder import MOST_WARNINGS, SearchFolder
 from hpsearch.store.journal import JournalReader, header_from_name
 from hpsearch.store.writers import Writers
+
+log = logging.getLogger('hpsearch')
 
 RECOVERY_INTERVAL = 2.0
 """Seconds between two examinations of the attempts of peers."""
@@ -104,7 +107,10 @@ class Peers:
         """
         stops, self._early_stops = self._early_stops, []
         yield from stops
+        known = len(self._reader.odd)
         yield from self._reader.news(skip=self._own)
+        for odd in self._reader.odd[known : known + MOST_WARNINGS]:
+            log.warning('left out: %s', odd)
 
     def note(self, run: str) -> None:
         """Something happened to a run."""

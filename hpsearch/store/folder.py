@@ -38,7 +38,7 @@ POSTPROCESSED = (
 """Patterns of what postprocessing makes in a search folder."""
 
 MOST_WARNINGS = 5
-"""Damaged lines of a plan that are named."""
+"""Damaged lines of a file that are named at a time."""
 
 _T = TypeVar('_T')
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -143,3 +146,15 @@ def test_that_a_current_folder_that_was_deleted_is_named(
     (tmp_path / 'gone').rmdir()
     assert main(['status', 'out']) == 1
     assert 'current folder was deleted' in capsys.readouterr().err
+
+
+def test_that_half_a_character_is_printed_as_what_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    def status(words: Sequence[str]) -> int:
+        print('sim_1 failed: \ud800 é')
+        return 0
+
+    printed = io.BytesIO()
+    monkeypatch.setattr(sys, 'stdout', io.TextIOWrapper(printed, encoding='utf-8', write_through=True))
+    monkeypatch.setitem(VERBS, 'status', status)
+    assert main(['status']) == 0
+    assert printed.getvalue() == 'sim_1 failed: \\ud800 é\n'.encode()

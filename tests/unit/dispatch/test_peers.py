@@ -34,12 +34,15 @@ def leave(folder: SearchFolder, *events: dict[str, Any]) -> None:
     journal.close()
 
 
-def examine(folder: SearchFolder, *, can_adopt: bool = True) -> list[OrphanedAttempt]:
-    """What is to be done with what was left."""
+def peers_of(folder: SearchFolder, *, can_adopt: bool = True) -> Peers:
     state, reader = open_journals(folder)
     recorder = EventRecorder(state, cast(Journal, SimpleNamespace(writer='me')))
-    peers = Peers(folder, recorder, reader, Writers(folder, this_host()), can_adopt=lambda handle: can_adopt)
-    return list(peers.orphans(0.0, may_judge=True))
+    return Peers(folder, recorder, reader, Writers(folder, this_host()), can_adopt=lambda handle: can_adopt)
+
+
+def examine(folder: SearchFolder, *, can_adopt: bool = True) -> list[OrphanedAttempt]:
+    """What is to be done with what was left."""
+    return list(peers_of(folder, can_adopt=can_adopt).orphans(0.0, may_judge=True))
 
 
 CLAIMED = {'event': 'claimed', 'run': 'sim_1', 'attempt': 1}
@@ -53,6 +56,18 @@ def test_that_an_attempt_is_adopted_also_when_the_answer_to_its_submission_was_l
     assert found.action is Action.ADOPT
     assert found.handle == {'queue': 'slurm', 'submission': 'hps-a', 'index': 1}
     assert found.ident == 'first:sim_1:1', 'what its job will write into the fence is the name of who claimed it'
+
+
+def test_that_damage_in_a_journal_of_another_writer_is_named_once_while_it_is_heard(
+    folder: SearchFolder, caplog: pytest.LogCaptureFixture
+) -> None:
+    leave(folder)
+    peers, journal = peers_of(folder), folder.journal_dir / 'alive.jsonl'
+    journal.write_text('{"event":"writer","format":1}\ndamage\n{"event":"claimed","run":"sim_1","attempt":1}\n')
+    assert [event['run'] for _, event in peers.news()] == ['sim_1']
+    assert list(peers.news()) == []
+    (warning,) = caplog.messages
+    assert warning.startswith(f'left out: {journal}, line 2: it is damaged')
 
 
 def test_that_an_attempt_that_was_not_submitted_is_fenced(folder: SearchFolder) -> None:
