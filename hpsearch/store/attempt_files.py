@@ -45,7 +45,7 @@ tries=0
 until { printf '%s\\n' "$code" >| "$files/exit" && read -r back < "$files/exit" && [ "$back" = "$code" ]; } 2>/dev/null
 do
     tries=$((tries + 1))
-    [ -d "${files%/*}" ] || tries=$((tries + 40))
+    [ -d "$files" ] || tries=$((tries + 40))
     [ $tries -gt 120 ] && break
     sleep 5
 done

@@ -28,7 +28,7 @@ def eio_library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.mark.skipif(not sys.platform.startswith('linux'), reason='processes are found in /proc')
-@pytest.mark.parametrize('name', sorted(set(SCENARIOS) - {'fences'}))
+@pytest.mark.parametrize('name', SCENARIOS)
 def test_that_nothing_is_lost_or_run_twice_whatever_happens(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

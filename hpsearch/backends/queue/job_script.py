@@ -67,7 +67,7 @@ hpsearch_record() {
             [ "$hpsearch_back" = "$1" ]
     } 2>/dev/null; do
         hpsearch_tries=$((hpsearch_tries + 1))
-        [ -d "${hpsearch_files%/*}" ] || hpsearch_tries=$((hpsearch_tries + 40))
+        [ -d "$hpsearch_files" ] || hpsearch_tries=$((hpsearch_tries + 40))
         [ "$hpsearch_tries" -le 120 ] || break
         sleep 5 || :
     done

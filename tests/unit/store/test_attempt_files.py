@@ -77,7 +77,8 @@ def test_that_a_folder_that_is_no_attempt_is_passed_over(tmp_path: Path, name: s
     assert log_files(folder, 'sim_1', 0) == [folder.attempt('sim_1', 2).stderr]
 
 
-def test_that_sh_does_not_wait_for_a_folder_that_was_deleted(tmp_path: Path) -> None:
+@pytest.mark.parametrize('deleted', ['search', 'search/jobs/sim_1', 'search/jobs/sim_1/1'])
+def test_that_sh_does_not_wait_for_a_folder_that_was_deleted(tmp_path: Path, deleted: str) -> None:
     paths, naps = SearchFolder(tmp_path / 'search').attempt('sim_1', 1), tmp_path / 'naps'
     os.makedirs(paths.folder)
     (tmp_path / 'bin').mkdir()
@@ -85,10 +86,10 @@ def test_that_sh_does_not_wait_for_a_folder_that_was_deleted(tmp_path: Path) -> 
     sleep.write_text(f'#!/bin/sh\necho "$1" >> {naps}\n')
     sleep.chmod(0o755)
     variables = {**os.environ, 'PATH': f'{sleep.parent}:{os.environ["PATH"]}'}
-    deletes = script(paths, 'rm', '-r', str(tmp_path / 'search'), shell=next(iter(SHELLS)))
+    deletes = script(paths, 'rm', '-r', str(tmp_path / deleted), shell=next(iter(SHELLS)))
     ended = subprocess.run(deletes, env=variables, check=False, timeout=60)
     assert ended.returncode == 0
-    assert len(naps.read_text().split()) == 2 and not (tmp_path / 'search').exists()
+    assert len(naps.read_text().split()) == 2 and not (tmp_path / deleted).exists()
 
 
 @pytest.mark.parametrize('shell', SHELLS)
