@@ -84,6 +84,33 @@ class LaunchResult:
 
 
 @dataclass(frozen=True, slots=True)
+class JobCounts:
+    """What a process has in a queue.
+
+    Attributes:
+        accepted: Jobs that the queue accepted and that have not ended, as far as is known.
+        unanswered: Jobs that were submitted without an answer: the queue may have accepted them.
+        unsubmitted: Runs that were claimed and have not been submitted.
+    """
+
+    accepted: int = 0
+    unanswered: int = 0
+    unsubmitted: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """A queue owes an answer: since when, in monotonic seconds, and what is known of the reason, in words."""
+
+    since: float
+    reason: str
+
+    def is_long(self, now: float, patience: float) -> bool:
+        """Whether it has lasted so many seconds (``now``: monotonic seconds)."""
+        return now - self.since >= patience
+
+
+@dataclass(frozen=True, slots=True)
 class Workload:
     """How much there is to do on a search.
 
@@ -137,6 +164,15 @@ class Backend(Protocol):
     def leftovers(self) -> str:
         """Jobs that may be left in the queue all the same, in words; empty: none."""
         return ''
+
+    @property
+    def silence(self) -> Silence | None:
+        """The answer that a queue owes; None: it has answered, or there is no queue."""
+        return None
+
+    def job_counts(self) -> JobCounts:
+        """What is in a queue."""
+        return JobCounts()
 
     def wait(self, timeout: float) -> None:
         """Return after ``timeout`` seconds, or earlier when something ended or a signal came."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import math
 import os
 import shutil
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
@@ -22,11 +23,12 @@ from hpsearch.cli.context import BackendContext, MakeBackend, ProcessContext
 from hpsearch.cli.options import ClusterOptions, LocalOptions, SearchOptions
 from hpsearch.host.signals import Wakeup
 from hpsearch.model.configuration import Configuration
-from hpsearch.model.errors import ConfigError
+from hpsearch.model.errors import BackendError, ConfigError
 from hpsearch.model.placement import why_too_short
 from hpsearch.model.resources import GpuPolicy
 from hpsearch.model.retries import JobTime
 from hpsearch.model.states import SearchState, State
+from hpsearch.model.units import duration
 from hpsearch.store.folder import SearchFolder
 
 if TYPE_CHECKING:
@@ -186,6 +188,37 @@ def _gpu_policy(options: LocalOptions) -> GpuPolicy:
 
 
 # Queue systems
+
+
+def check_queue(options: SearchOptions, sleep: Callable[[float], object] = time.sleep) -> None:
+    """Ask the queue, if there is one, a question: before it has answered, nothing is written or claimed.
+
+    Args:
+        options: Of the search.
+        sleep: Waits for so many seconds.
+
+    Raises:
+        ConfigError: It is not installed here.
+        BackendError: It does not answer. With ``--wait_for_queue``, it is asked again with growing pauses instead.
+    """
+    if not options.cluster.run_cluster:
+        return
+    from hpsearch.backends.queue.poller import list_jobs
+    from hpsearch.backends.queue.submission import retry_pause
+
+    system = installed_system(options)
+    for tries in itertools.count(1):
+        problem = list_jobs(system).problem
+        if not problem:
+            return
+        if not options.cluster.wait_for_queue:
+            raise BackendError(
+                f'{system.name} does not answer: {problem}. Nothing was changed. Try again later; run, resume and join '
+                'wait for it with --wait_for_queue.'
+            )
+        pause = retry_pause(tries)
+        log.warning('%s does not answer, it is asked again in %s: %s', system.name, duration(pause), problem)
+        sleep(pause)
 
 
 def installed_system(options: SearchOptions) -> BatchSystem:

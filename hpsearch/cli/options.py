@@ -193,6 +193,9 @@ class ClusterOptions(OptionGroup):
     submit_only: bool = option(
         False, 'exit when the queue has accepted as many jobs as it takes; hpsearch resume continues'
     )
+    wait_for_queue: bool = option(
+        False, 'wait until the scheduler answers if it does not at the start, instead of ending with an error'
+    )
     queue_interval: float = option(
         30.0,
         'seconds between two queries to the scheduler (default: %(default)s)',
@@ -394,7 +397,7 @@ def flat(options: SearchOptions) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name != 'job_prologue' or value}
 
 
-FIRST_TIME_ONLY = ('reuse', 'submit_only')
+FIRST_TIME_ONLY = ('reuse', 'submit_only', 'wait_for_queue')
 """Options that hold only the first time a process works on a search."""
 
 

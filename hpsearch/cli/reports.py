@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from hpsearch.backends.base import JobCounts
 from hpsearch.cli.options import SearchOptions
 from hpsearch.cli.parsers import ALL_FINISHED, INTERRUPTED, SOME_DID_NOT, WRONG_REQUEST
 from hpsearch.model.command import shell_line
@@ -197,17 +198,40 @@ def _continue_lines(result: SearchResult) -> Iterator[str]:
 
 
 def _left_lines(result: SearchResult) -> Iterator[str]:
-    if any(submission.pilots for submission in result.state.submissions.values()):
+    """What may be in the queue, only as far as the queue has said so."""
+    folder, outcome, left = result.folder.path, result.outcome, result.outcome.left or JobCounts()
+    if outcome.silence:
+        yield f'hpsearch ended although the queue does not answer: {outcome.silence}'
+    if left.unanswered:
         yield (
-            'The jobs in the queue work on the search by themselves; '
-            f'hpsearch status {result.folder.path} shows their progress, '
-            'hpsearch resume submits more of them if needed.'
+            f'{left.unanswered} jobs were submitted without an answer: the queue may have accepted them. '
+            f'hpsearch resume {folder} finds out.'
         )
+    waiting = result.waiting + left.unsubmitted
+    if left.accepted:
+        yield _about_accepted(result, left.accepted, waiting)
         return
-    yield (
-        f'The jobs in the queue continue without hpsearch: {result.outcome.left} runs; {result.waiting} remain to be '
-        f'submitted. hpsearch resume {result.folder.path} collects results and submits the rest; hpsearch status only '
-        'collects results.'
+    if not (left.unanswered or outcome.silence):
+        yield 'No job of this search is in the queue.'
+    yield f'{waiting} runs remain to be submitted: hpsearch resume {folder} submits them.'
+
+
+def _about_accepted(result: SearchResult, accepted: int, waiting: int) -> str:
+    """What becomes of jobs in the queue without us."""
+    folder = result.folder.path
+    if result.outcome.interrupted:
+        return (
+            f'{accepted} jobs were to be cancelled and have not ended, as far as is known: hpsearch status {folder} '
+            f'shows them, hpsearch stop {folder} cancels them again.'
+        )
+    if any(submission.pilots for submission in result.state.submissions.values()):
+        return (
+            f'{accepted} jobs in the queue work on the search by themselves; hpsearch status {folder} shows their '
+            'progress, hpsearch resume submits more of them if needed.'
+        )
+    return (
+        f'The jobs in the queue continue without hpsearch: {accepted} runs; {waiting} remain to be submitted. hpsearch '
+        f'resume {folder} collects results and submits the rest; hpsearch status only collects results.'
     )
 
 

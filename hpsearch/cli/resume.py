@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hpsearch.backends.queue.own_job import job_end, own_job, own_job_name
-from hpsearch.cli.backends import JobAsker, choose_backend, pilot_margin
+from hpsearch.cli.backends import JobAsker, check_queue, choose_backend, pilot_margin
 from hpsearch.cli.context import process_context
 from hpsearch.cli.options import SearchOptions, merged_options
 from hpsearch.cli.parsers import ResumeCommand
@@ -46,6 +46,7 @@ def resume_search(command: ResumeCommand) -> int:
     info = folder.read_info()
     options = _options(folder, info, command)
     with process_context(options.display) as context:
+        check_queue(options)
         if command.extend:
             extension = extend_plan(folder, info, options, command.dead_hosts)
             log.info('%d runs added, %d withdrawn', len(extension.added), len(extension.withdrawn))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from hpsearch.cli.backends import JobAsker, choose_backend
+from hpsearch.cli.backends import JobAsker, check_queue, choose_backend
 from hpsearch.cli.context import process_context
 from hpsearch.cli.options import SearchOptions
 from hpsearch.cli.reports import report_end
@@ -26,6 +26,7 @@ def run_search(options: SearchOptions) -> int:
     with process_context(options.display) as context:
         for note in request.notes:
             log.info(note)
+        check_queue(options)
         make_backend, echo = choose_backend(options, request.configuration, context)
         search = create(request)
         how = work_options(options, echo=echo, reuse=options.execution.reuse)

@@ -206,7 +206,7 @@ def snapshot_of(search: SearchSnapshot, queue: Sequence[QueueLine]) -> Snapshot:
         best=best_run(search.folder, search.state, search.plain),
         performance_key=search.plain.performance_key,
         waiting='; '.join(dict.fromkeys(filter(None, (str(shown.get('waiting', '')) for _, shown in news))))
-        or (_why_idle(search, bool(queue) or any(attempt.is_in_queue for attempt in active)) if is_open else ''),
+        or (_why_idle(search, bool(queue) or any(_is_accepted(attempt) for attempt in active)) if is_open else ''),
         queue=queue,
     )
 
@@ -232,8 +232,13 @@ def _gpu_line(reported: Mapping[str, Any], silence: float | None) -> GpuLine:
 
 
 def _is_under_way(attempt: Attempt) -> bool:
-    """Whether it is more than a job that waits in a queue, as far as is known."""
-    return attempt.state in (State.RUNNING, State.UNKNOWN) or not attempt.is_in_queue
+    """Whether it has started, or may have: what was only claimed, or waits in a queue, has not."""
+    return attempt.state in (State.RUNNING, State.UNKNOWN)
+
+
+def _is_accepted(attempt: Attempt) -> bool:
+    """Whether it is a job that a queue has accepted."""
+    return attempt.is_in_queue and attempt.state is not State.CLAIMED
 
 
 def _why_idle(search: SearchSnapshot, is_in_queue: bool) -> str:
@@ -343,7 +348,10 @@ def _query(
 
     listing = _listing(search, queue)
     if listing.records is None:
-        return [], [f'the queue could not be queried about the jobs of this search: {listing.problem}']
+        return [], [
+            f'the queue could not be queried about the jobs of this search, so what is shown of them is what hpsearch '
+            f'knew last: {listing.problem}'
+        ]
     in_it = [attempt for attempt in attempts if attempt.handle['queue'] == queue]
     wanted = [each for each in pilots if each.queue == queue]
     listed = match_jobs(listing.records, in_it, wanted, search.state.submissions, search.now)

@@ -5,18 +5,21 @@ from __future__ import annotations
 import collections
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 
+from hpsearch.backends.base import JobCounts
 from hpsearch.backends.local.slots import FixedSlots
-from hpsearch.cli.backends import JobAsker, installed_system, local_backend, queue_backend
+from hpsearch.cli.backends import JobAsker, check_queue, installed_system, local_backend, queue_backend
 from hpsearch.cli.context import process_context
 from hpsearch.cli.options import SearchOptions, merged_options
 from hpsearch.cli.resume import open_search
-from hpsearch.cli.search_runner import SearchResult, work, work_options
+from hpsearch.cli.search_runner import work, work_options
 from hpsearch.dispatch.context import EventRecorder
+from hpsearch.dispatch.dispatcher import Outcome
 from hpsearch.host import kernel
+from hpsearch.model.errors import BackendError
 from hpsearch.model.evidence import Liveness, ProcessState
-from hpsearch.model.states import ACTIVE, SearchState
+from hpsearch.model.states import ACTIVE, Event, SearchState
 from hpsearch.store import writers
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import JournalReader, open_journals, own_journal
@@ -50,14 +53,37 @@ def stop_search(folder: SearchFolder, *, drain: bool, trust: bool) -> Iterator[s
     state, reader = open_journals(folder)
     here, elsewhere = _at_work(folder, reader)
     if not here and not elsewhere:
-        yield from _end_here(folder, state, merged_options(info, {'quiet': True}), drain)
+        yield from _end_here(folder, state, merged_options(info, {'quiet': True, 'wait_for_queue': False}), drain)
         return
     yield from _requests(here, elsewhere)
     while any(_is_at_work_here(folder, reader, writer) for writer in here):
         time.sleep(POLL_INTERVAL)
         collections.deque(reader.news(), maxlen=0)
+    left = _left_by(here, folder)
+    _check_that_none_is_left(folder, sum(each['jobs'] for each in left), [each['reason'] for each in left])
     if here:
         yield 'drained' if drain else 'stopped'
+
+
+def _check_that_none_is_left(folder: SearchFolder, jobs: int, reasons: Sequence[str]) -> None:
+    """Check that nobody left while jobs may go on.
+
+    Raises:
+        BackendError: There may be such jobs.
+    """
+    why = '; '.join(filter(None, reasons))
+    if jobs or why:
+        what = f'{jobs} jobs' if jobs else 'jobs of this search'
+        raise BackendError(
+            f'{what} may go on in the queue: {why or "hpsearch was asked not to wait for their ends"}. '
+            f'Try again later: hpsearch stop {folder.path}'
+        )
+
+
+def _left_by(here: Collection[str], folder: SearchFolder) -> list[Event]:
+    """What these dispatchers have journaled of jobs that may go on without them."""
+    news = JournalReader(folder).news()
+    return [event for writer, event in news if writer in here and event['event'] == 'leaving']
 
 
 def _at_work(folder: SearchFolder, reader: JournalReader) -> tuple[list[str], list[str]]:
@@ -87,14 +113,14 @@ def _end_here(folder: SearchFolder, state: SearchState, options: SearchOptions, 
     active = [name for name, history in state.runs.items() if history.state in ACTIVE]
     if not active and _may_have_jobs(state, options) and not drain:
         yield 'no hpsearch works on it: cancelling what is left of it in the queue'
-        yield _end_runs(folder, options).outcome.leftovers or 'stopped'
+        yield _end_runs(folder, options).leftovers or 'stopped'
     elif not active:
         yield 'nothing runs, and no hpsearch works on it'
     elif drain:
         yield f'no hpsearch works on it: the {len(active)} runs that have started end by themselves'
     else:
         yield f'no hpsearch works on it: ending its {len(active)} runs from here'
-        outcome = _end_runs(folder, options).outcome
+        outcome = _end_runs(folder, options)
         left = (
             f'not reached, on other hosts or of other users: {", ".join(sorted(outcome.unknown))}'
             if outcome.unknown
@@ -108,13 +134,21 @@ def _may_have_jobs(state: SearchState, options: SearchOptions) -> bool:
     return options.cluster.run_cluster and bool(state.submissions)
 
 
-def _end_runs(folder: SearchFolder, options: SearchOptions) -> SearchResult:
-    """Take over the runs of a search that no process manages, and end them."""
+def _end_runs(folder: SearchFolder, options: SearchOptions) -> Outcome:
+    """Take over the runs of a search that no process manages, and end them.
+
+    Raises:
+        HpsearchError: The search cannot be worked on, or its queue does not answer.
+    """
     with process_context(options.display) as context:
         search = open_search(folder, folder.read_info())
         how = work_options(options, stop_at_once=True, waits_for_others=False)
+        check_queue(options)
         if options.cluster.run_cluster:
             make_backend = queue_backend(options, installed_system(options))
         else:
             make_backend = local_backend(FixedSlots(1))
-        return work(search, context, make_backend, how, JobAsker(options, context.wakeup))
+        outcome = work(search, context, make_backend, how, JobAsker(options, context.wakeup)).outcome
+    left = outcome.left or JobCounts()
+    _check_that_none_is_left(folder, left.accepted + left.unanswered, [outcome.silence])
+    return outcome

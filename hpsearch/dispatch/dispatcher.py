@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from hpsearch.backends.base import AttemptBackend, PilotBackend
+from hpsearch.backends.base import AttemptBackend, JobCounts, PilotBackend
 from hpsearch.dispatch.admission import Admission, Admitted, Claims
 from hpsearch.dispatch.context import SearchContext
 from hpsearch.dispatch.heartbeat import Heartbeat
@@ -65,7 +65,8 @@ class Outcome:
         failed_fast: What the first attempts all failed with, or empty.
         example: The first run that failed so, or None.
         unknown: Runs that may still be under way on hosts that cannot be asked.
-        left: How many jobs continue in a queue without us; None: we did not leave any.
+        left: What is in a queue without us; None: we did not leave while jobs may be there.
+        silence: Why we left although we do not know what became of the jobs, in the words of the queue, or empty.
         refused: Why a queue refused our jobs for good, in its own words, or empty.
         leftovers: Jobs of this search that may be in the queue although nothing needs them, in words, or empty.
     """
@@ -74,7 +75,8 @@ class Outcome:
     failed_fast: str = ''
     example: Run | None = None
     unknown: frozenset[str] = frozenset()
-    left: int | None = None
+    left: JobCounts | None = None
+    silence: str = ''
     refused: str = ''
     leftovers: str = ''
 
@@ -122,7 +124,8 @@ class Dispatcher:
             failed_fast=fail_fast.signature,
             example=fail_fast.example,
             unknown=self._peers.unknown | {each.launch.run.name for each in self._strategy.attempts if each.is_unknown},
-            left=len(self._strategy.attempts) if self._is_leaving else None,
+            left=self._strategy.backend.job_counts() if self._is_leaving else None,
+            silence=self._shutdown.silence if self._is_leaving else '',
             refused=self._shutdown.refused,
             leftovers=self._strategy.backend.leftovers,
         )
@@ -139,7 +142,7 @@ class Dispatcher:
         if self._search.options.echo:
             self._intake.write_rows()  # an end is reported before the output of the next run begins
         has_started = self._try(self._admit, now)
-        self._is_leaving = self._shall_leave(bool(has_started))
+        self._is_leaving = self._shall_leave(now, bool(has_started))
         self._try(self._write_rows, now)
         self._try(self._beat, now)
         if self._display.is_due(now, changed=bool(has_ended or has_started)):
@@ -271,10 +274,10 @@ class Dispatcher:
 
     # Whether to go on
 
-    def _shall_leave(self, has_started: bool) -> bool:
+    def _shall_leave(self, now: float, has_started: bool) -> bool:
         if self._shutdown.leaves_jobs:
             return True
-        if self._shutdown.is_impatient and any(active.in_queue for active in self._strategy.attempts):
+        if self._shutdown.gives_up(now, self._strategy.backend.silence) and self._has_more_to_stop(now):
             return True
         return self._search.options.only_submits and not has_started and self._strategy.backend.is_settled()
 
@@ -304,7 +307,15 @@ class Dispatcher:
         self._pause_for(problem)
         return bool(problem)
 
+    def _note_leaving(self, now: float) -> None:
+        """Journal what may go on without us, for ``hpsearch stop``."""
+        if self._is_leaving:
+            counts = self._strategy.backend.job_counts()
+            jobs = counts.accepted + counts.unanswered
+            self._search.recorder.note('leaving', jobs=jobs, reason=self._shutdown.silence)
+
     def _finish(self) -> None:
+        self._try(self._note_leaving, self._clock())
         self._try(self._take_late_records, self._clock())
         self._try(self._write_rows, self._clock())
         self._heartbeat.write_table(self._clock())

@@ -6,6 +6,7 @@ import math
 from collections.abc import Collection
 from enum import IntEnum
 
+from hpsearch.backends.base import Silence
 from hpsearch.dispatch.context import WorkOptions
 from hpsearch.host.signals import StopRequests
 from hpsearch.model.run import Run
@@ -14,6 +15,12 @@ from hpsearch.model.verdict import same_failure
 from hpsearch.store.completion import Completion
 
 FAILED_ALIKE = 'the first runs all failed alike'
+
+ANSWER_PATIENCE = 10.0
+"""Seconds that a queue may owe an answer when the grace of its jobs is over, at most as long as that grace."""
+
+SHORT_PATIENCE = 3.0
+"""The same as soon as the user has asked twice to stop."""
 
 
 class Stop(IntEnum):
@@ -66,6 +73,7 @@ class Shutdown:
         done: How far the stop has gone.
         why: Why, in words.
         refused: Why a queue refuses jobs for good, in its own words, or empty.
+        silence: Why a queue that was given up does not answer, in its own words, or empty.
         fail_fast: Whether the first runs failed alike.
     """
 
@@ -73,11 +81,12 @@ class Shutdown:
         self.done = Stop.NO
         self.why = ''
         self.refused = ''
+        self.silence = ''
         self.fail_fast = FailFast(options.fail_fast)
         self._requests = requests
         self._options = options
         self._asked = Stop.NO
-        self._kill_at = math.inf
+        self._kill_at = self._leave_at = math.inf
 
     @property
     def has_begun(self) -> bool:
@@ -99,10 +108,25 @@ class Shutdown:
         """Whether to leave while jobs go on in a queue."""
         return self._requests.leaves
 
-    @property
-    def is_impatient(self) -> bool:
-        """Whether the user does not want to wait until a queue has ended its jobs."""
-        return self._requests.stops > 2
+    def gives_up(self, now: float, silence: Silence | None) -> bool:
+        """Whether not to wait any longer until a queue has ended its jobs.
+
+        After one request that is when their grace is over and the queue does not answer, after two when it does not
+        answer or another grace is over, after three at once.
+
+        Args:
+            now: Monotonic seconds.
+            silence: The answer that the queue owes, or None.
+        """
+        if not self._options.in_queue or self.done < Stop.TERM:
+            return False
+        has_asked_twice = self._requests.stops > 1
+        patience = min(SHORT_PATIENCE if has_asked_twice else ANSWER_PATIENCE, self._options.stop_grace)
+        is_silent = silence is not None and silence.is_long(now, patience)
+        self.silence = silence.reason if silence is not None and is_silent else ''
+        if self._requests.stops > 2 or now >= self._leave_at:
+            return True
+        return is_silent and (has_asked_twice or now >= self._kill_at)
 
     def request(self, stop: Stop, why: str) -> None:
         """Ask for a stop; what goes no further than what was asked for before changes nothing."""
@@ -143,6 +167,8 @@ class Shutdown:
         stages = [stop for stop in Stop if self.done < stop <= self._asked]
         if Stop.TERM in stages:
             self._kill_at = now + self._options.stop_grace
+        if self._requests.stops > 1 and self._leave_at == math.inf:
+            self._leave_at = now + self._options.stop_grace
         self.done = max(self.done, self._asked)
         # Draining is a stage of its own only where it is the last one.
         return [stop for stop in stages if stop is not Stop.DRAIN or self.done is Stop.DRAIN]

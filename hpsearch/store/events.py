@@ -182,5 +182,6 @@ _KINDS: Mapping[str, tuple[frozenset[str], Mapping[str, Check]]] = {
     'provenance': (frozenset(), {'code': _optional(_is_text), 'diff': _optional(_is_text)}),
     'stop': (frozenset(), {'drain': _is_flag, 'id': _is_text}),
     'closed': (frozenset(), {'at': _is_number}),
+    'leaving': (frozenset(('jobs', 'reason')), {'jobs': _is_count, 'reason': _is_text}),
 }
 """Kind to the fields that it must have, and what each of its fields is where it is there."""

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from hpsearch.backends.base import AttemptBackend, AttemptStatus, Avoided, Launch, LaunchResult
+from hpsearch.backends.base import AttemptBackend, AttemptStatus, Avoided, JobCounts, Launch, LaunchResult, Silence
 from hpsearch.backends.queue.arrays import (
     AttemptArray,
     AttemptQueue,
@@ -22,7 +22,6 @@ from hpsearch.backends.queue.arrays import (
     adopted_array,
     read_hints,
 )
-from hpsearch.backends.queue.commands import CLOSE_TIMEOUT
 from hpsearch.backends.queue.leftovers import Leftovers
 from hpsearch.backends.queue.poller import LIMIT_GRACE
 from hpsearch.backends.queue.submission import QueueContext
@@ -85,8 +84,11 @@ class QueueBackend(AttemptBackend):
     def open_slots(
         self, now: float, others: Sequence[GpuTenant] = (), resources: ResourceRequest = DEFAULT_RESOURCES
     ) -> Placement:
-        """As many as the queue may take; none while attempts wait here already."""
+        """As many as the queue may take; none while attempts wait here already, or the queue does not answer."""
         queue = self._queue
+        if self._poller.problem:
+            self._poller.poll_anyway()
+            return Placement(waiting=f'the queue does not answer: {self._poller.problem}')
         if queue.is_final or queue.has_given_back:
             return Placement(waiting=queue.refusal, is_final=queue.is_final)
         if queue.waiting:
@@ -313,6 +315,7 @@ class QueueBackend(AttemptBackend):
     def cancel(self, idents: Sequence[str], *, force: bool) -> None:
         """Cancel the jobs of these attempts, and no others."""
         self._leftovers.be_thorough()
+        self._poller.poll_now()
         found = [self._attempts[ident] for ident in idents if ident in self._attempts]
         self._apply(self._queue.cancel(found, force=force))
 
@@ -329,13 +332,25 @@ class QueueBackend(AttemptBackend):
         """Jobs that may be left in the queue all the same, in words; empty: none."""
         return self._leftovers.words
 
+    @property
+    def silence(self) -> Silence | None:
+        """The answer that the queue owes; None: none."""
+        return self._poller.silence
+
+    def job_counts(self) -> JobCounts:
+        """What is in the queue, by its answers."""
+        held = [each for each in self._attempts.values() if each.status.kind is not JobState.ENDED]
+        accepted = sum(each.array is not None and bool(each.array.job) for each in held)
+        unsubmitted = sum(each.array is None for each in held)
+        return JobCounts(accepted, len(held) - accepted - unsubmitted, unsubmitted)
+
     def wait(self, timeout: float) -> None:
         """Wait until a command is answered, a signal comes, it is time to look for ends, or the time is over."""
         self._context.wakeup.wait(min(timeout, LOOK_INTERVAL))
 
     def close(self) -> None:
-        """Let go; jobs go on. Commands that were issued just before are still carried out."""
-        self._context.runner.finish(CLOSE_TIMEOUT)
+        """Let go; jobs go on. Commands that were issued just before are still carried out, if the queue answers."""
+        self._context.runner.finish(self._poller.close_timeout)
 
     # What is shown
 

@@ -160,6 +160,9 @@ def _communicate(process: subprocess.Popen[bytes], program: str, stdin: bytes, t
         out, err = process.communicate(stdin, timeout)
     except subprocess.TimeoutExpired:
         return _kill(process, f'{program} did not answer within {timeout:g} s')
+    except KeyboardInterrupt:
+        _kill(process, 'interrupted')
+        raise
     return CommandResult(process.returncode, _text(out), _text(err))
 
 

@@ -59,7 +59,9 @@ class LimitsQuery:
         if self._limits is None and not self._is_asked and now >= self._next:
             self._is_asked = True
             self._tries += 1
-            self._runner.run(self._system.limits_argv(), self._receive)
+            argv = self._system.limits_argv()
+            self.problem = self.problem or f'{argv[0]} has not answered yet'
+            self._runner.run(argv, self._receive)
         return self._limits
 
     def _receive(self, answer: CommandResult) -> None:

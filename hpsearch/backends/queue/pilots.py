@@ -12,10 +12,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from hpsearch.backends.base import Avoided, PilotBackend, Workload
+from hpsearch.backends.base import Avoided, JobCounts, PilotBackend, Silence, Workload
 from hpsearch.backends.queue.avoidance import Avoidance
 from hpsearch.backends.queue.batch_system import BatchSystem, JobSpec, QueueLimits
-from hpsearch.backends.queue.commands import CLOSE_TIMEOUT
 from hpsearch.backends.queue.job_script import pilot_script
 from hpsearch.backends.queue.leftovers import Leftovers
 from hpsearch.backends.queue.submission import (
@@ -404,6 +403,7 @@ class Pilots:
     def cancel(self, *, force: bool) -> None:
         """Cancel all pilots: they end their runs."""
         self._is_cancelling = True
+        self._poller.poll_now()
         for array in self.arrays.values():
             self._submitter.cancel(array, array.members, force=force)
 
@@ -471,6 +471,16 @@ class QueuedPilots(PilotBackend):
         """Jobs that may be left in the queue all the same, in words; empty: none."""
         return self._leftovers.words
 
+    @property
+    def silence(self) -> Silence | None:
+        """The answer that the queue owes; None: none."""
+        return self._context.poller.silence
+
+    def job_counts(self) -> JobCounts:
+        """How many pilots are in the queue, by its answers."""
+        accepted = sum(len(array.members) for array in self._pilots.arrays.values() if array.job)
+        return JobCounts(accepted, sum(len(array.members) for array in self._pilots.arrays.values()) - accepted)
+
     def wait(self, timeout: float) -> None:
         """Wait until a command is answered, a signal comes, or the time is over."""
         self._context.wakeup.wait(timeout)
@@ -489,7 +499,7 @@ class QueuedPilots(PilotBackend):
 
     def close(self) -> None:
         """Let go; pilots go on."""
-        self._context.runner.finish(CLOSE_TIMEOUT)
+        self._context.runner.finish(self._context.poller.close_timeout)
 
     def gpu_lines(self, now: float) -> Sequence[GpuLine]:
         """None: the pilots report their own."""

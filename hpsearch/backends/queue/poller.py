@@ -13,8 +13,9 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from hpsearch.backends.base import Silence
 from hpsearch.backends.queue.batch_system import BatchSystem, CommandResult, QueueLimits
-from hpsearch.backends.queue.commands import QUERY_TIMEOUT, CommandRunner, query
+from hpsearch.backends.queue.commands import CLOSE_TIMEOUT, QUERY_TIMEOUT, CommandRunner, query
 from hpsearch.model.evidence import JobRecord, JobState
 from hpsearch.model.snapshot import QueueLine, merged_queue
 from hpsearch.model.states import Attempt, Submission
@@ -38,6 +39,9 @@ UNANSWERED_AFTER = 600.0
 
 LIMIT_GRACE = 600.0
 """Seconds that a job may take to end after its time limit."""
+
+SILENT_TIMEOUT = 3.0
+"""Seconds that an answer may take when leaving."""
 
 LONG_AGO = 7 * 86400.0
 """Seconds since the submission of a job, where that is not known."""
@@ -259,6 +263,7 @@ class JobPoller:
         self._is_needed_soon = self._is_needed_anyway = False
         self._asked: set[str] = set()
         self._failures = 0
+        self._unanswered_since: float | None = None
         self._is_listing = False
         self._is_looking_up = False
         self._jobs_by_name: dict[str, set[str]] = {}
@@ -268,6 +273,20 @@ class JobPoller:
         self.news = 0
         self.listed_at = float('-inf')
         self.records: Sequence[JobRecord] = ()
+
+    @property
+    def silence(self) -> Silence | None:
+        """The listing that the batch system owes; None: none."""
+        if self._unanswered_since is None:
+            return None
+        return Silence(self._unanswered_since, self.problem or f'{self._system.list_argv()[0]} has not answered yet')
+
+    @property
+    def close_timeout(self) -> float:
+        """Seconds to wait, when leaving, for commands: only a moment if the batch system owes an answer."""
+        if self._unanswered_since is None:
+            return CLOSE_TIMEOUT
+        return 0.0 if self.problem else max(0.0, self._unanswered_since + SILENT_TIMEOUT - self._clock())
 
     def note_limits(self, limits: QueueLimits) -> None:
         """Take in what the batch system states about itself."""
@@ -381,6 +400,10 @@ class JobPoller:
         """Request the next listing early, even if no job is watched."""
         self._is_needed_soon = self._is_needed_anyway = True
 
+    def poll_now(self) -> None:
+        """Request the next listing at once, even if no job is watched, or the last one failed."""
+        self._next, self._is_needed_anyway = float('-inf'), True
+
     def poll(self, now: float) -> None:
         """Request a listing if it is time, and if there is something to learn from it.
 
@@ -392,6 +415,7 @@ class JobPoller:
         is_early = now < self._next
         self._pause = min(2 * self._pause if is_early else SHORTEST_PAUSE, self._interval)
         self._is_listing, self._is_needed_soon, self._is_needed_anyway, self._last = True, False, False, now
+        self._unanswered_since = now if self._unanswered_since is None else self._unanswered_since
         self._runner.run(self._system.list_argv(), lambda answer: self._take_listing(answer, now))
 
     def _is_worthwhile(self) -> bool:
@@ -410,7 +434,7 @@ class JobPoller:
             return
         if self.problem:
             log.info('%s answers again', self._system.name)
-        self.problem, self._failures = '', 0
+        self.problem, self._failures, self._unanswered_since = '', 0, None
         self._next = self._clock() + self._interval
         self.listed_at = requested
         self.listings += 1

@@ -234,7 +234,13 @@ class Submitter(Generic[ArrayT]):
     @property
     def problem(self) -> str:
         """Why nothing can be submitted at the moment, as far as that is known; empty: something can."""
-        return self._problem or self._limits.problem
+        return self._problem or self._limits.problem or self._owed
+
+    @property
+    def _owed(self) -> str:
+        """The answer to a submission that is awaited, in words; empty: none is."""
+        sent = (array.unsent for array in self.arrays.values() if array.is_sent)
+        return next((f'{self._system.submit_argv(each.job)[0]} has not answered yet' for each in sent if each), '')
 
     @property
     def is_busy(self) -> bool:

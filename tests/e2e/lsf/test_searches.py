@@ -526,9 +526,8 @@ def test_that_a_search_begins_as_soon_as_the_daemons_are_up(tmp_path: Path, lsf:
     lsf.set(is_down=True)
     with lsf_project(tmp_path / 'project', lsf) as project:
         project.open()
-        search = project.drive_queue(QUICK)
-        until(lambda: project.calls('bparams'))
-        time.sleep(0.5)
+        search = project.drive_queue(QUICK, '--wait_for_queue')
+        until(lambda: len(project.calls('bjobs')) >= 2)
         lsf.heal()
         finish(search)
         assert_each_ran_once(project)

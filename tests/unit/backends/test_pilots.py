@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-from hpsearch.backends.base import PilotBackend, Workload
+from hpsearch.backends.base import JobCounts, PilotBackend, Silence, Workload
 from hpsearch.backends.queue.batch_system import JobSpec, QueueLimits
 from hpsearch.backends.queue.limits import FORGET, RETRY
 from hpsearch.backends.queue.pilots import (
@@ -402,6 +402,22 @@ def test_that_all_are_cancelled_on_a_stop_and_waited_for(desk: Desk) -> None:
     assert desk.submitted() == [10]
 
 
+def test_that_pilots_that_were_accepted_and_those_that_may_have_been_are_told_apart(desk: Desk) -> None:
+    desk.queue.deaf = 1
+    desk.step(times=3)
+    assert desk.backend.job_counts() == JobCounts(unanswered=10)
+    desk.step(times=100)
+    assert desk.backend.job_counts() == JobCounts(accepted=10)
+
+
+def test_that_a_command_that_hangs_is_a_silence_as_soon_as_they_are_stopped(desk: Desk) -> None:
+    desk.step(times=40)
+    desk.runner.is_slow = True
+    desk.backend.cancel(force=False)
+    desk.step()
+    assert desk.backend.silence == Silence(desk.clock.now, 'list has not answered yet')
+
+
 def test_that_a_cancellation_that_failed_is_repeated(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING, 'hpsearch')
     desk.step(times=40)
@@ -483,7 +499,7 @@ def test_that_arrays_of_attempts_and_jobs_of_other_queues_are_not_remembered(mak
 
 
 def test_that_it_says_how_many_there_are(desk: Desk) -> None:
-    assert desk.step() == 'jobs that work on it: none yet'
+    assert desk.step() == 'limits has not answered yet'
     desk.queue.slots = 3
     desk.step(times=3)
     desk.queue.begin()

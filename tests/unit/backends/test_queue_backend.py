@@ -14,10 +14,12 @@ from typing import Any
 
 import pytest
 
+from hpsearch.backends.base import JobCounts, Silence
 from hpsearch.backends.queue import arrays
 from hpsearch.backends.queue.batch_system import JobSpec, QueueLimits
+from hpsearch.backends.queue.commands import CLOSE_TIMEOUT
 from hpsearch.backends.queue.limits import FORGET, RETRY
-from hpsearch.backends.queue.poller import ABSENT_AFTER, LIMIT_GRACE, JobKey, JobPoller
+from hpsearch.backends.queue.poller import ABSENT_AFTER, LIMIT_GRACE, SILENT_TIMEOUT, JobKey, JobPoller
 from hpsearch.model.evidence import CAUSE_GRACE, COMPLETED_FACTOR, RECORD_GRACE, JobRecord, JobState
 from hpsearch.model.resources import ResourceRequest
 from hpsearch.model.retries import room_in_queue
@@ -181,7 +183,91 @@ def test_that_slots_are_offered_only_while_nothing_waits(desk: Desk) -> None:
     desk.runner.is_slow = True
     desk.start(3)
     placement = desk.backend.open_slots(desk.clock.now)
-    assert (len(placement.slots), placement.waiting[:30]) == (0, '3 runs wait to be submitted: f')
+    assert not placement.slots
+    assert placement.waiting == '3 runs wait to be submitted: limits has not answered yet'
+
+
+def test_that_no_slots_are_offered_while_the_queue_does_not_answer(desk: Desk) -> None:
+    started(desk, 1)
+    desk.queue.is_blind = True
+    desk.until(lambda: desk.poller.problem)
+    placement = desk.backend.open_slots(desk.clock.now)
+    assert (placement.slots, placement.waiting) == ((), 'the queue does not answer: list did not answer')
+    desk.finish()
+    desk.queue.is_blind = False
+    desk.until(lambda: desk.backend.open_slots(desk.clock.now).slots)
+
+
+def test_that_what_was_accepted_what_may_have_been_and_what_was_not_sent_are_told_apart(desk: Desk) -> None:
+    desk.start(3)
+    assert desk.backend.job_counts() == JobCounts(unsubmitted=3)
+    desk.step(times=5)
+    assert desk.backend.job_counts() == JobCounts(accepted=3)
+    desk.queue.deaf = 1
+    desk.start(2, first=4)
+    desk.step()
+    assert desk.backend.job_counts() == JobCounts(accepted=3, unanswered=2)
+    desk.begin_all()
+    desk.finish()
+    desk.step(times=3)
+    assert desk.backend.job_counts() == JobCounts(unanswered=2)
+
+
+def test_that_a_submission_under_way_is_why_others_wait(desk: Desk) -> None:
+    started(desk, 1)
+    desk.runner.is_slow = True
+    desk.start(2, first=2)
+    desk.start(1, first=4)
+    waiting = desk.backend.open_slots(desk.clock.now).waiting
+    assert waiting == '1 runs wait to be submitted: submit has not answered yet'
+
+
+# A queue that does not answer
+
+
+def test_that_the_queue_owes_an_answer_from_the_first_question_on_until_it_answers(desk: Desk) -> None:
+    started(desk, 1)
+    desk.until(lambda: desk.backend.silence is None)
+    desk.queue.is_blind = True
+    desk.until(lambda: desk.poller.problem)
+    silence = desk.backend.silence
+    assert silence is not None
+    desk.step(times=100)
+    assert desk.backend.silence == Silence(silence.since, 'list did not answer')
+    desk.queue.is_blind = False
+    desk.until(lambda: desk.backend.silence is None)
+
+
+def test_that_a_command_that_hangs_is_a_silence_as_soon_as_the_runs_are_stopped(desk: Desk) -> None:
+    started(desk, 2)
+    desk.step(times=40)
+    desk.runner.is_slow = True
+    desk.backend.cancel([desk.ident(1), desk.ident(2)], force=False)
+    desk.step()
+    assert desk.backend.silence == Silence(desk.clock.now, 'list has not answered yet')
+
+
+def test_that_a_queue_that_failed_is_asked_at_once_when_the_runs_are_stopped(desk: Desk) -> None:
+    started(desk, 1)
+    desk.queue.is_blind = True
+    desk.until(lambda: desk.poller.problem)
+    desk.step(times=3)
+    desk.queue.is_blind = False
+    desk.backend.cancel([desk.ident(1)], force=False)
+    desk.step(times=2)
+    assert desk.backend.silence is None
+
+
+def test_that_leaving_waits_for_commands_only_while_the_queue_answers(desk: Desk) -> None:
+    started(desk, 1)
+    desk.until(lambda: desk.backend.silence is None)
+    assert desk.poller.close_timeout == CLOSE_TIMEOUT
+    desk.runner.is_slow = True
+    desk.poller.poll_now()
+    desk.step()
+    assert desk.poller.close_timeout == SILENT_TIMEOUT
+    desk.step(SILENT_TIMEOUT)
+    assert desk.poller.close_timeout == 0.0
 
 
 # Refusals

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -15,8 +16,11 @@ import pytest
 from hpsearch.backends.queue.batch_system import CommandResult
 from hpsearch.backends.queue.poller import match_jobs
 from hpsearch.cli import backends
+from hpsearch.cli.backends import check_queue
+from hpsearch.cli.options import ClusterOptions, SearchOptions
 from hpsearch.cli.status import status_lines
 from hpsearch.host.processes import start_ticks
+from hpsearch.model.errors import BackendError
 from hpsearch.model.evidence import JobRecord, JobState
 from hpsearch.model.snapshot import QueueLine, RunLine
 from hpsearch.model.states import Attempt, Submission
@@ -223,6 +227,43 @@ def test_that_jobs_that_work_on_the_search_are_counted() -> None:
     assert matched.missing == ()
 
 
+# The question before a search begins
+
+
+def in_queue(**chosen: Any) -> SearchOptions:
+    return SearchOptions(cluster=ClusterOptions(run_cluster=True, **chosen))
+
+
+def test_that_a_queue_that_answers_is_asked_once(queue: Queue) -> None:
+    queue.lists()
+    check_queue(in_queue())
+    assert queue.questions == 1
+
+
+def test_that_a_queue_that_does_not_answer_is_an_error_in_its_own_words(queue: Queue) -> None:
+    queue.lists(code=1, err='slurm_load_jobs error: Unable to contact slurm controller (connect failure)')
+    with pytest.raises(BackendError, match=r'slurm does not answer: slurm_load_jobs error: Unable .*--wait_for_queue'):
+        check_queue(in_queue())
+    assert queue.questions == 1
+
+
+def test_that_a_queue_is_waited_for_on_request_with_growing_pauses(
+    queue: Queue, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, 'hpsearch')
+    queue.lists(code=1, err='connect failure')
+    pauses: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 6:
+            queue.lists()
+
+    check_queue(in_queue(wait_for_queue=True), sleep)
+    assert pauses == [30.0, 60.0, 120.0, 240.0, 300.0, 300.0]
+    assert caplog.messages[1] == 'slurm does not answer, it is asked again in 1 min 00 s: connect failure'
+
+
 # hpsearch status
 
 
@@ -231,6 +272,9 @@ class ScriptedSystem:
     """A queue system whose listing is a file of ``name index state reason``."""
 
     memory: int | None = 1000
+    name: str = 'slurm'
+    programs: Sequence[str] = ()
+    unsupported: str = ''
 
     def list_argv(self) -> list[str]:
         return ['list_jobs_of_a_test']
@@ -241,7 +285,7 @@ class ScriptedSystem:
     def parse_listing(self, answer: CommandResult) -> Sequence[JobRecord] | None:
         if answer.code != 0:
             return None
-        rows = (line.split() for line in answer.out.splitlines())
+        rows = (line.split() for line in answer.out.splitlines() if line)
         return [
             JobRecord('1', int(index), name, JobState(state), reason=reason, cause=reason if state == 'ended' else '')
             for name, index, state, reason in rows
@@ -505,3 +549,25 @@ def test_that_the_age_of_the_readings_of_gpus_includes_the_silence_of_their_writ
     os.utime(alive, (facts.st_atime, facts.st_mtime - 600))
     (gpu,) = json_of(search)['gpus']
     assert 601 <= gpu['age'] < 660
+
+
+# What is not known to run
+
+
+def test_that_what_was_only_claimed_does_not_run(tmp_path: Path) -> None:
+    search = QueuedSearch(tmp_path / 'search', process={'pid': os.getpid(), 'ticks': start_ticks(os.getpid())})
+    search.beat()
+    for name in search.plan(2):
+        search.claim(name)
+    search.submit(2, accepted=False)
+    read = json_of(search)
+    assert (read['counts']['claimed'], read['running']) == (4, [])
+
+
+def test_that_jobs_that_were_not_accepted_are_not_said_to_continue(search: QueuedSearch, queue: Queue) -> None:
+    queue.lists(code=1, err='connect failure')
+    search.submit(2, accepted=False)
+    search.leave()
+    said = status(search)
+    assert 'its jobs in the queue continue' not in said
+    assert 'so what is shown of them is what hpsearch knew last: connect failure' in said

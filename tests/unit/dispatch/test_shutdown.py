@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from hpsearch.backends.base import Silence
 from hpsearch.dispatch.context import WorkOptions
 from hpsearch.dispatch.shutdown import FailFast, Shutdown, Stop
 from hpsearch.host.signals import StopRequests
@@ -94,9 +95,61 @@ def test_that_within_a_job_it_is_the_job_that_was_ended() -> None:
     assert stopping.why == 'the job it ran in was asked to end'
 
 
-@pytest.mark.parametrize(('stops', 'is_impatient'), [(0, False), (2, False), (3, True)])
-def test_that_a_third_request_is_impatience(stops: int, is_impatient: bool) -> None:
-    assert shutdown(stops)[0].is_impatient is is_impatient
+# A queue that does not end its jobs
+
+
+def in_queue(stops: int) -> Shutdown:
+    """A search in a queue that is stopped at second 100."""
+    stopping, _ = shutdown(stops, in_queue=True)
+    stopping.due(100.0)
+    return stopping
+
+
+@pytest.mark.parametrize('silence', [None, Silence(0.0, 'squeue failed')])
+def test_that_a_queue_is_waited_for_while_nobody_stops_the_search(silence: Silence | None) -> None:
+    assert not in_queue(0).gives_up(1e6, silence)
+
+
+def test_that_a_queue_that_answers_is_waited_for_until_its_jobs_have_ended() -> None:
+    assert not in_queue(1).gives_up(1e6, None)
+    assert not in_queue(1).gives_up(1e6, Silence(1e6 - 1, 'squeue has not answered yet')), 'it takes a moment'
+
+
+@pytest.mark.parametrize('since', [0.0, 102.0])
+def test_that_one_request_is_enough_where_the_queue_is_silent_for_the_grace_of_its_jobs(since: float) -> None:
+    stopping = in_queue(1)
+    assert not stopping.gives_up(100.0 + GRACE - 0.1, Silence(since, 'squeue failed'))
+    assert stopping.gives_up(100.0 + GRACE, Silence(since, 'squeue failed'))
+
+
+def test_that_the_second_request_gives_up_a_silent_queue_at_once() -> None:
+    assert not in_queue(2).gives_up(101.0, Silence(100.0, 'squeue has not answered yet'))
+    assert in_queue(2).gives_up(103.0, Silence(100.0, 'squeue has not answered yet'))
+    assert in_queue(2).gives_up(100.0, Silence(0.0, 'squeue failed'))
+
+
+def test_that_two_requests_end_within_the_grace_whatever_the_queue_says() -> None:
+    assert not in_queue(2).gives_up(100.0 + GRACE - 0.1, None)
+    assert in_queue(2).gives_up(100.0 + GRACE, None)
+
+
+def test_that_the_grace_of_a_second_request_begins_with_it() -> None:
+    stopping, requests = shutdown(1, in_queue=True)
+    stopping.due(100.0)
+    requests.stops = 2
+    stopping.due(500.0)
+    assert not stopping.gives_up(500.0 + GRACE - 0.1, None)
+    assert stopping.gives_up(500.0 + GRACE, None)
+
+
+def test_that_a_third_request_gives_up_at_once() -> None:
+    assert in_queue(3).gives_up(100.0, None)
+
+
+def test_that_processes_of_this_machine_are_waited_for_until_they_have_ended() -> None:
+    stopping, _ = shutdown(3)
+    stopping.due(100.0)
+    assert not stopping.gives_up(1e6, None)
 
 
 # What else leads to a stop
