@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
@@ -133,7 +132,7 @@ def test_that_a_run_whose_job_is_forgotten_is_not_run_again_until_the_user_says_
     printed = project.say('stop', 'out') and finish(resumed, codes=(130,))
     assert '--host_is_dead=HOST' in printed
     project.open()
-    again = project.drive({'queue': QUICK}, 'resume', 'out', f'--host_is_dead={os.uname().nodename}')
+    again = project.drive({'queue': QUICK}, 'resume', 'out', f'--host_is_dead={node}')
     project.started.append(again)
     finish(again)
     assert project.ends()['1'] == [('interrupted', 'host_dead'), FINISHED]
