@@ -27,6 +27,10 @@ LONGEST_WAIT = 600.0
 """Seconds that a process which has nothing else to do waits for such jobs to leave the queue."""
 
 
+UNPROVEN = ('', 'lost', 'abandoned', 'requeued', 'host_dead', 'fenced')
+"""Causes of ends, without an exit record, that the queue itself did not report."""
+
+
 class Leftovers:
     """Finds and cancels the jobs of a search that nothing needs.
 
@@ -104,14 +108,14 @@ class Leftovers:
         return not left
 
     def _may_be_left(self) -> bool:
-        """Whether there is a job that did not record its end itself, or may be a second one."""
+        """Whether there is a job whose end neither itself nor the queue reported, or that may be a second one."""
         ours = self._ours()
         return any(self._is_thorough or each.pilots or not self._is_accounted_for(each) for each in ours)
 
     def _is_accounted_for(self, submission: Submission) -> bool:
         attempts = (self._state.attempt_of(*key) for key in submission.attempts)
         return submission.name not in self._context.resent and all(
-            attempt is not None and attempt.code is not None for attempt in attempts
+            attempt is not None and (attempt.code is not None or attempt.cause not in UNPROVEN) for attempt in attempts
         )
 
     def _ours(self) -> list[Submission]:

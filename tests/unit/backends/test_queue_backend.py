@@ -1078,11 +1078,12 @@ def test_that_a_queue_that_cannot_be_asked_in_the_end_is_no_empty_one(desk: Desk
     assert desk.backend.leftovers == 'the queue cannot be asked whether it still has jobs of this search'
 
 
-def test_that_the_queue_is_not_asked_where_every_run_left_its_record(desk: Desk) -> None:
+@pytest.mark.parametrize('end', [{'state': 'finished', 'code': 0}, {'state': 'interrupted', 'cause': 'node_fail'}])
+def test_that_the_queue_is_not_asked_where_every_end_was_reported(desk: Desk, end: dict[str, Any]) -> None:
     (ident,) = desk.start(1)
     desk.step(times=3)
     desk.state.fold(WRITER, {'event': 'claimed', 'run': 'sim_1', 'attempt': 1})
-    desk.state.fold(WRITER, {'event': 'ended', 'run': 'sim_1', 'attempt': 1, 'state': 'finished', 'code': 0})
+    desk.state.fold(WRITER, {'event': 'ended', 'run': 'sim_1', 'attempt': 1, **end})
     desk.backend.forget(ident, desk.clock.now)
     asked = len(desk.queue.called('list'))
     assert is_clear(desk)
