@@ -102,8 +102,10 @@ def _is_element(value: Any) -> bool:
 
 
 def _is_job(value: Any) -> bool:
-    return _texts(value) and {'queue', 'id'} <= value.keys()
+    return _JOB(value) and {'queue', 'id'} <= value.keys()
 
+
+_JOB = _fields(queue=_is_text, id=_is_text, ends=_is_number)
 
 _HANDLE = _fields(
     pid=_is_pid,

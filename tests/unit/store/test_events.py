@@ -57,6 +57,15 @@ def test_that_events_as_hpsearch_writes_them_are_right() -> None:
     assert problem_of({'event': 'of a later version', 'attempts': 'many'}) == ''
 
 
+def test_that_the_time_limits_of_jobs_are_right_with_and_without_a_number() -> None:
+    submitting = {**SUBMITTING, 'limit': 5400.0, 'attempts': [['sim_1', 1]]}
+    header = {'event': 'writer', 'format': 1, 'job': {'queue': 'slurm', 'id': '7_1', 'ends': 1_800_000_000}}
+    assert [problem_of(event) for event in (submitting, SUBMITTING, header)] == ['', '', '']
+    assert problem_of({**submitting, 'limit': 'long'})
+    assert problem_of({**header, 'job': {'queue': 'slurm', 'id': 7}})
+    assert problem_of({**header, 'job': {'queue': 'slurm', 'id': '7', 'ends': 'soon'}})
+
+
 def wrong(event: dict[str, Any], **fields: list[Any]) -> list[dict[str, Any]]:
     """The event with each of these values in place of one that is right."""
     return [{**event, name: value} for name, values in fields.items() for value in values]
