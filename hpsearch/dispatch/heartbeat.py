@@ -71,8 +71,17 @@ class Heartbeat:
         """Runs were started: the code they were started with is read, if it is time."""
         if self._provenance is None:
             self._provenance = self._make_provenance()
-            self._provenance.start(self._found.append)  # called in another thread
+            self._start_provenance()
         self._provenance.check(now)
+
+    def _start_provenance(self) -> None:
+        """Let another thread find out about the code; where none can be started, that is tried again later."""
+        if self._provenance is None:
+            return
+        try:
+            self._provenance.start(self._found.append)
+        except OSError as error:
+            log.debug('the code is read later: %s', error)
 
     def step(self, now: float, waiting: str) -> str:
         """Do what is due.
@@ -88,6 +97,7 @@ class Heartbeat:
             self._note_provenance(self._found.popleft())
         if now - self._synced >= SYNC_INTERVAL:
             self._synced = now
+            self._start_provenance()
             self._journal.flush()
             self._journal.sync()
             self._oom_kills = kernel_oom_kills()

@@ -8,8 +8,10 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 
 from hpsearch.host.gpus import GpuSource
+from hpsearch.host.processes import start_thread
 from hpsearch.model.resources import Gpu, Reading
 
 HURRY_FOR = 2.0
@@ -56,12 +58,7 @@ class GpuMonitor:
         self._lock = threading.RLock()
         self._closed = False
         self._watched = {gpu.name: _Watched() for gpu in gpus}
-        self._threads = [
-            threading.Thread(target=self._watch, args=(name,), name=f'gpu-{name}', daemon=True)
-            for name in self._watched
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._threads = [start_thread(partial(self._watch, name), f'gpu-{name}') for name in self._watched]
 
     def readings(self) -> dict[str, tuple[Reading, ...]]:
         """Name of a GPU to its kept readings, oldest first; empty where there is none yet."""

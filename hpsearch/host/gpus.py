@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from hpsearch.host.nvml import NEXT_STEP, NoNvml, open_nvml
+from hpsearch.host.processes import start_thread
 from hpsearch.model.errors import BackendError
 from hpsearch.model.resources import Gpu, Reading
 
@@ -72,7 +73,10 @@ def _in_thread(work: Callable[[], T]) -> Future[T]:
         except Exception as error:
             future.set_exception(error)
 
-    threading.Thread(target=body, daemon=True, name='gpu-driver').start()
+    try:
+        start_thread(body, 'gpu-driver')
+    except OSError as error:
+        future.set_exception(error)
     return future
 
 

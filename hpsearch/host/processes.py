@@ -5,11 +5,13 @@ A pid alone identifies nothing, since it is reused; host, boot, pid namespace, p
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,6 +53,20 @@ def spawn(argv: tuple[str, ...], environment: Mapping[bytes, bytes], stdout: str
             (os.POSIX_SPAWN_OPEN, 2, stderr, append, 0o644),
         ),
     )
+
+
+def start_thread(target: Callable[[], object], name: str) -> threading.Thread:
+    """Start a thread that does not keep this process from ending.
+
+    Raises:
+        OSError: There are too many processes and threads.
+    """
+    thread = threading.Thread(target=target, name=name, daemon=True)
+    try:
+        thread.start()
+    except RuntimeError as error:
+        raise OSError(errno.EAGAIN, str(error)) from error
+    return thread
 
 
 def reap(pid: int) -> int | None:

@@ -17,12 +17,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 from hpsearch.host.git import Problem, Repository, Tree, UnusableRepository, ask, find_repository
-from hpsearch.host.processes import user_name
+from hpsearch.host.processes import start_thread, user_name
 from hpsearch.model.configuration import Configuration
 from hpsearch.store.folder import OpenSearch, SearchFolder, write_whole
 
@@ -205,10 +205,12 @@ class Provenance:
         Args:
             report: Called in the thread with an event (``provenance``) for the journal, at the start and whenever the
                 code has changed.
+
+        Raises:
+            OSError: No thread can be started now.
         """
         if self._thread is None:
-            self._thread = threading.Thread(target=self._work, args=(report,), name='provenance', daemon=True)
-            self._thread.start()
+            self._thread = start_thread(partial(self._work, report), 'provenance')
 
     def check(self, now: float) -> None:
         """Check the code again if it is time; returns at once. To be called when attempts start."""

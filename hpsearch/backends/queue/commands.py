@@ -6,6 +6,7 @@ dispatcher. Each has a time limit.
 
 from __future__ import annotations
 
+import logging
 import os
 import queue
 import shutil
@@ -16,7 +17,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from hpsearch.backends.queue.batch_system import BatchSystem, CommandResult
-from hpsearch.host.processes import kill_group_of
+from hpsearch.host.processes import kill_group_of, start_thread
+
+log = logging.getLogger('hpsearch')
 
 COMMAND_TIMEOUT = 60.0
 """Seconds a command may take."""
@@ -78,9 +81,14 @@ class BackgroundRunner:
         """Run a command later; its result is passed to ``receive`` by :meth:`deliver`."""
         self._pending += 1
         self._commands.put((argv, stdin.encode('utf-8', 'surrogateescape'), timeout, receive))
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name='queue commands', daemon=True)
-            self._thread.start()
+        self._begin()
+
+    def _begin(self) -> None:
+        """Start the thread, once; where none can be started, that is tried again later."""
+        try:
+            self._thread = self._thread or start_thread(self._work, 'queue commands')
+        except OSError as error:
+            log.debug('the commands of the queue wait: %s', error)
 
     def _work(self) -> None:
         while True:
@@ -93,6 +101,8 @@ class BackgroundRunner:
     def deliver(self) -> bool:
         """Pass on the results that have come; returns whether there were any."""
         came = False
+        if self._pending:
+            self._begin()
         while True:
             try:
                 receive, result = self._results.get_nowait()

@@ -135,3 +135,17 @@ def test_that_leaving_does_not_wait_for_ever(runner: BackgroundRunner) -> None:
     runner.run(['sleep', '5'], lambda answer: None)
     runner.finish(0.2)
     assert runner.pending == 1
+
+
+def test_that_a_command_waits_until_a_thread_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    got: list[CommandResult] = []
+    runner = BackgroundRunner(dict(os.environ), lambda: None)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, 'start', refuse)
+        runner.run(['true'], got.append)
+        assert not runner.deliver()
+    until(runner.deliver)
+    assert [answer.code for answer in got] == [0]

@@ -32,7 +32,7 @@ from hpsearch.store.attempt_files import claim
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import Journal, JournalReader
 from tests.fakes.instant_backend import CountedPilots, InstantBackend
-from tests.support.dispatching import CONFIGURATION, Desk, GrowingRuns, run, vars_of
+from tests.support.dispatching import CONFIGURATION, Desk, GrowingRuns, NoCode, run, vars_of
 
 
 def finished(desk: Desk) -> list[str]:
@@ -573,3 +573,19 @@ def test_that_a_run_that_had_a_whole_job_reached_its_time_limit(
     first, last = desk.events('ended')
     assert first['state'] == 'finished'
     assert (last['state'], last['cause']) == end
+
+
+def test_that_a_machine_that_can_start_no_threads_delays_only_what_is_read_of_the_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = Desk(tmp_path, 3)
+    tries: list[float] = []
+
+    def start(code: NoCode, report: object) -> None:
+        tries.append(desk.clock.now)
+        raise OSError(errno.EAGAIN, "can't start new thread")
+
+    monkeypatch.setattr(NoCode, 'start', start)
+    desk.dispatcher(InstantBackend(desk.clock)).run()
+    assert finished(desk) == ['sim_1', 'sim_2', 'sim_3']
+    assert len(tries) > 1, 'it is tried again'
