@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     begin = time.monotonic()
     for report in reports(here, names, args):
         counts.update(report.counts)
-        problems.update({kind for kind, _ in report.problems})
+        problems.update(kind for kind, _ in {(problem.kind, problem.n) for problem in report.problems})
         print_report(report, counts)
     print_counts(counts, problems, time.monotonic() - begin)
     if not problems:
@@ -105,17 +105,17 @@ def _one(here: Path, name: str, number: int, args: argparse.Namespace) -> Report
 def print_report(report: Report, counts: Mapping[str, int]) -> None:
     """One line per search, and what went wrong in it."""
     print(f'{counts["searches"]} searches, {counts["blows"]} blows', file=sys.stderr, flush=True)
-    for kind, sentence in report.problems:
-        print(f'{report.path}: {kind}: {sentence}', file=sys.stderr, flush=True)
+    for problem in report.problems:
+        print(f'{report.path}: {problem.kind}: {problem.what}', file=sys.stderr, flush=True)
 
 
 COUNTED = {
-    'lost': 'searches that lost runs',
-    'twice': 'searches with runs executed twice',
+    'lost': 'runs lost',
+    'twice': 'runs executed twice',
     'hangs': 'searches that hung',
-    'exit': 'searches without exit status and reason',
+    'exit': 'ends without exit status and reason',
     'table': 'searches whose table differs',
-    'innocent': 'searches that ended processes of others',
+    'innocent': 'processes of others ended',
 }
 """Kinds of problems, in words."""
 

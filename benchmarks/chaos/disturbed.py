@@ -57,11 +57,11 @@ def disturbed_search(path: Path, scenario: str, *, seed: str, blows: tuple[int, 
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         Place(path, runs).kill_processes()
-        return Report(path, Counter(searches=1), [('hangs', f'not over after {LONGEST:.0f} s')])
+        return Report(path, Counter(searches=1), [Problem('hangs', f'not over after {LONGEST:.0f} s')])
     if process.returncode:
-        return Report(path, Counter(searches=1), [('broken', f'the judge ended with {process.returncode}')])
+        return Report(path, Counter(searches=1), [Problem('broken', f'the judge ended with {process.returncode}')])
     told = json.loads(answer)
-    return Report(path, Counter(told['counts']), [(kind, sentence) for kind, sentence in told['problems']])
+    return Report(path, Counter(told['counts']), [Problem(*each) for each in told['problems']])
 
 
 def _disturb(path: Path, scenario: str, seed: str, blows: tuple[int, int], runs: int) -> Report:

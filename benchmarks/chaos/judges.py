@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from benchmarks.chaos.place import Place, command_of
 from hpsearch.model.states import State
 from hpsearch.store.journal import read_state
 
-Problem = tuple[str, str]
-"""Its kind, and a sentence."""
+
+class Problem(NamedTuple):
+    """What went wrong: its kind, in words, and with which run (its value of ``--n``; 0: with none in particular)."""
+
+    kind: str
+    what: str
+    n: int = 0
 
 
 def expected_table(numbers: Sequence[int]) -> list[dict[str, str]]:
@@ -33,10 +39,10 @@ def ledger_problems(place: Place, kills: Mapping[int, int], erased: Collection[i
         lines = ledger.get(number, [])
         history = f'n={number}, killed {kills.get(number, 0)} times: {lines}'
         for kind, what in _problems_of(lines, kills.get(number, 0), number in erased):
-            yield kind, f'{what}: {history}'
+            yield Problem(kind, f'{what}: {history}', number)
 
 
-def _problems_of(lines: Sequence[str], kills: int, is_erased: bool) -> Iterator[Problem]:
+def _problems_of(lines: Sequence[str], kills: int, is_erased: bool) -> Iterator[tuple[str, str]]:
     begun = [line.split()[1] for line in lines if line.startswith('begin')]
     ended = [line.split()[1] for line in lines if line.startswith('end')]
     if not ended and not kills:
@@ -79,29 +85,29 @@ def folder_problems(place: Place, erased: Collection[int] = (), *, may_be_odd: b
         may_be_odd: Whether its journals were damaged.
     """
     state = read_state(place.folder)
-    unfinished = {name: history.state.value for name, history in state.runs.items() if history.state != State.FINISHED}
-    if unfinished or len(state.runs) != len(place.numbers):
-        yield 'lost', f'{len(state.runs)} runs with events; not finished: {unfinished}'
-    for name, history in state.runs.items():
-        is_twice = sum(attempt.state is State.FINISHED for attempt in history.attempts) > 1
-        if is_twice and place.number_of(name) not in erased:
-            yield 'twice', f'finished more than once: {name}'
+    numbers = {place.number_of(name): history for name, history in state.runs.items()}
+    for number in place.numbers:
+        history = numbers.get(number)
+        if history is None or history.state is not State.FINISHED:
+            yield Problem('lost', f'n={number} is {history.state.value if history else "not known"}', number)
+        elif number not in erased and sum(attempt.state is State.FINISHED for attempt in history.attempts) > 1:
+            yield Problem('twice', f'n={number} finished more than once', number)
     if state.odd and not may_be_odd:
-        yield 'odd', f'journals: {state.odd[:3]}'
+        yield Problem('odd', f'journals: {state.odd[:3]}')
     yield from _table_problems(place)
     if 'Traceback' in place.printed():
-        yield 'traceback', 'an hpsearch ended with a traceback: ' + place.printed().partition('Traceback')[2][:1500]
+        yield Problem('traceback', place.printed().partition('Traceback')[2][:1500])
 
 
 def _table_problems(place: Place) -> Iterator[Problem]:
     if not place.folder.results_csv.exists():
-        yield 'table', 'there is no table'
+        yield Problem('table', 'there is no table')
         return
     table, expected = place.table(), expected_table(place.numbers)
     if table != expected:
         missing = [row for row in expected if row not in table]
         others = [row for row in table if row not in expected]
-        yield 'table', f'{len(table)} rows; missing: {missing[:3]}; others: {others[:3]}'
+        yield Problem('table', f'{len(table)} rows; missing: {missing[:3]}; others: {others[:3]}')
 
 
 def process_problems(place: Place, patience: float = 20.0) -> Iterator[Problem]:
@@ -109,6 +115,6 @@ def process_problems(place: Place, patience: float = 20.0) -> Iterator[Problem]:
     end = time.monotonic() + patience
     while left := place.processes():
         if time.monotonic() > end:
-            yield 'processes', f'left behind: {[command_of(pid) for pid in left]}'
+            yield Problem('processes', f'left behind: {[command_of(pid) for pid in left]}')
             return
         time.sleep(0.05)

@@ -70,7 +70,7 @@ class Storm:
         if code == 0:
             self.is_complete = True
         elif code != -signal.SIGKILL and not self._may_end_with(code, writer):
-            self.problems.append(('exit', f'{writer.process.args!r} ended with {code}: {writer.last_words}'))
+            self.problems.append(Problem('exit', f'{writer.process.args!r} ended with {code}: {writer.last_words}'))
 
     def _may_end_with(self, code: int, writer: Writer) -> bool:
         """A search whose plan was never made is refused; who only helps may leave before the others have finished."""
@@ -103,7 +103,7 @@ class Storm:
             self.start('resume')
             return
         if self.place.ledger():
-            self.problems.append(('lost', 'runs were started without a plan'))
+            self.problems.append(Problem('lost', 'runs were started without a plan'))
         self.start('--dont_force_new_dir')
 
     # What blows are made of
@@ -181,7 +181,7 @@ class Storm:
         self._clear()
 
     def _hanging(self) -> Problem:
-        return 'hangs', f'no progress for {PATIENCE:.0f} s: {self.writers[-1].last_words}'
+        return Problem('hangs', f'no progress for {PATIENCE:.0f} s: {self.writers[-1].last_words}')
 
     def _progress(self) -> int:
         return sum(map(len, self.place.ledger().values()))
@@ -192,6 +192,6 @@ class Storm:
             writer.process.wait()
         for innocent in self.innocents:
             if innocent.poll() is not None:
-                self.problems.append(('innocent', f'a process of somebody else was sent {-innocent.returncode}'))
+                self.problems.append(Problem('innocent', f'a process of somebody else was sent {-innocent.returncode}'))
             innocent.kill()
             innocent.wait()

@@ -45,7 +45,7 @@ def kinds(place: Place, kills: dict[int, int], *erased: int, **ledger: str) -> l
     """What the judge says of a ledger; ``n1='begin 1, end 1'``."""
     for name, lines in ledger.items():
         (place.path / 'ledger' / name[1:]).write_text(''.join(f'{line}\n' for line in lines.split(', ')))
-    return [kind for kind, _ in ledger_problems(place, kills, erased)]
+    return [problem.kind for problem in ledger_problems(place, kills, erased)]
 
 
 @pytest.mark.parametrize(
@@ -88,10 +88,10 @@ def test_that_a_search_that_did_not_end_is_judged(tmp_path: Path) -> None:
     assert place.table() == expected_table([1, 2, 3])
     text = place.folder.results_csv.read_text()
     place.folder.results_csv.write_text(text.replace('finished', 'failed', 2))
-    assert [kind for kind, _ in folder_problems(place)] == ['table']
+    assert [problem.kind for problem in folder_problems(place)] == ['table']
     for journal in place.folder.journal_dir.glob('*.jsonl'):
         journal.write_text(''.join(line for line in journal.open() if '"ended"' not in line))
-    assert 'lost' in [kind for kind, _ in folder_problems(place)]
+    assert 'lost' in [problem.kind for problem in folder_problems(place)]
 
 
 def test_that_two_attempts_at_once_are_noted_by_the_script(tmp_path: Path) -> None:

@@ -47,13 +47,12 @@ def problems_of(result: dict[str, Any]) -> Iterator[str]:
     # The order of events differs a little each time: a late point may never be reached.
     if not set(codes[:points]) <= {CRASHED, 0} or codes[points:] not in ([0], [2, 0]):
         yield f'exit codes {codes}'
-    for _, problem in ledger_problems(place, {}):
-        yield problem
+    yield from (problem.what for problem in ledger_problems(place, {}))
     if not place.folder.results_csv.exists():
         yield 'there is no table'
         return
-    yield from (problem for kind, problem in folder_problems(place) if kind != 'odd' or 'half' not in result['chain'])
-    yield from (problem for _, problem in process_problems(place))
+    yield from (problem.what for problem in folder_problems(place, may_be_odd='half' in result['chain']))
+    yield from (problem.what for problem in process_problems(place))
     yield from missing_logs(place)
 
 

@@ -47,9 +47,9 @@ def problems_of(result: dict[str, Any]) -> Iterator[str]:
         yield 'a traceback'
     if len(result['codes']) > 1 and 'hpsearch: ' not in printed:
         yield 'it ended without a reason'
-    yield from (problem for _, problem in ledger_problems(place, {}))
-    yield from (problem for _, problem in folder_problems(place))
-    yield from (problem for _, problem in process_problems(place))
+    yield from (problem.what for problem in ledger_problems(place, {}))
+    yield from (problem.what for problem in folder_problems(place))
+    yield from (problem.what for problem in process_problems(place))
 
 
 def test_that_whichever_operation_fails_every_run_finishes_once(tmp_path: Path) -> None:
