@@ -121,11 +121,8 @@ def _end_here(folder: SearchFolder, state: SearchState, options: SearchOptions, 
     else:
         yield f'no hpsearch works on it: ending its {len(active)} runs from here'
         outcome = _end_runs(folder, options)
-        left = (
-            f'not reached, on other hosts or of other users: {", ".join(sorted(outcome.unknown))}'
-            if outcome.unknown
-            else ''
-        )
+        names = ', '.join(sorted(outcome.unknown))
+        left = f'not reached, on other hosts or of other users: {names}' if names else ''
         yield '; '.join(filter(None, (left, outcome.leftovers))) or 'stopped'
 
 

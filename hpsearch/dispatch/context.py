@@ -90,7 +90,10 @@ class EventRecorder:
         Raises:
             IllegalMove: The event cannot follow what this writer recorded of the attempt before.
         """
-        self._take_in({'event': kind, 'run': run, 'attempt': number, **facts}, self.journal.append)
+        event = {'event': kind, 'run': run, 'attempt': number, **facts}
+        self.state.check(self.writer, event)
+        self.journal.append(event)
+        self._fold(run, event)
 
     def record_now(self, kind: str, run: str, number: int, **facts: Any) -> bool:
         """Record what must not happen unless it is in the journal; returns whether it is, else nothing was recorded.
@@ -98,16 +101,17 @@ class EventRecorder:
         Raises:
             IllegalMove: See :meth:`record`.
         """
-        return self._take_in({'event': kind, 'run': run, 'attempt': number, **facts}, self.journal.append_now)
-
-    def _take_in(self, event: Event, write: Callable[[Event], bool]) -> bool:
+        event = {'event': kind, 'run': run, 'attempt': number, **facts}
         self.state.check(self.writer, event)
-        is_written = write(event)
-        if is_written or write == self.journal.append:
-            before = self._state_of(event['run'])
-            self.state.fold(self.writer, event)
-            self._count(event['run'], before)
+        is_written = self.journal.append_now(event)
+        if is_written:
+            self._fold(run, event)
         return is_written
+
+    def _fold(self, run: str, event: Event) -> None:
+        before = self._state_of(run)
+        self.state.fold(self.writer, event)
+        self._count(run, before)
 
     def note(self, kind: str, **facts: Any) -> bool:
         """Record an event that concerns no attempt, with the time; returns whether it is in the journal already."""

@@ -107,7 +107,9 @@ class Writers:
             now: Our monotonic clock, in seconds.
             may_judge: Whether we can write ourselves; a writer that cannot reports no other one as stale.
         """
-        if is_closed or writer in self._dead:
+        # What a writer left behind on a clone may run as well: that it has left does not show that this was a reboot.
+        may_be_clone = self.relation(header) is HostRelation.REBOOTED
+        if writer in self._dead or (is_closed and not may_be_clone):
             return Liveness.DEAD
         if _is_surely_dead(self.relation(header), header):
             self._dead.add(writer)

@@ -141,6 +141,21 @@ def test_that_who_cannot_write_declares_no_earlier_boot_dead(folder: SearchFolde
         assert life is Liveness.ALIVE
 
 
+def test_that_a_writer_that_left_an_earlier_boot_does_not_show_that_this_was_not_a_clone(folder: SearchFolder) -> None:
+    writers = Writers(folder, OURS)
+
+    def left(step: int) -> Liveness:
+        return writers.life('left', REBOOTED, is_closed=True, now=step * SPACING, may_judge=True)
+
+    beat(folder, 1)
+    lives = [(left(step), look(writers, step * SPACING, REBOOTED)) for step in range(POLLS)]
+    assert lives == [(Liveness.ALIVE, Liveness.ALIVE)] * POLLS
+    beat(folder, 2)
+    look(writers, POLLS * SPACING, REBOOTED)
+    assert left(POLLS) is Liveness.DEAD
+    assert writers.relation(REBOOTED) is HostRelation.OTHER, 'its runs are unknown, not interrupted'
+
+
 def test_that_a_boot_which_showed_life_is_a_clone_whose_runs_cannot_be_asked(folder: SearchFolder) -> None:
     writers = Writers(folder, OURS)
     beat(folder, 1)
