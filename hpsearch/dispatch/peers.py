@@ -14,7 +14,16 @@ from hpsearch.dispatch.context import ActiveAttempt, EventRecorder, SearchContex
 from hpsearch.dispatch.intake import Intake
 from hpsearch.dispatch.shutdown import Stop
 from hpsearch.model.errors import JournalError, trouble_in_words
-from hpsearch.model.evidence import Action, Conclusion, HostRelation, JobState, Liveness, action_for, conclude
+from hpsearch.model.evidence import (
+    Action,
+    Conclusion,
+    HostRelation,
+    JobState,
+    Liveness,
+    action_for,
+    conclude,
+    node_name,
+)
 from hpsearch.model.resources import GpuTenant, ResourceRequest, Slot
 from hpsearch.model.run import Run
 from hpsearch.model.states import ACTIVE, Attempt, Event, State
@@ -212,7 +221,7 @@ class Peers:
         is_known = attempt.is_in_queue or not evidence.is_queued
         action = action_for(found, can_adopt=is_known and bool(handle) and self._can_adopt(handle))
         ident = fence.ident or attempt_id(read_line(paths.claim) or attempt.owner, attempt.run, attempt.number)
-        node = fence.host.strip('-')
+        node = node_name(fence.host)
         return OrphanedAttempt(attempt, action, found, handle, ident, duration(paths) or 0.0, node)
 
     def is_torn(self, attempt: Attempt, now: float) -> bool:

@@ -41,6 +41,11 @@ class JobState(Enum):
     """The backend could not find out; nothing follows from that."""
 
 
+def node_name(text: str) -> str:
+    """A text if it can be the name of a node (no list, no pattern), else an empty one."""
+    return text if re.fullmatch(r'[A-Za-z0-9][\w.-]*', text, re.ASCII) else ''
+
+
 @dataclass(frozen=True, slots=True)
 class JobRecord:
     """One element of one job, as a listing or the accounting shows it.
@@ -74,7 +79,7 @@ class JobRecord:
     def node(self) -> str:
         """The node it runs on, or ran on; empty: none, or more than one."""
         hosts = {host.rpartition('*')[2] for host in self.where.split(':')}
-        return hosts.pop() if len(hosts) == 1 and not re.search(r'[\[,\s]', self.where) else ''
+        return node_name(hosts.pop()) if len(hosts) == 1 else ''
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import reprlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from hpsearch.model.evidence import node_name
 from hpsearch.model.run import is_run_name
 from hpsearch.model.states import END_ORDER
 
@@ -39,6 +40,10 @@ def problem_of(event: Any) -> str:
 
 def _is_text(value: Any) -> bool:
     return type(value) is str
+
+
+def _is_node(value: Any) -> bool:
+    return type(value) is str and value == node_name(value)
 
 
 def _is_flag(value: Any) -> bool:
@@ -164,7 +169,7 @@ _KINDS: Mapping[str, tuple[frozenset[str], Mapping[str, Check]]] = {
     ),
     'accepted': (frozenset(('submission', 'job')), {'submission': _is_component, 'job': _is_text}),
     'submitted': (_OF_ATTEMPT, {**_ATTEMPT, 'handle': _HANDLE}),
-    'running': (_OF_ATTEMPT, {**_ATTEMPT, 'handle': _HANDLE, 'where': _is_text}),
+    'running': (_OF_ATTEMPT, {**_ATTEMPT, 'handle': _HANDLE, 'where': _is_text, 'node': _is_node}),
     'adopted': (_OF_ATTEMPT, {**_ATTEMPT, 'generation': _is_count, 'queued': _is_flag}),
     'ended': (
         frozenset(('run', 'attempt', 'state')),
@@ -176,6 +181,7 @@ _KINDS: Mapping[str, tuple[frozenset[str], Mapping[str, Check]]] = {
             'code': _optional(_is_whole),
             'summary': _optional(_texts),
             'seconds': _optional(_is_number),
+            'node': _is_node,
             'peak_memory': _optional(_is_number),
             'failure': _optional(_is_text),
             'facts': _optional(_FACTS),

@@ -97,7 +97,8 @@ class SubmissionPaths:
     Attributes:
         script: What was submitted, for people to read.
         log: The messages of the queue system itself, of all its elements.
-        ended: The indices of elements that ended, a line each; only a hint, since lines may get lost.
+        ended: The indices of elements that ended, a line each; those of pilots with exit status, seconds and node. Only
+            a hint, since lines may get lost.
     """
 
     script: Path

@@ -25,7 +25,16 @@ from hpsearch.backends.queue.arrays import (
 from hpsearch.backends.queue.leftovers import Leftovers
 from hpsearch.backends.queue.poller import LIMIT_GRACE
 from hpsearch.backends.queue.submission import QueueContext
-from hpsearch.model.evidence import RECORD_GRACE, Conclusion, Evidence, HostRelation, JobState, QueueView, conclude
+from hpsearch.model.evidence import (
+    RECORD_GRACE,
+    Conclusion,
+    Evidence,
+    HostRelation,
+    JobState,
+    QueueView,
+    conclude,
+    node_name,
+)
 from hpsearch.model.resources import DEFAULT_RESOURCES, GpuTenant, Placement, ResourceRequest, Slot
 from hpsearch.model.retries import room_in_queue
 from hpsearch.model.snapshot import GpuLine, QueueLine
@@ -385,7 +394,7 @@ class QueueBackend(AttemptBackend):
 def _node(evidence: Evidence, paths: AttemptPaths) -> str:
     """The node an attempt that has ended was on; empty: it is not known."""
     host = read_fence(paths).host if evidence.has_started else ''
-    return host if host.strip('-') else _listed_node(evidence)
+    return node_name(host) or _listed_node(evidence)
 
 
 def _listed_node(evidence: Evidence) -> str:

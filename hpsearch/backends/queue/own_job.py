@@ -7,6 +7,7 @@ import signal
 from collections.abc import Mapping
 
 from hpsearch.backends.queue.batch_system import environment_outside_jobs
+from hpsearch.model.evidence import node_name
 
 ANSWER_TIMEOUT = 10.0
 """Seconds that a scheduler may take to answer."""
@@ -44,7 +45,7 @@ def own_node(environ: Mapping[str, str] = os.environ) -> str:
     if job is None:
         return ''
     nodes = environ.get('SLURMD_NODENAME' if job['queue'] == 'slurm' else 'LSB_HOSTS', '').split()
-    return nodes[0] if nodes else os.uname().nodename
+    return node_name(nodes[0] if nodes else os.uname().nodename)
 
 
 def limit_signals(job: Mapping[str, str] | None) -> tuple[signal.Signals, ...]:

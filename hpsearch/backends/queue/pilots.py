@@ -27,7 +27,7 @@ from hpsearch.backends.queue.submission import (
     submission_name,
 )
 from hpsearch.model.command import shell_line
-from hpsearch.model.evidence import JobState
+from hpsearch.model.evidence import JobState, node_name
 from hpsearch.model.resources import Placement
 from hpsearch.model.retries import bad_nodes
 from hpsearch.model.snapshot import GpuLine, QueueLine
@@ -137,7 +137,7 @@ def read_ends(path: str) -> dict[int, PilotEnd]:
             found = [re.fullmatch(r'(\d{1,9}) (\d{1,9}) (\d{1,9}) (\S+)\n', line, re.ASCII) for line in lines]
     except OSError:
         return {}  # none has ended by itself yet, or the folder is not there on its node
-    return {int(each[1]): PilotEnd(int(each[2]), float(each[3]), each[4].strip('-')) for each in found if each}
+    return {int(each[1]): PilotEnd(int(each[2]), float(each[3]), node_name(each[4])) for each in found if each}
 
 
 # How many, and which script. Pure.

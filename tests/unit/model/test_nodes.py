@@ -160,6 +160,8 @@ def test_that_the_journal_has_the_nodes_of_attempts_that_run_and_that_ended() ->
         ('2*hosta', 'hosta'),
         ('hosta:hosta', 'hosta'),
         ('a:b', ''),
+        ('-x', ''),
+        ("n3'", ''),
     ],
 )
 def test_that_a_record_names_the_node_where_it_is_one(where: str, node: str) -> None:

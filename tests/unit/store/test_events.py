@@ -66,6 +66,14 @@ def test_that_the_time_limits_of_jobs_are_right_with_and_without_a_number() -> N
     assert problem_of({**header, 'job': {'queue': 'slurm', 'id': '7', 'ends': 'soon'}})
 
 
+@pytest.mark.parametrize('node', [['n3'], 3, None, 'n1,n2', '--all', "n3'"])
+def test_that_a_node_is_a_name_that_a_queue_can_be_given(node: object) -> None:
+    running = {'event': 'running', **RUN, 'where': 'on n3', 'node': 'n3'}
+    assert [problem_of(running), problem_of({**ENDED, 'node': 'node-7.cluster'})] == ['', '']
+    assert problem_of({**running, 'node': node})
+    assert problem_of({**ENDED, 'node': node})
+
+
 def wrong(event: dict[str, Any], **fields: list[Any]) -> list[dict[str, Any]]:
     """The event with each of these values in place of one that is right."""
     return [{**event, name: value} for name, values in fields.items() for value in values]
