@@ -10,9 +10,6 @@ from dataclasses import dataclass, field
 from hpsearch.model.command import plain
 from hpsearch.model.configuration import Params, Value
 
-_NAME = re.compile(r'\{"run": ("(?:[^"\\]|\\.)*")')
-
-
 _TAKEN = frozenset(('jobs', 'journal', 'provenance', 'submissions', 'TO_BE_DELETED'))
 
 
@@ -82,16 +79,6 @@ def _has_types(run: Run, argv: object) -> bool:
     words = argv if isinstance(argv, list) else []
     is_command = bool(words) and all(isinstance(word, str) and '\0' not in word for word in words)
     return is_command and type(run.number) is int and isinstance(run.params, dict)
-
-
-def decode_name(line: str) -> str:
-    """The name of the run of a line of the plan, without decoding the rest where possible.
-
-    Raises:
-        ValueError: The line is damaged, or its name cannot be that of a run.
-    """
-    found = _NAME.match(line)
-    return _checked(json.loads(found[1])) if found else decode_run(line).name
 
 
 def _checked(name: object) -> str:

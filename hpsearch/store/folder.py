@@ -21,12 +21,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO, TypeVar
+from typing import Any, BinaryIO, TextIO
 
 from hpsearch.host.ownership import why_not_ours
 from hpsearch.model.configuration import Configuration, from_plain
 from hpsearch.model.errors import DamageError, SearchFolderError, is_of_machine
-from hpsearch.model.run import Run, decode_name, decode_run
+from hpsearch.model.run import Run, decode_run
 
 log = logging.getLogger('hpsearch')
 
@@ -39,8 +39,6 @@ POSTPROCESSED = (
 
 MOST_WARNINGS = 5
 """Damaged lines of a file that are named at a time."""
-
-_T = TypeVar('_T')
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +239,7 @@ class SearchFolder:
         try:
             with self.open(self.runs_jsonl) as plan:
                 for number, line in enumerate(plan, 1):
-                    run = self._decoded(decode_run, line, number)
+                    run = self._decoded(line, number)
                     if run is not None and self._is_new(run.name, seen, number):
                         yield run
         except FileNotFoundError:
@@ -272,7 +270,7 @@ class SearchFolder:
                 return None
             offset, number = self._places[name]
             plan.seek(offset)
-            return self._decoded(decode_run, plan.readline(), number)
+            return self._decoded(plan.readline(), number)
 
     def has_run(self, name: str) -> bool:
         """Whether a run is in the plan; also where that cannot be read, and so rules nothing out."""
@@ -291,14 +289,14 @@ class SearchFolder:
             if not line.endswith(b'\n') and not _is_whole(line):
                 return
             self._indexed_lines += 1
-            name = self._decoded(decode_name, line, self._indexed_lines)
-            if name is not None:
-                self._places.setdefault(name, (self._indexed, self._indexed_lines))
+            run = self._decoded(line, self._indexed_lines)
+            if run is not None:
+                self._places.setdefault(run.name, (self._indexed, self._indexed_lines))
             self._indexed += len(line)
 
-    def _decoded(self, decode: Callable[[str], _T], line: bytes, number: int) -> _T | None:
+    def _decoded(self, line: bytes, number: int) -> Run | None:
         try:
-            return decode(line.decode())
+            return decode_run(line.decode())
         except ValueError as error:
             self._warn(number, str(error))
             return None

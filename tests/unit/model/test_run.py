@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpsearch.model.run import Run, decode_name, decode_run, encode_run, is_run_name
+from hpsearch.model.run import Run, decode_run, encode_run, is_run_name
 
 VALUES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
 WORDS = st.text().filter(lambda word: '\0' not in word)
@@ -25,10 +25,9 @@ def test_that_a_run_comes_back_from_its_line(run: Run) -> None:
 
 
 @given(RUNS)
-def test_that_a_run_is_one_line_of_plain_characters_from_which_its_name_can_be_read_alone(run: Run) -> None:
+def test_that_a_run_is_one_line_of_plain_characters(run: Run) -> None:
     line = encode_run(run)
     assert line.endswith('\n') and line.count('\n') == 1 and line.isascii()
-    assert decode_name(line) == run.name
 
 
 def test_that_a_line_is_of_format_one() -> None:
@@ -41,7 +40,6 @@ def test_that_a_line_is_of_format_one() -> None:
 def test_that_fields_may_come_in_any_order() -> None:
     line = '{"argv": ["t.sh"], "params": {"run": 1}, "number": 2, "run": "sim_2"}\n'
     assert decode_run(line) == Run('sim_2', 2, {'run': 1}, ('t.sh',))
-    assert decode_name(line) == 'sim_2'
 
 
 @pytest.mark.parametrize(
@@ -49,9 +47,8 @@ def test_that_fields_may_come_in_any_order() -> None:
 )
 def test_that_a_run_cannot_have_the_name_of_another_place(name: str) -> None:
     line = encode_run(Run(name, 1, {}, ('true',)))
-    for decode in (decode_run, decode_name):
-        with pytest.raises(ValueError, match='cannot be the name of a run'):
-            decode(line)
+    with pytest.raises(ValueError, match='cannot be the name of a run'):
+        decode_run(line)
 
 
 FIELDS = {'run': '"a"', 'number': '1', 'params': '{}', 'argv': '["true"]'}

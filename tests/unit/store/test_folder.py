@@ -86,6 +86,11 @@ def test_that_a_damaged_line_costs_no_other_run_and_is_named_once(
     assert folder.count_runs() == 4
 
 
+def test_that_a_run_of_which_only_the_name_can_be_read_is_not_in_the_plan(folder: SearchFolder) -> None:
+    append(folder, encode_run(run_of(3)).replace('"argv"', '"argw"'))
+    assert not folder.has_run('sim_3') and folder.find_run('sim_3') is None
+
+
 def test_that_of_many_damaged_lines_the_first_are_named(folder: SearchFolder, caplog: pytest.LogCaptureFixture) -> None:
     append(folder, 'damage\n' * 100)
     assert len(list(folder.read_runs())) == 2
