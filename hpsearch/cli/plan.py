@@ -7,7 +7,8 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from hpsearch.backends.base import Launch, Workload
-from hpsearch.cli.backends import pilot_note, pilot_settings, queue_settings, requested_system
+from hpsearch.cli.backends import pilot_note, pilot_settings, queue_settings, requested_system, system_named
+from hpsearch.cli.options import SearchOptions
 from hpsearch.cli.parsers import PlanCommand
 from hpsearch.cli.request import SearchRequest, make_request
 from hpsearch.model.configuration import best_text
@@ -50,7 +51,7 @@ def _lines(request: SearchRequest, shown: int | None) -> Iterator[str]:
     yield f'Combinations of the grid: {summary.raw:,}; runs: {summary.runs:,}'
     yield f'Left out: {summary.duplicates:,} duplicates, {summary.rejected:,} rejected by constraints'
     yield from summary.notes()
-    yield from (f'warning: {warning}' for warning in [*plan.warnings(), *_job_notes(request)])
+    yield from (f'warning: {warning}' for warning in [*plan.warnings(), *_job_notes(request.options)])
     if request.configuration.performance_key is not None:
         yield f'Best: {best_text(request.configuration)}'
     yield 'Commands (without their output folders):'
@@ -59,12 +60,11 @@ def _lines(request: SearchRequest, shown: int | None) -> Iterator[str]:
         yield f'... and {summary.runs - shown:,} more: --all shows all, --commands prints nothing else'
 
 
-def _job_notes(request: SearchRequest) -> list[str]:
+def _job_notes(options: SearchOptions) -> list[str]:
     """What is to be known of the jobs before they are submitted."""
-    options = request.options
-    if not (options.cluster.run_cluster and options.cluster.runs_per_job):
-        return []
-    note = pilot_note(options, requested_system(options, request.configuration)[0])
+    cluster = options.cluster
+    is_of_pilots = cluster.run_cluster and cluster.runs_per_job
+    note = pilot_note(options, system_named(cluster.scheduler, options)) if is_of_pilots else ''
     return [note] if note else []
 
 

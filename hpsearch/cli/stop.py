@@ -52,9 +52,8 @@ def stop_search(folder: SearchFolder, *, drain: bool, trust: bool) -> Iterator[s
         journal.sync()
     state, reader = open_journals(folder)
     here, elsewhere = _at_work(folder, reader)
-    options = merged_options(info, {'quiet': True, 'wait_for_queue': False})
     if not here and not elsewhere:
-        yield from _end_here(folder, state, options, drain)
+        yield from _end_here(folder, state, merged_options(info, {'quiet': True, 'wait_for_queue': False}), drain)
         return
     yield from _requests(here, elsewhere)
     while any(_is_at_work_here(folder, reader, writer) for writer in here):
@@ -62,10 +61,7 @@ def stop_search(folder: SearchFolder, *, drain: bool, trust: bool) -> Iterator[s
         collections.deque(reader.news(), maxlen=0)
     left = _left_by(here, folder)
     _check_that_none_is_left(folder, sum(each['jobs'] for each in left), [each['reason'] for each in left])
-    if not drain and _may_have_jobs(state, options) and not _submitters(state) & {*here, *elsewhere}:
-        yield 'nobody who submitted jobs works on it: cancelling what is left of it in the queue'
-        yield _end_runs(folder, options).leftovers or 'stopped'
-    elif here:
+    if here:
         yield 'drained' if drain else 'stopped'
 
 
@@ -133,11 +129,6 @@ def _end_here(folder: SearchFolder, state: SearchState, options: SearchOptions, 
 def _may_have_jobs(state: SearchState, options: SearchOptions) -> bool:
     """Whether there may be jobs in a queue, although no run is under way."""
     return options.cluster.run_cluster and bool(state.submissions)
-
-
-def _submitters(state: SearchState) -> set[str]:
-    """The writers that look after jobs in a queue, since they submitted some."""
-    return {submission.writer for submission in state.submissions.values()}
 
 
 def _end_runs(folder: SearchFolder, options: SearchOptions) -> Outcome:

@@ -16,7 +16,14 @@ from hpsearch.model.run import Run
 from hpsearch.model.states import ACTIVE, TIMEOUT, Attempt, State
 from hpsearch.model.table import Row
 from hpsearch.store.attempt_files import has_unshown_logs, is_there
-from hpsearch.store.completion import NEVER_STARTED, Completion, CompletionReader, EndReport, may_have_late_record
+from hpsearch.store.completion import (
+    BY_ITS_SUMMARY,
+    NEVER_STARTED,
+    Completion,
+    CompletionReader,
+    EndReport,
+    may_have_late_record,
+)
 from hpsearch.store.folder import SearchFolder
 
 log = logging.getLogger('hpsearch')
@@ -47,6 +54,16 @@ class Intake:
             OSError: What it left cannot be read now; nothing has happened yet.
         """
         return self._take_in(active, status.cause, self._report(active, status, now))
+
+    def end_if_finished(self, active: ActiveAttempt) -> Completion | None:
+        """Take in that an attempt has finished, if its summary says so: there is no other evidence of its end.
+
+        Raises:
+            OSError: What it left cannot be read now; nothing has happened yet.
+        """
+        run, report = active.launch.run, EndReport(detail=BY_ITS_SUMMARY)
+        completion = self._reader.judge(run, active.launch.number, self._attempts_of(run), report)
+        return self._take_in(active, '', report) if completion.state is State.FINISHED else None
 
     def lose(self, active: ActiveAttempt, why: str, now: float) -> Completion:
         """Take in the end of an attempt of which nothing can be read for too long; ``why``: in words."""

@@ -65,6 +65,12 @@ class OrphanedAttempt:
     age: float
     node: str = ''
 
+    @property
+    def is_left_alone(self) -> bool:
+        """Whether nothing can be done with it; one that may still run on a host may have left a whole summary."""
+        is_job = self.attempt.is_in_queue or self.conclusion.is_unasked
+        return self.action is Action.LEAVE or (self.action is Action.UNKNOWN and is_job)
+
 
 class Peers:
     """Keeps which attempts belong to other writers, and finds those that are not managed any more.
@@ -193,7 +199,7 @@ class Peers:
             self._unknown.discard(attempt.run)  # its writer may have come back
             if orphan is not None and orphan.action is Action.UNKNOWN:
                 self._unknown.add(attempt.run)
-            elif orphan is not None and orphan.action is not Action.LEAVE:
+            if orphan is not None and not orphan.is_left_alone:
                 yield orphan
         if trouble is not None:
             raise trouble
@@ -345,7 +351,9 @@ class PeerIntake:
                 run = self._search.folder.find_run(orphan.attempt.run)
                 if run is None:
                     continue
-                if orphan.action is Action.ADOPT:
+                if orphan.action is Action.UNKNOWN:
+                    ended += self._end_if_finished(orphan, run, now)
+                elif orphan.action is Action.ADOPT:
                     adopted.append((self._adopt(orphan, run, now), self._handle(orphan)))
                 else:
                     ended += self._end(orphan, run, now)
@@ -380,6 +388,11 @@ class PeerIntake:
                 return []
             status = AttemptStatus(JobState.ENDED, cause='abandoned', detail='it had not been started')
         return [self._intake.end(_active(orphan, run, now), status, now)]
+
+    def _end_if_finished(self, orphan: OrphanedAttempt, run: Run, now: float) -> list[Completion]:
+        """Where its processes cannot be listed, a summary that says finished is enough."""
+        completion = self._intake.end_if_finished(_active(orphan, run, now))
+        return [completion] if completion else []
 
     def _is_fenced(self, orphan: OrphanedAttempt, now: float) -> bool:
         paths = self._search.folder.attempt(orphan.attempt.run, orphan.attempt.number)

@@ -148,6 +148,20 @@ def test_that_two_hosts_share_the_runs(tmp_path: Path) -> None:
         assert {header['host'] for header in project.told('writer')} == {'a', 'b'}
 
 
+def test_that_a_finished_summary_is_enough_where_the_host_of_an_attempt_cannot_be_asked(project: Gated) -> None:
+    search = project.drive_search(A, '--cpu_jobs=1')
+    project.wait_for_begun(1)
+    until(lambda: project.told('running'))
+    kill(search)
+    (running,) = project.told('running')
+    os.kill(int(running['handle']['pid']), signal.SIGKILL)  # its sh alone: there will be no exit record
+    project.open()
+    until(lambda: project.notes('done.txt'))
+    finish(project.drive(B, 'resume', 'out'))
+    assert sorted(project.begun()) == project.once()
+    assert project.table_states() == project.all_finished()
+
+
 def test_that_started_attempts_of_a_dead_host_are_unknown_and_not_run_again(project: Gated) -> None:
     search = project.drive_search(A, '--cpu_jobs=1')
     project.wait_for_begun(1)

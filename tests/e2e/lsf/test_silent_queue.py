@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.lsf.projects import OPEN, LsfProject, lsf_project
+from tests.e2e.lsf.projects import LsfProject, lsf_project
 from tests.fakes.lsf import FakeLsf
-from tests.support.gates import finish, kill
+from tests.support.gates import finish
 from tests.support.harness import until
 
 FAILURE = 'Failed in an LSF library call: Communication time out'
@@ -186,23 +186,6 @@ def test_that_stop_says_that_the_queue_was_silent_to_the_hpsearch_at_work(
         assert FAILURE in printed
         assert 'stopped' not in printed.splitlines()
         finish(search, (130,))
-
-
-def test_that_stop_cancels_jobs_that_wait_to_work_on_a_search_and_says_if_it_cannot(
-    tmp_path: Path, lsf: FakeLsf
-) -> None:
-    lsf.set(slots=1, hosts=['host1'])
-    with lsf_project(tmp_path / 'project', lsf, count=4) as project:
-        search = project.submit('--runs_per_job=1', '--num_jobs=2')
-        project.wait_for_begun(1)
-        until(lambda: project.told('accepted'))
-        kill(search)
-        lsf.fail('bjobs', -1)
-        assert f'lsf does not answer: {FAILURE}' in project.say('stop', 'out', codes=(2,)), 'one may wait in the queue'
-        lsf.heal()
-        assert 'stopped' in project.say('stop', 'out')
-        until(lambda: not project.jobs(*OPEN))
-        assert len(project.begun()) <= 2
 
 
 def test_that_stop_ends_by_itself_where_the_queue_becomes_silent_meanwhile(tmp_path: Path, lsf: FakeLsf) -> None:

@@ -297,50 +297,6 @@ def test_that_nothing_is_lost_while_the_controller_is_away(tmp_path: Path, slurm
         assert_each_ran_once(project)
 
 
-@pytest.fixture
-def away(slurm: Cluster) -> Iterator[Cluster]:
-    """A cluster whose controller is away, or hangs, as long as a test wants."""
-    try:
-        yield slurm
-    finally:
-        slurm.start_controller()
-
-
-def test_that_a_search_does_not_begin_while_the_controller_is_away_unless_asked(tmp_path: Path, away: Cluster) -> None:
-    with slurm_project(tmp_path / 'project', away) as project:
-        project.open()
-        away.stop_controller()
-        printed = finish(project.submit(), (2,))
-        assert 'slurm does not answer: ' in printed
-        assert 'Unable to contact slurm controller' in printed
-        assert not project.out.exists()
-        settings = {'queue': {'timeout': 60.0, 'retry': 0.5, 'record_grace': 90.0}}
-        search = project.drive_queue(settings, '--wait_for_queue')
-        until(lambda: len(project.calls('squeue')) >= 3, 90.0)
-        away.start_controller()
-        assert 'slurm does not answer, it is asked again in' in finish(search)
-        assert_each_ran_once(project)
-
-
-@pytest.mark.parametrize('way', [[], ['--runs_per_job=2', '--slurm_mem=500']], ids=['one job per run', 'pilots'])
-def test_that_two_ctrl_c_end_a_search_while_the_controller_hangs(tmp_path: Path, away: Cluster, way: list[str]) -> None:
-    with slurm_project(tmp_path / 'project', away) as project:
-        search = project.submit('--stop_grace=600', *way)
-        project.wait_for_begun(2)
-        away.pause_controller()
-        search.send_signal(signal.SIGINT)
-        until(lambda: project.told('stopping'))
-        search.send_signal(signal.SIGINT)
-        printed = finish(search, (130,))
-        assert 'hpsearch ended although the queue does not answer: ' in printed
-        assert 'jobs were to be cancelled and have not ended, as far as is known' in printed
-        assert 'slurm does not answer: ' in project.say('stop', 'out', codes=(2,))
-        away.start_controller()
-        assert 'stopped' in project.say('stop', 'out')
-        assert {state for ends in project.ends().values() for state, _ in ends} == {'interrupted'}
-        assert slowly(lambda: not project.in_queue())
-
-
 def test_that_what_was_preempted_is_run_again(tmp_path: Path, slurm: Cluster) -> None:
     with slurm_project(tmp_path / 'project', slurm, count=2) as project:
         options = ['--slurm_partition=low', '--slurm_extra=--nodelist=n3', '--slurm_cpus=4']
