@@ -132,7 +132,6 @@ def fail_one_read(storm: Storm) -> bool:
     if flag.exists():
         return False
     flag.touch()
-    flag.chmod(0o666)
     return True
 
 

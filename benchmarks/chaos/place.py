@@ -94,7 +94,7 @@ class Writer:
     @property
     def last_words(self) -> str:
         """The end of what it printed."""
-        return self.printed.read_text(errors='replace')[-300:]
+        return self.printed.read_text(errors='replace')[-500:]
 
 
 class Place:

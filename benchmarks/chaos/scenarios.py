@@ -174,6 +174,7 @@ SCENARIOS: Mapping[str, Scenario] = {
         'journals lose their first line',
         blows={**ORDINARY, blows.behead_journal: 60},
         start=with_shorter_waits,
+        exit_codes=(1,),
         may_be_odd=True,
     ),
     'eio': Scenario(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import subprocess
@@ -41,6 +42,7 @@ class Storm:
         innocents: Processes that have nothing to do with the search.
         problems: What went wrong on the way.
         is_complete: Whether a writer said that every run has finished.
+        is_unclear: Whether the last one said that runs may still run on a host of which it knows nothing.
     """
 
     place: Place
@@ -55,6 +57,7 @@ class Storm:
     innocents: list[subprocess.Popen[bytes]] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     is_complete: bool = False
+    is_unclear: bool = False
 
     # Writers
 
@@ -67,6 +70,7 @@ class Storm:
 
     def _judge(self, writer: Writer) -> None:
         code = writer.process.returncode
+        self.is_unclear = code == 1 and '--host_is_dead' in writer.last_words
         if code == 0:
             self.is_complete = True
         elif code != -signal.SIGKILL and not self._may_end_with(code, writer):
@@ -84,7 +88,7 @@ class Storm:
         """Start one hpsearch, as the scenario has it; the first word may be a verb."""
         verb, how = words[0], self.scenario.start(self)
         is_new = verb not in ('resume', 'join')
-        given = self.place.search_words(*words, name=how.name) if is_new else [verb, how.name]
+        given = self.place.search_words(*words, name=how.name) if is_new else [verb, how.name, *words[1:]]
         self.counts['under another name'] += how.name != 'out'
         self.writers.append(self.place.start(*given, how=how))
 
@@ -100,11 +104,18 @@ class Storm:
         """Make the search, or go on with it where it has been made."""
         if self.place.has_plan():
             self.counts['resumes'] += 1
-            self.start('resume')
+            self.start('resume', *self._answer())
             return
         if self.place.ledger():
             self.problems.append(Problem('lost', 'runs were started without a plan'))
         self.start('--dont_force_new_dir')
+
+    def _answer(self) -> list[str]:
+        """Of a journal without a header nobody knows on which machine its runs were; that none runs here is seen."""
+        if not (self.is_unclear and self.scenario.may_be_odd) or self.place.processes():
+            return []
+        self.counts['hosts declared dead'] += 1
+        return [f'--host_is_dead={os.uname().nodename}']
 
     # What blows are made of
 
