@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from hpsearch.model.placement import why_no_more
+from hpsearch.model.placement import expected_seconds, why_no_more
 from hpsearch.model.resources import DEFAULT_RESOURCES, GpuTenant, Placement, ResourceRequest, Slot
 from hpsearch.model.snapshot import GpuLine
 
@@ -237,11 +237,14 @@ class TimeLimit:
     def why_over(self, now: float) -> str:
         """Why there is no time for another run, in words, from then on; empty: there is."""
         if not self._why and now >= self._next_check:
-            self._next_check = now + TIME_CHECK_INTERVAL
-            self._why = why_no_more(
-                self._ends_at - now, self._durations(), margin=self._margin, is_fresh=self._is_fresh
-            )
+            durations = self._durations()
+            self._why = why_no_more(self._ends_at - now, durations, margin=self._margin, is_fresh=self._is_fresh)
+            self._next_check = min(now + TIME_CHECK_INTERVAL, self._last_start(durations))
         return self._why
+
+    def _last_start(self, durations: Sequence[float]) -> float:
+        """When there is just enough time for a run that takes as long as those so far."""
+        return self._ends_at - self._margin - (expected_seconds(durations) or 0.0)
 
 
 def _of_the_machine(resources: ResourceRequest) -> ResourceRequest:

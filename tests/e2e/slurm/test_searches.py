@@ -325,7 +325,7 @@ class Slow:
         cancelled: Somebody cancels the first run of five, which runs, and the last one, which waits.
         requeued: Somebody lets Slurm start the job of the first run of two again.
         vanished: A job that works on two of three runs dies on another host without a word.
-        pilots: Ten runs of some seconds, in jobs of two minutes that work on the search.
+        pilots: Ten runs of some seconds, in jobs of a minute that work on the search.
         outlived: hpsearch itself is a job, whose time is up while two of three runs are under way.
         printed: What hpsearch printed, by these names.
     """
@@ -372,7 +372,7 @@ def begin_slow(slow: Slow) -> dict[str, tuple[subprocess.Popen[str], tuple[int, 
     slow.pilots.then('sleep 6')
     slow.pilots.open()
     minute = ['--slurm_partition=short', '--slurm_time=1']
-    pilots = ['--runs_per_job=1', '--slurm_mem=500', '--slurm_time=2', '--stop_grace=1']
+    pilots = ['--runs_per_job=1', '--slurm_mem=500', '--slurm_time=1', '--stop_grace=1']
     return {
         'limited': (slow.limited.submit('--num_jobs=2', *minute), (1,)),
         'resumable': (slow.resumable.submit('--num_jobs=1', '--signal=USR1@20', *minute), (0,)),

@@ -100,6 +100,13 @@ def test_that_a_job_in_which_something_else_ran_before_starts_none_that_does_not
     assert TimeLimit(1120.0, lambda: [50.0], 45.0).why_over(1040.0)
 
 
+def test_that_time_is_over_at_the_moment_when_a_run_would_not_end_any_more() -> None:
+    limit = TimeLimit(1000.0, lambda: [6.0] * 3, 31.0)
+    assert not limit.why_over(960.0)
+    assert not limit.why_over(963.0)
+    assert limit.why_over(963.1)
+
+
 @pytest.mark.parametrize(
     ('job', 'durations', 'said'),
     [
