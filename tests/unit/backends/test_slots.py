@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -13,6 +14,7 @@ from hpsearch.backends.local.gpu_slots import LAST_READING_PATIENCE, GpuSlots, o
 from hpsearch.backends.local.slots import HAS_THE_MACHINE, NEEDS_THE_MACHINE, FixedSlots, SlotSource
 from hpsearch.host.gpu_monitor import GpuMonitor
 from hpsearch.model.resources import Gpu, GpuPolicy, GpuProcess, GpuTenant, Reading, ResourceRequest, Slot
+from tests.support.harness import until
 
 ALONE = ResourceRequest(alone=True)
 ALONE_HERE = ResourceRequest(alone_on_host=True)
@@ -353,6 +355,7 @@ def test_that_an_attempt_was_not_alone_where_its_gpu_does_not_answer_after_its_e
 def test_that_a_process_outside_the_group_of_an_attempt_is_its_own_by_its_marks() -> None:
     mark = {'HPSEARCH_DIR': '/a/search', 'HPSEARCH_RUN': 'sim_1', 'HPSEARCH_ATTEMPT': '1'}
     with subprocess.Popen(['sleep', '60'], env={**os.environ, **mark}, start_new_session=True) as apart:
+        until(Path(f'/proc/{apart.pid}/environ').read_bytes)  # empty until the program is executed
         slots, monitor = gpu_slots({'0': 24000})
         slots.acquire('a', Slot(('0',)), 7, 0.0, marks=mark)
         monitor.read(1.0, {'0': [GpuProcess(apart.pid, 20000)]}, gpu0=20000)
