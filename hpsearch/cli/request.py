@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hpsearch import __version__
-from hpsearch.backends.queue.own_job import own_job
 from hpsearch.cli.backends import requested_system
 from hpsearch.cli.options import ConfigurationOptions, SearchOptions, flat
 from hpsearch.config.handles import description_of
@@ -105,7 +104,7 @@ def _of_queue(options: SearchOptions, configuration: Configuration) -> tuple[Seq
 def _with_cluster(options: SearchOptions, environ: Mapping[str, str]) -> SearchOptions:
     """The options with the cluster of the user's environment, if none is given: the search has to remember it."""
     cluster = environ.get('SBATCH_CLUSTERS') or environ.get('SLURM_CLUSTERS') or ''
-    if not cluster or options.sbatch.slurm_clusters or own_job(environ):
+    if not cluster or options.sbatch.slurm_clusters:
         return options
     return replace(options, sbatch=replace(options.sbatch, slurm_clusters=cluster))
 
