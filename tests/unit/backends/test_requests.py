@@ -173,6 +173,14 @@ def test_that_memory_per_cpu_takes_the_place_of_the_default_memory(variable: str
     assert sbatch.with_environment(SlurmOptions(), {variable: '2G'})[0].mem == ''
 
 
+def test_that_gpus_of_the_environment_are_not_added_to_those_of_an_option() -> None:
+    environ = {'SBATCH_GPUS': '2', 'GPUS': '1'}
+    counted, notes = Slurm(SlurmOptions()).with_requests(environ, '')
+    assert (counted.environment(environ)['SBATCH_GPUS'], notes) == ('2', ['SBATCH_GPUS=2 of your environment counts.'])
+    chosen, _ = Slurm(SlurmOptions(gres='gpu:a100:1')).with_requests(environ, '')
+    assert chosen.environment(environ) == {'GPUS': '1', 'SLURM_BITSTR_LEN': '0'}
+
+
 @pytest.mark.parametrize('variable', ['JOB_NAME', 'ARRAY_INX', 'OUTPUT', 'ERROR', 'WAIT', 'SIGNAL', 'OPEN_MODE'])
 def test_that_variables_that_break_the_bookkeeping_are_dropped_and_named(variable: str) -> None:
     name = f'SBATCH_{variable}'

@@ -148,8 +148,9 @@ def with_environment(options: SlurmOptions, environ: Mapping[str, str]) -> tuple
         if variable == 'SBATCH_EXCLUDE':
             # An option, since nodes to be avoided are added to it, and options win over variables.
             options = replace(options, extra=(f'--exclude={value}', *options.extra))
-        name = _VARIABLES.get(variable, variable.removeprefix('SBATCH_').lower().replace('_', '-'))
-        options, note = _completed(options, _Given(name, value, ()), f'{variable}={value} of your environment')
+        options, note = _completed(
+            options, _Given(_option_of(variable), value, ()), f'{variable}={value} of your environment'
+        )
         notes.append(note)
     return options, notes
 
@@ -171,9 +172,20 @@ def with_header(options: SlurmOptions, prologue: str) -> tuple[SlurmOptions, lis
     return replace(options, extra=(*lifted, *options.extra)), notes, problems
 
 
-def submission_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment without the variables that break the bookkeeping."""
-    return {name: value for name, value in environ.items() if not _IGNORED.fullmatch(name)}
+def submission_environment(environ: Mapping[str, str], options: SlurmOptions) -> dict[str, str]:
+    """The environment without the variables that break the bookkeeping, or that an option takes the place of."""
+    return {name: value for name, value in environ.items() if not (_IGNORED.fullmatch(name) or _yields(name, options))}
+
+
+def _yields(variable: str, options: SlurmOptions) -> bool:
+    """Whether a variable requests by another option of sbatch what an option of ours requests, which would add up."""
+    field = _INSTEAD.get(_option_of(variable)) if variable.startswith('SBATCH_') else None
+    return bool(field and getattr(options, field))
+
+
+def _option_of(variable: str) -> str:
+    """The option of sbatch that a variable sets."""
+    return _VARIABLES.get(variable, variable.removeprefix('SBATCH_').lower().replace('_', '-'))
 
 
 def _completed(options: SlurmOptions, given: _Given, source: str) -> tuple[SlurmOptions, str]:

@@ -100,7 +100,7 @@ class Slurm:
 
         Lists of indices are printed in full, not up to a length.
         """
-        return {**submission_environment(environment_outside_jobs(inherited)), 'SLURM_BITSTR_LEN': '0'}
+        return {**submission_environment(environment_outside_jobs(inherited), self.options), 'SLURM_BITSTR_LEN': '0'}
 
     def submit_argv(self, job: JobSpec) -> list[str]:
         """The command that submits the script on its stdin.
