@@ -17,6 +17,7 @@ from benchmarks.chaos.scenarios import EIO, SCENARIOS, compile_eio
 
 RUNS = 8
 BLOWS = 6
+TRIALS = 5
 
 
 @pytest.fixture(scope='module', autouse=True)
@@ -35,10 +36,16 @@ def test_that_nothing_is_lost_or_run_twice_whatever_happens(
     monkeypatch.setenv('TRAINING_SECONDS', '0.7')
     if why := SCENARIOS[name].missing():
         pytest.skip(f'{name}: {why}')
-    report = disturbed_search(tmp_path / 'search', name, seed=name, blows=(BLOWS, BLOWS), runs=RUNS)
+    # On a busy machine a search may end before a blow finds its target.
+    assert any(blows_of_search(tmp_path / str(trial), name, trial) for trial in range(TRIALS))
+
+
+def blows_of_search(path: Path, name: str, trial: int) -> int:
+    """Disturb a search, which loses nothing; returns how many blows hit it."""
+    report = disturbed_search(path, name, seed=f'{name} {trial}', blows=(BLOWS, BLOWS), runs=RUNS)
     assert report.problems == []
     assert report.counts['runs'] == RUNS
-    assert report.counts['blows'] > 0
+    return report.counts['blows']
 
 
 def kinds(place: Place, kills: dict[int, int], *erased: int, **ledger: str) -> list[str]:
