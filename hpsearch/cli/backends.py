@@ -290,7 +290,7 @@ def with_listed_nodes(extra: tuple[str, ...]) -> tuple[str, ...]:
     Raises:
         ConfigError: The file cannot be read.
     """
-    from hpsearch.backends.queue.slurm.system import value_of
+    from hpsearch.backends.queue.slurm.options import value_of
 
     path = value_of(extra, 'exclude', 'x')
     if '/' not in path:

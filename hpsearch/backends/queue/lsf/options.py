@@ -94,6 +94,11 @@ def problems_of(words: Sequence[str], source: str) -> list[str]:
     return problems
 
 
+def values_of(name: str, extra: Sequence[str]) -> list[str]:
+    """The values that arguments of bsub give an option, named without its dash, in their order."""
+    return [given.value for given in _parse(extra) if given.name == name]
+
+
 def notes_on_environment(environ: Mapping[str, str]) -> list[str]:
     """What to report about variables of the user with defaults for bsub, which reads them itself."""
     used = [f'{name}={environ[name]} of your environment counts.' for name in _DEFAULTS if environ.get(name)]

@@ -6,7 +6,6 @@ this is IBM's: others may misread an option they do not know without an error.
 
 from __future__ import annotations
 
-import itertools
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -22,7 +21,7 @@ from hpsearch.backends.queue.batch_system import (
     environment_outside_jobs,
     format_indices,
 )
-from hpsearch.backends.queue.lsf.options import LsfOptions, notes_on_environment, problems_of, with_header
+from hpsearch.backends.queue.lsf.options import LsfOptions, notes_on_environment, problems_of, values_of, with_header
 from hpsearch.backends.queue.lsf.parsing import (
     DELIMITER,
     FIELDS,
@@ -75,13 +74,13 @@ class Lsf:
     @property
     def time_limit(self) -> float | None:
         """Seconds that a job may run, by the last ``-W``; None: not known."""
-        limits = [f'{self.options.hours}:00', *_values_of('-W', self.options.extra)]
+        limits = [f'{self.options.hours}:00', *values_of('W', self.options.extra)]
         return parse_run_limit(limits[-1])
 
     @property
     def gpus(self) -> int | None:
         """Number of GPUs a job requests, by ``-gpu num=…``, else by ``rusage[ngpus…=…]``; None: not known."""
-        found = [_NUM.search(text) for text in (self.options.gpu, *_values_of('-gpu', self.options.extra))]
+        found = [_NUM.search(text) for text in (self.options.gpu, *values_of('gpu', self.options.extra))]
         found += [_NGPUS.search(section) for section in _RUSAGE.findall(self.options.resources)]
         return next((int(each[1]) for each in found if each), None)
 
@@ -125,7 +124,7 @@ class Lsf:
         resources = self._resources(job.avoided, job.memory)
         return [
             *('bsub', '-J', f'{job.name}[1-{job.size}]{throttle}'),
-            *_option('-W', '' if _values_of('-W', extra) else f'{self.options.hours}:00'),
+            *_option('-W', '' if values_of('W', extra) else f'{self.options.hours}:00'),
             *('-o', '/dev/null'),
             *_option('-R', resources),
             *_option('-q', self.options.queue),
@@ -227,7 +226,7 @@ class Lsf:
 
         It replaces all that was asked for by ``-R``.
         """
-        extra = _values_of('-R', _without_hosts(self.options.extra, avoided))
+        extra = values_of('R', _without_hosts(self.options.extra, avoided))
         wanted = [text for text in (self._resources(avoided, memory), *extra) if text]
         return ['bmod', *(word for text in wanted for word in ('-R', text)), *(() if wanted else ('-Rn',)), job]
 
@@ -272,13 +271,6 @@ _CANCELLED = (
 
 def _option(name: str, value: str) -> tuple[str, ...]:
     return (name, value) if value else ()
-
-
-def _values_of(option: str, extra: Sequence[str]) -> list[str]:
-    """The values of an option among arguments, each as an argument of its own or attached to the option."""
-    separate = [argument for before, argument in itertools.pairwise(extra) if before == option]
-    attached = [each for each in extra if each.startswith(option) and each != option]
-    return separate + [each[len(option) :] for each in attached if not each.startswith('-We')]  # another option than -W
 
 
 # Hosts
@@ -333,7 +325,7 @@ def _asked_memory(options: LsfOptions) -> int | None:
     for section in _RUSAGE.findall(options.resources):
         if found := _MEM.search(section):
             return _mebibytes(found[2], found[3] or 'M')
-    for limit in _values_of('-M', options.extra):
+    for limit in values_of('M', options.extra):
         if found := _LIMIT.fullmatch(limit):
             return _mebibytes(found[1], found[2] or 'K')
     return None

@@ -136,6 +136,18 @@ def problems_of(words: Sequence[str], source: str) -> list[str]:
     return [problem for given in _parse(words) if (problem := _problem(given, source))]
 
 
+def value_of(extra: Sequence[str], name: str, letter: str = '') -> str:
+    """The value that arguments of sbatch give an option; of several the last counts; empty: none.
+
+    Args:
+        extra: The arguments; a value may be attached to its option, or an argument of its own.
+        name: The long name of the option, which may be abbreviated to three letters.
+        letter: The short one; empty: there is none.
+    """
+    names = {name, letter or name, *(name[:length] for length in range(3, len(name)))}
+    return next((given.value for given in reversed(list(_parse(extra))) if given.name in names), '')
+
+
 def with_environment(options: SlurmOptions, environ: Mapping[str, str]) -> tuple[SlurmOptions, list[str]]:
     """The options completed from the ``SBATCH_`` variables of the user, and what to report about these variables."""
     notes: list[str] = []

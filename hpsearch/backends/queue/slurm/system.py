@@ -23,6 +23,7 @@ from hpsearch.backends.queue.slurm.options import (
     SlurmOptions,
     problems_of,
     submission_environment,
+    value_of,
     with_environment,
     with_header,
 )
@@ -268,26 +269,6 @@ def log_pattern(path: str) -> str:
     are doubled.
     """
     return path.replace('\\', '\\\\') if '\\' in path else path.replace('%', '%%')
-
-
-def value_of(extra: Sequence[str], name: str, letter: str = '') -> str:
-    """The value that arguments of sbatch give an option; of several the last counts; empty: none.
-
-    Args:
-        extra: The arguments; a value may be attached to its option, or an argument of its own.
-        name: The long name of the option, which may be abbreviated to three letters in ``--name=value``.
-        letter: The short one; empty: there is none.
-    """
-    found = ''
-    for argument, following in zip(extra, (*extra[1:], ''), strict=False):
-        option, equals, value = argument.partition('=')
-        if equals and len(option) > 4 and f'--{name}'.startswith(option):
-            found = value
-        elif argument in (f'--{name}', f'-{letter}'):
-            found = following
-        elif letter and re.match(rf'-{letter}.', argument):
-            found = argument[2:]
-    return found
 
 
 # The job of this process
