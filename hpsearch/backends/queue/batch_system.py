@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from hpsearch.model.evidence import JobRecord
 
@@ -275,6 +275,27 @@ def environment_outside_jobs(inherited: Mapping[str, str]) -> dict[str, str]:
 
 def _belongs_to_job(name: str) -> bool:
     return bool(_JOB_VARIABLES.match(name)) and not _CLUSTER_VARIABLES.fullmatch(name)
+
+
+class GivenOption(NamedTuple):
+    """An option as a command was given it: its name without dashes (empty: no option), its value, and its words."""
+
+    name: str
+    value: str
+    words: tuple[str, ...]
+
+
+def refusals(given: Iterable[GivenOption], source: str, refused: Mapping[str, str], otherwise: str) -> list[str]:
+    """Why arguments cannot be used, one sentence each.
+
+    Args:
+        given: The arguments.
+        source: Where they are from, as the user wrote it.
+        refused: Names of options to why they are refused.
+        otherwise: What the command would do with a word that is no option.
+    """
+    reasons = ((each, refused.get(each.name, '') if each.name else f'is no option, and {otherwise}') for each in given)
+    return [f'{source}{" ".join(each.words)}: {reason}.' for each, reason in reasons if reason]
 
 
 def header_words(prologue: str, mark: str) -> tuple[list[str], list[str]]:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
-from hpsearch.backends.queue.batch_system import header_words
+from hpsearch.backends.queue.batch_system import GivenOption, header_words, refusals
 
 DEFAULT_RESOURCES = '"rusage[mem=8000, ngpus_excl_p=1]"'
 """What ``--resources`` is by default, as in the original."""
@@ -74,24 +74,9 @@ _DEFAULTS = ('LSB_DEFAULTQUEUE', 'LSB_DEFAULTPROJECT', 'LSB_DEFAULT_JOBGROUP', '
 _IGNORED = ('BSUB_CHK_RESREQ', 'BSUB_QUIET', 'BSUB_QUIET2', 'BSUB_STDERR', 'LSB_NTRIES')
 
 
-class _Given(NamedTuple):
-    """An option as it was given: its name without the dash (empty: a word that is no option), and its words."""
-
-    name: str
-    value: str
-    words: tuple[str, ...]
-
-
 def problems_of(words: Sequence[str], source: str) -> list[str]:
     """Why further arguments of bsub cannot be used; ``source`` is where they are from, as the user wrote it."""
-    problems = []
-    for given in _parse(words):
-        shown = f'{source}{" ".join(given.words)}'
-        if not given.name:
-            problems.append(f'{shown}: is no option, and bsub would take it for the command.')
-        elif given.name in REFUSED:
-            problems.append(f'{shown}: {REFUSED[given.name]}.')
-    return problems
+    return refusals(_parse(words), source, REFUSED, 'bsub would take it for the command')
 
 
 def values_of(name: str, extra: Sequence[str]) -> list[str]:
@@ -122,7 +107,7 @@ def with_header(options: LsfOptions, prologue: str) -> tuple[LsfOptions, list[st
     return options, notes, problems
 
 
-def _completed(options: LsfOptions, field: str, given: _Given) -> LsfOptions:
+def _completed(options: LsfOptions, field: str, given: GivenOption) -> LsfOptions:
     if field and field != 'hours':
         return replace(options, **cast(Any, {field: given.value}))
     return replace(options, extra=(*given.words, *options.extra))
@@ -134,16 +119,16 @@ def _is_chosen(options: LsfOptions, field: str) -> bool:
     return bool(field) and getattr(options, field) not in (defaults[field], '')
 
 
-def _parse(words: Iterable[str]) -> Iterator[_Given]:
+def _parse(words: Iterable[str]) -> Iterator[GivenOption]:
     """Arguments as bsub reads them: the longest known name counts, and what is behind it is its value."""
     remaining = iter(words)
     for word in remaining:
         name = max((known for known in (*_FLAGS, *_VALUED) if word[1:].startswith(known)), key=len, default=word[1:])
         value = word[1 + len(name) :]
         if not word.startswith('-'):
-            yield _Given('', '', (word,))
+            yield GivenOption('', '', (word,))
         elif name in _VALUED and not value:
             value = next(remaining, '')
-            yield _Given(name, value, (word, value))
+            yield GivenOption(name, value, (word, value))
         else:
-            yield _Given(name, value, (word,))
+            yield GivenOption(name, value, (word,))

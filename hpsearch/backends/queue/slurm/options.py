@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
-from hpsearch.backends.queue.batch_system import header_words
+from hpsearch.backends.queue.batch_system import GivenOption, header_words, refusals
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,14 +118,6 @@ _FLAGS = {
 """Options after which a separate word is not a value."""
 
 
-class _Given(NamedTuple):
-    """An option as it was given: its full name without dashes (empty: a word that is no option), and its words."""
-
-    name: str
-    value: str
-    words: tuple[str, ...]
-
-
 def problems_of(words: Sequence[str], source: str) -> list[str]:
     """Why further arguments of sbatch cannot be used.
 
@@ -133,7 +125,7 @@ def problems_of(words: Sequence[str], source: str) -> list[str]:
         words: The arguments.
         source: Where they are from, as the user wrote it.
     """
-    return [problem for given in _parse(words) if (problem := _problem(given, source))]
+    return refusals(_parse(words), source, REFUSED, 'sbatch would take it for the script')
 
 
 def value_of(extra: Sequence[str], name: str, letter: str = '') -> str:
@@ -161,7 +153,7 @@ def with_environment(options: SlurmOptions, environ: Mapping[str, str]) -> tuple
             # An option, since nodes to be avoided are added to it, and options win over variables.
             options = replace(options, extra=(f'--exclude={value}', *options.extra))
         options, note = _completed(
-            options, _Given(_option_of(variable), value, ()), f'{variable}={value} of your environment'
+            options, GivenOption(_option_of(variable), value, ()), f'{variable}={value} of your environment'
         )
         notes.append(note)
     return options, notes
@@ -200,7 +192,7 @@ def _option_of(variable: str) -> str:
     return _VARIABLES.get(variable, variable.removeprefix('SBATCH_').lower().replace('_', '-'))
 
 
-def _completed(options: SlurmOptions, given: _Given, source: str) -> tuple[SlurmOptions, str]:
+def _completed(options: SlurmOptions, given: GivenOption, source: str) -> tuple[SlurmOptions, str]:
     """The options with one that was given elsewhere, unless ours was chosen; and which of the two counts."""
     field = _FIELDS.get(given.name) or _INSTEAD.get(given.name)
     if field is None:
@@ -220,43 +212,36 @@ def _is_chosen(options: SlurmOptions, field: str) -> bool:
     return bool(getattr(options, field) != defaults[field])
 
 
-def _problem(given: _Given, source: str) -> str:
-    shown = f'{source}{" ".join(given.words)}'
-    if not given.name:
-        return f'{shown}: is no option, and sbatch would take it for the script.'
-    return f'{shown}: {REFUSED[given.name]}.' if given.name in REFUSED else ''
-
-
-def _parse(words: Iterable[str]) -> Iterator[_Given]:
+def _parse(words: Iterable[str]) -> Iterator[GivenOption]:
     """Arguments as sbatch reads them."""
     waiting: list[str] = []
     for word in words:
         if waiting and not word.startswith('-'):
-            yield _Given(_full_name(waiting[0]), word, (waiting.pop(), word))
+            yield GivenOption(_full_name(waiting[0]), word, (waiting.pop(), word))
             continue
         if waiting:
-            yield _Given(_full_name(waiting[0]), '', (waiting.pop(),))
+            yield GivenOption(_full_name(waiting[0]), '', (waiting.pop(),))
         if word.startswith('--') and '=' not in word and _full_name(word) not in _FLAGS:
             waiting.append(word)
         elif word.startswith('-') and not word.startswith('--'):
             yield from _letters(word, waiting)
         elif word.startswith('--'):
-            yield _Given(_full_name(word), word.partition('=')[2], (word,))
+            yield GivenOption(_full_name(word), word.partition('=')[2], (word,))
         else:
-            yield _Given('', '', (word,))
+            yield GivenOption('', '', (word,))
     if waiting:
-        yield _Given(_full_name(waiting[0]), '', (waiting[0],))
+        yield GivenOption(_full_name(waiting[0]), '', (waiting[0],))
 
 
-def _letters(word: str, waiting: list[str]) -> Iterator[_Given]:
+def _letters(word: str, waiting: list[str]) -> Iterator[GivenOption]:
     """The options of one letter in a word; one without its value is left ``waiting``."""
     for place, letter in enumerate(word[1:], 1):
         if letter in _FLAGS:
-            yield _Given(_LETTERS.get(letter, letter), '', (word,))
+            yield GivenOption(_LETTERS.get(letter, letter), '', (word,))
         elif place == len(word) - 1:
             waiting.append(word)
         else:
-            yield _Given(_LETTERS.get(letter, letter), word[place + 1 :], (word,))
+            yield GivenOption(_LETTERS.get(letter, letter), word[place + 1 :], (word,))
             return
 
 
