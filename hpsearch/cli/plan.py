@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from hpsearch.cli.backends import pilot_note, pilot_settings, queue_settings, re
 from hpsearch.cli.options import SearchOptions
 from hpsearch.cli.parsers import PlanCommand
 from hpsearch.cli.request import SearchRequest, make_request
+from hpsearch.host.kernel import command_limits
 from hpsearch.model.configuration import best_text
 from hpsearch.model.errors import ConfigError
 from hpsearch.model.resources import Slot
@@ -51,7 +53,8 @@ def _lines(request: SearchRequest, shown: int | None) -> Iterator[str]:
     yield f'Combinations of the grid: {summary.raw:,}; runs: {summary.runs:,}'
     yield f'Left out: {summary.duplicates:,} duplicates, {summary.rejected:,} rejected by constraints'
     yield from summary.notes()
-    yield from (f'warning: {warning}' for warning in [*plan.warnings(), *_job_notes(request.options)])
+    warnings = [*plan.warnings(), *plan.not_startable(command_limits(os.environb)), *_job_notes(request.options)]
+    yield from (f'warning: {warning}' for warning in warnings)
     if request.configuration.performance_key is not None:
         yield f'Best: {best_text(request.configuration)}'
     yield 'Commands (without their output folders):'

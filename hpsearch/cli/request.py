@@ -16,6 +16,7 @@ from hpsearch.cli.backends import requested_system
 from hpsearch.cli.options import ConfigurationOptions, SearchOptions, flat
 from hpsearch.config.handles import description_of
 from hpsearch.config.loading import load_configuration
+from hpsearch.host.kernel import command_limits
 from hpsearch.host.processes import user_name
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import ConfigError, DamageError, SearchFolderError
@@ -199,7 +200,7 @@ def create(request: SearchRequest) -> OpenSearch:
         summary = _write(request, made.folder, plan)
     except OSError as error:
         raise SearchFolderError(f'{made.folder.path} cannot be written: {error.strerror}.') from error
-    for note in [*summary.notes(), *plan.warnings()]:
+    for note in [*summary.notes(), *plan.warnings(), *plan.not_startable(command_limits(os.environb))]:
         log.warning(note)
     log.info('%s planned%s', '1 run is' if summary.runs == 1 else f'{summary.runs} runs are', _left_out(summary))
     return OpenSearch(made.folder, request.configuration, str(request.run_cwd), request.interpreter)

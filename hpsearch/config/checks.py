@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hpsearch.config.source import Source, did_you_mean
-from hpsearch.model.command import plain
+from hpsearch.model.command import encoded, plain
 from hpsearch.model.configuration import Condition, Configuration, Constraint, Grid, Not, Value
 from hpsearch.model.verdict import problem_of
 
@@ -121,6 +121,9 @@ def _what_to_run(checks: _Checks) -> tuple[str | None, list[str] | None]:
         checks.problem('script_name', 'is missing; the path of the training script is expected.')
     elif checks.attributes[given[0]] in ('', [], ()):
         checks.found(given[0], 'the path of a script' if given == ['script_name'] else 'a list of words')
+    for text in (script or '', *command):
+        if not _can_be_passed(text):
+            checks.problem(given[0], f'has {text!r}, which holds characters that no command line can hold.')
     return script, command or None
 
 
@@ -234,9 +237,10 @@ def _value(where: str, value: Any, problems: list[str]) -> Value:
 
 def _can_be_passed(text: str) -> bool:
     try:
-        return b'\0' not in text.encode('utf-8', 'surrogateescape')
-    except UnicodeEncodeError:
+        encoded(text)
+    except ValueError:
         return False
+    return True
 
 
 def _conditions(checks: _Checks, out_arg: str | None) -> list[Condition]:

@@ -1,13 +1,15 @@
-"""What the kernel reports: which host and boot this is, and how many processes it killed because memory ran out."""
+"""What the kernel says: which host and boot this is, how long commands may be, how often memory ran out."""
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hpsearch.model.command import POINTER, CommandLimits
 from hpsearch.model.errors import is_of_machine
 
 
@@ -42,6 +44,22 @@ def _pid_namespace() -> str:
 def host_of(header: Mapping[str, Any]) -> Host:
     """The host on which a journal with this header was written."""
     return Host(*(str(header.get(name, '')) for name in ('host', 'machine', 'boot', 'namespace')))
+
+
+HAS_WORD_LIMIT = sys.platform.startswith('linux')
+
+WORD_PAGES = 32
+"""Pages of memory that a word of a command may have on Linux, with its final NUL (``MAX_ARG_STRLEN``)."""
+
+OWN_WORDS = 16 * 1024
+"""Bytes of a command that are ours: the script that starts it, paths, variables."""
+
+
+def command_limits(environment: Mapping[bytes, bytes]) -> CommandLimits:
+    """How long the commands may be that are started here with these variables."""
+    variables = sum(len(name) + len(value) + 2 + POINTER for name, value in environment.items())
+    total = max(0, os.sysconf('SC_ARG_MAX') - variables - OWN_WORDS)
+    return CommandLimits(WORD_PAGES * os.sysconf('SC_PAGE_SIZE') - 1 if HAS_WORD_LIMIT else total, total)
 
 
 def kernel_oom_kills(proc: Path = Path('/proc'), cgroups: Path = Path('/sys/fs/cgroup')) -> int | None:

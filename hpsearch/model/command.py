@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from hpsearch.model.configuration import Configuration, Params, Value
@@ -77,6 +78,71 @@ def base_command(configuration: Configuration, interpreter: str) -> list[str]:
     if configuration.command is not None:
         return list(configuration.command)
     return [interpreter, str(configuration.script)]
+
+
+# What a system accepts as a command
+
+POINTER = 8
+"""Bytes that a word takes beside its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommandLimits:
+    """How long a command may be.
+
+    Attributes:
+        word: Bytes of one word.
+        total: Bytes of all words together, each with a final NUL and a pointer to it.
+    """
+
+    word: int
+    total: int
+
+
+def why_no_command(argv: Sequence[str], limits: CommandLimits) -> str:
+    """Why no process can be started with these words, in words that name the option to blame; empty: one can."""
+    for text in argv:
+        try:
+            size = len(encoded(text))
+        except ValueError as error:
+            return f'{_named(text)} cannot be passed to a program: {error}'
+        if size > limits.word:
+            return f'{_named(text)} has {size:,} bytes, and a word of a command may have {limits.word:,}'
+    total = sum(map(room_of, argv))
+    if total > limits.total:
+        return (
+            f'its command has {total:,} bytes, and may have {limits.total:,}; its longest word is '
+            f'{_named(max(argv, key=room_of))}'
+        )
+    return ''
+
+
+def encoded(text: str) -> bytes:
+    """A word as a program gets it.
+
+    Raises:
+        ValueError: No program can get it; the message says why.
+    """
+    try:
+        data = text.encode('utf-8', 'surrogateescape')
+    except UnicodeEncodeError:
+        raise ValueError('it has a character that cannot be encoded') from None
+    if b'\0' in data:
+        raise ValueError('it has a NUL byte')
+    return data
+
+
+def room_of(text: str) -> int:
+    """Bytes that a word takes of :attr:`CommandLimits.total`."""
+    return len(encoded(text)) + 1 + POINTER
+
+
+def _named(text: str) -> str:
+    option, sign, _ = text.partition('=')
+    return f'{option}=…' if sign and option.startswith('--') else f'{text:.40}…' if len(text) > 40 else repr(text)
+
+
+# A line for a shell
 
 
 def shell_line(argv: Sequence[str]) -> str:

@@ -64,15 +64,17 @@ OF_THE_FILE = frozenset(
         errno.ESRCH,
         errno.EINVAL,
         errno.ENOTSUP,
+        errno.E2BIG,
+        errno.ENOEXEC,
     )
 )
-"""Errors that say something of the file itself, and so of the script that left it."""
+"""Errors that say something of the file itself, and so of the script that left it, or of a command."""
 
 
 def is_of_machine(error: OSError) -> bool:
     """Whether an error is trouble of the machine (a disk, a network, too many files), which may pass.
 
-    It says nothing of a file, nor of the script that was to write it.
+    It says nothing of a file, nor of the script that was to write it, nor of a command that was to be started.
     """
     return error.errno not in OF_THE_FILE
 

@@ -11,7 +11,18 @@ from itertools import chain, islice
 from operator import getitem
 from pathlib import Path
 
-from hpsearch.model.command import base_command, line_breaks_of, shell_program, shell_word, warnings_about, word
+from hpsearch.model.command import (
+    CommandLimits,
+    base_command,
+    encoded,
+    line_breaks_of,
+    room_of,
+    shell_program,
+    shell_word,
+    warnings_about,
+    why_no_command,
+    word,
+)
 from hpsearch.model.configuration import Configuration, Value, sort_order_warning
 from hpsearch.model.errors import ConfigError
 from hpsearch.model.run import Run, param_json, plan_line
@@ -26,6 +37,15 @@ COUNTED_EXACTLY = 100_000
 """Up to this many raw combinations, the runs are counted before they are named."""
 
 CHUNK = 2048
+
+LONGEST_NAME = 80
+"""More characters than the name of a run has."""
+
+RUNS_SHOWN = 5
+"""Runs that cannot be started that are named, for each reason."""
+
+REASONS_SHOWN = 5
+"""Reasons why runs cannot be started that are told one by one."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +154,26 @@ class Plan:
         order = sort_order_warning(self.configuration)
         return [*warnings_about(dict(self._columns())), *([order] if order else [])]
 
+    def not_startable(self, limits: CommandLimits) -> list[str]:
+        """Which runs cannot be started because of their commands, and why, in sentences."""
+        if not self._may_exceed(limits):
+            return []
+        found: dict[str, list[int]] = {}
+        for run in self.runs():
+            if why := why_no_command(run.argv, limits):
+                found.setdefault(why, []).append(run.number)
+        shown = list(found.items())[:REASONS_SHOWN]
+        others = sum(map(len, found.values())) - sum(len(numbers) for _, numbers in shown)
+        sentences = [f'{_numbered(numbers)} cannot be started: {why}.' for why, numbers in shown]
+        return [*sentences, f'{others:,} more runs cannot be started, either.'] if others else sentences
+
+    def _may_exceed(self, limits: CommandLimits) -> bool:
+        """Whether a run can have a command that is too long; without going through the runs."""
+        columns = [[_word(option, value) or '' for value in values] for option, values in self._columns()]
+        fixed = [*self._base, *self._output_word('x' * LONGEST_NAME)]
+        is_long = any(len(encoded(text)) > limits.word for text in chain(fixed, *columns))
+        return is_long or sum(map(room_of, fixed)) + sum(max(map(room_of, words)) for words in columns) > limits.total
+
     def write(self, folder: SearchFolder) -> PlanSummary:
         """Write ``runs.jsonl``, ``commands.sh`` and ``commands_wo_dirs.sh``, each whole or not at all.
 
@@ -197,6 +237,13 @@ class Plan:
             never_fired=tuple(index for index in silent if index not in self.space.unenforceable),
             stopped=expansion.stopped,
         )
+
+
+def _numbered(numbers: Sequence[int]) -> str:
+    """Runs by their numbers, the first few of many."""
+    shown = ', '.join(map(str, numbers[:RUNS_SHOWN]))
+    others = f' and {len(numbers) - RUNS_SHOWN:,} others' if len(numbers) > RUNS_SHOWN else ''
+    return f'{"run" if len(numbers) == 1 else "runs"} {shown}{others}'
 
 
 class _Fragments:

@@ -6,7 +6,6 @@ to its process group reaches what it started. The kernel reports its end; nothin
 
 from __future__ import annotations
 
-import errno
 import math
 import os
 import signal
@@ -17,6 +16,7 @@ from typing import Any
 
 from hpsearch.backends.base import AttemptBackend, AttemptStatus, Avoided, Launch, LaunchResult
 from hpsearch.backends.local.slots import SlotSource, TimeLimit
+from hpsearch.host.kernel import command_limits
 from hpsearch.host.processes import (
     NOT_OURS,
     Process,
@@ -34,6 +34,8 @@ from hpsearch.host.processes import (
     ticks_now,
 )
 from hpsearch.host.signals import Wakeup
+from hpsearch.model.command import why_no_command
+from hpsearch.model.errors import is_of_machine, trouble_in_words
 from hpsearch.model.evidence import JobState, ProcessState
 from hpsearch.model.resources import DEFAULT_RESOURCES, GpuTenant, Placement, ResourceRequest
 from hpsearch.model.retries import Pauses
@@ -71,7 +73,6 @@ NO_GROUP = 0
 NO_PROCESS = 'no process could be started: the shell of a run could not begin'
 
 _NOT_STARTED = AttemptStatus(JobState.ENDED, cause='start', detail='it had not been started')
-_TOO_LONG = AttemptStatus(JobState.ENDED, cause='impossible', detail='its command line is too long')
 _STILLBORN = AttemptStatus(JobState.ENDED, cause='start', detail='its shell could not start it', problem=NO_PROCESS)
 
 SWEEP_SHARE = 0.01
@@ -218,17 +219,24 @@ class LocalBackend(AttemptBackend):
             return False
         try:
             pid = self._spawn(launch)
-        except OSError as error:
-            if error.errno == errno.E2BIG:
-                self._given_up[launch.ident] = _TOO_LONG
-            else:
+        except (OSError, ValueError) as error:
+            if isinstance(error, OSError) and is_of_machine(error):
                 self._spawning.fail(f'no process could be started: {error.strerror}', now)
+            else:
+                self._given_up[launch.ident] = AttemptStatus(
+                    JobState.ENDED, cause='impossible', detail=self._why_impossible(launch, error)
+                )
             return False
         self._processes[launch.ident] = _Process(launch, Process(pid, start_ticks(pid)))
         self._take_slot(launch, pid, now)
         if self._time_limit:
             self._time_limit.note_start()
         return True
+
+    def _why_impossible(self, launch: Launch, error: OSError | ValueError) -> str:
+        """Why an attempt can never be started, in words; asked only then, since the kernel knows best what it takes."""
+        why = why_no_command(launch.run.argv, command_limits(self._inherited))
+        return why or f'it cannot be started: {trouble_in_words(error) if isinstance(error, OSError) else error}'
 
     def _start_waiting(self, now: float) -> dict[str, AttemptStatus]:
         """Try again to start what could not be started; returns how those stand that are not."""

@@ -24,7 +24,7 @@ from hpsearch.backends.queue.submission import (
     submission_name,
 )
 from hpsearch.backends.queue.throttle import Division, Share, cut, first_throttles, shares
-from hpsearch.model.command import shell_line
+from hpsearch.model.command import encoded, shell_line, shell_word
 from hpsearch.model.evidence import JobState
 from hpsearch.model.retries import room_in_queue
 from hpsearch.store.attempt_files import close_fence, fence_job
@@ -220,6 +220,12 @@ class ArrayMaker:
             header=shell_line(self.system.submit_argv(job)),
         )
         return PreparedJob(job, script)
+
+
+def why_no_script(argv: Sequence[str]) -> str:
+    """Why no job script can hold a command, in words; empty: one can."""
+    size = sum(len(encoded(shell_word(text))) + 1 for text in argv)
+    return f'its job script would have {size:,} bytes, and may have {SCRIPT_BYTES:,}' if size > SCRIPT_BYTES else ''
 
 
 # Throttles

@@ -7,6 +7,7 @@ number of jobs that was asked for. What became of an attempt is decided by its e
 from __future__ import annotations
 
 import logging
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -21,10 +22,13 @@ from hpsearch.backends.queue.arrays import (
     QueueSettings,
     adopted_array,
     read_hints,
+    why_no_script,
 )
 from hpsearch.backends.queue.leftovers import Leftovers
 from hpsearch.backends.queue.poller import LIMIT_GRACE
 from hpsearch.backends.queue.submission import QueueContext
+from hpsearch.host.kernel import command_limits
+from hpsearch.model.command import why_no_command
 from hpsearch.model.evidence import (
     RECORD_GRACE,
     Conclusion,
@@ -76,6 +80,7 @@ class QueueBackend(AttemptBackend):
         self._folder = context.folder
         self._poller = context.poller
         self._settings = settings
+        self._limits = command_limits(os.environb)
         self._known = known or {}
         self._record_grace = record_grace
         self._queue = AttemptQueue(context, settings)
@@ -111,18 +116,22 @@ class QueueBackend(AttemptBackend):
         return ''
 
     def start(self, launches: Sequence[Launch], now: float) -> Sequence[LaunchResult]:
-        """Take attempts over; they are submitted together, later."""
-        attempts = [QueuedAttempt(launch) for launch in launches]
+        """Take attempts over; they are submitted together, later. What cannot be started anywhere has ended."""
+        attempts = [QueuedAttempt(launch, status=self._first_status(launch)) for launch in launches]
         for queued in attempts:
             self._attempts[queued.launch.ident] = queued
             self._set(queued, queued.status)
         self._leftovers.reset()
-        self._queue.add(attempts)
+        self._queue.add(queued for queued in attempts if queued.status.kind is JobState.WAITING)
         try:
             self._apply(self._queue.step(now))
         except OSError as error:
             log.debug('nothing is submitted now: %s', error)  # it is tried again in the next round
         return [LaunchResult(launch.ident, {}, queued=True) for launch in launches]
+
+    def _first_status(self, launch: Launch) -> AttemptStatus:
+        why = why_no_command(launch.run.argv, self._limits) or why_no_script(launch.run.argv)
+        return AttemptStatus(JobState.ENDED, cause='impossible', detail=why) if why else AttemptStatus(JobState.WAITING)
 
     # Attempts of earlier writers
 

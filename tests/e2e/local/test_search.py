@@ -137,6 +137,31 @@ def test_that_a_script_that_is_deleted_meanwhile_fails_its_runs_and_not_the_sear
     assert Counter(row['hpsearch_state'] for row in project.rows()) == {'finished': 1, 'failed': 2}
 
 
+def test_that_runs_that_cannot_be_commands_are_named_beforehand_and_fail_alone(project: Project) -> None:
+    project.configure({'lr': [0.1, 0.2], 'mode': ['good', 'y' * 140_000]})
+    warning = 'cannot be started: --mode=… has 140,007 bytes, and a word of a command may have 131,071.'
+    planned = project.run('plan', '--grid_module=my_config', '--deterministic_search').stdout
+    assert f'warning: runs 2, 4 {warning}' in planned
+    done = project.search('--cpu_jobs=2')
+    assert warning in done.stdout
+    assert 'no run is started' not in done.stdout + done.stderr
+    assert Counter(row['hpsearch_state'] for row in project.rows()) == {'finished': 2, 'failed': 2}
+    reasons = {row['hpsearch_reason'] for row in project.rows() if row['hpsearch_state'] == 'failed'}
+    assert reasons == {'--mode=… has 140,007 bytes, and a word of a command may have 131,071'}
+
+
+def test_that_an_interpreter_that_is_deleted_meanwhile_fails_its_runs_and_not_the_search(project: Project) -> None:
+    shutil.copy('/bin/sh', project.path / 'shell')
+    (project.path / 'train.sh').write_text('rm -f shell\n')
+    project.configure(
+        {'lr': [0.1, 0.2, 0.3]}, "_SCRIPT_NAME = None; _COMMAND = ['./shell', 'train.sh']; _SUMMARY_FILENAME = None"
+    )
+    done = project.search('--visible_gpus=-1')
+    assert 'no run is started' not in done.stdout + done.stderr
+    assert Counter(row['hpsearch_state'] for row in project.rows()) == {'finished': 1, 'failed': 2}
+    assert 'status 127: its command was not found' in done.stdout
+
+
 def test_that_all_problems_are_told_at_once_and_without_a_traceback(project: Project) -> None:
     (project.path / 'my_config.py').write_text(
         'grid = {"lr": 3, "out_dir": [1]}\nconditions = []\n_SUMMARY_FILENAME = "x"\n_SUMMARY_KEYWORDS = ["acc"]\n'

@@ -177,13 +177,74 @@ def test_that_an_attempt_that_waits_for_a_process_ends_when_it_is_cancelled(
     assert len(backend.open_slots(0).slots) == 4
 
 
-def test_that_a_command_line_that_is_too_long_is_not_tried_for_ever(
-    backend: LocalBackend, folder: SearchFolder, monkeypatch: pytest.MonkeyPatch
+def test_that_a_word_that_is_too_long_fails_its_run_alone_and_is_named(
+    backend: LocalBackend, folder: SearchFolder
 ) -> None:
-    one = launch(folder, 'sim_1', 'true', *['x' * 100_000] * 100)
+    long, short = launch(folder, 'sim_1', 'true', '--text=' + 'x' * 140_000), launch(folder, 'sim_2', 'true')
+    results = backend.start([long, short], time.monotonic())
+    assert [result.problem for result in results] == ['', ''], 'the machine is well'
+    ended = ends(backend, [long.ident, short.ident])
+    assert ended[short.ident].code == 0
+    assert ended[long.ident].cause == 'impossible'
+    assert ended[long.ident].detail == '--text=… has 140,007 bytes, and a word of a command may have 131,071'
+
+
+def test_that_a_command_that_is_too_long_fails_its_run_and_names_its_longest_word(
+    backend: LocalBackend, folder: SearchFolder
+) -> None:
+    one = launch(folder, 'sim_1', 'true', *['x' * 100_000] * 100, '--most=' + 'x' * 100_000)
     backend.start([one], time.monotonic())
     status = ends(backend, [one.ident])[one.ident]
-    assert (status.cause, status.detail) == ('impossible', 'its command line is too long')
+    assert status.cause == 'impossible'
+    assert 'its command has 10,' in status.detail
+    assert 'its longest word is --most=…' in status.detail
+
+
+def test_that_a_word_that_no_program_can_get_fails_its_run(backend: LocalBackend, folder: SearchFolder) -> None:
+    idents = [launch(folder, f'sim_{number}', 'true', f'--a=b{char}') for number, char in ((1, '\0'), (2, '\ud800'))]
+    backend.start(idents, time.monotonic())
+    nul, surrogate = ends(backend, [each.ident for each in idents]).values()
+    assert (nul.cause, nul.detail) == ('impossible', '--a=… cannot be passed to a program: it has a NUL byte')
+    assert (surrogate.cause, 'cannot be encoded' in surrogate.detail) == ('impossible', True)
+
+
+@pytest.mark.parametrize('name', ['E2BIG', 'ENOENT', 'EACCES', 'ENOEXEC', 'ENOTDIR', 'ELOOP', 'EPERM'])
+def test_that_what_is_the_fault_of_a_run_fails_that_run_and_no_other(
+    backend: LocalBackend, folder: SearchFolder, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    error = OSError(getattr(errno, name), os.strerror(getattr(errno, name)))
+    monkeypatch.setattr(os, 'posix_spawn', failing(error, 1, os.posix_spawn))
+    one, two = launch(folder, 'sim_1', 'true'), launch(folder, 'sim_2', 'true')
+    results = backend.start([one, two], time.monotonic())
+    assert [result.problem for result in results] == ['', '']
+    ended = ends(backend, [one.ident, two.ident])
+    assert ended[two.ident].code == 0
+    assert (ended[one.ident].cause, ended[one.ident].problem) == ('impossible', '')
+    assert ended[one.ident].detail == f'it cannot be started: {error.strerror}'
+    assert len(backend.open_slots(0).slots) == 4, 'its slot is free again'
+
+
+@pytest.mark.parametrize('name', ['EAGAIN', 'ENOMEM', 'EMFILE', 'ENFILE', 'ENOSPC', 'EDQUOT', 'EIO', 'ESTALE'])
+def test_that_what_is_trouble_of_the_machine_makes_a_run_wait_and_is_told(
+    backend: LocalBackend, folder: SearchFolder, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    error = OSError(getattr(errno, name), os.strerror(getattr(errno, name)))
+    monkeypatch.setattr(os, 'posix_spawn', failing(error, 1, os.posix_spawn))
+    one, now = launch(folder, 'sim_1', 'true'), time.monotonic()
+    assert backend.start([one], now)[0].problem == f'no process could be started: {error.strerror}'
+    assert backend.states(now)[one.ident].kind is JobState.WAITING
+    backend.states(now + 2)
+    assert ends(backend, [one.ident])[one.ident].code == 0
+
+
+def test_that_a_program_that_is_gone_or_cannot_be_executed_fails_its_run(
+    backend: LocalBackend, folder: SearchFolder
+) -> None:
+    plain = folder.path / 'plain'
+    plain.write_text('no program\n')
+    idents = start(backend, launch(folder, 'sim_1', str(folder.path / 'nowhere')), launch(folder, 'sim_2', str(plain)))
+    ended = ends(backend, idents)
+    assert [(ended[ident].code, ended[ident].cause) for ident in idents] == [(127, ''), (126, '')]
 
 
 def failing(error: OSError, times: int = 10**9, real: Callable[..., Any] | None = None) -> Callable[..., Any]:

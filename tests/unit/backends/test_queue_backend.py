@@ -399,6 +399,30 @@ def test_that_a_run_that_needs_more_memory_than_there_is_has_failed_alone(desk: 
     started(desk, 2, first=2)
 
 
+@pytest.mark.parametrize(
+    ('words', 'why'),
+    [
+        (['--text=' + 'x' * 140_000], '--text=… has 140,007 bytes, and a word of a command may have 131,071'),
+        (['--text=x\0'], '--text=… cannot be passed to a program: it has a NUL byte'),
+        (["'" * 120_000] * 4, 'its job script would have 2,400,0'),
+    ],
+)
+def test_that_what_cannot_be_a_command_in_a_job_fails_its_run_and_the_array_goes_without_it(
+    desk: Desk, words: list[str], why: str
+) -> None:
+    first, wrong, last = desk.launches(3)
+    wrong = replace(wrong, run=replace(wrong.run, argv=(*wrong.run.argv, *words)))
+    desk.backend.start([first, wrong, last], desk.clock.now)
+    desk.until(lambda: desk.queue.live() == 2)
+    assert [words[0] for words in submitted(desk)] == ['2']
+    assert set(desk.ended) == {wrong.ident}
+    assert desk.ended[wrong.ident].cause == 'impossible'
+    assert desk.ended[wrong.ident].detail.startswith(why)
+    desk.begin_all()
+    desk.finish()
+    desk.until(lambda: {first.ident, last.ident} <= desk.ended.keys())
+
+
 # Lost answers
 
 

@@ -333,6 +333,10 @@ def test_that_all_problems_are_reported_at_once(tmp_path: Path) -> None:
         ({'_SCRIPT_NAME': None}, '_SCRIPT_NAME: is missing; the path of the training script is expected.'),
         ({'_SCRIPT_NAME': ''}, "_SCRIPT_NAME: is ''; the path of a script is expected."),
         ({'_COMMAND': ['x']}, '_COMMAND: excludes _SCRIPT_NAME; keep one of them.'),
+        (
+            {'_SCRIPT_NAME': None, '_COMMAND': ['a', 'b\0']},
+            "_COMMAND: has 'b\\x00', which holds characters that no command line can hold.",
+        ),
         ({'_SCRIPT_NAME': None, '_COMMAND': []}, '_COMMAND: is []; a list of words is expected.'),
         ({'_SCRIPT_NAME': None, '_COMMAND': 'x y'}, "_COMMAND: is 'x y'; a list of strings is expected."),
         ({'_OUT_ARG': '--out'}, '_OUT_ARG: begins with a dash; the name without dashes is expected.'),

@@ -1,8 +1,14 @@
 from __future__ import annotations
 
+import errno
+import os
+import subprocess
+import sys
 from pathlib import Path
 
-from hpsearch.host.kernel import kernel_oom_kills
+import pytest
+
+from hpsearch.host.kernel import OWN_WORDS, command_limits, kernel_oom_kills
 
 
 def kernel(tmp_path: Path, vmstat: str, groups: str = '', events: str = '') -> int | None:
@@ -26,3 +32,22 @@ def test_that_the_count_of_the_control_group_stands_in(tmp_path: Path) -> None:
 def test_that_no_count_is_not_a_count_of_zero(tmp_path: Path) -> None:
     assert kernel(tmp_path, 'pgfault 7\n', '4:memory:/x\n') is None
     assert kernel_oom_kills(tmp_path / 'nothing', tmp_path / 'nothing') is None
+
+
+def test_that_commands_of_the_greatest_length_can_be_started_and_longer_ones_not() -> None:
+    limits = command_limits(os.environb)
+    if sys.platform.startswith('linux'):
+        assert subprocess.call(['true', 'x' * limits.word]) == 0
+        with pytest.raises(OSError, match='too long') as word:
+            subprocess.call(['true', 'x' * (limits.word + 1)])
+        assert word.value.errno == errno.E2BIG
+    piece = 'x' * 9_991  # 10,000 bytes with what belongs to it
+    count = limits.total // 10_000 - 1
+    assert subprocess.call(['true', *[piece] * count]) == 0
+    with pytest.raises(OSError, match='too long') as total:
+        subprocess.call(['true', *[piece] * (count + 3 + OWN_WORDS // 10_000)])
+    assert total.value.errno == errno.E2BIG
+
+
+def test_that_variables_leave_less_room_for_a_command() -> None:
+    assert command_limits({}).total - command_limits({b'AB': b'x' * 990}).total == 1002

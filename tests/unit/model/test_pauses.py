@@ -51,7 +51,9 @@ def test_that_trouble_of_the_machine_says_nothing_of_a_script(name: str) -> None
     assert is_of_machine(OSError(getattr(errno, name), ''))
 
 
-@pytest.mark.parametrize('name', ['ENOENT', 'ENOTDIR', 'EISDIR', 'EACCES', 'ELOOP', 'ENAMETOOLONG', 'ENXIO'])
+@pytest.mark.parametrize(
+    'name', ['ENOENT', 'ENOTDIR', 'EISDIR', 'EACCES', 'ELOOP', 'ENAMETOOLONG', 'ENXIO', 'E2BIG', 'ENOEXEC']
+)
 def test_that_other_errors_are_about_the_file(name: str) -> None:
     assert not is_of_machine(OSError(getattr(errno, name), ''))
 

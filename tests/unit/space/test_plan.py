@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import hpsearch.space.plan
-from hpsearch.model.command import shell_line, words
+from hpsearch.model.command import CommandLimits, shell_line, words
 from hpsearch.model.configuration import Condition, Configuration, Grid
 from hpsearch.model.errors import ConfigError
 from hpsearch.model.run import encode_run
@@ -257,3 +257,41 @@ def test_that_showing_scripts_writes_nothing(project: Project) -> None:
     before = sorted(project.path.rglob('*'))
     scripts(project, '--scheduler=slurm')
     assert [path for path in sorted(project.path.rglob('*')) if '__pycache__' not in path.parts] == before
+
+
+LIMITS = CommandLimits(word=300, total=2000)
+
+
+def test_that_runs_with_a_word_that_is_too_long_are_named_with_their_option(tmp_path: Path) -> None:
+    plan = plan_for(tmp_path, {'seed': [1, 2], 'text': ['x', 'y' * 300]}, [], Order(deterministic=True))
+    assert plan.not_startable(LIMITS) == [
+        'runs 2, 4 cannot be started: --text=… has 307 bytes, and a word of a command may have 300.'
+    ]
+    assert plan.not_startable(CommandLimits(307, 2000)) == []
+
+
+def test_that_a_value_of_a_condition_is_looked_at_only_where_it_is_used(tmp_path: Path) -> None:
+    grid: Grid = {'seed': [1, 2]}
+    for seed, found in ((2, 1), (3, 0)):
+        plan = plan_for(tmp_path, grid, [({'seed': [seed]}, {'text': ['y' * 300]})], Order(deterministic=True))
+        assert len(plan.not_startable(LIMITS)) == found
+
+
+def test_that_a_command_that_is_too_long_as_a_whole_is_named_with_its_longest_word(tmp_path: Path) -> None:
+    grid: Grid = {f'o{number}': ['x' * (100 + number)] for number in range(20)}
+    (sentence,) = plan_for(tmp_path, grid, [], Order()).not_startable(LIMITS)
+    assert sentence.startswith('run 1 cannot be started: its command has ')
+    assert sentence.endswith('; its longest word is --o19=….')
+
+
+def test_that_only_the_first_of_many_runs_and_reasons_are_named(tmp_path: Path) -> None:
+    grid: Grid = {'seed': list(range(9)), 'text': ['y' * (300 + more) for more in range(7)]}
+    *reasons, others = plan_for(tmp_path, grid, [], Order(deterministic=True)).not_startable(LIMITS)
+    assert reasons[0].startswith('runs 1, 8, 15, 22, 29 and 4 others cannot be started: ')
+    assert (len(reasons), others) == (5, '18 more runs cannot be started, either.')
+
+
+def test_that_runs_of_an_ordinary_plan_are_not_gone_through(tmp_path: Path) -> None:
+    grid: Grid = {f'option{number}': list(range(100)) for number in range(8)}
+    plan = plan_for(tmp_path, grid, [], Order(limit=10**9))
+    assert plan.not_startable(CommandLimits(131_071, 2_000_000)) == []
