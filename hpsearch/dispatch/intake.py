@@ -78,7 +78,7 @@ class Intake:
             self._reader.show_logs(run, number)
         self._search.recorder.record('ended', run.name, number, **completion.facts())
         self._progress.ended(report.seconds or 0.0)
-        if cause not in NEVER_STARTED or completion.state is State.FINISHED:
+        if cause not in NEVER_STARTED or completion.state in (State.FINISHED, State.FAILED):
             self._without_row.append(completion)
         self._search.pending.plan_again(run)
         return completion

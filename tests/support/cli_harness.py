@@ -138,6 +138,7 @@ class Project:
     def rows(self) -> list[dict[str, str]]:
         """The table of results."""
         with (self.out / 'search_results.csv').open(newline='') as file:
+            csv.field_size_limit(2**24)
             return list(csv.DictReader(file, delimiter=';'))
 
     def states(self) -> dict[str, str]:
