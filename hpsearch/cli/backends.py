@@ -169,6 +169,8 @@ def _gpu_slots(options: LocalOptions, wakeup: Wakeup) -> SlotSource | None:
         return None
     gpus, hidden = choose_visible(source.gpus, options.visible_gpus, os.environ.get('CUDA_VISIBLE_DEVICES'))
     log.info('GPUs: %s', ', '.join(f'{gpu.name} ({gpu.model})' for gpu in gpus))
+    for note in source.notes:
+        log.info('%s', note)
     for name, reason in hidden.items():
         log.info('GPU %s is not used: %s', name, reason)
     if options.gpus_per_run > len(gpus):

@@ -36,6 +36,10 @@ class GpuSource(Protocol):
     def gpus(self) -> Sequence[Gpu]:
         """Every device a run could be given, in the order of nvidia-smi."""
 
+    @property
+    def notes(self) -> Sequence[str]:
+        """What is special about them, for the user."""
+
     def read(self, name: str, now: float) -> Reading:
         """A reading of the GPU ``name`` at ``now``, in monotonic seconds; an error is :attr:`Reading.problem`."""
 
@@ -116,6 +120,8 @@ class GputilSource:
     Raises:
         BackendError: nvidia-smi does not answer, or lists no GPU (for GPUtil that and a failure look alike).
     """
+
+    notes: Sequence[str] = ()
 
     def __init__(self, gputil: Any, why: str, timeout: float = SMI_TIMEOUT) -> None:
         self._gputil, self._timeout = gputil, timeout

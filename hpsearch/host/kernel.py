@@ -1,4 +1,4 @@
-"""What the kernel says: which host and boot this is, how long commands may be, how often memory ran out."""
+"""What the kernel says: which host and boot this is, how long commands may be, its memory, how often that ran out."""
 
 from __future__ import annotations
 
@@ -77,6 +77,14 @@ def _kills_in_our_group(proc: Path, cgroups: Path) -> int | None:
     groups = text_of(proc / 'self' / 'cgroup').splitlines()
     path = next((line.removeprefix('0::/') for line in groups if line.startswith('0::/')), None)
     return None if path is None else _number(cgroups / path / 'memory.events', 'oom_kill')
+
+
+def system_memory() -> tuple[int, int]:
+    """The memory of this machine in bytes: all of it, and what could be allocated now."""
+    import psutil
+
+    memory = psutil.virtual_memory()
+    return memory.total, memory.available
 
 
 def _number(path: Path, name: str) -> int | None:

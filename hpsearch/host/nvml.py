@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hpsearch.host.kernel import text_of
+from hpsearch.host.kernel import system_memory, text_of
 from hpsearch.model.errors import BackendError
-from hpsearch.model.resources import Gpu, GpuProcess, Reading
+from hpsearch.model.resources import ComputeMode, Gpu, GpuProcess, Reading
 
 MIB = 1 << 20
 NEXT_STEP = 'Run nvidia-smi to see what it says; --visible_gpus=-1 runs without assigning GPUs.'
 
 # The keys are codes of nvmlReturn_t, which are part of the library's stable interface.
 _PERMISSION, _NOT_SUPPORTED, _NOT_FOUND, _NOT_LOADED, _NO_LIBRARY, _NO_FUNCTION = 4, 3, 6, 9, 12, 13
+_COMPUTE_MODES = {1: ComputeMode.EXCLUSIVE, 2: ComputeMode.PROHIBITED, 3: ComputeMode.EXCLUSIVE}
+_MPS_SERVER = 'nvidia-cuda-mps'
 _MEANING: Mapping[int, str] = {
     1: 'the driver was shut down',
     _PERMISSION: 'this user may not use the GPU',
@@ -25,6 +27,10 @@ _MEANING: Mapping[int, str] = {
     16: 'the GPU needs a reset',
     18: 'the driver was replaced and does not fit its library (version mismatch); reboot, or reload its kernel module',
 }
+_BROKEN_MEMORY = (
+    'its memory is damaged beyond repair (a row could not be remapped, see nvidia-smi -q -d ROW_REMAPPER); '
+    'the GPU has to be replaced'
+)
 
 
 class NoNvml(Exception):
@@ -97,6 +103,7 @@ class NvmlSource:
         # CUDA's own numbers are certain only where it sees just what NVML sees: no instance, no GPU left out.
         numbers_agree = all(device.handle is not None and ':' not in device.name for device in devices)
         self.gpus: Sequence[Gpu] = tuple(_gpu(device, numbers_agree) for device in devices)
+        self.notes: Sequence[str] = [note for device in devices for note in _notes(nvml, device)]
 
     def read(self, name: str, now: float) -> Reading:
         device = self._devices[name]
@@ -110,16 +117,21 @@ class NvmlSource:
             return Reading(now, problem=f'it could not be read ({type(error).__name__}: {error})')
 
     def _read(self, device: _Device, now: float) -> Reading:
-        memory = _memory(self._nvml, device.handle)
-        load, load_exists = (None, False) if ':' in device.name else _load(self._nvml, device.handle)
+        nvml, handle = self._nvml, device.handle
+        memory = _memory(nvml, handle)
+        load = None if ':' in device.name else _load(nvml, handle)
+        processes = _processes(nvml, handle)
         return Reading(
             now,
             memory_used=memory.used // MIB,
             memory_total=memory.total // MIB,
             memory_free=memory.free // MIB,
             load=load,
-            load_exists=load_exists,
-            processes=_processes(self._nvml, device.handle),
+            load_exists=load is not None,
+            processes=processes,
+            problem=_damage(nvml, handle),
+            is_unified=memory.is_unified,
+            compute_mode=_compute_mode(nvml, handle, processes or ()),
         )
 
     def close(self) -> None:
@@ -143,17 +155,33 @@ def _devices(nvml: Any, index: int) -> list[_Device]:
 
 
 def _described(nvml: Any, name: str, handle: Any) -> _Device:
-    return _Device(name, handle, nvml.nvmlDeviceGetUUID(handle), nvml.nvmlDeviceGetName(handle))
+    uuid, model = (_if_supported(nvml, f'nvmlDeviceGet{what}', handle) or '' for what in ('UUID', 'Name'))
+    return _Device(name, handle, uuid, model)
 
 
 def _in_mig_mode(nvml: Any, handle: Any) -> bool:
+    modes = _if_supported(nvml, 'nvmlDeviceGetMigMode', handle)
+    return modes is not None and bool(modes[0])
+
+
+def _if_supported(nvml: Any, name: str, handle: Any) -> Any:
+    """What a function of NVML returns for a device; None where the device, the driver or pynvml does not have it."""
     try:
-        current, _pending = nvml.nvmlDeviceGetMigMode(handle)
+        return getattr(nvml, name)(handle)
+    except AttributeError:
+        return None
     except nvml.NVMLError as error:
         if error.value in (_NOT_SUPPORTED, _NO_FUNCTION):
-            return False
+            return None
         raise
-    return bool(current)
+
+
+def _if_any(nvml: Any, name: str, handle: Any) -> Any:
+    """What a function returns that nothing depends on; None where it fails, for whatever reason."""
+    try:
+        return _if_supported(nvml, name, handle)
+    except nvml.NVMLError:
+        return None
 
 
 def _instance(nvml: Any, handle: Any, slot: int) -> Any:
@@ -171,23 +199,58 @@ def _gpu(device: _Device, numbers_agree: bool) -> Gpu:
     return Gpu(device.name, device.uuid, device.model, visible)
 
 
-def _memory(nvml: Any, handle: Any) -> Any:
-    """Memory in bytes; ``used`` is without what the driver reserves, where it reports the two separately."""
+@dataclass(frozen=True)
+class _Memory:
+    """Bytes of memory, and whether it is that of the system, since the device has none of its own."""
+
+    total: int
+    used: int
+    free: int
+    is_unified: bool = False
+
+
+def _notes(nvml: Any, device: _Device) -> Iterator[str]:
+    """What a device does not report, and what that means, in words."""
+    if device.handle is None:
+        return
+    with suppress(nvml.NVMLError):  # its readings say what is wrong
+        if _memory(nvml, device.handle).is_unified:
+            yield f'GPU {device.name} has no memory of its own: --allowed_memory counts that of the system'
+        if ':' not in device.name and _load(nvml, device.handle) is None:
+            yield f'GPU {device.name} does not report its load: only its memory is checked'
+
+
+def _memory(nvml: Any, handle: Any) -> _Memory:
+    """The memory that a device has; ``used`` is without what the driver reserves, where it reports the two apart."""
     try:
-        return nvml.nvmlDeviceGetMemoryInfo(handle, version=nvml.nvmlMemory_v2)
+        found = nvml.nvmlDeviceGetMemoryInfo(handle, version=nvml.nvmlMemory_v2)
     except nvml.NVMLError:
         # Drivers before 510 have the older call only; for any other reason that call fails, too.
-        return nvml.nvmlDeviceGetMemoryInfo(handle)
+        found = _if_supported(nvml, 'nvmlDeviceGetMemoryInfo', handle)
+    if found is not None and found.total:
+        return _Memory(found.total, found.used, found.free)
+    total, available = system_memory()
+    return _Memory(total, total - available, available, is_unified=True)
 
 
-def _load(nvml: Any, handle: Any) -> tuple[float | None, bool]:
-    """The load of a GPU (0-1), and whether it has such a reading at all."""
-    try:
-        return nvml.nvmlDeviceGetUtilizationRates(handle).gpu / 100, True
-    except nvml.NVMLError as error:
-        if error.value == _NOT_SUPPORTED:
-            return None, False
-        raise
+def _load(nvml: Any, handle: Any) -> float | None:
+    """The load of a GPU (0-1); None where it has no such reading at all."""
+    rates = _if_supported(nvml, 'nvmlDeviceGetUtilizationRates', handle)
+    return None if rates is None else rates.gpu / 100
+
+
+def _compute_mode(nvml: Any, handle: Any, processes: Sequence[GpuProcess]) -> ComputeMode:
+    """Who may use a device. Through the server of MPS, the one process that is on it, any number of others may."""
+    mode = _COMPUTE_MODES.get(_if_any(nvml, 'nvmlDeviceGetComputeMode', handle), ComputeMode.SHARED)
+    is_served = any(text_of(Path(f'/proc/{each.pid}/comm')).startswith(_MPS_SERVER) for each in processes)
+    return ComputeMode.SHARED if mode is ComputeMode.EXCLUSIVE and is_served else mode
+
+
+def _damage(nvml: Any, handle: Any) -> str:
+    """What is broken for good although the device still answers, in words; empty: nothing, as far as it says."""
+    rows = _if_any(nvml, 'nvmlDeviceGetRemappedRows', handle)
+    # Corrected, not correctable, pending, failed.
+    return _BROKEN_MEMORY if rows is not None and rows[3] else ''
 
 
 def _processes(nvml: Any, handle: Any) -> tuple[GpuProcess, ...] | None:

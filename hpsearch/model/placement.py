@@ -11,6 +11,7 @@ from operator import itemgetter
 from hpsearch.model.errors import ConfigError
 from hpsearch.model.resources import (
     DEFAULT_RESOURCES,
+    ComputeMode,
     Gpu,
     GpuPolicy,
     GpuTenant,
@@ -213,9 +214,10 @@ def is_larger(total: int, than: int) -> bool:
     return total > than * LARGER_BY
 
 
-def small_use(total: int) -> int:
-    """MiB that others may use of a GPU of ``total`` MiB that is reserved for one run."""
-    return max(SMALL_USE, total // 20)
+def small_use(reading: Reading) -> int:
+    """MiB that others may use of a GPU that is reserved for one run; of the system's memory, the system uses much."""
+    total = reading.memory_total or 0
+    return total // 2 if reading.is_unified else max(SMALL_USE, total // 20)
 
 
 def impossible(totals: Mapping[str, int | None], resources: ResourceRequest, gpus_per_run: int = 1) -> str:
@@ -281,6 +283,8 @@ def _not_readable(case: _Case) -> Iterator[str]:
         last_words = f' ({reading.problem})' if reading.problem else ''
         yield f'no reading for {case.ago(reading.at)}; it does not answer{last_words}'
     yield from _unknown(reading)
+    if reading.compute_mode is ComputeMode.PROHIBITED:
+        yield f'its compute mode {ComputeMode.PROHIBITED.value} allows no process'
 
 
 def _given_to_our_runs(case: _Case) -> Iterator[str]:
@@ -297,11 +301,14 @@ def _given_to_our_runs(case: _Case) -> Iterator[str]:
         yield f'started a run {case.ago(case.last_start)} ago, --sim_startup_time is {case.policy.startup_time:g} s'
     if count >= limit:
         yield f'{has_runs}, --max_num_jobs_per_gpu is {limit}'
+    if count and case.newest.compute_mode is ComputeMode.EXCLUSIVE:
+        yield f'{has_runs}, and its compute mode {ComputeMode.EXCLUSIVE.value} allows one process'
 
 
 def _used_by_others(case: _Case) -> Iterator[str]:
     if not case.counted:
         yield 'a run ended there; waiting for the next reading'
+    yield from _kept_by_one(case.newest)
     for reading in reversed(case.counted):
         for reason in _above_thresholds(reading, case):
             ago = f'{case.ago(reading.at)} ago: {reason} (all readings of the last {case.policy.window:g} s count)'
@@ -312,14 +319,24 @@ def _used_by_others(case: _Case) -> Iterator[str]:
         yield f'a run is expected to need {case.need} MiB; {free} MiB are free{kept}'
 
 
+def _kept_by_one(reading: Reading) -> Iterator[str]:
+    """A process may keep a GPU for itself without using it."""
+    if reading.compute_mode is ComputeMode.EXCLUSIVE and reading.processes:
+        pids = ', '.join(str(process.pid) for process in reading.processes)
+        mode = ComputeMode.EXCLUSIVE.value
+        yield f'its compute mode {mode} allows one process, and there is one already (pid {pids})'
+
+
 def _above_thresholds(reading: Reading, case: _Case) -> Iterator[str]:
     yield from _unknown(reading)
     used, total, policy = reading.memory_used or 0, reading.memory_total or 1, case.policy
     if used / total > policy.allowed_memory:
         allowed = f'--allowed_memory {policy.allowed_memory:g} ({int(policy.allowed_memory * total)} MiB)'
-        yield f'memory in use {used} of {total} MiB is above {allowed}'
-    if case.resources.alone and used > small_use(total):
-        yield f'{NEEDS_ITS_OWN}, and others use {used} of {total} MiB of it ({small_use(total)} MiB may be used)'
+        whose = 'memory of the system' if reading.is_unified else 'memory'
+        yield f'{whose} in use {used} of {total} MiB is above {allowed}'
+    small = small_use(reading)
+    if case.resources.alone and used > small:
+        yield f'{NEEDS_ITS_OWN}, and others use {used} of {total} MiB of it ({small} MiB may be used)'
     if reading.load is not None and reading.load > policy.allowed_load:
         yield f'load {reading.load:.4g} is above --allowed_load {policy.allowed_load:g}'
 
@@ -336,7 +353,7 @@ def _unknown(reading: Reading) -> Iterator[str]:
 def _is_as_free_as_can_be(case: _Case, need: int) -> bool:
     """Whether waiting would gain nothing: a run that used all memory must not close an empty GPU for ever."""
     used, total = case.newest.memory_used or 0, case.newest.memory_total or 0
-    return not case.ours and need <= total and used <= small_use(total)
+    return not case.ours and need <= total and used <= small_use(case.newest)
 
 
 def _still_loading(case: _Case) -> int:

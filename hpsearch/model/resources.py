@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,17 @@ class GpuProcess:
     memory: int | None
 
 
+class ComputeMode(str, Enum):
+    """How many processes may use a GPU, whatever else it has."""
+
+    SHARED = 'DEFAULT'
+    """Any number."""
+    EXCLUSIVE = 'EXCLUSIVE_PROCESS'
+    """One."""
+    PROHIBITED = 'PROHIBITED'
+    """None."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """One reading of one GPU.
@@ -40,6 +52,8 @@ class Reading:
         processes: Compute processes on it.
         problem: Why the GPU could not be read, in words; empty when it could.
         memory_free: MiB that can still be allocated: total minus used minus what the driver reserves.
+        is_unified: Whether the memory is that of the system, since the GPU has none of its own.
+        compute_mode: How many processes may use it.
     """
 
     at: float
@@ -50,6 +64,8 @@ class Reading:
     processes: tuple[GpuProcess, ...] | None = None
     problem: str = ''
     memory_free: int | None = None
+    is_unified: bool = False
+    compute_mode: ComputeMode = ComputeMode.SHARED
 
 
 @dataclass(frozen=True, slots=True)

@@ -229,7 +229,7 @@ class GpuSlots:
 
 def _is_small(used: int | None, reading: Reading) -> bool:
     """Whether this much of a GPU is what others may use of it; False when it is not known."""
-    return used is not None and reading.memory_total is not None and used <= small_use(reading.memory_total)
+    return used is not None and reading.memory_total is not None and used <= small_use(reading)
 
 
 def others_use_little(reading: Reading, is_own: Callable[[int], bool], ended: float | None = None) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.nvml import GPU_IS_LOST, FakeNvml
+from tests.fakes.nvml import EXCLUSIVE_PROCESS, GPU_IS_LOST, PROHIBITED, FakeNvml
 from tests.support.cli_harness import Project
 from tests.support.harness import until
 from tests.support.paths import REPOSITORY
@@ -118,6 +118,35 @@ def test_that_a_lost_card_closes_that_card_and_not_the_search(project: Project, 
     search.communicate(timeout=60)
     assert search.returncode == 0
     assert Counter(devices for _, _, devices in project.ran()) == {'0': 5, '1': 1}
+
+
+def test_that_an_idle_process_keeps_an_exclusive_gpu_closed_until_it_leaves(project: Project, tmp_path: Path) -> None:
+    fake = with_gpus(project, tmp_path, 2)
+    fake.set(0, compute_mode=PROHIBITED)
+    fake.set(1, compute_mode=EXCLUSIVE_PROCESS, processes=[(os.getpid(), 0)])
+    project.configure({'lr': [0.1]})
+    search = project.start('--sim_startup_time=0')
+    until(lambda: list(project.out.glob('journal/*.alive')))
+    status = until(lambda: _told(project, f'there is one already (pid {os.getpid()})'))
+    assert 'PROHIBITED allows no process' in status
+    assert project.ran() == []
+    fake.set(1, processes=[])
+    out, err = search.communicate(timeout=60)
+    assert search.returncode == 0, out + err
+    assert [devices for _, _, devices in project.ran()] == ['1']
+
+
+def test_that_a_gpu_that_reports_nothing_gets_runs_by_the_memory_of_the_system(
+    project: Project, tmp_path: Path
+) -> None:
+    fake = with_gpus(project, tmp_path, 1)
+    fake.set(0, total='none', load='none', processes='none')
+    project.configure({'lr': [0.1, 0.2]})
+    done = project.search('--sim_startup_time=0', '--allowed_memory=1')
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count('no memory of its own: --allowed_memory counts that of the system') == 1
+    assert done.stdout.count('does not report its load') == 1
+    assert [devices for _, _, devices in project.ran()] == ['0', '0']
 
 
 def test_that_a_reading_that_hangs_closes_that_card_and_not_the_search(project: Project, tmp_path: Path) -> None:

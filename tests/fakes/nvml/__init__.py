@@ -18,6 +18,7 @@ import pytest
 
 HERE = Path(__file__).parent
 GPU_IS_LOST, VERSION_MISMATCH, UNKNOWN_ERROR, NOT_LOADED, FUNCTION_NOT_FOUND = 15, 18, 999, 9, 13
+PROHIBITED, EXCLUSIVE_PROCESS = 2, 3
 
 
 @functools.cache
@@ -73,34 +74,49 @@ class FakeNvml:
         gpu: int | str,
         *,
         used: int | None = None,
-        total: int | None = None,
+        total: int | str | None = None,
         reserved: int | None = None,
         load: float | str | None = None,
-        processes: Iterable[tuple[int, int | None]] | None = None,
+        processes: Iterable[tuple[int, int | None]] | str | None = None,
         error: int | None = None,
         hang: bool | None = None,
         name: str | None = None,
         uuid: str | None = None,
+        compute_mode: int | None = None,
+        remap_failed: int | None = None,
     ) -> None:
         """Changes what one GPU tells from now on; what is None stays.
 
         Args:
             gpu: Its number, or e.g. ``0:1`` for a MIG instance.
             used: MiB in use; ``total`` and ``reserved`` likewise.
-            total: MiB of the card.
+            total: MiB of the card, or ``none``: memory is not supported.
             reserved: MiB that the driver keeps for itself.
             load: 0-1, or ``none``: not supported.
-            processes: Pairs of process id and MiB (None: not told).
+            processes: Pairs of process id and MiB (None: not told), or ``none``: not supported.
             error: Code that every call about it gives; 0: none any more.
             hang: Whether every call about it waits until this is False again.
             name: Its model.
             uuid: Its UUID.
+            compute_mode: A value of ``nvmlComputeMode_t``; not supported before it is given.
+            remap_failed: Whether a row of its memory could not be remapped; not supported before it is given.
         """
-        numbers = {'used': used, 'total': total, 'reserved': reserved, 'error': error, 'name': name, 'uuid': uuid}
+        numbers = {
+            'used': used,
+            'total': total,
+            'reserved': reserved,
+            'error': error,
+            'name': name,
+            'uuid': uuid,
+            'compute_mode': compute_mode,
+            'remap_failed': remap_failed,
+        }
         given = {key: str(value) for key, value in numbers.items() if value is not None}
         if load is not None:
             given['load'] = load if isinstance(load, str) else str(round(load * 100))
-        if processes is not None:
+        if isinstance(processes, str):
+            given['processes'] = processes
+        elif processes is not None:
             given['processes'] = ','.join(f'{pid}:{"-" if size is None else size}' for pid, size in processes)
         if hang is not None:
             given['hang'] = str(int(hang))

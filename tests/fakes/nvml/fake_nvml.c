@@ -7,9 +7,11 @@
  *   processes_v3 13           likewise for nvmlDeviceGetComputeRunningProcesses_v3
  *   gpu.0.error 15            code that every call about GPU 0 gives; 0 or absent: none
  *   gpu.0.hang 1              every call about GPU 0 waits until this is gone
- *   gpu.0.used 100            MiB; also total, reserved
+ *   gpu.0.used 100            MiB; also total, reserved; total "none": memory is not supported
  *   gpu.0.load 83             per cent; "none": not supported
- *   gpu.0.processes 7:100,8:- pid:MiB, "-": memory not told
+ *   gpu.0.processes 7:100,8:- pid:MiB, "-": memory not told; "none": not supported
+ *   gpu.0.compute_mode 3      nvmlComputeMode_t; absent: not supported
+ *   gpu.0.remap_failed 1      whether a row could not be remapped; absent: not supported
  *   gpu.0.mig 1               MIG mode is on; instances are those i that have a gpu.0:i.uuid
  */
 #include <stdio.h>
@@ -122,8 +124,15 @@ int nvmlDeviceGetUUID(handle device, char *text, unsigned int size) { return cop
 
 int nvmlDeviceGetName(handle device, char *text, unsigned int size) { return copy(device, "name", text, size); }
 
-int nvmlDeviceGetMemoryInfo(handle device, memory_v1 *memory) {
+static int memory_state(handle device) {
+    char value[WORDS] = "";
     int state = state_of(device);
+    text_of(device, "total", value);
+    return !state && !strcmp(value, "none") ? NOT_SUPPORTED : state;
+}
+
+int nvmlDeviceGetMemoryInfo(handle device, memory_v1 *memory) {
+    int state = memory_state(device);
     if (state) return state;
     memory->total = number_of(device, "total", 0) * MIB;
     memory->used = (number_of(device, "used", 0) + number_of(device, "reserved", 0)) * MIB;
@@ -132,7 +141,7 @@ int nvmlDeviceGetMemoryInfo(handle device, memory_v1 *memory) {
 }
 
 int nvmlDeviceGetMemoryInfo_v2(handle device, memory_v2 *memory) {
-    int state = state_of(device);
+    int state = memory_state(device);
     if (number("memory_v2", OK)) return (int)number("memory_v2", OK);
     if (state) return state;
     memory->total = number_of(device, "total", 0) * MIB;
@@ -159,6 +168,7 @@ static int processes(handle device, unsigned int *count, process *found) {
     int state = state_of(device);
     if (state) return state;
     text_of(device, "processes", value);
+    if (!strcmp(value, "none")) return NOT_SUPPORTED;
     for (each = strtok(value, ","); each; each = strtok(NULL, ",")) {
         char *memory = strchr(each, ':') + 1;
         if (found && number < room) {
@@ -178,6 +188,24 @@ int nvmlDeviceGetComputeRunningProcesses_v3(handle device, unsigned int *count, 
 
 int nvmlDeviceGetComputeRunningProcesses_v2(handle device, unsigned int *count, process *found) {
     return processes(device, count, found);
+}
+
+int nvmlDeviceGetComputeMode(handle device, unsigned int *mode) {
+    int state = state_of(device);
+    long value = number_of(device, "compute_mode", -1);
+    if (state) return state;
+    *mode = (unsigned int)value;
+    return value < 0 ? NOT_SUPPORTED : OK;
+}
+
+int nvmlDeviceGetRemappedRows(handle device, unsigned int *corrected, unsigned int *uncorrected,
+                              unsigned int *pending, unsigned int *failed) {
+    int state = state_of(device);
+    long value = number_of(device, "remap_failed", -1);
+    if (state) return state;
+    *corrected = *uncorrected = *pending = 0;
+    *failed = (unsigned int)value;
+    return value < 0 ? NOT_SUPPORTED : OK;
 }
 
 int nvmlDeviceGetMigMode(handle device, unsigned int *current, unsigned int *pending) {

@@ -21,6 +21,7 @@ class SteppedSource:
         self.allowed = {name: threading.Semaphore(0) for name in names}
         self.begun = threading.Semaphore(0)
         self.gpus: Sequence[Gpu] = ()
+        self.notes: Sequence[str] = ()
         self.closed = False
 
     def read(self, name: str, now: float) -> Reading:

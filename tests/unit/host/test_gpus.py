@@ -11,13 +11,23 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 
 from hpsearch.host import nvml as nvml_module
 from hpsearch.host.gpus import GputilSource, open_gpus
 from hpsearch.host.nvml import has_nvidia_card
 from hpsearch.model.errors import BackendError
-from tests.fakes.nvml import FUNCTION_NOT_FOUND, GPU_IS_LOST, NOT_LOADED, UNKNOWN_ERROR, VERSION_MISMATCH, FakeNvml
+from tests.fakes.nvml import (
+    EXCLUSIVE_PROCESS,
+    FUNCTION_NOT_FOUND,
+    GPU_IS_LOST,
+    NOT_LOADED,
+    PROHIBITED,
+    UNKNOWN_ERROR,
+    VERSION_MISMATCH,
+    FakeNvml,
+)
 from tests.support.harness import until
 
 PATIENCE = 20.0
@@ -35,7 +45,7 @@ try:
 except BackendError as error:
     tell({'error': str(error)})
     os._exit(0)
-tell({'gpus': None if source is None else [asdict(gpu) for gpu in source.gpus]})
+tell({'gpus': None} if source is None else {'gpus': [asdict(gpu) for gpu in source.gpus], 'notes': [*source.notes]})
 for line in sys.stdin:
     tell(asdict(source.read(line.strip(), 7.0)))
 os._exit(0)
@@ -192,6 +202,8 @@ def test_that_a_reading_has_memory_load_and_processes(nvml: FakeNvml, start: Sta
         'load_exists': True,
         'processes': [{'pid': 7, 'memory': 600}, {'pid': 8, 'memory': None}],
         'problem': '',
+        'is_unified': False,
+        'compute_mode': 'DEFAULT',
     }
 
 
@@ -216,6 +228,58 @@ def test_that_a_load_the_driver_does_not_support_does_not_exist(nvml: FakeNvml, 
     nvml.set(0, load='none')
     reading = start(nvml.env()).read('0')
     assert (reading['load'], reading['load_exists'], reading['problem']) == (None, False, '')
+
+
+def test_that_a_gpu_without_memory_of_its_own_has_that_of_the_system_and_says_so(nvml: FakeNvml, start: Start) -> None:
+    nvml.set(0, total='none', processes='none')
+    program = start(nvml.env())
+    reading, system = program.read('0'), psutil.virtual_memory()
+    assert reading['is_unified'] and not reading['problem']
+    assert reading['memory_total'] == system.total >> 20
+    assert reading['memory_used'] + reading['memory_free'] == pytest.approx(reading['memory_total'], abs=1)
+    assert reading['processes'] is None
+    assert program.opened['notes'] == ['GPU 0 has no memory of its own: --allowed_memory counts that of the system']
+    assert not program.read('1')['is_unified']
+
+
+def test_that_a_total_of_nothing_is_no_memory_either(nvml: FakeNvml, start: Start) -> None:
+    nvml.set(0, total=0)
+    assert start(nvml.env()).read('0')['is_unified']
+
+
+def test_that_a_gpu_that_does_not_report_its_load_says_so(nvml: FakeNvml, start: Start) -> None:
+    nvml.set(1, load='none')
+    assert start(nvml.env()).opened['notes'] == ['GPU 1 does not report its load: only its memory is checked']
+
+
+@pytest.mark.parametrize(
+    ('told', 'mode'), [(0, 'DEFAULT'), (1, 'EXCLUSIVE_PROCESS'), (PROHIBITED, 'PROHIBITED'), (3, 'EXCLUSIVE_PROCESS')]
+)
+def test_that_a_reading_has_the_compute_mode(nvml: FakeNvml, start: Start, told: int, mode: str) -> None:
+    nvml.set(0, compute_mode=told, processes=[(os.getpid(), None)])
+    assert start(nvml.env()).read('0')['compute_mode'] == mode
+
+
+def test_that_a_gpu_in_exclusive_mode_is_shared_through_the_server_of_mps(nvml: FakeNvml, start: Start) -> None:
+    server = subprocess.Popen(
+        [sys.executable, '-c', 'open("/proc/self/comm", "w").write("nvidia-cuda-mps-server"); print(); input()'],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    with server:
+        assert server.stdout is not None
+        server.stdout.readline()
+        nvml.set(0, compute_mode=EXCLUSIVE_PROCESS, processes=[(server.pid, 30)])
+        assert start(nvml.env()).read('0')['compute_mode'] == 'DEFAULT'
+        server.kill()
+
+
+def test_that_memory_that_cannot_be_repaired_is_a_problem(nvml: FakeNvml, start: Start) -> None:
+    program = start(nvml.env())
+    nvml.set(0, remap_failed=0)
+    assert not program.read('0')['problem']
+    nvml.set(0, remap_failed=1)
+    assert program.read('0')['problem'].startswith('its memory is damaged beyond repair')
 
 
 def test_that_a_lost_card_has_a_problem_until_it_is_back_and_others_are_read(nvml: FakeNvml, start: Start) -> None:

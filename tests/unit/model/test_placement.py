@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 
 from hpsearch.model.errors import ConfigError
 from hpsearch.model.placement import choose_visible, impossible, place, predict_need, small_use
-from hpsearch.model.resources import Gpu, GpuPolicy, GpuTenant, Reading, ResourceRequest, Slot
+from hpsearch.model.resources import (
+    ComputeMode,
+    Gpu,
+    GpuPolicy,
+    GpuProcess,
+    GpuTenant,
+    Reading,
+    ResourceRequest,
+    Slot,
+)
 
 NOW = 1000.0
 TOTAL = 40000
@@ -91,6 +100,56 @@ def test_that_an_old_reading_with_a_problem_closes_for_the_length_of_the_window(
         == '3 s ago: NVML failed (all readings of the last 5 s count)'
     )
     assert why(Reading(NOW - 6, problem='NVML failed'), idle()) is None
+
+
+# -------------------------------------------------------------------------------------------------------- compute mode
+
+EXCLUSIVE = replace(idle(), compute_mode=ComputeMode.EXCLUSIVE)
+IDLE_PROCESS = (GpuProcess(4711, 0),)
+
+
+def test_that_an_idle_process_keeps_a_gpu_in_exclusive_mode_for_itself() -> None:
+    assert why(EXCLUSIVE) is None
+    assert why(replace(EXCLUSIVE, processes=())) is None
+    assert why(replace(EXCLUSIVE, processes=IDLE_PROCESS)) == (
+        'its compute mode EXCLUSIVE_PROCESS allows one process, and there is one already (pid 4711)'
+    )
+    assert why(replace(idle(), processes=IDLE_PROCESS)) is None
+    assert why(replace(EXCLUSIVE, at=NOW - 1, processes=IDLE_PROCESS), EXCLUSIVE) is None, 'it has left'
+
+
+def test_that_a_process_of_a_run_that_has_just_ended_is_nobodys() -> None:
+    before = replace(EXCLUSIVE, at=NOW - 1, processes=IDLE_PROCESS)
+    assert why(before, freed=NOW - 0.5) == 'a run ended there; waiting for the next reading'
+    assert why(before, EXCLUSIVE, freed=NOW - 0.5) is None
+
+
+def test_that_a_gpu_in_exclusive_mode_gets_one_run() -> None:
+    one = GpuTenant(('0',), NOW - 100)
+    assert why(EXCLUSIVE, tenants=[one], policy=GpuPolicy(max_runs_per_gpu=3)) == (
+        'has 1 run of this search, and its compute mode EXCLUSIVE_PROCESS allows one process'
+    )
+
+
+def test_that_a_gpu_in_prohibited_mode_gets_no_run() -> None:
+    prohibited = replace(idle(), compute_mode=ComputeMode.PROHIBITED)
+    assert why(prohibited) == 'its compute mode PROHIBITED allows no process'
+
+
+# ------------------------------------------------------------------------------------------------------ unified memory
+
+
+def test_that_the_memory_of_the_system_is_named_where_a_gpu_has_none_of_its_own() -> None:
+    unified = replace(idle(used=20001), is_unified=True)
+    assert why(unified) == 'memory of the system in use 20001 of 40000 MiB is above --allowed_memory 0.5 (20000 MiB)'
+    assert why(replace(unified, memory_used=20000)) is None
+
+
+def test_that_what_the_system_uses_of_its_memory_keeps_no_run_waiting_for_ever() -> None:
+    """A run that ran out of memory needs a GPU of its own; the system itself uses more than other users may."""
+    jetson = Reading(NOW, memory_used=3000, memory_total=8000, load=0.0, is_unified=True)
+    assert why(jetson, resources=ResourceRequest(alone=True)) is None
+    assert why(replace(jetson, is_unified=False), resources=ResourceRequest(alone=True)) is not None
 
 
 # ---------------------------------------------------------------------------------------------------------- thresholds
@@ -337,6 +396,9 @@ reading_strategy = st.builds(
     load=st.none() | st.floats(0, 1),
     load_exists=st.booleans(),
     problem=st.sampled_from(['', '', '', 'lost']),
+    processes=st.sampled_from([None, (), (GpuProcess(7, None),)]),
+    is_unified=st.booleans(),
+    compute_mode=st.sampled_from(ComputeMode),
 )
 history_strategy = st.lists(reading_strategy, max_size=4).map(lambda found: sorted(found, key=lambda each: each.at))
 occupant_strategy = st.builds(
@@ -382,12 +444,15 @@ def test_that_every_gpu_is_either_given_once_and_under_the_thresholds_or_has_a_r
         assert newest.memory_used is not None and newest.memory_used / TOTAL <= policy.allowed_memory
         assert newest.load is None or newest.load <= policy.allowed_load
         assert newest.load is not None or not newest.load_exists
-        is_empty = newest.memory_used <= small_use(TOTAL) and not any(name in each.gpus for each in tenants)
+        assert newest.compute_mode is not ComputeMode.PROHIBITED
+        is_taken = newest.processes or any(name in tenant.gpus for tenant in tenants)
+        assert newest.compute_mode is not ComputeMode.EXCLUSIVE or not is_taken
+        is_empty = newest.memory_used <= small_use(newest) and not any(name in each.gpus for each in tenants)
         assert need is None or is_empty or need <= TOTAL - newest.memory_used
         assert sum(name in tenant.gpus for tenant in tenants) < policy.max_runs_per_gpu
         ours = [tenant for tenant in tenants if name in tenant.gpus]
         assert all(NOW - tenant.started >= 60 and not tenant.exclusive for tenant in ours)
-        assert resources is None or not resources.alone or (not ours and newest.memory_used <= small_use(TOTAL))
+        assert resources is None or not resources.alone or (not ours and newest.memory_used <= small_use(newest))
         assert resources is None or resources.larger_than is None or resources.larger_than < TOTAL
 
 
