@@ -11,7 +11,7 @@ from typing import Any
 from hpsearch.config.source import Source, did_you_mean
 from hpsearch.model.command import encoded, plain
 from hpsearch.model.configuration import Condition, Configuration, Constraint, Grid, Not, Value
-from hpsearch.model.verdict import problem_of
+from hpsearch.model.logs.out_of_memory import problem_of
 
 _DEFAULT_OUT_ARG = 'out_dir'
 

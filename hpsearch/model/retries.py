@@ -7,9 +7,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hpsearch.model.logs.out_of_memory import GPU_OOM, HOST_OOM
 from hpsearch.model.resources import ResourceRequest
 from hpsearch.model.states import CANCELLED, TIMEOUT, Attempt, State
-from hpsearch.model.verdict import GPU_OOM, HOST_OOM
 
 MORE_MEMORY = 1.5
 """Factor of memory for the next job of a run whose last one ran out of memory."""

@@ -12,11 +12,12 @@ from typing import Any
 from hpsearch.model.command import shell_line
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.evidence import Conclusion, conclude
+from hpsearch.model.logs.out_of_memory import GPU_OOM, HOST_OOM, out_of_memory
 from hpsearch.model.retries import had_most_room
 from hpsearch.model.run import Run, Summary
 from hpsearch.model.states import Attempt, RunHistory, SearchState, State
 from hpsearch.model.table import Row, row_of
-from hpsearch.model.verdict import GPU_OOM, HOST_OOM, Verdict, failure_signature, judge, out_of_memory
+from hpsearch.model.verdict import Verdict, failure_signature, judge
 from hpsearch.store.attempt_files import changed_at, duration, moved_aside, show_logs_in_output, tail
 from hpsearch.store.evidence import read_files
 from hpsearch.store.folder import SearchFolder
@@ -185,9 +186,9 @@ class CompletionReader:
         """
         configuration = self._configuration
         paths = self._folder.attempt(run.name, number)
-        stderr = tail(paths.stderr) if report.code else ''
+        stderr, stdout = (tail(paths.stderr), tail(paths.stdout)) if report.code else ('', '')
         summary = self.summary(run, number, tried, report.code) if report.has_begun else Summary()
-        oom = out_of_memory(report.code, stderr, configuration.oom_patterns, *report.oom_kills)
+        oom = out_of_memory(report.code, stderr, stdout, configuration.oom_patterns, *report.oom_kills)
         oom = HOST_OOM if report.cause == 'out_of_memory' else oom
         room = report.room() if oom else {}
         verdict = judge(
@@ -203,8 +204,7 @@ class CompletionReader:
         )
         failure = None
         if verdict.state is State.FAILED:
-            has_words = bool(report.code) and verdict.cause == 'exit'
-            printed = (stderr, tail(paths.stdout)) if has_words else ('', '')
+            printed = (stderr, stdout) if verdict.cause == 'exit' else ('', '')
             failure = failure_signature(*printed, verdict.reason, run)
         had_room = room if verdict.cause in (GPU_OOM, HOST_OOM) else {}
         return Completion(run, number, verdict, report, summary.values, failure, had_room)

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from hpsearch.model.configuration import Configuration
+from hpsearch.model.resources import ResourceRequest
+from hpsearch.model.retries import resources_for
 from hpsearch.model.run import Run
 from hpsearch.model.states import Attempt, State
 from hpsearch.store.attempt_files import claim
@@ -72,6 +74,27 @@ def test_that_without_a_summary_the_status_does_not_make_it_finished(
 @pytest.mark.parametrize(('code', 'state'), [(0, State.FINISHED), (3, State.FAILED)])
 def test_that_the_status_decides_where_no_summary_is_expected(folder: SearchFolder, code: int, state: State) -> None:
     assert ended(folder, EndReport(code), summary_filename=None).state is state
+
+
+RMM = 'MemoryError: std::bad_alloc: out_of_memory: RMM failure at:pool.hpp:196: Maximum pool size exceeded\n'
+
+
+@pytest.mark.parametrize('log', ['stdout', 'stderr'])
+@pytest.mark.parametrize(
+    ('text', 'cause', 'needed'),
+    [
+        (CUDA_OOM, 'gpu_oom', ResourceRequest(alone=True)),
+        (RMM, 'gpu_oom', ResourceRequest(alone=True)),
+        ('MemoryError\n', 'host_oom', ResourceRequest(alone_on_host=True)),
+    ],
+)
+def test_that_a_run_gets_more_of_the_memory_it_ran_out_of(
+    folder: SearchFolder, log: str, text: str, cause: str, needed: ResourceRequest
+) -> None:
+    Path(getattr(folder.attempt('sim_1', 1), log)).write_text(f'epoch 1\n{text}')
+    found = ended(folder, EndReport(1, room=lambda: {'was_alone': False}))
+    assert (found.state, found.verdict.cause) == (State.INTERRUPTED, cause)
+    assert resources_for([Attempt('sim_1', 1, state=found.state, cause=found.verdict.cause)]) == needed
 
 
 def test_that_what_a_failure_is_grouped_by_comes_from_its_log(folder: SearchFolder) -> None:
