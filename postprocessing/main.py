@@ -17,6 +17,7 @@ from hpsearch.config.handles import HANDLES, stored_configuration
 from hpsearch.config.loading import load_configuration
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import ConfigError, HpsearchError, SearchFolderError
+from hpsearch.model.table import PerformanceDoubts
 from hpsearch.store.folder import SearchFolder
 
 from .gather import gather
@@ -90,6 +91,7 @@ def postprocess(request: Request) -> Iterator[str]:
         runs = tidied.runs
         yield from _about_tidying(tidied)
     yield _counts(runs)
+    yield from _doubts(configuration, runs)
     yield from _written(request, configuration, runs)
 
 
@@ -129,6 +131,14 @@ def _about_tidying(tidied: Tidied) -> Iterator[str]:
     if tidied.still_open:
         yield f'{len(tidied.still_open)} run(s) may still be running and were left where they are.'
     yield f'{len(tidied.moved)} run(s) that miss the criteria were moved to {MISSED}.'
+
+
+def _doubts(configuration: Configuration, runs: Sequence[Gathered]) -> Iterator[str]:
+    """What keeps finished runs from being compared."""
+    doubts = PerformanceDoubts(configuration.performance_key)
+    for gathered in runs:
+        yield from doubts.of(gathered.row(configuration.out_arg))
+    yield from doubts.at_end()
 
 
 def _counts(runs: Sequence[Gathered]) -> str:

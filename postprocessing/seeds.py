@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from hpsearch.model.table import Row, cell, performance_number
+from hpsearch.model.table import Row, cell
+from hpsearch.model.units import Reading, read_number
 from hpsearch.store.summary import FINISHED
 
 if TYPE_CHECKING:
@@ -102,23 +104,32 @@ def _word(value: object) -> str:
 
 
 def _values(groups: Sequence[Group]) -> pandas.DataFrame:
-    """Every result that is there: the place of its group, its keyword, its value, and whether that is a number."""
+    """Every result that is there: the place of its group, its keyword, its value, and whether that is a number.
+
+    Numbers with different units are none.
+    """
     import pandas
 
     found = [
-        (place, keyword, _scalar(text))
+        (place, keyword, read_number(text))
         for place, group in enumerate(groups)
         for row in group
         for keyword, text in row.values.items()
         if text and keyword != FINISHED
     ]
-    frame: pandas.DataFrame = pandas.DataFrame(found, columns=['group', 'keyword', 'value'])
-    frame['is_number'] = pandas.Series([number is not None for *_, number in found], dtype=bool)
+    units = {(keyword, reading.unit) for _, keyword, reading in found if reading}
+    mixed = {keyword for keyword, count in Counter(keyword for keyword, _ in units).items() if count > 1}
+    rows = [
+        (place, keyword, reading.value if reading else math.nan, _is_comparable(reading) and keyword not in mixed)
+        for place, keyword, reading in found
+    ]
+    frame: pandas.DataFrame = pandas.DataFrame(rows, columns=['group', 'keyword', 'value', 'is_number'])
+    frame['is_number'] = frame['is_number'].astype(bool)
     return frame
 
 
-def _scalar(text: str) -> float | None:
-    return None if ',' in text or ' ' in text else performance_number(text)
+def _is_comparable(reading: Reading | None) -> bool:
+    return reading is not None and reading.is_single
 
 
 def _rank(scatter: Scatter, place: int, key: str | None, ascending: bool) -> tuple[bool, float, int]:

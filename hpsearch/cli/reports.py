@@ -16,7 +16,8 @@ from hpsearch.model.command import shell_line
 from hpsearch.model.configuration import Configuration, Params, best_text
 from hpsearch.model.retries import failed_at_once
 from hpsearch.model.states import Attempt, SearchState, State
-from hpsearch.model.table import cell, performance_number
+from hpsearch.model.table import Row, cell, has_list, performance_text, why_no_best
+from hpsearch.model.units import read_number
 from hpsearch.model.verdict import telling_lines
 from hpsearch.store.attempt_files import tail
 from hpsearch.store.folder import SearchFolder
@@ -39,13 +40,13 @@ def best_run(folder: SearchFolder, state: SearchState, configuration: Configurat
         return None
     sign = 1.0 if configuration.performance_ascending else -1.0
     texts = {attempt.run: attempt.summary.get(key, '') for attempt in _deciding(state, State.FINISHED)}
-    numbers = ((performance_number(text), name) for name, text in texts.items())
-    measured = [(sign * number, name) for number, name in numbers if number is not None and not math.isnan(number)]
+    readings = {name: reading for name, text in texts.items() if (reading := read_number(text))}
+    measured = [(sign * each.value, name) for name, each in readings.items() if not math.isnan(each.value)]
     if not measured:
         return None
     _, name = min(measured)
     run = folder.find_run(name)
-    return name, run.params if run else {}, texts[name]
+    return name, run.params if run else {}, readings[name].text
 
 
 def failure_groups(folder: SearchFolder, state: SearchState) -> list[tuple[int, str, str]]:
@@ -120,10 +121,10 @@ def _print_end(result: SearchResult) -> None:
     if rows:
         print()
         count = result.counts[State.FINISHED.value]
-        print(f'best {len(rows)} of {count} finished runs (best: {best_text(result.configuration)})')
+        print(f'best {len(rows)} of {count} finished runs (best: {best_text(result.configuration)}{_of_lists(result)})')
         print_table(sys.stdout, columns, rows)
-    elif lines := _missing_key(result):
-        print(lines)
+    elif line := why_no_best(_finished_rows(result), result.results.key):
+        print(line)
     for line in _end_lines(result):
         print(line)
 
@@ -136,11 +137,11 @@ def _best_columns(result: SearchResult) -> tuple[list[str], list[list[str]]]:
         return [], []
     options = [option for option in rows[0].params if option != (configuration.out_arg or 'out_dir')]
     keywords = [word for word in configuration.summary_keywords if word not in (results.key, 'finished')]
-    keywords.sort(key=lambda word: any(',' in row.values.get(word, '') for row in rows))  # lists last
+    keywords.sort(key=lambda word: any(',' in shortened(row.values.get(word, '')) for row in rows))  # lists last
     columns = [results.key, 'run', *options, *keywords]
     cells = [
         [
-            shortened(row.values.get(results.key, '')),
+            shortened(performance_text(row, results.key)),
             row.name,
             *(cell(row.params[option]) if option in row.params else '' for option in options),
             *(shortened(row.values.get(keyword, '')) for keyword in keywords),
@@ -150,13 +151,13 @@ def _best_columns(result: SearchResult) -> tuple[list[str], list[list[str]]]:
     return columns, cells
 
 
-def _missing_key(result: SearchResult) -> str:
-    """Why there is no table of the best runs, though some have finished and they are to be compared."""
-    key, finished = result.results.key, [row for row in result.results.rows if row.state == State.FINISHED.value]
-    if key is None or not finished:
-        return ''
-    keywords = sorted({keyword for row in finished for keyword in row.values})
-    return f'No finished run has a number for {key}; their summaries have: {", ".join(keywords) or "nothing"}'
+def _finished_rows(result: SearchResult) -> list[Row]:
+    return [row for row in result.results.rows if row.state == State.FINISHED.value]
+
+
+def _of_lists(result: SearchResult) -> str:
+    key, rows = result.results.key, result.results.best(BEST_SHOWN)
+    return ', the last of its values' if key and any(has_list(row, key) for row in rows) else ''
 
 
 def _end_lines(result: SearchResult) -> Iterator[str]:

@@ -14,7 +14,7 @@ from hpsearch.dispatch.progress import Progress
 from hpsearch.host.kernel import kernel_oom_kills
 from hpsearch.model.run import Run
 from hpsearch.model.states import ACTIVE, TIMEOUT, Attempt, State
-from hpsearch.model.table import Row
+from hpsearch.model.table import Row, performance_text
 from hpsearch.store.attempt_files import has_unshown_logs, is_there
 from hpsearch.store.completion import (
     BY_ITS_SUMMARY,
@@ -198,7 +198,7 @@ class Intake:
     def _log_end(self, completion: Completion, row: Row) -> None:
         verdict = completion.verdict
         if verdict.state is State.FINISHED:
-            performance = row.values.get(self._results.key or '', '')
+            performance = performance_text(row, self._results.key)
             shown = f', {self._results.key} {performance}' if performance else ''
             time = '' if row.seconds is None else f' in {row.seconds:.1f} s'
             log.info('%s finished%s%s%s', row.name, time, shown, _in_brackets(verdict.reason))

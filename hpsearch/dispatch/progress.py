@@ -13,7 +13,7 @@ from hpsearch.model.command import shell_line
 from hpsearch.model.errors import trouble_in_words
 from hpsearch.model.snapshot import GpuLine, QueueLine, RunLine, Snapshot
 from hpsearch.model.states import State
-from hpsearch.model.table import Row, best
+from hpsearch.model.table import PerformanceDoubts, Row, best, performance_text
 from hpsearch.store.attempt_files import LogTail
 from hpsearch.store.folder import SearchFolder
 
@@ -42,6 +42,7 @@ class Progress:
         self._varying = tuple(name for name, values in search.configuration.grid.items() if len(values) > 1)
         self._begin = begin
         self._best: Row | None = None
+        self._doubts = PerformanceDoubts(self._key)
         self._ended = 0
         self._seconds = 0.0
         self._most_active = 1
@@ -56,9 +57,11 @@ class Progress:
         self._most_active = max(self._most_active, count)
 
     def result(self, row: Row) -> None:
-        """A row of the table."""
+        """A row of the table; a warning is logged of what keeps it from being compared with others."""
         candidates = [row] if self._best is None else [self._best, row]
         self._best = next(iter(best(candidates, self._key, self._ascending)), None)
+        for doubt in self._doubts.of(row):
+            log.warning(doubt)
 
     def snapshot(
         self,
@@ -106,7 +109,7 @@ class Progress:
     def _best_shown(self) -> tuple[str, dict[str, Any], str] | None:
         if self._best is None or self._key is None:
             return None
-        return self._best.name, dict(self._best.params), self._best.values.get(self._key, '')
+        return self._best.name, dict(self._best.params), performance_text(self._best, self._key)
 
 
 def _where(active: ActiveAttempt) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import heapq
 import math
-import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -13,6 +12,7 @@ from hpsearch.model.command import plain, unquoted
 from hpsearch.model.configuration import Value
 from hpsearch.model.run import Run
 from hpsearch.model.states import State
+from hpsearch.model.units import is_ambiguous, read_number
 
 OWN_COLUMNS = ('hpsearch_run', 'hpsearch_state', 'hpsearch_reason', 'hpsearch_seconds')
 """The last columns: name of the run, its state, the reason for it, the duration of its last attempt in seconds."""
@@ -20,7 +20,8 @@ OWN_COLUMNS = ('hpsearch_run', 'hpsearch_state', 'hpsearch_reason', 'hpsearch_se
 MOST_KEYWORDS = 2000
 """Columns of summary keywords, beside those that are expected."""
 
-_BETWEEN_VALUES = re.compile(r'[,\s]+')
+FEW = 3
+"""So many finished runs without a number for the performance key are enough to say so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +66,6 @@ def row_of(run: Run, ended: EndedRun, output: str, out_arg: str | None) -> Row:
     return Row(run.number, run.name, params, ended.summary, ended.state.value, ended.reason, ended.seconds)
 
 
-def performance_number(text: str | None) -> float | None:
-    """A cell as a number; of a list, its first value. None when it is not a number; nan is a number."""
-    words = _BETWEEN_VALUES.split((text or '').strip(' \t"\'[]()'), maxsplit=1)
-    try:
-        return float(words[0])
-    except ValueError:
-        return None
-
-
 def sorted_rows(rows: Iterable[Row], key: str | None, ascending: bool) -> list[Row]:
     """The rows by performance: numbers, then other texts, then nan and missing values; equals by run number.
 
@@ -89,6 +81,98 @@ def best(rows: Iterable[Row], key: str | None, ascending: bool, n: int = 1) -> l
     """The ``n`` best finished runs, best first; runs without a number for the key are left out."""
     candidates = (row for row in rows if row.state == 'finished' and _is_number(row, key))
     return heapq.nsmallest(n, candidates, key=_order(key, ascending))
+
+
+def performance_text(row: Row, key: str | None) -> str:
+    """The performance as it is shown: the number that counts where there is one, otherwise the text."""
+    text = row.values.get(key, '') if key is not None else ''
+    reading = read_number(text)
+    return reading.text if reading else text
+
+
+def has_list(row: Row, key: str) -> bool:
+    """Whether the performance is the last of several values."""
+    text = row.values.get(key, '')
+    reading = read_number(text)
+    return reading is not None and not reading.is_single and reading.text != text.strip()
+
+
+class PerformanceDoubts:
+    """Finds out what keeps finished runs from being compared by their performance; each kind of doubt is told once.
+
+    Args:
+        key: The performance key; None: they are not compared.
+    """
+
+    def __init__(self, key: str | None) -> None:
+        self._key = key
+        self._told: set[str] = set()
+        self._compared: Row | None = None
+        self._text: Row | None = None
+        self._others: dict[str, Row] = {}
+
+    def of(self, row: Row) -> list[str]:
+        """What is doubtful now that there is the row of this run, in sentences."""
+        if self._key is None or row.state != 'finished':
+            return []
+        text = row.values.get(self._key)
+        if read_number(text):
+            self._compared = self._compared or row
+        elif len(self._others) < FEW:
+            self._others[row.name] = row
+        if text and not read_number(text) and not is_ambiguous(text):
+            self._text = self._text or row
+        return self._told_once(
+            commas=_about_commas(row, self._key),
+            text=_about_text(self._text, self._key) if self._compared and self._text else '',
+            unit=_about_units(self._compared, row, self._key) if self._compared else '',
+            none=self._why_no_best() if len(self._others) == FEW else '',
+        )
+
+    def at_end(self) -> list[str]:
+        """What is doubtful where no more rows come."""
+        return self._told_once(none=self._why_no_best())
+
+    def _why_no_best(self) -> str:
+        return '' if self._compared else why_no_best(self._others.values(), self._key)
+
+    def _told_once(self, **doubts: str) -> list[str]:
+        new = {kind: text for kind, text in doubts.items() if text and kind not in self._told}
+        self._told.update(new)
+        return list(new.values())
+
+
+def _about_commas(row: Row, key: str) -> str:
+    text = row.values.get(key)
+    if not is_ambiguous(text):
+        return ''
+    return (
+        f'{row.name}: {key} is {text!r:.80}, which may be one number or a list: it is not compared with others. '
+        'Print numbers with a decimal point.'
+    )
+
+
+def _about_text(row: Row, key: str) -> str:
+    return f'{row.name}: {key} is {row.values[key]!r:.80}, which is not a number: it is not compared with others.'
+
+
+def _about_units(first: Row, row: Row, key: str) -> str:
+    one, other = (read_number(each.values.get(key)) for each in (first, row))
+    if not (one and other and one.is_single and other.is_single and one.unit != other.unit):
+        return ''
+    return (
+        f'{key} has different units, {one.text!r:.40} in {first.name} and {other.text!r:.40} in {row.name}: '
+        'the numbers are compared as they are.'
+    )
+
+
+def why_no_best(finished: Collection[Row], key: str | None) -> str:
+    """Why none of these finished runs is the best, if none has a number for the key; empty without a key or runs."""
+    if key is None or not finished:
+        return ''
+    keywords = sorted({keyword for row in finished for keyword in row.values})
+    found = next((f'; in {row.name} it is {text!r:.80}' for row in finished if (text := row.values.get(key))), '')
+    return f'No finished run has a number for {key}{found}; their summaries have: {", ".join(keywords) or "nothing"}'
 
 
 def table(
@@ -137,17 +221,17 @@ def _order(key: str | None, ascending: bool) -> Callable[[Row], tuple[int, float
 
     def order(row: Row) -> tuple[int, float, int]:
         text = row.values.get(key) if key is not None else None
-        number = performance_number(text)
-        if not text or (number is not None and math.isnan(number)):
+        reading = read_number(text)
+        if not text or (reading and math.isnan(reading.value)):
             return (2, 0.0, row.number)
-        return (1, 0.0, row.number) if number is None else (0, sign * number, row.number)
+        return (0, sign * reading.value, row.number) if reading else (1, 0.0, row.number)
 
     return order
 
 
 def _is_number(row: Row, key: str | None) -> bool:
-    number = performance_number(row.values.get(key)) if key is not None else None
-    return number is not None and not math.isnan(number)
+    reading = read_number(row.values.get(key)) if key is not None else None
+    return reading is not None and not math.isnan(reading.value)
 
 
 def _names(rows: Iterable[Row], wanted: Collection[str | None]) -> tuple[dict[str, None], dict[str, None]]:

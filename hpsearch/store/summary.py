@@ -17,6 +17,7 @@ from typing import Any
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import is_of_machine
 from hpsearch.model.run import Summary
+from hpsearch.model.units import is_ambiguous, read_number
 
 LARGEST_SUMMARY = 10 * 2**20
 """Bytes; a larger file is no summary and is not read."""
@@ -99,10 +100,11 @@ def handle_form(summary: Summary) -> dict[str, list[str]]:
 def says_finished(text: str) -> bool | None:
     """The meaning of the value of the keyword ``finished``; None when it is neither yes nor no."""
     lowered = text.strip().lower()
-    if lowered in ('true', 'false'):
-        return lowered == 'true'
-    number = _number(lowered)
-    return {1.0: True, 0.0: False}.get(math.nan if number is None else number)
+    if lowered in ('yes', 'no'):
+        return lowered == 'yes'
+    reading = read_number(text)
+    is_plain = reading is not None and reading.is_single and not reading.unit
+    return {1.0: True, 0.0: False}.get(reading.value) if reading and is_plain else None
 
 
 def _by_file(folder: Path, filename: str, keywords: Sequence[str]) -> Summary:
@@ -248,19 +250,23 @@ def _read_lines(text: str, keywords: Sequence[str]) -> tuple[dict[str, str], lis
 
 
 def _logical_lines(text: str) -> list[str]:
-    """Stripped lines; an indented line continues an open bracket, as numpy prints arrays."""
+    """Stripped lines; an indented line continues an open bracket, as numpy prints arrays, and torch what follows them.
+
+    Of round brackets, which texts have, too, only one that is open after a comma is continued.
+    """
     lines: list[list[str]] = []
-    depth = 0
+    square = round_ = 0
     for raw in text.split('\n'):
         line = raw.strip()
         if not line:
             continue
-        if raw[0].isspace() and depth > 0:
+        if raw[0].isspace() and (square > 0 or (round_ > 0 and lines[-1][-1].endswith(','))):
             lines[-1].append(line)
         else:
             lines.append([line])
-            depth = 0
-        depth += line.count('[') - line.count(']')
+            square = round_ = 0
+        square += line.count('[') - line.count(']')
+        round_ += line.count('(') - line.count(')')
     return [' '.join(parts) for parts in lines]
 
 
@@ -288,11 +294,18 @@ def value_text(text: str) -> str:
     inner = _unbracketed(text)
     if inner is None:
         words = [word for part in text.split(',') for word in part.split() or ['']]
-        return ','.join(words) if len(words) > 1 and all(_number(word) is not None for word in words) else text
+        is_list = len(words) > 1 and all(_number(word) is not None for word in words) and not _has_decimal_commas(text)
+        return ','.join(words) if is_list else text
     if '[' in inner or '(' in inner:
         return text
     words = [_unquoted(word.strip()) for word in (inner.split(',') if ',' in inner else inner.split())]
     return ','.join(word for word in words if word)
+
+
+def _has_decimal_commas(text: str) -> bool:
+    """Whether each of several words is a number with a comma (``0,95 0,93``): they are not twice as many numbers."""
+    words = text.split()
+    return len(words) > 1 and all(is_ambiguous(word.rstrip(',')) for word in words)
 
 
 def _unbracketed(text: str) -> str | None:

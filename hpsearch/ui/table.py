@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
 
+from hpsearch.model.units import read_number
 from hpsearch.ui.format import printable
 from hpsearch.ui.terminal import Sink, Terminal, is_tty, shown_width, string_console
 
@@ -20,9 +21,13 @@ _RULE = ''.join(f'{row}\n' for row in ('    ', '    ', ' -- ', '    ', '    ', '
 
 
 def shortened(text: str) -> str:
-    """A number with at most six significant digits, or any other text as it is."""
-    is_long = _is_number(text) and sum(map(str.isdigit, text)) > DIGITS and not text.lstrip('+-').isdigit()
-    return f'{float(text):.{DIGITS}g}' if is_long else text
+    """A number as it was printed, with at most six significant digits, or any other text as it is."""
+    reading = read_number(text)
+    if reading is None or not reading.is_single:
+        return text
+    is_long = sum(map(str.isdigit, reading.text)) > DIGITS and not reading.text.lstrip('+-').isdigit()
+    unit = reading.text[-len(reading.unit) :] if reading.unit else ''
+    return f'{reading.value:.{DIGITS}g}{unit}' if is_long else reading.text
 
 
 def choose_columns(rows: Sequence[Sequence[str]], columns: Sequence[str], width: int) -> list[int]:
@@ -103,11 +108,8 @@ def _is_constant(rows: Sequence[Sequence[str]], index: int) -> bool:
 
 
 def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+    reading = read_number(text)
+    return reading is not None and reading.is_single
 
 
 def _notes(rows: Sequence[Sequence[str]], columns: Sequence[str], kept: Sequence[int]) -> list[str]:

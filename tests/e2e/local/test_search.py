@@ -227,6 +227,46 @@ def test_that_keywords_are_named_where_none_is_the_performance_key(project: Proj
     assert 'No finished run has a number for accuracy; their summaries have: acc' in done.stdout
 
 
+PRINTS = """\
+import argparse, os
+parser = argparse.ArgumentParser()
+parser.add_argument('--out_dir')
+parser.add_argument('--acc')
+args = parser.parse_args()
+os.makedirs(args.out_dir)
+with open(args.out_dir + '/performance_overview.txt', 'w') as file:
+    file.write(f'acc {args.acc}\\nfinished np.int64(1)\\n')
+"""
+
+
+def prints(project: Project, *texts: str) -> str:
+    """A search whose runs print these as their performance; returns what was printed."""
+    (project.path / 'train.py').write_text(PRINTS)
+    project.configure({'acc': list(texts)}, "_SUMMARY_KEYWORDS = ['acc', 'finished']")
+    done = project.search('--cpu_jobs=1', '--deterministic_search')
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_that_numbers_of_libraries_are_compared_and_stay_as_they_are_in_the_table(project: Project) -> None:
+    texts = ['np.float64(0.25)', "tensor(0.75, device='cuda:0')", '[np.float64(0.9), np.float64(0.5)]']
+    printed = prints(project, *texts)
+    assert 'warning: sim_' not in printed and 'No finished run' not in printed
+    assert 'best 3 of 3 finished runs (best: largest acc, the last of its values)' in printed
+    shown = [line.split()[0] for line in printed.splitlines() if line.strip().startswith('0.')]
+    assert shown == ['0.75', '0.5', '0.25']
+    assert [row['summary_acc'] for row in project.rows()] == [texts[1], texts[2], texts[0]]
+
+
+def test_that_numbers_which_cannot_be_read_are_told_while_the_search_runs(project: Project) -> None:
+    printed = prints(project, '0,950', '0,940', '0,930', '0,920').splitlines()
+    commas = [number for number, line in enumerate(printed) if "acc is '0,950', which may be one number" in line]
+    no_best = [number for number, line in enumerate(printed) if 'No finished run has a number for acc' in line]
+    ends = [number for number, line in enumerate(printed) if ' finished in ' in line]
+    assert len(commas) == 1 and ends[0] < commas[0] < ends[1]
+    assert len(no_best) == 2 and ends[2] < no_best[0] < ends[3] < no_best[1]
+
+
 def test_that_a_folder_to_reuse_that_is_no_search_is_an_error_before_anything_is_made(project: Project) -> None:
     project.configure({'seconds': [0.0]})
     done = project.search('--reuse=nowhere')

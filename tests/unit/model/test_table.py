@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import pytest
@@ -10,12 +9,15 @@ import pytest
 from hpsearch.model.run import Run
 from hpsearch.model.states import Attempt, State
 from hpsearch.model.table import (
+    FEW,
     MOST_KEYWORDS,
     OWN_COLUMNS,
+    PerformanceDoubts,
     Row,
     best,
     cell,
-    performance_number,
+    has_list,
+    performance_text,
     row_of,
     sorted_rows,
     table,
@@ -98,29 +100,93 @@ def test_that_without_a_key_rows_stand_in_the_order_of_the_search() -> None:
     assert numbers_of(sorted_rows([row(2, '5'), row(1, '1')], None, False)) == [1, 2]
 
 
-@pytest.mark.parametrize(
-    'text, number',
-    [
-        ('0.5', 0.5),
-        ('1e-05', 1e-05),
-        ('-inf', -math.inf),
-        ('3,4', 3.0),
-        ('"3,4"', 3.0),
-        ('[3 4]', 3.0),
-        (' 7 ', 7.0),
-        ('', None),
-        (None, None),
-        ('abc', None),
-        ('a,1', None),
-    ],
-)
-def test_that_a_cell_is_read_as_its_first_number(text: str | None, number: float | None) -> None:
-    assert performance_number(text) == number
+def test_that_rows_are_sorted_by_the_numbers_in_what_libraries_print() -> None:
+    texts = ['np.float64(0.5)', 'tensor(0.7)', '0.6', '0.9,0.1', 'x', "tensor([0.8], device='cuda:0')"]
+    rows = [row(number, text) for number, text in enumerate(texts, start=1)]
+    assert numbers_of(sorted_rows(rows, 'acc', False)) == [6, 2, 3, 1, 4, 5]
+    assert [performance_text(each, 'acc') for each in best(rows, 'acc', False, 5)] == [
+        '0.8',
+        '0.7',
+        '0.6',
+        '0.5',
+        '0.1',
+    ]
+
+
+def test_that_cells_stay_as_the_script_wrote_them() -> None:
+    columns, rows = laid_out([row(1, 'np.float64(0.5)'), row(2, '95.0%')], 'acc', False)
+    assert [cells[columns.index('acc')] for cells in rows] == ['95.0%', 'np.float64(0.5)']
+
+
+def test_that_what_is_one_number_or_several_is_not_compared() -> None:
+    rows = [row(1, '0,950'), row(2, '0.1'), row(3)]
+    assert numbers_of(best(rows, 'acc', False, 3)) == [2]
+    assert numbers_of(sorted_rows(rows, 'acc', False)) == [2, 1, 3]
+
+
+def test_that_only_a_list_has_its_last_value_shown() -> None:
+    assert has_list(row(1, '0.1,0.2'), 'acc') and has_list(row(1, 'tensor([0.1, 0.2])'), 'acc')
+    texts = ('0.1', 'np.float64(0.1)', '0.1 ± 0.2', '95 %', 'x', '', '1,234')
+    assert not any(has_list(row(1, text), 'acc') for text in texts)
 
 
 def test_that_nan_is_a_number_which_is_never_the_best() -> None:
-    assert math.isnan(performance_number('nan') or 0)
     assert best([row(1, 'nan')], 'acc', False) == []
+    assert PerformanceDoubts('acc').of(row(1, 'nan')) == []
+
+
+# What is doubtful about the performance
+
+
+def doubts(*texts: str | None, key: str | None = 'acc') -> list[tuple[int, str]]:
+    """The numbers of the runs with whose rows something was said, and what; 0: at the end."""
+    watch = PerformanceDoubts(key)
+    told = [(number, text) for number, acc in enumerate(texts, start=1) for text in watch.of(row(number, acc))]
+    return [*told, *((0, text) for text in watch.at_end())]
+
+
+def test_that_numbers_are_beyond_doubt() -> None:
+    assert doubts('0.5', '1e-3', 'nan', 'np.float64(0.5)', '0.1,0.2') == []
+
+
+def test_that_a_few_runs_without_a_number_are_enough_to_say_so_once() -> None:
+    ((number, text),) = doubts(None, None, None, None, None)
+    assert (number, text) == (FEW, 'No finished run has a number for acc; their summaries have: nothing')
+
+
+def test_that_fewer_runs_without_a_number_are_told_at_the_end_with_what_they_have() -> None:
+    ((number, text),) = doubts('good', None)
+    assert (
+        number == 0 and text == "No finished run has a number for acc; in sim_1 it is 'good'; their summaries have: acc"
+    )
+
+
+def test_that_runs_that_did_not_finish_are_not_expected_to_have_numbers() -> None:
+    watch = PerformanceDoubts('acc')
+    assert [watch.of(row(number, state='failed')) for number in range(1, 9)] == [[]] * 8
+    assert watch.at_end() == [] and doubts(None, None, None, key=None) == []
+
+
+def test_that_the_row_of_one_run_put_several_times_counts_once() -> None:
+    watch = PerformanceDoubts('acc')
+    assert [watch.of(row(1)) for _ in range(9)] == [[]] * 9
+
+
+def test_that_a_decimal_comma_is_told_at_once_and_once() -> None:
+    (number, text), *others = doubts('0.5', '0,950', '0,940')
+    assert number == 2 and "sim_2: acc is '0,950', which may be one number or a list" in text and not others
+
+
+@pytest.mark.parametrize(('texts', 'number'), [(('0.5', 'diverged', 'oops'), 2), (('diverged', '0.5', 'oops'), 2)])
+def test_that_a_text_among_numbers_is_told_once(texts: tuple[str, ...], number: int) -> None:
+    ((told, text),) = doubts(*texts)
+    assert told == number and "acc is 'diverged', which is not a number" in text
+
+
+def test_that_a_percentage_beside_a_fraction_is_told() -> None:
+    ((number, text),) = doubts('0.95', '95.0%', '94%')
+    assert number == 2 and text.startswith("acc has different units, '0.95' in sim_1 and '95.0%' in sim_2")
+    assert doubts('95%', '94.0 %', '93%') == []
 
 
 def test_that_the_best_are_finished_runs_with_a_number() -> None:

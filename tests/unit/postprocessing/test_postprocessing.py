@@ -551,6 +551,27 @@ def test_that_a_missing_value_is_not_counted_and_text_is_no_column() -> None:
     assert not any(column.startswith('note') for column in columns)
 
 
+def test_that_numbers_are_read_as_libraries_print_them_and_not_mixed_with_other_units() -> None:
+    rows = [
+        seed_row(1, values={'acc': 'np.float64(1.0)', 'time': '2 ms', 'share': '0.5', 'loss': '0,950'}, seed=1),
+        seed_row(2, values={'acc': 'tensor(3.)', 'time': '4 ms', 'share': '50%', 'loss': '0.5'}, seed=2),
+    ]
+    columns, (cells,) = seeds.seeds_table(seeds.group_by_seed(rows, 'seed', ()), 'seed', (), 'acc', False)
+    found = dict(zip(columns, cells, strict=True))
+    assert (found['acc_mean'], found['time_mean']) == ('2.0', '3.0')
+    assert not {'share_mean', 'loss_mean'} & found.keys()
+
+
+def test_that_performance_which_cannot_be_compared_is_told(search: Search, capsys: Any) -> None:
+    run = search.plan(lr=0.1)
+    search.started(run)
+    search.event('ended', run, state='finished', code=0, summary={'acc': '0,950', 'finished': '1'})
+    assert main([str(search.path)]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert any(f"{run}: acc is '0,950', which may be one number or a list" in line for line in told)
+    assert any("No finished run has a number for acc; in sim_001 it is '0,950'" in line for line in told)
+
+
 def statistics_of(values: Sequence[float]) -> tuple[float, float, float, int]:
     pandas = importlib.import_module('pandas')
     frame = seeds.statistics(pandas.DataFrame({'group': 0, 'keyword': 'acc', 'value': values}))

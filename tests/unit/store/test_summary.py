@@ -83,6 +83,11 @@ Read = Callable[..., Summary]
         ('acc', 'acc', ''),
         ('matrix [[1, 2], [3, 4]]', 'matrix', '[[1, 2], [3, 4]]'),
         ('v 1_000', 'v', '1_000'),
+        ('acc np.float64(0.95)', 'acc', 'np.float64(0.95)'),
+        ("acc tensor(0.95, device='cuda:0')", 'acc', "tensor(0.95, device='cuda:0')"),
+        ('acc 95.0%', 'acc', '95.0%'),
+        ('acc 0,950', 'acc', '0,950'),
+        ('acc 0,95 0,93', 'acc', '0,95 0,93'),
         ('größe 3', 'größe', '3'),
     ],
 )
@@ -103,6 +108,12 @@ def test_that_a_known_keyword_may_hold_a_colon_or_an_equals_sign(read: Read) -> 
 def test_that_line_ends_of_other_systems_and_empty_lines_do_not_matter(read: Read) -> None:
     summary = read('\r\nacc 0.5\r\n\r\nfinished 1\r\n', ('acc', 'finished'))
     assert summary == Summary({'acc': '0.5', 'finished': '1'}, True, '', True)
+
+
+def test_that_what_torch_prints_after_a_number_may_be_on_a_line_of_its_own(read: Read) -> None:
+    tensor = "tensor(0.95, device='cuda:0', dtype=torch.float64,\n       grad_fn=<MeanBackward0>)"
+    summary = read(f'acc {tensor}\n  note :(\n  finished 1\n')
+    assert summary.values == {'acc': ' '.join(tensor.split()), 'note': ':(', 'finished': '1'}
 
 
 def test_that_an_array_printed_over_several_lines_is_one_list(read: Read) -> None:
@@ -198,8 +209,19 @@ def test_that_no_summary_file_configured_is_no_problem(tmp_path: Path) -> None:
         ('2', None),
         ('-1', None),
         ('nan', None),
-        ('yes', None),
+        ('yes', True),
+        ('no', False),
+        ('np.int64(1)', True),
+        ('np.True_', True),
+        ('np.False_', False),
+        ('tensor(1)', True),
+        ("tensor(0., device='cuda:0')", False),
+        ('1,', True),
         ('1,1', None),
+        ('0,1', None),
+        ('0.5,1', None),
+        ('1%', None),
+        ('1 of 2', None),
     ],
 )
 def test_that_only_one_and_true_mean_finished(text: str, meaning: bool | None) -> None:
