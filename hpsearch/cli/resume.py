@@ -22,7 +22,7 @@ from hpsearch.model.errors import ConfigError, DamageError, SearchFolderError
 from hpsearch.model.evidence import Liveness
 from hpsearch.model.retries import JobTime
 from hpsearch.model.states import SearchState
-from hpsearch.space.extension import Extension, extend, extending, write_extension
+from hpsearch.space.extension import Extension, extend, extending, note_place, write_extension
 from hpsearch.space.plan import Plan
 from hpsearch.store.completion import CompletionReader
 from hpsearch.store.folder import OpenSearch, SearchFolder
@@ -47,6 +47,8 @@ def resume_search(command: ResumeCommand) -> int:
     options = _options(folder, info, command)
     with process_context(options.display) as context:
         check_queue(options)
+        if command.waits_for_others and (earlier := note_place(folder)):
+            log.info('%s was in %s before: its runs are in it where it is now', folder.path, earlier)
         if command.extend:
             extension = extend_plan(folder, info, options, command.dead_hosts)
             log.info('%d runs added, %d withdrawn', len(extension.added), len(extension.withdrawn))

@@ -21,7 +21,8 @@ class Run:
         name: Unique in the search and the name of its output folder, e.g. ``sim_20261120231900_007``.
         number: Ordinal in the search, from 1.
         params: Its hyperparameters, without the output option.
-        argv: Every word of its command, interpreter, script and output folder included.
+        argv: Every word of its command, interpreter, script and output folder included. In a line of the plan the
+            output folder is the name of the run, so that the search folder can be moved; in format 1 it is a path.
     """
 
     name: str
@@ -33,7 +34,31 @@ class Run:
 def encode_run(run: Run) -> str:
     """A run as a line of the plan, its line break included."""
     params = ', '.join(param_json(option, value) for option, value in run.params.items())
-    return plan_line(json.dumps(run.name), run.number, params, ', '.join(map(json.dumps, run.argv)))
+    argv = with_output(run, run.name).argv
+    return plan_line(json.dumps(run.name), run.number, params, ', '.join(map(json.dumps, argv)))
+
+
+def with_output(run: Run, output: str) -> Run:
+    """A run with another output folder; the same if its command has none."""
+    for place, word in enumerate(run.argv):
+        if _has_output(word, run.name):
+            changed = f'{word.partition("=")[0]}={output}'
+            return Run(run.name, run.number, run.params, (*run.argv[:place], changed, *run.argv[place + 1 :]))
+    return run
+
+
+def search_path_of(run: Run) -> str:
+    """The search folder that a plan of format 1 has in the command of a run; empty: there is none."""
+    words = (word.partition('=')[2] for word in run.argv if _has_output(word, run.name))
+    return next(words, '').removesuffix(run.name).rstrip('/')
+
+
+def _has_output(word: str, name: str) -> bool:
+    """Whether it is the output option of a run: no other search has runs of these names."""
+    if not (word.endswith(name) and word.startswith('--')):
+        return False
+    value = word.partition('=')[2]
+    return value == name or value.endswith(f'/{name}')
 
 
 def param_json(option: str, value: Value) -> str:

@@ -190,6 +190,26 @@ def _write_plan(folder: SearchFolder, extension: Extension) -> None:
             out.writelines(map(line_of, extension.added))
 
 
+def note_place(folder: SearchFolder) -> str:
+    """Bring what names the search folder up to date after it was moved or copied: ``commands.sh`` and ``search.json``.
+
+    Returns:
+        Where it was before; empty: it is there still, under whatever name.
+
+    Raises:
+        SearchFolderError: Another process is extending it, or it cannot be written.
+        OSError: A file cannot be written; it is tried again when the search is resumed.
+    """
+    if folder.is_at(folder.read_info()['place']):
+        return ''
+    with extending(folder):
+        info = folder.read_info()
+        with whole_file(folder.commands_sh) as commands:
+            commands.writelines(f'{shell_line(run.argv)}\n' for run in folder.read_runs())
+        folder.write_info(info)
+    return str(info['place'])
+
+
 def _old_lines(folder: SearchFolder, path: Path, planned: int, line_of: Callable[[Run], str]) -> Iterator[str]:
     """The lines of the old plan as they are; a file that was removed or shortened is made again."""
     if _count_lines(path) < planned:

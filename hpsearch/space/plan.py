@@ -259,8 +259,8 @@ class _Fragments:
         self._shell = [[f' {shell_word(text)}' if text is not None else '' for text in column] for column in words]
         self._start = ' '.join([shell_program(plan._base[0]), *map(shell_word, plan._base[1:])])
         self._base = ', '.join(map(json.dumps, plan._base))
-        output = plan._output_word('')
-        self._json_output = f', {json.dumps(output[0])[:-1]}' if output else None
+        output, option = plan._output_word(''), plan.configuration.out_arg
+        self._json_output = None if option is None else f', {json.dumps(f"--{option}=")[:-1]}'
         self._shell_output = f' {shell_word(output[0])}' if output else None
         self._has_breaks = bool(line_breaks_of(' '.join([self._start, self._shell_output or '', *chain(*self._shell)])))
 

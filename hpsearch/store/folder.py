@@ -20,22 +20,28 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
 from hpsearch.host.ownership import why_not_ours
 from hpsearch.model.configuration import Configuration, from_plain
 from hpsearch.model.errors import DamageError, SearchFolderError, is_of_machine
-from hpsearch.model.run import Run, decode_run
+from hpsearch.model.run import Run, decode_run, search_path_of, with_output
+from hpsearch.store.place import Move, after_move, place_by_options
 
 log = logging.getLogger('hpsearch')
 
-FOLDER_FORMAT = 1
+FOLDER_FORMAT = 2
+"""Since 2, the plan has the names of output folders without the search folder; in 1 they are absolute paths."""
 
 POSTPROCESSED = (
     *('postprocessing_*', 'finished_runs*.jsonl', 'unfinished_runs*.jsonl', 'missing_runs*.jsonl', 'TO_BE_DELETED'),
 )
 """Patterns of what postprocessing makes in a search folder."""
+
+WITNESSES = 20
+"""Lines of a plan that are asked where the search folder was: the first may be damaged."""
 
 MOST_WARNINGS = 5
 """Damaged lines of a file that are named at a time."""
@@ -123,7 +129,7 @@ class SearchFolder:
         self.commands_sh = self.path / 'commands.sh'
         self.commands_wo_dirs_sh = self.path / 'commands_wo_dirs.sh'
         self.results_csv = self.path / 'search_results.csv'
-        self._jobs = str(self.jobs_dir)
+        self._path, self._jobs = str(self.path), str(self.jobs_dir)
         self._places: dict[str, tuple[int, int]] = {}
         self._indexed, self._indexed_lines = 0, 0
         self._damaged: set[int] = set()
@@ -137,6 +143,15 @@ class SearchFolder:
         """
         found = os.stat(self.path)
         return f'{found.st_dev}:{found.st_ino}'
+
+    def is_at(self, path: str) -> bool:
+        """Whether a path, as an earlier process noted it, leads to this folder; also if it is empty, not known."""
+        if path in ('', self._path):
+            return True
+        try:
+            return os.path.samefile(path, self.path)
+        except OSError:
+            return False
 
     def output(self, run: str) -> Path:
         """The output folder of a run."""
@@ -196,12 +211,29 @@ class SearchFolder:
         return why_not_ours(path, opened) if self.only_ours else ''
 
     def read_info(self) -> dict[str, Any]:
-        """What was requested (``search.json``).
+        """What was requested (``search.json``), with the paths that hold where the folder is now.
+
+        Its ``place`` is where the folder was when the file was written, if that is known.
 
         Raises:
             SearchFolderError: There is no such file, or it may not be read.
             OSError: Something of the machine is in the way.
         """
+        info = self._stored_info()
+        place = info['place'] = info.get('place') or self._place_in_format_1(info)
+        return after_move(info, Move(place, self._path)) if os.path.isabs(place) and place != self._path else info
+
+    def _place_in_format_1(self, info: Mapping[str, Any]) -> str:
+        """Where a folder of format 1 was when its plan was made; empty: nothing says it."""
+        try:
+            with self.open(self.runs_jsonl) as plan:
+                runs = [run for line in islice(plan, WITNESSES) if (run := _run_of(line)) is not None]
+        except (OSError, SearchFolderError):
+            return ''
+        by_options = (place_by_options(info, run.name) for run in runs[:1])
+        return next(filter(None, (*map(search_path_of, runs), *by_options)), '')
+
+    def _stored_info(self) -> dict[str, Any]:
         try:
             with self.open(self.search_json) as file:
                 info = json.loads(file.read())
@@ -224,7 +256,8 @@ class SearchFolder:
 
     def write_info(self, info: Mapping[str, Any]) -> None:
         """Write ``search.json``, whole or not at all."""
-        write_whole(self.search_json, json.dumps({'format': FOLDER_FORMAT, **info}, indent=2, default=str) + '\n')
+        stamped = {**info, 'format': FOLDER_FORMAT, 'place': str(self.path)}
+        write_whole(self.search_json, json.dumps(stamped, indent=2, default=str) + '\n')
 
     # The plan; a line that is damaged is left out, with one warning, but still counts as a run that is wanted
 
@@ -296,10 +329,11 @@ class SearchFolder:
 
     def _decoded(self, line: bytes, number: int) -> Run | None:
         try:
-            return decode_run(line.decode())
+            run = decode_run(line.decode())
         except ValueError as error:
             self._warn(number, str(error))
             return None
+        return with_output(run, f'{self._path}/{run.name}')
 
     def _warn(self, number: int, problem: str) -> None:
         if number not in self._damaged:
@@ -333,7 +367,11 @@ def _unreadable(path: Path, error: OSError) -> OSError | SearchFolderError:
     return SearchFolderError(f'{path} cannot be read: {error.strerror}.')
 
 
-_INFO_TYPES = {'configuration': dict, 'options': dict, 'withdrawn': list, 'run_cwd': str, 'interpreter': str}
+_INFO_TYPES = {
+    **dict.fromkeys(('configuration', 'options'), dict),
+    **dict.fromkeys(('run_cwd', 'interpreter', 'place'), str),
+    'withdrawn': list,
+}
 
 
 def _problem_of(info: Mapping[str, Any]) -> str:
@@ -351,12 +389,17 @@ def _problem_of(info: Mapping[str, Any]) -> str:
     return ''
 
 
+def _run_of(line: bytes) -> Run | None:
+    """The run of a line of the plan as it stands there; None: the line is damaged."""
+    try:
+        return decode_run(line.decode())
+    except ValueError:
+        return None
+
+
 def _is_whole(line: bytes) -> bool:
     """Whether nothing but its end is missing of a line of the plan."""
-    try:
-        return bool(decode_run(line.decode()))
-    except ValueError:
-        return False
+    return _run_of(line) is not None
 
 
 SEARCH_DEPTH = 4

@@ -90,10 +90,14 @@ class Project:
 
     Args:
         path: Where it is made.
+
+    Attributes:
+        out_name: The name of the search folder, for a test that moves or copies it.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.out_name = 'out'
         self.path.mkdir(parents=True, exist_ok=True)
         (path / 'train.py').write_text(SCRIPT)
         self.env: dict[str, str] = {**os.environ, 'PYTHONPATH': str(REPOSITORY)}
@@ -133,7 +137,7 @@ class Project:
     @property
     def out(self) -> Path:
         """The search folder."""
-        return self.path / 'out'
+        return self.path / self.out_name
 
     def rows(self) -> list[dict[str, str]]:
         """The table of results."""

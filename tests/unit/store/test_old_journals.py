@@ -70,15 +70,20 @@ def test_that_a_plan_of_each_format_is_read(number: int) -> None:
     assert folder.read_info()['run_cwd'] == HOME
 
 
+@pytest.mark.parametrize('place', ['out', 'elsewhere'])
 @pytest.mark.parametrize('number', FORMATS)
-def test_that_a_search_of_each_format_is_resumed(tmp_path: Path, number: int) -> None:
+def test_that_a_search_of_each_format_is_resumed_wherever_it_was_moved(tmp_path: Path, number: int, place: str) -> None:
     with gated(tmp_path / 'project', count=9) as project:
         copy_to(project, number)
+        project.out.rename(project.path / place)
+        project.out_name = place
         project.open()
-        finish(project.drive({}, 'resume', 'out'), (1,))
+        finish(project.drive({}, 'resume', place), (1,))
         assert project.begun() == [], 'nothing that may still run elsewhere, or that failed, is run again'
-        finish(project.drive({}, 'resume', 'out', '--host_is_dead=gpu-box-3', '--retry_failed'))
+        finish(project.drive({}, 'resume', place, '--host_is_dead=gpu-box-3', '--retry_failed'))
         assert {value for value, _ in project.begun()} == UNFINISHED
+        made = {path.name for path in project.out.glob('sim_*') if (path / 'performance_overview.txt').exists()}
+        assert made == {project.run_name(value) for value in UNFINISHED}
         assert project.table_states() == project.all_finished()
         table = {row['n']: row for row in project.rows()}
         assert table['7']['hpsearch_reason'] == 'status 139: signal 11 (SIGSEGV) after its summary was written'

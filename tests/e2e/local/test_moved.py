@@ -1,0 +1,168 @@
+"""A search folder that is moved or copied: its runs are in it where it is now, and none runs twice."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from hpsearch.store.folder import SearchFolder
+from tests.support.gates import Gated, finish, gated, kill
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Gated]:
+    with gated(tmp_path / 'project') as made:
+        yield made
+
+
+def killed(project: Gated) -> None:
+    """Kill a search of three runs: one has finished, one is lost, one was not started."""
+    search = project.search_in_order('--cpu_jobs=1')
+    project.wait_for_begun(1)
+    project.open('1')
+    project.wait_for_begun(2)
+    kill(search)
+    project.kill_runs()
+
+
+def moved(project: Gated, name: str) -> None:
+    """Move the search folder."""
+    project.out.rename(project.path / name)
+    project.out_name = name
+
+
+def copied(project: Gated, name: str) -> None:
+    """Copy the search folder as ``cp -r`` does; from now on the search of the project is the copy."""
+    shutil.copytree(project.out, project.path / name, copy_function=shutil.copyfile)
+    project.out_name = name
+
+
+def resume(project: Gated) -> str:
+    """Resume to the end, with all gates open."""
+    project.open()
+    return finish(project.drive({}, 'resume', project.out_name))
+
+
+def snapshot(path: Path) -> dict[str, bytes]:
+    """Every file below a folder."""
+    return {str(each.relative_to(path)): each.read_bytes() for each in sorted(path.rglob('*')) if each.is_file()}
+
+
+def outputs(project: Gated) -> list[str]:
+    """The output folders in the table, with what is there."""
+    return [row['out_dir'] for row in project.rows() if (Path(row['out_dir']) / 'performance_overview.txt').exists()]
+
+
+def expected_outputs(project: Gated) -> list[str]:
+    """Those that every run has where the search is now."""
+    return [str(project.out / project.run_name(number)) for number in reversed(project.numbers)]
+
+
+def test_that_a_search_that_was_moved_goes_on_where_it_is(project: Gated) -> None:
+    killed(project)
+    moved(project, 'elsewhere')
+    printed = resume(project)
+    assert f'{project.out} was in {project.path / "out"} before' in printed
+    assert project.table_states() == project.all_finished()
+    assert outputs(project) == expected_outputs(project)
+    assert not (project.path / 'out').exists()
+    assert sorted(project.begun()) == [('1', '1'), ('2', '1'), ('2', '2'), ('3', '1')]
+
+
+def test_that_the_commands_of_a_moved_search_are_those_of_its_new_place(project: Gated) -> None:
+    killed(project)
+    moved(project, 'elsewhere')
+    resume(project)
+    assert (project.out / 'commands.sh').read_text().count(f'--out_dir={project.out}/sim_') == 3
+    assert SearchFolder(project.out).read_info()['place'] == str(project.out)
+    assert 'before' not in finish(project.drive({}, 'resume', 'elsewhere'))
+
+
+def test_that_a_copy_of_an_ended_search_goes_on_in_the_copy(project: Gated) -> None:
+    killed(project)
+    before = snapshot(project.out)
+    copied(project, 'copy')
+    resume(project)
+    assert project.table_states() == project.all_finished()
+    assert outputs(project) == expected_outputs(project)
+    assert snapshot(project.path / 'out') == before
+    project.out_name = 'out'
+    resume(project)
+    assert outputs(project) == expected_outputs(project)
+    once, twice = [('1', '1'), ('2', '1')], [('2', '2'), ('2', '2'), ('3', '1'), ('3', '1')]
+    assert sorted(project.begun()) == sorted(once + twice), 'what had not finished ran once in each'
+
+
+def test_that_a_search_whose_plan_has_paths_of_its_old_place_goes_on_where_it_is(project: Gated) -> None:
+    killed(project)
+    folder = SearchFolder(project.out)
+    plan = [
+        {'run': run.name, 'number': run.number, 'params': dict(run.params), 'argv': list(run.argv)}
+        for run in folder.read_runs()
+    ]
+    assert json.dumps(plan).count(f'"--out_dir={project.out}/sim_') == 3
+    folder.runs_jsonl.write_text(''.join(json.dumps(entry) + '\n' for entry in plan))
+    info = json.loads(folder.search_json.read_text())
+    del info['place']
+    folder.search_json.write_text(json.dumps({**info, 'format': 1}))
+    moved(project, 'elsewhere')
+    resume(project)
+    assert project.table_states() == project.all_finished()
+    assert outputs(project) == expected_outputs(project)
+    assert not (project.path / 'out').exists()
+
+
+def test_that_a_project_that_was_moved_as_a_whole_goes_on_in_its_new_folder(tmp_path: Path, project: Gated) -> None:
+    (project.path / 'my_config.py').write_text(
+        "grid = {'n': [1, 2, 3]}; _SCRIPT_NAME = 'train.py'\n"
+        "_SUMMARY_FILENAME = 'performance_overview.txt'; _SUMMARY_KEYWORDS = ['acc', 'finished']\n"
+    )
+    (project.path / 'train.py').write_text("import os, sys; os.execvp('sh', ['sh', 'train.sh', *sys.argv[1:]])\n")
+    killed(project)
+    project.path.rename(tmp_path / 'renamed')
+    project.path = tmp_path / 'renamed'
+    resume(project)
+    assert outputs(project) == expected_outputs(project)
+    assert not (tmp_path / 'project').exists()
+    assert len(project.begun()) == 4, 'all of them ran in the new folder'
+
+
+def test_that_a_moved_search_is_extended_where_it_is(project: Gated) -> None:
+    killed(project)
+    moved(project, 'elsewhere')
+    project.numbers.append('4')
+    project.write_config()
+    project.open()
+    finish(project.drive({}, 'resume', 'elsewhere', '--extend'))
+    assert project.table_states() == project.all_finished()
+    assert outputs(project) == expected_outputs(project)
+
+
+@pytest.mark.parametrize('move', [moved, copied])
+def test_that_a_moved_or_copied_search_is_read_where_it_is(project: Gated, move: Callable[[Gated, str], None]) -> None:
+    project.open()
+    assert project.search('--cpu_jobs=3').returncode == 0
+    move(project, 'elsewhere')
+    assert '3 of 3 done' in finish(project.drive({}, 'status', 'elsewhere'))
+    assert 'training 2' in finish(project.drive({}, 'logs', 'elsewhere', project.run_name('2')))
+    assert 'nothing runs' in finish(project.drive({}, 'stop', 'elsewhere'))
+    resume(project)
+    assert outputs(project) == expected_outputs(project)
+    finish(project.drive({}, 'resume', 'elsewhere'))
+    assert sorted(project.begun()) == project.once()
+
+
+def test_that_the_results_of_a_moved_search_are_reused(project: Gated) -> None:
+    project.open()
+    assert project.search('--cpu_jobs=3').returncode == 0
+    moved(project, 'elsewhere')
+    project.out_name = 'out'
+    assert project.search('--reuse=elsewhere').returncode == 0
+    assert sorted(project.begun()) == project.once()
+    assert {row['hpsearch_reason'].rpartition('/')[0] for row in project.rows()} == {
+        f'reused from {project.path / "elsewhere"}'
+    }
