@@ -106,7 +106,7 @@ echo "hpsearch: job $hpsearch_job, element $hpsearch_index of $hpsearch_name, on
 
 _PASS_SIGNALS = """\
 hpsearch_stage=prologue hpsearch_signals=0 hpsearch_child='' hpsearch_arrived='' hpsearch_busy=''
-hpsearch_had_term=''
+hpsearch_had_term='' hpsearch_told=''
 hpsearch_kill() {
     hpsearch_stat=''
     { IFS= read -r hpsearch_stat < "/proc/$2/stat"; } 2>/dev/null || :
@@ -116,6 +116,80 @@ hpsearch_kill() {
     '' | "$$") kill -s "$1" "$2" ;;
     *) return 1 ;;
     esac
+}
+hpsearch_began() {
+    hpsearch_stat=''
+    { IFS= read -r hpsearch_stat < "/proc/$1/stat"; } 2>/dev/null || :
+    hpsearch_stat=${hpsearch_stat##*") "}
+    case $hpsearch_stat in Z* | X*) hpsearch_stat='' ;; esac
+    for hpsearch_n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19; do
+        hpsearch_stat=${hpsearch_stat#* }
+    done
+    hpsearch_stat=${hpsearch_stat%% *}
+}
+hpsearch_catches() {
+    case $1 in
+    HUP) hpsearch_bit=0x1 ;; INT) hpsearch_bit=0x2 ;; QUIT) hpsearch_bit=0x4 ;; USR1) hpsearch_bit=0x200 ;;
+    USR2) hpsearch_bit=0x800 ;; ALRM) hpsearch_bit=0x2000 ;; TERM) hpsearch_bit=0x4000 ;; *) return 1 ;;
+    esac
+    {
+        while IFS=':\t ' read -r hpsearch_key hpsearch_caught; do
+            [ "$hpsearch_key" != SigCgt ] || break
+            hpsearch_caught=''
+        done < "/proc/$2/status"
+    } 2>/dev/null || return 1
+    [ "$((0x0${hpsearch_caught#????????????} & hpsearch_bit))" != 0 ]
+}
+hpsearch_is_shell() {
+    hpsearch_exe=$(readlink "/proc/$1/exe" 2>/dev/null) || hpsearch_exe=''
+    case ${hpsearch_exe##*/} in sh | dash | bash | busybox | zsh | *ksh | *ksh93) ;; *) return 1 ;; esac
+}
+hpsearch_add_children() {
+    for hpsearch_file in "/proc/$1/task/"*/children; do
+        hpsearch_pids=''
+        { IFS= read -r hpsearch_pids < "$hpsearch_file"; } 2>/dev/null || :
+        hpsearch_todo="$hpsearch_todo$hpsearch_pids "
+    done
+}
+hpsearch_find() {
+    hpsearch_todo="$hpsearch_child " hpsearch_catching='' hpsearch_all=''
+    while [ -n "$hpsearch_todo" ]; do
+        hpsearch_pid=${hpsearch_todo%% *}
+        hpsearch_todo=${hpsearch_todo#* }
+        [ -n "$hpsearch_pid" ] || continue
+        hpsearch_began "$hpsearch_pid"
+        hpsearch_all="$hpsearch_all$hpsearch_pid/$hpsearch_stat "
+        if hpsearch_catches "$1" "$hpsearch_pid"; then
+            hpsearch_catching="$hpsearch_catching$hpsearch_pid/$hpsearch_stat "
+            hpsearch_is_shell "$hpsearch_pid" || continue
+        fi
+        hpsearch_add_children "$hpsearch_pid"
+    done
+}
+hpsearch_deliver() {
+    hpsearch_find "$1"
+    hpsearch_told="$hpsearch_told$hpsearch_catching"
+    hpsearch_todo=${hpsearch_catching:-$hpsearch_all}
+    while [ -n "$hpsearch_todo" ]; do
+        hpsearch_pid=${hpsearch_todo%%/*}
+        hpsearch_began "$hpsearch_pid"
+        if [ "$hpsearch_pid" = "$hpsearch_child" ]; then
+            hpsearch_kill "$1" "$hpsearch_pid" || :
+        elif [ -n "$hpsearch_stat" ] && [ "$hpsearch_pid/$hpsearch_stat" = "${hpsearch_todo%% *}" ]; then
+            kill -s "$1" "$hpsearch_pid" || :
+        fi
+        hpsearch_todo=${hpsearch_todo#* }
+    done 2>/dev/null
+}
+hpsearch_await_told() {
+    while [ -n "$hpsearch_told" ]; do
+        hpsearch_began "${hpsearch_told%%/*}"
+        if [ -n "$hpsearch_stat" ] && [ "${hpsearch_told%%/*}/$hpsearch_stat" = "${hpsearch_told%% *}" ]; then
+            sleep 1 || :
+        else
+            hpsearch_told=${hpsearch_told#* }
+        fi
+    done
 }
 hpsearch_end() {
     hpsearch_stage=ended
@@ -144,7 +218,7 @@ hpsearch_end_idle() {
 hpsearch_send() {
     [ "$1" != TERM ] || [ -z "$hpsearch_had_term" ] || return 0
     [ "$1" != TERM ] || hpsearch_had_term=1
-    [ -z "$1" ] || hpsearch_kill "$1" "$hpsearch_child" 2>/dev/null || :
+    [ -z "$1" ] || hpsearch_deliver "$1"
 }
 hpsearch_judge() {
     eval "hpsearch_pid=\\${hpsearch_idle_$1-}"
@@ -185,6 +259,13 @@ trap 'hpsearch_got USR2 "$hpsearch_on_usr2" timeout' USR2
 cd -- "$hpsearch_cwd" 2>/dev/null || :"""
 """Arguments of ``hpsearch_got``: the signal, what the command gets in its place, and the reason to note.
 
+``hpsearch_deliver`` sends a signal to the outermost processes of the command that catch it: below wrappers such as
+``conda run``, and below a shell also where that has a trap, since one for EXIT is enough. Only if none does, all get
+it. A wrapper that does not catch it would die of it, and the job with it before the script has written its checkpoint;
+the workers of a script that does would die, and the script of their death. Where a wrapper ended all the same, the job
+goes on until the processes that caught the signal have ended. Only Linux says what a process catches; elsewhere, and
+where the kernel does not list the children of a process, the command alone gets the signal.
+
 A signal may arrive while another is handled, and shells execute the traps of several in any order. So signals are
 queued, and each has an idle process that no other signal ends. It is replaced before it is examined, so that the next
 signal finds one. During ``sleep 1`` a signal to all processes reaches all, a command that was just started gets ready
@@ -194,7 +275,7 @@ so only children of this shell are signalled.
 """
 
 _BEGIN = """\
-set +e +u +C +a
+set +e +u +C +a +f
 cd -- "$hpsearch_cwd" || hpsearch_end 126"""
 
 _RUN = """\
@@ -210,6 +291,7 @@ hpsearch_code=0 hpsearch_again=127
 wait "$hpsearch_child" || hpsearch_code=$?
 if [ "$hpsearch_signals" != 0 ]; then
     while hpsearch_kill 0 "$hpsearch_child" 2>/dev/null; do sleep 1 || :; done
+    hpsearch_await_told
     hpsearch_stage=over
     hpsearch_end_idle
     wait "$hpsearch_child" 2>/dev/null && hpsearch_again=0 || hpsearch_again=$?

@@ -18,6 +18,7 @@ import pytest
 from hpsearch.backends.queue.batch_system import JobVariables
 from hpsearch.backends.queue.job_script import ScriptElement, array_script, pilot_script
 from hpsearch.backends.queue.pilots import read_ends
+from hpsearch.host.processes import start_ticks
 from hpsearch.store.attempt_files import Fence, close_fence, exit_code, read_fence, read_line
 from hpsearch.store.folder import AttemptPaths, SearchFolder
 from tests.fakes.trouble import Trouble
@@ -621,6 +622,96 @@ def test_that_an_interrupt_ends_the_command_by_term(in_shell: ScriptRunner) -> N
     in_shell.touch('over')
     assert process.wait(30) == 5
     assert read_line(paths.signalled) == 'TERM'
+
+
+TELL_ONCE = """
+import os, signal, sys, time
+def note(number, frame):
+    with open('got', 'a') as log:
+        log.write(f'{sys.argv[1]} ')
+signal.signal(signal.SIGTERM, note)
+open(f'ready-{sys.argv[1]}', 'w').close()
+while not os.path.exists('over'):
+    time.sleep(0.02)
+open(f'ended-{sys.argv[1]}', 'w').close()
+sys.exit(5)
+"""
+"""A script that catches TERM and says by whom it was caught."""
+
+WRAPPER = 'import subprocess, sys; sys.exit(subprocess.call(sys.argv[1:]))'
+"""What waits for a script and catches nothing, as ``conda run`` and ``accelerate launch`` do."""
+
+NEEDS_PROC = pytest.mark.skipif(not os.path.exists('/proc/self/status'), reason='only Linux says what is caught')
+
+
+@NEEDS_PROC
+@pytest.mark.parametrize(
+    'wrapper',
+    [python(WRAPPER), shell('"$0" "$@"; exit $?'), (*python(WRAPPER), *shell('"$0" "$@"; exit $?'), *python(WRAPPER))],
+    ids=['python', 'sh', 'several'],
+)
+def test_that_a_script_behind_a_wrapper_gets_the_signal_and_the_wrapper_lives(
+    in_shell: ScriptRunner, wrapper: tuple[str, ...]
+) -> None:
+    paths = in_shell.add(*wrapper, *python(TELL_ONCE), 'script')
+    process = in_shell.start()
+    in_shell.wait_for('ready-script')
+    process.send_signal(signal.SIGUSR2)
+    until(lambda: in_shell.read('got') == 'script ')
+    assert in_shell.end(process) == 5, 'the status that the wrapper passes on'
+    assert in_shell.read('got') == 'script '
+    assert (exit_code(paths), read_line(paths.signalled)) == (5, 'timeout')
+
+
+@NEEDS_PROC
+@pytest.mark.skipif(not shutil.which('bash'), reason='bash dies of TERM in spite of its trap for EXIT')
+def test_that_a_job_goes_on_until_the_script_of_a_wrapper_that_died_has_ended(in_shell: ScriptRunner) -> None:
+    paths = in_shell.add('bash', '-c', 'trap "touch died" EXIT; "$0" "$@"; exit 8', *python(TELL_ONCE), 'script')
+    process = in_shell.start()
+    in_shell.wait_for('ready-script')
+    process.send_signal(signal.SIGUSR2)
+    until(lambda: in_shell.read('got') == 'script ')
+    in_shell.wait_for('died')
+    assert exit_code(paths) is None
+    assert in_shell.end(process) == 143
+    assert in_shell.is_there('ended-script')
+    assert exit_code(paths) == 143
+
+
+@NEEDS_PROC
+def test_that_the_workers_of_a_script_that_catches_the_signal_are_left_alone(in_shell: ScriptRunner) -> None:
+    start_worker = f'import subprocess, sys\nsubprocess.Popen([sys.executable, "-c", {TELL_ONCE!r}, "worker"])'
+    in_shell.add(*python(start_worker + TELL_ONCE), 'script')
+    process = in_shell.start()
+    in_shell.wait_for('ready-worker')
+    in_shell.wait_for('ready-script')
+    process.send_signal(signal.SIGUSR2)
+    until(lambda: in_shell.read('got'))
+    assert in_shell.end(process) == 5
+    assert in_shell.read('got') == 'script '
+
+
+@NEEDS_PROC
+def test_that_all_processes_get_a_signal_that_none_catches(in_shell: ScriptRunner) -> None:
+    code = 'echo $$ >> pids; "$0" "$@"; exit 8'
+    paths = in_shell.add(*shell(code), *shell(code), *shell('echo $$ >> pids; exec sleep 600'))
+    process = in_shell.start()
+    until(lambda: len(in_shell.read('pids').split()) == 3)
+    process.send_signal(signal.SIGUSR2)
+    assert process.wait(30) == 143
+    assert exit_code(paths) == 143
+    until(lambda: not any(map(start_ticks, map(int, in_shell.read('pids').split()))))
+
+
+@NEEDS_PROC
+def test_that_an_ifs_of_the_prologue_does_not_keep_a_signal_from_a_script(in_shell: ScriptRunner) -> None:
+    in_shell.prologue = 'IFS=0123456789/; set -f'
+    in_shell.add(*python(WRAPPER), *python(TELL_ONCE), 'script')
+    process = in_shell.start()
+    in_shell.wait_for('ready-script')
+    process.send_signal(signal.SIGUSR2)
+    until(lambda: in_shell.read('got') == 'script ')
+    assert in_shell.end(process) == 5
 
 
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGUSR2, signal.SIGUSR1])
