@@ -108,7 +108,8 @@ def _settled(attempt: Attempt, found: Conclusion | None, summary: Summary, *, wa
         return attempt.state, found.detail if found else 'hpsearch is at work on it'
     if found and found.state is JobState.ENDED and attempt.state is not State.LOST:
         return attempt.state, '; '.join(filter(None, (attempt.reason, 'the end of the run is not in the journal')))
-    if summary.finished and wants_summary and attempt.state is not State.FINISHED:
+    code = attempt.code if attempt.cause == 'exit' else None
+    if wants_summary and summary.is_success(code) and attempt.state is not State.FINISHED:
         return State.FINISHED, f'its summary says so; the journal says {attempt.state}: {attempt.reason}'
     return attempt.state, attempt.reason
 

@@ -77,7 +77,7 @@ _OOM_PATTERNS = [r'device memory \d+ exhausted']
 # .yaml file.
 _SUMMARY_FILENAME = 'performance_overview.txt'
 
-# The keywords to expect in it. 'finished' must be one of them: 1 says that the run is complete.
+# The keywords to expect in it. 'finished 1' says that the run is complete; without that keyword, exit status 0 does.
 _SUMMARY_KEYWORDS = ['acc_test', 'loss_train', 'num_layers', 'finished']
 
 # The keyword by which the results are sorted. Default: the first of _SUMMARY_KEYWORDS.

@@ -133,11 +133,8 @@ def _home_expanded(path: str | None) -> str | None:
 
 def _summary_filename(checks: _Checks, keywords: Sequence[str]) -> str | None:
     name = checks.text('summary_filename') or None
-    if name is not None and 'finished' not in keywords:
-        checks.problem(
-            'summary_keywords',
-            f"is {keywords}; a list of keywords that contains 'finished' is expected, since a summary file is given.",
-        )
+    if name is not None and not keywords:
+        checks.problem('summary_keywords', 'is empty; a list of keywords is expected, since a summary file is given.')
     return name
 
 

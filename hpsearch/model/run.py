@@ -121,9 +121,16 @@ class Summary:
         finished: What the keyword ``finished`` says; None: it is missing, or there is no summary.
         problem: Why there is no summary, or what is wrong with it (missing keywords, half a file); may be empty.
         found: Whether there is a summary that could be read.
+        status_decides: Whether it has results, and the keyword ``finished`` is neither there nor expected, so that the
+            exit status says whether the run is complete.
     """
 
     values: Mapping[str, str] = field(default_factory=dict)
     finished: bool | None = None
     problem: str = ''
     found: bool = False
+    status_decides: bool = False
+
+    def is_success(self, code: int | None) -> bool:
+        """Whether it shows, beside this exit status (None: not known), that the run is complete."""
+        return bool(self.finished) or (self.status_decides and code == 0)

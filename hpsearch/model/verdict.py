@@ -78,8 +78,8 @@ def judge(
         return Verdict(state, _joined(IN_WORDS.get(cause, cause), detail), cause)
     if code is None:
         return Verdict(State.LOST, _joined('no exit record', detail), 'lost')
-    if code == 0 and not wants_summary:
-        return Verdict(State.FINISHED, detail, 'exit')
+    if code == 0 and (summary.status_decides or not wants_summary):
+        return Verdict(State.FINISHED, _joined(summary.problem if wants_summary else '', detail), 'exit')
     return Verdict(State.FAILED, _joined(_why_failed(code, summary, wants_summary), detail), 'exit')
 
 

@@ -217,7 +217,7 @@ class CompletionReader:
         own, output = next((each for each in tried if each.number == number), None), self.output(run, number, tried)
         before = own.summary_before if own else None
         found = read_attempt_summary(output, self._configuration, run.number, before)
-        if found.finished and own and self._is_older(output, own):
+        if (found.finished or found.status_decides) and own and self._is_older(output, own):
             return Summary(problem='its summary is older than the attempt')
         others = [each.number for each in tried if each.number < number and _may_have_gone_on(each)]
         if not (found.finished and code != 0 and others):

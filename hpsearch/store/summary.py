@@ -148,14 +148,19 @@ def _judged(found: Mapping[str, str], keywords: Sequence[str], oddities: list[st
     if len(values) < len(found):
         oddities.append(f'it has {len(found)} keywords, of which {len(values)} are kept')
     finished = says_finished(values[FINISHED]) if FINISHED in values else None
-    if FINISHED not in values:
-        oddities.append('the keyword finished is missing')
-    elif finished is None:
+    status_decides = bool(values) and FINISHED not in (*values, *keywords)
+    if not values:
+        oddities.append('its summary is empty')
+    elif FINISHED not in values and not status_decides:
+        oddities.append('the keyword finished is missing (have it written, or remove it from _SUMMARY_KEYWORDS)')
+    elif FINISHED in values and finished is None:
         oddities.append(f'finished is {values[FINISHED]!r}, neither 1 nor 0')
     missing = [keyword for keyword in keywords if keyword not in values and keyword != FINISHED]
     if missing:
         oddities.append(f'missing keywords: {", ".join(missing)}')
-    return Summary(values=values, finished=finished, problem='; '.join(oddities), found=True)
+    return Summary(
+        values=values, finished=finished, problem='; '.join(oddities), found=True, status_decides=status_decides
+    )
 
 
 def _most_of(found: Mapping[str, str], keywords: Sequence[str]) -> Iterable[tuple[str, str]]:

@@ -164,11 +164,11 @@ def test_that_an_interpreter_that_is_deleted_meanwhile_fails_its_runs_and_not_th
 
 def test_that_all_problems_are_told_at_once_and_without_a_traceback(project: Project) -> None:
     (project.path / 'my_config.py').write_text(
-        'grid = {"lr": 3, "out_dir": [1]}\nconditions = []\n_SUMMARY_FILENAME = "x"\n_SUMMARY_KEYWORDS = ["acc"]\n'
+        'grid = {"lr": 3, "out_dir": [1]}\nconditions = []\n_SUMMARY_FILENAME = "x"\n_SUMMARY_KEYWORDS = []\n'
     )
     done = project.search('--run_cwd=nowhere', '--num_searches=0')
     assert done.returncode == 2
-    for what in ('lr', 'out_dir', '_SCRIPT_NAME', 'finished', '--run_cwd', '--num_searches'):
+    for what in ('lr', 'out_dir', '_SCRIPT_NAME', '_SUMMARY_KEYWORDS', '--run_cwd', '--num_searches'):
         assert what in done.stderr
     assert 'Traceback' not in done.stderr
     assert not project.out.exists()
@@ -265,6 +265,14 @@ def test_that_numbers_which_cannot_be_read_are_told_while_the_search_runs(projec
     ends = [number for number, line in enumerate(printed) if ' finished in ' in line]
     assert len(commas) == 1 and ends[0] < commas[0] < ends[1]
     assert len(no_best) == 2 and ends[2] < no_best[0] < ends[3] < no_best[1]
+
+
+def test_that_a_script_need_not_write_finished_where_it_is_not_expected(project: Project) -> None:
+    project.configure({'mode': ['half', 'crash', 'silent', 'unfinished', 'good']}, "_SUMMARY_KEYWORDS = ['acc']")
+    done = project.search('--cpu_jobs=1', '--fail_fast=0')
+    assert done.returncode == 1
+    finished = {'half': 'finished', 'good': 'finished'}
+    assert project.states() == {**finished, 'crash': 'failed', 'silent': 'failed', 'unfinished': 'failed'}
 
 
 def test_that_a_folder_to_reuse_that_is_no_search_is_an_error_before_anything_is_made(project: Project) -> None:

@@ -342,8 +342,8 @@ def test_that_all_problems_are_reported_at_once(tmp_path: Path) -> None:
         ({'_OUT_ARG': '--out'}, '_OUT_ARG: begins with a dash; the name without dashes is expected.'),
         ({'_OUT_ARG': ''}, "_OUT_ARG: is ''; the name of an option is expected."),
         (
-            {'_SUMMARY_FILENAME': 'x', '_SUMMARY_KEYWORDS': ['acc']},
-            "_SUMMARY_KEYWORDS: is ['acc']; a list of keywords that contains 'finished' is expected",
+            {'_SUMMARY_FILENAME': 'x'},
+            '_SUMMARY_KEYWORDS: is empty; a list of keywords is expected, since a summary file is given.',
         ),
         ({'_SUMMARY_KEYWORDS': 'acc'}, "_SUMMARY_KEYWORDS: is 'acc'; a list of strings is expected."),
         ({'_SUMMARY_PARSER_HANDLE': 3}, '_SUMMARY_PARSER_HANDLE: is 3; a function or None is expected.'),

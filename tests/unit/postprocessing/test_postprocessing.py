@@ -339,6 +339,20 @@ def test_that_a_summary_which_is_readable_now_makes_a_failed_run_finished(search
     assert names(search.path, 'finished') == [name] and 'its parser broke' in rows_of(search.path)[0]['hpsearch_reason']
 
 
+def test_that_the_status_makes_a_run_finished_by_a_configuration_without_the_keyword_finished(search: Search) -> None:
+    good, bad, stopped = (search.plan(lr=lr) for lr in (0.1, 0.2, 0.3))
+    search.ended(good, 'failed', code=0, cause='exit', reason='the keyword finished is missing')
+    search.ended(bad, 'failed', code=3, cause='exit', reason='status 3')
+    search.ended(stopped, 'interrupted', code=0, cause='stop', reason='stopped by the user')
+    for name in (good, bad, stopped):
+        search.left(name, 'acc 0.5\n')
+    assert main([str(search.path)]) == 0 and names(search.path, 'finished') == []
+    corrected = search.module.with_name('corrected.py')
+    corrected.write_text(MODULE.replace("['acc', 'losses', 'finished']", "['acc']"))
+    assert main([str(search.path), f'--grid_module={corrected}']) == 0
+    assert names(search.path, 'finished') == [good] and names(search.path, 'unfinished') == [bad, stopped]
+
+
 def test_that_missed_runs_are_moved_and_nothing_is_deleted(judging: Search, capsys: Any) -> None:
     low, high = judging.finished(0.25, lr=0.1), judging.finished(0.75, lr=0.2)
     (judging.folder.output(low) / 'weights').write_text('w')

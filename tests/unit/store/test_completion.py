@@ -76,6 +76,39 @@ def test_that_the_status_decides_where_no_summary_is_expected(folder: SearchFold
     assert ended(folder, EndReport(code), summary_filename=None).state is state
 
 
+@pytest.mark.parametrize(
+    ('report', 'state'),
+    [
+        (EndReport(0), State.FINISHED),
+        (EndReport(3), State.FAILED),
+        (EndReport(None), State.LOST),
+        (EndReport(0, stop_reason='stopped by the user'), State.INTERRUPTED),
+        (EndReport(0, 'preempted'), State.INTERRUPTED),
+    ],
+    ids=['zero', 'failure', 'no record', 'stopped', 'preempted'],
+)
+def test_that_the_status_decides_where_the_keyword_finished_is_not_expected(
+    folder: SearchFolder, report: EndReport, state: State
+) -> None:
+    leave(folder, 'acc 0.5\n')
+    found = ended(folder, report, summary_keywords=('acc',))
+    assert found.state is state and found.summary == {'acc': '0.5'}
+
+
+def test_that_a_status_of_zero_without_results_is_no_success_where_a_summary_is_expected(folder: SearchFolder) -> None:
+    assert ended(folder, EndReport(0), summary_keywords=('acc',)).state is State.FAILED
+    folder.output('sim_1').mkdir()
+    (folder.output('sim_1') / 'summary.txt').touch()
+    found = ended(folder, EndReport(0), summary_keywords=('acc',))
+    assert found.state is State.FAILED and 'its summary is empty' in found.reason
+
+
+def test_that_what_is_missing_is_in_the_reason_of_a_run_that_finished_by_its_status(folder: SearchFolder) -> None:
+    leave(folder, 'acc 0.5\n')
+    found = ended(folder, EndReport(0, detail='left processes behind'), summary_keywords=('acc', 'loss'))
+    assert (found.state, found.reason) == (State.FINISHED, 'missing keywords: loss; left processes behind')
+
+
 RMM = 'MemoryError: std::bad_alloc: out_of_memory: RMM failure at:pool.hpp:196: Maximum pool size exceeded\n'
 
 
@@ -149,18 +182,24 @@ def test_that_a_summary_that_was_there_before_the_first_attempt_does_not_count(f
     assert ended(folder, EndReport(0), tried).state is State.FINISHED
 
 
-def test_that_a_summary_that_is_older_than_the_attempt_does_not_count(folder: SearchFolder) -> None:
+@pytest.mark.parametrize(
+    ('text', 'keywords'), [('acc 0.5\nfinished 1\n', ('acc', 'finished')), ('acc 0.5\n', ('acc',))]
+)
+def test_that_a_summary_that_is_older_than_the_attempt_does_not_count(
+    folder: SearchFolder, text: str, keywords: tuple[str, ...]
+) -> None:
     assert claim(folder, 'sim_1', 1, 'w')
-    leave(folder, 'acc 0.5\nfinished 1\n')
+    leave(folder, text)
     summary, now = folder.output('sim_1') / 'summary.txt', time.time()
     tried = [Attempt('sim_1', 1, claimed_at=now)]
-    assert ended(folder, EndReport(0), tried).state is State.FINISHED
+    assert ended(folder, EndReport(0), tried, summary_keywords=keywords).state is State.FINISHED
     os.utime(summary, (now - 3600, now - 3600))
-    found = ended(folder, EndReport(0), tried)
+    found = ended(folder, EndReport(0), tried, summary_keywords=keywords)
     assert (found.state, found.summary) == (State.FAILED, {})
     assert found.reason == 'it ended with status 0; its summary is older than the attempt'
     copied = [Attempt('sim_1', 1, claimed_at=now - 86400)]
-    assert ended(folder, EndReport(0), copied).state is State.FINISHED, 'its files have the time of the copy'
+    again = ended(folder, EndReport(0), copied, summary_keywords=keywords)
+    assert again.state is State.FINISHED, 'its files have the time of the copy'
 
 
 @pytest.mark.parametrize(

@@ -145,7 +145,32 @@ def test_that_half_a_file_is_neither_finished_nor_unfinished(read: Read) -> None
 
 def test_that_an_empty_file_says_nothing(read: Read) -> None:
     summary = read('', ('acc', 'finished'))
-    assert summary.finished is None and summary.values == {} and 'finished' in summary.problem
+    assert summary.finished is None and summary.values == {} and 'its summary is empty' in summary.problem
+
+
+@pytest.mark.parametrize(
+    ('text', 'keywords', 'decides'),
+    [
+        ('acc 0.5\n', ('acc',), True),
+        ('loss 0.5\n', ('acc',), True),
+        ('', ('acc',), False),
+        ('acc 0.5\n', ('acc', 'finished'), False),
+        ('acc 0.5\nfinished 0\n', ('acc',), False),
+        ('acc 0.5\nfinished maybe\n', ('acc',), False),
+    ],
+)
+def test_that_the_status_decides_where_the_keyword_finished_is_neither_there_nor_expected(
+    read: Read, text: str, keywords: tuple[str, ...], decides: bool
+) -> None:
+    summary = read(text, keywords)
+    assert summary.status_decides is decides and not summary.finished
+    assert (summary.is_success(0), summary.is_success(3), summary.is_success(None)) == (decides, False, False)
+
+
+def test_that_a_missing_keyword_finished_is_told_with_what_to_do_where_it_is_expected(read: Read) -> None:
+    assert 'finished' not in read('acc 0.5\n', ('acc',)).problem
+    problem = read('acc 0.5\n', ('acc', 'finished')).problem
+    assert problem == 'the keyword finished is missing (have it written, or remove it from _SUMMARY_KEYWORDS)'
 
 
 def test_that_text_which_is_not_utf8_is_read_and_told(read: Read) -> None:
