@@ -19,11 +19,10 @@ from hpsearch.config.loading import load_configuration
 from hpsearch.host.kernel import command_limits
 from hpsearch.host.processes import user_name
 from hpsearch.model.configuration import Configuration
-from hpsearch.model.errors import ConfigError, DamageError, SearchFolderError
+from hpsearch.model.errors import ConfigError, SearchFolderError
 from hpsearch.space.order import Order
 from hpsearch.space.plan import Plan, PlanSummary
 from hpsearch.store.folder import OpenSearch, SearchFolder, make_folder
-from hpsearch.store.reconcile import active_attempts
 
 log = logging.getLogger('hpsearch')
 
@@ -208,17 +207,9 @@ def create(request: SearchRequest) -> OpenSearch:
 
 def _check_that_nothing_is_under_way(folder: SearchFolder) -> None:
     """Refuse to move a search from under those who work on it."""
-    from hpsearch.cli.status import open_snapshot
+    from hpsearch.cli.status import why_under_way
 
-    if not os.path.lexists(folder.search_json):
-        return
-    try:
-        search = open_snapshot(folder, time.time())
-    except DamageError:
-        return  # nobody can work on it
-    reconciler = search.reconciler()
-    reconciler.take_in(reconciler.unattended())
-    if search.living or active_attempts(search.state):
+    if os.path.lexists(folder.search_json) and why_under_way(folder):
         raise SearchFolderError(
             f'{folder.path} has a search that is at work, or whose runs are: end it first with '
             f'hpsearch stop {folder.path}, or choose another --out_dir.'

@@ -44,6 +44,7 @@ def resume_search(command: ResumeCommand) -> int:
     folder.read_info()  # says first what is no search
     folder = to_work_on(folder, trust=command.trust)
     info = folder.read_info()
+    check_that_it_is_no_live_copy(folder, info, command.dead_hosts)
     options = _options(folder, info, command)
     with process_context(options.display) as context:
         check_queue(options)
@@ -105,6 +106,20 @@ def _check_cluster(folder: SearchFolder, info: Mapping[str, Any], given: Mapping
     if given.get('slurm_clusters', stored) != stored and folder.submissions_dir.is_dir():
         where = stored or 'the default cluster'
         raise ConfigError([f'--slurm_clusters={given["slurm_clusters"]}: the jobs of this search are in {where}.'])
+
+
+def check_that_it_is_no_live_copy(
+    folder: SearchFolder, info: Mapping[str, Any], dead_hosts: Collection[str] = ()
+) -> None:
+    """Refuse to work on a copy of a search that is under way.
+
+    Raises:
+        SearchFolderError: It is one, or a file cannot be read.
+    """
+    from hpsearch.cli.status import why_live_copy
+
+    if problem := why_live_copy(folder, info, dead_hosts):
+        raise SearchFolderError(f'{problem}.')
 
 
 def open_search(folder: SearchFolder, info: Mapping[str, Any]) -> OpenSearch:

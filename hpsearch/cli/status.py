@@ -8,7 +8,7 @@ import logging
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -28,7 +28,7 @@ from hpsearch.store.attempt_files import duration as seconds_of
 from hpsearch.store.attempt_files import read_fence
 from hpsearch.store.completion import CompletionReader
 from hpsearch.store.folder import SearchFolder
-from hpsearch.store.journal import JournalReader, open_journals
+from hpsearch.store.journal import JournalReader, first_headers, open_journals
 from hpsearch.store.provenance import code_changes
 from hpsearch.store.reconcile import AttemptKey, Reconciler, active_attempts
 from hpsearch.ui.format import DONE
@@ -153,6 +153,73 @@ def open_snapshot(folder: SearchFolder, now: float) -> SearchSnapshot:
     return SearchSnapshot(folder, info, state, reader, now)
 
 
+def why_under_way(folder: SearchFolder, dead_hosts: Collection[str] = ()) -> str:
+    """Why a search is under way, or may be, in words; empty: it is not.
+
+    Args:
+        folder: The search.
+        dead_hosts: Names of hosts on which nothing runs any more.
+
+    Raises:
+        HpsearchError: It cannot be read.
+    """
+    try:
+        search = open_snapshot(folder, time.time())
+    except DamageError:
+        return ''  # nobody can work on it
+    reconciler = search.reconciler()
+    reconciler.take_in(reconciler.unattended())
+    headers = search.reader.headers
+    dead = {writer for writer, header in headers.items() if header.get('host') in dead_hosts}
+    for writer in sorted(search.living.keys() - dead):
+        return f'hpsearch works on it, on {headers[writer].get("host")} (pid {headers[writer].get("pid")})'
+    runs = sum(attempt.owner not in dead for attempt in active_attempts(search.state))
+    return f'{runs} of its runs are under way, or may be' if runs else ''
+
+
+def why_live_copy(folder: SearchFolder, info: Mapping[str, Any], dead_hosts: Collection[str] = ()) -> str:
+    """Why a folder must not be worked on because it is a copy of a search that is under way, in words, or empty.
+
+    Where the original is not to be seen, a writer that lives and works on another folder shows that there is one.
+
+    Args:
+        folder: The folder.
+        info: What describes it.
+        dead_hosts: Names of hosts on which nothing runs any more.
+
+    Raises:
+        HpsearchError: A journal cannot be read.
+    """
+    headers = first_headers(folder)
+    seen = writers.originals(folder, info, headers)
+    for original in seen:
+        if why := why_under_way(original, dead_hosts):
+            return (
+                f'{folder.path} is a copy of {original.path}, and that search is under way: {why}. Go on there, or end '
+                f'it first: hpsearch stop {original.path}'
+            )
+    hidden = {
+        writer
+        for writer, header in headers.items()
+        if writers.is_elsewhere(header, folder) and header['place'] not in {str(original.path) for original in seen}
+    }
+    return _why_worked_on_elsewhere(folder, hidden, dead_hosts) if hidden else ''
+
+
+def _why_worked_on_elsewhere(folder: SearchFolder, writers_elsewhere: Collection[str], dead: Collection[str]) -> str:
+    """Which of some writers lives, that work on a folder which is not to be seen from here, in words, or empty."""
+    reader = open_journals(folder)[1]
+    headers = {writer: header for writer, header in reader.headers.items() if writer in writers_elsewhere}
+    lives = writers.poll_once(folder, headers, reader.closed, time.time(), dead)
+    for header in (headers[writer] for writer, life in lives.items() if life is Liveness.ALIVE):
+        return (
+            f'{folder.path} is a copy: hpsearch works on this search in {header["place"]} on {header.get("host")} (pid '
+            f'{header.get("pid")}), or did a minute ago. Go on there, or end it first and try again; if that host is '
+            f'dead: --host_is_dead={header.get("host")}'
+        )
+    return ''
+
+
 def status_lines(folder: SearchFolder, *, as_json: bool) -> Iterator[str]:
     """The state of a search, in lines or as JSON.
 
@@ -166,7 +233,12 @@ def status_lines(folder: SearchFolder, *, as_json: bool) -> Iterator[str]:
     notes += reconciler.take_in((attempt for attempt in reconciler.unclear if attempt.state in ACTIVE), {})
     notes += _few(reconciler.take_in_late_records())
     snapshot = snapshot_of(search, queue)
-    notes += [*about_queue, *silent_hosts(search), *node_notes(folder, search.state)]
+    notes += [
+        *filter(None, [why_live_copy(folder, search.info)]),
+        *about_queue,
+        *silent_hosts(search),
+        *node_notes(folder, search.state),
+    ]
     failures = failure_groups(folder, search.state)
     if as_json:
         yield json.dumps({**status_json(snapshot, failures), 'notes': notes}, indent=2)

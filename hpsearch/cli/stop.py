@@ -12,7 +12,7 @@ from hpsearch.backends.local.slots import FixedSlots
 from hpsearch.cli.backends import JobAsker, check_queue, installed_system, local_backend, queue_backend
 from hpsearch.cli.context import process_context
 from hpsearch.cli.options import SearchOptions, merged_options
-from hpsearch.cli.resume import open_search
+from hpsearch.cli.resume import check_that_it_is_no_live_copy, open_search
 from hpsearch.cli.search_runner import work, work_options
 from hpsearch.dispatch.context import EventRecorder
 from hpsearch.dispatch.dispatcher import Outcome
@@ -46,6 +46,7 @@ def stop_search(folder: SearchFolder, *, drain: bool, trust: bool) -> Iterator[s
     folder.read_info()  # says first what is no search
     folder = to_work_on(folder, trust=trust)
     info = folder.read_info()
+    check_that_it_is_no_live_copy(folder, info)
     with own_journal(folder, kernel.this_host()) as journal:
         # Before anything is read: a writer that is just starting, and is in no journal yet, will read it.
         EventRecorder(SearchState(), journal).note('stop', id=os.urandom(8).hex(), drain=drain)

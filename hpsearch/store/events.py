@@ -134,6 +134,7 @@ _KINDS: Mapping[str, tuple[frozenset[str], Mapping[str, Check]]] = {
         frozenset(('format',)),
         {
             **dict.fromkeys(('writer', 'host', 'machine', 'boot', 'namespace', 'ticks', 'user'), _is_text),
+            **dict.fromkeys(('place', 'folder'), _is_text),
             'format': _is_count,
             'pid': _is_count,
             'at': _is_number,

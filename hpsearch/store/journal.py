@@ -180,6 +180,8 @@ def own_journal(folder: SearchFolder, host: Host, job: Mapping[str, str] | None 
         'pid': pid,
         'ticks': start_ticks(pid),
         'user': user_name(os.getuid()),
+        'place': str(folder.path),
+        'folder': folder.identity,
         'at': round(time.time(), 3),
         **({'job': job} if job else {}),
     }
@@ -189,6 +191,22 @@ def own_journal(folder: SearchFolder, host: Host, job: Mapping[str, str] | None 
     finally:
         journal.append({'event': 'closed', 'at': round(time.time(), 3)})
         journal.close()
+
+
+def first_headers(folder: SearchFolder) -> dict[str, Mapping[str, Any]]:
+    """Writer to the header of its journal, as far as that is intact; nothing else of the journals is read.
+
+    Raises:
+        SearchFolderError: A journal may not be read.
+        OSError: A journal cannot be read.
+    """
+    found: dict[str, Mapping[str, Any]] = {}
+    for path in sorted(folder.journal_dir.glob('*.jsonl')):
+        with folder.open(path) as journal:
+            event = _parsed_alone(journal.readline(_BLOCK))
+        is_header = isinstance(event, dict) and not problem_of(event) and event['event'] == 'writer'
+        found[path.stem] = event if is_header else {}
+    return found
 
 
 class JournalReader:

@@ -1,4 +1,4 @@
-"""The writers of a search: on which hosts they are, and which of them are alive.
+"""The writers of a search: on which hosts they are, which of them are alive, and whether they work in this folder.
 
 A writer on this host is alive while its process is. Of a writer elsewhere, or whose process is hidden from us, only the
 counter it writes is known: it is stale after several spaced polls of an unchanged counter, timed by our own monotonic
@@ -16,6 +16,7 @@ from typing import Any
 from hpsearch.host import kernel
 from hpsearch.host.kernel import Host, host_of
 from hpsearch.host.processes import presence
+from hpsearch.model.errors import SearchFolderError
 from hpsearch.model.evidence import HostRelation, Liveness, ProcessState
 from hpsearch.store.folder import SearchFolder
 
@@ -169,6 +170,56 @@ def _life_now(
     if is_fresh or (theirs is HostRelation.SAME and process_of(header) is ProcessState.ALIVE):
         return Liveness.ALIVE
     return Liveness.DEAD if theirs is HostRelation.REBOOTED else Liveness.STALE
+
+
+# Copies
+
+
+def is_elsewhere(header: Mapping[str, Any], folder: SearchFolder) -> bool:
+    """Whether a writer works on another folder than this: this one is a copy, or was moved to another file system.
+
+    On its host, device and inode say it. Other hosts have other numbers for devices, and may have other paths.
+    """
+    place, ident = str(header.get('place', '')), str(header.get('folder', ''))
+    if not ident or folder.is_at(place):
+        return False
+    is_here = host_of(header) == kernel.this_host()
+    return ident != folder.identity if is_here else _inode(ident) != _inode(folder.identity)
+
+
+def _inode(identity: str) -> str:
+    return identity.rpartition(':')[2]
+
+
+def originals(
+    folder: SearchFolder, info: Mapping[str, Any], headers: Mapping[str, Mapping[str, Any]]
+) -> list[SearchFolder]:
+    """The folders that a folder is a copy of, as long as nobody has worked on the copy.
+
+    Args:
+        folder: The folder.
+        info: What describes it.
+        headers: Every writer with the header of its journal.
+    """
+    places = (info.get('place'), *(header.get('place') for header in headers.values()))
+    elsewhere = [SearchFolder(place) for place in dict.fromkeys(places) if place and not folder.is_at(place)]
+    return [other for other in elsewhere if _has_search(other, info) and headers.keys() <= _writers_of(other)]
+
+
+_OF_ONE_SEARCH = ('created', 'host', 'user', 'argv')
+"""What never changes in the description of a search, and differs from that of another one."""
+
+
+def _has_search(folder: SearchFolder, info: Mapping[str, Any]) -> bool:
+    try:
+        other = folder.read_info()
+    except (OSError, SearchFolderError):
+        return False  # whatever is there, it is no such search
+    return all(other.get(name) == info.get(name) for name in _OF_ONE_SEARCH)
+
+
+def _writers_of(folder: SearchFolder) -> set[str]:
+    return {path.stem for path in folder.journal_dir.glob('*.jsonl')}
 
 
 def _is_surely_dead(theirs: HostRelation, header: Mapping[str, Any]) -> bool:

@@ -11,6 +11,7 @@ import pytest
 
 from hpsearch.store.folder import SearchFolder
 from tests.support.gates import Gated, finish, gated, kill
+from tests.support.harness import until
 
 
 @pytest.fixture
@@ -166,3 +167,82 @@ def test_that_the_results_of_a_moved_search_are_reused(project: Gated) -> None:
     assert {row['hpsearch_reason'].rpartition('/')[0] for row in project.rows()} == {
         f'reused from {project.path / "elsewhere"}'
     }
+
+
+# Copies of what is under way
+
+
+@pytest.mark.parametrize('verb', ['resume', 'join', 'stop'])
+def test_that_a_copy_of_a_search_that_is_worked_on_is_refused(project: Gated, verb: str) -> None:
+    search = project.begin(1)
+    copied(project, 'copy')
+    before = snapshot(project.out)
+    refused = finish(project.drive({}, verb, 'copy'), (2,))
+    assert f'copy is a copy of {project.path / "out"}, and that search is under way: hpsearch works on it' in refused
+    assert f'hpsearch stop {project.path / "out"}' in refused
+    assert snapshot(project.out) == before, 'nothing is written into it'
+    assert 'is a copy of' in finish(project.drive({}, 'status', 'copy'))
+    project.out_name = 'out'
+    assert len(project.living()) == 1
+    project.open()
+    finish(search)
+    assert sorted(project.begun()) == project.once()
+    project.out_name = 'copy'
+    assert 'is a copy of' not in finish(project.drive({}, 'status', 'copy'))
+    resume(project)
+    assert outputs(project) == expected_outputs(project)
+
+
+def test_that_a_copy_of_a_search_whose_runs_go_on_without_hpsearch_is_refused(project: Gated) -> None:
+    kill(project.begin(2))
+    copied(project, 'copy')
+    assert '2 of its runs are under way' in finish(project.drive({}, 'resume', 'copy'), (2,))
+    assert '2 of its runs are under way' in finish(project.drive({}, 'stop', 'copy'), (2,))
+    project.out_name = 'out'
+    assert len(project.living()) == 2
+    project.kill_runs()
+    project.out_name = 'copy'
+    resume(project)
+    assert outputs(project) == expected_outputs(project)
+
+
+def test_that_a_copy_which_was_worked_on_is_a_search_of_its_own(project: Gated) -> None:
+    killed(project)
+    copied(project, 'copy')
+    finish(project.drive({}, 'stop', 'copy'))
+    original = project.drive({}, 'resume', 'out')
+    project.wait_for_begun(3)
+    resume(project)
+    assert outputs(project) == expected_outputs(project)
+    finish(original)
+    project.out_name = 'out'
+    assert outputs(project) == expected_outputs(project)
+
+
+def test_that_a_copy_on_another_host_is_refused_while_the_original_shows_life(project: Gated) -> None:
+    search = project.drive_search({'host': 'node7'}, '--cpu_jobs=1')
+    project.wait_for_begun(1)
+    until(lambda: list((project.out / 'journal').glob('*.alive')))
+    shutil.copytree(project.out, project.path / 'copy')
+    project.out.rename(project.path / 'hidden')
+    project.out_name = 'copy'
+    refused = finish(project.drive({}, 'resume', 'copy'), (2,))
+    assert f'hpsearch works on this search in {project.path / "out"} on node7' in refused
+    assert '--host_is_dead=node7' in refused
+    kill(search)
+    project.kill_runs()
+    project.open()
+    finish(project.drive({}, 'resume', 'copy', '--host_is_dead=node7'))
+    assert outputs(project) == expected_outputs(project)
+
+
+def test_that_a_search_that_is_worked_on_may_have_two_names(project: Gated) -> None:
+    search = project.begin(1)
+    (project.path / 'link').symlink_to('out')
+    second = project.drive({}, 'join', 'link', '--cpu_jobs=1')
+    project.wait_for_begun(2)
+    project.open()
+    finish(search)
+    finish(second)
+    assert sorted(project.begun()) == project.once()
+    assert project.table_states() == project.all_finished()

@@ -18,7 +18,17 @@ from hpsearch.model.evidence import HostRelation, Liveness, ProcessState
 from hpsearch.store import writers as writers_module
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import open_journals
-from hpsearch.store.writers import FRESH, LARGEST_GAP, POLLS, SPACING, Writers, poll_once, relation
+from hpsearch.store.writers import (
+    FRESH,
+    LARGEST_GAP,
+    POLLS,
+    SPACING,
+    Writers,
+    is_elsewhere,
+    originals,
+    poll_once,
+    relation,
+)
 from tests.support.queued_search import QueuedSearch, elsewhere
 
 OURS = Host('here', 'machine', 'boot-2', 'pid:[1]')
@@ -239,3 +249,73 @@ def test_that_a_writer_that_left_is_not_at_work(tmp_path: Path) -> None:
     search.beat()
     search.leave()
     assert at_work(search) == []
+
+
+# Copies
+
+
+@pytest.mark.parametrize(
+    ('host', 'place', 'device', 'is_same_inode', 'expected'),
+    [
+        ('', 'search', '1', False, False),
+        ('', 'gone', '', True, False),
+        ('', 'gone', '1', True, True),
+        ('', 'gone', '', False, True),
+        ('node7', 'gone', '1', True, False),
+        ('node7', 'gone', '', False, True),
+        ('node7', 'link', '1', False, False),
+    ],
+)
+def test_that_device_and_inode_say_where_a_writer_works_and_the_inode_where_it_is_on_another_host(
+    tmp_path: Path, host: str, place: str, device: str, is_same_inode: bool, expected: bool
+) -> None:
+    folder = SearchFolder(tmp_path / 'search')
+    folder.path.mkdir()
+    (tmp_path / 'link').symlink_to('search')
+    own_device, _, inode = folder.identity.partition(':')
+    ident = f'{device or own_device}:{inode if is_same_inode else "0"}'
+    header = {**this_host().as_header(), 'place': str(tmp_path / place), 'folder': ident}
+    assert is_elsewhere({**header, 'host': host or this_host().name}, folder) is expected
+
+
+def test_that_a_writer_of_an_earlier_version_is_not_taken_for_one_elsewhere(tmp_path: Path) -> None:
+    assert not is_elsewhere(this_host().as_header(), SearchFolder(tmp_path))
+
+
+CREATED = {'created': '2026-11-20T23:19:00+0000', 'host': 'here', 'user': 'me', 'argv': ['hpsearch']}
+
+
+def search_at(path: Path, *names: str, **more: Any) -> SearchFolder:
+    """A search that these writers worked on."""
+    folder = SearchFolder(path)
+    folder.journal_dir.mkdir(parents=True)
+    folder.write_info({**CREATED, **more})
+    for name in names:
+        (folder.journal_dir / f'{name}.jsonl').touch()
+    return folder
+
+
+@pytest.mark.parametrize(
+    ('of_the_original', 'of_the_copy', 'is_copy'),
+    [(['a'], ['a'], True), (['a', 'b'], ['a'], True), ([], [], True), (['a'], ['a', 'c'], False), ([], ['c'], False)],
+)
+def test_that_a_folder_is_a_copy_as_long_as_nobody_has_worked_on_it(
+    tmp_path: Path, of_the_original: list[str], of_the_copy: list[str], is_copy: bool
+) -> None:
+    original = search_at(tmp_path / 'original', *of_the_original)
+    copy = search_at(tmp_path / 'copy', *of_the_copy)
+    found = originals(copy, {**CREATED, 'place': str(original.path)}, {name: {} for name in of_the_copy})
+    assert [each.path for each in found] == [original.path] * is_copy
+
+
+def test_that_an_original_that_was_moved_is_found_where_it_was_worked_on(tmp_path: Path) -> None:
+    original = search_at(tmp_path / 'moved', 'a')
+    copy = search_at(tmp_path / 'copy', 'a')
+    (tmp_path / 'other').mkdir()
+    search_at(tmp_path / 'new', 'a', created='later')
+    places = ['first', 'other', 'new', 'moved', 'copy', 'moved']
+    headers = {'a': {'place': ''}} | {str(n): {'place': str(tmp_path / name)} for n, name in enumerate(places)}
+    for number in range(len(places)):
+        (original.journal_dir / f'{number}.jsonl').touch()
+        (tmp_path / 'new' / 'journal' / f'{number}.jsonl').touch()
+    assert [each.path for each in originals(copy, CREATED, headers)] == [original.path]
