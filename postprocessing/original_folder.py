@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from hpsearch.arguments.command import CommandForm
 from hpsearch.config.safe_pickle import plain_pickle
-from hpsearch.model.command import base_command, unquoted, words
+from hpsearch.model.command import unquoted
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import SearchFolderError
 from hpsearch.model.run import Run
@@ -75,5 +77,5 @@ def _written_output(folder: Path, configuration: Configuration, command: Mapping
 def _run(configuration: Configuration, command: Mapping[str, Any], number: int, output: Path) -> Run:
     out_arg = configuration.out_arg or 'out_dir'
     params = {str(option): value for option, value in command.items() if option != out_arg}
-    argv = (*base_command(configuration, 'python3'), f'--{out_arg}={output}', *words(params))
-    return Run(output.name, number, params, argv)
+    form = CommandForm(replace(configuration, out_arg=out_arg), 'python3')
+    return Run(output.name, number, params, form.argv(str(output), params))

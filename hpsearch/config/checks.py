@@ -6,11 +6,13 @@ import os
 import reprlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
+from hpsearch.config.argument_checks import check_styles
 from hpsearch.config.source import Source, did_you_mean
 from hpsearch.model.command import encoded, plain
-from hpsearch.model.configuration import Condition, Configuration, Constraint, Grid, Not, Value
+from hpsearch.model.configuration import Condition, Configuration, Constraint, Grid, Not, Style, Value
 from hpsearch.model.logs.out_of_memory import problem_of
 
 _DEFAULT_OUT_ARG = 'out_dir'
@@ -71,14 +73,17 @@ def check(source: Source, attributes: dict[str, Any], problems: list[str]) -> Co
     out_arg = _out_arg(checks)
     script, command = _what_to_run(checks)
     keywords = checks.texts('summary_keywords')
+    grid, conditions = _grid(checks, out_arg), _conditions(checks, out_arg)
     return Configuration(
         source=str(checks.source.path),
         sha256=checks.source.sha256,
-        grid=_grid(checks, out_arg),
-        conditions=_conditions(checks, out_arg),
+        grid=grid,
+        conditions=conditions,
         constraints=_constraints(checks),
         script=script,
         command=command,
+        styles=_styles(checks, [grid, *(then for _, then in conditions)], out_arg),
+        fixed_args=_fixed_args(checks),
         summary_filename=_summary_filename(checks, keywords),
         summary_keywords=keywords,
         out_arg=out_arg,
@@ -110,6 +115,28 @@ def _out_arg(checks: _Checks) -> str | None:
     return option
 
 
+def _fixed_args(checks: _Checks) -> list[str]:
+    words = checks.texts('fixed_args')
+    _check_words(checks, 'fixed_args', words)
+    return words
+
+
+def _check_words(checks: _Checks, name: str, words: Iterable[str]) -> None:
+    for text in words:
+        if not _can_be_passed(text):
+            checks.problem(name, f'has {text!r}, which holds characters that no command line can hold.')
+
+
+def _styles(checks: _Checks, grids: Sequence[Mapping[str, Sequence[Value]]], out_arg: str | None) -> dict[str, Style]:
+    options = {*chain(*grids), *([out_arg] if out_arg else [])}
+    values = chain.from_iterable(grid.items() for grid in grids)
+    flags = [option for option, its_own in values if any(isinstance(value, bool) for value in its_own)]
+    styles, problems = check_styles(checks.attributes, options, flags, out_arg)
+    for name, problem in problems.items():
+        checks.problem(name, problem)
+    return styles
+
+
 def _what_to_run(checks: _Checks) -> tuple[str | None, list[str] | None]:
     script = _home_expanded(checks.text('script_name'))
     command = checks.texts('command')
@@ -121,9 +148,7 @@ def _what_to_run(checks: _Checks) -> tuple[str | None, list[str] | None]:
         checks.problem('script_name', 'is missing; the path of the training script is expected.')
     elif checks.attributes[given[0]] in ('', [], ()):
         checks.found(given[0], 'the path of a script' if given == ['script_name'] else 'a list of words')
-    for text in (script or '', *command):
-        if not _can_be_passed(text):
-            checks.problem(given[0], f'has {text!r}, which holds characters that no command line can hold.')
+    _check_words(checks, given[0] if given else '', [script or '', *command])
     return script, command or None
 
 
@@ -222,10 +247,14 @@ def _is_list(values: Any) -> bool:
 
 def _value(where: str, value: Any, problems: list[str]) -> Value:
     value = plain(os.fspath(value) if isinstance(value, os.PathLike) else value)
+    if isinstance(value, (list, tuple)):
+        return [_value(f'{where}[{index}]', each, problems) for index, each in enumerate(value)]
+    if isinstance(value, Mapping):
+        return {str(key): _value(f'{where}[{key!r}]', each, problems) for key, each in value.items()}
     if value is not None and not isinstance(value, (bool, int, float, str)):
         problems.append(
-            f'{where}: is {reprlib.repr(value)} ({type(value).__name__}); a bool, a number, a string or None is '
-            'expected (for a list the string that the script takes, e.g. "1,2").'
+            f'{where}: is {reprlib.repr(value)} ({type(value).__name__}); a bool, a number, a string, None, or a list '
+            'or dict of such is expected.'
         )
     elif isinstance(value, str) and not _can_be_passed(value):
         problems.append(f'{where}: is {value!r}, which holds characters that no command line can hold.')

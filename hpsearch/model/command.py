@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hpsearch.model.configuration import Configuration, Params, Value
+from hpsearch.model.configuration import Configuration, Value
 
 _QUOTES = ('"', "'")
 
@@ -46,24 +46,6 @@ def _from_numpy(value: Any) -> Value:
         return value
     item = value.item()
     return float(str(value)) if isinstance(item, float) else item
-
-
-def word(option: str, value: Value) -> str | None:
-    """The argv word that gives an option (without dashes) its value; True: the bare flag, False: None, no word.
-
-    A string loses exactly one pair of enclosing equal quotes; all else is literal.
-    """
-    value = plain(value)
-    if isinstance(value, bool):
-        return f'--{option}' if value else None
-    if isinstance(value, str):
-        value = unquoted(value)
-    return f'--{option}={value}'
-
-
-def words(params: Params) -> list[str]:
-    """The words of all options, in their order."""
-    return [text for option, value in params.items() if (text := word(option, value)) is not None]
 
 
 def unquoted(text: str) -> str:

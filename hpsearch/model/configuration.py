@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, TypeAlias
 
 _LOSSES = frozenset(
@@ -18,7 +18,7 @@ _LOSSES = frozenset(
 _HANDLES = ('summary_parser', 'performance_eval', 'constraints')
 
 Value: TypeAlias = Any
-"""One hyperparameter value: a bool (a flag), a number, a string or None."""
+"""One hyperparameter value: a bool (a flag), a number, a string, None, or a list or dict of such."""
 
 
 Params: TypeAlias = dict[str, Value]
@@ -31,6 +31,10 @@ Grid: TypeAlias = dict[str, Sequence[Value]]
 
 Condition: TypeAlias = tuple[Mapping[str, Any], Mapping[str, Sequence[Value]]]
 """``(when, then)``: a configuration that matches ``when`` is replaced by the product of ``then``."""
+
+
+Style: TypeAlias = str | Mapping[str, str]
+"""A style of arguments for all options, or a dict from options to styles."""
 
 
 Constraint: TypeAlias = Callable[[Params], bool]
@@ -74,6 +78,9 @@ class Configuration:
         command: ``_COMMAND``, the words before the options, or None where ``script`` is given.
         summary_filename: Name of the summary file in the output folder; None: the exit status alone decides.
         summary_keywords: Keywords the summary is expected to have.
+        styles: How options are written: ``arg_style``, ``bool_style``, ``name_style``, ``list_style`` or ``none_style``
+            to a style for all options, or to a dict from options (``*``: all others) to styles.
+        fixed_args: Words that every run gets before its options.
         out_arg: Option that takes the output folder; None: the script takes none.
         summary_parser: ``f(out_dir, cmd_ident) -> {keyword: [value]}``, or None for the built-in reader.
         performance_eval: ``f(summary, criteria) -> keep the folder?``, or None.
@@ -94,6 +101,8 @@ class Configuration:
     command: Sequence[str] | None = None
     summary_filename: str | None = None
     summary_keywords: Sequence[str] = ()
+    styles: Mapping[str, Style] = field(default_factory=dict)
+    fixed_args: Sequence[str] = ()
     out_arg: str | None = 'out_dir'
     summary_parser: Callable[..., Mapping[str, Any]] | None = None
     performance_eval: Callable[[Mapping[str, Any], str], bool] | None = None
@@ -157,11 +166,11 @@ _LIST, _NONE = (list, tuple), type(None)
 _PLAIN_TYPES: Mapping[str, tuple[type, ...]] = {
     **dict.fromkeys(('source', 'sha256', 'job_prologue'), (str,)),
     **dict.fromkeys(('script', 'summary_filename', 'out_arg', 'performance_key'), (str, _NONE)),
-    **dict.fromkeys(('summary_keywords', 'oom_patterns', 'handles'), _LIST),
+    **dict.fromkeys(('summary_keywords', 'oom_patterns', 'handles', 'fixed_args'), _LIST),
     **dict.fromkeys(('performance_ascending', 'has_sort_order', 'resumable'), (bool,)),
     'command': (*_LIST, _NONE),
     'conditions': _LIST,
-    'grid': (dict,),
+    **dict.fromkeys(('grid', 'styles'), (dict,)),
 }
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hpsearch.model.command import plain
 from hpsearch.model.configuration import Params, Value
+
+_QUOTES = ("'", '"')
 
 _TAKEN = frozenset(('jobs', 'journal', 'provenance', 'submissions', 'TO_BE_DELETED'))
 
@@ -40,25 +42,48 @@ def encode_run(run: Run) -> str:
 
 def with_output(run: Run, output: str) -> Run:
     """A run with another output folder; the same if its command has none."""
-    for place, word in enumerate(run.argv):
-        if _has_output(word, run.name):
-            changed = f'{word.partition("=")[0]}={output}'
-            return Run(run.name, run.number, run.params, (*run.argv[:place], changed, *run.argv[place + 1 :]))
-    return run
+    argv = _with_output(run.argv, run.name, output)
+    return run if argv is None else Run(run.name, run.number, run.params, argv)
+
+
+def without_path(words: Sequence[str], name: str) -> tuple[str, ...]:
+    """The words of a command with the name of the run in place of its output folder."""
+    return _with_output(words, name, name) or tuple(words)
 
 
 def search_path_of(run: Run) -> str:
     """The search folder that a plan of format 1 has in the command of a run; empty: there is none."""
-    words = (word.partition('=')[2] for word in run.argv if _has_output(word, run.name))
+    words = (word.partition('=')[2] for word in run.argv if _around_output(word, run.name))
     return next(words, '').removesuffix(run.name).rstrip('/')
 
 
-def _has_output(word: str, name: str) -> bool:
-    """Whether it is the output option of a run: no other search has runs of these names."""
-    if not (word.endswith(name) and word.startswith('--')):
-        return False
-    value = word.partition('=')[2]
-    return value == name or value.endswith(f'/{name}')
+def _with_output(words: Sequence[str], name: str, output: str) -> tuple[str, ...] | None:
+    for place, word in enumerate(words):
+        if around := _around_output(word, name):
+            return (*words[:place], _enclosed(output, *around), *words[place + 1 :])
+    return None
+
+
+def _around_output(word: str, name: str) -> tuple[str, str] | None:
+    """What stands before and after an output folder in a word; None: it has none.
+
+    An output folder is an absolute path, or in the plan the name alone; it may have quotes, as in Hydra's grammar. No
+    other search has runs of this name.
+    """
+    head, found, after = word.rpartition(name)
+    if not found or after not in ('', *_QUOTES):
+        return None
+    before, slash, path = head.partition('/')
+    is_path = path.endswith('/') or not path if slash else not before[-1:].isalnum() and before[-1:] not in ('_', '-')
+    return (before, after) if is_path else None
+
+
+def _enclosed(output: str, before: str, after: str) -> str:
+    """An output folder between its quotes, if it has any, which are not such as it contains."""
+    if after and after in output:
+        other = _QUOTES[1 - _QUOTES.index(after)]
+        return f'{before[:-1]}{other}{output}{other}'
+    return f'{before}{output}{after}'
 
 
 def param_json(option: str, value: Value) -> str:

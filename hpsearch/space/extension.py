@@ -25,7 +25,13 @@ from hpsearch.model.states import SearchState, State
 from hpsearch.space.identity import Identity, identity_of, stored
 from hpsearch.store.folder import SearchFolder, whole_file
 
-_FIXED = {'script': '_SCRIPT_NAME', 'command': '_COMMAND', 'out_arg': '_OUT_ARG'}
+_FIXED = {
+    'script': '_SCRIPT_NAME',
+    'command': '_COMMAND',
+    'fixed_args': '_FIXED_ARGS',
+    'styles': 'the style of the arguments',
+    'out_arg': '_OUT_ARG',
+}
 """What an extension cannot change: the runs that are there would not be runs of the new configuration."""
 
 
@@ -93,7 +99,7 @@ def _check_extendable(folder: SearchFolder, configuration: Configuration) -> Non
 
 
 def _comparable(value: Any) -> Any:
-    return value if value is None or isinstance(value, str) else list(value)
+    return list(value) if isinstance(value, (list, tuple)) else value
 
 
 def extend(

@@ -13,7 +13,7 @@ from itertools import islice, product
 from operator import getitem
 from typing import Any, TypeAlias
 
-from hpsearch.model.command import word
+from hpsearch.arguments.style import words_of
 from hpsearch.model.configuration import Condition, Constraint, Grid, Not, Params, Value
 from hpsearch.model.errors import ConfigError
 from hpsearch.space.order import Order
@@ -63,6 +63,7 @@ class Space:
             applied to the results of the ones before. An empty ``then`` changes nothing, an empty list in it leaves the
             configuration out.
         constraints: Predicates; a configuration is left out when one of them is false.
+        words: The words that give an option its value; configurations with the same words are one.
 
     Attributes:
         raw_size: Number of combinations of the grid, before conditions.
@@ -72,7 +73,11 @@ class Space:
     """
 
     def __init__(
-        self, grid: Grid, conditions: Sequence[Condition] = (), constraints: Sequence[Constraint] = ()
+        self,
+        grid: Grid,
+        conditions: Sequence[Condition] = (),
+        constraints: Sequence[Constraint] = (),
+        words: Callable[[str, Value], tuple[str, ...]] = words_of,
     ) -> None:
         if not grid:
             raise ConfigError(['grid: is empty; at least one option with its values is expected.'])
@@ -86,7 +91,7 @@ class Space:
         self.unenforceable = tuple(index for index in range(len(conditions)) if index not in enforced)
         self.rules = {index: self._rule(conditions[index][1]) for index in enforced}
         self.columns = tuple(self._places)
-        self.weights = self._weights()
+        self.weights = self._weights(words)
         self._enforced = sum(1 << index for index in enforced)
         self._tests = self._tests_of_columns()
 
@@ -128,11 +133,11 @@ class Space:
     def _not_ruled_out(self, option: str, value: Value) -> int:
         return sum(1 << index for index in self.rules if _accepts(self.conditions[index][0], option, value))
 
-    def _weights(self) -> list[list[int]]:
+    def _weights(self, words_of: Callable[[str, Value], tuple[str, ...]]) -> list[list[int]]:
         """A number per column and pick; two configurations have equal sums exactly when they have equal words."""
         weights, unit = [], 1
         for option, values in zip(self.columns, self.values, strict=True):
-            words = [None if value is ABSENT else word(option, value) for value in values]
+            words = [() if value is ABSENT else words_of(option, value) for value in values]
             ranks = {text: rank for rank, text in enumerate(dict.fromkeys(words))}
             weights.append([unit * ranks[text] for text in words])
             unit *= len(ranks)

@@ -12,6 +12,7 @@ import json
 import os
 from collections.abc import Sequence
 
+from hpsearch.arguments.command import CommandForm
 from hpsearch.model.configuration import Configuration, from_plain
 from hpsearch.model.errors import SearchFolderError
 from hpsearch.model.run import Run
@@ -23,19 +24,20 @@ class Identity:
 
     Args:
         program: What is run and where, without options; equal for two searches that run the same.
-        prefix: How many words a command has before its output option.
-        out_arg: The option that takes the output folder, without dashes; None: there is none.
+        form: How the commands are written.
     """
 
-    def __init__(self, program: Sequence[str], prefix: int, out_arg: str | None) -> None:
+    def __init__(self, program: Sequence[str], form: CommandForm) -> None:
         self._program = hashlib.blake2b(_bytes(json.dumps(program)), digest_size=16)
-        self._prefix = prefix
-        self._output = None if out_arg is None else f'--{out_arg}='
+        self._form = form
+        self._prefix = len(form.program)
+        self._output = [word.partition('/')[0].rstrip('\'"') for word in form.output('/')]
 
     def key_of(self, run: Run) -> bytes:
         """A key that identical commands of any searches share: 16 bytes, since there are many."""
         digest = self._program.copy()
-        digest.update(_bytes('\0'.join(sorted(set(self._options(run.argv))))))
+        options = {'\0'.join(self._form.option(option, value)) for option, value in run.params.items()} - {''}
+        digest.update(_bytes('\0\0'.join(sorted(options))))
         return digest.digest()
 
     def without_output(self, argv: Sequence[str]) -> tuple[str, ...]:
@@ -44,14 +46,12 @@ class Identity:
 
     def with_output(self, argv: Sequence[str], folder: str) -> tuple[str, ...]:
         """The words of a command with another output folder; the same where it takes none."""
-        if self._output is None:
-            return tuple(argv)
-        return (*argv[: self._prefix], f'{self._output}{folder}', *self._options(argv))
+        return (*argv[: self._prefix], *self._form.output(folder), *self._options(argv))
 
     def _options(self, argv: Sequence[str]) -> Sequence[str]:
         words = argv[self._prefix :]
-        has_output = self._output is not None and bool(words) and words[0].startswith(self._output)
-        return words[1:] if has_output else words
+        has_output = len(words) >= len(self._output) and all(map(str.startswith, words, self._output))
+        return words[len(self._output) :] if has_output else words
 
 
 def _bytes(text: str) -> bytes:
@@ -63,9 +63,9 @@ def identity(configuration: Configuration, run_cwd: str | os.PathLike[str]) -> I
     directory = os.path.realpath(run_cwd)
     if configuration.command is not None:
         program = ['command', directory, *configuration.command]
-        return Identity(program, len(configuration.command), configuration.out_arg)
-    script = os.path.realpath(os.path.join(directory, configuration.script or ''))
-    return Identity(['script', directory, script], 2, configuration.out_arg)
+    else:
+        program = ['script', directory, os.path.realpath(os.path.join(directory, configuration.script or ''))]
+    return Identity([*program, *configuration.fixed_args], CommandForm(configuration, 'python3'))
 
 
 def identity_of(folder: SearchFolder) -> Identity:

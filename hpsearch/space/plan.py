@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,9 +11,9 @@ from itertools import chain, islice
 from operator import getitem
 from pathlib import Path
 
+from hpsearch.arguments.command import CommandForm
 from hpsearch.model.command import (
     CommandLimits,
-    base_command,
     encoded,
     line_breaks_of,
     room_of,
@@ -21,11 +21,10 @@ from hpsearch.model.command import (
     shell_word,
     warnings_about,
     why_no_command,
-    word,
 )
 from hpsearch.model.configuration import Configuration, Value, sort_order_warning
 from hpsearch.model.errors import ConfigError
-from hpsearch.model.run import Run, param_json, plan_line
+from hpsearch.model.run import Run, param_json, plan_line, without_path
 from hpsearch.space.grid import ABSENT, Expansion, Picks, Space
 from hpsearch.space.order import Order
 from hpsearch.store.folder import SearchFolder, whole_file
@@ -37,6 +36,9 @@ COUNTED_EXACTLY = 100_000
 """Up to this many raw combinations, the runs are counted before they are named."""
 
 CHUNK = 2048
+
+_NAME = 'sim_NAME_OF_THE_RUN'
+"""Stands for the name of a run where its words are rendered once for all runs."""
 
 LONGEST_NAME = 80
 """More characters than the name of a run has."""
@@ -103,6 +105,7 @@ class Plan:
 
     Attributes:
         configuration: What to run.
+        form: How its commands are written.
         space: Its space of configurations.
         order: In which order, and how many.
 
@@ -115,7 +118,8 @@ class Plan:
     ) -> None:
         self.configuration = configuration
         self.order = order
-        self.space = Space(configuration.grid, configuration.conditions, configuration.constraints)
+        self.form = CommandForm(configuration, interpreter)
+        self.space = Space(configuration.grid, configuration.conditions, configuration.constraints, self.form.option)
         if order.limit is None and self.space.raw_size > TOO_MANY_TO_ENUMERATE:
             raise ConfigError(
                 [
@@ -123,7 +127,6 @@ class Plan:
                     'give --num_searches=N to draw N of them.'
                 ]
             )
-        self._base = base_command(configuration, interpreter)
         self._search_path = str(search_path)
         self._ident = ident
         self._counts_first = self.space.raw_size <= COUNTED_EXACTLY
@@ -139,10 +142,10 @@ class Plan:
 
     def runs(self) -> Iterator[Run]:
         """The runs in order."""
-        words = [[_word(option, value) for value in values] for option, values in self._columns()]
+        words = self.words_of_columns()
         for number, name, picks in self._named():
-            chosen = [text for text in map(getitem, words, picks) if text is not None]
-            yield Run(name, number, self.space.params(picks), (*self._base, *self._output_word(name), *chosen))
+            chosen = chain.from_iterable(map(getitem, words, picks))
+            yield Run(name, number, self.space.params(picks), (*self.form.program, *self.output(name), *chosen))
 
     def commands(self, *, with_folders: bool = False) -> Iterator[str]:
         """The runs as lines for a shell, as in ``commands.sh`` or, without output folders, ``commands_wo_dirs.sh``."""
@@ -151,8 +154,9 @@ class Plan:
 
     def warnings(self) -> list[str]:
         """About values that hypnettorch's shell would have changed, and about which runs count as the best."""
-        order = sort_order_warning(self.configuration)
-        return [*warnings_about(dict(self._columns())), *([order] if order else [])]
+        columns = dict(self._columns())
+        doubts = (self.form.doubt(option, value) for option, values in columns.items() for value in values)
+        return [*warnings_about(columns), *filter(None, (*doubts, sort_order_warning(self.configuration)))]
 
     def not_startable(self, limits: CommandLimits) -> list[str]:
         """Which runs cannot be started because of their commands, and why, in sentences."""
@@ -169,10 +173,10 @@ class Plan:
 
     def _may_exceed(self, limits: CommandLimits) -> bool:
         """Whether a run can have a command that is too long; without going through the runs."""
-        columns = [[_word(option, value) or '' for value in values] for option, values in self._columns()]
-        fixed = [*self._base, *self._output_word('x' * LONGEST_NAME)]
-        is_long = any(len(encoded(text)) > limits.word for text in chain(fixed, *columns))
-        return is_long or sum(map(room_of, fixed)) + sum(max(map(room_of, words)) for words in columns) > limits.total
+        columns = self.words_of_columns()
+        fixed = [*self.form.program, *self.output('x' * LONGEST_NAME)]
+        is_long = any(len(encoded(text)) > limits.word for text in chain(fixed, *chain.from_iterable(columns)))
+        return is_long or _room_of(fixed) + sum(max(map(_room_of, words)) for words in columns) > limits.total
 
     def write(self, folder: SearchFolder) -> PlanSummary:
         """Write ``runs.jsonl``, ``commands.sh`` and ``commands_wo_dirs.sh``, each whole or not at all.
@@ -221,9 +225,16 @@ class Plan:
     def _columns(self) -> Iterator[tuple[str, list[Value]]]:
         return zip(self.space.columns, self.space.values, strict=True)
 
-    def _output_word(self, name: str) -> tuple[str, ...]:
-        option = self.configuration.out_arg
-        return () if option is None else (f'--{option}={self._search_path}/{name}',)
+    def output(self, name: str) -> tuple[str, ...]:
+        """The words that name the output folder of a run."""
+        return self.form.output(f'{self._search_path}/{name}')
+
+    def words_of_columns(self) -> list[list[tuple[str, ...]]]:
+        """For each option and each of its values the words, none where it is absent."""
+        return [
+            [() if value is ABSENT else self.form.option(option, value) for value in values]
+            for option, values in self._columns()
+        ]
 
     def _summary(self, expansion: Expansion, runs: int) -> PlanSummary:
         silent = (index for index, times in enumerate(expansion.fired) if not times)
@@ -237,6 +248,10 @@ class Plan:
             never_fired=tuple(index for index in silent if index not in self.space.unenforceable),
             stopped=expansion.stopped,
         )
+
+
+def _room_of(words: Iterable[str]) -> int:
+    return sum(map(room_of, words))
 
 
 def _numbered(numbers: Sequence[int]) -> str:
@@ -254,35 +269,44 @@ class _Fragments:
             [_json_item(option, value, first=not place) for value in values]
             for place, (option, values) in enumerate(plan._columns())
         ]
-        words = [[_word(option, value) for value in values] for option, values in plan._columns()]
-        self._argv = [[f', {json.dumps(text)}' if text is not None else '' for text in column] for column in words]
-        self._shell = [[f' {shell_word(text)}' if text is not None else '' for text in column] for column in words]
-        self._start = ' '.join([shell_program(plan._base[0]), *map(shell_word, plan._base[1:])])
-        self._base = ', '.join(map(json.dumps, plan._base))
-        output, option = plan._output_word(''), plan.configuration.out_arg
-        self._json_output = None if option is None else f', {json.dumps(f"--{option}=")[:-1]}'
-        self._shell_output = f' {shell_word(output[0])}' if output else None
-        self._has_breaks = bool(line_breaks_of(' '.join([self._start, self._shell_output or '', *chain(*self._shell)])))
+        words, program = plan.words_of_columns(), plan.form.program
+        self._argv = [[_json_words(its) for its in column] for column in words]
+        self._shell = [[_shell_words(its) for its in column] for column in words]
+        self._start = f'{shell_program(program[0])}{_shell_words(program[1:])}'
+        self._base = _json_words(program).removeprefix(', ')
+        output = plan.output(_NAME)
+        self._json_output = _around_name(_json_words(without_path(output, _NAME)))
+        self._shell_output = _around_name(_shell_words(output))
+        self._has_breaks = bool(line_breaks_of(' '.join([self._start, *self._shell_output, *chain(*self._shell)])))
 
     def entry(self, number: int, name: str, picks: Picks) -> str:
         """A line of ``runs.jsonl``, its line break included."""
         params = ''.join(map(getitem, self._params, picks))
-        output = '' if self._json_output is None else f'{self._json_output}{name}"'
+        output = name.join(self._json_output)
         words = ''.join(map(getitem, self._argv, picks))
         return plan_line(f'"{name}"', number, params, f'{self._base}{output}{words}')
 
     def lines(self, name: str, picks: Picks) -> tuple[str, str]:
         """The command as a line for a shell, with its output folder and without."""
         words = ''.join(map(getitem, self._shell, picks))
-        output = '' if self._shell_output is None else f'{self._shell_output}{name}'
+        output = name.join(self._shell_output)
         with_folder, without = f'{self._start}{output}{words}', f'{self._start}{words}'
         if self._has_breaks:
             return line_breaks_of(with_folder) + with_folder, line_breaks_of(without) + without
         return with_folder, without
 
 
-def _word(option: str, value: Value) -> str | None:
-    return None if value is ABSENT else word(option, value)
+def _json_words(words: Iterable[str]) -> str:
+    return ''.join(f', {json.dumps(text)}' for text in words)
+
+
+def _shell_words(words: Iterable[str]) -> str:
+    return ''.join(f' {shell_word(text)}' for text in words)
+
+
+def _around_name(text: str) -> list[str]:
+    """The parts of the words of an output folder, between which the name of its run stands."""
+    return text.split(_NAME)
 
 
 def _json_item(option: str, value: Value, *, first: bool) -> str:

@@ -8,7 +8,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from hpsearch.arguments.style import words_of
 from hpsearch.backends.base import AttemptBackend, AttemptStatus, Launch
+from hpsearch.model.configuration import Params
 from hpsearch.model.evidence import JobState
 from hpsearch.model.resources import Slot
 from hpsearch.model.run import Run
@@ -78,3 +80,8 @@ def start(backend: AttemptBackend, *launches: Launch) -> list[str]:
     started = backend.start(launches, time.monotonic())
     assert [one.problem for one in started] == [''] * len(launches)
     return [one.ident for one in started]
+
+
+def option_words(params: Params) -> list[str]:
+    """The words of all options of a run, in the default style."""
+    return [text for option, value in params.items() for text in words_of(option, value)]

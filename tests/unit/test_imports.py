@@ -20,14 +20,15 @@ PACKAGE = ROOT / 'hpsearch'
 
 MAY_IMPORT: dict[str, set[str]] = {
     'model': set(),
+    'arguments': {'model'},
     'host': {'model'},
     'store': {'model', 'host'},
-    'config': {'model', 'host', 'store'},
-    'space': {'model', 'host', 'store', 'config'},
-    'backends': {'model', 'host', 'store', 'config', 'space'},
-    'dispatch': {'model', 'host', 'store', 'config', 'space', 'backends'},
+    'config': {'model', 'arguments', 'host', 'store'},
+    'space': {'model', 'arguments', 'host', 'store', 'config'},
+    'backends': {'model', 'arguments', 'host', 'store', 'config', 'space'},
+    'dispatch': {'model', 'arguments', 'host', 'store', 'config', 'space', 'backends'},
     'ui': {'model'},
-    'cli': {'model', 'host', 'store', 'config', 'space', 'backends', 'dispatch', 'ui'},
+    'cli': {'model', 'arguments', 'host', 'store', 'config', 'space', 'backends', 'dispatch', 'ui'},
 }
 """Package to the packages it may import beside itself."""
 

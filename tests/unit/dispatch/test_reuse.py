@@ -11,8 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hpsearch.arguments.command import CommandForm
+from hpsearch.arguments.style import words_of
 from hpsearch.dispatch.reuse import reusable
-from hpsearch.model.configuration import Configuration, Grid, plain_attributes
+from hpsearch.model.configuration import Configuration, Grid, Params, plain_attributes
 from hpsearch.model.errors import JournalError, SearchFolderError
 from hpsearch.model.run import Run
 from hpsearch.space.identity import identity, identity_of
@@ -57,9 +59,13 @@ def keys_of(path: Path) -> list[bytes]:
     return [identity_of(folder).key_of(run) for run in folder.read_runs()]
 
 
-def run_of(*words: str) -> Run:
-    """Return a run with these words."""
-    return Run('sim_1', 1, {}, words)
+def run_of(params: Params) -> Run:
+    """Return a run with these options."""
+    return Run('sim_1', 1, params, ())
+
+
+WORDS = st.text(st.characters(exclude_characters='\0'))
+OPTIONS = st.dictionaries(st.sampled_from(['a', 'b', 'c']), st.none() | st.booleans() | WORDS | st.lists(WORDS))
 
 
 def test_that_a_finished_result_is_found_by_an_identical_command(tmp_path: Path) -> None:
@@ -178,24 +184,39 @@ def test_that_a_plan_in_memory_has_the_keys_of_its_file(tmp_path: Path) -> None:
     assert [identity(configured(), tmp_path).key_of(run) for run in plan.runs()] == keys_of(path)
 
 
-@given(st.lists(st.text()), st.lists(st.text()))
-def test_that_keys_are_equal_exactly_when_the_sets_of_words_are(one: list[str], other: list[str]) -> None:
+@given(OPTIONS, OPTIONS)
+def test_that_keys_are_equal_exactly_when_the_options_have_the_same_words(one: Params, other: Params) -> None:
     recognise = identity(configured(out_arg=None), '/project')
-    words, others = ([f'--{word}'.replace('\0', '') for word in some] for some in (one, other))
-    keys = [recognise.key_of(run_of('python3', 'train.py', *some)) for some in (words, others)]
-    assert (keys[0] == keys[1]) == (set(words) == set(others))
+    keys = [recognise.key_of(run_of(params)) for params in (one, other)]
+    words = [{words_of(option, value) for option, value in params.items()} - {()} for params in (one, other)]
+    assert (keys[0] == keys[1]) == (words[0] == words[1])
+
+
+def test_that_the_value_of_another_option_is_another_command() -> None:
+    recognise = identity(configured(styles={'arg_style': 'space'}), '/project')
+    assert recognise.key_of(run_of({'a': 1, 'b': 2})) != recognise.key_of(run_of({'a': 2, 'b': 1}))
 
 
 def test_that_an_option_that_begins_like_the_output_option_stays() -> None:
     recognise = identity(configured(), '/project')
-    run = run_of('python3', 'train.py', '--out_dir=/x', '--out_dir_kind=2', '--out_dir=3')
-    assert recognise.without_output(run.argv) == ('python3', 'train.py', '--out_dir_kind=2', '--out_dir=3')
-    assert recognise.with_output(run.argv, '/y') == (*run.argv[:2], '--out_dir=/y', *run.argv[3:])
+    argv = ('python3', 'train.py', '--out_dir=/x', '--out_dir_kind=2', '--out_dir=3')
+    assert recognise.without_output(argv) == ('python3', 'train.py', '--out_dir_kind=2', '--out_dir=3')
+    assert recognise.with_output(argv, '/y') == (*argv[:2], '--out_dir=/y', *argv[3:])
+
+
+@pytest.mark.parametrize('style', ['space', 'hydra', 'single_dash', '-o {name}:{value}'])
+def test_that_an_output_folder_in_any_style_can_be_exchanged(style: str) -> None:
+    recognise = identity(configured(styles={'arg_style': style}, fixed_args=['fit']), '/project')
+    form = CommandForm(configured(styles={'arg_style': style}, fixed_args=['fit']), 'python3')
+    one, other = (form.argv(path, {'lr': 0.1}) for path in ('/x/sim 1', '/y/sim_1'))
+    assert one[:3] == ('python3', 'train.py', 'fit')
+    assert recognise.with_output(one, '/y/sim_1') == other
+    assert recognise.without_output(one) == recognise.without_output(other)
 
 
 def test_that_a_word_that_is_no_text_has_a_key() -> None:
     recognise = identity(configured(), '/project')
-    assert recognise.key_of(run_of('python3', 'train.py', '--a=\udcff')) != recognise.key_of(run_of('p', 't', '--a=ÿ'))
+    assert recognise.key_of(run_of({'a': '\udcff'})) != recognise.key_of(run_of({'a': 'ÿ'}))
 
 
 @pytest.mark.parametrize('content', [None, '[]', '{"format": 1}', '{"configuration": {"attributes": 3}}', '{'])

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from hpsearch.model.command import base_command, plain, shell_line, shell_word, warnings_about, word, words
+from hpsearch.model.command import base_command, plain, shell_line, shell_word, warnings_about
 from hpsearch.model.configuration import Configuration
 
 # Prints its arguments, each ended by a byte that no argument can hold.
@@ -86,47 +86,6 @@ def test_that_any_name_of_a_program_is_executed(tmp_path: Path, program: str) ->
 def test_that_simple_words_stay_readable() -> None:
     assert shell_line(['python3', 'train.py', '--lr=1e-08', '--flag']) == 'python3 train.py --lr=1e-08 --flag'
     assert shell_word('a b') == "'a b'"
-
-
-@pytest.mark.parametrize(
-    ('value', 'expected'),
-    [
-        (True, '--x'),
-        (False, None),
-        (None, '--x=None'),
-        (1, '--x=1'),
-        (1.0, '--x=1.0'),
-        (-1, '--x=-1'),
-        (1e-08, '--x=1e-08'),
-        (3.1622776601683795e-05, '--x=3.1622776601683795e-05'),
-        (float('nan'), '--x=nan'),
-        ('200,200', '--x=200,200'),
-        ('', '--x='),
-        ('""', '--x='),
-        ('"-1"', '--x=-1'),
-        ('"400,400"', '--x=400,400'),
-        ("'a b'", '--x=a b'),
-        ('"\'a\'"', "--x='a'"),
-        ('""a""', '--x="a"'),
-        ('"', '--x="'),
-        ('"a', '--x="a'),
-        ('"a\'', '--x="a\''),
-        ('$HOME `ls` *', '--x=$HOME `ls` *'),
-        ([1, 2], '--x=[1, 2]'),
-        (np.float64(1e-08), '--x=1e-08'),
-        (np.float32(0.1), '--x=0.1'),
-        (np.int64(-3), '--x=-3'),
-        (np.bool_(True), '--x'),
-        (np.bool_(False), None),
-        (np.str_('"a"'), '--x=a'),
-    ],
-)
-def test_that_a_value_becomes_the_word_of_the_original(value: Any, expected: str | None) -> None:
-    assert word('x', value) == expected
-
-
-def test_that_words_keep_the_order_of_the_options() -> None:
-    assert words({'b': 1, 'flag': False, 'a': True}) == ['--b=1', '--a']
 
 
 @pytest.mark.parametrize(

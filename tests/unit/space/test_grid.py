@@ -15,11 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import hpsearch.space.grid
-from hpsearch.model.command import words
 from hpsearch.model.configuration import Condition, Grid, Not, Params
 from hpsearch.model.errors import ConfigError
 from hpsearch.space.grid import Expansion, Space
 from hpsearch.space.order import Order
+from tests.support.harness import option_words
 
 VALUES = st.sampled_from([0, 1, 1.0, True, False, None, '1', '"1"', 'a', '', -1, 1e-8])
 NAMES = st.sampled_from(['a', 'b', 'c', 'd', 'e'])
@@ -47,7 +47,7 @@ def drained(space: Space, **order: Any) -> Expansion:
 
 def keys(configurations: list[Params]) -> list[frozenset[str]]:
     """Return what makes configurations the same."""
-    return [frozenset(words(params)) for params in configurations]
+    return [frozenset(option_words(params)) for params in configurations]
 
 
 def product_of(part: Any) -> Iterator[Params]:
@@ -63,7 +63,7 @@ def by_the_rules(grid: Grid, conditions: list[Condition]) -> list[Params]:
             groups = [[new for command in group for new in replaced(command, when, then)] for group in groups]
     unique: dict[frozenset[str], Params] = {}
     for command in itertools.chain(*groups):
-        unique.setdefault(frozenset(words(command)), command)
+        unique.setdefault(frozenset(option_words(command)), command)
     return list(unique.values())
 
 

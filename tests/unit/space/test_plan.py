@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import hpsearch.space.plan
-from hpsearch.model.command import CommandLimits, shell_line, words
+from hpsearch.model.command import CommandLimits, shell_line
 from hpsearch.model.configuration import Condition, Configuration, Grid
 from hpsearch.model.errors import ConfigError
 from hpsearch.model.run import encode_run
@@ -22,6 +22,7 @@ from hpsearch.space.order import Order
 from hpsearch.space.plan import Plan, PlanSummary
 from hpsearch.store.folder import SearchFolder
 from tests.support.cli_harness import Project
+from tests.support.harness import option_words
 
 IDENT = '20261120231900'
 GRID: Grid = {'lr': [0.1, 1e-08], 'flag': [True, False], 'name': ['"a b"', 'x\n', "it's"]}
@@ -75,7 +76,7 @@ def test_that_any_value_survives_the_files(tmp_path: Path, grid: Grid) -> None:
 def test_that_a_command_has_the_output_folder_before_the_parameters(tmp_path: Path) -> None:
     run = next(plan_for(tmp_path).runs())
     assert run.argv[:3] == ('python3', 'train.py', f'--out_dir={tmp_path}/{run.name}')
-    assert list(run.argv[3:]) == words(run.params)
+    assert list(run.argv[3:]) == option_words(run.params)
 
 
 def test_that_commands_without_folders_lack_only_the_folder(tmp_path: Path) -> None:
@@ -86,7 +87,7 @@ def test_that_commands_without_folders_lack_only_the_folder(tmp_path: Path) -> N
 def test_that_a_script_without_output_option_gets_none(tmp_path: Path) -> None:
     plan = plan_for(tmp_path, out_arg=None)
     plan.write(SearchFolder(tmp_path))
-    assert [run.argv[2:] for run in plan.runs()] == [tuple(words(run.params)) for run in plan.runs()]
+    assert [run.argv[2:] for run in plan.runs()] == [tuple(option_words(run.params)) for run in plan.runs()]
     assert list(SearchFolder(tmp_path).read_runs()) == list(plan.runs())
     assert list(plan.commands(with_folders=True)) == list(plan.commands())
 

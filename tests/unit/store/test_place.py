@@ -28,7 +28,7 @@ def test_that_a_run_gets_another_output_folder_wherever_its_plan_has_it(output: 
     'words',
     [
         ('--out_dir=/other/sim_20261120231900_2', f'--note=my{NAME}'),
-        (NAME, f'/old/{NAME}', f'--{NAME}', f'-o={NAME}'),
+        (f'--{NAME}', f'my_{NAME}', f'{NAME}.txt', f'-o={NAME}/x'),
         ('--n=1',),
     ],
 )

@@ -1,0 +1,1 @@
+"""From options and values to the words of a command, in the style that a script expects."""
