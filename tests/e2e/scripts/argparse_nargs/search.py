@@ -1,0 +1,5 @@
+grid = {'lr': [0.1, -1e-05], 'fast': [True, False], 'layers': [[10, 20]], 'label': ['it is=a "test"']}
+_SCRIPT_NAME = 'train.py'
+_SUMMARY_FILENAME = 'summary.txt'
+_SUMMARY_KEYWORDS = ['got_lr', 'finished']
+_BOOL_STYLE = 'flag_no'

@@ -1,0 +1,7 @@
+grid = {'lr': [0.1, -1e-05], 'fast': [True, False], 'layers': [[10, 20]]}
+_SCRIPT_NAME = 'train.py'
+_SUMMARY_FILENAME = 'summary.txt'
+_SUMMARY_KEYWORDS = ['got_lr', 'finished']
+_ARG_STYLE = '{name}={value}'
+_LIST_STYLE = 'python'
+_FIXED_ARGS = ['with']
