@@ -7,6 +7,7 @@ Every backend is a :class:`Backend`. One that starts the attempts that the dispa
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -189,6 +190,14 @@ class Backend(Protocol):
 
 class AttemptBackend(Backend, Protocol):
     """A place where attempts are started, one by one or many at a time."""
+
+    def placing(self) -> AbstractContextManager[bool]:
+        """To be held from before slots are asked for until attempts were started in them.
+
+        Meanwhile no other hpsearch, of whatever search and user, chooses among the same devices. Entering it gives
+        whether that may be done now.
+        """
+        return nullcontext(True)
 
     def open_slots(
         self, now: float, others: Sequence[GpuTenant] = (), resources: ResourceRequest = DEFAULT_RESOURCES

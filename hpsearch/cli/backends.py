@@ -161,6 +161,7 @@ def _gpu_slots(options: LocalOptions, wakeup: Wakeup) -> SlotSource | None:
     """Slots on the GPUs that may be used; None where there are none. Imports what only they need."""
     from hpsearch.backends.local.gpu_slots import GpuSlots
     from hpsearch.host.gpu_monitor import GpuMonitor
+    from hpsearch.host.gpu_starts import GpuStarts
     from hpsearch.host.gpus import open_gpus
     from hpsearch.model.placement import choose_visible
 
@@ -176,7 +177,7 @@ def _gpu_slots(options: LocalOptions, wakeup: Wakeup) -> SlotSource | None:
     if options.gpus_per_run > len(gpus):
         raise ConfigError([f'--gpus_per_run={options.gpus_per_run}: only {len(gpus)} GPUs are available.'])
     monitor = GpuMonitor(source, gpus, interval=GPU_INTERVAL, on_reading=wakeup.poke)
-    return GpuSlots(monitor, gpus, _gpu_policy(options))
+    return GpuSlots(monitor, gpus, _gpu_policy(options), GpuStarts())
 
 
 def _gpu_policy(options: LocalOptions) -> GpuPolicy:

@@ -25,6 +25,8 @@ log = logging.getLogger('hpsearch')
 PATIENCE = 10.0
 """Seconds that go into claiming runs before those that were claimed are started."""
 
+PLACING = 'another hpsearch on this host is placing runs'
+
 # Claims
 
 
@@ -220,11 +222,12 @@ class Admission:
         """Start runs in the slots that are open; meanwhile no other dispatcher on this host chooses slots."""
         with self._lock() as is_ours:
             if not is_ours:
-                return Admitted(waiting='another hpsearch on this host is placing runs')
+                return Admitted(waiting=PLACING)
             news = self._peer_intake.listen(now)
             if news.stops or news.problem or not self._pending:
                 return Admitted(problem=news.problem, news=news)
-            return replace(self._fill(now), news=news)
+            with self._backend.placing() as may_place:
+                return replace(self._fill(now) if may_place else Admitted(waiting=PLACING), news=news)
 
     def _fill(self, now: float) -> Admitted:
         """Start runs that need more room than others, if there is any now, else as many others as there are slots."""

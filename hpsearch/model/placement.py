@@ -15,6 +15,7 @@ from hpsearch.model.resources import (
     Gpu,
     GpuPolicy,
     GpuTenant,
+    OtherStart,
     Placement,
     Reading,
     ResourceRequest,
@@ -140,6 +141,7 @@ class _Case:
         counted: The readings that are compared with the thresholds.
         ours: The attempts of this search on it.
         last_start: When one of our runs last started on it.
+        other_start: The start there of another hpsearch that counts longest, or None.
     """
 
     gpu: Gpu
@@ -151,6 +153,7 @@ class _Case:
     need: int | None
     last_start: float
     resources: ResourceRequest
+    other_start: OtherStart | None
 
     @property
     def newest(self) -> Reading:
@@ -171,6 +174,7 @@ def place(
     freed: Mapping[str, float] | None = None,
     starts: Mapping[str, float] | None = None,
     resources: ResourceRequest | None = None,
+    other_starts: Sequence[OtherStart] = (),
 ) -> Placement:
     """Decide which GPUs get a run now: at most one more run per GPU and call.
 
@@ -186,6 +190,7 @@ def place(
         freed: Name of a GPU to the last time one of our runs on it ended; earlier readings are ignored.
         starts: Name of a GPU to the last time one of our runs started on it, even if it has ended since.
         resources: What the next run needs because it ran out of memory, or None. Its ``alone_on_host`` is ignored.
+        other_starts: Runs that other hpsearch of this host have started.
 
     Returns:
         Slots in the order of preference (fewest of our runs, most free memory, nvidia-smi order), with
@@ -197,11 +202,22 @@ def place(
         history = readings.get(gpu.name, ())
         counted = _counted(history, now - policy.window, (freed or {}).get(gpu.name))
         last_start = max([(starts or {}).get(gpu.name, -math.inf), *(tenant.started for tenant in ours)])
-        return _Case(gpu, history, counted, ours, policy, now, need, last_start, resources or DEFAULT_RESOURCES)
+        other = max((each for each in other_starts if identity(gpu) in each.gpus), key=_counts_until, default=None)
+        wanted = resources or DEFAULT_RESOURCES
+        return _Case(gpu, history, counted, ours, policy, now, need, last_start, wanted, other)
 
     cases = [case_of(gpu) for gpu in gpus]
     closed = {case.gpu.name: reason for case in cases if (reason := _why_closed(case))}
     return _slots([case for case in cases if case.gpu.name not in closed], closed, policy.gpus_per_run)
+
+
+def identity(gpu: Gpu) -> str:
+    """What a GPU is known by to every process of its host: its UUID, or its number where that is not known."""
+    return gpu.uuid or gpu.name
+
+
+def _counts_until(start: OtherStart) -> float:
+    return start.at + start.delay
 
 
 def predict_need(peaks: Sequence[int]) -> int | None:
@@ -270,7 +286,8 @@ def _counted(readings: Sequence[Reading], since: float, freed: float | None) -> 
 
 def _why_closed(case: _Case) -> str:
     """The first reason why a GPU gets no run now; empty when it gets one."""
-    return next(chain(_not_readable(case), _given_to_our_runs(case), _used_by_others(case)), '')
+    reasons = _not_readable(case), _given_to_our_runs(case), _given_by_others(case), _used_by_others(case)
+    return next(chain(*reasons), '')
 
 
 def _not_readable(case: _Case) -> Iterator[str]:
@@ -303,6 +320,13 @@ def _given_to_our_runs(case: _Case) -> Iterator[str]:
         yield f'{has_runs}, --max_num_jobs_per_gpu is {limit}'
     if count and case.newest.compute_mode is ComputeMode.EXCLUSIVE:
         yield f'{has_runs}, and its compute mode {ComputeMode.EXCLUSIVE.value} allows one process'
+
+
+def _given_by_others(case: _Case) -> Iterator[str]:
+    start = case.other_start
+    if start is not None and case.now < _counts_until(start):
+        seen = f'whose use of the GPU can be seen after {start.delay:g} s'
+        yield f'another hpsearch ({start.who}) started a run {case.ago(start.at)} ago, {seen}'
 
 
 def _used_by_others(case: _Case) -> Iterator[str]:

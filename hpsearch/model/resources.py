@@ -105,6 +105,23 @@ class GpuTenant:
 
 
 @dataclass(frozen=True, slots=True)
+class OtherStart:
+    """A run that another hpsearch of this host started, of whatever search and user.
+
+    Attributes:
+        gpus: UUIDs of its GPUs.
+        at: When it was started, in seconds of the same monotonic clock as :attr:`Reading.at`.
+        delay: Seconds after that until its use of them can be read.
+        who: Its user and its process, in words.
+    """
+
+    gpus: tuple[str, ...]
+    at: float
+    delay: float
+    who: str
+
+
+@dataclass(frozen=True, slots=True)
 class ResourceRequest:
     """What a run needs beyond what every run gets, since it ran out of memory; the default: nothing.
 

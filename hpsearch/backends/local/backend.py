@@ -10,6 +10,7 @@ import math
 import os
 import signal
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
@@ -192,6 +193,9 @@ class LocalBackend(AttemptBackend):
         self._looked = math.inf
         self._inherited = dict(os.environb)
 
+    def placing(self) -> AbstractContextManager[bool]:
+        return self._slots.placing()
+
     def open_slots(
         self, now: float, others: Sequence[GpuTenant] = (), resources: ResourceRequest = DEFAULT_RESOURCES
     ) -> Placement:
@@ -211,6 +215,7 @@ class LocalBackend(AttemptBackend):
             return LaunchResult(launch.ident, self._processes[launch.ident].handle)
         self._waiting[launch.ident] = launch
         self._take_slot(launch, NO_GROUP, now)
+        self._slots.announce(launch.ident, launch.slot, Process(os.getpid(), start_ticks(os.getpid())))
         return LaunchResult(launch.ident, None, problem=self._spawning.problem)
 
     def _try_to_spawn(self, launch: Launch, now: float) -> bool:
@@ -227,8 +232,9 @@ class LocalBackend(AttemptBackend):
                     JobState.ENDED, cause='impossible', detail=self._why_impossible(launch, error)
                 )
             return False
-        self._processes[launch.ident] = _Process(launch, Process(pid, start_ticks(pid)))
+        process = self._processes[launch.ident] = _Process(launch, Process(pid, start_ticks(pid)))
         self._take_slot(launch, pid, now)
+        self._slots.announce(launch.ident, launch.slot, process.shell)
         if self._time_limit:
             self._time_limit.note_start()
         return True

@@ -5,18 +5,21 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hpsearch.backends.local.slots import NO_MARKS, SlotLease, crowd, machine_is_closed
 from hpsearch.host.gpu_monitor import GpuMonitor
-from hpsearch.host.processes import group_of, is_marked
-from hpsearch.model.placement import impossible, is_larger, place, predict_need, small_use
+from hpsearch.host.gpu_starts import GpuStarts
+from hpsearch.host.processes import Process, group_of, is_marked
+from hpsearch.model.placement import identity, impossible, is_larger, place, predict_need, small_use
 from hpsearch.model.resources import (
     DEFAULT_RESOURCES,
     Gpu,
     GpuPolicy,
     GpuTenant,
+    OtherStart,
     Placement,
     Reading,
     ResourceRequest,
@@ -54,12 +57,15 @@ class GpuSlots:
         monitor: Readings of the GPUs.
         gpus: Those that may be used.
         policy: The thresholds.
+        starts: The runs that others start here, and ours for them.
     """
 
-    def __init__(self, monitor: GpuMonitor, gpus: Sequence[Gpu], policy: GpuPolicy) -> None:
+    def __init__(self, monitor: GpuMonitor, gpus: Sequence[Gpu], policy: GpuPolicy, starts: GpuStarts) -> None:
         self._monitor = monitor
         self._gpus = gpus
         self._policy = policy
+        self._recent_starts = starts
+        self._other_starts: Sequence[OtherStart] = ()
         self._held: dict[str, _GpuLease] = {}
         self._others: Sequence[GpuTenant] = ()
         self._measured: dict[str, float] = {}
@@ -69,10 +75,14 @@ class GpuSlots:
         self._peaks: dict[str, int] = {}
         self._ended_peaks: list[int] = []
 
+    def placing(self) -> AbstractContextManager[bool]:
+        return self._recent_starts.lock()
+
     def open_slots(
         self, now: float, others: Sequence[GpuTenant] = (), resources: ResourceRequest = DEFAULT_RESOURCES
     ) -> Placement:
         self._see(others)
+        self._other_starts = self._recent_starts.others()
         return self._placement(now, resources)
 
     def _placement(self, now: float, resources: ResourceRequest = DEFAULT_RESOURCES) -> Placement:
@@ -91,6 +101,7 @@ class GpuSlots:
             freed=self._freed,
             starts=self._starts,
             resources=resources,
+            other_starts=self._other_starts,
         )
 
     def _everybody(self) -> list[GpuTenant]:
@@ -116,6 +127,10 @@ class GpuSlots:
         for gpu in slot.gpus:
             self._starts[gpu] = max(now, self._starts.get(gpu, now))
         self._see(self._others)
+
+    def announce(self, ident: str, slot: Slot, process: Process) -> None:
+        gpus = [identity(gpu) for gpu in self._gpus if gpu.name in slot.gpus]
+        self._recent_starts.note(ident, gpus, process, self._policy.startup_time)
 
     def _is_free_of_others(self, gpus: Sequence[str], now: float) -> bool:
         """Whether little was in use when a run started; False when it is adopted and that is not known any more."""
@@ -170,6 +185,7 @@ class GpuSlots:
 
     def release(self, ident: str, now: float) -> int | None:
         """Its GPUs are read again at once, so that the next run need not wait for the next reading."""
+        self._recent_starts.forget(ident)
         held = self._held.pop(ident, None)
         peak = self._peaks.pop(ident, None)
         if held is None:

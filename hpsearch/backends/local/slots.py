@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from hpsearch.host.processes import Process
 from hpsearch.model.placement import expected_seconds, why_no_more
 from hpsearch.model.resources import DEFAULT_RESOURCES, GpuTenant, Placement, ResourceRequest, Slot
 from hpsearch.model.snapshot import GpuLine
@@ -55,6 +57,18 @@ class SlotSource(Protocol):
             now: Monotonic seconds of its start, which is in the past for one that is adopted.
             resources: What is reserved for it.
             marks: The environment variables that identify its processes outside that group.
+        """
+
+    def placing(self) -> AbstractContextManager[bool]:
+        """See :meth:`hpsearch.backends.base.AttemptBackend.placing`."""
+
+    def announce(self, ident: str, slot: Slot, process: Process) -> None:
+        """An attempt was started right now: every other hpsearch of this host is to know it.
+
+        Args:
+            ident: Its id.
+            slot: Where.
+            process: Its process, or ours as long as there is none.
         """
 
     def knows_room(self, ident: str, now: float) -> bool:
@@ -112,6 +126,9 @@ class FixedSlots:
         self._count = count
         self._held: dict[str, SlotLease] = {}
 
+    def placing(self) -> AbstractContextManager[bool]:
+        return nullcontext(True)
+
     def open_slots(
         self, now: float, others: Sequence[GpuTenant] = (), resources: ResourceRequest = DEFAULT_RESOURCES
     ) -> Placement:
@@ -138,6 +155,9 @@ class FixedSlots:
         self._held[ident] = SlotLease(GpuTenant((), now, alone_on_host=_of_the_machine(resources).alone_on_host))
         if len(self._held) > 1:
             crowd(self._held.values())
+
+    def announce(self, ident: str, slot: Slot, process: Process) -> None:
+        """No other hpsearch has to wait for it."""
 
     def knows_room(self, ident: str, now: float) -> bool:
         """No device is read."""

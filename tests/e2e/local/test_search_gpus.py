@@ -7,13 +7,17 @@ import signal
 import subprocess
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from hpsearch.host.processes import user_name
 from tests.fakes.nvml import EXCLUSIVE_PROCESS, GPU_IS_LOST, PROHIBITED, FakeNvml
 from tests.support.cli_harness import Project
+from tests.support.gates import finish, gated
 from tests.support.harness import until
 from tests.support.paths import REPOSITORY
+from tests.support.users import NOBODY, as_another_user
 
 
 @pytest.fixture
@@ -23,10 +27,15 @@ def project(tmp_path: Path) -> Project:
 
 def with_gpus(project: Project, tmp_path: Path, count: int) -> FakeNvml:
     fake = FakeNvml(tmp_path / 'nvml', gpus=count)
+    use(project, fake)
+    return fake
+
+
+def use(project: Project, fake: FakeNvml) -> None:
+    """Let the searches of a project see these GPUs."""
     project.env.update(fake.env())
     project.env['PATH'] = f'{Path(project.command()[0]).parent}{os.pathsep}{project.env["PATH"]}'
     project.env['PYTHONPATH'] = str(REPOSITORY)
-    return fake
 
 
 def stop(search: subprocess.Popen[str]) -> str:
@@ -62,6 +71,46 @@ def test_that_the_start_up_time_is_kept(project: Project, tmp_path: Path) -> Non
     project.search('--sim_startup_time=2', '--max_num_jobs_per_gpu=2')
     first, second = (event['at'] for event in project.events() if event['event'] == 'claimed')
     assert second - first >= 2
+
+
+def test_that_two_searches_that_begin_together_do_not_start_on_the_same_gpu(tmp_path: Path) -> None:
+    with gated(tmp_path / 'one', 1) as one, gated(tmp_path / 'other', 1) as other:
+        fake = FakeNvml(tmp_path / 'nvml', gpus=1)
+        for each in (one, other):
+            use(each, fake)
+        searches = [each.start('--sim_startup_time=500') for each in (one, other)]
+        until(lambda: one.begun() or other.begun())
+        first, second = (one, other) if one.begun() else (other, one)
+        told = until(lambda: _told(second, 'another hpsearch (user '))
+        assert 'whose use of the GPU can be seen after 500 s' in told
+        assert not second.begun()
+        first.open()
+        second.wait_for_begun(1)
+        second.open()
+        for search in searches:
+            finish(search)
+        assert (first.begun(), second.begun()) == (first.once(), second.once())
+
+
+def test_that_two_users_do_not_start_on_the_same_gpu(tmp_path: Path) -> None:
+    with gated(tmp_path / 'ours', 1) as ours, gated(tmp_path / 'theirs', 1) as theirs:
+        words = ['--grid_module=my_config', '--out_dir=out', '--force_out_dir', '--sim_startup_time=500']
+        command = as_another_user(*theirs.command(*words))
+        fake = FakeNvml(tmp_path / 'nvml', gpus=1)
+        for each in (ours, theirs):
+            use(each, fake)
+        os.chown(theirs.path, NOBODY, NOBODY)
+        search = ours.start('--sim_startup_time=500')
+        ours.wait_for_begun(1)
+        pipes: dict[str, Any] = {'stdout': subprocess.PIPE, 'stderr': subprocess.PIPE, 'text': True}
+        second = subprocess.Popen(command, cwd=theirs.path, env=theirs.env, **pipes)
+        until(lambda: _told(theirs, f'another hpsearch (user {user_name(os.geteuid())}, pid '))
+        assert not theirs.begun()
+        ours.open()
+        theirs.open()
+        finish(search)
+        finish(second)
+        assert theirs.begun() == theirs.once()
 
 
 def test_that_several_gpus_per_run_are_given_together(project: Project, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import uuid
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -52,7 +53,7 @@ class FakeNvml:
         self.state = folder / 'fake_nvml_state'
         self._values: dict[str, str] = {'count': str(gpus)}
         for number in range(gpus):
-            self._values.update(self._fresh(str(number), f'GPU-{number}fa4e000-0000-4000-8000-00000000000{number}'))
+            self._values.update(self._fresh(str(number), f'GPU-{uuid.uuid4()}'))
         self._write()
 
     def env(self) -> dict[str, str]:

@@ -12,8 +12,12 @@ import pytest
 
 from hpsearch.backends.local.gpu_slots import LAST_READING_PATIENCE, GpuSlots, others_use_little
 from hpsearch.backends.local.slots import HAS_THE_MACHINE, NEEDS_THE_MACHINE, FixedSlots, SlotSource
+from hpsearch.host import gpu_starts
 from hpsearch.host.gpu_monitor import GpuMonitor
+from hpsearch.host.gpu_starts import GpuStarts
+from hpsearch.host.processes import Process, start_ticks
 from hpsearch.model.resources import Gpu, GpuPolicy, GpuProcess, GpuTenant, Reading, ResourceRequest, Slot
+from tests.fakes.scripted_queue import Clock
 from tests.support.harness import until
 
 ALONE = ResourceRequest(alone=True)
@@ -21,6 +25,13 @@ ALONE_HERE = ResourceRequest(alone_on_host=True)
 SOMEBODY = GpuTenant((), 0.0)
 OWN_GROUP = os.getpgid(0)
 OWN_PID = os.getpid()
+
+
+@pytest.fixture(autouse=True)
+def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder in which the starts on GPUs are."""
+    monkeypatch.setattr(gpu_starts, 'PLACE', str(tmp_path / 'shared'))
+    return tmp_path / 'shared'
 
 
 class Monitor:
@@ -48,12 +59,14 @@ class Monitor:
         pass
 
 
-def gpu_slots(totals: dict[str, int | None], **policy: Any) -> tuple[GpuSlots, Monitor]:
+def gpu_slots(
+    totals: dict[str, int | None], starts: GpuStarts | None = None, **policy: Any
+) -> tuple[GpuSlots, Monitor]:
     monitor = Monitor(totals)
     monitor.read(0.0)
     gpus = [Gpu(name, '', 'Fake', name) for name in totals]
     policy = {'max_runs_per_gpu': 2, 'startup_time': 0.0, 'window': 0.0, **policy}
-    return GpuSlots(cast(GpuMonitor, monitor), gpus, GpuPolicy(**policy)), monitor
+    return GpuSlots(cast(GpuMonitor, monitor), gpus, GpuPolicy(**policy), starts or GpuStarts()), monitor
 
 
 def given(slots: SlotSource, now: float, **wish: Any) -> list[tuple[str, ...]]:
@@ -136,6 +149,48 @@ def test_that_attempts_of_other_writers_count_like_ours() -> None:
     assert 'has 1 run' in slots.open_slots(3.0, others=[GpuTenant(('0',), 0.0)]).closed['0']
     assert 'has 1 run' in slots.gpu_lines(3.0)[0].closed
     assert given(slots, 4.0) == [('0',)]
+
+
+def two_searches(clock: Clock, **policy: Any) -> tuple[GpuSlots, GpuSlots]:
+    """Searches on one machine with two GPUs, whose locks are waited for in stepped time."""
+
+    def sleep(seconds: float) -> None:
+        clock.now += seconds
+
+    totals: dict[str, int | None] = {'0': 24000, '1': 24000}
+    one, _ = gpu_slots(totals, starts=GpuStarts(clock, sleep), stale_after=1e9, **policy)
+    other, _ = gpu_slots(totals, starts=GpuStarts(clock, sleep), stale_after=1e9, **{**policy, 'startup_time': 0.0})
+    return one, other
+
+
+def test_that_two_searches_do_not_start_on_one_gpu_until_a_start_up_time_is_over() -> None:
+    clock = Clock()
+    one, other = two_searches(clock, startup_time=60.0)
+    one.announce('a', Slot(('0',)), Process(OWN_PID, start_ticks(OWN_PID)))
+    clock.now += 59.0
+    placement = other.open_slots(clock.now)
+    assert [slot.gpus for slot in placement.slots] == [('1',)]
+    assert placement.closed['0'].endswith('started a run 59 s ago, whose use of the GPU can be seen after 60 s')
+    assert other.gpu_lines(clock.now)[0].closed == placement.closed['0'], 'that is what is shown'
+    assert given(one, clock.now) == [('0',), ('1',)], 'its own starts are held against it elsewhere'
+    clock.now += 1.0
+    assert given(other, clock.now) == [('0',), ('1',)]
+
+
+def test_that_a_gpu_is_free_for_other_searches_when_its_run_has_ended() -> None:
+    clock = Clock()
+    one, other = two_searches(clock, startup_time=60.0)
+    one.announce('a', Slot(('0',)), Process(OWN_PID, start_ticks(OWN_PID)))
+    one.release('a', clock.now)
+    assert given(other, clock.now) == [('0',), ('1',)]
+
+
+def test_that_one_search_at_a_time_chooses_gpus() -> None:
+    one, other = two_searches(Clock())
+    with one.placing() as may_place, other.placing() as may_other_place:
+        assert may_place and not may_other_place
+    with other.placing() as may_place:
+        assert may_place
 
 
 def test_that_a_run_that_ran_out_of_gpu_memory_gets_an_empty_gpu() -> None:

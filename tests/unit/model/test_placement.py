@@ -15,6 +15,7 @@ from hpsearch.model.resources import (
     GpuPolicy,
     GpuProcess,
     GpuTenant,
+    OtherStart,
     Reading,
     ResourceRequest,
     Slot,
@@ -43,10 +44,14 @@ def why(
     need: int | None = None,
     freed: float | None = None,
     resources: ResourceRequest | None = None,
+    others: Sequence[OtherStart] = (),
 ) -> str | None:
     """Why a machine's only GPU is closed; None when it is open."""
     ends = {} if freed is None else {'0': freed}
-    return place([gpu('0')], {'0': readings}, tenants, policy, NOW, need, ends, resources=resources).closed.get('0')
+    placement = place(
+        [gpu('0')], {'0': readings}, tenants, policy, NOW, need, ends, resources=resources, other_starts=others
+    )
+    return placement.closed.get('0')
 
 
 def names(
@@ -221,6 +226,36 @@ def test_that_a_fresh_start_closes_until_the_startup_time_is_over() -> None:
         'started a run 12 s ago, --sim_startup_time is 60 s'
     )
     assert why(idle(), tenants=[GpuTenant(('0',), NOW - 60)], policy=policy) is None
+
+
+def start_of_another(ago: float, delay: float = 60.0, gpus: tuple[str, ...] = ('GPU-0',)) -> OtherStart:
+    return OtherStart(gpus, NOW - ago, delay, 'user bob, pid 7')
+
+
+def test_that_the_start_of_another_hpsearch_closes_until_its_startup_time_is_over() -> None:
+    policy = GpuPolicy(startup_time=0.0)
+    assert why(idle(), others=[start_of_another(12.9)], policy=policy) == (
+        'another hpsearch (user bob, pid 7) started a run 12 s ago, whose use of the GPU can be seen after 60 s'
+    )
+    assert why(idle(), others=[start_of_another(60)], policy=policy) is None
+    assert why(idle(), others=[start_of_another(5, delay=5)]) is None, 'it knows how long its runs take'
+
+
+def test_that_of_the_starts_of_others_the_one_that_counts_longest_closes() -> None:
+    others = [start_of_another(1, delay=5), start_of_another(10, delay=30), start_of_another(2, delay=10)]
+    assert 'started a run 10 s ago' in (why(idle(), others=others) or '')
+
+
+def test_that_starts_of_others_are_no_runs_of_ours() -> None:
+    assert 'another hpsearch' in (why(idle(), others=[start_of_another(1)] * 3) or '')
+    assert why(idle(), others=[start_of_another(61)] * 3) is None
+
+
+def test_that_a_gpu_is_known_to_others_by_its_uuid_or_its_number() -> None:
+    for known, uuid in (('GPU-a', 'GPU-a'), ('0', '')):
+        others = [start_of_another(1, gpus=(known,))]
+        assert place([Gpu('0', uuid, '', '0')], {'0': [idle()]}, (), POLICY, NOW, other_starts=others).closed
+    assert why(idle(), others=[start_of_another(1, gpus=('0',))]) is None
 
 
 def test_that_the_latest_of_several_starts_counts() -> None:
