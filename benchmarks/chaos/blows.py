@@ -105,7 +105,7 @@ def remove_records(storm: Storm) -> bool:
     run, number, _ = aim
     attempts = storm.place.folder.attempts(run)
     storm.erased.add(storm.place.number_of(run))
-    shutil.rmtree(storm.random.choice([attempts, f'{attempts}/{number}']), ignore_errors=True)
+    shutil.rmtree(storm.random.choice([attempts, storm.place.folder.attempt(run, number).folder]), ignore_errors=True)
     return True
 
 

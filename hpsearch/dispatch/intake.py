@@ -15,7 +15,7 @@ from hpsearch.host.kernel import kernel_oom_kills
 from hpsearch.model.run import Run
 from hpsearch.model.states import ACTIVE, TIMEOUT, Attempt, State
 from hpsearch.model.table import Row, performance_text
-from hpsearch.store.attempt_files import has_unshown_logs, is_there
+from hpsearch.store.attempt_files import has_unshown_logs, is_there, read_fence
 from hpsearch.store.completion import (
     BY_ITS_SUMMARY,
     NEVER_STARTED,
@@ -24,7 +24,7 @@ from hpsearch.store.completion import (
     EndReport,
     may_have_late_record,
 )
-from hpsearch.store.folder import SearchFolder
+from hpsearch.store.folder import AttemptPaths, SearchFolder
 
 log = logging.getLogger('hpsearch')
 
@@ -75,7 +75,7 @@ class Intake:
         completion = self._reader.judge(run, number, self._attempts_of(run), report)
         if completion.verdict.state is not State.FINISHED and report.has_begun:
             # Before another writer can read of this end and start the run again, which must not find a folder of ours.
-            self._reader.show_logs(run, number)
+            self._reader.show_logs(run, completion)
         self._search.recorder.record('ended', run.name, number, **completion.facts())
         self._progress.ended(report.seconds or 0.0)
         if cause not in NEVER_STARTED or completion.state in (State.FINISHED, State.FAILED):
@@ -90,20 +90,27 @@ class Intake:
         # Another job is no longer than this one: being ended with it is the run's own time limit.
         job_time, is_with_it = self._search.options.job_time, active.stop_reason == self._search.options.stop_reason
         is_timeout = job_time is not None and is_with_it and job_time.was_whole(seconds, now)
-        has_logs = is_there(self._search.folder.attempt(launch.run.name, launch.number).stderr)
         return EndReport(
             code=status.code,
             cause=TIMEOUT if is_timeout else status.cause,
             detail=status.detail,
             seconds=seconds,
-            # Of an attempt whose fence was lost with the power, a log and a summary may be left.
-            has_begun=has_logs and (status.cause == 'abandoned' or status.cause not in NEVER_STARTED),
+            has_begun=self._has_begun(self._search.folder.attempt(launch.run.name, launch.number), status.cause),
             stop_reason='' if is_timeout else active.stop_reason,
             oom_kills=self._oom_kills(active, status),
             room=lambda: status.room,
             peak_memory=status.peak_memory,
             node=status.node or self._node_of(active),
         )
+
+    def _has_begun(self, paths: AttemptPaths, cause: str) -> bool:
+        """Whether a script may have left something.
+
+        Of an attempt whose fence was lost with the power, a log and a summary may be left. Empty logs may be gone.
+        """
+        if cause in NEVER_STARTED and cause != 'abandoned':
+            return False
+        return is_there(paths.stderr) or (cause != 'abandoned' and read_fence(paths).is_passed)
 
     def _node_of(self, active: ActiveAttempt) -> str:
         attempt = self._search.state.attempt_of(active.launch.run.name, active.launch.number)
@@ -162,7 +169,7 @@ class Intake:
         for completion in self._without_row:
             verdict = completion.verdict
             if verdict.state is State.FINISHED:
-                self._reader.show_logs(completion.run, completion.number)
+                self._reader.show_logs(completion.run, completion)
             row = self._reader.row(completion.run, completion, self._attempts_of(completion.run))
             self._log_end(completion, row)
             if self._decides(completion):
@@ -185,7 +192,7 @@ class Intake:
                 continue
             self._put(self._reader.row(run, ended, self._attempts_of(run)))
             if has_unshown_logs(self._search.folder, run.name, ended.number):
-                self._reader.show_logs(run, ended.number)
+                self._reader.show_logs(run, ended)
         self._has_loaded = True
 
     def _put(self, row: Row) -> None:

@@ -27,7 +27,7 @@ from hpsearch.model.evidence import (
 from hpsearch.model.resources import GpuTenant, ResourceRequest, Slot
 from hpsearch.model.run import Run
 from hpsearch.model.states import ACTIVE, Attempt, Event, State
-from hpsearch.store.attempt_files import attempt_id, attempt_processes, close_fence, duration, read_fence, read_line
+from hpsearch.store.attempt_files import attempt_id, attempt_processes, claimant, close_fence, duration, read_fence
 from hpsearch.store.completion import Completion
 from hpsearch.store.evidence import EvidenceReader
 from hpsearch.store.folder import MOST_WARNINGS, SearchFolder
@@ -138,7 +138,7 @@ class Peers:
     def note_claim(self, run: str, number: int) -> None:
         """An attempt is claimed by a peer; its event may still be on its way, or never come."""
         if not self._is_known(run, number):
-            self._claims[run, number] = read_line(self._folder.attempt(run, number).claim)
+            self._claims[run, number] = claimant(self._folder.attempt(run, number))
 
     def _is_known(self, run: str, number: int) -> bool:
         return self._state.attempt_of(run, number) is not None
@@ -226,7 +226,7 @@ class Peers:
         # Of a job whose submission is not known there are only its fence and its record.
         is_known = attempt.is_in_queue or not evidence.is_queued
         action = action_for(found, can_adopt=is_known and bool(handle) and self._can_adopt(handle))
-        ident = fence.ident or attempt_id(read_line(paths.claim) or attempt.owner, attempt.run, attempt.number)
+        ident = fence.ident or attempt_id(claimant(paths) or attempt.owner, attempt.run, attempt.number)
         node = node_name(fence.host)
         return OrphanedAttempt(attempt, action, found, handle, ident, duration(paths) or 0.0, node)
 

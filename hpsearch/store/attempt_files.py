@@ -6,17 +6,19 @@ the start fence, runs the command, and writes the exit record.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import BinaryIO
 
 from hpsearch.host.processes import Process, marked_processes
 from hpsearch.model.errors import SearchFolderError, is_of_machine
 from hpsearch.model.units import whole_number
-from hpsearch.store.folder import AttemptPaths, SearchFolder
+from hpsearch.store.folder import AttemptPaths, SearchFolder, write_whole
 
 LOCAL_SCRIPT = """\
 files=$1 id=$2
@@ -113,32 +115,103 @@ def _without_waiting(path: str, flags: int) -> int:
 
 
 def claim(folder: SearchFolder, run: str, number: int, writer: str) -> bool:
-    """Claim an attempt for a writer by creating a file; returns whether it is that writer's.
+    """Claim an attempt for a writer; returns whether it is that writer's.
+
+    The claim is a link to a file of the writer, if the file system has links: it needs no inode, and is never torn.
 
     Raises:
         OSError: The folder cannot be written.
     """
     paths = folder.attempt(run, number)
     _make_folder(paths)
-    return create_exclusively(paths.claim, writer)
+    if folder.layout == 1:  # a writer of an earlier version may work on it, too
+        return create_exclusively(paths.claim, writer)
+    if _link_claim(folder.claims_of(writer), paths.claim, writer):
+        return True
+    return create_exclusively(paths.claim, _claim_text(writer)) or claimant(paths) == writer
+
+
+def _link_claim(source: str, path: str, writer: str) -> bool:
+    """Give the file of a writer another name, which must not exist yet; returns whether that was possible."""
+    try:
+        os.link(source, path)
+    except OSError as error:
+        # There is no such file yet, or it has as many names as it can have.
+        return error.errno in (errno.ENOENT, errno.EMLINK) and _link_first_claim(source, path, writer)
+    return True
+
+
+def _link_first_claim(source: str, path: str, writer: str) -> bool:
+    try:
+        write_whole(Path(source), f'{_claim_text(writer)}\n')
+        os.link(source, path)
+    except OSError:
+        return False
+    return True
+
+
+def _claim_text(writer: str) -> str:
+    """What is in a claim; the time shows what the clock of the file system is worth."""
+    return f'{writer} {time.time():.3f}'
+
+
+def claimant(paths: AttemptPaths) -> str:
+    """The writer that claimed an attempt; empty: none did, or it is not known.
+
+    Raises:
+        OSError: The claim is there but cannot be read.
+    """
+    return read_line(paths.claim).partition(' ')[0]
+
+
+def claim_changed_at(paths: AttemptPaths, claimed_at: float) -> float | None:
+    """When an attempt was claimed, in seconds since 1970 by the clock of its file system; None: that is not known.
+
+    Args:
+        paths: Its files.
+        claimed_at: When that was by the clock of its writer, which may have written the file for an earlier claim.
+
+    Raises:
+        OSError: The claim is there but cannot be read.
+    """
+    changed, noted = changed_at(paths.claim), _moment(read_line(paths.claim).partition(' ')[2])
+    return changed if changed is None or noted is None else claimed_at + changed - noted
+
+
+def _moment(text: str) -> float | None:
+    return float(text) if re.fullmatch(r'[0-9]{1,12}\.[0-9]{1,6}', text) else None
 
 
 def _make_folder(paths: AttemptPaths) -> None:
     """Make the folder of an attempt, and those above it within the search, which may be lost."""
-    run = os.path.dirname(paths.folder)
-    for path in (os.path.dirname(run), run, paths.folder):
-        try:
-            os.mkdir(path, 0o755)
-        except FileExistsError:
-            pass  # made for an earlier attempt, or by another writer: the claim decides
+    of_run = paths.of_run or paths.folder
+    try:
+        _make(paths.folder)
+    except FileNotFoundError:
+        for path in (os.path.dirname(of_run), of_run, paths.folder):
+            _make(path)
+
+
+def _make(path: str) -> None:
+    try:
+        os.mkdir(path, 0o755)
+    except FileExistsError:
+        pass  # made for an earlier attempt, or by another writer: the claim decides
 
 
 def claimed_attempts(folder: SearchFolder, without: Collection[str]) -> Iterator[tuple[str, int]]:
     """The latest attempt of each run that has one on disk: run and number; ``without``: runs that are passed over."""
     for name in sorted(set(_listed(str(folder.jobs_dir))).difference(without)):
-        numbers = [int(entry) for entry in _listed(folder.attempts(name)) if entry.isdecimal()]
+        numbers = _attempts_on_disk(folder, name)
         if numbers:
             yield name, max(numbers)
+
+
+def _attempts_on_disk(folder: SearchFolder, run: str) -> set[int]:
+    """The attempts of a run that have files; those of the first lie beside the folders of the others."""
+    found = {whole_number(entry) for entry in _listed(folder.attempts(run))}
+    first = {1} if None in found and folder.layout > 1 else set()
+    return first | {number for number in found if number is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +238,11 @@ class Fence:
     def is_closed(self) -> bool:
         """Whether a writer made sure that the attempt is never started."""
         return self.ident.endswith(CLOSED)
+
+    @property
+    def is_passed(self) -> bool:
+        """Whether the attempt was started."""
+        return bool(self.ident) and not self.is_closed
 
 
 def read_fence(paths: AttemptPaths) -> Fence:
@@ -218,11 +296,7 @@ def log_files(folder: SearchFolder, run: str, attempt: int) -> list[str]:
     folder.read_info()
     number = whole_number(run)
     name = run if number is None else next((each.name for each in folder.read_runs() if each.number == number), run)
-    try:
-        entries = map(whole_number, os.listdir(folder.attempts(name)))
-        started = sorted(entry for entry in entries if entry is not None)
-    except FileNotFoundError:
-        started = []
+    started = sorted(_attempts_on_disk(folder, name))
     wanted = attempt or (started[-1] if started else 0)
     if wanted not in started:
         which = f'attempt {attempt}' if attempt else 'an attempt'
@@ -394,10 +468,12 @@ def is_there(path: str) -> bool:
     return True
 
 
-def show_logs_in_output(folder: SearchFolder, run: str, number: int, command: str) -> None:
+def show_logs_in_output(
+    folder: SearchFolder, run: str, number: int, command: str, *, without_empty: bool = False
+) -> None:
     """Link the logs of an ended attempt into the output folder of its run, and write its command (a shell line) there.
 
-    The folder is made where the script made none.
+    The folder is made where the script made none. With ``without_empty``, a log without content is not linked.
 
     Raises:
         OSError: The folder cannot be written.
@@ -410,7 +486,31 @@ def show_logs_in_output(folder: SearchFolder, run: str, number: int, command: st
     with open(name, 'w', encoding='utf-8', errors='surrogateescape', opener=_not_through_a_link) as script:
         script.write(f'#!/bin/sh\n{command}\n')
     for log, ending in ((paths.stdout, 'out'), (paths.stderr, 'err')):
-        _link(log, f'{output}/job_{run}.{ending}')
+        if not (without_empty and _is_empty(log)):
+            _link(log, f'{output}/job_{run}.{ending}')
+
+
+def remove_empty_logs(folder: SearchFolder, run: str, number: int) -> None:
+    """Remove the logs of a finished attempt to which its script wrote nothing; stderr last, which shows what is done.
+
+    Raises:
+        OSError: One of them cannot be read or removed.
+    """
+    paths = folder.attempt(run, number)
+    for log in filter(_is_empty, (paths.stdout, paths.stderr)):
+        os.unlink(log)
+
+
+def _is_empty(log: str) -> bool:
+    """Whether a log is there and has no content; it is opened, since NFS only then asks for its present size."""
+    try:
+        opened = os.open(log, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        return not os.fstat(opened).st_size
+    finally:
+        os.close(opened)
 
 
 def _not_through_a_link(path: str, flags: int) -> int:

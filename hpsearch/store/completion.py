@@ -18,7 +18,15 @@ from hpsearch.model.run import Run, Summary
 from hpsearch.model.states import Attempt, RunHistory, SearchState, State
 from hpsearch.model.table import Row, row_of
 from hpsearch.model.verdict import Verdict, failure_signature, judge
-from hpsearch.store.attempt_files import changed_at, duration, moved_aside, show_logs_in_output, tail
+from hpsearch.store.attempt_files import (
+    changed_at,
+    claim_changed_at,
+    duration,
+    moved_aside,
+    remove_empty_logs,
+    show_logs_in_output,
+    tail,
+)
 from hpsearch.store.evidence import read_files
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.summary import read_attempt_summary
@@ -132,6 +140,11 @@ class Completion:
         return self.verdict.reason
 
     @property
+    def code(self) -> int | None:
+        """Its raw exit status, if known."""
+        return self.report.code
+
+    @property
     def seconds(self) -> float | None:
         """How long it ran, if known."""
         return self.report.seconds
@@ -154,6 +167,11 @@ class Completion:
             'seconds': self.report.seconds,
             **{name: fact for name, fact in extra.items() if fact},
         }
+
+
+def is_clean(ended: Attempt | Completion) -> bool:
+    """Whether an attempt finished and left its exit status, and there is nothing else to say about it."""
+    return ended.state is State.FINISHED and ended.code is not None and not ended.reason
 
 
 class CompletionReader:
@@ -229,7 +247,9 @@ class CompletionReader:
         written = changed_at(output / name) if name else None
         if written is None or attempt.claimed_at is None or written >= attempt.claimed_at - CLOCK_TOLERANCE:
             return False
-        return is_from_before(written, attempt.claimed_at, changed_at(paths.claim), changed_at(paths.exit))
+        return is_from_before(
+            written, attempt.claimed_at, claim_changed_at(paths, attempt.claimed_at), changed_at(paths.exit)
+        )
 
     def output(self, run: Run, number: int, tried: Sequence[Attempt]) -> Path:
         """The output folder of an attempt; arguments as those of :meth:`judge`."""
@@ -269,14 +289,17 @@ class CompletionReader:
         """
         return row_of(run, ended, str(self.output(run, ended.number, tried)), self._configuration.out_arg)
 
-    def show_logs(self, run: Run, number: int) -> None:
+    def show_logs(self, run: Run, ended: Attempt | Completion) -> None:
         """Link the logs of an attempt into the output folder of its run, if its script takes one.
 
-        A warning is logged if that fails.
+        Empty ones are removed if nothing of it can still write to them. A warning is logged if that fails.
         """
-        if self._configuration.out_arg is None:
-            return
+        number = ended.number
+        without_empty = is_clean(ended) and self._folder.layout > 1  # an earlier version looks for them
         try:
-            show_logs_in_output(self._folder, run.name, number, shell_line(run.argv))
+            if self._configuration.out_arg is not None:
+                show_logs_in_output(self._folder, run.name, number, shell_line(run.argv), without_empty=without_empty)
+            if without_empty:
+                remove_empty_logs(self._folder, run.name, number)
         except OSError as error:
             log.warning('%s: its logs could not be put into its output folder: %s', run.name, error.strerror)

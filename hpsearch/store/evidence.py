@@ -52,7 +52,7 @@ def _unasked(paths: AttemptPaths, fence: Fence, is_queued: bool, ident: str) -> 
 
 
 def _by_its_fence(fence: Fence, ident: str) -> Evidence:
-    has_started = bool(fence.ident) and not fence.is_closed and ident in ('', fence.ident)
+    has_started = fence.is_passed and ident in ('', fence.ident)
     is_closed = bool(fence.ident) and not has_started and fence.ident != f'{ident}{CLOSED}'
     job = '' if fence.job == '-' else fence.job
     return Evidence(has_started=has_started, is_closed=is_closed, fence_job=job, fence_host=fence.host)

@@ -3,7 +3,8 @@
 search.json              what was requested
 runs.jsonl               the plan, one line per run
 journal/<writer>.jsonl   what happened
-jobs/<run>/<attempt>/    our files about one attempt
+jobs/<run>/              our files about the first attempt of a run
+jobs/<run>/<attempt>/    the same of a later one
 submissions/             our files about submissions to a queue system
 <run>/                   the run's output folder, made by its script
 """
@@ -35,6 +36,9 @@ log = logging.getLogger('hpsearch')
 FOLDER_FORMAT = 2
 """Since 2, the plan has the names of output folders without the search folder; in 1 they are absolute paths."""
 
+LAYOUT = 2
+"""Where the files of attempts are. A search keeps the layout it was made with: see docs/design.rst."""
+
 POSTPROCESSED = (
     *('postprocessing_*', 'finished_runs*.jsonl', 'unfinished_runs*.jsonl', 'missing_runs*.jsonl', 'TO_BE_DELETED'),
 )
@@ -49,9 +53,15 @@ MOST_WARNINGS = 5
 
 @dataclass(frozen=True, slots=True)
 class AttemptPaths:
-    """Our files about an attempt, in ``jobs/<run>/<attempt>``; strings, since a fast search makes thousands."""
+    """Our files about an attempt, see :meth:`SearchFolder.attempt`; strings, since a fast search makes thousands.
+
+    Attributes:
+        folder: Where they are.
+        of_run: The folder of its run, if that is another one; empty: it is the same.
+    """
 
     folder: str
+    of_run: str = ''
 
     @property
     def claim(self) -> str:
@@ -130,6 +140,7 @@ class SearchFolder:
         self.commands_wo_dirs_sh = self.path / 'commands_wo_dirs.sh'
         self.results_csv = self.path / 'search_results.csv'
         self._path, self._jobs = str(self.path), str(self.jobs_dir)
+        self._layout: int | None = None
         self._places: dict[str, tuple[int, int]] = {}
         self._indexed, self._indexed_lines = 0, 0
         self._damaged: set[int] = set()
@@ -157,13 +168,32 @@ class SearchFolder:
         """The output folder of a run."""
         return self.path / run
 
+    @property
+    def layout(self) -> int:
+        """Where the files of attempts are; of a search that is not described yet, the layout it will have.
+
+        Raises:
+            OSError: Something of the machine is in the way.
+        """
+        if self._layout is None:
+            try:
+                self._stored_info()
+            except SearchFolderError:
+                return LAYOUT
+        return self._layout or LAYOUT
+
     def attempts(self, run: str) -> str:
         """The folder that holds the attempts of a run."""
         return f'{self._jobs}/{run}'
 
     def attempt(self, run: str, number: int) -> AttemptPaths:
-        """Our files about attempt ``number`` (from 1) of a run."""
-        return AttemptPaths(f'{self._jobs}/{run}/{number}')
+        """Our files about attempt ``number`` (from 1) of a run: those of the first need no folder of their own."""
+        of_run = f'{self._jobs}/{run}'
+        return AttemptPaths(of_run) if number == 1 and self.layout > 1 else AttemptPaths(f'{of_run}/{number}', of_run)
+
+    def claims_of(self, writer: str) -> str:
+        """The file with the name of a writer that its claims are links to."""
+        return f'{self.journal_dir}/{writer}.claim'
 
     def device(self) -> int:
         """The file system it is on; of a folder that is gone, the one on which it would be made."""
@@ -243,21 +273,23 @@ class SearchFolder:
             raise _unreadable(self.search_json, error) from error
         except (ValueError, RecursionError) as error:
             raise DamageError(f'{self.search_json} is damaged: {error}.') from error
-        if not isinstance(info, dict) or not isinstance(info.get('format', 0), int):
+        if not isinstance(info, dict) or not all(isinstance(info.get(name, 0), int) for name in ('format', 'layout')):
             raise DamageError(f'{self.search_json} is damaged: it does not describe a search.')
-        if info.get('format', 0) > FOLDER_FORMAT:
+        if info.get('format', 0) > FOLDER_FORMAT or info.setdefault('layout', 1) > LAYOUT:
             raise SearchFolderError(
                 f'{self.search_json} is of a newer format than this hpsearch reads ({FOLDER_FORMAT}): update hpsearch.'
             )
         problem = _problem_of(info)
         if problem:
             raise DamageError(f'{self.search_json} is damaged: {problem}.')
+        self._layout = info['layout']
         return info
 
     def write_info(self, info: Mapping[str, Any]) -> None:
         """Write ``search.json``, whole or not at all."""
-        stamped = {**info, 'format': FOLDER_FORMAT, 'place': str(self.path)}
+        stamped = {'layout': LAYOUT, **info, 'format': FOLDER_FORMAT, 'place': str(self.path)}
         write_whole(self.search_json, json.dumps(stamped, indent=2, default=str) + '\n')
+        self._layout = stamped['layout']
 
     # The plan; a line that is damaged is left out, with one warning, but still counts as a run that is wanted
 

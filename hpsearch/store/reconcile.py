@@ -15,7 +15,7 @@ from hpsearch.host import kernel
 from hpsearch.model.evidence import Conclusion, Evidence, JobState, Liveness, QueueView, conclude
 from hpsearch.model.states import ACTIVE, Attempt, RunHistory, SearchState, State
 from hpsearch.store import writers
-from hpsearch.store.attempt_files import claimed_attempts, duration, read_line
+from hpsearch.store.attempt_files import claimant, claimed_attempts, duration
 from hpsearch.store.completion import BY_ITS_SUMMARY, Completion, CompletionReader, EndReport, may_have_late_record
 from hpsearch.store.evidence import EvidenceReader
 from hpsearch.store.folder import SearchFolder
@@ -75,7 +75,7 @@ class Reconciler:
         """Take in claims that no journal mentions: their events may have been lost with the power."""
         for name, number in claimed_attempts(self._folder, without={*self._state.runs, *self._state.withdrawn}):
             if self._folder.find_run(name) is not None:
-                owner = read_line(self._folder.attempt(name, number).claim)
+                owner = claimant(self._folder.attempt(name, number))
                 self._state.replay([(owner, {'event': 'claimed', 'run': name, 'attempt': number})])
 
     def _life(self, attempt: Attempt) -> Liveness:

@@ -51,7 +51,7 @@ def _parts(folder: SearchFolder) -> Iterator[Path | str]:
     yield folder.jobs_dir
     for run in _entries(folder.jobs_dir):
         yield run.path
-        yield from (attempt.path for attempt in _entries(run.path))
+        yield from (attempt.path for attempt in _entries(run.path) if attempt.name.isdecimal())
 
 
 def _entries(path: Path | str) -> Iterator[os.DirEntry[str]]:

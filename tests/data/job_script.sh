@@ -3,6 +3,7 @@
 hpsearch_name=hps-search-1a2b3c
 hpsearch_dir=/home/user/out/search_1
 hpsearch_jobs=/home/user/out/search_1/jobs
+hpsearch_in_run=1
 hpsearch_log=/home/user/out/search_1/submissions/hps-search-1a2b3c.log
 hpsearch_ended=/home/user/out/search_1/submissions/hps-search-1a2b3c.ended
 hpsearch_cwd=/home/user/project
@@ -20,7 +21,8 @@ case $hpsearch_index in
 2) hpsearch_run=sim_a_2 hpsearch_attempt=2 hpsearch_ident=w:sim_a_2:2 ;;
 *) echo "hpsearch: $hpsearch_name has no element $hpsearch_index" >&2; exit 64 ;;
 esac
-hpsearch_files=$hpsearch_jobs/$hpsearch_run/$hpsearch_attempt
+hpsearch_files=$hpsearch_jobs/$hpsearch_run
+[ "$hpsearch_attempt" = "$hpsearch_in_run" ] || hpsearch_files=$hpsearch_files/$hpsearch_attempt
 hpsearch_line="$hpsearch_ident $$ $hpsearch_job $hpsearch_restarts $hpsearch_host"
 (:)
 set -C

@@ -181,7 +181,7 @@ class Gated(Project):
 
     def job(self, number: str, attempt: int) -> Path:
         """The folder with our files about an attempt."""
-        return self.out / 'jobs' / self.run_name(number) / str(attempt)
+        return Path(SearchFolder(self.out).attempt(self.run_name(number), attempt).folder)
 
     def edit_journal(self, old: str, new: str) -> None:
         """Replace a text in the journal of the only writer.

@@ -28,7 +28,8 @@ _OPEN_LOG = 'if { true >> "$hpsearch_log"; } 2>/dev/null; then exec >> "$hpsearc
 """For queue systems that keep no log of their own."""
 
 _PASS_FENCE = """\
-hpsearch_files=$hpsearch_jobs/$hpsearch_run/$hpsearch_attempt
+hpsearch_files=$hpsearch_jobs/$hpsearch_run
+[ "$hpsearch_attempt" = "$hpsearch_in_run" ] || hpsearch_files=$hpsearch_files/$hpsearch_attempt
 hpsearch_line="$hpsearch_ident $$ $hpsearch_job $hpsearch_restarts $hpsearch_host"
 (:)
 set -C
@@ -440,6 +441,7 @@ def _constants(folder: SearchFolder, name: str, cwd: str, *, on_int: str, on_usr
         'name': name,
         'dir': str(folder.path),
         'jobs': str(folder.jobs_dir),
+        'in_run': '' if folder.attempt('', 1).of_run else '1',
         'log': paths.log,
         'ended': paths.ended,
         'cwd': cwd,

@@ -61,7 +61,7 @@ def test_that_a_damaged_journal_is_named_and_nothing_runs_twice(project: Gated, 
     assert sorted(project.begun()) == project.once()
     assert project.table_states() == project.all_finished()
     status = finish(project.drive({}, 'status', 'out'))
-    assert '3 finished' in status and '-1' not in status
+    assert '3 finished' in status and not re.search(r'\s-[0-9]', status)
 
 
 def test_that_a_lost_folder_of_a_run_that_ended_or_waits_keeps_nothing_from_going_on(project: Gated) -> None:
@@ -69,7 +69,7 @@ def test_that_a_lost_folder_of_a_run_that_ended_or_waits_keeps_nothing_from_goin
     project.open('1')
     project.wait_for_begun(3)
     kill(search)
-    shutil.rmtree(project.job('1', 1).parent)
+    shutil.rmtree(project.job('1', 1))
     project.open()
     finish(project.drive({}, 'resume', 'out'))
     assert sorted(project.begun()) == project.once()
@@ -78,7 +78,7 @@ def test_that_a_lost_folder_of_a_run_that_ended_or_waits_keeps_nothing_from_goin
 
 def test_that_a_lost_folder_of_a_run_that_runs_does_not_start_it_beside_itself(project: Gated) -> None:
     kill(project.begin(2))
-    shutil.rmtree(project.job('1', 1).parent)
+    shutil.rmtree(project.job('1', 1))
     resumed = project.drive({}, 'resume', 'out', '--cpu_jobs=3')
     project.wait_for_begun(3)
     project.open()

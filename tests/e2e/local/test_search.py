@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from hpsearch.store.folder import SearchFolder
 from tests.support.cli_harness import Project
 from tests.support.harness import until
 
@@ -43,7 +44,7 @@ def test_that_logs_and_command_are_in_the_output_folder_at_the_end(project: Proj
     (output,) = project.out.glob('sim_*')
     name = output.name
     assert (output / f'job_{name}.out').read_text() == 'training with 0.1\n'
-    assert (output / f'job_{name}.err').read_text() == ''
+    assert not (output / f'job_{name}.err').exists(), 'there was nothing on stderr'
     shutil.rmtree(output)
     (project.path / 'ran.txt').unlink()
     again = subprocess.run(
@@ -55,6 +56,21 @@ def test_that_logs_and_command_are_in_the_output_folder_at_the_end(project: Proj
     assert again.returncode == 0
     assert project.ran() == [('pasted', '1', 'unset')]
     assert (output / 'performance_overview.txt').exists()
+
+
+def inodes_of_ours(project: Project, count: int) -> int:
+    """What a search with so many finished runs leaves outside their output folders, in inodes."""
+    project.configure({'lr': [number / 1000 for number in range(count)]})
+    assert project.search('--cpu_jobs=2').returncode == 0
+    names = {run.name for run in SearchFolder(project.out).read_runs()}
+    assert len(names) == count and all((project.out / name).is_dir() for name in names)
+    found = [path for path in project.out.rglob('*') if path.relative_to(project.out).parts[0] not in names]
+    return len({path.stat().st_ino for path in found})
+
+
+def test_that_a_finished_run_leaves_four_inodes_outside_its_output_folder(tmp_path: Path) -> None:
+    few, many = (inodes_of_ours(Project(tmp_path / f'{count}'), count) for count in (1, 6))
+    assert (many - few) / 5 == 4, 'its folder, start fence, exit record, and what it printed'
 
 
 @pytest.mark.parametrize(

@@ -163,7 +163,7 @@ def test_that_an_attempt_waits_until_the_machine_can_start_processes(
     assert backend.states(now + 2.5)[one.ident].kind is JobState.WAITING, 'pauses grow'
     assert one.ident not in backend.states(now + 4), 'it has just been started'
     assert ends(backend, [one.ident])[one.ident].code == 3
-    assert os.listdir(folder.attempts('sim_1')) == ['1']
+    assert not os.path.exists(folder.attempt('sim_1', 2).folder)
 
 
 def test_that_an_attempt_that_waits_for_a_process_ends_when_it_is_cancelled(
@@ -303,7 +303,7 @@ def test_that_a_shell_that_cannot_start_processes_tries_again_and_nothing_is_jud
     status = in_trouble(folder, launch(folder, 'sim_1', 'true'), trouble)
     assert (status.code, status.cause, status.problem) == (0, '', '')
     assert os.path.getsize(folder.attempt('sim_1', 1).stderr) == 0
-    assert os.listdir(folder.attempts('sim_1')) == ['1']
+    assert not os.path.exists(folder.attempt('sim_1', 2).folder)
 
 
 def test_that_an_attempt_whose_shell_cannot_read_its_fence_has_not_been_started(

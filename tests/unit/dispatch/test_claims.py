@@ -15,7 +15,7 @@ from hpsearch.dispatch.context import WorkOptions
 from hpsearch.model.resources import ResourceRequest, Slot
 from hpsearch.model.retries import RetryPolicy
 from hpsearch.model.states import State
-from hpsearch.store.attempt_files import claim, read_line
+from hpsearch.store.attempt_files import claim, claimant
 from tests.support.dispatching import CONFIGURATION, Desk, run
 
 SLOTS = (Slot(), Slot())
@@ -31,7 +31,7 @@ def names(claimed: Claimed) -> list[str]:
 
 
 def claimer(desk: Desk, number: int, attempt: int = 1) -> str:
-    return read_line(desk.folder.attempt(f'sim_{number}', attempt).claim)
+    return claimant(desk.folder.attempt(f'sim_{number}', attempt))
 
 
 def end(desk: Desk, number: int, state: str = 'interrupted', attempt: int = 1, **facts: Any) -> None:

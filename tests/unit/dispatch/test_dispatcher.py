@@ -184,7 +184,7 @@ def test_that_what_cannot_be_started_is_tried_again_after_a_pause(
     desk.dispatcher(backend).run()
     assert finished(desk) == ['sim_1']
     assert [event['event'] for event in desk.events() if event.get('run')] == ['claimed', 'running', 'ended']
-    assert os.listdir(desk.folder.attempts('sim_1')) == ['1'], 'the same attempt, with nothing left behind by any other'
+    assert os.listdir(desk.folder.attempts('sim_1')) == ['claim'], 'the same attempt, with nothing left by any other'
     assert caplog.text.count('no run is started: no process could be started: too many') == 1
 
 

@@ -77,9 +77,9 @@ def test_that_a_folder_that_is_no_attempt_is_passed_over(tmp_path: Path, name: s
     assert log_files(folder, 'sim_1', 0) == [folder.attempt('sim_1', 2).stderr]
 
 
-@pytest.mark.parametrize('deleted', ['search', 'search/jobs/sim_1', 'search/jobs/sim_1/1'])
+@pytest.mark.parametrize('deleted', ['search', 'search/jobs/sim_1', 'search/jobs/sim_1/2'])
 def test_that_sh_does_not_wait_for_a_folder_that_was_deleted(tmp_path: Path, deleted: str) -> None:
-    paths, naps = SearchFolder(tmp_path / 'search').attempt('sim_1', 1), tmp_path / 'naps'
+    paths, naps = SearchFolder(tmp_path / 'search').attempt('sim_1', 2), tmp_path / 'naps'
     os.makedirs(paths.folder)
     (tmp_path / 'bin').mkdir()
     sleep = tmp_path / 'bin' / 'sleep'

@@ -197,9 +197,17 @@ def test_that_a_summary_that_is_older_than_the_attempt_does_not_count(
     found = ended(folder, EndReport(0), tried, summary_keywords=keywords)
     assert (found.state, found.summary) == (State.FAILED, {})
     assert found.reason == 'it ended with status 0; its summary is older than the attempt'
-    copied = [Attempt('sim_1', 1, claimed_at=now - 86400)]
-    again = ended(folder, EndReport(0), copied, summary_keywords=keywords)
-    assert again.state is State.FINISHED, 'its files have the time of the copy'
+    os.utime(folder.attempt('sim_1', 1).claim, (now + 86400, now + 86400))
+    assert ended(folder, EndReport(0), tried, summary_keywords=keywords).state is State.FINISHED, 'its files are copies'
+
+
+def test_that_a_claim_which_is_a_link_to_an_earlier_one_tells_when_it_was_made(folder: SearchFolder) -> None:
+    assert claim(folder, 'sim_1', 1, 'w') and claim(folder, 'sim_1', 2, 'w')
+    leave(folder, 'acc 0.5\nfinished 1\n')
+    now = time.time()
+    later = [Attempt('sim_1', 1), Attempt('sim_1', 2, claimed_at=now + 3600)]
+    found = ended(folder, EndReport(0), later, number=2)
+    assert found.reason == 'it ended with status 0; its summary is older than the attempt'
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,19 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from hpsearch.model.configuration import Configuration
+from hpsearch.model.run import Run
+from hpsearch.model.states import Attempt, State
 from hpsearch.store.attempt_files import LogTail, claim, has_unshown_logs, show_logs_in_output, tail
+from hpsearch.store.completion import CompletionReader
 from hpsearch.store.folder import SearchFolder
+
+RUN = Run('sim_1', 1, {}, ('python3', 'train.py'))
 
 
 def test_that_logs_are_put_into_the_output_folder_and_replace_earlier_ones(tmp_path: Path) -> None:
@@ -35,6 +45,71 @@ def test_that_logs_are_not_put_where_the_next_attempt_expects_no_folder(tmp_path
     claim(folder, 'sim_1', 2, 'w')
     show_logs_in_output(folder, 'sim_1', 1, 'python3 train.py')
     assert not folder.output('sim_1').exists()
+
+
+def ended(*, finished: bool = True, code: int | None = 0, reason: str = '') -> Attempt:
+    state = State.FINISHED if finished else State.FAILED
+    return Attempt('sim_1', 1, state, code=code, reason=reason)
+
+
+@pytest.mark.parametrize('out_arg', ['out_dir', None])
+@pytest.mark.parametrize('content', [('', ''), ('x', ''), ('', 'x'), ('x', 'x')])
+def test_that_empty_logs_of_a_finished_run_are_removed(
+    tmp_path: Path, out_arg: str | None, content: tuple[str, str]
+) -> None:
+    folder, reader = with_logs(tmp_path, *content, out_arg=out_arg)
+    paths, shown = folder.attempt('sim_1', 1), folder.output('sim_1')
+    reader.show_logs(RUN, ended())
+    assert [os.path.exists(paths.stdout), os.path.exists(paths.stderr)] == list(map(bool, content))
+    assert not has_unshown_logs(folder, 'sim_1', 1) or out_arg is None
+    assert [(shown / f'job_sim_1.{each}').exists() for each in ('out', 'err')] == [
+        bool(text) and out_arg is not None for text in content
+    ]
+    assert (shown / 'hpsearch_command.sh').exists() is (out_arg is not None)
+
+
+@pytest.mark.parametrize(
+    'attempt', [ended(finished=False), ended(code=None), ended(reason='it left processes behind, which were stopped')]
+)
+def test_that_logs_are_kept_that_somebody_may_write_to_or_look_for(tmp_path: Path, attempt: Attempt) -> None:
+    folder, reader = with_logs(tmp_path)
+    reader.show_logs(RUN, attempt)
+    assert os.path.exists(folder.attempt('sim_1', 1).stderr) and (folder.output('sim_1') / 'job_sim_1.err').exists()
+
+
+def test_that_a_search_of_layout_1_keeps_its_empty_logs(tmp_path: Path) -> None:
+    SearchFolder(tmp_path).write_info({'layout': 1})
+    folder, reader = with_logs(tmp_path)
+    reader.show_logs(RUN, ended())
+    assert os.path.exists(folder.attempt('sim_1', 1).stderr), 'an earlier version takes its absence for no start'
+
+
+def test_that_what_was_cut_off_before_the_empty_logs_were_gone_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, reader = with_logs(tmp_path, 'x')
+    unlink = os.unlink
+
+    def killed(path: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, 'unlink', killed)
+    with pytest.raises(KeyboardInterrupt):
+        reader.show_logs(RUN, ended())
+    monkeypatch.setattr(os, 'unlink', unlink)
+    assert has_unshown_logs(folder, 'sim_1', 1)
+    reader.show_logs(RUN, ended())
+    assert not has_unshown_logs(folder, 'sim_1', 1)
+
+
+def with_logs(path: Path, out: str = '', err: str = '', **more: Any) -> tuple[SearchFolder, CompletionReader]:
+    folder = SearchFolder(path)
+    folder.jobs_dir.mkdir()
+    claim(folder, 'sim_1', 1, 'w')
+    Path(folder.attempt('sim_1', 1).stdout).write_text(out)
+    Path(folder.attempt('sim_1', 1).stderr).write_text(err)
+    configuration = Configuration(source='', sha256='', grid={}, script='train.py', **more)
+    return folder, CompletionReader(folder, configuration)
 
 
 def test_that_missing_logs_of_an_attempt_are_noticed_until_they_are_shown(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ from hpsearch.model.errors import JournalError
 from hpsearch.model.states import Attempt, SearchState
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import JOURNAL_FORMAT, read_state
-from tests.support.gates import Gated, finish, gated
+from tests.support.gates import Gated, finish, gated, kill
+from tests.support.harness import until
 from tests.support.paths import DATA
 
 FORMATS = range(1, JOURNAL_FORMAT + 1)
@@ -121,3 +123,26 @@ def test_that_a_journal_of_a_later_format_is_refused_with_the_reason(tmp_path: P
     journal.write_text(journal.read_text().replace('"format":1', f'"format":{JOURNAL_FORMAT + 1}'))
     with pytest.raises(JournalError, match=f'format {JOURNAL_FORMAT + 1}.*update'):
         read_state(folder)
+
+
+def test_that_a_search_of_format_1_is_continued_with_its_files_where_they_are(tmp_path: Path) -> None:
+    with gated(tmp_path / 'project', count=4) as project:
+        finish(project.search_in_order('--dont_start'))
+        description = json.loads((project.out / 'search.json').read_text())
+        del description['layout']
+        (project.out / 'search.json').write_text(json.dumps({**description, 'format': 1}))
+        search = project.drive({}, 'resume', 'out', '--cpu_jobs=2')
+        project.wait_for_begun(2)
+        until(lambda: len(project.told('running')) == 2)
+        kill(search)
+        project.open('1')
+        until((project.out / 'jobs' / project.run_name('1') / '1' / 'exit').exists)
+        project.open()
+        finish(project.drive({}, 'resume', 'out'))
+        assert sorted(project.begun()) == project.once()
+        assert project.table_states() == project.all_finished()
+        for number in project.numbers:
+            files = project.out / 'jobs' / project.run_name(number) / '1'
+            assert set(os.listdir(files)) == {'claim', 'started', 'exit', 'stdout.log', 'stderr.log'}
+            assert os.listdir(files.parent) == ['1']
+        assert SearchFolder(project.out).layout == 1

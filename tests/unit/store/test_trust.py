@@ -20,7 +20,7 @@ from hpsearch.store.trust import to_work_on, why_foreign
 
 NOBODY = 65534
 
-PARTS = ('', 'search.json', 'runs.jsonl', 'journal', 'journal/w.jsonl', 'jobs', 'jobs/sim_1', 'jobs/sim_1/1')
+PARTS = ('', 'search.json', 'runs.jsonl', 'journal', 'journal/w.jsonl', 'jobs', 'jobs/sim_1', 'jobs/sim_1/2')
 """What decides what is executed and which processes are signalled."""
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason='only root can give files away')
@@ -36,6 +36,7 @@ def folder(tmp_path: Path) -> SearchFolder:
     folder.runs_jsonl.chmod(0o644)
     Journal(folder, 'w', {}).close()
     claim(folder, 'sim_1', 1, 'w')
+    claim(folder, 'sim_1', 2, 'w')
     return folder
 
 
