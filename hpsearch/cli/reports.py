@@ -14,11 +14,12 @@ from hpsearch.cli.options import SearchOptions
 from hpsearch.cli.parsers import ALL_FINISHED, INTERRUPTED, SOME_DID_NOT, WRONG_REQUEST
 from hpsearch.model.command import shell_line
 from hpsearch.model.configuration import Configuration, Params, best_text
+from hpsearch.model.logs.failures import Failure, cure, error_in_logs, telling_lines
+from hpsearch.model.logs.last_words import last_words
 from hpsearch.model.retries import failed_at_once
 from hpsearch.model.states import Attempt, SearchState, State
 from hpsearch.model.table import Row, cell, has_list, performance_text, why_no_best
 from hpsearch.model.units import read_number
-from hpsearch.model.verdict import telling_lines
 from hpsearch.store.attempt_files import tail
 from hpsearch.store.folder import SearchFolder
 from hpsearch.ui.format import counts_text
@@ -49,14 +50,19 @@ def best_run(folder: SearchFolder, state: SearchState, configuration: Configurat
     return name, run.params if run else {}, readings[name].text
 
 
-def failure_groups(folder: SearchFolder, state: SearchState) -> list[tuple[int, str, str]]:
-    """Failed runs grouped by their error, most frequent first: how many, the last lines of one, its name."""
+def failure_groups(
+    folder: SearchFolder, state: SearchState, configuration: Configuration
+) -> list[tuple[int, str, str]]:
+    """Failed runs grouped by their error, most frequent first: how many, the words of one, its name."""
     groups: dict[str, list[Attempt]] = {}
     for attempt in _deciding(state, State.FAILED):
         groups.setdefault(attempt.failure or attempt.reason, []).append(attempt)
     ordered = sorted(groups.values(), key=lambda group: (-len(group), group[0].run))
     nodes = {attempt.node for attempt in state.ended_on_nodes}
-    return [(len(group), _last_lines(folder, group[0]) + _common_node(group, nodes), group[0].run) for group in ordered]
+    return [
+        (len(group), _explained(folder, group[0], configuration) + _common_node(group, nodes), group[0].run)
+        for group in ordered
+    ]
 
 
 def _common_node(group: Sequence[Attempt], nodes: Collection[str]) -> str:
@@ -86,11 +92,25 @@ def _deciding(state: SearchState, wanted: State) -> list[Attempt]:
     return [each for each in attempts if each is not None and each.state is wanted]
 
 
-def _last_lines(folder: SearchFolder, attempt: Attempt) -> str:
-    """The last lines of an attempt that say why it failed, after the reason if it did not end by itself."""
-    paths = folder.attempt(attempt.run, attempt.number)
-    lines = telling_lines(tail(paths.stderr, 1 << 14), tail(paths.stdout, 1 << 14))
-    return '\n'.join(lines if lines and attempt.cause == 'exit' else [attempt.reason, *lines])
+def _explained(folder: SearchFolder, attempt: Attempt, configuration: Configuration) -> str:
+    """Why an attempt failed, with the last lines of its logs that say so, and what can be done."""
+    paths, run = folder.attempt(attempt.run, attempt.number), folder.find_run(attempt.run)
+    stderr, stdout = tail(paths.stderr, 1 << 14), tail(paths.stdout, 1 << 14)
+    lines = telling_lines(stderr, stdout) if attempt.code != 0 else []
+    said = error_in_logs(stderr, stdout)
+    is_said = said and said in attempt.reason
+    lines = [attempt.reason, *(line for line in lines if not (is_said and said in line))]
+    failure = Failure(
+        code=attempt.code,
+        reason=attempt.reason,
+        words=f'{last_words(stdout)}\n{last_words(stderr)}',
+        argv=run.argv if run else (),
+        script=configuration.script or '',
+        out_arg=configuration.out_arg or '',
+        output=str(folder.output(attempt.run)) if configuration.out_arg else '',
+    )
+    hint = cure(failure) if run else ''
+    return '\n'.join([*lines, *([f'Hint: {hint}'] if hint else [])])
 
 
 # The end
@@ -242,14 +262,14 @@ def _failed_fast_lines(result: SearchResult) -> Iterator[str]:
     yield 'Stopped: the first runs all failed in the same way. (--fail_fast=0 continues regardless.)'
     if example is not None:
         attempt = result.state.runs[example.name].last
-        yield from _indented(_last_lines(result.folder, attempt) if attempt else '')
+        yield from _indented(_explained(result.folder, attempt, result.configuration) if attempt else '')
         yield f'Command: {shell_line(example.argv)}'
         yield f'Log: {result.folder.attempt(example.name, attempt.number if attempt else 1).stderr}'
 
 
 def _failure_lines(result: SearchResult) -> Iterator[str]:
     yield ''
-    for count, lines, run in failure_groups(result.folder, result.state):
+    for count, lines, run in failure_groups(result.folder, result.state, result.configuration):
         yield f'{count} failed like this, see: hpsearch logs {result.folder.path} {run}'
         yield from _indented(lines)
 

@@ -239,7 +239,7 @@ def status_lines(folder: SearchFolder, *, as_json: bool) -> Iterator[str]:
         *silent_hosts(search),
         *node_notes(folder, search.state),
     ]
-    failures = failure_groups(folder, search.state)
+    failures = failure_groups(folder, search.state, search.configuration)
     if as_json:
         yield json.dumps({**status_json(snapshot, failures), 'notes': notes}, indent=2)
         return

@@ -7,13 +7,10 @@ import signal
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from hpsearch.model.logs.last_words import shown_lines
+from hpsearch.model.logs.failures import names_an_error, telling_lines
 from hpsearch.model.logs.out_of_memory import GPU_OOM, HOST_OOM
 from hpsearch.model.run import Run, Summary
 from hpsearch.model.states import CANCELLED, TIMEOUT, State
-
-FAILURE_LINES = 3
-"""How many lines a failure is grouped by."""
 
 IN_WORDS = {
     TIMEOUT: 'its job reached its time limit',
@@ -50,6 +47,7 @@ def judge(
     oom: str = '',
     had_most_room: str = '',
     resumable: bool = False,
+    error: str = '',
 ) -> Verdict:
     """Decide how an attempt ended.
 
@@ -63,10 +61,11 @@ def judge(
         oom: What :func:`~hpsearch.model.logs.out_of_memory.out_of_memory` says.
         had_most_room: Why there is no more room for it (:func:`hpsearch.model.retries.had_most_room`), or empty.
         resumable: Whether the script continues where it stopped, so that a time limit only interrupts it.
+        error: What its logs name as the error (:func:`~hpsearch.model.logs.failures.error_in_logs`), or empty.
     """
     if summary.finished and wants_summary:
         odd = f'{status_in_words(code)} after its summary was written' if code else ''
-        return Verdict(State.FINISHED, _joined(odd, summary.problem, detail), 'exit')
+        return Verdict(State.FINISHED, joined(odd, summary.problem, detail), 'exit')
     if stop_reason:
         return Verdict(State.INTERRUPTED, stop_reason, 'stop')
     if oom:
@@ -75,27 +74,28 @@ def judge(
         return Verdict(State.FAILED, detail, cause)
     if cause:
         state = State.FAILED if cause == TIMEOUT and not resumable else State.INTERRUPTED
-        return Verdict(state, _joined(IN_WORDS.get(cause, cause), detail), cause)
+        return Verdict(state, joined(IN_WORDS.get(cause, cause), detail), cause)
     if code is None:
-        return Verdict(State.LOST, _joined('no exit record', detail), 'lost')
+        return Verdict(State.LOST, joined('no exit record', detail), 'lost')
     if code == 0 and (summary.status_decides or not wants_summary):
-        return Verdict(State.FINISHED, _joined(summary.problem if wants_summary else '', detail), 'exit')
-    return Verdict(State.FAILED, _joined(_why_failed(code, summary, wants_summary), detail), 'exit')
+        return Verdict(State.FINISHED, joined(summary.problem if wants_summary else '', detail), 'exit')
+    return Verdict(State.FAILED, joined(_why_failed(code, summary, wants_summary, error), detail), 'exit')
 
 
 def _out_of_memory(oom: str, had_most_room: str, detail: str) -> Verdict:
     what = f'out of {_MEMORY[oom]} memory'
     if had_most_room:
-        return Verdict(State.FAILED, _joined(f'{what}, {had_most_room}', detail), oom)
-    return Verdict(State.INTERRUPTED, _joined(what, detail), oom)
+        return Verdict(State.FAILED, joined(f'{what}, {had_most_room}', detail), oom)
+    return Verdict(State.INTERRUPTED, joined(what, detail), oom)
 
 
-def _why_failed(code: int, summary: Summary, wants_summary: bool) -> str:
+def _why_failed(code: int, summary: Summary, wants_summary: bool, error: str) -> str:
     if code:
-        return status_in_words(code)
+        words = status_in_words(code)
+        return ('; ' if ':' in words else ': ').join(filter(None, (words, error)))
     if wants_summary and summary.finished is False:
-        return _joined('its summary says finished 0', summary.problem)
-    return _joined('it ended with status 0', summary.problem or 'but its summary does not say finished')
+        return joined('its summary says finished 0', summary.problem)
+    return joined('it ended with status 0', summary.problem or 'but its summary does not say finished')
 
 
 def status_in_words(code: int | None) -> str:
@@ -103,12 +103,12 @@ def status_in_words(code: int | None) -> str:
     if code is None:
         return 'status unknown'
     if code == 127:
-        return 'status 127: its command was not found'
+        return 'exit status 127: its command was not found'
     if code == 126:
-        return 'status 126: its command could not be executed'
+        return 'exit status 126: its command could not be executed'
     if code > 128:
-        return f'status {code}: {_signal_name(code - 128)}'
-    return f'status {code}'
+        return f'exit status {code}: {_signal_name(code - 128)}'
+    return f'exit status {code}'
 
 
 def _signal_name(number: int) -> str:
@@ -118,33 +118,12 @@ def _signal_name(number: int) -> str:
         return 'a code of its own'
 
 
-def _joined(*parts: str) -> str:
+def joined(*parts: str) -> str:
+    """Parts of a sentence as one; empty ones are left out."""
     return '; '.join(part for part in parts if part)
 
 
 # Failures that are alike
-
-
-def telling_lines(stderr: str, stdout: str) -> list[str]:
-    """The last lines that say why a program failed: those of stderr, or of stdout where stderr says nothing.
-
-    Progress bars, warnings and the chatter of trackers say nothing.
-
-    Args:
-        stderr: The end of its stderr.
-        stdout: The end of its stdout.
-    """
-    return (_telling(stderr) or _telling(stdout))[-FAILURE_LINES:]
-
-
-def _telling(log_tail: str) -> list[str]:
-    plain = (_BAR.sub('', line).rstrip() for line in shown_lines(log_tail))
-    lines = [line for line in plain if line.strip() and not _PROGRESS.search(line)]
-    return [
-        line
-        for before, line in zip(['', *lines], lines, strict=False)
-        if not _WARNING.search(line) and not (_WARNING.search(before) and line.startswith(' '))
-    ]
 
 
 def failure_signature(stderr: str, stdout: str, reason: str, run: Run) -> str:
@@ -161,29 +140,13 @@ def failure_signature(stderr: str, stdout: str, reason: str, run: Run) -> str:
     text = '\n'.join(telling_lines(stderr, ''))
     if not text:
         printed = '\n'.join(telling_lines('', stdout))
-        text = printed if _ERROR.search(printed) else reason
+        text = printed if names_an_error(printed) else reason
     for word in sorted(run.argv, key=len, reverse=True):
         option, found, value = word.partition('=')
         if word.startswith('--') and found and value:
             text = text.replace(word, f'{option}=…')
     return _NUMBER.sub('#', _RANDOM_NAME.sub('#', text.replace(run.name, '<run>')))
 
-
-_BAR = re.compile(r'^.*?\d%\|.*?\|.*?\[[^\]]*\]|^.*?\d+it \[[^\]]*\]')
-"""A progress bar as tqdm draws it; other output may follow in the same line."""
-
-_PROGRESS = re.compile(
-    r'\d%\s*[|\[]|[█▏▎▍▌▋▊▉░▒▓━╸]{3}|\[(?:={3}|=*>|\.{3})[=>.]*\]|\d(?:it/s|s/it|m?s/step)|\bETA[: ]'
-)
-"""Other progress bars."""
-
-_WARNING = re.compile(r'\b\w*Warning: |\bWARNING\b|^warning: ')
-
-_ERROR = re.compile(
-    r'error|exception|traceback|fail|fatal|critical|abort|cannot|can.t |could not|invalid|not found|no such',
-    re.IGNORECASE,
-)
-"""What the lines on stdout contain that say why a program failed."""
 
 _RANDOM_NAME = re.compile(
     r'0x[0-9a-fA-F]+|\btmp[a-z0-9_]{6,}'

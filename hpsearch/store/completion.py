@@ -12,12 +12,13 @@ from typing import Any
 from hpsearch.model.command import shell_line
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.evidence import Conclusion, conclude
+from hpsearch.model.logs.failures import error_in_logs
 from hpsearch.model.logs.out_of_memory import GPU_OOM, HOST_OOM, out_of_memory
 from hpsearch.model.retries import had_most_room
 from hpsearch.model.run import Run, Summary
 from hpsearch.model.states import Attempt, RunHistory, SearchState, State
 from hpsearch.model.table import Row, row_of
-from hpsearch.model.verdict import Verdict, failure_signature, judge
+from hpsearch.model.verdict import Verdict, failure_signature, joined, judge
 from hpsearch.store.attempt_files import (
     changed_at,
     claim_changed_at,
@@ -29,7 +30,7 @@ from hpsearch.store.attempt_files import (
 )
 from hpsearch.store.evidence import read_files
 from hpsearch.store.folder import SearchFolder
-from hpsearch.store.summary import read_attempt_summary
+from hpsearch.store.summary import found_instead, read_attempt_summary
 
 log = logging.getLogger('hpsearch')
 
@@ -206,24 +207,27 @@ class CompletionReader:
         paths = self._folder.attempt(run.name, number)
         stderr, stdout = (tail(paths.stderr), tail(paths.stdout)) if report.code else ('', '')
         summary = self.summary(run, number, tried, report.code) if report.has_begun else Summary()
+        instead = self._instead(run, number, tried) if report.code == 0 and not summary.found else ''
         oom = out_of_memory(report.code, stderr, stdout, configuration.oom_patterns, *report.oom_kills)
         oom = HOST_OOM if report.cause == 'out_of_memory' else oom
         room = report.room() if oom else {}
         verdict = judge(
             report.code,
             report.cause,
-            BY_ITS_SUMMARY if summary.finished and report.code is None else report.detail,
+            BY_ITS_SUMMARY if summary.finished and report.code is None else joined(report.detail, instead),
             summary,
             wants_summary=configuration.summary_filename is not None,
             stop_reason=report.stop_reason,
             oom=oom,
             had_most_room=had_most_room(oom, room, [each for each in tried if each.number < number]),
             resumable=configuration.resumable,
+            error=error_in_logs(stderr, stdout),
         )
         failure = None
         if verdict.state is State.FAILED:
             printed = (stderr, stdout) if verdict.cause == 'exit' else ('', '')
-            failure = failure_signature(*printed, verdict.reason, run)
+            # The files of a run may have names of their own, which say nothing about why it failed.
+            failure = failure_signature(*printed, verdict.reason.replace(instead, ''), run)
         had_room = room if verdict.cause in (GPU_OOM, HOST_OOM) else {}
         return Completion(run, number, verdict, report, summary.values, failure, had_room)
 
@@ -241,6 +245,13 @@ class CompletionReader:
         if not (found.finished and code != 0 and others):
             return found
         return Summary(problem=f'its summary may be that of attempt {others[-1]}, whose end nobody saw')
+
+    def _instead(self, run: Run, number: int, tried: Sequence[Attempt]) -> str:
+        """What is in the output folder where the summary file is not, in words."""
+        filename = self._configuration.summary_filename
+        if filename is None or self._configuration.summary_parser is not None:
+            return ''
+        return found_instead(self.output(run, number, tried), filename)
 
     def _is_older(self, output: Path, attempt: Attempt) -> bool:
         paths, name = self._folder.attempt(attempt.run, attempt.number), self._configuration.summary_filename

@@ -16,6 +16,7 @@ from typing import Any
 
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import is_of_machine
+from hpsearch.model.logs.failures import clipped
 from hpsearch.model.run import Summary
 from hpsearch.model.units import is_ambiguous, read_number
 
@@ -27,6 +28,17 @@ LARGEST_YAML = 2**20
 
 MOST_KEYWORDS = 1000
 """Keywords of a run that are kept; each is a column of the table."""
+
+MOST_NAMES = 6
+"""Names that are listed of a folder without a summary."""
+
+MOST_ENTRIES = 2000
+"""Entries of such a folder, and of those in it, that are looked at."""
+
+LONGEST_NAME = 60
+"""Characters of such a name."""
+
+_OURS = re.compile(r'hpsearch_command\.sh$|job_.*\.(?:out|err)$')
 
 FINISHED = 'finished'
 """The keyword that says whether a run is complete."""
@@ -87,6 +99,33 @@ def read_attempt_summary(
     if before is not None and list(before) == summary_mark(folder, configuration):
         return Summary(problem='its summary was there before it began')
     return read_summary(folder, configuration, run_number)
+
+
+def found_instead(folder: Path, filename: str) -> str:
+    """What an output folder has in place of a summary file that is missing, in words; empty: nothing is known."""
+    if os.path.lexists(folder / filename):
+        return ''
+    if elsewhere := _file_of_that_name(folder, os.path.basename(filename)):
+        return f'there is {clipped(elsewhere, LONGEST_NAME)}: _SUMMARY_FILENAME may name that'
+    with suppress(OSError), os.scandir(folder) as entries:
+        names = sorted(entry.name + '/' * entry.is_dir() for entry in islice(entries, MOST_ENTRIES))
+        own = [clipped(name, LONGEST_NAME) for name in names if not _OURS.match(name)]
+        more = f' and {len(own) - MOST_NAMES} more' if len(own) > MOST_NAMES else ''
+        return f'there is {", ".join(own[:MOST_NAMES]) or "nothing"}{more}; _SUMMARY_FILENAME names the file to read'
+    return ''
+
+
+def _file_of_that_name(folder: Path, name: str) -> str:
+    """The path, in a folder, of the first file of this name anywhere below it; empty: none of those looked at."""
+    seen = 0
+    for root, folders, files in os.walk(folder):
+        folders.sort()
+        seen += len(folders) + len(files) + 1
+        if name in files:
+            return os.path.relpath(os.path.join(root, name), folder)
+        if seen > MOST_ENTRIES:
+            break
+    return ''
 
 
 def handle_form(summary: Summary) -> dict[str, list[str]]:

@@ -77,7 +77,31 @@ def states_an_error(log_tail: str) -> bool:
     lines = shown_lines(log_tail)
     blocks = _blocks(lines)
     has_traceback = bool(blocks) and not _is_long_past(blocks[-1])
-    return has_traceback or any(_states_cause(line) for line in lines[-LAST_LINES_WITHOUT_TRACEBACK:])
+    return has_traceback or any(states_cause(line) for line in lines[-LAST_LINES_WITHOUT_TRACEBACK:])
+
+
+def stated_error(log_tail: str) -> str:
+    """The line that states the error a program ended with: its last exception, or what a command line says.
+
+    Empty: there is none.
+    """
+    lines = shown_lines(log_tail)
+    blocks = _blocks(lines)
+    if not blocks or _is_long_past(blocks[-1]):
+        return next(filter(states_cause, reversed(lines[-LAST_LINES_WITHOUT_TRACEBACK:])), '')
+    own = [block for block in blocks if not block[0].startswith(_BESIDE)] or blocks
+    telling = [block for block in own if not _is_of_launcher(block)] or own
+    return next(iter(_final(_words(telling[-1]))), '')
+
+
+def states_cause(line: str) -> bool:
+    """Whether a line states an error, and more than that something has failed."""
+    return bool(_STATED.search(line)) and not is_consequence(line)
+
+
+def is_consequence(line: str) -> bool:
+    """Whether a line may only say that something has failed, not why."""
+    return bool(_CONSEQUENCE.search(line))
 
 
 def last_lines(log_tail: str) -> str:
@@ -101,12 +125,8 @@ def _final(lines: Sequence[str]) -> list[str]:
     ]
     kept = [line for line in own if not _MINOR.search(line) and not line.startswith(_BESIDE)]
     after = next((index + 1 for index in reversed(range(len(kept))) if _SURVIVED.search(kept[index])), 0)
-    begin = next((index for index in reversed(range(len(kept))) if _states_cause(kept[index])), 0)
+    begin = next((index for index in reversed(range(len(kept))) if states_cause(kept[index])), 0)
     return kept[max(after, begin) :]
-
-
-def _states_cause(line: str) -> bool:
-    return bool(_STATED.search(line)) and not _CONSEQUENCE.search(line)
 
 
 def _blocks(lines: Sequence[str]) -> list[list[str]]:

@@ -80,7 +80,7 @@ def test_that_a_failure_that_nobody_saw_keeps_its_status(project: Gated) -> None
     until((project.job('1', 1) / 'exit').exists)
     resume(project, codes=(1,))
     (row,) = [row for row in project.rows() if row['n'] == '1']
-    assert (row['hpsearch_state'], row['hpsearch_reason']) == ('failed', 'status 3')
+    assert (row['hpsearch_state'], row['hpsearch_reason']) == ('failed', 'exit status 3')
 
 
 def test_that_a_finished_run_is_never_run_again(project: Gated) -> None:

@@ -115,6 +115,13 @@ def test_that_a_mistyped_option_does_not_burn_the_search(project: Project) -> No
     assert len(ended) < 10
     assert 'unrecognized arguments' in done.stdout
     assert '--fail_fast=0' in done.stdout
+    for row in (row for row in project.rows() if row['hpsearch_state'] == 'failed'):
+        assert row['hpsearch_reason'] == f'exit status 2: unrecognized arguments: --lrr={row["lrr"]}'
+    hint = 'Hint: the script has no option --lrr; python3 train.py --help lists those it has'
+    status = project.run('status', str(project.out)).stdout
+    assert hint in done.stdout
+    assert hint in status
+    assert 'exit status 2: unrecognized arguments: --lrr=' in status
 
 
 def test_that_progress_bars_do_not_make_equal_failures_differ(project: Project) -> None:

@@ -564,7 +564,7 @@ def test_that_a_prologue_that_fails_is_told(tmp_path: Path, slurm: Cluster) -> N
         for ends in project.ends().values():
             assert set(ends) == {('failed', 'exit')}
             assert len(ends) <= 3, 'it is tried on another node, and not for ever'
-        assert {row['hpsearch_reason'] for row in project.rows()} == {'status 3'}
+        assert {row['hpsearch_reason'] for row in project.rows()} == {'exit status 3'}
 
 
 @pytest.mark.skipif(not limits_memory(), reason='this host has no cgroups in which Slurm could limit memory')

@@ -374,7 +374,7 @@ def test_that_results_are_counted_although_nobody_works_on_the_search(search: Qu
     read = json_of(search)
     assert read['counts'] == {'finished': 2, 'failed': 1, 'running': 1, 'submitted': 2}
     assert read['best'] == {'run': names[1], 'params': {'lr': 2}, 'performance': '0.9'}
-    assert read['failures'] == [{'count': 1, 'stderr': 'KeyError: x', 'example': names[2]}]
+    assert read['failures'] == [{'count': 1, 'stderr': 'exit status 1: KeyError: x', 'example': names[2]}]
     assert [(line['name'], line['where']) for line in read['running']] == [(names[3], 'on node7')]
     assert [(line['state'], line['count']) for line in read['queue']] == [('running', 1), ('pending', 2)]
     assert read['waiting'].startswith('no hpsearch works on it; its jobs in the queue continue')

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
+from hpsearch.model.logs.failures import telling_lines
 from hpsearch.model.resources import ResourceRequest
 from hpsearch.model.retries import OOM_LIMIT, RetryPolicy, again, had_most_room, resources_for
 from hpsearch.model.run import Run, Summary
 from hpsearch.model.states import Attempt, State
-from hpsearch.model.verdict import failure_signature, judge, same_failure, status_in_words, telling_lines
+from hpsearch.model.verdict import failure_signature, judge, same_failure, status_in_words
 
 NO_SUMMARY = Summary(problem='there is no performance_overview.txt')
 GOOD = Summary({'acc': '1', 'finished': '1'}, finished=True, found=True)

@@ -325,3 +325,54 @@ def test_that_an_output_folder_that_was_moved_is_read_where_it_is(folder: Search
     found = reader.judge(RUN, 1, (), EndReport(0))
     assert found.state is State.FINISHED
     assert reader.row(RUN, found, ()).params['out_dir'] == str(moved)
+
+
+def test_that_the_reason_has_the_error_in_the_words_of_the_script(folder: SearchFolder) -> None:
+    leave(folder, stderr='usage: train.py [-h]\ntrain.py: error: unrecognized arguments: --hiden=3\n')
+    assert ended(folder, EndReport(2)).reason == 'exit status 2: unrecognized arguments: --hiden=3'
+    leave(folder, stderr='Fatal Python error: Segmentation fault\n')
+    assert ended(folder, EndReport(139)).reason == (
+        'exit status 139: signal 11 (SIGSEGV); Fatal Python error: Segmentation fault'
+    )
+    leave(folder, stderr='epoch 1\n')
+    assert ended(folder, EndReport(3)).reason == 'exit status 3'
+
+
+def missing(folder: SearchFolder, *names: str) -> Completion:
+    """How an attempt ended that left files of these names, and no summary."""
+    for name in names:
+        path = folder.output('sim_1') / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text('')
+    return ended(folder, EndReport(0))
+
+
+MISSING = 'it ended with status 0; no summary file summary.txt in the output folder; '
+
+
+def test_that_the_files_beside_a_summary_that_is_missing_are_listed(folder: SearchFolder) -> None:
+    folder.output('sim_1').mkdir()
+    ours = ('hpsearch_command.sh', 'job_sim_1.out', 'job_sim_1.err')
+    assert missing(folder, *ours).reason == f'{MISSING}there is nothing; _SUMMARY_FILENAME names the file to read'
+    found = missing(folder, 'result.json', 'ckpt/1.pt', 'a\x1b[31m', *(f'z{number}' for number in range(100)))
+    assert found.reason == (
+        f'{MISSING}there is a [31m, ckpt/, result.json, z0, z1, z10 and 97 more; '
+        '_SUMMARY_FILENAME names the file to read'
+    )
+
+
+def test_that_a_summary_at_another_depth_is_named(folder: SearchFolder) -> None:
+    found = missing(folder, 'logs/version_0/summary.txt', 'other.txt')
+    assert found.reason == f'{MISSING}there is logs/version_0/summary.txt: _SUMMARY_FILENAME may name that'
+
+
+def test_that_failures_are_alike_whatever_files_are_there(folder: SearchFolder) -> None:
+    alone = missing(folder, 'x').failure
+    assert missing(folder, 'events.host.a').failure == alone
+    assert missing(folder, 'logs/summary.txt').failure == alone
+
+
+def test_that_an_output_folder_that_cannot_be_listed_is_not_described(folder: SearchFolder) -> None:
+    assert ended(folder, EndReport(0)).reason == 'it ended with status 0; no output folder'
+    leave(folder, 'acc 0.5\n')
+    assert '_SUMMARY_FILENAME' not in ended(folder, EndReport(0)).reason
