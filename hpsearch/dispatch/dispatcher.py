@@ -69,6 +69,7 @@ class Outcome:
         silence: Why we left although we do not know what became of the jobs, in the words of the queue, or empty.
         refused: Why a queue refused our jobs for good, in its own words, or empty.
         leftovers: Jobs of this search that may be in the queue although nothing needs them, in words, or empty.
+        moved_to: Where the search folder was moved meanwhile, or empty.
     """
 
     interrupted: bool = False
@@ -79,6 +80,7 @@ class Outcome:
     silence: str = ''
     refused: str = ''
     leftovers: str = ''
+    moved_to: str = ''
 
 
 class Dispatcher:
@@ -128,6 +130,7 @@ class Dispatcher:
             silence=self._shutdown.silence if self._is_leaving else '',
             refused=self._shutdown.refused,
             leftovers=self._strategy.backend.leftovers,
+            moved_to=self._heartbeat.moved_to(),
         )
 
     def _step(self, now: float) -> bool:
@@ -165,8 +168,12 @@ class Dispatcher:
 
     def _beat(self, now: float) -> None:
         self._pause_for(self._heartbeat.step(now, self._waiting))
-        if self._heartbeat.has_lost_its_folder():
-            self._shutdown.request(Stop.TERM, f'{self._search.folder.path} was deleted')
+        self._look_for_folder()
+
+    def _look_for_folder(self) -> None:
+        """End what runs once the search folder is gone; a script that makes its output folder may make it again."""
+        if why := self._heartbeat.why_lost():
+            self._shutdown.request(Stop.TERM, why)
 
     def _patience(self) -> float:
         """Seconds until the next round, at most."""
@@ -243,7 +250,10 @@ class Dispatcher:
         return has_started
 
     def _may_start(self, now: float) -> bool:
-        return not self._shutdown.is_asked_for and self._pauses.is_over(now) and bool(self._search.pending)
+        if self._shutdown.is_asked_for or not self._pauses.is_over(now) or not self._search.pending:
+            return False
+        self._look_for_folder()
+        return not self._shutdown.is_asked_for
 
     def _take_in(self, admitted: Admitted) -> None:
         if admitted.news is not None:

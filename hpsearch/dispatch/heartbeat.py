@@ -15,6 +15,7 @@ from hpsearch.host.kernel import kernel_oom_kills
 from hpsearch.model.retries import Pauses
 from hpsearch.model.snapshot import QueueLine
 from hpsearch.model.states import Event
+from hpsearch.store.folder import SearchFolder
 
 if TYPE_CHECKING:
     from hpsearch.store.provenance import Provenance
@@ -59,9 +60,21 @@ class Heartbeat:
         """Whether the last sign of life and the last event could be written."""
         return self._has_beaten and not self._journal.blocked
 
-    def has_lost_its_folder(self) -> bool:
-        """Whether the search folder was deleted, so that nothing can be written any more."""
-        return not self._has_beaten and self._folder.is_deleted(self._device)
+    def why_lost(self) -> str:
+        """Why the search folder is not there any more for good, in words; empty: it is, or it may come back.
+
+        The table is written where the folder is now.
+        """
+        if moved_to := self.moved_to():
+            self._results.path = SearchFolder(moved_to).results_csv
+            return f'{self._folder.path} was moved to {moved_to}'
+        is_deleted = not self._has_beaten and self._folder.is_deleted(self._device)
+        return f'{self._folder.path} was deleted' if is_deleted else ''
+
+    def moved_to(self) -> str:
+        """Where the search folder is now if it was moved, and its old name does not lead there; else empty."""
+        place = self._journal.place()
+        return '' if self._folder.is_at(place) else place
 
     def circumstances(self) -> Mapping[str, Any]:
         """What the journal keeps of the circumstances of an attempt: kills for memory so far, and the code."""

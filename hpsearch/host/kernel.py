@@ -1,7 +1,10 @@
-"""What the kernel says: which host and boot this is, how long commands may be, its memory, how often that ran out."""
+"""What the kernel says: which host and boot this is, where an open file is, how long commands may be, its memory, how
+often that ran out.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sys
 from collections.abc import Mapping
@@ -60,6 +63,21 @@ def command_limits(environment: Mapping[bytes, bytes]) -> CommandLimits:
     variables = sum(len(name) + len(value) + 2 + POINTER for name, value in environment.items())
     total = max(0, os.sysconf('SC_ARG_MAX') - variables - OWN_WORDS)
     return CommandLimits(WORD_PAGES * os.sysconf('SC_PAGE_SIZE') - 1 if HAS_WORD_LIMIT else total, total)
+
+
+def path_of(descriptor: int) -> str:
+    """Under which path an open file is now, wherever it was moved; empty: it was deleted, or that is not known."""
+    try:
+        path = _path_by_kernel(descriptor)
+        return path if path and os.path.samestat(os.stat(path), os.fstat(descriptor)) else ''
+    except OSError:
+        return ''
+
+
+def _path_by_kernel(descriptor: int) -> str:
+    if hasattr(fcntl, 'F_GETPATH'):
+        return os.fsdecode(fcntl.fcntl(descriptor, fcntl.F_GETPATH, bytes(1024)).rstrip(b'\0'))
+    return os.readlink(f'/proc/self/fd/{descriptor}')
 
 
 def kernel_oom_kills(proc: Path = Path('/proc'), cgroups: Path = Path('/sys/fs/cgroup')) -> int | None:

@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from hpsearch.host.kernel import Host, this_host
+from hpsearch.host.kernel import Host, path_of, this_host
 from hpsearch.host.processes import start_ticks, ticks_if_older, user_name
 from hpsearch.model.errors import JournalError, SearchFolderError
 from hpsearch.model.run import is_run_name
@@ -157,6 +157,11 @@ class Journal:
         self._beats += 1
         self._next_beat_path.write_text(json.dumps({'beat': self._beats, **news}, default=str), encoding='utf-8')
         os.replace(self._next_beat_path, self._beat_path)
+
+    def place(self) -> str:
+        """The search folder it is in now, wherever that was moved; empty: it was deleted, or that is not known."""
+        path = path_of(self._fd)
+        return os.path.dirname(os.path.dirname(path))
 
     def close(self) -> None:
         """Flush, sync and close."""

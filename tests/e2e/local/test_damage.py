@@ -97,7 +97,7 @@ def test_that_a_lost_folder_of_a_run_that_is_gone_lets_it_run_again(project: Gat
 
 def test_that_a_search_whose_folder_is_deleted_ends_with_the_reason(project: Gated) -> None:
     search = project.begin(1)
-    project.out.rename(project.path / 'deleted')
+    shutil.rmtree(project.out)
     said = finish(search, (130,))
     assert f'{project.out} was deleted: ending 1 runs' in said
     assert not project.out.exists() and project.begun() == project.once()[:1]

@@ -246,3 +246,35 @@ def test_that_a_search_that_is_worked_on_may_have_two_names(project: Gated) -> N
     finish(second)
     assert sorted(project.begun()) == project.once()
     assert project.table_states() == project.all_finished()
+
+
+# Moving what is under way
+
+
+def test_that_a_search_that_is_moved_while_it_is_worked_on_ends_and_goes_on_where_it_is(project: Gated) -> None:
+    search = project.drive_search({}, '--cpu_jobs=1')
+    project.wait_for_begun(1)
+    moved(project, 'elsewhere')
+    printed = finish(search, (130,))
+    assert f'{project.path / "out"} was moved to {project.out}: ending 1 runs' in printed
+    assert f'Continue with: hpsearch resume {project.out}' in printed
+    assert project.ends() == {'1': [('interrupted', 'stop')]}
+    resume(project)
+    assert sorted(project.begun()) == [('1', '1'), ('1', '2'), ('2', '1'), ('3', '1')]
+    assert outputs(project) == expected_outputs(project)
+    assert not (project.path / 'out').exists()
+
+
+def test_that_runs_that_go_on_while_their_search_is_moved_are_not_started_beside_themselves(project: Gated) -> None:
+    kill(project.begin(1))
+    moved(project, 'elsewhere')
+    resumed = project.drive({}, 'resume', 'elsewhere', '--cpu_jobs=1')
+    until(lambda: project.told('adopted'))
+    assert len(project.living()) == 1
+    assert project.begun() == [('1', '1')]
+    project.kill_runs()  # its shell would look 15 s for the old folder, to write the exit record there
+    project.open()
+    finish(resumed)
+    assert sorted(project.begun()) == [('1', '1'), ('1', '2'), ('2', '1'), ('3', '1')]
+    assert project.ends()['1'][0] == ('lost', 'lost')
+    assert outputs(project) == expected_outputs(project)

@@ -49,6 +49,43 @@ def test_that_every_run_is_started_once_and_taken_in(tmp_path: Path) -> None:
     assert desk.folder.results_csv.read_text().count(';finished;') == 3
 
 
+def test_that_nothing_is_started_once_the_folder_was_moved_even_if_a_script_makes_the_old_one_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk = Desk(tmp_path, 3)
+    backend = InstantBackend(desk.clock)
+    dispatcher = desk.dispatcher(backend)
+    wait = backend.wait
+
+    def move_and_wait(timeout: float) -> None:
+        if backend.rounds == 0:
+            desk.folder.path.rename(tmp_path / 'moved')
+            desk.folder.path.mkdir()
+            desk.folder.output('sim_1').mkdir()
+        wait(timeout)
+
+    backend.wait = move_and_wait  # type: ignore[method-assign]
+    outcome = dispatcher.run()
+    assert backend.started == ['sim_1']
+    assert outcome.interrupted
+    assert outcome.moved_to == str(tmp_path / 'moved')
+    assert f'{desk.folder.path} was moved to {tmp_path / "moved"}' in caplog.text
+    assert (tmp_path / 'moved' / 'search_results.csv').exists()
+    assert [path.name for path in desk.folder.path.iterdir()] == ['sim_1'], (
+        'nothing of ours is in the folder made again'
+    )
+
+
+def test_that_a_folder_that_a_link_leads_to_was_not_moved_away(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, 3)
+    backend = InstantBackend(desk.clock)
+    desk.folder.path.rename(tmp_path / 'moved')
+    desk.folder.path.symlink_to('moved')
+    outcome = desk.dispatcher(backend).run()
+    assert (outcome.interrupted, outcome.moved_to) == (False, '')
+    assert backend.started == finished(desk) == ['sim_1', 'sim_2', 'sim_3']
+
+
 # Runs that are not known in advance
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hpsearch.host.kernel import OWN_WORDS, command_limits, kernel_oom_kills
+from hpsearch.host.kernel import OWN_WORDS, command_limits, kernel_oom_kills, path_of
 
 
 def kernel(tmp_path: Path, vmstat: str, groups: str = '', events: str = '') -> int | None:
@@ -51,3 +51,19 @@ def test_that_commands_of_the_greatest_length_can_be_started_and_longer_ones_not
 
 def test_that_variables_leave_less_room_for_a_command() -> None:
     assert command_limits({}).total - command_limits({b'AB': b'x' * 990}).total == 1002
+
+
+# Open files
+
+
+def test_that_an_open_file_is_followed_when_a_folder_above_it_is_moved(tmp_path: Path) -> None:
+    (tmp_path / 'a' / 'b').mkdir(parents=True)
+    with open(tmp_path / 'a' / 'b' / 'file', 'w') as file:
+        assert path_of(file.fileno()) == str(tmp_path / 'a' / 'b' / 'file')
+        (tmp_path / 'a').rename(tmp_path / 'c')
+        assert path_of(file.fileno()) == str(tmp_path / 'c' / 'b' / 'file')
+        (tmp_path / 'c' / 'b' / 'file').unlink()
+        assert path_of(file.fileno()) == ''
+        (tmp_path / 'c' / 'b' / 'file').touch()
+        assert path_of(file.fileno()) == '', 'another file has its name'
+    assert path_of(-1) == ''
