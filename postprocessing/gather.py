@@ -92,6 +92,7 @@ def _gather_run(read: _Reading, run: Run, history: RunHistory | None) -> Gathere
         seconds=attempt.seconds,
         is_open=found.is_open if found else attempt.state not in ENDED,
         was_started=state in _ENDED_ITSELF or output.is_dir() or _was_started(read.folder, history),
+        code=history.code_text if history else '',
     )
 
 

@@ -30,6 +30,7 @@ class Gathered:
         seconds: How long its last attempt took, or None.
         is_open: Whether it may still be running, so that its folder must be left alone.
         was_started: Whether there is any trace of it.
+        code: The id of the code it ran; empty: not known.
     """
 
     run: Run
@@ -40,6 +41,7 @@ class Gathered:
     seconds: float | None = None
     is_open: bool = False
     was_started: bool = True
+    code: str = ''
 
     @property
     def summary(self) -> Mapping[str, str]:

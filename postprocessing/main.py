@@ -40,6 +40,7 @@ class Request:
         run_cwd: What relative output folders of an old search are relative to.
         parquet: Whether the table is also written as parquet.
         seed_key: The option by which runs are grouped.
+        code_column: Whether the table says which code each run had; it does, too, where that of the search does.
     """
 
     folder: Path
@@ -48,6 +49,7 @@ class Request:
     run_cwd: Path = Path()
     parquet: bool = False
     seed_key: str = 'random_seed'
+    code_column: bool = False
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -60,6 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         run_cwd=Path(os.path.abspath(args.run_cwd)),
         parquet=args.parquet,
         seed_key=args.seed_key,
+        code_column=args.code_column,
     )
     try:
         for line in postprocess(request):
@@ -150,13 +153,19 @@ def _counts(runs: Sequence[Gathered]) -> str:
 
 
 def _written(request: Request, configuration: Configuration, runs: Sequence[Gathered]) -> Iterator[str]:
-    yield f'Table: {write_runs_table(request.folder, runs, configuration)}'
+    has_code = request.code_column or _search_has_code_column(SearchFolder(request.folder))
+    yield f'Table: {write_runs_table(request.folder, runs, configuration, has_code=has_code)}'
     for kind in KINDS:
         yield f'List: {write_list(request.folder, kind, runs)}'
     seeds = write_seeds(request.folder, runs, configuration, request.seed_key)
     yield f'Seeds: {seeds}' if seeds else f'Seeds: no finished run has the option {request.seed_key}.'
     if request.parquet:
         yield f'Parquet: {write_parquet(request.folder)}'
+
+
+def _search_has_code_column(folder: SearchFolder) -> bool:
+    """Whether the table of the search itself says which code each run had; that of an original has none."""
+    return folder.search_json.exists() and bool(folder.read_info().get('options', {}).get('code_column'))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -182,6 +191,11 @@ def _parser() -> argparse.ArgumentParser:
         metavar='DIR',
         default='.',
         help='what relative output folders of an original search are relative to (default: the current folder)',
+    )
+    parser.add_argument(
+        '--code_column',
+        action='store_true',
+        help='add the column hpsearch_code: the id of the code that each run had (default: as in the search)',
     )
     parser.add_argument(
         '--parquet', action='store_true', help='also write the table as parquet (needs the extra parquet)'

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from hpsearch.model.command import shell_line
@@ -28,8 +28,10 @@ def list_name(kind: str) -> str:
     return f'{kind}_runs.jsonl'
 
 
-def write_runs_table(folder: Path, runs: Iterable[Gathered], configuration: Configuration) -> Path:
-    """Writes the table of the runs that ended, in the form of ``search_results.csv``.
+def write_runs_table(
+    folder: Path, runs: Sequence[Gathered], configuration: Configuration, *, has_code: bool = False
+) -> Path:
+    """Writes the table of the runs that ended, in the form of ``search_results.csv``; ``has_code``: with their code.
 
     Raises:
         OSError: It cannot be written.
@@ -38,7 +40,9 @@ def write_runs_table(folder: Path, runs: Iterable[Gathered], configuration: Conf
     keep_earlier(path)
     rows = [gathered.row(configuration.out_arg) for gathered in runs if gathered.has_row]
     expected = [*configuration.grid, *configuration.summary_keywords]
-    write_results(path, rows, configuration.performance_key, configuration.performance_ascending, expected)
+    key, ascending = configuration.performance_key, configuration.performance_ascending
+    codes = {gathered.run.name: gathered.code for gathered in runs}
+    write_results(path, rows, key, ascending, expected, codes.__getitem__ if has_code else None)
     return path
 
 

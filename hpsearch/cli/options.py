@@ -316,6 +316,7 @@ class DisplayOptions(OptionGroup):
     title: ClassVar[str] = 'what is shown'
 
     quiet: bool = option(False, 'show errors only')
+    code_column: bool = option(False, 'add the column hpsearch_code to the table: the id of the code that each run had')
     log_level: str = option(
         'info',
         'least severe messages that are shown (default: %(default)s)',

@@ -189,6 +189,7 @@ def _end_lines(result: SearchResult) -> Iterator[str]:
     elif counts['failed']:
         yield from _failure_lines(result)
     yield from node_notes(result.folder, result.state)
+    yield from _code_lines(result)
     if result.outcome.unknown:
         yield (
             f'{len(result.outcome.unknown)} runs may still be running where that cannot be checked; '
@@ -207,6 +208,14 @@ def _end_lines(result: SearchResult) -> Iterator[str]:
     yield f'Results: {result.results.path}'
     if result.outcome.left is None:
         yield from _continue_lines(result)
+
+
+def _code_lines(result: SearchResult) -> Iterator[str]:
+    """A warning where runs of the search had different code."""
+    from hpsearch.store.provenance import code_changes
+
+    if changes := code_changes(result.folder, result.state):
+        yield f'warning: {changes}'
 
 
 def _continue_lines(result: SearchResult) -> Iterator[str]:

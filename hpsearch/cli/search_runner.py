@@ -153,6 +153,7 @@ def search_context(search: OpenSearch, options: WorkOptions, recorder: EventReco
         configuration.performance_key,
         configuration.performance_ascending,
         expected=tuple(configuration.summary_keywords),
+        code_of=state.code_of if options.code_column else None,
     )
     return SearchContext(search.folder, configuration, recorder, pending, results, options)
 
@@ -198,5 +199,6 @@ def work_options(
         stop_grace=chosen.stop_grace,
         retry=RetryPolicy(chosen.max_attempts, chosen.retries, retry_failed, chosen.retry_timeouts, retry_cancelled),
         only_submits=options.only_submits,
+        code_column=options.display.code_column,
         **more,
     )

@@ -29,7 +29,7 @@ from hpsearch.store.attempt_files import read_fence
 from hpsearch.store.completion import CompletionReader
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import JournalReader, first_headers, open_journals
-from hpsearch.store.provenance import code_changes
+from hpsearch.store.provenance import code_changes, runs_by_code
 from hpsearch.store.reconcile import AttemptKey, Reconciler, active_attempts
 from hpsearch.ui.format import DONE
 from hpsearch.ui.status_report import status_json, status_text
@@ -240,12 +240,14 @@ def status_lines(folder: SearchFolder, *, as_json: bool) -> Iterator[str]:
         *node_notes(folder, search.state),
     ]
     failures = failure_groups(folder, search.state, search.configuration)
+    changes = code_changes(folder, search.state)
     if as_json:
-        yield json.dumps({**status_json(snapshot, failures), 'notes': notes}, indent=2)
+        codes = {'codes': dict(runs_by_code(search.state)), 'code_changes': changes}
+        yield json.dumps({**status_json(snapshot, failures), **codes, 'notes': notes}, indent=2)
         return
     yield status_text(snapshot, failures).rstrip('\n')
     yield from (f'  note: {text}' for text in notes)
-    if changes := code_changes(search.state.codes(), search.state.diffs):
+    if changes:
         yield f'  warning: {changes}'
     yield from (f'note: {odd}' for odd in [*search.reader.odd, *search.state.odd][:MOST_NOTES])
 

@@ -32,6 +32,7 @@ class WorkOptions:
         retry: Which runs get another attempt.
         only_submits: Leave as soon as the queue has accepted all it takes.
         echo: Show the output of the run on the terminal, too.
+        code_column: Whether the table says which code each run had.
         waits_for_others: Stay until the attempts of other writers have ended, too.
         declared_dead: Names of hosts that the user declared dead.
         reuse: Folders of earlier searches whose results are taken.
@@ -47,6 +48,7 @@ class WorkOptions:
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     only_submits: bool = False
     echo: bool = False
+    code_column: bool = False
     waits_for_others: bool = True
     declared_dead: tuple[str, ...] = ()
     reuse: tuple[str, ...] = ()

@@ -246,7 +246,7 @@ class Dispatcher:
                 break
             has_started = True
         if has_started:
-            self._heartbeat.runs_started(now)
+            self._heartbeat.runs_started()
         return has_started
 
     def _may_start(self, now: float) -> bool:
@@ -372,6 +372,8 @@ def make_dispatcher(
         claims = Claims(search, peers, intake.has_late_record, heartbeat.circumstances, clock)
         admission = Admission(search, backend, peers, peer_intake, intake, claims, lock)
         echo = OutputEcho(view, search.folder, is_on=search.options.echo)
-        strategy = AttemptStrategy(search, backend, intake, peer_intake, admission, requests, echo, clock)
+        strategy = AttemptStrategy(
+            search, backend, intake, peer_intake, admission, requests, echo, heartbeat.job_started, clock
+        )
     shutdown, display = Shutdown(requests, search.options), Display(view, progress, backend)
     return Dispatcher(search, strategy, peers, intake, shutdown, heartbeat, display, clock)

@@ -15,6 +15,7 @@ from hpsearch.host.kernel import kernel_oom_kills
 from hpsearch.model.retries import Pauses
 from hpsearch.model.snapshot import QueueLine
 from hpsearch.model.states import Event
+from hpsearch.store.attempt_files import changed_at
 from hpsearch.store.folder import SearchFolder
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ class Heartbeat:
         self._make_provenance = make_provenance
         self._provenance: Provenance | None = None
         self._found: deque[Event] = deque()
+        self._starts: deque[tuple[str, int]] = deque()
+        self._codes_told: set[str] = set()
         self._oom_kills = kernel_oom_kills()
         self._has_beaten = True
         self._queue_shown: Sequence[QueueLine] = ()
@@ -78,14 +81,36 @@ class Heartbeat:
 
     def circumstances(self) -> Mapping[str, Any]:
         """What the journal keeps of the circumstances of an attempt: kills for memory so far, and the code."""
-        return {'oom_kills': self._oom_kills, 'code_id': self._provenance.code if self._provenance else ''}
+        return {'oom_kills': self._oom_kills, 'code_id': self._provenance.look() if self._provenance else ''}
 
-    def runs_started(self, now: float) -> None:
-        """Runs were started: the code they were started with is read, if it is time."""
+    def runs_started(self) -> None:
+        """Runs were started: from now on the code is known."""
         if self._provenance is None:
             self._provenance = self._make_provenance()
             self._start_provenance()
-        self._provenance.check(now)
+
+    def job_started(self, run: str, number: int) -> None:
+        """The start of an attempt in a queue was seen: finds out whether the code had changed since it was claimed."""
+        self._starts.append((run, number))
+        self.runs_started()
+
+    def _note_starts(self) -> None:
+        """Note the code of jobs before whose start it had changed."""
+        while self._provenance and self._starts and (code := self._provenance.look()):
+            run, number = self._starts[0]
+            if self._was_changed(self._provenance, run, number, code):
+                self._recorder.note_event({'event': 'code', 'run': run, 'attempt': number, 'code_id': code})
+                self._results.note_code()
+            self._starts.popleft()
+
+    def _was_changed(self, provenance: Provenance, run: str, number: int, code: str) -> bool:
+        """Whether an attempt started, as far as is known, with code that there was not when it was claimed."""
+        attempt = self._recorder.state.attempt_of(run, number)
+        before = attempt.code_id if attempt else ''
+        if before in ('', code):
+            return False
+        began = changed_at(self._folder.attempt(run, number).started)
+        return began is not None and provenance.changed_before(before, began)
 
     def _start_provenance(self) -> None:
         """Let another thread find out about the code; where none can be started, that is tried again later."""
@@ -108,6 +133,7 @@ class Heartbeat:
         """
         while self._found:
             self._note_provenance(self._found.popleft())
+        self._note_starts()
         if now - self._synced >= SYNC_INTERVAL:
             self._synced = now
             self._start_provenance()
@@ -126,16 +152,27 @@ class Heartbeat:
 
     def _note_provenance(self, event: Event) -> None:
         self._recorder.note_event(event)
+        self._results.note_code()
         for problem in event.get('problems', ()):
             log.warning('not recorded of the code or its environment: %s', problem)
+        self._tell_code(event['code'])
+
+    def _tell_code(self, code: str) -> None:
+        """Warn of code that this process has not told of, if runs were started with other code before."""
+        from hpsearch.store.provenance import about_new_code
+
+        notice = about_new_code(self._folder, self._recorder.state, code) if code not in self._codes_told else ''
+        if notice:
+            log.warning('%s', notice)
+        self._codes_told.add(code)
 
     def finish(self, now: float, waiting: str) -> str:
         """Bring the table and the journal up to date and to the disk; see :meth:`step`."""
-        if self._results.due(math.inf):
-            self.write_table(now)
         if self._provenance is not None:
             self._provenance.wait(PATIENCE)
         problem = self.step(now, waiting)
+        if self._results.due(math.inf):
+            self.write_table(now)
         self._journal.flush()
         self._journal.sync()
         return problem

@@ -313,6 +313,8 @@ class PeerIntake:
     def _hear(self, writer: str, event: Event) -> list[tuple[str, int]]:
         """Take in one event; returns the attempt that it says was adopted."""
         self._search.recorder.hear(writer, event)
+        if event['event'] in ('provenance', 'code'):
+            self._search.results.note_code()
         run = event.get('run')
         if run not in self._search.state.runs:
             return []

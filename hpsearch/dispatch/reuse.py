@@ -9,7 +9,7 @@ from pathlib import Path
 from hpsearch.dispatch.context import EventRecorder
 from hpsearch.model.errors import SearchFolderError
 from hpsearch.model.run import Run
-from hpsearch.model.states import Attempt, SearchState, State
+from hpsearch.model.states import REUSED, Attempt, SearchState, State
 from hpsearch.space.identity import identity_of
 from hpsearch.store.attempt_files import claim
 from hpsearch.store.folder import SearchFolder
@@ -95,13 +95,14 @@ def _is_settled(run: Run, state: SearchState) -> bool:
 
 
 def _record(run: Run, result: Reused, recorder: EventRecorder) -> None:
-    recorder.record('claimed', run.name, 1, gpus=[])
+    code = {'code_id': result.attempt.code_text} if result.attempt.code_text else {}
+    recorder.record('claimed', run.name, 1, gpus=[], **code)
     recorder.record(
         'ended',
         run.name,
         1,
         state=State.FINISHED.value,
-        cause='reused',
+        cause=REUSED,
         reason=f'reused from {result.folder / result.run}',
         summary=dict(result.attempt.summary),
         seconds=result.attempt.seconds,

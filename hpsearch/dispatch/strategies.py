@@ -69,7 +69,11 @@ class _Postponed:
 
 
 class AttemptStrategy:
-    """Starts an attempt for each run and follows it until it ends, as it does those that it adopts."""
+    """Starts an attempt for each run and follows it until it ends, as it does those that it adopts.
+
+    Args:
+        job_started: Called when the start of an attempt in a queue (run and number) was seen, or its end.
+    """
 
     def __init__(
         self,
@@ -80,6 +84,7 @@ class AttemptStrategy:
         admission: Admission,
         requests: StopRequests,
         echo: OutputEcho,
+        job_started: Callable[[str, int], None],
         clock: Callable[[], float],
     ) -> None:
         self.backend = backend
@@ -89,6 +94,7 @@ class AttemptStrategy:
         self._admission = admission
         self._requests = requests
         self._echo = echo
+        self._job_started = job_started
         self._clock = clock
         self._active: dict[str, ActiveAttempt] = {}
         self._next_look = 0.0
@@ -177,6 +183,8 @@ class AttemptStrategy:
         if status.kind is not JobState.ENDED:
             self._follow(active, status, now)
             return []
+        if ident not in self._postponed:
+            self._see_job(active)
         try:
             ended = self._end(active, status, now)
         except OSError as error:
@@ -242,10 +250,15 @@ class AttemptStrategy:
             active.is_submitted = True
             recorder.record('submitted', run, number)
         if status.kind is JobState.RUNNING:
+            self._see_job(active)
             active.is_running, active.since = True, now
             where: dict[str, Any] = {'where': status.detail} if active.in_queue else {'handle': status.handle}
             node = status.node if active.in_queue else self._search.options.node
             recorder.record('running', run, number, **where, **({'node': node} if node else {}))
+
+    def _see_job(self, active: ActiveAttempt) -> None:
+        if active.in_queue and not active.is_running:
+            self._job_started(active.launch.run.name, active.launch.number)
 
     def _end(self, active: ActiveAttempt, status: AttemptStatus, now: float) -> list[Completion]:
         if active.launch.ident not in self._postponed:

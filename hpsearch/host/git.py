@@ -118,6 +118,8 @@ _GIT = (
 
 _STATUS = ('status', '--porcelain=v2', '--branch', '-z', '--no-renames', '--untracked-files=no')
 
+_TRACKED = ('ls-files', '--recurse-submodules', '-z')
+
 _UNTRACKED = ('ls-files', '--others', '--exclude-standard', '--directory', '--no-empty-directory', '-z')
 
 _DIFF = (
@@ -207,6 +209,15 @@ class Repository:
         is_whole = answer.size <= OUTPUT_LIMIT
         digest = hashlib.sha256(diff).hexdigest() if is_whole else answer.digest
         return Tree(status, diff, len(diff) if is_whole else answer.size, digest)
+
+    def tracked(self) -> list[str]:
+        """Names of the files that git knows, those of submodules included.
+
+        Raises:
+            Problem: git does not answer.
+        """
+        output = _git(self.top, *_TRACKED, limit=STATUS_LIMIT).text
+        return [os.fsdecode(name) for name in output.split(b'\0')[:-1]]
 
     def untracked(self) -> list[str]:
         """Names of the files and folders that git does not know and does not ignore either.

@@ -54,6 +54,9 @@ TIMEOUT = 'timeout'
 CANCELLED = 'cancelled'
 """Cause of an end: its job was cancelled outside hpsearch."""
 
+REUSED = 'reused'
+"""Cause of an end: the result of an earlier search was taken."""
+
 ENDED = frozenset(END_ORDER)
 ACTIVE = frozenset((State.CLAIMED, State.SUBMITTED, State.RUNNING, State.UNKNOWN))
 
@@ -117,7 +120,9 @@ class Attempt:
         alone_on_host: Whether its machine was reserved for it.
         memory: MiB its job in a queue was given, where that is not the usual.
         oom_kills: The kernel's count of out-of-memory kills when it began, or None.
-        code_id: Identifies the code it was run with, where that was known when it started.
+        code_id: Identifies the code there was when it was claimed; empty: not known.
+        code_at_start: Identifies the code there was when its job was seen to have started, where that was another; else
+            empty.
         facts: How much room it had, for a next attempt.
     """
 
@@ -145,12 +150,18 @@ class Attempt:
     memory: int | None = None
     oom_kills: int | None = None
     code_id: str = ''
+    code_at_start: str = ''
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def is_in_queue(self) -> bool:
         """Whether it is, or was, a job of its own in a queue."""
         return bool(self.handle) and 'submission' in self.handle
+
+    @property
+    def code_text(self) -> str:
+        """The id of the code it ran; where that changed between submission and start, both: ``before>after``."""
+        return '>'.join(filter(None, (self.code_id, self.code_at_start)))
 
     def check(self, writer: str, event: Event) -> None:
         """Check that an event can follow; nothing is changed.
@@ -275,6 +286,14 @@ class RunHistory:
         return next(finished, self.last)
 
     @property
+    def code_text(self) -> str:
+        """The code of the attempt that the table shows: the first that finished, else the latest that ended."""
+        ended = [attempt for attempt in self.attempts if attempt.state in ENDED]
+        finished = (attempt for attempt in ended if attempt.state is State.FINISHED)
+        shown = next(finished, ended[-1] if ended else None)
+        return shown.code_text if shown else ''
+
+    @property
     def state(self) -> State:
         """The state of the run: finished is final, otherwise that of its latest attempt."""
         if len(self.by_number) == 1:
@@ -294,7 +313,6 @@ class SearchState:
         runs: Name to history, for every run that has events.
         started: Number of attempts, of all runs.
         odd: What replay could not interpret, in words.
-        first_codes: Writer to the code id it found first, for attempts that started before it was known.
         diffs: Code id to the file with its changes, relative to the search folder.
         submissions: Name to submission, for every array of jobs.
         withdrawn: Names of the runs that are not wanted any more; they may be in :attr:`runs`, and under way.
@@ -307,7 +325,9 @@ class SearchState:
         self.runs: dict[str, RunHistory] = {}
         self.started = 0
         self.odd: list[str] = []
-        self.first_codes: dict[str, str] = {}
+        self._codes_found: set[str] = set()
+        self._without_code: dict[str, list[Attempt]] = {}
+        self._codes_at_start: dict[tuple[str, int], str] = {}
         self.diffs: dict[str, str] = {}
         self.submissions: dict[str, Submission] = {}
         self.withdrawn: frozenset[str] = frozenset()
@@ -354,13 +374,17 @@ class SearchState:
             self.started += 1
         had_ended = attempt.state in ENDED
         attempt.apply(writer, event)
+        if event['event'] == 'claimed':
+            self._note_claim(writer, attempt)
         if attempt.node and not had_ended:
             self._note_node(attempt)
 
     def _note(self, writer: str, event: Event) -> None:
         match event['event']:
-            case 'provenance':
+            case 'provenance' if event.get('code'):
                 self._note_code(writer, event)
+            case 'code':
+                self._note_code_at_start(event)
             case 'stop':
                 self.stops.append((writer, event))
             case 'submitting':
@@ -388,17 +412,26 @@ class SearchState:
             if attempt is not None:
                 attempt.handle = {'queue': queue, 'submission': name, 'index': index}
 
-    def _note_code(self, writer: str, event: Event) -> None:
-        code = event.get('code')
-        if code:
-            self.first_codes.setdefault(writer, code)
-            if event.get('diff'):
-                self.diffs[code] = event['diff']
+    def _note_claim(self, writer: str, attempt: Attempt) -> None:
+        attempt.code_at_start = self._codes_at_start.get((attempt.run, attempt.number), '')
+        if not attempt.code_id and writer not in self._codes_found:
+            self._without_code.setdefault(writer, []).append(attempt)
 
-    def codes(self) -> list[str]:
-        """The code id of every attempt, in no order; empty where it is not known."""
-        every = (attempt for history in self.runs.values() for attempt in history.by_number.values())
-        return [attempt.code_id or self.first_codes.get(attempt.owner, '') for attempt in every]
+    def _note_code(self, writer: str, event: Event) -> None:
+        """The code that a writer found first is that of the attempts that it had started before."""
+        code = event['code']
+        self._codes_found.add(writer)
+        for attempt in self._without_code.pop(writer, ()):
+            attempt.code_id = '' if attempt.cause == REUSED else code
+        if event.get('diff'):
+            self.diffs[code] = event['diff']
+
+    def _note_code_at_start(self, event: Event) -> None:
+        key = event['run'], event['attempt']
+        self._codes_at_start[key] = event['code_id']
+        attempt = self.attempt_of(*key)
+        if attempt is not None:
+            attempt.code_at_start = event['code_id']
 
     def replay(self, events: Iterable[tuple[str, Event]], place: Callable[[], str] = str) -> None:
         """Fold recorded events; what cannot be is noted in :attr:`odd` and skipped.
@@ -417,6 +450,11 @@ class SearchState:
         """One attempt, or None while nothing is known of it."""
         history = self.runs.get(run)
         return history.by_number.get(number) if history else None
+
+    def code_of(self, run: str) -> str:
+        """The code of the attempt of a run that the table shows; empty: not known."""
+        history = self.runs.get(run)
+        return history.code_text if history else ''
 
     def room_of(self, attempt: Attempt) -> Mapping[str, Any]:
         """How much room the job of an attempt in a queue had; empty where that is not known."""

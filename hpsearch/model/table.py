@@ -17,6 +17,9 @@ from hpsearch.model.units import is_ambiguous, read_number
 OWN_COLUMNS = ('hpsearch_run', 'hpsearch_state', 'hpsearch_reason', 'hpsearch_seconds')
 """The last columns: name of the run, its state, the reason for it, the duration of its last attempt in seconds."""
 
+CODE_COLUMN = 'hpsearch_code'
+"""The column after these, on request: which code the run had."""
+
 MOST_KEYWORDS = 2000
 """Columns of summary keywords, beside those that are expected."""
 
@@ -176,28 +179,34 @@ def why_no_best(finished: Collection[Row], key: str | None) -> str:
 
 
 def table(
-    rows: Iterable[Row], key: str | None, ascending: bool, expected: Collection[str] = ()
+    rows: Iterable[Row],
+    key: str | None,
+    ascending: bool,
+    expected: Collection[str] = (),
+    code_of: Callable[[str], str] | None = None,
 ) -> tuple[list[str], Iterator[list[str]]]:
     """The names of the columns, and the cells of each row in the order of :func:`sorted_rows`.
 
     A summary keyword that is also the name of a parameter, or of one of :data:`OWN_COLUMNS`, is in the column
     ``summary_<keyword>``. The columns ``expected`` are there even when no row has them; of other keywords there are no
-    more than :data:`MOST_KEYWORDS`.
+    more than :data:`MOST_KEYWORDS`. ``code_of`` says which code a run had; without it there is no :data:`CODE_COLUMN`.
     """
     ordered = sorted_rows(rows, key, ascending)
     params, keywords = _names(ordered, {key, *expected})
     columns = _unique([*params], keywords)
-    columns += [name for name in dict.fromkeys(expected) if name not in (*columns, *OWN_COLUMNS)]
+    columns += [name for name in dict.fromkeys(expected) if name not in (*columns, *OWN_COLUMNS, CODE_COLUMN)]
     order = sorted(range(len(columns)), key=columns.__getitem__)
     empty = [''] * (len(columns) - len(params) - len(keywords))
-    return [*(columns[index] for index in order), *OWN_COLUMNS], (
-        _cells(row, tuple(params), tuple(keywords), empty, order) for row in ordered
+    own = OWN_COLUMNS if code_of is None else (*OWN_COLUMNS, CODE_COLUMN)
+    return [*(columns[index] for index in order), *own], (
+        [*_cells(row, tuple(params), tuple(keywords), empty, order), *([] if code_of is None else [code_of(row.name)])]
+        for row in ordered
     )
 
 
 def _unique(params: list[str], keywords: Iterable[str]) -> list[str]:
     """The columns of parameters and keywords; no name is there twice."""
-    taken = {*params, *OWN_COLUMNS}
+    taken = {*params, *OWN_COLUMNS, CODE_COLUMN}
     columns = params
     for keyword in keywords:
         column = keyword

@@ -188,6 +188,7 @@ _KINDS: Mapping[str, tuple[frozenset[str], Mapping[str, Check]]] = {
             'facts': _optional(_FACTS),
         },
     ),
+    'code': (frozenset(('run', 'attempt', 'code_id')), {**_ATTEMPT, 'code_id': _is_text}),
     'provenance': (frozenset(), {'code': _optional(_is_text), 'diff': _optional(_is_text)}),
     'stop': (frozenset(), {'drain': _is_flag, 'id': _is_text}),
     'closed': (frozenset(), {'at': _is_number}),

@@ -1,91 +1,53 @@
 """Which code and which environment the runs were made with.
 
-It is gathered in a thread of its own after the first run was started, and kept in the folder ``provenance`` of the
-search: ``<code id>.diff`` for a git tree with changes, and ``packages.txt``. What cannot be found out is listed as a
-problem in the event; no search ends because of it.
+The code is read in a thread of its own after the first run was started; from then on it is looked at whenever a run is
+started. In the folder ``provenance`` of the search are ``<code id>.json``, the files of the code with their hashes,
+``<code id>.diff`` for a git tree with changes, and ``packages.txt``. What cannot be found out is listed as a problem in
+the event; no search ends because of it.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
+import logging
 import os
 import platform
 import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+from hpsearch.host.code import Code, CodePlace, CodeReader, stamp_of
 from hpsearch.host.git import Problem, Repository, Tree, UnusableRepository, ask, find_repository
 from hpsearch.host.processes import start_thread, user_name
 from hpsearch.model.configuration import Configuration
+from hpsearch.model.states import Attempt, SearchState, State
+from hpsearch.store.completion import NEVER_STARTED
 from hpsearch.store.folder import OpenSearch, SearchFolder, write_whole
+
+log = logging.getLogger('hpsearch')
 
 NAMES_LIMIT = 100
 """Names of untracked files that are kept."""
 
-FILE_LIMIT = 16 << 20
-"""Bytes of a script that are hashed."""
+NAMES_SHOWN = 5
+"""Names of changed files in a message."""
 
 INTERVAL = 60.0
-"""Seconds between two checks of the code, at least."""
-
-READS = 3
-"""How often code that changes while it is read is read."""
+"""Seconds between two checks which files git tracks, at least."""
 
 SHARE_OF_TIME = 0.02
-"""The largest share (0-1) of the time that checks of unchanged code may take."""
+"""The largest share (0-1) of the time that looking at the code may take."""
+
+PATIENCE = 0.05
+"""Seconds that the start of a run waits for a reading of the code that is under way."""
 
 
 # The code
-
-
-@dataclass(frozen=True, slots=True)
-class Code:
-    """The code of the runs at one moment.
-
-    Attributes:
-        ident: Identifies it, on every host alike; empty when there is nothing to identify it by.
-        tree: The git tree it is in, or None.
-        files: Path of a script to the SHA-256 of its content.
-    """
-
-    ident: str
-    tree: Tree | None = None
-    files: Mapping[str, str] = field(default_factory=dict)
-
-
-def read_code(repository: Repository | None, files: Sequence[Path]) -> Code:
-    """The code at this moment.
-
-    Args:
-        repository: The git tree of the runs, or None.
-        files: What is run; entries that are no files are skipped. They count beside the commit and its changes, since
-            they may be unknown to git.
-
-    Raises:
-        Problem: git does not answer, or a script cannot be read.
-    """
-    tree = repository.look() if repository else None
-    digests = {str(path): digest for path in files if (digest := _digest(path))}
-    facts = [tree.status.commit, tree.digest] if tree and tree.status.commit else []
-    facts += digests.values()
-    return Code(hashlib.sha256('\n'.join(facts).encode()).hexdigest()[:12] if facts else '', tree, digests)
-
-
-def _digest(path: Path) -> str:
-    try:
-        if not path.is_file():
-            return ''
-        with open(path, 'rb') as script:
-            return hashlib.sha256(script.read(FILE_LIMIT)).hexdigest()
-    except OSError as error:
-        raise Problem(f'{path} cannot be read: {error.strerror}') from error
 
 
 def code_files(configuration: Configuration, run_cwd: Path) -> tuple[Path, ...]:
@@ -95,12 +57,28 @@ def code_files(configuration: Configuration, run_cwd: Path) -> tuple[Path, ...]:
     return tuple(run_cwd / word for word in configuration.command if word and not word.startswith('-'))
 
 
+def code_place(top: Path, run: Sequence[Path], run_cwd: Path, python_path: str = '') -> CodePlace:
+    """Where the code is.
+
+    Args:
+        top: The folder it is below.
+        run: What is run (:func:`code_files`).
+        run_cwd: Working directory of the runs.
+        python_path: The variable ``PYTHONPATH``.
+    """
+    real = [Path(os.path.realpath(path)) for path in run]
+    scripts = [path.parent for path in real if path.suffix == '.py']
+    named = [run_cwd / entry for entry in ('', *filter(None, python_path.split(os.pathsep)))]
+    folders = [*scripts, *(Path(os.path.realpath(path)) for path in named), top, top / 'src']
+    return CodePlace(top, real, [each for each in dict.fromkeys(folders) if each.is_relative_to(top)])
+
+
 def provenance_of(search: OpenSearch) -> Provenance:
     """What gathers which code and which environment the runs of a search are made with."""
     configuration, run_cwd = search.configuration, Path(search.run_cwd)
     files = code_files(configuration, run_cwd)
     interpreter = '' if configuration.command is not None else search.interpreter
-    return Provenance(search.folder, files[0].parent if files else run_cwd, interpreter, files)
+    return Provenance(search.folder, files, run_cwd, interpreter)
 
 
 # The environment
@@ -142,53 +120,45 @@ def ask_interpreter(interpreter: str, folder: Path, *, packages: bool) -> dict[s
 # All of it
 
 
-def is_due(*, changed: bool, since: float, took: float) -> bool:
-    """Whether the code is checked again.
-
-    Args:
-        changed: Whether the script, or what git writes at every change of its own, is not what it was.
-        since: Seconds since the last check.
-        took: Seconds that the last check took.
-    """
-    return changed or took <= since * SHARE_OF_TIME
-
-
 class Provenance:
-    """Gathers which code and which environment the runs of a search are made with, in a thread of its own.
-
-    Attributes:
-        code: The id of the code at the last check; empty before the first.
+    """Gathers which code and which environment the runs of a search are made with.
 
     Args:
         folder: The search.
-        script_dir: A folder of the code, to find its git tree.
-        interpreter: First word of the commands of a Python script; empty: it is no Python script.
         files: What is run (:func:`code_files`).
+        run_cwd: Working directory of the runs.
+        interpreter: First word of the commands of a Python script; empty: it is no Python script.
         clock: Seconds, monotonic.
     """
 
     def __init__(
         self,
         folder: SearchFolder,
-        script_dir: Path,
-        interpreter: str,
-        files: Sequence[Path] = (),
+        files: Sequence[Path],
+        run_cwd: Path,
+        interpreter: str = '',
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._folder = folder.provenance_dir
-        self._script_dir = script_dir
-        self._interpreter = interpreter
         self._files = tuple(files)
+        self._run_cwd = run_cwd
+        self._interpreter = interpreter
         self._clock = clock
-        self.code = ''
-        self._checked_at: float | None = None
+        self._code: Code | None = None
+        self._unreported: list[Code] = []
+        self._index: list[tuple[int, ...]] = []
+        self._next_look = self._next_check = 0.0
+        self._reading = threading.Lock()
         self._thread: threading.Thread | None = None
         self._wanted = threading.Event()
         self._has_reported = threading.Event()
-        self._witnesses: list[tuple[int, ...]] = []
         self._refused: list[str] = []
-        self._read_at = self._took = 0.0
+
+    @cached_property
+    def _script_dir(self) -> Path:
+        """A folder of the code."""
+        return self._files[0].parent if self._files else self._run_cwd
 
     @cached_property
     def _repository(self) -> Repository | None:
@@ -198,6 +168,15 @@ class Provenance:
         except UnusableRepository as problem:
             self._refused.append(str(problem))
             return None
+
+    @cached_property
+    def _top(self) -> Path:
+        """The folder of the code."""
+        return self._repository.top if self._repository else Path(os.path.realpath(self._script_dir))
+
+    @cached_property
+    def _reader(self) -> CodeReader:
+        return CodeReader(code_place(self._top, self._files, self._run_cwd, os.environ.get('PYTHONPATH', '')))
 
     def start(self, report: Callable[[dict[str, Any]], None]) -> None:
         """Start the thread, once; to be called after the first run was started.
@@ -212,68 +191,111 @@ class Provenance:
         if self._thread is None:
             self._thread = start_thread(partial(self._work, report), 'provenance')
 
-    def check(self, now: float) -> None:
-        """Check the code again if it is time; returns at once. To be called when attempts start."""
-        if self._checked_at is None:
-            self._checked_at = now
-        elif now - self._checked_at >= INTERVAL:
-            self._checked_at = now
+    @property
+    def code(self) -> str:
+        """The id of the code when it was looked at last; empty before it was read."""
+        return self._code.ident if self._code else ''
+
+    def look(self) -> str:
+        """The id of the code as it is now, for what starts now; empty before it was read.
+
+        Its files are asked for their time stamps; this takes at most :data:`SHARE_OF_TIME` of the time.
+        """
+        now = self._clock()
+        if now < self._next_look:
+            return self.code
+        if (self._code is None or self._index != self._index_stamps()) and now >= self._next_check:
+            self._next_check = now + INTERVAL
             self._wanted.set()
+        if self._code is not None and self._reading.acquire(timeout=PATIENCE):
+            self._look_at_files()
+        end = self._clock()
+        self._next_look = end + (end - now) / SHARE_OF_TIME
+        return self.code
+
+    def _look_at_files(self) -> None:
+        try:
+            if self._reader.has_changed():
+                self._take(self._reader.read())
+        except Problem as problem:
+            log.debug('the code counts as unchanged until it can be read: %s', problem)
+        finally:
+            self._reading.release()
+
+    def changed_before(self, code: str, moment: float) -> bool:
+        """Whether, of the files that differ between a code and the present one, one had changed by a time.
+
+        Args:
+            code: The id of the earlier code.
+            moment: Seconds since 1970, by the clock of the file system.
+        """
+        names = changed_files(self._folder, code, self.code, self._code)
+        return names is None or any(_changed_by(self._top / name, moment) for name in names)
 
     def wait(self, timeout: float) -> bool:
-        """Wait for the first event, at most ``timeout`` seconds; returns whether it came."""
+        """Wait until all that was found is reported, at most ``timeout`` seconds; returns whether it is."""
         return self._has_reported.wait(timeout)
 
-    def _work(self, report: Callable[[dict[str, Any]], None]) -> None:
-        report(self._first())
-        self._has_reported.set()
-        while self._wanted.wait():
-            self._wanted.clear()
-            event = self._again()
-            if event is not None:
-                report(event)
+    # In the thread
 
-    def _first(self) -> dict[str, Any]:
+    def _work(self, report: Callable[[dict[str, Any]], None]) -> None:
         problems: list[str] = []
-        environment = self._environment(problems)
-        code = None
         try:
-            code = self._read()
+            self._read()
         except Problem as problem:
             problems.append(str(problem))
-        return self._event(code, environment, [*problems, *self._refused])
+        self._report(report, self._environment(problems), [*problems, *self._refused])
+        while self._wanted.wait():
+            self._wanted.clear()
+            self._check()
+            while self._unreported:
+                self._report(report, {}, [])
 
-    def _again(self) -> dict[str, Any] | None:
-        before, since = self.code, self._clock() - self._read_at
+    def _report(
+        self, report: Callable[[dict[str, Any]], None], environment: Mapping[str, Any], problems: list[str]
+    ) -> None:
+        """Report the code that was found first of those that were not reported; or that there is none."""
+        code = self._unreported[0] if self._unreported else None
+        report(self._event(code, environment, problems))
+        with self._reading:
+            del self._unreported[:1]
+            if not self._unreported:
+                self._has_reported.set()
+
+    def _check(self) -> None:
+        """Read the code again where git tracks other files now, or where it could not be read before."""
         try:
-            if not is_due(changed=self._stamps() != self._witnesses, since=since, took=self._took):
-                return None
-            code = self._read()
+            if self._code is None or self._index != self._index_stamps():
+                self._read()
         except Problem:
-            return None  # it is checked again later; until then the code counts as unchanged
-        return self._event(code, {}, []) if code.ident != before else None
+            return  # it is checked again later; until then the code counts as unchanged
 
-    def _read(self) -> Code:
-        self._read_at = self._clock()
-        try:
-            code = self._read_unchanged()
-        finally:
-            self._took = self._clock() - self._read_at
-        self.code = code.ident
-        return code
+    def _read(self) -> None:
+        """Read all of the code.
 
-    def _read_unchanged(self) -> Code:
-        """Read the code again where it has changed meanwhile: what was read may be half old and half new."""
-        for _ in range(READS):
-            self._witnesses = self._stamps()
-            code = read_code(self._repository, self._files)
-            if self._stamps() == self._witnesses:
-                break
-        return code
+        Raises:
+            Problem: It cannot be read, or git does not answer.
+        """
+        index, repository = self._index_stamps(), self._repository
+        tracked = [repository.top / name for name in repository.tracked()] if repository else []
+        with self._reading:
+            self._reader.tracked = tracked
+            self._take(self._reader.read())
+            self._index = index
 
-    def _stamps(self) -> list[tuple[int, ...]]:
-        private = self._repository.private if self._repository else None
-        return [_stamp(path) for path in (*self._files, *([private / 'HEAD', private / 'index'] if private else ()))]
+    def _take(self, code: Code) -> None:
+        """Take in the code that was just read, as what is to be reported if it has changed."""
+        if code.ident != self.code or self._code is None:
+            self._unreported.append(code)
+            self._has_reported.clear()
+            self._wanted.set()
+        self._code = code
+
+    def _index_stamps(self) -> list[tuple[int, ...]]:
+        """What changes when git tracks other files."""
+        return [stamp_of(self._repository.private / name) for name in ('HEAD', 'index')] if self._repository else []
+
+    # What is reported
 
     def _environment(self, problems: list[str]) -> dict[str, Any]:
         from hpsearch import __version__
@@ -306,32 +328,54 @@ class Provenance:
     def _event(self, code: Code | None, environment: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
         event: dict[str, Any] = {'event': 'provenance', 'code': code.ident if code else '', **environment}
         if code:
-            event['files'] = dict(code.files)
+            event['files'] = self._files_run(code)
+            self._keep_list(code, problems)
             event |= self._tree_facts(code, problems)
         if problems:
             event['problems'] = problems
         return event
 
+    def _files_run(self, code: Code) -> dict[str, str]:
+        """Of the files of the code, those that are run themselves."""
+        place = self._reader.place
+        names = {str(path): place.name_of(real) for path, real in zip(self._files, place.run, strict=True)}
+        return {path: code.files[name] for path, name in names.items() if name in code.files}
+
+    def _keep_list(self, code: Code, problems: list[str]) -> None:
+        path = _list_of(self._folder, code.ident)
+        try:
+            if code.ident and not path.exists():
+                self._folder.mkdir(exist_ok=True)
+                write_whole(path, json.dumps(dict(code.files), indent=0) + '\n')
+        except OSError as error:
+            problems.append(f'the names of the files cannot be kept: {error.strerror}')
+
     def _tree_facts(self, code: Code, problems: list[str]) -> dict[str, Any]:
-        if code.tree is None:
+        try:
+            tree = self._repository.look() if self._repository else None
+            untracked = self._repository.untracked() if self._repository and tree else []
+        except Problem as problem:
+            problems.append(str(problem))
             return {}
-        status = code.tree.status
-        untracked = self._untracked(problems)
+        if tree is None:
+            return {}
+        if not self._is_current(code):
+            problems.append('the code changed again before git was asked about it')
+            return {}
+        status = tree.status
         facts = {'commit': status.commit, 'branch': status.branch, 'dirty': status.dirty}
         facts |= {'untracked': untracked[:NAMES_LIMIT], 'untracked_count': len(untracked)}
-        if code.tree.digest:
+        if tree.digest:
             try:
-                facts['diff'] = self._keep_diff(code.ident, code.tree, untracked)
+                facts['diff'] = self._keep_diff(code.ident, tree, untracked)
             except OSError as error:
                 problems.append(f'the diff cannot be kept: {error.strerror}')
         return facts
 
-    def _untracked(self, problems: list[str]) -> list[str]:
-        try:
-            return self._repository.untracked() if self._repository else []
-        except Problem as problem:
-            problems.append(f'the files that are not in the repository are not known: {problem}')
-            return []
+    def _is_current(self, code: Code) -> bool:
+        """Whether the code is still as it was read."""
+        with self._reading:
+            return self._code is code and self._reader.is_same()
 
     def _keep_diff(self, ident: str, tree: Tree, untracked: Sequence[str]) -> str:
         path = self._folder / f'{ident}.diff'
@@ -340,12 +384,10 @@ class Provenance:
         return f'{self._folder.name}/{path.name}'
 
 
-def _stamp(path: Path) -> tuple[int, ...]:
-    try:
-        facts = path.stat()
-    except OSError:
-        return ()
-    return (facts.st_mtime_ns, facts.st_size, facts.st_ino)
+def _changed_by(path: Path, moment: float) -> bool:
+    """Whether a file, of which it is known that it has changed, had changed by a time; also if that is not known."""
+    stamp = stamp_of(path)
+    return not stamp or stamp[1] / 1e9 <= moment
 
 
 def diff_text(tree: Tree, untracked: Sequence[str]) -> str:
@@ -359,19 +401,89 @@ def diff_text(tree: Tree, untracked: Sequence[str]) -> str:
     return '\n'.join([*about, '', os.fsdecode(tree.diff)])
 
 
-def code_changes(codes: Iterable[str], diffs: Mapping[str, str] | None = None) -> str:
-    """A warning when attempts of one search were made with different code; empty when they were not.
+# What is said of it
+
+
+def _list_of(folder: Path, ident: str) -> Path:
+    return folder / f'{ident}.json'
+
+
+def changed_files(folder: Path, before: str, after: str, known: Code | None = None) -> list[str] | None:
+    """Names of the files in which two codes differ; None: not known.
 
     Args:
-        codes: The code id of each attempt; unknown ones are ignored.
-        diffs: Code id to the file with its changes.
+        folder: Where what is known of the codes of a search is kept.
+        before: The id of the one.
+        after: The id of the other.
+        known: The latter, where it need not be looked up.
     """
-    counts = Counter(code for code in codes if code)
-    if len(counts) < 2:
+    one = _read_list(folder, before)
+    other = known.files if known and known.ident == after else _read_list(folder, after)
+    if one is None or other is None:
+        return None
+    return sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))
+
+
+def _read_list(folder: Path, ident: str) -> Mapping[str, str] | None:
+    if not ident.isalnum():  # it may be anything in the journal of somebody else
+        return None
+    try:
+        files = json.loads(_list_of(folder, ident).read_text())
+    except (OSError, ValueError):
+        return None  # it was written by an earlier version, or not at all
+    return files if isinstance(files, dict) else None
+
+
+def about_new_code(folder: SearchFolder, state: SearchState, code: str) -> str:
+    """A warning that runs start with other code than before; empty: with the same, or there were none before.
+
+    Args:
+        folder: The search.
+        state: What is known of its runs.
+        code: The id of the code that was found.
+    """
+    earlier = {other: count for other, count in runs_by_code(state).items() if other != code}
+    if not code or not earlier:
         return ''
-    numbers = ', '.join(f'{count} with {code}{_diff_of(code, diffs or {})}' for code, count in counts.items())
-    return f'the code changed between attempts: {numbers}'
+    before, count = next(reversed(earlier.items()))
+    about = _about_changes(folder, before, code)
+    return f'the code has changed ({about}): runs start with {code} from now on, before with {before} ({count} did)'
 
 
-def _diff_of(code: str, diffs: Mapping[str, str]) -> str:
-    return f' (diff: {diffs[code]})' if code in diffs else ''
+def code_changes(folder: SearchFolder, state: SearchState) -> str:
+    """A warning when runs of one search were started with different code; empty when they were not."""
+    runs = runs_by_code(state)
+    if len(runs) < 2:
+        return ''
+    parts, before = [], ''
+    for code, count in runs.items():
+        about = [_about_changes(folder, before, code)] if before else []
+        about += [f'diff: {state.diffs[code]}'] if code in state.diffs else []
+        parts.append(f'{count} with {code}' + (f' ({"; ".join(about)})' if about else ''))
+        before = code
+    text = f'the code changed between runs: {", ".join(parts)}'
+    late = sum(bool(attempt.code_at_start) for attempt in _that_ran(state))
+    return f'{text}; {late} of them were submitted with earlier code than was there when they started' if late else text
+
+
+def runs_by_code(state: SearchState) -> Mapping[str, int]:
+    """Code id to how many runs have an attempt that was started with it, in the order in which they appeared."""
+    pairs = {(attempt.run, attempt.code_at_start or attempt.code_id): None for attempt in _that_ran(state)}
+    return Counter(code for _, code in pairs if code)
+
+
+_BEFORE_ITS_START = (State.CLAIMED, State.SUBMITTED)
+
+
+def _that_ran(state: SearchState) -> list[Attempt]:
+    every = (attempt for history in state.wanted for attempt in history.attempts)
+    return [each for each in every if each.state not in _BEFORE_ITS_START and each.cause not in NEVER_STARTED]
+
+
+def _about_changes(folder: SearchFolder, before: str, after: str) -> str:
+    names = changed_files(folder.provenance_dir, before, after)
+    if names is None:
+        return f'what differs from {before} is not known'
+    shown = [name if name.isprintable() else repr(name) for name in names[:NAMES_SHOWN]]
+    more = len(names) - len(shown)
+    return f'changed: {", ".join(shown)}{f" and {more} more" if more else ""}'

@@ -18,10 +18,15 @@ SHORTEST_INTERVAL = 1.0
 
 
 def write_results(
-    path: Path, rows: Iterable[Row], key: str | None, ascending: bool, expected: Collection[str] = ()
+    path: Path,
+    rows: Iterable[Row],
+    key: str | None,
+    ascending: bool,
+    expected: Collection[str] = (),
+    code_of: Callable[[str], str] | None = None,
 ) -> None:
     """Write the table that :func:`hpsearch.model.table.table` makes of the other arguments; see :func:`write_table`."""
-    write_table(path, *table(rows, key, ascending, expected))
+    write_table(path, *table(rows, key, ascending, expected, code_of))
 
 
 def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -38,7 +43,8 @@ def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[str]
 class ResultsView:
     """Keeps the table on disk up to date while a search runs, without spending much time on it.
 
-    Its arguments are those of :func:`write_results`, and a clock in monotonic seconds.
+    Its arguments are those of :func:`write_results`, of which the code may become known later (:meth:`note_code`), and
+    a clock in monotonic seconds.
     """
 
     def __init__(
@@ -47,12 +53,14 @@ class ResultsView:
         key: str | None,
         ascending: bool,
         expected: Collection[str] = (),
+        code_of: Callable[[str], str] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.path = path
         self.key = key
         self.ascending = ascending
         self._expected = expected
+        self._code_of = code_of
         self._clock = clock
         self._rows: dict[str, Row] = {}
         self._changed = False
@@ -74,6 +82,10 @@ class ResultsView:
         self._rows.pop(name, None)
         self._changed = True
 
+    def note_code(self) -> None:
+        """What is known of the code of runs has changed."""
+        self._changed = self._changed or (self._code_of is not None and bool(self._rows))
+
     def has(self, name: str) -> bool:
         """Whether there is a row of this run."""
         return name in self._rows
@@ -90,7 +102,8 @@ class ResultsView:
         """
         begin = self._clock()
         try:
-            write_results(self.path, self._rows.values(), self.key, self.ascending, self._expected)
+            rows = self._rows.values()
+            write_results(self.path, rows, self.key, self.ascending, self._expected, self._code_of)
             self._changed = False
         finally:
             end = self._clock()

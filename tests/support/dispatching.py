@@ -84,13 +84,12 @@ class Screen:
 class NoCode:
     """Code of which nothing is found out."""
 
-    code = ''
-
     def start(self, tell: object) -> None:
         """Nothing is found."""
 
-    def check(self, now: float) -> None:
+    def look(self) -> str:
         """There is nothing to read."""
+        return ''
 
     def wait(self, timeout: float) -> bool:
         """There is nothing to wait for."""

@@ -701,3 +701,23 @@ def test_that_one_bad_host_fails_no_run_and_does_not_stop_the_search(tmp_path: P
 def test_that_a_search_on_the_only_host_stops_if_all_runs_fail_there(tmp_path: Path, lsf: FakeLsf) -> None:
     with lsf_project(tmp_path / 'project', lsf, count=12, more="_JOB_PROLOGUE = 'exit 127'") as project:
         assert 'Stopped: the first runs all failed' in finish(project.submit('--num_jobs=2', '--fail_fast=5'), (1,))
+
+
+# Code that is edited while jobs wait
+
+
+def test_that_jobs_that_start_after_an_edit_are_told_from_those_before(tmp_path: Path, volclava: FakeLsf) -> None:
+    with lsf_project(tmp_path / 'project', volclava) as project:
+        search = project.submit('--num_jobs=1', '--code_column')
+        project.wait_until_running(1)
+        until(lambda: project.told('provenance'))
+        script, edited = project.path / 'train.sh', project.path / 'edited.sh'
+        edited.write_text(script.read_text() + '# edited\n')
+        edited.replace(script)
+        project.open()
+        printed = finish(search, patience=60.0)
+        before, after = [event['code'] for event in project.told('provenance')]
+        codes = {row['n']: row['hpsearch_code'] for row in project.rows()}
+        assert codes == {'1': before, '2': f'{before}>{after}', '3': f'{before}>{after}'}
+        assert f'1 with {before}, 2 with {after}' in printed
+        assert '2 of them were submitted with earlier code than was there when they started' in printed

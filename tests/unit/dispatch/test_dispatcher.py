@@ -472,7 +472,7 @@ def test_that_a_table_that_cannot_be_written_is_said_once_and_tried_ever_more_ra
     desk = Desk(tmp_path, 60)
     tries: list[float] = []
 
-    def write(*words: object) -> None:
+    def write(*words: object, **more: object) -> None:
         tries.append(desk.clock.now)
         raise OSError(errno.ENOSPC, 'No space left on device')
 

@@ -9,6 +9,7 @@ import pytest
 from hpsearch.model.run import Run
 from hpsearch.model.states import Attempt, State
 from hpsearch.model.table import (
+    CODE_COLUMN,
     FEW,
     MOST_KEYWORDS,
     OWN_COLUMNS,
@@ -63,7 +64,7 @@ def test_that_a_keyword_named_like_a_parameter_gets_a_column_of_its_own() -> Non
     assert rows[0][:3] == ['3', '/o/sim_1', '0.5']
 
 
-@pytest.mark.parametrize('keyword', OWN_COLUMNS)
+@pytest.mark.parametrize('keyword', [*OWN_COLUMNS, CODE_COLUMN])
 def test_that_a_keyword_named_like_one_of_our_columns_does_not_hide_it(keyword: str) -> None:
     values = {keyword: 'forged', f'summary_{keyword}': 'other'}
     columns, rows = laid_out([Row(1, 'sim_1', {}, values, 'failed', 'status 3', 1.0)], 'acc', False, [keyword])
@@ -71,6 +72,13 @@ def test_that_a_keyword_named_like_one_of_our_columns_does_not_hide_it(keyword: 
     cells = dict(zip(columns, rows[0], strict=True))
     assert {cells[name] for name in columns if name not in OWN_COLUMNS} == {'forged', 'other'}
     assert [cells[name] for name in OWN_COLUMNS] == ['sim_1', 'failed', 'status 3', '1.000']
+
+
+def test_that_the_code_of_each_run_is_a_last_column_on_request() -> None:
+    rows, codes = [Row(1, 'sim_1', {}, {}, 'finished'), Row(2, 'sim_2', {}, {}, 'failed')], {'sim_1': 'a>b'}
+    columns, cells = table(rows, 'acc', False, code_of=lambda name: codes.get(name, ''))
+    assert (columns, [each[-1] for each in cells]) == ([*OWN_COLUMNS, CODE_COLUMN], ['a>b', ''])
+    assert CODE_COLUMN not in table(rows, 'acc', False)[0]
 
 
 def test_that_a_table_of_runs_with_ever_new_keywords_stays_small_and_has_the_expected_ones() -> None:

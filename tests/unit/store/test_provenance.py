@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import queue
 import stat
@@ -14,8 +15,10 @@ from typing import Any
 
 import pytest
 
+import hpsearch.host.code
 import hpsearch.host.git
 import hpsearch.store.provenance
+from hpsearch.host.code import CodeReader
 from hpsearch.host.git import (
     Problem,
     Tree,
@@ -27,21 +30,25 @@ from hpsearch.host.git import (
     without_empty_entries,
 )
 from hpsearch.model.configuration import Configuration
+from hpsearch.model.states import SearchState
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.provenance import (
     INTERVAL,
     NAMES_LIMIT,
+    SHARE_OF_TIME,
     Provenance,
+    about_new_code,
     ask_interpreter,
+    changed_files,
     code_changes,
     code_files,
+    code_place,
     diff_text,
-    is_due,
-    read_code,
+    runs_by_code,
 )
 from tests.support.harness import until
 
-PATIENCE = 60.0
+PATIENCE = 15.0
 
 
 @pytest.fixture(autouse=True)
@@ -86,15 +93,21 @@ def folder(tmp_path: Path) -> SearchFolder:
 
 
 class Teller:
-    """Starts to gather and collects the events."""
+    """Starts to gather and collects the events.
 
-    def __init__(self, folder: SearchFolder, script_dir: Path, interpreter: str = '', **more: Any) -> None:
-        self.provenance = Provenance(
-            folder, script_dir, interpreter, [script_dir / 'train.py'], clock=lambda: 0.0, **more
-        )
+    Attributes:
+        now: Monotonic seconds; reading it takes as long as ``step`` says.
+    """
+
+    def __init__(self, folder: SearchFolder, script_dir: Path, interpreter: str = '') -> None:
+        self.provenance = Provenance(folder, [script_dir / 'train.py'], script_dir, interpreter, clock=self.tick)
         self.events: queue.Queue[dict[str, Any]] = queue.Queue()
         self.threads: set[int] = set()
-        self._now = 0.0
+        self.now = self.step = 0.0
+
+    def tick(self) -> float:
+        self.now += self.step
+        return self.now
 
     def begin(self) -> dict[str, Any]:
         self.provenance.start(self.take)
@@ -108,16 +121,13 @@ class Teller:
         """Wait for an event."""
         return self.events.get(timeout=PATIENCE)
 
-    def check(self) -> None:
-        """Check when it is time again."""
-        self.provenance.check(self._now)
-        self._now += INTERVAL
-        self.provenance.check(self._now)
 
-
-def ident_of(tree: Path) -> str:
+def ident_of(top: Path, script: str = 'train.py') -> str:
     """Return the id of the code as it is now."""
-    return read_code(find_repository(tree), [tree / 'train.py']).ident
+    repository = find_repository(top)
+    reader = CodeReader(code_place(top, [top / script], top))
+    reader.tracked = [top / name for name in repository.tracked()] if repository else []
+    return reader.read().ident
 
 
 # The code
@@ -170,14 +180,18 @@ def test_that_every_kind_of_change_gives_another_id(tree: Path) -> None:
     seen = [ident_of(tree)]
     (tree / 'model.py').write_text('a = 2\n')
     seen.append(ident_of(tree))
-    git(tree, 'commit', '-qam', 'second')
+    (tree / 'model.py').chmod(0o755)
     seen.append(ident_of(tree))
     (tree / 'model.py').unlink()
     seen.append(ident_of(tree))
-    git(tree, 'checkout', '-q', 'model.py')
-    (tree / 'model.py').chmod(0o755)
-    seen.append(ident_of(tree))
-    assert len(set(seen)) == 5
+    assert len(set(seen)) == 4
+
+
+def test_that_a_commit_of_what_is_there_is_no_change(tree: Path) -> None:
+    (tree / 'model.py').write_text('a = 2\n')
+    before = ident_of(tree)
+    git(tree, 'commit', '-qam', 'second')
+    assert ident_of(tree) == before
 
 
 def test_that_a_binary_file_that_changes_again_gives_another_id(tree: Path) -> None:
@@ -198,18 +212,20 @@ def test_that_new_time_stamps_and_files_git_does_not_know_change_nothing(tree: P
 
 def test_that_a_script_git_does_not_know_counts(tree: Path) -> None:
     (tree / 'own.py').write_text('1')
-    one = read_code(find_repository(tree), [tree / 'own.py']).ident
+    one = ident_of(tree, 'own.py')
     (tree / 'own.py').write_text('2')
-    assert read_code(find_repository(tree), [tree / 'own.py']).ident != one
+    assert ident_of(tree, 'own.py') != one
 
 
-def test_that_without_git_the_script_tells_the_code(code: Path, folder: SearchFolder) -> None:
+def test_that_without_git_the_script_and_its_modules_tell_the_code(code: Path, folder: SearchFolder) -> None:
     event = Teller(folder, code).begin()
     assert list(event['files']) == [str(code / 'train.py')]
     assert 'commit' not in event
-    before = event['code']
-    (code / 'train.py').write_text('import other\n')
-    assert before != ident_of(code) != ''
+    assert event['code'] == ident_of(code) != ''
+    for name in ('model.py', 'train.py'):
+        before = ident_of(code)
+        (code / name).write_text('changed = True\n')
+        assert ident_of(code) != before
 
 
 def test_that_a_machine_without_git_is_no_problem(
@@ -230,7 +246,7 @@ def test_that_a_tree_without_a_commit_is_told_by_its_script(code: Path, folder: 
 
 
 def test_that_nothing_to_tell_the_code_by_has_no_id(tmp_path: Path) -> None:
-    assert read_code(None, [tmp_path / 'gone', tmp_path]).ident == ''
+    assert CodeReader(code_place(tmp_path, [tmp_path / 'gone', tmp_path], tmp_path)).read().ident == ''
 
 
 def test_that_a_linked_work_tree_has_its_own_head(tree: Path, tmp_path: Path) -> None:
@@ -389,7 +405,7 @@ def test_that_a_folder_that_cannot_be_written_is_a_named_problem(tree: Path, tmp
     (tmp_path / 'search').mkdir()
     (tmp_path / 'search' / 'provenance').write_text('in the way')
     event = Teller(SearchFolder(tmp_path / 'search'), tree, sys.executable).begin()
-    assert len(event['problems']) == 2
+    assert len(event['problems']) == 3
     assert (event['dirty'], event['code']) == (True, ident_of(tree))
 
 
@@ -402,112 +418,264 @@ def teller(tree: Path, folder: SearchFolder) -> Teller:
 
 
 def test_that_the_code_is_not_known_before_the_start(teller: Teller) -> None:
-    assert teller.provenance.code == ''
-    teller.check()
+    assert teller.provenance.look() == ''
     assert not teller.provenance.wait(0.0)
-    assert teller.begin()['code'] == teller.provenance.code != ''
+    assert teller.begin()['code'] == teller.provenance.look() != ''
     assert teller.provenance.wait(PATIENCE)
 
 
-def test_that_all_happens_in_one_other_thread(teller: Teller, tree: Path) -> None:
+def test_that_all_is_reported_by_one_other_thread(teller: Teller, tree: Path) -> None:
     teller.begin()
     teller.provenance.start(teller.take)
     (tree / 'train.py').write_text('2')
-    teller.check()
+    teller.provenance.look()
     teller.next()
     assert len(teller.threads) == 1
     assert threading.get_ident() not in teller.threads
 
 
 @pytest.mark.parametrize('name', ['train.py', 'model.py'])
-def test_that_a_change_between_attempts_is_told_with_its_diff(
+def test_that_what_starts_after_a_change_has_another_code_at_once(
     teller: Teller, tree: Path, folder: SearchFolder, name: str
 ) -> None:
     first = teller.begin()
-    (tree / name).write_text('changed = True\n')
-    teller.check()
+    (tree / name).write_text('import model\nchanged = True\n')
+    code = teller.provenance.look()
+    assert code not in ('', first['code'])
     second = teller.next()
-    assert second['code'] == teller.provenance.code != first['code']
+    assert second['code'] == code
     assert b'+changed' in (folder.path / second['diff']).read_bytes()
+    assert changed_files(folder.provenance_dir, first['code'], code) == [name]
+    assert teller.provenance.wait(PATIENCE)
 
 
-def test_that_unchanged_code_is_not_told_again(teller: Teller, tree: Path) -> None:
+def test_that_a_change_within_the_resolution_of_time_stamps_is_seen(teller: Teller, tree: Path) -> None:
+    (tree / 'model.py').write_text('a = 2\n')
+    first, facts = teller.begin(), (tree / 'model.py').stat()
+    (tree / 'model.py').write_text('a = 3\n')
+    os.utime(tree / 'model.py', ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    assert teller.provenance.look() != first['code']
+
+
+def test_that_a_module_that_was_not_imported_before_counts_as_soon_as_it_is(teller: Teller, tree: Path) -> None:
+    teller.begin()
+    (tree / 'later.py').write_text('b = 1\n')
+    (tree / 'model.py').write_text('import later\n')
+    one = teller.provenance.look()
+    (tree / 'later.py').write_text('b = 2\n')
+    assert teller.provenance.look() != one
+
+
+def test_that_new_time_stamps_and_code_that_is_back_are_no_new_code(teller: Teller, tree: Path) -> None:
     first = teller.begin()
     os.utime(tree / 'train.py', (1, 1))
-    teller.check()
+    assert teller.provenance.look() == first['code']
     (tree / 'train.py').write_text('2')
-    teller.check()
+    teller.provenance.look()
     changed = teller.next()
     git(tree, 'checkout', '-q', 'train.py')
-    teller.check()
-    assert [changed['dirty'], teller.next()['code']] == [True, first['code']]
+    assert teller.provenance.look() == teller.next()['code'] == first['code']
+    assert changed['dirty'] is True
 
 
-def test_that_a_check_within_the_interval_does_nothing(teller: Teller, tree: Path) -> None:
+@pytest.mark.parametrize('name', ['data.csv', 'README.md', 'other.py', 'out/results.yaml', '.git/index'])
+def test_that_what_is_not_code_makes_no_new_code(teller: Teller, tree: Path, name: str) -> None:
+    for tracked in ('data.csv', 'README.md', 'other.py'):
+        (tree / tracked).write_text('1\n')
+        git(tree, 'add', tracked)
+    git(tree, 'commit', '-qm', 'second')
+    (tree / 'out').mkdir()
     first = teller.begin()
-    teller.provenance.check(100.0)
+    if name == '.git/index':
+        git(tree, 'rm', '-q', '--cached', 'data.csv')
+    else:
+        (tree / name).write_text('2\n')
+    assert teller.provenance.look() == first['code'] == ident_of(tree)
+
+
+def test_that_a_configuration_file_counts_where_git_tracks_it(teller: Teller, tree: Path) -> None:
+    (tree / 'base.yaml').write_text('lr: 1\n')
+    git(tree, 'add', 'base.yaml')
+    first = teller.begin()
+    (tree / 'base.yaml').write_text('lr: 2\n')
+    assert teller.provenance.look() != first['code']
+
+
+def test_that_files_which_git_tracks_by_now_are_looked_for_once_in_a_while(teller: Teller, tree: Path) -> None:
+    first = teller.begin()
+    teller.provenance.look()
+    (tree / 'base.yaml').write_text('lr: 1\n')
+    git(tree, 'add', 'base.yaml')
+    teller.now += INTERVAL
+    assert teller.provenance.look() == first['code']
+    assert teller.next()['code'] == teller.provenance.look() != first['code']
+
+
+def test_that_looking_takes_a_small_share_of_the_time(teller: Teller, tree: Path) -> None:
+    first = teller.begin()
+    teller.step = 1.0
+    teller.provenance.look()
+    teller.step = 0.0
     (tree / 'train.py').write_text('2')
-    for now in (100.0 + INTERVAL / 2, 100.0 + INTERVAL - 0.001):
-        teller.provenance.check(now)
-    assert teller.events.empty()
-    assert teller.provenance.code == first['code']
-    teller.provenance.check(100.0 + INTERVAL)
-    assert teller.next()['code'] == ident_of(tree) != first['code']
-
-
-def test_that_looking_at_unchanged_code_takes_a_small_share_of_the_time() -> None:
-    assert is_due(changed=True, since=0.0, took=10.0)
-    assert is_due(changed=False, since=60.0, took=1.0)
-    assert not is_due(changed=False, since=60.0, took=2.0)
+    teller.now += 1 / SHARE_OF_TIME - 0.001
+    assert teller.provenance.look() == first['code']
+    teller.now += 0.001
+    assert teller.provenance.look() != first['code']
 
 
 @pytest.fixture
 def troubled(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """A git that does not answer for as long as the list is not empty."""
     trouble: list[str] = []
-    original = hpsearch.host.git.Repository.look
+    original = hpsearch.host.git.Repository.tracked
 
-    def look(self: hpsearch.host.git.Repository) -> Tree:
+    def tracked(self: hpsearch.host.git.Repository) -> list[str]:
         if trouble:
             raise Problem(trouble.pop())
         return original(self)
 
-    monkeypatch.setattr(hpsearch.host.git.Repository, 'look', look)
+    monkeypatch.setattr(hpsearch.host.git.Repository, 'tracked', tracked)
     yield trouble
 
 
-def test_that_a_git_that_does_not_answer_is_no_change_of_the_code(
-    teller: Teller, tree: Path, troubled: list[str]
-) -> None:
+def test_that_a_git_that_does_not_answer_hides_no_change(teller: Teller, tree: Path, troubled: list[str]) -> None:
     first = teller.begin()
     troubled.append('git is slow')
     (tree / 'train.py').write_text('2')
-    teller.check()
-    until(lambda: not troubled)
-    assert teller.provenance.code == first['code']
-    teller.check()
-    assert teller.next()['code'] == ident_of(tree)
+    git(tree, 'add', 'train.py')
+    assert teller.provenance.look() == ident_of(tree) != first['code']
+    assert teller.next()['code'] == teller.provenance.look()
 
 
 def test_that_a_git_that_does_not_answer_at_first_is_told_and_asked_again(teller: Teller, troubled: list[str]) -> None:
     troubled.append('git is slow')
     event = teller.begin()
     assert (event['code'], event['problems']) == ('', ['git is slow'])
-    teller.check()
-    assert teller.next()['code'] == teller.provenance.code != ''
+    teller.now += INTERVAL
+    assert teller.provenance.look() == ''
+    assert teller.next()['code'] == teller.provenance.look() != ''
+
+
+def test_that_a_script_that_cannot_be_read_for_a_while_is_no_change(
+    teller: Teller, tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = teller.begin()
+    (tree / 'model.py').write_text('a = 2\n')
+    with monkeypatch.context() as patch:
+        patch.setattr(hpsearch.host.code, '_head', fail)
+        assert teller.provenance.look() == first['code']
+    assert teller.provenance.look() != first['code']
+
+
+def fail(path: Path) -> bytes:
+    raise Problem(f'{path} cannot be read')
+
+
+def test_that_a_change_is_dated_by_the_files_that_differ(teller: Teller, tree: Path) -> None:
+    first = teller.begin()['code']
+    before = (tree / 'model.py').stat().st_ctime
+    until(lambda: touched(tree / 'probe') > before)
+    (tree / 'model.py').write_text('a = 2\n')
+    teller.provenance.look()
+    assert not teller.provenance.changed_before(first, before)
+    assert teller.provenance.changed_before(first, (tree / 'model.py').stat().st_ctime)
+    assert teller.provenance.changed_before('0123456789ab', before), 'of an unknown code nothing is known'
+    (tree / 'model.py').unlink()
+    teller.provenance.look()
+    assert teller.provenance.changed_before(first, before), 'nothing says when a file was removed'
+
+
+def touched(path: Path) -> float:
+    path.write_text('')
+    return path.stat().st_ctime
 
 
 # What is said of it
 
 
+def state_with(*codes: str) -> SearchState:
+    """A search with one run that ended per code."""
+    state = SearchState()
+    for number, code in enumerate(codes, 1):
+        of_run = {'run': f'sim_{number}', 'attempt': 1}
+        state.fold('w', {'event': 'claimed', **of_run, 'code_id': code})
+        state.fold('w', {'event': 'ended', **of_run, 'state': 'finished', 'cause': 'exit'})
+    return state
+
+
+def keep_list(folder: SearchFolder, code: str, files: dict[str, str]) -> None:
+    folder.provenance_dir.mkdir(exist_ok=True)
+    (folder.provenance_dir / f'{code}.json').write_text(json.dumps(files))
+
+
 @pytest.mark.parametrize('codes', [[], ['a', 'a'], ['', 'a', ''], ['']])
-def test_that_one_code_needs_no_warning(codes: list[str]) -> None:
-    assert code_changes(codes) == ''
+def test_that_one_code_needs_no_warning(folder: SearchFolder, codes: list[str]) -> None:
+    assert code_changes(folder, state_with(*codes)) == ''
+    assert about_new_code(folder, state_with(*codes), 'a') == ''
 
 
-def test_that_a_change_between_attempts_is_a_warning() -> None:
-    assert code_changes(['a', 'b', '', 'a'], {'b': 'provenance/b.diff'}) == (
-        'the code changed between attempts: 2 with a, 1 with b (diff: provenance/b.diff)'
+def test_that_a_change_between_runs_is_a_warning_with_what_changed(folder: SearchFolder) -> None:
+    keep_list(folder, 'a', {'m.py': '1', 'n.py': '1', 'o.py': '1'})
+    keep_list(folder, 'b', {'m.py': '2', 'o.py': '1', 'p\n.py': '1'})
+    state = state_with('a', 'b', 'a')
+    state.fold('w', {'event': 'provenance', 'code': 'b', 'diff': 'provenance/b.diff'})
+    assert code_changes(folder, state) == (
+        "the code changed between runs: 2 with a, 1 with b (changed: m.py, n.py, 'p\\n.py'; diff: provenance/b.diff)"
+    )
+    assert about_new_code(folder, state, 'c') == (
+        'the code has changed (what differs from b is not known): runs start with c from now on, before with b (1 did)'
+    )
+
+
+def test_that_of_many_changed_files_a_few_are_named(folder: SearchFolder) -> None:
+    keep_list(folder, 'a', {})
+    keep_list(folder, 'b', {f'm{number}.py': '1' for number in range(9)})
+    assert 'm3.py, m4.py and 4 more)' in code_changes(folder, state_with('a', 'b'))
+
+
+def test_that_no_other_file_is_read_for_the_code_of_a_journal(folder: SearchFolder, tmp_path: Path) -> None:
+    folder.provenance_dir.mkdir()
+    (tmp_path / 'secret.json').write_text('{}')
+    assert changed_files(folder.provenance_dir, '../../secret', '../../secret') is None
+
+
+def test_that_attempts_without_a_code_have_the_one_that_their_writer_found_first(folder: SearchFolder) -> None:
+    state = SearchState()
+    state.fold('w', {'event': 'claimed', 'run': 'sim_1', 'attempt': 1})
+    state.fold('w', {'event': 'running', 'run': 'sim_1', 'attempt': 1})
+    state.fold('v', {'event': 'adopted', 'run': 'sim_1', 'attempt': 1, 'generation': 1})
+    for code in ('a', 'b'):
+        state.fold('w', {'event': 'provenance', 'code': code})
+    state.fold('v', {'event': 'provenance', 'code': 'c'})
+    assert runs_by_code(state) == {'a': 1}
+
+
+def test_that_what_never_ran_and_what_was_reused_had_no_code_of_this_search(folder: SearchFolder) -> None:
+    state = SearchState()
+    for number, cause in enumerate(('abandoned', 'reused'), 1):
+        of_run = {'run': f'sim_{number}', 'attempt': 1}
+        state.fold('w', {'event': 'claimed', **of_run})
+        state.fold('w', {'event': 'ended', **of_run, 'state': 'finished', 'cause': cause})
+    state.fold('w', {'event': 'claimed', 'run': 'sim_3', 'attempt': 1})
+    state.fold('w', {'event': 'provenance', 'code': 'a'})
+    assert runs_by_code(state) == {}
+
+
+@pytest.mark.parametrize('claim_first', [True, False])
+def test_that_code_that_changed_between_submission_and_start_is_marked(folder: SearchFolder, claim_first: bool) -> None:
+    state, of_run = SearchState(), {'run': 'sim_1', 'attempt': 1}
+    claim = ('w', {'event': 'claimed', **of_run, 'code_id': 'a'})
+    found = ('v', {'event': 'code', **of_run, 'code_id': 'b'})
+    for writer, event in (claim, found) if claim_first else (found, claim):
+        state.fold(writer, event)
+    state.fold('w', {'event': 'running', **of_run})
+    attempt = state.attempt_of('sim_1', 1)
+    assert attempt is not None
+    assert attempt.code_text == 'a>b'
+    state.fold('w', {'event': 'claimed', 'run': 'sim_2', 'attempt': 1, 'code_id': 'a'})
+    state.fold('w', {'event': 'running', 'run': 'sim_2', 'attempt': 1})
+    assert code_changes(folder, state).endswith(
+        '; 1 of them were submitted with earlier code than was there when they started'
     )
 
 
