@@ -11,7 +11,7 @@ from hpsearch.model.errors import trouble_in_words
 from hpsearch.model.run import Run, Summary
 from hpsearch.model.states import ENDED, State
 from hpsearch.model.table import Row, row_of
-from hpsearch.store.summary import read_summary
+from hpsearch.results.summary import read_summary
 
 MISSED = 'TO_BE_DELETED'
 """The folder inside a search folder for the output of runs that missed the criteria."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from hpsearch.model.table import Row, cell
 from hpsearch.model.units import Reading, read_number
-from hpsearch.store.summary import FINISHED
+from hpsearch.results.summary import FINISHED
 
 if TYPE_CHECKING:
     import pandas

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hpsearch.model.errors import ConfigError
-from hpsearch.store.summary import handle_form
+from hpsearch.results.summary import handle_form
 
 from .gathered import MISSED, Gathered
 

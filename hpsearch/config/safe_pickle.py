@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hpsearch.model.errors import ConfigError, one_line
-from hpsearch.store.summary import expanded_size
+from hpsearch.results.documents import expanded_size
 
 _MULTIARRAY = ('numpy.core.multiarray', 'numpy._core.multiarray')
 

@@ -16,9 +16,9 @@ from hpsearch.model.errors import JournalError
 from hpsearch.model.evidence import JobState
 from hpsearch.model.resources import DEFAULT_RESOURCES, GpuTenant, Placement, ResourceRequest, Slot
 from hpsearch.model.run import Run
+from hpsearch.results.summary import summary_mark
 from hpsearch.store import attempt_files as attempts
 from hpsearch.store.completion import Completion
-from hpsearch.store.summary import summary_mark
 
 log = logging.getLogger('hpsearch')
 

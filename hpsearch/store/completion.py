@@ -19,6 +19,8 @@ from hpsearch.model.run import Run, Summary
 from hpsearch.model.states import Attempt, RunHistory, SearchState, State
 from hpsearch.model.table import Row, row_of
 from hpsearch.model.verdict import Verdict, failure_signature, joined, judge
+from hpsearch.results.missing import found_instead
+from hpsearch.results.summary import read_attempt_summary
 from hpsearch.store.attempt_files import (
     changed_at,
     claim_changed_at,
@@ -30,7 +32,6 @@ from hpsearch.store.attempt_files import (
 )
 from hpsearch.store.evidence import read_files
 from hpsearch.store.folder import SearchFolder
-from hpsearch.store.summary import found_instead, read_attempt_summary
 
 log = logging.getLogger('hpsearch')
 

@@ -22,13 +22,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     'model': set(),
     'arguments': {'model'},
     'host': {'model'},
-    'store': {'model', 'host'},
-    'config': {'model', 'arguments', 'host', 'store'},
-    'space': {'model', 'arguments', 'host', 'store', 'config'},
-    'backends': {'model', 'arguments', 'host', 'store', 'config', 'space'},
-    'dispatch': {'model', 'arguments', 'host', 'store', 'config', 'space', 'backends'},
+    'results': {'model'},
+    'store': {'model', 'host', 'results'},
+    'config': {'model', 'arguments', 'host', 'results', 'store'},
+    'space': {'model', 'arguments', 'host', 'results', 'store', 'config'},
+    'backends': {'model', 'arguments', 'host', 'results', 'store', 'config', 'space'},
+    'dispatch': {'model', 'arguments', 'host', 'results', 'store', 'config', 'space', 'backends'},
     'ui': {'model'},
-    'cli': {'model', 'arguments', 'host', 'store', 'config', 'space', 'backends', 'dispatch', 'ui'},
+    'cli': {'model', 'arguments', 'host', 'results', 'store', 'config', 'space', 'backends', 'dispatch', 'ui'},
 }
 """Package to the packages it may import beside itself."""
 

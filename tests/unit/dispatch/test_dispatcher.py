@@ -27,7 +27,8 @@ from hpsearch.model.resources import Placement
 from hpsearch.model.retries import JobTime, RetryPolicy
 from hpsearch.model.run import Run, Summary
 from hpsearch.model.states import State
-from hpsearch.store import attempt_files, completion, results, summary
+from hpsearch.results import files, summary
+from hpsearch.store import attempt_files, completion, results
 from hpsearch.store.attempt_files import claim
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import Journal, JournalReader
@@ -370,7 +371,7 @@ def test_that_a_summary_that_cannot_be_read_is_read_again_and_not_judged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     desk = Desk(tmp_path, 2, configuration=NEEDS_SUMMARY)
-    fails(monkeypatch, summary, '_read_bounded', 5)
+    fails(monkeypatch, files, '_read_bounded', 5)
     desk.dispatcher(Writing(desk)).run()
     assert [(end['run'], end['attempt'], end['state']) for end in desk.events('ended')] == [
         ('sim_2', 1, 'finished'),

@@ -15,10 +15,10 @@ from hpsearch.model.resources import ResourceRequest
 from hpsearch.model.retries import resources_for
 from hpsearch.model.run import Run
 from hpsearch.model.states import Attempt, State
+from hpsearch.results.summary import summary_mark
 from hpsearch.store.attempt_files import claim
 from hpsearch.store.completion import Completion, CompletionReader, EndReport, is_from_before
 from hpsearch.store.folder import SearchFolder
-from hpsearch.store.summary import summary_mark
 from tests.support.harness import new_folder
 
 RUN = Run('sim_1', 1, {'lr': 0.1}, ('python3', 'train.py', '--lr=0.1'))

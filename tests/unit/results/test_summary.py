@@ -15,15 +15,10 @@ from hypothesis import strategies as st
 
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.run import Summary
-from hpsearch.store.summary import (
-    LARGEST_SUMMARY,
-    LARGEST_YAML,
-    MOST_KEYWORDS,
-    handle_form,
-    read_summary,
-    says_finished,
-    value_text,
-)
+from hpsearch.results.documents import LARGEST_YAML
+from hpsearch.results.files import LARGEST_SUMMARY
+from hpsearch.results.summary import MOST_KEYWORDS, handle_form, read_summary, says_finished
+from hpsearch.results.text import value_text
 from tests.fakes.late_records import LateRecords
 
 NAME = 'performance_overview.txt'

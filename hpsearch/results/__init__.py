@@ -1,0 +1,1 @@
+"""The result of a run, from where its script leaves it."""

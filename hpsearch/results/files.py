@@ -1,0 +1,71 @@
+"""Files that training scripts write: of any size and content, perhaps half written."""
+
+from __future__ import annotations
+
+import codecs
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+LARGEST_SUMMARY = 10 * 2**20
+"""Bytes; a larger file is no summary and is not read."""
+
+
+def read_fresh(path: Path) -> bytes:
+    """The content of a file, also where a network file system denied a moment ago that it exists.
+
+    Raises:
+        OSError: It is not there or cannot be read.
+        ValueError: It is too large, or no regular file.
+    """
+    try:
+        return _read_bounded(path)
+    except FileNotFoundError:
+        look_again(path.parent)
+        return _read_bounded(path)
+
+
+def look_again(folder: Path) -> None:
+    """Let a network file system look again for what was not there a minute ago, by listing where it should be.
+
+    What is wrong, if anything, says the reading that follows.
+    """
+    with suppress(OSError):
+        if not folder.is_dir():
+            os.listdir(folder.parent)
+        os.listdir(folder)
+
+
+def _read_bounded(path: Path) -> bytes:
+    # Non-blocking, since there may be a named pipe of this name.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with os.fdopen(descriptor, 'rb') as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise ValueError('it is not a regular file')
+        raw = file.read(LARGEST_SUMMARY + 1)
+    if len(raw) > LARGEST_SUMMARY:
+        raise ValueError(f'it is larger than {LARGEST_SUMMARY // 2**20} MiB')
+    return raw
+
+
+_MARKS = (
+    *((codecs.BOM_UTF32_LE, 'utf-32'), (codecs.BOM_UTF32_BE, 'utf-32')),
+    *((codecs.BOM_UTF16_LE, 'utf-16'), (codecs.BOM_UTF16_BE, 'utf-16')),
+)
+"""Byte order marks, the longer ones first, and what begins with them."""
+
+
+def decode(raw: bytes) -> tuple[str, list[str]]:
+    """The text of a file with plain line ends, and what is odd about it."""
+    oddities = []
+    encoding = next((name for mark, name in _MARKS if raw.startswith(mark)), 'utf-8-sig')
+    try:
+        text = raw.decode(encoding)
+    except UnicodeDecodeError:
+        text = raw.decode(encoding, errors='replace')
+        oddities.append(f'not valid {encoding.upper().removesuffix("-SIG")}')
+    if '\0' in text:
+        text = text.replace('\0', '')
+        oddities.append('holds zero bytes')
+    return text.replace('\r\n', '\n').replace('\r', '\n'), oddities

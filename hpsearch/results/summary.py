@@ -1,0 +1,181 @@
+"""The result of a training script: the summary file in its output folder."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from hpsearch.model.configuration import Configuration
+from hpsearch.model.errors import is_of_machine
+from hpsearch.model.run import Summary
+from hpsearch.model.units import read_number
+from hpsearch.results.documents import read_json, read_yaml
+from hpsearch.results.files import decode, look_again, read_fresh
+from hpsearch.results.keyword_lines import read_lines
+from hpsearch.results.text import text_of_result
+
+MOST_KEYWORDS = 1000
+"""Keywords of a run that are kept; each is a column of the table."""
+
+FINISHED = 'finished'
+"""The keyword that says whether a run is complete."""
+
+_LIST_TEXT = re.compile(r'[^,\s]+(?:,[^,\s]+)+')
+
+
+def read_summary(folder: Path, configuration: Configuration, run_number: int) -> Summary:
+    """Read the result of a run that has ended; an error of its script or a custom parser is :attr:`Summary.problem`.
+
+    Args:
+        folder: The run's output folder.
+        configuration: Has the name of the summary file, the expected keywords, and perhaps a custom parser.
+        run_number: Ordinal of the run in the search, from 1; a custom parser gets it from 0.
+
+    Raises:
+        OSError: Something of the machine is in the way; the summary may be good.
+    """
+    if configuration.summary_parser is not None:
+        return _by_handle(configuration.summary_parser, folder, configuration.summary_keywords, run_number - 1)
+    if configuration.summary_filename is None:
+        return Summary()
+    return _by_file(folder, configuration.summary_filename, configuration.summary_keywords)
+
+
+def summary_mark(folder: Path, configuration: Configuration) -> list[int] | None:
+    """Identifies the summary file that is there before an attempt begins; None without one.
+
+    Raises:
+        OSError: Something of the machine keeps that from being known.
+    """
+    if configuration.summary_filename is None:
+        return None
+    try:
+        facts = (folder / configuration.summary_filename).stat()
+    except OSError as error:
+        if is_of_machine(error):
+            raise
+        return None
+    return [facts.st_ino, facts.st_mtime_ns, facts.st_size]
+
+
+def read_attempt_summary(
+    folder: Path, configuration: Configuration, run_number: int, before: Sequence[int] | None
+) -> Summary:
+    """Like :func:`read_summary`, for one attempt: what was in its folder before it began does not count.
+
+    Args:
+        before: The :func:`summary_mark` taken before the attempt, or None.
+
+    Raises:
+        OSError: Something of the machine is in the way.
+    """
+    if before is not None and list(before) == summary_mark(folder, configuration):
+        return Summary(problem='its summary was there before it began')
+    return read_summary(folder, configuration, run_number)
+
+
+def handle_form(summary: Summary) -> dict[str, list[str]]:
+    """The values in the form that an evaluation handle gets: one-element lists of strings.
+
+    A list of several values has the form ``['"v1,v2"']``, with an extra pair of double quotes.
+    """
+    return {keyword: [f'"{text}"' if _LIST_TEXT.fullmatch(text) else text] for keyword, text in summary.values.items()}
+
+
+def says_finished(text: str) -> bool | None:
+    """The meaning of the value of the keyword ``finished``; None when it is neither yes nor no."""
+    lowered = text.strip().lower()
+    if lowered in ('yes', 'no'):
+        return lowered == 'yes'
+    reading = read_number(text)
+    is_plain = reading is not None and reading.is_single and not reading.unit
+    return {1.0: True, 0.0: False}.get(reading.value) if reading and is_plain else None
+
+
+def _by_file(folder: Path, filename: str, keywords: Sequence[str]) -> Summary:
+    try:
+        raw = read_fresh(folder / filename)
+    except FileNotFoundError:
+        missing = f'no summary file {filename} in the output folder' if folder.is_dir() else 'no output folder'
+        return Summary(problem=missing)
+    except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and is_of_machine(error):
+            raise
+        return Summary(problem=f'summary file {filename} cannot be read: {_reason(error)}')
+    text, oddities = decode(raw)
+    try:
+        values, more = _read(filename, text, keywords)
+    except Exception as error:
+        # A damaged or hostile file can make a library raise anything.
+        return Summary(problem=f'summary file {filename} cannot be read: {_one_line(error)}')
+    return _judged(values, keywords, [*oddities, *more])
+
+
+def _by_handle(handle: Callable[..., Any], folder: Path, keywords: Sequence[str], cmd_ident: int) -> Summary:
+    look_again(folder)
+    if not folder.is_dir():
+        return Summary(problem='no output folder')
+    try:
+        result = handle(str(folder), cmd_ident)
+        if not isinstance(result, Mapping):
+            return Summary(problem=f'_SUMMARY_PARSER_HANDLE returned a {type(result).__name__}, not a dict')
+        values = {str(keyword): text_of_result(value) for keyword, value in result.items()}
+    except (Exception, SystemExit) as error:
+        if isinstance(error, OSError) and error.errno is not None and is_of_machine(error):
+            raise
+        # The handle is the user's code; a bug in it must not end a search that has run for days.
+        return Summary(problem=f'_SUMMARY_PARSER_HANDLE raised {type(error).__name__}: {_one_line(error)}')
+    return _judged(values, keywords, [])
+
+
+def _judged(found: Mapping[str, str], keywords: Sequence[str], oddities: list[str]) -> Summary:
+    values = {_encodable(keyword): _encodable(text) for keyword, text in _most_of(found, keywords)}
+    if len(values) < len(found):
+        oddities.append(f'it has {len(found)} keywords, of which {len(values)} are kept')
+    finished = says_finished(values[FINISHED]) if FINISHED in values else None
+    status_decides = bool(values) and FINISHED not in (*values, *keywords)
+    if not values:
+        oddities.append('its summary is empty')
+    elif FINISHED not in values and not status_decides:
+        oddities.append('the keyword finished is missing (have it written, or remove it from _SUMMARY_KEYWORDS)')
+    elif FINISHED in values and finished is None:
+        oddities.append(f'finished is {values[FINISHED]!r}, neither 1 nor 0')
+    missing = [keyword for keyword in keywords if keyword not in values and keyword != FINISHED]
+    if missing:
+        oddities.append(f'missing keywords: {", ".join(missing)}')
+    return Summary(
+        values=values, finished=finished, problem='; '.join(oddities), found=True, status_decides=status_decides
+    )
+
+
+def _most_of(found: Mapping[str, str], keywords: Sequence[str]) -> Iterable[tuple[str, str]]:
+    """Keywords with values; of too many those that are expected, and the first others."""
+    if len(found) <= MOST_KEYWORDS:
+        return found.items()
+    expected = {FINISHED, *keywords}
+    return islice(sorted(found.items(), key=lambda item: item[0] not in expected), MOST_KEYWORDS)
+
+
+def _encodable(text: str) -> str:
+    """JSON may have halves of characters, which can be neither printed nor written."""
+    return text.encode('utf-8', 'replace').decode()
+
+
+_DOCUMENTS = {'.json': read_json, '.yaml': read_yaml, '.yml': read_yaml}
+
+
+def _read(filename: str, text: str, keywords: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    ending = os.path.splitext(filename)[1].lower()
+    return (_DOCUMENTS[ending](text), []) if ending in _DOCUMENTS else read_lines(text, keywords)
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return error.strerror or str(error) if isinstance(error, OSError) else str(error)
+
+
+def _one_line(error: BaseException) -> str:
+    return ' '.join(str(error).split())[:500]
