@@ -229,6 +229,11 @@ class ResumeCommand(OptionGroup):
     waits_for_others: bool
 
     extend: bool = option(False, 'read the configuration again: new combinations are added, removed ones are not run')
+    reread: bool = option(
+        False,
+        'read the results again, by the configuration as it is now: runs that failed only because their results could '
+        'not be read have finished then',
+    )
     retry_failed: bool = option(False, 'failed runs get one more attempt')
     retry_cancelled: bool = option(False, 'run again what was cancelled in the queue')
     dead_hosts: tuple[str, ...] = option(

@@ -21,6 +21,7 @@ from hpsearch.model.states import Attempt, SearchState, State
 from hpsearch.model.table import Row, cell, has_list, performance_text, why_no_best
 from hpsearch.model.units import read_number
 from hpsearch.store.attempt_files import tail
+from hpsearch.store.completion import lacks_results
 from hpsearch.store.folder import SearchFolder
 from hpsearch.ui.format import counts_text
 from hpsearch.ui.table import print_table, shortened
@@ -84,6 +85,16 @@ def node_notes(folder: SearchFolder, state: SearchState) -> list[str]:
         for node, count in sorted(counts.items())
         if count > 1
     ]
+
+
+def reread_note(folder: SearchFolder, state: SearchState) -> list[str]:
+    """A sentence on runs that failed although their scripts succeeded, if there are any: what can be done."""
+    count = sum(lacks_results(attempt) for attempt in _deciding(state, State.FAILED))
+    resume = shell_line(['hpsearch', 'resume', str(folder.path), '--reread'])
+    return [
+        f'{count} runs ended with status 0 and failed only because of their results. If these are there and the '
+        f'configuration is wrong, correct it, then: {resume}'
+    ] * bool(count)
 
 
 def _deciding(state: SearchState, wanted: State) -> list[Attempt]:
@@ -188,6 +199,7 @@ def _end_lines(result: SearchResult) -> Iterator[str]:
         yield from _failed_fast_lines(result)
     elif counts['failed']:
         yield from _failure_lines(result)
+    yield from reread_note(result.folder, result.state)
     yield from node_notes(result.folder, result.state)
     yield from _code_lines(result)
     if result.outcome.unknown:

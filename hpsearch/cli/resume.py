@@ -16,8 +16,9 @@ from hpsearch.cli.parsers import ResumeCommand
 from hpsearch.cli.reports import report_end
 from hpsearch.cli.request import order_of
 from hpsearch.cli.search_runner import work, work_options
-from hpsearch.config.handles import description_of, stored_configuration
+from hpsearch.config.handles import description_of, stored_configuration, with_results_of
 from hpsearch.config.loading import load_configuration
+from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import ConfigError, DamageError, SearchFolderError
 from hpsearch.model.evidence import Liveness
 from hpsearch.model.retries import JobTime
@@ -54,6 +55,9 @@ def resume_search(command: ResumeCommand) -> int:
             extension = extend_plan(folder, info, options, command.dead_hosts)
             log.info('%d runs added, %d withdrawn', len(extension.added), len(extension.withdrawn))
             info = folder.read_info()
+        if command.reread:
+            read_results_anew(folder, info, options, command.dead_hosts)
+            info = folder.read_info()
         search = open_search(folder, info)
         job_time = _job_time(folder, options) if joins else None
         make_backend, echo = choose_backend(options, search.configuration, context, job_time)
@@ -64,6 +68,7 @@ def resume_search(command: ResumeCommand) -> int:
             declared_dead=command.dead_hosts,
             retry_failed=command.retry_failed,
             retry_cancelled=command.retry_cancelled,
+            reread=command.reread,
             reuse=options.execution.reuse,
             job_time=job_time,
         )
@@ -140,7 +145,23 @@ def open_search(folder: SearchFolder, info: Mapping[str, Any]) -> OpenSearch:
         raise DamageError(f'{folder.search_json} is damaged: {error!r}.') from error
 
 
-# --extend
+# --reread, --extend
+
+
+def read_results_anew(
+    folder: SearchFolder, info: Mapping[str, Any], options: SearchOptions, dead_hosts: Collection[str]
+) -> None:
+    """From now on, results are read by the configuration as it is now; everything else stays.
+
+    Raises:
+        ConfigError: The configuration cannot be used.
+        SearchFolderError: A process works on the search, or it cannot be written.
+    """
+    with extending(folder):
+        _, reader = open_journals(folder)
+        _check_that_no_process_works(folder, reader, dead_hosts)
+        described = with_results_of(info['configuration'], _configuration_of_now(info, options))
+        folder.write_info({**folder.read_info(), 'configuration': described})
 
 
 def extend_plan(
@@ -152,20 +173,27 @@ def extend_plan(
         ConfigError: The configuration cannot be used, or runs something else now.
         SearchFolderError: A process works on the search, or it cannot be written.
     """
-    described, chosen = info['configuration'], options.configuration
-    module, cwd = described['module'], described['cwd']
+    module, cwd = info['configuration']['module'], info['configuration']['cwd']
     with extending(folder):
         state, reader = open_journals(folder)
         _check_that_no_process_works(folder, reader, dead_hosts)
         _take_in_ends(folder, info, state, reader, dead_hosts)
-        configuration = load_configuration(
-            module, cwd=Path(cwd), grid_config=chosen.grid_config, replacements=chosen.replacements
-        )
-        order, interpreter = order_of(chosen), info['interpreter']
+        configuration = _configuration_of_now(info, options)
+        order, interpreter = order_of(options.configuration), info['interpreter']
         plan = Plan(configuration, order, interpreter=interpreter, search_path=folder.path, ident='x')
         extension = extend(folder, configuration, folder.read_runs(), plan.runs(), state)
         write_extension(folder, extension, {'configuration': description_of(configuration, module, cwd)})
     return extension
+
+
+def _configuration_of_now(info: Mapping[str, Any], options: SearchOptions) -> Configuration:
+    described, chosen = info['configuration'], options.configuration
+    return load_configuration(
+        described['module'],
+        cwd=Path(described['cwd']),
+        grid_config=chosen.grid_config,
+        replacements=chosen.replacements,
+    )
 
 
 def _take_in_ends(
@@ -187,6 +215,6 @@ def _check_that_no_process_works(folder: SearchFolder, reader: JournalReader, de
     lives = poll_once(folder, reader.headers, reader.closed, time.time(), dead_hosts)
     for writer in (writer for writer, life in lives.items() if life is not Liveness.DEAD):
         raise SearchFolderError(
-            f'{folder.path}: {writer} may be working on it. Stop it first (hpsearch stop), then extend; '
+            f'{folder.path}: {writer} may be working on it. Stop it first (hpsearch stop), then try again; '
             f'if its host is dead, use --host_is_dead={reader.headers[writer].get("host", "")}.'
         )

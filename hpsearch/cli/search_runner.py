@@ -17,7 +17,7 @@ from hpsearch.cli.context import BackendContext, MakeBackend, ProcessContext
 from hpsearch.cli.options import SearchOptions
 from hpsearch.dispatch.context import EventRecorder, SearchContext, WorkOptions
 from hpsearch.dispatch.dispatcher import Outcome, make_dispatcher
-from hpsearch.dispatch.intake import take_late_records
+from hpsearch.dispatch.intake import read_results_again, take_late_records
 from hpsearch.dispatch.peers import Peers
 from hpsearch.dispatch.pending_runs import PendingRuns, PlannedRuns, RunsToStart, runs_given_up
 from hpsearch.host import kernel
@@ -105,7 +105,10 @@ def work(
     with own_journal(folder, host, job) as journal, signals as requests:
         recorder = EventRecorder(state, journal)
         _take_earlier_results(search, options, recorder)
-        take_late_records(CompletionReader(folder, search.configuration), recorder, folder)
+        completions = CompletionReader(folder, search.configuration)
+        take_late_records(completions, recorder, folder)
+        if options.reread:
+            read_results_again(completions, recorder, folder)
         context = search_context(search, options, recorder)
         note, grace, dead = recorder.note_event, options.stop_grace, options.declared_dead
         backend = make_backend(BackendContext(search, process.wakeup, state, note, grace, dead))

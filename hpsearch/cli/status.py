@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from hpsearch.cli.options import SearchOptions, merged_options
-from hpsearch.cli.reports import best_run, failure_groups, node_notes
+from hpsearch.cli.reports import best_run, failure_groups, node_notes, reread_note
 from hpsearch.host import kernel
 from hpsearch.host.processes import user_name
 from hpsearch.model.configuration import Configuration, from_plain
@@ -237,6 +237,7 @@ def status_lines(folder: SearchFolder, *, as_json: bool) -> Iterator[str]:
         *filter(None, [why_live_copy(folder, search.info)]),
         *about_queue,
         *silent_hosts(search),
+        *reread_note(folder, search.state),
         *node_notes(folder, search.state),
     ]
     failures = failure_groups(folder, search.state, search.configuration)

@@ -44,6 +44,27 @@ def description_of(configuration: Configuration, module: str, cwd: str) -> dict[
     }
 
 
+_OF_RESULTS = (
+    *('summary_filename', 'summary_keywords'),
+    *('performance_key', 'performance_ascending', 'has_sort_order'),
+)
+"""The attributes that say how results are read and compared."""
+
+
+def with_results_of(described: Mapping[str, Any], configuration: Configuration) -> dict[str, Any]:
+    """What ``search.json`` stores of a configuration, with the way to read results of another one.
+
+    Args:
+        described: What it stores now.
+        configuration: By which results are read from now on.
+    """
+    before, now = described['attributes'], plain_attributes(configuration)
+    others = [name for name in before.get('handles', ()) if name not in HANDLES]
+    handles = [*others, *(name for name in now['handles'] if name in HANDLES)]
+    attributes = {**before, **{name: now[name] for name in _OF_RESULTS}, 'handles': handles}
+    return {**described, 'attributes': attributes, 'sha256_of_results': configuration.sha256}
+
+
 def stored_configuration(
     folder: SearchFolder, info: Mapping[str, Any], *, trust: bool = False, handles: Collection[str] | None = None
 ) -> StoredConfiguration:
@@ -92,8 +113,7 @@ def _without(plain: Configuration, needed: Collection[str], reason: str) -> Stor
 
 
 def _with_handles(plain: Configuration, described: Mapping[str, Any], needed: Collection[str]) -> StoredConfiguration:
-    change = f'{plain.source} has changed since the search was made: the plan stays as it was.'
-    notes = (change,) * _has_changed(plain)
+    notes = _notes_of_change(plain, described)
     if not needed:
         return StoredConfiguration(plain, notes)
     try:
@@ -105,8 +125,14 @@ def _with_handles(plain: Configuration, described: Mapping[str, Any], needed: Co
     return StoredConfiguration(replace(plain, **changes), notes)
 
 
-def _has_changed(configuration: Configuration) -> bool:
+def _notes_of_change(plain: Configuration, described: Mapping[str, Any]) -> tuple[str, ...]:
+    """A sentence on what does not change where the file of a configuration has changed."""
     try:
-        return hashlib.sha256(Path(configuration.source).read_bytes()).hexdigest() != configuration.sha256
+        now = hashlib.sha256(Path(plain.source).read_bytes()).hexdigest()
     except OSError:
-        return False  # it is gone: that matters only where its handles are needed
+        return ()  # it is gone: that matters only where its handles are needed
+    if now == plain.sha256:
+        return ()
+    of_results = described.get('sha256_of_results', plain.sha256)
+    what = 'the plan stays as it was' if now == of_results else 'the plan, and how results are read, stay as they were'
+    return (f'{plain.source} has changed since the search was made: {what}.',)

@@ -35,6 +35,7 @@ class WorkOptions:
         code_column: Whether the table says which code each run had.
         waits_for_others: Stay until the attempts of other writers have ended, too.
         declared_dead: Names of hosts that the user declared dead.
+        reread: Read the results of all runs that have ended again, at the beginning.
         reuse: Folders of earlier searches whose results are taken.
         stop_at_once: End what runs instead of starting anything.
     """
@@ -51,6 +52,7 @@ class WorkOptions:
     code_column: bool = False
     waits_for_others: bool = True
     declared_dead: tuple[str, ...] = ()
+    reread: bool = False
     reuse: tuple[str, ...] = ()
     stop_at_once: bool = False
 

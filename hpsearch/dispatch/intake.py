@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 
 from hpsearch.backends.base import AttemptStatus
 from hpsearch.dispatch.context import ActiveAttempt, EventRecorder, SearchContext
 from hpsearch.dispatch.progress import Progress
 from hpsearch.host.kernel import kernel_oom_kills
 from hpsearch.model.run import Run
-from hpsearch.model.states import ACTIVE, TIMEOUT, Attempt, State
+from hpsearch.model.states import ACTIVE, ENDED, TIMEOUT, Attempt, State
 from hpsearch.model.table import Row, performance_text
 from hpsearch.store.attempt_files import has_unshown_logs, is_there, read_fence
 from hpsearch.store.completion import (
@@ -22,7 +23,9 @@ from hpsearch.store.completion import (
     Completion,
     CompletionReader,
     EndReport,
+    lacks_results,
     may_have_late_record,
+    says_more,
 )
 from hpsearch.store.folder import AttemptPaths, SearchFolder
 
@@ -229,6 +232,36 @@ def take_late_records(reader: CompletionReader, recorder: EventRecorder, folder:
             log.info('%s: attempt %d has %s after all: %s', run.name, each.number, each.state, each.reason)
 
     _for_each(folder, [name for name, history in recorder.state.runs.items() if may_have_late_record(history)], take)
+
+
+def read_results_again(reader: CompletionReader, recorder: EventRecorder, folder: SearchFolder) -> None:
+    """Take in what the summaries of ended runs say now; what came of it is logged.
+
+    Arguments as those of :func:`take_late_records`.
+    """
+    read: list[tuple[Completion, Attempt]] = []
+
+    def take(run: Run) -> None:
+        history = recorder.state.runs[run.name]
+        for completion in reader.read_again(run, history):
+            attempt = history.by_number[completion.number]
+            read.append((completion, replace(attempt)))
+            if says_more(completion, attempt):
+                recorder.record('ended', run.name, completion.number, **completion.facts(), reading=attempt.reading + 1)
+
+    _for_each(folder, [history.name for history in recorder.state.wanted if history.state in ENDED], take)
+    _log_readings(read)
+
+
+def _log_readings(read: Sequence[tuple[Completion, Attempt]]) -> None:
+    new = [(completion, attempt) for completion, attempt in read if says_more(completion, attempt)]
+    finished = [completion for completion, attempt in new if completion.state is not attempt.state]
+    failed = [completion for completion, attempt in read if lacks_results(attempt) and completion not in finished]
+    log.info('%d runs have finished, by their results as they are read now', len(finished))
+    if len(new) > len(finished):
+        log.info('the results of %d other runs are read differently now', len(new) - len(finished))
+    if failed:
+        log.warning('%d runs have still failed, for example %s: %s', len(failed), failed[0].run.name, failed[0].reason)
 
 
 def _record_late_ends(reader: CompletionReader, recorder: EventRecorder, run: Run) -> list[Completion]:

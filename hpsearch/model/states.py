@@ -46,7 +46,10 @@ class State(str, Enum):
 
 
 END_ORDER = (State.LOST, State.INTERRUPTED, State.STOPPED, State.FAILED, State.FINISHED)
-"""The ends of an attempt; of two reports of one end the later in this order holds (evidence beats its absence)."""
+"""The ends of an attempt; of two reports of one end the later in this order holds (evidence beats its absence).
+
+Of two reports of the same end, the one whose summary was read again more often holds.
+"""
 
 TIMEOUT = 'timeout'
 """Cause of an end: the time limit of its job."""
@@ -124,6 +127,7 @@ class Attempt:
         code_at_start: Identifies the code there was when its job was seen to have started, where that was another; else
             empty.
         facts: How much room it had, for a next attempt.
+        reading: How often its summary was read again before this report of its end.
     """
 
     run: str
@@ -152,6 +156,7 @@ class Attempt:
     code_id: str = ''
     code_at_start: str = ''
     facts: Mapping[str, Any] = field(default_factory=dict)
+    reading: int = 0
 
     @property
     def is_in_queue(self) -> bool:
@@ -199,9 +204,10 @@ class Attempt:
             self.owner, self.generation, self.owner_state = writer, generation, target
 
     def _end(self, writer: str, target: State, event: Event) -> None:
-        if (_RANK[target], self.reporter) < (_RANK[self.state], writer):
+        reading = event.get('reading', 0)
+        if (_RANK[target], reading, self.reporter) < (_RANK[self.state], self.reading, writer):
             return
-        self.state, self.reporter = target, writer
+        self.state, self.reporter, self.reading = target, writer, reading
         self.code = event.get('code')
         self.reason = event.get('reason', '')
         self.cause = event.get('cause', '')

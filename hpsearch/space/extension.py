@@ -65,7 +65,7 @@ def extending(folder: SearchFolder) -> Iterator[None]:
     try:
         handle = os.open(folder.path / '.extension.lock', os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
     except OSError as error:
-        raise SearchFolderError(f'{folder.path} cannot be extended: {error.strerror}.') from error
+        raise SearchFolderError(f'{folder.path} cannot be changed: {error.strerror}.') from error
     try:
         _lock(handle, folder)
         yield

@@ -18,9 +18,9 @@ from hpsearch.model.retries import had_most_room
 from hpsearch.model.run import Run, Summary
 from hpsearch.model.states import Attempt, RunHistory, SearchState, State
 from hpsearch.model.table import Row, row_of
-from hpsearch.model.verdict import Verdict, failure_signature, joined, judge
+from hpsearch.model.verdict import IN_WORDS, Verdict, failure_signature, joined, judge
 from hpsearch.results.missing import found_instead
-from hpsearch.results.summary import read_attempt_summary
+from hpsearch.results.summary import FINISHED, read_attempt_summary, says_finished
 from hpsearch.store.attempt_files import (
     changed_at,
     claim_changed_at,
@@ -107,6 +107,36 @@ class EndReport:
     room: Callable[[], Mapping[str, Any]] = dict
     peak_memory: int | None = None
     node: str = ''
+
+
+def _report_again(attempt: Attempt) -> EndReport:
+    """What the journals keep of the report of an end."""
+    return EndReport(
+        code=attempt.code,
+        cause=attempt.cause if attempt.cause in IN_WORDS else '',
+        detail='' if attempt.state is State.FINISHED else 'its summary was read again',
+        seconds=attempt.seconds,
+        stop_reason=attempt.reason if attempt.cause == 'stop' else '',
+        peak_memory=attempt.peak_memory,
+        node=attempt.node,
+    )
+
+
+def says_more(completion: Completion, attempt: Attempt) -> bool:
+    """Whether an end that was read again is to take the place of the one in the journals.
+
+    What has finished stays so; a summary that is not there any more says nothing.
+    """
+    if completion.state is State.FINISHED and attempt.state is not State.FINISHED:
+        return True
+    is_same_end = completion.state is attempt.state and completion.verdict.cause == attempt.cause == 'exit'
+    return is_same_end and bool(completion.summary) and completion.summary != attempt.summary
+
+
+def lacks_results(attempt: Attempt) -> bool:
+    """Whether an attempt has failed although its script succeeded, since its results could not be read as a whole."""
+    is_success = attempt.state is State.FAILED and attempt.cause == 'exit' and attempt.code == 0
+    return is_success and says_finished(attempt.summary.get(FINISHED, '')) is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,6 +320,20 @@ class CompletionReader:
         words = '; '.join(filter(None, (found.detail, f'its exit record appeared after it was {attempt.state}')))
         room = partial(state.room_of, attempt)
         return self.judge(run, attempt.number, tried, EndReport(found.code, found.cause, words, seconds, room=room))
+
+    def read_again(self, run: Run, history: RunHistory) -> Iterator[Completion]:
+        """How the attempts of a run that has ended did, by what their summaries say now.
+
+        Of a run that has finished, only the attempt that decides; otherwise all whose scripts may have run.
+
+        Raises:
+            OSError: A summary is there but cannot be read.
+        """
+        deciding = history.deciding
+        attempts = [deciding] if deciding and deciding.state is State.FINISHED else history.attempts
+        for attempt in attempts:
+            if attempt.cause not in NEVER_STARTED:
+                yield self.judge(run, attempt.number, history.attempts, _report_again(attempt))
 
     def row(self, run: Run, ended: Attempt | Completion, tried: Sequence[Attempt]) -> Row:
         """The row of a run in the table.

@@ -186,6 +186,7 @@ _KINDS: Mapping[str, tuple[frozenset[str], Mapping[str, Check]]] = {
             'peak_memory': _optional(_is_number),
             'failure': _optional(_is_text),
             'facts': _optional(_FACTS),
+            'reading': _is_count,
         },
     ),
     'code': (frozenset(('run', 'attempt', 'code_id')), {**_ATTEMPT, 'code_id': _is_text}),

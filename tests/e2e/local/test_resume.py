@@ -18,8 +18,10 @@ from hpsearch.cli.options import merged_options
 from hpsearch.cli.parsers import parse_resume
 from hpsearch.store.attempt_files import read_fence
 from hpsearch.store.folder import SearchFolder
+from tests.support.cli_harness import Project
 from tests.support.gates import Gated, finish, gated, kill, stop_between_two_steps
 from tests.support.harness import until
+from tests.support.postprocessing import postprocess
 
 HANDLE = """
 def _SUMMARY_PARSER_HANDLE(out_dir, cmd_ident):
@@ -543,3 +545,83 @@ def test_that_a_search_that_was_only_created_takes_earlier_results_when_it_is_st
     assert project.table_states() == project.all_finished()
     assert {row['hpsearch_reason'].split('/')[0] for row in project.rows()} == {'reused from '}
     assert sorted(project.begun()) == project.once(), 'each ran once, in the earlier search'
+
+
+# --reread
+
+
+def reread(project: Project, *words: str) -> subprocess.CompletedProcess[str]:
+    return project.run('resume', 'out', '--reread', *words)
+
+
+def states(project: Project) -> list[str]:
+    return sorted(row['hpsearch_state'] for row in project.rows())
+
+
+def postprocessed(project: Project) -> list[str]:
+    """The states of all runs, as postprocessing has them."""
+    postprocess(project.out, cwd=project.path)
+    kinds = ('finished', 'unfinished', 'missing')
+    lines = (line for kind in kinds for line in (project.out / f'{kind}_runs.jsonl').read_text().splitlines())
+    return sorted(json.loads(line)['state'] for line in lines)
+
+
+def test_that_a_corrected_configuration_makes_runs_finished_that_only_lacked_a_keyword(tmp_path: Path) -> None:
+    project = Project(tmp_path / 'project')
+    project.configure({'mode': ['half', 'crash', 'good'], 'lr': [0.1, 0.2]})
+    done = project.search('--cpu_jobs=2', '--fail_fast=0')
+    hint = f'correct it, then: hpsearch resume {project.out} --reread'
+    assert '2 runs ended with status 0 and failed only because of their results.' in done.stdout and hint in done.stdout
+    assert hint in project.run('status', 'out').stdout
+    ran = project.ran()
+    kept = reread(project)
+    assert (kept.returncode, states(project)) == (1, ['failed'] * 4 + ['finished'] * 2)
+    assert '2 runs have still failed, for example ' in kept.stdout + kept.stderr
+
+    project.configure({'mode': ['half', 'crash', 'good'], 'lr': [0.1, 0.2]}, "_SUMMARY_KEYWORDS = ['acc']")
+    assert 'how results are read, stay as they were' in project.run('resume', 'out').stdout
+    assert states(project) == ['failed'] * 4 + ['finished'] * 2
+    again = reread(project)
+    assert again.returncode == 1 and '2 runs have finished, by their results as they are read now' in again.stdout
+    assert states(project) == postprocessed(project) == ['failed'] * 2 + ['finished'] * 4
+    assert project.ran() == ran, 'nothing was executed again'
+    status = project.run('status', 'out').stdout
+    assert '4 finished, 2 failed' in status and '--reread' not in status
+    assert states(project) == ['failed'] * 2 + ['finished'] * 4
+    assert project.run('resume', 'out').returncode == 1
+    assert states(project) == ['failed'] * 2 + ['finished'] * 4, 'it stays so'
+
+
+def test_that_a_corrected_summary_file_or_parser_is_used_for_all_results(tmp_path: Path) -> None:
+    project = Project(tmp_path / 'project')
+    project.configure({'lr': [0.1, 0.2]}, "_SUMMARY_FILENAME = 'wrong.txt'")
+    assert project.search('--cpu_jobs=2').returncode == 1
+    project.configure({'lr': [0.1, 0.2]})
+    assert reread(project).returncode == 0
+    assert [row['acc'] for row in project.rows()] == ['0.9', '0.8']
+    parser = "def _SUMMARY_PARSER_HANDLE(out_dir, cmd_ident):\n    return {'acc': [cmd_ident], 'finished': [1]}\n"
+    project.configure({'lr': [0.1, 0.2]}, parser)
+    assert 'the results of 2 other runs are read differently now' in reread(project).stdout
+    for _ in range(2):
+        assert [row['acc'] for row in project.rows()] == ['1', '0']
+        assert project.run('resume', 'out').returncode == 0
+    assert postprocessed(project) == ['finished'] * 2
+
+
+def test_that_results_are_not_read_again_beside_a_process_that_reads_them_otherwise(project: Gated) -> None:
+    search = project.begin(1)
+    refused = project.run('resume', 'out', '--reread')
+    assert refused.returncode == 2 and 'may be working on it' in refused.stderr
+    project.open()
+    finish(search)
+
+
+def test_that_a_configuration_with_errors_rereads_nothing(tmp_path: Path) -> None:
+    project = Project(tmp_path / 'project')
+    project.configure({'lr': [0.1]})
+    assert project.search('--cpu_jobs=2').returncode == 0
+    before = project.events()
+    project.configure({'lr': [0.1]}, '_SUMMARY_KEYWORDS = []')
+    refused = reread(project)
+    assert refused.returncode == 2 and '_SUMMARY_KEYWORDS: is empty' in refused.stderr
+    assert project.events() == before

@@ -8,7 +8,13 @@ from typing import Any
 
 import pytest
 
-from hpsearch.config.handles import HANDLES, StoredConfiguration, description_of, stored_configuration
+from hpsearch.config.handles import (
+    HANDLES,
+    StoredConfiguration,
+    description_of,
+    stored_configuration,
+    with_results_of,
+)
 from hpsearch.config.loading import load_configuration
 from hpsearch.model.errors import SearchFolderError
 from hpsearch.store.folder import SearchFolder
@@ -79,6 +85,25 @@ def test_that_a_changed_module_is_noted_and_only_its_handles_are_used(cwd: Path)
     assert found.configuration.summary_parser('', '') == {'acc': [8]}
     (note,) = found.notes
     assert 'has changed' in note
+
+
+def test_that_another_way_to_read_results_changes_nothing_else(cwd: Path) -> None:
+    folder = search(cwd, MODULE)
+    info = folder.read_info()
+    changed = (
+        MODULE.replace('0.1', '0.2').replace("'acc', 'finished'", "'loss'") + '_PERFORMANCE_SORT_ASC = True\n' + PARSER
+    )
+    (cwd / 'my_config.py').write_text(changed)
+    (note,) = stored(folder).notes
+    assert 'the plan, and how results are read, stay as they were' in note
+    described = with_results_of(info['configuration'], load_configuration('my_config.py', cwd=cwd))
+    folder.write_info({**info, 'configuration': described})
+    found = stored(folder)
+    assert (found.configuration.grid, found.configuration.summary_keywords) == ({'lr': [0.1]}, ['loss'])
+    assert (found.configuration.performance_key, found.configuration.performance_ascending) == ('loss', True)
+    assert found.configuration.summary_parser is not None
+    (note,) = found.notes
+    assert note.endswith('has changed since the search was made: the plan stays as it was.')
 
 
 @pytest.mark.parametrize('text', [None, 'raise RuntimeError("broken")\n'])

@@ -113,6 +113,22 @@ def test_that_no_other_end_is_taken_back(first: str, then: str) -> None:
         state.fold('a', event('ended', state=then))
 
 
+def test_that_of_equal_ends_the_one_read_again_last_holds_in_any_order() -> None:
+    told = [
+        (writer, event('ended', state=state, summary={'acc': acc}, reading=reading))
+        for writer, state, acc, reading in (
+            ('w', 'failed', '1', 0),
+            ('z', 'finished', '2', 1),
+            ('x', 'finished', '3', 2),
+            ('a', 'finished', '4', 1),
+            ('b', 'failed', '5', 3),
+        )
+    ]
+    for order in (told, told[::-1]):
+        attempt = folded(('w', event('claimed')), *order).runs['sim_1'].by_number[1]
+        assert (attempt.state, attempt.summary, attempt.reading) == (State.FINISHED, {'acc': '3'}, 2)
+
+
 def test_that_replay_passes_over_what_cannot_be_and_says_where_it_stands() -> None:
     state = SearchState()
     state.replay([('w', event('claimed')), ('w', event('claimed')), ('w', event('running'))], lambda: 'w.jsonl, line 2')
@@ -167,7 +183,12 @@ def journals(draw: st.DrawFn) -> dict[str, list[dict[str, Any]]]:
         for generation, heir in enumerate(heirs[: draw(st.integers(0, 2))], 1):
             written[heir].append(event('adopted', attempt=number, generation=generation))
         for writer in draw(st.lists(st.sampled_from('abc'), max_size=3, unique=True)):
-            written[writer].append(event('ended', attempt=number, state=draw(ends), code=draw(st.integers(0, 3))))
+            how: dict[str, Any] = {
+                'state': draw(ends),
+                'code': draw(st.integers(0, 3)),
+                'reading': draw(st.integers(0, 2)),
+            }
+            written[writer].append(event('ended', attempt=number, **how))
     return written
 
 

@@ -14,10 +14,17 @@ from hpsearch.model.configuration import Configuration
 from hpsearch.model.resources import ResourceRequest
 from hpsearch.model.retries import resources_for
 from hpsearch.model.run import Run
-from hpsearch.model.states import Attempt, State
+from hpsearch.model.states import Attempt, RunHistory, State
 from hpsearch.results.summary import summary_mark
 from hpsearch.store.attempt_files import claim
-from hpsearch.store.completion import Completion, CompletionReader, EndReport, is_from_before
+from hpsearch.store.completion import (
+    Completion,
+    CompletionReader,
+    EndReport,
+    is_from_before,
+    lacks_results,
+    says_more,
+)
 from hpsearch.store.folder import SearchFolder
 from tests.support.harness import new_folder
 
@@ -107,6 +114,80 @@ def test_that_what_is_missing_is_in_the_reason_of_a_run_that_finished_by_its_sta
     leave(folder, 'acc 0.5\n')
     found = ended(folder, EndReport(0, detail='left processes behind'), summary_keywords=('acc', 'loss'))
     assert (found.state, found.reason) == (State.FINISHED, 'missing keywords: loss; left processes behind')
+
+
+# Read again
+
+
+def read_again(folder: SearchFolder, *attempts: Attempt, **more: Any) -> list[tuple[int, str, bool]]:
+    """Number and state of what was read again, and whether it is to take the place of what was known."""
+    history = RunHistory('sim_1', {attempt.number: attempt for attempt in attempts})
+    found = CompletionReader(folder, configured(**more)).read_again(RUN, history)
+    return [(each.number, str(each.state), says_more(each, history.by_number[each.number])) for each in found]
+
+
+def known(state: State, code: int | None = 0, cause: str = 'exit', number: int = 1, **more: Any) -> Attempt:
+    return Attempt('sim_1', number, state, code=code, cause=cause, **more)
+
+
+@pytest.mark.parametrize(
+    ('attempt', 'expected'),
+    [
+        (known(State.FAILED), (1, 'finished', True)),
+        (known(State.FAILED, 3), (1, 'failed', True)),
+        (known(State.FAILED, 3, summary={'acc': '0.5'}), (1, 'failed', False)),
+        (known(State.INTERRUPTED, 0, 'stop', reason='stopped by the user'), (1, 'interrupted', False)),
+        (known(State.INTERRUPTED, 0, 'preempted'), (1, 'interrupted', False)),
+        (known(State.FAILED, 0, 'timeout'), (1, 'failed', False)),
+        (known(State.LOST, None, 'lost'), (1, 'lost', False)),
+        (known(State.FINISHED), (1, 'finished', True)),
+        (known(State.FINISHED, summary={'acc': '0.5'}), (1, 'finished', False)),
+    ],
+    ids=lambda value: f'{value.state} {value.cause} {value.code}' if isinstance(value, Attempt) else '',
+)
+def test_that_what_ended_by_itself_is_judged_by_its_summary_again(
+    folder: SearchFolder, attempt: Attempt, expected: tuple[int, str, bool]
+) -> None:
+    leave(folder, 'acc 0.5\n')
+    assert read_again(folder, attempt, summary_keywords=('acc',)) == [expected]
+
+
+def test_that_a_summary_that_says_finished_counts_whatever_had_ended_the_attempt(folder: SearchFolder) -> None:
+    leave(folder, 'acc 0.5\nfinished 1\n')
+    for attempt in (known(State.FAILED, 3), known(State.INTERRUPTED, None, 'reboot'), known(State.LOST, None, 'lost')):
+        assert read_again(folder, attempt) == [(1, 'finished', True)]
+
+
+def test_that_a_summary_that_is_gone_takes_nothing_back(folder: SearchFolder) -> None:
+    for attempt in (known(State.FINISHED, summary={'acc': '1'}), known(State.FAILED, 3, summary={'acc': '1'})):
+        assert [more for *_, more in read_again(folder, attempt)] == [False]
+
+
+def test_that_only_attempts_whose_scripts_may_have_run_are_read_again(folder: SearchFolder) -> None:
+    leave(folder, 'acc 0.5\nfinished 1\n')
+    assert read_again(folder, known(State.INTERRUPTED, None, 'abandoned')) == []
+
+
+def test_that_only_the_attempt_that_decides_is_read_again_once_a_run_has_finished(folder: SearchFolder) -> None:
+    leave(folder, 'acc 0.5\nfinished 1\n')
+    found = read_again(folder, known(State.FAILED, 3), known(State.FINISHED, number=2, summary={'acc': '1'}))
+    assert found == [(2, 'finished', True)]
+
+
+@pytest.mark.parametrize(
+    ('attempt', 'lacks'),
+    [
+        (known(State.FAILED), True),
+        (known(State.FAILED, summary={'acc': '1'}), True),
+        (known(State.FAILED, summary={'finished': 'maybe'}), True),
+        (known(State.FAILED, summary={'finished': '0'}), False),
+        (known(State.FAILED, 3), False),
+        (known(State.FAILED, 0, 'timeout'), False),
+        (known(State.FINISHED), False),
+    ],
+)
+def test_that_results_are_lacking_where_only_they_made_a_run_fail(attempt: Attempt, lacks: bool) -> None:
+    assert lacks_results(attempt) is lacks
 
 
 RMM = 'MemoryError: std::bad_alloc: out_of_memory: RMM failure at:pool.hpp:196: Maximum pool size exceeded\n'
