@@ -154,7 +154,8 @@ class GpuStarts:
             finally:
                 os.close(folder)
         except OSError as error:
-            self._lock.warn(error)
+            path = os.path.join(self._place, error.filename) if error.filename else None
+            self._lock.warn(OSError(error.errno, error.strerror, path))
             return otherwise
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -330,6 +331,22 @@ def test_that_without_a_folder_everybody_goes_on_and_says_so_once(
     assert 'several hpsearch on this host may choose the same GPU' in told
     assert str(place.parent) in told
     assert not list(place.parent.glob('elsewhere/*')), 'nothing is written where a link leads'
+
+
+def test_that_a_folder_that_cannot_be_written_is_named(
+    place: Path, one: GpuStarts, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(path: str, flags: int, *more: int, **options: int) -> int:
+        if flags & os.O_CREAT:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), path)
+        return real(path, flags, *more, **options)
+
+    with one.lock():
+        real = os.open
+        monkeypatch.setattr(os, 'open', refuse)
+        one.note('a', ['GPU-a'], OURSELVES, 60.0)
+        assert one.others() == []
+    assert f'Read-only file system ({place}/start-' in caplog.text
 
 
 def test_that_a_lock_that_is_held_for_long_is_disregarded_which_is_said(
