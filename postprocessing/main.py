@@ -19,6 +19,7 @@ from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import ConfigError, HpsearchError, SearchFolderError
 from hpsearch.model.table import PerformanceDoubts
 from hpsearch.store.folder import SearchFolder
+from hpsearch.ui.terminal import prepare_streams, put_line
 
 from .gather import gather
 from .gathered import MISSED, Gathered
@@ -54,6 +55,7 @@ class Request:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code."""
+    prepare_streams()
     args = _parser().parse_args(argv)
     request = Request(
         folder=Path(os.path.abspath(args.dir)),
@@ -66,13 +68,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     try:
         for line in postprocess(request):
-            print(line, flush=True)
+            put_line(sys.stdout, line)  # everything is written, whether or not somebody reads that it is
         return DONE
     except HpsearchError as error:
         for problem in error.problems if isinstance(error, ConfigError) else (str(error),):
-            print(f'hpsearch-postprocess: {problem}', file=sys.stderr)
+            put_line(sys.stderr, f'hpsearch-postprocess: {problem}')
     except OSError as error:
-        print(f'hpsearch-postprocess: {error}', file=sys.stderr)
+        put_line(sys.stderr, f'hpsearch-postprocess: {error}')
     except KeyboardInterrupt:
         return INTERRUPTED
     return WRONG_REQUEST

@@ -7,13 +7,13 @@ import shutil
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from hpsearch.cli import parsers
 from hpsearch.cli.parsers import ALL_FINISHED, INTERRUPTED, SOME_DID_NOT, WRONG_REQUEST
 from hpsearch.model.errors import ConfigError, DamageError, HpsearchError, IllegalMove, JournalError, trouble_in_words
+from hpsearch.ui.terminal import drop, prepare_streams, put_line
 
 if TYPE_CHECKING:
     from hpsearch.store.folder import SearchFolder
@@ -27,8 +27,8 @@ CONFIG_SUFFIXES = ('.py', '.yaml', '.yml')
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
+    prepare_streams()
     words = list(sys.argv[1:] if argv is None else argv)
-    _print_anything(sys.stdout)
     try:
         verb, rest = _verb(words)
         return verb(rest)
@@ -36,20 +36,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         _print_error(error)
         return SOME_DID_NOT if isinstance(error, NOT_OF_THE_REQUEST) else WRONG_REQUEST
     except KeyboardInterrupt:
-        print('interrupted', file=sys.stderr)
+        put_line(sys.stderr, 'interrupted')
         return INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop(sys.stdout)  # nobody reads what a command shows
         return ALL_FINISHED
     except OSError as error:
-        print(f'hpsearch: {_about_trouble(error)}', file=sys.stderr)
+        put_line(sys.stderr, f'hpsearch: {_about_trouble(error)}')
         return SOME_DID_NOT
-
-
-def _print_anything(stream: TextIO) -> None:
-    """File names, and what scripts left, may have bytes and halves of characters that cannot be encoded."""
-    if isinstance(stream, TextIOWrapper):
-        stream.reconfigure(errors='backslashreplace')
 
 
 def _about_trouble(error: OSError) -> str:
@@ -75,11 +69,11 @@ def _verb(words: list[str]) -> tuple[Callable[[Sequence[str]], int], list[str]]:
 
 def _print_error(error: HpsearchError) -> None:
     if isinstance(error, ConfigError) and len(error.problems) > 1:
-        print(f'hpsearch: {len(error.problems)} problems:', file=sys.stderr)
+        put_line(sys.stderr, f'hpsearch: {len(error.problems)} problems:')
         for problem in error.problems:
-            print(f'  - {problem}', file=sys.stderr)
+            put_line(sys.stderr, f'  - {problem}')
     else:
-        print(f'hpsearch: {error}', file=sys.stderr)
+        put_line(sys.stderr, f'hpsearch: {error}')
 
 
 def _print_lines(lines: Iterable[str]) -> int:
@@ -95,7 +89,7 @@ def _folder(path: str) -> SearchFolder:
     if path:
         return SearchFolder(path)
     folder = newest_search(Path.cwd())
-    print(f'hpsearch: the newest search here is {os.path.relpath(folder.path)}', file=sys.stderr)
+    put_line(sys.stderr, f'hpsearch: the newest search here is {os.path.relpath(folder.path)}')
     return folder
 
 
@@ -155,7 +149,9 @@ def stop(words: Sequence[str]) -> int:
     args = parsers.stop_parser().parse_args(words)
     from hpsearch.cli.stop import stop_search
 
-    return _print_lines(stop_search(_folder(args.dir), drain=args.drain, trust=args.trust))
+    for line in stop_search(_folder(args.dir), drain=args.drain, trust=args.trust):
+        put_line(sys.stdout, line)  # it goes on, whether or not somebody reads what it does
+    return ALL_FINISHED
 
 
 def logs(words: Sequence[str]) -> int:

@@ -25,6 +25,7 @@ from hpsearch.store.completion import lacks_results
 from hpsearch.store.folder import SearchFolder
 from hpsearch.ui.format import counts_text
 from hpsearch.ui.table import print_table, shortened
+from hpsearch.ui.terminal import put_line
 
 if TYPE_CHECKING:
     from hpsearch.cli.search_runner import SearchResult
@@ -137,7 +138,7 @@ def report_end(result: SearchResult, options: SearchOptions, *, in_own_job: bool
         _print_end(result)
     if outcome.refused:
         what = 'started' if in_own_job else 'submitted'
-        print(f'hpsearch: no more runs were {what}: {outcome.refused}', file=sys.stderr)
+        put_line(sys.stderr, f'hpsearch: no more runs were {what}: {outcome.refused}')
     if outcome.refused and not in_own_job:
         return WRONG_REQUEST
     if (result.all_finished and not outcome.leftovers) or (options.only_submits and outcome.left is not None):
@@ -150,14 +151,17 @@ def report_end(result: SearchResult, options: SearchOptions, *, in_own_job: bool
 def _print_end(result: SearchResult) -> None:
     columns, rows = _best_columns(result)
     if rows:
-        print()
+        put_line(sys.stdout)
         count = result.counts[State.FINISHED.value]
-        print(f'best {len(rows)} of {count} finished runs (best: {best_text(result.configuration)}{_of_lists(result)})')
+        put_line(
+            sys.stdout,
+            f'best {len(rows)} of {count} finished runs (best: {best_text(result.configuration)}{_of_lists(result)})',
+        )
         print_table(sys.stdout, columns, rows)
     elif line := why_no_best(_finished_rows(result), result.results.key):
-        print(line)
+        put_line(sys.stdout, line)
     for line in _end_lines(result):
-        print(line)
+        put_line(sys.stdout, line)
 
 
 def _best_columns(result: SearchResult) -> tuple[list[str], list[list[str]]]:

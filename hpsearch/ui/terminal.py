@@ -6,6 +6,7 @@ import codecs
 import io
 import os
 import select
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO
 
@@ -17,6 +18,38 @@ if TYPE_CHECKING:
 SECONDS_OF_PATIENCE = 0.25
 
 _ASCII = str.maketrans({'…': '~', '·': '|', '━': '-', '─': '-'})
+
+
+def prepare_streams() -> None:
+    """Lets the streams of this process take any text, also those that were closed before it started.
+
+    Their descriptors are taken at once, so that no file that is opened later has one of them. File names, and what
+    scripts left, may have what cannot be encoded.
+    """
+    for name, mode in (('stdin', 'r'), ('stdout', 'w'), ('stderr', 'w')):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors='backslashreplace')
+
+
+def put_line(stream: TextIO, line: str = '') -> None:
+    """Prints a line at once. When nobody can read the stream any more, it and all that follows are dropped."""
+    try:
+        print(line, file=stream, flush=True)
+    except OSError:
+        drop(stream)
+
+
+def drop(stream: TextIO) -> bool:
+    """Drops what is written to a stream from now on, also at exit; returns whether that is possible."""
+    try:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+        os.close(null)
+    except (OSError, ValueError, AttributeError):
+        return False
+    return True
 
 
 class Sink:
@@ -58,11 +91,7 @@ class Sink:
     def die(self) -> None:
         """Drops everything from now on, and keeps the buffer from failing again when the interpreter exits."""
         self.dead = True
-        try:
-            null = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(null, self._stream.fileno())
-            os.close(null)
-        except (OSError, ValueError, AttributeError):
+        if not drop(self._stream):
             self._stream = io.StringIO()
 
 
