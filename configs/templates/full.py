@@ -53,6 +53,10 @@ _SCRIPT_NAME = str(Path(__file__).resolve().parent / 'train_script.py')
 # The option by which the script is told its output folder, without dashes; None: it takes none. Default: 'out_dir'.
 _OUT_ARG = 'out_dir'
 
+# True: hpsearch makes the output folder before the script starts, for scripts that do not. Default: False: the script
+# makes it; many refuse to start, or ask, when it is there.
+_MAKE_OUT_DIR = False
+
 # True: started again after an interruption, the script goes on from what it finds in its output folder (a checkpoint),
 # so the folder stays where it is; HPSEARCH_ATTEMPT in its environment is then 2 or more. Default: False: the earlier
 # folder is moved aside, and every attempt begins without one.
@@ -65,7 +69,7 @@ _RESUMABLE = False
 # module load cuda
 # """
 
-# Regular expressions that, in the last lines of a failed run's error output, mean that it ran out of GPU memory, beside
+# Regular expressions that, in the last lines of a failed run's output, mean that it ran out of GPU memory, beside
 # those of PyTorch, JAX, TensorFlow and CUDA that are known. Such a run is started again with more room. Default: [].
 _OOM_PATTERNS = [r'device memory \d+ exhausted']
 

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
+from hpsearch.model.command import making_folder
 from hpsearch.model.evidence import JobState
 from hpsearch.model.resources import DEFAULT_RESOURCES, GpuTenant, Placement, ResourceRequest, Slot
 from hpsearch.model.run import Run
@@ -58,6 +59,7 @@ class Launch:
         ident: What it writes into the start fence.
         slot: Where.
         resources: What it needs beyond what every run gets.
+        makes: A folder that is made before its script starts; empty: none.
     """
 
     run: Run
@@ -65,6 +67,12 @@ class Launch:
     ident: str
     slot: Slot
     resources: ResourceRequest = DEFAULT_RESOURCES
+    makes: str = ''
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What is executed: the command of the run, after its folder was made if it is to be."""
+        return making_folder(self.makes, self.run.argv) if self.makes else self.run.argv
 
 
 @dataclass(frozen=True, slots=True)

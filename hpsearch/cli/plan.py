@@ -57,6 +57,8 @@ def _lines(request: SearchRequest, shown: int | None) -> Iterator[str]:
     yield from (f'warning: {warning}' for warning in warnings)
     if request.configuration.performance_key is not None:
         yield f'Best: {best_text(request.configuration)}'
+    if request.configuration.make_out_dir:
+        yield 'The output folder of a run is made before its script starts (_MAKE_OUT_DIR).'
     yield 'Commands (without their output folders):'
     yield from islice(plan.commands(), shown)
     if shown is not None and summary.runs > shown:
@@ -110,7 +112,11 @@ def _array_lines(
     sizes = cut(total, limits.array)
     throttle = first_throttles(sizes, request.options.cluster.num_jobs)[0]
     settings = queue_settings(request.options, request.configuration, system.memory)
-    launches = [Launch(run, 1, attempt_id(WRITER, run.name, 1), Slot()) for run in islice(plan.runs(), sizes[0])]
+    makes = request.configuration.make_out_dir
+    launches = [
+        Launch(run, 1, attempt_id(WRITER, run.name, 1), Slot(), makes=str(folder.output(run.name)) if makes else '')
+        for run in islice(plan.runs(), sizes[0])
+    ]
     maker = ArrayMaker(folder, str(request.run_cwd), system, settings)
     prepared = maker.prepare(submission_name(folder, SALT), launches, throttle)
     yield from prepared.script.rstrip('\n').split('\n')

@@ -120,6 +120,7 @@ def _explained(folder: SearchFolder, attempt: Attempt, configuration: Configurat
         script=configuration.script or '',
         out_arg=configuration.out_arg or '',
         output=str(folder.output(attempt.run)) if configuration.out_arg else '',
+        makes_output=configuration.make_out_dir,
     )
     hint = cure(failure) if run else ''
     return '\n'.join([*lines, *([f'Hint: {hint}'] if hint else [])])

@@ -92,10 +92,19 @@ def check(source: Source, attributes: dict[str, Any], problems: list[str]) -> Co
         performance_key=_performance_key(checks, keywords),
         performance_ascending=checks.flag('performance_sort_asc'),
         has_sort_order='performance_sort_asc' in attributes,
+        make_out_dir=_make_out_dir(checks, out_arg),
         resumable=checks.flag('resumable'),
         oom_patterns=_oom_patterns(checks),
         job_prologue=checks.text('job_prologue') or '',
     )
+
+
+def _make_out_dir(checks: _Checks, out_arg: str | None) -> bool:
+    is_made = checks.flag('make_out_dir')
+    if is_made and out_arg is None:
+        spelled = checks.source.spelled('out_arg')
+        checks.problem('make_out_dir', f'is True, but {spelled} is None: the script is not told any folder.')
+    return is_made
 
 
 def _oom_patterns(checks: _Checks) -> list[str]:

@@ -40,6 +40,7 @@ SPELLINGS = {
     'performance_key': '_PERFORMANCE_KEY',
     'performance_sort_asc': '_PERFORMANCE_SORT_ASC',
     'argparse_handle': '_ARGPARSE_HANDLE',
+    'make_out_dir': '_MAKE_OUT_DIR',
     'resumable': '_RESUMABLE',
     'oom_patterns': '_OOM_PATTERNS',
     'job_prologue': '_JOB_PROLOGUE',

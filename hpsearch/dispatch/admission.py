@@ -107,7 +107,9 @@ class Claims:
         history = self._search.state.runs.get(run.name)
         number = history.last.number + 1 if history and history.last else 1
         ident = attempts.attempt_id(self._search.writer, run.name, number)
-        launch = Launch(run, number, ident, slot, resources)
+        search = self._search
+        makes = str(search.folder.output(run.name)) if search.configuration.make_out_dir else ''
+        launch = Launch(run, number, ident, slot, resources, makes)
         if self._claim_attempt(run.name, number):
             self._journal(launch)
             return launch

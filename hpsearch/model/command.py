@@ -62,6 +62,17 @@ def base_command(configuration: Configuration, interpreter: str) -> list[str]:
     return [interpreter, str(configuration.script)]
 
 
+def making_folder(folder: str, argv: Sequence[str]) -> tuple[str, ...]:
+    """The words of a command that makes a folder, which may be there, and becomes another command.
+
+    A search folder that is gone is not made again.
+    """
+    return ('/bin/sh', '-c', _MAKE_AND_BECOME, 'hpsearch', folder, *argv)
+
+
+_MAKE_AND_BECOME = '{ [ -d "$1" ] || mkdir -- "$1"; } && shift && exec "$@"'
+
+
 # What a system accepts as a command
 
 POINTER = 8

@@ -87,6 +87,7 @@ class Configuration:
         performance_key: Keyword by which results are sorted; None when there are no keywords.
         performance_ascending: Whether smaller is better.
         has_sort_order: Whether the configuration says so, or it is the default.
+        make_out_dir: Whether the output folder is made before the script starts, which otherwise makes it itself.
         resumable: Whether the script continues where it stopped when it is started again on its output folder.
         oom_patterns: Regular expressions for stderr of a run that ran out of memory, beside the built-in ones.
         job_prologue: Shell lines that a queue job executes before the run (modules, environments).
@@ -109,6 +110,7 @@ class Configuration:
     performance_key: str | None = None
     performance_ascending: bool = False
     has_sort_order: bool = True
+    make_out_dir: bool = False
     resumable: bool = False
     oom_patterns: Sequence[str] = ()
     job_prologue: str = ''
@@ -167,7 +169,7 @@ _PLAIN_TYPES: Mapping[str, tuple[type, ...]] = {
     **dict.fromkeys(('source', 'sha256', 'job_prologue'), (str,)),
     **dict.fromkeys(('script', 'summary_filename', 'out_arg', 'performance_key'), (str, _NONE)),
     **dict.fromkeys(('summary_keywords', 'oom_patterns', 'handles', 'fixed_args'), _LIST),
-    **dict.fromkeys(('performance_ascending', 'has_sort_order', 'resumable'), (bool,)),
+    **dict.fromkeys(('performance_ascending', 'has_sort_order', 'make_out_dir', 'resumable'), (bool,)),
     'command': (*_LIST, _NONE),
     'conditions': _LIST,
     **dict.fromkeys(('grid', 'styles'), (dict,)),

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -246,6 +247,28 @@ def test_that_words_arrive_as_they_are(backend: AttemptBackend, folder: SearchFo
     (ident,) = start(backend, launch(folder, 'sim_1', *python('import sys; print(sys.argv[1:])'), *words))
     ends(backend, [ident])
     assert Path(folder.attempt('sim_1', 1).stdout).read_text() == f'{words!r}\n'
+
+
+def test_that_a_folder_is_made_before_the_command_whether_it_is_there_or_not(
+    backend: AttemptBackend, folder: SearchFolder, tmp_path: Path
+) -> None:
+    made, hostile = str(tmp_path / "it's $HOME\n\\ *"), ['', ' ', '$HOME', "it's", '-n', 'a\nb']
+    script = python('import os, sys; print(os.listdir(sys.argv[1]), sys.argv[2:])')
+    for name in ('sim_1', 'sim_2'):
+        (ident,) = start(backend, replace(launch(folder, name, *script, made, *hostile), makes=made))
+        assert ends(backend, [ident])[ident].code == 0
+        assert Path(folder.attempt(name, 1).stdout).read_text() == f'[] {hostile}\n'
+
+
+def test_that_a_folder_that_cannot_be_made_fails_the_attempt(
+    backend: AttemptBackend, folder: SearchFolder, tmp_path: Path
+) -> None:
+    asked = launch(folder, 'sim_1', *shell('echo started'))
+    (ident,) = start(backend, replace(asked, makes=str(tmp_path / 'gone' / 'made')))
+    assert ends(backend, [ident])[ident].code == 1
+    assert Path(folder.attempt('sim_1', 1).stdout).read_text() == ''
+    assert 'mkdir' in Path(folder.attempt('sim_1', 1).stderr).read_text()
+    assert not (tmp_path / 'gone').exists()
 
 
 def test_that_the_attempt_knows_who_it_is(backend: AttemptBackend, folder: SearchFolder) -> None:

@@ -241,7 +241,7 @@ class LocalBackend(AttemptBackend):
 
     def _why_impossible(self, launch: Launch, error: OSError | ValueError) -> str:
         """Why an attempt can never be started, in words; asked only then, since the kernel knows best what it takes."""
-        why = why_no_command(launch.run.argv, command_limits(self._inherited))
+        why = why_no_command(launch.words, command_limits(self._inherited))
         return why or f'it cannot be started: {trouble_in_words(error) if isinstance(error, OSError) else error}'
 
     def _start_waiting(self, now: float) -> dict[str, AttemptStatus]:
@@ -266,7 +266,7 @@ class LocalBackend(AttemptBackend):
         run = launch.run
         paths = self._folder.attempt(run.name, launch.number)
         extra = environment(self._folder, run.name, launch.number, launch.slot.visible_devices)
-        argv = ('/bin/sh', '-c', LOCAL_SCRIPT, 'hpsearch', paths.folder, launch.ident, self._cwd, *run.argv)
+        argv = ('/bin/sh', '-c', LOCAL_SCRIPT, 'hpsearch', paths.folder, launch.ident, self._cwd, *launch.words)
         encoded = {os.fsencode(name): os.fsencode(value) for name, value in extra.items()}
         return spawn(argv, {**self._inherited, **encoded}, paths.stdout, paths.stderr)
 

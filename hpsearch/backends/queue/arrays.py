@@ -212,7 +212,7 @@ class ArrayMaker:
         script = array_script(
             folder=self.folder,
             name=name,
-            elements=[ScriptElement(each.run.name, each.number, each.ident, each.run.argv) for each in launches],
+            elements=[ScriptElement(each.run.name, each.number, each.ident, each.words) for each in launches],
             cwd=self.cwd,
             variables=self.system.variables,
             prologue=self.settings.prologue,

@@ -130,7 +130,7 @@ class QueueBackend(AttemptBackend):
         return [LaunchResult(launch.ident, {}, queued=True) for launch in launches]
 
     def _first_status(self, launch: Launch) -> AttemptStatus:
-        why = why_no_command(launch.run.argv, self._limits) or why_no_script(launch.run.argv)
+        why = why_no_command(launch.words, self._limits) or why_no_script(launch.words)
         return AttemptStatus(JobState.ENDED, cause='impossible', detail=why) if why else AttemptStatus(JobState.WAITING)
 
     # Attempts of earlier writers

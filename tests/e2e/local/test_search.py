@@ -144,6 +144,34 @@ sys.exit(1)
 """
 
 
+WRITES_ALONE = """
+import sys
+out, = (word.partition('=')[2] for word in sys.argv if word.startswith('--out_dir='))
+open(f'{out}/performance_overview.txt', 'w').write('acc 0.5\\nfinished 1\\n')
+"""
+
+
+def test_that_the_output_folder_is_made_for_a_script_that_does_not(project: Project) -> None:
+    (project.path / 'train.py').write_text(WRITES_ALONE)
+    project.configure({'lr': [0.1, 0.2]})
+    done = project.search()
+    assert Counter(project.states().values()) == {'failed': 2}
+    assert 'Hint: the script itself has to make its output folder; _MAKE_OUT_DIR = True makes it' in done.stdout
+    project.configure({'lr': [0.1, 0.2]}, '_MAKE_OUT_DIR = True')
+    assert '_MAKE_OUT_DIR' in project.run('plan', '--grid_module=my_config').stdout
+    assert project.search('--dont_force_new_dir').returncode == 0
+    assert Counter(project.states().values()) == {'finished': 2}
+
+
+MAKES_IT = 'import os, sys\n[os.makedirs(word[10:]) for word in sys.argv if word.startswith("--out_dir=")]\n'
+
+
+def test_that_a_script_that_refuses_its_folder_is_left_to_make_it_alone(project: Project) -> None:
+    project.configure({'lr': [0.1]}, '_MAKE_OUT_DIR = True')
+    (project.path / 'train.py').write_text(MAKES_IT)
+    assert 'Hint: the script makes its output folder itself: remove _MAKE_OUT_DIR' in project.search().stdout
+
+
 def test_that_fail_fast_can_be_switched_off(project: Project) -> None:
     project.configure({'lrr': list(range(8))})
     project.search('--cpu_jobs=4', '--fail_fast=0')

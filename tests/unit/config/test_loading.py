@@ -450,6 +450,23 @@ def test_that_a_script_without_output_option_can_be_told(tmp_path: Path) -> None
     assert loaded(tmp_path, minimal(_OUT_ARG=None)).out_arg is None
 
 
+@pytest.mark.parametrize('text', ['make_out_dir: true', '_MAKE_OUT_DIR: true'])
+def test_that_yaml_may_have_the_output_folder_made(tmp_path: Path, text: str) -> None:
+    (tmp_path / 'search.yaml').write_text(f'grid: {{a: [1]}}\nscript_name: train.py\n{text}\n')
+    configuration = load_configuration('search.yaml', cwd=tmp_path)
+    assert configuration.make_out_dir is True
+    assert from_plain(plain_attributes(configuration)).make_out_dir is True, 'a resumed search'
+
+
+def test_that_the_output_folder_is_made_on_request_where_there_is_one(tmp_path: Path) -> None:
+    assert loaded(tmp_path, minimal()).make_out_dir is False
+    assert loaded(tmp_path, minimal(_MAKE_OUT_DIR=True)).make_out_dir is True
+    assert problems(tmp_path, minimal(_MAKE_OUT_DIR=True, _OUT_ARG=None)) == (
+        '_MAKE_OUT_DIR: is True, but _OUT_ARG is None: the script is not told any folder.',
+    )
+    assert '_MAKE_OUT_DIR: is 1; True or False is expected.' in problems(tmp_path, minimal(_MAKE_OUT_DIR=1))
+
+
 def test_that_the_new_attributes_are_read(tmp_path: Path) -> None:
     configuration = loaded(tmp_path, minimal(_RESUMABLE=True, _OOM_PATTERNS=['oom'], _JOB_PROLOGUE='module load x'))
     assert (configuration.resumable, configuration.oom_patterns) == (True, ['oom'])
