@@ -297,7 +297,8 @@ class ExecutionOptions(OptionGroup):
     )
     max_attempts: int = option(
         3,
-        'give up on a run after N attempts that were lost without a trace (default: %(default)s)',
+        'give up on a run after N attempts that were lost without a trace, or N in a row that reached a time limit '
+        'without new output (default: %(default)s)',
         metavar='N',
         type=integer_from(1),
     )

@@ -16,8 +16,8 @@ from hpsearch.model.command import shell_line
 from hpsearch.model.configuration import Configuration, Params, best_text
 from hpsearch.model.logs.failures import Failure, cure, error_in_logs, telling_lines
 from hpsearch.model.logs.last_words import last_words
-from hpsearch.model.retries import failed_at_once
-from hpsearch.model.states import Attempt, SearchState, State
+from hpsearch.model.retries import failed_at_once, without_progress
+from hpsearch.model.states import TIMEOUT, Attempt, SearchState, State
 from hpsearch.model.table import Row, cell, has_list, performance_text, why_no_best
 from hpsearch.model.units import read_number
 from hpsearch.store.attempt_files import tail
@@ -96,6 +96,25 @@ def reread_note(folder: SearchFolder, state: SearchState) -> list[str]:
         f'{count} runs ended with status 0 and failed only because of their results. If these are there and the '
         f'configuration is wrong, correct it, then: {resume}'
     ] * bool(count)
+
+
+def time_limit_notes(folder: SearchFolder, state: SearchState) -> list[str]:
+    """A sentence about runs whose last attempts reached a time limit and left nothing new, with what to do."""
+    stuck = [
+        count
+        for history in state.wanted
+        if (history.state, history.attempts[-1].cause) == (State.INTERRUPTED, TIMEOUT)
+        and (count := without_progress(history.attempts))
+    ]
+    if not stuck:
+        return []
+    runs = '1 run' if len(stuck) == 1 else f'{len(stuck)} runs'
+    return [
+        f'{sum(stuck)} attempts of {runs} ended at their time limit without new output: they may have started from '
+        'scratch each time. Let the script write checkpoints into its output folder in time, or when it gets the '
+        'signal of --signal; or give it more time (--num_hours). Then: '
+        + shell_line(['hpsearch', 'resume', str(folder.path), '--retry_failed'])
+    ]
 
 
 def _deciding(state: SearchState, wanted: State) -> list[Attempt]:
@@ -207,6 +226,7 @@ def _end_lines(result: SearchResult) -> Iterator[str]:
     yield from reread_note(result.folder, result.state)
     yield from node_notes(result.folder, result.state)
     yield from _code_lines(result)
+    yield from time_limit_notes(result.folder, result.state)
     if result.outcome.unknown:
         yield (
             f'{len(result.outcome.unknown)} runs may still be running where that cannot be checked; '
@@ -238,7 +258,8 @@ def _code_lines(result: SearchResult) -> Iterator[str]:
 def _continue_lines(result: SearchResult) -> Iterator[str]:
     """The command for what is left to do."""
     resume = ['hpsearch', 'resume', str(result.folder.path)]
-    if any(result.counts[state.value] for state in RESUMED):
+    given_up = Counter(history.state.value for history in result.state.wanted if history.name in result.given_up)
+    if any(result.counts[state.value] > given_up[state.value] for state in RESUMED):
         yield f'Continue with: {shell_line(resume)}'
     elif result.counts[State.FAILED.value]:
         yield f'Run the failed ones again with: {shell_line([*resume, "--retry_failed"])}'

@@ -48,6 +48,7 @@ class SearchResult:
         total: Number of runs that are wanted; None: it is not known, since the work ended before that.
         outcome: How the work ended.
         waiting: Runs that wait to be started, those that are run again included.
+        given_up: Runs that ended without success and are not run again.
     """
 
     folder: SearchFolder
@@ -57,6 +58,7 @@ class SearchResult:
     total: int | None
     outcome: Outcome
     waiting: int = 0
+    given_up: frozenset[str] = frozenset()
 
     @property
     def counts(self) -> Counter[str]:
@@ -121,7 +123,8 @@ def work(
         outcome = make_dispatcher(context, peers, backend, requests, process.view, make_provenance, lock).run()
     pending = context.pending
     folder = SearchFolder(outcome.moved_to) if outcome.moved_to else folder
-    return SearchResult(folder, search.configuration, context.results, state, pending.total, outcome, pending.waiting)
+    waiting, given_up = pending.waiting, frozenset(pending.given_up)
+    return SearchResult(folder, search.configuration, context.results, state, pending.total, outcome, waiting, given_up)
 
 
 def _own_job(job_time: JobTime | None) -> dict[str, Any] | None:

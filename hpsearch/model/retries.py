@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 from hpsearch.model.logs.out_of_memory import GPU_OOM, HOST_OOM
@@ -30,9 +31,11 @@ class RetryPolicy:
     """How often a run is tried.
 
     Attributes:
-        max_attempts: Attempts that may be lost before the run counts as lost; those on bad nodes are counted apart.
+        max_attempts: Attempts that may be lost before the run counts as lost; those on bad nodes are counted apart. So
+            many in a row may reach a time limit without new output.
         retries: How often a failed run is run again.
-        retry_failed: Whether a run that failed, or was lost for good, gets one more attempt when a search is resumed.
+        retry_failed: Whether a run that failed, was lost for good, or was given up since it got no further, gets one
+            more attempt when a search is resumed.
         retry_timeouts: Whether a run that its job's time limit ended is run again, ``max_attempts`` times at most.
         retry_cancelled: Whether a run whose job was cancelled outside hpsearch is run again when a search is resumed.
         bad_nodes: Nodes that fail runs within seconds while others do not (:func:`bad_nodes`). What fails there is run
@@ -61,7 +64,8 @@ def again(attempts: Sequence[Attempt], policy: RetryPolicy, *, is_taken_up: bool
         return ''
     if last.cause == CANCELLED and not (policy.retry_cancelled and is_taken_up):
         return ''
-    if last.state is State.INTERRUPTED:
+    is_stuck = last.cause == TIMEOUT and without_progress(attempts) >= policy.max_attempts
+    if last.state is State.INTERRUPTED and not is_stuck:
         return f'interrupted ({last.reason})'
     ill_placed = [attempt for attempt in attempts if failed_at_once(attempt) and attempt.node in policy.bad_nodes]
     if last in ill_placed and len(ill_placed) < policy.max_attempts:
@@ -71,9 +75,15 @@ def again(attempts: Sequence[Attempt], policy: RetryPolicy, *, is_taken_up: bool
         return f'lost ({last.reason})'
     if last.state is State.FAILED and _may_fail_again(counted, policy):
         return f'failed ({last.reason})'
-    if policy.retry_failed and is_taken_up and last.state in (State.FAILED, State.LOST):
+    if policy.retry_failed and is_taken_up and last.state in (State.FAILED, State.LOST, State.INTERRUPTED):
         return f'{last.state} ({last.reason}), and --retry_failed was given'
     return ''
+
+
+def without_progress(attempts: Sequence[Attempt]) -> int:
+    """How many of the last attempts of a run that reached a time limit left nothing new, since one that did."""
+    at_limit = [attempt for attempt in attempts if attempt.cause == TIMEOUT]
+    return sum(1 for _ in takewhile(lambda attempt: attempt.left_nothing, reversed(at_limit)))
 
 
 def _may_fail_again(attempts: Sequence[Attempt], policy: RetryPolicy) -> bool:

@@ -128,6 +128,7 @@ class Attempt:
             empty.
         facts: How much room it had, for a next attempt.
         reading: How often its summary was read again before this report of its end.
+        left_nothing: Whether it reached a time limit without a new or changed file in its output folder.
     """
 
     run: str
@@ -157,6 +158,7 @@ class Attempt:
     code_at_start: str = ''
     facts: Mapping[str, Any] = field(default_factory=dict)
     reading: int = 0
+    left_nothing: bool = False
 
     @property
     def is_in_queue(self) -> bool:
@@ -217,6 +219,7 @@ class Attempt:
         self.peak_memory = event.get('peak_memory')
         self.failure = event.get('failure', '')
         self.facts = event.get('facts') or {}
+        self.left_nothing = event.get('left_nothing', False)
 
     def _note(self, kind: str, event: Event) -> None:
         if kind == 'claimed':

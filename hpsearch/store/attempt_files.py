@@ -12,6 +12,7 @@ import re
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -360,6 +361,48 @@ def changed_at(path: str | os.PathLike[str]) -> float | None:
         return None
 
 
+MOST_FILES = 10_000
+"""Files of an output folder that are looked at."""
+
+
+def left_nothing_new(folder: SearchFolder, run: str, since: float) -> bool:
+    """Whether no file in the output folder of a run was written after a time; False: one was, or may.
+
+    Args:
+        folder: The search.
+        run: Name of the run.
+        since: In seconds since 1970, by the clock of the file system.
+
+    Raises:
+        OSError: Something of the machine keeps the folder from being read.
+    """
+    try:
+        files = list(islice(_files_in(folder.output(run)), MOST_FILES + 1))
+    except OSError as error:
+        if is_of_machine(error):
+            raise
+        return False
+    written = map(changed_at, set(files).difference(shown_names(folder, run)))
+    return len(files) <= MOST_FILES and all(at is not None and at <= since for at in written)
+
+
+def _files_in(top: Path) -> Iterator[str]:
+    """The files below a folder, which need not be there.
+
+    Raises:
+        OSError: A folder cannot be read, or is only linked to: whoever writes there may be somebody else.
+    """
+    for path, folders, names in os.walk(top, onerror=_raise_unless_missing):
+        if any(os.path.islink(os.path.join(path, name)) for name in folders):
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+        yield from (os.path.join(path, name) for name in names)
+
+
+def _raise_unless_missing(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
+
+
 def duration(paths: AttemptPaths) -> float | None:
     """Seconds between the start of an attempt and its end (or now), by the clock of the file system; None: no start."""
     try:
@@ -482,12 +525,12 @@ def show_logs_in_output(
         return  # the folder belongs to the next attempt by now
     output, paths = folder.output(run), folder.attempt(run, number)
     output.mkdir(exist_ok=True)
-    name = f'{output}/hpsearch_command.sh'
-    with open(name, 'w', encoding='utf-8', errors='surrogateescape', opener=_not_through_a_link) as script:
+    command_file, out, err = shown_names(folder, run)
+    with open(command_file, 'w', encoding='utf-8', errors='surrogateescape', opener=_not_through_a_link) as script:
         script.write(f'#!/bin/sh\n{command}\n')
-    for log, ending in ((paths.stdout, 'out'), (paths.stderr, 'err')):
+    for log, shown in ((paths.stdout, out), (paths.stderr, err)):
         if not (without_empty and _is_empty(log)):
-            _link(log, f'{output}/job_{run}.{ending}')
+            _link(log, shown)
 
 
 def remove_empty_logs(folder: SearchFolder, run: str, number: int) -> None:
@@ -513,6 +556,12 @@ def _is_empty(log: str) -> bool:
         os.close(opened)
 
 
+def shown_names(folder: SearchFolder, run: str) -> tuple[str, str, str]:
+    """Our own files in the output folder of a run: its command, its stdout, its stderr."""
+    output = folder.output(run)
+    return f'{output}/hpsearch_command.sh', f'{output}/job_{run}.out', f'{output}/job_{run}.err'
+
+
 def _not_through_a_link(path: str, flags: int) -> int:
     """The script, or who may write its folder, could make us write somewhere else."""
     return os.open(path, flags | os.O_NOFOLLOW, 0o666)
@@ -520,8 +569,7 @@ def _not_through_a_link(path: str, flags: int) -> int:
 
 def has_unshown_logs(folder: SearchFolder, run: str, number: int) -> bool:
     """Whether the logs of an ended attempt are missing from the output folder; stderr is the last to be linked."""
-    shown = f'{folder.output(run)}/job_{run}.err'
-    return not os.path.exists(shown) and os.path.exists(folder.attempt(run, number).stderr)
+    return not os.path.exists(shown_names(folder, run)[2]) and os.path.exists(folder.attempt(run, number).stderr)
 
 
 def _link(log: str, name: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from hpsearch.model.logs.failures import error_in_logs
 from hpsearch.model.logs.out_of_memory import GPU_OOM, HOST_OOM, out_of_memory
 from hpsearch.model.retries import had_most_room
 from hpsearch.model.run import Run, Summary
-from hpsearch.model.states import Attempt, RunHistory, SearchState, State
+from hpsearch.model.states import TIMEOUT, Attempt, RunHistory, SearchState, State
 from hpsearch.model.table import Row, row_of
 from hpsearch.model.verdict import IN_WORDS, Verdict, failure_signature, joined, judge
 from hpsearch.results.missing import found_instead
@@ -25,6 +25,7 @@ from hpsearch.store.attempt_files import (
     changed_at,
     claim_changed_at,
     duration,
+    left_nothing_new,
     moved_aside,
     remove_empty_logs,
     show_logs_in_output,
@@ -151,6 +152,7 @@ class Completion:
         summary: Keyword to text of its summary.
         failure: What its failure is grouped by; None: it did not fail.
         room: How much room it had, when it ran out of memory.
+        left_nothing: Whether it reached a time limit without a new or changed file in its output folder.
     """
 
     run: Run
@@ -160,6 +162,7 @@ class Completion:
     summary: Mapping[str, str]
     failure: str | None = None
     room: Mapping[str, Any] = field(default_factory=dict)
+    left_nothing: bool = False
 
     @property
     def state(self) -> State:
@@ -189,6 +192,7 @@ class Completion:
             'peak_memory': report.peak_memory,
             'failure': self.failure,
             'facts': dict(self.room),
+            'left_nothing': self.left_nothing,
         }
         return {
             'state': self.verdict.state.value,
@@ -260,7 +264,19 @@ class CompletionReader:
             # The files of a run may have names of their own, which say nothing about why it failed.
             failure = failure_signature(*printed, verdict.reason.replace(instead, ''), run)
         had_room = room if verdict.cause in (GPU_OOM, HOST_OOM) else {}
-        return Completion(run, number, verdict, report, summary.values, failure, had_room)
+        left_nothing = self._left_nothing(run, number, tried, verdict)
+        if left_nothing:
+            verdict = replace(verdict, reason=f'{verdict.reason}; nothing new in its output folder')
+        return Completion(run, number, verdict, report, summary.values, failure, had_room, left_nothing)
+
+    def _left_nothing(self, run: Run, number: int, tried: Sequence[Attempt], verdict: Verdict) -> bool:
+        """Whether an attempt was cut off by a time limit and left nothing that the next one could go on with."""
+        is_cut_off = verdict.state is State.INTERRUPTED and verdict.cause == TIMEOUT
+        claimed_at = next((each.claimed_at for each in tried if each.number == number), None)
+        if not is_cut_off or claimed_at is None or self._configuration.out_arg is None:
+            return False
+        since = claim_changed_at(self._folder.attempt(run.name, number), claimed_at)
+        return since is not None and left_nothing_new(self._folder, run.name, since)
 
     def summary(self, run: Run, number: int, tried: Sequence[Attempt], code: int | None) -> Summary:
         """The summary that an attempt itself wrote; arguments as those of :meth:`judge`, and its exit status if known.

@@ -187,6 +187,7 @@ _KINDS: Mapping[str, tuple[frozenset[str], Mapping[str, Check]]] = {
             'failure': _optional(_is_text),
             'facts': _optional(_FACTS),
             'reading': _is_count,
+            'left_nothing': _is_flag,
         },
     ),
     'code': (frozenset(('run', 'attempt', 'code_id')), {**_ATTEMPT, 'code_id': _is_text}),

@@ -432,6 +432,31 @@ def test_that_a_resumable_run_is_told_of_the_time_limit_and_goes_on_in_its_folde
         assert project.notes('found.txt') == [('1', '2')], 'the second attempt found the folder of the first'
 
 
+def test_that_a_resumable_run_that_gets_no_further_is_not_run_again_for_ever(tmp_path: Path, lsf: FakeLsf) -> None:
+    lsf.set(minute=MINUTE, minutes_to_obey=100)
+    with lsf_project(tmp_path / 'project', lsf, count=1, more='_RESUMABLE = True') as project:
+        said = finish(project.drive_queue(QUICK), (1,))
+        assert project.ends() == {'1': [('interrupted', 'timeout')] * 3}
+        told = '3 attempts of 1 run ended at their time limit without new output'
+        assert told in said
+        assert f'Then: hpsearch resume {project.out} --retry_failed' in said
+        assert 'Continue with' not in said
+        assert told in project.run('status', 'out').stdout
+        finish(project.drive({}, 'resume', 'out'), (1,))
+        assert len(project.ends()['1']) == 3
+        project.open()
+        finish(project.drive({}, 'resume', 'out', '--retry_failed'))
+        assert project.ends()['1'][3:] == [FINISHED]
+
+
+def test_that_a_resumable_run_that_leaves_something_goes_on_as_often_as_needed(tmp_path: Path, lsf: FakeLsf) -> None:
+    lsf.set(minute=MINUTE, minutes_to_obey=100)
+    with lsf_project(tmp_path / 'project', lsf, count=1, more='_RESUMABLE = True') as project:
+        project.then('date >> "$out/progress"\nif [ "$HPSEARCH_ATTEMPT" = 3 ]; then touch go; fi\n')
+        finish(project.drive_queue(QUICK, '--max_attempts=1'))
+        assert project.ends() == {'1': [('interrupted', 'timeout')] * 2 + [FINISHED]}
+
+
 HOG = 'python -c "hog = b\'x\' * 80_000_000; import time; time.sleep(3)"\n'
 
 

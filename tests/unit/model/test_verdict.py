@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -286,6 +287,33 @@ def test_that_a_time_limit_is_tried_again_only_when_asked_and_not_for_ever(
 def test_that_a_time_limit_does_not_use_up_the_retries_of_failures() -> None:
     tried = [ended(State.FAILED, 'timeout'), ended(State.FAILED, 'exit')]
     assert again(tried, RetryPolicy(retries=1))
+
+
+def at_limit(left_nothing: bool) -> Attempt:
+    return Attempt('sim_1', 1, State.INTERRUPTED, cause='timeout', left_nothing=left_nothing)
+
+
+STUCK, FURTHER, STOPPED = at_limit(True), at_limit(False), Attempt('sim_1', 1, State.INTERRUPTED, cause='stop')
+
+
+@pytest.mark.parametrize(
+    ('tried', 'policy', 'is_run_again'),
+    [
+        ([STUCK] * 2, RetryPolicy(), True),
+        ([STUCK] * 3, RetryPolicy(), False),
+        ([STUCK], RetryPolicy(max_attempts=1), False),
+        ([FURTHER] * 20, RetryPolicy(), True),
+        ([STUCK, STUCK, FURTHER, STUCK, STUCK], RetryPolicy(), True),
+        ([STUCK, STOPPED, STUCK, STOPPED, STUCK], RetryPolicy(), False),
+        ([STUCK, STUCK, STUCK, STOPPED], RetryPolicy(), True),
+        ([STUCK] * 3, RetryPolicy(retry_timeouts=True, retries=9), False),
+        ([STUCK] * 4, RetryPolicy(retry_failed=True), True),
+    ],
+)
+def test_that_what_reaches_its_time_limit_without_new_output_is_not_run_again_for_ever(
+    tried: Sequence[Attempt], policy: RetryPolicy, is_run_again: bool
+) -> None:
+    assert bool(again(tried, policy, is_taken_up=True)) is is_run_again
 
 
 @pytest.mark.parametrize(('resumable', 'state'), [(True, State.INTERRUPTED), (False, State.FAILED)])

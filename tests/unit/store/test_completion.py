@@ -16,6 +16,7 @@ from hpsearch.model.retries import resources_for
 from hpsearch.model.run import Run
 from hpsearch.model.states import Attempt, RunHistory, State
 from hpsearch.results.summary import summary_mark
+from hpsearch.store import attempt_files
 from hpsearch.store.attempt_files import claim
 from hpsearch.store.completion import (
     Completion,
@@ -457,3 +458,83 @@ def test_that_an_output_folder_that_cannot_be_listed_is_not_described(folder: Se
     assert ended(folder, EndReport(0)).reason == 'it ended with status 0; no output folder'
     leave(folder, 'acc 0.5\n')
     assert '_SUMMARY_FILENAME' not in ended(folder, EndReport(0)).reason
+
+
+# What reached its time limit
+
+
+CLAIMED = [Attempt('sim_1', 1, claimed_at=1e9)]
+
+
+def cut_off(folder: SearchFolder, **more: Any) -> Completion:
+    """How a resumable attempt ended at its time limit."""
+    return ended(folder, EndReport(143, 'timeout'), CLAIMED, **{'resumable': True, **more})
+
+
+@pytest.fixture
+def claimed(folder: SearchFolder) -> SearchFolder:
+    """A folder with an attempt that was claimed a while ago."""
+    Path(folder.attempt('sim_1', 1).claim).write_text('w\n')
+    os.utime(folder.attempt('sim_1', 1).claim, (1e9, 1e9))
+    return folder
+
+
+def put(folder: SearchFolder, name: str, at: float) -> Path:
+    """A file in the output folder that was written at a time."""
+    path = folder.output('sim_1') / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    os.utime(path, (at, at))
+    return path
+
+
+def test_that_an_attempt_that_left_nothing_until_its_time_limit_is_told(claimed: SearchFolder) -> None:
+    found = cut_off(claimed)
+    assert found.left_nothing
+    assert found.reason == 'its job reached its time limit; nothing new in its output folder'
+    assert found.facts()['left_nothing'] is True
+    (claimed.output('sim_1') / 'checkpoints').mkdir(parents=True)
+    assert cut_off(claimed).left_nothing, 'an empty folder is nothing'
+
+
+@pytest.mark.parametrize(('at', 'is_new'), [(1e9 - 1, False), (1e9, False), (1e9 + 1, True)])
+@pytest.mark.parametrize('name', ['model.pt', 'checkpoints/epoch=3/model.pt'])
+def test_that_only_a_file_that_was_written_since_the_claim_is_new(
+    claimed: SearchFolder, name: str, at: float, is_new: bool
+) -> None:
+    put(claimed, name, at)
+    put(claimed, 'old.txt', 1e9 - 100)
+    found = cut_off(claimed)
+    assert found.left_nothing is not is_new
+    assert ('left_nothing' in found.facts()) is not is_new
+
+
+def test_that_our_own_files_in_the_output_folder_are_nothing_new(claimed: SearchFolder) -> None:
+    Path(claimed.attempt('sim_1', 1).stderr).write_text('words\n')
+    reader = CompletionReader(claimed, configured(resumable=True))
+    reader.show_logs(RUN, *CLAIMED)
+    assert len(os.listdir(claimed.output('sim_1'))) == 2
+    assert cut_off(claimed).left_nothing
+
+
+def test_that_what_is_not_known_is_not_taken_for_nothing(
+    claimed: SearchFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not cut_off(claimed, out_arg=None).left_nothing
+    put(claimed, 'a', 1), put(claimed, 'b', 1)
+    assert cut_off(claimed).left_nothing
+    with monkeypatch.context() as patch:
+        patch.setattr(attempt_files, 'MOST_FILES', 1)
+        assert not cut_off(claimed).left_nothing, 'too many files'
+    (claimed.output('sim_1') / 'elsewhere').symlink_to(tmp_path)
+    assert not cut_off(claimed).left_nothing, 'what is linked to is not ours to go through'
+    os.remove(claimed.output('sim_1') / 'elsewhere')
+    os.remove(claimed.attempt('sim_1', 1).claim)
+    assert not cut_off(claimed).left_nothing, 'when it began is not known'
+
+
+@pytest.mark.parametrize(('cause', 'more'), [('preempted', {}), ('', {}), ('timeout', {'resumable': False})])
+def test_that_only_a_time_limit_of_what_can_go_on_makes_us_look(
+    claimed: SearchFolder, cause: str, more: dict[str, Any]
+) -> None:
+    assert not ended(claimed, EndReport(143, cause), CLAIMED, **{'resumable': True, **more}).left_nothing
