@@ -19,13 +19,18 @@ from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import ConfigError, HpsearchError, SearchFolderError
 from hpsearch.model.table import PerformanceDoubts
 from hpsearch.store.folder import SearchFolder
+from hpsearch.ui.table import best_table, shortened
 from hpsearch.ui.terminal import prepare_streams, put_line
 
 from .gather import gather
 from .gathered import MISSED, Gathered
 from .original_folder import gather_original, is_original_folder
+from .seeds import USUAL_SEEDS, shown_columns
 from .tidy import Tidied, put_away_missed
 from .written import KINDS, check_parquet, write_list, write_parquet, write_runs_table, write_seeds
+
+GROUPS_SHOWN = 10
+"""Groups of runs that differ only in their seed, at most."""
 
 DONE, WRONG_REQUEST, INTERRUPTED = 0, 2, 130
 
@@ -40,7 +45,7 @@ class Request:
         criteria: For ``_PERFORMANCE_EVAL_HANDLE``, or None: nothing is moved.
         run_cwd: What relative output folders of an old search are relative to.
         parquet: Whether the table is also written as parquet.
-        seed_key: The option by which runs are grouped.
+        seed_key: The option that is the seed; None: the one that is by its name.
         code_column: Whether the table says which code each run had; it does, too, where that of the search does.
     """
 
@@ -49,7 +54,7 @@ class Request:
     criteria: str | None = None
     run_cwd: Path = Path()
     parquet: bool = False
-    seed_key: str = 'random_seed'
+    seed_key: str | None = None
     code_column: bool = False
 
 
@@ -159,10 +164,27 @@ def _written(request: Request, configuration: Configuration, runs: Sequence[Gath
     yield f'Table: {write_runs_table(request.folder, runs, configuration, has_code=has_code)}'
     for kind in KINDS:
         yield f'List: {write_list(request.folder, kind, runs)}'
-    seeds = write_seeds(request.folder, runs, configuration, request.seed_key)
-    yield f'Seeds: {seeds}' if seeds else f'Seeds: no finished run has the option {request.seed_key}.'
+    yield from _seeds(request, configuration, runs)
     if request.parquet:
         yield f'Parquet: {write_parquet(request.folder)}'
+
+
+def _seeds(request: Request, configuration: Configuration, runs: Sequence[Gathered]) -> Iterator[str]:
+    written = write_seeds(request.folder, runs, configuration, request.seed_key)
+    if written is None:
+        named = f'the option {request.seed_key}' if request.seed_key else f'an option like {" or ".join(USUAL_SEEDS)}'
+        yield f'Seeds: no finished run has {named} (--seed_key names another one).'
+        return
+    path, table = written
+    yield f'Seeds: {path}'
+    if max(table.counts) == 1:
+        yield f'No two finished runs differ only in {table.seed_key}.'
+        return
+    count, groups = sum(table.counts), len(table.rows)
+    yield f'{count} finished runs in {groups} groups whose runs differ only in {table.seed_key}, best mean first:'
+    shown = shown_columns(table.columns, table.seed_key, configuration.performance_key)
+    rows = [[shortened(row[index]) for index in shown] for row in table.rows[:GROUPS_SHOWN]]
+    yield best_table(rows, [table.columns[index] for index in shown]).rstrip('\n')
 
 
 def _search_has_code_column(folder: SearchFolder) -> bool:
@@ -205,8 +227,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--seed_key',
         metavar='OPTION',
-        default='random_seed',
-        help='runs that differ in this option alone are grouped (default: %(default)s)',
+        default=None,
+        help='runs that differ in this option alone are grouped (default: random_seed, seed, or another option with '
+        'the word seed in its name)',
     )
     return parser
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -24,6 +25,36 @@ STATISTICS = ('mean', 'std', 'sem', 'n')
 """Per keyword: mean, standard deviation (of a sample: n - 1), standard error of the mean, number of values."""
 
 _NO_VALUES: Mapping[str, float] = {'mean': math.nan, 'std': math.nan, 'sem': math.nan, 'n': 0}
+
+
+USUAL_SEEDS = ('random_seed', 'seed')
+"""Options that are the seed where an option of this name exists, the first one first."""
+
+
+def seed_option(rows: Iterable[Row]) -> str | None:
+    """The option of finished runs that is the seed by its name; None: no option is.
+
+    One that varies is preferred, then the usual names.
+    """
+    values: dict[str, set[str]] = {}
+    for row in rows:
+        for name, value in row.params.items() if row.state == 'finished' else ():
+            if 'seed' in re.split(r'[\W\d_]+', name.lower()):
+                values.setdefault(name, set()).add(cell(value))
+
+    def rank(name: str) -> tuple[bool, int, str]:
+        usual = USUAL_SEEDS.index(name) if name in USUAL_SEEDS else len(USUAL_SEEDS)
+        return len(values[name]) == 1, usual, name
+
+    return min(values, key=rank, default=None)
+
+
+def shown_columns(columns: Sequence[str], seed_key: str, key: str | None) -> list[int]:
+    """Which columns of :func:`seeds_table` are worth showing: performance, how many runs, and their options."""
+    options = columns[: columns.index(seed_key)]
+    performance = [name for name in (f'{key}_mean', f'{key}_std') if name in columns[len(options) :]]
+    places = [len(options) + columns[len(options) :].index(name) for name in (*performance, 'n')]
+    return [*places, *range(len(options))]
 
 
 def group_by_seed(rows: Iterable[Row], seed_key: str, ignored: Collection[str]) -> list[Group]:

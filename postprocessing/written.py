@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from hpsearch.model.command import shell_line
@@ -14,7 +15,7 @@ from hpsearch.store.folder import write_whole
 from hpsearch.store.results import write_results, write_table
 
 from .gathered import Gathered
-from .seeds import group_by_seed, seeds_table
+from .seeds import group_by_seed, seed_option, seeds_table
 from .tidy import keep_earlier
 
 TABLE = 'postprocessing_results.csv'
@@ -58,22 +59,52 @@ def write_list(folder: Path, kind: str, runs: Iterable[Gathered]) -> Path:
     return path
 
 
-def write_seeds(folder: Path, runs: Iterable[Gathered], configuration: Configuration, seed_key: str) -> Path | None:
-    """Writes how the results scatter over seeds; None when no finished run has the seed option.
+@dataclass(frozen=True, slots=True)
+class SeedsTable:
+    """How results scatter over seeds.
+
+    Attributes:
+        seed_key: The option that is the seed.
+        columns: The names of the columns.
+        rows: The cells of each group of runs that differ only in their seed, best mean first.
+    """
+
+    seed_key: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+    @property
+    def counts(self) -> list[int]:
+        """How many runs each group has."""
+        place = self.columns.index(self.seed_key) + 1
+        return [int(row[place]) for row in self.rows]
+
+
+def write_seeds(
+    folder: Path, runs: Iterable[Gathered], configuration: Configuration, seed_key: str | None
+) -> tuple[Path, SeedsTable] | None:
+    """Writes how the results scatter over seeds; None when no finished run has such an option.
+
+    Args:
+        folder: The search folder.
+        runs: All runs.
+        configuration: Has the performance key.
+        seed_key: The option that is the seed; None: the one that is by its name.
 
     Raises:
         OSError: It cannot be written.
     """
     rows = [gathered.row(configuration.out_arg) for gathered in runs if gathered.has_row]
-    ignored = (configuration.out_arg or 'out_dir',)
-    groups = group_by_seed(rows, seed_key, ignored)
-    if not groups:
+    option, ignored = seed_key or seed_option(rows), (configuration.out_arg or 'out_dir',)
+    groups = group_by_seed(rows, option, ignored) if option else []
+    if not option or not groups:
         return None
     path = folder / SEEDS
     keep_earlier(path)
     key, ascending = configuration.performance_key, configuration.performance_ascending
-    write_table(path, *seeds_table(groups, seed_key, ignored, key, ascending))
-    return path
+    found = SeedsTable(option, *seeds_table(groups, option, ignored, key, ascending))
+    write_table(path, found.columns, found.rows)
+    return path, found
 
 
 def check_parquet() -> None:

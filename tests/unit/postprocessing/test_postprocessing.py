@@ -536,8 +536,59 @@ def test_that_another_option_may_be_the_seed(search: Search, capsys: Any) -> Non
         search.finished(0.5, lr=0.1, data_seed=seed)
     assert main([str(search.path), '--seed_key=data_seed']) == 0
     assert len(rows_of(search.path, 'postprocessing_seeds.csv')) == 1
+    capsys.readouterr()
+    assert main([str(search.path), '--seed_key=random_seed']) == 0
+    assert 'Seeds: no finished run has the option random_seed' in capsys.readouterr().out
+
+
+def test_that_the_seed_is_found_by_its_name_and_the_groups_are_printed(search: Search, capsys: Any) -> None:
+    for lr, accs in ((0.1, (1.0, 3.0)), (0.2, (2.0, 5.0))):
+        for seed, acc in enumerate(accs):
+            search.finished(acc, lr=lr, n=7, seed=seed)
     assert main([str(search.path)]) == 0
-    assert 'no finished run has the option random_seed' in capsys.readouterr().out
+    lines = capsys.readouterr().out.splitlines()
+    begin = lines.index('4 finished runs in 2 groups whose runs differ only in seed, best mean first:')
+    assert lines[begin - 1] == f'Seeds: {search.path / "postprocessing_seeds.csv"}'
+    assert [line.split() for line in lines[begin + 1 :] if '--' not in line] == [
+        ['acc_mean', 'acc_std', 'n', 'lr', 'n'],
+        ['3.5', '2.12132', '2', '0.2', '7'],
+        ['2.0', '1.41421', '2', '0.1', '7'],
+    ]
+
+
+def test_that_groups_of_one_run_are_not_printed(search: Search, capsys: Any) -> None:
+    search.finished(1.0, lr=0.1, seed=1)
+    search.finished(1.0, lr=0.2, seed=1)
+    assert main([str(search.path)]) == 0
+    printed = capsys.readouterr().out
+    assert 'No two finished runs differ only in seed.' in printed and 'acc_mean' not in printed
+
+
+def test_that_without_a_seed_there_are_no_groups(search: Search, capsys: Any) -> None:
+    search.finished(1.0, lr=0.1)
+    assert main([str(search.path)]) == 0
+    printed = capsys.readouterr().out
+    assert 'Seeds: no finished run has an option like random_seed or seed (--seed_key names another one).' in printed
+    assert not (search.path / 'postprocessing_seeds.csv').exists()
+
+
+@pytest.mark.parametrize(
+    ('params', 'option'),
+    [
+        ([{'random_seed': 1, 'seed': 1}], 'random_seed'),
+        ([{'seed': 1, 'data_seed': 1}], 'seed'),
+        ([{'seed': 1, 'data_seed': 1}, {'seed': 1, 'data_seed': 2}], 'data_seed'),
+        ([{'trainer.seed': 1}], 'trainer.seed'),
+        ([{'seed1': 1}], 'seed1'),
+        ([{'seeds_file': 1, 'seedling': 2, 'lr': 3}], None),
+        ([], None),
+    ],
+)
+def test_that_the_option_that_is_the_seed_is_known_by_its_name(
+    params: list[dict[str, Any]], option: str | None
+) -> None:
+    rows = [seed_row(number, **each) for number, each in enumerate(params)]
+    assert seeds.seed_option([*rows, seed_row(9, 'failed', random_seed=1)]) == option
 
 
 def seed_row(number: int, state: str = 'finished', values: Mapping[str, str] | None = None, **params: Any) -> Row:
