@@ -20,7 +20,7 @@ from hpsearch.dispatch.admission import Admission, Admitted, Claims
 from hpsearch.dispatch.context import SearchContext
 from hpsearch.dispatch.heartbeat import Heartbeat
 from hpsearch.dispatch.intake import Intake
-from hpsearch.dispatch.nodes import NodeWatch
+from hpsearch.dispatch.places import NodeWatch
 from hpsearch.dispatch.peers import News, PeerIntake, Peers
 from hpsearch.dispatch.progress import Display, OutputEcho, Progress, ShowsProgress
 from hpsearch.dispatch.shutdown import Shutdown, Stop

@@ -10,7 +10,7 @@ import pytest
 
 from hpsearch.backends.base import AttemptStatus, Avoided
 from hpsearch.dispatch.context import WorkOptions
-from hpsearch.dispatch.nodes import ANSWER_PATIENCE, AVOIDED_SECONDS, NodeWatch
+from hpsearch.dispatch.places import ANSWER_PATIENCE, AVOIDED_SECONDS, NodeWatch
 from hpsearch.model.evidence import JobState
 from hpsearch.model.states import Attempt, State
 from tests.fakes.instant_backend import InstantBackend
