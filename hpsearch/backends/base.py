@@ -156,6 +156,10 @@ class Backend(Protocol):
             now: Monotonic seconds.
         """
 
+    def avoid_gpus(self, gpus: Mapping[str, str]) -> None:
+        """Start nothing on these GPUs of this machine, and on all others again; name to the reason, in words."""
+        return
+
     def is_settled(self) -> bool:
         """Whether nothing that was asked of it is still under way, so that this process may leave."""
 

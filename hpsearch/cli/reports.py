@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import sys
+import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -16,10 +17,18 @@ from hpsearch.model.command import shell_line
 from hpsearch.model.configuration import Configuration, Params, best_text
 from hpsearch.model.logs.failures import Failure, cure, error_in_logs, telling_lines
 from hpsearch.model.logs.last_words import last_words
-from hpsearch.model.retries import failed_at_once, without_progress
-from hpsearch.model.states import TIMEOUT, Attempt, SearchState, State
+from hpsearch.model.retries import (
+    avoided_until,
+    bad_places,
+    failed_there,
+    running_ages,
+    since_bad,
+    why_avoided,
+    without_progress,
+)
+from hpsearch.model.states import TIMEOUT, Attempt, SearchState, State, is_gpu
 from hpsearch.model.table import Row, cell, has_list, performance_text, why_no_best
-from hpsearch.model.units import read_number
+from hpsearch.model.units import duration, read_number
 from hpsearch.store.attempt_files import tail
 from hpsearch.store.completion import lacks_results
 from hpsearch.store.folder import SearchFolder
@@ -60,32 +69,54 @@ def failure_groups(
     for attempt in _deciding(state, State.FAILED):
         groups.setdefault(attempt.failure or attempt.reason, []).append(attempt)
     ordered = sorted(groups.values(), key=lambda group: (-len(group), group[0].run))
-    nodes = {attempt.node for attempt in state.ended_on_nodes}
+    places = {place for attempt in state.ended_in_places for place in attempt.places}
     return [
-        (len(group), _explained(folder, group[0], configuration) + _common_node(group, nodes), group[0].run)
+        (len(group), _explained(folder, group[0], configuration) + _common_place(group, places), group[0].run)
         for group in ordered
     ]
 
 
-def _common_node(group: Sequence[Attempt], nodes: Collection[str]) -> str:
-    """A line that names the node all failures of a group were on, where the search has used others."""
-    found = {attempt.node for attempt in group}
-    is_telling = len(group) > 1 and len(found) == 1 and '' not in found and len(nodes) > 1
-    return f'\nall {len(group)} of these were on {found.pop()}' if is_telling else ''
+def _common_place(group: Sequence[Attempt], places: Collection[str]) -> str:
+    """A line that names the place in which all failures of a group were, where the search has used others."""
+    common = set.intersection(*(set(attempt.places) for attempt in group))
+    is_telling = len(group) > 1 and common and not common.issuperset(places)
+    return f'\nall {len(group)} of these were on {", ".join(sorted(common))}' if is_telling else ''
 
 
-def node_notes(folder: SearchFolder, state: SearchState) -> list[str]:
+def place_notes(folder: SearchFolder, state: SearchState, now: float) -> list[str]:
+    """A sentence for each place in which attempts failed while others did not elsewhere (``now``: wall clock)."""
+    return [*_node_notes(folder, state), *_gpu_notes(folder, state, now)]
+
+
+def _node_notes(folder: SearchFolder, state: SearchState) -> list[str]:
     """A sentence for each node on which attempts failed within seconds that were then repeated on others."""
     pairs = (pair for history in state.runs.values() for pair in itertools.pairwise(history.attempts))
-    moved = [first for first, then in pairs if failed_at_once(first) and then.node not in ('', first.node)]
+    moved = [first for first, then in pairs if failed_there(first) and first.node and then.node not in ('', first.node)]
     counts = Counter(attempt.node for attempt in moved)
     examples = {attempt.node: attempt for attempt in reversed(moved)}
     return [
         f'{count} runs failed within seconds on {node} and were run on other nodes; see: '
-        f'hpsearch logs {folder.path} {examples[node].run} --attempt={examples[node].number}'
+        f'{_logs(folder, examples[node])}'
         for node, count in sorted(counts.items())
         if count > 1
     ]
+
+
+def _gpu_notes(folder: SearchFolder, state: SearchState, now: float) -> list[str]:
+    """A sentence for each GPU on which runs failed, as far as no run has ended well there since."""
+    running = [each for each in state.running_in_places.values() if each.state is State.RUNNING]
+    bad = bad_places(state.ended_in_places, running_ages(running, now))
+    return [_gpu_note(folder, place, failed, now) for place, failed in sorted(bad.items()) if is_gpu(place)]
+
+
+def _gpu_note(folder: SearchFolder, place: str, failed: Sequence[Attempt], now: float) -> str:
+    until = avoided_until([attempt.ended_at or now for attempt in since_bad(failed)])
+    when = f'in {duration(until - now)}' if until > now else 'next'
+    return f'{place}: {why_avoided(failed)}; it is tried again with one run {when}. See: {_logs(folder, failed[-1])}'
+
+
+def _logs(folder: SearchFolder, attempt: Attempt) -> str:
+    return f'hpsearch logs {folder.path} {attempt.run} --attempt={attempt.number}'
 
 
 def reread_note(folder: SearchFolder, state: SearchState) -> list[str]:
@@ -224,7 +255,7 @@ def _end_lines(result: SearchResult) -> Iterator[str]:
     elif counts['failed']:
         yield from _failure_lines(result)
     yield from reread_note(result.folder, result.state)
-    yield from node_notes(result.folder, result.state)
+    yield from place_notes(result.folder, result.state, time.time())
     yield from _code_lines(result)
     yield from time_limit_notes(result.folder, result.state)
     if result.outcome.unknown:

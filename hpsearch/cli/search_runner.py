@@ -26,7 +26,7 @@ from hpsearch.host.processes import Process, start_ticks
 from hpsearch.host.signals import stop_signals
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.evidence import Liveness
-from hpsearch.model.retries import JobTime, RetryPolicy, bad_nodes
+from hpsearch.model.retries import JobTime, RetryPolicy, bad_places
 from hpsearch.model.states import CANCELLED, SearchState, State
 from hpsearch.store import writers
 from hpsearch.store.completion import CompletionReader
@@ -149,7 +149,7 @@ def _provenance_of(search: OpenSearch) -> Provenance:
 def search_context(search: OpenSearch, options: WorkOptions, recorder: EventRecorder) -> SearchContext:
     """The search with the runs of its plan that wait."""
     state = recorder.state
-    retry = replace(options.retry, bad_nodes=frozenset(bad_nodes(state.ended_on_nodes)))
+    retry = replace(options.retry, bad_places=frozenset(bad_places(state.ended_in_places)))
     runs = () if options.stop_at_once else RunsToStart(search.folder, state, retry)
     source = PlannedRuns(runs, search.total)
     pending = PendingRuns(source, state, recorder.counts, retry, runs_given_up(state, retry))

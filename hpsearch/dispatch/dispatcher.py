@@ -15,13 +15,13 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from hpsearch.backends.base import AttemptBackend, JobCounts, PilotBackend
+from hpsearch.backends.base import AttemptBackend, Avoided, JobCounts, PilotBackend
 from hpsearch.dispatch.admission import Admission, Admitted, Claims
 from hpsearch.dispatch.context import SearchContext
 from hpsearch.dispatch.heartbeat import Heartbeat
 from hpsearch.dispatch.intake import Intake
-from hpsearch.dispatch.places import NodeWatch
 from hpsearch.dispatch.peers import News, PeerIntake, Peers
+from hpsearch.dispatch.places import PlaceWatch
 from hpsearch.dispatch.progress import Display, OutputEcho, Progress, ShowsProgress
 from hpsearch.dispatch.shutdown import Shutdown, Stop
 from hpsearch.dispatch.strategies import AttemptStrategy, PilotStrategy, Strategy
@@ -29,6 +29,8 @@ from hpsearch.host.signals import StopRequests
 from hpsearch.model.errors import SearchFolderError, trouble_in_words
 from hpsearch.model.retries import Pauses
 from hpsearch.model.run import Run
+from hpsearch.model.states import is_gpu
+from hpsearch.store.completion import Completion
 
 if TYPE_CHECKING:
     from hpsearch.store.provenance import Provenance
@@ -105,7 +107,7 @@ class Dispatcher:
         self._heartbeat = heartbeat
         self._display = display
         self._clock = clock
-        self._nodes = NodeWatch()
+        self._places = PlaceWatch()
         self._is_leaving = False
         self._waiting = ''
         self._pauses = Pauses(PAUSE, LONGEST_PAUSE)
@@ -140,7 +142,7 @@ class Dispatcher:
         self._last_round = now
         has_ended = self._try(self._collect, now)
         self._try(self._recover, now)
-        self._try(self._avoid_bad_nodes, now)
+        self._try(self._avoid_bad_places, now)
         self._try(self._obey, now)
         if self._search.options.echo:
             self._intake.write_rows()  # an end is reported before the output of the next run begins
@@ -194,7 +196,7 @@ class Dispatcher:
     def _collect(self, now: float) -> bool:
         collected = self._strategy.collect(now)
         for completion in collected.ended:
-            self._shutdown.note_end(completion)
+            self._note_end(completion)
         self._warn_of(collected.trouble, self._ends_trouble)
         self._pause_for(collected.problem)
         return bool(collected.ended)
@@ -202,16 +204,24 @@ class Dispatcher:
     def _recover(self, now: float) -> None:
         recovered = self._strategy.recover(now, may_judge=self._heartbeat.can_write)
         for completion in recovered.ended:
-            self._shutdown.note_end(completion)
+            self._note_end(completion)
         self._warn_of(recovered.problem, self._orphans_trouble)
 
-    def _avoid_bad_nodes(self, now: float) -> None:
-        """What a bad node failed is run again as soon as the backend avoids that node."""
-        self._nodes.step(self._strategy.bad_nodes(), now)
-        avoided = self._strategy.backend.avoid(self._nodes.avoided, now)
-        self._nodes.take(avoided)
-        self._search.pending.note_bad_nodes(self._nodes.bad)
-        self._shutdown.note_nodes(self._nodes.avoided, avoided.indispensable)
+    def _avoid_bad_places(self, now: float) -> None:
+        """What failed in a bad place is run again as soon as the backend avoids that place."""
+        wall, backend = self._search.recorder.timestamp(), self._strategy.backend
+        judged = self._strategy.judge_places(wall)
+        self._places.step(judged.bad, judged.busy, wall)
+        gpus = {place for place in self._places.avoided if is_gpu(place)}
+        backend.avoid_gpus(self._places.own_gpus(self._search.writer, judged.bad))
+        avoided = backend.avoid(frozenset(self._places.avoided.keys() - gpus), now)
+        self._places.take(Avoided(avoided.nodes | gpus, avoided.indispensable))
+        self._search.pending.note_bad_places(self._places.bad)
+        self._shutdown.note_places(self._places.avoided, avoided.indispensable, judged.suspects)
+
+    def _note_end(self, completion: Completion) -> None:
+        attempt = self._search.state.attempt_of(completion.run.name, completion.number)
+        self._shutdown.note_end(completion, attempt.places if attempt else ())
 
     # Stopping
 
@@ -245,6 +255,7 @@ class Dispatcher:
             if not admitted.started:
                 break
             has_started = True
+            self._try(self._avoid_bad_places, now)  # on a bad GPU one run is tried
         if has_started:
             self._heartbeat.runs_started()
         return has_started
@@ -259,7 +270,7 @@ class Dispatcher:
         if admitted.news is not None:
             self._hear(admitted.news)
         for completion in admitted.ended:
-            self._shutdown.note_end(completion)
+            self._note_end(completion)
         if admitted.refused:
             self._shutdown.refuse(admitted.refused)
         if not admitted.problem:
@@ -298,7 +309,7 @@ class Dispatcher:
             return self._has_more_to_stop(now)
         if self._strategy.attempts or not self._search.pending.is_exhausted:
             return True
-        if self._nodes.is_open(self._clock()) or self._is_news_incomplete or self._cannot_write():
+        if self._places.is_open(self._search.recorder.timestamp()) or self._is_news_incomplete or self._cannot_write():
             return True
         if self._search.options.waits_for_others and self._peers.are_worth_waiting_for:
             return True

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from hpsearch.model.errors import SearchFolderError
 from hpsearch.model.resources import DEFAULT_RESOURCES, ResourceRequest
-from hpsearch.model.retries import RetryPolicy, again, failed_at_once, resources_for
+from hpsearch.model.retries import RetryPolicy, again, failed_there, resources_for
 from hpsearch.model.run import Run
 from hpsearch.model.states import ACTIVE, RunHistory, SearchState, State
 from hpsearch.store.completion import NEVER_STARTED
@@ -206,14 +206,14 @@ class PendingRuns:
             if history.state is not State.FINISHED:
                 self.given_up.add(run.name)
 
-    def note_bad_nodes(self, nodes: frozenset[str]) -> None:
-        """Runs that failed at once on nodes that turned out to be bad wait again, to be run on others."""
-        new = nodes - self._policy.bad_nodes
-        if nodes != self._policy.bad_nodes:
-            self._policy = replace(self._policy, bad_nodes=nodes)
+    def note_bad_places(self, places: frozenset[str]) -> None:
+        """Runs that failed in places that turned out to be bad wait again, to be run elsewhere."""
+        new = places - self._policy.bad_places
+        if places != self._policy.bad_places:
+            self._policy = replace(self._policy, bad_places=places)
         for name, run in list(self._ended_for_good.items()) if new else ():
             last = self._state.runs[name].last
-            if last is not None and last.node in new and failed_at_once(last):
+            if last is not None and failed_there(last) and new.intersection(last.places):
                 self.plan_again(run)
 
 

@@ -10,7 +10,7 @@ from hpsearch.backends.base import Silence
 from hpsearch.dispatch.context import WorkOptions
 from hpsearch.host.signals import StopRequests
 from hpsearch.model.run import Run
-from hpsearch.model.states import State
+from hpsearch.model.states import State, is_gpu
 from hpsearch.model.verdict import same_failure
 from hpsearch.store.completion import Completion
 
@@ -45,20 +45,25 @@ class FailFast:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._ends: list[tuple[str | None, str]] = []
+        self._ends: list[tuple[str | None, Collection[str]]] = []
         self._is_decided = False
         self.signature = ''
         self.example: Run | None = None
 
-    def is_met_by(self, failure: str | None, run: Run, node: str = '') -> bool:
-        """Take in one more end: what it failed with (None: it did not fail), and on which node of a cluster."""
+    @property
+    def gpus(self) -> set[str]:
+        """The GPUs on which attempts have ended, as places."""
+        return {place for _, places in self._ends for place in places if is_gpu(place)}
+
+    def is_met_by(self, failure: str | None, run: Run, places: Collection[str] = ()) -> bool:
+        """Take in one more end: what it failed with (None: it did not fail), and which places may be to blame."""
         if not self._is_decided:
-            self._ends.append((failure, node))
+            self._ends.append((failure, places))
             self.example = self.example or (run if failure is not None else None)
         return self.is_met()
 
     def is_met(self, indispensable: Collection[str] = ()) -> bool:
-        """Whether it is certain now, and was not before; ``indispensable``: nodes that no run can do without."""
+        """Whether it is certain now, and was not before; ``indispensable``: places whose failures count alone."""
         signature = None if self._is_decided else same_failure(self._ends, self._limit, indispensable)
         if signature is None:
             return False
@@ -139,21 +144,32 @@ class Shutdown:
             self.refused = words
             self.request(Stop.DRAIN, words)
 
-    def note_end(self, completion: Completion) -> None:
-        """An attempt ended: stop where a queue refused it, or where the first ones all failed alike."""
+    def note_end(self, completion: Completion, places: Collection[str] = ()) -> None:
+        """An attempt ended: stop where a queue refused it, or where the first ones all failed alike.
+
+        Args:
+            completion: How.
+            places: What may be to blame (:attr:`hpsearch.model.states.Attempt.places`).
+        """
         if completion.report.cause == 'refused':
             self.refuse(completion.report.detail)
         has_ended = completion.verdict.state is not State.INTERRUPTED
         # In a job of its own a process is on one node for good.
-        node = completion.report.node if self._options.in_queue else ''
-        if has_ended and self.fail_fast.is_met_by(completion.failure, completion.run, node):
+        to_blame = [place for place in places if self._options.in_queue or is_gpu(place)]
+        if has_ended and self.fail_fast.is_met_by(completion.failure, completion.run, to_blame):
             self.request(Stop.TERM, FAILED_ALIKE)
 
-    def note_nodes(self, bad: Collection[str], indispensable: Collection[str]) -> None:
-        """Nodes on which runs fail at once are known, and those of them that no run can do without."""
+    def note_places(self, bad: Collection[str], indispensable: Collection[str], suspects: Collection[str] = ()) -> None:
+        """Places in which runs fail while they do not elsewhere are known.
+
+        Args:
+            bad: The places.
+            indispensable: Those of them that no run can do without.
+            suspects: Those that may turn out to be such a place. Of GPUs, what failed on any other counts by itself.
+        """
         if self._options.node in bad and self._options.node not in indispensable:
             self.request(Stop.DRAIN, f'runs fail within seconds on this node, {self._options.node}, and not on others')
-        if self.fail_fast.is_met(indispensable):
+        if self.fail_fast.is_met({*indispensable, *self.fail_fast.gpus.difference(suspects)}):
             self.request(Stop.TERM, FAILED_ALIKE)
 
     def due(self, now: float) -> list[Stop]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hpsearch.backends.base import AttemptBackend, AttemptStatus, PilotBackend, Workload
@@ -16,8 +17,8 @@ from hpsearch.dispatch.progress import OutputEcho
 from hpsearch.host.signals import StopRequests
 from hpsearch.model.errors import trouble_in_words
 from hpsearch.model.evidence import JobState
-from hpsearch.model.retries import Pauses, bad_nodes
-from hpsearch.model.states import ENDED, Attempt, State
+from hpsearch.model.retries import Pauses, bad_places, running_ages
+from hpsearch.model.states import ENDED, Attempt, State, host_of
 from hpsearch.store.completion import Completion
 
 log = logging.getLogger('hpsearch')
@@ -51,6 +52,21 @@ class Collected:
     ended: Sequence[Completion] = ()
     trouble: str = ''
     problem: str = ''
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedPlaces:
+    """The places in which attempts of a search have ended or are running.
+
+    Attributes:
+        bad: Those in which runs fail while they do not elsewhere, each with the attempts that did.
+        suspects: Those that are bad if what is running elsewhere turns out to be well.
+        busy: Those in which something is running.
+    """
+
+    bad: Mapping[str, Sequence[Attempt]]
+    suspects: frozenset[str]
+    busy: frozenset[str]
 
 
 @dataclass(slots=True)
@@ -280,9 +296,9 @@ class AttemptStrategy:
         attempt = self._search.state.attempt_of(active.launch.run.name, active.launch.number)
         return status.cause == 'fenced' and attempt is not None and attempt.state in ENDED
 
-    def bad_nodes(self) -> Mapping[str, Sequence[Attempt]]:
-        """Nodes on which runs fail at once while others do not, with the attempts that did."""
-        return _bad_nodes(self._search)
+    def judge_places(self, wall: float) -> JudgedPlaces:
+        """The places in which runs fail while they do not elsewhere; ``wall``: wall-clock seconds."""
+        return _judge_places(self._search, wall)
 
     # Stopping them
 
@@ -324,9 +340,10 @@ class PilotStrategy:
         placement = self.backend.keep(self._workload(), now)
         return Admitted(waiting=why_waiting(placement), refused=why_refused(placement))
 
-    def bad_nodes(self) -> Mapping[str, Sequence[Attempt]]:
-        """Nodes on which runs, or pilots, fail at once while others do not."""
-        return {**_bad_nodes(self._search), **self.backend.bad_nodes()}
+    def judge_places(self, wall: float) -> JudgedPlaces:
+        """The places in which runs, or pilots, fail while they do not elsewhere; ``wall``: wall-clock seconds."""
+        judged = _judge_places(self._search, wall)
+        return replace(judged, bad={**judged.bad, **self.backend.bad_nodes()})
 
     def _workload(self) -> Workload:
         return Workload(self._search.pending.waiting, self._search.state.started)
@@ -343,8 +360,16 @@ class PilotStrategy:
 Strategy = AttemptStrategy | PilotStrategy
 
 
-def _bad_nodes(search: SearchContext) -> Mapping[str, Sequence[Attempt]]:
+def _judge_places(search: SearchContext, wall: float) -> JudgedPlaces:
     """If no other node is known, the queue is asked whether there are others; a process in a job cannot do that."""
-    state = search.state
-    running = {attempt.node for attempt in state.running_on_nodes.values()}
-    return bad_nodes(state.ended_on_nodes, running, even_alone=search.options.in_queue)
+    state, is_in_queue = search.state, search.options.in_queue
+    ages = running_ages(_running_in_sight(search), wall)
+    bad = bad_places(state.ended_in_places, ages, even_alone=is_in_queue)
+    suspects = bad_places(state.ended_in_places, dict.fromkeys(ages, math.inf), even_alone=is_in_queue)
+    return JudgedPlaces(bad, frozenset(suspects), frozenset(ages))
+
+
+def _running_in_sight(search: SearchContext) -> list[Attempt]:
+    """What runs on GPUs of another host may have ended long ago, for all we know."""
+    running, host = search.state.running_in_places.values(), host_of(search.writer)
+    return [attempt for attempt in running if attempt.node or host_of(attempt.owner) == host]

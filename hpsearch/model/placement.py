@@ -142,6 +142,7 @@ class _Case:
         ours: The attempts of this search on it.
         last_start: When one of our runs last started on it.
         other_start: The start there of another hpsearch that counts longest, or None.
+        avoided: Why it is avoided, in words, or empty.
     """
 
     gpu: Gpu
@@ -154,6 +155,7 @@ class _Case:
     last_start: float
     resources: ResourceRequest
     other_start: OtherStart | None
+    avoided: str = ''
 
     @property
     def newest(self) -> Reading:
@@ -175,6 +177,7 @@ def place(
     starts: Mapping[str, float] | None = None,
     resources: ResourceRequest | None = None,
     other_starts: Sequence[OtherStart] = (),
+    avoided: Mapping[str, str] | None = None,
 ) -> Placement:
     """Decide which GPUs get a run now: at most one more run per GPU and call.
 
@@ -191,6 +194,7 @@ def place(
         starts: Name of a GPU to the last time one of our runs started on it, even if it has ended since.
         resources: What the next run needs because it ran out of memory, or None. Its ``alone_on_host`` is ignored.
         other_starts: Runs that other hpsearch of this host have started.
+        avoided: Name of a GPU on which runs fail to why it is avoided, in words.
 
     Returns:
         Slots in the order of preference (fewest of our runs, most free memory, nvidia-smi order), with
@@ -203,8 +207,8 @@ def place(
         counted = _counted(history, now - policy.window, (freed or {}).get(gpu.name))
         last_start = max([(starts or {}).get(gpu.name, -math.inf), *(tenant.started for tenant in ours)])
         other = max((each for each in other_starts if identity(gpu) in each.gpus), key=_counts_until, default=None)
-        wanted = resources or DEFAULT_RESOURCES
-        return _Case(gpu, history, counted, ours, policy, now, need, last_start, wanted, other)
+        wanted, why = resources or DEFAULT_RESOURCES, (avoided or {}).get(gpu.name, '')
+        return _Case(gpu, history, counted, ours, policy, now, need, last_start, wanted, other, why)
 
     cases = [case_of(gpu) for gpu in gpus]
     closed = {case.gpu.name: reason for case in cases if (reason := _why_closed(case))}
@@ -302,6 +306,8 @@ def _not_readable(case: _Case) -> Iterator[str]:
     yield from _unknown(reading)
     if reading.compute_mode is ComputeMode.PROHIBITED:
         yield f'its compute mode {ComputeMode.PROHIBITED.value} allows no process'
+    if case.avoided:
+        yield case.avoided
 
 
 def _given_to_our_runs(case: _Case) -> Iterator[str]:

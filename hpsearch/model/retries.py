@@ -1,16 +1,17 @@
-"""Whether a run that ended gets another attempt, why, with which resources, and on which nodes not. Pure."""
+"""Whether a run that ended gets another attempt, why, with which resources, and in which places not. Pure."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
 from hpsearch.model.logs.out_of_memory import GPU_OOM, HOST_OOM
 from hpsearch.model.resources import ResourceRequest
-from hpsearch.model.states import CANCELLED, TIMEOUT, Attempt, State
+from hpsearch.model.states import CANCELLED, TIMEOUT, Attempt, State, is_gpu
 
 MORE_MEMORY = 1.5
 """Factor of memory for the next job of a run whose last one ran out of memory."""
@@ -31,15 +32,15 @@ class RetryPolicy:
     """How often a run is tried.
 
     Attributes:
-        max_attempts: Attempts that may be lost before the run counts as lost; those on bad nodes are counted apart. So
+        max_attempts: Attempts that may be lost before the run counts as lost; those on bad places are counted apart. So
             many in a row may reach a time limit without new output.
         retries: How often a failed run is run again.
         retry_failed: Whether a run that failed, was lost for good, or was given up since it got no further, gets one
             more attempt when a search is resumed.
         retry_timeouts: Whether a run that its job's time limit ended is run again, ``max_attempts`` times at most.
         retry_cancelled: Whether a run whose job was cancelled outside hpsearch is run again when a search is resumed.
-        bad_nodes: Nodes that fail runs within seconds while others do not (:func:`bad_nodes`). What fails there is run
-            elsewhere, ``max_attempts`` times at most, and does not count otherwise.
+        bad_places: Places that fail runs while others do not (:func:`bad_places`). What fails there is run elsewhere,
+            ``max_attempts`` times at most, and does not count otherwise.
     """
 
     max_attempts: int = 3
@@ -47,7 +48,7 @@ class RetryPolicy:
     retry_failed: bool = False
     retry_timeouts: bool = False
     retry_cancelled: bool = False
-    bad_nodes: frozenset[str] = frozenset()
+    bad_places: frozenset[str] = frozenset()
 
 
 def again(attempts: Sequence[Attempt], policy: RetryPolicy, *, is_taken_up: bool = False) -> str:
@@ -67,9 +68,12 @@ def again(attempts: Sequence[Attempt], policy: RetryPolicy, *, is_taken_up: bool
     is_stuck = last.cause == TIMEOUT and without_progress(attempts) >= policy.max_attempts
     if last.state is State.INTERRUPTED and not is_stuck:
         return f'interrupted ({last.reason})'
-    ill_placed = [attempt for attempt in attempts if failed_at_once(attempt) and attempt.node in policy.bad_nodes]
+    ill_placed = [
+        attempt for attempt in attempts if failed_there(attempt) and policy.bad_places.intersection(attempt.places)
+    ]
     if last in ill_placed and len(ill_placed) < policy.max_attempts:
-        return f'{last.state} on {last.node}, as other runs did ({last.reason})'
+        place = min(policy.bad_places.intersection(last.places))
+        return f'{last.state} on {place}, while others did not elsewhere ({last.reason})'
     counted = [attempt for attempt in attempts if attempt is last or attempt not in ill_placed]
     if last.state is State.LOST and _count(counted, State.LOST) < policy.max_attempts:
         return f'lost ({last.reason})'
@@ -244,60 +248,183 @@ class Pauses:
         self._until = self._remind_at = -math.inf
 
 
-# Nodes
+# Places
 
-SECONDS_OF_A_BAD_NODE = 30.0
-"""Seconds within which a run fails whose node may be to blame: a prologue, a missing interpreter, a broken GPU."""
+SECONDS_OF_A_BAD_PLACE = 30.0
+"""Seconds within which a run fails whose place may be to blame: a prologue, a missing interpreter, a broken GPU."""
 
 IN_A_ROW = 3
-"""How many runs must fail at once in a row on a node before it counts as bad."""
+"""How many runs must fail at once in a row in a place before it counts as bad."""
+
+BEYOND = 2.0
+"""How many times as long as one that failed a run must have run elsewhere to show that it is well there."""
 
 RECENT = 500
-"""How many of the latest ends nodes are judged by."""
+"""How many of the latest ends places are judged by."""
+
+AVOIDED_SECONDS = 600.0
+"""Seconds for which a bad place is avoided; if the first run fails there again, twice as long."""
+
+LONGEST_AVOIDED = 4 * 3600.0
+"""The same at most."""
+
+_BROKEN_GPU = re.compile(
+    # PyTorch, TensorFlow, JAX and CuPy print what the runtime and the driver of CUDA call these errors: their names, or
+    # the texts of cudaGetErrorString.
+    r'uncorrectable (?:ECC|NVLink) error|cudaErrorECCUncorrectable|CUDA_ERROR_ECC_UNCORRECTABLE'
+    r'|cudaErrorNvlinkUncorrectable|CUDA_ERROR_NVLINK_UNCORRECTABLE'
+    r'|cudaErrorHardwareStackError|CUDA_ERROR_HARDWARE_STACK_ERROR|hardware stack error'
+    r'|CUDA-capable device\(s\) is/are busy or unavailable|cudaErrorDevicesUnavailable|CUDA_ERROR_DEVICE_UNAVAILABLE'
+    r'|no CUDA-capable device is detected|cudaErrorNoDevice|CUDA_ERROR_NO_DEVICE|No CUDA GPUs are available'
+    # The kernel's messages of the driver, which scripts and wrappers repeat, and NVML.
+    r'|NVRM: Xid|\bXid \(PCI|f(?:allen|ell) off the bus|GPU is lost|NVML_ERROR_GPU_IS_LOST'
+    # HIP.
+    r'|hipErrorECCNotCorrectable|hipErrorNoDevice|no ROCm-capable device is detected',
+    re.IGNORECASE,
+)
+"""What a run says when its GPU is to blame, whatever it computes."""
 
 
-def failed_at_once(attempt: Attempt) -> bool:
-    """Whether an attempt failed, or left nothing, within seconds, on a node of a cluster that is known."""
-    is_short = attempt.seconds is not None and attempt.seconds <= SECONDS_OF_A_BAD_NODE
+def failed_there(attempt: Attempt) -> bool:
+    """Whether its place may be to blame for how an attempt ended.
+
+    It failed, or left nothing, within seconds; or it names a broken GPU, however late.
+    """
+    is_short = attempt.seconds is not None and attempt.seconds <= SECONDS_OF_A_BAD_PLACE
     is_failure = attempt.state in (State.FAILED, State.LOST) and attempt.cause in ('exit', 'lost')
-    return bool(attempt.node) and is_short and is_failure
+    return is_failure and (is_short or names_broken_gpu(attempt)) and bool(attempt.places)
 
 
-def bad_nodes(
-    ended: Sequence[Attempt], running: Collection[str] = (), *, even_alone: bool = False, in_a_row: int = IN_A_ROW
-) -> Mapping[str, Sequence[Attempt]]:
-    """The nodes on which runs fail at once while others do not, each with the attempts that failed at its end.
+def names_broken_gpu(attempt: Attempt) -> bool:
+    """Whether an attempt on a GPU failed with words that no script causes: then one such end is enough."""
+    return any(map(is_gpu, attempt.places)) and bool(_BROKEN_GPU.search(attempt.failure))
 
-    A node is bad if the last runs there failed at once, ``in_a_row`` of them or more, and another node is well. Runs
-    that failed at once on a node that is well, too, do not count, nor do those that failed like one there.
+
+def running_ages(running: Iterable[Attempt], now: float) -> dict[str, float]:
+    """Place to how long, in seconds, an attempt has been running there; not known counts as long.
 
     Args:
-        ended: The attempts that ended on known nodes, in order.
-        running: Nodes on which runs of the search are running now.
-        even_alone: Whether a node may be bad if no other one is known.
+        running: The attempts that are running.
+        now: Wall-clock seconds.
+    """
+    ages: dict[str, float] = {}
+    for attempt in running:
+        age = math.inf if attempt.claimed_at is None or attempt.is_in_queue else now - attempt.claimed_at
+        ages.update({place: max(age, ages.get(place, 0.0)) for place in attempt.places})
+    return ages
+
+
+def bad_places(
+    ended: Sequence[Attempt],
+    running: Mapping[str, float] | None = None,
+    *,
+    even_alone: bool = False,
+    in_a_row: int = IN_A_ROW,
+) -> Mapping[str, Sequence[Attempt]]:
+    """The places where runs fail while they do not elsewhere, each with the attempts that failed there last.
+
+    A place is bad if the last runs there failed, ``in_a_row`` of them or more or one that names a broken GPU, and
+    another place is well. Runs that failed in a place that is well, too, do not count, nor do those that failed like
+    one there, unless they name a broken GPU.
+
+    Args:
+        ended: The attempts that ended in known places, in order.
+        running: Place to how long runs of the search have been running there, in seconds.
+        even_alone: Whether a place may be bad if no other one is known.
         in_a_row: How many are enough.
     """
-    streaks = _streaks(ended[-RECENT:])
-    well = {node for node, streak in streaks.items() if not streak}
-    well |= {node for node in running if len(streaks.get(node, ())) < in_a_row}
-    elsewhere = [attempt for attempt in ended[-RECENT:] if failed_at_once(attempt) and attempt.node in well]
-    runs, failures = {attempt.run for attempt in elsewhere}, {attempt.failure for attempt in elsewhere} - {''}
+    recent = [*ended[-RECENT:]]
+    streaks = _streaks(recent)
+    ages = _longest(_ages_at_their_stop(recent), running or {})
     found = {}
-    for node, streak in streaks.items():
-        own = [attempt for attempt in streak if attempt.run not in runs and attempt.failure not in failures]
-        others = (streaks.keys() | set(running)) - {node}
-        if len(own) >= in_a_row and (others & well or (even_alone and not others)):
-            found[node] = own
+    for place, streak in streaks.items():
+        if not _is_enough(streak, in_a_row):
+            continue
+        well = _well_places(streaks, ages, streak, in_a_row) - {place}
+        own = _unlike_elsewhere(streak, recent, well)
+        is_alone = not (streaks.keys() | ages.keys()) - {place}
+        if _is_enough(own, in_a_row) and (well or (even_alone and is_alone)):
+            found[place] = own
     return found
 
 
+def _is_enough(failed: Sequence[Attempt], in_a_row: int) -> bool:
+    return len(failed) >= in_a_row or any(map(names_broken_gpu, failed))
+
+
 def _streaks(ended: Sequence[Attempt]) -> dict[str, list[Attempt]]:
-    """Node to the attempts that failed at once since the last one that did not."""
+    """Place to the attempts that failed there since the last one that did not."""
     streaks: dict[str, list[Attempt]] = {}
     for attempt in ended:
-        streak = streaks.setdefault(attempt.node, [])
-        if failed_at_once(attempt):
-            streak.append(attempt)
-        elif attempt.state is not State.INTERRUPTED:
-            streak.clear()
+        for place in attempt.places:
+            if failed_there(attempt):
+                streaks.setdefault(place, []).append(attempt)
+            elif _was_well(attempt):
+                streaks[place] = []
     return streaks
+
+
+def _was_well(attempt: Attempt) -> bool:
+    """Whether the end of an attempt shows that its place is well; one that was interrupted shows nothing."""
+    has_run = (attempt.seconds or 0.0) > SECONDS_OF_A_BAD_PLACE
+    return attempt.state is State.FINISHED or (has_run and attempt.state is not State.INTERRUPTED)
+
+
+def _ages_at_their_stop(ended: Sequence[Attempt]) -> dict[str, float]:
+    """Place to how long a run had been running there, in seconds, when it was stopped on request."""
+    stopped = (attempt for attempt in ended if attempt.cause == 'stop')
+    return {place: attempt.seconds or 0.0 for attempt in stopped for place in attempt.places}
+
+
+def _longest(one: Mapping[str, float], other: Mapping[str, float]) -> dict[str, float]:
+    return {place: max(one.get(place, 0.0), other.get(place, 0.0)) for place in (*one, *other)}
+
+
+def _well_places(
+    streaks: Mapping[str, Sequence[Attempt]], ages: Mapping[str, float], failed: Sequence[Attempt], in_a_row: int
+) -> set[str]:
+    """The places that are well: runs ended well there, or have been running well beyond one that failed.
+
+    The shortest of those that failed counts, so that further ones do not change what is well.
+    """
+    short = [attempt.seconds for attempt in failed if attempt.seconds and attempt.seconds <= SECONDS_OF_A_BAD_PLACE]
+    running = {place for place, age in ages.items() if age > BEYOND * min(short, default=0.0)}
+    well = {place for place, streak in streaks.items() if not streak}
+    return well | {place for place in running if not _is_enough(streaks.get(place, ()), in_a_row)}
+
+
+def _unlike_elsewhere(failed: Sequence[Attempt], ended: Sequence[Attempt], well: set[str]) -> list[Attempt]:
+    """Those of the attempts whose run has not failed, nor one like it, where all is well."""
+    elsewhere = [attempt for attempt in ended if failed_there(attempt) and well.issuperset(attempt.places)]
+    runs, failures = {attempt.run for attempt in elsewhere}, {attempt.failure for attempt in elsewhere} - {''}
+    return [
+        attempt
+        for attempt in failed
+        if names_broken_gpu(attempt) or (attempt.run not in runs and attempt.failure not in failures)
+    ]
+
+
+def avoided_until(failed: Sequence[float]) -> float:
+    """Until when a place is avoided, in wall-clock seconds; what was under way meanwhile changes nothing.
+
+    Args:
+        failed: When attempts failed there, in order, from the one on that made the place bad.
+    """
+    until, seconds = -math.inf, AVOIDED_SECONDS / 2
+    for at in failed:
+        if at >= until:
+            seconds = min(2 * seconds, LONGEST_AVOIDED)
+            until = at + seconds
+    return until
+
+
+def since_bad(failed: Sequence[Attempt]) -> Sequence[Attempt]:
+    """Of the attempts that failed in a bad place, those from the one on that made it bad."""
+    ends = range(1, len(failed))
+    return next((failed[end - 1 :] for end in ends if _is_enough(failed[:end], IN_A_ROW)), failed[-1:])
+
+
+def why_avoided(failed: Sequence[Attempt]) -> str:
+    """Why a bad place is avoided, in words: how the attempts that failed there ended."""
+    runs = 'the last run' if len(failed) == 1 else f'the last {len(failed)} runs'
+    return f'{runs} there failed ({failed[-1].reason}), and others elsewhere did not'

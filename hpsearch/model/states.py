@@ -95,6 +95,22 @@ _TARGETS = {
 _ATTEMPT_EVENTS = frozenset((*_TARGETS, 'ended'))
 
 
+def host_of(writer: str) -> str:
+    """The host of a writer, as far as its name says it."""
+    parts = writer.split('_')
+    return parts[1] if len(parts) == 4 else writer
+
+
+def gpu_place(writer: str, gpu: str) -> str:
+    """The place that a GPU is, on the host of a writer; no node has such a name."""
+    return f'GPU {gpu} on {host_of(writer)}'
+
+
+def is_gpu(place: str) -> bool:
+    """Whether a place is a GPU; otherwise it is a node of a cluster."""
+    return place.startswith('GPU ')
+
+
 @dataclass(slots=True)
 class Attempt:
     """One execution of a run, as the journals have it.
@@ -169,6 +185,18 @@ class Attempt:
     def code_text(self) -> str:
         """The id of the code it ran; where that changed between submission and start, both: ``before>after``."""
         return '>'.join(filter(None, (self.code_id, self.code_at_start)))
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """What may be to blame for how it ended: the node of a cluster it was on, else the GPUs it was given."""
+        return (self.node,) if self.node else tuple(gpu_place(self.owner, gpu) for gpu in self.gpus)
+
+    @property
+    def ended_at(self) -> float | None:
+        """When it ended, in wall-clock seconds of its host; None: not known, as where it waited in a queue first."""
+        if self.claimed_at is None or self.seconds is None or self.is_in_queue:
+            return None
+        return self.claimed_at + self.seconds
 
     def check(self, writer: str, event: Event) -> None:
         """Check that an event can follow; nothing is changed.
@@ -325,8 +353,8 @@ class SearchState:
         diffs: Code id to the file with its changes, relative to the search folder.
         submissions: Name to submission, for every array of jobs.
         withdrawn: Names of the runs that are not wanted any more; they may be in :attr:`runs`, and under way.
-        ended_on_nodes: The attempts that ended on known nodes of a cluster, in the order of the reports.
-        running_on_nodes: Those that run there, by run and number.
+        ended_in_places: The attempts that ended in known places (:attr:`Attempt.places`), in the order of the reports.
+        running_in_places: Those that run there, by run and number.
         stops: Writers that asked all others to stop, with their requests.
     """
 
@@ -340,8 +368,8 @@ class SearchState:
         self.diffs: dict[str, str] = {}
         self.submissions: dict[str, Submission] = {}
         self.withdrawn: frozenset[str] = frozenset()
-        self.ended_on_nodes: list[Attempt] = []
-        self.running_on_nodes: dict[tuple[str, int], Attempt] = {}
+        self.ended_in_places: list[Attempt] = []
+        self.running_in_places: dict[tuple[str, int], Attempt] = {}
         self.stops: list[tuple[str, Event]] = []
 
     @property
@@ -385,8 +413,8 @@ class SearchState:
         attempt.apply(writer, event)
         if event['event'] == 'claimed':
             self._note_claim(writer, attempt)
-        if attempt.node and not had_ended:
-            self._note_node(attempt)
+        if not had_ended and attempt.places:
+            self._note_place(attempt)
 
     def _note(self, writer: str, event: Event) -> None:
         match event['event']:
@@ -401,13 +429,13 @@ class SearchState:
             case 'accepted' if event['submission'] in self.submissions:
                 self.submissions[event['submission']].job = event['job']
 
-    def _note_node(self, attempt: Attempt) -> None:
+    def _note_place(self, attempt: Attempt) -> None:
         key = attempt.run, attempt.number
         if attempt.state is State.RUNNING:
-            self.running_on_nodes[key] = attempt
+            self.running_in_places[key] = attempt
         elif attempt.state in ENDED:
-            self.running_on_nodes.pop(key, None)
-            self.ended_on_nodes.append(attempt)
+            self.running_in_places.pop(key, None)
+            self.ended_in_places.append(attempt)
 
     def _note_submission(self, writer: str, event: Event) -> None:
         name, queue = event['submission'], event['queue']

@@ -158,16 +158,18 @@ _NUMBER = re.compile(r'(?:(?<![\w)\]])-)?\d+(?:[.,:]\d+)*(?:e[-+]?\d+)?|\b(?:nan
 """Numbers, dates and times."""
 
 
-def same_failure(ends: Sequence[tuple[str | None, str]], limit: int, indispensable: Collection[str] = ()) -> str | None:
+def same_failure(
+    ends: Sequence[tuple[str | None, Collection[str]]], limit: int, indispensable: Collection[str] = ()
+) -> str | None:
     """The failure signature that the first ended attempts share.
 
-    That of one node alone says nothing about the runs: then those that follow count, too, until one is on another node.
+    That of one place alone says nothing about the runs: then those that follow count, too, until one is in another.
 
     Args:
-        ends: Per ended attempt, in order, its failure signature (None: it did not fail) and its node (empty: it is not
-            known, or this machine).
+        ends: Per ended attempt, in order, its failure signature (None: it did not fail) and the places that may be to
+            blame (empty: they are not known, or there is only this machine).
         limit: How many; 0: never.
-        indispensable: Nodes that no run can do without.
+        indispensable: Places that are not to blame, or that no run can do without.
 
     Returns:
         Empty: they did not all fail alike. None: that is not certain yet.
@@ -175,6 +177,5 @@ def same_failure(ends: Sequence[tuple[str | None, str]], limit: int, indispensab
     alike = ends[0][0] if ends else None
     if limit <= 0 or (ends and (alike is None or any(failure != alike for failure, _ in ends))):
         return ''
-    nodes = {node for _, node in ends}
-    is_one_alone = len(nodes) == 1 and not nodes & {'', *indispensable}
-    return None if len(ends) < limit or is_one_alone else alike
+    common = set.intersection(*(set(places) for _, places in ends)) if ends else set()
+    return None if len(ends) < limit or common.difference(indispensable) else alike

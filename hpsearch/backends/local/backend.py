@@ -480,6 +480,9 @@ class LocalBackend(AttemptBackend):
         """All other nodes are avoided anyway; a process in a job on one of these leaves."""
         return Avoided(nodes)
 
+    def avoid_gpus(self, gpus: Mapping[str, str]) -> None:
+        self._slots.avoid(gpus)
+
     def wait(self, timeout: float) -> None:
         """Until a child ends, a signal comes, a GPU was read, or the time is over."""
         headless = [process.pause for process in self._processes.values() if process.headless is not None]

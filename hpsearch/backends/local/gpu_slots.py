@@ -74,6 +74,7 @@ class GpuSlots:
         self._totals: dict[str, int | None] = dict.fromkeys(gpu.name for gpu in gpus)
         self._peaks: dict[str, int] = {}
         self._ended_peaks: list[int] = []
+        self._avoided: Mapping[str, str] = {}
 
     def placing(self) -> AbstractContextManager[bool]:
         return self._recent_starts.lock()
@@ -102,6 +103,7 @@ class GpuSlots:
             starts=self._starts,
             resources=resources,
             other_starts=self._other_starts,
+            avoided=self._avoided,
         )
 
     def _everybody(self) -> list[GpuTenant]:
@@ -221,6 +223,9 @@ class GpuSlots:
 
     def _owner_of(self, pid: int) -> str | None:
         return next((ident for ident, held in self._held.items() if held.owns(pid)), None)
+
+    def avoid(self, gpus: Mapping[str, str]) -> None:
+        self._avoided = gpus
 
     def gpu_lines(self, now: float) -> Sequence[GpuLine]:
         """The latest reading of each GPU beside why it is closed."""

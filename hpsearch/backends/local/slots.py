@@ -88,6 +88,9 @@ class SlotSource(Protocol):
     def release(self, ident: str, now: float) -> int | None:
         """An attempt ended; returns its peak GPU memory in MiB, if known."""
 
+    def avoid(self, gpus: Mapping[str, str]) -> None:
+        """Give no slots on these GPUs, and on all others again; name to the reason, in words."""
+
     def gpu_lines(self, now: float) -> Sequence[GpuLine]:
         """What to show of each GPU."""
 
@@ -174,6 +177,9 @@ class FixedSlots:
     def release(self, ident: str, now: float) -> int | None:
         self._held.pop(ident, None)
         return None
+
+    def avoid(self, gpus: Mapping[str, str]) -> None:
+        """There are none that could be avoided."""
 
     def gpu_lines(self, now: float) -> Sequence[GpuLine]:
         return ()

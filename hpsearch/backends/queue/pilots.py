@@ -7,6 +7,7 @@ the attempts is in the pilots' own journals.
 from __future__ import annotations
 
 import logging
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,7 +30,7 @@ from hpsearch.backends.queue.submission import (
 from hpsearch.model.command import shell_line
 from hpsearch.model.evidence import JobState, node_name
 from hpsearch.model.resources import Placement
-from hpsearch.model.retries import bad_nodes
+from hpsearch.model.retries import bad_places
 from hpsearch.model.snapshot import GpuLine, QueueLine
 from hpsearch.model.states import Attempt, SearchState, State, Submission
 from hpsearch.store.attempt_files import tail
@@ -396,7 +397,8 @@ class Pilots:
         keys = ((array.name, index) for array in self.arrays.values() for index in array.members)
         records = [self._poller.record_of(key) for key in keys if self._poller.state_of(key) is JobState.RUNNING]
         running = {record.node for record in records if record is not None} - {''}
-        return bad_nodes(self._ended, running, even_alone=True, in_a_row=PILOTS_IN_A_ROW)
+        ages = dict.fromkeys(running, math.inf)
+        return bad_places(self._ended, ages, even_alone=True, in_a_row=PILOTS_IN_A_ROW)
 
     # Cancelling
 

@@ -198,6 +198,94 @@ def test_that_a_gpu_that_reports_nothing_gets_runs_by_the_memory_of_the_system(
     assert [devices for _, _, devices in project.ran()] == ['0', '0']
 
 
+BREAKS = """\
+import os
+if os.environ.get('CUDA_VISIBLE_DEVICES') == '1' and os.path.exists('broken'):
+    raise SystemExit(open('broken').read())
+"""
+
+
+def breaking(project: Project, tmp_path: Path, error: str, count: int = 12) -> None:
+    """Two GPUs; on GPU 1 every run ends at once with an error."""
+    with_gpus(project, tmp_path, 2)
+    project.configure({'seconds': [0.5 + n / 100 for n in range(count)]})
+    script = project.path / 'train.py'
+    script.write_text(BREAKS + script.read_text())
+    (project.path / 'broken').write_text(error)
+
+
+def claims(project: Project, gpu: str) -> int:
+    """How many attempts were begun on a GPU."""
+    return sum(each['gpus'] == [gpu] for each in project.events() if each['event'] == 'claimed')
+
+
+def ends(project: Project, gpu: str) -> list[str]:
+    """How attempts ended on a GPU."""
+    where = {(each['run'], each['attempt']): each['gpus'] for each in project.events() if each['event'] == 'claimed'}
+    ended = [each for each in project.events() if each['event'] == 'ended']
+    return [each['state'] for each in ended if where[each['run'], each['attempt']] == [gpu]]
+
+
+@pytest.mark.parametrize(
+    ('error', 'most'),
+    [('RuntimeError: CUDA error: uncorrectable ECC error encountered', 4), ('Segmentation fault', 10)],
+)
+def test_that_one_broken_gpu_fails_no_run(project: Project, tmp_path: Path, error: str, most: int) -> None:
+    breaking(project, tmp_path, error)
+    done = project.search('--sim_startup_time=0')
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {row['hpsearch_state'] for row in project.rows()} == {'finished'}
+    assert ends(project, '0') == ['finished'] * 12
+    assert 0 < len(ends(project, '1')) <= most
+    assert f'GPU 1 on {os.uname().nodename} is avoided for ' in done.stdout
+    assert 'it is tried again with one run in ' in done.stdout
+
+
+def test_that_a_gpu_that_breaks_does_not_end_the_run_on_the_other(project: Project, tmp_path: Path) -> None:
+    """Five runs fail alike while the first one on the other GPU has not ended."""
+    breaking(project, tmp_path, 'RuntimeError: something about cuDNN')
+    done = project.search('--sim_startup_time=0', '--max_num_jobs_per_gpu=6', '--fail_fast=5')
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert ends(project, '0') == ['finished'] * 12
+
+
+def test_that_the_state_of_a_dead_search_names_the_broken_gpu_and_its_resume_avoids_it(
+    project: Project, tmp_path: Path
+) -> None:
+    breaking(project, tmp_path, 'RuntimeError: CUDA error: uncorrectable ECC error encountered')
+    search = project.start('--sim_startup_time=0')
+    until(lambda: _told(project, 'it is tried again with one run in '))
+    search.kill()
+    search.communicate()
+    before = claims(project, '1')
+    status = project.run('status', 'out').stdout
+    assert f'note: GPU 1 on {os.uname().nodename}: the last ' in status
+    assert 'it is tried again with one run in 9 min' in status
+    done = project.run('resume', 'out')
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {row['hpsearch_state'] for row in project.rows()} == {'finished'}
+    assert claims(project, '1') == before
+
+
+def test_that_a_script_that_fails_on_every_gpu_is_to_blame_itself(project: Project, tmp_path: Path) -> None:
+    with_gpus(project, tmp_path, 2)
+    project.configure({'mode': ['crash'], 'lr': [n / 100 for n in range(20)]})
+    done = project.search('--sim_startup_time=0')
+    assert done.returncode == 1
+    assert 'the loss is nan' in done.stdout
+    assert 'avoided' not in done.stdout
+    assert len([each for each in project.events() if each['event'] == 'ended']) < 10
+
+
+def test_that_a_machine_with_one_gpu_has_no_other_to_compare_it_with(project: Project, tmp_path: Path) -> None:
+    with_gpus(project, tmp_path, 1)
+    project.configure({'mode': ['crash'], 'lr': [n / 100 for n in range(20)]})
+    done = project.search('--sim_startup_time=0')
+    assert done.returncode == 1
+    assert 'avoided' not in done.stdout
+    assert len([each for each in project.events() if each['event'] == 'ended']) == 5
+
+
 def test_that_a_reading_that_hangs_closes_that_card_and_not_the_search(project: Project, tmp_path: Path) -> None:
     fake = with_gpus(project, tmp_path, 2)
     project.configure({'seconds': [0.5 + n / 100 for n in range(4)]})

@@ -142,6 +142,15 @@ def test_that_gpu_slots_without_the_new_arguments_are_those_of_placement() -> No
     assert given(slots, 1.0) == [('1',), ('0',)]
 
 
+def test_that_a_gpu_is_avoided_until_it_is_not_any_more() -> None:
+    slots, _ = gpu_slots({'0': 1000, '1': 1000})
+    slots.avoid({'1': 'runs fail there'})
+    assert given(slots, 1.0) == [('0',)]
+    assert [line.closed for line in slots.gpu_lines(1.0)] == ['', 'runs fail there']
+    slots.avoid({})
+    assert given(slots, 1.0) == [('0',), ('1',)]
+
+
 def test_that_attempts_of_other_writers_count_like_ours() -> None:
     slots, _ = gpu_slots({'0': 24000}, startup_time=60.0)
     assert 'started a run 3 s ago' in slots.open_slots(3.0, others=[GpuTenant(('0',), 0.0)]).closed['0']

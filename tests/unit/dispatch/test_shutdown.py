@@ -207,10 +207,10 @@ def test_that_only_the_first_ends_count_and_only_if_they_are_alike(
 def test_that_one_node_alone_does_not_end_the_search_unless_there_is_no_other() -> None:
     stopping, _ = shutdown(fail_fast=2, in_queue=True)
     for number in range(1, 6):
-        stopping.note_end(ended(failure='so', number=number, node='n3'))
-    stopping.note_nodes({'n3'}, set())
+        stopping.note_end(ended(failure='so', number=number), ['n3'])
+    stopping.note_places({'n3'}, set())
     assert stopping.due(0.0) == []
-    stopping.note_nodes({'n3'}, {'n3'})
+    stopping.note_places({'n3'}, {'n3'})
     assert stopping.due(0.0) == [Stop.TERM]
     assert stopping.fail_fast.signature == 'so'
 
@@ -219,15 +219,40 @@ def test_that_a_second_node_on_which_runs_fail_alike_ends_the_search() -> None:
     stopping, _ = shutdown(fail_fast=2, in_queue=True)
     for node in ('n3', 'n3', 'n3', 'n1'):
         assert stopping.due(0.0) == []
-        stopping.note_end(ended(failure='so', node=node))
+        stopping.note_end(ended(failure='so'), [node])
+    assert stopping.due(0.0) == [Stop.TERM]
+
+
+def test_that_one_gpu_alone_ends_the_search_unless_runs_may_be_well_on_another() -> None:
+    stopping, _ = shutdown(fail_fast=2)
+    for number in range(1, 6):
+        stopping.note_end(ended(failure='so', number=number), ['GPU 1 on ws'])
+    stopping.note_places((), (), {'GPU 1 on ws'})
+    assert stopping.due(0.0) == []
+    stopping.note_places((), (), ())
+    assert stopping.due(0.0) == [Stop.TERM], 'as on a machine with one GPU'
+
+
+def test_that_gpus_on_which_all_runs_fail_alike_end_the_search() -> None:
+    stopping, _ = shutdown(fail_fast=2)
+    stopping.note_end(ended(failure='so'), ['GPU 1 on ws'])
+    assert stopping.due(0.0) == []
+    stopping.note_end(ended(failure='so'), ['GPU 0 on ws'])
+    assert stopping.due(0.0) == [Stop.TERM]
+
+
+def test_that_a_node_does_not_excuse_what_fails_on_this_machine() -> None:
+    stopping, _ = shutdown(fail_fast=2, node='n3')
+    for number in (1, 2):
+        stopping.note_end(ended(failure='so', number=number), ['n3'])
     assert stopping.due(0.0) == [Stop.TERM]
 
 
 def test_that_a_process_on_a_bad_node_starts_nothing_more() -> None:
     stopping, _ = shutdown(node='n3')
-    stopping.note_nodes({'n1'}, set())
+    stopping.note_places({'n1'}, set())
     assert stopping.due(0.0) == []
-    stopping.note_nodes({'n1', 'n3'}, set())
+    stopping.note_places({'n1', 'n3'}, set())
     assert stopping.due(0.0) == [Stop.DRAIN]
     assert stopping.why == 'runs fail within seconds on this node, n3, and not on others'
 

@@ -141,6 +141,18 @@ def test_that_a_gpu_in_prohibited_mode_gets_no_run() -> None:
     assert why(prohibited) == 'its compute mode PROHIBITED allows no process'
 
 
+# ------------------------------------------------------------------------------------------------------------- avoided
+
+
+def test_that_a_gpu_that_is_avoided_gets_no_run_and_what_the_driver_says_of_it_comes_first() -> None:
+    readings = {name: [idle()] for name in '0123'}
+    placement = place(GPUS, readings, (), replace(POLICY, gpus_per_run=2), NOW, avoided={'1': 'runs fail there'})
+    assert [slot.gpus for slot in placement.slots] == [('0', '2')]
+    assert placement.closed['1'] == 'runs fail there'
+    readings['1'] = [Reading(NOW, problem='the GPU is lost')]
+    assert place(GPUS, readings, (), POLICY, NOW, avoided={'1': 'so'}).closed == {'1': 'the GPU is lost'}
+
+
 # ------------------------------------------------------------------------------------------------------ unified memory
 
 

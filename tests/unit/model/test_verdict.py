@@ -201,12 +201,14 @@ def test_that_only_the_last_lines_count_and_the_reason_where_there_are_none() ->
         ([*['a@n3'] * 4, 'a@n1'], 5, 'a'),
         ([*['a@n3'] * 4, 'a'], 5, 'a'),
         (['a@n9'] * 5, 5, 'a'),  # there is no other node
+        ([*['a@g0@g1'] * 4, 'a@g1@g2'], 5, None),  # all of them were on g1
+        ([*['a@g0@g1'] * 4, 'a@g2@g3'], 5, 'a'),
     ],
 )
-def test_that_the_first_runs_must_all_fail_alike_and_not_on_one_node_alone(
+def test_that_the_first_runs_must_all_fail_alike_and_not_in_one_place_alone(
     ends: list[str | None], limit: int, same: str | None
 ) -> None:
-    parts = [(None, '') if end is None else end.partition('@')[::2] for end in ends]
+    parts = [(None, []) if end is None else (end.partition('@')[0], end.split('@')[1:]) for end in ends]
     assert same_failure(parts, limit, {'n9'}) == same
 
 
