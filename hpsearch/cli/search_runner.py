@@ -152,7 +152,7 @@ def search_context(search: OpenSearch, options: WorkOptions, recorder: EventReco
     retry = replace(options.retry, bad_places=frozenset(bad_places(state.ended_in_places)))
     runs = () if options.stop_at_once else RunsToStart(search.folder, state, retry)
     source = PlannedRuns(runs, search.total)
-    pending = PendingRuns(source, state, recorder.counts, retry, runs_given_up(state, retry))
+    pending = PendingRuns(source, state, recorder.counts, retry, runs_given_up(state, retry), search.folder.find_run)
     configuration = search.configuration
     results = ResultsView(
         search.folder.results_csv,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Protocol
@@ -77,6 +77,7 @@ class PendingRuns:
     Args:
         counts: Number of runs in each state, kept up to date.
         policy: Which are run again.
+        find: Finds a run that was given up before, by its name.
     """
 
     def __init__(
@@ -86,12 +87,14 @@ class PendingRuns:
         counts: Mapping[State, int],
         policy: RetryPolicy,
         given_up: Iterable[str] = (),
+        find: Callable[[str], Run | None] = lambda name: None,
     ) -> None:
         self.given_up = set(given_up)
         self._source = source
         self._state = state
         self._counts = counts
         self._policy = policy
+        self._find = find
         self._returned: deque[Run] = deque()
         self._demanding: list[Run] = []
         self._ended_for_good: dict[str, Run] = {}
@@ -207,14 +210,22 @@ class PendingRuns:
                 self.given_up.add(run.name)
 
     def note_bad_places(self, places: frozenset[str]) -> None:
-        """Runs that failed in places that turned out to be bad wait again, to be run elsewhere."""
+        """Runs that failed in places that turned out to be bad wait again, to be run elsewhere.
+
+        Raises:
+            OSError: The plan cannot be read now; nothing has happened yet.
+        """
         new = places - self._policy.bad_places
+        moved = [self._ended_for_good.get(name) or self._find(name) for name in self._failed_in(new)]
         if places != self._policy.bad_places:
             self._policy = replace(self._policy, bad_places=places)
-        for name, run in list(self._ended_for_good.items()) if new else ():
-            last = self._state.runs[name].last
-            if last is not None and failed_there(last) and new.intersection(last.places):
-                self.plan_again(run)
+        for run in filter(None, moved):
+            self.plan_again(run)
+
+    def _failed_in(self, places: frozenset[str]) -> list[str]:
+        """The runs that are not run again and that failed in places that may be to blame."""
+        last = {name: self._state.runs[name].last for name in self.given_up} if places else {}
+        return [name for name, each in last.items() if each and failed_there(each) and places.intersection(each.places)]
 
 
 # A search that is resumed

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from hpsearch.dispatch.pending_runs import PendingRuns, PlannedRuns, RunsToStart, runs_given_up
 from hpsearch.model.resources import ResourceRequest
 from hpsearch.model.retries import RetryPolicy
@@ -251,3 +253,36 @@ def test_that_runs_are_started_that_are_neither_finished_nor_under_way_nor_given
         'sim_6',
     ]
     assert list(runs_given_up(desk.state, again)) == []
+
+
+# Bad places
+
+
+def test_that_what_failed_in_a_place_before_a_search_was_resumed_is_run_elsewhere_once_the_place_is_bad() -> None:
+    state = SearchState()
+    for number, node in enumerate(('n3', 'n1', 'n3'), 1):
+        end(state, number, 'failed', cause='exit', seconds=1.0 if number < 3 else 3600.0, node=node)
+    names = tuple(state.runs)
+    waiting = PendingRuns(PlannedRuns((), 3), state, {}, RetryPolicy(), names, {'sim_1': run(1), 'sim_3': run(3)}.get)
+    assert taken(waiting) == []
+    waiting.note_bad_places(frozenset({'n3'}))
+    assert taken(waiting) == [1], 'not what failed elsewhere, nor what failed late'
+    assert waiting.given_up == {'sim_2', 'sim_3'}
+
+
+def test_that_the_runs_of_a_bad_place_are_found_later_where_the_plan_cannot_be_read() -> None:
+    state = SearchState()
+    answers: list[OSError | Run] = [OSError('cannot be read'), run(1)]
+    end(state, 1, 'failed', cause='exit', seconds=1.0, node='n3')
+
+    def find(name: str) -> Run | None:
+        answer = answers.pop(0)
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
+
+    waiting = PendingRuns(PlannedRuns((), 1), state, {}, RetryPolicy(), ['sim_1'], find)
+    with pytest.raises(OSError, match='cannot be read'):
+        waiting.note_bad_places(frozenset({'n3'}))
+    waiting.note_bad_places(frozenset({'n3'}))
+    assert taken(waiting) == [1]
