@@ -283,6 +283,7 @@ def snapshot_of(search: SearchSnapshot, queue: Sequence[QueueLine]) -> Snapshot:
         performance_key=search.plain.performance_key,
         waiting='; '.join(dict.fromkeys(filter(None, (str(shown.get('waiting', '')) for _, shown in news))))
         or (_why_idle(search, bool(queue) or any(_is_accepted(attempt) for attempt in active)) if is_open else ''),
+        varying=search.plain.varying,
         queue=queue,
     )
 
@@ -329,12 +330,13 @@ def _why_idle(search: SearchSnapshot, is_in_queue: bool) -> str:
 
 
 def _run_line(search: SearchSnapshot, attempt: Attempt) -> RunLine:
-    paths = search.folder.attempt(attempt.run, attempt.number)
+    paths, run = search.folder.attempt(attempt.run, attempt.number), search.folder.find_run(attempt.run)
+    params = run.params if run else {}
     if not attempt.is_in_queue:
         seconds = max(0.0, search.now - (attempt.claimed_at or search.now))
-        return RunLine(attempt.run, seconds, _where(search, attempt))
+        return RunLine(attempt.run, seconds, _where(search, attempt), params)
     host = read_fence(paths).host
-    return RunLine(attempt.run, seconds_of(paths) or 0.0, f'on {host}' if host else '')
+    return RunLine(attempt.run, seconds_of(paths) or 0.0, f'on {host}' if host else '', params)
 
 
 def _where(search: SearchSnapshot, attempt: Attempt) -> str:

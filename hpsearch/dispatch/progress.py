@@ -39,7 +39,7 @@ class Progress:
         self._ascending = search.configuration.performance_ascending
         self._pending = search.pending
         self._counts = search.recorder.counts
-        self._varying = tuple(name for name, values in search.configuration.grid.items() if len(values) > 1)
+        self._varying = search.configuration.varying
         self._begin = begin
         self._best: Row | None = None
         self._doubts = PerformanceDoubts(self._key)
@@ -83,9 +83,7 @@ class Progress:
             elapsed=now - self._begin,
             eta=self._eta(counts['planned'] + counts.get('submitted', 0), ages),
             gpus=gpus,
-            running=[
-                RunLine(active.launch.run.name, age, _where(active)) for active, age in zip(running, ages, strict=True)
-            ],
+            running=[_run_line(active, age) for active, age in zip(running, ages, strict=True)],
             best=self._best_shown(),
             performance_key=self._key,
             waiting=waiting,
@@ -110,6 +108,10 @@ class Progress:
         if self._best is None or self._key is None:
             return None
         return self._best.name, dict(self._best.params), performance_text(self._best, self._key)
+
+
+def _run_line(active: ActiveAttempt, age: float) -> RunLine:
+    return RunLine(active.launch.run.name, age, _where(active), active.launch.run.params)
 
 
 def _where(active: ActiveAttempt) -> str:

@@ -115,6 +115,12 @@ class Configuration:
     oom_patterns: Sequence[str] = ()
     job_prologue: str = ''
 
+    @property
+    def varying(self) -> tuple[str, ...]:
+        """Options that may differ between runs: those with several values, and those that conditions set."""
+        several = [name for name, values in self.grid.items() if len(values) > 1]
+        return tuple(dict.fromkeys([*several, *(name for _, then in self.conditions for name in then)]))
+
 
 def best_text(configuration: Configuration) -> str:
     """Which runs count as the best, in words."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hpsearch.model.configuration import Params
 
@@ -44,11 +44,12 @@ class QueueLine:
 
 @dataclass(frozen=True, slots=True)
 class RunLine:
-    """One run that is under way: seconds since its start, and where."""
+    """One run that is under way: seconds since its start, where, and its parameters."""
 
     name: str
     seconds: float
     where: str
+    params: Params = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -216,10 +216,12 @@ def _memory_of(gpu: GpuLine) -> str:
     return f'{used:>5}/{total} GiB'.ljust(14)
 
 
-def running_texts(runs: Sequence[RunLine]) -> list[str]:
-    """One line for each run that is under way, aligned."""
-    longest = max((len(run.name) for run in runs), default=0)
-    return [printable(f'{run.name:<{longest}}  {duration(run.seconds):>11}  {run.where}').rstrip() for run in runs]
+def running_texts(runs: Sequence[RunLine], varying: Sequence[str] = ()) -> list[str]:
+    """One line for each run that is under way, aligned, with the parameters that vary."""
+    cells = [(run.name, f'{duration(run.seconds):>11}', run.where, params_text(run.params, varying)) for run in runs]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    shown = [[text.ljust(width) for text, width in zip(row, widths, strict=True) if width] for row in cells]
+    return [printable('  '.join(row)).rstrip() for row in shown]
 
 
 def _stalled(snapshot: Snapshot) -> bool:

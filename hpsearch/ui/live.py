@@ -49,7 +49,6 @@ STYLES = {
 LETTER_MARKS = {**dict.fromkeys(UNDER_WAY, '>'), 'finished': '#', 'failed': 'x', 'planned': '.', '': '?'}
 LINE_MARKS = {'': '━'}
 
-RUNNING_ROWS = 4
 STUCK_ROWS = 2
 
 Part: TypeAlias = tuple[str, str]
@@ -270,10 +269,10 @@ def _best(snapshot: Snapshot, width: int) -> list[list[Part]]:
 
 def _under_way(snapshot: Snapshot, width: int, rows: int) -> list[list[Part]]:
     queue = _queue(snapshot)[: max(0, rows)]
-    running: list[list[Part]] = [[(line, '')] for line in running_texts(snapshot.running)]
+    running: list[list[Part]] = [[(line, '')] for line in running_texts(snapshot.running, snapshot.varying)]
     rows -= len(queue)
     gpus = _gpus(snapshot.gpus, width, max(0, rows - min(2, len(running))))
-    running = _clipped(running, min(RUNNING_ROWS, max(0, rows - len(gpus))), 'running')
+    running = _clipped(running, max(0, rows - len(gpus)), 'running')
     labels = ['running  ', *['         '] * len(running)]
     return [*queue, *gpus, *([(label, 'bold'), *line] for label, line in zip(labels, running, strict=False))]
 

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hpsearch.model.snapshot import RunLine, Snapshot
+from hpsearch.model.snapshot import Snapshot
 from hpsearch.ui.format import (
     best_text,
     done,
@@ -42,7 +42,7 @@ def status_text(snapshot: Snapshot, failures: Sequence[tuple[int, str, str]] = (
         lines.append(f'  queue: {", ".join(queue_texts(snapshot.queue))}')
     lines += [f'  stuck: {text}' for text in stuck_texts(snapshot.queue)]
     lines += [f'  {gpu_line(gpu)}' for gpu in snapshot.gpus]
-    lines += [f'  running: {line}' for line in _few_running(snapshot.running)]
+    lines += [f'  running: {line}' for line in _few_running(snapshot)]
     lines += [line for group in failures for line in _failure_lines(snapshot.folder, *group)]
     return '\n'.join(lines) + '\n'
 
@@ -60,11 +60,12 @@ def status_json(snapshot: Snapshot, failures: Sequence[tuple[int, str, str]] = (
     return {name: _plain(value) for name, value in facts.items()}
 
 
-def _few_running(runs: Sequence[RunLine]) -> list[str]:
+def _few_running(snapshot: Snapshot) -> list[str]:
     """As many as fit on a screen; the number of the rest."""
+    runs = snapshot.running
     shown = runs if len(runs) <= RUNNING_LINES else runs[: RUNNING_LINES - 1]
     more = len(runs) - len(shown)
-    return running_texts(shown) + ([f'and {more} more'] if more else [])
+    return running_texts(shown, snapshot.varying) + ([f'and {more} more'] if more else [])
 
 
 def _failure_lines(folder: str, count: int, stderr: str, run: str) -> list[str]:

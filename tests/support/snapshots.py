@@ -17,7 +17,10 @@ SNAPSHOT = Snapshot(
     elapsed=725.0,
     eta=2100.0,
     gpus=GPUS,
-    running=tuple(RunLine(f'sim_{number:03d}', 60.0 * number, f'GPU {number % 2}') for number in range(8)),
+    running=tuple(
+        RunLine(f'sim_{number:03d}', 60.0 * number, f'GPU {number % 2}', {**PARAMS, 'lr': number / 1000})
+        for number in range(8)
+    ),
     best=('sim_012', PARAMS, '97.31'),
     performance_key='acc',
     waiting='every GPU is closed',

@@ -467,6 +467,8 @@ def test_that_status_tells_of_a_search_that_runs_and_of_one_that_was_killed(proj
     until(lambda: len(project.ran()) == 3)
     running = project.run('status', 'out')
     assert '2 running' in running.stdout
+    listed = [line.split()[-1] for line in running.stdout.splitlines() if '  running: ' in line]
+    assert listed == ['seconds=60.0', 'seconds=61.0']
     search.kill()
     search.communicate()
     killed = project.run('status', 'out', '--json')

@@ -86,6 +86,7 @@ def test_that_the_time_left_is_estimated_from_what_ended(tmp_path: Path) -> None
 
 def test_that_it_says_where_runs_are_and_for_how_long(tmp_path: Path) -> None:
     shown = snapshot(Desk(tmp_path), running=[active(1, 40.0, '0', '1'), active(2, 99.0)])
+    assert [line.params for line in shown.running] == [{'a': 1}, {'a': 2}]
     assert [(line.name, line.seconds, line.where) for line in shown.running] == [
         ('sim_1', 60.0, 'GPU 0,1'),
         ('sim_2', 1.0, ''),

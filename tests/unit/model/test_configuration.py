@@ -1,10 +1,10 @@
-"""Which runs of a configuration are the best, in words."""
+"""What a configuration says of its runs: which are the best, in words, and in what they differ."""
 
 from __future__ import annotations
 
 import pytest
 
-from hpsearch.model.configuration import Configuration, best_text, sort_order_warning
+from hpsearch.model.configuration import Condition, Configuration, Grid, best_text, sort_order_warning
 
 
 def configured(key: str | None, *, ascending: bool = False, has_order: bool = False) -> Configuration:
@@ -30,6 +30,12 @@ def test_that_the_largest_loss_as_the_best_is_warned_of(key: str) -> None:
 )
 def test_that_a_clear_order_is_not_warned_of(configuration: Configuration) -> None:
     assert sort_order_warning(configuration) == ''
+
+
+def test_that_runs_differ_in_what_has_several_values_and_in_what_conditions_set() -> None:
+    grid: Grid = {'lr': [0.1, 0.2], 'epochs': [10], 'width': [10]}
+    conditions: list[Condition] = [({'lr': [0.1]}, {'width': [20], 'extra': [1]}), ({'lr': [0.2]}, {'lr': [0.3]})]
+    assert Configuration('', '', grid, conditions).varying == ('lr', 'width', 'extra')
 
 
 def test_that_the_best_are_named() -> None:

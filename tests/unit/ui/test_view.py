@@ -125,11 +125,21 @@ def test_that_the_region_shows_bar_counts_gpus_running_runs_and_the_best_one() -
         'waiting  every GPU is closed',
         'best     acc 97.31  sim_012  lr=0.001 batch_size=64',
         'GPU 0   load  87 %   12.3/40.0 GiB  2 runs  closed: has 2 of 2 runs',
-        'running  sim_000          0 s  GPU 0',
-        '+5 more running',
+        'running  sim_000          0 s  GPU 0  lr=0.0 batch_size=64',
+        '         sim_007   7 min 00 s  GPU 1  lr=0.007 batch_size=64',
     ):
         assert text in shown
     assert 'epochs' not in shown
+
+
+@pytest.mark.parametrize(('rows', 'named', 'hidden'), [(15, 1, 7), (24, 5, 3), (40, 8, 0)])
+def test_that_running_runs_have_the_rows_that_are_left(rows: int, named: int, hidden: int) -> None:
+    view, stream = live(100, rows)
+    with view:
+        view.update(replace(SNAPSHOT, gpus=GPUS[:1] * 5))
+        shown = '\n'.join(screen_of(stream))
+    assert shown.count(' s  GPU ') == named
+    assert (f'+{hidden} more running' in shown) == bool(hidden)
 
 
 def test_that_the_bar_shows_no_share_of_a_total_nobody_knows() -> None:
