@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
+from hpsearch.model.logs import broken_gpu
 from hpsearch.model.logs.out_of_memory import GPU_OOM, HOST_OOM
 from hpsearch.model.resources import ResourceRequest
 from hpsearch.model.states import CANCELLED, TIMEOUT, Attempt, State, is_gpu
@@ -268,22 +268,6 @@ AVOIDED_SECONDS = 600.0
 LONGEST_AVOIDED = 4 * 3600.0
 """The same at most."""
 
-_BROKEN_GPU = re.compile(
-    # PyTorch, TensorFlow, JAX and CuPy print what the runtime and the driver of CUDA call these errors: their names, or
-    # the texts of cudaGetErrorString.
-    r'uncorrectable (?:ECC|NVLink) error|cudaErrorECCUncorrectable|CUDA_ERROR_ECC_UNCORRECTABLE'
-    r'|cudaErrorNvlinkUncorrectable|CUDA_ERROR_NVLINK_UNCORRECTABLE'
-    r'|cudaErrorHardwareStackError|CUDA_ERROR_HARDWARE_STACK_ERROR|hardware stack error'
-    r'|CUDA-capable device\(s\) is/are busy or unavailable|cudaErrorDevicesUnavailable|CUDA_ERROR_DEVICE_UNAVAILABLE'
-    r'|no CUDA-capable device is detected|cudaErrorNoDevice|CUDA_ERROR_NO_DEVICE|No CUDA GPUs are available'
-    # The kernel's messages of the driver, which scripts and wrappers repeat, and NVML.
-    r'|NVRM: Xid|\bXid \(PCI|f(?:allen|ell) off the bus|GPU is lost|NVML_ERROR_GPU_IS_LOST'
-    # HIP.
-    r'|hipErrorECCNotCorrectable|hipErrorNoDevice|no ROCm-capable device is detected',
-    re.IGNORECASE,
-)
-"""What a run says when its GPU is to blame, whatever it computes."""
-
 
 def failed_there(attempt: Attempt) -> bool:
     """Whether its place may be to blame for how an attempt ended.
@@ -297,7 +281,7 @@ def failed_there(attempt: Attempt) -> bool:
 
 def names_broken_gpu(attempt: Attempt) -> bool:
     """Whether an attempt on a GPU failed with words that no script causes: then one such end is enough."""
-    return any(map(is_gpu, attempt.places)) and bool(_BROKEN_GPU.search(attempt.failure))
+    return any(map(is_gpu, attempt.places)) and broken_gpu.names_broken_gpu(f'{attempt.reason}\n{attempt.failure}')
 
 
 def running_ages(running: Iterable[Attempt], now: float) -> dict[str, float]:

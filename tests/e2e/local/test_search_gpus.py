@@ -205,6 +205,14 @@ if os.environ.get('CUDA_VISIBLE_DEVICES') == '1' and os.path.exists('broken'):
 """
 
 
+ECC = """\
+torch.AcceleratorError: CUDA error: uncorrectable ECC error encountered
+CUDA kernel errors might be asynchronously reported at some other API call, so the stacktrace below might be incorrect.
+For debugging consider passing CUDA_LAUNCH_BLOCKING=1
+Compile with `TORCH_USE_CUDA_DSA` to enable device-side assertions.
+"""
+
+
 def breaking(project: Project, tmp_path: Path, error: str, count: int = 12) -> None:
     """Two GPUs; on GPU 1 every run ends at once with an error."""
     with_gpus(project, tmp_path, 2)
@@ -226,10 +234,7 @@ def ends(project: Project, gpu: str) -> list[str]:
     return [each['state'] for each in ended if where[each['run'], each['attempt']] == [gpu]]
 
 
-@pytest.mark.parametrize(
-    ('error', 'most'),
-    [('RuntimeError: CUDA error: uncorrectable ECC error encountered', 4), ('Segmentation fault', 10)],
-)
+@pytest.mark.parametrize(('error', 'most'), [(ECC, 4), ('Segmentation fault', 10)])
 def test_that_one_broken_gpu_fails_no_run(project: Project, tmp_path: Path, error: str, most: int) -> None:
     breaking(project, tmp_path, error)
     done = project.search('--sim_startup_time=0')
@@ -252,7 +257,7 @@ def test_that_a_gpu_that_breaks_does_not_end_the_run_on_the_other(project: Proje
 def test_that_the_state_of_a_dead_search_names_the_broken_gpu_and_its_resume_avoids_it(
     project: Project, tmp_path: Path
 ) -> None:
-    breaking(project, tmp_path, 'RuntimeError: CUDA error: uncorrectable ECC error encountered')
+    breaking(project, tmp_path, ECC)
     search = project.start('--sim_startup_time=0')
     until(lambda: _told(project, 'it is tried again with one run in '))
     search.kill()
