@@ -111,7 +111,7 @@ def _oom_patterns(checks: _Checks) -> list[str]:
     patterns = checks.texts('oom_patterns')
     for pattern in patterns:
         if wrong := problem_of(pattern):
-            checks.problems.append(f'_OOM_PATTERNS: {pattern!r} is not a regular expression: {wrong}.')
+            checks.problem('oom_patterns', f'{pattern!r} is not a regular expression: {wrong}.')
     return patterns
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import reprlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from hpsearch.config.checks import check
-from hpsearch.config.source import YAML_SUFFIXES, did_you_mean, read_source
-from hpsearch.config.yaml_file import parse_yaml, read_yaml_file
+from hpsearch.config.source import SPELLINGS, YAML_SUFFIXES, did_you_mean, read_source
+from hpsearch.config.yaml_file import YamlFile, parse_yaml, read_yaml_file
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import ConfigError, one_line
 
@@ -34,39 +35,74 @@ def load_configuration(
     """
     cwd = Path(os.path.abspath(cwd))
     source = read_source(grid_module, cwd)
-    attributes, problems = dict(source.attributes), list(source.problems)
+    attributes, problems = dict(source.attributes), list[str]()
+    files = dict.fromkeys(SPELLINGS, source.file)
     if grid_config:
-        attributes |= _read_grid_config(cwd / grid_config, problems)
+        replaced, file = _read_grid_config(cwd / grid_config, problems)
+        attributes, files = attributes | replaced, files | dict.fromkeys(replaced, file)
     attributes |= _with_replacements(attributes.get('grid'), replacements, problems)
-    configuration = check(source, attributes, problems)
+    found: list[str] = []
+    configuration = check(source, attributes, found)
+    given = {text.partition('=')[0].removeprefix('+') for text in replacements}
+    problems = [
+        *(_placed(problem, {}, source.file, set()) for problem in source.problems),
+        *problems,
+        *(_placed(problem, files, source.file, given) for problem in found),
+    ]
     if problems:
         raise ConfigError(problems)
     return configuration
 
 
-def _read_grid_config(path: Path, problems: list[str]) -> dict[str, Any]:
+_KEY = re.compile(r"""(?:\[|: the option |: has )(?:(\d+)|'([^']*)'|"([^"]*)")|, (when|then)""")
+
+
+def _placed(problem: str, files: Mapping[str, YamlFile | None], source: YamlFile | None, given: Collection[str]) -> str:
+    """A problem, after the file and the line of the value that has it, where these are of YAML.
+
+    Args:
+        problem: What is wrong; it begins with the name of the attribute and the keys that lead to the value.
+        files: Attribute to the file that it comes from; None: it is no YAML file.
+        source: The file of all others.
+        given: Options of the grid whose values the command line gives.
+    """
+    name = re.split(r': |\[', problem, maxsplit=1)[0]
+    keys, end = [], len(name)
+    while found := _KEY.match(problem, end):
+        keys.append(int(found[1]) if found[1] else next(text for text in found.groups() if text is not None))
+        end = found.end() + problem.startswith(']', found.end())
+    file = None if name == 'grid' and keys and keys[0] in given else files.get(name, source)
+    if file is None:
+        return problem
+    spelled = next((each for each in (name, SPELLINGS.get(name, '')) if (each,) in file.lines), name)
+    return f'{file.place(spelled, *keys)}: {problem}'
+
+
+def _read_grid_config(path: Path, problems: list[str]) -> tuple[dict[str, Any], YamlFile | None]:
+    """What a file replaces, and the file if it is YAML."""
     try:
-        content = _grid_config_content(path)
+        content, file = _grid_config_content(path)
     except ConfigError as error:
         problems += error.problems
-        return {}
+        return {}, None
     if not isinstance(content, Mapping) or not set(content) & set(_REPLACEABLE):
         problems.append(
             f'--grid_config: {path} holds {reprlib.repr(content)}; a dict with grid or conditions is expected.'
         )
-        return {}
-    return {name: content[name] for name in _REPLACEABLE if name in content}
+        return {}, None
+    return {name: content[name] for name in _REPLACEABLE if name in content}, file
 
 
-def _grid_config_content(path: Path) -> Any:
+def _grid_config_content(path: Path) -> tuple[Any, YamlFile | None]:
     if path.suffix in YAML_SUFFIXES:
-        return read_yaml_file(path, '--grid_config')
+        file = read_yaml_file(path, '--grid_config')
+        return file.content, file
     if path.suffix != '.json':
         from hpsearch.config.safe_pickle import load_plain_pickle
 
-        return load_plain_pickle(path, '--grid_config')
+        return load_plain_pickle(path, '--grid_config'), None
     try:
-        return json.loads(path.read_bytes())
+        return json.loads(path.read_bytes()), None
     except (OSError, ValueError) as error:
         raise ConfigError([f'--grid_config: {path} cannot be read: {one_line(error)}']) from error
 

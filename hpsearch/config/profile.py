@@ -26,7 +26,8 @@ def read_profile(path: Path, allowed: Mapping[str, argparse.Action]) -> dict[str
     Raises:
         ConfigError: It cannot be read, or with every value that is wrong.
     """
-    content = read_yaml_file(path, '--profile')
+    file = read_yaml_file(path, '--profile')
+    content = file.content
     if not isinstance(content, Mapping):
         found = 'nothing' if content is None else reprlib.repr(content)
         raise ConfigError([f'--profile: {path} holds {found}; a mapping of options to values is expected.'])
@@ -35,7 +36,7 @@ def read_profile(path: Path, allowed: Mapping[str, argparse.Action]) -> dict[str
         try:
             values[name] = _checked(name, value, allowed)
         except ValueError as error:
-            problems.append(f'--profile: {path}: {error}')
+            problems.append(f'--profile: {file.place(name)}: {error}')
     if problems:
         raise ConfigError(problems)
     return values

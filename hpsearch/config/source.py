@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from hpsearch.config.yaml_file import read_yaml_file
+from hpsearch.config.yaml_file import YamlFile, read_yaml_file
 from hpsearch.model.errors import ConfigError, one_line
 
 SPELLINGS = {
@@ -64,12 +64,14 @@ class Source:
         sha256: Hash of its bytes.
         attributes: The attributes that are there, by their names in :data:`SPELLINGS`.
         problems: Attributes that seem to be misspelled.
+        file: What was read of a YAML file, with the lines of its entries; None: it is a module.
     """
 
     path: Path
     sha256: str
     attributes: Mapping[str, Any]
     problems: tuple[str, ...]
+    file: YamlFile | None = None
 
     def spelled(self, name: str) -> str:
         """The name of the attribute in this type of file."""
@@ -123,7 +125,8 @@ def _closest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
 
 
 def _read_yaml(grid_module: str, path: Path) -> Source:
-    content = read_yaml_file(path, '--grid_module')
+    file = read_yaml_file(path, '--grid_module')
+    content = file.content
     if not isinstance(content, Mapping):
         raise ConfigError([f'--grid_module: {path} holds {type(content).__name__}; a mapping with grid is expected.'])
     names = {spelling: name for name, spelling in SPELLINGS.items()} | {name: name for name in SPELLINGS}
@@ -136,7 +139,7 @@ def _read_yaml(grid_module: str, path: Path) -> Source:
         *(f'{name}: is given twice, also as {SPELLINGS[name]}; keep one.' for name in twice),
         *(f'{key}: is not an attribute of a configuration{did_you_mean(str(key), missing)}' for key in unknown),
     )
-    return Source(path, _sha256(path), attributes, problems)
+    return Source(path, _sha256(path), attributes, problems, file)
 
 
 # Python modules

@@ -22,6 +22,7 @@ from hpsearch.config.yaml_file import parse_yaml
 from hpsearch.model.command import plain
 from hpsearch.model.configuration import Configuration, Not, from_plain, plain_attributes
 from hpsearch.model.errors import ConfigError
+from hpsearch.model.logs.out_of_memory import problem_of
 
 MODULE = """
 grid = {'lr': [0.1, 1e-08], 'hidden': ['200,200', '"400,400"'], 'flag': [True, False]}
@@ -247,6 +248,106 @@ def test_that_an_error_in_a_base_module_is_placed_there(tmp_path: Path) -> None:
     assert f'{tmp_path}/broken_base_of_this_test.py, line 3: ZeroDivisionError' in problem
 
 
+def yaml_problems(folder: Path, text: str | bytes, **more: Any) -> list[str]:
+    """What is said of a YAML file, without its name."""
+    file = folder / 'config.yaml'
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(ConfigError) as caught:
+        load_configuration('config.yaml', cwd=folder, **more)
+    assert all('\n' not in problem for problem in caught.value.problems)
+    return [problem.replace(str(file), 'FILE') for problem in caught.value.problems]
+
+
+WRONG_YAML = """\
+grid:
+  lr: 0.1
+  batch: [1, 2]
+  -depth: [3]
+  width:
+    - 4
+    - !!binary AAAA
+  out_dir: [x]
+script_name: [a]
+conditions:
+  - when: {lr: [0.1]}
+    then: {batch: 3}
+  - [{lr: 1}, {batch: [2]}]
+oom_patterns: ['(']
+_RESUMABLE: 1
+colour: blue
+summary_filename: s.txt
+"""
+
+
+def test_that_each_problem_in_yaml_has_its_line_and_all_are_told_at_once(tmp_path: Path) -> None:
+    found = yaml_problems(tmp_path, WRONG_YAML)
+    assert [problem.partition(';')[0] for problem in found] == [
+        'FILE, line 16: colour: is not an attribute of a configuration.',
+        "FILE, line 9: script_name: is ['a']",
+        "FILE, line 2: grid['lr']: is 0.1",
+        "FILE, line 4: grid: the option '-depth' begins with a dash",
+        "FILE, line 7: grid['width'][1]: is b'\\x00\\x00\\x00' (bytes)",
+        "FILE, line 8: grid: has 'out_dir', the option of the output folder, which every run gets",
+        "FILE, line 12: conditions[0], then['batch']: is 3",
+        "FILE, line 13: conditions[1], when['lr']: is 1",
+        'FILE: summary_keywords: is empty',
+        'FILE, line 15: resumable: is 1',
+        f"FILE, line 14: oom_patterns: '(' is not a regular expression: {problem_of('(')}.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ('text', 'problems_of_it'),
+    [
+        ('grid: {a: [1]}\nscript_name: x: y\n', ['FILE, line 2: mapping values are not allowed here']),
+        (
+            'a: b\ngrid: [1,\n2\nb: c\n',
+            ["FILE, line 4: expected ',' or ']', but got ':' (while parsing a flow sequence that begins in line 2)"],
+        ),
+        ('grid:\n\ta: 1\n', ["FILE, line 2: found character '\\t' that cannot start any token"]),
+        (
+            'a: 1\nb:\n  c: 1\n  d: 2\n  c: 3\na: 2\n',
+            ['FILE, line 6: a is given twice', 'FILE, line 5: c is given twice'],
+        ),
+        ('a: *b\n', ["FILE, line 1: found undefined alias 'b'"]),
+        ('a: 1\n---\nb: 1\n', ['FILE, line 2: but found another document (expected a single document in the stream']),
+        ('a: 1\n? [1]\n: 2\n', ['FILE, line 2: found unhashable key (while constructing a mapping']),
+        ('a: !!python/name:os.system\n', ['FILE, line 1: could not determine a constructor for the tag']),
+        ('a: 1\nb: \x07\n', ['FILE, line 2: has a character that YAML does not allow (0x0007)']),
+        (b'a: 1\nb: \xe9\n', ['FILE, line 2: is not UTF-8 (the byte 0xe9)']),
+        ('[' * 5000, ['FILE: is nested too deeply']),
+    ],
+)
+def test_that_a_syntax_error_in_yaml_names_the_line_and_what_is_wrong(
+    tmp_path: Path, text: str | bytes, problems_of_it: list[str]
+) -> None:
+    found = yaml_problems(tmp_path, text)
+    assert len(found) == len(problems_of_it)
+    for problem, expected in zip(found, problems_of_it, strict=True):
+        assert problem.startswith(f'--grid_module: {expected}')
+
+
+def test_that_a_problem_is_placed_in_the_file_that_it_comes_from(tmp_path: Path) -> None:
+    good = 'script_name: train.py\ngrid: {a: [1]}\nconditions: 3\n'
+    (tmp_path / 'other.yaml').write_text('# of today\ngrid:\n  a: 2\n')
+    assert [problem.partition(' is ')[0] for problem in yaml_problems(tmp_path, good, grid_config='other.yaml')] == [
+        f"{tmp_path}/other.yaml, line 3: grid['a']:",
+        'FILE, line 3: conditions:',
+    ]
+    (tmp_path / 'other.json').write_text('{"grid": {"a": 2}}')
+    found = yaml_problems(tmp_path, good, grid_config='other.json')
+    assert found[0].startswith("grid['a']: is 2")
+    wrong = good.replace('[1]', '1').replace('conditions: 3', '')
+    assert yaml_problems(tmp_path, wrong)[0].startswith("FILE, line 2: grid['a']: is 1")
+    assert yaml_problems(tmp_path, wrong, replacements=['a=[]'])[0].startswith("grid['a']: is empty")
+
+
+def test_that_aliases_and_merged_parts_have_lines_as_far_as_they_are_known(tmp_path: Path) -> None:
+    text = 'x-a: &a\n  lr: 1\nscript_name: t.py\ngrid:\n  <<: *a\n  b: &b\n    - [1]\n    - {}\n  c: *b\n'
+    found = [problem.partition(': is')[0] for problem in yaml_problems(tmp_path, text)]
+    assert "FILE, line 2: grid['lr']" in found
+
+
 @pytest.mark.parametrize('text', ['grid: [', 'a: 1\na: 2', '- 1'])
 def test_that_broken_yaml_is_one_problem(tmp_path: Path, text: str) -> None:
     put(tmp_path / 'config.yaml', text)
@@ -402,10 +503,11 @@ def test_that_problems_in_yaml_use_its_spelling(tmp_path: Path) -> None:
     put(tmp_path / 'config.yml', 'grid: {a: [1]}\nperformance_sort_asc: maybe\nscript_nam: x\n')
     with pytest.raises(ConfigError) as caught:
         load_configuration('config.yml', cwd=tmp_path)
-    assert [problem.partition(':')[0] for problem in caught.value.problems] == [
-        'script_nam',
-        'script_name',
-        'performance_sort_asc',
+    file = tmp_path / 'config.yml'
+    assert [problem.rpartition(':')[0] for problem in caught.value.problems] == [
+        f'{file}, line 3: script_nam',
+        f'{file}: script_name',
+        f'{file}, line 2: performance_sort_asc',
     ]
 
 
@@ -523,7 +625,8 @@ def test_that_a_grid_config_with_neither_is_a_problem(tmp_path: Path, content: A
 def test_that_a_broken_grid_config_is_one_problem(tmp_path: Path, name: str) -> None:
     put(tmp_path / name, '{"grid": [')
     (problem,) = problems(tmp_path, grid_config=name)
-    assert problem.startswith(f'--grid_config: {tmp_path}/{name} cannot be read: ')
+    what = ', line 1: ' if name == 'broken.yaml' else ' cannot be read: '
+    assert problem.startswith(f'--grid_config: {tmp_path}/{name}{what}')
 
 
 def test_that_a_pickle_that_needs_a_function_is_refused_by_name(tmp_path: Path) -> None:
@@ -634,9 +737,10 @@ def test_that_keys_of_a_yaml_file_are_ours_or_are_for_anchors(tmp_path: Path) ->
     (tmp_path / 'config.yaml').write_text('x-base: &b [1]\ngrid: {a: *b}\nscript_name: t.py\nSumaryKeys: []\nz: 1\n')
     with pytest.raises(ConfigError) as caught:
         load_configuration('config.yaml', cwd=tmp_path)
+    file = tmp_path / 'config.yaml'
     assert [problem.partition('; ')[0].rstrip('.') for problem in caught.value.problems] == [
-        'SumaryKeys: is not an attribute of a configuration',
-        'z: is not an attribute of a configuration',
+        f'{file}, line 4: SumaryKeys: is not an attribute of a configuration',
+        f'{file}, line 5: z: is not an attribute of a configuration',
     ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,12 +35,12 @@ def read(profile: Path, text: str) -> dict[str, Any]:
 
 
 def problems(profile: Path, text: str) -> list[str]:
-    """What is said of a profile, without the words that name the file."""
+    """What is said of a profile, without the words that name the file and the line."""
     with pytest.raises(ConfigError) as caught:
         read(profile, text)
-    prefix = f'--profile: {profile}: '
-    assert all(problem.startswith(prefix) for problem in caught.value.problems)
-    return [problem.removeprefix(prefix) for problem in caught.value.problems]
+    prefix = re.compile(re.escape(f'--profile: {profile}, line ') + r'\d+: ')
+    assert all(prefix.match(problem) for problem in caught.value.problems)
+    return [prefix.sub('', problem) for problem in caught.value.problems]
 
 
 def of_search(*words: str) -> dict[str, Any]:
@@ -162,6 +163,13 @@ def test_that_all_that_is_wrong_is_told_at_once(profile: Path) -> None:
     assert [problem.partition(':')[0] for problem in found] == ['num_jobs', 'scheduler', 'slurm_tme']
 
 
+def test_that_the_line_of_what_is_wrong_is_told(profile: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read(profile, '# site\nslurm_mem: 16G\nnum_jobs: 0\n\nscheduler: pbs\n')
+    places = [problem.split(': ')[1] for problem in caught.value.problems]
+    assert places == [f'{profile}, line 3', f'{profile}, line 5']
+
+
 @pytest.mark.parametrize(
     ('text', 'words'),
     [
@@ -169,7 +177,7 @@ def test_that_all_that_is_wrong_is_told_at_once(profile: Path) -> None:
         ('# only a comment\n', 'holds nothing; a mapping of options to values is expected'),
         ('- num_jobs\n', "holds ['num_jobs']; a mapping of options to values is expected"),
         ('num_jobs\n', "holds 'num_jobs'; a mapping of options to values is expected"),
-        ('num_jobs: [1\n', 'cannot be read'),
+        ('num_jobs: [1\n', ", line 2: expected ',' or ']'"),
         ('num_jobs: 1\nnum_jobs: 2\n', 'num_jobs is given twice'),
     ],
 )
@@ -184,9 +192,10 @@ def test_that_a_file_that_is_not_there_or_no_text_is_named(profile: Path, tmp_pa
     with pytest.raises(ConfigError, match=r'--profile: there is no file .*site\.yaml'):
         read_profile(profile, OPTIONS)
     profile.write_bytes(b'\xff\xfe\x00')
-    for path in (profile, tmp_path):
-        with pytest.raises(ConfigError, match=f'--profile: {path} cannot be read'):
-            read_profile(path, OPTIONS)
+    with pytest.raises(ConfigError, match=f'--profile: {profile}, line 1: is not UTF-8'):
+        read_profile(profile, OPTIONS)
+    with pytest.raises(ConfigError, match=f'--profile: {tmp_path} cannot be read'):
+        read_profile(tmp_path, OPTIONS)
 
 
 VALUES = st.recursive(
