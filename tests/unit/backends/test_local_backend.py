@@ -20,6 +20,7 @@ from hpsearch.backends.local.slots import FixedSlots
 from hpsearch.host.processes import Process, start_ticks
 from hpsearch.host.signals import Wakeup
 from hpsearch.model.evidence import HostRelation, JobState, Liveness, ProcessState
+from hpsearch.model.resources import Slot
 from hpsearch.model.states import Attempt
 from hpsearch.store.attempt_files import attempt_processes, exit_code, marks, read_fence
 from hpsearch.store.evidence import EvidenceReader
@@ -235,6 +236,36 @@ def test_that_what_is_trouble_of_the_machine_makes_a_run_wait_and_is_told(
     assert backend.states(now)[one.ident].kind is JobState.WAITING
     backend.states(now + 2)
     assert ends(backend, [one.ident])[one.ident].code == 0
+
+
+class Announced(FixedSlots):
+    """Slots that note which process every attempt was announced with."""
+
+    def __init__(self) -> None:
+        super().__init__(4)
+        self.processes: list[Process] = []
+
+    def announce(self, ident: str, slot: Slot, process: Process) -> None:
+        self.processes.append(process)
+
+
+def test_that_others_hear_of_a_run_when_it_has_a_slot_and_of_its_process_when_there_is_one(
+    folder: SearchFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, 'posix_spawn', failing(OSError(errno.EAGAIN, 'too many'), 1, os.posix_spawn))
+    slots, one = Announced(), launch(folder, 'sim_1', 'sleep', '600')
+    with Wakeup() as wakeup:
+        backend = LocalBackend(folder, str(folder.path), slots, wakeup)
+        now = time.monotonic()
+        backend.start([one], now)
+        backend.states(now + 2)
+        handle = backend.states(now + 2)[one.ident].handle
+        backend.cancel([one.ident], force=True)
+        ends(backend, [one.ident])
+        backend.close()
+    ours = Process(os.getpid(), start_ticks(os.getpid()))
+    assert handle is not None
+    assert slots.processes == [ours, Process(handle['pid'], handle['ticks'])]
 
 
 def test_that_a_program_that_is_gone_or_cannot_be_executed_fails_its_run(

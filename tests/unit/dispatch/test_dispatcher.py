@@ -6,7 +6,8 @@ import errno
 import json
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -224,6 +225,41 @@ def test_that_what_cannot_be_started_is_tried_again_after_a_pause(
     assert [event['event'] for event in desk.events() if event.get('run')] == ['claimed', 'running', 'ended']
     assert os.listdir(desk.folder.attempts('sim_1')) == ['claim'], 'the same attempt, with nothing left by any other'
     assert caplog.text.count('no run is started: no process could be started: too many') == 1
+
+
+class Shared(InstantBackend):
+    """A backend whose devices others choose from at first, and that notes what happens in which order."""
+
+    def __init__(self, desk: Desk, busy: int) -> None:
+        super().__init__(desk.clock)
+        self.busy = busy
+        self.order: list[str] = []
+
+    @contextmanager
+    def placing(self) -> Iterator[bool]:
+        self.busy -= 1
+        self.order.append('begin')
+        yield self.busy < 0
+        self.order.append('end')
+
+    def open_slots(self, now: float, *others: Any, **more: Any) -> Placement:
+        self.order.append('slots')
+        return super().open_slots(now, *others, **more)
+
+    def start(self, launches: Sequence[Launch], now: float) -> Sequence[LaunchResult]:
+        self.order.append('start')
+        return super().start(launches, now)
+
+
+def test_that_nobody_else_chooses_devices_from_before_slots_are_asked_for_until_runs_were_started(
+    tmp_path: Path,
+) -> None:
+    desk = Desk(tmp_path, 1)
+    backend = Shared(desk, busy=2)
+    desk.dispatcher(backend).run()
+    assert finished(desk) == ['sim_1']
+    assert backend.order == ['begin', 'end', 'begin', 'end', 'begin', 'slots', 'start', 'end']
+    assert admission.PLACING in [shown.waiting for shown in desk.screen.shown]
 
 
 # Records that appear late
