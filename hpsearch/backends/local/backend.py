@@ -343,8 +343,9 @@ class LocalBackend(AttemptBackend):
             return status
         if not status.problem:
             self._spawning.succeed()
-        room = self._slots.room(ident)
-        return replace(status, peak_memory=self._slots.release(ident, now), room=room)
+        room, broken = self._slots.room(ident), self._slots.problem(ident) if status.code else ''
+        detail = '; '.join(filter(None, (status.detail, broken)))
+        return replace(status, detail=detail, peak_memory=self._slots.release(ident, now), room=room)
 
     def _end_of(self, ident: str, process: _Process, now: float) -> AttemptStatus | None:
         """How an attempt ended; None: it runs, or what it had of its GPUs is not known yet.

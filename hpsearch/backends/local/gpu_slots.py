@@ -180,6 +180,11 @@ class GpuSlots:
             'alone_on_host': held.alone_on_host,
         }
 
+    def problem(self, ident: str) -> str:
+        held, readings = self._held.get(ident), self._monitor.readings()
+        last = {gpu: readings[gpu][-1].problem for gpu in (held.tenant.gpus if held else ()) if readings.get(gpu)}
+        return '; '.join(f'GPU {gpu}: {problem}' for gpu, problem in last.items() if problem)
+
     def _is_largest(self, total: int) -> bool:
         """Whether there are not enough larger GPUs, of those that could ever be read."""
         larger = [name for name, known in self._totals.items() if known is not None and is_larger(known, total)]

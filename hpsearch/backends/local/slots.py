@@ -85,6 +85,12 @@ class SlotSource(Protocol):
             not known is False. Empty for an attempt that is not held.
         """
 
+    def problem(self, ident: str) -> str:
+        """What is wrong with the GPUs of an attempt, as the driver says, in words; empty: nothing, as far as is known.
+
+        To be asked like :meth:`room`.
+        """
+
     def release(self, ident: str, now: float) -> int | None:
         """An attempt ended; returns its peak GPU memory in MiB, if known."""
 
@@ -173,6 +179,9 @@ class FixedSlots:
             return {}
         alone = held.alone_on_host
         return {'was_alone': alone, 'gpu_total': None, 'largest': True, 'alone_on_host': alone}
+
+    def problem(self, ident: str) -> str:
+        return ''
 
     def release(self, ident: str, now: float) -> int | None:
         self._held.pop(ident, None)

@@ -205,6 +205,15 @@ if os.environ.get('CUDA_VISIBLE_DEVICES') == '1' and os.path.exists('broken'):
 """
 
 
+LOST = """\
+import os, time
+if os.environ.get('CUDA_VISIBLE_DEVICES') == '1':
+    open('on_1', 'w').close()
+    while not os.path.exists('gate'):
+        time.sleep(0.01)
+    raise SystemExit('RuntimeError: CUDA error: unspecified launch failure')
+"""
+
 ECC = """\
 torch.AcceleratorError: CUDA error: uncorrectable ECC error encountered
 CUDA kernel errors might be asynchronously reported at some other API call, so the stacktrace below might be incorrect.
@@ -244,6 +253,22 @@ def test_that_one_broken_gpu_fails_no_run(project: Project, tmp_path: Path, erro
     assert 0 < len(ends(project, '1')) <= most
     assert f'GPU 1 on {os.uname().nodename} is avoided for ' in done.stdout
     assert 'it is tried again with one run in ' in done.stdout
+
+
+def test_that_a_run_whose_gpu_was_lost_is_run_on_another_one(project: Project, tmp_path: Path) -> None:
+    """Whatever the run itself says, and however long it has been running."""
+    fake = with_gpus(project, tmp_path, 2)
+    project.configure({'seconds': [0.5, 0.6, 0.7]})
+    script = project.path / 'train.py'
+    script.write_text(LOST + script.read_text())
+    search = project.start('--sim_startup_time=0')
+    until((project.path / 'on_1').exists)
+    fake.set(1, error=GPU_IS_LOST)
+    (project.path / 'gate').touch()
+    out, err = search.communicate(timeout=60)
+    assert search.returncode == 0, out + err
+    assert ends(project, '1') == ['failed']
+    assert 'GPU 1: the GPU is lost (it fell off the bus)' in out
 
 
 def test_that_a_gpu_that_breaks_does_not_end_the_run_on_the_other(project: Project, tmp_path: Path) -> None:

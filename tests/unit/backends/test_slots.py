@@ -151,6 +151,16 @@ def test_that_a_gpu_is_avoided_until_it_is_not_any_more() -> None:
     assert given(slots, 1.0) == [('0',), ('1',)]
 
 
+def test_that_what_the_driver_says_of_the_gpus_of_an_attempt_is_known() -> None:
+    slots, monitor = gpu_slots({'0': 1000, '1': 1000})
+    slots.acquire('a', Slot(('0', '1')), 0, 1.0)
+    assert slots.problem('a') == ''
+    monitor.history['1'].append(Reading(2.0, problem='the GPU is lost'))
+    assert slots.problem('a') == 'GPU 1: the GPU is lost'
+    assert slots.problem('another') == ''
+    assert FixedSlots(1).problem('a') == ''
+
+
 def test_that_attempts_of_other_writers_count_like_ours() -> None:
     slots, _ = gpu_slots({'0': 24000}, startup_time=60.0)
     assert 'started a run 3 s ago' in slots.open_slots(3.0, others=[GpuTenant(('0',), 0.0)]).closed['0']
