@@ -6,14 +6,18 @@ import os
 import reprlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 from hpsearch.config.argument_checks import check_styles
 from hpsearch.config.source import Source, did_you_mean
 from hpsearch.model.command import encoded, plain
 from hpsearch.model.configuration import Condition, Configuration, Constraint, Grid, Not, Style, Value
+from hpsearch.model.errors import one_line
 from hpsearch.model.logs.out_of_memory import problem_of
+
+MOST_VALUES = 1_000_000
+"""Values of an option that does not say how many it has."""
 
 _DEFAULT_OUT_ARG = 'out_dir'
 
@@ -222,8 +226,9 @@ def _options(
             problems.append(
                 f'{where}: has {option!r}, the option of the output folder, which every run gets; remove it.'
             )
+        known = len(problems)
         checked[option] = _values(f'{where}[{option!r}]', values, problems)
-        if not checked[option] and not may_be_empty and _is_list(values):
+        if not checked[option] and not may_be_empty and len(problems) == known:
             problems.append(f'{where}[{option!r}]: is empty; at least one value is expected.')
     return checked
 
@@ -239,24 +244,41 @@ def _name_problem(option: object) -> str:
 
 
 def _values(where: str, values: Any, problems: list[str]) -> list[Value]:
-    if not _is_list(values):
-        hint = f' (write [{values!r}])' if isinstance(values, (str, bool, int, float)) else ''
-        problems.append(f'{where}: is {reprlib.repr(values)}; a list of values is expected{hint}.')
+    try:
+        if not _is_list(values):
+            hint = f' (write [{values!r}])' if isinstance(values, (str, bool, int, float)) else ''
+            problems.append(f'{where}: is {reprlib.repr(values)}; a list of values is expected{hint}.')
+            return []
+        return [_value(f'{where}[{index}]', value, problems) for index, value in enumerate(_in_order(values))]
+    except Exception as error:
+        # Anything may be in a module, and raise anything when it is looked at.
+        problems.append(f'{where}: has a value that cannot be read: {one_line(error)}')
         return []
+
+
+def _in_order(values: Iterable[Any]) -> Sequence[Any]:
+    """The values, in the same order in each process.
+
+    Raises:
+        ValueError: There is no end of them.
+    """
     if isinstance(values, (set, frozenset)):
-        # The order of a set of strings differs between processes.
-        values = sorted(values, key=lambda value: (type(value).__name__, repr(value)))
-    return [_value(f'{where}[{index}]', value, problems) for index, value in enumerate(values)]
+        return sorted(values, key=lambda value: (type(value).__name__, repr(value)))
+    listed = list(values if hasattr(values, '__len__') else islice(values, MOST_VALUES + 1))
+    if len(listed) > MOST_VALUES and not hasattr(values, '__len__'):
+        raise ValueError(f'there are more than {MOST_VALUES:,} of them')
+    return listed
 
 
 def _is_list(values: Any) -> bool:
-    has_a_shape = getattr(values, 'shape', None) != ()  # a numpy scalar seems to be a list until one iterates over it
-    return isinstance(values, Iterable) and has_a_shape and not isinstance(values, (str, bytes, Mapping))
+    shape = getattr(values, 'shape', None)  # a scalar of numpy seems to be a list until one iterates over it
+    has_dimensions = shape is None or tuple(shape) != ()
+    return isinstance(values, Iterable) and has_dimensions and not isinstance(values, (str, bytes, Mapping))
 
 
 def _value(where: str, value: Any, problems: list[str]) -> Value:
     value = plain(os.fspath(value) if isinstance(value, os.PathLike) else value)
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, (list, tuple)) or (hasattr(value, 'tolist') and _is_list(value)):
         return [_value(f'{where}[{index}]', each, problems) for index, each in enumerate(value)]
     if isinstance(value, Mapping):
         return {str(key): _value(f'{where}[{key!r}]', each, problems) for key, each in value.items()}
@@ -265,7 +287,7 @@ def _value(where: str, value: Any, problems: list[str]) -> Value:
             f'{where}: is {reprlib.repr(value)} ({type(value).__name__}); a bool, a number, a string, None, or a list '
             'or dict of such is expected.'
         )
-    elif isinstance(value, str) and not _can_be_passed(value):
+    elif isinstance(value, (int, str)) and not _can_be_passed(str(value)):
         problems.append(f'{where}: is {value!r}, which holds characters that no command line can hold.')
     return value
 

@@ -11,6 +11,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from hpsearch.model.command import shortest
 from hpsearch.model.errors import ConfigError, one_line
 from hpsearch.results.documents import expanded_size
 
@@ -22,7 +23,6 @@ _NUMBERS = {
     **{'i1': 'b', 'i2': 'h', 'i4': 'i', 'i8': 'q'},
     **{'u1': 'B', 'u2': 'H', 'u4': 'I', 'u8': 'Q'},
 }
-_DIGITS = {'e': range(3, 6), 'f': range(6, 10)}
 
 
 _MOST_WRITTEN_OUT = 1000
@@ -114,8 +114,4 @@ def _scalar(dtype: _Dtype, data: bytes) -> bool | int | float | str:
 
 def _number(layout: str, data: bytes) -> bool | int | float:
     value: bool | int | float = struct.unpack(layout, data)[0]
-    for digits in _DIGITS.get(layout[-1], ()):
-        short = float(f'{value:.{digits}g}')
-        if struct.pack(layout, short) == data:
-            return short
-    return value
+    return shortest(value, layout) if isinstance(value, float) else value

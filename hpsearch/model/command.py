@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,10 +26,10 @@ _RESERVED = frozenset(
 
 
 def plain(value: Any) -> Value:
-    """A value as one of Python's own: numpy's scalars and subclasses of ``int``, ``float`` and ``str`` lose their type.
+    """A value as one of Python's own: subclasses of ``int``, ``float`` and ``str``, and scalars, lose their type.
 
-    A numpy float of less than 64 bits becomes the number it is written as (``float32(0.1)`` is ``0.1``). Anything
-    else is returned unchanged.
+    Scalars are those of numpy, and arrays and tensors without dimensions. A float of less than 64 bits becomes the
+    number it is written as (``float32(0.1)`` is ``0.1``). Anything else is returned unchanged.
     """
     if value is None or type(value) in (bool, int, float, str):
         return value
@@ -37,22 +38,49 @@ def plain(value: Any) -> Value:
     for kind in (bool, int, float):
         if isinstance(value, kind):
             return kind(value)
-    return _from_numpy(value)
+    return _from_array(value)
 
 
-def _from_numpy(value: Any) -> Value:
+_FLOATS = {'float16': 'e', 'float32': 'f'}
+"""Floats of less than 64 bits to their codes in :mod:`struct`."""
+
+_DIGITS = {'e': range(3, 6), 'f': range(6, 10)}
+"""How many digits they may need."""
+
+
+def _from_array(value: Any) -> Value:
     dtype = getattr(value, 'dtype', None)
-    if dtype is None or getattr(value, 'shape', None) != ():
+    is_scalar = tuple(getattr(value, 'shape', (0,))) == () and hasattr(value, 'item')
+    if dtype is None or not is_scalar or getattr(value, 'mask', False):
         return value
     item = value.item()
-    return float(str(value)) if isinstance(item, float) else item
+    return shortest(item, _FLOATS.get(str(dtype).rpartition('.')[2], 'd')) if isinstance(item, float) else item
+
+
+def shortest(number: float, code: str) -> float:
+    """The number with the fewest digits that is the same in so many bits; ``code``: that of :mod:`struct`."""
+    short = (float(f'{number:.{digits}g}') for digits in _DIGITS.get(code[-1], ()))
+    return next((each for each in short if _packed(code, each) == _packed(code, number)), number)
+
+
+def _packed(code: str, number: float) -> bytes:
+    try:
+        return struct.pack(code, number)
+    except OverflowError:
+        return b''
 
 
 def unquoted(text: str) -> str:
-    """The text without one pair of enclosing equal quotes, where it has one."""
-    if len(text) >= 2 and text[0] == text[-1] and text[0] in _QUOTES:
-        return text[1:-1]
-    return text
+    """The text without one pair of enclosing equal quotes, where it has one.
+
+    The first and the last quote of ``'yes' or 'no'`` are no pair; those of ``""x""`` are.
+    """
+    if len(text) < 2 or text[0] != text[-1] or text[0] not in _QUOTES:
+        return text
+    quote, inner = text[0], text[1:-1]
+    is_nested = len(inner) >= 2 and inner[0] == inner[-1] == quote
+    has_others = quote in (inner if quote == "'" else inner.replace('\\"', ''))
+    return text if has_others and not is_nested else inner
 
 
 def base_command(configuration: Configuration, interpreter: str) -> list[str]:

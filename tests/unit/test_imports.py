@@ -58,6 +58,7 @@ PURE_STANDARD = {
     'shlex',
     'signal',
     'string',
+    'struct',
     'typing',
     'uuid',
 }

@@ -23,6 +23,10 @@ from hpsearch.model.command import plain
 from hpsearch.model.configuration import Configuration, Not, from_plain, plain_attributes
 from hpsearch.model.errors import ConfigError
 from hpsearch.model.logs.out_of_memory import problem_of
+from hpsearch.model.run import decode_run, encode_run
+from hpsearch.space.order import Order
+from hpsearch.space.plan import Plan
+from tests.fakes.odd_values import ODD
 
 MODULE = """
 grid = {'lr': [0.1, 1e-08], 'hidden': ['200,200', '"400,400"'], 'flag': [True, False]}
@@ -95,6 +99,52 @@ def minimal(**attributes: Any) -> str:
     """Return the text of a module that is right but for the given attributes; None leaves one out."""
     all_of_them = {'grid': {'a': [1]}, '_SCRIPT_NAME': 'train.py', **attributes}
     return 'from hpsearch import Not\n' + ''.join(f'{name} = {value!r}\n' for name, value in all_of_them.items())
+
+
+ODD_MODULE = """
+from tests.fakes.odd_values import ODD
+grid = {{'a': {a}}}
+conditions = {conditions}
+_SCRIPT_NAME = 'train.py'
+"""
+
+
+@pytest.mark.parametrize('name', ODD)
+@pytest.mark.parametrize(
+    ('a', 'conditions'),
+    [
+        ('[ODD[{name!r}]]', []),
+        ('ODD[{name!r}]', []),
+        ('[1]', "[({{'a': [ODD[{name!r}]]}}, {{'a': [2]}})]"),
+        ('[1]', "[({{'a': ODD[{name!r}]}}, {{'a': [2]}})]"),
+        ('[1]', "[({{'a': [1]}}, {{'b': [ODD[{name!r}]]}})]"),
+    ],
+)
+def test_that_any_object_makes_runs_or_a_problem_of_one_line(
+    tmp_path: Path, name: str, a: str, conditions: str | list[Any]
+) -> None:
+    text = ODD_MODULE.format(a=a.format(name=name), conditions=str(conditions).format(name=name))
+    try:
+        configuration = loaded(tmp_path, text)
+    except ConfigError as error:
+        assert error.problems
+        for problem in error.problems:
+            assert '\n' not in problem
+            assert len(problem) < 600
+            assert problem.startswith(("grid['a']", 'conditions[0]'))
+        return
+    plan = Plan(configuration, Order(), interpreter='python3', search_path=tmp_path, ident='1')
+    assert plan.survey().runs == sum(1 for run in plan.runs() if decode_run(encode_run(run)).number)
+    assert name != 'masked'
+
+
+def test_that_tensors_are_read_as_numbers_and_lists(tmp_path: Path) -> None:
+    text = ODD_MODULE.format(a="[ODD['scalar tensor'], ODD['tensor'], ODD['array']]", conditions=[])
+    assert loaded(tmp_path, text).grid['a'] == [0.95, [[1.0, 2.0], [3.0, 4.5]], [1, 2]]
+    whole = ODD_MODULE.format(a="ODD['tensor']", conditions="[({'a': ODD['tensor']}, {'b': [ODD['scalar tensor']]})]")
+    configuration = loaded(tmp_path, whole)
+    assert configuration.grid['a'] == [[1.0, 2.0], [3.0, 4.5]]
+    assert configuration.conditions == [({'a': [[1.0, 2.0], [3.0, 4.5]]}, {'b': [0.95]})]
 
 
 # Where it comes from

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from hpsearch.model.command import base_command, plain, shell_line, shell_word, warnings_about
+from hpsearch.model.command import base_command, plain, shell_line, shell_word, unquoted, warnings_about
 from hpsearch.model.configuration import Configuration
+from tests.fakes.odd_values import Tensor
 
 # Prints its arguments, each ended by a byte that no argument can hold.
 PRINTER = ['printf', '%s\\0']
@@ -94,6 +95,51 @@ def test_that_simple_words_stay_readable() -> None:
 def test_that_numpy_scalars_become_plain(value: Any, expected: Any) -> None:
     assert plain(value) == expected
     assert type(plain(value)) is type(expected)
+
+
+@pytest.mark.parametrize(
+    ('number', 'expected'), [(0.95, 0.95), (1e-08, 1e-08), (3, 3.0), (1 / 3, 0.33333334), (float('inf'), float('inf'))]
+)
+def test_that_a_tensor_without_dimensions_becomes_the_number_it_was_made_of(number: float, expected: float) -> None:
+    assert plain(Tensor(number)) == expected
+    assert type(plain(Tensor(number))) is float
+    assert plain(np.array(number, dtype=np.float32)) == expected
+
+
+@given(st.floats(width=32, allow_nan=False))
+def test_that_a_number_of_32_bits_is_kept_exactly(number: float) -> None:
+    assert np.float32(plain(Tensor(number))) == np.float32(number)
+
+
+@pytest.mark.parametrize(
+    ('text', 'expected'),
+    [
+        ('"a b"', 'a b'),
+        ("'a'", 'a'),
+        ('""', ''),
+        ('"it\'s"', "it's"),
+        ('\'say "no"\'', 'say "no"'),
+        ('""x""', '"x"'),
+        (r'"say \"no\""', r'say \"no\"'),
+        ("'yes' or 'no'", "'yes' or 'no'"),
+        ('"a" "b"', '"a" "b"'),
+        ('"a"b"', '"a"b"'),
+        ("'a' + \"b\" + 'c'", "'a' + \"b\" + 'c'"),
+        ('"a', '"a'),
+        ('"', '"'),
+        ("a'", "a'"),
+    ],
+)
+def test_that_only_a_pair_of_quotes_that_encloses_everything_is_removed(text: str, expected: str) -> None:
+    assert unquoted(text) == expected
+
+
+def test_that_quotes_that_are_kept_since_they_are_no_pair_are_warned_about() -> None:
+    (warning,) = warnings_about({'answer': ["'yes' or 'no'"]})
+    assert warning == (
+        "answer: \"'yes' or 'no'\" reaches the script as it is written; "
+        'a shell would have acted on a quote and a space in it.'
+    )
 
 
 def test_that_a_command_begins_with_the_interpreter_and_the_script() -> None:
