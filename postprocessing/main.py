@@ -197,11 +197,12 @@ def _parser() -> argparse.ArgumentParser:
         prog='hpsearch-postprocess',
         description='Gather the results of a search, also of one that was killed and of one that the original made.',
     )
-    parser.add_argument('dir', help='the search folder')
+    parser.add_argument('dir', type=os.path.expanduser, help='the search folder')
     parser.add_argument(
         '--grid_module',
         metavar='MODULE',
         default='',
+        type=os.path.expanduser,
         help='the configuration that says how results are read (default: the one the search was made with; '
         'needed for a folder of the original)',
     )
@@ -214,6 +215,7 @@ def _parser() -> argparse.ArgumentParser:
         '--run_cwd',
         metavar='DIR',
         default='.',
+        type=os.path.expanduser,
         help='what relative output folders of an original search are relative to (default: the current folder)',
     )
     parser.add_argument(

@@ -298,8 +298,10 @@ def with_listed_nodes(extra: tuple[str, ...]) -> tuple[str, ...]:
     path = value_of(extra, 'exclude', 'x')
     if '/' not in path:
         return extra
+    file = os.path.expanduser(path)
+    extra = tuple(word.removesuffix(path) + file if word.endswith(path) else word for word in extra)
     try:
-        return (*extra, f'--exclude={",".join(Path(path).read_text().split())}')
+        return (*extra, f'--exclude={",".join(Path(file).read_text().split())}')
     except (OSError, ValueError) as error:
         raise ConfigError([f'--slurm_extra=--exclude={path}: the file cannot be read: {error}']) from error
 

@@ -56,10 +56,16 @@ def test_that_a_job_which_was_given_fewer_gpus_than_a_run_needs_starts_none(
     assert problem in str(refused.value)
 
 
-def test_that_nodes_to_exclude_may_be_in_a_file(tmp_path: Path) -> None:
+def test_that_nodes_to_exclude_may_be_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / 'nodes.txt').write_text('n7\nn[8-9]\n')
     given = ('--exclude', f'{tmp_path}/nodes.txt')
     assert with_listed_nodes(given) == (*given, '--exclude=n7,n[8-9]'), 'the last one counts'
     assert with_listed_nodes(('--exclude=n7',)) == ('--exclude=n7',)
+    monkeypatch.setenv('HOME', str(tmp_path))
+    assert with_listed_nodes(('--x', '--exclude=~/nodes.txt')) == (
+        '--x',
+        f'--exclude={given[1]}',
+        '--exclude=n7,n[8-9]',
+    )
     with pytest.raises(ConfigError, match='cannot be read'):
         with_listed_nodes((f'--exclude={tmp_path}/none',))

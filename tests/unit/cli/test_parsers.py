@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import os
 import sys
@@ -94,6 +95,26 @@ def test_that_paths_may_begin_with_the_home_directory(monkeypatch: pytest.Monkey
     assert (options.configuration.grid_config, options.execution.reuse) == ('/h/g', ('/h/a',))
     assert (options.folder.out_dir, options.folder.run_cwd) == ('/h/o', '/h')
     assert parsers.parse_resume(['~/o']).dir == '/h/o'
+
+
+PARSERS = [
+    *(build() for build in (parsers.plan_parser, parsers.status_parser, parsers.stop_parser, parsers.logs_parser)),
+    *(build('verb', '') for build in (parsers.search_parser, parsers.resume_parser)),
+]
+
+
+@pytest.mark.parametrize('parser', PARSERS, ids=lambda parser: str(parser.prog))
+def test_that_every_option_that_takes_a_path_understands_the_home_directory(
+    monkeypatch: pytest.MonkeyPatch, parser: argparse.ArgumentParser
+) -> None:
+    monkeypatch.setenv('HOME', '/h')
+    paths = [
+        action for action in parser._actions if action.metavar in ('FILE', 'DIR', 'MODULE') or action.dest == 'dir'
+    ]
+    assert paths
+    for action in paths:
+        assert callable(action.type), action.dest
+        assert action.type('~/x') == '/h/x', action.dest
 
 
 def test_that_no_words_print_the_commands_within_two_screens(capsys: pytest.CaptureFixture[str]) -> None:

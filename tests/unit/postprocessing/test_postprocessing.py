@@ -183,6 +183,14 @@ def test_that_runs_of_a_search_are_sorted_into_table_and_lists(search: Search, c
     assert '4 runs: 2 finished, 1 unfinished, 1 missing. Unfinished: 1 failed.' in capsys.readouterr().out
 
 
+def test_that_its_paths_may_begin_with_the_home_directory(search: Search, monkeypatch: pytest.MonkeyPatch) -> None:
+    search.finished(0.5, lr=0.1)
+    monkeypatch.setenv('HOME', str(search.path.parent))
+    assert main([f'~/{search.path.name}', '--run_cwd=~', '--grid_module=~/none.py']) == 2
+    assert main([f'~/{search.path.name}', '--run_cwd=~']) == 0
+    assert [row['acc'] for row in rows_of(search.path)] == ['0.5']
+
+
 def test_that_a_listed_run_has_what_it_takes_to_run_it_again(search: Search) -> None:
     search.plan(lr=0.1, note='a b')
     assert main([str(search.path)]) == 0
