@@ -107,6 +107,7 @@ class ConfigurationOptions(OptionGroup):
     dont_generate_full_grid: bool = option(
         False, 'draw --num_searches combinations at random, without repetition, instead of enumerating the grid'
     )
+    snapshot: bool = option(False, 'copy the code when the search is created, and start all runs from that copy')
     random_seed: int = option(42, 'seed of shuffling and drawing (default: %(default)s)', metavar='N', type=int)
     python: str = option(
         '', 'interpreter of the training script (default: python3 from PATH)', metavar='FILE', type=os.path.expanduser

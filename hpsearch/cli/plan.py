@@ -117,7 +117,7 @@ def _array_lines(
         Launch(run, 1, attempt_id(WRITER, run.name, 1), Slot(), makes=str(folder.output(run.name)) if makes else '')
         for run in islice(plan.runs(), sizes[0])
     ]
-    maker = ArrayMaker(folder, str(request.run_cwd), system, settings)
+    maker = ArrayMaker(folder, request.cwd_in(folder), system, settings)
     prepared = maker.prepare(submission_name(folder, SALT), launches, throttle)
     yield from prepared.script.rstrip('\n').split('\n')
     size = prepared.job.size
@@ -142,7 +142,7 @@ def _pilot_lines(
     if not count:
         yield '# There are no runs, so no job would be submitted.'
         return
-    maker = PilotMaker(folder, str(request.run_cwd), system, settings)
+    maker = PilotMaker(folder, request.cwd_in(folder), system, settings)
     prepared = maker.prepare(submission_name(folder, SALT), count)
     yield from prepared.script.rstrip('\n').split('\n')
     yield f'# {count} jobs of this array would work on {runs:,} runs, each on {settings.runs_per_job} at a time.'

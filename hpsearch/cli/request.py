@@ -16,8 +16,21 @@ from hpsearch.cli.backends import requested_system
 from hpsearch.cli.options import ConfigurationOptions, SearchOptions, flat
 from hpsearch.config.handles import description_of
 from hpsearch.config.loading import load_configuration
+from hpsearch.host.code import code_files, folder_of_code
+from hpsearch.host.code_copy import (
+    CodeCopy,
+    Contents,
+    code_copy,
+    contents_of_code,
+    copy_code,
+    from_copy,
+    git_facts,
+    info_of_copy,
+)
+from hpsearch.host.git import Problem
 from hpsearch.host.kernel import command_limits
 from hpsearch.host.processes import user_name
+from hpsearch.model.command import base_command
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import ConfigError, SearchFolderError
 from hpsearch.space.order import Order
@@ -25,6 +38,37 @@ from hpsearch.space.plan import Plan, PlanSummary
 from hpsearch.store.folder import OpenSearch, SearchFolder, make_folder
 
 log = logging.getLogger('hpsearch')
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A copy of the code that is to be made: what it has, and how runs are started from it."""
+
+    contents: Contents
+    copy: CodeCopy
+
+    def notes(self, configuration: Configuration, run_cwd: Path) -> tuple[str, ...]:
+        """What a user should know about it, in sentences."""
+        contents = self.contents
+        linked = f', with links to what is not copied: {_few(contents.linked)}' if contents.linked else ''
+        notes = [f'Runs are started from a copy of {contents.top} ({len(contents.files):,} files){linked}']
+        outside = [] if self.copy.run_cwd is None else _values_outside(configuration, run_cwd)
+        return (*notes, *(f'warning: {text}' for text in [*contents.left_out, *outside]))
+
+
+def _few(names: Sequence[str], count: int = 5) -> str:
+    more = f' and {len(names) - count:,} more' if len(names) > count else ''
+    return f'{", ".join(names[:count])}{more}'
+
+
+def _values_outside(configuration: Configuration, run_cwd: Path) -> list[str]:
+    """Values that are relative paths out of the working directory, which is another one in the copy."""
+    return [
+        f'{option}: {value!r} is relative to the working directory, which is in the copy: give an absolute path'
+        for option, values in configuration.grid.items()
+        for value in values
+        if isinstance(value, str) and value.startswith('../') and (run_cwd / value).exists()
+    ]
 
 
 @dataclass(frozen=True)
@@ -40,6 +84,7 @@ class SearchRequest:
         run_cwd: Working directory of the runs, absolute.
         out_dir: ``--out_dir``, absolute.
         notes: What a user should know before it starts, in sentences.
+        snapshot: The copy of the code that runs are started from; None: they are started from the original.
     """
 
     options: SearchOptions
@@ -50,6 +95,7 @@ class SearchRequest:
     run_cwd: Path
     out_dir: Path
     notes: tuple[str, ...]
+    snapshot: Snapshot | None = None
 
     @property
     def planned_path(self) -> Path:
@@ -58,7 +104,14 @@ class SearchRequest:
 
     def plan(self, search_path: Path, ident: str) -> Plan:
         """Its runs, once the folder is known."""
-        return Plan(self.configuration, self.order, interpreter=self.interpreter, search_path=search_path, ident=ident)
+        copy = self.snapshot.copy if self.snapshot else None
+        started = from_copy(self.configuration, copy, SearchFolder(search_path).code_dir)
+        return Plan(started, self.order, interpreter=self.interpreter, search_path=search_path, ident=ident)
+
+    def cwd_in(self, folder: SearchFolder) -> str:
+        """The working directory of its runs, once the folder is known."""
+        cwd = str(self.run_cwd)
+        return self.snapshot.copy.cwd_of(folder.code_dir, cwd) if self.snapshot else cwd
 
 
 def make_request(options: SearchOptions, *, needs_program: bool = True) -> SearchRequest:
@@ -88,7 +141,28 @@ def make_request(options: SearchOptions, *, needs_program: bool = True) -> Searc
     notes = _interpreter_notes(configuration, interpreter, resolved) if not missing else ()
     notes += (*in_queue, *(f'warning: {problem}' for problem in missing))
     order = order_of(options.configuration)
-    return SearchRequest(options, configuration, order, interpreter, resolved, run_cwd, out_dir, notes)
+    snapshot = None
+    if options.configuration.snapshot and not missing:
+        snapshot = _snapshot(configuration, interpreter, run_cwd, out_dir)
+        notes += snapshot.notes(configuration, run_cwd)
+    return SearchRequest(options, configuration, order, interpreter, resolved, run_cwd, out_dir, notes, snapshot)
+
+
+def _snapshot(configuration: Configuration, interpreter: str, run_cwd: Path, out_dir: Path) -> Snapshot:
+    """The copy of the code that is to be made.
+
+    Raises:
+        ConfigError: There can be none.
+    """
+    files = code_files(configuration, run_cwd)
+    try:
+        contents = contents_of_code(files, run_cwd, out_dir)
+        if problem := contents.problem():
+            raise Problem(problem)
+        facts = git_facts(folder_of_code(files, run_cwd))
+        return Snapshot(contents, code_copy(contents, base_command(configuration, interpreter), run_cwd, facts))
+    except Problem as problem:
+        raise ConfigError([f'--snapshot: {problem}']) from problem
 
 
 def _of_queue(options: SearchOptions, configuration: Configuration) -> tuple[Sequence[str], Sequence[str]]:
@@ -197,12 +271,14 @@ def create(request: SearchRequest) -> OpenSearch:
     plan = request.plan(made.folder.path, made.ident)
     try:
         summary = _write(request, made.folder, plan)
+    except Problem as problem:
+        raise SearchFolderError(f'--snapshot: {problem}.') from problem
     except OSError as error:
         raise SearchFolderError(f'{made.folder.path} cannot be written: {error.strerror}.') from error
     for note in [*summary.notes(), *plan.warnings(), *plan.not_startable(command_limits(os.environb))]:
         log.warning(note)
     log.info('%s planned%s', '1 run is' if summary.runs == 1 else f'{summary.runs} runs are', _left_out(summary))
-    return OpenSearch(made.folder, request.configuration, str(request.run_cwd), request.interpreter)
+    return OpenSearch(made.folder, request.configuration, request.cwd_in(made.folder), request.interpreter)
 
 
 def _check_that_nothing_is_under_way(folder: SearchFolder) -> None:
@@ -219,6 +295,9 @@ def _check_that_nothing_is_under_way(folder: SearchFolder) -> None:
 def _write(request: SearchRequest, folder: SearchFolder, plan: Plan) -> PlanSummary:
     for source in filter(None, (request.configuration.source, request.options.configuration.grid_config)):
         shutil.copyfile(source, folder.path / os.path.basename(source))
+    if request.snapshot:
+        copy_code(request.snapshot.contents, folder.code_dir)
+        os.makedirs(request.cwd_in(folder), exist_ok=True)
     folder.write_info(_description(request))
     folder.jobs_dir.mkdir(0o755)
     # Last, since what has a plan can be resumed.
@@ -241,6 +320,7 @@ def _description(request: SearchRequest) -> dict[str, object]:
         'argv': sys.argv,
         'options': {**flat(request.options), 'reuse': reuse},
         'run_cwd': str(request.run_cwd),
+        **({'code_copy': info_of_copy(request.snapshot.copy)} if request.snapshot else {}),
         'interpreter': request.interpreter,
         'resolved_interpreter': request.resolved_interpreter,
         'seed': request.order.seed,

@@ -18,6 +18,7 @@ from hpsearch.cli.request import order_of
 from hpsearch.cli.search_runner import work, work_options
 from hpsearch.config.handles import description_of, stored_configuration, with_results_of
 from hpsearch.config.loading import load_configuration
+from hpsearch.host.code_copy import from_copy
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import ConfigError, DamageError, SearchFolderError
 from hpsearch.model.evidence import Liveness
@@ -140,7 +141,8 @@ def open_search(folder: SearchFolder, info: Mapping[str, Any]) -> OpenSearch:
         raise DamageError(f'{folder.runs_jsonl} is damaged: there is no run in it.')
     try:
         withdrawn = frozenset(info.get('withdrawn', ()))
-        return OpenSearch(folder, stored.configuration, str(info['run_cwd']), str(info['interpreter']), withdrawn)
+        run_cwd = folder.cwd_of_runs(str(info['run_cwd']))
+        return OpenSearch(folder, stored.configuration, run_cwd, str(info['interpreter']), withdrawn)
     except (KeyError, TypeError) as error:
         raise DamageError(f'{folder.search_json} is damaged: {error!r}.') from error
 
@@ -180,7 +182,8 @@ def extend_plan(
         _take_in_ends(folder, info, state, reader, dead_hosts)
         configuration = _configuration_of_now(info, options)
         order, interpreter = order_of(options.configuration), info['interpreter']
-        plan = Plan(configuration, order, interpreter=interpreter, search_path=folder.path, ident='x')
+        started = from_copy(configuration, folder.code_copy, folder.code_dir)
+        plan = Plan(started, order, interpreter=interpreter, search_path=folder.path, ident='x')
         extension = extend(folder, configuration, folder.read_runs(), plan.runs(), state)
         write_extension(folder, extension, {'configuration': description_of(configuration, module, cwd)})
     return extension

@@ -97,6 +97,7 @@ def work(
         HpsearchError: Its journals cannot be read or written, or a folder of earlier results is no search.
     """
     folder = search.folder
+    _import_from_copy(folder)
     state, reader = open_journals(folder)
     state.withdrawn = search.withdrawn
     _warn_of_odd_lines(state, reader)
@@ -125,6 +126,13 @@ def work(
     folder = SearchFolder(outcome.moved_to) if outcome.moved_to else folder
     waiting, given_up = pending.waiting, frozenset(pending.given_up)
     return SearchResult(folder, search.configuration, context.results, state, pending.total, outcome, waiting, given_up)
+
+
+def _import_from_copy(folder: SearchFolder) -> None:
+    """Let ``PYTHONPATH`` lead runs to the copy of the code, if there is one, where it leads to the original."""
+    entries = os.environ.get('PYTHONPATH')
+    if folder.code_copy and entries:
+        os.environ['PYTHONPATH'] = folder.code_copy.python_path(folder.code_dir, entries)
 
 
 def _own_job(job_time: JobTime | None) -> dict[str, Any] | None:

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hpsearch.host.git import Problem
+from hpsearch.model.configuration import Configuration
 
 MOST_FILES = 1000
 """Files that count as code, at most: those that are run and imported come first."""
@@ -37,6 +38,27 @@ SETTLED = 2.0
 
 _BY_NAME = frozenset(('__import__', 'import_module'))
 _BY_PATH = frozenset(('exec', 'run_path', 'run_module', 'exec_module', 'spec_from_file_location'))
+
+
+# What is run
+
+
+def code_files(configuration: Configuration, run_cwd: Path) -> tuple[Path, ...]:
+    """The files a configuration runs in a folder: its script, or what may be one among the words of its command."""
+    if configuration.command is None:
+        return (run_cwd / (configuration.script or ''),)
+    return tuple(run_cwd / word for word in configuration.command if word and not word.startswith('-'))
+
+
+def folder_of_code(files: Sequence[Path], run_cwd: Path) -> Path:
+    """The folder of what is run; its working directory where no word of the command is a file.
+
+    Args:
+        files: What may be run: the first word of a command, then its others.
+        run_cwd: Working directory of the runs.
+    """
+    found = next((path for path in (*files[1:], *files[:1]) if path.is_file()), run_cwd / '-')
+    return Path(os.path.realpath(found.parent))
 
 
 # Imports

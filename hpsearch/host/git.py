@@ -122,6 +122,10 @@ _TRACKED = ('ls-files', '--recurse-submodules', '-z')
 
 _UNTRACKED = ('ls-files', '--others', '--exclude-standard', '--directory', '--no-empty-directory', '-z')
 
+_PRESENT = ('ls-files', '--cached', '--others', '--exclude-standard', '-z')
+
+_IGNORED = ('ls-files', '--others', '--ignored', '--exclude-standard', '--directory', '-z')
+
 _DIFF = (
     *('diff', '--no-ext-diff', '--no-textconv', '--no-color', '--no-renames', '--no-relative', '--full-index'),
     *('--unified=3', '--inter-hunk-context=0', '--submodule=short', '-O/dev/null'),
@@ -216,8 +220,23 @@ class Repository:
         Raises:
             Problem: git does not answer.
         """
-        output = _git(self.top, *_TRACKED, limit=STATUS_LIMIT).text
-        return [os.fsdecode(name) for name in output.split(b'\0')[:-1]]
+        return self._names(*_TRACKED)
+
+    def present(self) -> list[str]:
+        """Names of the files that git knows or does not ignore; a repository in this one is a name of its own.
+
+        Raises:
+            Problem: git does not answer.
+        """
+        return self._names(*_PRESENT)
+
+    def ignored(self) -> list[str]:
+        """Names of the files and folders that git ignores, the latter with a slash at the end.
+
+        Raises:
+            Problem: git does not answer.
+        """
+        return self._names(*_IGNORED)
 
     def untracked(self) -> list[str]:
         """Names of the files and folders that git does not know and does not ignore either.
@@ -225,7 +244,10 @@ class Repository:
         Raises:
             Problem: git does not answer.
         """
-        output = _git(self.top, *_UNTRACKED).text
+        return self._names(*_UNTRACKED)
+
+    def _names(self, *words: str) -> list[str]:
+        output = _git(self.top, *words, limit=STATUS_LIMIT).text
         return [os.fsdecode(name) for name in output.split(b'\0')[:-1]]
 
 

@@ -12,7 +12,7 @@ from hpsearch.model.configuration import Params, Value
 
 _QUOTES = ("'", '"')
 
-_TAKEN = frozenset(('jobs', 'journal', 'provenance', 'submissions', 'TO_BE_DELETED'))
+_TAKEN = frozenset(('code', 'jobs', 'journal', 'provenance', 'submissions', 'TO_BE_DELETED'))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ journal/<writer>.jsonl   what happened
 jobs/<run>/              our files about the first attempt of a run
 jobs/<run>/<attempt>/    the same of a later one
 submissions/             our files about submissions to a queue system
+code/                    a copy of the code, if runs are started from one
 <run>/                   the run's output folder, made by its script
 """
 
@@ -19,17 +20,20 @@ import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 from hpsearch.host.ownership import why_not_ours
 from hpsearch.model.configuration import Configuration, from_plain
 from hpsearch.model.errors import DamageError, SearchFolderError, is_of_machine
 from hpsearch.model.run import Run, decode_run, search_path_of, with_output
 from hpsearch.store.place import Move, after_move, place_by_options
+
+if TYPE_CHECKING:
+    from hpsearch.host.code_copy import CodeCopy
 
 log = logging.getLogger('hpsearch')
 
@@ -136,11 +140,13 @@ class SearchFolder:
         self.jobs_dir = self.path / 'jobs'
         self.submissions_dir = self.path / 'submissions'
         self.provenance_dir = self.path / 'provenance'
+        self.code_dir = self.path / 'code'
         self.commands_sh = self.path / 'commands.sh'
         self.commands_wo_dirs_sh = self.path / 'commands_wo_dirs.sh'
         self.results_csv = self.path / 'search_results.csv'
         self._path, self._jobs = str(self.path), str(self.jobs_dir)
         self._layout: int | None = None
+        self._copy: CodeCopy | None = None
         self._places: dict[str, tuple[int, int]] = {}
         self._indexed, self._indexed_lines = 0, 0
         self._damaged: set[int] = set()
@@ -181,6 +187,19 @@ class SearchFolder:
             except SearchFolderError:
                 return LAYOUT
         return self._layout or LAYOUT
+
+    @property
+    def code_copy(self) -> CodeCopy | None:
+        """How runs are started from the copy of the code in :attr:`code_dir`; None: there is none.
+
+        Raises:
+            OSError: Something of the machine is in the way.
+        """
+        return self._copy if self.layout else None  # both are read together
+
+    def cwd_of_runs(self, run_cwd: str) -> str:
+        """The working directory of the runs, which is ``run_cwd`` without a copy of the code."""
+        return self.code_copy.cwd_of(self.code_dir, run_cwd) if self.code_copy else run_cwd
 
     def attempts(self, run: str) -> str:
         """The folder that holds the attempts of a run."""
@@ -282,14 +301,14 @@ class SearchFolder:
         problem = _problem_of(info)
         if problem:
             raise DamageError(f'{self.search_json} is damaged: {problem}.')
-        self._layout = info['layout']
+        self._layout, self._copy = info['layout'], _copy_of(info)
         return info
 
     def write_info(self, info: Mapping[str, Any]) -> None:
         """Write ``search.json``, whole or not at all."""
         stamped = {'layout': LAYOUT, **info, 'format': FOLDER_FORMAT, 'place': str(self.path)}
         write_whole(self.search_json, json.dumps(stamped, indent=2, default=str) + '\n')
-        self._layout = stamped['layout']
+        self._layout, self._copy = stamped['layout'], _copy_of(stamped)
 
     # The plan; a line that is damaged is left out, with one warning, but still counts as a run that is wanted
 
@@ -365,7 +384,9 @@ class SearchFolder:
         except ValueError as error:
             self._warn(number, str(error))
             return None
-        return with_output(run, f'{self._path}/{run.name}')
+        run = with_output(run, f'{self._path}/{run.name}')
+        copy = self.code_copy
+        return replace(run, argv=copy.argv(self.code_dir, run.argv)) if copy and copy.words else run
 
     def _warn(self, number: int, problem: str) -> None:
         if number not in self._damaged:
@@ -416,9 +437,23 @@ def _problem_of(info: Mapping[str, Any]) -> str:
     try:
         if 'configuration' in info:
             from_plain(info['configuration']['attributes'])
+        _copy_of(info)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        return f'its configuration: {error!r:.200}'
+        return f'its configuration, or its copy of the code: {error!r:.200}'
     return ''
+
+
+def _copy_of(info: Mapping[str, Any]) -> CodeCopy | None:
+    """The copy of the code that a search has; None: there is none.
+
+    Raises:
+        ValueError: Its description is damaged.
+    """
+    if info.get('code_copy') is None:
+        return None
+    from hpsearch.host.code_copy import copy_from_info
+
+    return copy_from_info(info['code_copy'])
 
 
 def _run_of(line: bytes) -> Run | None:
@@ -604,7 +639,7 @@ def _exactly(path: Path, moment: time.struct_time) -> NewFolder:
 def _earlier_search(folder: SearchFolder) -> list[Path]:
     """All that an earlier search left in a folder; last what says that there is one, and names its runs."""
     made = [folder.journal_dir, folder.jobs_dir, folder.submissions_dir, folder.provenance_dir]
-    made += [folder.commands_sh, folder.commands_wo_dirs_sh, folder.results_csv]
+    made += [folder.code_dir, folder.commands_sh, folder.commands_wo_dirs_sh, folder.results_csv]
     made += [path for pattern in POSTPROCESSED for path in folder.path.glob(pattern)]
     found = [*_outputs(folder), *_copies(folder), *made, folder.search_json, folder.runs_jsonl]
     return [each for each in found if os.path.lexists(each)]

@@ -21,10 +21,10 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from hpsearch.host.code import Code, CodePlace, CodeReader, stamp_of
+from hpsearch.host.code import Code, CodePlace, CodeReader, code_files, folder_of_code, stamp_of
+from hpsearch.host.code_copy import CodeCopy, files_in, from_copy
 from hpsearch.host.git import Problem, Repository, Tree, UnusableRepository, ask, find_repository
 from hpsearch.host.processes import start_thread, user_name
-from hpsearch.model.configuration import Configuration
 from hpsearch.model.states import Attempt, SearchState, State
 from hpsearch.store.completion import NEVER_STARTED
 from hpsearch.store.folder import OpenSearch, SearchFolder, write_whole
@@ -50,13 +50,6 @@ PATIENCE = 0.05
 # The code
 
 
-def code_files(configuration: Configuration, run_cwd: Path) -> tuple[Path, ...]:
-    """The files a configuration runs in a folder: its script, or what may be one among the words of its command."""
-    if configuration.command is None:
-        return (run_cwd / (configuration.script or ''),)
-    return tuple(run_cwd / word for word in configuration.command if word and not word.startswith('-'))
-
-
 def code_place(top: Path, run: Sequence[Path], run_cwd: Path, python_path: str = '') -> CodePlace:
     """Where the code is.
 
@@ -75,10 +68,11 @@ def code_place(top: Path, run: Sequence[Path], run_cwd: Path, python_path: str =
 
 def provenance_of(search: OpenSearch) -> Provenance:
     """What gathers which code and which environment the runs of a search are made with."""
-    configuration, run_cwd = search.configuration, Path(search.run_cwd)
+    copy, run_cwd = search.folder.code_copy, Path(search.run_cwd)
+    configuration = from_copy(search.configuration, copy, search.folder.code_dir)
     files = code_files(configuration, run_cwd)
     interpreter = '' if configuration.command is not None else search.interpreter
-    return Provenance(search.folder, files, run_cwd, interpreter)
+    return Provenance(search.folder, files, run_cwd, interpreter, copy)
 
 
 # The environment
@@ -128,6 +122,7 @@ class Provenance:
         files: What is run (:func:`code_files`).
         run_cwd: Working directory of the runs.
         interpreter: First word of the commands of a Python script; empty: it is no Python script.
+        copy: The copy of the code that they are started from; None: they are started from the original.
         clock: Seconds, monotonic.
     """
 
@@ -137,10 +132,13 @@ class Provenance:
         files: Sequence[Path],
         run_cwd: Path,
         interpreter: str = '',
+        copy: CodeCopy | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._folder = folder.provenance_dir
+        self._copy_dir = folder.code_dir
+        self._copy = copy
         self._files = tuple(files)
         self._run_cwd = run_cwd
         self._interpreter = interpreter
@@ -156,15 +154,12 @@ class Provenance:
         self._refused: list[str] = []
 
     @cached_property
-    def _script_dir(self) -> Path:
-        """A folder of the code."""
-        return self._files[0].parent if self._files else self._run_cwd
-
-    @cached_property
     def _repository(self) -> Repository | None:
         """The git tree of the script; one that git refuses to read counts as none, and is a problem."""
+        if self._copy is not None:
+            return None  # it may lie in a tree that has nothing to do with it
         try:
-            return find_repository(self._script_dir)
+            return find_repository(folder_of_code(self._files, self._run_cwd))
         except UnusableRepository as problem:
             self._refused.append(str(problem))
             return None
@@ -172,7 +167,9 @@ class Provenance:
     @cached_property
     def _top(self) -> Path:
         """The folder of the code."""
-        return self._repository.top if self._repository else Path(os.path.realpath(self._script_dir))
+        if self._copy is not None:
+            return Path(os.path.realpath(self._copy_dir))
+        return self._repository.top if self._repository else folder_of_code(self._files, self._run_cwd)
 
     @cached_property
     def _reader(self) -> CodeReader:
@@ -276,12 +273,17 @@ class Provenance:
         Raises:
             Problem: It cannot be read, or git does not answer.
         """
-        index, repository = self._index_stamps(), self._repository
-        tracked = [repository.top / name for name in repository.tracked()] if repository else []
+        index, tracked = self._index_stamps(), self._tracked()
         with self._reading:
             self._reader.tracked = tracked
             self._take(self._reader.read())
             self._index = index
+
+    def _tracked(self) -> list[Path]:
+        """The files that git tracks; of a copy, all of them."""
+        if self._copy is not None:
+            return sorted(files_in(self._top))
+        return [self._top / name for name in self._repository.tracked()] if self._repository else []
 
     def _take(self, code: Code) -> None:
         """Take in the code that was just read, as what is to be reported if it has changed."""
@@ -308,14 +310,14 @@ class Provenance:
         }
         try:
             self._folder.mkdir(exist_ok=True)
-            facts |= self._interpreter_facts()
+            facts |= self._interpreter_facts(problems)
         except Problem as problem:
             problems.append(str(problem))
         except OSError as error:
             problems.append(f'the packages cannot be kept: {error.strerror}')
         return facts
 
-    def _interpreter_facts(self) -> dict[str, Any]:
+    def _interpreter_facts(self, problems: list[str]) -> dict[str, Any]:
         if not self._interpreter:
             return {}
         path = self._folder / 'packages.txt'
@@ -323,7 +325,16 @@ class Provenance:
         facts = ask_interpreter(self._interpreter, self._folder, packages=not is_there)
         if not is_there:
             write_whole(path, ''.join(f'{line}\n' for line in facts['packages']))
+            problems += self._not_from_copy(facts['packages'])
         return {'python': facts['python'], 'packages': f'{self._folder.name}/{path.name}'}
+
+    def _not_from_copy(self, packages: Sequence[str]) -> list[str]:
+        """Packages that are installed from the original of the copy, in sentences."""
+        if self._copy is None:
+            return []
+        url = Path(self._copy.of).as_uri()
+        names = [line.partition('==')[0] for line in packages if line.partition(' @ ')[2] in (url, f'{url}/')]
+        return [f'{name} is installed from {self._copy.of}: runs may import that and not the copy' for name in names]
 
     def _event(self, code: Code | None, environment: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
         event: dict[str, Any] = {'event': 'provenance', 'code': code.ident if code else '', **environment}
@@ -351,6 +362,8 @@ class Provenance:
             problems.append(f'the names of the files cannot be kept: {error.strerror}')
 
     def _tree_facts(self, code: Code, problems: list[str]) -> dict[str, Any]:
+        if self._copy is not None:
+            return dict(self._copy.facts)
         try:
             tree = self._repository.look() if self._repository else None
             untracked = self._repository.untracked() if self._repository and tree else []

@@ -48,10 +48,18 @@ def _parts(folder: SearchFolder) -> Iterator[Path | str]:
     """The plan, the journals and the folders of all attempts, each after the folder that it is in."""
     yield from (folder.search_json, folder.runs_jsonl, folder.journal_dir)
     yield from (entry.path for entry in _entries(folder.journal_dir) if entry.name.endswith('.jsonl'))
+    yield from _copied(folder.code_dir)
     yield folder.jobs_dir
     for run in _entries(folder.jobs_dir):
         yield run.path
         yield from (attempt.path for attempt in _entries(run.path) if attempt.name.isdecimal())
+
+
+def _copied(code: Path) -> Iterator[str]:
+    """The copy of the code; its links lead to what the originals of them lead to."""
+    for parent, _, names in os.walk(code):
+        yield parent
+        yield from (path for name in names if not os.path.islink(path := f'{parent}/{name}'))
 
 
 def _entries(path: Path | str) -> Iterator[os.DirEntry[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -134,3 +135,84 @@ def test_that_postprocessing_has_the_column_where_the_search_has_it_or_on_reques
 def test_that_postprocessing_agrees_with_the_search_on_the_codes(project: Edited) -> None:
     project.edit_during_first_run('model.py', 'acc = 2\n')
     assert [row['hpsearch_code'] for row in project.postprocessed()] == [row['hpsearch_code'] for row in project.rows()]
+
+
+# A copy of the code
+
+
+def test_that_all_runs_of_a_snapshot_have_the_code_there_was_at_first(project: Edited) -> None:
+    printed = project.edit_during_first_run('model.py', 'acc = 2\n', '--snapshot')
+    assert f'Runs are started from a copy of {project.path} (' in printed
+    assert project.codes() == {'1': project.known_codes()[0]}
+    assert 'code changed' not in printed + project.run('status', 'out').stdout
+
+
+def test_that_a_snapshot_outlives_the_original_and_a_move_of_the_search(project: Edited, tmp_path: Path) -> None:
+    (project.path / 'my_config.py').write_text(
+        (project.path / 'my_config.py').read_text().replace("'train.py'", repr(str(project.path / 'train.py')))
+    )
+    project.env['PYTHONPATH'] += f':{project.path}'
+    results = tmp_path / 'results'
+    search = project.start('--cpu_jobs=1', '--snapshot', f'--out_dir={results}')
+    until(lambda: project.began() == 1)
+    stopped = project.run('stop', str(results))
+    assert stopped.returncode == 0, stopped.stderr
+    search.communicate(timeout=60)
+    shutil.rmtree(project.path)
+    results.rename(tmp_path / 'moved')
+    project.path.mkdir()
+    (project.path / 'model.py').write_text('acc = 2\n')
+    (project.marks / 'go').touch()
+    resumed = project.run('resume', str(tmp_path / 'moved'))
+    assert resumed.returncode == 0, resumed.stdout + resumed.stderr
+    with (tmp_path / 'moved' / 'search_results.csv').open(newline='') as file:
+        assert {row['acc'] for row in csv.DictReader(file, delimiter=';')} == {'1'}
+    assert f'{tmp_path}/moved/code/train.py' in (tmp_path / 'moved' / 'commands.sh').read_text()
+
+
+def test_that_a_command_runs_in_the_copy_and_finds_ignored_data(project: Edited) -> None:
+    (project.path / 'data').mkdir()
+    (project.path / 'data' / 'set.txt').write_text('7')
+    (project.path / '.gitignore').write_text('data/\nout/\n')
+    subprocess.run(['git', 'init', '-q', str(project.path)], check=True)
+    (project.path / 'run.sh').write_text(
+        'python3 -c "import model; print(model.acc, open(\'data/set.txt\').read())" && exec python3 train.py "$@"\n'
+    )
+    project.configure({'n': [1]}, "_COMMAND = ['sh', 'run.sh']")
+    text = (project.path / 'my_config.py').read_text().replace("_SCRIPT_NAME = 'train.py'\n", '')
+    (project.path / 'my_config.py').write_text(text)
+    search = project.start('--cpu_jobs=2', '--snapshot', '--dont_start')
+    _, err = search.communicate(timeout=60)
+    assert search.returncode == 0, err
+    assert 'with links to what is not copied: data' in project.run('plan', 'my_config.py', '--snapshot').stdout
+    (project.path / 'model.py').write_text('acc = 2\n')
+    (project.path / 'run.sh').write_text('exit 1\n')
+    (project.marks / 'go').touch()
+    assert project.run('resume', 'out').returncode == 0
+    assert project.run('logs', 'out', '1').stdout.endswith('\n1 7\n')
+    assert [row['acc'] for row in project.rows()] == ['1']
+
+
+def test_that_an_extension_uses_the_copy(project: Edited) -> None:
+    (project.marks / 'go').touch()
+    assert project.search('--cpu_jobs=3', '--snapshot').returncode == 0
+    (project.path / 'model.py').write_text('acc = 2\n')
+    project.configure({'n': [1, 2, 3, 4]})
+    assert project.run('resume', 'out', '--extend').returncode == 0
+    assert [row['acc'] for row in project.rows()] == 4 * ['1']
+
+
+@pytest.mark.parametrize(
+    ('ignored', 'problem'), [('train.py', 'train.py would not be in the copy'), ('', 'no more than 20,000 files')]
+)
+def test_that_what_cannot_be_copied_is_said_before_anything_is_made(
+    project: Edited, ignored: str, problem: str
+) -> None:
+    subprocess.run(['git', 'init', '-q', str(project.path)], check=True)
+    (project.path / '.gitignore').write_text(f'{ignored}\n')
+    with (project.path / 'large.bin').open('wb') as large:
+        large.truncate(0 if ignored else 1 << 30)
+    refused = project.search('--snapshot')
+    assert refused.returncode == 2
+    assert problem in refused.stderr
+    assert not project.out.exists()

@@ -746,3 +746,17 @@ def test_that_jobs_that_start_after_an_edit_are_told_from_those_before(tmp_path:
         assert codes == {'1': before, '2': f'{before}>{after}', '3': f'{before}>{after}'}
         assert f'1 with {before}, 2 with {after}' in printed
         assert '2 of them were submitted with earlier code than was there when they started' in printed
+
+
+@pytest.mark.parametrize('jobs', [('--num_jobs=1',), ('--num_jobs=1', '--runs_per_job=1')])
+def test_that_jobs_start_from_a_snapshot(tmp_path: Path, volclava: FakeLsf, jobs: tuple[str, ...]) -> None:
+    with lsf_project(tmp_path / 'project', volclava) as project:
+        search = project.submit(*jobs, '--code_column', '--snapshot')
+        until((project.out / 'code' / 'ran.txt').exists)
+        until(lambda: project.told('provenance'))
+        (project.path / 'train.sh').unlink()
+        (project.out / 'code' / 'go').touch()
+        printed = finish(search, patience=60.0)
+        assert project.table_states() == project.all_finished()
+        assert len({row['hpsearch_code'] for row in project.rows()} - {''}) == 1
+        assert 'code changed' not in printed

@@ -18,7 +18,8 @@ import pytest
 import hpsearch.host.code
 import hpsearch.host.git
 import hpsearch.store.provenance
-from hpsearch.host.code import CodeReader
+from hpsearch.host.code import CodeReader, code_files
+from hpsearch.host.code_copy import CodeCopy
 from hpsearch.host.git import (
     Problem,
     Tree,
@@ -41,7 +42,6 @@ from hpsearch.store.provenance import (
     ask_interpreter,
     changed_files,
     code_changes,
-    code_files,
     code_place,
     diff_text,
     runs_by_code,
@@ -407,6 +407,36 @@ def test_that_a_folder_that_cannot_be_written_is_a_named_problem(tree: Path, tmp
     event = Teller(SearchFolder(tmp_path / 'search'), tree, sys.executable).begin()
     assert len(event['problems']) == 3
     assert (event['dirty'], event['code']) == (True, ident_of(tree))
+
+
+def test_that_a_copy_is_told_by_all_its_files_and_by_what_git_said_of_the_original(
+    tree: Path, folder: SearchFolder
+) -> None:
+    write_copy(folder)
+    facts = {'commit': 'abc', 'branch': 'main', 'dirty': True}
+    copy = CodeCopy('/home/me/project', '.', facts=facts)
+    run = [folder.code_dir / 'train.py']
+    provenance = Provenance(folder, run, folder.code_dir, copy=copy)
+    events: queue.Queue[dict[str, Any]] = queue.Queue()
+    provenance.start(events.put)
+    event = events.get(timeout=PATIENCE)
+    assert {name: event.get(name) for name in facts} == facts
+    listed = json.loads((folder.provenance_dir / f'{event["code"]}.json').read_text())
+    assert sorted(listed) == ['base.yaml', 'train.py']
+
+
+def write_copy(folder: SearchFolder) -> None:
+    folder.code_dir.mkdir()
+    for name in ('train.py', 'base.yaml', 'other.py'):
+        (folder.code_dir / name).write_text('')
+
+
+def test_that_a_package_that_is_installed_from_the_original_is_warned_of() -> None:
+    provenance = Provenance(SearchFolder('/s'), [], Path('/'), copy=CodeCopy('/home/me/project', '.'))
+    lines = ['mine==1 @ file:///home/me/project', 'other==1 @ file:///home/me/other', 'numpy==2']
+    assert provenance._not_from_copy(lines) == [
+        'mine is installed from /home/me/project: runs may import that and not the copy'
+    ]
 
 
 # In the course of a search
