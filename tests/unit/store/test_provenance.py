@@ -608,7 +608,7 @@ def test_that_a_change_is_dated_by_the_files_that_differ(teller: Teller, tree: P
     (tree / 'model.py').write_text('a = 2\n')
     teller.provenance.look()
     assert not teller.provenance.changed_before(first, before)
-    assert teller.provenance.changed_before(first, (tree / 'model.py').stat().st_ctime)
+    assert teller.provenance.changed_before(first, (tree / 'model.py').stat().st_ctime + 0.001)
     assert teller.provenance.changed_before('0123456789ab', before), 'of an unknown code nothing is known'
     (tree / 'model.py').unlink()
     teller.provenance.look()
