@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO
 
+from hpsearch.model.errors import trouble_in_words
 from hpsearch.ui.ansi_filter import SEQUENCE
 
 if TYPE_CHECKING:
@@ -34,11 +35,18 @@ def prepare_streams() -> None:
 
 
 def put_line(stream: TextIO, line: str = '') -> None:
-    """Prints a line at once. When nobody can read the stream any more, it and all that follows are dropped."""
+    """Prints a line at once. Where that is not possible, it and all that follows are dropped.
+
+    That nobody reads any more needs no message; anything else is reported on stderr.
+    """
     try:
         print(line, file=stream, flush=True)
-    except OSError:
+    except BrokenPipeError:
         drop(stream)
+    except OSError as error:
+        drop(stream)
+        if stream is not sys.stderr:
+            put_line(sys.stderr, f'hpsearch: the output is not complete: {trouble_in_words(error)}')
 
 
 def drop(stream: TextIO) -> bool:

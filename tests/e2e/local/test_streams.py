@@ -123,6 +123,16 @@ def test_that_postprocessing_writes_everything_when_nobody_reads_of_it(project: 
     assert {path: path.read_bytes() for path in expected} == expected
 
 
+def test_that_postprocessing_says_that_its_output_was_lost_and_writes_everything(project: Project) -> None:
+    execute(project, *search_words(project))
+    words = [sys.executable, '-m', 'hpsearch_postprocessing.main', 'out', '--seed_key=mode']
+    with open('/dev/full', 'w') as full:
+        done = execute(project, *words, stdout=full)
+    assert done.returncode == 0
+    assert done.stderr == 'hpsearch: the output is not complete: No space left on device\n'
+    assert all((project.out / name).exists() for name in POSTPROCESSED)
+
+
 def test_that_postprocessing_prints_what_the_terminal_cannot_show(project: Project) -> None:
     execute(project, *search_words(project))
     project.out.rename(project.path / 'résultats')
