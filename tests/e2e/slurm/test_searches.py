@@ -593,7 +593,7 @@ def test_that_one_bad_node_fails_no_run_and_does_not_stop_the_search(tmp_path: P
         assert_each_ran_once(project)
         on_n3 = [event for event in project.told('ended') if event.get('node') == 'n3']
         assert 3 <= len(on_n3) < 30
-        assert 'it is avoided for' in printed
+        assert 'n3 is avoided for' in printed
         assert f'{len(on_n3)} runs failed within seconds on n3 and were run on other nodes' in printed
         assert any('ExcNodeList=n3' in call for call in project.calls('scontrol'))
         assert project.calls('sbatch')[-1].endswith('--exclude=n3')
@@ -630,7 +630,7 @@ def test_that_a_bad_node_gets_no_more_jobs_that_work_on_the_search(tmp_path: Pat
         project.wait_for_begun(6, 150.0)
         assert len(project.pilots()) == 6, 'as many as were asked for'
         project.open()
-        assert 'on n3: it is avoided for' in finish(search)
+        assert 'n3 is avoided for' in finish(search)
         assert_each_ran_once(project)
 
 
