@@ -100,6 +100,7 @@ def work(
     _import_from_copy(folder)
     state, reader = open_journals(folder)
     state.withdrawn = search.withdrawn
+    writers.forget_pilots_of_originals(state, folder, folder.read_info())
     _warn_of_odd_lines(state, reader)
     if options.waits_for_others:
         _warn_of_others(folder, reader)

@@ -147,6 +147,7 @@ def open_snapshot(folder: SearchFolder, now: float) -> SearchSnapshot:
     if 'configuration' not in info:
         raise DamageError(f'{folder.search_json} is damaged: it has no configuration.')
     state, reader = open_journals(folder)
+    writers.forget_pilots_of_originals(state, folder, info)
     state.withdrawn = frozenset(info.get('withdrawn', ()))
     for name in state.withdrawn:
         state.runs.pop(name, None)

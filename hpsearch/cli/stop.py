@@ -52,6 +52,7 @@ def stop_search(folder: SearchFolder, *, drain: bool, trust: bool) -> Iterator[s
         EventRecorder(SearchState(), journal).note('stop', id=os.urandom(8).hex(), drain=drain)
         journal.sync()
     state, reader = open_journals(folder)
+    writers.forget_pilots_of_originals(state, folder, info)
     here, elsewhere = _at_work(folder, reader)
     if not here and not elsewhere:
         yield from _end_here(folder, state, merged_options(info, {'quiet': True, 'wait_for_queue': False}), drain)

@@ -32,7 +32,7 @@ from hpsearch.store.completion import Completion
 from hpsearch.store.evidence import EvidenceReader
 from hpsearch.store.folder import MOST_WARNINGS, SearchFolder
 from hpsearch.store.journal import JournalReader, header_from_name
-from hpsearch.store.writers import Writers
+from hpsearch.store.writers import Writers, is_astray
 
 log = logging.getLogger('hpsearch')
 
@@ -379,7 +379,7 @@ class PeerIntake:
         if submission is None:
             return dict(orphan.handle)
         known = {'at': submission.at, 'throttle': submission.throttle, 'job': submission.job, 'limit': submission.limit}
-        return {**known, **orphan.handle}
+        return {**known, 'is_astray': is_astray(submission, self._search.folder), **orphan.handle}
 
     def _end(self, orphan: OrphanedAttempt, run: Run, now: float) -> list[Completion]:
         """Take in the end of an attempt; empty: it may yet begin, since its start fence could not be closed."""

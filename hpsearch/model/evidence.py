@@ -161,6 +161,7 @@ class Evidence:
         has_started: Whether it passed its start fence.
         is_closed: Whether another writer closed that fence, or passed it in its place.
         is_queued: Whether it is, or was, a job of its own in a queue, which can be polled from any host.
+        is_astray: Whether its job looks for the search where that is no more: it cannot start, nor leave a record.
         fence_job: Id of the job that passed the fence, where that is known.
         fence_host: Where that job runs.
         job: What the queue says of its job; None: the queue was not polled.
@@ -175,6 +176,7 @@ class Evidence:
     has_started: bool = False
     is_closed: bool = False
     is_queued: bool = False
+    is_astray: bool = False
     fence_job: str = ''
     fence_host: str = ''
     job: QueueView | None = None
@@ -270,6 +272,8 @@ def _of_a_job(evidence: Evidence, job: QueueView, waited: float, record_grace: f
         return _by_its_record(evidence, evidence.code, job, waited)
     if evidence.is_requeued:
         return _ended(cause='requeued')
+    if evidence.is_astray and not evidence.has_started and job.state is not JobState.UNKNOWN:
+        return _ended(cause='abandoned', detail='the search folder was moved before it began', if_closed=True)
     if job.state is JobState.ENDED and job.record is not None:
         return _by_the_queue(evidence, job, job.record, waited, record_grace)
     if job.is_cancelled and job.is_gone and not evidence.has_started:
@@ -328,6 +332,7 @@ def _by_the_queue(
         return Conclusion(JobState.UNKNOWN)  # it began in another job than this one
     has_completed = record.code == 0 and not record.cause
     grace = record_grace * COMPLETED_FACTOR if has_completed else record_grace
+    grace = 0.0 if evidence.is_astray else grace
     if waited < grace or (job.awaits_details and waited < CAUSE_GRACE):
         return Conclusion(JobState.RUNNING, detail='it ended; its record is awaited', in_doubt=True)
     words = _listed('the queue says that it ended with status 0' if has_completed else '', words_of(record))

@@ -70,7 +70,7 @@ def _around_output(word: str, name: str) -> tuple[str, str] | None:
     An output folder is an absolute path, or in the plan the name alone; it may have quotes, as in Hydra's grammar. No
     other search has runs of this name.
     """
-    head, found, after = word.rpartition(name)
+    head, found, after = word.rpartition(name) if name else ('', '', '')
     if not found or after not in ('', *_QUOTES):
         return None
     before, slash, path = head.partition('/')

@@ -285,6 +285,7 @@ class Submission:
         room: How much room each of its jobs has (:func:`hpsearch.model.retries.room_in_queue`); empty: unknown.
         limit: Seconds that each of its jobs may run; None: not known.
         attempts: The attempts (run and number) that its jobs are; the first has index 1.
+        place: Where its jobs look for the search folder; empty: not known.
     """
 
     name: str
@@ -297,6 +298,7 @@ class Submission:
     room: Mapping[str, Any] = field(default_factory=dict)
     limit: float | None = None
     attempts: Sequence[tuple[str, int]] = ()
+    place: str = ''
 
 
 @dataclass(slots=True)
@@ -442,7 +444,7 @@ class SearchState:
         attempts = [(run, number) for run, number in event.get('attempts', ())]
         self.submissions[name] = Submission(
             name, queue, writer, event.get('at', 0.0), event.get('throttle', 1), event.get('pilots', 0),
-            room=event.get('room') or {}, limit=event.get('limit'), attempts=attempts,
+            room=event.get('room') or {}, limit=event.get('limit'), attempts=attempts, place=event.get('place', ''),
         )  # fmt: skip
         for index, (run, number) in enumerate(attempts, start=1):
             attempt = self.attempt_of(run, number)

@@ -165,6 +165,7 @@ _KINDS: Mapping[str, tuple[frozenset[str], Mapping[str, Check]]] = {
             'throttle': _is_count,
             'room': _optional(_FACTS),
             'limit': _optional(_is_number),
+            'place': _is_text,
             'at': _is_number,
         },
     ),

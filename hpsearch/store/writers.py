@@ -18,7 +18,9 @@ from hpsearch.host.kernel import Host, host_of
 from hpsearch.host.processes import presence
 from hpsearch.model.errors import SearchFolderError
 from hpsearch.model.evidence import HostRelation, Liveness, ProcessState
+from hpsearch.model.states import SearchState, Submission
 from hpsearch.store.folder import SearchFolder
+from hpsearch.store.journal import header_from_name
 
 POLLS = 6
 """Polls of an unchanged counter after which a writer is stale."""
@@ -185,6 +187,30 @@ def is_elsewhere(header: Mapping[str, Any], folder: SearchFolder) -> bool:
         return False
     is_here = host_of(header) == kernel.this_host()
     return ident != folder.identity if is_here else _inode(ident) != _inode(folder.identity)
+
+
+def is_astray(submission: Submission, folder: SearchFolder) -> bool:
+    """Whether the jobs of a submission look for the search folder where it is no more, and cannot start anything.
+
+    Only what was submitted from this host says so: elsewhere the folder may be mounted under the name that they have.
+    """
+    is_from_here = header_from_name(submission.writer).get('host') == kernel.this_host().name
+    return is_from_here and not folder.is_at(submission.place)
+
+
+def forget_pilots_of_originals(state: SearchState, folder: SearchFolder, info: Mapping[str, Any]) -> None:
+    """Leave to the originals of a folder the jobs that work on them, which a copy knows from its journals.
+
+    Args:
+        state: What the journals of the folder say; is changed.
+        folder: The folder.
+        info: What describes it.
+    """
+    pilots = [submission for submission in state.submissions.values() if submission.pilots]
+    places = {submission.place for submission in pilots if not folder.is_at(submission.place)}
+    theirs = {place for place in places if _has_search(SearchFolder(place), info)}
+    for name in [submission.name for submission in pilots if submission.place in theirs]:
+        del state.submissions[name]
 
 
 def _inode(identity: str) -> str:

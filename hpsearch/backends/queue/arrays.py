@@ -81,6 +81,7 @@ class QueuedAttempt:
         doubt_since: Since when evidence is awaited, in monotonic seconds; None: none is.
         look_until: Until when its record is looked for in every round, in monotonic seconds: it hinted at its end.
         is_cancelled: Whether it was cancelled by us.
+        is_astray: Whether its job looks for the search folder where that is no more.
         withdrawn_at: When its job was cancelled so that its run can be planned again, in monotonic seconds, or None.
     """
 
@@ -91,6 +92,7 @@ class QueuedAttempt:
     doubt_since: float | None = None
     look_until: float = float('-inf')
     is_cancelled: bool = False
+    is_astray: bool = False
     withdrawn_at: float | None = None
 
     def note_doubt(self, now: float | None) -> None:

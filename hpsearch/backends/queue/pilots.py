@@ -35,6 +35,7 @@ from hpsearch.model.snapshot import GpuLine, QueueLine
 from hpsearch.model.states import Attempt, SearchState, State, Submission
 from hpsearch.store.attempt_files import tail
 from hpsearch.store.folder import SearchFolder
+from hpsearch.store.writers import is_astray
 
 log = logging.getLogger('hpsearch')
 
@@ -103,10 +104,12 @@ class PilotArray(JobArray[Pilot]):
     Attributes:
         started_before: Attempts that had been started when it was submitted.
         blamed_nodes: The nodes of those that ended for a reason of their own; empty text: it is not known.
+        is_astray: Whether they look for the search folder where that is no more.
     """
 
     started_before: int = 0
     blamed_nodes: set[str] = field(default_factory=set)
+    is_astray: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,10 +227,13 @@ class Pilots:
                 self._adopt(submission)
 
     def _adopt(self, submission: Submission) -> None:
-        """The pilots of an earlier writer count as long as they live."""
+        """The pilots of an earlier writer count as long as they live; those that cannot find it are cancelled."""
         members = {index: Pilot() for index in range(1, submission.pilots + 1)}
         array = PilotArray(submission.name, submission.at, members, submission.job)
+        array.is_astray = is_astray(submission, self._context.folder)
         self._submitter.adopt(array)
+        if array.is_astray:
+            self._submitter.cancel(array, members, force=False)
         for index in members:
             self._poller.watch((array.name, index), array.at, array.job)
         self._poller.poll_soon()
@@ -343,7 +349,7 @@ class Pilots:
             if state is JobState.RUNNING and pilot.running_since is None:
                 pilot.running_since = now
             if state in (JobState.ENDED, JobState.ABSENT):
-                if record is None or record.cause not in NOT_TO_BLAME:
+                if not array.is_astray and (record is None or record.cause not in NOT_TO_BLAME):
                     self._note_end(array, index, now)
                 del array.members[index]
                 self._poller.drop((array.name, index))

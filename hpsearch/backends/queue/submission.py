@@ -304,7 +304,7 @@ class Submitter(Generic[ArrayT]):
         array.limit = self._system.time_limit
         limit = {'limit': array.limit} if array.limit is not None else {}
         event = {'event': 'submitting', 'queue': self._system.name, 'submission': array.name, **content, **limit}
-        is_noted = self._context.note({**event, 'at': round(array.at, 3)})
+        is_noted = self._context.note({**event, 'place': str(folder.path), 'at': round(array.at, 3)})
         return 'the journal cannot be written' if is_noted is False else ''
 
     def _send(self, array: ArrayT) -> None:

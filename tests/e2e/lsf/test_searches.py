@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -760,3 +761,70 @@ def test_that_jobs_start_from_a_snapshot(tmp_path: Path, volclava: FakeLsf, jobs
         assert project.table_states() == project.all_finished()
         assert len({row['hpsearch_code'] for row in project.rows()} - {''}) == 1
         assert 'code changed' not in printed
+
+
+# A search folder that is moved or copied
+
+
+def test_that_jobs_that_wait_when_the_folder_is_moved_are_withdrawn_and_submitted_again(
+    tmp_path: Path, lsf: FakeLsf
+) -> None:
+    lsf.set(slots=1)
+    with lsf_project(tmp_path / 'project', lsf) as project:
+        search = project.submit('--num_jobs=3')
+        project.wait_for_begun(1)
+        until(lambda: len(project.told('submitted')) == 3)
+        kill(search)
+        project.out.rename(project.path / 'elsewhere')
+        project.out_name = 'elsewhere'
+        project.open()
+        finish(project.drive(QUICK, 'resume', 'elsewhere'))
+        lost, withdrawn = [('lost', 'lost'), FINISHED], [('interrupted', 'abandoned'), FINISHED]
+        assert project.ends() == {'1': lost, '2': withdrawn, '3': withdrawn}
+        assert sorted(project.begun()) == [('1', '1'), ('1', '2'), ('2', '2'), ('3', '2')]
+        assert project.table_states() == project.all_finished()
+        assert not project.jobs(*OPEN)
+        assert not (project.path / 'out').exists()
+
+
+def test_that_jobs_that_cannot_find_a_moved_search_blame_no_host(tmp_path: Path, volclava: FakeLsf) -> None:
+    volclava.set(slots=1)
+    with lsf_project(tmp_path / 'project', volclava) as project:
+        blocker = project.bsub('sleep', '600')
+        search = project.submit('--num_jobs=2', '--runs_per_job=1')
+        until(lambda: project.told('accepted'))
+        kill(search)
+        project.out.rename(project.path / 'elsewhere')
+        project.out_name = 'elsewhere'
+        project.open()
+        resumed = project.drive(QUICK, 'resume', 'elsewhere')
+        volclava.set(slots=4)
+        volclava.run('bkill', str(blocker))
+        assert 'failed within seconds' not in finish(resumed)
+        assert_each_ran_once(project)
+
+
+def test_that_a_copy_of_a_search_whose_jobs_wait_is_refused_and_they_stay(tmp_path: Path, volclava: FakeLsf) -> None:
+    with lsf_project(tmp_path / 'project', volclava) as project:
+        finish(project.submit('--num_jobs=1', '--submit_only'))
+        project.wait_for_begun(1)
+        shutil.copytree(project.out, project.path / 'copy')
+        for verb in ('resume', 'stop'):
+            assert '3 of its runs are under way' in project.say(verb, 'copy', codes=(2,))
+        project.open()
+        project.resume()
+        assert_each_ran_once(project)
+        project.out_name = 'copy'
+        project.resume()
+        assert project.table_states() == project.all_finished()
+
+
+def test_that_jobs_that_work_on_the_original_are_not_those_of_its_copy(tmp_path: Path, volclava: FakeLsf) -> None:
+    volclava.set(slots=1)
+    with lsf_project(tmp_path / 'project', volclava) as project:
+        project.bsub('sleep', '600')
+        finish(project.submit('--num_jobs=2', '--runs_per_job=1', '--submit_only'))
+        shutil.copytree(project.out, project.path / 'copy')
+        assert 'pending' not in project.say('status', 'copy')
+        assert 'cancelling' not in project.say('stop', 'copy')
+        assert len(project.jobs('PEND')) == 2

@@ -26,10 +26,12 @@ from hpsearch.backends.queue.pilots import (
 )
 from hpsearch.backends.queue.poller import ABSENT_AFTER, JobPoller
 from hpsearch.backends.queue.submission import QueueContext
+from hpsearch.host.kernel import this_host
 from hpsearch.host.signals import Wakeup
 from hpsearch.model.evidence import JobState
 from hpsearch.model.states import Submission
 from hpsearch.store.folder import SearchFolder
+from hpsearch.store.journal import writer_name
 from tests.fakes.scripted_queue import Clock, ScriptedQueue, ScriptedRunner, as_runner, system
 from tests.support.harness import new_folder
 
@@ -487,6 +489,17 @@ def test_that_a_submission_that_was_not_answered_is_found_and_can_be_cancelled(m
     desk.backend.cancel(force=False)
     desk.step(times=40)
     assert desk.queue.live() == 0
+
+
+def test_that_jobs_that_cannot_find_the_folder_any_more_are_cancelled_and_replaced(
+    make_desk: Callable[..., Desk],
+) -> None:
+    writer = writer_name(this_host().name, 7, 0.0, 'aa')
+    desk = make_desk((remembered(job='1', writer=writer, place='/no/such/place'),))
+    desk.queue.put(JobSpec('old', 4, 0, '/log'))
+    desk.step(times=100)
+    assert desk.queue.called('cancel')[0][:2] == ('cancel', '1')
+    assert sum(desk.submitted()) == 10
 
 
 def test_that_arrays_of_attempts_and_jobs_of_other_queues_are_not_remembered(make_desk: Callable[..., Desk]) -> None:

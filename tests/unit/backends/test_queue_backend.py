@@ -94,6 +94,7 @@ def test_that_the_map_of_a_submission_is_in_the_journal_before_it_is_sent(desk: 
         'throttle': 2,
         'room': room_in_queue(1000, None),
         'limit': 3600.0,
+        'place': str(desk.folder.path),
         'at': desk.clock.wall(),
     }
     assert not desk.queue.called('submit')
@@ -1373,6 +1374,19 @@ def test_that_a_job_without_a_known_id_is_found_by_its_name(desk: Desk) -> None:
     desk.backend.cancel(idents[:1], force=False)
     desk.step(times=5)
     assert desk.queue.called('cancel') == [('cancel', job, 'part', 'term', '1')]
+
+
+@pytest.mark.parametrize('state', [JobState.PENDING, JobState.RUNNING])
+def test_that_a_job_that_cannot_find_the_folder_any_more_is_withdrawn_and_does_not_count(
+    desk: Desk, state: JobState
+) -> None:
+    job = desk.queue.put(JobSpec('old', 2, 2, '/log'))
+    desk.queue.change(job, 1, kind=state)
+    idents = adopted(desk, 2, job=job, is_astray=True)
+    desk.step(times=20)
+    assert {ident: status.cause for ident, status in desk.ended.items()} == dict.fromkeys(idents, 'abandoned')
+    assert desk.queue.live() == 0
+    assert all(read_fence(desk.folder.attempt(f'sim_{number}', 1)).is_closed for number in (1, 2))
 
 
 def test_that_a_submission_that_never_arrived_is_absent_and_not_sent_by_its_heir(desk: Desk) -> None:

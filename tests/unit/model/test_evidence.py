@@ -56,6 +56,26 @@ def outcome(traces: Evidence, job: QueueView, waited: float = 0.0) -> tuple[JobS
     return found.state, found.code, found.cause
 
 
+# Jobs that were submitted before the search folder was moved
+
+
+@pytest.mark.parametrize('job', [IN_QUEUE, AT_WORK, NOWHERE, QueueView(JobState.ENDED, FAILED)])
+def test_that_what_waits_for_a_folder_that_was_moved_is_abandoned_if_it_can_be_made_sure(job: QueueView) -> None:
+    found = weigh(Evidence(is_astray=True), job, 0.0)
+    assert (found.state, found.cause, found.if_closed) == (JobState.ENDED, 'abandoned', True)
+
+
+def test_that_what_began_before_the_folder_was_moved_goes_on_and_no_record_of_it_is_awaited() -> None:
+    began = replace(STARTED, is_astray=True)
+    assert outcome(began, AT_WORK) == (JobState.RUNNING, None, '')
+    assert outcome(began, QueueView(JobState.ENDED, COMPLETED)) == (JobState.ENDED, None, '')
+    assert outcome(replace(began, code=3), AT_WORK) == (JobState.ENDED, 3, '')
+
+
+def test_that_nothing_follows_from_a_move_while_the_queue_says_nothing() -> None:
+    assert weigh(Evidence(is_astray=True), NOT_SEEN, 0.0).state is JobState.UNKNOWN
+
+
 # Without any traces
 
 

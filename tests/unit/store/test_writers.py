@@ -15,15 +15,18 @@ import pytest
 from hpsearch.host.kernel import Host, this_host
 from hpsearch.host.processes import start_ticks
 from hpsearch.model.evidence import HostRelation, Liveness, ProcessState
+from hpsearch.model.states import SearchState, Submission
 from hpsearch.store import writers as writers_module
 from hpsearch.store.folder import SearchFolder
-from hpsearch.store.journal import open_journals
+from hpsearch.store.journal import open_journals, writer_name
 from hpsearch.store.writers import (
     FRESH,
     LARGEST_GAP,
     POLLS,
     SPACING,
     Writers,
+    forget_pilots_of_originals,
+    is_astray,
     is_elsewhere,
     originals,
     poll_once,
@@ -319,3 +322,32 @@ def test_that_an_original_that_was_moved_is_found_where_it_was_worked_on(tmp_pat
         (original.journal_dir / f'{number}.jsonl').touch()
         (tmp_path / 'new' / 'journal' / f'{number}.jsonl').touch()
     assert [each.path for each in originals(copy, CREATED, headers)] == [original.path]
+
+
+# Jobs that look for the folder
+
+
+def submission(place: str, host: str = '', pilots: int = 2) -> Submission:
+    writer = writer_name(host or this_host().name, 7, 0.0, 'aa')
+    return Submission(f'hps-{place}-{pilots}', 'slurm', writer, 0.0, 1, pilots, place=place)
+
+
+def test_that_jobs_are_astray_where_the_folder_is_no_more_and_that_can_be_seen_from_here(tmp_path: Path) -> None:
+    folder = SearchFolder(tmp_path / 'search')
+    folder.path.mkdir()
+    (tmp_path / 'link').symlink_to('search')
+    astray = {name: is_astray(submission(str(tmp_path / name)), folder) for name in ('search', 'link', 'gone')}
+    assert astray == {'search': False, 'link': False, 'gone': True}
+    assert not is_astray(submission(str(tmp_path / 'gone'), host='node7'), folder)
+    assert not is_astray(submission(''), folder), 'of an earlier version'
+
+
+def test_that_jobs_that_work_on_the_original_are_left_to_it(tmp_path: Path) -> None:
+    original, copy = search_at(tmp_path / 'original'), search_at(tmp_path / 'copy')
+    search_at(tmp_path / 'new', created='later')
+    known = [submission(str(place)) for place in (original.path, copy.path, tmp_path / 'gone', tmp_path / 'new', '')]
+    known.append(submission(str(original.path), pilots=0))
+    state = SearchState()
+    state.submissions.update({each.name: each for each in known})
+    forget_pilots_of_originals(state, copy, copy.read_info())
+    assert list(state.submissions.values()) == known[1:]
