@@ -64,7 +64,7 @@ class _Reading:
         """Prefers what is on disk, since a corrected parser may read more than the one the search had."""
         if history is None or attempt is None:
             return summary_on_disk(output, self.configuration, run.number) if output.is_dir() else Summary()
-        if output.is_dir():
+        if output.is_dir() or self.configuration.results:
             try:
                 summary = self.completions.summary(run, attempt.number, history.attempts, attempt.code)
             except OSError as error:
@@ -82,7 +82,7 @@ def _gather_run(read: _Reading, run: Run, history: RunHistory | None) -> Gathere
     if attempt is None:
         return gather_without_journal(run, output, summary)
     found = read.reconciler.conclusions.get((attempt.run, attempt.number))
-    state, reason = _settled(attempt, found, summary, wants_summary=configuration.summary_filename is not None)
+    state, reason = _settled(attempt, found, summary, wants_summary=configuration.wants_result)
     return Gathered(
         run=run,
         output=output,

@@ -15,6 +15,7 @@ from hpsearch.model.command import encoded, plain
 from hpsearch.model.configuration import Condition, Configuration, Constraint, Grid, Not, Style, Value
 from hpsearch.model.errors import one_line
 from hpsearch.model.logs.out_of_memory import problem_of
+from hpsearch.results.rules import keywords_of_rule, result_rules, rule_of
 
 MOST_VALUES = 1_000_000
 """Values of an option that does not say how many it has."""
@@ -77,6 +78,7 @@ def check(source: Source, attributes: dict[str, Any], problems: list[str]) -> Co
     out_arg = _out_arg(checks)
     script, command = _what_to_run(checks)
     keywords = checks.texts('summary_keywords')
+    results = _results(checks)
     grid, conditions = _grid(checks, out_arg), _conditions(checks, out_arg)
     return Configuration(
         source=str(checks.source.path),
@@ -88,12 +90,13 @@ def check(source: Source, attributes: dict[str, Any], problems: list[str]) -> Co
         command=command,
         styles=_styles(checks, [grid, *(then for _, then in conditions)], out_arg),
         fixed_args=_fixed_args(checks),
+        results=results,
         summary_filename=_summary_filename(checks, keywords),
         summary_keywords=keywords,
         out_arg=out_arg,
         summary_parser=checks.handle('summary_parser_handle'),
         performance_eval=checks.handle('performance_eval_handle'),
-        performance_key=_performance_key(checks, keywords),
+        performance_key=_performance_key(checks, keywords, results),
         performance_ascending=checks.flag('performance_sort_asc'),
         has_sort_order='performance_sort_asc' in attributes,
         make_out_dir=_make_out_dir(checks, out_arg),
@@ -176,11 +179,18 @@ def _summary_filename(checks: _Checks, keywords: Sequence[str]) -> str | None:
     return name
 
 
-def _performance_key(checks: _Checks, keywords: Sequence[str]) -> str | None:
+def _results(checks: _Checks) -> list[dict[str, str]]:
+    rules, problems = result_rules(checks.attributes.get('result'))
+    for problem in problems:
+        checks.problem('result', problem)
+    return [] if problems else rules
+
+
+def _performance_key(checks: _Checks, keywords: Sequence[str], results: Sequence[Mapping[str, str]]) -> str | None:
     key = checks.text('performance_key')
     if key is None:
-        return next(iter(keywords), None)
-    if key not in keywords:
+        return next(chain(keywords, *(keywords_of_rule(rule_of(rule)) for rule in results)), None)
+    if key not in keywords and (keywords or not results):
         hint = did_you_mean(key, keywords)
         checks.problem(
             'performance_key', f'is {key!r}, which is not in {checks.source.spelled("summary_keywords")}{hint}'

@@ -32,6 +32,7 @@ SPELLINGS = {
     'name_style': '_NAME_STYLE',
     'list_style': '_LIST_STYLE',
     'none_style': '_NONE_STYLE',
+    'result': '_RESULT',
     'summary_filename': '_SUMMARY_FILENAME',
     'summary_keywords': '_SUMMARY_KEYWORDS',
     'summary_parser_handle': '_SUMMARY_PARSER_HANDLE',

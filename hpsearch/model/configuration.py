@@ -76,6 +76,7 @@ class Configuration:
         constraints: Predicates on parameters.
         script: ``_SCRIPT_NAME``, or None where ``command`` is given.
         command: ``_COMMAND``, the words before the options, or None where ``script`` is given.
+        results: Rules for results in other places, as :func:`hpsearch.results.rules.rule_of` takes them.
         summary_filename: Name of the summary file in the output folder; None: the exit status alone decides.
         summary_keywords: Keywords the summary is expected to have.
         styles: How options are written: ``arg_style``, ``bool_style``, ``name_style``, ``list_style`` or ``none_style``
@@ -100,6 +101,7 @@ class Configuration:
     constraints: Sequence[Constraint] = ()
     script: str | None = None
     command: Sequence[str] | None = None
+    results: Sequence[Mapping[str, str]] = ()
     summary_filename: str | None = None
     summary_keywords: Sequence[str] = ()
     styles: Mapping[str, Style] = field(default_factory=dict)
@@ -120,6 +122,11 @@ class Configuration:
         """Options that may differ between runs: those with several values, and those that conditions set."""
         several = [name for name, values in self.grid.items() if len(values) > 1]
         return tuple(dict.fromkeys([*several, *(name for _, then in self.conditions for name in then)]))
+
+    @property
+    def wants_result(self) -> bool:
+        """Whether a run must leave a result to be finished; otherwise its exit status alone decides."""
+        return self.summary_filename is not None or bool(self.results)
 
 
 def best_text(configuration: Configuration) -> str:
@@ -174,7 +181,7 @@ _LIST, _NONE = (list, tuple), type(None)
 _PLAIN_TYPES: Mapping[str, tuple[type, ...]] = {
     **dict.fromkeys(('source', 'sha256', 'job_prologue'), (str,)),
     **dict.fromkeys(('script', 'summary_filename', 'out_arg', 'performance_key'), (str, _NONE)),
-    **dict.fromkeys(('summary_keywords', 'oom_patterns', 'handles', 'fixed_args'), _LIST),
+    **dict.fromkeys(('summary_keywords', 'oom_patterns', 'handles', 'fixed_args', 'results'), _LIST),
     **dict.fromkeys(('performance_ascending', 'has_sort_order', 'make_out_dir', 'resumable'), (bool,)),
     'command': (*_LIST, _NONE),
     'conditions': _LIST,

@@ -1,9 +1,11 @@
-"""Documents: JSON and YAML."""
+"""Documents: JSON, YAML and TOML."""
 
 from __future__ import annotations
 
+import importlib
 import json
 import math
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from itertools import chain
 from typing import Any
@@ -15,17 +17,29 @@ LARGEST_YAML = 2**20
 """Bytes; YAML takes some seconds per MiB to read."""
 
 
-def read_json(text: str) -> dict[str, str]:
-    """The keywords of a JSON object.
+def read_json(text: str) -> Mapping[Any, Any]:
+    """A JSON object.
 
     Raises:
         ValueError: It is none.
     """
-    return _of_mapping(json.loads(text))
+    return _mapping(json.loads(text))
 
 
-def read_yaml(text: str) -> dict[str, str]:
-    """The keywords of a YAML mapping.
+def read_toml(text: str) -> Mapping[str, Any]:
+    """A TOML document.
+
+    Raises:
+        ValueError: It is none, or this Python (3.10) has no reader.
+    """
+    if sys.version_info < (3, 11):
+        raise ValueError('TOML needs Python 3.11')
+    document: Mapping[str, Any] = importlib.import_module('tomllib').loads(text)
+    return document
+
+
+def read_yaml(text: str) -> Mapping[Any, Any]:
+    """A YAML mapping.
 
     Raises:
         ValueError, yaml.YAMLError: It is none.
@@ -40,7 +54,7 @@ def read_yaml(text: str) -> dict[str, str]:
         # Aliases of aliases are small as long as they are not written out.
         if expanded_size(node, _parts_of_node) > LARGEST_SUMMARY:
             raise ValueError(f'its aliases make it larger than {LARGEST_SUMMARY // 2**20} MiB')
-        return _of_mapping(None if node is None else loader.construct_document(node))
+        return _mapping(None if node is None else loader.construct_document(node))
     finally:
         loader.dispose()
 
@@ -72,7 +86,12 @@ def expanded_size(root: Any, parts_of: Callable[[Any], Iterable[Any]]) -> float:
     return size(root)
 
 
-def _of_mapping(document: object) -> dict[str, str]:
+def keywords_of(document: Mapping[Any, Any]) -> dict[str, str]:
+    """The keywords of a document with their texts; what is nested is one text."""
+    return {str(keyword): text_of(value) for keyword, value in document.items()}
+
+
+def _mapping(document: object) -> Mapping[Any, Any]:
     if not isinstance(document, Mapping):
         raise ValueError(f'it holds a {type(document).__name__}, not keywords with values')
-    return {str(keyword): text_of(value) for keyword, value in document.items()}
+    return document

@@ -12,18 +12,33 @@ LARGEST_SUMMARY = 10 * 2**20
 """Bytes; a larger file is no summary and is not read."""
 
 
-def read_fresh(path: Path) -> bytes:
+def read_fresh(path: Path, largest: int = LARGEST_SUMMARY) -> bytes:
     """The content of a file, also where a network file system denied a moment ago that it exists.
+
+    Args:
+        path: The file.
+        largest: How many bytes it may have.
 
     Raises:
         OSError: It is not there or cannot be read.
         ValueError: It is too large, or no regular file.
     """
     try:
-        return _read_bounded(path)
+        return _read_bounded(path, largest)
     except FileNotFoundError:
         look_again(path.parent)
-        return _read_bounded(path)
+        return _read_bounded(path, largest)
+
+
+def read_end(path: Path, size: int) -> bytes:
+    """The last bytes of a file.
+
+    Raises:
+        OSError: It is not there or cannot be read.
+    """
+    with open(path, 'rb') as file:
+        file.seek(max(0, os.fstat(file.fileno()).st_size - size))
+        return file.read(size)
 
 
 def look_again(folder: Path) -> None:
@@ -37,15 +52,15 @@ def look_again(folder: Path) -> None:
         os.listdir(folder)
 
 
-def _read_bounded(path: Path) -> bytes:
+def _read_bounded(path: Path, largest: int) -> bytes:
     # Non-blocking, since there may be a named pipe of this name.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     with os.fdopen(descriptor, 'rb') as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise ValueError('it is not a regular file')
-        raw = file.read(LARGEST_SUMMARY + 1)
-    if len(raw) > LARGEST_SUMMARY:
-        raise ValueError(f'it is larger than {LARGEST_SUMMARY // 2**20} MiB')
+        raw = file.read(largest + 1)
+    if len(raw) > largest:
+        raise ValueError(f'it is larger than {largest // 2**20} MiB')
     return raw
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,11 @@ from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import is_of_machine
 from hpsearch.model.run import Summary
 from hpsearch.model.units import read_number
-from hpsearch.results.documents import read_json, read_yaml
+from hpsearch.results.documents import keywords_of, read_json, read_yaml
 from hpsearch.results.files import decode, look_again, read_fresh
 from hpsearch.results.keyword_lines import read_lines
+from hpsearch.results.rules import rule_of
+from hpsearch.results.sources import Places, files_of, read_by_rule
 from hpsearch.results.text import text_of_result
 
 MOST_KEYWORDS = 1000
@@ -27,43 +30,86 @@ FINISHED = 'finished'
 _LIST_TEXT = re.compile(r'[^,\s]+(?:,[^,\s]+)+')
 
 
-def read_summary(folder: Path, configuration: Configuration, run_number: int) -> Summary:
+NO_LOGS: Mapping[str, Path] = {}
+
+
+def read_summary(
+    folder: Path, configuration: Configuration, run_number: int, logs: Mapping[str, Path] = NO_LOGS
+) -> Summary:
     """Read the result of a run that has ended; an error of its script or a custom parser is :attr:`Summary.problem`.
 
     Args:
         folder: The run's output folder.
-        configuration: Has the name of the summary file, the expected keywords, and perhaps a custom parser.
+        configuration: Says where the result is and which keywords are expected; it may have a custom parser.
         run_number: Ordinal of the run in the search, from 1; a custom parser gets it from 0.
+        logs: ``stdout`` and ``stderr`` to the files with what it printed, where these are known.
 
     Raises:
         OSError: Something of the machine is in the way; the summary may be good.
     """
+    keywords = configuration.summary_keywords
     if configuration.summary_parser is not None:
-        return _by_handle(configuration.summary_parser, folder, configuration.summary_keywords, run_number - 1)
-    if configuration.summary_filename is None:
-        return Summary()
-    return _by_file(folder, configuration.summary_filename, configuration.summary_keywords)
+        return _by_handle(configuration.summary_parser, folder, keywords, run_number - 1)
+    filename = configuration.summary_filename
+    summary = Summary() if filename is None else _by_file(folder, filename, keywords)
+    if not configuration.results:
+        return summary
+    return _by_rules(Places(folder, logs), configuration, summary)
+
+
+def _by_rules(places: Places, configuration: Configuration, summary: Summary) -> Summary:
+    """The result with what the rules find added to it; the later of two values for a keyword counts."""
+    values, oddities = dict(summary.values), [summary.problem] if summary.problem and not summary.found else []
+    for rule in map(rule_of, configuration.results):
+        try:
+            row, oddity = read_by_rule(
+                rule, places, key=configuration.performance_key or '', ascending=configuration.performance_ascending
+            )
+        except Exception as error:
+            # A damaged or hostile file can make a library raise anything.
+            if isinstance(error, OSError) and is_of_machine(error):
+                raise
+            row, oddity = {}, f'{rule.words} cannot be read: {_one_line(error)}'
+        values |= row
+        oddities += [oddity] if oddity else []
+    if not values:
+        return Summary(problem=f'no result ({"; ".join(oddities)})')
+    return _judged(values, configuration.summary_keywords, oddities)
+
+
+def result_files(folder: Path, configuration: Configuration) -> list[Path]:
+    """The files that the result of a run would be read from at this moment, of which some may not exist."""
+    filename = configuration.summary_filename
+    named = [] if filename is None else [folder / filename]
+    return [*named, *(file for rule in configuration.results for file in files_of(rule_of(rule), folder))]
 
 
 def summary_mark(folder: Path, configuration: Configuration) -> list[int] | None:
-    """Identifies the summary file that is there before an attempt begins; None without one.
+    """Identifies the files of a result that are there before an attempt begins; None without any.
 
     Raises:
         OSError: Something of the machine keeps that from being known.
     """
-    if configuration.summary_filename is None:
-        return None
+    marks = [mark for file in result_files(folder, configuration) for mark in _mark(file)]
+    return marks or None
+
+
+def _mark(file: Path) -> tuple[int, ...]:
     try:
-        facts = (folder / configuration.summary_filename).stat()
+        facts = file.stat()
     except OSError as error:
         if is_of_machine(error):
             raise
-        return None
-    return [facts.st_ino, facts.st_mtime_ns, facts.st_size]
+        return ()
+    return (facts.st_ino, facts.st_mtime_ns, facts.st_size)
 
 
 def read_attempt_summary(
-    folder: Path, configuration: Configuration, run_number: int, before: Sequence[int] | None
+    folder: Path,
+    configuration: Configuration,
+    run_number: int,
+    before: Sequence[int] | None,
+    logs: Mapping[str, Path] = NO_LOGS,
 ) -> Summary:
     """Like :func:`read_summary`, for one attempt: what was in its folder before it began does not count.
 
@@ -73,9 +119,12 @@ def read_attempt_summary(
     Raises:
         OSError: Something of the machine is in the way.
     """
-    if before is not None and list(before) == summary_mark(folder, configuration):
+    if before is None or list(before) != summary_mark(folder, configuration):
+        return read_summary(folder, configuration, run_number, logs)
+    printed = [rule for rule in configuration.results if not rule.get('file')]
+    if not printed:
         return Summary(problem='its summary was there before it began')
-    return read_summary(folder, configuration, run_number)
+    return read_summary(folder, replace(configuration, summary_filename=None, results=printed), run_number, logs)
 
 
 def handle_form(summary: Summary) -> dict[str, list[str]]:
@@ -170,7 +219,7 @@ _DOCUMENTS = {'.json': read_json, '.yaml': read_yaml, '.yml': read_yaml}
 
 def _read(filename: str, text: str, keywords: Sequence[str]) -> tuple[dict[str, str], list[str]]:
     ending = os.path.splitext(filename)[1].lower()
-    return (_DOCUMENTS[ending](text), []) if ending in _DOCUMENTS else read_lines(text, keywords)
+    return (keywords_of(_DOCUMENTS[ending](text)), []) if ending in _DOCUMENTS else read_lines(text, keywords)
 
 
 def _reason(error: OSError | ValueError) -> str:

@@ -20,7 +20,7 @@ from hpsearch.model.states import TIMEOUT, Attempt, RunHistory, SearchState, Sta
 from hpsearch.model.table import Row, row_of
 from hpsearch.model.verdict import IN_WORDS, Verdict, failure_signature, joined, judge
 from hpsearch.results.missing import found_instead
-from hpsearch.results.summary import FINISHED, read_attempt_summary, says_finished
+from hpsearch.results.summary import FINISHED, read_attempt_summary, result_files, says_finished
 from hpsearch.store.attempt_files import (
     changed_at,
     claim_changed_at,
@@ -251,7 +251,7 @@ class CompletionReader:
             report.cause,
             BY_ITS_SUMMARY if summary.finished and report.code is None else joined(report.detail, instead),
             summary,
-            wants_summary=configuration.summary_filename is not None,
+            wants_summary=configuration.wants_result,
             stop_reason=report.stop_reason,
             oom=oom,
             had_most_room=had_most_room(oom, room, [each for each in tried if each.number < number]),
@@ -285,7 +285,9 @@ class CompletionReader:
         """
         own, output = next((each for each in tried if each.number == number), None), self.output(run, number, tried)
         before = own.summary_before if own else None
-        found = read_attempt_summary(output, self._configuration, run.number, before)
+        paths = self._folder.attempt(run.name, number)
+        logs = {'stdout': Path(paths.stdout), 'stderr': Path(paths.stderr)}
+        found = read_attempt_summary(output, self._configuration, run.number, before, logs)
         if (found.finished or found.status_decides) and own and self._is_older(output, own):
             return Summary(problem='its summary is older than the attempt')
         others = [each.number for each in tried if each.number < number and _may_have_gone_on(each)]
@@ -301,8 +303,9 @@ class CompletionReader:
         return found_instead(self.output(run, number, tried), filename)
 
     def _is_older(self, output: Path, attempt: Attempt) -> bool:
-        paths, name = self._folder.attempt(attempt.run, attempt.number), self._configuration.summary_filename
-        written = changed_at(output / name) if name else None
+        paths = self._folder.attempt(attempt.run, attempt.number)
+        times = (changed_at(file) for file in result_files(output, self._configuration))
+        written = max((time for time in times if time is not None), default=None)
         if written is None or attempt.claimed_at is None or written >= attempt.claimed_at - CLOCK_TOLERANCE:
             return False
         return is_from_before(

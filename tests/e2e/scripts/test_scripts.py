@@ -19,7 +19,12 @@ SCRIPTS = sorted(path.parent.name for path in HERE.glob('*/search.py'))
 NEEDS = {
     **{f'{library}_{what}': library for library, what in [('click', 'options'), ('typer', 'options')]},
     **{'fire_function': 'fire', 'absl_flags': 'absl', 'hydra_app': 'hydra', 'tyro_dataclass': 'tyro'},
-    **{'jsonargparse_cli': 'jsonargparse', 'draccus_config': 'draccus', 'sacred_experiment': 'sacred'},
+    **{
+        'jsonargparse_cli': 'jsonargparse',
+        'draccus_config': 'draccus',
+        'sacred_experiment': 'sacred',
+        'tensorboard_events': 'tensorboardX',
+    },
 }
 """Script to the library that it imports."""
 

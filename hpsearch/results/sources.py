@@ -1,0 +1,193 @@
+"""Reads results by rules: from files in the output folder and from logs."""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from hpsearch.results.documents import read_json, read_toml, read_yaml
+from hpsearch.results.files import LARGEST_SUMMARY, decode, read_end, read_fresh
+from hpsearch.results.keyword_lines import read_lines
+from hpsearch.results.rows import Row, best_of, csv_rows, flattened, json_rows, last_of, printed_rows, rows_by_step
+from hpsearch.results.rules import RESULT, ResultRule
+from hpsearch.results.tensorboard import scalars
+
+LARGEST_TABLE = 256 * 2**20
+"""Bytes of a file that has a row per step; a larger one is not read."""
+
+LARGEST_LOG = 64 * 2**20
+"""Bytes at the end of a log that are searched."""
+
+MOST_FILES = 1000
+"""Files that match a pattern that are looked at."""
+
+_OF_SEVERAL_FILES = ('tensorboard', 'mlflow')
+"""Formats of results that are in several files."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where a run may have left its result.
+
+    Attributes:
+        output: Its output folder.
+        logs: ``stdout`` and ``stderr`` to their files, where they are known.
+    """
+
+    output: Path
+    logs: Mapping[str, Path]
+
+
+def read_by_rule(rule: ResultRule, places: Places, *, key: str, ascending: bool) -> tuple[Row, str]:
+    """What a rule finds, and what is odd about it; where nothing is found, why.
+
+    Args:
+        rule: The rule.
+        places: Where the result may be.
+        key: The performance key: the keyword of an expression that names none, and what the best row is the best in.
+        ascending: Whether its smallest value is the best.
+
+    Raises:
+        OSError: A file cannot be read.
+        ValueError: A file is not of its format.
+    """
+    rows, oddity = _of_log(rule, places, key) if rule.log else _of_files(rule, places.output)
+    row = _taken(rows, rule.take, key, ascending)
+    if not row and not oddity:
+        oddity = f'nothing was found by {rule.words}' if rule.log else f'nothing in {rule.words}'
+    return row, oddity
+
+
+def files_of(rule: ResultRule, output: Path) -> list[Path]:
+    """The files that a rule reads, in the order in which they are read."""
+    found = _matching(rule, output)
+    return found if rule.format in _OF_SEVERAL_FILES else found[-1:]
+
+
+def _matching(rule: ResultRule, output: Path) -> list[Path]:
+    if not rule.file:
+        return []
+    return sorted(filter(Path.is_file, islice(output.glob(rule.file), MOST_FILES)), key=_natural)
+
+
+def _natural(path: Path) -> list[tuple[int, int, str]]:
+    """Orders ``version_10`` behind ``version_9``."""
+    parts = re.split(r'(\d+)', str(path))
+    return [(1, int(part), '') if part.isdigit() else (0, 0, part) for part in parts]
+
+
+def _taken(rows: Iterable[Row], take: str, key: str, ascending: bool) -> Row:
+    if take == 'last':
+        return last_of(rows)
+    if take == 'best':
+        return best_of(rows, key, ascending=ascending)
+    end, _, column = take.partition(':')
+    return best_of(rows, column, ascending=end == 'min')
+
+
+def _of_log(rule: ResultRule, places: Places, key: str) -> tuple[Iterable[Row], str]:
+    path = places.logs.get(rule.log)
+    if path is None:
+        return [], f'the log {rule.log} is not known any more'
+    text, _ = decode(read_end(path, LARGEST_LOG))
+    return printed_rows(text, rule.pattern, rule.key or key or RESULT), ''
+
+
+def _of_files(rule: ResultRule, output: Path) -> tuple[Iterable[Row], str]:
+    files = _matching(rule, output)
+    if not files:
+        return [], f'no file {rule.file}'
+    if rule.format in _OF_SEVERAL_FILES:
+        return _SEVERAL[rule.format](files), ''
+    last = files[-1]
+    text, oddities = decode(read_fresh(last, LARGEST_TABLE if rule.format in _TABLES else LARGEST_SUMMARY))
+    rows = _TABLES[rule.format](text) if rule.format in _TABLES else [_DOCUMENTS[rule.format](text)]
+    if len(files) > 1:
+        oddities.append(f'{len(files)} files match {rule.file}, of which {last.relative_to(output)} counts')
+    return rows, '; '.join(oddities)
+
+
+# Formats
+
+
+_DOCUMENTS: Mapping[str, Callable[[str], Row]] = {
+    'lines': lambda text: read_lines(text, ())[0],
+    'json': lambda text: flattened(read_json(text)),
+    'yaml': lambda text: flattened(read_yaml(text)),
+    'toml': lambda text: flattened(read_toml(text)),
+}
+
+
+def _sacred_rows(text: str) -> Iterator[Row]:
+    """The metrics that Sacred's FileStorageObserver has written: ``{name: {"steps": [...], "values": [...]}}``."""
+    series = {}
+    for name, metric in read_json(text).items():
+        pairs = zip(metric.get('steps', ()), metric.get('values', ()), strict=False)
+        series[str(name)] = [(int(step), str(value)) for step, value in pairs]
+    return rows_by_step(series)
+
+
+_TABLES: Mapping[str, Callable[[str], Iterable[Row]]] = {
+    'csv': csv_rows,
+    'tsv': lambda text: csv_rows(text, '\t'),
+    'jsonl': json_rows,
+    'sacred': _sacred_rows,
+}
+
+
+def _tensorboard_rows(files: list[Path]) -> Iterator[Row]:
+    """The scalars of event files; a tag has its folder before it where there are several folders."""
+    folders = {path.parent for path in files}
+    root = Path(*_common([folder.parts for folder in folders]))
+    series: dict[str, list[tuple[int, str]]] = {}
+    for path in files:
+        before = path.parent.relative_to(root).as_posix() + '/' if len(folders) > 1 and path.parent != root else ''
+        for tag, step, value in scalars(read_fresh(path, LARGEST_TABLE)):
+            series.setdefault(f'{before}{tag}', []).append((step, _shortest(value)))
+    return rows_by_step(series)
+
+
+def _common(paths: list[tuple[str, ...]]) -> list[str]:
+    """The parts that all paths begin with."""
+    common = []
+    for parts in zip(*paths, strict=False):
+        if len(set(parts)) > 1:
+            break
+        common.append(parts[0])
+    return common
+
+
+def _shortest(value: float) -> str:
+    """A float of 32 bits in as few digits as identify it."""
+    for digits in range(6, 10):
+        text = f'{value:.{digits}g}'
+        if _as_float32(float(text)) == _as_float32(value):
+            return text
+    return repr(value)
+
+
+def _as_float32(value: float) -> bytes:
+    try:
+        return struct.pack('<f', value)
+    except OverflowError:
+        return b''
+
+
+def _mlflow_rows(files: list[Path]) -> Iterator[Row]:
+    """The metrics of MLflow's file store: a file per metric with lines ``timestamp value step``."""
+    series: dict[str, list[tuple[int, str]]] = {}
+    for path in files:
+        name = '/'.join(path.parts[len(path.parts) - path.parts[::-1].index('metrics') :])
+        lines = (line.split() for line in decode(read_fresh(path))[0].split('\n'))
+        series[name] = [(int(words[2]), words[1]) for words in lines if len(words) == 3 and words[2].isdigit()]
+    return rows_by_step(series)
+
+
+_SEVERAL: Mapping[str, Callable[[list[Path]], Iterable[Row]]] = {
+    'tensorboard': _tensorboard_rows,
+    'mlflow': _mlflow_rows,
+}
