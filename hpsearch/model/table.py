@@ -12,7 +12,7 @@ from hpsearch.model.command import plain, unquoted
 from hpsearch.model.configuration import Value
 from hpsearch.model.run import Run
 from hpsearch.model.states import State
-from hpsearch.model.units import is_ambiguous, read_number
+from hpsearch.model.units import Reading, is_ambiguous, read_number
 
 OWN_COLUMNS = ('hpsearch_run', 'hpsearch_state', 'hpsearch_reason', 'hpsearch_seconds')
 """The last columns: name of the run, its state, the reason for it, the duration of its last attempt in seconds."""
@@ -110,7 +110,7 @@ class PerformanceDoubts:
     def __init__(self, key: str | None) -> None:
         self._key = key
         self._told: set[str] = set()
-        self._compared: Row | None = None
+        self._compared: tuple[Row, Reading] | None = None
         self._text: Row | None = None
         self._others: dict[str, Row] = {}
 
@@ -119,16 +119,17 @@ class PerformanceDoubts:
         if self._key is None or row.state != 'finished':
             return []
         text = row.values.get(self._key)
-        if read_number(text):
-            self._compared = self._compared or row
+        reading = read_number(text)
+        if reading:
+            self._compared = self._compared or (row, reading)
         elif len(self._others) < FEW:
             self._others[row.name] = row
-        if text and not read_number(text) and not is_ambiguous(text):
+        if text and not reading and not is_ambiguous(text):
             self._text = self._text or row
         return self._told_once(
-            commas=_about_commas(row, self._key),
+            commas='' if reading else _about_commas(row, self._key),
             text=_about_text(self._text, self._key) if self._compared and self._text else '',
-            unit=_about_units(self._compared, row, self._key) if self._compared else '',
+            unit=_about_units(*self._compared, row, reading, self._key) if self._compared and reading else '',
             none=self._why_no_best() if len(self._others) == FEW else '',
         )
 
@@ -159,12 +160,11 @@ def _about_text(row: Row, key: str) -> str:
     return f'{row.name}: {key} is {row.values[key]!r:.80}, which is not a number: it is not compared with others.'
 
 
-def _about_units(first: Row, row: Row, key: str) -> str:
-    one, other = (read_number(each.values.get(key)) for each in (first, row))
-    if not (one and other and one.is_single and other.is_single and one.unit != other.unit):
+def _about_units(first: Row, its: Reading, row: Row, reading: Reading, key: str) -> str:
+    if not (its.is_single and reading.is_single and its.unit != reading.unit):
         return ''
     return (
-        f'{key} has different units, {one.text!r:.40} in {first.name} and {other.text!r:.40} in {row.name}: '
+        f'{key} has different units, {its.text!r:.40} in {first.name} and {reading.text!r:.40} in {row.name}: '
         'the numbers are compared as they are.'
     )
 

@@ -109,21 +109,30 @@ def is_ambiguous(text: str | None) -> bool:
 
 def _read(text: str, depth: int) -> Reading | None:
     text = text.strip()
-    found = _scalar(text)
+    found = _plain_list(text) or _scalar(text)
     if found or depth <= 0 or is_ambiguous(text):
         return found
     values = _split(text, ',')
     return _last(values, depth) if len(values) > 1 else _unwrapped(text, depth)
 
 
+def _plain_list(text: str) -> Reading | None:
+    """The last of plain numbers with commas between them: a history may have thousands."""
+    if ',' not in text or is_ambiguous(text):
+        return None
+    values = text.split(',')
+    try:
+        return Reading([float(value) for value in values][-1], values[-1].strip(), is_single=False)
+    except ValueError:
+        return None
+
+
 def _scalar(text: str) -> Reading | None:
     try:
         return Reading(float(text), text)
     except ValueError:
-        pass
-    if text.lower() in _TRUTHS:
-        return Reading(_TRUTHS[text.lower()], text)
-    return _ratio(text) or _with_more(text)
+        truth = _TRUTHS.get(text.lower())
+    return _ratio(text) or _with_more(text) if truth is None else Reading(truth, text)
 
 
 def _ratio(text: str) -> Reading | None:
