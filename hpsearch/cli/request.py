@@ -138,7 +138,7 @@ def make_request(options: SearchOptions, *, needs_program: bool = True) -> Searc
     if problems or (missing and needs_program):
         raise ConfigError([*problems, *missing])
     out_dir = Path(os.path.abspath(run_cwd / options.folder.out_dir))
-    notes = _interpreter_notes(configuration, interpreter, resolved) if not missing else ()
+    notes = () if missing else _interpreter_notes(configuration, interpreter, resolved, options.cluster.run_cluster)
     notes += (*in_queue, *(f'warning: {problem}' for problem in missing))
     order = order_of(options.configuration)
     snapshot = None
@@ -239,9 +239,14 @@ def _find_command(configuration: Configuration, interpreter: str, run_cwd: Path)
     return resolved, problems
 
 
-def _interpreter_notes(configuration: Configuration, interpreter: str, resolved: str) -> tuple[str, ...]:
+def _interpreter_notes(configuration: Configuration, interpreter: str, resolved: str, in_jobs: bool) -> tuple[str, ...]:
+    """Which interpreter the runs will have; a job looks a name up itself, after its prologue."""
     if configuration.command is not None:
         return ()
+    if in_jobs and os.sep not in interpreter:
+        return (
+            f'Jobs use the {interpreter} that they find on their PATH, after _JOB_PROLOGUE; here it is {resolved}.',
+        )
     note = f'Runs use {interpreter}, which is {resolved}.'
     if os.path.realpath(os.path.dirname(resolved)) == os.path.realpath(os.path.dirname(sys.executable)):
         return (note,)

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -62,6 +63,48 @@ def assert_each_ran_once(project: LsfProject) -> None:
 
 
 # One job per run
+
+INTERPRETER = """\
+#!/bin/sh
+case $1 in which.py) echo {name} >> whose.txt ;; esac
+exec {python} "$@"
+"""
+
+IN_PYTHON = """\
+_COMMAND = None; _SCRIPT_NAME = 'which.py'; _SUMMARY_FILENAME = None; _SUMMARY_KEYWORDS = []; _PERFORMANCE_KEY = None
+_JOB_PROLOGUE = 'PATH="$PWD/environment:$PATH"'
+"""
+
+
+def with_interpreters(project: LsfProject) -> None:
+    """Have a Python script, and two interpreters: that of an environment that jobs activate, and another one."""
+    (project.path / 'which.py').write_text('')
+    for name in ('environment', 'another'):
+        file = project.path / name / 'python3'
+        file.parent.mkdir()
+        file.write_text(INTERPRETER.format(name=name, python=sys.executable))
+        file.chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    ('words', 'name', 'said'),
+    [
+        ((), 'environment', 'Jobs use the python3 that they find on their PATH, after _JOB_PROLOGUE; here it is '),
+        (('--python=another/python3',), 'another', 'Runs use {path}/another/python3, which is '),
+        (('--runs_per_job=2',), 'environment', 'Jobs use the python3 that they find on their PATH'),
+        (('--runs_per_job=2', '--python=another/python3'), 'another', 'Runs use {path}/another/python3, which is '),
+    ],
+    ids=['of the job', 'given', 'of the pilot', 'given to a pilot'],
+)
+def test_that_a_script_runs_on_the_interpreter_of_its_job_unless_a_path_is_given(
+    tmp_path: Path, volclava: FakeLsf, words: tuple[str, ...], name: str, said: str
+) -> None:
+    with lsf_project(tmp_path / 'project', volclava, count=2, more=IN_PYTHON) as project:
+        with_interpreters(project)
+        out = finish(project.submit(*words))
+        assert said.format(path=project.path) in out
+        assert (project.path / 'whose.txt').read_text().split() == [name, name]
+
 
 ORIGINAL = [
     *('bsub', '-n', '1', '-W', '120:00', '-e', 'hps.err', '-o', 'hps.out', '-R', 'rusage[mem=8000]'),
