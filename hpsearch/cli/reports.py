@@ -26,7 +26,7 @@ from hpsearch.model.retries import (
     why_avoided,
     without_progress,
 )
-from hpsearch.model.states import TIMEOUT, Attempt, SearchState, State, is_gpu
+from hpsearch.model.states import TIMEOUT, Attempt, SearchState, State, is_gpu, kind_of, place_in_words
 from hpsearch.model.table import Row, cell, has_list, performance_text, why_no_best
 from hpsearch.model.units import duration, read_number
 from hpsearch.store.attempt_files import tail
@@ -79,8 +79,9 @@ def failure_groups(
 def _common_place(group: Sequence[Attempt], places: Collection[str]) -> str:
     """A line that names the place in which all failures of a group were, where the search has used others."""
     common = set.intersection(*(set(attempt.places) for attempt in group))
-    is_telling = len(group) > 1 and common and not common.issuperset(places)
-    return f'\nall {len(group)} of these were on {", ".join(sorted(common))}' if is_telling else ''
+    others = Counter(map(kind_of, set(places) - common))
+    telling = sorted(place_in_words(place) for place in common if others[kind_of(place)])
+    return f'\nall {len(group)} of these were on {", ".join(telling)}' if telling and len(group) > 1 else ''
 
 
 def place_notes(folder: SearchFolder, state: SearchState, now: float) -> list[str]:
@@ -110,9 +111,10 @@ def _gpu_notes(folder: SearchFolder, state: SearchState, now: float) -> list[str
 
 
 def _gpu_note(folder: SearchFolder, place: str, failed: Sequence[Attempt], now: float) -> str:
-    until = avoided_until([attempt.ended_at or now for attempt in since_bad(failed)])
+    until = avoided_until([attempt.ended_at or now for attempt in since_bad(place, failed)])
     when = f'in {duration(until - now)}' if until > now else 'next'
-    return f'{place}: {why_avoided(failed)}; it is tried again with one run {when}. See: {_logs(folder, failed[-1])}'
+    name = place_in_words(place)
+    return f'{name}: {why_avoided(failed)}; it is tried again with one run {when}. See: {_logs(folder, failed[-1])}'
 
 
 def _logs(folder: SearchFolder, attempt: Attempt) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from hpsearch.backends.base import Avoided
 from hpsearch.model.retries import LONGEST_AVOIDED, avoided_until, since_bad, why_avoided
-from hpsearch.model.states import Attempt, gpu_place, is_gpu
+from hpsearch.model.states import Attempt, gpu_place, is_gpu, place_in_words
 from hpsearch.model.units import duration
 
 log = logging.getLogger('hpsearch')
@@ -61,15 +61,15 @@ class PlaceWatch:
         return any(now - self._begun[place] < ANSWER_PATIENCE for place in self._unanswered)
 
     def own_gpus(self, writer: str, found: Mapping[str, Sequence[Attempt]]) -> dict[str, str]:
-        """The GPUs on the host of a writer that are avoided, by their names, each with the reason."""
-        names = {gpu for failed in found.values() for attempt in failed for gpu in attempt.gpus}
-        places = {gpu_place(writer, gpu): gpu for gpu in names}
+        """The GPUs of a writer, on its host or in its job, that are avoided, by their names, each with the reason."""
+        failed = [attempt for failed in found.values() for attempt in failed]
+        places = {gpu_place(writer, gpu, attempt.node): gpu for attempt in failed for gpu in attempt.gpus}
         return {places[place]: why for place, why in self.avoided.items() if place in places}
 
     def _note(self, place: str, failed: Sequence[Attempt], now: float) -> None:
-        until = avoided_until([self._ended_at(attempt, now) for attempt in since_bad(failed)])
+        until = avoided_until([self._ended_at(attempt, now) for attempt in since_bad(place, failed)])
         if until > now and until != self._until.get(place):
-            log.warning('%s is avoided for %s: %s', place, _left(until, now), why_avoided(failed))
+            log.warning('%s is avoided for %s: %s', place_in_words(place), _left(until, now), why_avoided(failed))
             self._begun[place] = now
         self._until[place] = until
 

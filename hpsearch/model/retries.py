@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from hpsearch.model.logs import broken_gpu
 from hpsearch.model.logs.out_of_memory import GPU_OOM, HOST_OOM
 from hpsearch.model.resources import ResourceRequest
-from hpsearch.model.states import CANCELLED, TIMEOUT, Attempt, State, is_gpu
+from hpsearch.model.states import CANCELLED, TIMEOUT, Attempt, State, is_gpu, kind_of, place_in_words
 
 MORE_MEMORY = 1.5
 """Factor of memory for the next job of a run whose last one ran out of memory."""
@@ -72,7 +72,7 @@ def again(attempts: Sequence[Attempt], policy: RetryPolicy, *, is_taken_up: bool
         attempt for attempt in attempts if failed_there(attempt) and policy.bad_places.intersection(attempt.places)
     ]
     if last in ill_placed and len(ill_placed) < policy.max_attempts:
-        place = min(policy.bad_places.intersection(last.places))
+        place = place_in_words(max(policy.bad_places.intersection(last.places), key=is_gpu))
         return f'{last.state} on {place}, while others did not elsewhere ({last.reason})'
     counted = [attempt for attempt in attempts if attempt is last or attempt not in ill_placed]
     if last.state is State.LOST and _count(counted, State.LOST) < policy.max_attempts:
@@ -318,22 +318,65 @@ def bad_places(
         in_a_row: How many are enough.
     """
     recent = [*ended[-RECENT:]]
-    streaks = _streaks(recent)
-    ages = _longest(_ages_at_their_stop(recent), running or {})
-    found = {}
-    for place, streak in streaks.items():
-        if not _is_enough(streak, in_a_row):
-            continue
-        well = _well_places(streaks, ages, streak, in_a_row) - {place}
-        own = _unlike_elsewhere(streak, recent, well)
-        is_alone = not (streaks.keys() | ages.keys()) - {place}
-        if _is_enough(own, in_a_row) and (well or (even_alone and is_alone)):
-            found[place] = own
-    return found
+    record = _Record(recent, _streaks(recent), _longest(_ages_at_their_stop(recent), running or {}), in_a_row)
+    gpus = record.bad(filter(is_gpu, record.streaks), even_alone=even_alone)
+    explained = {(attempt.run, attempt.number) for failed in gpus.values() for attempt in failed}
+    nodes = record.bad((place for place in record.streaks if not is_gpu(place)), explained, even_alone=even_alone)
+    return {**gpus, **nodes}
 
 
-def _is_enough(failed: Sequence[Attempt], in_a_row: int) -> bool:
-    return len(failed) >= in_a_row or any(map(names_broken_gpu, failed))
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """How attempts ended lately, and what is running.
+
+    Attributes:
+        ended: The attempts, in order.
+        streaks: Place to those that failed there since the last one that did not.
+        ages: Place to how long an attempt has been running there, in seconds.
+        in_a_row: How many that failed are enough.
+    """
+
+    ended: Sequence[Attempt]
+    streaks: Mapping[str, Sequence[Attempt]]
+    ages: Mapping[str, float]
+    in_a_row: int
+
+    def bad(
+        self, places: Iterable[str], explained: Collection[tuple[str, int]] = (), *, even_alone: bool
+    ) -> dict[str, Sequence[Attempt]]:
+        """Those of the places that are bad; ``explained``: attempts (run, number) for which others are to blame."""
+        found = {}
+        for place in places:
+            streak = [each for each in self.streaks[place] if (each.run, each.number) not in explained]
+            if failed := self._held_against(place, streak, even_alone=even_alone):
+                found[place] = failed
+        return found
+
+    def _held_against(self, place: str, streak: Sequence[Attempt], *, even_alone: bool) -> Sequence[Attempt]:
+        """Those of the attempts that make the place bad; empty: it is not."""
+        if not _is_enough(place, streak, self.in_a_row):
+            return ()
+        others = {each for each in (*self.streaks, *self.ages) if kind_of(each) == kind_of(place)} - {place}
+        well = {each for each in others if self._is_well(each, streak)}
+        own = _unlike_elsewhere(streak, self.ended, well)
+        is_comparable = well or (even_alone and not others)
+        return own if is_comparable and _is_enough(place, own, self.in_a_row) else ()
+
+    def _is_well(self, place: str, failed: Sequence[Attempt]) -> bool:
+        """Whether a place is well beside attempts that failed: one ended well there, or is running well beyond one.
+
+        The shortest of those that failed counts, so that further ones do not change what is well.
+        """
+        streak = self.streaks.get(place)
+        if streak is not None and not streak:
+            return True
+        short = [each.seconds for each in failed if each.seconds and each.seconds <= SECONDS_OF_A_BAD_PLACE]
+        is_beyond = self.ages.get(place, -math.inf) > BEYOND * min(short, default=0.0)
+        return is_beyond and not _is_enough(place, streak or (), self.in_a_row)
+
+
+def _is_enough(place: str, failed: Sequence[Attempt], in_a_row: int) -> bool:
+    return len(failed) >= in_a_row or (is_gpu(place) and any(map(names_broken_gpu, failed)))
 
 
 def _streaks(ended: Sequence[Attempt]) -> dict[str, list[Attempt]]:
@@ -364,28 +407,22 @@ def _longest(one: Mapping[str, float], other: Mapping[str, float]) -> dict[str, 
     return {place: max(one.get(place, 0.0), other.get(place, 0.0)) for place in (*one, *other)}
 
 
-def _well_places(
-    streaks: Mapping[str, Sequence[Attempt]], ages: Mapping[str, float], failed: Sequence[Attempt], in_a_row: int
-) -> set[str]:
-    """The places that are well: runs ended well there, or have been running well beyond one that failed.
-
-    The shortest of those that failed counts, so that further ones do not change what is well.
-    """
-    short = [attempt.seconds for attempt in failed if attempt.seconds and attempt.seconds <= SECONDS_OF_A_BAD_PLACE]
-    running = {place for place, age in ages.items() if age > BEYOND * min(short, default=0.0)}
-    well = {place for place, streak in streaks.items() if not streak}
-    return well | {place for place in running if not _is_enough(streaks.get(place, ()), in_a_row)}
-
-
 def _unlike_elsewhere(failed: Sequence[Attempt], ended: Sequence[Attempt], well: set[str]) -> list[Attempt]:
     """Those of the attempts whose run has not failed, nor one like it, where all is well."""
-    elsewhere = [attempt for attempt in ended if failed_there(attempt) and well.issuperset(attempt.places)]
+    kinds = set(map(kind_of, well))
+    elsewhere = [attempt for attempt in ended if failed_there(attempt) and _is_within(attempt, well, kinds)]
     runs, failures = {attempt.run for attempt in elsewhere}, {attempt.failure for attempt in elsewhere} - {''}
     return [
         attempt
         for attempt in failed
         if names_broken_gpu(attempt) or (attempt.run not in runs and attempt.failure not in failures)
     ]
+
+
+def _is_within(attempt: Attempt, well: set[str], kinds: set[str]) -> bool:
+    """Whether all that could be to blame for an attempt, among places of these kinds, is well."""
+    places = [place for place in attempt.places if kind_of(place) in kinds]
+    return bool(places) and well.issuperset(places)
 
 
 def avoided_until(failed: Sequence[float]) -> float:
@@ -402,10 +439,10 @@ def avoided_until(failed: Sequence[float]) -> float:
     return until
 
 
-def since_bad(failed: Sequence[Attempt]) -> Sequence[Attempt]:
+def since_bad(place: str, failed: Sequence[Attempt]) -> Sequence[Attempt]:
     """Of the attempts that failed in a bad place, those from the one on that made it bad."""
     ends = range(1, len(failed))
-    return next((failed[end - 1 :] for end in ends if _is_enough(failed[:end], IN_A_ROW)), failed[-1:])
+    return next((failed[end - 1 :] for end in ends if _is_enough(place, failed[:end], IN_A_ROW)), failed[-1:])
 
 
 def why_avoided(failed: Sequence[Attempt]) -> str:

@@ -101,14 +101,30 @@ def host_of(writer: str) -> str:
     return parts[1] if len(parts) == 4 else writer
 
 
-def gpu_place(writer: str, gpu: str) -> str:
-    """The place that a GPU is, on the host of a writer; no node has such a name."""
-    return f'GPU {gpu} on {host_of(writer)}'
+def gpu_place(writer: str, gpu: str, node: str = '') -> str:
+    """The place that a GPU is; no node has such a name.
+
+    Args:
+        writer: Who gives it to runs. On its host it is the same for all writers.
+        gpu: Its name.
+        node: The node of a cluster it is on: in each job there, GPUs may have numbers of their own. Empty: none.
+    """
+    return f'GPU {gpu} on {node}, {writer}' if node else f'GPU {gpu} on {host_of(writer)}'
 
 
 def is_gpu(place: str) -> bool:
     """Whether a place is a GPU; otherwise it is a node of a cluster."""
     return place.startswith('GPU ')
+
+
+def kind_of(place: str) -> str:
+    """What a place can be compared with: nodes with nodes, GPUs of hosts with each other, those of a job likewise."""
+    return (place.partition(', ')[2] or 'GPU') if is_gpu(place) else ''
+
+
+def place_in_words(place: str) -> str:
+    """The name of a place for people."""
+    return place.partition(', ')[0]
 
 
 @dataclass(slots=True)
@@ -188,8 +204,9 @@ class Attempt:
 
     @property
     def places(self) -> tuple[str, ...]:
-        """What may be to blame for how it ended: the node of a cluster it was on, else the GPUs it was given."""
-        return (self.node,) if self.node else tuple(gpu_place(self.owner, gpu) for gpu in self.gpus)
+        """What may be to blame for how it ended: the node of a cluster it was on, and the GPUs it was given."""
+        gpus = tuple(gpu_place(self.owner, gpu, self.node) for gpu in self.gpus)
+        return (self.node, *gpus) if self.node else gpus
 
     @property
     def ended_at(self) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -212,6 +213,8 @@ class SharedSlots(FixedSlots):
         super().__init__(count)
         self._devices = tuple(devices)
         self._per_run = per_run
+        self._most = math.ceil(count * per_run / max(1, len(devices)))
+        self._avoided: Mapping[str, str] = {}
 
     def open_slots(
         self, now: float, others: Sequence[GpuTenant] = (), resources: ResourceRequest = DEFAULT_RESOURCES
@@ -221,14 +224,22 @@ class SharedSlots(FixedSlots):
         if len(self._devices) <= self._per_run:
             return placement  # all there is: what the queue set is inherited untouched
         used = Counter(device for held in self._held.values() for device in held.tenant.gpus)
-        return replace(placement, slots=tuple(self._next(used) for _ in placement.slots))
+        slots = (self._next(used) for _ in placement.slots)
+        return replace(placement, slots=tuple(slot for slot in slots if slot is not None), closed=self._avoided)
 
-    def _next(self, used: Counter[str]) -> Slot:
-        chosen = sorted(
-            sorted(self._devices, key=lambda device: used[device])[: self._per_run], key=self._devices.index
-        )
+    def _next(self, used: Counter[str]) -> Slot | None:
+        """The next slot; None: what is left without the devices that are avoided has as many attempts as it should."""
+        usable = [device for device in self._devices if device not in self._avoided]
+        if self._avoided:
+            usable = [device for device in usable if used[device] < self._most]
+        if len(usable) < self._per_run:
+            return None
+        chosen = sorted(sorted(usable, key=lambda device: used[device])[: self._per_run], key=self._devices.index)
         used.update(chosen)
         return Slot(tuple(chosen), ','.join(chosen))
+
+    def avoid(self, gpus: Mapping[str, str]) -> None:
+        self._avoided = gpus
 
     def acquire(
         self,

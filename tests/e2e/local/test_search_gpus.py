@@ -279,6 +279,24 @@ def test_that_a_gpu_that_breaks_does_not_end_the_run_on_the_other(project: Proje
     assert ends(project, '0') == ['finished'] * 12
 
 
+@pytest.mark.parametrize('is_shared', [False, True])
+def test_that_one_broken_gpu_of_a_job_fails_no_run_in_it(project: Project, tmp_path: Path, is_shared: bool) -> None:
+    """By the readings of the driver, or as devices that the queue gave to the job."""
+    breaking(project, tmp_path, 'RuntimeError: something about cuDNN')
+    project.env.update(SLURM_JOB_ID='7', SLURMD_NODENAME='n1')
+    options, command = ['--sim_startup_time=0'], ['resume', 'out']
+    if is_shared:
+        project.env['CUDA_VISIBLE_DEVICES'] = '0,1'
+        options, command = ['--runs_per_job=2'], ['join', 'out', '--runs_per_job=2']
+    done = project.search(*options, '--dont_start')
+    assert done.returncode == 0, done.stdout + done.stderr
+    done = project.run(*command)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert ends(project, '0') == ['finished'] * 12
+    assert set(ends(project, '1')) == {'failed'}
+    assert 'GPU 1 on n1 is avoided for ' in done.stdout
+
+
 def test_that_the_state_of_a_dead_search_names_the_broken_gpu_and_its_resume_avoids_it(
     project: Project, tmp_path: Path
 ) -> None:

@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 
 from hpsearch.backends.local.gpu_slots import LAST_READING_PATIENCE, GpuSlots, others_use_little
-from hpsearch.backends.local.slots import HAS_THE_MACHINE, NEEDS_THE_MACHINE, FixedSlots, SlotSource
+from hpsearch.backends.local.slots import HAS_THE_MACHINE, NEEDS_THE_MACHINE, FixedSlots, SharedSlots, SlotSource
 from hpsearch.host import gpu_starts
 from hpsearch.host.gpu_monitor import GpuMonitor
 from hpsearch.host.gpu_starts import GpuStarts
@@ -71,6 +71,29 @@ def gpu_slots(
 
 def given(slots: SlotSource, now: float, **wish: Any) -> list[tuple[str, ...]]:
     return [slot.gpus for slot in slots.open_slots(now, **wish).slots]
+
+
+# --------------------------------------------------------------------------------------------- the devices of a job
+
+
+def test_that_the_other_devices_of_a_job_get_no_more_runs_for_one_that_is_avoided() -> None:
+    slots = SharedSlots(4, ['0', '1'])
+    assert sorted(given(slots, 0.0)) == [('0',), ('0',), ('1',), ('1',)]
+    slots.avoid({'1': 'runs fail there'})
+    assert given(slots, 0.0) == [('0',), ('0',)]
+    assert slots.open_slots(0.0).closed == {'1': 'runs fail there'}
+    slots.acquire('a', Slot(('0',)), 0, 0.0)
+    assert given(slots, 0.0) == [('0',)]
+    slots.avoid({})
+    assert sorted(given(slots, 0.0)) == [('0',), ('1',), ('1',)]
+
+
+def test_that_runs_on_several_devices_of_a_job_do_without_one_that_is_avoided() -> None:
+    slots = SharedSlots(2, ['0', '1', '2', '3'], per_run=2)
+    slots.avoid({'1': 'runs fail there'})
+    assert given(slots, 0.0) == [('0', '2')]
+    slots.avoid(dict.fromkeys('123', 'runs fail there'))
+    assert given(slots, 0.0) == []
 
 
 # --------------------------------------------------------------------------------------------------------- fixed slots

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,16 @@ def test_that_only_the_gpus_of_a_host_are_its_own() -> None:
     watch = PlaceWatch()
     found = {GPU: ON_GPU[:3], 'n3': FAILED[:3]}
     watch.step(found, (), 3.0)
+    assert list(watch.own_gpus('w', found)) == ['1']
+    assert watch.own_gpus('another', found) == {}
+
+
+def test_that_the_gpus_of_a_job_are_those_of_the_writer_in_it() -> None:
+    watch = PlaceWatch()
+    failed = [replace(each, node='n3') for each in ON_GPU[:3]]
+    found = dict.fromkeys(failed[0].places, failed)
+    watch.step(found, (), 3.0)
+    assert set(watch.avoided) == {'n3', 'GPU 1 on n3, w'}
     assert list(watch.own_gpus('w', found)) == ['1']
     assert watch.own_gpus('another', found) == {}
 

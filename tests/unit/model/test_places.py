@@ -23,7 +23,7 @@ from hpsearch.model.retries import (
     since_bad,
     why_avoided,
 )
-from hpsearch.model.states import Attempt, SearchState, State
+from hpsearch.model.states import Attempt, SearchState, State, place_in_words
 
 ENDS = {'x': State.FAILED, 'l': State.LOST, 'f': State.FINISHED, 'i': State.INTERRUPTED, 's': State.FAILED}
 """Letter to end: ``s`` is a failure after an hour."""
@@ -204,6 +204,43 @@ def test_that_the_longest_run_of_a_place_counts_and_a_wait_in_a_queue_does_not()
     assert running_ages([in_queue], 1060.0) == {'n1': math.inf}
 
 
+# GPUs of a job
+
+
+def in_job(gpu: str, ends: str, node: str = 'n3', writer: str = 'w', **facts: Any) -> list[Attempt]:
+    """Attempts on a GPU of a job that a writer is in."""
+    facts = {'gpus': (gpu,), 'owner': writer, 'claimed_at': 1000.0, **facts}
+    return [replace(attempt(f'{writer}{gpu}_{number}', node, end), **facts) for number, end in enumerate(ends)]
+
+
+def test_that_one_gpu_of_a_job_is_to_blame_and_not_its_node() -> None:
+    ends = [*in_job('1', 'xxx'), *in_job('0', 'f'), *ended('n1:f'), *in_job('1', 'xxx')]
+    assert list(bad_places(ends)) == ['GPU 1 on n3, w']
+    running = running_ages(in_job('0', 's'), 2000.0)
+    assert list(bad_places([*in_job('1', 'xxx'), *ended('n1:f')], running)) == ['GPU 1 on n3, w']
+
+
+def test_that_a_node_is_to_blame_where_no_gpu_of_the_job_is_well() -> None:
+    ends = [*in_job('1', 'xxx'), *in_job('0', 'xxx'), *ended('n1:f')]
+    assert list(bad_places(ends)) == ['n3']
+
+
+def test_that_the_gpus_of_other_jobs_say_nothing_about_those_of_a_job() -> None:
+    ends = [*in_job('1', 'xxx', failure=ECC), *in_job('1', 'f', writer='v'), *in_job('0', 'f', writer='v')]
+    assert not bad_places(ends)
+
+
+def test_that_one_end_does_not_condemn_a_node() -> None:
+    assert not bad_places([*in_job('1', 'x', failure=ECC), *ended('n1:f')])
+
+
+def test_that_a_gpu_of_a_job_is_named_with_its_node() -> None:
+    place = 'GPU 1 on n3, w'
+    assert place_in_words(place) == 'GPU 1 on n3'
+    policy = RetryPolicy(bad_places=frozenset({place}))
+    assert again(in_job('1', 'x'), policy) == 'failed on GPU 1 on n3, while others did not elsewhere (status 1)'
+
+
 # Until when
 
 
@@ -222,10 +259,10 @@ def test_that_a_place_is_avoided_for_twice_as_long_after_each_try(failed: list[f
 
 def test_that_this_counts_from_the_run_on_that_made_the_place_bad() -> None:
     failed = on_gpu('1', 'xxxx')
-    assert since_bad(failed[:3]) == failed[2:3]
-    assert since_bad(failed) == failed[2:]
+    assert since_bad('GPU 1 on w', failed[:3]) == failed[2:3]
+    assert since_bad('GPU 1 on w', failed) == failed[2:]
     broken = on_gpu('1', 'xx', failure=ECC)
-    assert since_bad(broken) == broken
+    assert since_bad('GPU 1 on w', broken) == broken
     assert failed[0].ended_at == 1001.0
 
 
