@@ -50,6 +50,28 @@ _SCRIPT_NAME = str(Path(__file__).resolve().parent / 'train_script.py')
 # Instead of _SCRIPT_NAME, for what is not Python: the words before the options. See not_python.yaml.
 # _COMMAND = ['./my_program', '--verbose']
 
+# Words that every run gets before its options: a sub-command, a positional argument. Default: [].
+# _FIXED_ARGS = ['fit', '--config', 'base.yaml']
+
+# How options are written, for all of them or as a dict from options to styles ('*': all others).
+# 'equals' (--lr=0.1), 'space' (--lr 0.1), 'single_dash' (-lr 0.1), 'hydra' (lr=0.1), or a template such as
+# '--set {name}:{value}'. Default: 'equals'.
+_ARG_STYLE = 'equals'
+
+# True and False: 'flag' (--batchnorm or nothing), 'flag_no' (--batchnorm or --no-batchnorm) or 'value'
+# (--batchnorm=True). Default: 'flag'.
+_BOOL_STYLE = 'flag'
+
+# 'as_is', or 'dashes' in place of underscores. Default: 'as_is'.
+_NAME_STYLE = 'as_is'
+
+# Values that are lists: 'words' (--layers 10 20), 'comma' (--layers=10,20), 'repeat' (--layers=10 --layers=20) or
+# 'python' (--layers=[10, 20]). Default: 'words'.
+_LIST_STYLE = 'words'
+
+# None: 'text' (--name=None) or 'omit'. Default: 'text'.
+_NONE_STYLE = 'text'
+
 # The option by which the script is told its output folder, without dashes; None: it takes none. Default: 'out_dir'.
 _OUT_ARG = 'out_dir'
 
@@ -83,6 +105,10 @@ _SUMMARY_FILENAME = 'performance_overview.txt'
 
 # The keywords to expect in it. 'finished 1' says that the run is complete; without that keyword, exit status 0 does.
 _SUMMARY_KEYWORDS = ['acc_test', 'loss_train', 'num_layers', 'finished']
+
+# Where results are that are not in such a file: another file ('metrics.csv'), what a known program leaves
+# ('lightning'), or what the script prints; one of them or a list. Default: None.
+# _RESULT = r'stdout: accuracy=([0-9.]+)'
 
 # The keyword by which the results are sorted. Default: the first of _SUMMARY_KEYWORDS.
 _PERFORMANCE_KEY = 'acc_test'

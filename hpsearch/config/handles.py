@@ -45,7 +45,7 @@ def description_of(configuration: Configuration, module: str, cwd: str) -> dict[
 
 
 _OF_RESULTS = (
-    *('summary_filename', 'summary_keywords'),
+    *('results', 'summary_filename', 'summary_keywords'),
     *('performance_key', 'performance_ascending', 'has_sort_order'),
 )
 """The attributes that say how results are read and compared."""

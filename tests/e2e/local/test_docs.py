@@ -34,7 +34,22 @@ OPTION = re.compile(r'(?<![\w-])--([a-z][a-z_-]*[a-z])')
 NOT_YET_USED: set[str] = set()
 
 # Options of other programs, and of training scripts, that the pages mention.
-OF_SCRIPTS = {'lr', 'x', 'out_dir', 'batchnorm', 'layers', 'name', 'optimizer', 'hidden', 'dataset'}
+OF_SCRIPTS = {
+    'lr',
+    'x',
+    'out_dir',
+    'batchnorm',
+    'layers',
+    'name',
+    'optimizer',
+    'hidden',
+    'dataset',
+    'bn',
+    'no-bn',
+    'param',
+    'opts',
+    'config',
+}
 OF_SBATCH = {
     *('account', 'array', 'clusters', 'constraint', 'cpus-per-task', 'error', 'exclude', 'gres', 'job-name', 'mem'),
     *('test-only', 'wait', 'wrap'),

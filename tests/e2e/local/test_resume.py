@@ -608,6 +608,18 @@ def test_that_a_corrected_summary_file_or_parser_is_used_for_all_results(tmp_pat
     assert postprocessed(project) == ['finished'] * 2
 
 
+def test_that_a_corrected_rule_finds_what_a_script_has_printed(tmp_path: Path) -> None:
+    project = Project(tmp_path / 'project')
+    no_file = "_SUMMARY_FILENAME = None\n_SUMMARY_KEYWORDS = []\n_PERFORMANCE_KEY = 'lr'\n"
+    project.configure({'lr': [0.1, 0.2]}, no_file + "_RESULT = 'stdout: trained with ([0-9.]+)'")
+    done = project.search('--cpu_jobs=2')
+    assert done.returncode == 1 and 'nothing was found by stdout: trained with' in done.stdout
+    project.configure({'lr': [0.1, 0.2]}, no_file + "_RESULT = {'stdout': 'training with ([0-9.]+)', 'key': 'seen'}")
+    assert reread(project).returncode == 0
+    assert [row['seen'] for row in project.rows()] == [row['lr'] for row in project.rows()]
+    assert postprocessed(project) == ['finished'] * 2
+
+
 def test_that_results_are_not_read_again_beside_a_process_that_reads_them_otherwise(project: Gated) -> None:
     search = project.begin(1)
     refused = project.run('resume', 'out', '--reread')
