@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from dataclasses import replace
 from functools import cached_property
 
@@ -33,12 +35,21 @@ class CommandForm:
         """Whether the script is told its output folder."""
         return self._configuration.out_arg is not None
 
+    @property
+    def python_script(self) -> str:
+        """The path of the Python script; empty where the program may be something else."""
+        command = self._configuration.command
+        if command is None:
+            return self._configuration.script or ''
+        is_python = len(command) > 1 and re.fullmatch(r'python[\d.]*', os.path.basename(command[0]))
+        return command[1] if is_python and command[1].endswith('.py') else ''
+
     def output(self, path: str) -> tuple[str, ...]:
         """The words that name the output folder; none where the script takes none."""
         option = self._configuration.out_arg
         if option is None:
             return ()
-        style = self._style(option)
+        style = self.style(option)
         if style.arg_style == 'hydra':
             # A folder that is moved may need quotes that it did not need before.
             style = replace(style, arg_style=_IN_QUOTES if "'" not in path else _IN_DOUBLE_QUOTES)
@@ -46,7 +57,7 @@ class CommandForm:
 
     def option(self, option: str, value: Value) -> tuple[str, ...]:
         """The words that give an option its value."""
-        return words_of(option, value, self._style(option))
+        return words_of(option, value, self.style(option))
 
     def argv(self, path: str, params: Params) -> tuple[str, ...]:
         """Every word of the command of a run with this output folder."""
@@ -55,9 +66,10 @@ class CommandForm:
 
     def doubt(self, option: str, value: Value) -> str:
         """What a parser may misread in the words of an option, as a sentence; empty when nothing."""
-        return doubt_about(option, value, self._style(option))
+        return doubt_about(option, value, self.style(option))
 
-    def _style(self, option: str) -> ArgumentStyle:
+    def style(self, option: str) -> ArgumentStyle:
+        """How an option is written."""
         if option not in self._styles:
             self._styles[option] = style_of(option, self._configuration.styles)
         return self._styles[option]

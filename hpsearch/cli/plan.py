@@ -7,12 +7,14 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from hpsearch.arguments.help_text import may_have_help
 from hpsearch.backends.base import Launch, Workload
 from hpsearch.cli.backends import pilot_note, pilot_settings, queue_settings, requested_system, system_named
 from hpsearch.cli.options import SearchOptions
 from hpsearch.cli.parsers import PlanCommand
 from hpsearch.cli.request import SearchRequest, make_request
 from hpsearch.host.kernel import command_limits
+from hpsearch.host.script_help import help_of
 from hpsearch.model.configuration import best_text
 from hpsearch.model.errors import ConfigError
 from hpsearch.model.resources import Slot
@@ -21,6 +23,7 @@ from hpsearch.store.folder import SearchFolder
 
 if TYPE_CHECKING:
     from hpsearch.backends.queue.batch_system import BatchSystem, QueueLimits
+    from hpsearch.space.plan import Plan
 
 COMMANDS_SHOWN = 20
 """With the summary, unless all are asked for."""
@@ -53,7 +56,8 @@ def _lines(request: SearchRequest, shown: int | None) -> Iterator[str]:
     yield f'Combinations of the grid: {summary.raw:,}; runs: {summary.runs:,}'
     yield f'Left out: {summary.duplicates:,} duplicates, {summary.rejected:,} rejected by constraints'
     yield from summary.notes()
-    warnings = [*plan.warnings(), *plan.not_startable(command_limits(os.environb)), *_job_notes(request.options)]
+    warnings = [*plan.warnings(), *_doubts_by_help(request, plan), *plan.not_startable(command_limits(os.environb))]
+    warnings += _job_notes(request.options)
     yield from (f'warning: {warning}' for warning in warnings)
     if request.configuration.performance_key is not None:
         yield f'Best: {best_text(request.configuration)}'
@@ -63,6 +67,18 @@ def _lines(request: SearchRequest, shown: int | None) -> Iterator[str]:
     yield from islice(plan.commands(), shown)
     if shown is not None and summary.runs > shown:
         yield f'... and {summary.runs - shown:,} more: --all shows all, --commands prints nothing else'
+
+
+def _doubts_by_help(request: SearchRequest, plan: Plan) -> list[str]:
+    """Where the script's own help shows options of another kind; it is executed only where that may be so."""
+    script = request.run_cwd / (plan.form.python_script or os.devnull)
+    try:
+        source = script.read_text(encoding='utf-8', errors='replace')
+    except OSError:
+        return []
+    if not plan.has_telling_values or not may_have_help(source):
+        return []
+    return plan.doubts_by_help(help_of(plan.form.program, str(request.run_cwd)))
 
 
 def _job_notes(options: SearchOptions) -> list[str]:

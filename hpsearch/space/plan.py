@@ -12,6 +12,7 @@ from operator import getitem
 from pathlib import Path
 
 from hpsearch.arguments.command import CommandForm
+from hpsearch.arguments.help_text import doubts_by_help, is_telling
 from hpsearch.model.command import (
     CommandLimits,
     encoded,
@@ -157,6 +158,15 @@ class Plan:
         columns = dict(self._columns())
         doubts = (self.form.doubt(option, value) for option, values in columns.items() for value in values)
         return [*warnings_about(columns), *filter(None, (*doubts, sort_order_warning(self.configuration)))]
+
+    @property
+    def has_telling_values(self) -> bool:
+        """Whether a help text of the script may show that an option takes no such value."""
+        return any(is_telling(value) for _, values in self._columns() for value in values)
+
+    def doubts_by_help(self, text: str) -> list[str]:
+        """A sentence for each value of another kind than the help text of the script shows."""
+        return doubts_by_help(text, dict(self._columns()), self.form.style)
 
     def not_startable(self, limits: CommandLimits) -> list[str]:
         """Which runs cannot be started because of their commands, and why, in sentences."""

@@ -441,6 +441,38 @@ def test_that_plan_touches_nothing_and_its_commands_are_those_of_the_search(proj
     assert planned.stdout == (project.out / 'commands_wo_dirs.sh').read_text()
 
 
+TRACED = """
+import argparse
+open('executed', 'a').write('x')
+parser = argparse.ArgumentParser()
+parser.add_argument('--lr')
+parser.add_argument('--augment', action=argparse.BooleanOptionalAction, default=True)
+parser.parse_args()
+"""
+
+
+def test_that_plan_warns_of_values_that_the_help_of_the_script_shows_to_be_of_another_kind(project: Project) -> None:
+    (project.path / 'train.py').write_text(TRACED)
+    project.configure({'augment': [True, False], 'lr': [0.1, None]})
+    planned = project.run('plan', 'my_config').stdout
+    assert 'warning: augment: False gives no word, but its --help shows --augment and --no-augment' in planned
+    assert 'warning: lr: None gives --lr=None' in planned
+    assert (project.path / 'executed').read_text() == 'x', 'once'
+    project.configure({'augment': [True, False], 'lr': [0.1]}, "_BOOL_STYLE = 'flag_no'")
+    assert 'warning' not in project.run('plan', 'my_config').stdout
+
+
+def test_that_plan_does_not_execute_a_script_that_can_say_nothing(project: Project) -> None:
+    (project.path / 'train.py').write_text(TRACED)
+    project.configure({'lr': [0.1, 0.2]})
+    project.run('plan', 'my_config')
+    project.configure({'augment': [False]})
+    project.run('plan', 'my_config', '--commands')
+    (project.path / 'train.py').write_text('import sys\nopen("executed", "w").write(sys.argv[1])\n')
+    project.run('plan', 'my_config')
+    assert not (project.path / 'executed').exists()
+
+
 def test_that_plan_tells_of_conditions_and_duplicates(project: Project) -> None:
     more = 'conditions = [({"nope": [1]}, {"lr": [9]}), ({"lr": [7]}, {"lr": [9]}), ({"lr": [0.2]}, {"lr": [0.1]})]'
     project.configure({'lr': [0.1, 0.2]}, more)
