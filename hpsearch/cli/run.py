@@ -42,4 +42,6 @@ def create_only(options: SearchOptions) -> Path:
     """
     request = make_request(options)
     with process_context(options.display):
+        for note in request.notes:
+            log.info(note)
         return create(request).folder.path

@@ -95,8 +95,8 @@ def _is_settled(run: Run, state: SearchState) -> bool:
 
 
 def _record(run: Run, result: Reused, recorder: EventRecorder) -> None:
-    code = {'code_id': result.attempt.code_text} if result.attempt.code_text else {}
-    recorder.record('claimed', run.name, 1, gpus=[], **code)
+    code = result.attempt.code_at_start or result.attempt.code_id
+    recorder.record('claimed', run.name, 1, gpus=[], **({'code_id': code} if code else {}))
     recorder.record(
         'ended',
         run.name,

@@ -25,6 +25,7 @@ from hpsearch.host.code import Code, CodePlace, CodeReader, code_files, folder_o
 from hpsearch.host.code_copy import CodeCopy, files_in, from_copy
 from hpsearch.host.git import Problem, Repository, Tree, UnusableRepository, ask, find_repository
 from hpsearch.host.processes import start_thread, user_name
+from hpsearch.model.errors import SearchFolderError
 from hpsearch.model.states import Attempt, SearchState, State
 from hpsearch.store.completion import NEVER_STARTED
 from hpsearch.store.folder import OpenSearch, SearchFolder, write_whole
@@ -33,6 +34,12 @@ log = logging.getLogger('hpsearch')
 
 NAMES_LIMIT = 100
 """Names of untracked files that are kept."""
+
+LIST_LIMIT = 16 << 20
+"""Bytes that are read of a list of files."""
+
+CODES_SHOWN = 5
+"""Codes in a message, the last ones."""
 
 NAMES_SHOWN = 5
 """Names of changed files in a message."""
@@ -136,6 +143,7 @@ class Provenance:
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._search = folder
         self._folder = folder.provenance_dir
         self._copy_dir = folder.code_dir
         self._copy = copy
@@ -226,7 +234,7 @@ class Provenance:
             code: The id of the earlier code.
             moment: Seconds since 1970, by the clock of the file system.
         """
-        names = changed_files(self._folder, code, self.code, self._code)
+        names = changed_files(self._search, code, self.code, self._code)
         return names is None or any(_changed_by(self._top / name, moment) for name in names)
 
     def wait(self, timeout: float) -> bool:
@@ -353,7 +361,7 @@ class Provenance:
         return {path: code.files[name] for path, name in names.items() if name in code.files}
 
     def _keep_list(self, code: Code, problems: list[str]) -> None:
-        path = _list_of(self._folder, code.ident)
+        path = _list_of(self._search, code.ident)
         try:
             if code.ident and not path.exists():
                 self._folder.mkdir(exist_ok=True)
@@ -417,15 +425,15 @@ def diff_text(tree: Tree, untracked: Sequence[str]) -> str:
 # What is said of it
 
 
-def _list_of(folder: Path, ident: str) -> Path:
-    return folder / f'{ident}.json'
+def _list_of(folder: SearchFolder, ident: str) -> Path:
+    return folder.provenance_dir / f'{ident}.json'
 
 
-def changed_files(folder: Path, before: str, after: str, known: Code | None = None) -> list[str] | None:
+def changed_files(folder: SearchFolder, before: str, after: str, known: Code | None = None) -> list[str] | None:
     """Names of the files in which two codes differ; None: not known.
 
     Args:
-        folder: Where what is known of the codes of a search is kept.
+        folder: The search.
         before: The id of the one.
         after: The id of the other.
         known: The latter, where it need not be looked up.
@@ -437,13 +445,14 @@ def changed_files(folder: Path, before: str, after: str, known: Code | None = No
     return sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))
 
 
-def _read_list(folder: Path, ident: str) -> Mapping[str, str] | None:
+def _read_list(folder: SearchFolder, ident: str) -> Mapping[str, str] | None:
     if not ident.isalnum():  # it may be anything in the journal of somebody else
         return None
     try:
-        files = json.loads(_list_of(folder, ident).read_text())
-    except (OSError, ValueError):
-        return None  # it was written by an earlier version, or not at all
+        with folder.open(_list_of(folder, ident)) as file:
+            files = json.loads(file.read(LIST_LIMIT))
+    except (OSError, SearchFolderError, ValueError, RecursionError):
+        return None  # it was written by an earlier version, not at all, or by somebody else
     return files if isinstance(files, dict) else None
 
 
@@ -468,8 +477,10 @@ def code_changes(folder: SearchFolder, state: SearchState) -> str:
     runs = runs_by_code(state)
     if len(runs) < 2:
         return ''
-    parts, before = [], ''
-    for code, count in runs.items():
+    earlier, shown = list(runs.items())[:-CODES_SHOWN], list(runs.items())[-CODES_SHOWN:]
+    parts = [f'{sum(count for _, count in earlier)} with {len(earlier)} others'] if earlier else []
+    before = earlier[-1][0] if earlier else ''
+    for code, count in shown:
         about = [_about_changes(folder, before, code)] if before else []
         about += [f'diff: {state.diffs[code]}'] if code in state.diffs else []
         parts.append(f'{count} with {code}' + (f' ({"; ".join(about)})' if about else ''))
@@ -494,7 +505,7 @@ def _that_ran(state: SearchState) -> list[Attempt]:
 
 
 def _about_changes(folder: SearchFolder, before: str, after: str) -> str:
-    names = changed_files(folder.provenance_dir, before, after)
+    names = changed_files(folder, before, after)
     if names is None:
         return f'what differs from {before} is not known'
     shown = [name if name.isprintable() else repr(name) for name in names[:NAMES_SHOWN]]

@@ -170,6 +170,14 @@ def test_that_a_snapshot_outlives_the_original_and_a_move_of_the_search(project:
     assert f'{tmp_path}/moved/code/train.py' in (tmp_path / 'moved' / 'commands.sh').read_text()
 
 
+def test_that_modules_that_are_found_by_a_variable_are_those_of_the_copy(project: Edited) -> None:
+    (project.path / 'src').mkdir()
+    (project.path / 'model.py').rename(project.path / 'src' / 'model.py')
+    project.env['PYTHONPATH'] += f':{project.path / "src"}'
+    project.edit_during_first_run('src/model.py', 'acc = 2\n', '--snapshot')
+    assert list(project.codes()) == ['1']
+
+
 def test_that_a_command_runs_in_the_copy_and_finds_ignored_data(project: Edited) -> None:
     (project.path / 'data').mkdir()
     (project.path / 'data' / 'set.txt').write_text('7')

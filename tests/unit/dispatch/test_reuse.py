@@ -13,14 +13,18 @@ from hypothesis import strategies as st
 
 from hpsearch.arguments.command import CommandForm
 from hpsearch.arguments.style import words_of
-from hpsearch.dispatch.reuse import reusable
+from hpsearch.dispatch.context import EventRecorder
+from hpsearch.dispatch.reuse import reusable, reuse_results
 from hpsearch.model.configuration import Configuration, Grid, Params, plain_attributes
 from hpsearch.model.errors import JournalError, SearchFolderError
 from hpsearch.model.run import Run
+from hpsearch.model.states import SearchState
 from hpsearch.space.identity import identity, identity_of
 from hpsearch.space.order import Order
 from hpsearch.space.plan import Plan
 from hpsearch.store.folder import SearchFolder
+from hpsearch.store.journal import Journal
+from hpsearch.store.provenance import runs_by_code
 
 GRID: Grid = {'lr': [0.1, 0.2], 'flag': [True, False]}
 
@@ -42,12 +46,14 @@ def made(
     return path
 
 
-def happened(path: Path, *ends: tuple[int, str], writer: str = 'w', attempt: int = 1, **facts: Any) -> None:
+def happened(
+    path: Path, *ends: tuple[int, str], writer: str = 'w', attempt: int = 1, code_id: str = '', **facts: Any
+) -> None:
     """Write a journal in which the runs of these places in the plan ended in these states."""
     names = [run.name for run in SearchFolder(path).read_runs()]
     events: list[dict[str, Any]] = [{'event': 'writer', 'format': 1, 'writer': writer}]
     for place, state in ends:
-        events.append({'event': 'claimed', 'run': names[place], 'attempt': attempt})
+        events.append({'event': 'claimed', 'run': names[place], 'attempt': attempt, 'code_id': code_id})
         events.append({'event': 'ended', 'run': names[place], 'attempt': attempt, 'state': state, **facts})
     (path / 'journal').mkdir(exist_ok=True)
     (path / 'journal' / f'{writer}.jsonl').write_text(''.join(json.dumps(event) + '\n' for event in events))
@@ -122,6 +128,16 @@ def test_that_a_result_without_a_keyword_that_is_wanted_is_not_taken(tmp_path: P
     happened(paths[1], (0, 'finished'), summary={'acc': '1', 'loss': '2'})
     (result,) = reusable([SearchFolder(path) for path in paths], ['acc', 'loss']).values()
     assert result.folder == paths[1]
+
+
+def test_that_a_result_that_is_taken_keeps_its_code(tmp_path: Path) -> None:
+    earlier, now = made(tmp_path / 'earlier'), SearchFolder(made(tmp_path / 'now'))
+    happened(earlier, (0, 'finished'), code_id='a')
+    happened(earlier, (1, 'finished'), writer='w2')
+    recorder = EventRecorder(SearchState(), Journal(now, 'me', {}))
+    assert reuse_results(now, [str(earlier)], (), recorder) == 2
+    recorder.note_event({'event': 'provenance', 'code': 'b'})
+    assert runs_by_code(recorder.state) == {'a': 1}
 
 
 def test_that_nothing_is_written_into_a_folder_that_is_read(tmp_path: Path) -> None:

@@ -475,7 +475,7 @@ def test_that_what_starts_after_a_change_has_another_code_at_once(
     second = teller.next()
     assert second['code'] == code
     assert b'+changed' in (folder.path / second['diff']).read_bytes()
-    assert changed_files(folder.provenance_dir, first['code'], code) == [name]
+    assert changed_files(folder, first['code'], code) == [name]
     assert teller.provenance.wait(PATIENCE)
 
 
@@ -536,8 +536,9 @@ def test_that_files_which_git_tracks_by_now_are_looked_for_once_in_a_while(telle
     teller.provenance.look()
     (tree / 'base.yaml').write_text('lr: 1\n')
     git(tree, 'add', 'base.yaml')
-    teller.now += INTERVAL
     assert teller.provenance.look() == first['code']
+    teller.now += INTERVAL
+    teller.provenance.look()
     assert teller.next()['code'] == teller.provenance.look() != first['code']
 
 
@@ -582,7 +583,7 @@ def test_that_a_git_that_does_not_answer_at_first_is_told_and_asked_again(teller
     event = teller.begin()
     assert (event['code'], event['problems']) == ('', ['git is slow'])
     teller.now += INTERVAL
-    assert teller.provenance.look() == ''
+    teller.provenance.look()
     assert teller.next()['code'] == teller.provenance.look() != ''
 
 
@@ -657,6 +658,14 @@ def test_that_a_change_between_runs_is_a_warning_with_what_changed(folder: Searc
     )
 
 
+def test_that_of_many_codes_the_last_ones_are_told(folder: SearchFolder) -> None:
+    text = code_changes(folder, state_with(*'aabcdefgh'))
+    assert text.startswith(
+        'the code changed between runs: 4 with 3 others, 1 with d (what differs from c is not known)'
+    )
+    assert text.count(' with ') == 6
+
+
 def test_that_of_many_changed_files_a_few_are_named(folder: SearchFolder) -> None:
     keep_list(folder, 'a', {})
     keep_list(folder, 'b', {f'm{number}.py': '1' for number in range(9)})
@@ -666,7 +675,9 @@ def test_that_of_many_changed_files_a_few_are_named(folder: SearchFolder) -> Non
 def test_that_no_other_file_is_read_for_the_code_of_a_journal(folder: SearchFolder, tmp_path: Path) -> None:
     folder.provenance_dir.mkdir()
     (tmp_path / 'secret.json').write_text('{}')
-    assert changed_files(folder.provenance_dir, '../../secret', '../../secret') is None
+    assert changed_files(folder, '../../secret', '../../secret') is None
+    os.mkfifo(folder.provenance_dir / 'a.json')
+    assert changed_files(folder, 'a', 'a') is None
 
 
 def test_that_attempts_without_a_code_have_the_one_that_their_writer_found_first(folder: SearchFolder) -> None:
