@@ -31,13 +31,17 @@ _WARNING = re.compile(r'\b\w*Warning: |\bWARNING\b|^warning: ')
 
 _ERROR = re.compile(
     r'error|exception|traceback|fail|fatal|critical|abort|cannot|can.t |could not|invalid|not found|no such'
-    r'|unknown|unrecogni|required|denied|panic|what\(\):',
+    r'|unknown|unrecogni|required(?!\))|missing|denied|panic|what\(\):',
     re.IGNORECASE,
 )
 """What a line contains that says why a program failed."""
 
-_PREFIX = re.compile(r'^(?:[\w./-]+: )?(?:fatal )?error: (?=\S)', re.IGNORECASE)
+_PREFIX = re.compile(r'^(?:FATAL Flags parsing error|(?:[\w./-]+: )?(?:fatal )?error): (?=\S)', re.IGNORECASE)
 """What command lines print before their errors."""
+
+
+_BORDER = re.compile(r'^[╭╰┌└][─╴ ]')
+"""The upper or lower line of a box that command lines draw around their errors."""
 
 
 def telling_lines(stderr: str, stdout: str) -> list[str]:
@@ -81,7 +85,11 @@ def error_in_logs(stderr: str, stdout: str) -> str:
 def _error_in(log_tail: str) -> str:
     if stated := stated_error(log_tail):
         return stated
-    named = [line for line in _telling(log_tail)[-LAST_LINES_WITHOUT_TRACEBACK:] if names_an_error(line)]
+    named = [
+        line
+        for line in _telling(log_tail)[-LAST_LINES_WITHOUT_TRACEBACK:]
+        if names_an_error(line) and not _BORDER.match(line)
+    ]
     return next((line for line in reversed(named) if not is_consequence(line)), named[-1] if named else '')
 
 
@@ -137,8 +145,11 @@ _UNKNOWN_OPTION = re.compile(
     r'|(?:not recogni[sz]ed|could not consume arg)|unexpected (?:option|argument)',
     re.IGNORECASE,
 )
-_REQUIRED = re.compile(r'arguments are required: (.+)|Missing option (.+)|Required options?:? (.+)')
-_OPTION = re.compile(r'--([\w.-]+)')
+_REQUIRED = re.compile(
+    r'(?:arguments are required: .*?|Missing option .*?|Flag )--([\w.-]+)|no value for the required argument: (\w+)'
+)
+_OPTION = re.compile(r"--([\w.-]+)|flag '([\w.-]+)'")
+_OF_OUTPUT = re.compile(r'out|dir|save|log|result|folder|path', re.IGNORECASE)
 
 
 def _about_options(failure: Failure, lines: Sequence[str]) -> Iterator[str]:
@@ -150,14 +161,11 @@ def _about_options(failure: Failure, lines: Sequence[str]) -> Iterator[str]:
                 '(None: it has none)'
             )
         elif option := _OPTION.search(line):
-            yield f'the script has no option --{option[1]}; {_help_of(failure)} lists those it has'
+            yield f'the script has no option --{option[1] or option[2]}; {_help_of(failure)} lists those it has'
     for match in filter(None, map(_REQUIRED.search, lines)):
-        if option := _OPTION.search(next(filter(None, match.groups()))):
-            name = option[1]
-            yield (
-                f'the grid needs {name!r} with one value at least; if it takes the output folder instead: '
-                f'_OUT_ARG = {name!r}'
-            )
+        name = match[1] or match[2]
+        folder = f'; if it takes the output folder: _OUT_ARG = {name!r}' if _OF_OUTPUT.search(name) else ''
+        yield f'the grid needs {name!r} with one value at least{folder}'
 
 
 def _help_of(failure: Failure) -> str:

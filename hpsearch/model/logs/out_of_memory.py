@@ -61,6 +61,12 @@ TEXTS: tuple[MemoryText, ...] = (
         r'device:CPU:\d+\}\} failed to allocate memory',
     ),
     MemoryText(
+        'JAX',
+        'openxla/xla: xla/pjrt/cpu/tracked_cpu_device_buffer.cc (CpuDeviceMemory); on GPUs "while trying to allocate"',
+        HOST_OOM,
+        r'RESOURCE_EXHAUSTED: Out of memory allocating \d+ bytes',
+    ),
+    MemoryText(
         'TensorFlow',
         'tensorflow/tensorflow: tensorflow/core/framework/op_kernel.cc; common_runtime/gpu/gpu_util.cc; '
         'common_runtime/gpu/gpu_device.cc',

@@ -13,8 +13,21 @@ from hpsearch.model.logs.last_words import last_words
 
 FRAMES = 'Traceback (most recent call last):\n  File "train.py", line 7, in <module>\n    main()\n'
 ABSL = (
-    "FATAL Flags parsing error:\n  Unknown command line flag 'hiden'. Did you mean: hidden ?\n"
+    "FATAL Flags parsing error: Unknown command line flag 'hiden'. Did you mean: hidden ?\n"
     'Pass --helpshort or --helpfull to see help on flags.\n'
+)
+TYRO = (
+    '╭─ Unrecognized options ──────────────────╮\n│ Unrecognized options: --out_dir=/s/x    │\n'
+    '│ ─────────────────────────────────────── │\n│ For full helptext, run k_tyro.py --help │\n'
+    '╰─────────────────────────────────────────╯\n'
+)
+FIRE = (
+    'ERROR: Could not consume arg: --out_dir=/s/x\nUsage: t.py --data=x -\n\n'
+    'For detailed information on this command, run:\n  t.py --data=x - --help\n'
+)
+TYPER = (
+    "Usage: t.py [OPTIONS]\nTry 't.py --help' for help.\n╭─ Error ──────────────╮\n"
+    "│ Missing option '--data'. │\n╰──────────────────────╯\n"
 )
 
 
@@ -34,6 +47,9 @@ ABSL = (
             '╰────────────────────────────╯\n',
             'No such option: --hiden',
         ),
+        (TYRO, 'Unrecognized options: --out_dir=/s/x'),
+        (FIRE, 'Could not consume arg: --out_dir=/s/x'),
+        (TYPER, "Missing option '--data'."),
         (ABSL, "Unknown command line flag 'hiden'. Did you mean: hidden ?"),
         (f'epoch 1\n{FRAMES}KeyError: 3\n', 'KeyError: 3'),
         (f'{FRAMES}AssertionError\n', 'AssertionError'),
@@ -102,8 +118,19 @@ def hint(stderr: str, **facts: object) -> str:
     [
         ('t.py: error: unrecognized arguments: --out_dir=/s/sim_1\n', '_OUT_ARG'),
         ('Error: No such option: --out_dir\n', '_OUT_ARG'),
-        ("FATAL Flags parsing error:\n  Unknown command line flag 'out_dir'.\n", '_OUT_ARG'),
-        ('ERROR: Could not consume arg: --out_dir=/s/sim_1\n', '_OUT_ARG'),
+        (ABSL.replace('hiden', 'out_dir'), '_OUT_ARG'),
+        (TYRO, '_OUT_ARG'),
+        (FIRE, '_OUT_ARG'),
+        ("Error: No such option '--out_dir'.\n", '_OUT_ARG'),
+        (f'{FRAMES}getopt.GetoptError: option --out_dir not recognized\n', '_OUT_ARG'),
+        (ABSL, 'no option --hiden; python3 /x/train.py --help lists'),
+        ("Error: No such option '--hiden'. Did you mean '--help'?\n", 'no option --hiden;'),
+        (
+            'FATAL Flags parsing error: flag --data=None: Flag --data must have a value other than None.\n',
+            "needs 'data'",
+        ),
+        ('ERROR: The function received no value for the required argument: data\nUsage: t.py DATA\n', "needs 'data'"),
+        (TYPER, "the grid needs 'data' with one value at least"),
         ('t.py: error: unrecognized arguments: --hiden=3\n', 'no option --hiden; python3 /x/train.py --help lists'),
         ('t.py: error: unrecognized arguments: --out_dir_name=3\n', 'no option --out_dir_name;'),
         ('t.py: error: the following arguments are required: --data\n', "the grid needs 'data'"),
