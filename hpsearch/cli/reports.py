@@ -27,7 +27,7 @@ from hpsearch.model.retries import (
     without_progress,
 )
 from hpsearch.model.states import TIMEOUT, Attempt, SearchState, State, is_gpu, kind_of, place_in_words
-from hpsearch.model.table import Row, cell, has_list, performance_text, why_no_best
+from hpsearch.model.table import cell, has_list, performance_text, why_no_best
 from hpsearch.model.units import duration, read_number
 from hpsearch.store.attempt_files import tail
 from hpsearch.store.completion import lacks_results
@@ -59,6 +59,12 @@ def best_run(folder: SearchFolder, state: SearchState, configuration: Configurat
     _, name = min(measured)
     run = folder.find_run(name)
     return name, run.params if run else {}, readings[name].text
+
+
+def no_best_note(state: SearchState, configuration: Configuration) -> str:
+    """Why no run is the best, although some have finished; for searches that have no best run."""
+    finished = {attempt.run: attempt.summary for attempt in _deciding(state, State.FINISHED)}
+    return why_no_best(finished, configuration.performance_key)
 
 
 def failure_groups(
@@ -211,7 +217,7 @@ def _print_end(result: SearchResult) -> None:
             f'best {len(rows)} of {count} finished runs (best: {best_text(result.configuration)}{_of_lists(result)})',
         )
         print_table(sys.stdout, columns, rows)
-    elif line := why_no_best(_finished_rows(result), result.results.key):
+    elif line := no_best_note(result.state, result.configuration):
         put_line(sys.stdout, line)
     for line in _end_lines(result):
         put_line(sys.stdout, line)
@@ -237,10 +243,6 @@ def _best_columns(result: SearchResult) -> tuple[list[str], list[list[str]]]:
         for row in rows
     ]
     return columns, cells
-
-
-def _finished_rows(result: SearchResult) -> list[Row]:
-    return [row for row in result.results.rows if row.state == State.FINISHED.value]
 
 
 def _of_lists(result: SearchResult) -> str:

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from hpsearch.cli.options import SearchOptions, merged_options
-from hpsearch.cli.reports import best_run, failure_groups, place_notes, reread_note, time_limit_notes
+from hpsearch.cli.reports import best_run, failure_groups, no_best_note, place_notes, reread_note, time_limit_notes
 from hpsearch.host import kernel
 from hpsearch.host.processes import user_name
 from hpsearch.model.configuration import Configuration, from_plain
@@ -238,6 +238,7 @@ def status_lines(folder: SearchFolder, *, as_json: bool) -> Iterator[str]:
         *filter(None, [why_live_copy(folder, search.info)]),
         *about_queue,
         *silent_hosts(search),
+        *filter(None, ['' if snapshot.best else no_best_note(search.state, search.plain)]),
         *reread_note(folder, search.state),
         *place_notes(folder, search.state, search.now),
         *time_limit_notes(folder, search.state),

@@ -138,7 +138,8 @@ class PerformanceDoubts:
         return self._told_once(none=self._why_no_best())
 
     def _why_no_best(self) -> str:
-        return '' if self._compared else why_no_best(self._others.values(), self._key)
+        found = {row.name: row.values for row in self._others.values()}
+        return '' if self._compared else why_no_best(found, self._key)
 
     def _told_once(self, **doubts: str) -> list[str]:
         new = {kind: text for kind, text in doubts.items() if text and kind not in self._told}
@@ -169,12 +170,18 @@ def _about_units(first: Row, its: Reading, row: Row, reading: Reading, key: str)
     )
 
 
-def why_no_best(finished: Collection[Row], key: str | None) -> str:
-    """Why none of these finished runs is the best, if none has a number for the key; empty without a key or runs."""
+def why_no_best(finished: Mapping[str, Mapping[str, str]], key: str | None) -> str:
+    """Why none of some finished runs is the best, if none has a number for the key; empty without a key or runs.
+
+    Args:
+        finished: The names of the runs, with the keywords and texts of their summaries.
+        key: The performance key.
+    """
     if key is None or not finished:
         return ''
-    keywords = sorted({keyword for row in finished for keyword in row.values})
-    found = next((f'; in {row.name} it is {text!r:.80}' for row in finished if (text := row.values.get(key))), '')
+    keywords = sorted({keyword for values in finished.values() for keyword in values})
+    texts = ((name, values.get(key)) for name, values in finished.items())
+    found = next((f'; in {name} it is {text!r:.80}' for name, text in texts if text), '')
     return f'No finished run has a number for {key}{found}; their summaries have: {", ".join(keywords) or "nothing"}'
 
 

@@ -126,7 +126,9 @@ class QueuedSearch:
         """Pass the start fence as a process of this host; by default one that is gone."""
         self.write(name, 'started', f'{attempt_id("w", name, 1)} {pid}\n')
 
-    def end(self, name: str, code: int, acc: float | None = None, *, stderr: str = '', signalled: str = '') -> None:
+    def end(
+        self, name: str, code: int, acc: float | str | None = None, *, stderr: str = '', signalled: str = ''
+    ) -> None:
         """Leave what a job leaves that ends; with ``acc``: also a summary."""
         self.start(name)
         if acc is not None:
@@ -137,7 +139,7 @@ class QueuedSearch:
             self.write(name, 'signalled', f'{signalled}\n')
         self.write(name, 'exit', f'{code}\n')
 
-    def leave_summary(self, name: str, acc: float) -> None:
+    def leave_summary(self, name: str, acc: float | str) -> None:
         """Leave a summary that says finished."""
         self.folder.output(name).mkdir()
         (self.folder.output(name) / 'summary.txt').write_text(SUMMARY.format(acc=acc))

@@ -520,6 +520,15 @@ def test_that_a_parser_of_its_own_reads_the_results_of_a_search(tmp_path: Path, 
     assert json_of(search)['best']['performance'] == '7'
 
 
+def test_that_status_says_why_no_run_is_the_best(search: QueuedSearch, queue: Queue) -> None:
+    first, second = search.submit(2)
+    queue.lists()
+    search.end(first, 0, acc='0,950')
+    assert f"No finished run has a number for acc; in {first} it is '0,950'" in status(search)
+    search.end(second, 0, acc=0.5)
+    assert 'No finished run' not in status(search)
+
+
 def test_that_runs_in_jobs_that_show_no_life_are_told_in_one_note(tmp_path: Path, queue: Queue) -> None:
     job = {'job': {'queue': 'lsf', 'id': '7_1'}}
     search = QueuedSearch(tmp_path / 'search', host=elsewhere('node1'), header=job)
