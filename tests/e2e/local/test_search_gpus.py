@@ -315,6 +315,21 @@ def test_that_the_state_of_a_dead_search_names_the_broken_gpu_and_its_resume_avo
     assert claims(project, '1') == before
 
 
+def test_that_another_process_that_joins_a_search_avoids_the_broken_gpu_from_its_start(
+    project: Project, tmp_path: Path
+) -> None:
+    breaking(project, tmp_path, ECC, count=6)
+    project.configure({'seconds': [2.0 + n / 100 for n in range(6)]})
+    search = project.start('--sim_startup_time=0')
+    until(lambda: _told(project, 'it is tried again with one run in '))
+    before = claims(project, '1')
+    joined = project.run('join', 'out')
+    search.communicate(timeout=60)
+    assert 'GPU 1 on ' in joined.stdout and 'is avoided for 9 min' in joined.stdout
+    assert claims(project, '1') <= before + 1, 'at most what the first one was about to start'
+    assert {row['hpsearch_state'] for row in project.rows()} == {'finished'}
+
+
 def test_that_a_script_that_fails_on_every_gpu_is_to_blame_itself(project: Project, tmp_path: Path) -> None:
     with_gpus(project, tmp_path, 2)
     project.configure({'mode': ['crash'], 'lr': [n / 100 for n in range(20)]})

@@ -286,6 +286,17 @@ def test_that_runs_that_fail_on_all_gpus_there_are_stop_the_search(tmp_path: Pat
     assert not backend.told, 'no GPU is to blame'
 
 
+def test_that_what_seems_to_run_on_another_host_does_not_show_that_the_gpus_here_are_bad(tmp_path: Path) -> None:
+    """It may have ended long ago."""
+    desk = Desk(tmp_path, 40, WorkOptions())
+    elsewhere = '20260101-000000_ws2_17_ab12'
+    for event in ({'event': 'claimed', 'gpus': ['0'], 'at': 0.0}, {'event': 'running'}):
+        desk.state.fold(elsewhere, {**event, 'run': 'sim_40', 'attempt': 1})
+    machine = Machine(desk.clock, broken='01')
+    assert desk.dispatcher(machine).run().failed_fast
+    assert not machine.told
+
+
 def test_that_what_a_broken_gpu_failed_does_not_use_up_retries(tmp_path: Path) -> None:
     desk, _, _ = worked_on(tmp_path, retries=1)
     assert {history.state for history in desk.state.runs.values()} == {State.FINISHED}
