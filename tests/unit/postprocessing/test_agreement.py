@@ -20,6 +20,7 @@ from hpsearch.host.kernel import this_host
 from hpsearch.host.processes import start_ticks
 from hpsearch.model.retries import room_in_queue
 from hpsearch.store.attempt_files import claim, marks
+from tests.support.harness import until
 from tests.support.postprocessing import NAME, load_package
 from tests.support.queued_search import MEMORY_ERROR, QueuedSearch, elsewhere
 
@@ -42,6 +43,7 @@ LEFT = (
 def process_of(search: QueuedSearch, name: str) -> Iterator[None]:
     """A process with the marks of the first attempt of a run."""
     with subprocess.Popen(['sleep', '600'], env={**os.environ, **marks(search.folder, name, 1)}) as process:
+        until(Path(f'/proc/{process.pid}/environ').read_bytes)  # empty until the program is executed
         yield
         process.kill()
 
