@@ -124,7 +124,6 @@ def work(
         make_provenance, lock = partial(_provenance_of, search), placement_lock(folder.identity)
         outcome = make_dispatcher(context, peers, backend, requests, process.view, make_provenance, lock).run()
     pending = context.pending
-    folder = SearchFolder(outcome.moved_to) if outcome.moved_to else folder
     waiting, given_up = pending.waiting, frozenset(pending.given_up)
     return SearchResult(folder, search.configuration, context.results, state, pending.total, outcome, waiting, given_up)
 

@@ -71,7 +71,6 @@ class Outcome:
         silence: Why we left although we do not know what became of the jobs, in the words of the queue, or empty.
         refused: Why a queue refused our jobs for good, in its own words, or empty.
         leftovers: Jobs of this search that may be in the queue although nothing needs them, in words, or empty.
-        moved_to: Where the search folder was moved meanwhile, or empty.
     """
 
     interrupted: bool = False
@@ -82,7 +81,6 @@ class Outcome:
     silence: str = ''
     refused: str = ''
     leftovers: str = ''
-    moved_to: str = ''
 
 
 class Dispatcher:
@@ -132,7 +130,6 @@ class Dispatcher:
             silence=self._shutdown.silence if self._is_leaving else '',
             refused=self._shutdown.refused,
             leftovers=self._strategy.backend.leftovers,
-            moved_to=self._heartbeat.moved_to(),
         )
 
     def _step(self, now: float) -> bool:

@@ -66,18 +66,21 @@ class Heartbeat:
     def why_lost(self) -> str:
         """Why the search folder is not there any more for good, in words; empty: it is, or it may come back.
 
-        The table is written where the folder is now.
+        A folder that was moved is followed, so that the ends of runs are noted where it is now.
         """
-        if moved_to := self.moved_to():
-            self._results.path = SearchFolder(moved_to).results_csv
-            return f'{self._folder.path} was moved to {moved_to}'
+        if moved_to := self._moved_to():
+            why = f'{self._folder.path} was moved to {moved_to}'
+            self._folder.follow(moved_to)
+            self._results.path = self._folder.results_csv
+            return why
         is_deleted = not self._has_beaten and self._folder.is_deleted(self._device)
         return f'{self._folder.path} was deleted' if is_deleted else ''
 
-    def moved_to(self) -> str:
+    def _moved_to(self) -> str:
         """Where the search folder is now if it was moved, and its old name does not lead there; else empty."""
         place = self._journal.place()
-        return '' if self._folder.is_at(place) else place
+        is_there = self._folder.is_at(place) or not SearchFolder(place).search_json.exists()
+        return '' if is_there else place
 
     def circumstances(self) -> Mapping[str, Any]:
         """What the journal keeps of the circumstances of an attempt: kills for memory so far, and the code."""

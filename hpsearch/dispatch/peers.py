@@ -379,7 +379,8 @@ class PeerIntake:
         if submission is None:
             return dict(orphan.handle)
         known = {'at': submission.at, 'throttle': submission.throttle, 'job': submission.job, 'limit': submission.limit}
-        return {**known, 'is_astray': is_astray(submission, self._search.folder), **orphan.handle}
+        place = submission.place if is_astray(submission, self._search.folder) else ''
+        return {**known, 'place': place, **orphan.handle}
 
     def _end(self, orphan: OrphanedAttempt, run: Run, now: float) -> list[Completion]:
         """Take in the end of an attempt; empty: it may yet begin, since its start fence could not be closed."""

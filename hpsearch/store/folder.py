@@ -132,8 +132,16 @@ class SearchFolder:
     """
 
     def __init__(self, path: str | os.PathLike[str], *, only_ours: bool = False) -> None:
-        self.path = Path(os.path.abspath(path))
         self.only_ours = only_ours
+        self._set_paths(Path(os.path.abspath(path)))
+        self._layout: int | None = None
+        self._copy: CodeCopy | None = None
+        self._places: dict[str, tuple[int, int]] = {}
+        self._indexed, self._indexed_lines = 0, 0
+        self._damaged: set[int] = set()
+
+    def _set_paths(self, path: Path) -> None:
+        self.path = path
         self.search_json = self.path / 'search.json'
         self.runs_jsonl = self.path / 'runs.jsonl'
         self.journal_dir = self.path / 'journal'
@@ -145,11 +153,10 @@ class SearchFolder:
         self.commands_wo_dirs_sh = self.path / 'commands_wo_dirs.sh'
         self.results_csv = self.path / 'search_results.csv'
         self._path, self._jobs = str(self.path), str(self.jobs_dir)
-        self._layout: int | None = None
-        self._copy: CodeCopy | None = None
-        self._places: dict[str, tuple[int, int]] = {}
-        self._indexed, self._indexed_lines = 0, 0
-        self._damaged: set[int] = set()
+
+    def follow(self, path: str) -> None:
+        """Have the paths of the place to which the folder was moved; ``path`` is absolute."""
+        self._set_paths(Path(path))
 
     @cached_property
     def identity(self) -> str:

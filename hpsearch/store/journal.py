@@ -95,8 +95,7 @@ class Journal:
         self._torn = False
         self._dirty = False
         self._beats = 0
-        self._beat_path = folder.journal_dir / f'{writer}.alive'
-        self._next_beat_path = self._beat_path.with_suffix('.tmp')
+        self._folder = folder
         path = folder.journal_dir / f'{writer}.jsonl'
         try:
             folder.journal_dir.mkdir(0o755, exist_ok=True)
@@ -155,8 +154,13 @@ class Journal:
             OSError: It cannot be written.
         """
         self._beats += 1
-        self._next_beat_path.write_text(json.dumps({'beat': self._beats, **news}, default=str), encoding='utf-8')
-        os.replace(self._next_beat_path, self._beat_path)
+        beat_path = self._next_beat_path
+        beat_path.write_text(json.dumps({'beat': self._beats, **news}, default=str), encoding='utf-8')
+        os.replace(beat_path, beat_path.with_suffix('.alive'))
+
+    @property
+    def _next_beat_path(self) -> Path:
+        return self._folder.journal_dir / f'{self.writer}.tmp'
 
     def place(self) -> str:
         """The search folder it is in now, wherever that was moved; empty: it was deleted, or that is not known."""
@@ -225,7 +229,6 @@ class JournalReader:
 
     def __init__(self, folder: SearchFolder) -> None:
         self._folder = folder
-        self._directory = folder.journal_dir
         self._offsets: dict[str, int] = {}
         self._lines: dict[str, int] = {}
         self._attempts: dict[str, int] = {}
@@ -276,13 +279,14 @@ class JournalReader:
             self.headers[writer] = header_from_name(writer)
 
     def _files(self) -> list[Path]:
+        directory = self._folder.journal_dir
         try:
-            names = sorted(entry.name for entry in os.scandir(self._directory) if entry.name.endswith('.jsonl'))
+            names = sorted(entry.name for entry in os.scandir(directory) if entry.name.endswith('.jsonl'))
         except FileNotFoundError:
             return []
         except OSError as error:
-            raise JournalError(f'The journals in {self._directory} cannot be listed: {error.strerror}.') from error
-        return [self._directory / name for name in names]
+            raise JournalError(f'The journals in {directory} cannot be listed: {error.strerror}.') from error
+        return [directory / name for name in names]
 
     def _new_events(self, path: Path, writer: str) -> Iterator[dict[str, Any]]:
         for lines in self._new_lines(path, writer):

@@ -81,7 +81,6 @@ class QueuedAttempt:
         doubt_since: Since when evidence is awaited, in monotonic seconds; None: none is.
         look_until: Until when its record is looked for in every round, in monotonic seconds: it hinted at its end.
         is_cancelled: Whether it was cancelled by us.
-        is_astray: Whether its job looks for the search folder where that is no more.
         withdrawn_at: When its job was cancelled so that its run can be planned again, in monotonic seconds, or None.
     """
 
@@ -92,7 +91,6 @@ class QueuedAttempt:
     doubt_since: float | None = None
     look_until: float = float('-inf')
     is_cancelled: bool = False
-    is_astray: bool = False
     withdrawn_at: float | None = None
 
     def note_doubt(self, now: float | None) -> None:
@@ -526,7 +524,8 @@ def adopted_array(name: str, handle: Mapping[str, Any], at: float, throttle: int
     """
     throttle = int(handle.get('throttle', throttle))
     at, limit = float(handle.get('at', at)), handle.get('limit')
-    array = AttemptArray(name, at, job=str(handle.get('job') or job), limit=limit, is_shared=True)
+    place = str(handle.get('place', ''))
+    array = AttemptArray(name, at, job=str(handle.get('job') or job), limit=limit, place=place, is_shared=True)
     array.throttle = array.ceiling = throttle
     return array
 

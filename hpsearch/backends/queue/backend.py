@@ -140,7 +140,7 @@ class QueueBackend(AttemptBackend):
         name, index = str(handle['submission']), int(handle['index'])
         array = self._queue.arrays.get(name) or self._adopted_array(name, handle, age)
         status = AttemptStatus(JobState.PENDING, detail='submitted by an earlier hpsearch')
-        queued = QueuedAttempt(launch, status=status, is_astray=bool(handle.get('is_astray')))
+        queued = QueuedAttempt(launch, status=status)
         self._queue.adopt(queued, array, index)
         self._attempts[launch.ident] = queued
         self._set(queued, queued.status)
@@ -277,11 +277,12 @@ class QueueBackend(AttemptBackend):
 
     def _evidence_of(self, queued: QueuedAttempt, paths: AttemptPaths, job: QueueView) -> Evidence:
         """What is known of an attempt; its folder is left alone while it just waits, as thousands do."""
+        is_astray = queued.array is not None and not self._folder.is_at(queued.array.place)
         has_begun = job.state not in (JobState.PENDING, JobState.UNKNOWN) or queued.status.kind is JobState.RUNNING
         if not (has_begun or job.is_missing or queued.launch.ident in self._doubtful):
-            return Evidence(is_queued=True, is_astray=queued.is_astray, job=job)
+            return Evidence(is_queued=True, is_astray=is_astray, job=job)
         found = read_files(paths, is_queued=True, ident=queued.launch.ident, job=job)
-        found = replace(found, is_astray=queued.is_astray)
+        found = replace(found, is_astray=is_astray)
         is_dead = found.fence_host in self._settings.declared_dead
         return replace(found, host=HostRelation.DECLARED_DEAD) if is_dead else found
 

@@ -88,6 +88,7 @@ class JobArray(Generic[MemberT]):
         members: Elements that have not ended and that this process looks after, by their indices, from 1.
         job: Id of its job; empty while it is not known.
         limit: Seconds that each of its elements may run; None: not known.
+        place: Where its elements look for the search folder; empty: where it is, as far as is known.
         unsent: What is sent until it is accepted; None: it was accepted, or another writer sent it.
         is_shared: Whether another writer may look after some of its elements.
         is_sent: Whether it was sent and there is no answer yet.
@@ -106,6 +107,7 @@ class JobArray(Generic[MemberT]):
     members: dict[int, MemberT] = field(default_factory=dict)
     job: str = ''
     limit: float | None = None
+    place: str = ''
     unsent: PreparedJob | None = None
     is_shared: bool = False
     is_sent: bool = False
@@ -301,10 +303,10 @@ class Submitter(Generic[ArrayT]):
             write_whole(folder.submission(array.name).script, array.unsent.script)
         except OSError as error:
             return f'the search folder cannot be written: {error.strerror}'
-        array.limit = self._system.time_limit
+        array.limit, array.place = self._system.time_limit, str(folder.path)
         limit = {'limit': array.limit} if array.limit is not None else {}
         event = {'event': 'submitting', 'queue': self._system.name, 'submission': array.name, **content, **limit}
-        is_noted = self._context.note({**event, 'place': str(folder.path), 'at': round(array.at, 3)})
+        is_noted = self._context.note({**event, 'place': array.place, 'at': round(array.at, 3)})
         return 'the journal cannot be written' if is_noted is False else ''
 
     def _send(self, array: ArrayT) -> None:

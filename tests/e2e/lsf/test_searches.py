@@ -830,6 +830,24 @@ def test_that_jobs_that_wait_when_the_folder_is_moved_are_withdrawn_and_submitte
         assert not (project.path / 'out').exists()
 
 
+def test_that_jobs_are_cancelled_when_the_folder_is_moved_while_hpsearch_works_on_it(
+    tmp_path: Path, lsf: FakeLsf
+) -> None:
+    lsf.set(slots=1)
+    with lsf_project(tmp_path / 'project', lsf) as project:
+        search = project.drive_queue(QUICK, '--num_jobs=3')
+        project.wait_until_running(1)
+        project.out.rename(project.path / 'elsewhere')
+        project.out_name = 'elsewhere'
+        assert f'was moved to {project.out}' in finish(search, (130,))
+        assert not project.jobs(*OPEN)
+        project.open()
+        finish(project.drive(QUICK, 'resume', 'elsewhere'))
+        assert project.table_states() == project.all_finished()
+        assert sorted(number for number, _ in project.begun()) == ['1', '1', '2', '3']
+        assert not (project.path / 'out').exists()
+
+
 def test_that_jobs_that_cannot_find_a_moved_search_blame_no_host(tmp_path: Path, volclava: FakeLsf) -> None:
     volclava.set(slots=1)
     with lsf_project(tmp_path / 'project', volclava) as project:

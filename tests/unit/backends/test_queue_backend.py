@@ -1382,7 +1382,7 @@ def test_that_a_job_that_cannot_find_the_folder_any_more_is_withdrawn_and_does_n
 ) -> None:
     job = desk.queue.put(JobSpec('old', 2, 2, '/log'))
     desk.queue.change(job, 1, kind=state)
-    idents = adopted(desk, 2, job=job, is_astray=True)
+    idents = adopted(desk, 2, job=job, place='/no/such/place')
     desk.step(times=20)
     assert {ident: status.cause for ident, status in desk.ended.items()} == dict.fromkeys(idents, 'abandoned')
     assert desk.queue.live() == 0

@@ -55,6 +55,7 @@ def test_that_nothing_is_started_once_the_folder_was_moved_even_if_a_script_make
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     desk = Desk(tmp_path, 3)
+    desk.folder.write_info({})
     backend = InstantBackend(desk.clock)
     dispatcher = desk.dispatcher(backend)
     wait = backend.wait
@@ -70,21 +71,30 @@ def test_that_nothing_is_started_once_the_folder_was_moved_even_if_a_script_make
     outcome = dispatcher.run()
     assert backend.started == ['sim_1']
     assert outcome.interrupted
-    assert outcome.moved_to == str(tmp_path / 'moved')
-    assert f'{desk.folder.path} was moved to {tmp_path / "moved"}' in caplog.text
+    assert f'{tmp_path / "search"} was moved to {tmp_path / "moved"}' in caplog.text
+    assert desk.folder.path == tmp_path / 'moved'
     assert (tmp_path / 'moved' / 'search_results.csv').exists()
-    assert [path.name for path in desk.folder.path.iterdir()] == ['sim_1'], (
-        'nothing of ours is in the folder made again'
-    )
+    assert [path.name for path in (tmp_path / 'search').iterdir()] == ['sim_1'], 'that of the script alone'
+
+
+def test_that_a_search_is_not_where_only_its_journals_were_moved(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, 3)
+    desk.folder.write_info({})
+    (tmp_path / 'kept').mkdir()
+    desk.folder.journal_dir.rename(tmp_path / 'kept' / 'journal')
+    desk.folder.journal_dir.mkdir()
+    outcome = desk.dispatcher(InstantBackend(desk.clock)).run()
+    assert (outcome.interrupted, desk.folder.path) == (False, tmp_path / 'search')
 
 
 def test_that_a_folder_that_a_link_leads_to_was_not_moved_away(tmp_path: Path) -> None:
     desk = Desk(tmp_path, 3)
+    desk.folder.write_info({})
     backend = InstantBackend(desk.clock)
     desk.folder.path.rename(tmp_path / 'moved')
     desk.folder.path.symlink_to('moved')
     outcome = desk.dispatcher(backend).run()
-    assert (outcome.interrupted, outcome.moved_to) == (False, '')
+    assert (outcome.interrupted, desk.folder.path) == (False, tmp_path / 'search')
     assert backend.started == finished(desk) == ['sim_1', 'sim_2', 'sim_3']
 
 
