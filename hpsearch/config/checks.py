@@ -79,11 +79,12 @@ def check(source: Source, attributes: dict[str, Any], problems: list[str]) -> Co
     script, command = _what_to_run(checks)
     keywords = checks.texts('summary_keywords')
     results = _results(checks)
-    grid, conditions = _grid(checks, out_arg), _conditions(checks, out_arg)
+    (grid, rows), conditions = _grid(checks, out_arg), _conditions(checks, out_arg)
     return Configuration(
         source=str(checks.source.path),
         sha256=checks.source.sha256,
         grid=grid,
+        rows=rows,
         conditions=conditions,
         constraints=_constraints(checks),
         script=script,
@@ -214,15 +215,38 @@ def _constraints(checks: _Checks) -> list[Constraint]:
 # Grid and conditions
 
 
-def _grid(checks: _Checks, out_arg: str | None) -> Grid:
+def _grid(checks: _Checks, out_arg: str | None) -> tuple[Grid, list[Grid]]:
+    """The grid, and its parts where it is a list."""
     grid = checks.attributes.get('grid')
     if grid is None:
         checks.problem('grid', 'is missing; a dict of option to list of values is expected.')
-        return {}
-    if not isinstance(grid, Mapping) or not grid:
-        checks.found('grid', 'a dict of option to list of values that is not empty')
-        return {}
-    return _options('grid', grid, out_arg, checks.problems, may_be_empty=False)
+    elif isinstance(grid, (list, tuple)) and grid and all(isinstance(row, Mapping) and row for row in grid):
+        rows = [_row(f'grid[{index}]', row, out_arg, checks.problems) for index, row in enumerate(grid)]
+        return _united(rows), rows
+    elif isinstance(grid, Mapping) and grid:
+        return _options('grid', grid, out_arg, checks.problems, may_be_empty=False), []
+    else:
+        checks.found('grid', 'a dict of option to list of values that is not empty, or a list of such dicts,')
+    return {}, []
+
+
+def _row(where: str, row: Mapping[Any, Any], out_arg: str | None, problems: list[str]) -> Grid:
+    """A part of a grid, in which a single value needs no list."""
+    listed = {option: [value] if _is_single(value) else value for option, value in row.items()}
+    return _options(where, listed, out_arg, problems, may_be_empty=False)
+
+
+def _is_single(value: Any) -> bool:
+    return plain(value) is None or isinstance(plain(value), (bool, int, float, str))
+
+
+def _united(rows: Sequence[Grid]) -> Grid:
+    """All options with all of their values, each once."""
+    united: dict[str, dict[tuple[type, str], Value]] = {}
+    for row in rows:
+        for option, values in row.items():
+            united.setdefault(option, {}).update(((type(value), repr(value)), value) for value in values)
+    return {option: list(values.values()) for option, values in united.items()}
 
 
 def _options(

@@ -71,7 +71,7 @@ def _placed(problem: str, files: Mapping[str, YamlFile | None], source: YamlFile
     while found := _KEY.match(problem, end):
         keys.append(int(found[1]) if found[1] else next(text for text in found.groups() if text is not None))
         end = found.end() + problem.startswith(']', found.end())
-    file = None if name == 'grid' and keys and keys[0] in given else files.get(name, source)
+    file = None if name == 'grid' and any(key in given for key in keys[:2]) else files.get(name, source)
     if file is None:
         return problem
     spelled = next((each for each in (name, SPELLINGS.get(name, '')) if (each,) in file.lines), name)
@@ -108,14 +108,22 @@ def _grid_config_content(path: Path) -> tuple[Any, YamlFile | None]:
 
 
 def _with_replacements(grid: Any, replacements: Sequence[str], problems: list[str]) -> dict[str, Any]:
-    if not replacements or not isinstance(grid, Mapping):
+    rows = [grid] if isinstance(grid, Mapping) else grid
+    if not replacements or not isinstance(rows, (list, tuple)) or not all(isinstance(row, Mapping) for row in rows):
         return {}
-    replaced = dict(grid)
-    for text in replacements:
-        name, values = _replacement(text, grid, problems)
-        if name:
-            replaced[name] = values
-    return {'grid': replaced}
+    known = _values_by_option(rows)
+    pairs = [_replacement(text, known, problems) for text in replacements]
+    replaced = [{**row, **{name: values for name, values in pairs if name}} for row in rows]
+    return {'grid': replaced[0] if isinstance(grid, Mapping) else replaced}
+
+
+def _values_by_option(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """All values of the options of a grid, as far as they can be read before they are checked."""
+    known: dict[str, list[Any]] = {}
+    for row in rows:
+        for option, values in row.items():
+            known.setdefault(option, []).extend(values if isinstance(values, (list, tuple)) else [values])
+    return known
 
 
 def _replacement(text: str, grid: Mapping[str, Any], problems: list[str]) -> tuple[str, list[Any]]:

@@ -71,7 +71,7 @@ class Configuration:
     Attributes:
         source: Absolute path of the module or YAML file.
         sha256: Hash of that file's bytes.
-        grid: Option name to its values, in the order of the file.
+        grid: Option name to its values, in the order of the file; those of all parts, where it has several.
         conditions: Pairs ``(when, then)``.
         constraints: Predicates on parameters.
         script: ``_SCRIPT_NAME``, or None where ``command`` is given.
@@ -92,6 +92,7 @@ class Configuration:
         resumable: Whether the script continues where it stopped when it is started again on its output folder.
         oom_patterns: Regular expressions for stderr of a run that ran out of memory, beside the built-in ones.
         job_prologue: Shell lines that a queue job executes before the run (modules, environments).
+        rows: The parts of a grid that is a list, each of which is expanded by itself; empty: it is no list.
     """
 
     source: str
@@ -116,11 +117,14 @@ class Configuration:
     resumable: bool = False
     oom_patterns: Sequence[str] = ()
     job_prologue: str = ''
+    rows: Sequence[Grid] = ()
 
     @property
     def varying(self) -> tuple[str, ...]:
         """Options that may differ between runs: those with several values, and those that conditions set."""
-        several = [name for name, values in self.grid.items() if len(values) > 1]
+        several = [
+            name for name, values in self.grid.items() if len(values) > 1 or any(name not in row for row in self.rows)
+        ]
         return tuple(dict.fromkeys([*several, *(name for _, then in self.conditions for name in then)]))
 
     @property
@@ -184,7 +188,7 @@ _PLAIN_TYPES: Mapping[str, tuple[type, ...]] = {
     **dict.fromkeys(('summary_keywords', 'oom_patterns', 'handles', 'fixed_args', 'results'), _LIST),
     **dict.fromkeys(('performance_ascending', 'has_sort_order', 'make_out_dir', 'resumable'), (bool,)),
     'command': (*_LIST, _NONE),
-    'conditions': _LIST,
+    **dict.fromkeys(('conditions', 'rows'), _LIST),
     **dict.fromkeys(('grid', 'styles'), (dict,)),
 }
 

@@ -7,9 +7,10 @@ position of its value among the values of that column. Only what leaves this mod
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice, product
+from itertools import accumulate, islice, product
 from operator import getitem
 from typing import Any, TypeAlias
 
@@ -64,6 +65,7 @@ class Space:
             configuration out.
         constraints: Predicates; a configuration is left out when one of them is false.
         words: The words that give an option its value; configurations with the same words are one.
+        rows: The parts of the grid, each the product of its own lists; empty: the grid has only one part.
 
     Attributes:
         raw_size: Number of combinations of the grid, before conditions.
@@ -78,22 +80,35 @@ class Space:
         conditions: Sequence[Condition] = (),
         constraints: Sequence[Constraint] = (),
         words: Callable[[str, Value], tuple[str, ...]] = words_of,
+        rows: Sequence[Grid] = (),
     ) -> None:
         if not grid:
             raise ConfigError(['grid: is empty; at least one option with its values is expected.'])
         self.constraints = tuple(constraints)
         self.conditions = tuple(conditions)
-        self.sizes = tuple(len(values) for values in grid.values())
-        self.raw_size = math.prod(self.sizes)
-        self.values: list[list[Value]] = [list(values) for values in grid.values()]
+        self.values: list[list[Value]] = [
+            [*([ABSENT] if any(option not in row for row in rows) else []), *values] for option, values in grid.items()
+        ]
+        self._interners: dict[int, Callable[[Value], int]] = {}
         self._places = {option: place for place, option in enumerate(grid)}
+        self.parts = [self._part(row) for row in rows] or [[range(len(values)) for values in grid.values()]]
+        self._sizes = [math.prod(map(len, part)) for part in self.parts]
+        self.raw_size = sum(self._sizes)
         enforced = [index for index, (when, _) in enumerate(conditions) if all(option in grid for option in when)]
         self.unenforceable = tuple(index for index in range(len(conditions)) if index not in enforced)
         self.rules = {index: self._rule(conditions[index][1]) for index in enforced}
         self.columns = tuple(self._places)
         self.weights = self._weights(words)
+        self._may_lack = any(values[0] is ABSENT for values in self.values)
         self._enforced = sum(1 << index for index in enforced)
         self._tests = self._tests_of_columns()
+
+    def _part(self, row: Grid) -> list[Sequence[int]]:
+        """For each column of the grid the picks that a part of it has."""
+        return [
+            tuple(map(self._interned(column), row[option])) if option in row else (0,)
+            for option, column in self._places.items()
+        ]
 
     def _rule(self, then: Mapping[str, Sequence[Value]]) -> _Rule:
         columns = tuple(self._place(option) for option in then)
@@ -108,6 +123,11 @@ class Space:
 
     def _interned(self, column: int) -> Callable[[Value], int]:
         """A function from a value to its pick; values that the column does not have yet are added to it."""
+        if column not in self._interners:
+            self._interners[column] = self._new_interner(column)
+        return self._interners[column]
+
+    def _new_interner(self, column: int) -> Callable[[Value], int]:
         values = self.values[column]
         known: dict[tuple[type, str], int] = {
             (type(value), repr(value)): pick for pick, value in reversed(list(enumerate(values)))
@@ -153,14 +173,29 @@ class Space:
     @property
     def may_repeat(self) -> bool:
         """Whether two raw combinations can become the same configuration."""
-        return bool(self.rules) or any(len(set(weights)) < len(weights) for weights in self.weights)
+        return (
+            bool(self.rules) or len(self.parts) > 1 or any(len(set(weights)) < len(weights) for weights in self.weights)
+        )
 
     def params(self, picks: Picks) -> Params:
         """The configuration with its values, in command-line order."""
         chosen = zip(self.columns, map(getitem, self.values, picks), strict=True)
-        if len(self.columns) == len(self.sizes):
+        if not self._may_lack:
             return dict(chosen)
         return {option: value for option, value in chosen if value is not ABSENT}
+
+    def decoder(self) -> Callable[[int], Picks]:
+        """A function from the number of a raw combination to its picks; the last option changes fastest."""
+        added = len(self.columns) - len(self.parts[0])
+        if len(self.parts) == 1:
+            return _decoder(self.parts[0], added)
+        decoders, ends = [_decoder(part, added) for part in self.parts], list(accumulate(self._sizes))
+
+        def decode(index: int) -> Picks:
+            place = bisect_right(ends, index)
+            return decoders[place](index - (ends[place - 1] if place else 0))
+
+        return decode
 
     def most(self) -> int:
         """An upper bound of the number of configurations."""
@@ -174,6 +209,8 @@ class Space:
 
 def _accepts(when: Mapping[str, Any], option: str, value: Value) -> bool:
     wanted = when.get(option, Not(()))
+    if value is ABSENT:
+        return option not in when
     return value not in wanted.values if isinstance(wanted, Not) else value in list(wanted)
 
 
@@ -265,7 +302,7 @@ class Expansion(Iterator[Params]):
 
     def _raw(self) -> Iterator[Picks]:
         may_give_up = self.order.limit is not None and self.space.raw_size > ALWAYS_ENUMERATED
-        decode = _decoder(self.space.sizes, len(self.space.columns) - len(self.space.sizes))
+        decode = self.space.decoder()
         for index in self.order.indices(self.space.raw_size):
             if may_give_up and self.drawn - self._last_new >= GIVE_UP_AFTER:
                 self.stopped = f'no new configuration in {GIVE_UP_AFTER} draws'
@@ -274,9 +311,9 @@ class Expansion(Iterator[Params]):
             yield decode(index)
 
 
-def _decoder(sizes: Sequence[int], added: int) -> Callable[[int], Picks]:
+def _decoder(choices: Sequence[Sequence[int]], added: int) -> Callable[[int], Picks]:
     """A function from an index in ``itertools.product`` order to its picks; tables decode several columns at once."""
-    groups = [(math.prod(group), list(product(*map(range, group)))) for group in _groups(sizes)]
+    groups = [(math.prod(map(len, group)), list(product(*group))) for group in _groups(choices)]
     groups.reverse()
     absent = (0,) * added
 
@@ -290,11 +327,11 @@ def _decoder(sizes: Sequence[int], added: int) -> Callable[[int], Picks]:
     return decode
 
 
-def _groups(sizes: Sequence[int]) -> list[list[int]]:
-    groups: list[list[int]] = []
-    for size in sizes:
-        if groups and math.prod(groups[-1]) * size <= _GROUP_SIZE:
-            groups[-1].append(size)
+def _groups(choices: Sequence[Sequence[int]]) -> list[list[Sequence[int]]]:
+    groups: list[list[Sequence[int]]] = []
+    for picks in choices:
+        if groups and math.prod(map(len, groups[-1])) * len(picks) <= _GROUP_SIZE:
+            groups[-1].append(picks)
         else:
-            groups.append([size])
+            groups.append([picks])
     return groups

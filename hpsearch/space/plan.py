@@ -77,7 +77,8 @@ class PlanSummary:
         if self.unenforceable or self.never_fired:
             notes.append(self._about_conditions())
         if self.stopped:
-            notes.append(f'The draw ended with {self.runs} runs: {self.stopped}.')
+            hint = ' To run chosen combinations, grid may be a list of them.' if self.rejected else ''
+            notes.append(f'The draw ended with {self.runs} runs: {self.stopped}.{hint}')
         return notes
 
     def _about_conditions(self) -> str:
@@ -120,7 +121,13 @@ class Plan:
         self.configuration = configuration
         self.order = order
         self.form = CommandForm(configuration, interpreter)
-        self.space = Space(configuration.grid, configuration.conditions, configuration.constraints, self.form.option)
+        self.space = Space(
+            configuration.grid,
+            configuration.conditions,
+            configuration.constraints,
+            self.form.option,
+            configuration.rows,
+        )
         if order.limit is None and self.space.raw_size > TOO_MANY_TO_ENUMERATE:
             raise ConfigError(
                 [

@@ -147,6 +147,65 @@ def test_that_tensors_are_read_as_numbers_and_lists(tmp_path: Path) -> None:
     assert configuration.conditions == [({'a': [[1.0, 2.0], [3.0, 4.5]]}, {'b': [0.95]})]
 
 
+# A grid that is a list
+
+
+@pytest.mark.parametrize('grid', ["[{'lr': 0.1, 'name': ['a', 'b']}, {'lr': [0.1, 2], 'on': True}]"])
+def test_that_a_grid_may_be_a_list_in_which_single_values_need_no_list(tmp_path: Path, grid: str) -> None:
+    configuration = loaded(tmp_path, f'grid = {grid}\n_SCRIPT_NAME = "train.py"\n')
+    assert configuration.rows == [{'lr': [0.1], 'name': ['a', 'b']}, {'lr': [0.1, 2], 'on': [True]}]
+    assert configuration.grid == {'lr': [0.1, 2], 'name': ['a', 'b'], 'on': [True]}
+    assert configuration.varying == ('lr', 'name', 'on')
+    put(tmp_path / 'c.yaml', 'script_name: train.py\ngrid:\n- {lr: 0.1, name: [a, b]}\n- {lr: [0.1, 2], on: true}\n')
+    assert load_configuration('c.yaml', cwd=tmp_path).rows == configuration.rows
+    assert from_plain(json.loads(json.dumps(plain_attributes(configuration)))).rows == configuration.rows
+
+
+@pytest.mark.parametrize(
+    ('grid', 'problem'),
+    [
+        (
+            '[]',
+            'grid: is []; a dict of option to list of values that is not empty, or a list of such dicts, is expected.',
+        ),
+        ("[{'a': [1]}, 3]", "grid: is [{'a': [1]}, 3]; a dict of option to list"),
+        ("[{'a': [1]}, {}]", "grid: is [{'a': [1]}, {}]; a dict of option to list"),
+        ("[{'a': [1]}, {'b': []}]", "grid[1]['b']: is empty; at least one value is expected."),
+        ("[{'a': [object()]}]", "grid[0]['a'][0]: is <object"),
+        ("[{'a': 1}, {'--b': 1}]", "grid[1]: the option '--b' begins with a dash"),
+        ("[{'out_dir': 1}]", "grid[0]: has 'out_dir', the option of the output folder"),
+    ],
+)
+def test_that_what_is_wrong_in_a_list_is_named_with_its_place(tmp_path: Path, grid: str, problem: str) -> None:
+    (found,) = problems(tmp_path, f'grid = {grid}\n_SCRIPT_NAME = "train.py"\n')
+    assert found.startswith(problem)
+
+
+def test_that_what_is_wrong_in_a_list_in_yaml_is_named_with_its_line(tmp_path: Path) -> None:
+    put(tmp_path / 'c.yaml', 'script_name: train.py\ngrid:\n- {a: 1}\n- b: []\n')
+    with pytest.raises(ConfigError) as caught:
+        load_configuration('c.yaml', cwd=tmp_path)
+    (problem,) = caught.value.problems
+    assert 'c.yaml' in problem
+    assert ':4' in problem or 'line 4' in problem
+
+
+def test_that_set_replaces_an_option_in_every_part_of_a_list(tmp_path: Path) -> None:
+    text = 'grid = [{"lr": 0.1, "b": 1}, {"lr": [2, 3]}]\n_SCRIPT_NAME = "train.py"\n'
+    assert loaded(tmp_path, text, replacements=['lr=7,8']).rows == [{'lr': [7, 8], 'b': [1]}, {'lr': [7, 8]}]
+    assert loaded(tmp_path, text, replacements=['new=[5]']).rows == [
+        {'lr': [0.1], 'b': [1], 'new': [5]},
+        {'lr': [2, 3], 'new': [5]},
+    ]
+    (problem,) = problems(tmp_path, text, replacements=['lrr=1'])
+    assert 'did you mean' in problem
+
+
+def test_that_a_grid_config_may_have_a_list(tmp_path: Path) -> None:
+    put(tmp_path / 'g.json', json.dumps({'grid': [{'a': 1}, {'a': [2, 3]}]}))
+    assert loaded(tmp_path, grid_config='g.json').rows == [{'a': [1]}, {'a': [2, 3]}]
+
+
 # Where it comes from
 
 
@@ -455,7 +514,10 @@ def test_that_all_problems_are_reported_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ('attributes', 'expected'),
     [
-        ({'grid': {}}, 'grid: is {}; a dict of option to list of values that is not empty is expected.'),
+        (
+            {'grid': {}},
+            'grid: is {}; a dict of option to list of values that is not empty, or a list of such dicts, is expected.',
+        ),
         ({'grid': [1]}, 'grid: is [1]; a dict'),
         ({'grid': {'a': []}}, "grid['a']: is empty; at least one value is expected."),
         ({'grid': {'a': ()}}, "grid['a']: is empty"),

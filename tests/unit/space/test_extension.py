@@ -366,3 +366,13 @@ def test_that_exactly_the_new_grid_is_left_to_run(tmp_path: Path, old: set[int],
     skipped = {*finished, *folder.read_info()['withdrawn']}
     left = [run.params['a'] for run in folder.read_runs() if run.name not in skipped]
     assert sorted(left) == sorted((new or {99}) - (old & done))
+
+
+def test_that_rows_can_be_added_to_a_design(tmp_path: Path) -> None:
+    rows: list[Grid] = [{'lr': [1], 'name': ['x']}, {'lr': [2]}, {'lr': [3], 'name': ['x', 'y']}]
+    before, after = (configured({'lr': [1, 2, 3], 'name': ['x', 'y']}, rows=rows[:count]) for count in (2, 3))
+    folder = made(tmp_path, before)
+    plan = plan_of(after, folder.path)
+    extension = extend(folder, after, folder.read_runs(), plan.runs(), SearchState())
+    assert sorted((run.params['lr'], run.params['name']) for run in extension.added) == [(3, 'x'), (3, 'y')]
+    assert (extension.kept, extension.withdrawn) == (2, [])

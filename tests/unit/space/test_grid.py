@@ -287,3 +287,80 @@ def test_that_a_constraint_cannot_change_a_configuration() -> None:
 def test_that_an_empty_grid_is_refused() -> None:
     with pytest.raises(ConfigError, match='at least one option'):
         Space({})
+
+
+# A grid of several parts
+
+ROWS = st.lists(
+    st.dictionaries(NAMES, st.lists(VALUES, min_size=1, max_size=2), min_size=1, max_size=3), min_size=1, max_size=4
+)
+
+
+def space_of(rows: Sequence[Grid], conditions: Sequence[Condition] = (), **more: Any) -> Space:
+    """Return the space of a grid that is a list."""
+    grid: Grid = {}
+    for row in rows:
+        for option, values in row.items():
+            grid[option] = [*grid.get(option, ()), *values]
+    return Space(grid, conditions, rows=rows, **more)
+
+
+def by_the_rules_of_rows(rows: Sequence[Grid], conditions: list[Condition]) -> set[frozenset[str]]:
+    """Return the commands of a grid that is a list, as plainly as the rules can be written down."""
+    known = {option for row in rows for option in row}
+    commands = [command for row in rows for command in product_of(row)]
+    for when, then in conditions:
+        if known.issuperset(when):
+            groups = (replaced(each, when, then) if when.keys() <= each.keys() else [each] for each in commands)
+            commands = list(itertools.chain(*groups))
+    return set(keys(commands))
+
+
+@given(ROWS, CONDITIONS, SEEDS)
+def test_that_each_part_of_a_grid_is_expanded_by_itself(
+    rows: list[Grid], conditions: list[Condition], seed: int
+) -> None:
+    found = keys(list(space_of(rows, conditions).expand(Order(seed=seed))))
+    assert set(found) == by_the_rules_of_rows(rows, conditions)
+    assert len(found) == len(set(found)), 'each once'
+
+
+@given(ROWS, CONDITIONS, SEEDS, st.integers(1, 20))
+def test_that_a_limit_gives_the_first_commands_of_all_parts(
+    rows: list[Grid], conditions: list[Condition], seed: int, limit: int
+) -> None:
+    space = space_of(rows, conditions)
+    assert list(space.expand(Order(seed=seed, limit=limit))) == list(space.expand(Order(seed=seed)))[:limit]
+
+
+def test_that_parts_come_one_after_the_other_in_the_order_of_the_grid() -> None:
+    rows: list[Grid] = [{'a': [1, 2], 'b': ['x', 'y']}, {'c': [3]}, {'b': ['y'], 'a': [2]}, {'a': [9]}]
+    space = space_of(rows)
+    assert space.raw_size == 7
+    assert list(space.expand(Order(deterministic=True))) == [
+        {'a': 1, 'b': 'x'},
+        {'a': 1, 'b': 'y'},
+        {'a': 2, 'b': 'x'},
+        {'a': 2, 'b': 'y'},
+        {'c': 3},
+        {'a': 9},
+    ]
+    assert drained(space).duplicates == 1
+
+
+def test_that_an_option_that_a_part_lacks_has_no_value_that_a_condition_can_match() -> None:
+    rows: list[Grid] = [{'a': [1]}, {'a': [1], 'b': [2, 3]}]
+    space = space_of(rows, [({'b': Not([2])}, {'c': [0]})])
+    assert list(space.expand(Order(deterministic=True))) == [{'a': 1}, {'a': 1, 'b': 2}, {'a': 1, 'b': 3, 'c': 0}]
+
+
+def test_that_constraints_see_only_the_options_of_a_part() -> None:
+    space = space_of([{'a': [1]}, {'b': [2]}], constraints=[lambda params: 'b' in params])
+    assert list(space.expand(Order())) == [{'b': 2}]
+
+
+def test_that_a_design_of_many_rows_is_drawn_in_any_order_and_as_it_is() -> None:
+    rows: list[Grid] = [{'lr': [row / 1000], 'depth': [row % 7], 'seed': [row]} for row in range(3000)]
+    drawn = list(space_of(rows).expand(Order(limit=25)))
+    assert len(drawn) == 25
+    assert all(params == {name: values[0] for name, values in rows[params['seed']].items()} for params in drawn)

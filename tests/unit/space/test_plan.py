@@ -296,3 +296,16 @@ def test_that_runs_of_an_ordinary_plan_are_not_gone_through(tmp_path: Path) -> N
     grid: Grid = {f'option{number}': list(range(100)) for number in range(8)}
     plan = plan_for(tmp_path, grid, [], Order(limit=10**9))
     assert plan.not_startable(CommandLimits(131_071, 2_000_000)) == []
+
+
+def test_that_a_draw_that_finds_nothing_says_how_chosen_combinations_are_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hpsearch.space.grid, 'ALWAYS_ENUMERATED', 1)
+    monkeypatch.setattr(hpsearch.space.grid, 'GIVE_UP_AFTER', 10)
+    grid: Grid = {f'x{number}': list(range(400)) for number in range(3)}
+    plan = plan_for(tmp_path, grid, [], Order(limit=25), constraints=[lambda params: False])
+    assert plan.survey().notes() == [
+        'The draw ended with 0 runs: no new configuration in 10 draws. '
+        'To run chosen combinations, grid may be a list of them.'
+    ]
