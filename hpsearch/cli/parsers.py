@@ -249,8 +249,16 @@ def resume_parser(verb: str, description: str) -> Parser:
     """The parser of ``hpsearch resume`` and ``join``: where, how many and how can differ from the first time."""
     parser = _parser_of_search(verb, description, needs_folder=verb == 'join')
     add_options(parser, (*OF_PLACES, 'execution', 'display'), keeps=True)
-    add_group(parser, ResumeCommand).add_argument(
+    group = add_group(parser, ResumeCommand)
+    group.add_argument(
         '--num_searches', metavar='N', type=int, default=argparse.SUPPRESS, help='with --extend: another number of runs'
+    )
+    group.add_argument(
+        '--grid_module',
+        metavar='MODULE',
+        type=os.path.expanduser,
+        default=argparse.SUPPRESS,
+        help='with --reread or --extend: another file of the configuration, from now on',
     )
     return parser
 

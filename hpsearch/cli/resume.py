@@ -52,14 +52,13 @@ def resume_search(command: ResumeCommand) -> int:
         check_queue(options)
         if command.waits_for_others and (earlier := note_place(folder)):
             log.info('%s was in %s before: its runs are in it where it is now', folder.path, earlier)
+        asked = _with_module_given(info, command)
         if command.extend:
-            extension = extend_plan(folder, info, options, command.dead_hosts)
+            extension = extend_plan(folder, asked, options, command.dead_hosts)
             log.info('%d runs added, %d withdrawn', len(extension.added), len(extension.withdrawn))
-            info = folder.read_info()
         if command.reread:
-            read_results_anew(folder, info, options, command.dead_hosts)
-            info = folder.read_info()
-        search = open_search(folder, info)
+            read_results_anew(folder, asked, options, command.dead_hosts)
+        search = open_search(folder, folder.read_info())
         job_time = _job_time(folder, options) if joins else None
         make_backend, echo = choose_backend(options, search.configuration, context, job_time)
         how = work_options(
@@ -75,6 +74,20 @@ def resume_search(command: ResumeCommand) -> int:
         )
         result = work(search, context, make_backend, how, JobAsker(options, context.wakeup))
     return report_end(result, options, in_own_job=joins and own_job() is not None)
+
+
+def _with_module_given(info: Mapping[str, Any], command: ResumeCommand) -> Mapping[str, Any]:
+    """The description of a search with the file of the configuration that was given now, if one was.
+
+    Raises:
+        ConfigError: Nothing would be read from it.
+    """
+    module = command.given.get('grid_module')
+    if not module:
+        return info
+    if not (command.reread or command.extend):
+        raise ConfigError([f'--grid_module={module} needs --reread or --extend: otherwise nothing is read from it.'])
+    return {**info, 'configuration': {**info['configuration'], 'module': module, 'cwd': str(Path.cwd())}}
 
 
 def _job_time(folder: SearchFolder, options: SearchOptions) -> JobTime | None:
@@ -162,8 +175,10 @@ def read_results_anew(
     with extending(folder):
         _, reader = open_journals(folder)
         _check_that_no_process_works(folder, reader, dead_hosts)
-        described = with_results_of(info['configuration'], _configuration_of_now(info, options))
-        folder.write_info({**folder.read_info(), 'configuration': described})
+        stored, chosen = folder.read_info(), info['configuration']
+        described = {**stored['configuration'], 'module': chosen['module'], 'cwd': chosen['cwd']}
+        described = with_results_of(described, _configuration_of_now(info, options))
+        folder.write_info({**stored, 'configuration': described})
 
 
 def extend_plan(

@@ -59,10 +59,15 @@ def with_results_of(described: Mapping[str, Any], configuration: Configuration) 
         configuration: By which results are read from now on.
     """
     before, now = described['attributes'], plain_attributes(configuration)
+    attributes = {**before, **{name: now[name] for name in _OF_RESULTS}, 'source': now['source']}
     others = [name for name in before.get('handles', ()) if name not in HANDLES]
     handles = [*others, *(name for name in now['handles'] if name in HANDLES)]
-    attributes = {**before, **{name: now[name] for name in _OF_RESULTS}, 'handles': handles}
-    return {**described, 'attributes': attributes, 'sha256_of_results': configuration.sha256}
+    return {
+        **described,
+        'source': now['source'],
+        'attributes': {**attributes, 'handles': handles},
+        'sha256_of_results': configuration.sha256,
+    }
 
 
 def stored_configuration(

@@ -620,6 +620,35 @@ def test_that_a_corrected_rule_finds_what_a_script_has_printed(tmp_path: Path) -
     assert postprocessed(project) == ['finished'] * 2
 
 
+def test_that_another_file_may_say_how_results_are_read_from_now_on(tmp_path: Path) -> None:
+    project = Project(tmp_path / 'project')
+    project.configure({'mode': ['half']})
+    assert project.search('--cpu_jobs=2').returncode == 1
+    (project.path / 'other').mkdir()
+    corrected = project.path / 'other' / 'corrected.py'
+    parser = "def _SUMMARY_PARSER_HANDLE(out_dir, cmd_ident):\n    return {'acc': [7], 'finished': [1]}\n"
+    corrected.write_text((project.path / 'my_config.py').read_text() + parser)
+    refused = project.run('resume', 'out', '--grid_module=other/corrected.py')
+    assert refused.returncode == 2 and 'needs --reread or --extend' in refused.stderr
+    assert reread(project, '--grid_module=other/corrected.py').returncode == 0
+    assert [row['acc'] for row in project.rows()] == ['7']
+    corrected.write_text(corrected.read_text().replace('[7]', '[8]'))
+    assert reread(project).returncode == 0
+    assert [row['acc'] for row in project.rows()] == ['8'], 'it is the configuration of the search from then on'
+    assert postprocessed(project) == ['finished']
+
+
+def test_that_a_search_may_be_extended_and_its_results_read_again_at_once(tmp_path: Path) -> None:
+    project = Project(tmp_path / 'project')
+    project.configure({'mode': ['half'], 'lr': [0.1]})
+    assert project.search('--cpu_jobs=2').returncode == 1
+    project.configure({'mode': ['half'], 'lr': [0.1, 0.2]}, "_SUMMARY_KEYWORDS = ['acc']")
+    both = reread(project, '--extend')
+    assert both.returncode == 0, both.stdout + both.stderr
+    assert [row['acc'] for row in project.rows()] == ['0.9', '0.8'] and len(project.ran()) == 2
+    assert 'has changed' not in project.run('resume', 'out').stdout
+
+
 def test_that_results_are_not_read_again_beside_a_process_that_reads_them_otherwise(project: Gated) -> None:
     search = project.begin(1)
     refused = project.run('resume', 'out', '--reread')
