@@ -532,14 +532,23 @@ def test_that_a_configuration_file_counts_where_git_tracks_it(teller: Teller, tr
 
 
 def test_that_files_which_git_tracks_by_now_are_looked_for_once_in_a_while(teller: Teller, tree: Path) -> None:
-    first = teller.begin()
+    codes = [teller.begin()['code']]
+    track(tree, 'base.yaml')
     teller.provenance.look()
-    (tree / 'base.yaml').write_text('lr: 1\n')
-    git(tree, 'add', 'base.yaml')
-    assert teller.provenance.look() == first['code']
-    teller.now += INTERVAL
+    codes.append(teller.next()['code'])
+    track(tree, 'other.yaml')
+    teller.now += INTERVAL - 0.001
+    assert teller.provenance.look() == codes[-1]
+    teller.now += 0.001
     teller.provenance.look()
-    assert teller.next()['code'] == teller.provenance.look() != first['code']
+    codes.append(teller.next()['code'])
+    assert len(set(codes)) == 3
+    assert teller.provenance.look() == codes[-1] == ident_of(tree)
+
+
+def track(tree: Path, name: str) -> None:
+    (tree / name).write_text('')
+    git(tree, 'add', name)
 
 
 def test_that_looking_takes_a_small_share_of_the_time(teller: Teller, tree: Path) -> None:
