@@ -318,7 +318,10 @@ def bad_places(
         in_a_row: How many are enough.
     """
     recent = [*ended[-RECENT:]]
-    record = _Record(recent, _streaks(recent), _longest(_ages_at_their_stop(recent), running or {}), in_a_row)
+    failed = [attempt for attempt in recent if failed_there(attempt)]
+    if not failed:
+        return {}
+    record = _Record(failed, _streaks(recent), _longest(_ages_at_their_stop(recent), running or {}), in_a_row)
     gpus = record.bad(filter(is_gpu, record.streaks), even_alone=even_alone)
     explained = {(attempt.run, attempt.number) for failed in gpus.values() for attempt in failed}
     nodes = record.bad((place for place in record.streaks if not is_gpu(place)), explained, even_alone=even_alone)
@@ -330,13 +333,13 @@ class _Record:
     """How attempts ended lately, and what is running.
 
     Attributes:
-        ended: The attempts, in order.
+        failed: The attempts for whose failures places may be to blame, in order.
         streaks: Place to those that failed there since the last one that did not.
         ages: Place to how long an attempt has been running there, in seconds.
         in_a_row: How many that failed are enough.
     """
 
-    ended: Sequence[Attempt]
+    failed: Sequence[Attempt]
     streaks: Mapping[str, Sequence[Attempt]]
     ages: Mapping[str, float]
     in_a_row: int
@@ -358,7 +361,7 @@ class _Record:
             return ()
         others = {each for each in (*self.streaks, *self.ages) if kind_of(each) == kind_of(place)} - {place}
         well = {each for each in others if self._is_well(each, streak)}
-        own = _unlike_elsewhere(streak, self.ended, well)
+        own = _unlike_elsewhere(streak, self.failed, well)
         is_comparable = well or (even_alone and not others)
         return own if is_comparable and _is_enough(place, own, self.in_a_row) else ()
 
@@ -407,10 +410,10 @@ def _longest(one: Mapping[str, float], other: Mapping[str, float]) -> dict[str, 
     return {place: max(one.get(place, 0.0), other.get(place, 0.0)) for place in (*one, *other)}
 
 
-def _unlike_elsewhere(failed: Sequence[Attempt], ended: Sequence[Attempt], well: set[str]) -> list[Attempt]:
-    """Those of the attempts whose run has not failed, nor one like it, where all is well."""
+def _unlike_elsewhere(failed: Sequence[Attempt], every: Sequence[Attempt], well: set[str]) -> list[Attempt]:
+    """Those of the attempts whose run has not failed, nor one like it of all that failed, where all is well."""
     kinds = set(map(kind_of, well))
-    elsewhere = [attempt for attempt in ended if failed_there(attempt) and _is_within(attempt, well, kinds)]
+    elsewhere = [attempt for attempt in every if _is_within(attempt, well, kinds)] if well else []
     runs, failures = {attempt.run for attempt in elsewhere}, {attempt.failure for attempt in elsewhere} - {''}
     return [
         attempt

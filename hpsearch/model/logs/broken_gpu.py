@@ -28,6 +28,7 @@ TEXTS = (
 """Regular expressions for what programs print then, whatever the case of letters."""
 
 
+@functools.lru_cache(maxsize=1024)
 def names_broken_gpu(words: str) -> bool:
     """Whether the words with which a program failed say so."""
     return bool(_any_of_them().search(words))
