@@ -241,7 +241,7 @@ class QueueBackend(AttemptBackend):
             self._poller.follow(key, evidence.fence_job)
         waited = 0.0 if queued.doubt_since is None else now - queued.doubt_since
         found = conclude(evidence, waited, self._record_grace)
-        if found.if_closed and not close_fence(paths, queued.launch.ident):
+        if found.if_closed and not _is_closed(queued, paths):
             found = Conclusion(JobState.RUNNING, detail='it has just begun', in_doubt=True)
         elif found.state is JobState.ENDED and evidence.code is None and not self._is_withdrawn(queued, view, now):
             found = Conclusion(JobState.PENDING, detail='its job is being cancelled', in_doubt=True)
@@ -400,6 +400,20 @@ class QueueBackend(AttemptBackend):
             return False
         record = self._poller.record_of((queued.array.name, queued.index))
         return record is not None and record.is_stuck
+
+
+def _is_closed(queued: QueuedAttempt, paths: AttemptPaths) -> bool:
+    """Whether an attempt never starts; a cancelled one has nothing to start from where the search folder was deleted.
+
+    Raises:
+        OSError: That cannot be made sure.
+    """
+    try:
+        return close_fence(paths, queued.launch.ident)
+    except FileNotFoundError:
+        if not queued.is_cancelled:
+            raise
+        return True
 
 
 def _node(evidence: Evidence, paths: AttemptPaths) -> str:

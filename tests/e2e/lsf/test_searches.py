@@ -806,7 +806,19 @@ def test_that_jobs_start_from_a_snapshot(tmp_path: Path, volclava: FakeLsf, jobs
         assert 'code changed' not in printed
 
 
-# A search folder that is moved or copied
+# A search folder that is moved, copied or deleted
+
+
+def test_that_jobs_are_cancelled_when_the_folder_is_deleted(tmp_path: Path, lsf: FakeLsf) -> None:
+    lsf.set(slots=1)
+    with lsf_project(tmp_path / 'project', lsf) as project:
+        search = project.drive_queue(QUICK, '--num_jobs=3')
+        project.wait_until_running(1)
+        project.out.rename(tmp_path / 'deleted')  # at once: nothing can be written into it meanwhile
+        shutil.rmtree(tmp_path / 'deleted')
+        assert f'{project.out} was ' in finish(search, (130,))
+        until(lambda: not [job for job in lsf.jobs() if job.state in OPEN])
+        assert len(project.begun()) == 1
 
 
 def test_that_jobs_that_wait_when_the_folder_is_moved_are_withdrawn_and_submitted_again(
