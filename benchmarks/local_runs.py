@@ -87,6 +87,7 @@ def gap(place: Place, rounds: int) -> Iterator[Line]:
     cases = (
         ('1 slot (foreground), 100 runs of 20 ms', 1, [20], 100),
         ('8 slots, 200 runs of 50-150 ms', SLOTS, list(range(50, 150)), 2),
+        ('8 slots that end together, 200 runs of 100 ms', SLOTS, [100], 200),
         ('8 slots, 300 runs of 0 ms (as fast as it goes)', SLOTS, [0], 300),
     )
     for number, (what, slots, lengths, times) in enumerate(cases):
