@@ -6,7 +6,7 @@ Every backend is a :class:`Backend`. One that starts the attempts that the dispa
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
@@ -225,8 +225,11 @@ class AttemptBackend(Backend, Protocol):
     def impossible(self, resources: ResourceRequest) -> str:
         """Why no slot of this backend can ever satisfy a request, in words; empty: one may."""
 
-    def start(self, launches: Sequence[Launch], now: float) -> Sequence[LaunchResult]:
-        """Start attempts, in one call where that is cheaper; one result each, in order."""
+    def start(self, launches: Iterable[Launch], now: float) -> Sequence[LaunchResult]:
+        """Start attempts, in one call where that is cheaper; one result each, in order.
+
+        Each is claimed when it is taken, which takes time: what can be started alone is started before the next.
+        """
 
     def adopt(self, launch: Launch, handle: Mapping[str, Any], age: float, now: float) -> None:
         """Take charge of an attempt that another writer started, as if it had been started here.

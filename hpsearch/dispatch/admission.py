@@ -30,12 +30,33 @@ PLACING = 'another hpsearch on this host is placing runs'
 # Claims
 
 
-@dataclass(frozen=True, slots=True)
 class Claimed:
-    """The attempts that were claimed, and why there are no more of them, in words (empty: nothing was in the way)."""
+    """Attempts that are claimed one after the other, as they are taken, so that each can be started at once.
 
-    launches: Sequence[Launch]
-    problem: str = ''
+    Attributes:
+        problem: Why there are no more of them, in words, once all were taken; empty: nothing was in the way.
+    """
+
+    def __init__(self, launches: Iterator[Launch]) -> None:
+        self._rest = launches
+        self._taken: list[Launch] = []
+        self.problem = ''
+
+    def __iter__(self) -> Iterator[Launch]:
+        """All of them, however many were taken before."""
+        yield from self._taken
+        while (launch := self._next()) is not None:
+            self._taken.append(launch)
+            yield launch
+
+    def _next(self) -> Launch | None:
+        try:
+            return next(self._rest, None)
+        except OSError as error:
+            self.problem = f'the search folder cannot be written: {error.strerror}'
+        except JournalError as error:
+            self.problem = str(error)
+        return None
 
 
 class Claims:
@@ -64,7 +85,7 @@ class Claims:
 
     def claim(self, slots: Sequence[Slot]) -> Claimed:
         """Claim a run for each slot, as far as there are runs and nothing is in the way."""
-        return _collected(self._claim_ordinary(slots))
+        return Claimed(self._claim_ordinary(slots))
 
     def _claim_ordinary(self, slots: Sequence[Slot]) -> Iterator[Launch]:
         end = self._clock() + PATIENCE
@@ -85,7 +106,7 @@ class Claims:
 
     def claim_demanding(self, runs: Sequence[Run], slots: Sequence[Slot], resources: ResourceRequest) -> Claimed:
         """Claim runs that all need the same beyond what every run gets, as far as there are slots."""
-        return _collected(self._claim_alike(runs, slots, resources))
+        return Claimed(self._claim_alike(runs, slots, resources))
 
     def _claim_alike(self, runs: Sequence[Run], slots: Sequence[Slot], resources: ResourceRequest) -> Iterator[Launch]:
         for run, slot in zip(runs, slots, strict=False):
@@ -144,19 +165,6 @@ class Claims:
             **self._circumstances(),
         }
         return {name: fact for name, fact in facts.items() if fact}
-
-
-def _collected(launches: Iterator[Launch]) -> Claimed:
-    """What could be claimed until something was in the way."""
-    claimed: list[Launch] = []
-    try:
-        for launch in launches:
-            claimed.append(launch)
-    except OSError as error:
-        return Claimed(claimed, f'the search folder cannot be written: {error.strerror}')
-    except JournalError as error:
-        return Claimed(claimed, str(error))
-    return Claimed(claimed)
 
 
 # Slots
@@ -268,15 +276,16 @@ class Admission:
     def _end_impossible(self, run: Run, resources: ResourceRequest, why: str, now: float) -> Admitted:
         status = AttemptStatus(JobState.ENDED, cause='impossible', detail=why)
         claimed = self._claims.claim_demanding([run], [Slot()], resources)
-        ended = [self._intake.end(ActiveAttempt(launch, now), status, now) for launch in claimed.launches]
+        ended = [self._intake.end(ActiveAttempt(launch, now), status, now) for launch in claimed]
         return Admitted(ended=ended, problem=claimed.problem)
 
     # Starting
 
     def _start(self, claimed: Claimed, now: float) -> Admitted:
-        started, problem = [], claimed.problem
-        results = self._backend.start(claimed.launches, now) if claimed.launches else ()
-        for launch, result in zip(claimed.launches, results, strict=True):
+        started = []
+        results = self._backend.start(claimed, now)
+        problem = claimed.problem
+        for launch, result in zip(claimed, results, strict=True):
             problem = result.problem or problem
             is_running = result.handle is not None and not result.queued
             if is_running:

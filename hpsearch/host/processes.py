@@ -122,12 +122,22 @@ def _stat(pid: int) -> _Stat | None:
     """What this host says of a process; None: nothing, since there is none or it is hidden from us."""
     if not HAS_PROC:
         return _stat_by_psutil(pid)
-    try:
-        with open(f'/proc/{pid}/stat', 'rb') as stat:
-            fields = stat.read().rpartition(b')')[2].split()
-    except OSError:
-        return None
+    fields = _read_proc(f'/proc/{pid}/stat').rpartition(b')')[2].split()
     return None if len(fields) < 20 else _Stat(fields[19].decode(), int(fields[3]), fields[0] in (b'Z', b'X'))
+
+
+def _read_proc(path: str) -> bytes:
+    """A short file of ``/proc``, at half the cost of :func:`open`, since each start of a run reads one; or nothing."""
+    try:
+        opened = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return b''
+    try:
+        return os.read(opened, 4096)
+    except OSError:
+        return b''
+    finally:
+        os.close(opened)
 
 
 def _stat_by_psutil(pid: int) -> _Stat | None:

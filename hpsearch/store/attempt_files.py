@@ -103,16 +103,21 @@ def read_line(path: str | os.PathLike[str]) -> str:
         OSError: It is there but cannot be read.
     """
     try:
-        with open(path, 'rb', opener=_without_waiting) as record:
-            data = record.read(1 << 16)
+        opened = _open_to_read(path)
     except (FileNotFoundError, NotADirectoryError):
         return ''
+    try:
+        data = os.read(opened, 1 << 16)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, os.fspath(path)) from error
+    finally:
+        os.close(opened)
     return data[:-1].decode('utf-8', 'replace') if data.endswith(b'\n') else ''
 
 
-def _without_waiting(path: str, flags: int) -> int:
-    """There may be a named pipe of this name."""
-    return os.open(path, flags | os.O_NONBLOCK)
+def _open_to_read(path: str | os.PathLike[str]) -> int:
+    """Open a file, without waiting for anything, since there may be a named pipe of this name."""
+    return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
 def claim(folder: SearchFolder, run: str, number: int, writer: str) -> bool:
@@ -512,11 +517,11 @@ def is_there(path: str) -> bool:
 
 
 def show_logs_in_output(
-    folder: SearchFolder, run: str, number: int, command: str, *, without_empty: bool = False
+    folder: SearchFolder, run: str, number: int, command: str, without: Collection[str] = ()
 ) -> None:
     """Link the logs of an ended attempt into the output folder of its run, and write its command (a shell line) there.
 
-    The folder is made where the script made none. With ``without_empty``, a log without content is not linked.
+    The folder is made where the script made none. Logs in ``without`` are not linked.
 
     Raises:
         OSError: The folder cannot be written.
@@ -529,25 +534,23 @@ def show_logs_in_output(
     with open(command_file, 'w', encoding='utf-8', errors='surrogateescape', opener=_not_through_a_link) as script:
         script.write(f'#!/bin/sh\n{command}\n')
     for log, shown in ((paths.stdout, out), (paths.stderr, err)):
-        if not (without_empty and _is_empty(log)):
+        if log not in without:
             _link(log, shown)
 
 
-def remove_empty_logs(folder: SearchFolder, run: str, number: int) -> None:
-    """Remove the logs of a finished attempt to which its script wrote nothing; stderr last, which shows what is done.
+def empty_logs(paths: AttemptPaths) -> list[str]:
+    """The logs of an attempt that has ended to which its script wrote nothing; stderr last.
 
     Raises:
-        OSError: One of them cannot be read or removed.
+        OSError: One of them cannot be read.
     """
-    paths = folder.attempt(run, number)
-    for log in filter(_is_empty, (paths.stdout, paths.stderr)):
-        os.unlink(log)
+    return list(filter(_is_empty, (paths.stdout, paths.stderr)))
 
 
 def _is_empty(log: str) -> bool:
     """Whether a log is there and has no content; it is opened, since NFS only then asks for its present size."""
     try:
-        opened = os.open(log, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        opened = _open_to_read(log)
     except FileNotFoundError:
         return False
     try:

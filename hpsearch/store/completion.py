@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -25,9 +26,9 @@ from hpsearch.store.attempt_files import (
     changed_at,
     claim_changed_at,
     duration,
+    empty_logs,
     left_nothing_new,
     moved_aside,
-    remove_empty_logs,
     show_logs_in_output,
     tail,
 )
@@ -369,12 +370,12 @@ class CompletionReader:
 
         Empty ones are removed if nothing of it can still write to them. A warning is logged if that fails.
         """
-        number = ended.number
-        without_empty = is_clean(ended) and self._folder.layout > 1  # an earlier version looks for them
+        may_go = is_clean(ended) and self._folder.layout > 1  # an earlier version looks for them
         try:
+            empty = empty_logs(self._folder.attempt(run.name, ended.number)) if may_go else ()
             if self._configuration.out_arg is not None:
-                show_logs_in_output(self._folder, run.name, number, shell_line(run.argv), without_empty=without_empty)
-            if without_empty:
-                remove_empty_logs(self._folder, run.name, number)
+                show_logs_in_output(self._folder, run.name, ended.number, shell_line(run.argv), empty)
+            for log_file in empty:
+                os.unlink(log_file)  # that of stderr last: it shows what is still to be done
         except OSError as error:
             log.warning('%s: its logs could not be put into its output folder: %s', run.name, error.strerror)

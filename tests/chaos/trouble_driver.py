@@ -72,10 +72,22 @@ class ReadFile:
 def patch(points: Points) -> None:
     """Let every operation of this process count, those that read included."""
     crash_driver.patch_writing(points)
-    for name in ('stat', 'scandir', 'listdir'):
+    setattr(os, 'open', _counted_opening(os.open, points))  # noqa: B010
+    for name in ('stat', 'scandir', 'listdir', 'read'):
         setattr(os, name, crash_driver.counted(getattr(os, name), points))
     setattr(builtins, 'open', _counted_reading(builtins.open, points))  # noqa: B010
     setattr(io, 'open', builtins.open)  # noqa: B010
+
+
+def _counted_opening(real: Callable[..., Any], points: Points) -> Callable[..., Any]:
+    """Opening a descriptor to read it; to write one counts as in crash_driver."""
+
+    def call(path: Any, flags: int, *args: Any, **options: Any) -> Any:
+        if not flags & (os.O_CREAT | os.O_WRONLY | os.O_RDWR) and points.concerns(path):
+            return points.step(lambda: real(path, flags, *args, **options))
+        return real(path, flags, *args, **options)
+
+    return call
 
 
 def _counted_reading(real: Callable[..., Any], points: Points) -> Callable[..., Any]:

@@ -29,7 +29,6 @@ from hpsearch.backends.queue.slurm.system import Slurm
 from hpsearch.backends.queue.submission import QueueContext
 from hpsearch.host.signals import Wakeup
 from hpsearch.model.evidence import RECORD_GRACE, JobState
-from hpsearch.store import attempt_files
 from hpsearch.store.folder import SearchFolder
 from tests.fakes.late_records import LateRecords
 from tests.support.harness import PATIENCE, ends, launch, new_folder, python, shell, start, until
@@ -138,15 +137,15 @@ def ended_or_awaited(backend: AttemptBackend, ident: str, now: float) -> Attempt
 def test_that_an_end_that_cannot_be_read_for_a_moment_is_told_once_with_its_status(
     backend: AttemptBackend, folder: SearchFolder, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    left = [None] * 3
+    left, really_open = [None] * 3, os.open
 
-    def reluctant(path: str, *words: Any, **options: Any) -> Any:
+    def reluctant(path: str, *words: Any, **options: Any) -> int:
         if left and str(path).endswith(('/exit', '/started')):
             left.pop()
             raise OSError(number, os.strerror(number), path)
-        return open(path, *words, **options)
+        return really_open(path, *words, **options)
 
-    monkeypatch.setattr(attempt_files, 'open', reluctant, raising=False)
+    monkeypatch.setattr(os, 'open', reluctant)
     (ident,) = start(backend, launch(folder, 'sim_1', *shell('exit 3')))
     assert ends(backend, [ident])[ident].code == 3
     assert not left

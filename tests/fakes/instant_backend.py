@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from hpsearch.backends.base import AttemptBackend, AttemptStatus, Avoided, Launch, LaunchResult, PilotBackend, Workload
@@ -50,7 +50,7 @@ class InstantBackend(AttemptBackend):
     def impossible(self, resources: ResourceRequest) -> str:
         return ''
 
-    def start(self, launches: Sequence[Launch], now: float) -> Sequence[LaunchResult]:
+    def start(self, launches: Iterable[Launch], now: float) -> Sequence[LaunchResult]:
         self._held.update({launch.ident: launch for launch in launches})
         if self.problem:
             self._waiting.update({launch.ident: launch for launch in launches})

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 import signal
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -206,7 +206,7 @@ class LocalBackend(AttemptBackend):
     def impossible(self, resources: ResourceRequest) -> str:
         return self._slots.impossible(resources)
 
-    def start(self, launches: Sequence[Launch], now: float) -> Sequence[LaunchResult]:
+    def start(self, launches: Iterable[Launch], now: float) -> Sequence[LaunchResult]:
         return [self._start_one(launch, now) for launch in launches]
 
     def _start_one(self, launch: Launch, now: float) -> LaunchResult:

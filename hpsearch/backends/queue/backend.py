@@ -115,9 +115,11 @@ class QueueBackend(AttemptBackend):
         """Empty: what it cannot place, the batch system refuses when it is submitted."""
         return ''
 
-    def start(self, launches: Sequence[Launch], now: float) -> Sequence[LaunchResult]:
+    def start(self, launches: Iterable[Launch], now: float) -> Sequence[LaunchResult]:
         """Take attempts over; they are submitted together, later. What cannot be started anywhere has ended."""
         attempts = [QueuedAttempt(launch, status=self._first_status(launch)) for launch in launches]
+        if not attempts:
+            return ()
         for queued in attempts:
             self._attempts[queued.launch.ident] = queued
             self._set(queued, queued.status)
@@ -127,7 +129,7 @@ class QueueBackend(AttemptBackend):
             self._apply(self._queue.step(now))
         except OSError as error:
             log.debug('nothing is submitted now: %s', error)  # it is tried again in the next round
-        return [LaunchResult(launch.ident, {}, queued=True) for launch in launches]
+        return [LaunchResult(queued.launch.ident, {}, queued=True) for queued in attempts]
 
     def _first_status(self, launch: Launch) -> AttemptStatus:
         why = why_no_command(launch.words, self._limits) or why_no_script(launch.words)

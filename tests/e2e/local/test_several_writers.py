@@ -214,7 +214,7 @@ def test_that_claims_of_a_dead_host_that_were_not_started_are_freed(project: Gat
     finish(project.drive(B, 'resume', 'out'))
     assert project.table_states() == project.all_finished()
     assert project.ends()['1'] == [('interrupted', 'abandoned'), ('finished', 'exit')]
-    assert sorted(project.begun()) == [('1', '2'), ('2', '2'), ('3', '1')]
+    assert sorted(project.begun()) == [('1', '2'), ('2', '1'), ('3', '1')]
 
 
 def test_that_a_writer_which_wakes_up_starts_nothing_it_no_longer_owns(project: Gated) -> None:
@@ -223,7 +223,7 @@ def test_that_a_writer_which_wakes_up_starts_nothing_it_no_longer_owns(project: 
     project.open()
     finish(project.drive(B, 'resume', 'out'))
     begun = sorted(project.begun())
-    assert begun == [('1', '2'), ('2', '2'), ('3', '1')]
+    assert begun == [('1', '2'), ('2', '1'), ('3', '1')]
     table = (project.out / 'search_results.csv').read_text()
     search.send_signal(signal.SIGCONT)
     finish(search)

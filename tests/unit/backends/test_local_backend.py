@@ -514,3 +514,14 @@ def test_that_two_with_the_same_pid_may_write_a_file_at_once(tmp_path: Path) -> 
         first.write('first')
         second.write('second')
     assert [path.read_text() for path in tmp_path.iterdir()] == ['first']
+
+
+def test_that_each_run_is_started_before_the_next_is_claimed(backend: LocalBackend, folder: SearchFolder) -> None:
+    def claimed_in_turn() -> Iterator[Launch]:
+        yield launch(folder, 'sim_1', *shell('exit 3'))
+        until(lambda: exit_code(folder.attempt('sim_1', 1)) == 3)
+        yield launch(folder, 'sim_2', *shell('exit 0'))
+
+    started = backend.start(claimed_in_turn(), time.monotonic())
+    assert [one.problem for one in started] == ['', '']
+    assert ends(backend, [one.ident for one in started])['w:sim_2:1'].code == 0

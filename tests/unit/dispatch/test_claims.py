@@ -27,7 +27,14 @@ def desk(tmp_path: Path) -> Desk:
 
 
 def names(claimed: Claimed) -> list[str]:
-    return [f'{launch.run.name}/{launch.number}' for launch in claimed.launches]
+    return [f'{launch.run.name}/{launch.number}' for launch in claimed]
+
+
+def taken(claimed: Claimed) -> Claimed:
+    """Claims, all of which are taken, as a backend does."""
+    for launch in claimed:
+        assert launch.ident
+    return claimed
 
 
 def claimer(desk: Desk, number: int, attempt: int = 1) -> str:
@@ -41,13 +48,24 @@ def end(desk: Desk, number: int, state: str = 'interrupted', attempt: int = 1, *
 
 
 def test_that_each_slot_gets_a_run_and_the_claims_are_journaled(desk: Desk) -> None:
-    claimed = desk.claims.claim((Slot(('0',), '0'), Slot(('1',), '1')))
+    claimed = taken(desk.claims.claim((Slot(('0',), '0'), Slot(('1',), '1'))))
     assert names(claimed) == ['sim_1/1', 'sim_2/1']
     assert claimed.problem == ''
-    assert [launch.ident for launch in claimed.launches] == ['me:sim_1:1', 'me:sim_2:1']
+    assert [launch.ident for launch in claimed] == ['me:sim_1:1', 'me:sim_2:1']
     assert claimer(desk, 1) == claimer(desk, 2) == 'me'
     assert [(event['run'], event['gpus']) for event in desk.events('claimed')] == [('sim_1', ['0']), ('sim_2', ['1'])]
     assert desk.state.state_of('sim_1') is State.CLAIMED
+
+
+def test_that_a_run_is_only_claimed_when_it_is_taken(desk: Desk) -> None:
+    claimed = desk.claims.claim(SLOTS)
+    taking = iter(claimed)
+    assert next(taking).run.name == 'sim_1'
+    assert [event['run'] for event in desk.events('claimed')] == ['sim_1'], (
+        'it can be started before the next is claimed'
+    )
+    assert (names(claimed), names(claimed)) == (['sim_1/1', 'sim_2/1'],) * 2, 'whoever takes them gets all of them'
+    assert [event['run'] for event in desk.events('claimed')] == ['sim_1', 'sim_2']
 
 
 def test_that_there_are_no_more_claims_than_runs(desk: Desk) -> None:
@@ -77,7 +95,7 @@ def test_that_a_run_that_cannot_go_on_finds_no_folder_of_an_earlier_attempt(
     desk = Desk(tmp_path, configuration=replace(CONFIGURATION, out_arg='out_dir', resumable=resumable))
     end(desk, 1)
     desk.folder.output('sim_1').mkdir(parents=True)
-    desk.claims.claim((Slot(),))
+    taken(desk.claims.claim((Slot(),)))
     assert desk.folder.output('sim_1').exists() is not is_moved
 
 
@@ -87,13 +105,13 @@ def test_that_the_journal_keeps_which_summary_was_there_before(tmp_path: Path, r
     desk = Desk(tmp_path, configuration=configuration)
     desk.folder.output('sim_1').mkdir(parents=True)
     (desk.folder.output('sim_1') / 'summary.txt').touch()
-    desk.claims.claim(SLOTS)
+    taken(desk.claims.claim(SLOTS))
     assert ['summary_before' in event for event in desk.events('claimed')] == [True, False]
 
 
 def test_that_the_journal_keeps_what_there_is_to_know_of_the_circumstances(desk: Desk) -> None:
     desk.facts = {'oom_kills': 7, 'code_id': ''}
-    desk.claims.claim((Slot(),))
+    taken(desk.claims.claim((Slot(),)))
     (event,) = desk.events('claimed')
     assert event == {'event': 'claimed', 'run': 'sim_1', 'attempt': 1, 'gpus': [], 'at': event['at'], 'oom_kills': 7}
     assert event['at'] == desk.clock.wall()
@@ -135,7 +153,7 @@ def test_that_a_run_whose_record_has_not_appeared_is_started_again(desk: Desk) -
 def test_that_a_run_whose_late_record_cannot_be_read_waits(desk: Desk) -> None:
     give_up(desk)
     Path(desk.folder.attempt('sim_1', 1).exit).mkdir()
-    claimed = desk.claims.claim(SLOTS)
+    claimed = taken(desk.claims.claim(SLOTS))
     assert names(claimed) == []
     assert 'Is a directory' in claimed.problem
 
@@ -166,7 +184,7 @@ def test_that_a_run_that_could_not_be_claimed_waits_again(desk: Desk, monkeypatc
         'hpsearch.store.attempt_files.claim',
         lambda folder, name, *more: no_space() if name == 'sim_2' else real(folder, name, *more),
     )
-    claimed = desk.claims.claim(SLOTS)
+    claimed = taken(desk.claims.claim(SLOTS))
     assert names(claimed) == ['sim_1/1'], 'what was claimed before is started'
     assert claimed.problem == 'the search folder cannot be written: No space left on device'
     monkeypatch.undo()
@@ -179,7 +197,7 @@ def test_that_nothing_is_claimed_while_the_journal_cannot_be_written(
     with monkeypatch.context() as broken:
         broken.setattr(os, 'write', no_space)
         desk.recorder.note('draining')
-        claimed = desk.claims.claim(SLOTS)
+        claimed = taken(desk.claims.claim(SLOTS))
     assert (names(claimed), claimed.problem) == ([], 'the journal cannot be written: No space left on device')
     assert not claimer(desk, 1)
 
@@ -204,8 +222,8 @@ def test_that_a_run_whose_claim_cannot_be_journaled_is_not_started_and_waits_aga
 
     def claim_now() -> Claimed:
         if is_demanding:
-            return desk.claims.claim_demanding(desk.pending.demanding, SLOTS, ResourceRequest(alone=True))
-        return desk.claims.claim(SLOTS[:1])
+            return taken(desk.claims.claim_demanding(desk.pending.demanding, SLOTS, ResourceRequest(alone=True)))
+        return taken(desk.claims.claim(SLOTS[:1]))
 
     before = desk.state.started
     with monkeypatch.context() as broken:
@@ -226,7 +244,7 @@ def test_that_runs_that_need_more_room_are_not_claimed_while_the_journal_cannot_
     with monkeypatch.context() as broken:
         broken.setattr(os, 'write', no_space)
         desk.recorder.note('draining')
-        claimed = desk.claims.claim_demanding(desk.pending.demanding, SLOTS, ResourceRequest(alone=True))
+        claimed = taken(desk.claims.claim_demanding(desk.pending.demanding, SLOTS, ResourceRequest(alone=True)))
     assert (names(claimed), claimed.problem) == ([], 'the journal cannot be written: No space left on device')
     assert not claimer(desk, 1, 2)
 
@@ -252,8 +270,8 @@ def test_that_runs_that_need_the_same_are_claimed_together_with_what_they_need(d
         end(desk, number, cause='gpu_oom')
     assert names(desk.claims.claim(SLOTS)) == ['sim_3/1'], 'the others are set aside'
     alone = ResourceRequest(alone=True)
-    claimed = desk.claims.claim_demanding(desk.pending.demanding, (Slot(('0',)),), alone)
+    claimed = taken(desk.claims.claim_demanding(desk.pending.demanding, (Slot(('0',)),), alone))
     assert names(claimed) == ['sim_1/2']
-    assert claimed.launches[0].resources == alone
+    assert next(iter(claimed)).resources == alone
     assert desk.events('claimed')[-1]['exclusive'] is True
     assert desk.pending.demanding == (run(2),)

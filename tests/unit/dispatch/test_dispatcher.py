@@ -6,7 +6,7 @@ import errno
 import json
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -256,7 +256,7 @@ class Shared(InstantBackend):
         self.order.append('slots')
         return super().open_slots(now, *others, **more)
 
-    def start(self, launches: Sequence[Launch], now: float) -> Sequence[LaunchResult]:
+    def start(self, launches: Iterable[Launch], now: float) -> Sequence[LaunchResult]:
         self.order.append('start')
         return super().start(launches, now)
 
@@ -285,7 +285,7 @@ class LosingQueue(InstantBackend):
     waiting: tuple[str, ...] = ()
     _ended: Mapping[str, AttemptStatus] = MappingProxyType({})
 
-    def start(self, launches: Sequence[Launch], now: float) -> Sequence[LaunchResult]:
+    def start(self, launches: Iterable[Launch], now: float) -> Sequence[LaunchResult]:
         return [replace(result, queued=True) for result in super().start(launches, now)]
 
     def states(self, now: float) -> Mapping[str, AttemptStatus]:
@@ -589,7 +589,7 @@ def test_that_jobs_that_are_left_in_the_end_are_reported(tmp_path: Path) -> None
 class Forgetful(InstantBackend):
     """A queue that does not know the jobs of attempts any more."""
 
-    def start(self, launches: Sequence[Launch], now: float) -> Sequence[LaunchResult]:
+    def start(self, launches: Iterable[Launch], now: float) -> Sequence[LaunchResult]:
         return [replace(result, queued=True) for result in super().start(launches, now)]
 
     def states(self, now: float) -> Mapping[str, AttemptStatus]:

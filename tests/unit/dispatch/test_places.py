@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -202,7 +202,7 @@ class Machine(InstantBackend):
         ready = [gpu for gpu in self.gpus if gpu not in self.avoided and taken.count(gpu) < self._runs_per_gpu]
         return Placement(tuple(Slot((gpu,), gpu) for gpu in ready), dict(self.avoided))
 
-    def start(self, launches: Sequence[Launch], now: float) -> Sequence[LaunchResult]:
+    def start(self, launches: Iterable[Launch], now: float) -> Sequence[LaunchResult]:
         self._since.update({launch.ident: now for launch in launches})
         return super().start(launches, now)
 
