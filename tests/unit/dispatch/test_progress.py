@@ -107,3 +107,24 @@ def test_that_the_best_run_so_far_is_kept(tmp_path: Path, ascending: bool, name:
 def test_that_only_the_parameters_that_differ_are_named(tmp_path: Path) -> None:
     desk = Desk(tmp_path, configuration=replace(CONFIGURATION, grid={'a': [1, 2], 'b': [1]}))
     assert snapshot(desk).varying == ('a',)
+
+
+def test_that_what_cannot_be_compared_is_told_as_its_result_comes_in(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    progress = Progress(replace(Desk(tmp_path, 3).search, configuration=SCORED), 0.0)
+    progress.result(row(1, acc='0.5'))
+    assert caplog.messages == []
+    progress.result(row(2, acc='0,950'))
+    (told,) = caplog.messages
+    assert told.startswith("sim_2: acc is '0,950'")
+    shown = progress.snapshot(1.0).best
+    assert shown is not None and (shown[0], shown[2]) == ('sim_1', '0.5')
+
+
+def test_that_the_number_that_counts_is_shown_of_the_best_run(tmp_path: Path) -> None:
+    progress = Progress(replace(Desk(tmp_path, 3).search, configuration=SCORED), 0.0)
+    progress.result(row(1, acc='0.9,0.5'))
+    progress.result(row(2, acc="tensor(0.75, device='cuda:0')"))
+    shown = progress.snapshot(1.0).best
+    assert shown is not None and (shown[0], shown[2]) == ('sim_2', '0.75')
