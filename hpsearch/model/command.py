@@ -122,18 +122,18 @@ class CommandLimits:
 
 def why_no_command(argv: Sequence[str], limits: CommandLimits) -> str:
     """Why no process can be started with these words, in words that name the option to blame; empty: one can."""
-    for text in argv:
+    for before, text in zip(('', *argv), argv, strict=False):
         try:
             size = len(encoded(text))
         except ValueError as error:
-            return f'{_named(text)} cannot be passed to a program: {error}'
+            return f'{_named(text, before)} cannot be passed to a program: {error}'
         if size > limits.word:
-            return f'{_named(text)} has {size:,} bytes, and a word of a command may have {limits.word:,}'
+            return f'{_named(text, before)} has {size:,} bytes, and a word of a command may have {limits.word:,}'
     total = sum(map(room_of, argv))
     if total > limits.total:
         return (
             f'its command has {total:,} bytes, and may have {limits.total:,}; its longest word is '
-            f'{_named(max(argv, key=room_of))}'
+            f'{_named(*max(zip(argv, ("", *argv), strict=False), key=lambda pair: room_of(pair[0])))}'
         )
     return ''
 
@@ -158,8 +158,11 @@ def room_of(text: str) -> int:
     return len(encoded(text)) + 1 + POINTER
 
 
-def _named(text: str) -> str:
+def _named(text: str, before: str) -> str:
+    """A word by its option, which may be the word before it."""
     option, sign, _ = text.partition('=')
+    if len(text) > 40 and re.fullmatch(r'--?[A-Za-z][\w.-]*', before):
+        return f'{before} …'
     return f'{option}=…' if sign and option.startswith('--') else f'{text:.40}…' if len(text) > 40 else repr(text)
 
 

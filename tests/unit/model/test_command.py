@@ -11,7 +11,16 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from hpsearch.model.command import base_command, plain, shell_line, shell_word, unquoted, warnings_about
+from hpsearch.model.command import (
+    CommandLimits,
+    base_command,
+    plain,
+    shell_line,
+    shell_word,
+    unquoted,
+    warnings_about,
+    why_no_command,
+)
 from hpsearch.model.configuration import Configuration
 from tests.fakes.odd_values import Tensor
 
@@ -175,3 +184,18 @@ def test_that_values_that_a_shell_would_have_changed_are_warned_about(value: str
 )
 def test_that_values_that_a_shell_leaves_alone_are_not_warned_about(value: Any) -> None:
     assert not warnings_about({'option': [value]})
+
+
+@pytest.mark.parametrize(
+    ('argv', 'named'),
+    [
+        (['x', '--text=' + 'y' * 99], '--text=… has 106 bytes'),
+        (['x', '--text', 'y' * 99], '--text … has 99 bytes'),
+        (['x', '-t', 'y' * 99], '-t … has 99 bytes'),
+        (['x', 'text=' + 'y' * 99], 'text=yyyyy'),
+        (['--a', '-' * 99], '--a … has 99 bytes'),
+    ],
+)
+def test_that_a_word_that_is_too_long_is_named_by_its_option(argv: list[str], named: str) -> None:
+    assert why_no_command(argv, CommandLimits(50, 10**6)).startswith(named)
+    assert why_no_command(argv, CommandLimits(200, 10**6)) == ''
