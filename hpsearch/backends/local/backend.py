@@ -90,11 +90,13 @@ class _Process:
         is_child: Whether that is a child of ours.
         seen: When that last had its pid, in the unit of start times: a child that was not waited for has it as well.
         pidfd: Watches its sh, if it is no child of ours.
-        headless: When its sh was killed while what it started went on (there will be no record, but there may be a
-            summary), in monotonic seconds; None: it was not.
-        code: How its sh was killed then.
+        headless: When its sh ended while what it started went on, in monotonic seconds; None: it did not. It was killed
+            (there will be no record, but there may be a summary), or it ended when the attempt was cancelled.
+        code: How its sh ended then.
         ended: How it ended; None: it goes on.
         is_late: Whether that was seen late, since we were stopped meanwhile: its files say how long it took.
+        is_cancelled: Whether it was asked to end: what goes on without its sh, behind a wrapper that ended, may write a
+            checkpoint.
         is_forced: Whether we killed all of it ourselves.
         next_check: When it is checked again whether that goes on, in monotonic seconds.
         pause: Seconds between two such checks.
@@ -109,6 +111,7 @@ class _Process:
     code: int = NOT_OURS
     ended: int | None = None
     is_late: bool = False
+    is_cancelled: bool = False
     is_forced: bool = False
     next_check: float = 0.0
     pause: float = 0.05
@@ -306,6 +309,8 @@ class LocalBackend(AttemptBackend):
 
     def _goes_on(self, process: _Process) -> bool:
         """Whether an attempt is alive without its sh: a process with its marks, or one in the session of its sh."""
+        if process.is_cancelled:
+            return bool(self._living_of([process]))
         launch = process.launch
         if exit_code(self._folder.attempt(launch.run.name, launch.number)) is not None:
             return False
@@ -370,7 +375,8 @@ class LocalBackend(AttemptBackend):
         """How the sh of an attempt ended; None: it, or what it started, goes on."""
         if process.headless is None:
             code = process.status()
-            if code is None or code >= 0:
+            is_survived = process.is_cancelled and has_group(process.pid)
+            if code is None or (code >= 0 and not is_survived):
                 return code
             process.headless, process.code = now, code
             self._unwatch(process)
@@ -455,6 +461,7 @@ class LocalBackend(AttemptBackend):
         number = signal.SIGKILL if force else signal.SIGTERM
         processes = [self._processes[ident] for ident in idents if ident in self._processes]
         for process in processes:
+            process.is_cancelled = True
             process.is_forced = process.is_forced or force
         groups = {process.pid for process in processes if process.keeps_its_pid}
         for group in groups:
@@ -511,6 +518,8 @@ DYING = 0.3
 
 def _code_of_headless(process: _Process, now: float) -> int:
     """The status of an end without a record: known if all of the group was killed at once."""
+    if process.code >= 0:
+        return process.code
     died_together = now - (process.headless or now) < DYING
     return process.code if process.is_forced or died_together else NOT_OURS
 

@@ -104,6 +104,55 @@ def test_that_cancel_reaches_a_process_that_left_the_group(backend: LocalBackend
     until(lambda: is_gone(pid))
 
 
+CHECKPOINTS = """
+import os, signal, sys, time
+def note(number, frame):
+    with open('terms', 'a') as log:
+        log.write('x')
+signal.signal(signal.SIGTERM, note)
+open('ready', 'w').write(str(os.getpid()) + '\\n')
+while not os.path.exists('over'):
+    time.sleep(0.02)
+open('checkpoint', 'w').close()
+"""
+
+
+def test_that_a_script_behind_a_wrapper_that_ended_is_left_its_time_when_it_is_cancelled(
+    backend: LocalBackend, folder: SearchFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local_module, 'LEFTOVER_GRACE', 0.0)
+    wrapper = 'import subprocess, sys; subprocess.call(sys.argv[1:])'
+    (ident,) = start(backend, launch(folder, 'sim_1', *python(wrapper), *python(CHECKPOINTS)))
+    pid = pid_in(tmp_path / 'ready')
+    backend.cancel([ident], force=False)
+    until(lambda: exit_code(folder.attempt('sim_1', 1)) == 143)
+    until(
+        lambda: backend.states(time.monotonic())[ident].kind is JobState.RUNNING and backend._processes[ident].headless
+    )
+    for _ in range(3):
+        assert backend.states(time.monotonic())[ident].kind is JobState.RUNNING
+    assert not is_gone(pid)
+    (tmp_path / 'over').touch()
+    status = ends(backend, [ident])[ident]
+    assert (status.code, status.detail) == (143, '')
+    assert (tmp_path / 'checkpoint').exists()
+    assert (tmp_path / 'terms').read_text() == 'x', 'it was asked once'
+
+
+def test_that_a_script_behind_a_wrapper_that_ended_is_killed_when_it_is_time(
+    backend: LocalBackend, folder: SearchFolder, tmp_path: Path
+) -> None:
+    wrapper = 'import subprocess, sys; subprocess.call(sys.argv[1:])'
+    (ident,) = start(backend, launch(folder, 'sim_1', *python(wrapper), *python(CHECKPOINTS)))
+    pid = pid_in(tmp_path / 'ready')
+    backend.cancel([ident], force=False)
+    until(lambda: exit_code(folder.attempt('sim_1', 1)) == 143)
+    backend.states(time.monotonic())
+    backend.cancel([ident], force=True)
+    assert ends(backend, [ident])[ident].code == 143
+    until(lambda: is_gone(pid))
+
+
 def test_that_processes_of_others_are_never_touched(backend: LocalBackend, folder: SearchFolder) -> None:
     theirs = subprocess.Popen(
         ['sleep', '600'], env={**os.environ, 'HPSEARCH_DIR': '/another/search', 'HPSEARCH_RUN': 'sim_1'}
