@@ -46,6 +46,9 @@ _SURVIVED = re.compile(
 )
 """What a script prints that goes on after it ran out of memory."""
 
+_ADVICE = re.compile(r'\b(?:try|consider|please|should|could|may|might|suggest\w*|recommend\w*)\b', re.IGNORECASE)
+"""What is in a line that tells its reader to do so, at the end of a program."""
+
 _STATED = re.compile(r'^(?:[\w./-]+: )?(?:fatal )?error: |^[\w.]*(?:Error|Exception)\b(?:: |$)', re.IGNORECASE)
 """The statement of an error, as command lines and exceptions make it."""
 
@@ -124,9 +127,13 @@ def _final(lines: Sequence[str]) -> list[str]:
         line for before, line in zip(['', *lines], lines, strict=False) if not f'{before}\n{line}'.startswith(_BESIDE)
     ]
     kept = [line for line in own if not _MINOR.search(line) and not line.startswith(_BESIDE)]
-    after = next((index + 1 for index in reversed(range(len(kept))) if _SURVIVED.search(kept[index])), 0)
+    after = next((index + 1 for index in reversed(range(len(kept))) if _is_survived(kept[index])), 0)
     begin = next((index for index in reversed(range(len(kept))) if states_cause(kept[index])), 0)
     return kept[max(after, begin) :]
+
+
+def _is_survived(line: str) -> bool:
+    return bool(_SURVIVED.search(line)) and not _ADVICE.search(line)
 
 
 def _blocks(lines: Sequence[str]) -> list[list[str]]:

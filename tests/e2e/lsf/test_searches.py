@@ -86,6 +86,18 @@ def with_interpreters(project: LsfProject) -> None:
         file.chmod(0o755)
 
 
+@pytest.mark.parametrize('words', [(), ('--runs_per_job=2',)], ids=['a job per run', 'pilots'])
+def test_that_the_output_folder_is_made_where_a_run_is_executed(
+    tmp_path: Path, volclava: FakeLsf, words: tuple[str, ...]
+) -> None:
+    with lsf_project(tmp_path / 'project', volclava, count=2, more='_MAKE_OUT_DIR = True') as project:
+        script = project.path / 'train.sh'
+        script.write_text(script.read_text().replace('mkdir -p "$out"', ''))
+        project.open()
+        finish(project.submit(*words))
+        assert project.table_states() == project.all_finished()
+
+
 @pytest.mark.parametrize(
     ('words', 'name', 'said'),
     [

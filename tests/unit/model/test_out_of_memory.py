@@ -131,6 +131,8 @@ CAUSE = '\nThe above exception was the direct cause of the following exception:\
         f'epoch 1:  10%\repoch 1:  20%|##  |{FRAMES}{CUDA}\n',
         f'{FRAMES}{CUDA}\nsrun: error: n1: task 0: Exited with exit code 1\n',
         f'{CUDA}\nERROR: training failed\n',
+        'RuntimeError: CUDA out of memory. Try reducing the batch size.\n',
+        f'{FRAMES}{CUDA}\nYou may consider reducing memory use, or falling back to the CPU.\n',
         'RuntimeError: CUDA out of memory, giving up\nERROR conda.cli.main_run:execute(125): `conda run` failed.\n',
         'CUDA out of memory, retrying with smaller batch\nRuntimeError: CUDA out of memory.\n',
         f'{FRAMES}{CUDA}\nException ignored in: <stdout>\nBrokenPipeError: [Errno 32] Broken pipe\n',
