@@ -180,9 +180,10 @@ def _seeds(request: Request, configuration: Configuration, runs: Sequence[Gather
     if max(table.counts) == 1:
         yield f'No two finished runs differ only in {table.seed_key}.'
         return
-    count, groups = sum(table.counts), f'{len(table.rows)} group{"s" * (len(table.rows) > 1)}'
-    yield f'{count} finished runs in {groups} whose runs differ only in {table.seed_key}, best mean first:'
     shown = shown_columns(table.columns, table.seed_key, configuration.performance_key)
+    order = ', best mean first' if table.columns[shown[0]] == f'{configuration.performance_key}_mean' else ''
+    count, groups = sum(table.counts), f'{len(table.rows)} group{"s" * (len(table.rows) > 1)}'
+    yield f'{count} finished runs in {groups} whose runs differ only in {table.seed_key}{order}:'
     rows = [[shortened(row[index]) for index in shown] for row in table.rows[:GROUPS_SHOWN]]
     yield best_table(rows, [table.columns[index] for index in shown]).rstrip('\n')
 

@@ -91,7 +91,7 @@ def seeds_table(
     Returns:
         The names of the columns (options, then the seeds and ``n``, then four per numeric keyword) and the cells.
     """
-    values = _values(groups)
+    values = _values(groups, key)
     scatter: Scatter = statistics(values[values['is_number']]).to_dict('index')  # type: ignore[assignment]
     are_numbers = values.groupby('keyword')['is_number'].all()
     keywords = sorted(are_numbers[are_numbers.astype(bool)].index)
@@ -134,10 +134,10 @@ def _word(value: object) -> str:
     return f'flag {value}' if isinstance(value, bool) else f'= {cell(value)}'
 
 
-def _values(groups: Sequence[Group]) -> pandas.DataFrame:
+def _values(groups: Sequence[Group], key: str | None) -> pandas.DataFrame:
     """Every result that is there: the place of its group, its keyword, its value, and whether that is a number.
 
-    Numbers with different units are none.
+    Numbers with different units are none, nor is a list, except for the performance, of which the last value counts.
     """
     import pandas
 
@@ -151,7 +151,12 @@ def _values(groups: Sequence[Group]) -> pandas.DataFrame:
     units = {(keyword, reading.unit) for _, keyword, reading in found if reading}
     mixed = {keyword for keyword, count in Counter(keyword for keyword, _ in units).items() if count > 1}
     rows = [
-        (place, keyword, reading.value if reading else math.nan, _is_comparable(reading) and keyword not in mixed)
+        (
+            place,
+            keyword,
+            reading.value if reading else math.nan,
+            _is_number(reading, keyword == key) and keyword not in mixed,
+        )
         for place, keyword, reading in found
     ]
     frame: pandas.DataFrame = pandas.DataFrame(rows, columns=['group', 'keyword', 'value', 'is_number'])
@@ -159,8 +164,8 @@ def _values(groups: Sequence[Group]) -> pandas.DataFrame:
     return frame
 
 
-def _is_comparable(reading: Reading | None) -> bool:
-    return reading is not None and reading.is_single
+def _is_number(reading: Reading | None, is_performance: bool) -> bool:
+    return reading is not None and (reading.is_single or is_performance)
 
 
 def _rank(scatter: Scatter, place: int, key: str | None, ascending: bool) -> tuple[bool, float, int]:

@@ -635,6 +635,25 @@ def test_that_numbers_are_read_as_libraries_print_them_and_not_mixed_with_other_
     assert not {'share_mean', 'loss_mean'} & found.keys()
 
 
+def test_that_of_the_performance_the_last_value_of_a_list_counts_over_seeds_too() -> None:
+    rows = [
+        seed_row(seed, values={'acc': acc, 'losses': acc}, lr=lr, seed=seed)
+        for lr, seed, acc in ((0.1, 1, '9,9,1.0'), (0.1, 2, '9,9,3.0'), (0.2, 1, '0,0,5.0'))
+    ]
+    columns, cells = seeds.seeds_table(seeds.group_by_seed(rows, 'seed', ()), 'seed', (), 'acc', False)
+    assert [row[columns.index('acc_mean')] for row in cells] == ['5.0', '2.0'] and 'losses_mean' not in columns
+
+
+def test_that_groups_without_a_number_are_printed_without_an_order(search: Search, capsys: Any) -> None:
+    for seed in (1, 2):
+        name = search.plan(lr=0.1, seed=seed)
+        search.ended(name, summary={'acc': 'good', 'finished': '1'})
+    assert main([str(search.path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    begin = lines.index('2 finished runs in 1 group whose runs differ only in seed:')
+    assert lines[begin + 1].split() == ['n', 'lr']
+
+
 def test_that_performance_which_cannot_be_compared_is_told(search: Search, capsys: Any) -> None:
     run = search.plan(lr=0.1)
     search.started(run)
