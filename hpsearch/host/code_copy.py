@@ -204,8 +204,8 @@ def copy_code(contents: Contents, to: Path) -> None:
     """Make a copy; nobody but this user may write what is in it.
 
     Raises:
-        OSError: It cannot be written, or the code cannot be read.
-        Problem: The code changed meanwhile.
+        OSError: It cannot be written.
+        Problem: The code cannot be read, or changed meanwhile.
     """
     stamps: dict[str, Stamp] = {}
     try:
@@ -215,7 +215,10 @@ def copy_code(contents: Contents, to: Path) -> None:
     for name in contents.files:
         stamps[name] = stamp_of(contents.top / name)
         _make_parent(to, name)
-        _copy(contents.top, name, to)
+        try:
+            _copy(contents.top, name, to)
+        except (FileNotFoundError, PermissionError) as error:
+            raise Problem(f'{error.filename} cannot be copied: {error.strerror}') from error
     for name in contents.linked:
         _make_parent(to, name)
         os.symlink(contents.top / name, to / name)

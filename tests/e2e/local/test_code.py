@@ -201,6 +201,26 @@ def test_that_a_command_runs_in_the_copy_and_finds_ignored_data(project: Edited)
     assert [row['acc'] for row in project.rows()] == ['1']
 
 
+def test_that_a_path_out_of_the_copy_is_warned_of(project: Edited) -> None:
+    project.configure({'n': ['../marks', '../nothing', 'data']})
+    planned = project.run('plan', 'my_config.py', '--snapshot').stdout
+    warning = "warning: n: '../marks' is relative to the working directory, which is in the copy: give an absolute path"
+    assert warning in planned
+    assert 'nothing' not in planned.partition('Commands')[0]
+    assert warning not in project.run('plan', 'my_config.py').stdout
+
+
+def test_that_the_copy_of_an_earlier_search_is_moved_aside_with_it(project: Edited) -> None:
+    (project.marks / 'go').touch()
+    for accuracy in ('1', '2'):
+        (project.path / 'model.py').write_text(f'acc = {accuracy}\n')
+        done = project.search('--cpu_jobs=3', '--snapshot', '--dont_force_new_dir')
+        assert done.returncode == 0, done.stderr
+        assert {row['acc'] for row in project.rows()} == {accuracy}
+    (earlier,) = project.out.glob('earlier_*')
+    assert (earlier / 'code' / 'model.py').read_text() == 'acc = 1\n'
+
+
 def test_that_an_extension_uses_the_copy(project: Edited) -> None:
     (project.marks / 'go').touch()
     assert project.search('--cpu_jobs=3', '--snapshot').returncode == 0

@@ -226,6 +226,13 @@ def test_that_a_copy_of_code_that_changes_meanwhile_is_refused(folder: Path, mon
         copy_code(found, folder.parent / 'copy')
 
 
+def test_that_a_file_that_is_gone_by_now_is_named(folder: Path, tmp_path: Path) -> None:
+    found = contents(folder)
+    (folder / 'model.py').unlink()
+    with pytest.raises(Problem, match=r'model.py cannot be copied: No such file'):
+        copy_code(found, tmp_path / 'copy')
+
+
 def test_that_nothing_that_is_there_is_overwritten(folder: Path, tmp_path: Path) -> None:
     (tmp_path / 'copy').mkdir()
     with pytest.raises(Problem, match='is there already'):
