@@ -784,3 +784,38 @@ def test_that_a_cluster_needs_no_accounting(tmp_path: Path, plain_cluster: Clust
             '1': [('interrupted', 'cancelled')], '2': [FINISHED], '3': [('failed', 'exit')], '4': [FINISHED],
         }  # fmt: skip
         assert project.calls('sacct') == []
+
+
+# Code that is edited while jobs wait
+
+
+def test_that_jobs_that_start_after_an_edit_are_told_from_those_before(project: SlurmProject) -> None:
+    search = project.submit('--num_jobs=1', '--code_column')
+    slowly(lambda: len(project.told('running')) == 1 and project.told('provenance'))
+    edit_script(project)
+    project.open()
+    printed = finish(search)
+    before, after = [event['code'] for event in project.told('provenance')]
+    assert {row['n']: row['hpsearch_code'] for row in project.rows()} == {
+        '1': before,
+        '2': f'{before}>{after}',
+        '3': f'{before}>{after}',
+    }
+    assert f'1 with {before}, 2 with {after}' in printed
+
+
+def test_that_jobs_start_from_a_snapshot(project: SlurmProject) -> None:
+    search = project.submit('--num_jobs=1', '--code_column', '--snapshot')
+    slowly(lambda: (project.out / 'code' / 'ran.txt').exists() and project.told('provenance'))
+    edit_script(project)
+    (project.out / 'code' / 'go').touch()
+    assert 'code changed' not in finish(search)
+    assert project.table_states() == project.all_finished()
+    assert {row['hpsearch_code'] for row in project.rows()} == {event['code'] for event in project.told('provenance')}
+
+
+def edit_script(project: SlurmProject) -> None:
+    """Replace the script of the runs; those that execute it go on with what they have."""
+    edited = project.path / 'edited.sh'
+    edited.write_text('# edited\n' + (project.path / 'train.sh').read_text())
+    edited.replace(project.path / 'train.sh')
