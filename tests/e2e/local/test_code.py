@@ -7,7 +7,9 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,6 +49,12 @@ class Edited(Project):
         (self.path / 'train.py').write_text(SCRIPT)
         (self.path / 'model.py').write_text('acc = 1\n')
         self.configure({'n': [1, 2, 3]})
+
+    def configure(self, grid: Mapping[str, list[Any]], more: str = '', script: str = 'train.py') -> None:
+        """Write the configuration, with another script."""
+        super().configure(grid, more)
+        path = self.path / 'my_config.py'
+        path.write_text(path.read_text().replace("'train.py'", repr(script)))
 
     def began(self) -> int:
         """How many runs have begun."""
@@ -148,9 +156,7 @@ def test_that_all_runs_of_a_snapshot_have_the_code_there_was_at_first(project: E
 
 
 def test_that_a_snapshot_outlives_the_original_and_a_move_of_the_search(project: Edited, tmp_path: Path) -> None:
-    (project.path / 'my_config.py').write_text(
-        (project.path / 'my_config.py').read_text().replace("'train.py'", repr(str(project.path / 'train.py')))
-    )
+    project.configure({'n': [1, 2, 3]}, script=str(project.path / 'train.py'))
     project.env['PYTHONPATH'] += f':{project.path}'
     results = tmp_path / 'results'
     search = project.start('--cpu_jobs=1', '--snapshot', f'--out_dir={results}')
@@ -223,11 +229,14 @@ def test_that_the_copy_of_an_earlier_search_is_moved_aside_with_it(project: Edit
 
 def test_that_an_extension_uses_the_copy(project: Edited) -> None:
     (project.marks / 'go').touch()
+    script = str(project.path / 'train.py')
+    project.configure({'n': [1, 2, 3]}, script=script)
     assert project.search('--cpu_jobs=3', '--snapshot').returncode == 0
     (project.path / 'model.py').write_text('acc = 2\n')
-    project.configure({'n': [1, 2, 3, 4]})
+    project.configure({'n': [1, 2, 3, 4]}, script=script)
     assert project.run('resume', 'out', '--extend').returncode == 0
     assert [row['acc'] for row in project.rows()] == 4 * ['1']
+    assert (project.out / 'commands.sh').read_text().count(f'{project.out}/code/train.py') == 4
 
 
 @pytest.mark.parametrize(
