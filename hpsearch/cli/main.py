@@ -120,6 +120,14 @@ def plan(words: Sequence[str]) -> int:
     return _print_lines(plan_lines(command))
 
 
+def try_(words: Sequence[str]) -> int:
+    """``hpsearch try``: run one set of hyperparameters in the foreground."""
+    command = parsers.parse_try(words)
+    from hpsearch.cli.run import try_one
+
+    return try_one(command)
+
+
 def status(words: Sequence[str]) -> int:
     """``hpsearch status``: show the state of a search."""
     args = parsers.status_parser().parse_args(words)
@@ -176,5 +184,5 @@ def templates(words: Sequence[str]) -> int:
 
 
 VERBS: dict[str, Callable[[Sequence[str]], int]] = {
-    verb.__name__: verb for verb in (run, plan, status, resume, join, stop, logs, templates)
+    verb.__name__.rstrip('_'): verb for verb in (run, plan, try_, status, resume, join, stop, logs, templates)
 }

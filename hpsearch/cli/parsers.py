@@ -17,6 +17,7 @@ from hpsearch.cli.options import (
     add_group,
     add_options,
     given_to,
+    integer_from,
     option,
     search_options,
 )
@@ -42,6 +43,7 @@ a new search
   hpsearch templates [NAME]     list the configuration templates, or print one
   hpsearch plan CONFIG ...      show what would be run, with the options of run; --all: with all commands;
                                 --commands: only the commands; --scripts: what would be submitted to a queue
+  hpsearch try CONFIG [RUN]     run one set of hyperparameters here and now, and show what was understood of its result
   hpsearch run CONFIG ...       create a search and work on it; the same: hpsearch --grid_module=CONFIG ...
 
 a search that exists
@@ -207,6 +209,37 @@ def plan_parser() -> Parser:
         '--scripts', action='store_true', help='with --run_cluster: print the script of the first jobs to be submitted'
     )
     return parser
+
+
+@dataclass(frozen=True)
+class TryCommand:
+    """``hpsearch try``.
+
+    Attributes:
+        options: Those of the search.
+        run: Number of the run in the plan, from 1.
+        keeps: Whether the scratch folder stays in any case.
+    """
+
+    options: SearchOptions
+    run: int
+    keeps: bool
+
+
+def try_parser() -> Parser:
+    """The parser of ``hpsearch try``."""
+    parser = search_parser('try', 'Run one set of hyperparameters in the foreground, and show what was understood.')
+    parser.add_argument(
+        'run', metavar='RUN', nargs='?', type=integer_from(1), default=1, help='its number (default: 1)'
+    )
+    parser.add_argument('--keep', action='store_true', help='keep the folder with its output')
+    return parser
+
+
+def parse_try(words: Sequence[str]) -> TryCommand:
+    """``hpsearch try``."""
+    values = _values_of_search(try_parser(), words)
+    return TryCommand(search_options(values), values['run'], values['keep'])
 
 
 # resume, join

@@ -1,16 +1,28 @@
-"""``hpsearch run``: create a search and work on it."""
+"""``hpsearch run``: create a search and work on it; ``hpsearch try``: run one of its runs in the foreground."""
 
 from __future__ import annotations
 
 import logging
+import shutil
+import sys
+import tempfile
+from itertools import islice
 from pathlib import Path
 
 from hpsearch.cli.backends import JobAsker, check_queue, choose_backend
 from hpsearch.cli.context import process_context
 from hpsearch.cli.options import SearchOptions
+from hpsearch.cli.parsers import ALL_FINISHED, SOME_DID_NOT, TryCommand
 from hpsearch.cli.reports import report_end
-from hpsearch.cli.request import create, make_request
+from hpsearch.cli.request import SearchRequest, create, make_request
 from hpsearch.cli.search_runner import work, work_options
+from hpsearch.dispatch.trial import Trial, try_run
+from hpsearch.model.command import shell_line
+from hpsearch.model.errors import ConfigError
+from hpsearch.model.run import Run
+from hpsearch.model.states import State
+from hpsearch.store.folder import SearchFolder
+from hpsearch.ui.trial import trial_lines
 
 log = logging.getLogger('hpsearch')
 
@@ -45,3 +57,53 @@ def create_only(options: SearchOptions) -> Path:
         for note in request.notes:
             log.info(note)
         return create(request).folder.path
+
+
+# try
+
+
+def try_one(command: TryCommand) -> int:
+    """Run one set of hyperparameters in the foreground, in a scratch folder; returns the exit code.
+
+    Raises:
+        ConfigError: Something is wrong with what was requested.
+    """
+    request = make_request(command.options)
+    for note in request.notes:
+        print(note)
+    path = Path(tempfile.mkdtemp(prefix='hpsearch-try-'))
+    trial: Trial | None = None
+    try:
+        trial = _tried(request, SearchFolder(path), command.run)
+    finally:
+        is_kept = command.keeps or (trial is not None and trial.verdict.state is not State.FINISHED)
+        if not is_kept:
+            shutil.rmtree(path, ignore_errors=True)
+    for line in trial_lines(trial.verdict, trial.summary, trial.seconds, request.configuration):
+        print(line)
+    if is_kept:
+        print(f'Its folder is kept: {path}')
+    return ALL_FINISHED if trial.verdict.state is State.FINISHED else SOME_DID_NOT
+
+
+def _tried(request: SearchRequest, folder: SearchFolder, number: int) -> Trial:
+    run = _run_of(request, folder, number)
+    print(f'Run {number}: {shell_line(run.argv)}', flush=True)
+    try:
+        return try_run(run, request.configuration, folder, request.cwd_in(folder), _show)
+    except OSError as error:
+        raise ConfigError([f'{run.argv[0]}: cannot be started: {error.strerror}.']) from error
+
+
+def _run_of(request: SearchRequest, folder: SearchFolder, number: int) -> Run:
+    plan = request.plan(folder.path, 'try')
+    run = next(islice(plan.runs(), number - 1, None), None)
+    if run is None:
+        raise ConfigError([f'RUN: there is no run {number}; the plan has {plan.survey().runs:,}.'])
+    return run
+
+
+def _show(stream: str, chunk: bytes) -> None:
+    out = (sys.stdout if stream == 'stdout' else sys.stderr).buffer
+    out.write(chunk)
+    out.flush()
