@@ -67,7 +67,7 @@ def test_that_a_search_that_was_moved_goes_on_where_it_is(project: Gated) -> Non
     killed(project)
     moved(project, 'elsewhere')
     printed = resume(project)
-    assert f'{project.out} was in {project.path / "out"} before' in printed
+    assert f'{project.out} was moved or copied from {project.path / "out"}' in printed
     assert project.table_states() == project.all_finished()
     assert outputs(project) == expected_outputs(project)
     assert not (project.path / 'out').exists()
@@ -80,7 +80,7 @@ def test_that_the_commands_of_a_moved_search_are_those_of_its_new_place(project:
     resume(project)
     assert (project.out / 'commands.sh').read_text().count(f'--out_dir={project.out}/sim_') == 3
     assert SearchFolder(project.out).read_info()['place'] == str(project.out)
-    assert 'before' not in finish(project.drive({}, 'resume', 'elsewhere'))
+    assert 'was moved' not in finish(project.drive({}, 'resume', 'elsewhere'))
 
 
 def test_that_a_copy_of_an_ended_search_goes_on_in_the_copy(project: Gated) -> None:
@@ -155,6 +155,18 @@ def test_that_a_moved_or_copied_search_is_read_where_it_is(project: Gated, move:
     assert outputs(project) == expected_outputs(project)
     finish(project.drive({}, 'resume', 'elsewhere'))
     assert sorted(project.begun()) == project.once()
+
+
+def test_that_the_results_of_a_project_that_was_moved_are_reused_in_it(tmp_path: Path, project: Gated) -> None:
+    config = (project.path / 'my_config.py').read_text().replace(str(project.path / 'train.sh'), 'train.sh')
+    (project.path / 'my_config.py').write_text(config)
+    project.open()
+    assert project.search('--cpu_jobs=3', '--out_dir=earlier').returncode == 0
+    project.path.rename(tmp_path / 'renamed')
+    project.path = tmp_path / 'renamed'
+    assert project.search('--reuse=earlier').returncode == 0
+    assert sorted(project.begun()) == project.once()
+    assert project.table_states() == project.all_finished()
 
 
 def test_that_the_results_of_a_moved_search_are_reused(project: Gated) -> None:
