@@ -47,8 +47,10 @@ constraints = [with_layers]
 # of your PATH (or by --python).
 _SCRIPT_NAME = str(Path(__file__).resolve().parent / 'train_script.py')
 
-# Instead of _SCRIPT_NAME, for what is not Python: the words before the options. See not_python.yaml.
-# _COMMAND = ['./my_program', '--verbose']
+# Instead of _SCRIPT_NAME, for what is not Python: the words before the options. See not_python.yaml. Placeholders stand
+# for an option of the grid ({lr}), the output folder ({out_dir}), the name of the run ({run}), its number of GPUs
+# ({gpus}), the interpreter ({python}); with _SCRIPT_NAME for the script ({script}).
+# _COMMAND = ['torchrun', '--nproc_per_node={gpus}', '{script}']
 
 # Words that every run gets before its options: a sub-command, a positional argument. Default: [].
 # _FIXED_ARGS = ['fit', '--config', 'base.yaml']

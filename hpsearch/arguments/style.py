@@ -94,6 +94,11 @@ def words_of(option: str, value: Value, style: ArgumentStyle = DEFAULT_STYLE) ->
     return _resolved(option, style).words(plain(value))
 
 
+def text_of(option: str, value: Value, style: ArgumentStyle = DEFAULT_STYLE) -> str:
+    """A value as one text, to stand within a word; a list has commas between its values, or is as Python writes it."""
+    return _resolved(option, style).single(plain(value))
+
+
 @functools.lru_cache(maxsize=1024)
 def _resolved(option: str, style: ArgumentStyle) -> _Option:
     return _Option(option, style)
@@ -129,16 +134,22 @@ class _Option:
             return hydra_text(value)
         return json.dumps(value) if isinstance(value, Mapping) else str(value)
 
+    def single(self, value: Value) -> str:
+        """A value within a word, which may be a list."""
+        if not isinstance(value, (list, tuple)):
+            return self.text(value)
+        if self.lists == 'python':
+            return hydra_text(value) if self.is_hydra else repr(list(value))
+        return ','.join(map(self.text, value))
+
     def _flag(self, is_on: bool) -> tuple[str, ...]:
         if is_on:
             return (f'{self.dashes}{self.name}',)
         return (f'{self.dashes}no-{self.name}',) if self.booleans == 'flag_no' else ()
 
     def _list(self, values: Sequence[Value]) -> tuple[str, ...]:
-        if self.lists == 'python':
-            return self._filled(hydra_text(values) if self.is_hydra else repr(list(values)))
-        if self.lists == 'comma':
-            return self._filled(','.join(map(self.text, values)))
+        if self.lists in ('python', 'comma'):
+            return self._filled(self.single(values))
         if self.lists == 'repeat':
             return tuple(word for value in values for word in self._repeated(value))
         return self._spread([self.text(value) for value in values])

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hpsearch import __version__
+from hpsearch.arguments.command import program_words, uses_interpreter
 from hpsearch.cli.backends import requested_system
 from hpsearch.cli.options import ConfigurationOptions, SearchOptions, flat
 from hpsearch.config.handles import description_of
@@ -30,7 +31,6 @@ from hpsearch.host.code_copy import (
 from hpsearch.host.git import Problem
 from hpsearch.host.kernel import command_limits
 from hpsearch.host.processes import user_name
-from hpsearch.model.command import base_command
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import ConfigError, SearchFolderError
 from hpsearch.space.order import Order
@@ -128,7 +128,7 @@ def make_request(options: SearchOptions, *, needs_program: bool = True) -> Searc
     problems = _option_problems(options, run_cwd)
     options = _with_cluster(options, os.environ)
     try:
-        configuration = _load(options.configuration, Path.cwd())
+        configuration = replace(_load(options.configuration, Path.cwd()), gpus=options.local.gpus_per_run)
     except ConfigError as error:
         raise ConfigError([*problems, *error.problems]) from None
     in_queue, queue_problems = _of_queue(options, configuration)
@@ -160,7 +160,7 @@ def _snapshot(configuration: Configuration, interpreter: str, run_cwd: Path, out
         if problem := contents.problem():
             raise Problem(problem)
         facts = git_facts(folder_of_code(files, run_cwd))
-        return Snapshot(contents, code_copy(contents, base_command(configuration, interpreter), run_cwd, facts))
+        return Snapshot(contents, code_copy(contents, program_words(configuration, interpreter), run_cwd, facts))
     except Problem as problem:
         raise ConfigError([f'--snapshot: {problem}']) from problem
 
@@ -225,23 +225,27 @@ def _interpreter(python: str) -> str:
 
 def _find_command(configuration: Configuration, interpreter: str, run_cwd: Path) -> tuple[str, list[str]]:
     """Where the first word is found, and what is missing."""
-    if configuration.command is not None:
-        first = configuration.command[0]
-        found = shutil.which(str(run_cwd / first) if os.sep in first else first)
-        return '', [] if found else [f'_COMMAND: {first!r} is not an executable on PATH or in {run_cwd}.']
     problems = []
-    resolved = shutil.which(interpreter) or ''
-    if not resolved:
+    needs_interpreter = uses_interpreter(configuration)
+    resolved = shutil.which(interpreter) or '' if needs_interpreter else ''
+    if needs_interpreter and not resolved:
         problems.append(f'--python: {interpreter!r} is not an executable on PATH.')
-    script = run_cwd / (configuration.script or '')
-    if not script.is_file():
+    if configuration.script is not None and not (run_cwd / configuration.script).is_file():
+        script = run_cwd / configuration.script
         problems.append(f'_SCRIPT_NAME: there is no file {script} (a relative name is relative to --run_cwd).')
+    first = program_words(configuration, interpreter)[0]
+    if first not in (interpreter, configuration.script) and not _is_program(first, run_cwd):
+        problems.append(f'_COMMAND: {first!r} is not an executable on PATH or in {run_cwd}.')
     return resolved, problems
+
+
+def _is_program(word: str, run_cwd: Path) -> bool:
+    return shutil.which(str(run_cwd / word) if os.sep in word else word) is not None
 
 
 def _interpreter_notes(configuration: Configuration, interpreter: str, resolved: str, in_jobs: bool) -> tuple[str, ...]:
     """Which interpreter the runs will have; a job looks a name up itself, after its prologue."""
-    if configuration.command is not None:
+    if not uses_interpreter(configuration):
         return ()
     if in_jobs and os.sep not in interpreter:
         return (

@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from hpsearch.arguments.command import uses_gpus
 from hpsearch.backends.queue.own_job import job_end, own_job, own_job_name
 from hpsearch.cli.backends import JobAsker, check_queue, choose_backend, pilot_margin
 from hpsearch.cli.context import process_context
@@ -19,7 +21,7 @@ from hpsearch.cli.search_runner import work, work_options
 from hpsearch.config.handles import description_of, stored_configuration, with_results_of
 from hpsearch.config.loading import load_configuration
 from hpsearch.host.code_copy import from_copy
-from hpsearch.model.configuration import Configuration
+from hpsearch.model.configuration import Configuration, from_plain
 from hpsearch.model.errors import ConfigError, DamageError, SearchFolderError
 from hpsearch.model.evidence import Liveness
 from hpsearch.model.retries import JobTime
@@ -110,6 +112,7 @@ def _job_time(folder: SearchFolder, options: SearchOptions) -> JobTime | None:
 def _options(folder: SearchFolder, info: Mapping[str, Any], command: ResumeCommand) -> SearchOptions:
     given = dict(command.given)
     _check_cluster(folder, info, given)
+    _check_gpus(info, given)
     if not command.waits_for_others:
         given.setdefault('run_cluster', False)  # join works where it is started
     return merged_options(info, given, is_first_time=not any(folder.journal_dir.glob('*.jsonl')))
@@ -125,6 +128,22 @@ def _check_cluster(folder: SearchFolder, info: Mapping[str, Any], given: Mapping
     if given.get('slurm_clusters', stored) != stored and folder.submissions_dir.is_dir():
         where = stored or 'the default cluster'
         raise ConfigError([f'--slurm_clusters={given["slurm_clusters"]}: the jobs of this search are in {where}.'])
+
+
+def _check_gpus(info: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    """Refuse another number of GPUs per run than the commands of the plan have.
+
+    Raises:
+        ConfigError: Another one is given, and they have one.
+    """
+    configuration = from_plain(info['configuration']['attributes'])
+    if uses_gpus(configuration) and given.get('gpus_per_run', configuration.gpus) != configuration.gpus:
+        raise ConfigError(
+            [
+                f'--gpus_per_run={given["gpus_per_run"]}: the commands of this search are for {configuration.gpus} '
+                '({gpus} in _COMMAND); start a new search, with --reuse for the runs that have finished.'
+            ]
+        )
 
 
 def check_that_it_is_no_live_copy(
@@ -206,12 +225,13 @@ def extend_plan(
 
 def _configuration_of_now(info: Mapping[str, Any], options: SearchOptions) -> Configuration:
     described, chosen = info['configuration'], options.configuration
-    return load_configuration(
+    configuration = load_configuration(
         described['module'],
         cwd=Path(described['cwd']),
         grid_config=chosen.grid_config,
         replacements=chosen.replacements,
     )
+    return replace(configuration, gpus=described['attributes'].get('gpus', 1))
 
 
 def _take_in_ends(

@@ -10,6 +10,7 @@ from itertools import chain, islice
 from typing import Any
 
 from hpsearch.config.argument_checks import check_styles
+from hpsearch.config.command_checks import names_output, names_script, placeholder_problems
 from hpsearch.config.source import Source, did_you_mean
 from hpsearch.model.command import encoded, plain
 from hpsearch.model.configuration import Condition, Configuration, Constraint, Grid, Not, Style, Value
@@ -80,6 +81,10 @@ def check(source: Source, attributes: dict[str, Any], problems: list[str]) -> Co
     keywords = checks.texts('summary_keywords')
     results = _results(checks)
     (grid, rows), conditions = _grid(checks, out_arg), _conditions(checks, out_arg)
+    always = set(grid).intersection(*rows)
+    added = {*grid, *chain(*(then for _, then in conditions))} - always
+    for problem in placeholder_problems(command or (), always, added):
+        checks.problem('command', problem)
     return Configuration(
         source=str(checks.source.path),
         sha256=checks.source.sha256,
@@ -100,16 +105,16 @@ def check(source: Source, attributes: dict[str, Any], problems: list[str]) -> Co
         performance_key=_performance_key(checks, keywords, results),
         performance_ascending=checks.flag('performance_sort_asc'),
         has_sort_order='performance_sort_asc' in attributes,
-        make_out_dir=_make_out_dir(checks, out_arg),
+        make_out_dir=_make_out_dir(checks, is_told=out_arg is not None or names_output(command or (), grid)),
         resumable=checks.flag('resumable'),
         oom_patterns=_oom_patterns(checks),
         job_prologue=checks.text('job_prologue') or '',
     )
 
 
-def _make_out_dir(checks: _Checks, out_arg: str | None) -> bool:
+def _make_out_dir(checks: _Checks, *, is_told: bool) -> bool:
     is_made = checks.flag('make_out_dir')
-    if is_made and out_arg is None:
+    if is_made and not is_told:
         spelled = checks.source.spelled('out_arg')
         checks.problem('make_out_dir', f'is True, but {spelled} is None: the script is not told any folder.')
     return is_made
@@ -159,12 +164,16 @@ def _what_to_run(checks: _Checks) -> tuple[str | None, list[str] | None]:
     command = checks.texts('command')
     command[:1] = [os.path.expanduser(first) for first in command[:1]]
     given = [name for name in ('script_name', 'command') if checks.attributes.get(name) is not None]
-    if len(given) == 2:
-        checks.problem('command', f'excludes {checks.source.spelled("script_name")}; keep one of them.')
+    spelled = checks.source.spelled('script_name')
+    if len(given) == 2 and not names_script(command):
+        checks.problem('command', f'excludes {spelled}; keep one of them, or write {{script}} where it belongs.')
     elif not given:
         checks.problem('script_name', 'is missing; the path of the training script is expected.')
-    elif checks.attributes[given[0]] in ('', [], ()):
-        checks.found(given[0], 'the path of a script' if given == ['script_name'] else 'a list of words')
+    elif names_script(command) and not script:
+        checks.problem('command', f'has {{script}}, and {spelled} is missing.')
+    for name in given:
+        if checks.attributes[name] in ('', [], ()):
+            checks.found(name, 'the path of a script' if name == 'script_name' else 'a list of words')
     _check_words(checks, given[0] if given else '', [script or '', *command])
     return script, command or None
 

@@ -16,8 +16,10 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
+from hpsearch.arguments.command import program_words
 from hpsearch.host.git import Problem
 from hpsearch.model.configuration import Configuration
 
@@ -47,7 +49,15 @@ def code_files(configuration: Configuration, run_cwd: Path) -> tuple[Path, ...]:
     """The files a configuration runs in a folder: its script, or what may be one among the words of its command."""
     if configuration.command is None:
         return (run_cwd / (configuration.script or ''),)
-    return tuple(run_cwd / word for word in configuration.command if word and not word.startswith('-'))
+    words = program_words(configuration, 'python3')
+    files = [run_cwd / word for word in words if word and not word.startswith('-')]
+    modules = (run_cwd / word.replace('.', '/') for before, word in pairwise(words) if before == '-m')
+    return (*files, *(path for module in modules for path in _files_of_module(module) if path.is_file()))
+
+
+def _files_of_module(path: Path) -> tuple[Path, Path]:
+    """What ``python -m`` executes."""
+    return path.with_name(f'{path.name}.py'), path / '__main__.py'
 
 
 def folder_of_code(files: Sequence[Path], run_cwd: Path) -> Path:

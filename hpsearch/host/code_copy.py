@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from hpsearch.arguments.placeholders import literal
 from hpsearch.host.code import Stamp, folder_of_code, stamp_of
 from hpsearch.host.git import Problem, Repository, find_repository
 from hpsearch.model.configuration import Configuration
@@ -331,7 +332,11 @@ def from_copy(configuration: Configuration, copy: CodeCopy | None, folder: Path)
     if copy is None:
         return configuration
     if configuration.command is not None:
-        return replace(configuration, command=copy.argv(folder, configuration.command))
+        words = copy.argv(folder, configuration.command)
+        return replace(
+            configuration,
+            command=[literal(word) if place in copy.words else word for place, word in enumerate(words)],
+        )
     return replace(configuration, script=copy.argv(folder, ('', configuration.script or ''))[1])
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hpsearch.model.configuration import Configuration, Value
+from hpsearch.model.configuration import Value
 
 _QUOTES = ('"', "'")
 
@@ -81,13 +81,6 @@ def unquoted(text: str) -> str:
     is_nested = len(inner) >= 2 and inner[0] == inner[-1] == quote
     has_others = quote in (inner if quote == "'" else inner.replace('\\"', ''))
     return text if has_others and not is_nested else inner
-
-
-def base_command(configuration: Configuration, interpreter: str) -> list[str]:
-    """The words before the options: ``_COMMAND``, or the interpreter and the script."""
-    if configuration.command is not None:
-        return list(configuration.command)
-    return [interpreter, str(configuration.script)]
 
 
 def making_folder(folder: str, argv: Sequence[str]) -> tuple[str, ...]:

@@ -74,13 +74,14 @@ class Configuration:
         grid: Option name to its values, in the order of the file; those of all parts, where it has several.
         conditions: Pairs ``(when, then)``.
         constraints: Predicates on parameters.
-        script: ``_SCRIPT_NAME``, or None where ``command`` is given.
-        command: ``_COMMAND``, the words before the options, or None where ``script`` is given.
+        script: ``_SCRIPT_NAME``, or None where ``command`` is given without it.
+        command: ``_COMMAND``, the words before the options, with placeholders; None: the interpreter and ``script``.
         results: Rules for results in other places, as :func:`hpsearch.results.rules.rule_of` takes them.
         summary_filename: Name of the summary file in the output folder; None: the exit status alone decides.
         summary_keywords: Keywords the summary is expected to have.
         styles: How options are written: ``arg_style``, ``bool_style``, ``name_style``, ``list_style`` or ``none_style``
             to a style for all options, or to a dict from options (``*``: all others) to styles.
+        gpus: The number of GPUs that a run is given, for commands that name it; 1 also where there are none.
         fixed_args: Words that every run gets before its options.
         out_arg: Option that takes the output folder; None: the script takes none.
         summary_parser: ``f(out_dir, cmd_ident) -> {keyword: [value]}``, or None for the built-in reader.
@@ -106,6 +107,7 @@ class Configuration:
     summary_filename: str | None = None
     summary_keywords: Sequence[str] = ()
     styles: Mapping[str, Style] = field(default_factory=dict)
+    gpus: int = 1
     fixed_args: Sequence[str] = ()
     out_arg: str | None = 'out_dir'
     summary_parser: Callable[..., Mapping[str, Any]] | None = None
@@ -118,6 +120,11 @@ class Configuration:
     oom_patterns: Sequence[str] = ()
     job_prologue: str = ''
     rows: Sequence[Grid] = ()
+
+    @property
+    def options(self) -> frozenset[str]:
+        """Every option that a run may have, that of the output folder aside."""
+        return frozenset([*self.grid, *(name for _, then in self.conditions for name in then)])
 
     @property
     def varying(self) -> tuple[str, ...]:
@@ -188,6 +195,7 @@ _PLAIN_TYPES: Mapping[str, tuple[type, ...]] = {
     **dict.fromkeys(('summary_keywords', 'oom_patterns', 'handles', 'fixed_args', 'results'), _LIST),
     **dict.fromkeys(('performance_ascending', 'has_sort_order', 'make_out_dir', 'resumable'), (bool,)),
     'command': (*_LIST, _NONE),
+    'gpus': (int,),
     **dict.fromkeys(('conditions', 'rows'), _LIST),
     **dict.fromkeys(('grid', 'styles'), (dict,)),
 }

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from hpsearch.model.command import plain
 from hpsearch.model.configuration import Params, Value
 
 _QUOTES = ("'", '"')
+
+OUT_DIR, RUN = '\0out_dir\0', '\0run\0'
+"""In the words of a run as its plan may have them: its output folder and its name, which no word can contain."""
 
 _TAKEN = frozenset(('code', 'jobs', 'journal', 'provenance', 'submissions', 'TO_BE_DELETED'))
 
@@ -25,6 +28,7 @@ class Run:
         params: Its hyperparameters, without the output option.
         argv: Every word of its command, interpreter, script and output folder included. In a line of the plan the
             output folder is the name of the run, so that the search folder can be moved; in format 1 it is a path.
+            Where a command names its run or output folder, the line has :data:`RUN` and :data:`OUT_DIR` instead.
     """
 
     name: str
@@ -36,14 +40,25 @@ class Run:
 def encode_run(run: Run) -> str:
     """A run as a line of the plan, its line break included."""
     params = ', '.join(param_json(option, value) for option, value in run.params.items())
-    argv = with_output(run, run.name).argv
+    argv = run.argv if _has_marks(run.argv) else with_output(run, run.name).argv
     return plan_line(json.dumps(run.name), run.number, params, ', '.join(map(json.dumps, argv)))
 
 
 def with_output(run: Run, output: str) -> Run:
     """A run with another output folder; the same if its command has none."""
+    if _has_marks(run.argv):
+        return replace(run, argv=tuple(_filled(word, run.name, output) for word in run.argv))
     argv = _with_output(run.argv, run.name, output)
-    return run if argv is None else Run(run.name, run.number, run.params, argv)
+    return run if argv is None else replace(run, argv=argv)
+
+
+def _has_marks(words: Iterable[str]) -> bool:
+    return any('\0' in word for word in words)
+
+
+def _filled(word: str, name: str, output: str) -> str:
+    before, mark, after = word.replace(RUN, name).partition(OUT_DIR)
+    return _enclosed(output, before, after.replace(OUT_DIR, output)) if mark else before
 
 
 def without_path(words: Sequence[str], name: str) -> tuple[str, ...]:
@@ -80,7 +95,7 @@ def _around_output(word: str, name: str) -> tuple[str, str] | None:
 
 def _enclosed(output: str, before: str, after: str) -> str:
     """An output folder between its quotes, if it has any, which are not such as it contains."""
-    if after and after in output:
+    if after in _QUOTES and after in output:
         other = _QUOTES[1 - _QUOTES.index(after)]
         return f'{before[:-1]}{other}{output}{other}'
     return f'{before}{output}{after}'
@@ -127,7 +142,7 @@ def decode_run(line: str) -> Run:
 
 def _has_types(run: Run, argv: object) -> bool:
     words = argv if isinstance(argv, list) else []
-    is_command = bool(words) and all(isinstance(word, str) and '\0' not in word for word in words)
+    is_command = bool(words) and all(isinstance(word, str) and '\0' not in _filled(word, '', '') for word in words)
     return is_command and type(run.number) is int and isinstance(run.params, dict)
 
 

@@ -20,7 +20,7 @@ from typing import Any
 from hpsearch.model.command import shell_line
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import ConfigError, SearchFolderError
-from hpsearch.model.run import Run, encode_run
+from hpsearch.model.run import Run, encode_run, with_output
 from hpsearch.model.states import SearchState, State
 from hpsearch.space.identity import Identity, identity_of, stored
 from hpsearch.store.folder import SearchFolder, whole_file
@@ -157,7 +157,7 @@ class _Old:
         prefix, _, digits = (self.name or run.name).rpartition('_')
         number = self.number + place + 1
         name = f'{prefix}_{number:0{len(digits)}d}'
-        return Run(name, number, run.params, recognise.with_output(run.argv, str(folder.output(name))))
+        return Run(name, number, run.params, recognise.with_output(run, str(folder.output(name))))
 
 
 def write_extension(folder: SearchFolder, extension: Extension, changes: Mapping[str, Any]) -> None:
@@ -186,8 +186,8 @@ def _write_plan(folder: SearchFolder, extension: Extension) -> None:
     files: list[tuple[Path, Callable[[Run], str]]] = [
         # The last one is renamed first: where the plan is, the commands are too.
         (folder.runs_jsonl, encode_run),
-        (folder.commands_sh, lambda run: f'{shell_line(run.argv)}\n'),
-        (folder.commands_wo_dirs_sh, lambda run: f'{shell_line(without_output(run.argv))}\n'),
+        (folder.commands_sh, lambda run: f'{shell_line(with_output(run, str(folder.output(run.name))).argv)}\n'),
+        (folder.commands_wo_dirs_sh, lambda run: f'{shell_line(without_output(run))}\n'),
     ]
     with ExitStack() as renamed_at_end:
         for path, line_of in files:

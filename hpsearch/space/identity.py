@@ -11,11 +11,13 @@ import hashlib
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 
-from hpsearch.arguments.command import CommandForm
+from hpsearch.arguments.command import CommandForm, program_words
+from hpsearch.arguments.placeholders import PYTHON, UNNAMED
 from hpsearch.model.configuration import Configuration, from_plain
 from hpsearch.model.errors import SearchFolderError
-from hpsearch.model.run import Run
+from hpsearch.model.run import OUT_DIR, RUN, Run
 from hpsearch.store.folder import SearchFolder
 
 
@@ -36,17 +38,24 @@ class Identity:
     def key_of(self, run: Run) -> bytes:
         """A key that identical commands of any searches share: 16 bytes, since there are many."""
         digest = self._program.copy()
-        options = {'\0'.join(self._form.option(option, value)) for option, value in run.params.items()} - {''}
+        options = {'\0'.join(self._form.distinct(option, value)) for option, value in run.params.items()} - {''}
         digest.update(_bytes('\0\0'.join(sorted(options))))
         return digest.digest()
 
-    def without_output(self, argv: Sequence[str]) -> tuple[str, ...]:
-        """The words of a command without its output folder."""
-        return (*argv[: self._prefix], *self._options(argv))
+    def without_output(self, run: Run) -> tuple[str, ...]:
+        """The words of a command without its output folder; where it is in ``_COMMAND``, its placeholder stays."""
+        return (*self._first_words(run, *UNNAMED), *self._options(run.argv))
 
-    def with_output(self, argv: Sequence[str], folder: str) -> tuple[str, ...]:
-        """The words of a command with another output folder; the same where it takes none."""
-        return (*argv[: self._prefix], *self._form.output(folder), *self._options(argv))
+    def with_output(self, run: Run, folder: str) -> tuple[str, ...]:
+        """The words of a command with another output folder; the same where it takes none.
+
+        Where ``_COMMAND`` names the output folder or the run, the words are those of a plan, for any run.
+        """
+        name, path = (RUN, OUT_DIR) if self._form.names_run else (run.name, folder)
+        return (*self._first_words(run, name, path), *self._form.output(path), *self._options(run.argv))
+
+    def _first_words(self, run: Run, name: str, path: str) -> tuple[str, ...]:
+        return self._form.first_words(name, path, self._form.texts(run.params), run.argv[: self._prefix])
 
     def _options(self, argv: Sequence[str]) -> Sequence[str]:
         words = argv[self._prefix :]
@@ -62,10 +71,16 @@ def identity(configuration: Configuration, run_cwd: str | os.PathLike[str]) -> I
     """How the runs of a configuration are recognised; their working directory counts: words may be relative paths."""
     directory = os.path.realpath(run_cwd)
     if configuration.command is not None:
-        program = ['command', directory, *configuration.command]
+        program = ['command', directory, *_program(configuration, directory)]
     else:
         program = ['script', directory, os.path.realpath(os.path.join(directory, configuration.script or ''))]
     return Identity([*program, *configuration.fixed_args], CommandForm(configuration, 'python3'))
+
+
+def _program(configuration: Configuration, directory: str) -> list[str]:
+    """The words of ``_COMMAND``, with the script as a path and without the interpreter."""
+    script = configuration.script and os.path.realpath(os.path.join(directory, configuration.script))
+    return program_words(replace(configuration, script=script), f'{{{PYTHON}}}')
 
 
 def identity_of(folder: SearchFolder) -> Identity:

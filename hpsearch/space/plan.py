@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from hpsearch.arguments.command import CommandForm
 from hpsearch.arguments.help_text import doubts_by_help, is_telling
+from hpsearch.arguments.placeholders import UNNAMED
 from hpsearch.model.command import (
     CommandLimits,
     encoded,
@@ -25,7 +26,7 @@ from hpsearch.model.command import (
 )
 from hpsearch.model.configuration import Configuration, Value, sort_order_warning
 from hpsearch.model.errors import ConfigError
-from hpsearch.model.run import Run, param_json, plan_line, without_path
+from hpsearch.model.run import OUT_DIR, RUN, Run, param_json, plan_line, without_path
 from hpsearch.space.grid import ABSENT, Expansion, Picks, Space
 from hpsearch.space.order import Order
 from hpsearch.store.folder import SearchFolder, whole_file
@@ -125,7 +126,7 @@ class Plan:
             configuration.grid,
             configuration.conditions,
             configuration.constraints,
-            self.form.option,
+            self.form.distinct,
             configuration.rows,
         )
         if order.limit is None and self.space.raw_size > TOO_MANY_TO_ENUMERATE:
@@ -150,10 +151,11 @@ class Plan:
 
     def runs(self) -> Iterator[Run]:
         """The runs in order."""
-        words = self.words_of_columns()
+        words, first_words = self.words_of_columns(), self.first_words()
         for number, name, picks in self._named():
             chosen = chain.from_iterable(map(getitem, words, picks))
-            yield Run(name, number, self.space.params(picks), (*self.form.program, *self.output(name), *chosen))
+            first = first_words(name, self.path(name), picks)
+            yield Run(name, number, self.space.params(picks), (*first, *self.output(name), *chosen))
 
     def commands(self, *, with_folders: bool = False) -> Iterator[str]:
         """The runs as lines for a shell, as in ``commands.sh`` or, without output folders, ``commands_wo_dirs.sh``."""
@@ -169,11 +171,15 @@ class Plan:
     @property
     def has_telling_values(self) -> bool:
         """Whether a help text of the script may show that an option takes no such value."""
-        return any(is_telling(value) for _, values in self._columns() for value in values)
+        return any(map(is_telling, chain(*self._columns_behind().values())))
 
     def doubts_by_help(self, text: str) -> list[str]:
         """A sentence for each value of another kind than the help text of the script shows."""
-        return doubts_by_help(text, dict(self._columns()), self.form.style)
+        return doubts_by_help(text, self._columns_behind(), self.form.style)
+
+    def _columns_behind(self) -> dict[str, list[Value]]:
+        """The options that stand behind the command, with their values."""
+        return {option: values for option, values in self._columns() if option not in self.form.named}
 
     def not_startable(self, limits: CommandLimits) -> list[str]:
         """Which runs cannot be started because of their commands, and why, in sentences."""
@@ -191,7 +197,9 @@ class Plan:
     def _may_exceed(self, limits: CommandLimits) -> bool:
         """Whether a run can have a command that is too long; without going through the runs."""
         columns = self.words_of_columns()
-        fixed = [*self.form.program, *self.output('x' * LONGEST_NAME)]
+        name = 'x' * LONGEST_NAME
+        longest = {option: max(texts, key=len) for _, option, texts in self._texts_of_named()}
+        fixed = [*self.form.first_words(name, self.path(name), longest), *self.output(name)]
         is_long = any(len(encoded(text)) > limits.word for text in chain(fixed, *chain.from_iterable(columns)))
         return is_long or _room_of(fixed) + sum(max(map(_room_of, words)) for words in columns) > limits.total
 
@@ -244,7 +252,28 @@ class Plan:
 
     def output(self, name: str) -> tuple[str, ...]:
         """The words that name the output folder of a run."""
-        return self.form.output(f'{self._search_path}/{name}')
+        return self.form.output(self.path(name))
+
+    def path(self, name: str) -> str:
+        """The output folder of a run."""
+        return f'{self._search_path}/{name}'
+
+    def first_words(self) -> Callable[[str, str, Picks], tuple[str, ...]]:
+        """A function from name, output folder and picks to the words before the output folder and the options."""
+        if self.form.is_fixed:
+            return lambda name, path, picks: self.form.program
+        columns = self._texts_of_named()
+        return lambda name, path, picks: self.form.first_words(
+            name, path, {option: texts[picks[column]] for column, option, texts in columns}
+        )
+
+    def _texts_of_named(self) -> list[tuple[int, str, list[str]]]:
+        """The options that are in ``_COMMAND``: column, name, and the text of each value."""
+        return [
+            (column, option, ['' if value is ABSENT else self.form.text(option, value) for value in values])
+            for column, (option, values) in enumerate(self._columns())
+            if option in self.form.named
+        ]
 
     def words_of_columns(self) -> list[list[tuple[str, ...]]]:
         """For each option and each of its values the words, none where it is absent."""
@@ -286,31 +315,50 @@ class _Fragments:
             [_json_item(option, value, first=not place) for value in values]
             for place, (option, values) in enumerate(plan._columns())
         ]
-        words, program = plan.words_of_columns(), plan.form.program
+        words, output = plan.words_of_columns(), plan.output(_NAME)
         self._argv = [[_json_words(its) for its in column] for column in words]
         self._shell = [[_shell_words(its) for its in column] for column in words]
-        self._start = f'{shell_program(program[0])}{_shell_words(program[1:])}'
-        self._base = _json_words(program).removeprefix(', ')
-        output = plan.output(_NAME)
-        self._json_output = _around_name(_json_words(without_path(output, _NAME)))
+        self._plan, self._first_words = plan, plan.first_words()
+        self._is_fixed, self._names_run = plan.form.is_fixed, plan.form.names_run
+        self._start, self._base = _shell_start(plan.form.program), _json_words(plan.form.program)
+        planned = plan.form.output(OUT_DIR) if self._names_run else without_path(output, _NAME)
+        self._json_output = _around_name(_json_words(planned))
         self._shell_output = _around_name(_shell_words(output))
-        self._has_breaks = bool(line_breaks_of(' '.join([self._start, *self._shell_output, *chain(*self._shell)])))
+        fragments = [self._start, *self._shell_output, *chain(*self._shell)]
+        self._may_have_breaks = not self._is_fixed or bool(line_breaks_of(' '.join(fragments)))
 
     def entry(self, number: int, name: str, picks: Picks) -> str:
         """A line of ``runs.jsonl``, its line break included."""
         params = ''.join(map(getitem, self._params, picks))
         output = name.join(self._json_output)
         words = ''.join(map(getitem, self._argv, picks))
-        return plan_line(f'"{name}"', number, params, f'{self._base}{output}{words}')
+        base = self._base if self._is_fixed else _json_words(self._first_words(*self._planned(name), picks))
+        return plan_line(f'"{name}"', number, params, f'{base}{output}{words}'.removeprefix(', '))
+
+    def _planned(self, name: str) -> tuple[str, str]:
+        """The name and the output folder of a run, as its plan has them."""
+        return (RUN, OUT_DIR) if self._names_run else (name, '')
 
     def lines(self, name: str, picks: Picks) -> tuple[str, str]:
         """The command as a line for a shell, with its output folder and without."""
         words = ''.join(map(getitem, self._shell, picks))
         output = name.join(self._shell_output)
-        with_folder, without = f'{self._start}{output}{words}', f'{self._start}{words}'
-        if self._has_breaks:
+        start, unnamed = self._starts(name, picks)
+        with_folder, without = f'{start}{output}{words}', f'{unnamed}{words}'
+        if self._may_have_breaks:
             return line_breaks_of(with_folder) + with_folder, line_breaks_of(without) + without
         return with_folder, without
+
+    def _starts(self, name: str, picks: Picks) -> tuple[str, str]:
+        """The first words as a shell has them, for this run and for no run in particular."""
+        if self._is_fixed:
+            return self._start, self._start
+        named = self._first_words(name, self._plan.path(name), picks)
+        return _shell_start(named), _shell_start(self._first_words(*UNNAMED, picks))
+
+
+def _shell_start(program: Sequence[str]) -> str:
+    return f'{shell_program(program[0])}{_shell_words(program[1:])}'
 
 
 def _json_words(words: Iterable[str]) -> str:

@@ -21,6 +21,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+from hpsearch.arguments.command import uses_interpreter
 from hpsearch.host.code import Code, CodePlace, CodeReader, code_files, folder_of_code, stamp_of
 from hpsearch.host.code_copy import CodeCopy, files_in, from_copy
 from hpsearch.host.git import Problem, Repository, Tree, UnusableRepository, ask, find_repository
@@ -78,7 +79,7 @@ def provenance_of(search: OpenSearch) -> Provenance:
     copy, run_cwd = search.folder.code_copy, Path(search.run_cwd)
     configuration = from_copy(search.configuration, copy, search.folder.code_dir)
     files = code_files(configuration, run_cwd)
-    interpreter = '' if configuration.command is not None else search.interpreter
+    interpreter = search.interpreter if uses_interpreter(search.configuration) else ''
     return Provenance(search.folder, files, run_cwd, interpreter, copy)
 
 

@@ -21,9 +21,9 @@ PACKAGE = ROOT / 'hpsearch'
 MAY_IMPORT: dict[str, set[str]] = {
     'model': set(),
     'arguments': {'model'},
-    'host': {'model'},
+    'host': {'model', 'arguments'},
     'results': {'model'},
-    'store': {'model', 'host', 'results'},
+    'store': {'model', 'arguments', 'host', 'results'},
     'config': {'model', 'arguments', 'host', 'results', 'store'},
     'space': {'model', 'arguments', 'host', 'results', 'store', 'config'},
     'backends': {'model', 'arguments', 'host', 'results', 'store', 'config', 'space'},

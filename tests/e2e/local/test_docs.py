@@ -46,6 +46,7 @@ OF_SCRIPTS = {
     'dataset',
     'bn',
     'no-bn',
+    *('nproc_per_node', 'nv'),
     'param',
     'opts',
     'config',

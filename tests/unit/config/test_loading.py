@@ -568,7 +568,7 @@ def test_that_all_problems_are_reported_at_once(tmp_path: Path) -> None:
         ({'constraints': [1]}, 'constraints[0]: is 1; a function is expected.'),
         ({'_SCRIPT_NAME': None}, '_SCRIPT_NAME: is missing; the path of the training script is expected.'),
         ({'_SCRIPT_NAME': ''}, "_SCRIPT_NAME: is ''; the path of a script is expected."),
-        ({'_COMMAND': ['x']}, '_COMMAND: excludes _SCRIPT_NAME; keep one of them.'),
+        ({'_COMMAND': ['x']}, '_COMMAND: excludes _SCRIPT_NAME; keep one of them, or write {script}'),
         (
             {'_SCRIPT_NAME': None, '_COMMAND': ['a', 'b\0']},
             "_COMMAND: has 'b\\x00', which holds characters that no command line can hold.",
@@ -906,3 +906,37 @@ def test_that_handles_can_be_given_back(tmp_path: Path) -> None:
 def test_that_attributes_of_a_newer_version_are_ignored(tmp_path: Path) -> None:
     attributes = {**plain_attributes(loaded(tmp_path)), 'invented_later': 1}
     assert from_plain(attributes).script == 'train.py'
+
+
+@pytest.mark.parametrize(
+    ('words', 'expected'),
+    [
+        (
+            ['x', '{lrr}'],
+            '_COMMAND: has {lrr}, which is neither an option of the grid nor one of python, script, out_dir',
+        ),
+        (['x', '{added}'], '_COMMAND: has {added}, which not every run has'),
+        (['x', 'a{python}'], "_COMMAND: has {python} within 'a{python}'; it has to be a word of its own."),
+        (['x', '{script}'], '_COMMAND: has {script}, and _SCRIPT_NAME is missing.'),
+    ],
+)
+def test_that_a_placeholder_that_stands_for_nothing_is_a_problem(
+    tmp_path: Path, words: list[str], expected: str
+) -> None:
+    text = f'grid = {{"lr": [1]}}\nconditions = [({{"lr": [1]}}, {{"added": [2]}})]\n_COMMAND = {words!r}\n'
+    (problem,) = problems(tmp_path, text)
+    assert problem.startswith(expected)
+
+
+def test_that_a_misspelled_placeholder_is_told_with_the_one_that_is_meant(tmp_path: Path) -> None:
+    (problem,) = problems(tmp_path, 'grid = {"lr": [1]}\n_COMMAND = ["x", "{out_dirr}"]\n')
+    assert problem.endswith('{{out_dirr}} stands for these braces; did you mean out_dir?')
+
+
+def test_that_a_command_may_say_where_the_script_stands(tmp_path: Path) -> None:
+    text = 'grid = {"lr": [1]}\n_SCRIPT_NAME = "train.py"\n_COMMAND = ["uv", "run", "{script}", "{print $1}", "{lr}"]\n'
+    configuration = loaded(tmp_path, text)
+    assert (configuration.script, configuration.command) == (
+        'train.py',
+        ['uv', 'run', '{script}', '{print $1}', '{lr}'],
+    )

@@ -216,17 +216,18 @@ def test_that_the_value_of_another_option_is_another_command() -> None:
 def test_that_an_option_that_begins_like_the_output_option_stays() -> None:
     recognise = identity(configured(), '/project')
     argv = ('python3', 'train.py', '--out_dir=/x', '--out_dir_kind=2', '--out_dir=3')
-    assert recognise.without_output(argv) == ('python3', 'train.py', '--out_dir_kind=2', '--out_dir=3')
-    assert recognise.with_output(argv, '/y') == (*argv[:2], '--out_dir=/y', *argv[3:])
+    run = Run('x', 1, {}, argv)
+    assert recognise.without_output(run) == ('python3', 'train.py', '--out_dir_kind=2', '--out_dir=3')
+    assert recognise.with_output(run, '/y') == (*argv[:2], '--out_dir=/y', *argv[3:])
 
 
 @pytest.mark.parametrize('style', ['space', 'hydra', 'single_dash', '-o {name}:{value}'])
 def test_that_an_output_folder_in_any_style_can_be_exchanged(style: str) -> None:
     recognise = identity(configured(styles={'arg_style': style}, fixed_args=['fit']), '/project')
     form = CommandForm(configured(styles={'arg_style': style}, fixed_args=['fit']), 'python3')
-    one, other = (form.argv(path, {'lr': 0.1}) for path in ('/x/sim 1', '/y/sim_1'))
-    assert one[:3] == ('python3', 'train.py', 'fit')
-    assert recognise.with_output(one, '/y/sim_1') == other
+    one, other = (Run('r', 1, {}, form.argv(path, {'lr': 0.1})) for path in ('/x/sim 1', '/y/sim_1'))
+    assert one.argv[:3] == ('python3', 'train.py', 'fit')
+    assert recognise.with_output(one, '/y/sim_1') == other.argv
     assert recognise.without_output(one) == recognise.without_output(other)
 
 

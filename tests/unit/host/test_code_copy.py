@@ -6,11 +6,13 @@ import os
 import stat
 import subprocess
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import hpsearch.host.code_copy
+from hpsearch.arguments.command import CommandForm
 from hpsearch.host.code_copy import (
     CodeCopy,
     Contents,
@@ -290,7 +292,10 @@ def test_that_script_and_command_of_a_configuration_are_those_of_the_copy() -> N
     script = Configuration('c', '', {}, script='/p/train.py')
     command = Configuration('c', '', {}, command=['sh', '/p/train.py'])
     assert from_copy(script, copy, place).script == '/s/code/train.py'
-    assert from_copy(command, copy, place).command == ('sh', '/s/code/train.py')
+    assert from_copy(command, copy, place).command == ['sh', '/s/code/train.py']
+    wrapped = replace(command, command=['wrap', '{script}', '{lr}'], script='/p/train.py', grid={'lr': [1]})
+    braces = from_copy(wrapped, copy, Path('/{lr}/code'))
+    assert CommandForm(braces, 'python3').argv('/o/sim', {'lr': 1})[:3] == ('wrap', '/{lr}/code/train.py', '1')
     assert from_copy(command, None, place) is command
 
 

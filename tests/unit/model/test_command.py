@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from hpsearch.model.command import (
     CommandLimits,
-    base_command,
     plain,
     shell_line,
     shell_word,
@@ -21,7 +20,6 @@ from hpsearch.model.command import (
     warnings_about,
     why_no_command,
 )
-from hpsearch.model.configuration import Configuration
 from tests.fakes.odd_values import Tensor
 
 # Prints its arguments, each ended by a byte that no argument can hold.
@@ -149,14 +147,6 @@ def test_that_quotes_that_are_kept_since_they_are_no_pair_are_warned_about() -> 
         "answer: \"'yes' or 'no'\" reaches the script as it is written; "
         'a shell would have acted on a quote and a space in it.'
     )
-
-
-def test_that_a_command_begins_with_the_interpreter_and_the_script() -> None:
-    assert base_command(Configuration('', '', {}, script='train.py'), 'python3') == ['python3', 'train.py']
-
-
-def test_that_a_command_of_its_own_needs_no_interpreter() -> None:
-    assert base_command(Configuration('', '', {}, command=('./train', '-v')), 'python3') == ['./train', '-v']
 
 
 @pytest.mark.parametrize(
