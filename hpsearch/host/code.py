@@ -22,6 +22,7 @@ from pathlib import Path
 from hpsearch.arguments.command import program_words
 from hpsearch.host.git import Problem
 from hpsearch.model.configuration import Configuration
+from hpsearch.model.errors import is_of_machine
 
 MOST_FILES = 1000
 """Files that count as code, at most: those that are run and imported come first."""
@@ -66,8 +67,11 @@ def folder_of_code(files: Sequence[Path], run_cwd: Path) -> Path:
     Args:
         files: What may be run: the first word of a command, then its others.
         run_cwd: Working directory of the runs.
+
+    Raises:
+        Problem: See :func:`stamp_of`.
     """
-    found = next((path for path in (*files[1:], *files[:1]) if path.is_file()), run_cwd / '-')
+    found = next((path for path in (*files[1:], *files[:1]) if stamp_of(path)), run_cwd / '-')
     return Path(os.path.realpath(found.parent))
 
 
@@ -179,7 +183,9 @@ class _Modules:
             try:
                 with os.scandir(folder) as entries:
                     self._listed[folder] = _listing_of({entry.name: entry.is_dir() for entry in entries})
-            except OSError:
+            except OSError as error:
+                if is_of_machine(error):
+                    raise Problem(f'{folder} cannot be listed: {error.strerror}') from error
                 self._listed[folder] = _listing_of({})
         return self._listed[folder]
 
@@ -226,11 +232,19 @@ Stamp = tuple[int, ...]
 
 
 def stamp_of(path: Path) -> Stamp:
-    """What changes whenever a file is written; empty: there is no such file."""
+    """What changes whenever a file is written; empty: there is no such file.
+
+    Raises:
+        Problem: Something of the machine keeps that from being known.
+    """
     try:
         facts = os.stat(path)
-    except OSError:
+    except OSError as error:
+        if is_of_machine(error):
+            raise Problem(f'{path} cannot be looked at: {error.strerror}') from error
         return ()
+    except ValueError:
+        return ()  # a word of a command with a zero byte
     if not stat.S_ISREG(facts.st_mode):
         return ()
     return facts.st_mtime_ns, facts.st_ctime_ns, facts.st_size, facts.st_ino, facts.st_mode
@@ -268,7 +282,7 @@ class CodePlace:
     @property
     def is_python(self) -> bool:
         """Whether all that is run below the folder is Python, so that reading tells what is imported."""
-        below = [path for path in self.run if path.is_relative_to(self.top) and path.is_file()]
+        below = [path for path in self.run if path.is_relative_to(self.top) and stamp_of(path)]
         return bool(below) and all(path.suffix == '.py' for path in below)
 
     def name_of(self, path: Path) -> str:
@@ -297,11 +311,19 @@ class CodeReader:
         self._names: dict[Path, str] = {}
 
     def has_changed(self) -> bool:
-        """Whether a file of the code may have changed since it was read; asks for the stamp of each, no more."""
+        """Whether a file of the code may have changed since it was read; asks for the stamp of each, no more.
+
+        Raises:
+            Problem: See :func:`stamp_of`.
+        """
         return not (self.is_same() and all(file.is_settled for file in self._files.values()))
 
     def is_same(self) -> bool:
-        """Whether every file of the code has the stamp it had when it was read."""
+        """Whether every file of the code has the stamp it had when it was read.
+
+        Raises:
+            Problem: See :func:`stamp_of`.
+        """
         return all(stamp_of(path) == file.stamp for path, file in self._files.items())
 
     def read(self) -> Code:

@@ -210,21 +210,23 @@ class Provenance:
         now = self._clock()
         if now < self._next_look:
             return self.code
-        if (self._code is None or self._index != self._index_stamps()) and now >= self._next_check:
-            self._next_check = now + INTERVAL
-            self._wanted.set()
-        if self._code is not None and self._reading.acquire(timeout=PATIENCE):
-            self._look_at_files()
+        try:
+            self._look(now)
+        except Problem as problem:
+            log.debug('the code counts as unchanged until it can be read: %s', problem)
         end = self._clock()
         self._next_look = end + (end - now) / SHARE_OF_TIME
         return self.code
 
-    def _look_at_files(self) -> None:
+    def _look(self, now: float) -> None:
+        if (self._code is None or self._index != self._index_stamps()) and now >= self._next_check:
+            self._next_check = now + INTERVAL
+            self._wanted.set()
+        if self._code is None or not self._reading.acquire(timeout=PATIENCE):
+            return
         try:
             if self._reader.has_changed():
                 self._take(self._reader.read())
-        except Problem as problem:
-            log.debug('the code counts as unchanged until it can be read: %s', problem)
         finally:
             self._reading.release()
 
@@ -236,7 +238,10 @@ class Provenance:
             moment: Seconds since 1970, by the clock of the file system.
         """
         names = changed_files(self._search, code, self.code, self._code)
-        return names is None or any(_changed_by(self._top / name, moment) for name in names)
+        try:
+            return names is None or any(_changed_by(self._top / name, moment) for name in names)
+        except Problem:
+            return True  # that is not known, so that both have to be named
 
     def wait(self, timeout: float) -> bool:
         """Wait until all that was found is reported, at most ``timeout`` seconds; returns whether it is."""
@@ -397,7 +402,10 @@ class Provenance:
     def _is_current(self, code: Code) -> bool:
         """Whether the code is still as it was read."""
         with self._reading:
-            return self._code is code and self._reader.is_same()
+            try:
+                return self._code is code and self._reader.is_same()
+            except Problem:
+                return False  # that is not known
 
     def _keep_diff(self, ident: str, tree: Tree, untracked: Sequence[str]) -> str:
         path = self._folder / f'{ident}.diff'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -179,6 +180,28 @@ def test_that_a_file_that_cannot_be_read_is_a_problem(tmp_path: Path, monkeypatc
     monkeypatch.setattr('builtins.open', refuse)
     with pytest.raises(Problem, match=r'train.py cannot be read: Permission denied'):
         read(tmp_path, 'train.py')
+
+
+@pytest.mark.parametrize('name', ['stat', 'scandir'])
+def test_that_trouble_of_the_machine_is_no_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    write(tmp_path, {'train.py': 'import a', 'a.py': ''})
+    reader = CodeReader(CodePlace(tmp_path, [tmp_path / 'train.py'], [tmp_path]))
+    first = reader.read()
+
+    def fail(path: object, *words: object, **more: object) -> None:
+        raise OSError(errno.EIO, 'Input/output error')
+
+    with monkeypatch.context() as patch:
+        patch.setattr(f'hpsearch.host.code.os.{name}', fail)
+        with pytest.raises(Problem, match='Input/output error'):
+            reader.read()
+    assert reader.read() == first
+
+
+@pytest.mark.parametrize('word', ['x' * 5000, 'a\0b', 'train.py/x'])
+def test_that_a_word_that_can_be_no_file_is_none(tmp_path: Path, word: str) -> None:
+    write(tmp_path, ['train.py'])
+    assert stamp_of(tmp_path / word) == ()
 
 
 # Looking again
