@@ -53,7 +53,7 @@ def resume_search(command: ResumeCommand) -> int:
     with process_context(options.display) as context:
         check_queue(options)
         if command.waits_for_others and (earlier := note_place(folder)):
-            log.info('%s was moved or copied from %s: its runs write into it where it is now', folder.path, earlier)
+            log.info('%s was known as %s: its runs write into it under its present name', folder.path, earlier)
         asked = _with_module_given(info, command)
         if command.extend:
             extension = extend_plan(folder, asked, options, command.dead_hosts)

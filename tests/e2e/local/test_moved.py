@@ -67,7 +67,7 @@ def test_that_a_search_that_was_moved_goes_on_where_it_is(project: Gated) -> Non
     killed(project)
     moved(project, 'elsewhere')
     printed = resume(project)
-    assert f'{project.out} was moved or copied from {project.path / "out"}' in printed
+    assert f'{project.out} was known as {project.path / "out"}' in printed
     assert project.table_states() == project.all_finished()
     assert outputs(project) == expected_outputs(project)
     assert not (project.path / 'out').exists()
@@ -80,7 +80,7 @@ def test_that_the_commands_of_a_moved_search_are_those_of_its_new_place(project:
     resume(project)
     assert (project.out / 'commands.sh').read_text().count(f'--out_dir={project.out}/sim_') == 3
     assert SearchFolder(project.out).read_info()['place'] == str(project.out)
-    assert 'was moved' not in finish(project.drive({}, 'resume', 'elsewhere'))
+    assert 'was known as' not in finish(project.drive({}, 'resume', 'elsewhere'))
 
 
 def test_that_a_copy_of_an_ended_search_goes_on_in_the_copy(project: Gated) -> None:
