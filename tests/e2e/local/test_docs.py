@@ -35,21 +35,9 @@ NOT_YET_USED: set[str] = set()
 
 # Options of other programs, and of training scripts, that the pages mention.
 OF_SCRIPTS = {
-    'lr',
-    'x',
-    'out_dir',
-    'batchnorm',
-    'layers',
-    'name',
-    'optimizer',
-    'hidden',
-    'dataset',
-    'bn',
-    'no-bn',
+    *('lr', 'x', 'out_dir', 'batchnorm', 'layers', 'name', 'optimizer', 'hidden', 'dataset'),
+    *('bn', 'no-bn', 'param', 'opts', 'config', 'dropout', 'augment', 'no-augment'),
     *('nproc_per_node', 'nv'),
-    'param',
-    'opts',
-    'config',
 }
 OF_SBATCH = {
     *('account', 'array', 'clusters', 'constraint', 'cpus-per-task', 'error', 'exclude', 'gres', 'job-name', 'mem'),
@@ -77,6 +65,7 @@ RESUMING = ('resume', 'join')  # their options have a section of their own
 PARSERS = {
     'run': parsers.search_parser('', ''),
     'plan': parsers.plan_parser(),
+    'try': parsers.try_parser(),
     'status': parsers.status_parser(),
     'resume': parsers.resume_parser('resume', ''),
     'join': parsers.resume_parser('join', ''),
