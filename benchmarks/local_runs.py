@@ -7,6 +7,7 @@ import statistics
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from benchmarks.searches import Search, compile_stamp, make_search, stamps, xargs
 from benchmarks.tools import (
@@ -35,10 +36,30 @@ def throughput(place: Place, rounds: int) -> Iterator[Line]:
     grid = {'a': list(range(25)), 'b': list(range(20))}
     default = make_search(place.below('with_folders'), grid, [program])
     bare = make_search(place.below('without_folders'), grid, [program], OUT_ARG=None)
-    default.run(f'--cpu_jobs={SLOTS}')
+    inodes = {'': _inodes_per_run(default), ', no output folders': _inodes_per_run(bare)}
     commands = {'': default.pasted(), ', no output folders': bare.planned()}
     for (kind, words), search in zip(commands.items(), (default, bare), strict=True):
+        yield Line(f'inodes per finished run of true{kind}', f'{inodes[kind]:.1f}', '', '', '<= 4')
         yield from _throughput_lines(kind, _throughput_samples(place, search, words, rounds))
+
+
+def _inodes_per_run(search: Search) -> float:
+    """How many files and folders each run adds to its search, links counted once."""
+    one, many = _left_by(search, '--num_searches=1'), _left_by(search)
+    runs = len(list((many / 'jobs').iterdir()))
+    return (_inodes(many) - _inodes(one)) / (runs - 1)
+
+
+def _left_by(search: Search, *options: str) -> Path:
+    """The folder of a search that was run."""
+    before = set(search.place.path.glob('out*/*'))
+    search.run(f'--cpu_jobs={SLOTS}', *options)
+    (left,) = set(search.place.path.glob('out*/*')) - before
+    return left
+
+
+def _inodes(folder: Path) -> int:
+    return len({path.lstat().st_ino for path in folder.rglob('*')})
 
 
 def _throughput_samples(

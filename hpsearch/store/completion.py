@@ -368,7 +368,8 @@ class CompletionReader:
     def show_logs(self, run: Run, ended: Attempt | Completion) -> None:
         """Link the logs of an attempt into the output folder of its run, if its script takes one.
 
-        Empty ones are removed if nothing of it can still write to them. A warning is logged if that fails.
+        Empty ones are removed if it finished and nothing of its process group was left; what a process that left the
+        group prints afterwards is lost. A warning is logged if that fails.
         """
         may_go = is_clean(ended) and self._folder.layout > 1  # an earlier version looks for them
         try:
