@@ -98,10 +98,15 @@ class Heartbeat:
         self.runs_started()
 
     def _note_starts(self) -> None:
-        """Note the code of jobs before whose start it had changed."""
+        """Note the code of jobs before whose start it had changed; what cannot be read now is looked at later."""
         while self._provenance and self._starts and (code := self._provenance.look()):
             run, number = self._starts[0]
-            if self._was_changed(self._provenance, run, number, code):
+            try:
+                was_changed = self._was_changed(self._provenance, run, number, code)
+            except OSError as error:
+                log.debug('when %s started is looked at later: %s', run, error)
+                return
+            if was_changed:
                 self._recorder.note_event({'event': 'code', 'run': run, 'attempt': number, 'code_id': code})
                 self._results.note_code()
             self._starts.popleft()

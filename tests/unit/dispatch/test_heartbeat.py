@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from pathlib import Path
 from typing import Any, cast
@@ -89,6 +90,23 @@ def test_that_what_never_began_has_no_code(tmp_path: Path) -> None:
     Path(desk.folder.attempt('sim_1', 1).started).unlink()
     heartbeat.step(0.0, '')
     assert desk.events('code') == []
+
+
+def test_that_a_start_that_cannot_be_read_keeps_nothing_else_from_being_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = Desk(tmp_path)
+    heartbeat = started(desk, Code('b'), 'a')
+
+    def fail(path: str) -> float:
+        raise OSError(errno.EIO, 'Input/output error')
+
+    with monkeypatch.context() as patch:
+        patch.setattr('hpsearch.dispatch.heartbeat.changed_at', fail)
+        heartbeat.step(0.0, '')
+    assert (desk.events('code'), heartbeat.can_write) == ([], True)
+    heartbeat.step(1.0, '')
+    assert len(desk.events('code')) == 1
 
 
 def test_that_new_code_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
