@@ -63,8 +63,10 @@ hpsearch_began() {
     { IFS= read -r hpsearch_stat < "/proc/$1/stat"; } 2>/dev/null || :
     hpsearch_stat=${hpsearch_stat##*") "}
     case $hpsearch_stat in Z* | X*) hpsearch_stat='' ;; esac
-    for hpsearch_n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19; do
+    hpsearch_n=0
+    while [ "$hpsearch_n" -lt 19 ]; do
         hpsearch_stat=${hpsearch_stat#* }
+        hpsearch_n=$((hpsearch_n + 1))
     done
     hpsearch_stat=${hpsearch_stat%% *}
 }
