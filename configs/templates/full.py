@@ -74,6 +74,9 @@ _LIST_STYLE = 'words'
 # None: 'text' (--name=None) or 'omit'. Default: 'text'.
 _NONE_STYLE = 'text'
 
+# Environment variables that every run gets, with the placeholders of _COMMAND. Default: {}.
+# _ENV = {'OMP_NUM_THREADS': 4, 'WANDB_NAME': '{run}'}
+
 # The option by which the script is told its output folder, without dashes; None: it takes none. Default: 'out_dir'.
 _OUT_ARG = 'out_dir'
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 
@@ -35,8 +35,13 @@ def uses_interpreter(configuration: Configuration) -> bool:
 
 def uses_gpus(configuration: Configuration) -> bool:
     """Whether the commands have the number of GPUs in them that a run is given."""
-    words = configuration.command or ()
+    words = (*(configuration.command or ()), *configuration.env.values())
     return GPUS not in configuration.options and any(GPUS in placeholders_in(word) for word in words)
+
+
+def environment_words(configuration: Configuration) -> list[str]:
+    """The words that set the variables of ``_ENV`` for the rest of a command; placeholders stay as they are."""
+    return ['env', *(f'{name}={text}' for name, text in configuration.env.items())] if configuration.env else []
 
 
 class CommandForm:
@@ -47,19 +52,26 @@ class CommandForm:
         interpreter: First word of the commands of a Python script.
 
     Attributes:
-        program: The words before the output folder and the options, ``_FIXED_ARGS`` included. Those of ``_COMMAND`` may
-            have placeholders.
+        program: The words before the output folder and the options, ``_ENV`` and ``_FIXED_ARGS`` included. Those of
+            ``_ENV`` and ``_COMMAND`` may have placeholders.
         named: Options whose values are in the words of ``_COMMAND``, and not behind it.
+        filled: Options whose values are in those words or in ``_ENV``.
     """
 
     def __init__(self, configuration: Configuration, interpreter: str) -> None:
         self._configuration = configuration
         self._styles: dict[str, ArgumentStyle] = {}
-        self._templates = dict(_templates(configuration))
-        used = {name for word in self._templates.values() for name in placeholders_in(word)}
-        self.named = used & configuration.options
+        before = environment_words(configuration)
+        self._templates = dict(_templates(configuration, [*before, *(configuration.command or ())]))
+        in_command = _fields(word for place, word in self._templates.items() if place >= len(before))
+        used = _fields(self._templates.values())
+        self.named = in_command & configuration.options
+        self.filled = used & configuration.options
         self._used = used - configuration.options
-        self.program = (*program_words(configuration, interpreter), *configuration.fixed_args)
+        self._has_output = OUT_DIR not in in_command - configuration.options
+        self._words = program_words(configuration, interpreter)
+        gpus = {GPUS: str(configuration.gpus)} if uses_gpus(configuration) else {}
+        self.program = (*(filled(word, gpus) for word in before), *self._words, *configuration.fixed_args)
 
     @property
     def is_fixed(self) -> bool:
@@ -68,7 +80,7 @@ class CommandForm:
 
     @property
     def names_run(self) -> bool:
-        """Whether the output folder of a run, or its name, is in the words of ``_COMMAND``."""
+        """Whether the output folder of a run, or its name, is in the words of ``_COMMAND`` or ``_ENV``."""
         return bool({OUT_DIR, RUN} & self._used)
 
     def first_words(
@@ -79,7 +91,7 @@ class CommandForm:
         Args:
             name: Its name.
             path: Its output folder.
-            texts: The options in :attr:`named` to their values, by :meth:`text`.
+            texts: The options in :attr:`filled` to their values, by :meth:`text`.
             program: The first words of any run, if not :attr:`program`.
         """
         values = {RUN: name, OUT_DIR: path, GPUS: str(self._configuration.gpus), **texts}
@@ -89,20 +101,20 @@ class CommandForm:
         )
 
     def texts(self, params: Params) -> dict[str, str]:
-        """The values of a run that are in the words of ``_COMMAND``."""
-        return {option: self.text(option, value) for option, value in params.items() if option in self.named}
+        """The values of a run that are in the words of ``_COMMAND`` and ``_ENV``."""
+        return {option: self.text(option, value) for option, value in params.items() if option in self.filled}
 
     @cached_property
     def _out_arg(self) -> str | None:
         """The option that the output folder is given by, behind the command."""
-        return None if OUT_DIR in self._used else self._configuration.out_arg
+        return self._configuration.out_arg if self._has_output else None
 
     @property
     def python_script(self) -> str:
         """The path of the Python script; empty where the program may be something else."""
         if self._configuration.command is None:
             return self._configuration.script or ''
-        first, second = (*self.program, '', '')[:2]
+        first, second = (*self._words, '', '')[:2]
         is_python = re.fullmatch(r'python[\d.]*', os.path.basename(first))
         return second if is_python and second.endswith('.py') else ''
 
@@ -118,7 +130,7 @@ class CommandForm:
         return words_of(option, path, style)
 
     def text(self, option: str, value: Value) -> str:
-        """A value within a word of ``_COMMAND``."""
+        """A value within a word of ``_COMMAND`` or ``_ENV``."""
         return text_of(option, value, self.style(option))
 
     def option(self, option: str, value: Value) -> tuple[str, ...]:
@@ -127,7 +139,8 @@ class CommandForm:
 
     def distinct(self, option: str, value: Value) -> tuple[str, ...]:
         """Words that are equal for two values exactly if these make no difference to a command."""
-        return (option, self.text(option, value)) if option in self.named else self.option(option, value)
+        words = self.option(option, value)
+        return (*words, option, self.text(option, value)) if option in self.filled else words
 
     def argv(self, path: str, params: Params) -> tuple[str, ...]:
         """Every word of the command of a run with this output folder, whose last part is its name."""
@@ -145,9 +158,11 @@ class CommandForm:
         return self._styles[option]
 
 
-def _templates(configuration: Configuration) -> Iterator[tuple[int, str]]:
-    """The words of a command that differ between runs, with their places."""
+def _templates(configuration: Configuration, words: Sequence[str]) -> Iterator[tuple[int, str]]:
+    """The words that differ between runs, with their places."""
     ours = {OUT_DIR, RUN, *configuration.options}
-    for place, word in enumerate(configuration.command or ()):
-        if ours.intersection(placeholders_in(word)):
-            yield place, word
+    return ((place, word) for place, word in enumerate(words) if ours.intersection(placeholders_in(word)))
+
+
+def _fields(words: Iterable[str]) -> set[str]:
+    return {name for word in words for name in placeholders_in(word)}

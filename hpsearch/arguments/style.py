@@ -20,8 +20,9 @@ TEMPLATES = {
     'space': '--{name} {value}',
     'hydra': '{name}={value}',
     'single_dash': '-{name} {value}',
+    'omit': '',
 }
-"""The styles of arguments that have a name, as templates."""
+"""The styles of arguments that have a name, as templates; ``omit``: no word, since the value is elsewhere."""
 
 CHOICES = {
     'arg_style': tuple(TEMPLATES),
@@ -183,8 +184,8 @@ class _Option:
 
 def dashes_of(arg_style: str) -> str:
     """What precedes the name of an option in a style; empty where names have no dashes."""
-    first = shlex.split(TEMPLATES.get(arg_style, arg_style))[0]
-    before = first.partition('{name}')[0]
+    first = shlex.split(TEMPLATES.get(arg_style, arg_style))[:1]
+    before = ''.join(first).partition('{name}')[0]
     return before if set(before) == {'-'} else ''
 
 

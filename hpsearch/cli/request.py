@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hpsearch import __version__
-from hpsearch.arguments.command import program_words, uses_interpreter
+from hpsearch.arguments.command import environment_words, program_words, uses_interpreter
 from hpsearch.cli.backends import requested_system
 from hpsearch.cli.options import ConfigurationOptions, SearchOptions, flat
 from hpsearch.config.handles import description_of
@@ -160,7 +160,8 @@ def _snapshot(configuration: Configuration, interpreter: str, run_cwd: Path, out
         if problem := contents.problem():
             raise Problem(problem)
         facts = git_facts(folder_of_code(files, run_cwd))
-        return Snapshot(contents, code_copy(contents, program_words(configuration, interpreter), run_cwd, facts))
+        words = [*environment_words(configuration), *program_words(configuration, interpreter)]
+        return Snapshot(contents, code_copy(contents, words, run_cwd, facts))
     except Problem as problem:
         raise ConfigError([f'--snapshot: {problem}']) from problem
 
@@ -234,6 +235,8 @@ def _find_command(configuration: Configuration, interpreter: str, run_cwd: Path)
         script = run_cwd / configuration.script
         problems.append(f'_SCRIPT_NAME: there is no file {script} (a relative name is relative to --run_cwd).')
     first = program_words(configuration, interpreter)[0]
+    if configuration.env and '=' in first:
+        problems.append(f'_ENV: variables cannot be set for the program {first!r}, which has "=" in its name.')
     if first not in (interpreter, configuration.script) and not _is_program(first, run_cwd):
         problems.append(f'_COMMAND: {first!r} is not an executable on PATH or in {run_cwd}.')
     return resolved, problems

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 import reprlib
 import shlex
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
+from hpsearch.arguments.placeholders import OUT_DIR, placeholders_in
 from hpsearch.arguments.style import CHOICES, EVERY_OTHER, TEMPLATES, dashes_of, style_of, template_problem
 from hpsearch.config.source import did_you_mean
 from hpsearch.model.configuration import Style
@@ -39,8 +40,32 @@ def check_styles(
     return styles, problems
 
 
+def unreached(
+    styles: Mapping[str, Style], options: Collection[str], out_arg: str | None, templates: Iterable[str]
+) -> dict[str, str]:
+    """What is wrong with options that have no word of their own, and that nothing else brings to the script.
+
+    Args:
+        styles: Those of the configuration.
+        options: As for :func:`check_styles`.
+        out_arg: As for :func:`check_styles`.
+        templates: The texts that may have placeholders.
+    """
+    named = {name for text in templates for name in placeholders_in(text)}
+    for option in sorted(options, key=str):
+        placeholder = OUT_DIR if option == out_arg else option
+        if style_of(option, styles).arg_style == 'omit' and placeholder not in named:
+            return {
+                'arg_style': f'leaves out {option!r}, and neither _COMMAND nor _ENV has {{{placeholder}}}: it would '
+                'not reach the script.'
+            }
+    return {}
+
+
 def _shows_path(arg_style: str) -> bool:
     """Whether an output folder can be found in its word again, when its search has been moved."""
+    if arg_style == 'omit':
+        return True
     template = TEMPLATES.get(arg_style, arg_style)
     return any(re.fullmatch(r'([^/]*[^\w/-])?{value}', word) for word in shlex.split(template))
 

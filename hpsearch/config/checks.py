@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
 
-from hpsearch.config.argument_checks import check_styles
-from hpsearch.config.command_checks import names_output, names_script, placeholder_problems
+from hpsearch.config.argument_checks import check_styles, unreached
+from hpsearch.config.command_checks import environment, names_output, names_script, placeholder_problems
 from hpsearch.config.source import Source, did_you_mean
 from hpsearch.model.command import encoded, plain
 from hpsearch.model.configuration import Condition, Configuration, Constraint, Grid, Not, Style, Value
@@ -85,6 +85,10 @@ def check(source: Source, attributes: dict[str, Any], problems: list[str]) -> Co
     added = {*grid, *chain(*(then for _, then in conditions))} - always
     for problem in placeholder_problems(command or (), always, added):
         checks.problem('command', problem)
+    env, problems_of_env = environment(checks.attributes.get('env'), always, added)
+    for problem in problems_of_env:
+        checks.problem('env', problem)
+    words = [*(command or ()), *env.values()]
     return Configuration(
         source=str(checks.source.path),
         sha256=checks.source.sha256,
@@ -94,8 +98,9 @@ def check(source: Source, attributes: dict[str, Any], problems: list[str]) -> Co
         constraints=_constraints(checks),
         script=script,
         command=command,
-        styles=_styles(checks, [grid, *(then for _, then in conditions)], out_arg),
+        styles=_styles(checks, [grid, *(then for _, then in conditions)], out_arg, words),
         fixed_args=_fixed_args(checks),
+        env=env,
         results=results,
         summary_filename=_summary_filename(checks, keywords),
         summary_keywords=keywords,
@@ -105,7 +110,7 @@ def check(source: Source, attributes: dict[str, Any], problems: list[str]) -> Co
         performance_key=_performance_key(checks, keywords, results),
         performance_ascending=checks.flag('performance_sort_asc'),
         has_sort_order='performance_sort_asc' in attributes,
-        make_out_dir=_make_out_dir(checks, is_told=out_arg is not None or names_output(command or (), grid)),
+        make_out_dir=_make_out_dir(checks, is_told=out_arg is not None or names_output(words, grid)),
         resumable=checks.flag('resumable'),
         oom_patterns=_oom_patterns(checks),
         job_prologue=checks.text('job_prologue') or '',
@@ -149,11 +154,15 @@ def _check_words(checks: _Checks, name: str, words: Iterable[str]) -> None:
             checks.problem(name, f'has {text!r}, which holds characters that no command line can hold.')
 
 
-def _styles(checks: _Checks, grids: Sequence[Mapping[str, Sequence[Value]]], out_arg: str | None) -> dict[str, Style]:
+def _styles(
+    checks: _Checks, grids: Sequence[Mapping[str, Sequence[Value]]], out_arg: str | None, templates: Sequence[str]
+) -> dict[str, Style]:
     options = {*chain(*grids), *([out_arg] if out_arg else [])}
     values = chain.from_iterable(grid.items() for grid in grids)
     flags = [option for option, its_own in values if any(isinstance(value, bool) for value in its_own)]
     styles, problems = check_styles(checks.attributes, options, flags, out_arg)
+    if not problems:
+        problems = unreached(styles, options, out_arg, templates)
     for name, problem in problems.items():
         checks.problem(name, problem)
     return styles

@@ -27,6 +27,7 @@ SPELLINGS = {
     'script_name': '_SCRIPT_NAME',
     'command': '_COMMAND',
     'fixed_args': '_FIXED_ARGS',
+    'env': '_ENV',
     'arg_style': '_ARG_STYLE',
     'bool_style': '_BOOL_STYLE',
     'name_style': '_NAME_STYLE',

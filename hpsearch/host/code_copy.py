@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from hpsearch.arguments.command import environment_words
 from hpsearch.arguments.placeholders import literal
 from hpsearch.host.code import Stamp, folder_of_code, stamp_of
 from hpsearch.host.git import Problem, Repository, find_repository
@@ -300,7 +301,7 @@ def code_copy(
 
     Args:
         contents: What it has.
-        program: The words before the options of a run.
+        program: The words before the options of a run, those of its environment included.
         run_cwd: Working directory of the runs without a copy.
         repository_facts: What git said of the code.
 
@@ -331,6 +332,8 @@ def from_copy(configuration: Configuration, copy: CodeCopy | None, folder: Path)
     """A configuration whose script or command is that of the copy in a folder, if there is one."""
     if copy is None:
         return configuration
+    before = len(environment_words(configuration))
+    copy = replace(copy, words={index - before: name for index, name in copy.words.items()})
     if configuration.command is not None:
         words = copy.argv(folder, configuration.command)
         return replace(

@@ -81,6 +81,7 @@ class Configuration:
         summary_keywords: Keywords the summary is expected to have.
         styles: How options are written: ``arg_style``, ``bool_style``, ``name_style``, ``list_style`` or ``none_style``
             to a style for all options, or to a dict from options (``*``: all others) to styles.
+        env: ``_ENV``: names of environment variables to their values, with placeholders.
         gpus: The number of GPUs that a run is given, for commands that name it; 1 also where there are none.
         fixed_args: Words that every run gets before its options.
         out_arg: Option that takes the output folder; None: the script takes none.
@@ -107,6 +108,7 @@ class Configuration:
     summary_filename: str | None = None
     summary_keywords: Sequence[str] = ()
     styles: Mapping[str, Style] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict)
     gpus: int = 1
     fixed_args: Sequence[str] = ()
     out_arg: str | None = 'out_dir'
@@ -197,7 +199,7 @@ _PLAIN_TYPES: Mapping[str, tuple[type, ...]] = {
     'command': (*_LIST, _NONE),
     'gpus': (int,),
     **dict.fromkeys(('conditions', 'rows'), _LIST),
-    **dict.fromkeys(('grid', 'styles'), (dict,)),
+    **dict.fromkeys(('grid', 'styles', 'env'), (dict,)),
 }
 
 

@@ -28,6 +28,7 @@ from hpsearch.store.folder import SearchFolder, whole_file
 _FIXED = {
     'script': '_SCRIPT_NAME',
     'command': '_COMMAND',
+    'env': '_ENV',
     'fixed_args': '_FIXED_ARGS',
     'styles': 'the style of the arguments',
     'out_arg': '_OUT_ARG',

@@ -13,7 +13,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 
-from hpsearch.arguments.command import CommandForm, program_words
+from hpsearch.arguments.command import CommandForm, environment_words, program_words
 from hpsearch.arguments.placeholders import PYTHON, UNNAMED
 from hpsearch.model.configuration import Configuration, from_plain
 from hpsearch.model.errors import SearchFolderError
@@ -74,7 +74,9 @@ def identity(configuration: Configuration, run_cwd: str | os.PathLike[str]) -> I
         program = ['command', directory, *_program(configuration, directory)]
     else:
         program = ['script', directory, os.path.realpath(os.path.join(directory, configuration.script or ''))]
-    return Identity([*program, *configuration.fixed_args], CommandForm(configuration, 'python3'))
+    form = CommandForm(configuration, 'python3')
+    variables = sorted(form.program[: len(environment_words(configuration))])
+    return Identity([*program, *configuration.fixed_args, *(['\0', *variables] if variables else [])], form)
 
 
 def _program(configuration: Configuration, directory: str) -> list[str]:

@@ -179,7 +179,11 @@ class Plan:
 
     def _columns_behind(self) -> dict[str, list[Value]]:
         """The options that stand behind the command, with their values."""
-        return {option: values for option, values in self._columns() if option not in self.form.named}
+        return {
+            option: values
+            for option, values in self._columns()
+            if option not in self.form.named and self.form.style(option).arg_style != 'omit'
+        }
 
     def not_startable(self, limits: CommandLimits) -> list[str]:
         """Which runs cannot be started because of their commands, and why, in sentences."""
@@ -268,11 +272,11 @@ class Plan:
         )
 
     def _texts_of_named(self) -> list[tuple[int, str, list[str]]]:
-        """The options that are in ``_COMMAND``: column, name, and the text of each value."""
+        """The options that are in ``_COMMAND`` or ``_ENV``: column, name, and the text of each value."""
         return [
             (column, option, ['' if value is ABSENT else self.form.text(option, value) for value in values])
             for column, (option, values) in enumerate(self._columns())
-            if option in self.form.named
+            if option in self.form.filled
         ]
 
     def words_of_columns(self) -> list[list[tuple[str, ...]]]:

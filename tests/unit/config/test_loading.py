@@ -527,7 +527,10 @@ def test_that_all_problems_are_reported_at_once(tmp_path: Path) -> None:
         ({'grid': {'a': [1j]}}, "grid['a'][0]: is 1j (complex); a bool, a number, a string, None, or a list or dict"),
         ({'grid': {'a': [[1, {'b': 2j}]]}}, "grid['a'][0][1]['b']: is 2j (complex)"),
         ({'grid': {'a': [['b\0']]}}, "grid['a'][0][0]: is 'b\\x00', which holds characters"),
-        ({'_ARG_STYLE': 'equal'}, "_ARG_STYLE: is 'equal'; one of equals, space, hydra, single_dash, a template with "),
+        (
+            {'_ARG_STYLE': 'equal'},
+            "_ARG_STYLE: is 'equal'; one of equals, space, hydra, single_dash, omit, a template with ",
+        ),
         (
             {'_ARG_STYLE': '--{nam}={value}'},
             "_ARG_STYLE: is '--{nam}={value}', which has {nam}; {name} and {value} are",
@@ -940,3 +943,35 @@ def test_that_a_command_may_say_where_the_script_stands(tmp_path: Path) -> None:
         'train.py',
         ['uv', 'run', '{script}', '{print $1}', '{lr}'],
     )
+
+
+@pytest.mark.parametrize(
+    ('attributes', 'expected'),
+    [
+        ({'_ENV': ['A=1']}, "_ENV: is ['A=1']; a dict from names of variables to their values is expected."),
+        ({'_ENV': {'A-B': '1'}}, "_ENV: has 'A-B', which cannot be the name of a variable."),
+        ({'_ENV': {'CUDA_VISIBLE_DEVICES': '0'}}, "_ENV: has 'CUDA_VISIBLE_DEVICES', which hpsearch sets by itself."),
+        ({'_ENV': {'HPSEARCH_RUN': '0'}}, "_ENV: has 'HPSEARCH_RUN', which hpsearch sets by itself."),
+        ({'_ENV': {'A': None}}, "_ENV: has None as 'A'; a string or a number is expected."),
+        ({'_ENV': {'A': 'x\0'}}, "_ENV: has 'x\\x00' as 'A', which cannot be passed to a program: it has a NUL byte."),
+        (
+            {'_ENV': {'A': '{b}'}},
+            '_ENV: has {b}, which is neither an option of the grid nor one of out_dir, run, gpus;',
+        ),
+        ({'_ENV': {'A': '{script}'}}, '_ENV: has {script}, which is neither'),
+        ({'_ARG_STYLE': {'a': 'omit'}}, "_ARG_STYLE: leaves out 'a', and neither _COMMAND nor _ENV has {a}"),
+        (
+            {'_ARG_STYLE': 'omit', '_ENV': {'A': '{a}'}},
+            "_ARG_STYLE: leaves out 'out_dir', and neither _COMMAND nor _ENV has {out_dir}",
+        ),
+    ],
+)
+def test_that_what_is_wrong_with_variables_is_the_only_problem(
+    tmp_path: Path, attributes: dict[str, Any], expected: str
+) -> None:
+    (problem,) = problems(tmp_path, minimal(**attributes))
+    assert problem.startswith(expected)
+
+
+def test_that_numbers_are_values_of_variables(tmp_path: Path) -> None:
+    assert loaded(tmp_path, minimal(_ENV={'A': 1, 'B': 1e-05})).env == {'A': '1', 'B': '1e-05'}

@@ -144,3 +144,45 @@ def test_that_a_word_that_becomes_too_long_is_told_before_it_is_started(tmp_path
     plan = plan_of(configured(['x', 'n={a}'], {'a': ['short', 'l' * 200]}), tmp_path)
     (sentence,) = plan.not_startable(CommandLimits(word=len(os.fsencode(tmp_path)) + 100, total=10_000))
     assert 'cannot be started' in sentence
+
+
+def test_that_variables_are_set_before_the_command(tmp_path: Path) -> None:
+    env = {'LR': '{lr}', 'OUT': '{out_dir}:{run}', 'N': '{gpus}', 'BRACES': '{{lr}}'}
+    run = next(plan_of(configured(['x'], env=env, gpus=2), tmp_path).runs())
+    path, lr = f'{tmp_path}/{run.name}', run.params['lr']
+    assert run.argv[:6] == ('env', f'LR={lr}', f'OUT={path}:{run.name}', 'N=2', 'BRACES={lr}', 'x')
+    assert f'--out_dir={path}' in run.argv and f'--lr={lr}' in run.argv
+
+
+def test_that_a_search_with_variables_can_be_moved_and_extended(tmp_path: Path) -> None:
+    env = {'OUT': '{out_dir}/a', 'NAME': '{name}'}
+    folder = made(tmp_path / 'old', configured(['x', '{lr}'], {**GRID, 'lr': [0.1]}, env=env))
+    shutil.move(folder.path, tmp_path / 'new')
+    folder = SearchFolder(tmp_path / 'new')
+    plan = plan_of(configured(['x', '{lr}'], env=env), folder.path, 'x')
+    with extending(folder):
+        extension = extend(folder, configured(['x', '{lr}'], env=env), folder.read_runs(), plan.runs(), SearchState())
+        write_extension(folder, extension, {})
+    runs = list(folder.read_runs())
+    assert (extension.kept, len(runs)) == (8, 16)
+    for run in runs:
+        place = f'{tmp_path}/new/{run.name}'
+        assert run.argv[:4] == ('env', f'OUT={place}/a', f'NAME={run.params["name"]}', 'x')
+        assert f'--out_dir={place}' in run.argv
+
+
+def test_that_combinations_that_differ_in_a_variable_alone_are_all_run(tmp_path: Path) -> None:
+    configuration = configured(['x'], {'a': [1, 2, 2]}, env={'A': '{a}'}, styles={'arg_style': 'omit'}, out_arg=None)
+    plan = plan_of(configuration, tmp_path)
+    runs = list(plan.runs())
+    assert sorted(run.argv for run in runs) == [('env', 'A=1', 'x'), ('env', 'A=2', 'x')]
+    recognise = identity(configuration, '/work')
+    assert len({recognise.key_of(run) for run in runs}) == 2
+
+
+def test_that_the_variables_are_part_of_what_a_command_is() -> None:
+    def key(**env: str) -> bytes:
+        return identity(configured(['x'], env=env), '/work').key_of(Run('r', 1, {'lr': 0.1}, ()))
+
+    assert key(A='1', B='2') == key(B='2', A='1')
+    assert len({key(), key(A='1'), key(A='2'), key(B='1'), key(A='{lr}')}) == 5
