@@ -25,6 +25,10 @@ grid = {
     'batchnorm': [False, True],
 }
 
+# Groups of options that take their values together, not in every combination: the first of each list, the second of
+# each, ... The lists of a group are equally long. Default: [].
+# zipped = [['optimizer', 'lr']]
+
 # Pairs (when, then), in the order in which they are applied. Default: [].
 conditions = [
     ({'optimizer': Not(['sgd'])}, {'momentum': [0.0]}),

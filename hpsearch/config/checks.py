@@ -12,6 +12,7 @@ from typing import Any
 from hpsearch.config.argument_checks import check_styles, unreached
 from hpsearch.config.command_checks import environment, names_output, names_script, placeholder_problems
 from hpsearch.config.source import Source, did_you_mean
+from hpsearch.config.zip_checks import zipped_groups
 from hpsearch.model.command import encoded, plain
 from hpsearch.model.configuration import Condition, Configuration, Constraint, Grid, Not, Style, Value
 from hpsearch.model.errors import one_line
@@ -94,6 +95,7 @@ def check(source: Source, attributes: dict[str, Any], problems: list[str]) -> Co
         sha256=checks.source.sha256,
         grid=grid,
         rows=rows,
+        zipped=_zipped(checks, grid, rows),
         conditions=conditions,
         constraints=_constraints(checks),
         script=script,
@@ -246,6 +248,12 @@ def _grid(checks: _Checks, out_arg: str | None) -> tuple[Grid, list[Grid]]:
     else:
         checks.found('grid', 'a dict of option to list of values that is not empty, or a list of such dicts,')
     return {}, []
+
+
+def _zipped(checks: _Checks, grid: Grid, rows: Sequence[Grid]) -> list[list[str]]:
+    groups, problems = zipped_groups(checks.attributes.get('zipped'), grid, rows)
+    checks.problems += problems
+    return groups
 
 
 def _row(where: str, row: Mapping[Any, Any], out_arg: str | None, problems: list[str]) -> Grid:

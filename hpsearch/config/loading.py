@@ -16,7 +16,7 @@ from hpsearch.config.yaml_file import YamlFile, parse_yaml, read_yaml_file
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import ConfigError, one_line
 
-_REPLACEABLE = ('grid', 'conditions')
+_REPLACEABLE = ('grid', 'zipped', 'conditions')
 
 
 def load_configuration(

@@ -22,6 +22,7 @@ from hpsearch.model.errors import ConfigError, one_line
 
 SPELLINGS = {
     'grid': 'grid',
+    'zipped': 'zipped',
     'conditions': 'conditions',
     'constraints': 'constraints',
     'script_name': '_SCRIPT_NAME',

@@ -95,6 +95,7 @@ class Configuration:
         oom_patterns: Regular expressions for stderr of a run that ran out of memory, beside the built-in ones.
         job_prologue: Shell lines that a queue job executes before the run (modules, environments).
         rows: The parts of a grid that is a list, each of which is expanded by itself; empty: it is no list.
+        zipped: Groups of options that take their values together, the first of each, the second of each, ...
     """
 
     source: str
@@ -122,6 +123,7 @@ class Configuration:
     oom_patterns: Sequence[str] = ()
     job_prologue: str = ''
     rows: Sequence[Grid] = ()
+    zipped: Sequence[Sequence[str]] = ()
 
     @property
     def options(self) -> frozenset[str]:
@@ -198,16 +200,20 @@ _PLAIN_TYPES: Mapping[str, tuple[type, ...]] = {
     **dict.fromkeys(('performance_ascending', 'has_sort_order', 'make_out_dir', 'resumable'), (bool,)),
     'command': (*_LIST, _NONE),
     'gpus': (int,),
-    **dict.fromkeys(('conditions', 'rows'), _LIST),
+    **dict.fromkeys(('conditions', 'rows', 'zipped'), _LIST),
     **dict.fromkeys(('grid', 'styles', 'env'), (dict,)),
 }
 
 
 def _has_type(value: object, types: tuple[type, ...]) -> bool:
-    """Whether a value has one of the types; a list holds texts, or conditions."""
+    """Whether a value has one of the types; a list holds texts, conditions or lists of texts."""
     if isinstance(value, _LIST):
-        return list in types and all(isinstance(each, (str, dict)) for each in value)
+        return list in types and all(isinstance(each, (str, dict)) or _is_texts(each) for each in value)
     return isinstance(value, types)
+
+
+def _is_texts(value: object) -> bool:
+    return isinstance(value, _LIST) and all(isinstance(each, str) for each in value)
 
 
 def _plain_fields() -> list[str]:

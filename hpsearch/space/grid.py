@@ -10,7 +10,7 @@ import math
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, islice, product
+from itertools import accumulate, chain, islice, product, repeat
 from operator import getitem
 from typing import Any, TypeAlias
 
@@ -20,6 +20,9 @@ from hpsearch.model.errors import ConfigError
 from hpsearch.space.order import Order
 
 Picks: TypeAlias = tuple[int, ...]
+
+Axis: TypeAlias = Sequence[Picks]
+"""The picks of columns that stand side by side and take their values together; of most options, of one column."""
 
 GIVE_UP_AFTER = 100_000
 """Raw combinations in a row without a new configuration that end a draw from a large space."""
@@ -66,6 +69,8 @@ class Space:
         constraints: Predicates; a configuration is left out when one of them is false.
         words: The words that give an option its value; configurations with the same words are one.
         rows: The parts of the grid, each the product of its own lists; empty: the grid has only one part.
+        zipped: Groups of options whose lists have equal lengths in each part that has them. They take their values
+            together: the first of each, the second of each, and so on. A group stands where its first option does.
 
     Attributes:
         raw_size: Number of combinations of the grid, before conditions.
@@ -81,9 +86,12 @@ class Space:
         constraints: Sequence[Constraint] = (),
         words: Callable[[str, Value], tuple[str, ...]] = words_of,
         rows: Sequence[Grid] = (),
+        zipped: Sequence[Sequence[str]] = (),
     ) -> None:
         if not grid:
             raise ConfigError(['grid: is empty; at least one option with its values is expected.'])
+        groups = _groups_of_options(grid, zipped)
+        grid = {option: grid[option] for option in chain.from_iterable(groups)}
         self.constraints = tuple(constraints)
         self.conditions = tuple(conditions)
         self.values: list[list[Value]] = [
@@ -91,7 +99,9 @@ class Space:
         ]
         self._interners: dict[int, Callable[[Value], int]] = {}
         self._places = {option: place for place, option in enumerate(grid)}
-        self.parts = [self._part(row) for row in rows] or [[range(len(values)) for values in grid.values()]]
+        self._given = len(grid)
+        whole = {option: range(len(values)) for option, values in grid.items()}
+        self.parts = [_axes(picks, groups) for picks in map(self._picks, rows)] or [_axes(whole, groups)]
         self._sizes = [math.prod(map(len, part)) for part in self.parts]
         self.raw_size = sum(self._sizes)
         enforced = [index for index, (when, _) in enumerate(conditions) if all(option in grid for option in when)]
@@ -103,12 +113,8 @@ class Space:
         self._enforced = sum(1 << index for index in enforced)
         self._tests = self._tests_of_columns()
 
-    def _part(self, row: Grid) -> list[Sequence[int]]:
-        """For each column of the grid the picks that a part of it has."""
-        return [
-            tuple(map(self._interned(column), row[option])) if option in row else (0,)
-            for option, column in self._places.items()
-        ]
+    def _picks(self, row: Grid) -> dict[str, Sequence[int]]:
+        return {option: tuple(map(self._interned(self._places[option]), values)) for option, values in row.items()}
 
     def _rule(self, then: Mapping[str, Sequence[Value]]) -> _Rule:
         columns = tuple(self._place(option) for option in then)
@@ -186,7 +192,7 @@ class Space:
 
     def decoder(self) -> Callable[[int], Picks]:
         """A function from the number of a raw combination to its picks; the last option changes fastest."""
-        added = len(self.columns) - len(self.parts[0])
+        added = len(self.columns) - self._given
         if len(self.parts) == 1:
             return _decoder(self.parts[0], added)
         decoders, ends = [_decoder(part, added) for part in self.parts], list(accumulate(self._sizes))
@@ -311,9 +317,26 @@ class Expansion(Iterator[Params]):
             yield decode(index)
 
 
-def _decoder(choices: Sequence[Sequence[int]], added: int) -> Callable[[int], Picks]:
+def _groups_of_options(grid: Grid, zipped: Sequence[Sequence[str]]) -> list[Sequence[str]]:
+    """The options that take their values together, or alone, each in the place of the first of them."""
+    in_order = (tuple(option for option in grid if option in group) for group in zipped)
+    group_of = {option: group for group in in_order for option in group}
+    return list(dict.fromkeys(group_of.get(option, (option,)) for option in grid))
+
+
+def _axes(picks: Mapping[str, Sequence[int]], groups: Sequence[Sequence[str]]) -> list[Axis]:
+    """The axes of a part of a grid; an option that it does not have is absent."""
+    return [_axis([picks.get(option) for option in group]) for group in groups]
+
+
+def _axis(columns: Sequence[Sequence[int] | None]) -> Axis:
+    length = next((len(picks) for picks in columns if picks is not None), 1)
+    return list(zip(*(repeat(0, length) if picks is None else picks for picks in columns), strict=True))
+
+
+def _decoder(axes: Sequence[Axis], added: int) -> Callable[[int], Picks]:
     """A function from an index in ``itertools.product`` order to its picks; tables decode several columns at once."""
-    groups = [(math.prod(map(len, group)), list(product(*group))) for group in _groups(choices)]
+    groups = [(math.prod(map(len, group)), _table(group)) for group in _groups(axes)]
     groups.reverse()
     absent = (0,) * added
 
@@ -327,11 +350,15 @@ def _decoder(choices: Sequence[Sequence[int]], added: int) -> Callable[[int], Pi
     return decode
 
 
-def _groups(choices: Sequence[Sequence[int]]) -> list[list[Sequence[int]]]:
-    groups: list[list[Sequence[int]]] = []
-    for picks in choices:
-        if groups and math.prod(map(len, groups[-1])) * len(picks) <= _GROUP_SIZE:
-            groups[-1].append(picks)
+def _groups(axes: Sequence[Axis]) -> list[list[Axis]]:
+    groups: list[list[Axis]] = []
+    for axis in axes:
+        if groups and math.prod(map(len, groups[-1])) * len(axis) <= _GROUP_SIZE:
+            groups[-1].append(axis)
         else:
-            groups.append([picks])
+            groups.append([axis])
     return groups
+
+
+def _table(axes: Sequence[Axis]) -> list[Picks]:
+    return [tuple(chain.from_iterable(picks)) for picks in product(*axes)]

@@ -128,6 +128,7 @@ class Plan:
             configuration.constraints,
             self.form.distinct,
             configuration.rows,
+            configuration.zipped,
         )
         if order.limit is None and self.space.raw_size > TOO_MANY_TO_ENUMERATE:
             raise ConfigError(

@@ -206,6 +206,61 @@ def test_that_a_grid_config_may_have_a_list(tmp_path: Path) -> None:
     assert loaded(tmp_path, grid_config='g.json').rows == [{'a': [1]}, {'a': [2, 3]}]
 
 
+# Options that take their values together
+
+ZIPPED = "grid = {'lr': [1, 2], 'bs': [8, 16], 'seed': [0]}\nzipped = [['lr', 'bs']]\n_SCRIPT_NAME = 'train.py'\n"
+
+
+def test_that_zipped_names_options_that_take_their_values_together(tmp_path: Path) -> None:
+    configuration = loaded(tmp_path, ZIPPED)
+    assert configuration.zipped == [['lr', 'bs']]
+    assert from_plain(json.loads(json.dumps(plain_attributes(configuration)))).zipped == [['lr', 'bs']]
+    put(tmp_path / 'c.yaml', 'script_name: train.py\ngrid: {lr: [1, 2], bs: [8, 16]}\nzipped:\n- [lr, bs]\n')
+    assert load_configuration('c.yaml', cwd=tmp_path).zipped == [['lr', 'bs']]
+
+
+@pytest.mark.parametrize(
+    ('zipped', 'found'),
+    [
+        (3, ['zipped: is 3; a list of lists of options is expected, e.g. [["lr", "batch_size"]].']),
+        (['a', 'b'], ["zipped: is ['a', 'b']; a list of lists"]),
+        ([['a']], ["zipped: is [['a']]; a list of lists"]),
+        ([['a', 'momentun'], ['x', 'b']], [
+            "zipped: has 'momentun', which is no option of the grid; did you mean momentum?",
+            "zipped: has 'x', which is no option of the grid.",
+        ]),
+        ([['a', 'b'], ['b', 'momentum']], ["zipped: has 'b' twice; an option can be in one group, once."]),
+        ([['a', 'a']], ["zipped: has 'a' twice"]),
+        ([['momentum', 'a'], ['b', 'c']], [
+            "zipped: 3 of 'momentum', 2 of 'a'; as many values of each are expected.",
+            "zipped: 2 of 'b', 1 of 'c'; as many values of each are expected.",
+        ]),
+    ],
+)  # fmt: skip
+def test_that_what_is_wrong_with_zipped_is_named(tmp_path: Path, zipped: object, found: list[str]) -> None:
+    grid = {'a': [1, 2], 'b': [1, 2], 'c': [5], 'momentum': [1, 2, 3]}
+    told = problems(tmp_path, f'grid = {grid}\nzipped = {zipped}\n_SCRIPT_NAME = "train.py"\n')
+    assert len(told) == len(found)
+    assert all(map(str.startswith, told, found))
+
+
+def test_that_lists_of_a_group_have_equal_lengths_in_each_row(tmp_path: Path) -> None:
+    grid = [{'a': 1, 'b': 2}, {'a': [1, 2], 'b': [3]}, {'a': [1, 2]}]
+    (problem,) = problems(tmp_path, f'grid = {grid}\nzipped = [["a", "b"]]\n_SCRIPT_NAME = "train.py"\n')
+    assert problem == "zipped: grid[1] has 2 of 'a', 1 of 'b'; as many values of each are expected."
+
+
+def test_that_set_changes_options_of_a_group_to_other_lists_of_one_length(tmp_path: Path) -> None:
+    assert loaded(tmp_path, ZIPPED, replacements=['lr=3,4,5', 'bs=1,2,3']).grid['bs'] == [1, 2, 3]
+    (problem,) = problems(tmp_path, ZIPPED, replacements=['lr=3,4,5'])
+    assert problem == "zipped: 3 of 'lr', 2 of 'bs'; as many values of each are expected."
+
+
+def test_that_a_grid_config_may_say_what_is_zipped(tmp_path: Path) -> None:
+    put(tmp_path / 'g.json', json.dumps({'grid': {'a': [1, 2], 'b': [3, 4]}, 'zipped': [['a', 'b']]}))
+    assert loaded(tmp_path, grid_config='g.json').zipped == [['a', 'b']]
+
+
 # Where it comes from
 
 

@@ -376,3 +376,13 @@ def test_that_rows_can_be_added_to_a_design(tmp_path: Path) -> None:
     extension = extend(folder, after, folder.read_runs(), plan.runs(), SearchState())
     assert sorted((run.params['lr'], run.params['name']) for run in extension.added) == [(3, 'x'), (3, 'y')]
     assert (extension.kept, extension.withdrawn) == (2, [])
+
+
+def test_that_a_group_of_options_can_be_extended(tmp_path: Path) -> None:
+    before = configured({'lr': [1, 2], 'bs': [8, 16]}, zipped=[['lr', 'bs']])
+    after = configured({'lr': [1, 2, 3], 'bs': [8, 32, 16]}, zipped=[['lr', 'bs']])
+    folder = made(tmp_path, before)
+    plan = plan_of(after, folder.path)
+    extension = extend(folder, after, folder.read_runs(), plan.runs(), SearchState())
+    assert sorted((run.params['lr'], run.params['bs']) for run in extension.added) == [(2, 32), (3, 16)]
+    assert (extension.kept, len(extension.withdrawn)) == (1, 1)

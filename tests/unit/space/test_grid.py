@@ -364,3 +364,87 @@ def test_that_a_design_of_many_rows_is_drawn_in_any_order_and_as_it_is() -> None
     drawn = list(space_of(rows).expand(Order(limit=25)))
     assert len(drawn) == 25
     assert all(params == {name: values[0] for name, values in rows[params['seed']].items()} for params in drawn)
+
+
+# Options that take their values together
+
+
+@st.composite
+def zipped_parts(draw: st.DrawFn) -> tuple[list[Grid], list[list[str]]]:
+    """Return parts of a grid, and groups of options whose lists have equal lengths in each of them."""
+    names = draw(st.permutations(['a', 'b', 'c', 'd', 'e']))
+    groups = draw(st.sampled_from([[names[:2]], [names[:3]], [names[:2], names[2:4]], [names[:3], names[3:]]]))
+    parts: list[Grid] = []
+    for _ in range(draw(st.integers(1, 3))):
+        lengths = {option: place for place, group in enumerate(groups) for option in group}
+        sizes = draw(st.lists(st.integers(1, 3), min_size=len(groups), max_size=len(groups)))
+        options = draw(st.lists(NAMES, min_size=1, unique=True))
+        counts = {
+            option: sizes[lengths[option]] if option in lengths else draw(st.integers(1, 2)) for option in options
+        }
+        parts.append({option: draw(st.lists(VALUES, min_size=n, max_size=n)) for option, n in counts.items()})
+    return parts, [list(group) for group in groups]
+
+
+def rows_one_by_one(part: Grid, groups: list[list[str]]) -> Iterator[Grid]:
+    """Return the parts that a part with groups stands for: one for each choice of places within the groups."""
+    its_own = [[option for option in group if option in part] for group in groups]
+    places = [range(len(part[group[0]])) for group in its_own if group]
+    for chosen in itertools.product(*places):
+        row = dict(part)
+        for group, place in zip(filter(None, its_own), chosen, strict=True):
+            row |= {option: [part[option][place]] for option in group}
+        yield row
+
+
+@given(zipped_parts(), CONDITIONS, SEEDS)
+def test_that_options_of_a_group_take_their_values_together(
+    parts_and_groups: tuple[list[Grid], list[list[str]]], conditions: list[Condition], seed: int
+) -> None:
+    parts, groups = parts_and_groups
+    space = space_of(parts, conditions, zipped=groups)
+    one_by_one = [row for part in parts for row in rows_one_by_one(part, groups)]
+    found = keys(list(space.expand(Order(seed=seed))))
+    assert space.raw_size == sum(len(list(product_of(row))) for row in one_by_one)
+    assert set(found) == by_the_rules_of_rows(one_by_one, conditions)
+    assert len(found) == len(set(found)), 'each once'
+
+
+@given(zipped_parts(), CONDITIONS, SEEDS, st.integers(1, 10))
+def test_that_a_limit_gives_the_first_commands_of_a_grid_with_groups(
+    parts_and_groups: tuple[list[Grid], list[list[str]]], conditions: list[Condition], seed: int, limit: int
+) -> None:
+    parts, groups = parts_and_groups
+    space = space_of(parts, conditions, zipped=groups)
+    assert list(space.expand(Order(seed=seed, limit=limit))) == list(space.expand(Order(seed=seed)))[:limit]
+
+
+def test_that_a_group_stands_in_the_place_of_its_first_option() -> None:
+    space = Space({'a': [1, 2], 'b': ['x', 'y'], 'c': [3, 4]}, zipped=[['c', 'a']])
+    assert [list(params.items()) for params in space.expand(Order(deterministic=True))] == [
+        [('a', 1), ('c', 3), ('b', 'x')],
+        [('a', 1), ('c', 3), ('b', 'y')],
+        [('a', 2), ('c', 4), ('b', 'x')],
+        [('a', 2), ('c', 4), ('b', 'y')],
+    ]
+
+
+def test_that_a_pair_of_values_that_a_group_has_twice_is_run_once() -> None:
+    expansion = drained(Space({'a': [1, 1, 1], 'b': [2, 3, 2]}, zipped=[['a', 'b']]))
+    assert (expansion.drawn, expansion.duplicates) == (3, 1)
+
+
+def test_that_a_huge_grid_with_groups_is_sampled_without_being_built() -> None:
+    grid: Grid = {f'x{number}': list(range(1000)) for number in range(12)}
+    space = Space(grid, zipped=[['x0', 'x7', 'x3'], ['x11', 'x1']])
+    drawn = list(space.expand(Order(limit=50)))
+    assert space.raw_size == 1000**9
+    assert len(drawn) == len(set(keys(drawn))) == 50
+    assert all(params['x0'] == params['x7'] == params['x3'] and params['x1'] == params['x11'] for params in drawn)
+
+
+def test_that_conditions_and_constraints_act_on_what_a_group_gives() -> None:
+    grid: Grid = {'lr': [0.1, 0.01, 0.001], 'bs': [8, 16, 32]}
+    space = Space(grid, [({'lr': [0.01]}, {'bs': [64]})], [lambda params: params['bs'] > 8], zipped=[['lr', 'bs']])
+    found = {(params['lr'], params['bs']) for params in space.expand(Order())}
+    assert found == {(0.01, 64), (0.001, 32)}
