@@ -136,11 +136,6 @@ def doubts_by_help(
     return [sentence for sentence in found if sentence]
 
 
-def is_telling(value: Value) -> bool:
-    """Whether a help text may show that an option takes no such value."""
-    return value is None or isinstance(value, bool)
-
-
 def _distinct(values: Sequence[Value]) -> Iterator[Value]:
     return iter([value for value in (True, False, None) if any(each is value for each in values)])
 

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from hpsearch.arguments.command import CommandForm
 from hpsearch.arguments.help_text import may_have_help
+from hpsearch.arguments.unknown_options import may_take_others
 from hpsearch.backends.base import Launch, Workload
 from hpsearch.cli.backends import pilot_note, pilot_settings, queue_settings, requested_system, system_named
 from hpsearch.cli.options import SearchOptions
@@ -56,7 +58,7 @@ def _lines(request: SearchRequest, shown: int | None) -> Iterator[str]:
     yield f'Combinations of the grid: {summary.raw:,}; runs: {summary.runs:,}'
     yield f'Left out: {summary.duplicates:,} duplicates, {summary.rejected:,} rejected by constraints'
     yield from summary.notes()
-    warnings = [*plan.warnings(), *_doubts_by_help(request, plan), *plan.not_startable(command_limits(os.environb))]
+    warnings = [*plan.warnings(), *doubts_by_help(request, plan), *plan.not_startable(command_limits(os.environb))]
     warnings += _job_notes(request.options)
     yield from (f'warning: {warning}' for warning in warnings)
     if request.configuration.performance_key is not None:
@@ -69,16 +71,18 @@ def _lines(request: SearchRequest, shown: int | None) -> Iterator[str]:
         yield f'... and {summary.runs - shown:,} more: --all shows all, --commands prints nothing else'
 
 
-def _doubts_by_help(request: SearchRequest, plan: Plan) -> list[str]:
-    """Where the script's own help shows options of another kind; it is executed only where that may be so."""
-    script = request.run_cwd / (plan.form.python_script or os.devnull)
+def doubts_by_help(request: SearchRequest, plan: Plan) -> list[str]:
+    """Which options and values the script's own help does not show; it is executed only where it can say so."""
+    form = CommandForm(request.configuration, request.interpreter)  # the copy of the code is not there yet
+    script = request.run_cwd / (form.python_script or os.devnull)
     try:
         source = script.read_text(encoding='utf-8', errors='replace')
     except OSError:
         return []
-    if not plan.has_telling_values or not may_have_help(source):
+    if not plan.can_be_doubted or not may_have_help(source) or '--' in form.program:
         return []
-    return plan.doubts_by_help(help_of(plan.form.program, str(request.run_cwd)))
+    text = help_of(form.program, str(request.run_cwd))
+    return plan.doubts_by_help(text, takes_others=may_take_others(source))
 
 
 def _job_notes(options: SearchOptions) -> list[str]:

@@ -13,6 +13,7 @@ from hpsearch.cli.backends import JobAsker, check_queue, choose_backend
 from hpsearch.cli.context import process_context
 from hpsearch.cli.options import SearchOptions
 from hpsearch.cli.parsers import ALL_FINISHED, SOME_DID_NOT, TryCommand
+from hpsearch.cli.plan import doubts_by_help
 from hpsearch.cli.reports import report_end
 from hpsearch.cli.request import SearchRequest, create, make_request
 from hpsearch.cli.search_runner import work, work_options
@@ -21,6 +22,7 @@ from hpsearch.model.command import shell_line
 from hpsearch.model.errors import ConfigError
 from hpsearch.model.run import Run
 from hpsearch.model.states import State
+from hpsearch.space.plan import Plan
 from hpsearch.store.folder import SearchFolder
 from hpsearch.ui.trial import trial_lines
 
@@ -87,7 +89,10 @@ def try_one(command: TryCommand) -> int:
 
 
 def _tried(request: SearchRequest, folder: SearchFolder, number: int) -> Trial:
-    run = _run_of(request, folder, number)
+    plan = request.plan(folder.path, 'try')
+    run = _run_of(plan, number)
+    for doubt in doubts_by_help(request, plan):
+        print(f'warning: {doubt}')
     print(f'Run {number}: {shell_line(run.argv)}', flush=True)
     try:
         return try_run(run, request.configuration, folder, request.cwd_in(folder), _show)
@@ -95,8 +100,7 @@ def _tried(request: SearchRequest, folder: SearchFolder, number: int) -> Trial:
         raise ConfigError([f'{run.argv[0]}: cannot be started: {error.strerror}.']) from error
 
 
-def _run_of(request: SearchRequest, folder: SearchFolder, number: int) -> Run:
-    plan = request.plan(folder.path, 'try')
+def _run_of(plan: Plan, number: int) -> Run:
     run = next(islice(plan.runs(), number - 1, None), None)
     if run is None:
         raise ConfigError([f'RUN: there is no run {number}; the plan has {plan.survey().runs:,}.'])

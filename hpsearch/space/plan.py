@@ -12,8 +12,10 @@ from operator import getitem
 from pathlib import Path
 
 from hpsearch.arguments.command import CommandForm
-from hpsearch.arguments.help_text import doubts_by_help, is_telling
+from hpsearch.arguments.help_text import doubts_by_help
 from hpsearch.arguments.placeholders import UNNAMED
+from hpsearch.arguments.style import ArgumentStyle
+from hpsearch.arguments.unknown_options import has_name, unknown_options
 from hpsearch.model.command import (
     CommandLimits,
     encoded,
@@ -170,18 +172,31 @@ class Plan:
         return [*warnings_about(columns), *filter(None, (*doubts, sort_order_warning(self.configuration)))]
 
     @property
-    def has_telling_values(self) -> bool:
-        """Whether a help text of the script may show that an option takes no such value."""
-        return any(map(is_telling, chain(*self._columns_behind().values())))
+    def can_be_doubted(self) -> bool:
+        """Whether a help text of the script may show that an option, or a value of it, is not taken."""
+        return any(has_name(style) for _, style in self._written().values())
 
-    def doubts_by_help(self, text: str) -> list[str]:
-        """A sentence for each value of another kind than the help text of the script shows."""
-        return doubts_by_help(text, self._columns_behind(), self.form.style)
+    def doubts_by_help(self, text: str, *, takes_others: bool) -> list[str]:
+        """A sentence for each option that the help text of the script does not show, or that takes no such value.
+
+        Args:
+            text: What the script printed.
+            takes_others: Whether the script may take options that its help does not show.
+        """
+        unknown = [] if takes_others else unknown_options(text, self._written(), self.configuration.out_arg)
+        return [*unknown, *doubts_by_help(text, self._columns_behind(), self.form.style)]
+
+    def _written(self) -> dict[str, tuple[Sequence[Value], ArgumentStyle]]:
+        """The options of the grid and that of the output folder, with their values and how they are written."""
+        columns: dict[str, list[Value]] = self._columns_behind()
+        if self.configuration.out_arg is not None and self.form.output('.'):
+            columns.setdefault(self.configuration.out_arg, ['.'])
+        return {option: (values, self.form.style(option)) for option, values in columns.items()}
 
     def _columns_behind(self) -> dict[str, list[Value]]:
         """The options that stand behind the command, with their values."""
         return {
-            option: values
+            option: [value for value in values if value is not ABSENT]
             for option, values in self._columns()
             if option not in self.form.named and self.form.style(option).arg_style != 'omit'
         }

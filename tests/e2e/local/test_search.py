@@ -446,6 +446,7 @@ import argparse
 open('executed', 'a').write('x')
 parser = argparse.ArgumentParser()
 parser.add_argument('--lr')
+parser.add_argument('--out_dir')
 parser.add_argument('--augment', action=argparse.BooleanOptionalAction, default=True)
 parser.parse_args()
 """
@@ -462,9 +463,39 @@ def test_that_plan_warns_of_values_that_the_help_of_the_script_shows_to_be_of_an
     assert 'warning' not in project.run('plan', 'my_config').stdout
 
 
+@pytest.mark.parametrize('verb', ['plan', 'try'])
+def test_that_options_are_told_that_the_help_of_the_script_does_not_show(project: Project, verb: str) -> None:
+    project.configure({'lr': [0.1], 'mood': ['good']})
+    shown = project.run(verb, 'my_config').stdout
+    assert 'warning: mood: the --help of the script shows no --mood; did you mean --mode?\n' in shown
+    assert shown.count('warning: ') == 1
+    project.configure({'lr': [0.1]}, "_OUT_ARG = 'outdir'")
+    assert "warning: _OUT_ARG = 'outdir': the --help of the script shows no --outdir; did you mean --out_dir?" in (
+        project.run(verb, 'my_config').stdout
+    )
+
+
+def test_that_the_help_of_a_sub_command_is_asked(project: Project) -> None:
+    code = TRACED.replace('parser = argparse.ArgumentParser()', 'main = argparse.ArgumentParser()').replace(
+        'parser.add_argument', 'parser = main.add_subparsers().add_parser("fit")\nparser.add_argument', 1
+    )
+    (project.path / 'train.py').write_text(code.replace('parser.parse_args', 'main.parse_args'))
+    project.configure({'lr': [0.1], 'augmet': [True]}, "_OUT_ARG = None\n_FIXED_ARGS = ['fit']")
+    warned = [line for line in project.run('plan', 'my_config').stdout.splitlines() if 'warning' in line]
+    assert warned == ['warning: augmet: the --help of the script shows no --augmet; did you mean --augment?']
+
+
+def test_that_nothing_is_said_of_the_options_of_a_script_that_takes_others(project: Project) -> None:
+    (project.path / 'train.py').write_text(TRACED.replace('parse_args', 'parse_known_args'))
+    project.configure({'augmet': [True]})
+    assert 'augmet:' not in project.run('plan', 'my_config').stdout
+
+
 def test_that_plan_does_not_execute_a_script_that_can_say_nothing(project: Project) -> None:
     (project.path / 'train.py').write_text(TRACED)
-    project.configure({'lr': [0.1, 0.2]})
+    project.configure({'lr': [0.1, 0.2]}, "_ARG_STYLE = 'hydra'")
+    project.run('plan', 'my_config')
+    project.configure({'lr': [0.1]}, "_FIXED_ARGS = ['--']")
     project.run('plan', 'my_config')
     project.configure({'augment': [False]})
     project.run('plan', 'my_config', '--commands')
