@@ -5,10 +5,11 @@ module imports, even by way of others, what imports it. Imports for annotations 
 from __future__ import annotations
 
 import ast
+import functools
 import graphlib
 import importlib.util
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pytest
@@ -101,12 +102,19 @@ def nodes(tree: ast.AST, functions: bool, types: bool) -> Iterator[ast.AST]:
         yield from nodes(child, functions, types)
 
 
-def imported(name: str, functions: bool = True, types: bool = False) -> set[str]:
+@functools.cache
+def parsed(path: Path) -> ast.Module:
+    """Return the syntax tree of a file."""
+    return ast.parse(path.read_text())
+
+
+@functools.cache
+def imported(name: str, functions: bool = True, types: bool = False) -> frozenset[str]:
     """Return the full names of what a module of hpsearch imports, in functions and for annotations alone as asked."""
     path = SOURCES[name]
     package = '.'.join(path.relative_to(ROOT).parent.parts)
     found: set[str] = set()
-    for node in nodes(ast.parse(path.read_text()), functions, types):
+    for node in nodes(parsed(path), functions, types):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -114,7 +122,7 @@ def imported(name: str, functions: bool = True, types: bool = False) -> set[str]
             found.update(f'{base}.{alias.name}' for alias in node.names)
             if any(f'{base}.{alias.name}' not in SOURCES for alias in node.names):
                 found.add(base)
-    return found
+    return frozenset(found)
 
 
 def own(name: str) -> set[str]:
@@ -122,7 +130,7 @@ def own(name: str) -> set[str]:
     return {other for other in imported(name, types=True) if other in SOURCES}
 
 
-def top(names: set[str]) -> set[str]:
+def top(names: Collection[str]) -> set[str]:
     """Return the first parts of the names that do not belong to hpsearch."""
     return {name.split('.')[0] for name in names} - {'hpsearch', 'hpsearch_postprocessing'}
 
@@ -137,7 +145,7 @@ def test_that_every_package_has_a_place_in_the_order() -> None:
 
 @pytest.mark.parametrize('name', PACKAGES)
 def test_that_a_package_opens_with_one_sentence_that_says_what_belongs_in_it(name: str) -> None:
-    text = ast.get_docstring(ast.parse(PACKAGES[name].read_text())) or ''
+    text = ast.get_docstring(parsed(PACKAGES[name])) or ''
     first = text.split('\n\n')[0]
     assert first.endswith('.')
     assert len(first) > 20
@@ -204,11 +212,6 @@ def public_definitions(tree: ast.Module) -> list[Definition]:
     inner = [node for outside in outer if isinstance(outside, ast.ClassDef) for node in outside.body]
     methods = [node for node in inner if isinstance(node, ast.FunctionDef)]
     return [node for node in [*outer, *methods] if not node.name.startswith('_')]
-
-
-def parsed(path: Path) -> ast.Module:
-    """Return the syntax tree of a file."""
-    return ast.parse(path.read_text())
 
 
 ALL_SOURCES = sorted([*PACKAGE.rglob('*.py'), *(ROOT / 'postprocessing').rglob('*.py'), *ROOT.glob('examples/*/*.py')])
