@@ -151,6 +151,8 @@ class Claims:
         is_ours = attempts.claim(self._search.folder, run, number, self._search.writer)
         if is_ours and number > 1 and not self._search.configuration.resumable:
             attempts.move_output_aside(self._search.folder, run, number)
+        if is_ours:
+            attempts.write_inputs(self._search.folder, run, number, self._search.configuration)
         return is_ours
 
     def _facts_of(self, launch: Launch) -> dict[str, Any]:

@@ -18,8 +18,9 @@ from hpsearch.model.logs.failures import error_in_logs
 from hpsearch.model.run import Run, Summary
 from hpsearch.model.verdict import Verdict, judge
 from hpsearch.results.missing import found_instead
+from hpsearch.results.rules import ORION
 from hpsearch.results.summary import read_summary
-from hpsearch.store.attempt_files import environment, tail
+from hpsearch.store.attempt_files import environment, tail, write_inputs
 from hpsearch.store.folder import SearchFolder
 
 GRACE = 10.0
@@ -61,12 +62,13 @@ def try_run(
     """
     paths = folder.attempt(run.name, 1)
     os.makedirs(paths.folder)
+    write_inputs(folder, run.name, 1, configuration)
     if configuration.make_out_dir:
         os.makedirs(folder.output(run.name))
     began = time.monotonic()
     code = _executed(run, folder, cwd, {'stdout': paths.stdout, 'stderr': paths.stderr}, show)
     seconds = time.monotonic() - began
-    logs = {'stdout': Path(paths.stdout), 'stderr': Path(paths.stderr)}
+    logs = {'stdout': Path(paths.stdout), 'stderr': Path(paths.stderr), ORION: Path(paths.orion_results)}
     summary = read_summary(folder.output(run.name), configuration, run.number, logs)
     error = error_in_logs(tail(paths.stderr), tail(paths.stdout)) if code else ''
     filename = configuration.summary_filename

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,8 +27,12 @@ KINDS: Mapping[str, Mapping[str, str]] = {
     'tensorboard': {'file': '**/events.out.tfevents.*', 'format': 'tensorboard'},
     'mlflow': {'file': '**/metrics/**/*', 'format': 'mlflow'},
     'sacred': {'file': '**/metrics.json', 'format': 'sacred'},
+    'orion': {'format': 'orion'},
 }
 """Programs that write results, to the rule for their files."""
+
+ORION = 'orion'
+"""The format of the file that ``$ORION_RESULTS_PATH`` names, which is in no output folder."""
 
 _ATTRIBUTES = frozenset(('file', *LOGS, 'format', 'take', 'key'))
 
@@ -61,7 +65,7 @@ class ResultRule:
     @property
     def words(self) -> str:
         """Where the result is, for messages."""
-        return self.file or f'{self.log}: {self.pattern}'
+        return self.file or ('$ORION_RESULTS_PATH' if self.format == ORION else f'{self.log}: {self.pattern}')
 
 
 def result_rules(value: Any) -> tuple[list[dict[str, str]], list[str]]:
@@ -105,6 +109,8 @@ def _problem_of(rule: Mapping[str, Any]) -> str:
         return f'has {unknown[0]!r}; {", ".join(sorted(_ATTRIBUTES))} are expected.'
     if wrong := [name for name, text in rule.items() if not isinstance(text, str) or not text]:
         return f'has {reprlib.repr(rule[wrong[0]])} as {wrong[0]!r}; a text is expected.'
+    if rule == KINDS[ORION]:
+        return ''
     if len({'file', *LOGS} & set(rule)) != 1:
         return f'is {reprlib.repr(dict(rule))}; one of "file", "stdout" and "stderr" is expected.'
     problems = (_problem_of_file(rule), _problem_of_pattern(rule), _problem_of_take(rule.get('take', 'last')))
@@ -135,12 +141,22 @@ def _problem_of_take(take: str) -> str:
     return f'takes {take!r}; last, best, max:KEY or min:KEY is expected.'
 
 
+OBJECTIVE = 'objective'
+"""The keyword of the result of type *objective*, whatever its name."""
+
 RESULT = 'result'
 """The keyword of an expression where nothing else names one."""
 
 
+def reads_orion(rules: Iterable[Mapping[str, str]]) -> bool:
+    """Whether a result may be where the client of Oríon leaves it."""
+    return any(rule_of(rule).format == ORION for rule in rules)
+
+
 def keywords_of_rule(rule: ResultRule) -> list[str]:
-    """The keywords that a rule for a log makes; none for files, which have their own."""
+    """The keywords that a rule for a log or for Oríon makes; none for files, which have their own."""
+    if rule.format == ORION:
+        return [OBJECTIVE]
     if not rule.log:
         return []
     named = list(re.compile(rule.pattern).groupindex)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import re
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from hpsearch.results.documents import read_json, read_toml, read_yaml
 from hpsearch.results.files import LARGEST_SUMMARY, decode, read_end, read_fresh
 from hpsearch.results.keyword_lines import read_lines
 from hpsearch.results.rows import Row, best_of, csv_rows, flattened, json_rows, last_of, printed_rows, rows_by_step
-from hpsearch.results.rules import RESULT, ResultRule
+from hpsearch.results.rules import OBJECTIVE, ORION, RESULT, ResultRule
 from hpsearch.results.tensorboard import scalars
+from hpsearch.results.text import text_of
 
 LARGEST_TABLE = 256 * 2**20
 """Bytes of a file that has a row per step; a larger one is not read."""
@@ -35,7 +38,7 @@ class Places:
 
     Attributes:
         output: Its output folder.
-        logs: ``stdout`` and ``stderr`` to their files, where they are known.
+        logs: ``stdout``, ``stderr`` and ``orion`` to their files, where they are known.
     """
 
     output: Path
@@ -55,11 +58,17 @@ def read_by_rule(rule: ResultRule, places: Places, *, key: str, ascending: bool)
         OSError: A file cannot be read.
         ValueError: A file is not of its format.
     """
-    rows, oddity = _of_log(rule, places, key) if rule.log else _of_files(rule, places.output)
+    rows, oddity = _rows_by_rule(rule, places, key)
     row = _taken(rows, rule.take, key, ascending)
     if not row and not oddity:
         oddity = f'nothing was found by {rule.words}' if rule.log else f'nothing in {rule.words}'
     return row, oddity
+
+
+def _rows_by_rule(rule: ResultRule, places: Places, key: str) -> tuple[Iterable[Row], str]:
+    if rule.format == ORION:
+        return _of_orion(places)
+    return _of_log(rule, places, key) if rule.log else _of_files(rule, places.output)
 
 
 def files_of(rule: ResultRule, output: Path) -> list[Path]:
@@ -95,6 +104,29 @@ def _of_log(rule: ResultRule, places: Places, key: str) -> tuple[Iterable[Row], 
         return [], f'the log {rule.log} is not known any more'
     text, _ = decode(read_end(path, LARGEST_LOG))
     return printed_rows(text, rule.pattern, rule.key or key or RESULT), ''
+
+
+def _of_orion(places: Places) -> tuple[Iterable[Row], str]:
+    path = places.logs.get(ORION)
+    if path is None:
+        return [], 'the file of $ORION_RESULTS_PATH is not known any more'
+    text, oddities = decode(read_fresh(path))
+    if not text.strip():
+        return [], 'nothing was reported to $ORION_RESULTS_PATH'
+    return [_reported(json.loads(text))], '; '.join(oddities)
+
+
+def _reported(results: Any) -> Row:
+    """What a script has reported: ``[{"name": ..., "type": "objective", "value": ...}, ...]``.
+
+    Raises:
+        ValueError: It is something else.
+    """
+    if not isinstance(results, list) or not all(isinstance(each, Mapping) and 'value' in each for each in results):
+        raise ValueError('a list of results with "name", "type" and "value" is expected')
+    objectives = [text_of(each['value']) for each in results if each.get('type') == 'objective']
+    named = {str(each.get('name', OBJECTIVE)): text_of(each['value']) for each in results}
+    return {**({OBJECTIVE: objectives[-1]} if objectives else {}), **named}
 
 
 def _of_files(rule: ResultRule, output: Path) -> tuple[Iterable[Row], str]:

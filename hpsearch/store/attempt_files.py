@@ -17,8 +17,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from hpsearch.host.processes import Process, marked_processes
+from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import SearchFolderError, is_of_machine
 from hpsearch.model.units import whole_number
+from hpsearch.results.rules import reads_orion
 from hpsearch.store.folder import AttemptPaths, SearchFolder, write_whole
 
 LOCAL_SCRIPT = """\
@@ -135,6 +137,17 @@ def claim(folder: SearchFolder, run: str, number: int, writer: str) -> bool:
     if _link_claim(folder.claims_of(writer), paths.claim, writer):
         return True
     return create_exclusively(paths.claim, _claim_text(writer)) or claimant(paths) == writer
+
+
+def write_inputs(folder: SearchFolder, run: str, number: int, configuration: Configuration) -> None:
+    """Write what an attempt has to find among its files when it starts.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    if reads_orion(configuration.results):
+        with open(folder.attempt(run, number).orion_results, 'w'):
+            pass  # its client refuses a file that is not there
 
 
 def _link_claim(source: str, path: str, writer: str) -> bool:
@@ -450,7 +463,10 @@ def _is_of(folder: SearchFolder, own: Mapping[str, str]) -> bool:
 
 def environment(folder: SearchFolder, run: str, number: int, visible_devices: str | None) -> dict[str, str]:
     """The environment variables of an attempt beside the inherited ones."""
-    paths = {'HPSEARCH_DIR': str(folder.path), 'HPSEARCH_METRICS': folder.attempt(run, number).metrics}
+    files = folder.attempt(run, number)
+    paths = {'HPSEARCH_DIR': str(folder.path), 'HPSEARCH_METRICS': files.metrics}
+    if os.path.exists(files.orion_results):
+        paths['ORION_RESULTS_PATH'] = files.orion_results
     variables = {**paths, **marks(folder, run, number)}
     if visible_devices is not None:
         variables.update(CUDA_VISIBLE_DEVICES=visible_devices, CUDA_DEVICE_ORDER='PCI_BUS_ID')

@@ -21,6 +21,7 @@ from hpsearch.model.states import TIMEOUT, Attempt, RunHistory, SearchState, Sta
 from hpsearch.model.table import Row, row_of
 from hpsearch.model.verdict import IN_WORDS, Verdict, failure_signature, joined, judge
 from hpsearch.results.missing import found_instead
+from hpsearch.results.rules import ORION
 from hpsearch.results.summary import FINISHED, read_attempt_summary, result_files, says_finished
 from hpsearch.store.attempt_files import (
     changed_at,
@@ -287,7 +288,7 @@ class CompletionReader:
         own, output = next((each for each in tried if each.number == number), None), self.output(run, number, tried)
         before = own.summary_before if own else None
         paths = self._folder.attempt(run.name, number)
-        logs = {'stdout': Path(paths.stdout), 'stderr': Path(paths.stderr)}
+        logs = {'stdout': Path(paths.stdout), 'stderr': Path(paths.stderr), ORION: Path(paths.orion_results)}
         found = read_attempt_summary(output, self._configuration, run.number, before, logs)
         if (found.finished or found.status_decides) and own and self._is_older(output, own):
             return Summary(problem='its summary is older than the attempt')

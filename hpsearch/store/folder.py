@@ -98,6 +98,11 @@ class AttemptPaths:
         return f'{self.folder}/metrics.jsonl'
 
     @property
+    def orion_results(self) -> str:
+        """The file that the client of Oríon writes a result into; it is there from the start where it is wanted."""
+        return f'{self.folder}/orion_results.json'
+
+    @property
     def signalled(self) -> str:
         """Why the job of a queued attempt was signalled: ``timeout`` (its time limit is near) or ``TERM``."""
         return f'{self.folder}/signalled'

@@ -230,6 +230,8 @@ trap hpsearch_left 0
 exec </dev/null >> "$hpsearch_files/stdout.log" 2>> "$hpsearch_files/stderr.log"
 export HPSEARCH_DIR="$hpsearch_dir" HPSEARCH_RUN="$hpsearch_run" HPSEARCH_ATTEMPT="$hpsearch_attempt"
 export HPSEARCH_METRICS="$hpsearch_files/metrics.jsonl"
+hpsearch_orion=$hpsearch_files/orion_results.json
+[ ! -f "$hpsearch_orion" ] || export ORION_RESULTS_PATH="$hpsearch_orion"
 # The prologue:
 module load python/3.11
 

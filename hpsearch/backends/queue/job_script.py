@@ -86,7 +86,9 @@ hpsearch_left() {
 trap hpsearch_left 0
 exec </dev/null >> "$hpsearch_files/stdout.log" 2>> "$hpsearch_files/stderr.log"
 export HPSEARCH_DIR="$hpsearch_dir" HPSEARCH_RUN="$hpsearch_run" HPSEARCH_ATTEMPT="$hpsearch_attempt"
-export HPSEARCH_METRICS="$hpsearch_files/metrics.jsonl\""""
+export HPSEARCH_METRICS="$hpsearch_files/metrics.jsonl"
+hpsearch_orion=$hpsearch_files/orion_results.json
+[ ! -f "$hpsearch_orion" ] || export ORION_RESULTS_PATH="$hpsearch_orion\""""
 """120 tries of 5 s: a full disk has ten minutes to recover; a deleted folder is only looked for three times."""
 
 _KEEP_END = """\

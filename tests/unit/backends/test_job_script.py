@@ -15,10 +15,12 @@ from pathlib import Path
 
 import pytest
 
+from hpsearch.arguments.command import CommandForm
 from hpsearch.backends.queue.batch_system import JobVariables
 from hpsearch.backends.queue.job_script import ScriptElement, array_script, pilot_script
 from hpsearch.backends.queue.pilots import read_ends
 from hpsearch.host.processes import start_ticks
+from hpsearch.model.configuration import Configuration
 from hpsearch.store.attempt_files import Fence, close_fence, exit_code, read_fence, read_line
 from hpsearch.store.folder import AttemptPaths, SearchFolder
 from tests.fakes.trouble import Trouble
@@ -65,6 +67,8 @@ HOSTILE = [
     '%d',
     '\x01\x7f',
 ]
+
+DUMP = 'import json, os; print(json.dumps(dict(os.environ)))'
 
 COUNT_TERMS = """
 import os, signal, sys, time
@@ -262,6 +266,22 @@ def test_that_words_reach_the_command_as_they_are(in_shell: ScriptRunner) -> Non
     assert in_shell.run() == (0, '')
     assert json.loads(printed(paths)) == HOSTILE
     assert complained(paths) == ''
+
+
+def test_that_variables_of_the_configuration_reach_the_command_as_they_are(in_shell: ScriptRunner) -> None:
+    names = [f'V{place}' for place in range(len(HOSTILE))]
+    configuration = Configuration('', '', {}, command=python(DUMP), env=dict(zip(names, HOSTILE, strict=True)))
+    paths = in_shell.add(*CommandForm(configuration, '').program)
+    assert in_shell.run() == (0, '')
+    assert [json.loads(printed(paths))[name] for name in names] == HOSTILE
+
+
+def test_that_the_file_for_results_of_orion_is_named_where_it_is_there(in_shell: ScriptRunner) -> None:
+    show = shell('echo "<$ORION_RESULTS_PATH>"')
+    wanted, others = in_shell.add(*show), in_shell.add(*show)
+    Path(wanted.orion_results).touch()
+    assert [in_shell.run(index) for index in (1, 2)] == [(0, ''), (0, '')]
+    assert (printed(wanted), printed(others)) == (f'<{wanted.orion_results}>\n', '<>\n')
 
 
 @pytest.mark.parametrize('name', BYTE_SHELLS)

@@ -13,7 +13,7 @@ import pytest
 
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.run import Summary
-from hpsearch.results.rules import result_rules
+from hpsearch.results.rules import keywords_of_rule, result_rules, rule_of
 from hpsearch.results.summary import read_attempt_summary, read_summary, summary_mark
 
 Read = Callable[..., Summary]
@@ -147,3 +147,31 @@ def test_that_event_files_of_several_folders_keep_their_tags_apart(tmp_path: Pat
             writer.add_scalar('loss', value, 1)
     summary = read_summary(tmp_path, configured('tensorboard'), 1)
     assert summary.values == {'train/loss': '0.25', 'validation/loss': '0.1'}
+
+
+REPORTED = [{'name': 'loss', 'type': 'objective', 'value': 0.25}, {'name': 'n', 'type': 'statistic', 'value': 3}]
+
+
+def test_that_what_the_client_of_orion_reports_is_read(read: Read) -> None:
+    summary = read('orion', {}, {'orion': json.dumps(REPORTED)}, performance_key='objective')
+    assert (summary.values, summary.problem) == ({'objective': '0.25', 'loss': '0.25', 'n': '3'}, '')
+    assert summary.is_success(0)
+
+
+@pytest.mark.parametrize(
+    ('text', 'problem'),
+    [
+        ('', 'nothing was reported to $ORION_RESULTS_PATH'),
+        ('[{"name": "lo', '$ORION_RESULTS_PATH cannot be read'),
+        ('{"loss": 1}', 'a list of results with "name", "type" and "value" is expected'),
+        ('[{"name": "loss"}]', 'a list of results with "name", "type" and "value" is expected'),
+    ],
+)
+def test_that_a_report_to_orion_that_is_none_is_told(read: Read, text: str, problem: str) -> None:
+    summary = read('orion', {}, {'orion': text})
+    assert not summary.found and problem in summary.problem
+
+
+def test_that_the_objective_is_the_performance_unless_another_key_is_given() -> None:
+    (rule,) = result_rules('orion')[0]
+    assert keywords_of_rule(rule_of(rule)) == ['objective']
