@@ -116,6 +116,7 @@ def check(source: Source, attributes: dict[str, Any], problems: list[str]) -> Co
         resumable=checks.flag('resumable'),
         oom_patterns=_oom_patterns(checks),
         job_prologue=checks.text('job_prologue') or '',
+        notes=list(source.notes),
     )
 
 

@@ -17,6 +17,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from hpsearch.config.foreign.formats import OUR_OWN, translated
+from hpsearch.config.foreign.translation import Translation
 from hpsearch.config.yaml_file import YamlFile, read_yaml_file
 from hpsearch.model.errors import ConfigError, one_line
 
@@ -55,6 +57,8 @@ YAML_SUFFIXES = ('.yml', '.yaml')
 FOR_ANCHORS = 'x-'
 """How keys of a YAML file begin that only hold parts to be used elsewhere."""
 
+_WHAT_TO_RUN = frozenset(('script_name', 'command', 'fixed_args'))
+
 _CLEARLY_A_MISSPELLING = 0.85
 
 
@@ -68,6 +72,7 @@ class Source:
         attributes: The attributes that are there, by their names in :data:`SPELLINGS`.
         problems: Attributes that seem to be misspelled.
         file: What was read of a YAML file, with the lines of its entries; None: it is a module.
+        notes: What is written in it for another program and has no effect here, in sentences.
     """
 
     path: Path
@@ -75,6 +80,7 @@ class Source:
     attributes: Mapping[str, Any]
     problems: tuple[str, ...]
     file: YamlFile | None = None
+    notes: tuple[str, ...] = ()
 
     def spelled(self, name: str) -> str:
         """The name of the attribute in this type of file."""
@@ -132,6 +138,28 @@ def _read_yaml(grid_module: str, path: Path) -> Source:
     content = file.content
     if not isinstance(content, Mapping):
         raise ConfigError([f'--grid_module: {path} holds {type(content).__name__}; a mapping with grid is expected.'])
+    translation = translated(content, path.parent)
+    if translation is not None:
+        return _in_our_words(path, file, translation)
+    attributes, problems = _attributes_in(content)
+    return Source(path, _sha256(path), attributes, problems, file)
+
+
+def _in_our_words(path: Path, file: YamlFile, translation: Translation) -> Source:
+    own, unknown = _attributes_in(translation.own)
+    problems = [
+        *(f'{file.place(*keys)}: {".".join(map(str, keys))}: {text}' for keys, text in translation.problems),
+        *(f'{file.place(OUR_OWN)}: {problem}' for problem in unknown),
+    ]
+    if problems:
+        raise ConfigError(problems)
+    replaced = _WHAT_TO_RUN if own.keys() & _WHAT_TO_RUN else ()
+    attributes = {name: value for name, value in translation.attributes.items() if name not in replaced} | own
+    return Source(path, _sha256(path), attributes, (), file, tuple(translation.notes))
+
+
+def _attributes_in(content: Mapping[Any, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The attributes of a mapping, and what is wrong with its keys."""
     names = {spelling: name for name, spelling in SPELLINGS.items()} | {name: name for name in SPELLINGS}
     attributes = {names[key]: value for key, value in content.items() if key in names}
     twice = [name for name, spelling in SPELLINGS.items() if name != spelling and {name, spelling} <= content.keys()]
@@ -142,7 +170,7 @@ def _read_yaml(grid_module: str, path: Path) -> Source:
         *(f'{name}: is given twice, also as {SPELLINGS[name]}; keep one.' for name in twice),
         *(f'{key}: is not an attribute of a configuration{did_you_mean(str(key), missing)}' for key in unknown),
     )
-    return Source(path, _sha256(path), attributes, problems, file)
+    return attributes, problems
 
 
 # Python modules

@@ -95,6 +95,7 @@ class Configuration:
         oom_patterns: Regular expressions for stderr of a run that ran out of memory, beside the built-in ones.
         job_prologue: Shell lines that a queue job executes before the run (modules, environments).
         rows: The parts of a grid that is a list, each of which is expanded by itself; empty: it is no list.
+        notes: What the file says and has no effect, in sentences.
         zipped: Groups of options that take their values together, the first of each, the second of each, ...
     """
 
@@ -124,6 +125,7 @@ class Configuration:
     job_prologue: str = ''
     rows: Sequence[Grid] = ()
     zipped: Sequence[Sequence[str]] = ()
+    notes: Sequence[str] = ()
 
     @property
     def options(self) -> frozenset[str]:
@@ -200,7 +202,7 @@ _PLAIN_TYPES: Mapping[str, tuple[type, ...]] = {
     **dict.fromkeys(('performance_ascending', 'has_sort_order', 'make_out_dir', 'resumable'), (bool,)),
     'command': (*_LIST, _NONE),
     'gpus': (int,),
-    **dict.fromkeys(('conditions', 'rows', 'zipped'), _LIST),
+    **dict.fromkeys(('conditions', 'rows', 'zipped', 'notes'), _LIST),
     **dict.fromkeys(('grid', 'styles', 'env'), (dict,)),
 }
 

@@ -169,7 +169,8 @@ class Plan:
         """About values that hypnettorch's shell would have changed, and about which runs count as the best."""
         columns = dict(self._columns())
         doubts = (self.form.doubt(option, value) for option, values in columns.items() for value in values)
-        return [*warnings_about(columns), *filter(None, (*doubts, sort_order_warning(self.configuration)))]
+        order = sort_order_warning(self.configuration)
+        return [*self.configuration.notes, *warnings_about(columns), *filter(None, (*doubts, order))]
 
     @property
     def can_be_doubted(self) -> bool:

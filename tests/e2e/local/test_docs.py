@@ -37,14 +37,14 @@ NOT_YET_USED: set[str] = set()
 OF_SCRIPTS = {
     *('lr', 'x', 'out_dir', 'batchnorm', 'layers', 'name', 'optimizer', 'hidden', 'dataset'),
     *('bn', 'no-bn', 'param', 'opts', 'config', 'dropout', 'augment', 'no-augment'),
-    *('nproc_per_node', 'nv', 'hiden'),
+    *('nproc_per_node', 'nv', 'hiden', 'batch_size'),
 }
 OF_SBATCH = {
     *('account', 'array', 'clusters', 'constraint', 'cpus-per-task', 'error', 'exclude', 'gres', 'job-name', 'mem'),
     *('test-only', 'wait', 'wrap'),
     *('no-requeue', 'output', 'partition', 'qos', 'requeue', 'reservation', 'time'),
 }
-OF_TOOLS = {'no-install-recommends'}
+OF_TOOLS = {'no-install-recommends', 'multirun', 'jobs', 'link', 'shuf'}
 FOREIGN = OF_SCRIPTS | OF_SBATCH | OF_TOOLS
 
 

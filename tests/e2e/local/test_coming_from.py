@@ -1,0 +1,79 @@
+"""docs/coming_from.rst: its files are understood, and its commands do the small task that it shows."""
+
+from __future__ import annotations
+
+import csv
+import re
+import shlex
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from tests.support.paths import REPOSITORY
+
+pytestmark = pytest.mark.e2e
+
+PAGE = (REPOSITORY / 'docs' / 'coming_from.rst').read_text(encoding='utf-8')
+
+SCRIPT = """
+import json, os, re, sys
+
+words = ' '.join(sys.argv[1:])
+given = {name: float(re.search(name + r"\\D*=(\\S+)", words)[1]) for name in ("lr", "batch_size")}
+accuracy = given["lr"] + given["batch_size"]
+print(f"accuracy={accuracy}")
+if "WANDB_DIR" in os.environ:
+    folder = os.path.join(os.environ["WANDB_DIR"], "wandb", "offline-run-1", "files")
+    os.makedirs(folder)
+    with open(os.path.join(folder, "wandb-summary.json"), "w") as file:
+        json.dump({"accuracy": accuracy}, file)
+if os.environ.get("ORION_RESULTS_PATH"):
+    with open(os.environ["ORION_RESULTS_PATH"], "w") as file:
+        json.dump([{"name": "objective", "type": "objective", "value": -accuracy}], file)
+"""
+"""A script of anybody: it takes its options in any style, and leaves its accuracy wherever the page looks for it."""
+
+
+def sections() -> dict[str, str]:
+    """Return the sections of the page by their titles."""
+    parts = re.split(r'^(.+)\n-{4,}\n', PAGE, flags=re.MULTILINE)[1:]
+    return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
+def files(text: str) -> dict[str, str]:
+    """Return the files that a section shows."""
+    blocks = re.findall(r'code-block:: \w+\n +:caption: (\S+)\n\n((?:(?:    .*)?\n)+)', text)
+    return {name: textwrap.dedent(content) for name, content in blocks}
+
+
+def told_commands(text: str) -> list[str]:
+    """Return the commands of a section."""
+    return re.findall(r'^    \$ hpsearch (.*)$', text, re.MULTILINE)
+
+
+CASES = [(title, command) for title, text in sections().items() for command in told_commands(text)]
+
+
+@pytest.mark.parametrize(('title', 'command'), CASES, ids=[f'{title}: {command}' for title, command in CASES])
+def test_that_the_page_does_its_task(title: str, command: str, tmp_path: Path) -> None:
+    for name, text in files(sections()[title]).items():
+        (tmp_path / name).write_text(text, encoding='utf-8')
+    (tmp_path / 'train.py').write_text(SCRIPT, encoding='utf-8')
+    words = [sys.executable, '-m', 'hpsearch', *shlex.split(command)]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    if words[3] == 'plan':
+        assert re.search(r'Combinations of the grid: 4; runs: 4\b', done.stdout)
+        return
+    (table,) = tmp_path.glob('out/hyperparam_search/*/search_results.csv')
+    with open(table, newline='', encoding='utf-8') as rows:
+        best = next(csv.DictReader(rows, delimiter=';' if ';' in table.read_text() else ','))
+    assert (float(best['lr']), int(best['batch_size'])) == (0.1, 64), done.stdout
+
+
+def test_that_each_program_has_a_section_with_commands() -> None:
+    programs = {'W&B sweeps', 'GNU parallel', 'Hydra multirun', 'Ray Tune', 'Optuna'}
+    assert {title for title, _ in CASES} == programs
