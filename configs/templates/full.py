@@ -81,6 +81,11 @@ _NONE_STYLE = 'text'
 # Environment variables that every run gets, with the placeholders of _COMMAND. Default: {}.
 # _ENV = {'OMP_NUM_THREADS': 4, 'WANDB_NAME': '{run}'}
 
+# A YAML or JSON file that is written for each run with its values, instead of options, and the option that passes it to
+# the script. Keys of the grid have dots where they are nested (optimizer.lr). Default: none, and 'config'.
+# _CONFIG_TEMPLATE = 'base.yaml'
+# _CONFIG_ARG = 'config'
+
 # The option by which the script is told its output folder, without dashes; None: it takes none. Default: 'out_dir'.
 _OUT_ARG = 'out_dir'
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 
+from hpsearch.arguments.document import ADDS, filled_document, keys_of_document
 from hpsearch.arguments.placeholders import GPUS, OUT_DIR, PYTHON, RUN, SCRIPT, filled, placeholders_in
 from hpsearch.arguments.style import ArgumentStyle, doubt_about, style_of, text_of, words_of
 from hpsearch.model.configuration import Configuration, Params, Value
+from hpsearch.model.run import config_file
 
 _IN_QUOTES, _IN_DOUBLE_QUOTES = '"{name}=\'{value}\'"', '\'{name}="{value}"\''
 
@@ -39,6 +42,28 @@ def uses_gpus(configuration: Configuration) -> bool:
     return GPUS not in configuration.options and any(GPUS in placeholders_in(word) for word in words)
 
 
+def output_is_in_file(configuration: Configuration) -> bool:
+    """Whether the output folder is a key of the configuration file that is written for a run."""
+    template, form = configuration.config_template, configuration.config_format
+    return bool(template) and configuration.out_arg in keys_of_document(template, form)
+
+
+def text_of_file(configuration: Configuration, params: Params, output: str) -> str:
+    """The configuration file of a run.
+
+    Args:
+        configuration: It has a template.
+        params: The values of the run; those that the template lacks are elsewhere in its command.
+        output: Its output folder.
+    """
+    template, form = configuration.config_template, configuration.config_format
+    keys = keys_of_document(template, form)
+    values = {key: value for key, value in params.items() if key in keys or key.startswith(ADDS)}
+    if configuration.out_arg in keys:
+        values[str(configuration.out_arg)] = output
+    return filled_document(template, form, values)
+
+
 def environment_words(configuration: Configuration) -> list[str]:
     """The words that set the variables of ``_ENV`` for the rest of a command; placeholders stay as they are."""
     return ['env', *(f'{name}={text}' for name, text in configuration.env.items())] if configuration.env else []
@@ -56,6 +81,7 @@ class CommandForm:
             ``_ENV`` and ``_COMMAND`` may have placeholders.
         named: Options whose values are in the words of ``_COMMAND``, and not behind it.
         filled: Options whose values are in those words or in ``_ENV``.
+        has_file: Whether the values are in a file that is written for each run.
     """
 
     def __init__(self, configuration: Configuration, interpreter: str) -> None:
@@ -68,7 +94,8 @@ class CommandForm:
         self.named = in_command & configuration.options
         self.filled = used & configuration.options
         self._used = used - configuration.options
-        self._has_output = OUT_DIR not in in_command - configuration.options
+        self.has_file = bool(configuration.config_template)
+        self._has_output = OUT_DIR not in in_command - configuration.options and not output_is_in_file(configuration)
         self._words = program_words(configuration, interpreter)
         gpus = {GPUS: str(configuration.gpus)} if uses_gpus(configuration) else {}
         self.program = (*(filled(word, gpus) for word in before), *self._words, *configuration.fixed_args)
@@ -80,8 +107,8 @@ class CommandForm:
 
     @property
     def names_run(self) -> bool:
-        """Whether the output folder of a run, or its name, is in the words of ``_COMMAND`` or ``_ENV``."""
-        return bool({OUT_DIR, RUN} & self._used)
+        """Whether the words of a run have more of it than an output option: its name, its folder, its file."""
+        return bool({OUT_DIR, RUN} & self._used) or self.has_file
 
     def first_words(
         self, name: str, path: str, texts: Mapping[str, str], program: Sequence[str] = ()
@@ -105,9 +132,10 @@ class CommandForm:
         return {option: self.text(option, value) for option, value in params.items() if option in self.filled}
 
     @cached_property
-    def _out_arg(self) -> str | None:
-        """The option that the output folder is given by, behind the command."""
-        return self._configuration.out_arg if self._has_output else None
+    def out_arg(self) -> str | None:
+        """The option that the output folder is given by, behind the command; None: there is none."""
+        option = self._configuration.out_arg if self._has_output else None
+        return None if option is None or self.style(option).arg_style == 'omit' else option
 
     @property
     def python_script(self) -> str:
@@ -119,8 +147,14 @@ class CommandForm:
         return second if is_python and second.endswith('.py') else ''
 
     def output(self, path: str) -> tuple[str, ...]:
-        """The words that name the output folder; none where the script takes none, or ``_COMMAND`` has it."""
-        option = self._out_arg
+        """The words that name the output folder, as far as they stand behind the command, and the file of a run."""
+        if not self.has_file:
+            return self._output(path)
+        file, option = f'{config_file(path)}.{self._configuration.config_format}', self._configuration.config_arg
+        return (*self._output(path), *words_of(option, file, self.style(option)))
+
+    def _output(self, path: str) -> tuple[str, ...]:
+        option = self.out_arg
         if option is None:
             return ()
         style = self.style(option)
@@ -134,12 +168,16 @@ class CommandForm:
         return text_of(option, value, self.style(option))
 
     def option(self, option: str, value: Value) -> tuple[str, ...]:
-        """The words that give an option its value behind the command; none where it is in ``_COMMAND``."""
-        return () if option in self.named else words_of(option, value, self.style(option))
+        """The words that give an option its value behind the command; none where it is in ``_COMMAND`` or a file."""
+        return () if self.is_elsewhere(option) else words_of(option, value, self.style(option))
+
+    def is_elsewhere(self, option: str) -> bool:
+        """Whether an option does not stand behind the command."""
+        return self.has_file or option in self.named or self.style(option).arg_style == 'omit'
 
     def distinct(self, option: str, value: Value) -> tuple[str, ...]:
         """Words that are equal for two values exactly if these make no difference to a command."""
-        words = self.option(option, value)
+        words = (option, json.dumps(value)) if self.has_file else self.option(option, value)
         return (*words, option, self.text(option, value)) if option in self.filled else words
 
     def argv(self, path: str, params: Params) -> tuple[str, ...]:
@@ -149,7 +187,7 @@ class CommandForm:
 
     def doubt(self, option: str, value: Value) -> str:
         """What a parser may misread in the words of an option, as a sentence; empty when nothing."""
-        return '' if option in self.named else doubt_about(option, value, self.style(option))
+        return '' if self.is_elsewhere(option) else doubt_about(option, value, self.style(option))
 
     def style(self, option: str) -> ArgumentStyle:
         """How an option is written."""

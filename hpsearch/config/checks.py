@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import reprlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
 
+from hpsearch.arguments.placeholders import placeholders_in
 from hpsearch.config.argument_checks import check_styles, unreached
 from hpsearch.config.command_checks import environment, names_output, names_script, placeholder_problems
+from hpsearch.config.document_checks import read_template, unknown_keys
 from hpsearch.config.source import Source, did_you_mean
 from hpsearch.config.zip_checks import zipped_groups
 from hpsearch.model.command import encoded, plain
@@ -23,6 +25,7 @@ MOST_VALUES = 1_000_000
 """Values of an option that does not say how many it has."""
 
 _DEFAULT_OUT_ARG = 'out_dir'
+_DEFAULT_CONFIG_ARG = 'config'
 
 
 @dataclass
@@ -83,13 +86,6 @@ def check(source: Source, attributes: dict[str, Any], problems: list[str]) -> Co
     results = _results(checks)
     (grid, rows), conditions = _grid(checks, out_arg), _conditions(checks, out_arg)
     always = set(grid).intersection(*rows)
-    added = {*grid, *chain(*(then for _, then in conditions))} - always
-    for problem in placeholder_problems(command or (), always, added):
-        checks.problem('command', problem)
-    env, problems_of_env = environment(checks.attributes.get('env'), always, added)
-    for problem in problems_of_env:
-        checks.problem('env', problem)
-    words = [*(command or ()), *env.values()]
     return Configuration(
         source=str(checks.source.path),
         sha256=checks.source.sha256,
@@ -100,9 +96,8 @@ def check(source: Source, attributes: dict[str, Any], problems: list[str]) -> Co
         constraints=_constraints(checks),
         script=script,
         command=command,
-        styles=_styles(checks, [grid, *(then for _, then in conditions)], out_arg, words),
+        **_how_values_are_passed(checks, [grid, *(then for _, then in conditions)], always, command or (), out_arg),
         fixed_args=_fixed_args(checks),
-        env=env,
         results=results,
         summary_filename=_summary_filename(checks, keywords),
         summary_keywords=keywords,
@@ -112,12 +107,45 @@ def check(source: Source, attributes: dict[str, Any], problems: list[str]) -> Co
         performance_key=_performance_key(checks, keywords, results),
         performance_ascending=checks.flag('performance_sort_asc'),
         has_sort_order='performance_sort_asc' in attributes,
-        make_out_dir=_make_out_dir(checks, is_told=out_arg is not None or names_output(words, grid)),
         resumable=checks.flag('resumable'),
         oom_patterns=_oom_patterns(checks),
         job_prologue=checks.text('job_prologue') or '',
         notes=list(source.notes),
     )
+
+
+def _how_values_are_passed(
+    checks: _Checks,
+    grids: Sequence[Mapping[str, Sequence[Value]]],
+    always: Collection[str],
+    command: Sequence[str],
+    out_arg: str | None,
+) -> dict[str, Any]:
+    """The attributes by which values reach a script: as options, in words of the command, variables or a file.
+
+    Args:
+        checks: Gets the problems.
+        grids: The grid, and what conditions put in the place of its values.
+        always: Options that every run has.
+        command: The words of ``_COMMAND``.
+        out_arg: The option of the output folder.
+    """
+    options = {*chain(*grids)}
+    for problem in placeholder_problems(command, always, options.difference(always)):
+        checks.problem('command', problem)
+    env, problems = environment(checks.attributes.get('env'), always, options.difference(always))
+    for problem in problems:
+        checks.problem('env', problem)
+    words, config_arg = [*command, *env.values()], _config_arg(checks)
+    template, form = _config_template(checks, options, words)
+    return {
+        'env': env,
+        'config_template': template,
+        'config_format': form,
+        'config_arg': config_arg,
+        'styles': _styles(checks, grids, (out_arg, config_arg), words, in_file=bool(template)),
+        'make_out_dir': _make_out_dir(checks, is_told=out_arg is not None or names_output(words, options)),
+    }
 
 
 def _make_out_dir(checks: _Checks, *, is_told: bool) -> bool:
@@ -145,6 +173,33 @@ def _out_arg(checks: _Checks) -> str | None:
     return option
 
 
+def _config_arg(checks: _Checks) -> str:
+    option = checks.text('config_arg')
+    if option is None:
+        return _DEFAULT_CONFIG_ARG
+    if problem := _name_problem(option):
+        checks.problem('config_arg', problem)
+    if checks.attributes.get('config_template') is None:
+        checks.problem('config_arg', f'is given, but {checks.source.spelled("config_template")} is not.')
+    return option
+
+
+def _config_template(checks: _Checks, options: Iterable[str], words: Iterable[str]) -> tuple[str, str]:
+    """Text and format; a relative path is one from the folder of the configuration."""
+    path = _home_expanded(checks.text('config_template'))
+    if path is None:
+        return '', 'yaml'
+    try:
+        template, form = read_template(checks.source.path.parent / path)
+    except ValueError as error:
+        checks.problem('config_template', str(error))
+        return '', 'yaml'
+    named = {name for text in words for name in placeholders_in(text)}
+    for problem in unknown_keys(template, form, sorted(options, key=str), named):
+        checks.problem('config_template', problem)
+    return template, form
+
+
 def _fixed_args(checks: _Checks) -> list[str]:
     words = checks.texts('fixed_args')
     _check_words(checks, 'fixed_args', words)
@@ -158,11 +213,18 @@ def _check_words(checks: _Checks, name: str, words: Iterable[str]) -> None:
 
 
 def _styles(
-    checks: _Checks, grids: Sequence[Mapping[str, Sequence[Value]]], out_arg: str | None, templates: Sequence[str]
+    checks: _Checks,
+    grids: Sequence[Mapping[str, Sequence[Value]]],
+    ours: tuple[str | None, str],
+    templates: Sequence[str],
+    *,
+    in_file: bool,
 ) -> dict[str, Style]:
-    options = {*chain(*grids), *([out_arg] if out_arg else [])}
+    """How options are written; ``ours``: those of the output folder and of the configuration file."""
+    out_arg = ours[0]
+    options = {*([] if in_file else chain(*grids)), *([out_arg] if out_arg else []), *([ours[1]] if in_file else [])}
     values = chain.from_iterable(grid.items() for grid in grids)
-    flags = [option for option, its_own in values if any(isinstance(value, bool) for value in its_own)]
+    flags = [option for option, its_own in values if not in_file and any(isinstance(each, bool) for each in its_own)]
     styles, problems = check_styles(checks.attributes, options, flags, out_arg)
     if not problems:
         problems = unreached(styles, options, out_arg, templates)

@@ -31,6 +31,8 @@ SPELLINGS = {
     'command': '_COMMAND',
     'fixed_args': '_FIXED_ARGS',
     'env': '_ENV',
+    'config_template': '_CONFIG_TEMPLATE',
+    'config_arg': '_CONFIG_ARG',
     'arg_style': '_ARG_STYLE',
     'bool_style': '_BOOL_STYLE',
     'name_style': '_NAME_STYLE',

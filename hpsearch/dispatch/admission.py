@@ -131,7 +131,7 @@ class Claims:
         search = self._search
         makes = str(search.folder.output(run.name)) if search.configuration.make_out_dir else ''
         launch = Launch(run, number, ident, slot, resources, makes)
-        if self._claim_attempt(run.name, number):
+        if self._claim_attempt(run, number):
             self._journal(launch)
             return launch
         self._peers.note_claim(run.name, number)
@@ -144,13 +144,13 @@ class Claims:
         if not recorder.record_now('claimed', launch.run.name, launch.number, **claim):
             raise JournalError(recorder.journal.blocked)
 
-    def _claim_attempt(self, run: str, number: int) -> bool:
+    def _claim_attempt(self, run: Run, number: int) -> bool:
         blocked = self._search.recorder.why_blocked()
         if blocked:
             raise JournalError(blocked)
-        is_ours = attempts.claim(self._search.folder, run, number, self._search.writer)
+        is_ours = attempts.claim(self._search.folder, run.name, number, self._search.writer)
         if is_ours and number > 1 and not self._search.configuration.resumable:
-            attempts.move_output_aside(self._search.folder, run, number)
+            attempts.move_output_aside(self._search.folder, run.name, number)
         if is_ours:
             attempts.write_inputs(self._search.folder, run, number, self._search.configuration)
         return is_ours

@@ -62,7 +62,7 @@ def try_run(
     """
     paths = folder.attempt(run.name, 1)
     os.makedirs(paths.folder)
-    write_inputs(folder, run.name, 1, configuration)
+    write_inputs(folder, run, 1, configuration)
     if configuration.make_out_dir:
         os.makedirs(folder.output(run.name))
     began = time.monotonic()

@@ -83,6 +83,10 @@ class Configuration:
             to a style for all options, or to a dict from options (``*``: all others) to styles.
         env: ``_ENV``: names of environment variables to their values, with placeholders.
         gpus: The number of GPUs that a run is given, for commands that name it; 1 also where there are none.
+        config_template: Text of ``_CONFIG_TEMPLATE``, which is written for each run with its values; empty: there is
+            none, and the values are options.
+        config_format: Its format, ``yaml`` or ``json``.
+        config_arg: Option that takes the file that is written.
         fixed_args: Words that every run gets before its options.
         out_arg: Option that takes the output folder; None: the script takes none.
         summary_parser: ``f(out_dir, cmd_ident) -> {keyword: [value]}``, or None for the built-in reader.
@@ -112,6 +116,9 @@ class Configuration:
     styles: Mapping[str, Style] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
     gpus: int = 1
+    config_template: str = ''
+    config_format: str = 'yaml'
+    config_arg: str = 'config'
     fixed_args: Sequence[str] = ()
     out_arg: str | None = 'out_dir'
     summary_parser: Callable[..., Mapping[str, Any]] | None = None
@@ -197,6 +204,7 @@ _LIST, _NONE = (list, tuple), type(None)
 
 _PLAIN_TYPES: Mapping[str, tuple[type, ...]] = {
     **dict.fromkeys(('source', 'sha256', 'job_prologue'), (str,)),
+    **dict.fromkeys(('config_template', 'config_format', 'config_arg'), (str,)),
     **dict.fromkeys(('script', 'summary_filename', 'out_arg', 'performance_key'), (str, _NONE)),
     **dict.fromkeys(('summary_keywords', 'oom_patterns', 'handles', 'fixed_args', 'results'), _LIST),
     **dict.fromkeys(('performance_ascending', 'has_sort_order', 'make_out_dir', 'resumable'), (bool,)),

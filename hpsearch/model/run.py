@@ -12,8 +12,9 @@ from hpsearch.model.configuration import Params, Value
 
 _QUOTES = ("'", '"')
 
-OUT_DIR, RUN = '\0out_dir\0', '\0run\0'
-"""In the words of a run as its plan may have them: its output folder and its name, which no word can contain."""
+OUT_DIR, RUN, CONFIG = '\0out_dir\0', '\0run\0', '\0config\0'
+"""In the words of a run as its plan may have them: its output folder, its name, and its configuration file without the
+ending; no word can contain them."""
 
 _TAKEN = frozenset(('code', 'jobs', 'journal', 'provenance', 'submissions', 'TO_BE_DELETED'))
 
@@ -52,12 +53,20 @@ def with_output(run: Run, output: str) -> Run:
     return run if argv is None else replace(run, argv=argv)
 
 
+def config_file(output: str) -> str:
+    """The configuration file that is written for a run, without the ending, from its output folder."""
+    if output == OUT_DIR:
+        return CONFIG
+    folder, slash, name = output.rpartition('/')
+    return f'{folder}{slash}jobs/{name}/config'
+
+
 def _has_marks(words: Iterable[str]) -> bool:
     return any('\0' in word for word in words)
 
 
 def _filled(word: str, name: str, output: str) -> str:
-    before, mark, after = word.replace(RUN, name).partition(OUT_DIR)
+    before, mark, after = word.replace(RUN, name).replace(CONFIG, config_file(output)).partition(OUT_DIR)
     return _enclosed(output, before, after.replace(OUT_DIR, output)) if mark else before
 
 
@@ -104,6 +113,15 @@ def _enclosed(output: str, before: str, after: str) -> str:
 def param_json(option: str, value: Value) -> str:
     """A hyperparameter as it stands in a line of the plan."""
     return f'{json.dumps(option)}: {json.dumps(plain(value))}'
+
+
+def values_note(params: str) -> str:
+    """The comment at the end of a line for a shell whose command reads its values from a file.
+
+    Args:
+        params: Hyperparameters by :func:`param_json`, separated by ``, ``.
+    """
+    return f'  # {{{params}}}'
 
 
 def plan_line(name: str, number: int, params: str, argv: str) -> str:

@@ -29,6 +29,8 @@ _FIXED = {
     'script': '_SCRIPT_NAME',
     'command': '_COMMAND',
     'env': '_ENV',
+    'config_template': '_CONFIG_TEMPLATE',
+    'config_arg': '_CONFIG_ARG',
     'fixed_args': '_FIXED_ARGS',
     'styles': 'the style of the arguments',
     'out_arg': '_OUT_ARG',
@@ -90,8 +92,8 @@ def _check_extendable(folder: SearchFolder, configuration: Configuration) -> Non
     earlier, _ = stored(folder)
     pairs = [(text, getattr(earlier, name), getattr(configuration, name)) for name, text in _FIXED.items()]
     problems = [
-        f'{text}: was {before!r} when {folder.path} was made and is {now!r}; an extension can change grid, conditions '
-        f'and constraints only. Start a new search.'
+        f'{text}: was {before!r:.200} when {folder.path} was made and is {now!r:.200}; an extension can change grid, '
+        f'conditions and constraints only. Start a new search.'
         for text, before, now in pairs
         if _comparable(before) != _comparable(now)
     ]
@@ -183,12 +185,12 @@ def write_extension(folder: SearchFolder, extension: Extension, changes: Mapping
 
 
 def _write_plan(folder: SearchFolder, extension: Extension) -> None:
-    without_output = identity_of(folder).without_output
+    recognise = identity_of(folder)
     files: list[tuple[Path, Callable[[Run], str]]] = [
         # The last one is renamed first: where the plan is, the commands are too.
         (folder.runs_jsonl, encode_run),
         (folder.commands_sh, lambda run: f'{shell_line(with_output(run, str(folder.output(run.name))).argv)}\n'),
-        (folder.commands_wo_dirs_sh, lambda run: f'{shell_line(without_output(run))}\n'),
+        (folder.commands_wo_dirs_sh, lambda run: f'{shell_line(recognise.without_output(run))}{recognise.note(run)}\n'),
     ]
     with ExitStack() as renamed_at_end:
         for path, line_of in files:

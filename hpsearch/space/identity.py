@@ -17,7 +17,7 @@ from hpsearch.arguments.command import CommandForm, environment_words, program_w
 from hpsearch.arguments.placeholders import PYTHON, UNNAMED
 from hpsearch.model.configuration import Configuration, from_plain
 from hpsearch.model.errors import SearchFolderError
-from hpsearch.model.run import OUT_DIR, RUN, Run
+from hpsearch.model.run import OUT_DIR, RUN, Run, param_json, values_note
 from hpsearch.store.folder import SearchFolder
 
 
@@ -45,6 +45,11 @@ class Identity:
     def without_output(self, run: Run) -> tuple[str, ...]:
         """The words of a command without its output folder; where it is in ``_COMMAND``, its placeholder stays."""
         return (*self._first_words(run, *UNNAMED), *self._options(run.argv))
+
+    def note(self, run: Run) -> str:
+        """What a line with :meth:`without_output` says beside it."""
+        params = ', '.join(param_json(option, value) for option, value in run.params.items())
+        return values_note(params) if self._form.has_file else ''
 
     def with_output(self, run: Run, folder: str) -> tuple[str, ...]:
         """The words of a command with another output folder; the same where it takes none.
@@ -76,7 +81,9 @@ def identity(configuration: Configuration, run_cwd: str | os.PathLike[str]) -> I
         program = ['script', directory, os.path.realpath(os.path.join(directory, configuration.script or ''))]
     form = CommandForm(configuration, 'python3')
     variables = sorted(form.program[: len(environment_words(configuration))])
-    return Identity([*program, *configuration.fixed_args, *(['\0', *variables] if variables else [])], form)
+    file = [configuration.config_format, configuration.config_template] if configuration.config_template else []
+    others = [*(['\0', *variables] if variables else []), *(['\0\0', *file] if file else [])]
+    return Identity([*program, *configuration.fixed_args, *others], form)
 
 
 def _program(configuration: Configuration, directory: str) -> list[str]:

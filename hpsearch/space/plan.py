@@ -28,7 +28,7 @@ from hpsearch.model.command import (
 )
 from hpsearch.model.configuration import Configuration, Value, sort_order_warning
 from hpsearch.model.errors import ConfigError
-from hpsearch.model.run import OUT_DIR, RUN, Run, param_json, plan_line, without_path
+from hpsearch.model.run import OUT_DIR, RUN, Run, param_json, plan_line, values_note, without_path
 from hpsearch.space.grid import ABSENT, Expansion, Picks, Space
 from hpsearch.space.order import Order
 from hpsearch.store.folder import SearchFolder, whole_file
@@ -184,7 +184,7 @@ class Plan:
             text: What the script printed.
             takes_others: Whether the script may take options that its help does not show.
         """
-        unknown = [] if takes_others else unknown_options(text, self._written(), self.configuration.out_arg)
+        unknown = [] if takes_others else unknown_options(text, self._written(), self.form.out_arg)
         return [*unknown, *doubts_by_help(text, self._columns_behind(), self.form.style)]
 
     def _written(self) -> dict[str, tuple[Sequence[Value], ArgumentStyle]]:
@@ -199,7 +199,7 @@ class Plan:
         return {
             option: [value for value in values if value is not ABSENT]
             for option, values in self._columns()
-            if option not in self.form.named and self.form.style(option).arg_style != 'omit'
+            if not self.form.is_elsewhere(option)
         }
 
     def not_startable(self, limits: CommandLimits) -> list[str]:
@@ -341,6 +341,7 @@ class _Fragments:
         self._shell = [[_shell_words(its) for its in column] for column in words]
         self._plan, self._first_words = plan, plan.first_words()
         self._is_fixed, self._names_run = plan.form.is_fixed, plan.form.names_run
+        self._has_file = bool(plan.configuration.config_template)
         self._start, self._base = _shell_start(plan.form.program), _json_words(plan.form.program)
         planned = plan.form.output(OUT_DIR) if self._names_run else without_path(output, _NAME)
         self._json_output = _around_name(_json_words(planned))
@@ -365,7 +366,8 @@ class _Fragments:
         words = ''.join(map(getitem, self._shell, picks))
         output = name.join(self._shell_output)
         start, unnamed = self._starts(name, picks)
-        with_folder, without = f'{start}{output}{words}', f'{unnamed}{words}'
+        note = values_note(''.join(map(getitem, self._params, picks))) if self._has_file else ''
+        with_folder, without = f'{start}{output}{words}', f'{unnamed}{words}{note}'
         if self._may_have_breaks:
             return line_breaks_of(with_folder) + with_folder, line_breaks_of(without) + without
         return with_folder, without

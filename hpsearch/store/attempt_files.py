@@ -16,9 +16,11 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
+from hpsearch.arguments.command import text_of_file
 from hpsearch.host.processes import Process, marked_processes
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import SearchFolderError, is_of_machine
+from hpsearch.model.run import Run, config_file
 from hpsearch.model.units import whole_number
 from hpsearch.results.rules import reads_orion
 from hpsearch.store.folder import AttemptPaths, SearchFolder, write_whole
@@ -139,15 +141,19 @@ def claim(folder: SearchFolder, run: str, number: int, writer: str) -> bool:
     return create_exclusively(paths.claim, _claim_text(writer)) or claimant(paths) == writer
 
 
-def write_inputs(folder: SearchFolder, run: str, number: int, configuration: Configuration) -> None:
+def write_inputs(folder: SearchFolder, run: Run, number: int, configuration: Configuration) -> None:
     """Write what an attempt has to find among its files when it starts.
 
     Raises:
         OSError: It cannot be written.
     """
     if reads_orion(configuration.results):
-        with open(folder.attempt(run, number).orion_results, 'w'):
+        with open(folder.attempt(run.name, number).orion_results, 'w'):
             pass  # its client refuses a file that is not there
+    if configuration.config_template:
+        output = str(folder.output(run.name))
+        file = Path(f'{config_file(output)}.{configuration.config_format}')
+        write_whole(file, text_of_file(configuration, run.params, output))
 
 
 def _link_claim(source: str, path: str, writer: str) -> bool:

@@ -1030,3 +1030,32 @@ def test_that_what_is_wrong_with_variables_is_the_only_problem(
 
 def test_that_numbers_are_values_of_variables(tmp_path: Path) -> None:
     assert loaded(tmp_path, minimal(_ENV={'A': 1, 'B': 1e-05})).env == {'A': '1', 'B': '1e-05'}
+
+
+@pytest.mark.parametrize(
+    ('name', 'text', 'expected'),
+    [
+        ('t.yaml', 'aa: 1', "does not have the key 'a' of the grid, which can be added as '+a'; did you mean aa?"),
+        ('t.yaml', 'b: {a: 1}', "does not have the key 'a' of the grid"),
+        ('t.toml', 'a = 1', 'TOML cannot be written'),
+        ('t.ini', 'a = 1', 'a file that ends in .yaml, .yml, .json is expected'),
+        ('t.json', '{"a": ', 'which is no JSON'),
+        ('t.yaml', '- a', 'which is no YAML: it holds a list, not keys with values'),
+    ],
+)
+def test_that_a_template_that_cannot_be_filled_is_a_problem(
+    tmp_path: Path, name: str, text: str, expected: str
+) -> None:
+    put(tmp_path / name, text)
+    (problem,) = problems(tmp_path, minimal(_CONFIG_TEMPLATE=name))
+    assert problem.startswith('_CONFIG_TEMPLATE: ') and expected in problem
+
+
+def test_that_a_template_is_read_beside_the_configuration(tmp_path: Path) -> None:
+    put(tmp_path / 't.json', '{"a": 1}')
+    found = loaded(tmp_path, minimal(_CONFIG_TEMPLATE='t.json', _CONFIG_ARG='c', _ARG_STYLE={'c': 'space'}))
+    assert (found.config_template, found.config_format, found.config_arg) == ('{"a": 1}', 'json', 'c')
+    (problem,) = problems(tmp_path, minimal(_CONFIG_TEMPLATE='missing.json'))
+    assert 'which cannot be read: No such file or directory' in problem
+    (problem,) = problems(tmp_path, minimal(_CONFIG_ARG='c'))
+    assert problem == '_CONFIG_ARG: is given, but _CONFIG_TEMPLATE is not.'

@@ -186,3 +186,56 @@ def test_that_the_variables_are_part_of_what_a_command_is() -> None:
 
     assert key(A='1', B='2') == key(B='2', A='1')
     assert len({key(), key(A='1'), key(A='2'), key(B='1'), key(A='{lr}')}) == 5
+
+
+def test_that_values_are_in_a_file_and_its_path_in_the_command(tmp_path: Path) -> None:
+    configuration = configured(['x'], {'a.b': [1, '1']}, config_template='a: {b: 0}')
+    folder = made(tmp_path / 'old', configuration)
+    shutil.move(folder.path, tmp_path / 'new')
+    folder = SearchFolder(tmp_path / 'new')
+    runs = list(folder.read_runs())
+    assert sorted(str(run.params) for run in runs) == ["{'a.b': '1'}", "{'a.b': 1}"]
+    for run in runs:
+        path = f'{tmp_path}/new/{run.name}'
+        assert run.argv == ('x', f'--out_dir={path}', f'--config={tmp_path}/new/jobs/{run.name}/config.yaml')
+    assert len({identity(configuration, '/work').key_of(run) for run in runs}) == 2
+    assert sorted(plan_of(configuration, folder.path).commands()) == ['x  # {"a.b": "1"}', 'x  # {"a.b": 1}']
+
+
+def test_that_an_extension_adds_runs_with_files(tmp_path: Path) -> None:
+    def with_values(*values: int) -> Configuration:
+        return configured(['x'], {'a': list(values)}, config_template='{"a": 0}', config_format='json', config_arg='c')
+
+    folder = made(tmp_path / 'search', with_values(1))
+    plan = plan_of(with_values(1, 2), folder.path, 'x')
+    with extending(folder):
+        extension = extend(folder, with_values(1, 2), folder.read_runs(), plan.runs(), SearchState())
+        write_extension(folder, extension, {})
+    files = [run.argv[-1] for run in folder.read_runs()]
+    assert files == [f'--c={folder.path}/jobs/{run.name}/config.json' for run in folder.read_runs()]
+    assert len(files) == 2 and lines_of(folder.commands_wo_dirs_sh)[1] == 'x  # {"a": 2}\n'
+
+
+def test_that_another_template_makes_other_runs() -> None:
+    run = Run('r', 1, {'a': 1}, ())
+    keys = [
+        identity(configured(['x'], {'a': [1]}, config_template=text), '/work').key_of(run)
+        for text in ('a: 0', 'a: 0\nb: 1')
+    ]
+    assert keys[0] != keys[1]
+
+
+@pytest.mark.parametrize(
+    ('more', 'expected'),
+    [
+        ({}, 'out_dir'),
+        ({'config_template': 'a: 1'}, 'out_dir'),
+        ({'config_template': 'a: 1\nout_dir: x'}, None),
+        ({'command': ['x', '{out_dir}']}, None),
+        ({'styles': {'arg_style': 'omit'}}, None),
+    ],
+)
+def test_that_the_output_folder_is_told_once(tmp_path: Path, more: dict[str, Any], expected: str | None) -> None:
+    plan = plan_of(configured(**{'command': ['x'], 'grid': {'a': [1]}, **more}), tmp_path)
+    assert plan.form.out_arg == expected
+    assert any('--out_dir=' in word for word in next(plan.runs()).argv) == (expected is not None)
