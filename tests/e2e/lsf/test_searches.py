@@ -118,6 +118,38 @@ def test_that_a_script_runs_on_the_interpreter_of_its_job_unless_a_path_is_given
         assert (project.path / 'whose.txt').read_text().split() == [name, name]
 
 
+PASSED_ON = """\
+_COMMAND = ['{python}', 'passed.py', '{out_dir}', '{gpus}']
+_ENV = {'TEXT': "it's $HOME {n}", 'WHERE': '{out_dir}'}
+_CONFIG_TEMPLATE = 'base.yaml'
+_RESULT = 'orion'
+_SUMMARY_FILENAME = None
+_SUMMARY_KEYWORDS = []
+_PERFORMANCE_KEY = 'objective'
+"""
+
+PASSED_PY = """\
+import json, os, sys
+out, gpus, config = sys.argv[1:]
+lines = open(config.partition('=')[2]).read().split()
+assert (os.environ['TEXT'], os.environ['WHERE'], gpus) == (f"it's $HOME {lines[1]}", out, '1'), (os.environ, sys.argv)
+with open(os.environ['ORION_RESULTS_PATH'], 'r+') as file:
+    json.dump([{'name': 'loss', 'type': 'objective', 'value': int(lines[1])}], file)
+"""
+
+
+@pytest.mark.parametrize('words', [(), ('--runs_per_job=2',)], ids=['a job per run', 'pilots'])
+def test_that_values_reach_a_job_by_words_variables_and_files(
+    tmp_path: Path, volclava: FakeLsf, words: tuple[str, ...]
+) -> None:
+    with lsf_project(tmp_path / 'project', volclava, count=2, more=PASSED_ON) as project:
+        (project.path / 'passed.py').write_text(PASSED_PY)
+        (project.path / 'base.yaml').write_text('n: 0\n')
+        finish(project.submit(*words))
+        assert project.table_states() == project.all_finished()
+        assert sorted(row['loss'] for row in project.rows()) == ['1', '2']
+
+
 ORIGINAL = [
     *('bsub', '-n', '1', '-W', '120:00', '-e', 'hps.err', '-o', 'hps.out', '-R', 'rusage[mem=8000]'),
     *('python', '-m', 'hpsearch', '--grid_module=my_config', '--run_cluster', '--scheduler=lsf', '--num_jobs=50'),

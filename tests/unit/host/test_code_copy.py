@@ -294,6 +294,8 @@ def test_that_script_and_command_of_a_configuration_are_those_of_the_copy() -> N
     assert from_copy(script, copy, place).script == '/s/code/train.py'
     assert from_copy(command, copy, place).command == ['sh', '/s/code/train.py']
     wrapped = replace(command, command=['wrap', '{script}', '{lr}'], script='/p/train.py', grid={'lr': [1]})
+    variables = replace(script, env={'A': '1', 'B': '2'})
+    assert from_copy(variables, CodeCopy('/p', None, {4: 'train.py'}), place).script == '/s/code/train.py'
     braces = from_copy(wrapped, copy, Path('/{lr}/code'))
     assert CommandForm(braces, 'python3').argv('/o/sim', {'lr': 1})[:3] == ('wrap', '/{lr}/code/train.py', '1')
     assert from_copy(command, None, place) is command
