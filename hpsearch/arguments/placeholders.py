@@ -1,6 +1,7 @@
 """Placeholders in the words of a command: ``{lr}`` stands for the value of a run, ``{{lr}}`` for the braces themselves.
 
-Braces that hold something else than a name (``{print $1}``, ``{"a": 1}``) are text.
+Braces that hold something else than a name (``{print $1}``, ``{"a": 1}``), and those after a dollar sign (``${lr}``, as
+in shells and in OmegaConf), are text.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ import re
 from collections.abc import Mapping
 
 _NAME = r'[^\W\d][^\s{}"\'=,;:$()]*'
-_FIELD = re.compile(rf'{{{{({_NAME})}}}}|{{({_NAME})}}')
+_START = r'(?<!\$)(?<!\${)'
+_FIELD = re.compile(rf'{_START}(?:{{{{({_NAME})}}}}|{{({_NAME})}})')
 
 PYTHON, SCRIPT, OUT_DIR, RUN, GPUS = 'python', 'script', 'out_dir', 'run', 'gpus'
 
@@ -35,4 +37,4 @@ def filled(text: str, values: Mapping[str, str]) -> str:
 
 def literal(text: str) -> str:
     """What becomes this text when it is filled."""
-    return re.sub(rf'{{({_NAME})}}', r'{{\1}}', text)
+    return re.sub(rf'{_START}{{({_NAME})}}', r'{{\1}}', text)

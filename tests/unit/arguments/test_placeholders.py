@@ -26,13 +26,15 @@ VALUES = {'lr': '0.1', 'optimizer.lr': '{seed}', 'seed': '3'}
         ('BEGIN {{ x }}', 'BEGIN {{ x }}'),
         ('a{1,2}b{}', 'a{1,2}b{}'),
         ('{other}', '{other}'),
+        ('echo ${lr} $${lr} ${{lr}}', 'echo ${lr} $${lr} ${{lr}}'),
+        ('$ {lr}', '$ 0.1'),
     ],
 )
 def test_that_a_text_is_filled(text: str, expected: str) -> None:
     assert filled(text, VALUES) == expected
 
 
-@given(st.text(st.sampled_from('{}lr.a _')))
+@given(st.text(st.sampled_from('{}lr.a _$')))
 def test_that_a_literal_text_is_itself_again(text: str) -> None:
     assert not placeholders_in(literal(text)) and filled(literal(text), VALUES) == text
 
