@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from hpsearch.config.foreign.seml import is_seml, translate_seml
 from hpsearch.config.foreign.translation import Translation
 from hpsearch.config.foreign.wandb import is_sweep, translate_sweep
 
@@ -21,7 +22,9 @@ def translated(content: Mapping[Any, Any], folder: Path) -> Translation | None:
         folder: Where it is.
     """
     theirs = {key: value for key, value in content.items() if key != OUR_OWN}
-    if 'grid' not in theirs and is_sweep(theirs):
+    if is_seml(theirs):
+        translation = translate_seml(theirs, folder)
+    elif 'grid' not in theirs and is_sweep(theirs):
         translation = translate_sweep(theirs)
     else:
         return None
