@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from hpsearch.arguments.style import ArgumentStyle, words_of
 from hpsearch.model.configuration import Value
@@ -23,7 +23,9 @@ _TYPE = re.compile(r'[A-Z]+( RANGE)?|\[.*\|.*\]|<.*>')
 
 _NUMBER = re.compile(r'[<\[]*(INT|INTEGER|FLOAT|NUMBER)\b|\((a number|an integer)\)', re.IGNORECASE)
 
-_PARSERS = re.compile(r'argparse|\b(?:click|typer|absl|tyro|parse|parser|parsing)\b|parse_', re.IGNORECASE)
+_PARSERS = re.compile(
+    r'argparse|\b(?:click|typer|absl|tyro|draccus|pyrallis|parse|parser|parsing)\b|parse_', re.IGNORECASE
+)
 """What stands in scripts that understand ``--help``."""
 
 _INDENT = 4
@@ -40,11 +42,15 @@ class ShownOption:
         name: With its dashes.
         metavar: What stands for its value; empty: it takes none.
         negation: The option that switches it off; empty: none is shown.
+        description: What is said of it.
+        line: Where it is shown; other spellings of it are in the same line.
     """
 
     name: str
     metavar: str = ''
     negation: str = ''
+    description: str = field(default='', compare=False)
+    line: int = field(default=0, compare=False)
 
     @property
     def may_have_value(self) -> bool:
@@ -84,9 +90,32 @@ def shown_options(text: str) -> dict[str, ShownOption]:
     shown: dict[str, ShownOption] = {}
     for place in starts:
         if indents[place] <= least + _INDENT:
-            for option in _options_of(lines[place].strip(), [line.strip() for line in lines[place + 1 : place + 4]]):
-                shown.setdefault(option.name, option)
+            following = [line.strip() for line in lines[place + 1 : place + 4]]
+            described = _described(lines[place].strip(), _more(lines, place, indents, least))
+            for option in _options_of(lines[place].strip(), following):
+                shown.setdefault(option.name, replace(option, description=described, line=place))
     return shown
+
+
+def _more(lines: Sequence[str], place: int, indents: Sequence[int], least: int) -> list[str]:
+    """The lines in which the description of an option goes on."""
+    more: list[str] = []
+    for line, indent in zip(lines[place + 1 :], indents[place + 1 :], strict=True):
+        begins_another = line.lstrip().startswith('-') and indent <= least + _INDENT
+        if not line.strip() or indent <= least or begins_another:
+            break
+        more.append(line.strip())
+    return more
+
+
+def _described(line: str, following: Sequence[str]) -> str:
+    """The description of an option, from its line and those that follow."""
+    if match := _ABSL.match(line):
+        first = [line[match.end() :].lstrip(': ')]
+    else:
+        parts = re.split(r'\s{2,}', line)
+        first = [part for part in parts[1:] if not part.startswith('-') and not _TYPE.fullmatch(part)]
+    return ' '.join(part for part in (*first, *following) if part)
 
 
 def _options_of(line: str, following: Sequence[str]) -> Iterator[ShownOption]:

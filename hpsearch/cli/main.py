@@ -128,6 +128,14 @@ def try_(words: Sequence[str]) -> int:
     return try_one(command)
 
 
+def init(words: Sequence[str]) -> int:
+    """``hpsearch init``: write a configuration for a script."""
+    command = parsers.parse_init(words)
+    from hpsearch.cli.run import write_module
+
+    return write_module(command)
+
+
 def status(words: Sequence[str]) -> int:
     """``hpsearch status``: show the state of a search."""
     args = parsers.status_parser().parse_args(words)
@@ -184,5 +192,5 @@ def templates(words: Sequence[str]) -> int:
 
 
 VERBS: dict[str, Callable[[Sequence[str]], int]] = {
-    verb.__name__.rstrip('_'): verb for verb in (run, plan, try_, status, resume, join, stop, logs, templates)
+    verb.__name__.rstrip('_'): verb for verb in (init, run, plan, try_, status, resume, join, stop, logs, templates)
 }

@@ -133,7 +133,7 @@ def make_request(options: SearchOptions, *, needs_program: bool = True) -> Searc
         raise ConfigError([*problems, *error.problems]) from None
     in_queue, queue_problems = _of_queue(options, configuration)
     problems += queue_problems
-    interpreter = _interpreter(options.configuration.python)
+    interpreter = interpreter_of(options.configuration.python)
     resolved, missing = _find_command(configuration, interpreter, run_cwd)
     if problems or (missing and needs_program):
         raise ConfigError([*problems, *missing])
@@ -219,8 +219,11 @@ def _option_problems(options: SearchOptions, run_cwd: Path) -> list[str]:
     return problems
 
 
-def _interpreter(python: str) -> str:
-    """A path is made absolute, since the runs have a working directory of their own."""
+def interpreter_of(python: str) -> str:
+    """The first word of the commands of a Python script, from ``--python``.
+
+    A path is made absolute, since the runs have a working directory of their own.
+    """
     return os.path.abspath(python) if os.sep in python else python or 'python3'
 
 

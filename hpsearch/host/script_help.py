@@ -22,14 +22,20 @@ _PLAIN = {
 """No GPU is touched, no line is broken or coloured, and nothing is left."""
 
 
-def help_of(argv: Sequence[str], cwd: str, patience: float = PATIENCE) -> str:
-    """What a command prints on stdout when it gets ``--help``; empty if it does not end in so many seconds.
+def help_of(argv: Sequence[str], cwd: str, patience: float = PATIENCE, words: Sequence[str] = ('--help',)) -> str:
+    """What a command prints on stdout when it is asked for help; empty if it does not end in so many seconds.
 
     Nothing that it started is left.
+
+    Args:
+        argv: The command.
+        cwd: Its working directory.
+        patience: Seconds that it has.
+        words: What asks for help.
     """
     try:
         child = subprocess.Popen(
-            [*argv, '--help'],
+            [*argv, *words],
             cwd=cwd,
             env={**os.environ, **_PLAIN},
             stdin=subprocess.DEVNULL,

@@ -64,6 +64,7 @@ RESUMING = ('resume', 'join')  # their options have a section of their own
 
 PARSERS = {
     'run': parsers.search_parser('', ''),
+    'init': parsers.init_parser(),
     'plan': parsers.plan_parser(),
     'try': parsers.try_parser(),
     'status': parsers.status_parser(),
