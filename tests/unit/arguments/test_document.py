@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -42,12 +43,22 @@ def same(found: Any, wanted: Any) -> bool:
 
 
 @pytest.mark.parametrize('form', ['yaml', 'json'])
-@given(value=VALUES | st.sampled_from(ODD))
+@given(value=VALUES)
 def test_that_a_value_is_read_as_it_is_in_the_grid(form: str, value: Any) -> None:
     text = filled_document('{"a": {"b": 1}, "c": 2}', form, {'a.b': value})
     wanted = {'a': {'b': value}, 'c': 2}
     readers = [json.loads] if form == 'json' else [yaml.safe_load, parse_yaml]
     assert all(same(read(text), wanted) for read in readers), text
+
+
+@pytest.mark.parametrize('read', [yaml.safe_load, parse_yaml])
+def test_that_no_version_of_yaml_takes_a_string_for_something_else(read: Callable[[str], Any]) -> None:
+    values = {f'+values.{place}': text for place, text in enumerate(ODD)}
+    added = {f'+keys.{text}': 1 for text in ODD if '.' not in text}
+    text = filled_document('{}', 'yaml', {**values, **added, 'list': ODD})
+    found = read(text)
+    assert (list(found['values'].values()), found['list']) == (ODD, ODD)
+    assert list(found['keys']) == [text for text in ODD if '.' not in text]
 
 
 def test_that_everything_else_means_to_a_script_what_it_meant() -> None:
