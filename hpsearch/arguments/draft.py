@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 
-from hpsearch.arguments.help_text import ShownOption, shown_options
+from hpsearch.arguments.help_text import ShownOption, plain_lines, shown_options
 
 OUTPUT_NAMES = (
     *('out_dir', 'output_dir', 'outdir', 'output', 'out', 'save_dir', 'savedir', 'log_dir', 'logdir', 'result_dir'),
@@ -291,23 +292,42 @@ def _constant(node: ast.expr) -> object:
 
 def _needed(text: str, fixed: Sequence[str]) -> tuple[set[str], list[str], list[str]]:
     """Options and positional arguments that the usage line shows outside of brackets, and sub-commands."""
+    words = [word for word in _usage(text).split()[1:] if word not in fixed and not word.endswith('.py')]
+    if sub_commands := _sub_commands(words, text):
+        return set(), [], sub_commands
+    required = {word for word in words if word.startswith('-')}
+    others = [word for before, word in zip(['', *words], words, strict=False) if not f'{before}{word}'.startswith('-')]
+    return required, [name for name in map(_positional(text), others) if name], []
+
+
+def _usage(text: str) -> str:
+    """The usage line, without what stands in brackets."""
     usage = re.search(r'^\s*usage:\s*(\S.*?)(?:\n\s*\n|\Z)', text, re.IGNORECASE | re.DOTALL | re.MULTILINE)
     line = usage[1] if usage else ''
-    while (shorter := re.sub(r'\[[^\[\]]*\]', ' ', line)) != line:
+    while (shorter := re.sub(r'\[[^\[\]]*\]|\([^()]*\)', ' ', line)) != line:
         line = shorter
-    words = line.split()[1:]
-    words = [word for word in words if word not in fixed and not word.endswith('.py')]
-    choices = next((re.fullmatch(r'\{(.+)\}', word) for word in words if word.startswith('{')), None)
-    if choices and '...' in words:
-        return set(), [], choices[1].split(',')
-    required: set[str] = set()
-    positional: list[str] = []
-    for before, word in zip(['', *words], words, strict=False):
-        if word.startswith('-'):
-            required.add(word)
-        elif not before.startswith('-') and re.fullmatch(r'[A-Za-z]\w*|\{\w+\}', word):
-            positional.append(word.strip('{}').lower() if 'Usage' in text else word)
-    return required, [name for name in positional if name not in ('flags', 'options', 'args')], []
+    return line
+
+
+def _positional(text: str) -> Callable[[str], str]:
+    """Says which positional argument a word of the usage line is; empty: none."""
+    if 'Usage:' in text:  # click and typer show them in capitals or in braces
+        return lambda word: word.strip('{}').lower() if re.fullmatch(r'[A-Z]\w*|\{\w+\}', word) else ''
+    listed = re.search(r'^positional arguments:\n((?:[ \t]+.*\n|\n(?=[ \t]))*)', text, re.MULTILINE)
+    names = re.findall(r'^ {1,4}(\w+)', listed[1] if listed else '', re.MULTILINE)
+    return lambda word: word if word in names else ''
+
+
+def _sub_commands(words: Sequence[str], text: str) -> list[str]:
+    """The sub-commands of which a usage line expects one."""
+    if 'COMMAND' in words:
+        listed = plain_lines(text)
+        start = next((place for place, line in enumerate(listed, 1) if re.match(r'\s*Commands\b', line)), len(listed))
+        section = list(takewhile(str.strip, listed[start:]))
+        indent = min((len(line) - len(line.lstrip()) for line in section), default=0)
+        return re.findall(rf'^ {{{indent}}}([\w-]+)', '\n'.join(section), re.MULTILINE) or ['COMMAND']
+    choices = next(filter(None, (re.fullmatch(r'\{(.+)\}', word) for word in words)), None)
+    return choices[1].split(',') if choices and '...' in words else []
 
 
 # Styles

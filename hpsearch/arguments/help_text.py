@@ -81,9 +81,14 @@ def may_have_help(source: str) -> bool:
     return bool(_PARSERS.search(source))
 
 
+def plain_lines(text: str) -> list[str]:
+    """The lines of a help text without colours and boxes."""
+    return [re.sub(r'^\s*\*', ' ', _DECORATION.sub(' ', line)) for line in text.splitlines()]
+
+
 def shown_options(text: str) -> dict[str, ShownOption]:
     """The options in a help text of argparse, click, typer, tyro or absl, by name with dashes; none in another text."""
-    lines = [re.sub(r'^\s*\*', ' ', _DECORATION.sub(' ', line)) for line in text.splitlines()]
+    lines = plain_lines(text)
     indents = [len(line) - len(line.lstrip()) for line in lines]
     starts = [place for place, line in enumerate(lines) if line.lstrip().startswith('-')]
     least = min((indents[place] for place in starts), default=0)

@@ -129,6 +129,9 @@ def _show(stream: str, chunk: bytes) -> None:
 
 # init
 
+_MOST_SOURCE = 10 * 2**20
+"""Bytes of a script, which may be a large program, that are looked at."""
+
 
 def write_module(command: InitCommand) -> int:
     """Write a grid module for a script, from its help and from one run of it; returns the exit code.
@@ -139,7 +142,10 @@ def write_module(command: InitCommand) -> int:
     path = Path(command.output or f'{Path(command.script).stem}_search.py')
     draft = _draft(command, path)
     for_output = f', and {draft.output.shown.name} for the output folder' if draft.output else ''
-    print(f'{command.script}: {len(draft.options)} options are shown by its help{for_output}.')
+    print(f'{command.script}: {len(draft.options) or "no"} options are shown by its help{for_output}.')
+    if draft.is_python and not draft.options:
+        words = [interpreter_of(command.python), command.script, *command.words, '--help']
+        print(f'If that is wrong, see what {shell_line(words)} prints; --python=... is another interpreter.')
     if command.tries and draft.can_run:
         draft = _with_result(draft, command.python)
     try:
@@ -152,7 +158,8 @@ def write_module(command: InitCommand) -> int:
     print(f'{path} is written. Left to fill in:')
     for sentence in draft.missing:
         print(f'  {sentence}')
-    print(f'Then: hpsearch run {shell_line([str(path)])}')
+    chosen = [f'--python={command.python}'] if command.python else []
+    print(f'Then: hpsearch run {shell_line([str(path), *chosen])}')
     return ALL_FINISHED
 
 
@@ -170,9 +177,12 @@ def _draft(command: InitCommand, path: Path) -> Draft:
         raise ConfigError([f'{script}: is no script: a .py file or an executable program is expected.'])
     if os.path.lexists(path):
         raise ConfigError([_exists(path)])
+    if not path.parent.is_dir():
+        raise ConfigError([f'--output: there is no folder {path.parent}.'])
     if not is_python and os.sep not in script:
         script = os.path.join('.', script)
-    source = Path(script).read_bytes().decode('utf-8', 'replace')
+    with open(script, 'rb') as file:
+        source = file.read(_MOST_SOURCE).decode('utf-8', 'replace')
     if is_python and is_configuration(source):
         raise ConfigError(
             [f'{script}: is a configuration, not a script: hpsearch plan {script} shows what it would run.']

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import sys
 
 import pytest
 
@@ -106,6 +107,20 @@ def test_that_a_run_that_is_ended_counts_as_far_as_it_came(project: Project) -> 
         assert starting.wait(60) == 0
     assert "Its result seems to be in stdout, behind 'acc': acc" in printed
     assert '_RESULT' in (project.path / 'train_search.py').read_text() and not left(project)
+
+
+def test_that_a_script_whose_help_fails_is_told_how_to_see_why(project: Project) -> None:
+    (project.path / 'train.py').write_text('import argparse, nowhere\n')
+    done = project.run('init', 'train.py', f'--python={sys.executable}')
+    assert done.returncode == 0 and 'train.py: no options are shown by its help.' in done.stdout
+    assert f'see what {sys.executable} train.py --help prints' in done.stdout
+    assert done.stdout.splitlines()[-1] == f'Then: hpsearch run train_search.py --python={sys.executable}'
+
+
+def test_that_a_folder_that_is_not_there_is_told_before_the_script_is_run(project: Project) -> None:
+    done = project.run('init', 'train.py', '--output=configs/a.py')
+    assert (done.returncode, done.stderr) == (2, 'hpsearch: --output: there is no folder configs.\n')
+    assert not (project.path / 'ran.txt').exists()
 
 
 def test_that_a_program_is_called_by_its_path(project: Project) -> None:

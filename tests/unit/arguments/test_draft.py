@@ -127,6 +127,53 @@ def test_that_sub_commands_are_said() -> None:
     assert draft.can_run and module(draft)['_FIXED_ARGS'] == ['fit']
 
 
+CLICK_GROUP = """Usage: c.py [OPTIONS] COMMAND [ARGS]...
+
+Options:
+  --help  Show this message and exit.
+
+Commands:
+  fit   Fit it, which takes
+        a while.
+  test
+"""
+
+TYPER_GROUP = """
+ Usage: g.py [OPTIONS] COMMAND [ARGS]...
+
+╭─ Options ──────────────────────────────────────╮
+│ --help          Show this message and exit.    │
+╰────────────────────────────────────────────────╯
+╭─ Commands ─────────────────────────────────────╮
+│ fit   Fit it.                                  │
+│ test                                           │
+╰────────────────────────────────────────────────╯
+"""
+
+
+@pytest.mark.parametrize('text', [CLICK_GROUP, TYPER_GROUP])
+def test_that_the_sub_commands_of_click_and_typer_are_said(text: str) -> None:
+    assert draft_of('train.py', '', text).sub_commands == ['fit', 'test']
+
+
+def test_that_the_values_of_an_option_are_no_positional_arguments() -> None:
+    text = """usage: train.py [-h] --betas B1 B2 (--cold | --warm W) [--lr LR] data
+
+positional arguments:
+  data           a set
+                 of data
+
+options:
+  -h, --help     show this help message and exit
+  --betas B1 B2
+  --cold
+  --warm W
+  --lr LR
+"""
+    draft = draft_of('train.py', '', text)
+    assert [option.key for option in draft.options if option.is_required] == ['betas', 'data']
+
+
 @pytest.mark.parametrize('usage', ['Usage: train.py [OPTIONS] OUT_DIR', ' Usage: train.py [OPTIONS] {out_dir}'])
 def test_that_a_positional_argument_may_be_the_output_folder(usage: str) -> None:
     draft = draft_of('train.py', '', f'{usage}\n\nOptions:\n  --lr FLOAT\n  --help  Show this.\n')
