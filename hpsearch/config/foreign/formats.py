@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from hpsearch.config.foreign.orion import is_orion, translate_orion
 from hpsearch.config.foreign.seml import is_seml, translate_seml
 from hpsearch.config.foreign.translation import Translation
 from hpsearch.config.foreign.wandb import is_sweep, translate_sweep
@@ -22,11 +23,18 @@ def translated(content: Mapping[Any, Any], folder: Path) -> Translation | None:
         folder: Where it is.
     """
     theirs = {key: value for key, value in content.items() if key != OUR_OWN}
+    own = content.get(OUR_OWN) or {}
+    ours = dict(own) if isinstance(own, Mapping) else {}
     if is_seml(theirs):
         translation = translate_seml(theirs, folder)
-    elif 'grid' not in theirs and is_sweep(theirs):
+    elif 'grid' in theirs:
+        return None
+    elif is_sweep(theirs):
         translation = translate_sweep(theirs)
+    elif is_orion(theirs):
+        translation = translate_orion(theirs, ours.pop('command', None), folder)
     else:
         return None
-    translation.own = translation.mapping(content, OUR_OWN)
+    translation.mapping(content, OUR_OWN)
+    translation.own = ours
     return translation

@@ -22,7 +22,7 @@ SCRIPT = """
 import json, os, re, sys
 
 words = ' '.join(sys.argv[1:])
-given = {name: float(re.search(name + r"=(\\S+)", words)[1]) for name in ("lr", "batch_size")}
+given = {name: float(re.search(name + r"[= ](\\S+)", words)[1]) for name in ("lr", "batch_size")}
 accuracy = given["lr"] + given["batch_size"]
 print(f"accuracy={accuracy}")
 if "WANDB_DIR" in os.environ:
@@ -75,5 +75,5 @@ def test_that_the_page_does_its_task(title: str, command: str, tmp_path: Path) -
 
 
 def test_that_each_program_has_a_section_with_commands() -> None:
-    programs = {'W&B sweeps', 'SEML', 'GNU parallel', 'Hydra multirun', 'Ray Tune', 'Optuna'}
+    programs = {'W&B sweeps', 'SEML', 'Oríon', 'GNU parallel', 'Hydra multirun', 'Ray Tune', 'Optuna'}
     assert {title for title, _ in CASES} == programs
