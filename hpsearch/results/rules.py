@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-FORMATS = ('lines', 'json', 'yaml', 'toml', 'csv', 'tsv', 'jsonl', 'tensorboard', 'mlflow', 'sacred')
+FORMATS = ('lines', 'json', 'yaml', 'toml', 'csv', 'tsv', 'jsonl', 'tensorboard', 'mlflow', 'sacred', 'wandb')
 """What a file can be."""
 
 _BY_ENDING = {
@@ -23,7 +23,7 @@ LOGS = ('stdout', 'stderr')
 KINDS: Mapping[str, Mapping[str, str]] = {
     'lightning': {'file': '**/metrics.csv'},
     'huggingface': {'file': '**/all_results.json'},
-    'wandb': {'file': '**/wandb-summary.json'},
+    'wandb': {'file': '**/run-*.wandb', 'format': 'wandb'},
     'tensorboard': {'file': '**/events.out.tfevents.*', 'format': 'tensorboard'},
     'mlflow': {'file': '**/metrics/**/*', 'format': 'mlflow'},
     'sacred': {'file': '**/metrics.json', 'format': 'sacred'},

@@ -18,6 +18,7 @@ from hpsearch.results.rows import Row, best_of, csv_rows, flattened, json_rows, 
 from hpsearch.results.rules import OBJECTIVE, ORION, RESULT, ResultRule
 from hpsearch.results.tensorboard import scalars
 from hpsearch.results.text import text_of
+from hpsearch.results.wandb import summary_of
 
 LARGEST_TABLE = 256 * 2**20
 """Bytes of a file that has a row per step; a larger one is not read."""
@@ -136,11 +137,17 @@ def _of_files(rule: ResultRule, output: Path) -> tuple[Iterable[Row], str]:
     if rule.format in _OF_SEVERAL_FILES:
         return _SEVERAL[rule.format](files), ''
     last = files[-1]
-    text, oddities = decode(read_fresh(last, LARGEST_TABLE if rule.format in _TABLES else LARGEST_SUMMARY))
-    rows = _TABLES[rule.format](text) if rule.format in _TABLES else [_DOCUMENTS[rule.format](text)]
+    rows, oddities = _of_file(rule.format, last)
     if len(files) > 1:
         oddities.append(f'{len(files)} files match {rule.file}, of which {last.relative_to(output)} counts')
     return rows, '; '.join(oddities)
+
+
+def _of_file(form: str, path: Path) -> tuple[Iterable[Row], list[str]]:
+    if form == 'wandb':
+        return [flattened(summary_of(read_fresh(path, LARGEST_TABLE)))], []
+    text, oddities = decode(read_fresh(path, LARGEST_TABLE if form in _TABLES else LARGEST_SUMMARY))
+    return _TABLES[form](text) if form in _TABLES else [_DOCUMENTS[form](text)], oddities
 
 
 # Formats

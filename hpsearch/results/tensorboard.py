@@ -45,20 +45,20 @@ def _records(data: bytes) -> Iterator[bytes]:
 def _scalars_of_event(record: bytes) -> Iterator[tuple[str, int, float]]:
     step = 0
     summaries = []
-    for number, value in _fields(record):
+    for number, value in fields(record):
         if number == _STEP and isinstance(value, int):
             step = value - (1 << 64) if value >> 63 else value
         elif number == _SUMMARY and isinstance(value, bytes):
             summaries.append(value)
     for summary in summaries:
-        for number, value in _fields(summary):
+        for number, value in fields(summary):
             if number == _VALUE and isinstance(value, bytes) and (found := _scalar(value)):
                 yield (found[0], step, found[1])
 
 
 def _scalar(value: bytes) -> tuple[str, float] | None:
     tag, number = '', None
-    for field, content in _fields(value):
+    for field, content in fields(value):
         if field == _TAG and isinstance(content, bytes):
             tag = content.decode('utf-8', 'replace')
         elif field == _SIMPLE_VALUE and isinstance(content, bytes):
@@ -70,16 +70,16 @@ def _scalar(value: bytes) -> tuple[str, float] | None:
 
 def _scalar_of_tensor(tensor: bytes) -> float | None:
     """The value of a tensor with a single float or double."""
-    fields = dict(_fields(tensor))
-    kind = fields.get(_DTYPE)
-    content = fields.get(_CONTENT) or fields.get(_FLOATS) or fields.get(_DOUBLES)
+    parts = dict(fields(tensor))
+    kind = parts.get(_DTYPE)
+    content = parts.get(_CONTENT) or parts.get(_FLOATS) or parts.get(_DOUBLES)
     form = {_FLOAT: '<f', _DOUBLE: '<d'}.get(kind, '') if isinstance(kind, int) else ''
     if not form or not isinstance(content, bytes) or len(content) != struct.calcsize(form):
         return None
     return float(struct.unpack(form, content)[0])
 
 
-def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
+def fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
     """The fields of a protocol buffer as ``(number, value)``.
 
     Raises:

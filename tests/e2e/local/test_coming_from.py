@@ -26,10 +26,13 @@ given = {name: float(re.search(name + r"[= ](\\S+)", words)[1]) for name in ("lr
 accuracy = given["lr"] + given["batch_size"]
 print(f"accuracy={accuracy}")
 if "WANDB_DIR" in os.environ:
-    folder = os.path.join(os.environ["WANDB_DIR"], "wandb", "offline-run-1", "files")
+    folder = os.path.join(os.environ["WANDB_DIR"], "wandb", "offline-run-1")
     os.makedirs(folder)
-    with open(os.path.join(folder, "wandb-summary.json"), "w") as file:
-        json.dump({"accuracy": accuracy}, file)
+    data = str(accuracy).encode()
+    item = b"\\x0a\\x08accuracy\\x82\\x01" + bytes([len(data)]) + data
+    record = b"\\x1a" + bytes([len(item) + 2]) + b"\\x0a" + bytes([len(item)]) + item
+    with open(os.path.join(folder, "run-1.wandb"), "wb") as file:
+        file.write(b":W&B\\xe1\\xbe\\x00" + bytes(4) + bytes([len(record), 0, 1]) + record)
 if os.environ.get("ORION_RESULTS_PATH"):
     with open(os.environ["ORION_RESULTS_PATH"], "w") as file:
         json.dump([{"name": "objective", "type": "objective", "value": -accuracy}], file)

@@ -22,7 +22,7 @@ from hpsearch.results.rules import KINDS, ResultRule, keywords_of_rule, result_r
             ResultRule('', 'stderr', 'acc=(.*)', 'lines', 'best', 'acc'),
         ),
         ({'file': 'log', 'format': 'tsv', 'take': 'max:acc'}, ResultRule('log', format='tsv', take='max:acc')),
-        ('wandb', ResultRule('**/wandb-summary.json', format='json')),
+        ('wandb', ResultRule('**/run-*.wandb', format='wandb')),
     ],
 )
 def test_that_a_rule_is_read(value: Any, rule: ResultRule) -> None:

@@ -60,7 +60,7 @@ TABLE = 'step,acc,loss\n1,0.7,0.5\n2,0.9,0.4\n3,0.8,0.3\n'
         ({'file': 'log', 'format': 'csv'}, {'log': TABLE}, 'step=3 acc=0.8 loss=0.3'),
         (['r.json', 'm.csv'], {'r.json': '{"acc": 0.5, "seconds": 3}', 'm.csv': 'acc\n0.6\n'}, 'acc=0.6 seconds=3'),
         ('huggingface', {'sub/all_results.json': '{"eval_loss": 1.5}'}, 'eval_loss=1.5'),
-        ('wandb', {'wandb/offline-run-1/files/wandb-summary.json': '{"acc": 1, "_step": 4}'}, 'acc=1 _step=4'),
+        ('**/wandb-summary.json', {'wandb/run-1/files/wandb-summary.json': '{"acc": 1, "_step": 4}'}, 'acc=1 _step=4'),
         ('sacred', {'runs/1/metrics.json': json.dumps({'acc': {'steps': [1, 2], 'values': [0.1, 0.2]}})}, 'acc=0.2'),
         (
             'mlflow',

@@ -39,7 +39,7 @@ def test_that_a_sweep_gives_the_commands_of_its_agent(tmp_path: Path) -> None:
 
 def test_that_the_metric_is_the_result_and_decides_the_order(tmp_path: Path) -> None:
     configuration = read(tmp_path, SWEEP)
-    assert configuration.results == [{'file': '**/wandb-summary.json'}]
+    assert configuration.results == [{'file': '**/run-*.wandb', 'format': 'wandb'}]
     assert (configuration.performance_key, configuration.performance_ascending) == ('val.acc', False)
     assert configuration.make_out_dir, 'W&B uses another folder where its own is missing'
     smaller = read(tmp_path, SWEEP.replace(', goal: maximize', ''))
