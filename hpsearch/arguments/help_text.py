@@ -81,6 +81,11 @@ def may_have_help(source: str) -> bool:
     return bool(_PARSERS.search(source))
 
 
+def is_hydra(source: str) -> bool:
+    """Whether a script is one of Hydra, which prints its configuration for ``--cfg job``."""
+    return 'hydra.main' in source
+
+
 def plain_lines(text: str) -> list[str]:
     """The lines of a help text without colours and boxes."""
     return [re.sub(r'^\s*\*', ' ', _DECORATION.sub(' ', line)) for line in text.splitlines()]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from hpsearch.arguments.help_text import shown_options
 from hpsearch.arguments.style import ArgumentStyle, dashes_of, words_of
@@ -54,6 +54,25 @@ def unknown_options(
         if not any(_is_known(name, names, text) for name in written)
     )
     return [sentence for sentence in found if sentence]
+
+
+def unknown_in_hydra(names: Collection[str], options: Iterable[str]) -> list[str]:
+    """A sentence for each option that a configuration of Hydra does not have although it has one like it.
+
+    Nothing is said of what may be a group of configurations, and of what is added or removed (``+``, ``~``).
+
+    Args:
+        names: Those of the configuration, with dots.
+        options: Those of the grid that are written as Hydra expects them.
+    """
+    plain = [option for option in options if re.fullmatch(r'[\w.]+', option) and not option.startswith('hydra.')]
+    unknown = [option for option in plain if not any(f'{name}.'.startswith(f'{option}.') for name in names)]
+    alike = ((option, difflib.get_close_matches(option, sorted(names), n=1, cutoff=0.7)) for option in unknown)
+    return [
+        f'{option}: the configuration of the script has no {option}; did you mean {meant[0]}?'
+        for option, meant in alike
+        if meant
+    ]
 
 
 def _written(option: str, values: Sequence[Value], style: ArgumentStyle) -> list[str]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from hpsearch.arguments.command import CommandForm
-from hpsearch.arguments.help_text import may_have_help
+from hpsearch.arguments.help_text import is_hydra, may_have_help
 from hpsearch.arguments.unknown_options import may_take_others
 from hpsearch.backends.base import Launch, Workload
 from hpsearch.cli.backends import pilot_note, pilot_settings, queue_settings, requested_system, system_named
@@ -20,6 +20,8 @@ from hpsearch.host.script_help import help_of
 from hpsearch.model.configuration import best_text
 from hpsearch.model.errors import ConfigError
 from hpsearch.model.resources import Slot
+from hpsearch.results.documents import read_yaml
+from hpsearch.results.rows import flattened
 from hpsearch.store.attempt_files import attempt_id
 from hpsearch.store.folder import SearchFolder
 
@@ -79,10 +81,23 @@ def doubts_by_help(request: SearchRequest, plan: Plan) -> list[str]:
         source = script.read_text(encoding='utf-8', errors='replace')
     except OSError:
         return []
-    if not plan.can_be_doubted or not may_have_help(source) or '--' in form.program:
+    if '--' in form.program:
+        return []
+    if is_hydra(source):
+        return plan.doubts_by_hydra(values_of_hydra(form.program, str(request.run_cwd)))
+    if not plan.can_be_doubted or not may_have_help(source):
         return []
     text = help_of(form.program, str(request.run_cwd))
     return plan.doubts_by_help(text, takes_others=may_take_others(source))
+
+
+def values_of_hydra(program: Sequence[str], cwd: str) -> dict[str, str]:
+    """The configuration of a script of Hydra, by names with dots, which it prints without doing any work."""
+    try:
+        return dict(flattened(read_yaml(help_of(program, cwd, words=('--cfg', 'job')))))
+    except Exception:
+        # What a script prints can make a library raise anything.
+        return {}
 
 
 def _job_notes(options: SearchOptions) -> list[str]:

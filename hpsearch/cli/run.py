@@ -16,12 +16,12 @@ from itertools import islice
 from pathlib import Path
 
 from hpsearch.arguments.draft import Draft, draft_of, draft_of_hydra, is_configuration, module_text
-from hpsearch.arguments.help_text import may_have_help
+from hpsearch.arguments.help_text import is_hydra, may_have_help
 from hpsearch.cli.backends import JobAsker, check_queue, choose_backend
 from hpsearch.cli.context import process_context
 from hpsearch.cli.options import SearchOptions
 from hpsearch.cli.parsers import ALL_FINISHED, SOME_DID_NOT, InitCommand, TryCommand, parse_try
-from hpsearch.cli.plan import doubts_by_help
+from hpsearch.cli.plan import doubts_by_help, values_of_hydra
 from hpsearch.cli.reports import report_end
 from hpsearch.cli.request import SearchRequest, create, interpreter_of, make_request
 from hpsearch.cli.search_runner import work, work_options
@@ -31,9 +31,7 @@ from hpsearch.model.command import shell_line
 from hpsearch.model.errors import ConfigError
 from hpsearch.model.run import Run
 from hpsearch.model.states import State
-from hpsearch.results.documents import read_yaml
 from hpsearch.results.guess import Guess, guess_result
-from hpsearch.results.rows import flattened
 from hpsearch.results.sources import Places
 from hpsearch.space.plan import Plan
 from hpsearch.store.attempt_files import tail
@@ -188,18 +186,11 @@ def _draft(command: InitCommand, path: Path) -> Draft:
             [f'{script}: is a configuration, not a script: hpsearch plan {script} shows what it would run.']
         )
     program = [interpreter_of(command.python), script] if is_python else [script]
-    if 'hydra.main' in source:
-        shown = help_of([*program, *command.words], os.getcwd(), words=('--cfg', 'job'))
-        return draft_of_hydra(script, _values_of_hydra(shown), command.words)
+    if is_hydra(source):
+        values = values_of_hydra([*program, *command.words], os.getcwd())
+        return draft_of_hydra(script, values, command.words)
     text = help_of([*program, *command.words], os.getcwd()) if may_have_help(source) or '--help' in source else ''
     return draft_of(script, source, text, command.words, is_python=is_python)
-
-
-def _values_of_hydra(text: str) -> dict[str, str]:
-    try:
-        return dict(flattened(read_yaml(text)))
-    except ValueError:
-        return {}
 
 
 def _with_result(draft: Draft, python: str) -> Draft:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,10 +96,12 @@ def _rank(keyword: str) -> tuple[bool, bool, bool, int]:
 
 def _keywords(its: Mapping[str, str], places: Places) -> list[str]:
     """The keywords of what a rule finds, those with numbers; none where it finds no such."""
-    with suppress(OSError, ValueError, TypeError, AttributeError):  # it may be of another kind
+    try:
         row, _ = read_by_rule(rule_of(its), places, key='', ascending=False)
-        return [keyword for keyword, value in row.items() if _is_number(value)]
-    return []
+    except Exception:
+        # A file of another kind, or a damaged one, can make a library raise anything.
+        return []
+    return [keyword for keyword, value in row.items() if _is_number(value)]
 
 
 def _is_number(text: object) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +15,7 @@ from hpsearch.arguments.command import CommandForm
 from hpsearch.arguments.help_text import doubts_by_help
 from hpsearch.arguments.placeholders import UNNAMED
 from hpsearch.arguments.style import ArgumentStyle
-from hpsearch.arguments.unknown_options import has_name, unknown_options
+from hpsearch.arguments.unknown_options import has_name, unknown_in_hydra, unknown_options
 from hpsearch.model.command import (
     CommandLimits,
     encoded,
@@ -186,6 +186,11 @@ class Plan:
         """
         unknown = [] if takes_others else unknown_options(text, self._written(), self.form.out_arg)
         return [*unknown, *doubts_by_help(text, self._columns_behind(), self.form.style)]
+
+    def doubts_by_hydra(self, names: Collection[str]) -> list[str]:
+        """A sentence for each option that the configuration of a script of Hydra, with these names, does not have."""
+        options = self._columns_behind()
+        return unknown_in_hydra(names, [each for each in options if self.form.style(each).arg_style == 'hydra'])
 
     def _written(self) -> dict[str, tuple[Sequence[Value], ArgumentStyle]]:
         """The options of the grid and that of the output folder, with their values and how they are written."""

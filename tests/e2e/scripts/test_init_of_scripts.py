@@ -50,3 +50,15 @@ def test_that_the_module_for_a_script_is_accepted_and_can_be_run(project: Path, 
     assert f'\n{RESULTS[name]} = ' in module and '_PERFORMANCE_KEY = ' in module
     assert 'warning' not in hpsearch(project, 'plan', 'train_search.py')
     assert 'this run would have finished' in hpsearch(project, 'try', 'train_search.py')
+
+
+@pytest.mark.parametrize('project', ['hydra_app'], indirect=True)
+def test_that_plan_warns_of_names_that_the_configuration_of_hydra_does_not_have(project: Path) -> None:
+    search = project / 'search.py'
+    before = sorted(project.iterdir())
+    assert 'the configuration of the script' not in hpsearch(project, 'plan', 'search.py')
+    search.write_text(search.read_text().replace("'optimizer.lr'", "'optimizer.rl'"))
+    assert 'warning: optimizer.rl: the configuration of the script has no optimizer.rl; did you mean optimizer.lr?' in (
+        hpsearch(project, 'plan', 'search.py')
+    )
+    assert sorted(project.iterdir()) == before

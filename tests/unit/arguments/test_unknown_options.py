@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpsearch.arguments.style import ArgumentStyle
-from hpsearch.arguments.unknown_options import has_name, may_take_others, unknown_options
+from hpsearch.arguments.unknown_options import has_name, may_take_others, unknown_in_hydra, unknown_options
 from tests.unit.arguments.test_help_text import TEXTS
 
 ALL = pytest.mark.parametrize('parser', TEXTS)
@@ -94,6 +94,21 @@ def test_that_single_dashes_are_told_with_the_style() -> None:
 def test_that_options_whose_names_have_no_dashes_are_not_doubted(arg_style: str) -> None:
     assert not has_name(ArgumentStyle(arg_style))
     assert not any(unknown(text, 'xyz', arg_style=arg_style) for text in TEXTS.values())
+
+
+@pytest.mark.parametrize(
+    ('option', 'meant'),
+    [
+        ('optimizer.lrr', 'optimizer.lr'),
+        ('labl', 'label'),
+        *((known, '') for known in ('optimizer.lr', 'optimizer', 'label')),
+        *((other, '') for other in ('+labl', '~labl', 'labl@a', 'group/labl', 'model', 'hydra.labl')),
+    ],
+)
+def test_that_a_name_that_hydra_does_not_have_is_told_with_the_one_that_is_meant(option: str, meant: str) -> None:
+    said = unknown_in_hydra({'optimizer.lr', 'label', 'hydra_label'}, [option])
+    sentence = f'{option}: the configuration of the script has no {option}; did you mean {meant}?'
+    assert said == ([sentence] if meant else [])
 
 
 @pytest.mark.parametrize('text', ['', 'training...\n--lr: 3\n', 'Error: no such option: --help\n'])

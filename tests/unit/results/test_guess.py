@@ -53,7 +53,13 @@ def test_that_configurations_are_no_results_and_those_that_sound_like_results_co
 
 
 def test_that_files_that_cannot_be_read_are_passed_over(tmp_path: Path) -> None:
-    files = {'metrics.json': '{"acc": ', 'results.csv': '\0\0', 'metrics.toml': '=', 'score.json': '{"acc": 1}'}
+    files = {
+        'metrics.json': '{"acc": ',
+        'results.csv': '\0\0',
+        'metrics.toml': '=',
+        'm.yaml': 'a: [',
+        'score.json': '{"acc": 1}',
+    }
     assert guessed(tmp_path, files).attributes['_RESULT'] == 'score.json'
 
 
