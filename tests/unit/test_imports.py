@@ -5,6 +5,7 @@ module imports, even by way of others, what imports it. Imports for annotations 
 from __future__ import annotations
 
 import ast
+import configparser
 import functools
 import graphlib
 import importlib.util
@@ -137,6 +138,13 @@ def top(names: Collection[str]) -> set[str]:
 
 def test_that_every_module_lives_in_a_package() -> None:
     assert {path.name for path in PACKAGE.glob('*.py')} == {'__init__.py', '__main__.py'}
+
+
+def test_that_every_package_is_installed() -> None:
+    declared = configparser.ConfigParser()
+    declared.read(ROOT / 'setup.cfg')
+    packages = set(declared['options']['packages'].split())
+    assert {'hpsearch', *PACKAGES} <= packages
 
 
 def test_that_every_package_has_a_place_in_the_order() -> None:
