@@ -24,6 +24,7 @@ NEEDS = {
         'draccus_config': 'draccus',
         'sacred_experiment': 'sacred',
         'tensorboard_events': 'tensorboardX',
+        'wandb_offline': 'wandb',
     },
 }
 """Script to the library that it imports."""
