@@ -29,7 +29,7 @@ NEEDS = {
 }
 """Script to the library that it imports."""
 
-PROGRAMS = {'compiled_c': 'cc', 'node_script': 'node', 'perl_getopt_long': 'perl'}
+PROGRAMS = {'compiled_c': 'cc', 'node_script': 'node', 'perl_getopt_long': 'perl', 'r_script': 'Rscript'}
 
 pytestmark = pytest.mark.e2e
 
@@ -60,9 +60,9 @@ def search(project: Path) -> list[dict[str, str]]:
 
 def value_of(text: str) -> Any:
     """What a script has printed, as a value of Python."""
-    named = {'true': True, 'false': False, 'True': True, 'False': False}
+    named = {'true': True, 'false': False}
     try:
-        return named[text] if text in named else ast.literal_eval(text)
+        return named[text.lower()] if text.lower() in named else ast.literal_eval(text)
     except (SyntaxError, ValueError):
         return text
 
