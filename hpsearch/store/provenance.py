@@ -227,6 +227,8 @@ class Provenance:
         try:
             if self._reader.has_changed():
                 self._take(self._reader.read())
+            if self._unreported:
+                self._wanted.set()
         finally:
             self._reading.release()
 
@@ -304,7 +306,6 @@ class Provenance:
         if code.ident != self.code or self._code is None:
             self._unreported.append(code)
             self._has_reported.clear()
-            self._wanted.set()
         self._code = code
 
     def _index_stamps(self) -> list[tuple[int, ...]]:

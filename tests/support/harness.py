@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,7 +17,7 @@ from hpsearch.model.configuration import Params
 from hpsearch.model.evidence import JobState
 from hpsearch.model.resources import Slot
 from hpsearch.model.run import Run
-from hpsearch.store.attempt_files import attempt_id, claim
+from hpsearch.store.attempt_files import attempt_id, attempt_processes, claim, marks
 from hpsearch.store.folder import SearchFolder
 
 T = TypeVar('T')
@@ -85,3 +88,12 @@ def start(backend: AttemptBackend, *launches: Launch) -> list[str]:
 def option_words(params: Params) -> list[str]:
     """The words of all options of a run, in the default style."""
     return [text for option, value in params.items() for text in words_of(option, value)]
+
+
+@contextmanager
+def marked_process(folder: SearchFolder, run: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A process with the marks of the first attempt of a run, which can be found by them."""
+    with subprocess.Popen(['sleep', '600'], env={**os.environ, **marks(folder, run, 1)}) as process:
+        until(lambda: attempt_processes(folder))  # its environment is empty until the program is executed
+        yield process
+        process.kill()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -14,11 +12,11 @@ from hpsearch.dispatch.context import EventRecorder
 from hpsearch.dispatch.peers import OrphanedAttempt, Peers
 from hpsearch.host.kernel import this_host
 from hpsearch.model.evidence import Action
-from hpsearch.store.attempt_files import attempt_processes, claim, marks
+from hpsearch.store.attempt_files import claim
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import Journal, open_journals
 from hpsearch.store.writers import Writers
-from tests.support.harness import new_folder, until
+from tests.support.harness import marked_process, new_folder
 
 
 @pytest.fixture
@@ -104,7 +102,5 @@ def test_that_an_attempt_whose_process_runs_is_adopted_or_waited_for(
     folder: SearchFolder, can_adopt: bool, actions: list[Action]
 ) -> None:
     start(folder)
-    with subprocess.Popen(['sleep', '600'], env={**os.environ, **marks(folder, 'sim_1', 1)}) as process:
-        until(lambda: attempt_processes(folder))
+    with marked_process(folder, 'sim_1'):
         assert [found.action for found in examine(folder, can_adopt=can_adopt)] == actions
-        process.kill()

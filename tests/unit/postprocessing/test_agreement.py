@@ -6,9 +6,7 @@ import importlib
 import itertools
 import json
 import os
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,8 +17,8 @@ from hpsearch.cli.status import status_lines
 from hpsearch.host.kernel import this_host
 from hpsearch.host.processes import start_ticks
 from hpsearch.model.retries import room_in_queue
-from hpsearch.store.attempt_files import claim, marks
-from tests.support.harness import until
+from hpsearch.store.attempt_files import claim
+from tests.support.harness import marked_process
 from tests.support.postprocessing import NAME, load_package
 from tests.support.queued_search import MEMORY_ERROR, QueuedSearch, elsewhere
 
@@ -37,15 +35,6 @@ LEFT = (
     'nothing', 'a closed fence', 'an empty fence', 'a start', 'a start and a process', 'half a record',
     'status 0', 'status 1', 'status 137', 'a time limit', 'a restart of its job', 'a file that cannot be read',
 )  # fmt: skip
-
-
-@contextmanager
-def process_of(search: QueuedSearch, name: str) -> Iterator[None]:
-    """A process with the marks of the first attempt of a run."""
-    with subprocess.Popen(['sleep', '600'], env={**os.environ, **marks(search.folder, name, 1)}) as process:
-        until(Path(f'/proc/{process.pid}/environ').read_bytes)  # empty until the program is executed
-        yield
-        process.kill()
 
 
 def leave(search: QueuedSearch, name: str, left: str, *, queued: bool) -> None:
@@ -98,7 +87,7 @@ def said_of(search: QueuedSearch, left: str, *, queued: bool, summary: bool) -> 
     leave(search, name, left, queued=queued)
     if summary:
         search.leave_summary(name, 0.5)
-    with process_of(search, name) if left == 'a start and a process' else nullcontext():
+    with marked_process(search.folder, name) if left == 'a start and a process' else nullcontext():
         return state_by_status(search), state_by_postprocessing(search)
 
 

@@ -10,10 +10,8 @@ import os
 import pickle
 import shutil
 import statistics
-import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,9 +26,9 @@ from hpsearch.model.configuration import plain_attributes
 from hpsearch.model.run import Run
 from hpsearch.model.states import State
 from hpsearch.model.table import Row
-from hpsearch.store.attempt_files import marks
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import Journal
+from tests.support.harness import marked_process
 from tests.support.postprocessing import load_package
 
 load_package()
@@ -269,19 +267,11 @@ def test_that_a_torn_exit_record_is_none(search: Search) -> None:
     assert listed(search.path, 'unfinished')[0]['state'] == 'lost'
 
 
-@contextmanager
-def living(search: Search, run: str) -> Iterator[None]:
-    """A process that carries the marks of a run's first attempt."""
-    with subprocess.Popen(['sleep', '600'], env={**os.environ, **marks(search.folder, run, 1)}) as process:
-        yield
-        process.kill()
-
-
 def test_that_a_run_whose_process_lives_is_running_and_not_moved(judging: Search, capsys: Any) -> None:
     name = judging.plan(lr=0.1)
     judging.started(name)
     output = judging.left(name, 'acc 0.1\nlosses 3 4\nfinished 1\n')
-    with living(judging, name):
+    with marked_process(judging.folder, name):
         assert main([str(judging.path), '--performance_criteria=0.5']) == 0
     assert output.is_dir() and listed(judging.path, 'unfinished')[0]['state'] == 'running'
     assert 'may still be running' in capsys.readouterr().out

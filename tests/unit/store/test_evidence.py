@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,10 @@ from hpsearch.host.processes import Process, start_ticks
 from hpsearch.model.evidence import Evidence, HostRelation, JobState, Liveness, ProcessState, QueueView
 from hpsearch.model.states import Attempt, State
 from hpsearch.store import evidence as evidence_module
-from hpsearch.store.attempt_files import attempt_processes, marks
 from hpsearch.store.evidence import EvidenceReader, read_files
 from hpsearch.store.folder import AttemptPaths, SearchFolder
 from tests.fakes.late_records import LateRecords
-from tests.support.harness import new_folder, until
+from tests.support.harness import marked_process, new_folder
 
 IDENT = 'w:sim_1:1'
 ATTEMPT = Attempt('sim_1', 1)
@@ -230,12 +228,10 @@ def test_that_a_live_process_named_by_the_journal_wins_over_a_missing_fence(
 def test_that_a_live_process_with_its_marks_wins_over_a_missing_fence(
     folder: SearchFolder, paths: AttemptPaths
 ) -> None:
-    with subprocess.Popen(['sleep', '600'], env={**os.environ, **marks(folder, 'sim_1', 1)}) as process:
-        until(lambda: attempt_processes(folder))
+    with marked_process(folder, 'sim_1') as process:
         assert process_of(folder, ATTEMPT) == ('alive', True)
         expected = {'pid': process.pid, 'ticks': start_ticks(process.pid)}
         assert EvidenceReader(folder).handle(ATTEMPT) == expected, 'it can be adopted'
-        process.kill()
 
 
 @pytest.mark.parametrize('host', [HostRelation.SAME, HostRelation.OTHER])

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,11 +15,12 @@ from hpsearch.host.processes import start_ticks
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.evidence import JobRecord, JobState, QueueView
 from hpsearch.model.states import SearchState, State
-from hpsearch.store.attempt_files import marks, move_output_aside
+from hpsearch.store.attempt_files import move_output_aside
 from hpsearch.store.completion import CompletionReader
 from hpsearch.store.journal import open_journals
 from hpsearch.store.reconcile import AttemptKey, Reconciler
 from hpsearch.store.writers import poll_once
+from tests.support.harness import marked_process
 from tests.support.queued_search import MEMORY_ERROR, QueuedSearch, elsewhere
 
 
@@ -205,22 +204,14 @@ def test_that_without_a_summary_file_the_status_decides(search: QueuedSearch) ->
     assert (state.state_of(one), state.state_of(other)) == (State.FINISHED, State.FAILED)
 
 
-@contextmanager
-def process_of(search: QueuedSearch, name: str) -> Iterator[int]:
-    """A process with the marks of the first attempt of a run; its pid."""
-    with subprocess.Popen(['sleep', '600'], env={**os.environ, **marks(search.folder, name, 1)}) as process:
-        yield process.pid
-        process.kill()
-
-
 def test_that_a_local_attempt_counts_by_its_record_and_without_one_by_its_process(search: QueuedSearch) -> None:
     ended, gone, alive = search.plan(3)
     for name in (ended, gone, alive):
         search.claim(name)
     search.end(ended, 0, acc=0.5)
     search.start_here(gone)
-    with process_of(search, alive) as pid:
-        search.start_here(alive, pid)
+    with marked_process(search.folder, alive) as process:
+        search.start_here(alive, process.pid)
         state = looked_at(search)
     assert [state.state_of(name) for name in (ended, gone, alive)] == [State.FINISHED, State.LOST, State.RUNNING]
     assert search.attempt(state, gone).reason == 'no exit record; its process is gone'
