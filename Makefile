@@ -19,7 +19,7 @@ type:
 	$(PYTHON) -m mypy --strict
 
 test:
-	$(PYTHON) -m pytest -n $(JOBS) -m 'not slurm' tests/unit tests/contract
+	$(PYTHON) -m pytest -n $(JOBS) -m 'not slurm' --hypothesis-profile=quick tests/unit tests/contract
 
 test-all:
 	$(PYTHON) -m pytest -n $(JOBS)
