@@ -1,15 +1,15 @@
-"""Values set in a configuration file of a script: YAML or JSON, of which everything else stays as it is."""
+"""Values set in a configuration file of a script: YAML, JSON or TOML, of which everything else stays as it is."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from copy import copy
 from typing import Any
 
 from hpsearch.model.configuration import Value
 
-FORMATS = {'.yaml': 'yaml', '.yml': 'yaml', '.json': 'json'}
+FORMATS = {'.yaml': 'yaml', '.yml': 'yaml', '.json': 'json', '.toml': 'toml'}
 """Endings of files to the formats that can be written."""
 
 _WIDEST = 1 << 30
@@ -25,7 +25,7 @@ def keys_of_document(text: str, form: str) -> list[str]:
     Raises:
         ValueError: It is no mapping, or not of its format.
     """
-    content = json.loads(text) if form == 'json' else _loaded(text)
+    content = _READERS[form](text)
     if not isinstance(content, Mapping):
         raise ValueError(f'it holds a {type(content).__name__}, not keys with values')
     return list(_nested(content))
@@ -41,6 +41,26 @@ def _loaded(text: str) -> Any:
     return {} if content is None else content
 
 
+def _toml(text: str) -> Any:
+    """A TOML document as tomlkit has it, with its comments and in its form."""
+    try:
+        import tomlkit
+    except ImportError:
+        raise ValueError("TOML needs the extra toml: pip install 'hpsearch[toml]'") from None
+    return tomlkit.parse(text)
+
+
+_READERS: Mapping[str, Callable[[str], Any]] = {'json': json.loads, 'yaml': _loaded, 'toml': _toml}
+
+
+def has_no_place(form: str, value: Value) -> str:
+    """What a value has that a format knows nothing of; empty: it can be written."""
+    if form != 'toml':
+        return ''
+    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, (list, tuple)) else ()
+    return 'None' if value is None or any(has_no_place(form, each) for each in inner) else ''
+
+
 def _nested(content: Mapping[Any, Any], before: str = '') -> Iterator[str]:
     for key, value in content.items():
         yield f'{before}{key}'
@@ -53,25 +73,25 @@ def filled_document(text: str, form: str, values: Mapping[str, Value]) -> str:
 
     Args:
         text: The document.
-        form: ``yaml`` or ``json``.
+        form: ``yaml``, ``json`` or ``toml``.
         values: Keys, with dots between nested ones, to values.
 
     Raises:
         ValueError: It is not of its format.
     """
     paths = [(key.removeprefix(ADDS).split('.'), value) for key, value in values.items()]
-    if form == 'json':
-        content = json.loads(text)
-        for path, value in paths:
-            _set(content, path, value)
-        return json.dumps(content, indent=2, ensure_ascii=False) + '\n'
-    return _filled_yaml(text, paths)
+    if form == 'yaml':
+        return _filled_yaml(text, paths)
+    content = _READERS[form](text)
+    for path, value in paths:
+        _set(content, path, value)
+    return json.dumps(content, indent=2, ensure_ascii=False) + '\n' if form == 'json' else str(content.as_string())
 
 
-def _set(content: dict[str, Any], path: Sequence[str], value: Value) -> None:
+def _set(content: MutableMapping[str, Any], path: Sequence[str], value: Value) -> None:
     *above, last = path
     for key in above:
-        if not isinstance(content.get(key), dict):
+        if not isinstance(content.get(key), MutableMapping):
             content[key] = {}
         content = content[key]
     content[last] = value

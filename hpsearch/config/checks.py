@@ -12,7 +12,7 @@ from typing import Any
 from hpsearch.arguments.placeholders import placeholders_in
 from hpsearch.config.argument_checks import check_styles, unreached
 from hpsearch.config.command_checks import environment, names_output, names_script, placeholder_problems
-from hpsearch.config.document_checks import read_template, unknown_keys
+from hpsearch.config.document_checks import read_template, unknown_keys, unwritable
 from hpsearch.config.source import Source, did_you_mean
 from hpsearch.config.zip_checks import zipped_groups
 from hpsearch.model.command import encoded, plain
@@ -137,7 +137,7 @@ def _how_values_are_passed(
     for problem in problems:
         checks.problem('env', problem)
     words, config_arg = [*command, *env.values()], _config_arg(checks)
-    template, form = _config_template(checks, options, words)
+    template, form = _config_template(checks, grids, words)
     return {
         'env': env,
         'config_template': template,
@@ -184,7 +184,9 @@ def _config_arg(checks: _Checks) -> str:
     return option
 
 
-def _config_template(checks: _Checks, options: Iterable[str], words: Iterable[str]) -> tuple[str, str]:
+def _config_template(
+    checks: _Checks, grids: Sequence[Mapping[str, Sequence[Value]]], words: Iterable[str]
+) -> tuple[str, str]:
     """Text and format; a relative path is one from the folder of the configuration."""
     path = _home_expanded(checks.text('config_template'))
     if path is None:
@@ -195,7 +197,8 @@ def _config_template(checks: _Checks, options: Iterable[str], words: Iterable[st
         checks.problem('config_template', str(error))
         return '', 'yaml'
     named = {name for text in words for name in placeholders_in(text)}
-    for problem in unknown_keys(template, form, sorted(options, key=str), named):
+    options = sorted({*chain(*grids)}, key=str)
+    for problem in (*unknown_keys(template, form, options, named), *unwritable(form, grids)):
         checks.problem('config_template', problem)
     return template, form
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
-from hpsearch.arguments.document import ADDS, FORMATS, keys_of_document
+from hpsearch.arguments.document import ADDS, FORMATS, has_no_place, keys_of_document
 from hpsearch.config.source import did_you_mean
+from hpsearch.model.configuration import Value
 
 LARGEST = 1 << 20
 """Bytes of a template."""
@@ -21,8 +23,7 @@ def read_template(path: Path) -> tuple[str, str]:
     """
     ending = path.suffix.lower()
     if ending not in FORMATS:
-        toml = 'TOML cannot be written; ' if ending == '.toml' else ''
-        raise ValueError(f'is {str(path)!r}; {toml}a file that ends in {", ".join(FORMATS)} is expected.')
+        raise ValueError(f'is {str(path)!r}; a file that ends in {", ".join(FORMATS)} is expected.')
     try:
         if os.path.getsize(path) > LARGEST:
             raise ValueError(f'is {str(path)!r}, which is larger than {LARGEST >> 20} MiB.')
@@ -35,7 +36,19 @@ def read_template(path: Path) -> tuple[str, str]:
         keys_of_document(text, FORMATS[ending])
     except (ValueError, RecursionError) as error:
         raise ValueError(f'is {str(path)!r}, which is no {FORMATS[ending].upper()}: {error}.') from error
-    return text or '{}', FORMATS[ending]
+    return text if text or FORMATS[ending] == 'toml' else '{}', FORMATS[ending]
+
+
+def unwritable(form: str, grids: Iterable[Mapping[str, Sequence[Value]]]) -> Iterator[str]:
+    """Values that cannot be written into a template, in sentences.
+
+    Args:
+        form: Its format.
+        grids: The grid, and what conditions put in the place of its values.
+    """
+    for option, values in chain.from_iterable(grid.items() for grid in grids):
+        if missing := next((what for value in values if (what := has_no_place(form, value))), ''):
+            yield f'cannot have {missing} for {option!r}: {form.upper()} knows no such value.'
 
 
 def unknown_keys(template: str, form: str, options: Collection[str], named: Collection[str]) -> Iterator[str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib
 import json
 import math
-import sys
 from collections.abc import Callable, Iterable, Mapping
+from importlib.util import find_spec
 from itertools import chain
 from typing import Any
 
@@ -30,11 +30,16 @@ def read_toml(text: str) -> Mapping[str, Any]:
     """A TOML document.
 
     Raises:
-        ValueError: It is none, or this Python (3.10) has no reader.
+        ValueError: It is none, or this Python (3.10) has no reader and the extra ``toml`` is not installed.
     """
-    if sys.version_info < (3, 11):
-        raise ValueError('TOML needs Python 3.11')
-    document: Mapping[str, Any] = importlib.import_module('tomllib').loads(text)
+    document: Mapping[str, Any]
+    try:
+        if find_spec('tomllib'):
+            document = importlib.import_module('tomllib').loads(text)
+        else:
+            document = importlib.import_module('tomlkit').parse(text).unwrap()
+    except ImportError:
+        raise ValueError("TOML needs the extra toml here: pip install 'hpsearch[toml]'") from None
     return document
 
 

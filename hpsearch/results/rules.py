@@ -26,7 +26,7 @@ KINDS: Mapping[str, Mapping[str, str]] = {
     'wandb': {'file': '**/run-*.wandb', 'format': 'wandb'},
     'tensorboard': {'file': '**/events.out.tfevents.*', 'format': 'tensorboard'},
     'mlflow': {'file': '**/metrics/**/*', 'format': 'mlflow'},
-    'sacred': {'file': '**/metrics.json', 'format': 'sacred'},
+    'sacred': {'file': '**/run.json', 'format': 'sacred'},
     'orion': {'format': 'orion'},
 }
 """Programs that write results, to the rule for their files."""

@@ -146,6 +146,8 @@ def _of_files(rule: ResultRule, output: Path) -> tuple[Iterable[Row], str]:
 def _of_file(form: str, path: Path) -> tuple[Iterable[Row], list[str]]:
     if form == 'wandb':
         return [flattened(summary_of(read_fresh(path, LARGEST_TABLE)))], []
+    if form == 'sacred':
+        return _sacred_rows(path), []
     text, oddities = decode(read_fresh(path, LARGEST_TABLE if form in _TABLES else LARGEST_SUMMARY))
     return _TABLES[form](text) if form in _TABLES else [_DOCUMENTS[form](text)], oddities
 
@@ -161,20 +163,26 @@ _DOCUMENTS: Mapping[str, Callable[[str], Row]] = {
 }
 
 
-def _sacred_rows(text: str) -> Iterator[Row]:
-    """The metrics that Sacred's FileStorageObserver has written: ``{name: {"steps": [...], "values": [...]}}``."""
+def _sacred_rows(path: Path) -> Iterator[Row]:
+    """What Sacred's FileStorageObserver has written: metrics, and in ``run.json`` what the experiment returned.
+
+    Metrics are ``{name: {"steps": [...], "values": [...]}}``, in ``metrics.json`` beside it.
+    """
     series = {}
-    for name, metric in read_json(text).items():
+    metrics = path.with_name('metrics.json')
+    for name, metric in (read_json(decode(read_fresh(metrics, LARGEST_TABLE))[0]) if metrics.exists() else {}).items():
         pairs = zip(metric.get('steps', ()), metric.get('values', ()), strict=False)
         series[str(name)] = [(int(step), str(value)) for step, value in pairs]
-    return rows_by_step(series)
+    yield from rows_by_step(series)
+    returned = read_json(decode(read_fresh(path))[0]).get('result')
+    if returned is not None:
+        yield flattened(returned if isinstance(returned, Mapping) else {RESULT: returned})
 
 
 _TABLES: Mapping[str, Callable[[str], Iterable[Row]]] = {
     'csv': csv_rows,
     'tsv': lambda text: csv_rows(text, '\t'),
     'jsonl': json_rows,
-    'sacred': _sacred_rows,
 }
 
 

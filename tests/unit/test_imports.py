@@ -65,7 +65,20 @@ PURE_STANDARD = {
     'uuid',
 }
 
-HEAVY = {'GPUtil', 'matplotlib', 'numpy', 'optuna', 'pandas', 'plotly', 'psutil', 'pynvml', 'rich', 'torch', 'yaml'}
+HEAVY = {
+    'GPUtil',
+    'matplotlib',
+    'numpy',
+    'optuna',
+    'pandas',
+    'plotly',
+    'psutil',
+    'pynvml',
+    'rich',
+    'tomlkit',
+    'torch',
+    'yaml',
+}
 
 
 def module_name(path: Path) -> str:
@@ -207,7 +220,7 @@ def test_that_postprocessing_is_imported_by_the_command_line_alone_and_late(name
 
 @pytest.mark.parametrize('name', CODE)
 def test_that_every_import_is_declared_as_a_dependency(name: str) -> None:
-    declared = {'GPUtil', 'psutil', 'pynvml', 'rich', 'yaml'}
+    declared = {'GPUtil', 'psutil', 'pynvml', 'rich', 'tomlkit', 'yaml'}
     assert not top(imported(name)) - declared - set(sys.stdlib_module_names)
 
 

@@ -81,6 +81,40 @@ def test_that_new_keys_can_be_added(form: str) -> None:
     assert read(text) == {'none': {'a': True}, 'new': {'deep': {'key': 1e-05}}}
 
 
+TOML = """\
+# about the optimizer
+[optimizer]
+lr = 0.1   # the rate
+inline = {a = 1}
+
+[[steps]]
+n = 1
+"""
+
+WITHOUT_NONE = st.recursive(
+    st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False) | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def in_order(value: Any) -> Any:
+    """A value with the keys of its tables sorted: TOML writes tables last."""
+    if isinstance(value, dict):
+        return {key: in_order(value[key]) for key in sorted(value)}
+    return [in_order(each) for each in value] if isinstance(value, list) else value
+
+
+@given(value=WITHOUT_NONE)
+def test_that_a_value_in_toml_is_read_as_it_is_in_the_grid(value: Any) -> None:
+    tomlkit = pytest.importorskip('tomlkit')
+    text = filled_document(TOML, 'toml', {'optimizer.lr': value, '+new.deep': value, 'optimizer.inline.a': 7})
+    found = tomlkit.parse(text).unwrap()
+    wanted = {'optimizer': {'lr': value, 'inline': {'a': 7}}, 'new': {'deep': value}, 'steps': [{'n': 1}]}
+    assert same(in_order(found), in_order(wanted))
+    assert text.startswith('# about the optimizer\n')
+
+
 def test_that_the_keys_of_a_document_are_told_with_those_above_them() -> None:
     keys = keys_of_document(YAML, 'yaml')
     assert {'base', 'base.deep.a', 'merged.deep.a', 'same.lr', 'none'} <= set(keys)

@@ -204,3 +204,52 @@ def test_that_a_template_has_a_name_and_a_value(template: str, problem: str) -> 
 def test_that_words_which_a_parser_may_misread_are_doubted(value: Any, style: dict[str, str], doubt: str) -> None:
     said = doubt_about('opt', value, ArgumentStyle(**style))
     assert doubt in said and bool(said) == bool(doubt)
+
+
+# The parsers of other libraries
+
+
+ARG_STYLES = st.sampled_from(['equals', 'space'])
+
+
+@given(TEXTS, st.booleans(), st.lists(TEXTS), ARG_STYLES)
+def test_that_click_reads_the_values(text: str, flag: bool, texts: list[str], arg_style: str) -> None:
+    click = pytest.importorskip('click')
+    options = [
+        click.Option(['--the-text'], type=str),
+        click.Option(['--the-flag/--no-the-flag'], default=not flag),
+        click.Option(['--the-list'], type=str, multiple=True),
+    ]
+    style = ArgumentStyle(arg_style, 'flag_no', 'dashes', 'repeat')
+    values = {'the_text': text, 'the_flag': flag, 'the_list': texts}
+    words = [word for option, value in values.items() for word in words_of(option, value, style)]
+    found = click.Command('train', params=options).make_context('train', words).params
+    assert {**found, 'the_list': list(found['the_list'])} == values
+
+
+@given(TEXTS, st.booleans(), st.lists(st.integers(), min_size=1), NUMBERS, ARG_STYLES)
+def test_that_absl_reads_the_values(text: str, flag: bool, numbers: list[int], number: float, arg_style: str) -> None:
+    flags = pytest.importorskip('absl.flags')
+    own = flags.FlagValues()
+    flags.DEFINE_string('the_text', None, '', flag_values=own)
+    flags.DEFINE_boolean('the_flag', not flag, '', flag_values=own)
+    flags.DEFINE_multi_integer('the_list', None, '', flag_values=own)
+    flags.DEFINE_float('the_number', None, '', flag_values=own)
+    styles: dict[str, str | dict[str, str]] = {
+        'arg_style': {'the_flag': 'equals', '*': arg_style},
+        'bool_style': 'value',
+        'list_style': 'repeat',
+    }
+    values = {'the_text': text, 'the_flag': flag, 'the_list': numbers, 'the_number': number}
+    words = [word for option, value in values.items() for word in words_of(option, value, style_of(option, styles))]
+    assert own(['train', *words]) == ['train']
+    assert (own.the_text, own.the_flag, own.the_list) == (text, flag, numbers) and own.the_number == float(number)
+
+
+@given(st.lists(VALUES, max_size=3), st.floats(allow_nan=False, allow_infinity=False))
+def test_that_fire_reads_the_values(values: list[Any], number: float) -> None:
+    fire = pytest.importorskip('fire')
+    styles = {'bool_style': 'value', 'list_style': 'python'}
+    options = {'values': values, 'number': number, 'flag': True}
+    words = [word for option, value in options.items() for word in words_of(option, value, style_of(option, styles))]
+    assert fire.Fire(lambda values, number, flag: [values, number, flag], command=words) == [values, number, True]

@@ -1037,8 +1037,9 @@ def test_that_numbers_are_values_of_variables(tmp_path: Path) -> None:
     [
         ('t.yaml', 'aa: 1', "does not have the key 'a' of the grid, which can be added as '+a'; did you mean aa?"),
         ('t.yaml', 'b: {a: 1}', "does not have the key 'a' of the grid"),
-        ('t.toml', 'a = 1', 'TOML cannot be written'),
-        ('t.ini', 'a = 1', 'a file that ends in .yaml, .yml, .json is expected'),
+        ('t.toml', 'a = ', 'which is no TOML'),
+        ('t.toml', 'b = 1', "does not have the key 'a' of the grid"),
+        ('t.ini', 'a = 1', 'a file that ends in .yaml, .yml, .json, .toml is expected'),
         ('t.json', '{"a": ', 'which is no JSON'),
         ('t.yaml', '- a', 'which is no YAML: it holds a list, not keys with values'),
     ],
@@ -1049,6 +1050,20 @@ def test_that_a_template_that_cannot_be_filled_is_a_problem(
     put(tmp_path / name, text)
     (problem,) = problems(tmp_path, minimal(_CONFIG_TEMPLATE=name))
     assert problem.startswith('_CONFIG_TEMPLATE: ') and expected in problem
+
+
+def test_that_toml_has_no_none(tmp_path: Path) -> None:
+    pytest.importorskip('tomlkit')
+    put(tmp_path / 't.toml', 'a = 1')
+    (problem,) = problems(tmp_path, minimal(grid={'a': [1, [None]]}, _CONFIG_TEMPLATE='t.toml'))
+    assert problem == "_CONFIG_TEMPLATE: cannot have None for 'a': TOML knows no such value."
+
+
+def test_that_toml_needs_its_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, 'tomlkit', None)
+    put(tmp_path / 't.toml', 'a = 1')
+    (problem,) = problems(tmp_path, minimal(_CONFIG_TEMPLATE='t.toml'))
+    assert "pip install 'hpsearch[toml]'" in problem
 
 
 def test_that_a_template_is_read_beside_the_configuration(tmp_path: Path) -> None:

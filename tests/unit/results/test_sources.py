@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -39,6 +38,7 @@ def read(tmp_path: Path) -> Read:
     return read_files
 
 
+SACRED = json.dumps({'acc': {'steps': [1, 2, 3], 'values': [0.1, 0.4, 0.2], 'timestamps': ['a', 'b', 'c']}})
 TABLE = 'step,acc,loss\n1,0.7,0.5\n2,0.9,0.4\n3,0.8,0.3\n'
 
 
@@ -61,7 +61,15 @@ TABLE = 'step,acc,loss\n1,0.7,0.5\n2,0.9,0.4\n3,0.8,0.3\n'
         (['r.json', 'm.csv'], {'r.json': '{"acc": 0.5, "seconds": 3}', 'm.csv': 'acc\n0.6\n'}, 'acc=0.6 seconds=3'),
         ('huggingface', {'sub/all_results.json': '{"eval_loss": 1.5}'}, 'eval_loss=1.5'),
         ('**/wandb-summary.json', {'wandb/run-1/files/wandb-summary.json': '{"acc": 1, "_step": 4}'}, 'acc=1 _step=4'),
-        ('sacred', {'runs/1/metrics.json': json.dumps({'acc': {'steps': [1, 2], 'values': [0.1, 0.2]}})}, 'acc=0.2'),
+        ('sacred', {'1/run.json': '{"result": null}', '1/metrics.json': SACRED}, 'acc=0.2'),
+        ('sacred', {'1/run.json': '{"result": 0.7, "status": "COMPLETED"}', '1/metrics.json': '{}'}, 'result=0.7'),
+        ('sacred', {'1/run.json': '{"result": {"loss": 3}}', '1/metrics.json': SACRED}, 'acc=0.2 loss=3'),
+        (
+            {'file': '**/run.json', 'format': 'sacred', 'take': 'max:acc'},
+            {'1/run.json': '{}', '1/metrics.json': SACRED},
+            'acc=0.4',
+        ),
+        ('sacred', {'1/run.json': '{"result": 1}'}, 'result=1'),
         (
             'mlflow',
             {'mlruns/0/ab/metrics/acc': '1700 0.1 0\n1701 0.3 1\n', 'mlruns/0/ab/metrics/val/loss': '1700 5 0\n'},
@@ -80,8 +88,11 @@ def test_that_a_result_is_read_from_where_it_is(read: Read, result: Any, files: 
     assert (summary.found, summary.status_decides, summary.problem) == (True, True, '')
 
 
-@pytest.mark.skipif(sys.version_info < (3, 11), reason='Python has a reader of TOML since 3.11')
-def test_that_toml_is_read(read: Read) -> None:
+@pytest.mark.parametrize('has_reader', [True, False])
+def test_that_toml_is_read(read: Read, has_reader: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not has_reader:
+        pytest.importorskip('tomlkit')
+        monkeypatch.setattr('hpsearch.results.documents.find_spec', lambda name: None)  # as before Python 3.11
     assert read('r.toml', {'r.toml': 'acc = 0.5\n[test]\nloss = 1\n'}).values == {'acc': '0.5', 'test.loss': '1'}
 
 
