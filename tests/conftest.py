@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,9 @@ settings.register_profile('project', deadline=None, print_blob=True)
 settings.register_profile('quick', parent=settings.get_profile('project'), max_examples=20)
 settings.load_profile('project')
 
+
+# Under nohup, which leaves it ignored, no shell that a test starts could catch it.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 KINDS = ('unit', 'contract', 'e2e', 'chaos')
 

@@ -337,13 +337,18 @@ class Dispatcher:
         self._try(self._take_late_records, self._clock())
         self._try(self._write_rows, self._clock())
         self._heartbeat.write_table(self._clock())
-        # Of several that end together, the last one has the results of all in its table.
-        self._try(self._listen, self._clock())
         self._try(self._finish_writing, self._clock())
+        self._try(self._settle_table, self._clock())
         self._display.show(self._clock(), self._strategy.attempts, self._waiting)
 
     def _take_late_records(self, now: float) -> None:
         self._intake.take_late_records()
+
+    def _settle_table(self, now: float) -> None:
+        """Write until there is no news: of several that end together, the last to write has the results of all."""
+        self._listen(now)
+        while self._heartbeat.is_table_due and self._heartbeat.write_table(now):
+            self._listen(now)
 
     def _finish_writing(self, now: float) -> None:
         self._pause_for(self._heartbeat.finish(now, self._waiting))

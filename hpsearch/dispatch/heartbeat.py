@@ -179,7 +179,7 @@ class Heartbeat:
         if self._provenance is not None:
             self._provenance.wait(PATIENCE)
         problem = self.step(now, waiting)
-        if self._results.due(math.inf):
+        if self.is_table_due:
             self.write_table(now)
         self._journal.flush()
         self._journal.sync()
@@ -207,11 +207,18 @@ class Heartbeat:
         self._beat_pauses.succeed()
         return ''
 
-    def write_table(self, now: float) -> None:
+    @property
+    def is_table_due(self) -> bool:
+        """Whether there is something new for the table."""
+        return self._results.due(math.inf)
+
+    def write_table(self, now: float) -> bool:
         """Write the table; if that fails, it is tried again after growing pauses, and a warning is logged."""
         try:
             self._results.rebuild()
             self._table_pauses.succeed()
+            return True
         except OSError as error:
             if self._table_pauses.fail(f'{self._results.path} could not be written: {error.strerror}', now):
                 log.warning('%s', self._table_pauses.problem)
+            return False

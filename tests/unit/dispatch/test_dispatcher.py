@@ -23,6 +23,7 @@ from hpsearch.dispatch.pending_runs import PendingRuns, PlannedRuns, RunsToStart
 from hpsearch.dispatch.progress import OutputEcho
 from hpsearch.dispatch.strategies import UNREADABLE_PATIENCE
 from hpsearch.host.kernel import this_host
+from hpsearch.host.processes import start_ticks
 from hpsearch.model.evidence import JobState
 from hpsearch.model.resources import Placement
 from hpsearch.model.retries import JobTime, RetryPolicy
@@ -49,6 +50,31 @@ def test_that_every_run_is_started_once_and_taken_in(tmp_path: Path) -> None:
     assert not outcome.interrupted
     assert (desk.screen.shown[-1].counts, desk.screen.shown[-1].total) == ({'finished': 3, 'planned': 0}, 3)
     assert desk.folder.results_csv.read_text().count(';finished;') == 3
+
+
+def test_that_the_last_table_has_what_another_writer_ends_while_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = Desk(tmp_path, 5, WorkOptions(waits_for_others=False))
+    alive = {'pid': os.getpid(), 'ticks': start_ticks(os.getpid())}
+    other = Journal(desk.folder, 'other', {**this_host().as_header(), **alive})
+    theirs = [f'sim_{number}' for number in range(2, 6)]
+    for name in theirs:
+        assert claim(desk.folder, name, 1, 'other')
+        other.append({'event': 'claimed', 'run': name, 'attempt': 1})
+        other.append({'event': 'running', 'run': name, 'attempt': 1, 'handle': alive})
+    rebuild = results.ResultsView.rebuild
+
+    def rebuild_and_be_overtaken(view: results.ResultsView) -> None:
+        rebuild(view)
+        if theirs:
+            other.append({'event': 'ended', 'run': theirs.pop(), 'attempt': 1, 'state': 'finished'})
+
+    monkeypatch.setattr(results.ResultsView, 'rebuild', rebuild_and_be_overtaken)
+    backend = InstantBackend(desk.clock)
+    desk.dispatcher(backend).run()
+    assert backend.started == ['sim_1'] and not theirs
+    assert desk.folder.results_csv.read_text().count(';finished;') == 5
 
 
 def test_that_nothing_is_started_once_the_folder_was_moved_even_if_a_script_makes_the_old_one_again(
