@@ -82,6 +82,20 @@ def _chosen(option: str, choice: str | Mapping[str, str]) -> str | None:
     return choice if isinstance(choice, str) else choice.get(option, choice.get(EVERY_OTHER))
 
 
+def nones_note(columns: Mapping[str, Iterable[Value]], styles: Mapping[str, str | Mapping[str, str]]) -> str:
+    """What is to be said of options that may be None where no style says what that is; empty when there are none.
+
+    Args:
+        columns: Option to every value it may take.
+        styles: As those of :func:`style_of`.
+    """
+    chosen = styles.get('none_style', {})
+    may_be_none = [name for name, values in columns.items() if any(value is None for value in values)]
+    undecided = [name for name in may_be_none if _chosen(name, chosen) is None]
+    how = "_NONE_STYLE = 'omit' leaves the option out, 'text' keeps it so"
+    return f'{", ".join(undecided)}: None reaches the script as the word None; {how}.' if undecided else ''
+
+
 def words_of(option: str, value: Value, style: ArgumentStyle = DEFAULT_STYLE) -> tuple[str, ...]:
     """The words that give an option its value; none for a flag that is off and a None that is left out.
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from hpsearch.arguments.command import CommandForm
 from hpsearch.arguments.help_text import doubts_by_help
 from hpsearch.arguments.placeholders import UNNAMED
-from hpsearch.arguments.style import ArgumentStyle
+from hpsearch.arguments.style import ArgumentStyle, nones_note
 from hpsearch.arguments.unknown_options import has_name, unknown_in_hydra, unknown_options
 from hpsearch.model.command import (
     CommandLimits,
@@ -169,8 +169,9 @@ class Plan:
         """About values that hypnettorch's shell would have changed, and about which runs count as the best."""
         columns = dict(self._columns())
         doubts = (self.form.doubt(option, value) for option, values in columns.items() for value in values)
+        nones = '' if self.form.has_file else nones_note(columns, self.configuration.styles)
         order = sort_order_warning(self.configuration)
-        return [*self.configuration.notes, *warnings_about(columns), *filter(None, (*doubts, order))]
+        return [*self.configuration.notes, *warnings_about(columns), *filter(None, (*doubts, nones, order))]
 
     @property
     def can_be_doubted(self) -> bool:

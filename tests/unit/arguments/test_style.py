@@ -14,7 +14,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpsearch.arguments.style import TEMPLATES, ArgumentStyle, doubt_about, style_of, template_problem, words_of
+from hpsearch.arguments.style import (
+    TEMPLATES,
+    ArgumentStyle,
+    doubt_about,
+    nones_note,
+    style_of,
+    template_problem,
+    words_of,
+)
 
 TEXTS = st.text(st.characters(exclude_characters='\0', exclude_categories=['Cs'])).filter(
     lambda text: text != '--' and not (len(text) > 1 and text[0] == text[-1] and text[0] in '\'"')
@@ -108,6 +116,13 @@ def test_that_a_value_becomes_the_word_of_the_original(value: Any, expected: str
 )
 def test_that_a_value_has_these_words(style: dict[str, str], value: Any, words: list[str]) -> None:
     assert words_of('the_name', value, ArgumentStyle(**style)) == tuple(words)
+
+
+def test_that_none_is_told_where_no_style_says_what_it_is() -> None:
+    columns: dict[str, list[Any]] = {'lr': [0.1, None], 'seed': [1], 'decay': [None]}
+    assert nones_note(columns, {}).startswith('lr, decay: None reaches the script as the word None; _NONE_STYLE = ')
+    assert nones_note(columns, {'none_style': {'decay': 'text'}}).startswith('lr: None reaches')
+    assert nones_note(columns, {'none_style': 'text'}) == nones_note({'seed': [1]}, {}) == ''
 
 
 def test_that_a_style_may_be_of_one_option_only() -> None:
