@@ -23,8 +23,10 @@ settings.register_profile('quick', parent=settings.get_profile('project'), max_e
 settings.load_profile('project')
 
 
-# Under nohup, which leaves it ignored, no shell that a test starts could catch it.
-signal.signal(signal.SIGHUP, signal.SIG_DFL)
+# Under nohup and in the background of a script they are ignored, and what a test starts could not get them.
+for ignored in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+    if signal.getsignal(ignored) is signal.SIG_IGN:
+        signal.signal(ignored, signal.default_int_handler if ignored is signal.SIGINT else signal.SIG_DFL)
 
 KINDS = ('unit', 'contract', 'e2e', 'chaos')
 
