@@ -1,4 +1,4 @@
-# `make check` is what a change has to pass before a commit, in two minutes; `make test-all` takes ten.
+# `make check` is what a change has to pass before a commit, in three minutes; `make test-all` takes ten.
 # PYTHON is an interpreter with the extra "dev" installed, JOBS how many tests are executed at a time.
 PYTHON ?= python3
 JOBS ?= 4

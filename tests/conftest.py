@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
 
 # No deadlines: the machines that run these tests are shared, and a slow moment is no failure.
 settings.register_profile('project', deadline=None, print_blob=True)
-# For `make test`, which is to take a minute; all of pytest tries more examples.
+# For `make test`, which is to be quick; all of pytest tries more examples.
 settings.register_profile('quick', parent=settings.get_profile('project'), max_examples=20)
 settings.load_profile('project')
 
