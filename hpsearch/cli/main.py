@@ -123,7 +123,7 @@ def plan(words: Sequence[str]) -> int:
 def try_(words: Sequence[str]) -> int:
     """``hpsearch try``: run one set of hyperparameters in the foreground."""
     command = parsers.parse_try(words)
-    from hpsearch.cli.run import try_one
+    from hpsearch.cli.script.trial import try_one
 
     return try_one(command)
 
@@ -131,7 +131,7 @@ def try_(words: Sequence[str]) -> int:
 def init(words: Sequence[str]) -> int:
     """``hpsearch init``: write a configuration for a script."""
     command = parsers.parse_init(words)
-    from hpsearch.cli.run import write_module
+    from hpsearch.cli.script.init import write_module
 
     return write_module(command)
 
