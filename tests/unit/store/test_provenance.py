@@ -46,6 +46,7 @@ from hpsearch.store.provenance import (
     diff_text,
     runs_by_code,
 )
+from tests.support.git_settings import without_git_settings
 from tests.support.harness import until
 
 PATIENCE = 15.0
@@ -54,11 +55,7 @@ PATIENCE = 15.0
 @pytest.fixture(autouse=True)
 def own_git_settings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Keep the settings of whoever runs the tests, and any repository around the temporary folder, out of them."""
-    for name in [name for name in os.environ if name.startswith('GIT_')]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv('GIT_CONFIG_GLOBAL', os.devnull)
-    monkeypatch.setenv('GIT_CONFIG_NOSYSTEM', '1')
-    monkeypatch.setenv('GIT_CEILING_DIRECTORIES', str(tmp_path_factory.getbasetemp().parent))
+    without_git_settings(monkeypatch, tmp_path_factory.getbasetemp().parent)
 
 
 def git(where: Path, *words: str) -> str:
