@@ -23,15 +23,23 @@ PACKAGE = ROOT / 'hpsearch'
 MAY_IMPORT: dict[str, set[str]] = {
     'model': set(),
     'arguments': {'model'},
+    'samplers': {'model'},
+    'pruners': {'model'},
     'host': {'model', 'arguments'},
     'results': {'model'},
     'store': {'model', 'arguments', 'host', 'results'},
     'config': {'model', 'arguments', 'host', 'results', 'store'},
     'space': {'model', 'arguments', 'host', 'results', 'store', 'config'},
     'backends': {'model', 'arguments', 'host', 'results', 'store', 'config', 'space'},
-    'dispatch': {'model', 'arguments', 'host', 'results', 'store', 'config', 'space', 'backends'},
+    'dispatch': {
+        *('model', 'arguments', 'samplers', 'pruners', 'host', 'results', 'store', 'config', 'space', 'backends'),
+    },
+    'export': {'model', 'arguments', 'host', 'results', 'store', 'config', 'space'},
     'ui': {'model'},
-    'cli': {'model', 'arguments', 'host', 'results', 'store', 'config', 'space', 'backends', 'dispatch', 'ui'},
+    'cli': {
+        *('model', 'arguments', 'samplers', 'pruners', 'host', 'results', 'store', 'config', 'space', 'backends'),
+        *('dispatch', 'export', 'ui'),
+    },
 }
 """Package to the packages it may import beside itself."""
 
@@ -56,9 +64,11 @@ PURE_STANDARD = {
     'math',
     'numbers',
     'operator',
+    'random',
     're',
     'shlex',
     'signal',
+    'statistics',
     'string',
     'struct',
     'typing',

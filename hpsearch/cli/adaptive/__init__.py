@@ -1,0 +1,1 @@
+"""Verbs and options of searches that choose their runs while they go."""

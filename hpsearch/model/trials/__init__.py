@@ -1,0 +1,1 @@
+"""What an adaptive search proposes and what it learns: distributions, trials, objectives, and learning curves."""
