@@ -6,15 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hpsearch.model.configuration import Not
+    from hpsearch.results.metrics.report import report
 
 __version__ = '0.1.0'
-__all__ = ['Not', '__version__']
+__all__ = ['Not', '__version__', 'report']
 
 
 def __getattr__(name: str) -> Any:
-    """Import what configurations use only when they use it: most processes do not."""
+    """Import what configurations and scripts use only when they use it: most processes do not."""
     if name == 'Not':
         from hpsearch.model.configuration import Not
 
         return Not
+    if name == 'report':
+        from hpsearch.results.metrics.report import report
+
+        return report
     raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

@@ -13,6 +13,7 @@ from enum import Enum
 from typing import Any
 
 from hpsearch.model.errors import IllegalMove
+from hpsearch.model.trials.curves import Curves
 
 Event = Mapping[str, Any]
 
@@ -375,6 +376,7 @@ class SearchState:
         ended_in_places: The attempts that ended in known places (:attr:`Attempt.places`), in the order of the reports.
         running_in_places: Those that run there, by run and number.
         stops: Writers that asked all others to stop, with their requests.
+        curves: Run to step to the metrics that were reported there.
     """
 
     def __init__(self) -> None:
@@ -390,6 +392,7 @@ class SearchState:
         self.ended_in_places: list[Attempt] = []
         self.running_in_places: dict[tuple[str, int], Attempt] = {}
         self.stops: list[tuple[str, Event]] = []
+        self.curves = Curves()
 
     @property
     def wanted(self) -> list[RunHistory]:
@@ -443,6 +446,8 @@ class SearchState:
                 self._note_code_at_start(event)
             case 'stop':
                 self.stops.append((writer, event))
+            case 'reported':
+                self.curves.add(event['run'], event['attempt'], event['points'])
             case 'submitting':
                 self._note_submission(writer, event)
             case 'accepted' if event['submission'] in self.submissions:

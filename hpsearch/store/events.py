@@ -7,12 +7,14 @@ of a process; what does not is left out, and nothing else needs to check it.
 from __future__ import annotations
 
 import reprlib
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from hpsearch.model.evidence import node_name
 from hpsearch.model.run import is_run_name
 from hpsearch.model.states import END_ORDER
+from hpsearch.model.trials.curves import NOT_FINITE
 
 Check = Callable[[Any], bool]
 
@@ -106,6 +108,19 @@ def _is_element(value: Any) -> bool:
     return type(value) is list and len(value) == 2 and _is_text(value[0]) and _is_attempt(value[1])
 
 
+def _is_point(value: Any) -> bool:
+    """A step with the metrics that were reported there."""
+    is_pair = type(value) is list and len(value) == 2 and _is_number(value[0])
+    return is_pair and type(value[1]) is dict and all(map(_is_metric, value[1].values()))
+
+
+def _is_metric(value: Any) -> bool:
+    """A number that a float can hold, which need not be finite."""
+    if type(value) is str:
+        return value in NOT_FINITE
+    return type(value) is float or (type(value) is int and abs(value) <= sys.float_info.max)
+
+
 def _is_job(value: Any) -> bool:
     return _JOB(value) and {'queue', 'id'} <= value.keys()
 
@@ -191,6 +206,7 @@ _KINDS: Mapping[str, tuple[frozenset[str], Mapping[str, Check]]] = {
             'left_nothing': _is_flag,
         },
     ),
+    'reported': (frozenset(('run', 'attempt', 'points')), {**_ATTEMPT, 'points': _list_of(_is_point)}),
     'code': (frozenset(('run', 'attempt', 'code_id')), {**_ATTEMPT, 'code_id': _is_text}),
     'provenance': (frozenset(), {'code': _optional(_is_text), 'diff': _optional(_is_text)}),
     'stop': (frozenset(), {'drain': _is_flag, 'id': _is_text}),

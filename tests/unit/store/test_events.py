@@ -54,7 +54,7 @@ def read(folder: SearchFolder) -> tuple[list[Any], list[str]]:
 
 
 def test_that_events_as_hpsearch_writes_them_are_right() -> None:
-    assert [problem_of(event) for event in (CLAIMED, ENDED)] == ['', '']
+    assert [problem_of(event) for event in (CLAIMED, ENDED, REPORTED)] == ['', '', '']
     assert problem_of({'event': 'of a later version', 'attempts': 'many'}) == ''
 
 
@@ -82,6 +82,7 @@ def wrong(event: dict[str, Any], **fields: list[Any]) -> list[dict[str, Any]]:
 
 RUNNING = {'event': 'running', **RUN}
 SUBMITTING = {'event': 'submitting', 'queue': 'slurm', 'submission': 'a'}
+REPORTED = {'event': 'reported', **RUN, 'points': [[1, {'acc': 0.5}], [2.5, {'acc': 'nan', 'loss': 10**30}]]}
 WRONG = [
     *wrong(CLAIMED, run=[None, 1, [], {}, '', '..', 'a/b', '/etc']),
     *wrong(CLAIMED, attempt=[None, '1', 0, -1, 1.0, True, [1], 10**9, 10**400]),
@@ -96,6 +97,8 @@ WRONG = [
     *wrong({'event': 'accepted', 'submission': 'a'}, job=[7]),
     *wrong({'event': 'writer', 'format': 1}, format=['one', -1], job=[{'queue': 'slurm'}]),
     *wrong({'event': 'of a later version'}, run=[['sim_1']]),
+    *wrong(REPORTED, points=[None, {}, [1], [[1]], [['1', {}]], [[float('nan'), {}]], [[1, {}, 2]], [[1, [0.5]]]]),
+    *wrong(REPORTED, points=[[[1, {'acc': value}]] for value in (None, 'much', True, [0.5], 10**400)]),
     {'event': 7},
     {},
 ]
