@@ -50,9 +50,11 @@ class Gathered:
 
     @property
     def kind(self) -> str:
-        """``finished``, ``unfinished`` or ``missing`` (there is no trace of it)."""
+        """``finished``, ``stopped``, ``unfinished`` or ``missing`` (there is no trace of it)."""
         if self.state is State.FINISHED:
             return 'finished'
+        if self.state is State.STOPPED:
+            return 'stopped'
         return 'unfinished' if self.was_started else 'missing'
 
     @property

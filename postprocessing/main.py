@@ -27,7 +27,7 @@ from .gathered import MISSED, Gathered
 from .original_folder import gather_original, is_original_folder
 from .seeds import USUAL_SEEDS, shown_columns
 from .tidy import Tidied, put_away_missed
-from .written import KINDS, check_parquet, write_list, write_parquet, write_runs_table, write_seeds
+from .written import check_parquet, kinds_of, write_list, write_parquet, write_runs_table, write_seeds
 
 GROUPS_SHOWN = 10
 """Groups of runs that differ only in their seed, at most."""
@@ -155,14 +155,14 @@ def _counts(runs: Sequence[Gathered]) -> str:
     kinds = Counter(gathered.kind for gathered in runs)
     states = Counter(gathered.state.value for gathered in runs if gathered.kind == 'unfinished')
     detail = ', '.join(f'{count} {state}' for state, count in sorted(states.items()))
-    counted = ', '.join(f'{kinds[kind]} {kind}' for kind in KINDS)
+    counted = ', '.join(f'{kinds[kind]} {kind}' for kind in kinds_of(runs))
     return f'{len(runs)} runs: {counted}.' + (f' Unfinished: {detail}.' if detail else '')
 
 
 def _written(request: Request, configuration: Configuration, runs: Sequence[Gathered]) -> Iterator[str]:
     has_code = request.code_column or _search_has_code_column(SearchFolder(request.folder))
     yield f'Table: {write_runs_table(request.folder, runs, configuration, has_code=has_code)}'
-    for kind in KINDS:
+    for kind in kinds_of(runs):
         yield f'List: {write_list(request.folder, kind, runs)}'
     yield from _seeds(request, configuration, runs)
     if request.parquet:

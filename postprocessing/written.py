@@ -23,6 +23,15 @@ SEEDS = 'postprocessing_seeds.csv'
 PARQUET = 'postprocessing_results.parquet'
 KINDS = ('finished', 'unfinished', 'missing')
 
+STOPPED = 'stopped'
+"""A further kind, of searches that stop runs because of their metrics."""
+
+
+def kinds_of(runs: Iterable[Gathered]) -> tuple[str, ...]:
+    """The kinds that are told apart, whether or not there is a run of each."""
+    has_stopped = any(gathered.kind == STOPPED for gathered in runs)
+    return (KINDS[0], STOPPED, *KINDS[1:]) if has_stopped else KINDS
+
 
 def list_name(kind: str) -> str:
     """The file that lists the runs of a kind."""

@@ -76,8 +76,9 @@ class SearchResult:
 
     @property
     def all_finished(self) -> bool:
-        """Whether every run of the plan has finished."""
-        return self.counts[State.FINISHED.value] == self.total
+        """Whether every run of the plan has finished, or was stopped because of its metrics."""
+        counts = self.counts
+        return counts[State.FINISHED.value] + counts[State.STOPPED.value] == self.total
 
 
 def work(

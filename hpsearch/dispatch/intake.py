@@ -213,7 +213,8 @@ class Intake:
             time = '' if row.seconds is None else f' in {row.seconds:.1f} s'
             log.info('%s finished%s%s%s', row.name, time, shown, _in_brackets(verdict.reason))
         else:
-            log.warning('%s %s: %s', row.name, verdict.state, verdict.reason)
+            level = logging.INFO if verdict.state is State.STOPPED else logging.WARNING
+            log.log(level, '%s %s: %s', row.name, verdict.state, verdict.reason)
 
 
 def take_late_records(reader: CompletionReader, recorder: EventRecorder, folder: SearchFolder) -> None:

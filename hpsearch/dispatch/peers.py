@@ -319,7 +319,7 @@ class PeerIntake:
         if run not in self._search.state.runs:
             return []
         self._peers.note(run)
-        if event['event'] == 'ended':
+        if event['event'] in ('ended', 'pruned'):
             self._ended[run] = None
         return [(run, event.get('attempt', 0))] if event['event'] == 'adopted' else []
 

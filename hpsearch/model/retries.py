@@ -395,9 +395,12 @@ def _streaks(ended: Sequence[Attempt]) -> dict[str, list[Attempt]]:
 
 
 def _was_well(attempt: Attempt) -> bool:
-    """Whether the end of an attempt shows that its place is well; one that was interrupted shows nothing."""
+    """Whether the end of an attempt shows that its place is well; one that was interrupted shows nothing.
+
+    One that was stopped because of its metrics had some.
+    """
     has_run = (attempt.seconds or 0.0) > SECONDS_OF_A_BAD_PLACE
-    return attempt.state is State.FINISHED or (has_run and attempt.state is not State.INTERRUPTED)
+    return attempt.state in (State.FINISHED, State.STOPPED) or (has_run and attempt.state is not State.INTERRUPTED)
 
 
 def _ages_at_their_stop(ended: Sequence[Attempt]) -> dict[str, float]:

@@ -61,6 +61,9 @@ CANCELLED = 'cancelled'
 REUSED = 'reused'
 """Cause of an end: the result of an earlier search was taken."""
 
+PRUNED = 'pruned'
+"""Cause of an end: it was stopped because of its metrics."""
+
 ENDED = frozenset(END_ORDER)
 ACTIVE = frozenset((State.CLAIMED, State.SUBMITTED, State.RUNNING, State.UNKNOWN))
 
@@ -162,6 +165,9 @@ class Attempt:
         facts: How much room it had, for a next attempt.
         reading: How often its summary was read again before this report of its end.
         left_nothing: Whether it reached a time limit without a new or changed file in its output folder.
+        pruned: Why it was to be stopped because of its metrics, in words; empty: it was not. However it ends then, it
+            is stopped, unless it has finished.
+        told: The end that the report which holds names.
     """
 
     run: str
@@ -192,6 +198,8 @@ class Attempt:
     facts: Mapping[str, Any] = field(default_factory=dict)
     reading: int = 0
     left_nothing: bool = False
+    pruned: str = ''
+    told: State = State.PLANNED
 
     @property
     def is_in_queue(self) -> bool:
@@ -253,9 +261,10 @@ class Attempt:
 
     def _end(self, writer: str, target: State, event: Event) -> None:
         reading = event.get('reading', 0)
-        if (_RANK[target], reading, self.reporter) < (_RANK[self.state], self.reading, writer):
+        if (_RANK[target], reading, self.reporter) < (_RANK[self.told], self.reading, writer):
             return
         self.state, self.reporter, self.reading = target, writer, reading
+        self.told = target
         self.code = event.get('code')
         self.reason = event.get('reason', '')
         self.cause = event.get('cause', '')
@@ -266,6 +275,16 @@ class Attempt:
         self.failure = event.get('failure', '')
         self.facts = event.get('facts') or {}
         self.left_nothing = event.get('left_nothing', False)
+        self._stop_if_pruned()
+
+    def prune(self, reason: str) -> None:
+        """It is to be stopped because of its metrics; its end may have been reported before that is heard of."""
+        self.pruned = min(filter(None, (self.pruned, reason)), default='')
+        self._stop_if_pruned()
+
+    def _stop_if_pruned(self) -> None:
+        if self.pruned and self.state in ENDED and self.state is not State.FINISHED:
+            self.state, self.cause, self.reason, self.failure = State.STOPPED, PRUNED, self.pruned, ''
 
     def _note(self, kind: str, event: Event) -> None:
         if kind == 'claimed':
@@ -386,6 +405,7 @@ class SearchState:
         self._codes_found: set[str] = set()
         self._without_code: dict[str, list[Attempt]] = {}
         self._codes_at_start: dict[tuple[str, int], str] = {}
+        self._pruned: dict[tuple[str, int], str] = {}
         self.diffs: dict[str, str] = {}
         self.submissions: dict[str, Submission] = {}
         self.withdrawn: frozenset[str] = frozenset()
@@ -429,7 +449,7 @@ class SearchState:
             history = self.runs[name] = RunHistory(name)
         attempt = history.by_number.get(number)
         if attempt is None:
-            attempt = history.by_number[number] = Attempt(name, number)
+            attempt = history.by_number[number] = Attempt(name, number, pruned=self._pruned.get((name, number), ''))
             self.started += 1
         had_ended = attempt.state in ENDED
         attempt.apply(writer, event)
@@ -444,6 +464,8 @@ class SearchState:
                 self._note_code(writer, event)
             case 'code':
                 self._note_code_at_start(event)
+            case 'pruned':
+                self._note_pruned(event)
             case 'stop':
                 self.stops.append((writer, event))
             case 'reported':
@@ -486,6 +508,14 @@ class SearchState:
             attempt.code_id = '' if attempt.cause == REUSED else code
         if event.get('diff'):
             self.diffs[code] = event['diff']
+
+    def _note_pruned(self, event: Event) -> None:
+        key = event['run'], event['attempt']
+        attempt = self.attempt_of(*key)
+        if attempt is None:  # the journal of its writer is read later
+            self._pruned[key] = min(event['reason'], self._pruned.get(key, event['reason']))
+        else:
+            attempt.prune(event['reason'])
 
     def _note_code_at_start(self, event: Event) -> None:
         key = event['run'], event['attempt']

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from hpsearch.model.logs.failures import names_an_error, telling_lines
 from hpsearch.model.logs.out_of_memory import GPU_OOM, HOST_OOM
 from hpsearch.model.run import Run, Summary
-from hpsearch.model.states import CANCELLED, TIMEOUT, State
+from hpsearch.model.states import CANCELLED, PRUNED, TIMEOUT, State
 
 IN_WORDS = {
     TIMEOUT: 'its job reached its time limit',
@@ -43,6 +43,7 @@ def judge(
     summary: Summary,
     *,
     wants_summary: bool,
+    pruned: str = '',
     stop_reason: str = '',
     oom: str = '',
     had_most_room: str = '',
@@ -57,6 +58,8 @@ def judge(
         detail: What the backend has to add.
         summary: What the script left.
         wants_summary: Whether the configuration names a summary file.
+        pruned: Why it was to be stopped because of its metrics, or empty. Then a status of 0 says nothing, and neither
+            do results without the keyword ``finished``: scripts that catch TERM may leave both.
         stop_reason: Why we stopped it, or empty.
         oom: What :func:`~hpsearch.model.logs.out_of_memory.out_of_memory` says.
         had_most_room: Why there is no more room for it (:func:`hpsearch.model.retries.had_most_room`), or empty.
@@ -66,8 +69,8 @@ def judge(
     if summary.finished and wants_summary:
         odd = f'{status_in_words(code)} after its summary was written' if code else ''
         return Verdict(State.FINISHED, joined(odd, summary.problem, detail), 'exit')
-    if stop_reason:
-        return Verdict(State.INTERRUPTED, stop_reason, 'stop')
+    if pruned or stop_reason:
+        return Verdict(State.STOPPED, pruned, PRUNED) if pruned else Verdict(State.INTERRUPTED, stop_reason, 'stop')
     if oom:
         return _out_of_memory(oom, had_most_room, detail)
     if cause == 'impossible':

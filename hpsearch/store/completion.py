@@ -17,7 +17,7 @@ from hpsearch.model.logs.failures import error_in_logs
 from hpsearch.model.logs.out_of_memory import GPU_OOM, HOST_OOM, out_of_memory
 from hpsearch.model.retries import had_most_room
 from hpsearch.model.run import Run, Summary
-from hpsearch.model.states import TIMEOUT, Attempt, RunHistory, SearchState, State
+from hpsearch.model.states import PRUNED, TIMEOUT, Attempt, RunHistory, SearchState, State
 from hpsearch.model.table import Row, row_of
 from hpsearch.model.verdict import IN_WORDS, Verdict, failure_signature, joined, judge
 from hpsearch.results.missing import found_instead
@@ -83,6 +83,10 @@ def _lacks_record(attempt: Attempt) -> bool:
     return is_given_up and attempt.cause not in (*NEVER_STARTED, 'stop')
 
 
+def _attempt_of(number: int, tried: Sequence[Attempt]) -> Attempt | None:
+    return next((each for each in tried if each.number == number), None)
+
+
 @dataclass(frozen=True, slots=True)
 class EndReport:
     """The end of an attempt as its backend, its queue or another writer reports it.
@@ -132,8 +136,9 @@ def says_more(completion: Completion, attempt: Attempt) -> bool:
     """
     if completion.state is State.FINISHED and attempt.state is not State.FINISHED:
         return True
-    is_same_end = completion.state is attempt.state and completion.verdict.cause == attempt.cause == 'exit'
-    return is_same_end and bool(completion.summary) and completion.summary != attempt.summary
+    is_same_end = completion.state is attempt.state and completion.verdict.cause == attempt.cause
+    is_its_own = attempt.cause in ('exit', PRUNED)
+    return is_same_end and is_its_own and bool(completion.summary) and completion.summary != attempt.summary
 
 
 def lacks_results(attempt: Attempt) -> bool:
@@ -245,6 +250,7 @@ class CompletionReader:
         stderr, stdout = (tail(paths.stderr), tail(paths.stdout)) if report.code else ('', '')
         summary = self.summary(run, number, tried, report.code) if report.has_begun else Summary()
         instead = self._instead(run, number, tried) if report.code == 0 and not summary.found else ''
+        own = _attempt_of(number, tried)
         oom = out_of_memory(report.code, stderr, stdout, configuration.oom_patterns, *report.oom_kills)
         oom = HOST_OOM if report.cause == 'out_of_memory' else oom
         room = report.room() if oom else {}
@@ -254,6 +260,7 @@ class CompletionReader:
             BY_ITS_SUMMARY if summary.finished and report.code is None else joined(report.detail, instead),
             summary,
             wants_summary=configuration.wants_result,
+            pruned=own.pruned if own else '',
             stop_reason=report.stop_reason,
             oom=oom,
             had_most_room=had_most_room(oom, room, [each for each in tried if each.number < number]),
@@ -274,7 +281,8 @@ class CompletionReader:
     def _left_nothing(self, run: Run, number: int, tried: Sequence[Attempt], verdict: Verdict) -> bool:
         """Whether an attempt was cut off by a time limit and left nothing that the next one could go on with."""
         is_cut_off = verdict.state is State.INTERRUPTED and verdict.cause == TIMEOUT
-        claimed_at = next((each.claimed_at for each in tried if each.number == number), None)
+        own = _attempt_of(number, tried)
+        claimed_at = own.claimed_at if own else None
         if not is_cut_off or claimed_at is None or self._configuration.out_arg is None:
             return False
         since = claim_changed_at(self._folder.attempt(run.name, number), claimed_at)
@@ -285,7 +293,7 @@ class CompletionReader:
 
         Where an earlier attempt may have been running beside it, only its own success says that it wrote the summary.
         """
-        own, output = next((each for each in tried if each.number == number), None), self.output(run, number, tried)
+        own, output = _attempt_of(number, tried), self.output(run, number, tried)
         before = own.summary_before if own else None
         paths = self._folder.attempt(run.name, number)
         logs = {'stdout': Path(paths.stdout), 'stderr': Path(paths.stderr), ORION: Path(paths.orion_results)}

@@ -44,6 +44,10 @@ def _is_text(value: Any) -> bool:
     return type(value) is str
 
 
+def _is_filled(value: Any) -> bool:
+    return type(value) is str and bool(value)
+
+
 def _is_node(value: Any) -> bool:
     return type(value) is str and value == node_name(value)
 
@@ -207,6 +211,10 @@ _KINDS: Mapping[str, tuple[frozenset[str], Mapping[str, Check]]] = {
         },
     ),
     'reported': (frozenset(('run', 'attempt', 'points')), {**_ATTEMPT, 'points': _list_of(_is_point)}),
+    'pruned': (
+        frozenset(('run', 'attempt', 'step', 'reason')),
+        {**_ATTEMPT, 'step': _is_number, 'reason': _is_filled},
+    ),
     'code': (frozenset(('run', 'attempt', 'code_id')), {**_ATTEMPT, 'code_id': _is_text}),
     'provenance': (frozenset(), {'code': _optional(_is_text), 'diff': _optional(_is_text)}),
     'stop': (frozenset(), {'drain': _is_flag, 'id': _is_text}),

@@ -41,6 +41,7 @@ HELD_LINES = 1000
 STYLES = {
     'finished': 'green',
     'failed': 'red',
+    'stopped': 'yellow',
     'running': 'cyan',
     'submitted': 'blue',
     'claimed': 'blue',

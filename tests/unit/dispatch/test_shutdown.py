@@ -183,6 +183,14 @@ def test_that_an_interrupted_run_is_no_failure_and_does_not_count() -> None:
     assert stopping.due(0.0) == [Stop.TERM]
 
 
+def test_that_a_run_that_was_stopped_because_of_its_metrics_is_no_failure_and_shows_that_runs_work() -> None:
+    stopping, _ = shutdown(fail_fast=2)
+    stopping.note_end(ended(State.STOPPED))
+    for number in (2, 3):
+        stopping.note_end(ended(failure='alike', number=number))
+    assert not stopping.is_asked_for
+
+
 def met(failures: list[str | None], limit: int) -> list[bool]:
     fast, example = FailFast(limit), Run('sim_1', 1, {}, ())
     return [fast.is_met_by(failure, example) for failure in failures]

@@ -161,6 +161,11 @@ def test_that_a_stopped_run_shows_it_too_if_it_had_run_for_long_enough() -> None
     assert bad_gpus([*failed, on_gpus('0', 'i', seconds=1.5)]) == []
 
 
+def test_that_a_run_that_was_stopped_because_of_its_metrics_shows_it_however_short_it_was() -> None:
+    stopped = replace(on_gpus('0', seconds=1.0), state=State.STOPPED, cause='pruned')
+    assert bad_gpus([*on_gpu('1', 'xxx'), stopped]) == ['1']
+
+
 @pytest.mark.parametrize('failure', [ECC, 'Xid (PCI:#:#:#): #'])
 def test_that_one_run_is_enough_that_names_a_broken_gpu(failure: str) -> None:
     assert bad_gpus(on_gpu('1', 'x', failure=failure), WELL) == ['1']

@@ -113,6 +113,37 @@ def test_that_no_other_end_is_taken_back(first: str, then: str) -> None:
         state.fold('a', event('ended', state=then))
 
 
+@pytest.mark.parametrize('told', ['failed', 'interrupted', 'lost', 'stopped'])
+@pytest.mark.parametrize('is_heard_first', [True, False])
+def test_that_what_was_to_be_stopped_is_stopped_however_its_end_is_reported(told: str, is_heard_first: bool) -> None:
+    pruned = ('a', event('pruned', step=3, reason='worse than others at step 3'))
+    claimed = ('a', event('claimed'))
+    end = ('b', event('ended', state=told, cause='exit', reason='status 143', code=143))
+    state = folded(*((pruned, claimed, end) if is_heard_first else (claimed, end, pruned)))
+    attempt = state.runs['sim_1'].by_number[1]
+    assert (attempt.state, attempt.cause) == (State.STOPPED, 'pruned')
+    assert (attempt.reason, attempt.code) == ('worse than others at step 3', 143)
+
+
+@pytest.mark.parametrize('is_heard_first', [True, False])
+def test_that_what_finished_by_itself_before_it_was_stopped_has_finished(is_heard_first: bool) -> None:
+    pruned, end = ('a', event('pruned', step=3, reason='worse')), ('b', event('ended', state='finished', code=0))
+    state = folded(('a', event('claimed')), *((pruned, end) if is_heard_first else (end, pruned)))
+    assert state.state_of('sim_1') is State.FINISHED
+
+
+def test_that_a_run_that_was_stopped_and_goes_on_is_under_way() -> None:
+    state = folded(
+        ('a', event('claimed')),
+        ('a', event('pruned', step=3, reason='worse')),
+        ('a', event('ended', state='stopped')),
+        ('b', event('claimed', attempt=2)),
+        ('b', event('running', attempt=2)),
+    )
+    assert state.state_of('sim_1') is State.RUNNING
+    assert not state.runs['sim_1'].by_number[2].pruned
+
+
 def test_that_of_equal_ends_the_one_read_again_last_holds_in_any_order() -> None:
     told = [
         (writer, event('ended', state=state, summary={'acc': acc}, reading=reading))
@@ -189,6 +220,8 @@ def journals(draw: st.DrawFn) -> dict[str, list[dict[str, Any]]]:
                 'reading': draw(st.integers(0, 2)),
             }
             written[writer].append(event('ended', attempt=number, **how))
+        for writer in draw(st.lists(st.sampled_from('abc'), max_size=2, unique=True)):
+            written[writer].insert(0, event('pruned', attempt=number, step=3, reason=f'worse, says {writer}'))
     return written
 
 

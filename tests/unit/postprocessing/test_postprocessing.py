@@ -181,6 +181,30 @@ def test_that_runs_of_a_search_are_sorted_into_table_and_lists(search: Search, c
     assert '4 runs: 2 finished, 1 unfinished, 1 missing. Unfinished: 1 failed.' in capsys.readouterr().out
 
 
+def test_that_runs_that_were_stopped_have_a_list_of_their_own_and_are_never_the_best(
+    search: Search, capsys: Any
+) -> None:
+    finished, recorded, alone = search.finished(0.5, lr=0.1), search.plan(lr=0.2), search.plan(lr=0.3)
+    for name in (recorded, alone):
+        search.started(name)
+        search.event('pruned', name, step=3, reason='worse than others at step 3')
+        search.left(name, 'acc 0.75\nlosses 3 4\n')
+    search.event('ended', recorded, state='stopped', cause='pruned', reason='worse than others at step 3', code=0)
+    search.exited(alone, 143)
+    assert main([str(search.path)]) == 0
+    states = [(row['hpsearch_run'], row['acc'], row['hpsearch_state']) for row in rows_of(search.path)]
+    assert states == [(recorded, '0.75', 'stopped'), (alone, '0.75', 'stopped'), (finished, '0.5', 'finished')]
+    kinds = ('finished', 'stopped', 'unfinished', 'missing')
+    assert [names(search.path, kind) for kind in kinds] == [[finished], [recorded, alone], [], []]
+    assert '3 runs: 1 finished, 2 stopped, 0 unfinished, 0 missing.' in capsys.readouterr().out
+
+
+def test_that_there_is_no_list_of_stopped_runs_where_none_was_stopped(search: Search) -> None:
+    search.finished(0.5, lr=0.1)
+    assert main([str(search.path)]) == 0
+    assert not (search.path / 'stopped_runs.jsonl').exists()
+
+
 def test_that_its_paths_may_begin_with_the_home_directory(search: Search, monkeypatch: pytest.MonkeyPatch) -> None:
     search.finished(0.5, lr=0.1)
     monkeypatch.setenv('HOME', str(search.path.parent))

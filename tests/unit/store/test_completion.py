@@ -117,6 +117,38 @@ def test_that_what_is_missing_is_in_the_reason_of_a_run_that_finished_by_its_sta
     assert (found.state, found.reason) == (State.FINISHED, 'missing keywords: loss; left processes behind')
 
 
+@pytest.mark.parametrize(
+    ('report', 'summary', 'state'),
+    [
+        (EndReport(143), '', State.STOPPED),
+        (EndReport(137), 'acc 0.5\n', State.STOPPED),
+        (EndReport(None), '', State.STOPPED),
+        (EndReport(0), 'acc 0.5\n', State.STOPPED),
+        (EndReport(0), 'acc 0.5\nfinished 0\n', State.STOPPED),
+        (EndReport(None, 'reboot'), '', State.STOPPED),
+        (EndReport(143, stop_reason='stopped by the user'), '', State.STOPPED),
+        (EndReport(1), '', State.STOPPED),
+        (EndReport(0), 'acc 0.5\nfinished 1\n', State.FINISHED),
+    ],
+)
+@pytest.mark.parametrize('keywords', [('acc', 'finished'), ('acc',)])
+def test_that_what_was_to_be_stopped_has_finished_only_if_it_says_so(
+    folder: SearchFolder, report: EndReport, summary: str, state: State, keywords: tuple[str, ...]
+) -> None:
+    leave(folder, summary)
+    tried = [Attempt('sim_1', 1, State.RUNNING, pruned='worse than others at step 3')]
+    found = ended(folder, report, tried, summary_keywords=keywords)
+    assert found.state is state
+    if state is State.STOPPED:
+        assert (found.verdict.cause, found.reason, found.failure) == ('pruned', 'worse than others at step 3', None)
+    assert found.summary.get('acc') == ('0.5' if summary else None)
+
+
+def test_that_a_script_that_is_judged_by_its_status_alone_is_stopped_whatever_that_is(folder: SearchFolder) -> None:
+    tried = [Attempt('sim_1', 1, State.RUNNING, pruned='worse')]
+    assert ended(folder, EndReport(0), tried, summary_filename=None).state is State.STOPPED
+
+
 # Read again
 
 
@@ -141,6 +173,8 @@ def known(state: State, code: int | None = 0, cause: str = 'exit', number: int =
         (known(State.INTERRUPTED, 0, 'preempted'), (1, 'interrupted', False)),
         (known(State.FAILED, 0, 'timeout'), (1, 'failed', False)),
         (known(State.LOST, None, 'lost'), (1, 'lost', False)),
+        (known(State.STOPPED, 0, 'pruned', pruned='worse'), (1, 'stopped', True)),
+        (known(State.STOPPED, 143, 'pruned', pruned='worse', summary={'acc': '0.5'}), (1, 'stopped', False)),
         (known(State.FINISHED), (1, 'finished', True)),
         (known(State.FINISHED, summary={'acc': '0.5'}), (1, 'finished', False)),
     ],
@@ -167,6 +201,14 @@ def test_that_a_summary_that_is_gone_takes_nothing_back(folder: SearchFolder) ->
 def test_that_only_attempts_whose_scripts_may_have_run_are_read_again(folder: SearchFolder) -> None:
     leave(folder, 'acc 0.5\nfinished 1\n')
     assert read_again(folder, known(State.INTERRUPTED, None, 'abandoned')) == []
+
+
+def test_that_other_values_of_a_run_that_was_stopped_are_read_again_and_it_stays_so(folder: SearchFolder) -> None:
+    leave(folder, 'acc 0.5\nfinished 0\n')
+    attempt = known(State.STOPPED, 0, 'pruned', pruned='worse', summary={'acc': '0.4'})
+    assert read_again(folder, attempt) == [(1, 'stopped', True)]
+    leave(folder, 'acc 0.5\nfinished 1\n')
+    assert read_again(folder, attempt) == [(1, 'finished', True)]
 
 
 def test_that_only_the_attempt_that_decides_is_read_again_once_a_run_has_finished(folder: SearchFolder) -> None:

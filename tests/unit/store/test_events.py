@@ -54,7 +54,7 @@ def read(folder: SearchFolder) -> tuple[list[Any], list[str]]:
 
 
 def test_that_events_as_hpsearch_writes_them_are_right() -> None:
-    assert [problem_of(event) for event in (CLAIMED, ENDED, REPORTED)] == ['', '', '']
+    assert [problem_of(event) for event in (CLAIMED, ENDED, REPORTED, PRUNED)] == ['', '', '', '']
     assert problem_of({'event': 'of a later version', 'attempts': 'many'}) == ''
 
 
@@ -83,7 +83,9 @@ def wrong(event: dict[str, Any], **fields: list[Any]) -> list[dict[str, Any]]:
 RUNNING = {'event': 'running', **RUN}
 SUBMITTING = {'event': 'submitting', 'queue': 'slurm', 'submission': 'a'}
 REPORTED = {'event': 'reported', **RUN, 'points': [[1, {'acc': 0.5}], [2.5, {'acc': 'nan', 'loss': 10**30}]]}
+PRUNED = {'event': 'pruned', **RUN, 'step': 3, 'reason': 'worse than others'}
 WRONG = [
+    *wrong(PRUNED, step=[None, '3', float('nan')], reason=['', None, 3]),
     *wrong(CLAIMED, run=[None, 1, [], {}, '', '..', 'a/b', '/etc']),
     *wrong(CLAIMED, attempt=[None, '1', 0, -1, 1.0, True, [1], 10**9, 10**400]),
     *wrong(CLAIMED, at=[None, '1', float('nan'), float('inf'), 10**400], gpus=[None, '0', [0], {}]),
@@ -114,7 +116,9 @@ def test_that_an_event_with_a_wrong_field_is_left_out_by_file_and_line(
     assert odd.startswith(f'{path}, line 3: ')
 
 
-@pytest.mark.parametrize('kind', ['claimed', 'submitted', 'running', 'adopted', 'ended', 'submitting', 'accepted'])
+@pytest.mark.parametrize(
+    'kind', ['claimed', 'submitted', 'running', 'adopted', 'ended', 'submitting', 'accepted', 'pruned']
+)
 def test_that_an_event_without_its_fields_is_left_out(folder: SearchFolder, kind: str) -> None:
     write(folder, {'event': kind})
     events, (odd,) = read(folder)

@@ -69,6 +69,19 @@ def test_that_an_attempt_with_a_record_and_a_summary_has_finished(search: Queued
     assert attempt.seconds is not None
 
 
+def test_that_an_attempt_that_was_to_be_stopped_when_its_writer_was_killed_is_stopped(search: QueuedSearch) -> None:
+    killed, finished, running = search.submit(3)
+    for name in (killed, finished, running):
+        search.event('pruned', run=name, attempt=1, step=3, reason='worse than others at step 3')
+    search.end(killed, 143, signalled='TERM')
+    search.end(finished, 0, acc=0.9)
+    search.start(running)
+    state = looked_at(search, jobs={(killed, 1): says('cancelled')})
+    attempt = search.attempt(state, killed)
+    assert (attempt.state, attempt.cause, attempt.reason) == (State.STOPPED, 'pruned', 'worse than others at step 3')
+    assert [state.state_of(name) for name in (finished, running)] == [State.FINISHED, State.RUNNING]
+
+
 def test_that_nothing_is_written(search: QueuedSearch) -> None:
     names = search.submit(3)
     search.end(names[0], 0, acc=0.9)
