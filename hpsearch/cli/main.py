@@ -183,6 +183,14 @@ def logs(words: Sequence[str]) -> int:
     return ALL_FINISHED
 
 
+def export(words: Sequence[str]) -> int:
+    """``hpsearch export``: write a search so that another program can open it."""
+    args = parsers.export_parser().parse_args(words)
+    from hpsearch.cli.adaptive.export import export_search
+
+    return _print_lines(export_search(_folder(args.dir), args.tool, args.to))
+
+
 def templates(words: Sequence[str]) -> int:
     """``hpsearch templates``: list the configurations to start from, or print one."""
     args = parsers.templates_parser().parse_args(words)
@@ -192,5 +200,6 @@ def templates(words: Sequence[str]) -> int:
 
 
 VERBS: dict[str, Callable[[Sequence[str]], int]] = {
-    verb.__name__.rstrip('_'): verb for verb in (init, run, plan, try_, status, resume, join, stop, logs, templates)
+    verb.__name__.rstrip('_'): verb
+    for verb in (init, run, plan, try_, status, resume, join, stop, logs, export, templates)
 }

@@ -53,6 +53,7 @@ a search that exists
   hpsearch stop [DIR]           stop it from another terminal or host; --drain: let the runs end that have started
   hpsearch resume [DIR]         continue it, however it ended
   hpsearch join DIR             help with a search that others work on
+  hpsearch export TOOL [DIR]    write it for optuna, tensorboard, wandb or mlflow, or as csv
   hpsearch-postprocess DIR      gather its results, also those of a search that was killed
 
 CONFIG is a Python module, a .py file or a YAML file. DIR is a search folder; where it may be left out, it is the newest
@@ -132,14 +133,18 @@ def _parser_of_search(verb: str, description: str, *, needs_folder: bool = False
     if needs_folder:
         parser.add_argument('dir', type=os.path.expanduser, help='the search folder')
     else:
-        parser.add_argument(
-            'dir',
-            nargs='?',
-            default='',
-            type=os.path.expanduser,
-            help='the search folder (default: the newest one below the current directory)',
-        )
+        _add_search_folder(parser)
     return parser
+
+
+def _add_search_folder(parser: Parser) -> None:
+    parser.add_argument(
+        'dir',
+        nargs='?',
+        default='',
+        type=os.path.expanduser,
+        help='the search folder (default: the newest one below the current directory)',
+    )
 
 
 # run, plan
@@ -377,6 +382,24 @@ def logs_parser() -> Parser:
     parser = _parser_of_search('logs', 'Print the output of a run, stderr last.')
     parser.add_argument('run', help='name or number of the run')
     parser.add_argument('--attempt', metavar='N', type=int, default=0, help='which attempt (default: the last)')
+    return parser
+
+
+def export_parser() -> Parser:
+    """The parser of ``hpsearch export``."""
+    from hpsearch.export.targets import TARGETS
+
+    parser = _parser('export', 'Write a search so that another program can open it.')
+    parser.add_argument('tool', choices=tuple(TARGETS), help='the program')
+    _add_search_folder(parser)
+    parser.add_argument(
+        '--to',
+        metavar='PATH',
+        default='',
+        type=os.path.expanduser,
+        help='the file or folder to write (default: one in the current directory, named after the search); '
+        'for optuna, an ending .db makes a SQLite database of it',
+    )
     return parser
 
 

@@ -40,6 +40,10 @@ class BackendError(HpsearchError):
     """What executes attempts (a driver, a queue system) does not answer or cannot be used."""
 
 
+class ExportError(HpsearchError):
+    """The library of another program cannot write what was asked for."""
+
+
 class IllegalMove(HpsearchError):
     """An event that the life of a run does not allow; the message holds that run's history."""
 

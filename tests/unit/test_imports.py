@@ -78,6 +78,7 @@ PURE_STANDARD = {
 HEAVY = {
     'GPUtil',
     'matplotlib',
+    'mlflow',
     'numpy',
     'optuna',
     'pandas',
@@ -85,8 +86,10 @@ HEAVY = {
     'psutil',
     'pynvml',
     'rich',
+    'tensorboard',
     'tomlkit',
     'torch',
+    'wandb',
     'yaml',
 }
 
@@ -230,7 +233,7 @@ def test_that_postprocessing_is_imported_by_the_command_line_alone_and_late(name
 
 @pytest.mark.parametrize('name', CODE)
 def test_that_every_import_is_declared_as_a_dependency(name: str) -> None:
-    declared = {'GPUtil', 'psutil', 'pynvml', 'rich', 'tomlkit', 'yaml'}
+    declared = {'GPUtil', 'mlflow', 'optuna', 'psutil', 'pynvml', 'rich', 'tensorboard', 'tomlkit', 'wandb', 'yaml'}
     assert not top(imported(name)) - declared - set(sys.stdlib_module_names)
 
 

@@ -44,7 +44,7 @@ OF_SBATCH = {
     *('test-only', 'wait', 'wrap'),
     *('no-requeue', 'output', 'partition', 'qos', 'requeue', 'reservation', 'time'),
 }
-OF_TOOLS = {'no-install-recommends', 'multirun', 'jobs', 'link', 'shuf'}
+OF_TOOLS = {'no-install-recommends', 'logdir', 'backend-store-uri', 'multirun', 'jobs', 'link', 'shuf'}
 FOREIGN = OF_SCRIPTS | OF_SBATCH | OF_TOOLS
 
 
@@ -72,6 +72,7 @@ PARSERS = {
     'join': parsers.resume_parser('join', ''),
     'stop': parsers.stop_parser(),
     'logs': parsers.logs_parser(),
+    'export': parsers.export_parser(),
     'templates': parsers.templates_parser(),
 }
 
