@@ -1,6 +1,7 @@
 """Measure hpsearch and print a table: ``python3 benchmarks/run.py [PART …]``, or ``make bench`` for everything.
 
-``python3 -m benchmarks chaos`` measures nothing, but disturbs searches: see ``benchmarks/chaos``.
+``python3 -m benchmarks chaos`` measures nothing, but disturbs searches: see ``benchmarks/chaos``; ``python3 -m
+benchmarks pbt`` trains populations on a task whose best schedule is known, see ``benchmarks/pbt.py``.
 
 Every time stands beside a baseline measured in the same minutes, the two taking turns; medians are shown. Targets are
 printed, never enforced: a busy machine is no defect of the program.
@@ -18,7 +19,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from benchmarks import ended, idle, in_queue, local_runs, slurm
+from benchmarks import ended, idle, in_queue, local_runs, pbt, slurm
 from benchmarks.chaos import __main__ as chaos
 from benchmarks.searches import make_search
 from benchmarks.tools import CHECKOUT, Line, Place, hpsearch
@@ -56,10 +57,12 @@ PARTS: dict[str, Part] = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure the parts that were asked for, or disturb searches."""
+    """Measure the parts that were asked for, disturb searches, or train populations."""
     words = sys.argv[1:] if argv is None else list(argv)
     if words[:1] == ['chaos']:
         return chaos.main(words[1:])
+    if words[:1] == ['pbt']:
+        return pbt.main(words[1:])
     args = options(words)
     lines: list[Line] = []
     with tempfile.TemporaryDirectory(prefix='hpsearch-bench-', dir=args.dir) as folder:

@@ -1,0 +1,205 @@
+"""Population based training: members train in turns, and what does badly goes on from what does well.
+
+Source: Jaderberg et al., Population Based Training of Neural Networks, 2017 (arXiv 1711.09846); where the paper leaves
+a choice open, defaults are those of Ray Tune.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from random import Random
+
+from hpsearch.model.configuration import Value
+from hpsearch.model.trials.distributions import Fidelity, Space
+from hpsearch.model.trials.perturbation import Exploration, explored
+from hpsearch.model.trials.trial import Evaluation, Proposal, Trial, TrialState
+from hpsearch.samplers.random_search import RandomSampler
+
+MOST_FAILURES = 3
+"""A member whose last so many runs have failed is given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class PopulationSettings:
+    """How a population is trained.
+
+    Attributes:
+        size: Number of members, at least 2.
+        interval: A member is compared with the others whenever it has trained so much longer, in units of the budget.
+        quantile: The worst fraction (0-0.5) goes on from the best fraction.
+        burn_in: Up to this budget every member goes on from its own checkpoint.
+        exploration: How values are changed.
+        explore: The options whose values are changed; the others are those that came with the checkpoint. Empty: all.
+    """
+
+    size: int
+    interval: int
+    quantile: float = 0.25
+    burn_in: int = 0
+    exploration: Exploration = field(default_factory=Exploration)
+    explore: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A member of a population.
+
+    Attributes:
+        number: From 1.
+        runs: Its runs, by generation.
+    """
+
+    number: int
+    runs: Sequence[Evaluation] = ()
+
+    @property
+    def complete(self) -> Sequence[Evaluation]:
+        """Those of its runs that have a score."""
+        return [each for each in self.runs if each.losses]
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether it waits or trains."""
+        return bool(self.runs) and self.runs[-1].state is TrialState.WAITING
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether its last run has ended without a score."""
+        return bool(self.runs) and not self.is_busy and not self.runs[-1].losses
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether it has failed too often, one time after the other."""
+        last = self.runs[-MOST_FAILURES:]
+        return len(last) == MOST_FAILURES and all(_has_failed(each) for each in last)
+
+    @property
+    def budget(self) -> float:
+        """How far it has come."""
+        complete = self.complete
+        return _budget(complete[-1]) if complete else 0.0
+
+    @property
+    def loss(self) -> float:
+        """Its latest score, as a loss; infinity: it has none."""
+        complete = self.complete
+        return complete[-1].losses[0] if complete else math.inf
+
+
+class PbtSampler:
+    """Gives each member its next interval; never waits for a generation to be complete.
+
+    The member that is furthest behind goes first, so a population may be larger than the number of runs at a time.
+
+    Args:
+        space: Distributions of the values, and one budget.
+        settings: How the population is trained.
+        seed: Of the search.
+    """
+
+    def __init__(self, space: Space, settings: PopulationSettings, seed: int) -> None:
+        self._option, self._whole = next(
+            (name, each.high) for name, each in space.items() if isinstance(each, Fidelity)
+        )
+        self._space = space
+        self._settings = settings
+        self._seed = seed
+        self._drawn = RandomSampler(space, seed)
+
+    def propose(self, trials: Sequence[Trial], number: int) -> Proposal | None:
+        """See :class:`hpsearch.samplers.base.Sampler`."""
+        members = members_of(trials, self._settings.size)
+        ready = [each for each in members if not each.is_busy and not self._has_ended(each)]
+        if not ready:
+            return None
+        member = min(ready, key=lambda each: (each.budget, len(each.runs), each.number))
+        return self._next_run(member, members, number)
+
+    def is_done(self, trials: Sequence[Trial]) -> bool:
+        """Whether every member has had the whole budget, or was given up."""
+        return all(self._has_ended(each) for each in members_of(trials, self._settings.size))
+
+    def _has_ended(self, member: Member) -> bool:
+        return member.is_given_up or (member.budget >= self._whole and not member.is_busy)
+
+    def _next_run(self, member: Member, members: Sequence[Member], number: int) -> Proposal:
+        random = Random(f'{self._seed} {number} exploit')
+        donor = self._donor(member, members, random)
+        if donor is not None:
+            settings = self._settings
+            values = explored(donor.proposal.values, self._space, settings.exploration, random, settings.explore)
+            return self._proposal(member, values, donor)
+        if member.complete and not member.has_failed:
+            return self._proposal(member, member.complete[-1].proposal.values, member.complete[-1])
+        drawn = self._drawn.propose((), number)
+        return self._proposal(member, drawn.values if drawn else {}, None)
+
+    def _proposal(self, member: Member, values: Mapping[str, Value], parent: Evaluation | None) -> Proposal:
+        reached = _budget(parent) if parent else 0.0
+        budget = min(
+            int(reached) // self._settings.interval * self._settings.interval + self._settings.interval, self._whole
+        )
+        return Proposal(
+            {**values, self._option: budget},
+            trial=_trial_of(member),
+            fidelity=float(budget),
+            parent=parent.run if parent else '',
+            facts={'member': member.number, 'generation': len(member.runs) + 1},
+        )
+
+    # Exploiting
+
+    def _donor(self, member: Member, members: Sequence[Member], random: Random) -> Evaluation | None:
+        """The run whose checkpoint and values a member takes over; None: it goes on by itself, or there is none."""
+        ranked = sorted((each for each in members if each.complete), key=lambda each: (each.loss, each.number))
+        count = _quantile_size(len(ranked), self._settings.quantile)
+        is_bad = member in ranked[len(ranked) - count :] and member.budget >= self._settings.burn_in
+        if not (is_bad or member.has_failed):
+            return None
+        best = [run for each in ranked[:count] if each is not member for run in self._usable(each)]
+        return random.choice(best) if best else None
+
+    def _usable(self, member: Member) -> list[Evaluation]:
+        """Its latest run that has not had the whole budget yet: of one that has, nothing is left to train."""
+        return [each for each in member.complete if _budget(each) < self._whole and each.losses[0] < math.inf][-1:]
+
+
+def members_of(trials: Sequence[Trial], size: int) -> list[Member]:
+    """The members of a population, those included that have not begun.
+
+    Two writers that did not know of each other may both have gone on with a member: the first that did not fail counts.
+
+    Args:
+        trials: All trials of the search.
+        size: Number of members.
+    """
+    runs: dict[int, dict[int, Evaluation]] = {number: {} for number in range(1, size + 1)}
+    everything = sorted((each for trial in trials for each in trial.evaluations), key=lambda each: each.number)
+    for each in everything:
+        member, generation = each.proposal.facts.get('member'), each.proposal.facts.get('generation')
+        if isinstance(member, int) and isinstance(generation, int) and member in runs:
+            before = runs[member].get(generation)
+            if before is None or (_has_failed(before) and not _has_failed(each)):
+                runs[member][generation] = each
+    return [Member(number, [of_it[key] for key in sorted(of_it)]) for number, of_it in runs.items()]
+
+
+def _trial_of(member: Member) -> int | None:
+    """The number of the trial that is a member; None: it has not begun."""
+    first = member.runs[0] if member.runs else None
+    return None if first is None else first.proposal.trial or first.number
+
+
+def _quantile_size(count: int, quantile: float) -> int:
+    """How many members are in the best, and in the worst, fraction: as Ray Tune has it, at most half of them."""
+    return 0 if count < 2 else min(math.ceil(count * quantile), count // 2)
+
+
+def _budget(run: Evaluation) -> float:
+    return run.proposal.fidelity or 0.0
+
+
+def _has_failed(run: Evaluation) -> bool:
+    return run.state is not TrialState.WAITING and not run.losses
