@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hpsearch.config.distributions.functions import choice, fidelity, loguniform, normal, randint, uniform
     from hpsearch.model.configuration import Not
     from hpsearch.results.metrics.report import report
 
 __version__ = '0.1.0'
-__all__ = ['Not', '__version__', 'report']
+__all__ = ['Not', '__version__', 'choice', 'fidelity', 'loguniform', 'normal', 'randint', 'report', 'uniform']
 
 
 def __getattr__(name: str) -> Any:
@@ -22,4 +23,8 @@ def __getattr__(name: str) -> Any:
         from hpsearch.results.metrics.report import report
 
         return report
+    if name in __all__:
+        from hpsearch.config.distributions import functions
+
+        return getattr(functions, name)
     raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

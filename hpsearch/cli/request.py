@@ -131,6 +131,7 @@ def make_request(options: SearchOptions, *, needs_program: bool = True) -> Searc
         configuration = replace(_load(options.configuration, Path.cwd()), gpus=options.local.gpus_per_run)
     except ConfigError as error:
         raise ConfigError([*problems, *error.problems]) from None
+    problems += _only_sampled(configuration)
     in_queue, queue_problems = _of_queue(options, configuration)
     problems += queue_problems
     interpreter = interpreter_of(options.configuration.python)
@@ -164,6 +165,17 @@ def _snapshot(configuration: Configuration, interpreter: str, run_cwd: Path, out
         return Snapshot(contents, code_copy(contents, words, run_cwd, facts))
     except Problem as problem:
         raise ConfigError([f'--snapshot: {problem}']) from problem
+
+
+def _only_sampled(configuration: Configuration) -> list[str]:
+    """Why the combinations of a configuration cannot be gone through."""
+    drawn = ', '.join(configuration.distributions)
+    if not drawn:
+        return []
+    return [
+        f'--search=grid: {drawn}: there is no end of the values of a distribution. Give --search=random --max_trials=N '
+        'to draw N of them, or lists of values.'
+    ]
 
 
 def _of_queue(options: SearchOptions, configuration: Configuration) -> tuple[Sequence[str], Sequence[str]]:

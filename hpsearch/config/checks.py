@@ -6,23 +6,20 @@ import os
 import reprlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain
 from typing import Any
 
 from hpsearch.arguments.placeholders import placeholders_in
 from hpsearch.config.argument_checks import check_styles, unreached
 from hpsearch.config.command_checks import environment, names_output, names_script, placeholder_problems
 from hpsearch.config.document_checks import read_template, unknown_keys, unwritable
+from hpsearch.config.grid_checks import GridReader, can_be_passed, name_problem, several_fidelities, united
 from hpsearch.config.source import Source, did_you_mean
 from hpsearch.config.zip_checks import zipped_groups
-from hpsearch.model.command import encoded, plain
-from hpsearch.model.configuration import Condition, Configuration, Constraint, Grid, Not, Style, Value
-from hpsearch.model.errors import one_line
+from hpsearch.model.command import plain
+from hpsearch.model.configuration import Condition, Configuration, Constraint, Grid, Style, Value
 from hpsearch.model.logs.out_of_memory import problem_of
 from hpsearch.results.rules import keywords_of_rule, result_rules, rule_of
-
-MOST_VALUES = 1_000_000
-"""Values of an option that does not say how many it has."""
 
 _DEFAULT_OUT_ARG = 'out_dir'
 _DEFAULT_CONFIG_ARG = 'config'
@@ -84,7 +81,9 @@ def check(source: Source, attributes: dict[str, Any], problems: list[str]) -> Co
     script, command = _what_to_run(checks)
     keywords = checks.texts('summary_keywords')
     results = _results(checks)
-    (grid, rows), conditions = _grid(checks, out_arg), _conditions(checks, out_arg)
+    reader = GridReader(out_arg, problems)
+    (grid, rows), conditions = _grid(checks, reader), _conditions(checks, reader)
+    problems += several_fidelities(grid, rows)
     always = set(grid).intersection(*rows)
     return Configuration(
         source=str(checks.source.path),
@@ -110,7 +109,7 @@ def check(source: Source, attributes: dict[str, Any], problems: list[str]) -> Co
         resumable=checks.flag('resumable'),
         oom_patterns=_oom_patterns(checks),
         job_prologue=checks.text('job_prologue') or '',
-        notes=list(source.notes),
+        notes=[*source.notes, *reader.notes],
     )
 
 
@@ -168,7 +167,7 @@ def _out_arg(checks: _Checks) -> str | None:
     if 'out_arg' not in checks.attributes:
         return _DEFAULT_OUT_ARG
     option = checks.text('out_arg')
-    if option is not None and (problem := _name_problem(option)):
+    if option is not None and (problem := name_problem(option)):
         checks.problem('out_arg', problem)
     return option
 
@@ -177,7 +176,7 @@ def _config_arg(checks: _Checks) -> str:
     option = checks.text('config_arg')
     if option is None:
         return _DEFAULT_CONFIG_ARG
-    if problem := _name_problem(option):
+    if problem := name_problem(option):
         checks.problem('config_arg', problem)
     if checks.attributes.get('config_template') is None:
         checks.problem('config_arg', f'is given, but {checks.source.spelled("config_template")} is not.')
@@ -211,7 +210,7 @@ def _fixed_args(checks: _Checks) -> list[str]:
 
 def _check_words(checks: _Checks, name: str, words: Iterable[str]) -> None:
     for text in words:
-        if not _can_be_passed(text):
+        if not can_be_passed(text):
             checks.problem(name, f'has {text!r}, which holds characters that no command line can hold.')
 
 
@@ -301,16 +300,16 @@ def _constraints(checks: _Checks) -> list[Constraint]:
 # Grid and conditions
 
 
-def _grid(checks: _Checks, out_arg: str | None) -> tuple[Grid, list[Grid]]:
+def _grid(checks: _Checks, reader: GridReader) -> tuple[Grid, list[Grid]]:
     """The grid, and its parts where it is a list."""
     grid = checks.attributes.get('grid')
     if grid is None:
         checks.problem('grid', 'is missing; a dict of option to list of values is expected.')
     elif isinstance(grid, (list, tuple)) and grid and all(isinstance(row, Mapping) and row for row in grid):
-        rows = [_row(f'grid[{index}]', row, out_arg, checks.problems) for index, row in enumerate(grid)]
-        return _united(rows), rows
+        rows = [reader.row(f'grid[{index}]', row) for index, row in enumerate(grid)]
+        return united(rows), rows
     elif isinstance(grid, Mapping) and grid:
-        return _options('grid', grid, out_arg, checks.problems, may_be_empty=False), []
+        return reader.options('grid', grid, may_be_empty=False), []
     else:
         checks.found('grid', 'a dict of option to list of values that is not empty, or a list of such dicts,')
     return {}, []
@@ -322,134 +321,12 @@ def _zipped(checks: _Checks, grid: Grid, rows: Sequence[Grid]) -> list[list[str]
     return groups
 
 
-def _row(where: str, row: Mapping[Any, Any], out_arg: str | None, problems: list[str]) -> Grid:
-    """A part of a grid, in which a single value needs no list."""
-    listed = {option: [value] if _is_single(value) else value for option, value in row.items()}
-    return _options(where, listed, out_arg, problems, may_be_empty=False)
-
-
-def _is_single(value: Any) -> bool:
-    return plain(value) is None or isinstance(plain(value), (bool, int, float, str))
-
-
-def _united(rows: Sequence[Grid]) -> Grid:
-    """All options with all of their values, each once."""
-    united: dict[str, dict[tuple[type, str], Value]] = {}
-    for row in rows:
-        for option, values in row.items():
-            united.setdefault(option, {}).update(((type(value), repr(value)), value) for value in values)
-    return {option: list(values.values()) for option, values in united.items()}
-
-
-def _options(
-    where: str, part: Mapping[Any, Any], out_arg: str | None, problems: list[str], *, may_be_empty: bool
-) -> Grid:
-    checked: Grid = {}
-    for option, values in part.items():
-        if problem := _name_problem(option):
-            problems.append(f'{where}: the option {option!r} {problem}')
-        elif option == out_arg:
-            problems.append(
-                f'{where}: has {option!r}, the option of the output folder, which every run gets; remove it.'
-            )
-        known = len(problems)
-        checked[option] = _values(f'{where}[{option!r}]', values, problems)
-        if not checked[option] and not may_be_empty and len(problems) == known:
-            problems.append(f'{where}[{option!r}]: is empty; at least one value is expected.')
-    return checked
-
-
-def _name_problem(option: object) -> str:
-    if not isinstance(option, str) or not option:
-        return f'is {option!r}; the name of an option is expected.'
-    if option.startswith('-'):
-        return 'begins with a dash; the name without dashes is expected.'
-    if '=' in option or '\0' in option or option.split() != [option]:
-        return 'has a space or "=" in it; the name of an option is expected.'
-    return ''
-
-
-def _values(where: str, values: Any, problems: list[str]) -> list[Value]:
-    try:
-        if not _is_list(values):
-            hint = f' (write [{values!r}])' if isinstance(values, (str, bool, int, float)) else ''
-            problems.append(f'{where}: is {reprlib.repr(values)}; a list of values is expected{hint}.')
-            return []
-        return [_value(f'{where}[{index}]', value, problems) for index, value in enumerate(_in_order(values))]
-    except Exception as error:
-        # Anything may be in a module, and raise anything when it is looked at.
-        problems.append(f'{where}: has a value that cannot be read: {one_line(error)}')
-        return []
-
-
-def _in_order(values: Iterable[Any]) -> Sequence[Any]:
-    """The values, in the same order in each process.
-
-    Raises:
-        ValueError: There is no end of them.
-    """
-    if isinstance(values, (set, frozenset)):
-        return sorted(values, key=lambda value: (type(value).__name__, repr(value)))
-    listed = list(values if hasattr(values, '__len__') else islice(values, MOST_VALUES + 1))
-    if len(listed) > MOST_VALUES and not hasattr(values, '__len__'):
-        raise ValueError(f'there are more than {MOST_VALUES:,} of them')
-    return listed
-
-
-def _is_list(values: Any) -> bool:
-    shape = getattr(values, 'shape', None)  # a scalar of numpy seems to be a list until one iterates over it
-    has_dimensions = shape is None or tuple(shape) != ()
-    return isinstance(values, Iterable) and has_dimensions and not isinstance(values, (str, bytes, Mapping))
-
-
-def _value(where: str, value: Any, problems: list[str]) -> Value:
-    value = plain(os.fspath(value) if isinstance(value, os.PathLike) else value)
-    if isinstance(value, (list, tuple)) or (hasattr(value, 'tolist') and _is_list(value)):
-        return [_value(f'{where}[{index}]', each, problems) for index, each in enumerate(value)]
-    if isinstance(value, Mapping):
-        return {str(key): _value(f'{where}[{key!r}]', each, problems) for key, each in value.items()}
-    if value is not None and not isinstance(value, (bool, int, float, str)):
-        problems.append(
-            f'{where}: is {reprlib.repr(value)} ({type(value).__name__}); a bool, a number, a string, None, or a list '
-            'or dict of such is expected.'
-        )
-    elif isinstance(value, (int, str)) and not _can_be_passed(str(value)):
-        problems.append(f'{where}: is {value!r}, which holds characters that no command line can hold.')
-    return value
-
-
-def _can_be_passed(text: str) -> bool:
-    try:
-        encoded(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _conditions(checks: _Checks, out_arg: str | None) -> list[Condition]:
+def _conditions(checks: _Checks, reader: GridReader) -> list[Condition]:
     conditions = checks.attributes.get('conditions')
     if conditions is None:
         return []
     if not isinstance(conditions, (list, tuple)):
         checks.found('conditions', 'a list of pairs (when, then)')
         return []
-    parsed = (_condition(f'conditions[{i}]', pair, out_arg, checks.problems) for i, pair in enumerate(conditions))
+    parsed = (reader.condition(f'conditions[{index}]', pair) for index, pair in enumerate(conditions))
     return [condition for condition in parsed if condition is not None]
-
-
-def _condition(where: str, pair: Any, out_arg: str | None, problems: list[str]) -> Condition | None:
-    if isinstance(pair, Mapping) and set(pair) == {'when', 'then'}:
-        pair = (pair['when'], pair['then'])
-    if not isinstance(pair, (list, tuple)) or len(pair) != 2 or not all(isinstance(part, Mapping) for part in pair):
-        problems.append(f'{where}: is {reprlib.repr(pair)}; a pair of dicts (when, then) is expected.')
-        return None
-    when = {option: _wanted(f'{where}, when[{option!r}]', wanted, problems) for option, wanted in pair[0].items()}
-    return when, _options(f'{where}, then', pair[1], out_arg, problems, may_be_empty=True)
-
-
-def _wanted(where: str, wanted: Any, problems: list[str]) -> Any:
-    if isinstance(wanted, Mapping) and set(wanted) == {'not'}:
-        wanted = Not(wanted['not'])
-    if isinstance(wanted, Not):
-        return Not(_values(where, wanted.values, problems))
-    return _values(where, wanted, problems)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hpsearch.config.checks import check
+from hpsearch.config.distributions.notation import is_distribution, read_distribution
 from hpsearch.config.source import SPELLINGS, YAML_SUFFIXES, did_you_mean, read_source
 from hpsearch.config.yaml_file import YamlFile, parse_yaml, read_yaml_file
 from hpsearch.model.configuration import Configuration
@@ -28,7 +29,8 @@ def load_configuration(
         grid_module: Name of a module, path of a ``.py`` file, or path of a ``.yml`` or ``.yaml`` file.
         cwd: Where relative paths start and modules are searched.
         grid_config: Path of a YAML, JSON or pickle file whose ``grid`` and ``conditions`` replace the module's.
-        replacements: Texts ``name=[v1,v2]`` that replace entries of the grid, after ``grid_config``.
+        replacements: Texts ``name=[v1,v2]`` or ``name~uniform(a, b)`` that replace entries of the grid, after
+            ``grid_config``.
 
     Raises:
         ConfigError: With all problems that were found.
@@ -43,7 +45,7 @@ def load_configuration(
     attributes |= _with_replacements(attributes.get('grid'), replacements, problems)
     found: list[str] = []
     configuration = check(source, attributes, found)
-    given = {text.partition('=')[0].removeprefix('+') for text in replacements}
+    given = {_parts(text)[0].removeprefix('+') for text in replacements}
     problems = [
         *(_placed(problem, {}, source.file, set()) for problem in source.problems),
         *problems,
@@ -126,8 +128,8 @@ def _values_by_option(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]
     return known
 
 
-def _replacement(text: str, grid: Mapping[str, Any], problems: list[str]) -> tuple[str, list[Any]]:
-    name, sign, values = text.partition('=')
+def _replacement(text: str, grid: Mapping[str, Any], problems: list[str]) -> tuple[str, Any]:
+    name, sign, values = _parts(text)
     if not sign:
         problems.append(f'--set: {text!r} has no "="; name=[v1,v2] is expected.')
     elif name not in grid and not name.startswith('+') and (hint := did_you_mean(name, grid)).endswith('?'):
@@ -140,12 +142,21 @@ def _replacement(text: str, grid: Mapping[str, Any], problems: list[str]) -> tup
     return '', []
 
 
-def _replaced_values(text: str, before: Any) -> list[Any]:
-    """The values in YAML: a list, a single value, or several with commas between them.
+def _parts(text: str) -> tuple[str, str, str]:
+    """Name, sign and values; the sign is ``~`` only where a distribution follows it, since names may have one."""
+    found = re.fullmatch(r'([^=~]+)(~)(.*)', text, re.DOTALL)
+    drawn = (found[1], found[2], found[3]) if found and is_distribution(found[3]) else None
+    return drawn or text.partition('=')
+
+
+def _replaced_values(text: str, before: Any) -> Any:
+    """The values in YAML: a list, a single value, several with commas between them, or a distribution.
 
     Raises:
         ValueError: They cannot be parsed, or may be one value with a comma in it as well.
     """
+    if is_distribution(text):
+        return read_distribution(text).distribution
     parsed = parse_yaml(text) if text else ''
     if isinstance(parsed, str) and ',' in text and text[0] not in '\'"':
         if isinstance(before, (list, tuple)) and any(isinstance(value, str) and ',' in value for value in before):

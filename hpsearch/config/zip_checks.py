@@ -9,6 +9,7 @@ from typing import Any
 
 from hpsearch.config.source import did_you_mean
 from hpsearch.model.configuration import Grid
+from hpsearch.model.trials.distributions import Drawn
 
 
 def zipped_groups(given: Any, grid: Grid, rows: Sequence[Grid]) -> tuple[list[list[str]], list[str]]:
@@ -46,6 +47,8 @@ def _wrong_options(groups: Sequence[Sequence[str]], grid: Mapping[str, Any]) -> 
             yield f'zipped: has {option!r}, which is no option of the grid{did_you_mean(option, grid)}'
         elif options.count(option) > 1:
             yield f'zipped: has {option!r} twice; an option can be in one group, once.'
+        elif isinstance(grid[option], Drawn):
+            yield f'zipped: has {option!r}, whose values are drawn; only lists can be taken together.'
 
 
 def _unequal(groups: Sequence[Sequence[str]], parts: Sequence[Grid], where: str) -> Iterator[str]:

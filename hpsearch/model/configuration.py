@@ -7,6 +7,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeAlias
 
+from hpsearch.model.trials import distributions as drawn
+from hpsearch.model.trials.distributions import Distribution, Drawn
+from hpsearch.model.trials.distributions import Value as Value  # most modules know it from here
+
 _LOSSES = frozenset(
     [
         *('loss', 'error', 'err', 'mse', 'rmse', 'mae', 'mape', 'nll', 'bce'),
@@ -17,16 +21,12 @@ _LOSSES = frozenset(
 
 _HANDLES = ('summary_parser', 'performance_eval', 'constraints')
 
-Value: TypeAlias = Any
-"""One hyperparameter value: a bool (a flag), a number, a string, None, or a list or dict of such."""
-
-
 Params: TypeAlias = dict[str, Value]
 """The hyperparameters of one run: option name (without dashes) to value, in command-line order."""
 
 
 Grid: TypeAlias = dict[str, Sequence[Value]]
-"""Option name to the values it may take."""
+"""Option name to the values it may take; :class:`hpsearch.model.trials.distributions.Drawn`: to examples of them."""
 
 
 Condition: TypeAlias = tuple[Mapping[str, Any], Mapping[str, Sequence[Value]]]
@@ -140,10 +140,23 @@ class Configuration:
         return frozenset([*self.grid, *(name for _, then in self.conditions for name in then)])
 
     @property
+    def distributions(self) -> Mapping[str, Distribution]:
+        """Options whose values are drawn, in the grid or by a condition, each with its (first) distribution."""
+        parts = [*(self.rows or [self.grid]), *(then for _, then in self.conditions)]
+        found: dict[str, Distribution] = {}
+        for part in parts:
+            for option, values in part.items():
+                if isinstance(values, Drawn):
+                    found.setdefault(option, values.distribution)
+        return {option: found[option] for option in [*self.grid, *found] if option in found}
+
+    @property
     def varying(self) -> tuple[str, ...]:
         """Options that may differ between runs: those with several values, and those that conditions set."""
         several = [
-            name for name, values in self.grid.items() if len(values) > 1 or any(name not in row for row in self.rows)
+            name
+            for name, values in self.grid.items()
+            if len(values) > 1 or isinstance(values, Drawn) or any(name not in row for row in self.rows)
         ]
         return tuple(dict.fromkeys([*several, *(name for _, then in self.conditions for name in then)]))
 
@@ -169,9 +182,11 @@ def sort_order_warning(configuration: Configuration) -> str:
 def plain_attributes(configuration: Configuration) -> dict[str, Any]:
     """A configuration as JSON can hold it; of its callables only the names (``handles``)."""
     attributes = {name: getattr(configuration, name) for name in _plain_fields()}
-    conditions = [{'when': _plain_when(when), 'then': dict(then)} for when, then in configuration.conditions]
+    conditions = [{'when': _plain_when(when), 'then': _plain_grid(then)} for when, then in configuration.conditions]
     handles = [name for name in _HANDLES if getattr(configuration, name)]
-    return {**attributes, 'grid': dict(configuration.grid), 'conditions': conditions, 'handles': handles}
+    rows = [_plain_grid(row) for row in configuration.rows]
+    grid = _plain_grid(configuration.grid)
+    return {**attributes, 'grid': grid, 'rows': rows, 'conditions': conditions, 'handles': handles}
 
 
 def from_plain(
@@ -191,9 +206,12 @@ def from_plain(
         if name in attributes and not _has_type(attributes[name], types):
             raise ValueError(f'{name} is {attributes[name]!r:.80}')
     known = {name: attributes[name] for name in _plain_fields() if name in attributes}
-    conditions = [(_when_from_plain(pair['when']), pair['then']) for pair in attributes.get('conditions', ())]
+    conditions = [
+        (_when_from_plain(pair['when']), _grid_from_plain(pair['then'])) for pair in attributes.get('conditions', ())
+    ]
+    grid, rows = _grid_from_plain(attributes['grid']), [_grid_from_plain(row) for row in attributes.get('rows', ())]
     return Configuration(
-        **{**known, 'conditions': conditions},
+        **{**known, 'grid': grid, 'rows': rows, 'conditions': conditions},
         summary_parser=summary_parser,
         performance_eval=performance_eval,
         constraints=constraints,
@@ -239,3 +257,17 @@ def _plain_when(when: Mapping[str, Any]) -> dict[str, Any]:
 
 def _when_from_plain(when: Mapping[str, Any]) -> dict[str, Any]:
     return {option: Not(wanted['not']) if isinstance(wanted, Mapping) else wanted for option, wanted in when.items()}
+
+
+def _plain_grid(grid: Mapping[str, Sequence[Value]]) -> dict[str, Any]:
+    return {
+        option: drawn.as_plain(values.distribution) if isinstance(values, Drawn) else values
+        for option, values in grid.items()
+    }
+
+
+def _grid_from_plain(grid: Mapping[str, Any]) -> Grid:
+    return {
+        option: Drawn(drawn.from_plain(values)) if isinstance(values, Mapping) else values
+        for option, values in grid.items()
+    }

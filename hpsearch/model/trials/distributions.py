@@ -8,7 +8,8 @@ from dataclasses import dataclass, fields
 from statistics import NormalDist
 from typing import Any, TypeAlias
 
-from hpsearch.model.configuration import Value
+Value: TypeAlias = Any
+"""One hyperparameter value: a bool (a flag), a number, a string, None, or a list or dict of such."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ class Normal:
     Attributes:
         mean: Its mean.
         std: Its standard deviation, positive.
-        step: They are whole multiples of this; None: any number.
+        step: They are whole multiples of this, and integers if it is one; None: any number.
         precision: Significant digits they are rounded to; None: all.
     """
 
@@ -85,7 +86,8 @@ class Normal:
         """The value below which a fraction (0-1) of all others is."""
         value = NormalDist(self.mean, self.std).inv_cdf(min(max(quantile, 1e-9), 1 - 1e-9))
         if self.step is not None:
-            return _rounded(round(value / self.step) * self.step, self.precision or 12)
+            multiple = round(value / self.step) * self.step
+            return multiple if isinstance(multiple, int) else _rounded(multiple, self.precision or 12)
         return _rounded(value, self.precision)
 
 
@@ -142,6 +144,36 @@ Distribution: TypeAlias = Uniform | Integer | Normal | Choice | Fidelity
 
 Space: TypeAlias = Mapping[str, Distribution]
 """Option to its distribution, in command-line order."""
+
+
+class Drawn(tuple[Value, ...]):
+    """What stands in a grid for a list of values where they are drawn: a few of them, as examples.
+
+    Args:
+        distribution: The distribution of all of them.
+
+    Attributes:
+        distribution: The same.
+    """
+
+    distribution: Distribution
+
+    def __new__(cls, distribution: Distribution) -> Drawn:
+        drawn = super().__new__(cls, _examples(distribution))
+        drawn.distribution = distribution
+        return drawn
+
+    def __repr__(self) -> str:
+        return repr(self.distribution)
+
+
+def _examples(distribution: Distribution) -> Sequence[Value]:
+    if isinstance(distribution, Choice):
+        return distribution.values
+    if isinstance(distribution, Fidelity):
+        return distribution.rungs
+    return list(dict.fromkeys(distribution.at(quantile) for quantile in (0.0, 0.5, 1.0)))
+
 
 _KINDS: Mapping[str, Callable[..., Distribution]] = {
     'uniform': Uniform,

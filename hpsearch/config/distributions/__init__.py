@@ -1,0 +1,1 @@
+"""Distributions in a configuration: the functions and the notation that write them, and their checks."""
