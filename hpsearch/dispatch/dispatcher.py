@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from hpsearch.backends.base import AttemptBackend, Avoided, JobCounts, PilotBackend
+from hpsearch.dispatch.adaptive.pruning import PruneRule, Pruning
 from hpsearch.dispatch.admission import Admission, Admitted, Claims
 from hpsearch.dispatch.context import SearchContext
 from hpsearch.dispatch.heartbeat import Heartbeat
@@ -140,6 +141,7 @@ class Dispatcher:
         has_ended = self._try(self._collect, now)
         self._try(self._recover, now)
         self._try(self._avoid_bad_places, now)
+        self._try(self._strategy.prune, now)
         self._try(self._obey, now)
         if self._search.options.echo:
             self._intake.write_rows()  # an end is reported before the output of the next run begins
@@ -366,6 +368,7 @@ def make_dispatcher(
     make_provenance: Callable[[], Provenance],
     lock: Callable[[], AbstractContextManager[bool]],
     clock: Callable[[], float] = time.monotonic,
+    prune_rule: PruneRule | None = None,
 ) -> Dispatcher:
     """Put the parts of a dispatcher together.
 
@@ -373,6 +376,7 @@ def make_dispatcher(
         make_provenance: Makes what finds out with which code the runs are made.
         lock: Held while runs are placed on this host; entering it says whether it was acquired in time.
         clock: Monotonic seconds.
+        prune_rule: Which runs are stopped because of their metrics; None: none is.
     """
     progress = Progress(search, clock())
     intake = Intake(search, progress)
@@ -385,8 +389,9 @@ def make_dispatcher(
         claims = Claims(search, peers, intake.has_late_record, heartbeat.circumstances, clock)
         admission = Admission(search, backend, peers, peer_intake, intake, claims, lock)
         echo = OutputEcho(view, search.folder, is_on=search.options.echo)
+        pruning = Pruning(search.folder, search.recorder, backend, search.options.stop_grace, prune_rule)
         strategy = AttemptStrategy(
-            search, backend, intake, peer_intake, admission, requests, echo, heartbeat.job_started, clock
+            search, backend, intake, peer_intake, admission, requests, echo, pruning, heartbeat.job_started, clock
         )
     shutdown, display = Shutdown(requests, search.options), Display(view, progress, backend)
     return Dispatcher(search, strategy, peers, intake, shutdown, heartbeat, display, clock)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hpsearch.backends.base import AttemptBackend, AttemptStatus, PilotBackend, Workload
+from hpsearch.dispatch.adaptive.pruning import Pruning
 from hpsearch.dispatch.admission import Admission, Admitted, why_refused, why_waiting
 from hpsearch.dispatch.context import ActiveAttempt, SearchContext
 from hpsearch.dispatch.intake import Intake
@@ -100,6 +101,7 @@ class AttemptStrategy:
         admission: Admission,
         requests: StopRequests,
         echo: OutputEcho,
+        pruning: Pruning,
         job_started: Callable[[str, int], None],
         clock: Callable[[], float],
     ) -> None:
@@ -110,6 +112,7 @@ class AttemptStrategy:
         self._admission = admission
         self._requests = requests
         self._echo = echo
+        self._pruning = pruning
         self._job_started = job_started
         self._clock = clock
         self._active: dict[str, ActiveAttempt] = {}
@@ -302,11 +305,16 @@ class AttemptStrategy:
 
     # Stopping them
 
+    def prune(self, now: float) -> None:
+        """Stop attempts whose metrics are not good enough."""
+        self._pruning.step(self._active.values(), now)
+
     def cancel(self, why: str) -> None:
-        """Ask all attempts to end."""
-        for active in self._active.values():
+        """Ask all attempts to end, once: one that was asked already may be writing a checkpoint."""
+        unasked = [active for active in self._active.values() if not active.stop_reason]
+        for active in unasked:
             active.stop_reason = why
-        self.backend.cancel(tuple(self._active), force=False)
+        self.backend.cancel([active.launch.ident for active in unasked], force=False)
 
     def kill(self) -> None:
         """Kill all attempts."""
@@ -339,6 +347,9 @@ class PilotStrategy:
         """Submit the pilots that are missing."""
         placement = self.backend.keep(self._workload(), now)
         return Admitted(waiting=why_waiting(placement), refused=why_refused(placement))
+
+    def prune(self, now: float) -> None:
+        """Nothing: pilots stop their own attempts."""
 
     def judge_places(self, wall: float) -> JudgedPlaces:
         """The places in which runs, or pilots, fail while they do not elsewhere; ``wall``: wall-clock seconds."""

@@ -227,6 +227,30 @@ def test_that_only_the_named_attempt_is_cancelled(backend: AttemptBackend, folde
     assert ends(backend, [other])[other].code == 5
 
 
+def test_that_attempts_are_stopped_one_by_one_each_with_time_to_end_while_others_go_on(
+    backend: AttemptBackend, folder: SearchFolder
+) -> None:
+    gate, deaf, ready = (folder.path / name for name in ('gate', 'deaf', 'ready'))
+    ignores = f"trap '' TERM; touch {deaf}; sleep 600; sleep 600"
+    catches = f"trap 'sleep 0.5; exit 0' TERM; touch {ready}; while :; do sleep 0.02; done"
+    one, two, three = start(
+        backend,
+        launch(folder, 'sim_1', *shell(ignores)),
+        launch(folder, 'sim_2', *shell(catches)),
+        launch(folder, 'sim_3', *gated_shell(gate, 5)),
+    )
+    until(lambda: (backend.states(time.monotonic()), deaf.exists() and ready.exists())[1])
+    until(lambda: {status.kind for status in backend.states(time.monotonic()).values()} == {JobState.RUNNING})
+    backend.cancel([one], force=False)
+    backend.cancel([one], force=True)
+    backend.cancel([two], force=False)
+    ended = ends(backend, [one, two])
+    assert was_killed(ended[one])
+    assert ended[two].code == 0, 'that another one was killed does not cut its time short'
+    gate.touch()
+    assert ends(backend, [three])[three].code == 5
+
+
 def test_that_a_command_which_is_not_there_is_told_as_127(backend: AttemptBackend, folder: SearchFolder) -> None:
     (ident,) = start(backend, launch(folder, 'sim_1', '/nowhere/train'))
     assert ends(backend, [ident])[ident].code == 127

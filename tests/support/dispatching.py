@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from hpsearch.backends.base import AttemptBackend, PilotBackend
+from hpsearch.dispatch.adaptive.pruning import PruneRule
 from hpsearch.dispatch.admission import Claims
 from hpsearch.dispatch.context import EventRecorder, SearchContext, WorkOptions
 from hpsearch.dispatch.dispatcher import Dispatcher, make_dispatcher
@@ -140,7 +141,7 @@ class Desk:
         self.folder.runs_jsonl.write_text(''.join(json.dumps(entry) + '\n' for entry in plan))
         return PlannedRuns(planned, source) if isinstance(source, int) else source
 
-    def dispatcher(self, backend: AttemptBackend | PilotBackend) -> Dispatcher:
+    def dispatcher(self, backend: AttemptBackend | PilotBackend, prune_rule: PruneRule | None = None) -> Dispatcher:
         """What works on it."""
         return make_dispatcher(
             self.search,
@@ -151,6 +152,7 @@ class Desk:
             lambda: cast(Provenance, NoCode()),
             lambda: nullcontext(True),
             self.clock,
+            prune_rule,
         )
 
     def events(self, kind: str = '') -> list[dict[str, Any]]:

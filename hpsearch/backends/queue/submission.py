@@ -96,7 +96,7 @@ class JobArray(Generic[MemberT]):
         retry_at: When a lost one is looked for, in monotonic seconds.
         tries: How often it was sent.
         to_cancel: Indices of elements that are still to be cancelled.
-        force: Whether to cancel them without giving them time to end.
+        forced: Those of its elements that are not given time to end.
         memory: MiB that each element was given, where that is not the usual.
         avoided: Nodes that its pending elements avoid.
         avoid_at: When that may be changed (again), in monotonic seconds.
@@ -115,7 +115,7 @@ class JobArray(Generic[MemberT]):
     retry_at: float = 0.0
     tries: int = 0
     to_cancel: set[int] = field(default_factory=set)
-    force: bool = False
+    forced: set[int] = field(default_factory=set)
     memory: int | None = None
     avoided: tuple[str, ...] = ()
     avoid_at: float = float('-inf')
@@ -497,23 +497,27 @@ class Canceller:
 
     def cancel(self, array: JobArray[Any], indices: Iterable[int], *, force: bool) -> None:
         """Cancel elements, as soon as the id of their job is known."""
-        array.to_cancel.update(indices)
-        array.force = array.force or force
+        chosen = set(indices)
+        array.to_cancel |= chosen
+        array.forced |= chosen if force else set()
         self.resume((array,))
 
     def resume(self, arrays: Iterable[JobArray[Any]]) -> None:
         """Cancel what is still to be cancelled."""
         for array in arrays:
             indices = sorted(index for index in array.to_cancel if index in array.members)
-            if array.job and indices:
-                array.to_cancel.clear()
-                self._send(array, indices)
+            if not (array.job and indices):
+                continue
+            array.to_cancel.clear()
+            for force in (False, True):
+                if chosen := [index for index in indices if (index in array.forced) is force]:
+                    self._send(array, chosen, force=force)
 
-    def _send(self, array: JobArray[Any], indices: Sequence[int]) -> None:
+    def _send(self, array: JobArray[Any], indices: Sequence[int], *, force: bool) -> None:
         """If an answer was lost there may be two jobs of this name: both are ours."""
         is_whole = array.is_all(indices)
         for job in sorted({array.job, *self._poller.jobs_named(array.name)}):
-            argv = self._system.cancel_argv(job, indices, whole=is_whole, force=array.force)
+            argv = self._system.cancel_argv(job, indices, whole=is_whole, force=force)
             self._runner.run(argv, lambda answer: self._receive(array, indices, answer))
         self._poller.poll_soon()
 

@@ -1265,6 +1265,15 @@ def test_that_only_the_named_elements_are_cancelled(desk: Desk) -> None:
     assert desk.queue.called('cancel') == [('cancel', '1', 'part', 'kill', '2', '3')]
 
 
+def test_that_an_element_is_given_time_to_end_although_another_of_its_array_was_killed(desk: Desk) -> None:
+    idents = started(desk, 4)
+    desk.backend.cancel(idents[1:2], force=True)
+    desk.step(times=2)
+    desk.backend.cancel(idents[2:3], force=False)
+    desk.step(times=2)
+    assert desk.queue.called('cancel') == [('cancel', '1', 'part', 'kill', '2'), ('cancel', '1', 'part', 'term', '3')]
+
+
 def test_that_all_that_is_left_of_our_own_array_is_cancelled_as_a_whole(desk: Desk) -> None:
     idents = started(desk, 4)
     desk.begin_all()

@@ -1,0 +1,138 @@
+"""Runs that are not worth going on are stopped: what a pruner says is journaled, then comes TERM, and later KILL.
+
+Each writer asks about its own attempts, with what all runs of the search have reported.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+from hpsearch.backends.base import AttemptBackend
+from hpsearch.dispatch.context import ActiveAttempt, EventRecorder
+from hpsearch.model.states import Attempt
+from hpsearch.model.trials.curves import Points
+from hpsearch.model.trials.trial import Evaluation
+from hpsearch.pruners.base import Pruner
+from hpsearch.store.attempt_files import exit_code
+from hpsearch.store.folder import SearchFolder
+
+log = logging.getLogger('hpsearch')
+
+
+@dataclass(frozen=True, slots=True)
+class PruneRule:
+    """Which runs of a search are stopped.
+
+    Attributes:
+        pruner: Decides.
+        evaluations: Returns all runs of the search as the journals have them.
+        last_step: A run that has reported this step, or a later one, goes on to its end; infinite: not known.
+    """
+
+    pruner: Pruner
+    evaluations: Callable[[], Sequence[Evaluation]]
+    last_step: float = math.inf
+
+
+class Pruning:
+    """Stops attempts of this writer.
+
+    Args:
+        grace: Seconds between TERM and KILL.
+        rule: Which are stopped; None: only those of which another writer, that we took them over from, had said so.
+    """
+
+    def __init__(
+        self,
+        folder: SearchFolder,
+        recorder: EventRecorder,
+        backend: AttemptBackend,
+        grace: float,
+        rule: PruneRule | None = None,
+    ) -> None:
+        self._folder = folder
+        self._recorder = recorder
+        self._backend = backend
+        self._grace = grace
+        self._rule = rule
+        self._judged: dict[str, Points] = {}
+        self._kill_at: dict[str, float] = {}
+
+    def step(self, attempts: Collection[ActiveAttempt], now: float) -> None:
+        """Ask about what was reported since the last call, and stop what is to be stopped; this never waits.
+
+        Args:
+            attempts: Those of this writer that are under way.
+            now: Monotonic seconds.
+
+        Raises:
+            OSError: A file of an attempt cannot be read; it is tried again with the next call.
+        """
+        self._forget_others({active.launch.ident for active in attempts})
+        try:
+            if self._rule is not None:
+                self._ask(self._rule, attempts)
+        finally:
+            self._stop([active for active in attempts if self._pruned(active)], now)
+
+    def _forget_others(self, idents: Collection[str]) -> None:
+        self._judged = {ident: points for ident, points in self._judged.items() if ident in idents}
+        self._kill_at = {ident: at for ident, at in self._kill_at.items() if ident in idents}
+
+    # Which
+
+    def _ask(self, rule: PruneRule, attempts: Collection[ActiveAttempt]) -> None:
+        curves = self._recorder.state.curves
+        reported = {active.launch.ident: curves.of(active.launch.run.name) for active in attempts}
+        # Points that are new come in a new object.
+        news = [active for active in attempts if self._has_news(active, reported[active.launch.ident])]
+        if not news:
+            return
+        every = rule.evaluations()
+        by_run = {each.run: each for each in every}
+        for active in news:
+            evaluation = by_run.get(active.launch.run.name)
+            if evaluation is None or self._judge(rule, active, evaluation, every):
+                self._judged[active.launch.ident] = reported[active.launch.ident]
+
+    def _has_news(self, active: ActiveAttempt, points: Points) -> bool:
+        is_new = bool(points) and self._judged.get(active.launch.ident) is not points
+        return is_new and active.is_running and not self._pruned(active)
+
+    def _judge(
+        self, rule: PruneRule, active: ActiveAttempt, evaluation: Evaluation, every: Sequence[Evaluation]
+    ) -> bool:
+        """Ask about one attempt; returns whether that is settled: what cannot be journaled now is asked again."""
+        if not evaluation.curve or evaluation.last_step >= rule.last_step:
+            return True
+        why = rule.pruner.why_stop(evaluation, every)
+        run, number = active.launch.run.name, active.launch.number
+        if not why or exit_code(self._folder.attempt(run, number)) is not None:
+            return True
+        return self._recorder.record_now('pruned', run, number, step=evaluation.last_step, reason=why)
+
+    # How
+
+    def _pruned(self, active: ActiveAttempt) -> str:
+        return self._attempt(active).pruned
+
+    def _attempt(self, active: ActiveAttempt) -> Attempt:
+        run, number = active.launch.run.name, active.launch.number
+        return self._recorder.state.attempt_of(run, number) or Attempt(run, number)
+
+    def _stop(self, chosen: Sequence[ActiveAttempt], now: float) -> None:
+        new = [active for active in chosen if active.launch.ident not in self._kill_at]
+        self._kill_at.update({active.launch.ident: now + self._grace for active in new})
+        unasked = [active for active in new if not active.stop_reason]
+        for active in unasked:
+            active.stop_reason = self._pruned(active)
+            log.info('%s is stopped: %s', active.launch.run.name, active.stop_reason)
+        if unasked:
+            self._backend.cancel([active.launch.ident for active in unasked], force=False)
+        overdue = [active.launch.ident for active in chosen if now >= self._kill_at[active.launch.ident]]
+        if overdue:
+            self._kill_at.update(dict.fromkeys(overdue, math.inf))
+            self._backend.cancel(overdue, force=True)
