@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import cached_property
 
 from hpsearch.arguments.document import ADDS, filled_document, keys_of_document
-from hpsearch.arguments.placeholders import GPUS, OUT_DIR, PYTHON, RUN, SCRIPT, filled, placeholders_in
+from hpsearch.arguments.placeholders import CONFIG, GPUS, OUT_DIR, PYTHON, RUN, SCRIPT, filled, placeholders_in
 from hpsearch.arguments.style import ArgumentStyle, doubt_about, style_of, text_of, words_of
 from hpsearch.model.configuration import Configuration, Params, Value
 from hpsearch.model.run import config_file
@@ -121,7 +121,7 @@ class CommandForm:
             texts: The options in :attr:`filled` to their values, by :meth:`text`.
             program: The first words of any run, if not :attr:`program`.
         """
-        values = {RUN: name, OUT_DIR: path, GPUS: str(self._configuration.gpus), **texts}
+        values = {RUN: name, OUT_DIR: path, GPUS: str(self._configuration.gpus), **self._file(path), **texts}
         return tuple(
             filled(self._templates[place], values) if place in self._templates else word
             for place, word in enumerate(program or self.program)
@@ -148,10 +148,14 @@ class CommandForm:
 
     def output(self, path: str) -> tuple[str, ...]:
         """The words that name the output folder, as far as they stand behind the command, and the file of a run."""
-        if not self.has_file:
+        if not self.has_file or CONFIG in self._used:
             return self._output(path)
-        file, option = f'{config_file(path)}.{self._configuration.config_format}', self._configuration.config_arg
-        return (*self._output(path), *words_of(option, file, self.style(option)))
+        option = self._configuration.config_arg
+        return (*self._output(path), *words_of(option, self._file(path)[CONFIG], self.style(option)))
+
+    def _file(self, path: str) -> dict[str, str]:
+        """The placeholder of the configuration file of a run to its path; empty: there is no such file."""
+        return {CONFIG: f'{config_file(path)}.{self._configuration.config_format}'} if self.has_file else {}
 
     def _output(self, path: str) -> tuple[str, ...]:
         option = self.out_arg
@@ -198,7 +202,7 @@ class CommandForm:
 
 def _templates(configuration: Configuration, words: Sequence[str]) -> Iterator[tuple[int, str]]:
     """The words that differ between runs, with their places."""
-    ours = {OUT_DIR, RUN, *configuration.options}
+    ours = {OUT_DIR, RUN, *([CONFIG] if configuration.config_template else []), *configuration.options}
     return ((place, word) for place, word in enumerate(words) if ours.intersection(placeholders_in(word)))
 
 

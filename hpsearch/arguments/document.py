@@ -31,6 +31,26 @@ def keys_of_document(text: str, form: str) -> list[str]:
     return list(_nested(content))
 
 
+def texts_of_document(text: str, form: str) -> Iterator[tuple[str | None, str]]:
+    """The texts among the values of a document, with their keys as in :func:`keys_of_document`; None: it is in a list.
+
+    Raises:
+        ValueError: It is not of its format.
+    """
+    return _texts(_READERS[form](text), '')
+
+
+def _texts(value: Any, key: str | None) -> Iterator[tuple[str | None, str]]:
+    if isinstance(value, Mapping):
+        for name, below in value.items():
+            yield from _texts(below, None if key is None else f'{key}.{name}' if key else str(name))
+    elif isinstance(value, (list, tuple)):
+        for below in value:
+            yield from _texts(below, None)
+    elif isinstance(value, str):
+        yield key, str(value)
+
+
 def _loaded(text: str) -> Any:
     import yaml
 

@@ -15,6 +15,9 @@ _FIELD = re.compile(rf'{_START}(?:{{{{({_NAME})}}}}|{{({_NAME})}})')
 
 PYTHON, SCRIPT, OUT_DIR, RUN, GPUS = 'python', 'script', 'out_dir', 'run', 'gpus'
 
+CONFIG = 'config'
+"""The placeholder of the configuration file of a run, where one is written."""
+
 UNNAMED = (f'{{{RUN}}}', f'{{{OUT_DIR}}}')
 """The name and the output folder of a run where a command is shown for no run in particular."""
 

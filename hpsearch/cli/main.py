@@ -59,10 +59,10 @@ def _verb(words: list[str]) -> tuple[Callable[[Sequence[str]], int], list[str]]:
     if not words or words in (['-h'], ['--help']):
         return short_help, words
     at = 0 if words[0] in VERBS else parsers.first_word(words)
-    word = words[at] if at < len(words) else ''
+    word = words[at] if at < len(parsers.before_command(words)) else ''
     if word in VERBS:
         return VERBS[word], words[:at] + words[at + 1 :]
-    if word and not (word.endswith(CONFIG_SUFFIXES) or os.path.exists(word)):
+    if word and not (word.endswith(CONFIG_SUFFIXES) or os.path.exists(word) or parsers.has_search(words)):
         raise ConfigError([parsers.about_unknown_command(word, VERBS)])
     return run, words
 

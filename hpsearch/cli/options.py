@@ -86,7 +86,8 @@ class ConfigurationOptions(OptionGroup):
 
     grid_module: str = option(
         '',
-        'the configuration: a module name, a path to a .py file, or a path to a YAML file (required)',
+        'the configuration: a module name, a path to a .py file, or a path to a YAML file (required, unless a command '
+        'follows after --)',
         metavar='MODULE',
         type=os.path.expanduser,
     )
@@ -102,6 +103,13 @@ class ConfigurationOptions(OptionGroup):
         flag='set',
         metavar='NAME=[V1,V2]',
     )
+    results: tuple[str, ...] = option(
+        (),
+        "where a run leaves its result, instead of _RESULT: 'stdout:accuracy=([0-9.]+)', metrics.csv, lightning, ...; "
+        'may be given several times',
+        flag='result',
+        metavar='RULE',
+    )
     num_searches: int = option(-1, 'run at most N combinations; -1: all (default: %(default)s)', metavar='N', type=int)
     deterministic_search: bool = option(False, 'keep the order of the grid instead of shuffling it')
     dont_generate_full_grid: bool = option(
@@ -112,6 +120,8 @@ class ConfigurationOptions(OptionGroup):
     python: str = option(
         '', 'interpreter of the training script (default: python3 from PATH)', metavar='FILE', type=os.path.expanduser
     )
+    command: tuple[str, ...] = ()
+    """No option: the words after ``--``, a command that is the configuration itself."""
 
 
 @dataclass(frozen=True)
@@ -393,11 +403,14 @@ def given_to(group: type[OptionGroup], values: Mapping[str, Any]) -> dict[str, A
     return {name: tuple(values[name]) if isinstance(values[name], list) else values[name] for name in names}
 
 
+_NO_OPTIONS = ('job_prologue', 'command')
+
+
 def flat(options: SearchOptions) -> dict[str, Any]:
     """Options as ``search.json`` stores them; :func:`search_options` reads them again."""
     parts = [vars(getattr(options, name)) for name in GROUPS]
     values = {name: value for part in parts for name, value in part.items()}
-    return {name: value for name, value in values.items() if name != 'job_prologue' or value}
+    return {name: value for name, value in values.items() if name not in _NO_OPTIONS or value}
 
 
 FIRST_TIME_ONLY = ('reuse', 'submit_only', 'wait_for_queue')

@@ -56,8 +56,9 @@ a search that exists
   hpsearch export TOOL [DIR]    write it for optuna, tensorboard, wandb or mlflow, or as csv
   hpsearch-postprocess DIR      gather its results, also those of a search that was killed
 
-CONFIG is a Python module, a .py file or a YAML file. DIR is a search folder; where it may be left out, it is the newest
-one at most four levels below the current directory.
+CONFIG is a Python module, a .py file or a YAML file; or, as the last words, a command that shows what is searched:
+hpsearch run -- python3 train.py --epochs 5 --lr~'[0.1, 0.01]'. DIR is a search folder; where it may be left out, it is
+the newest one at most four levels below the current directory.
 
 hpsearch COMMAND --help lists the options of a command, hpsearch --version prints the version.
 Exit status: 0 all runs finished, 1 some did not, 2 the request is wrong, 130 stopped.
@@ -106,13 +107,26 @@ class Parser(argparse.ArgumentParser):
 
 
 def first_word(words: Sequence[str]) -> int:
-    """Index of the first word that is no option of a search and no value of one, or the number of words."""
+    """Index of the first word that is no option of a search and no value of one, or the number of words before --."""
     parser, is_value = search_parser('run', ''), False
+    words = before_command(words)
     for index, word in enumerate(words):
         if not word.startswith('-') and not is_value:
             return index
         is_value = word.startswith('-') and parser.takes_value(parser._with_underscores(word))
     return len(words)
+
+
+def before_command(words: Sequence[str]) -> Sequence[str]:
+    """The words before ``--``; a command may follow it."""
+    return words[: words.index('--')] if '--' in words else words
+
+
+def has_search(words: Sequence[str]) -> bool:
+    """Whether words are a command that shows what is searched."""
+    from hpsearch.arguments.priors import searched_words
+
+    return any('~' in word for word in words) and bool(searched_words(words).priors)
 
 
 def about_unknown_command(word: str, verbs: Iterable[str]) -> str:
@@ -171,7 +185,7 @@ def search_parser(verb: str, description: str) -> Parser:
 def parse_run(words: Sequence[str]) -> SearchOptions:
     """``hpsearch run``, and no verb at all."""
     parser = search_parser('run', 'Create a search and work on it: run a script with many sets of hyperparameters.')
-    return search_options(_values_of_search(parser, words))
+    return search_options(_of_command(parser, _values_of_search(parser, words)))
 
 
 @dataclass(frozen=True)
@@ -193,16 +207,40 @@ class PlanCommand:
 
 def parse_plan(words: Sequence[str]) -> PlanCommand:
     """``hpsearch plan``."""
-    values = _values_of_search(plan_parser(), words)
+    parser = plan_parser()
+    values = _of_command(parser, _values_of_search(parser, words))
     return PlanCommand(search_options(values), values['commands'], values['scripts'], values['all'])
 
 
 def _values_of_search(parser: Parser, words: Sequence[str]) -> dict[str, Any]:
-    values = values_of(parser, words)
+    own = before_command(words)
+    command = tuple(words[len(own) + 1 :])
+    if len(own) < len(words) and not command:
+        parser.error("a command is expected after --, as in -- python3 train.py --lr~'[0.1, 0.01]'")
+    _check_for_command(parser, own)
+    values = values_of(parser, own)
     config, module = values.pop('config'), values['grid_module']
     if config and module and config != module:
         parser.error(f'{config}: the configuration is given already, as --grid_module={module}')
-    return {**values, 'grid_module': config or module}
+    return {**values, 'grid_module': config or module, 'command': command}
+
+
+def _check_for_command(parser: Parser, words: Sequence[str]) -> None:
+    """Exit where the words are a command with something to search that no -- precedes."""
+    if has_search(words):
+        from hpsearch.model.command import shell_line
+
+        at = first_word(words)
+        parser.error(f'a command stands after --: {parser.prog} {shell_line([*words[:at], "--", *words[at:]])}')
+
+
+def _of_command(parser: Parser, values: dict[str, Any]) -> dict[str, Any]:
+    """The values of a command line that has one configuration at most."""
+    if values['command'] and values['grid_module']:
+        parser.error(
+            f'{values["grid_module"]}: a command follows after --, which is the configuration itself; keep one of them'
+        )
+    return values
 
 
 def plan_parser() -> Parser:
@@ -244,7 +282,11 @@ def try_parser() -> Parser:
 
 def parse_try(words: Sequence[str]) -> TryCommand:
     """``hpsearch try``."""
-    values = _values_of_search(try_parser(), words)
+    parser = try_parser()
+    values = _values_of_search(parser, words)
+    if values['command'] and values['grid_module'].isdigit():
+        values |= {'grid_module': '', 'run': int(values['grid_module']) or 1}  # the only word is the number of the run
+    values = _of_command(parser, values)
     return TryCommand(search_options(values), values['run'], values['keep'])
 
 

@@ -17,6 +17,7 @@ from hpsearch.cli.parsers import PlanCommand
 from hpsearch.cli.request import SearchRequest, make_request
 from hpsearch.host.kernel import command_limits
 from hpsearch.host.script_help import help_of
+from hpsearch.model.command import shell_line
 from hpsearch.model.configuration import best_text
 from hpsearch.model.errors import ConfigError
 from hpsearch.model.resources import Slot
@@ -55,7 +56,8 @@ def _lines(request: SearchRequest, shown: int | None) -> Iterator[str]:
     plan = request.plan(request.planned_path, '<date>')
     summary = plan.survey()
     yield from request.notes
-    yield f'Configuration: {request.configuration.source}'
+    command = request.options.configuration.command
+    yield f'Configuration: {shell_line(["--", *command]) if command else request.configuration.source}'
     yield f'Results would go to {request.planned_path}'
     yield f'Combinations of the grid: {summary.raw:,}; runs: {summary.runs:,}'
     yield f'Left out: {summary.duplicates:,} duplicates, {summary.rejected:,} rejected by constraints'

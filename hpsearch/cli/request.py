@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import shutil
@@ -16,6 +17,8 @@ from hpsearch.arguments.command import environment_words, program_words, uses_in
 from hpsearch.cli.backends import requested_system
 from hpsearch.cli.options import ConfigurationOptions, SearchOptions, flat
 from hpsearch.config.handles import description_of
+from hpsearch.config.inline.command import FILE_NAME, files_of
+from hpsearch.config.inline.objective import named_rules
 from hpsearch.config.loading import load_configuration
 from hpsearch.host.code import code_files, folder_of_code
 from hpsearch.host.code_copy import (
@@ -31,6 +34,7 @@ from hpsearch.host.code_copy import (
 from hpsearch.host.git import Problem
 from hpsearch.host.kernel import command_limits
 from hpsearch.host.processes import user_name
+from hpsearch.model.command import shell_line
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import ConfigError, SearchFolderError
 from hpsearch.space.order import Order
@@ -128,7 +132,7 @@ def make_request(options: SearchOptions, *, needs_program: bool = True) -> Searc
     problems = _option_problems(options, run_cwd)
     options = _with_cluster(options, os.environ)
     try:
-        configuration = replace(_load(options.configuration, Path.cwd()), gpus=options.local.gpus_per_run)
+        configuration = replace(_load(options.configuration, run_cwd), gpus=options.local.gpus_per_run)
     except ConfigError as error:
         raise ConfigError([*problems, *error.problems]) from None
     problems += _only_sampled(configuration)
@@ -205,13 +209,21 @@ def order_of(options: ConfigurationOptions) -> Order:
     )
 
 
-def _load(options: ConfigurationOptions, cwd: Path) -> Configuration:
-    if not options.grid_module:
+def _load(options: ConfigurationOptions, run_cwd: Path) -> Configuration:
+    if not options.grid_module and not options.command:
         raise ConfigError(
-            ['--grid_module: is missing; a module name, a path to a .py file or to a YAML file is expected.']
+            [
+                '--grid_module: is missing; a module name, a path to a .py file or to a YAML file is expected, or a '
+                "command after --: hpsearch run -- python3 train.py --lr~'[0.1, 0.01]'."
+            ]
         )
     return load_configuration(
-        options.grid_module, cwd=cwd, grid_config=options.grid_config, replacements=options.replacements
+        options.grid_module,
+        cwd=run_cwd if options.command else Path.cwd(),
+        grid_config=options.grid_config,
+        replacements=options.replacements,
+        command=options.command,
+        results=named_rules(options.results),
     )
 
 
@@ -295,9 +307,11 @@ def create(request: SearchRequest) -> OpenSearch:
     if made.earlier is not None:
         log.warning('The earlier search in %s, with its runs, is now in %s', made.folder.path, made.earlier)
     log.info('Results go to %s', made.folder.path)
+    written = _written_configuration(request)
+    request = _with_source(request, written, made.folder)
     plan = request.plan(made.folder.path, made.ident)
     try:
-        summary = _write(request, made.folder, plan)
+        summary = _write(request, made.folder, plan, written)
     except Problem as problem:
         raise SearchFolderError(f'--snapshot: {problem}.') from problem
     except OSError as error:
@@ -319,8 +333,29 @@ def _check_that_nothing_is_under_way(folder: SearchFolder) -> None:
         )
 
 
-def _write(request: SearchRequest, folder: SearchFolder, plan: Plan) -> PlanSummary:
-    for source in filter(None, (request.configuration.source, request.options.configuration.grid_config)):
+def _written_configuration(request: SearchRequest) -> dict[str, bytes]:
+    """The files that say what a command on the command line says: names to contents."""
+    chosen = request.options.configuration
+    if not chosen.command:
+        return {}
+    return files_of(
+        chosen.command, request.run_cwd, named_rules(chosen.results), shell_line(['hpsearch', *sys.argv[1:]])
+    )
+
+
+def _with_source(request: SearchRequest, written: Mapping[str, bytes], folder: SearchFolder) -> SearchRequest:
+    """A request whose configuration is a file of the search, where it was none."""
+    if not written:
+        return request
+    source, sha256 = str(folder.path / FILE_NAME), hashlib.sha256(written[FILE_NAME]).hexdigest()
+    return replace(request, configuration=replace(request.configuration, source=source, sha256=sha256))
+
+
+def _write(request: SearchRequest, folder: SearchFolder, plan: Plan, written: Mapping[str, bytes]) -> PlanSummary:
+    for name, content in written.items():
+        (folder.path / name).write_bytes(content)
+    sources = ('' if written else request.configuration.source, request.options.configuration.grid_config)
+    for source in filter(None, sources):
         shutil.copyfile(source, folder.path / os.path.basename(source))
     if request.snapshot:
         copy_code(request.snapshot.contents, folder.code_dir)
@@ -339,7 +374,7 @@ def _left_out(summary: PlanSummary) -> str:
 
 def _description(request: SearchRequest) -> dict[str, object]:
     """What ``search.json`` says of what was requested."""
-    module = request.options.configuration.grid_module
+    module = request.options.configuration.grid_module or request.configuration.source
     reuse = [os.path.abspath(path) for path in request.options.execution.reuse]  # the search may be started elsewhere
     return {
         'hpsearch': __version__,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-from hpsearch.arguments.placeholders import placeholders_in
+from hpsearch.arguments.placeholders import CONFIG, placeholders_in
 from hpsearch.config.argument_checks import check_styles, unreached
 from hpsearch.config.command_checks import environment, names_output, names_script, placeholder_problems
 from hpsearch.config.document_checks import read_template, unknown_keys, unwritable
@@ -130,6 +130,8 @@ def _how_values_are_passed(
         out_arg: The option of the output folder.
     """
     options = {*chain(*grids)}
+    if checks.attributes.get('config_template') is not None:
+        always = {*always, CONFIG}
     for problem in placeholder_problems(command, always, options.difference(always)):
         checks.problem('command', problem)
     env, problems = environment(checks.attributes.get('env'), always, options.difference(always))

@@ -12,6 +12,7 @@ from typing import Any
 
 from hpsearch.config.checks import check
 from hpsearch.config.distributions.notation import is_distribution, read_distribution
+from hpsearch.config.inline.command import inline_source
 from hpsearch.config.source import SPELLINGS, YAML_SUFFIXES, did_you_mean, read_source
 from hpsearch.config.yaml_file import YamlFile, parse_yaml, read_yaml_file
 from hpsearch.model.configuration import Configuration
@@ -21,7 +22,13 @@ _REPLACEABLE = ('grid', 'zipped', 'conditions')
 
 
 def load_configuration(
-    grid_module: str, *, cwd: Path, grid_config: str = '', replacements: Sequence[str] = ()
+    grid_module: str,
+    *,
+    cwd: Path,
+    grid_config: str = '',
+    replacements: Sequence[str] = (),
+    command: Sequence[str] = (),
+    results: Sequence[Any] = (),
 ) -> Configuration:
     """Read and check a configuration.
 
@@ -31,13 +38,17 @@ def load_configuration(
         grid_config: Path of a YAML, JSON or pickle file whose ``grid`` and ``conditions`` replace the module's.
         replacements: Texts ``name=[v1,v2]`` or ``name~uniform(a, b)`` that replace entries of the grid, after
             ``grid_config``.
+        command: Words that are the configuration themselves, instead of a ``grid_module``; then ``cwd`` is where the
+            runs work.
+        results: Rules that replace those of ``_RESULT``, if there are any.
 
     Raises:
         ConfigError: With all problems that were found.
     """
     cwd = Path(os.path.abspath(cwd))
-    source = read_source(grid_module, cwd)
+    source = inline_source(command, cwd) if command else read_source(grid_module, cwd)
     attributes, problems = dict(source.attributes), list[str]()
+    attributes |= {'result': list(results)} if results else {}
     files = dict.fromkeys(SPELLINGS, source.file)
     if grid_config:
         replaced, file = _read_grid_config(cwd / grid_config, problems)

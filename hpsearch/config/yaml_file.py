@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import json
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -70,6 +72,28 @@ def parse_yaml(text: str) -> Any:
         ValueError: It is no YAML, or a mapping has a key twice.
     """
     return _parsed(text)[0]
+
+
+def yaml_text(content: Mapping[str, Any]) -> str:
+    """A document that :func:`parse_yaml` reads as this mapping; what is nested deeper than once is on one line."""
+    return ''.join(f'{name}:{_block(value)}\n' for name, value in content.items())
+
+
+def _block(value: Any) -> str:
+    if not isinstance(value, Mapping) or not value:
+        return f' {_flow(value)}'
+    return ''.join(f'\n  {json.dumps(name)}: {_flow(each)}' for name, each in value.items())
+
+
+def _flow(value: Any) -> str:
+    """JSON, except for numbers that it does not have."""
+    if isinstance(value, Mapping):
+        return f'{{{", ".join(f"{json.dumps(name)}: {_flow(each)}" for name, each in value.items())}}}'
+    if isinstance(value, (list, tuple)):
+        return f'[{", ".join(map(_flow, value))}]'
+    if isinstance(value, float) and not math.isfinite(value):
+        return '.nan' if math.isnan(value) else '.inf' if value > 0 else '-.inf'
+    return json.dumps(value)
 
 
 def _decoded(data: bytes) -> str:

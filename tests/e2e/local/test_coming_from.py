@@ -1,4 +1,4 @@
-"""docs/coming_from.rst: its files are understood, and its commands do the small task that it shows."""
+"""The pages that show a small task, docs/coming_from.rst and others: their files and commands do what they say."""
 
 from __future__ import annotations
 
@@ -16,12 +16,15 @@ from tests.support.paths import REPOSITORY
 
 pytestmark = pytest.mark.e2e
 
-PAGE = (REPOSITORY / 'docs' / 'coming_from.rst').read_text(encoding='utf-8')
+PAGES = ('coming_from', 'without_configuration')
 
 SCRIPT = """
 import json, os, re, sys
 
 words = ' '.join(sys.argv[1:])
+file = re.search(r"--config[= ](\\S+[.]json)", words)
+if file:
+    words = ' '.join(f"{name}={value}" for name, value in json.load(open(file[1])).items())
 given = {name: float(re.search(name + r"[= ](\\S+)", words)[1]) for name in ("lr", "batch_size")}
 accuracy = given["lr"] + given["batch_size"]
 print(f"accuracy={accuracy}")
@@ -41,9 +44,13 @@ if os.environ.get("ORION_RESULTS_PATH"):
 
 
 def sections() -> dict[str, str]:
-    """Return the sections of the page by their titles."""
-    parts = re.split(r'^(.+)\n-{4,}\n', PAGE, flags=re.MULTILINE)[1:]
-    return dict(zip(parts[::2], parts[1::2], strict=True))
+    """Return the sections of the pages by their titles."""
+    found: dict[str, str] = {}
+    for page in PAGES:
+        text = (REPOSITORY / 'docs' / f'{page}.rst').read_text(encoding='utf-8')
+        parts = re.split(r'^(.+)\n-{4,}\n', text, flags=re.MULTILINE)[1:]
+        found |= zip(parts[::2], parts[1::2], strict=True)
+    return found
 
 
 def files(text: str) -> dict[str, str]:
@@ -79,4 +86,4 @@ def test_that_the_page_does_its_task(title: str, command: str, tmp_path: Path) -
 
 def test_that_each_program_has_a_section_with_commands() -> None:
     programs = {'W&B sweeps', 'SEML', 'Oríon', 'GNU parallel', 'Hydra multirun', 'Ray Tune', 'Optuna'}
-    assert {title for title, _ in CASES} == programs
+    assert programs < {title for title, _ in CASES}

@@ -36,6 +36,9 @@ def search_at(path: Path, moment: float) -> Path:
         (['--out_dir', 'run', '--grid_module=x'], 'run', ['--out_dir', 'run', '--grid_module=x']),
         (['--visible_gpus', '-1', 'c.py'], 'run', ['--visible_gpus', '-1', 'c.py']),
         (['c.yaml', '--quiet'], 'run', ['c.yaml', '--quiet']),
+        (['--quiet', '--', 'plan', 'x'], 'run', ['--quiet', '--', 'plan', 'x']),
+        (['plan', '--', 'python', 'x.py'], 'plan', ['--', 'python', 'x.py']),
+        (['python', 'x.py', '--a~[1]'], 'run', ['python', 'x.py', '--a~[1]']),
     ],
 )
 def test_that_the_verb_is_found_among_options_and_their_values(words: list[str], verb: str, rest: list[str]) -> None:
@@ -64,6 +67,15 @@ def test_that_a_word_that_is_no_command_is_said_in_one_line(
         (['run', 'a', 'b'], 'hpsearch run: b: not expected here.'),
         (['run', 'a', '--grid_module=b'], 'hpsearch run: a: the configuration is given already, as --grid_module=b'),
         (['plan', 'a', '--zzz'], 'hpsearch plan: --zzz: no such option.'),
+        (
+            ['run', 'c.py', '--', 'python'],
+            'hpsearch run: c.py: a command follows after --, which is the configuration itself; keep one of them',
+        ),
+        (['try', '--'], "hpsearch try: a command is expected after --, as in -- python3 train.py --lr~'[0.1, 0.01]'"),
+        (
+            ['plan', '--quiet', 'python', 'x.py', '--a~[1]'],
+            "hpsearch plan: a command stands after --: hpsearch plan --quiet -- python x.py '--a~[1]'",
+        ),
         (['join'], 'hpsearch join: the following arguments are required: dir'),
     ],
 )
@@ -84,6 +96,20 @@ def test_that_options_may_be_written_with_dashes() -> None:
 def test_that_the_configuration_may_be_a_word_of_its_own() -> None:
     assert parse_run(['--quiet', 'c.py', '--retries=1']) == parse_run(['--grid_module=c.py', '--quiet', '--retries=1'])
     assert parse_plan(['c.py', '--commands']).options.configuration.grid_module == 'c.py'
+
+
+def test_that_the_words_after_two_dashes_are_a_command() -> None:
+    words = ('python', '--grid_module=x', '--', '--quiet', '--a~[1]')
+    options = parse_run(['--cpu_jobs=2', '--', *words])
+    assert (options.configuration.command, options.configuration.grid_module) == (words, '')
+    assert (options.local.cpu_jobs, options.display.quiet) == (2, False)
+    assert parse_plan(['--commands', '--', *words]).options.configuration.command == words
+
+
+@pytest.mark.parametrize(('words', 'run'), [([], 1), (['3'], 3), (['--keep', '2'], 2)])
+def test_that_a_run_of_a_command_can_be_tried(words: list[str], run: int) -> None:
+    command = parsers.parse_try([*words, '--', 'python', 'x.py'])
+    assert (command.run, command.options.configuration.command) == (run, ('python', 'x.py'))
 
 
 def test_that_paths_may_begin_with_the_home_directory(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,160 @@
+"""A search whose configuration is the command itself: ``hpsearch run -- python main.py --lr~'loguniform(1e-5, 1)'``."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hpsearch.arguments.placeholders import OUT_DIR, PYTHON, placeholders_in
+from hpsearch.arguments.priors import SearchedWords, searched_words
+from hpsearch.config.inline.space_file import SpaceFile, with_space_file
+from hpsearch.config.source import Source
+from hpsearch.config.yaml_file import parse_yaml, yaml_text
+from hpsearch.model.errors import ConfigError
+
+FILE_NAME, TEMPLATE_NAME = 'search.yaml', 'space'
+"""The configuration that is written for such a search, so that it can be gone on from, and beside it, with the ending
+that it has, the configuration file of its script."""
+
+
+@dataclass
+class InlineCommand:
+    """What a command says of a search.
+
+    Attributes:
+        attributes: Those of a configuration, by their names in YAML.
+        problems: What is wrong, in sentences.
+    """
+
+    attributes: dict[str, Any] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+
+def inline_source(words: Sequence[str], cwd: Path) -> Source:
+    """The configuration that a command is.
+
+    Args:
+        words: The command.
+        cwd: Where the runs work, and the relative paths of its files start.
+
+    Raises:
+        ConfigError: With every problem of the command.
+    """
+    said = inline_command(words, cwd)
+    if said.problems:
+        raise ConfigError(said.problems)
+    text = repr((list(words), said.attributes))
+    sha256 = hashlib.sha256(text.encode('utf-8', 'surrogateescape')).hexdigest()
+    return Source(cwd / FILE_NAME, sha256, said.attributes, ())
+
+
+def inline_command(words: Sequence[str], cwd: Path) -> InlineCommand:
+    """See :func:`inline_source`."""
+    said = InlineCommand({'out_arg': None})
+    file = with_space_file(_with_interpreter(words, cwd), cwd)
+    found = searched_words(file.words)
+    said.problems += [*file.problems, *found.problems]
+    grid = dict(_grid(found.priors, said.problems)) | dict(_grid(_of_file(file, found, said.problems), said.problems))
+    command = found.command
+    if file.path:
+        said.attributes |= {'config_template': file.path}
+    else:
+        behind = [name for name in found.options if _needs_own_words(grid.get(name))]
+        command = _without(command, found, behind)
+        said.attributes |= _styles(found, behind)
+    if any(OUT_DIR in placeholders_in(word) for word in command) and OUT_DIR not in grid:
+        said.attributes |= {'make_out_dir': True}
+    said.attributes |= {'command': command, 'grid': grid}
+    if not grid and not said.problems:
+        said.problems.append(_nothing_searched(words))
+    return said
+
+
+def _nothing_searched(words: Sequence[str]) -> str:
+    return (
+        f'{" ".join(words)[:60]}: nothing is to be searched; write a tilde behind an option, as in '
+        "--lr~'loguniform(1e-5, 1)' or --lr~[0.1,0.01]."
+    )
+
+
+def _with_interpreter(words: Sequence[str], cwd: Path) -> list[str]:
+    """A Python script that cannot be executed by itself gets its interpreter."""
+    first = cwd / words[0]
+    is_script = words[0].endswith('.py') and first.is_file() and not os.access(first, os.X_OK)
+    return [f'{{{PYTHON}}}', *words] if is_script else list(words)
+
+
+def _of_file(file: SpaceFile, found: SearchedWords, problems: list[str]) -> Mapping[str, str]:
+    """What is searched in a file."""
+    problems += [
+        f'{os.path.basename(file.path)}: {name} is searched in the command, too; keep one.'
+        for name in file.priors.keys() & found.priors.keys()
+    ]
+    return file.priors
+
+
+def _grid(priors: Mapping[str, str], problems: list[str]) -> Iterator[tuple[str, Any]]:
+    """The values of what is searched; a distribution stays a text, as in the grid of a configuration."""
+    for name, prior in priors.items():
+        if not prior.startswith('['):
+            yield name, prior
+            continue
+        try:
+            yield name, parse_yaml(prior)
+        except ValueError as error:
+            problems.append(f'{name}~{prior}: is no list: {error}')
+
+
+def _needs_own_words(values: Any) -> bool:
+    """Whether values are flags, or lists themselves: what they are written as is no single word."""
+    return isinstance(values, list) and any(isinstance(value, (bool, list, dict)) for value in values)
+
+
+def _without(command: Sequence[str], found: SearchedWords, names: Sequence[str]) -> list[str]:
+    """The words without those of some options, which are written behind them then."""
+    kept: list[str] = []
+    for word in command:
+        name = next((name for name in names if word.endswith(f'{{{name}}}')), None)
+        option = '' if name is None else f'{found.options[name]}{name}'
+        if name is not None and word == f'{{{name}}}' and kept[-1:] == [option]:
+            kept.pop()
+        elif name is None or word != f'{option}={{{name}}}':
+            kept.append(word)
+    return kept
+
+
+def _styles(found: SearchedWords, behind: Sequence[str]) -> dict[str, Any]:
+    """How values are written that are not what they are in most scripts."""
+    styles = dict.fromkeys(found.keys, 'hydra')
+    styles |= {name: 'single_dash' for name in behind if found.options[name] == '-'}
+    return {'arg_style': styles} if styles else {}
+
+
+# The configuration that such a search leaves
+
+
+def files_of(words: Sequence[str], cwd: Path, results: Sequence[Any], said_by: str) -> dict[str, bytes]:
+    """The files that say the same as a command: their names, and what they hold.
+
+    Args:
+        words: The command.
+        cwd: As for :func:`inline_source`.
+        results: Rules of ``_RESULT``.
+        said_by: The whole command line.
+
+    Raises:
+        ConfigError: As for :func:`inline_source`.
+        OSError: A file cannot be read any more.
+    """
+    attributes = dict(inline_source(words, cwd).attributes) | ({'result': list(results)} if results else {})
+    files = {}
+    if template := attributes.get('config_template'):
+        name = f'{TEMPLATE_NAME}{os.path.splitext(template)[1].lower()}'
+        attributes['config_template'] = name
+        files[name] = Path(template).read_bytes()
+    text = ''.join(f'# {line}\n' for line in ('What follows the -- of:', *said_by.split('\n'))) + yaml_text(attributes)
+    return {**files, FILE_NAME: text.encode('utf-8', 'backslashreplace')}

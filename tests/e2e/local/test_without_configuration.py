@@ -1,0 +1,87 @@
+"""Searches whose configuration is a command: they run, and go on from their folder alone."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.support.cli_harness import Project
+
+pytestmark = pytest.mark.e2e
+
+SCRIPT = """\
+import argparse, json, os
+parser = argparse.ArgumentParser()
+parser.add_argument('--lr', type=float, default=0)
+parser.add_argument('--big', action='store_true')
+parser.add_argument('--config')
+parser.add_argument('--to')
+args = parser.parse_args()
+lr = json.load(open(args.config))['model']['lr'] if args.config else args.lr
+assert args.to is None or os.path.isdir(args.to)
+with open('ran.txt', 'a') as ran:
+    ran.write(f'{lr} {args.big}\\n')
+print(f'step 1 acc={lr / 2}')
+print(f'step 2 acc={lr + args.big}')
+"""
+"""A script of anybody: it has no option for hpsearch, and prints its result."""
+
+RESULT = '--result=stdout:acc=([0-9.]+)'
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    project = Project(tmp_path / 'project')
+    (project.path / 'train.py').write_text(SCRIPT)
+    return project
+
+
+def ran(project: Project) -> list[str]:
+    return sorted((project.path / 'ran.txt').read_text().splitlines())
+
+
+def only_search(project: Project) -> Path:
+    (folder,) = (project.path / 'out' / 'hyperparam_search').iterdir()
+    return folder
+
+
+def test_that_a_command_is_searched_without_any_file(project: Project) -> None:
+    command = ['python3', 'train.py', '--to', '{out_dir}', '--lr~[0.1, 0.5]', '--big~[true,false]']
+    done = project.run('run', '--cpu_jobs=2', RESULT, '--', *command)
+    assert done.returncode == 0, done.stderr
+    assert ran(project) == ['0.1 False', '0.1 True', '0.5 False', '0.5 True']
+    assert 'largest acc' in done.stdout and not (project.path / 'search.yaml').exists()
+
+
+def test_that_such_a_search_goes_on_from_its_folder_alone(project: Project) -> None:
+    (project.path / 'space.json').write_text(json.dumps({'model': {'lr': 'orion~[0.1, 0.5]'}, 'n': 3}))
+    created = project.run('run', '--dont_start', RESULT, '--', 'python3', 'train.py', '--config', 'space.json')
+    folder = Path(created.stdout.splitlines()[-1])
+    assert folder == only_search(project) and json.loads((folder / 'search.json').read_text())
+    (project.path / 'space.json').unlink()
+    moved = Path(shutil.move(folder, project.path / 'elsewhere'))
+    assert project.run('status', str(moved)).returncode == 0
+    done = project.run('resume', str(moved), '--cpu_jobs=2')
+    assert done.returncode == 0, done.stderr
+    assert ran(project) == ['0.1 False', '0.5 False']
+    text = (moved / 'search.yaml').read_text()
+    (moved / 'search.yaml').write_text(text.replace('"model.lr": [0.1, 0.5]', '"model.lr": [0.5, 0.7]'))
+    done = project.run('resume', str(moved), '--extend')
+    assert '1 runs added' in done.stdout + done.stderr, done.stderr
+    assert ran(project) == ['0.1 False', '0.5 False', '0.7 False']
+
+
+def test_that_the_configuration_it_leaves_makes_the_same_search(project: Project) -> None:
+    command = ['python3', 'train.py', '--lr~[0.1, 0.5]', '--big~[true,false]']
+    project.run('run', '--dont_start', RESULT, '--', *command)
+    first = project.run('plan', '--commands', RESULT, '--', *command)
+    second = project.run('plan', '--commands', str(only_search(project) / 'search.yaml'))
+    assert first.stdout == second.stdout and len(first.stdout.splitlines()) == 4
+
+
+def test_that_a_command_can_be_tried(project: Project) -> None:
+    done = project.run('try', '2', '--deterministic_search', RESULT, '--', 'python3', 'train.py', '--lr~[0.1, 0.5]')
+    assert done.returncode == 0 and 'acc  0.5' in done.stdout, done.stdout

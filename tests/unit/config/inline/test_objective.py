@@ -1,0 +1,43 @@
+"""Objectives as the command line gives them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from hpsearch.config.inline.objective import named_rules, objectives_of
+
+
+@pytest.mark.parametrize(
+    ('text', 'key', 'rule'),
+    [
+        ('val_acc', 'val_acc', None),
+        ('val/acc.max', 'val/acc.max', None),
+        ('stdout:val_acc=([0-9.]+)', 'val_acc', {'stdout': 'val_acc=([0-9.]+)', 'key': 'val_acc'}),
+        (r'stdout: acc:\s*(\d+)%', 'acc', {'stdout': r'acc:\s*(\d+)%', 'key': 'acc'}),
+        (r'stderr:loss (\S+)', 'loss', {'stderr': r'loss (\S+)', 'key': 'loss'}),
+        ('stdout:([0-9]+)', 'result', {'stdout': '([0-9]+)'}),
+        (r'stdout:(?P<step>\d+) (?P<acc>.*)', 'acc', {'stdout': r'(?P<step>\d+) (?P<acc>.*)'}),
+        ('stdout:acc=(', '', {'stdout': 'acc=('}),
+        ('orion', 'objective', {'format': 'orion'}),
+        ('lightning:val_loss', 'val_loss', {'file': '**/metrics.csv'}),
+        ('lightning', '', {'file': '**/metrics.csv'}),
+        ('logs/metrics.csv:acc', 'acc', {'file': 'logs/metrics.csv'}),
+    ],
+)
+def test_that_an_objective_is_a_key_or_where_it_is_found(text: str, key: str, rule: dict[str, Any] | None) -> None:
+    assert objectives_of([text]) == ([key] if key else [], [rule] if rule else [])
+
+
+def test_that_several_objectives_keep_their_order_and_share_rules() -> None:
+    keys, rules = objectives_of(['lightning:loss', 'acc', 'lightning:acc', 'size'])
+    assert (keys, rules) == (['loss', 'acc', 'size'], [{'file': '**/metrics.csv'}])
+
+
+def test_that_what_a_rule_for_a_log_finds_has_a_name() -> None:
+    assert named_rules(['stdout:acc=(.*)', 'lightning', 'x.json']) == [
+        {'stdout': 'acc=(.*)', 'key': 'acc'},
+        'lightning',
+        'x.json',
+    ]
