@@ -21,7 +21,7 @@ _OF_OPTION = re.compile(
 _OF_KEY = re.compile(
     rf'(?P<before>\+{{0,2}})(?!orion~)(?P<name>{_NAME})(?P<sign>=orion~|=~|~)(?P<prior>{_LOOKS_SEARCHED})', re.DOTALL
 )
-_ALONE = re.compile(rf'(?:orion~(?P<prior>.+)|~(?P<short>{_LOOKS_SEARCHED}))', re.DOTALL)
+_ALONE = re.compile(rf'(?:(?P<prior>orion~.+)|~(?P<short>{_LOOKS_SEARCHED}))', re.DOTALL)
 
 
 @dataclass
@@ -30,7 +30,8 @@ class SearchedWords:
 
     Attributes:
         command: The words, with placeholders instead of what is searched.
-        priors: Name to the text of its distribution or list, in the order of the command.
+        priors: Name to the text of its distribution or list, in the order of the command; with ``orion~`` before it
+            where the word has that, which says whose notation it is.
         options: The names of those that are options, to their dashes; others stand behind a name without dashes, or
             alone.
         keys: The names of those that stand behind a name without dashes, as in Hydra.
@@ -61,7 +62,7 @@ def searched_words(words: Sequence[str], renamed: Mapping[str, str] | None = Non
 
 
 def looks_searched(text: str) -> str:
-    """The distribution or list that a text in a configuration file stands for; empty: it is a text like any other."""
+    """What a text in a configuration file stands for, as in :class:`SearchedWords`; empty: it is like any other."""
     alone = _ALONE.fullmatch(text)
     return (alone['prior'] or alone['short']) if alone else ''
 
@@ -70,7 +71,8 @@ def _replaced(found: SearchedWords, before: str, word: str) -> Iterator[str]:
     """The words that stand for one with a prior; none: it has none."""
     if match := _OF_OPTION.fullmatch(word) or _OF_KEY.fullmatch(word):
         name, first = match['name'], f'{match["before"]}{match["name"]}'
-        placeholder = _added(found, name, match['prior'], word)
+        mark = match['sign'].removeprefix('=').removesuffix('~')
+        placeholder = _added(found, name, f'{mark}~{match["prior"]}' if mark else match['prior'], word)
         if match['before'].startswith('-'):
             found.options[name] = match['before']
         else:

@@ -60,7 +60,7 @@ def load_configuration(
     problems = [
         *(_placed(problem, {}, source.file, set()) for problem in source.problems),
         *problems,
-        *(_placed(problem, files, source.file, given) for problem in found),
+        *(_of_word(problem) if command else _placed(problem, files, source.file, given) for problem in found),
     ]
     if problems:
         raise ConfigError(problems)
@@ -89,6 +89,11 @@ def _placed(problem: str, files: Mapping[str, YamlFile | None], source: YamlFile
         return problem
     spelled = next((each for each in (name, SPELLINGS.get(name, '')) if (each,) in file.lines), name)
     return f'{file.place(spelled, *keys)}: {problem}'
+
+
+def _of_word(problem: str) -> str:
+    """A problem with a value of a command, which is in no grid that anybody has written."""
+    return re.sub(r"""\Agrid\[(['"])(.+?)\1\]""", r'\2', problem)
 
 
 def _read_grid_config(path: Path, problems: list[str]) -> tuple[dict[str, Any], YamlFile | None]:

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from hpsearch.arguments.placeholders import OUT_DIR, PYTHON, placeholders_in
-from hpsearch.arguments.priors import SearchedWords, searched_words
+from hpsearch.arguments.priors import SearchedWords, looks_searched, searched_words
+from hpsearch.config.distributions.notation import ORION, is_distribution, read_distribution
 from hpsearch.config.inline.space_file import SpaceFile, with_space_file
 from hpsearch.config.source import Source
 from hpsearch.config.yaml_file import parse_yaml, yaml_text
 from hpsearch.model.errors import ConfigError
+from hpsearch.model.trials.distributions import Choice, choice_of
 
 FILE_NAME, TEMPLATE_NAME = 'search.yaml', 'space'
 """The configuration that is written for such a search, so that it can be gone on from, and beside it, with the ending
@@ -55,7 +57,7 @@ def inline_source(words: Sequence[str], cwd: Path) -> Source:
 def inline_command(words: Sequence[str], cwd: Path) -> InlineCommand:
     """See :func:`inline_source`."""
     said = InlineCommand({'out_arg': None})
-    file = with_space_file(_with_interpreter(words, cwd), cwd)
+    file = with_space_file(_with_interpreter(words, cwd), cwd, _searched_text)
     found = searched_words(file.words)
     said.problems += [*file.problems, *found.problems]
     grid = dict(_grid(found.priors, said.problems)) | dict(_grid(_of_file(file, found, said.problems), said.problems))
@@ -88,6 +90,11 @@ def _with_interpreter(words: Sequence[str], cwd: Path) -> list[str]:
     return [f'{{{PYTHON}}}', *words] if is_script else list(words)
 
 
+def _searched_text(text: str) -> str:
+    """What a text in the configuration file of a script stands for; empty: itself."""
+    return looks_searched(text) or (text if is_distribution(text) else '')
+
+
 def _of_file(file: SpaceFile, found: SearchedWords, problems: list[str]) -> Mapping[str, str]:
     """What is searched in a file."""
     problems += [
@@ -100,13 +107,25 @@ def _of_file(file: SpaceFile, found: SearchedWords, problems: list[str]) -> Mapp
 def _grid(priors: Mapping[str, str], problems: list[str]) -> Iterator[tuple[str, Any]]:
     """The values of what is searched; a distribution stays a text, as in the grid of a configuration."""
     for name, prior in priors.items():
-        if not prior.startswith('['):
-            yield name, prior
+        text = prior.removeprefix(ORION)
+        if not text.startswith('['):
+            yield name, _listed(prior)
             continue
         try:
-            yield name, parse_yaml(prior)
+            yield name, parse_yaml(text)
         except ValueError as error:
-            problems.append(f'{name}~{prior}: is no list: {error}')
+            problems.append(f'{name}~{text}: is no list: {error}')
+
+
+def _listed(prior: str) -> Any:
+    """A text, or the values of a choice that says no more than a list of them does, so that they can be a grid."""
+    try:
+        read = read_distribution(prior)
+    except ValueError:
+        return prior  # whoever reads it says what is wrong
+    choice = read.distribution
+    is_list = isinstance(choice, Choice) and not read.note and choice == choice_of(choice.values)
+    return list(choice.values) if isinstance(choice, Choice) and is_list else prior
 
 
 def _needs_own_words(values: Any) -> bool:

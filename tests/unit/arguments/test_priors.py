@@ -12,12 +12,12 @@ from hpsearch.arguments.priors import looks_searched, searched_words
     [
         (['--lr~uniform(0, 1)'], ['--lr', '{lr}'], {'lr': 'uniform(0, 1)'}),
         (['-x~[1,2]', 'last'], ['-x', '{x}', 'last'], {'x': '[1,2]'}),
-        (['--lr=orion~[1]'], ['--lr={lr}'], {'lr': '[1]'}),
+        (['--lr=orion~[1]'], ['--lr={lr}'], {'lr': 'orion~[1]'}),
         (['--lr=~[1]'], ['--lr={lr}'], {'lr': '[1]'}),
-        (['--lr', 'orion~[1]'], ['--lr', '{lr}'], {'lr': '[1]'}),
+        (['--lr', 'orion~[1]'], ['--lr', '{lr}'], {'lr': 'orion~[1]'}),
         (['--lr', '~[1]', '--b', '2'], ['--lr', '{lr}', '--b', '2'], {'lr': '[1]'}),
         (['lr~[1]', '+m.lr=~[2]'], ['lr={lr}', '+m.lr={m.lr}'], {'lr': '[1]', 'm.lr': '[2]'}),
-        (['a.py', 'orion~f(1)', '~[2]'], ['a.py', '{_pos_0}', '{_pos_1}'], {'_pos_0': 'f(1)', '_pos_1': '[2]'}),
+        (['a.py', 'orion~f(1)', '~[2]'], ['a.py', '{_pos_0}', '{_pos_1}'], {'_pos_0': 'orion~f(1)', '_pos_1': '[2]'}),
         (['--learning-rate~nonsense'], ['--learning-rate', '{learning-rate}'], {'learning-rate': 'nonsense'}),
         (['--a~[1]', '--name', 'run_{a}'], ['--a', '{a}', '--name', 'run_{a}'], {'a': '[1]'}),
     ],
@@ -49,7 +49,7 @@ def test_that_placeholders_of_another_program_are_renamed_in_other_words_only() 
 
 
 @pytest.mark.parametrize(
-    ('text', 'prior'), [('orion~f(1)', 'f(1)'), ('~[1, 2]', '[1, 2]'), ('f(1)', ''), ('~/data', ''), ('', '')]
+    ('text', 'prior'), [('orion~f(1)', 'orion~f(1)'), ('~[1, 2]', '[1, 2]'), ('f(1)', ''), ('~/data', ''), ('', '')]
 )
 def test_that_a_text_in_a_file_is_searched_only_with_a_mark(text: str, prior: str) -> None:
     assert looks_searched(text) == prior

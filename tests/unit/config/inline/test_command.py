@@ -11,6 +11,7 @@ from hpsearch.config.inline.command import FILE_NAME, files_of
 from hpsearch.config.loading import load_configuration
 from hpsearch.model.configuration import Configuration, plain_attributes
 from hpsearch.model.errors import ConfigError
+from hpsearch.model.trials.distributions import Choice, Drawn, Uniform
 from tests.unit.config.foreign.reading import argvs
 
 
@@ -53,6 +54,27 @@ def test_that_a_command_is_a_grid_and_its_other_words_stay(
     assert last_command(tmp_path, *words) == command
 
 
+def test_that_a_distribution_is_in_the_notation_of_its_mark_and_a_plain_choice_is_a_list(tmp_path: Path) -> None:
+    words = [
+        '--a~loguniform(1e-5, 1)',
+        '--b=orion~uniform(0, 1)',
+        '--c~choices(["x", "y"])',
+        '--d~choice({"x": 3, "y": 1})',
+    ]
+    grid = load(tmp_path, './m', *words).grid
+    assert grid['a'] == Drawn(Uniform(1e-5, 1.0, log=True))
+    assert grid['b'] == Drawn(Uniform(0.0, 1.0, precision=4))
+    assert grid['c'] == ['x', 'y']
+    assert grid['d'] == Drawn(Choice(('x', 'y'), weights=(0.75, 0.25)))
+
+
+def test_that_a_word_with_a_wrong_distribution_is_named(tmp_path: Path) -> None:
+    assert problems(tmp_path, './m', '--a~unifrom(1, 2)', '--b~loguniform(0, 1)') == [
+        "a: is 'unifrom(1, 2)'; a list of values is expected; did you mean uniform?",
+        "b: 'loguniform(0, 1)' has 0.0 as low; its logarithm is drawn from, so low has to be above 0.",
+    ]
+
+
 def test_that_neither_an_output_option_nor_a_summary_is_expected(tmp_path: Path) -> None:
     configuration = load(tmp_path, './m', '--a~[1]')
     assert (configuration.out_arg, configuration.wants_result, configuration.make_out_dir) == (None, False, False)
@@ -73,16 +95,17 @@ def test_that_a_python_script_that_is_no_program_gets_an_interpreter(tmp_path: P
 @pytest.mark.parametrize('words', [['--config', 'c/space.json'], ['--config=c/space.json'], ['c/space.json', 'last']])
 def test_that_a_file_with_something_to_search_is_written_for_each_run(tmp_path: Path, words: list[str]) -> None:
     (tmp_path / 'c').mkdir()
-    (tmp_path / 'c' / 'space.json').write_text(json.dumps({'m': {'lr': 'orion~[1, 2]'}, 'n': 3, 'd': '~/data'}))
+    space = {'m': {'lr': 'orion~[1, 2]', 'd': 'uniform(1, 2)'}, 'n': 3, 'd': '~/data'}
+    (tmp_path / 'c' / 'space.json').write_text(json.dumps(space))
     configuration = load(tmp_path, './m', *words, '--seed~[5]')
-    assert configuration.grid == {'seed': [5], 'm.lr': [1, 2]}
+    assert configuration.grid == {'seed': [5], 'm.lr': [1, 2], 'm.d': Drawn(Uniform(1.0, 2.0))}
     run = argvs(configuration)[1]
     place = '/s/jobs/sim_x_2/config.json'
     assert list(run) == ['./m', *(word.replace('c/space.json', place) for word in words), '--seed', '5']
 
 
 def test_that_a_file_without_anything_to_search_is_a_word_like_any_other(tmp_path: Path) -> None:
-    (tmp_path / 'c.yaml').write_text('lr: 3\nother: "uniform(1, 2)"\n')
+    (tmp_path / 'c.yaml').write_text('lr: 3\nother: "uniformly(1, 2)"\n')
     (tmp_path / 'broken.json').write_text('{')
     assert last_command(tmp_path, './m', 'c.yaml', 'broken.json', '--a~[1]') == [
         './m',
