@@ -146,7 +146,11 @@ class PendingRuns:
     def _next(self) -> Run | None:
         if self._returned:
             return self._returned.popleft()
-        return None if self._source.is_exhausted else self._source.next()
+        run = None if self._source.is_exhausted else self._source.next()
+        if run is not None and self._state.state_of(run.name) is State.STOPPED:
+            self._ended_for_good.pop(run.name, None)  # it was promoted
+            self.given_up.discard(run.name)
+        return run
 
     def hold(self, run: Run) -> None:
         """An attempt of a run is ours and under way: whatever others report of it, the run does not wait."""

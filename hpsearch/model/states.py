@@ -388,6 +388,7 @@ class SearchState:
     Attributes:
         runs: Name to history, for every run that has events.
         started: Number of attempts, of all runs.
+        folded: Number of events that were taken in; as long as it is the same, nothing has happened.
         odd: What replay could not interpret, in words.
         diffs: Code id to the file with its changes, relative to the search folder.
         submissions: Name to submission, for every array of jobs.
@@ -401,6 +402,7 @@ class SearchState:
     def __init__(self) -> None:
         self.runs: dict[str, RunHistory] = {}
         self.started = 0
+        self.folded = 0
         self.odd: list[str] = []
         self._codes_found: set[str] = set()
         self._without_code: dict[str, list[Attempt]] = {}
@@ -440,6 +442,7 @@ class SearchState:
             IllegalMove: With the history of that run; nothing was changed.
         """
         self.check(writer, event)
+        self.folded += 1
         if event['event'] not in _ATTEMPT_EVENTS:
             self._note(writer, event)
             return
