@@ -90,7 +90,7 @@ class Space:
     ) -> None:
         if not grid:
             raise ConfigError(['grid: is empty; at least one option with its values is expected.'])
-        groups = _groups_of_options(grid, zipped)
+        groups = groups_of_options(grid, zipped)
         grid = {option: grid[option] for option in chain.from_iterable(groups)}
         self.constraints = tuple(constraints)
         self.conditions = tuple(conditions)
@@ -157,7 +157,7 @@ class Space:
         ]
 
     def _not_ruled_out(self, option: str, value: Value) -> int:
-        return sum(1 << index for index in self.rules if _accepts(self.conditions[index][0], option, value))
+        return sum(1 << index for index in self.rules if accepts(self.conditions[index][0], option, value))
 
     def _weights(self, words_of: Callable[[str, Value], tuple[str, ...]]) -> list[list[int]]:
         """A number per column and pick; two configurations have equal sums exactly when they have equal words."""
@@ -213,11 +213,29 @@ class Space:
         return Expansion(self, order)
 
 
-def _accepts(when: Mapping[str, Any], option: str, value: Value) -> bool:
+def accepts(when: Mapping[str, Any], option: str, value: Value) -> bool:
+    """Whether a when-part lets this value of an option, or that it is absent, pass."""
     wanted = when.get(option, Not(()))
     if value is ABSENT:
         return option not in when
     return value not in wanted.values if isinstance(wanted, Not) else value in list(wanted)
+
+
+def is_allowed(constraints: Sequence[Constraint], params: Callable[[], Params]) -> bool:
+    """Whether all constraints allow a configuration; each gets its own ``params()``, which it may change.
+
+    Raises:
+        ConfigError: One of them raised an exception.
+    """
+    for index, constraint in enumerate(constraints):
+        try:
+            allowed = constraint(params())
+        except Exception as error:
+            name = getattr(constraint, '__name__', repr(constraint))
+            raise ConfigError([f'constraints[{index}] ({name}) raised {error!r} for {params()}.']) from error
+        if not allowed:
+            return False
+    return True
 
 
 class Expansion(Iterator[Params]):
@@ -259,18 +277,9 @@ class Expansion(Iterator[Params]):
             yield picks
 
     def _is_allowed(self, picks: Picks) -> bool:
-        for index, constraint in enumerate(self.space.constraints):
-            params = self.space.params(picks)
-            try:
-                allowed = constraint(params)
-            except Exception as error:
-                name = getattr(constraint, '__name__', repr(constraint))
-                problem = f'constraints[{index}] ({name}) raised {error!r} for {self.space.params(picks)}.'
-                raise ConfigError([problem]) from error
-            if not allowed:
-                self.rejected += 1
-                return False
-        return True
+        allowed = is_allowed(self.space.constraints, lambda: self.space.params(picks))
+        self.rejected += not allowed
+        return allowed
 
     def _fresh(self) -> Iterator[Picks]:
         seen: set[int] = set()
@@ -317,7 +326,7 @@ class Expansion(Iterator[Params]):
             yield decode(index)
 
 
-def _groups_of_options(grid: Grid, zipped: Sequence[Sequence[str]]) -> list[Sequence[str]]:
+def groups_of_options(grid: Grid, zipped: Sequence[Sequence[str]]) -> list[Sequence[str]]:
     """The options that take their values together, or alone, each in the place of the first of them."""
     in_order = (tuple(option for option in grid if option in group) for group in zipped)
     group_of = {option: group for group in in_order for option in group}

@@ -87,6 +87,7 @@ def choice(*values: Any, weights: Sequence[float] = (), ordered: bool | None = N
     listed: Any = values[0] if len(values) == 1 and isinstance(values[0], (list, tuple, Mapping)) else values
     if isinstance(listed, Mapping):
         listed, weights = list(listed), list(listed.values())
+    listed, weights = _without_impossible(listed, weights)
     chosen = choice_of(listed)
     return Choice(chosen.values, chosen.ordered if ordered is None else ordered, _in_proportion(weights))
 
@@ -100,6 +101,14 @@ def fidelity(low: int, high: int, base: int = 3) -> Distribution:
         base: Each rung has so many times the budget of the one below.
     """
     return Fidelity(low, high, base)
+
+
+def _without_impossible(values: Sequence[Any], weights: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
+    """Values and weights without those that are never drawn, unless all are."""
+    if len(values) != len(weights) or all(weight == 0 for weight in weights):
+        return values, weights
+    pairs = [(value, weight) for value, weight in zip(values, weights, strict=True) if weight != 0]
+    return [value for value, _ in pairs], [weight for _, weight in pairs]
 
 
 def _integers(low: float, high: float, *, log: bool) -> Integer:

@@ -131,8 +131,8 @@ def test_that_any_text_is_read_or_refused(text: str) -> None:
         ({'distribution': 'uniform', 'min': 0, 'max': 1, 'step': 0.5}, Uniform(0.0, 1.0, step=0.5)),
         ({'distribution': 'choice', 'values': ['a', 'b'], 'weights': [1, 1]}, Choice(('a', 'b'), weights=(0.5, 0.5))),
         (
-            {'distribution': 'categorical', 'values': [1, 2], 'probabilities': [1, 0]},
-            Choice((1, 2), weights=(1.0, 0.0)),
+            {'distribution': 'categorical', 'values': [1, 2], 'probabilities': [1, 3]},
+            Choice((1, 2), weights=(0.25, 0.75)),
         ),
     ],
 )
@@ -169,6 +169,10 @@ def test_that_a_mapping_has_the_name_and_the_arguments(plain: dict[str, Any], ex
 def test_that_what_is_wrong_with_a_distribution_is_said(distribution: Distribution, problem: str) -> None:
     (found,) = problems_of(distribution)
     assert problem in found
+
+
+def test_that_what_is_never_drawn_is_left_out() -> None:
+    assert hpsearch.choice({'a': 0.8, 'b': 0.2, 'impossible': 0}) == Choice(('a', 'b'), weights=(0.8, 0.2))
 
 
 def test_that_a_choice_from_numbers_in_order_knows_it() -> None:
