@@ -98,6 +98,12 @@ _MAKE_OUT_DIR = False
 # folder is moved aside, and every attempt begins without one.
 _RESUMABLE = False
 
+# The option that passes the script what it goes on from, where a search continues runs with a larger budget or from a
+# better member of a population, and what that is: a path in the output folder of the earlier run. The script gets a
+# copy of it; runs that begin anew do not get the option. Default: none, and '.', the whole folder.
+# _CHECKPOINT_ARG = 'resume_from'
+# _CHECKPOINT = 'checkpoint.pt'
+
 # Shell lines that every job of a cluster (--run_cluster) executes before the script: modules, environments, copies of
 # data. A first line that begins with "#!" becomes that of the job script. Default: ''.
 # _JOB_PROLOGUE = """\

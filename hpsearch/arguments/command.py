@@ -13,7 +13,9 @@ from hpsearch.arguments.document import ADDS, filled_document, keys_of_document
 from hpsearch.arguments.placeholders import CONFIG, GPUS, OUT_DIR, PYTHON, RUN, SCRIPT, filled, placeholders_in
 from hpsearch.arguments.style import ArgumentStyle, doubt_about, style_of, text_of, words_of
 from hpsearch.model.configuration import Configuration, Params, Value
-from hpsearch.model.run import config_file
+from hpsearch.model.run import OUT_DIR as OUTPUT_MARK
+from hpsearch.model.run import RUN as RUN_MARK
+from hpsearch.model.run import checkpoint_copy, config_file
 
 _IN_QUOTES, _IN_DOUBLE_QUOTES = '"{name}=\'{value}\'"', '\'{name}="{value}"\''
 
@@ -48,19 +50,39 @@ def output_is_in_file(configuration: Configuration) -> bool:
     return bool(template) and configuration.out_arg in keys_of_document(template, form)
 
 
-def text_of_file(configuration: Configuration, params: Params, output: str) -> str:
+def checkpoint_is_in_file(configuration: Configuration) -> bool:
+    """Whether the checkpoint that a run goes on from is a key of the configuration file that is written for it."""
+    template, form = configuration.config_template, configuration.config_format
+    return bool(template) and configuration.checkpoint_arg in keys_of_document(template, form)
+
+
+def copied_checkpoint(configuration: Configuration, output: str) -> str:
+    """What a run is told to go on from: the copy of a checkpoint of an earlier run, a file or a folder.
+
+    Args:
+        configuration: Says what a checkpoint is.
+        output: The output folder of the run.
+    """
+    path = os.path.normpath(configuration.checkpoint)
+    return checkpoint_copy(output) if path == '.' else f'{checkpoint_copy(output)}/{os.path.basename(path)}'
+
+
+def text_of_file(configuration: Configuration, params: Params, output: str, *, goes_on: bool = False) -> str:
     """The configuration file of a run.
 
     Args:
         configuration: It has a template.
         params: The values of the run; those that the template lacks are elsewhere in its command.
         output: Its output folder.
+        goes_on: Whether it goes on from the checkpoint of an earlier run.
     """
     template, form = configuration.config_template, configuration.config_format
     keys = keys_of_document(template, form)
     values = {key: value for key, value in params.items() if key in keys or key.startswith(ADDS)}
     if configuration.out_arg in keys:
         values[str(configuration.out_arg)] = output
+    if goes_on and configuration.checkpoint_arg in keys:
+        values[str(configuration.checkpoint_arg)] = copied_checkpoint(configuration, output)
     return filled_document(template, form, values)
 
 
@@ -158,9 +180,20 @@ class CommandForm:
         return {CONFIG: f'{config_file(path)}.{self._configuration.config_format}'} if self.has_file else {}
 
     def _output(self, path: str) -> tuple[str, ...]:
-        option = self.out_arg
-        if option is None:
+        return () if self.out_arg is None else self._path(self.out_arg, path)
+
+    def checkpoint(self, path: str) -> tuple[str, ...]:
+        """The words that name what a run goes on from, as far as they stand behind the command, and not in a file.
+
+        Args:
+            path: The output folder of the run.
+        """
+        option = self._configuration.checkpoint_arg
+        if option is None or checkpoint_is_in_file(self._configuration):
             return ()
+        return self._path(option, copied_checkpoint(self._configuration, path))
+
+    def _path(self, option: str, path: str) -> tuple[str, ...]:
         style = self.style(option)
         if style.arg_style == 'hydra':
             # A folder that is moved may need quotes that it did not need before.
@@ -188,6 +221,18 @@ class CommandForm:
         """Every word of the command of a run with this output folder, whose last part is its name."""
         options = (text for option, value in params.items() for text in self.option(option, value))
         return (*self.first_words(os.path.basename(path), path, self.texts(params)), *self.output(path), *options)
+
+    def planned(self, params: Params, *, goes_on: bool = False) -> tuple[str, ...]:
+        """The same with marks in place of the name and the folder of the run, as a plan may have it.
+
+        Args:
+            params: The values of the run.
+            goes_on: Whether it goes on from the checkpoint of an earlier run.
+        """
+        options = (text for option, value in params.items() for text in self.option(option, value))
+        checkpoint = self.checkpoint(OUTPUT_MARK) if goes_on else ()
+        first = self.first_words(RUN_MARK, OUTPUT_MARK, self.texts(params))
+        return (*first, *self.output(OUTPUT_MARK), *checkpoint, *options)
 
     def doubt(self, option: str, value: Value) -> str:
         """What a parser may misread in the words of an option, as a sentence; empty when nothing."""

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
-from hpsearch.model.command import making_folder
+from hpsearch.model.command import going_on, making_folder
 from hpsearch.model.evidence import JobState
 from hpsearch.model.resources import DEFAULT_RESOURCES, GpuTenant, Placement, ResourceRequest, Slot
 from hpsearch.model.run import Run
@@ -60,6 +60,7 @@ class Launch:
         slot: Where.
         resources: What it needs beyond what every run gets.
         makes: A folder that is made before its script starts; empty: none.
+        goes_on: The first arguments of :func:`hpsearch.model.command.going_on`, if a checkpoint is copied before.
     """
 
     run: Run
@@ -68,11 +69,13 @@ class Launch:
     slot: Slot
     resources: ResourceRequest = DEFAULT_RESOURCES
     makes: str = ''
+    goes_on: tuple[str, str, str] | None = None
 
     @property
     def words(self) -> tuple[str, ...]:
-        """What is executed: the command of the run, after its folder was made if it is to be."""
-        return making_folder(self.makes, self.run.argv) if self.makes else self.run.argv
+        """What is executed: the command of the run, after what it begins with was made or copied."""
+        words = making_folder(self.makes, self.run.argv) if self.makes else self.run.argv
+        return going_on(*self.goes_on, words) if self.goes_on else words
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,16 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
+from hpsearch.arguments.document import keys_of_document
 from hpsearch.arguments.placeholders import CONFIG, placeholders_in
 from hpsearch.config.argument_checks import check_styles, unreached
-from hpsearch.config.command_checks import environment, names_output, names_script, placeholder_problems
+from hpsearch.config.command_checks import (
+    checkpoint_problem,
+    environment,
+    names_output,
+    names_script,
+    placeholder_problems,
+)
 from hpsearch.config.document_checks import read_template, unknown_keys, unwritable
 from hpsearch.config.grid_checks import GridReader, can_be_passed, name_problem, several_fidelities, united
 from hpsearch.config.source import Source, did_you_mean
@@ -139,14 +146,45 @@ def _how_values_are_passed(
         checks.problem('env', problem)
     words, config_arg = [*command, *env.values()], _config_arg(checks)
     template, form = _config_template(checks, grids, words)
+    is_told = out_arg is not None or names_output(words, options)
+    checkpoint_arg, checkpoint = _checkpoint(checks, {*options, out_arg}, is_told=is_told)
+    keys = keys_of_document(template, form) if template else ()
+    ours = (out_arg, config_arg, None if checkpoint_arg in keys else checkpoint_arg)
     return {
         'env': env,
         'config_template': template,
         'config_format': form,
         'config_arg': config_arg,
-        'styles': _styles(checks, grids, (out_arg, config_arg), words, in_file=bool(template)),
-        'make_out_dir': _make_out_dir(checks, is_told=out_arg is not None or names_output(words, options)),
+        'styles': _styles(checks, grids, ours, words, in_file=bool(template)),
+        'make_out_dir': _make_out_dir(checks, is_told=is_told),
+        'checkpoint_arg': checkpoint_arg,
+        'checkpoint': checkpoint,
     }
+
+
+def _checkpoint(checks: _Checks, taken: Collection[str | None], *, is_told: bool) -> tuple[str | None, str]:
+    """The option that takes a checkpoint, and where that is in the output folder of the run that left it.
+
+    Args:
+        checks: Gets the problems.
+        taken: The options that have another meaning.
+        is_told: Whether the script knows its output folder.
+    """
+    option, path = checks.text('checkpoint_arg'), checks.text('checkpoint')
+    if option is not None and (problem := name_problem(option) or _why_no_checkpoint(checks, option, taken, is_told)):
+        checks.problem('checkpoint_arg', problem)
+    if path is not None and (problem := checkpoint_problem(path)):
+        checks.problem('checkpoint', problem)
+    elif path is not None and option is None:
+        checks.problem('checkpoint', f'is given, but {checks.source.spelled("checkpoint_arg")} is not.')
+    return option, '.' if path is None else path
+
+
+def _why_no_checkpoint(checks: _Checks, option: str, taken: Collection[str | None], is_told: bool) -> str:
+    if option in taken:
+        return f'is {option!r}, which is an option of the grid or that of the output folder.'
+    spelled = checks.source.spelled('out_arg')
+    return '' if is_told else f'is given, but {spelled} is None: no run leaves a checkpoint in a folder that is known.'
 
 
 def _make_out_dir(checks: _Checks, *, is_told: bool) -> bool:
@@ -219,14 +257,15 @@ def _check_words(checks: _Checks, name: str, words: Iterable[str]) -> None:
 def _styles(
     checks: _Checks,
     grids: Sequence[Mapping[str, Sequence[Value]]],
-    ours: tuple[str | None, str],
+    ours: tuple[str | None, str, str | None],
     templates: Sequence[str],
     *,
     in_file: bool,
 ) -> dict[str, Style]:
-    """How options are written; ``ours``: those of the output folder and of the configuration file."""
-    out_arg = ours[0]
-    options = {*([] if in_file else chain(*grids)), *([out_arg] if out_arg else []), *([ours[1]] if in_file else [])}
+    """How options are written; ``ours``: those of the output folder, the configuration file, and the checkpoint."""
+    out_arg, config_arg, checkpoint_arg = ours
+    own = [out_arg, config_arg if in_file else None, checkpoint_arg]
+    options = {*([] if in_file else chain(*grids)), *filter(None, own)}
     values = chain.from_iterable(grid.items() for grid in grids)
     flags = [option for option, its_own in values if not in_file and any(isinstance(each, bool) for each in its_own)]
     styles, problems = check_styles(checks.attributes, options, flags, out_arg)

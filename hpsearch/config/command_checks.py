@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import reprlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -23,6 +24,14 @@ def names_script(command: Sequence[str]) -> bool:
 def names_output(command: Sequence[str], options: Collection[str]) -> bool:
     """Whether the output folder is in a command."""
     return OUT_DIR not in options and any(OUT_DIR in placeholders_in(word) for word in command)
+
+
+def checkpoint_problem(path: str) -> str:
+    """What is wrong with an attribute ``_CHECKPOINT``, as the end of a sentence; empty: nothing."""
+    normal = os.path.normpath(path)
+    if not path or os.path.isabs(path) or normal.split('/')[0] == '..' or '\0' in path:
+        return f'is {path!r}; a path in the output folder of a run is expected, such as "checkpoint.pt" or ".".'
+    return ''
 
 
 def environment(given: Any, always: Collection[str], sometimes: Collection[str]) -> tuple[dict[str, str], list[str]]:

@@ -48,6 +48,8 @@ SPELLINGS = {
     'performance_sort_asc': '_PERFORMANCE_SORT_ASC',
     'argparse_handle': '_ARGPARSE_HANDLE',
     'make_out_dir': '_MAKE_OUT_DIR',
+    'checkpoint_arg': '_CHECKPOINT_ARG',
+    'checkpoint': '_CHECKPOINT',
     'resumable': '_RESUMABLE',
     'oom_patterns': '_OOM_PATTERNS',
     'job_prologue': '_JOB_PROLOGUE',

@@ -91,6 +91,43 @@ def making_folder(folder: str, argv: Sequence[str]) -> tuple[str, ...]:
     return ('/bin/sh', '-c', _MAKE_AND_BECOME, 'hpsearch', folder, *argv)
 
 
+def going_on(checkpoint: str, copy: str, name: str, argv: Sequence[str]) -> tuple[str, ...]:
+    """The words of a command that copies what an earlier run has left and becomes another command.
+
+    It is copied, since scripts may write where they begin from, and others may begin from there as well. An earlier
+    copy is replaced; a copy is there whole or not at all, also if all of this is killed.
+
+    Args:
+        checkpoint: What is copied, a file or a folder; on a network it may be seen a little later.
+        copy: The folder that it is copied to.
+        name: What it is called in there; empty: it becomes that folder.
+        argv: The command.
+    """
+    return ('/bin/sh', '-c', _COPY_AND_BECOME, 'hpsearch', checkpoint, copy, name, *argv)
+
+
+_COPY_AND_BECOME = """\
+tries=0
+until [ -e "$1" ] || [ $tries -ge 3 ]
+do
+    tries=$((tries + 1))
+    ls "${1%/*}" > /dev/null 2>&1
+    sleep 1
+done
+if [ ! -e "$1" ]
+then
+    printf 'hpsearch: there is no checkpoint %s to go on from\n' "$1" >&2
+    exit 1
+fi
+rm -rf -- "$2" "$2.part" &&
+    { [ -z "$3" ] || mkdir -- "$2.part"; } &&
+    cp -R -H -p -- "$1" "$2.part${3:+/$3}" &&
+    mv -- "$2.part" "$2" ||
+    { printf 'hpsearch: the checkpoint %s could not be copied\n' "$1" >&2; exit 1; }
+shift 3
+exec "$@"
+"""
+
 _MAKE_AND_BECOME = '{ [ -d "$1" ] || mkdir -- "$1"; } && shift && exec "$@"'
 
 

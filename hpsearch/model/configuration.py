@@ -95,6 +95,8 @@ class Configuration:
         performance_ascending: Whether smaller is better.
         has_sort_order: Whether the configuration says so, or it is the default.
         make_out_dir: Whether the output folder is made before the script starts, which otherwise makes it itself.
+        checkpoint_arg: Option that takes what the checkpoint of an earlier run is copied to; None: there is none.
+        checkpoint: What that is, as a path in the output folder of the earlier run; ``.``: the folder itself.
         resumable: Whether the script continues where it stopped when it is started again on its output folder.
         oom_patterns: Regular expressions for stderr of a run that ran out of memory, beside the built-in ones.
         job_prologue: Shell lines that a queue job executes before the run (modules, environments).
@@ -127,6 +129,8 @@ class Configuration:
     performance_ascending: bool = False
     has_sort_order: bool = True
     make_out_dir: bool = False
+    checkpoint_arg: str | None = None
+    checkpoint: str = '.'
     resumable: bool = False
     oom_patterns: Sequence[str] = ()
     job_prologue: str = ''
@@ -222,8 +226,8 @@ _LIST, _NONE = (list, tuple), type(None)
 
 _PLAIN_TYPES: Mapping[str, tuple[type, ...]] = {
     **dict.fromkeys(('source', 'sha256', 'job_prologue'), (str,)),
-    **dict.fromkeys(('config_template', 'config_format', 'config_arg'), (str,)),
-    **dict.fromkeys(('script', 'summary_filename', 'out_arg', 'performance_key'), (str, _NONE)),
+    **dict.fromkeys(('config_template', 'config_format', 'config_arg', 'checkpoint'), (str,)),
+    **dict.fromkeys(('script', 'summary_filename', 'out_arg', 'performance_key', 'checkpoint_arg'), (str, _NONE)),
     **dict.fromkeys(('summary_keywords', 'oom_patterns', 'handles', 'fixed_args', 'results'), _LIST),
     **dict.fromkeys(('performance_ascending', 'has_sort_order', 'make_out_dir', 'resumable'), (bool,)),
     'command': (*_LIST, _NONE),

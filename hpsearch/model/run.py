@@ -12,9 +12,9 @@ from hpsearch.model.configuration import Params, Value
 
 _QUOTES = ("'", '"')
 
-OUT_DIR, RUN, CONFIG = '\0out_dir\0', '\0run\0', '\0config\0'
-"""In the words of a run as its plan may have them: its output folder, its name, and its configuration file without the
-ending; no word can contain them."""
+OUT_DIR, RUN, CONFIG, CHECKPOINT = '\0out_dir\0', '\0run\0', '\0config\0', '\0checkpoint\0'
+"""In the words of a run as its plan may have them: its output folder, its name, its configuration file without the
+ending, and the copy of the checkpoint it goes on from; no word can contain them."""
 
 _TAKEN = frozenset(('code', 'jobs', 'journal', 'provenance', 'submissions', 'TO_BE_DELETED'))
 
@@ -55,10 +55,17 @@ def with_output(run: Run, output: str) -> Run:
 
 def config_file(output: str) -> str:
     """The configuration file that is written for a run, without the ending, from its output folder."""
-    if output == OUT_DIR:
-        return CONFIG
+    return CONFIG if output == OUT_DIR else _among_jobs(output, 'config')
+
+
+def checkpoint_copy(output: str) -> str:
+    """The folder that a checkpoint of an earlier run is copied to for a run, from its output folder."""
+    return CHECKPOINT if output == OUT_DIR else _among_jobs(output, 'checkpoint')
+
+
+def _among_jobs(output: str, file: str) -> str:
     folder, slash, name = output.rpartition('/')
-    return f'{folder}{slash}jobs/{name}/config'
+    return f'{folder}{slash}jobs/{name}/{file}'
 
 
 def _has_marks(words: Iterable[str]) -> bool:
@@ -66,7 +73,8 @@ def _has_marks(words: Iterable[str]) -> bool:
 
 
 def _filled(word: str, name: str, output: str) -> str:
-    before, mark, after = word.replace(RUN, name).replace(CONFIG, config_file(output)).partition(OUT_DIR)
+    word = word.replace(RUN, name).replace(CONFIG, config_file(output)).replace(CHECKPOINT, checkpoint_copy(output))
+    before, mark, after = word.partition(OUT_DIR)
     return _enclosed(output, before, after.replace(OUT_DIR, output)) if mark else before
 
 

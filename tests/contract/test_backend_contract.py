@@ -283,6 +283,39 @@ def test_that_a_folder_is_made_before_the_command_whether_it_is_there_or_not(
         assert Path(folder.attempt(name, 1).stdout).read_text() == f'[] {hostile}\n'
 
 
+@pytest.mark.parametrize(('name', 'shown'), [('', ['a.pt', 'b.pt']), ('last.pt', ['last.pt'])])
+def test_that_a_checkpoint_is_copied_before_the_command_and_replaces_an_earlier_copy(
+    backend: AttemptBackend, folder: SearchFolder, tmp_path: Path, name: str, shown: list[str]
+) -> None:
+    left = tmp_path / "it's $HOME" / 'left'
+    left.mkdir(parents=True)
+    (left / 'a.pt').write_text('weights')
+    (left / 'b.pt').symlink_to('a.pt')
+    checkpoint = str(left / 'b.pt' if name else left)
+    copy = folder.jobs_dir / 'sim_1' / 'checkpoint'
+    for half in (copy, copy.with_name('checkpoint.part')):
+        half.mkdir(parents=True)
+        (half / 'half.pt').write_text('of one that was killed')
+    script = python('import os, sys; print(sorted(os.listdir(sys.argv[1])), sys.argv[2:])')
+    asked = launch(folder, 'sim_1', *script, str(copy), '$HOME', '')
+    (ident,) = start(backend, replace(asked, goes_on=(checkpoint, str(copy), name), makes=str(tmp_path / 'made')))
+    assert ends(backend, [ident])[ident].code == 0
+    assert Path(folder.attempt('sim_1', 1).stdout).read_text() == f"{shown} ['$HOME', '']\n"
+    assert {(copy / each).read_text() for each in shown} == {'weights'}
+    assert (left / 'a.pt').read_text() == 'weights'
+
+
+def test_that_a_checkpoint_that_is_missing_fails_the_attempt_and_is_named(
+    backend: AttemptBackend, folder: SearchFolder, tmp_path: Path
+) -> None:
+    copy = str(folder.jobs_dir / 'sim_1' / 'checkpoint')
+    asked = launch(folder, 'sim_1', *shell('echo started'))
+    (ident,) = start(backend, replace(asked, goes_on=(str(tmp_path / 'gone'), copy, '')))
+    assert ends(backend, [ident])[ident].code == 1
+    assert Path(folder.attempt('sim_1', 1).stdout).read_text() == ''
+    assert f'no checkpoint {tmp_path / "gone"} to go on from' in Path(folder.attempt('sim_1', 1).stderr).read_text()
+
+
 def test_that_a_folder_that_cannot_be_made_fails_the_attempt(
     backend: AttemptBackend, folder: SearchFolder, tmp_path: Path
 ) -> None:

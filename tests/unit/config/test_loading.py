@@ -635,6 +635,20 @@ def test_that_all_problems_are_reported_at_once(tmp_path: Path) -> None:
         ({'_SCRIPT_NAME': None, '_COMMAND': 'x y'}, "_COMMAND: is 'x y'; a list of strings is expected."),
         ({'_OUT_ARG': '--out'}, '_OUT_ARG: begins with a dash; the name without dashes is expected.'),
         ({'_OUT_ARG': ''}, "_OUT_ARG: is ''; the name of an option is expected."),
+        ({'_CHECKPOINT_ARG': '--resume'}, '_CHECKPOINT_ARG: begins with a dash; the name without dashes is expected.'),
+        ({'_CHECKPOINT_ARG': 'a'}, "_CHECKPOINT_ARG: is 'a', which is an option of the grid or that of the output"),
+        ({'_CHECKPOINT_ARG': 'r', '_OUT_ARG': None}, '_CHECKPOINT_ARG: is given, but _OUT_ARG is None: no run leaves'),
+        ({'_CHECKPOINT': 'last.pt'}, '_CHECKPOINT: is given, but _CHECKPOINT_ARG is not.'),
+        (
+            {'_CHECKPOINT_ARG': 'r', '_CHECKPOINT': '/last.pt'},
+            "_CHECKPOINT: is '/last.pt'; a path in the output folder",
+        ),
+        ({'_CHECKPOINT_ARG': 'r', '_CHECKPOINT': 'a/../../b'}, "_CHECKPOINT: is 'a/../../b'; a path in the output"),
+        ({'_CHECKPOINT_ARG': 'r', '_CHECKPOINT': ''}, "_CHECKPOINT: is ''; a path in the output folder"),
+        (
+            {'_CHECKPOINT_ARG': 'r', '_ARG_STYLE': {'r': 'omit'}},
+            "_ARG_STYLE: leaves out 'r', and neither _COMMAND nor _ENV has {r}",
+        ),
         (
             {'_SUMMARY_FILENAME': 'x'},
             '_SUMMARY_KEYWORDS: is empty; a list of keywords is expected, since a summary file is given.',
