@@ -73,7 +73,7 @@ def _neighbour(value: Value, choice: Choice, *, up: bool) -> Value:
 
 def _multiplied(value: Value, distribution: Uniform | Integer | Normal | Fidelity, factor: float) -> Value:
     changed = nearest(value * factor, distribution)
-    if changed == value and isinstance(distribution, (Integer, Uniform)) and distribution.step:
+    if changed == value and not isinstance(distribution, Fidelity) and distribution.step:
         # The factor is too small for the steps: the neighbour.
         is_up = (factor > 1) == (value > 0)
         return nearest(value + (distribution.step if is_up else -distribution.step), distribution)
@@ -83,16 +83,20 @@ def _multiplied(value: Value, distribution: Uniform | Integer | Normal | Fidelit
 def nearest(value: float, distribution: Uniform | Integer | Normal | Fidelity) -> Value:
     """The number that is nearest of all that a distribution has."""
     if isinstance(distribution, Normal):
-        return _rounded(_on_grid(value, 0.0, distribution.step), distribution.precision)
+        return _nearest_of_normal(value, distribution)
     step, low, high = getattr(distribution, 'step', 1), distribution.low, distribution.high
     if isinstance(distribution, Uniform) and step is None:
         return min(max(_rounded(value, distribution.precision), low), high)
     last = low + int((high - low) / step + 1e-9) * step
-    return type(low)(_rounded(_on_grid(min(max(value, low), last), low, step), 12))
+    nearest_step = low + round((min(max(value, low), last) - low) / step) * step
+    return type(low)(_rounded(nearest_step, 12))
 
 
-def _on_grid(value: float, origin: float, step: float | None) -> float:
-    return value if step is None else origin + round((value - origin) / step) * step
+def _nearest_of_normal(value: float, distribution: Normal) -> Value:
+    if distribution.step is None:
+        return _rounded(value, distribution.precision)
+    multiple = round(value / distribution.step) * distribution.step
+    return multiple if isinstance(multiple, int) else _rounded(multiple, distribution.precision or 12)
 
 
 def _rounded(value: float, digits: int | None) -> float:

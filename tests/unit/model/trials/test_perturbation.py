@@ -44,6 +44,8 @@ def test_that_a_number_stays_within_its_bounds() -> None:
 def test_that_an_integer_changes_even_where_the_factor_is_too_small() -> None:
     assert outcomes(2, Integer(1, 8)) == {1, 3}
     assert outcomes(32, Integer(32, 128, step=32)) == {32, 64}
+    assert outcomes(2, Normal(0.0, 5.0, step=1)) == {1, 3}
+    assert {type(each) for each in outcomes(20, Normal(0.0, 5.0, step=1))} == {int}
 
 
 def test_that_a_number_with_steps_stays_on_them() -> None:
