@@ -14,6 +14,7 @@ import shutil
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,7 @@ Labels = npt.NDArray[np.int64]
 
 DATA_FILE = Path(__file__).resolve().parent / 'digits.csv.gz'
 SUMMARY_FILE = 'performance_overview.txt'
+CHECKPOINT_FILE = 'checkpoint.npz'
 NUM_VAL = 270
 NUM_TEST = 270
 
@@ -56,6 +58,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument('--weight_decay', type=float, default=0.0, help='strength of the L2 penalty')
     parser.add_argument('--batch_size', type=int, default=32, help='images per update')
     parser.add_argument('--epochs', type=int, default=80, help='passes over the training data')
+    parser.add_argument('--resume_from', help='a checkpoint.npz to go on from, up to --epochs')
     parser.add_argument('--keep_best', action='store_true', help='end with the weights of the best validation loss')
     parser.add_argument('--random_seed', type=int, default=42, help='seed of the first weights and of the order')
     args = parser.parse_args()
@@ -174,17 +177,42 @@ def train_epoch(
     return step
 
 
+def save_checkpoint(path: Path, network: list[Layer], epoch: int, step: int) -> None:
+    """Keep what is needed to go on: the weights, what the optimizer remembers, and how far it has come."""
+    arrays: dict[str, Any] = {'epoch': epoch, 'step': step}
+    for number, layer in enumerate(network):
+        memory = {f'memory {name}': value for name, value in layer.memory.items()}
+        for name, value in {'weights': layer.weights, 'bias': layer.bias, **memory}.items():
+            arrays[f'{number} {name}'] = value
+    np.savez(path, **arrays)
+
+
+def load_checkpoint(path: str, network: list[Layer]) -> tuple[int, int]:
+    """Take over the weights of a checkpoint; return the number of epochs and updates behind it."""
+    with np.load(path) as arrays:
+        for key in set(arrays).difference(['epoch', 'step']):
+            number, name = key.split(' ', 1)
+            layer = network[int(number)]
+            if name.startswith('memory '):
+                layer.memory[name.removeprefix('memory ')] = arrays[key]
+            else:
+                setattr(layer, name, arrays[key])
+        return int(arrays['epoch']), int(arrays['step'])
+
+
 def train(network: list[Layer], data: Split, val: Split, args: argparse.Namespace) -> list[Layer]:
     """Train the network in place; return it, or its best state with ``--keep_best``."""
-    rng = np.random.default_rng(args.random_seed)
-    best, best_loss, step = network, float('inf'), 0
-    for epoch in range(1, args.epochs + 1):
+    first, step = load_checkpoint(args.resume_from, network) if args.resume_from else (0, 0)
+    rng = np.random.default_rng([args.random_seed, first] if first else args.random_seed)
+    best, best_loss = network, float('inf')
+    for epoch in range(first + 1, args.epochs + 1):
         step = train_epoch(network, data, args, rng, step)
         loss, accuracy = evaluate(network, val, args.activation)
         if args.keep_best and loss < best_loss:
             best, best_loss = copy.deepcopy(network), loss
         if epoch % 20 == 0:
             print(f'epoch {epoch:3d}: validation loss {loss:.4f}, accuracy {accuracy:.2f} %', flush=True)
+    save_checkpoint(Path(args.out_dir) / CHECKPOINT_FILE, network, args.epochs, step)
     return best
 
 

@@ -163,3 +163,15 @@ def test_that_the_torch_example_trains_on_fake_data(tmp_path: Path, model: str) 
     assert done.returncode == 0, done.stderr
     assert 'random images' in done.stdout
     assert read_summary(tmp_path / 'run')['finished'] == '1'
+
+
+@pytest.mark.parametrize('optimizer', [['--optimizer=adam'], ['--optimizer=sgd', '--momentum=0.9']])
+def test_that_the_digits_go_on_from_a_checkpoint_with_other_values(tmp_path: Path, optimizer: list[str]) -> None:
+    first = run_script(DIGITS / 'train.py', *optimizer, '--lr=0.01', '--epochs=2', f'--out_dir={tmp_path / "first"}')
+    assert first.returncode == 0, first.stderr
+    resume = f'--resume_from={tmp_path / "first" / "checkpoint.npz"}'
+    options = [*optimizer, '--lr=0.003', '--epochs=6', resume, f'--out_dir={tmp_path / "second"}']
+    second = run_script(DIGITS / 'train.py', *options)
+    assert second.returncode == 0, second.stderr
+    losses = [float(read_summary(tmp_path / name)['loss_train']) for name in ('first', 'second')]
+    assert losses[1] < losses[0]
