@@ -10,17 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 
-from hpsearch.cli.options import (
-    OF_PLACES,
-    OptionGroup,
-    SearchOptions,
-    add_group,
-    add_options,
-    given_to,
-    integer_from,
-    option,
-    search_options,
-)
+from hpsearch.cli.declaring.fields import OptionGroup, integer_from, option
+from hpsearch.cli.options import OF_PLACES, SearchOptions, add_group, add_options, given_to, search_options
 
 ALL_FINISHED = 0
 """All runs finished; of a verb that runs nothing: it is done."""
@@ -368,7 +359,7 @@ class ResumeCommand(OptionGroup):
 def resume_parser(verb: str, description: str) -> Parser:
     """The parser of ``hpsearch resume`` and ``join``: where, how many and how can differ from the first time."""
     parser = _parser_of_search(verb, description, needs_folder=verb == 'join')
-    add_options(parser, (*OF_PLACES, 'execution', 'display'), keeps=True)
+    add_options(parser, (*OF_PLACES, 'limits', 'execution', 'display'), keeps=True)
     group = add_group(parser, ResumeCommand)
     group.add_argument(
         '--num_searches', metavar='N', type=int, default=argparse.SUPPRESS, help='with --extend: another number of runs'

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from hpsearch import __version__
 from hpsearch.arguments.command import environment_words, program_words, uses_interpreter
+from hpsearch.cli.adaptive.settings import problems_of as adaptive_problems
 from hpsearch.cli.backends import requested_system
 from hpsearch.cli.options import ConfigurationOptions, SearchOptions, flat
 from hpsearch.config.handles import description_of
@@ -39,7 +40,7 @@ from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import ConfigError, SearchFolderError
 from hpsearch.space.order import Order
 from hpsearch.space.plan import Plan, PlanSummary
-from hpsearch.store.folder import OpenSearch, SearchFolder, make_folder
+from hpsearch.store.folder import NewFolder, OpenSearch, SearchFolder, make_folder, write_whole
 
 log = logging.getLogger('hpsearch')
 
@@ -112,6 +113,10 @@ class SearchRequest:
         started = from_copy(self.configuration, copy, SearchFolder(search_path).code_dir)
         return Plan(started, self.order, interpreter=self.interpreter, search_path=search_path, ident=ident)
 
+    def examples(self, search_path: Path) -> Plan:
+        """A plan with examples of the values that are drawn, for what is to be said of options and values."""
+        return replace(self, order=Order(limit=1)).plan(search_path, '<date>')
+
     def cwd_in(self, folder: SearchFolder) -> str:
         """The working directory of its runs, once the folder is known."""
         cwd = str(self.run_cwd)
@@ -135,7 +140,8 @@ def make_request(options: SearchOptions, *, needs_program: bool = True) -> Searc
         configuration = replace(_load(options.configuration, run_cwd), gpus=options.local.gpus_per_run)
     except ConfigError as error:
         raise ConfigError([*problems, *error.problems]) from None
-    problems += _only_sampled(configuration)
+    problems += adaptive_problems(options, configuration)
+    problems += [] if options.is_adaptive else _only_sampled(configuration)
     in_queue, queue_problems = _of_queue(options, configuration)
     problems += queue_problems
     interpreter = interpreter_of(options.configuration.python)
@@ -309,17 +315,16 @@ def create(request: SearchRequest) -> OpenSearch:
     log.info('Results go to %s', made.folder.path)
     written = _written_configuration(request)
     request = _with_source(request, written, made.folder)
-    plan = request.plan(made.folder.path, made.ident)
     try:
-        summary = _write(request, made.folder, plan, written)
+        notes = _write(request, made, written)
     except Problem as problem:
         raise SearchFolderError(f'--snapshot: {problem}.') from problem
     except OSError as error:
         raise SearchFolderError(f'{made.folder.path} cannot be written: {error.strerror}.') from error
-    for note in [*summary.notes(), *plan.warnings(), *plan.not_startable(command_limits(os.environb))]:
+    for note in notes:
         log.warning(note)
-    log.info('%s planned%s', '1 run is' if summary.runs == 1 else f'{summary.runs} runs are', _left_out(summary))
-    return OpenSearch(made.folder, request.configuration, request.cwd_in(made.folder), request.interpreter)
+    cwd, ident = request.cwd_in(made.folder), made.ident if request.options.is_adaptive else ''
+    return OpenSearch(made.folder, request.configuration, cwd, request.interpreter, ident=ident)
 
 
 def _check_that_nothing_is_under_way(folder: SearchFolder) -> None:
@@ -351,7 +356,9 @@ def _with_source(request: SearchRequest, written: Mapping[str, bytes], folder: S
     return replace(request, configuration=replace(request.configuration, source=source, sha256=sha256))
 
 
-def _write(request: SearchRequest, folder: SearchFolder, plan: Plan, written: Mapping[str, bytes]) -> PlanSummary:
+def _write(request: SearchRequest, made: NewFolder, written: Mapping[str, bytes]) -> Sequence[str]:
+    """Write what a search has from the beginning; returns what the user should know of its runs, in sentences."""
+    folder = made.folder
     for name, content in written.items():
         (folder.path / name).write_bytes(content)
     sources = ('' if written else request.configuration.source, request.options.configuration.grid_config)
@@ -360,10 +367,20 @@ def _write(request: SearchRequest, folder: SearchFolder, plan: Plan, written: Ma
     if request.snapshot:
         copy_code(request.snapshot.contents, folder.code_dir)
         os.makedirs(request.cwd_in(folder), exist_ok=True)
-    folder.write_info(_description(request))
+    folder.write_info(_description(request, made.ident))
     folder.jobs_dir.mkdir(0o755)
     # Last, since what has a plan can be resumed.
-    return plan.write(folder)
+    if request.options.is_adaptive:
+        write_whole(folder.runs_jsonl, '')
+        return request.examples(folder.path).warnings()
+    return _write_plan(request.plan(folder.path, made.ident), folder)
+
+
+def _write_plan(plan: Plan, folder: SearchFolder) -> Sequence[str]:
+    summary = plan.write(folder)
+    notes = [*summary.notes(), *plan.warnings(), *plan.not_startable(command_limits(os.environb))]
+    log.info('%s planned%s', '1 run is' if summary.runs == 1 else f'{summary.runs} runs are', _left_out(summary))
+    return notes
 
 
 def _left_out(summary: PlanSummary) -> str:
@@ -372,7 +389,7 @@ def _left_out(summary: PlanSummary) -> str:
     return f' ({", ".join(parts)} left out)' if parts else ''
 
 
-def _description(request: SearchRequest) -> dict[str, object]:
+def _description(request: SearchRequest, ident: str) -> dict[str, object]:
     """What ``search.json`` says of what was requested."""
     module = request.options.configuration.grid_module or request.configuration.source
     reuse = [os.path.abspath(path) for path in request.options.execution.reuse]  # the search may be started elsewhere
@@ -386,6 +403,7 @@ def _description(request: SearchRequest) -> dict[str, object]:
         'interpreter': request.interpreter,
         'resolved_interpreter': request.resolved_interpreter,
         'seed': request.order.seed,
+        **({'ident': ident} if request.options.is_adaptive else {}),
         'python': sys.version.split()[0],
         'host': os.uname().nodename,
         'user': user_name(os.getuid()),

@@ -11,6 +11,7 @@ from typing import Any
 
 from hpsearch.arguments.command import uses_gpus
 from hpsearch.backends.queue.own_job import job_end, own_job, own_job_name
+from hpsearch.cli.adaptive.settings import adaptive_settings
 from hpsearch.cli.backends import JobAsker, check_queue, choose_backend, pilot_margin
 from hpsearch.cli.context import process_context
 from hpsearch.cli.options import SearchOptions, merged_options
@@ -73,6 +74,7 @@ def resume_search(command: ResumeCommand) -> int:
             reread=command.reread,
             reuse=options.execution.reuse,
             job_time=job_time,
+            adaptive=adaptive_settings(options, search),
         )
         result = work(search, context, make_backend, how, JobAsker(options, context.wakeup))
     return report_end(result, options, in_own_job=joins and own_job() is not None)
@@ -169,12 +171,13 @@ def open_search(folder: SearchFolder, info: Mapping[str, Any]) -> OpenSearch:
     stored = stored_configuration(folder, info, trust=True)
     for note in stored.notes:
         log.warning(note)
-    if next(folder.read_runs(), None) is None:
+    if not folder.is_adaptive and next(folder.read_runs(), None) is None:
         raise DamageError(f'{folder.runs_jsonl} is damaged: there is no run in it.')
     try:
         withdrawn = frozenset(info.get('withdrawn', ()))
         run_cwd = folder.cwd_of_runs(str(info['run_cwd']))
-        return OpenSearch(folder, stored.configuration, run_cwd, str(info['interpreter']), withdrawn)
+        interpreter, ident = str(info['interpreter']), str(info.get('ident', ''))
+        return OpenSearch(folder, stored.configuration, run_cwd, interpreter, withdrawn, ident)
     except (KeyError, TypeError) as error:
         raise DamageError(f'{folder.search_json} is damaged: {error!r}.') from error
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from hpsearch.cli.adaptive.settings import adaptive_settings
 from hpsearch.cli.backends import JobAsker, check_queue, choose_backend
 from hpsearch.cli.context import process_context
 from hpsearch.cli.options import SearchOptions
@@ -29,7 +30,8 @@ def run_search(options: SearchOptions) -> int:
         check_queue(options)
         make_backend, echo = choose_backend(options, request.configuration, context)
         search = create(request)
-        how = work_options(options, echo=echo, reuse=options.execution.reuse)
+        adaptive = adaptive_settings(options, search)
+        how = work_options(options, echo=echo, reuse=options.execution.reuse, adaptive=adaptive)
         result = work(search, context, make_backend, how, JobAsker(options, context.wakeup))
     return report_end(result, options)
 

@@ -19,7 +19,7 @@ from hpsearch.dispatch.context import EventRecorder, SearchContext, WorkOptions
 from hpsearch.dispatch.dispatcher import Outcome, make_dispatcher
 from hpsearch.dispatch.intake import read_results_again, take_late_records
 from hpsearch.dispatch.peers import Peers
-from hpsearch.dispatch.pending_runs import PendingRuns, PlannedRuns, RunsToStart, runs_given_up
+from hpsearch.dispatch.pending_runs import PendingRuns, PlannedRuns, RunSource, RunsToStart, runs_given_up
 from hpsearch.host import kernel
 from hpsearch.host.locks import placement_lock
 from hpsearch.host.processes import Process, start_ticks
@@ -159,8 +159,7 @@ def search_context(search: OpenSearch, options: WorkOptions, recorder: EventReco
     """The search with the runs of its plan that wait."""
     state = recorder.state
     retry = replace(options.retry, bad_places=frozenset(bad_places(state.ended_in_places)))
-    runs = () if options.stop_at_once else RunsToStart(search.folder, state, retry)
-    source = PlannedRuns(runs, search.total)
+    source = source_of(search, options, recorder, retry)
     pending = PendingRuns(source, state, recorder.counts, retry, runs_given_up(state, retry), search.folder.find_run)
     configuration = search.configuration
     results = ResultsView(
@@ -171,6 +170,17 @@ def search_context(search: OpenSearch, options: WorkOptions, recorder: EventReco
         code_of=state.code_of if options.code_column else None,
     )
     return SearchContext(search.folder, configuration, recorder, pending, results, options)
+
+
+def source_of(search: OpenSearch, options: WorkOptions, recorder: EventRecorder, retry: RetryPolicy) -> RunSource:
+    """Where the runs of a search come from."""
+    if options.stop_at_once:
+        return PlannedRuns((), search.total)
+    if options.adaptive is None:
+        return PlannedRuns(RunsToStart(search.folder, recorder.state, retry), search.total)
+    from hpsearch.dispatch.adaptive.sampled_runs import sampled_runs
+
+    return sampled_runs(search, recorder, options, options.adaptive, retry)
 
 
 def _warn_of_odd_lines(state: SearchState, reader: JournalReader) -> None:

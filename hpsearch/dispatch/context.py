@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hpsearch.backends.base import Launch
+from hpsearch.dispatch.adaptive.settings import AdaptiveSettings
 from hpsearch.dispatch.pending_runs import PendingRuns
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.retries import JobTime, RetryPolicy
@@ -38,6 +39,7 @@ class WorkOptions:
         reread: Read the results of all runs that have ended again, at the beginning.
         reuse: Folders of earlier searches whose results are taken.
         stop_at_once: End what runs instead of starting anything.
+        adaptive: How runs are chosen while the search goes; None: they were all planned in advance.
     """
 
     in_queue: bool = False
@@ -55,6 +57,7 @@ class WorkOptions:
     reread: bool = False
     reuse: tuple[str, ...] = ()
     stop_at_once: bool = False
+    adaptive: AdaptiveSettings | None = None
 
     @property
     def stop_reason(self) -> str:
@@ -71,12 +74,14 @@ class EventRecorder:
         state: What all journals say.
         journal: The journal of this process.
         counts: Number of runs in each state; those without events, and those that are withdrawn, are in none.
+        touched: Runs of which events were taken in; whoever brings something up to date by them clears it.
     """
 
     def __init__(self, state: SearchState, journal: Journal, wall: Callable[[], float] = time.time) -> None:
         self.state = state
         self.journal = journal
         self.counts: Counter[State] = Counter(history.state for history in state.wanted)
+        self.touched: set[str] = set()
         self._wall = wall
 
     @property
@@ -115,6 +120,7 @@ class EventRecorder:
     def _fold(self, run: str, event: Event) -> None:
         before = self._state_of(run)
         self.state.fold(self.writer, event)
+        self.touched.add(run)
         self._count(run, before)
 
     def note(self, kind: str, **facts: Any) -> bool:
@@ -124,14 +130,28 @@ class EventRecorder:
     def note_event(self, event: Event) -> bool:
         """Record an event that concerns no attempt, as it is; returns whether it is in the journal already."""
         is_written = self.journal.append(event)
-        self.state.fold(self.writer, event)
+        self._fold_note(event)
         return is_written
+
+    def note_now(self, event: Event) -> bool:
+        """The same for what must not be unless it is in the journal; returns whether it is, else nothing was noted."""
+        is_written = self.journal.append_now(event)
+        if is_written:
+            self._fold_note(event)
+        return is_written
+
+    def _fold_note(self, event: Event) -> None:
+        self.state.fold(self.writer, event)
+        if 'run' in event:
+            self.touched.add(event['run'])
 
     def hear(self, writer: str, event: Event) -> None:
         """Take in what another writer journaled."""
         run = event.get('run')
         before = self._state_of(run)
         self.state.replay([(writer, event)])
+        if run is not None:
+            self.touched.add(run)
         if run in self.state.runs:
             self._count(run, before)
 

@@ -31,6 +31,10 @@ class RunSource(Protocol):
     def is_exhausted(self) -> bool:
         """Whether there will never be another run."""
 
+    @property
+    def is_ready(self) -> bool | None:
+        """Whether :meth:`next` may have a run now; None: that is for it to say, since asking it decides nothing."""
+
     def next(self) -> Run | None:
         """The next run; None: there is none now, which is final only where the source is exhausted."""
 
@@ -48,6 +52,7 @@ class PlannedRuns:
         self._runs = iter(runs)
         self.total: int | None = total
         self.is_exhausted = False
+        self.is_ready: bool | None = None
 
     def next(self) -> Run | None:
         """The next run of the plan.
@@ -130,23 +135,27 @@ class PendingRuns:
 
     @property
     def has_ordinary(self) -> bool:
-        """Whether there is a run now that needs no more room than others."""
-        run = self.take()
+        """Whether there is, or may be, a run now that needs no more room than others."""
+        is_ready = self._source.is_ready
+        run = self._take(may_decide=is_ready is None)
         if run is not None:
             self.put_first(run)
-        return run is not None
+        return run is not None or (bool(is_ready) and not self._source.is_exhausted)
 
     def take(self) -> Run | None:
         """The next run that needs no more room than others, or None when there is none now."""
-        while (run := self._next()) is not None:
+        return self._take(may_decide=True)
+
+    def _take(self, *, may_decide: bool) -> Run | None:
+        while (run := self._next(may_decide=may_decide)) is not None:
             if self._is_needed(run) and not self._is_set_aside(run):
                 return run
         return None
 
-    def _next(self) -> Run | None:
+    def _next(self, *, may_decide: bool) -> Run | None:
         if self._returned:
             return self._returned.popleft()
-        run = None if self._source.is_exhausted else self._source.next()
+        run = self._source.next() if may_decide and not self._source.is_exhausted else None
         if run is not None and self._state.state_of(run.name) is State.STOPPED:
             self._ended_for_good.pop(run.name, None)  # it was promoted
             self.given_up.discard(run.name)
@@ -250,18 +259,19 @@ class RunsToStart:
     def __iter__(self) -> Iterator[Run]:
         for run in islice(self._folder.read_runs(), self._passed, None):
             self._passed += 1
-            if run.name not in self._state.withdrawn and _needs_a_start(self._state.runs.get(run.name), self._policy):
+            if run.name not in self._state.withdrawn and needs_a_start(self._state.runs.get(run.name), self._policy):
                 yield run
 
 
 def runs_given_up(state: SearchState, policy: RetryPolicy) -> Iterator[str]:
     """The runs that ended without success and are not run again."""
     for history in state.wanted:
-        if history.state not in (*ACTIVE, State.FINISHED) and not _needs_a_start(history, policy):
+        if history.state not in (*ACTIVE, State.FINISHED) and not needs_a_start(history, policy):
             yield history.name
 
 
-def _needs_a_start(history: RunHistory | None, policy: RetryPolicy) -> bool:
+def needs_a_start(history: RunHistory | None, policy: RetryPolicy) -> bool:
+    """Whether a run is to be started by a search that is resumed; ``history``: its attempts, None: there are none."""
     if history is None or not history.attempts:
         return True
     return history.state not in ACTIVE and bool(again(history.attempts, policy, is_taken_up=True))

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from hpsearch.model.command import plain
 from hpsearch.model.configuration import Params, Value
@@ -41,8 +42,12 @@ class Run:
 def encode_run(run: Run) -> str:
     """A run as a line of the plan, its line break included."""
     params = ', '.join(param_json(option, value) for option, value in run.params.items())
-    argv = run.argv if _has_marks(run.argv) else with_output(run, run.name).argv
-    return plan_line(json.dumps(run.name), run.number, params, ', '.join(map(json.dumps, argv)))
+    return plan_line(json.dumps(run.name), run.number, params, ', '.join(map(json.dumps, planned_words(run))))
+
+
+def planned_words(run: Run) -> tuple[str, ...]:
+    """The words of a run as its plan has them, in whatever place the search folder is."""
+    return run.argv if _has_marks(run.argv) else with_output(run, run.name).argv
 
 
 def with_output(run: Run, output: str) -> Run:
@@ -156,9 +161,20 @@ def decode_run(line: str) -> Run:
         ValueError: The line is damaged, or its name cannot be that of a run.
     """
     try:
-        entry = json.loads(line)
+        return run_of_entry(json.loads(line))
+    except RecursionError as error:
+        raise ValueError(f'not a line of a plan: {error!r}') from error
+
+
+def run_of_entry(entry: Mapping[str, Any]) -> Run:
+    """The run of what a line of the plan, or of a journal, says of it.
+
+    Raises:
+        ValueError: It is damaged, or its name cannot be that of a run.
+    """
+    try:
         run = Run(entry['run'], entry['number'], entry['params'], tuple(entry['argv']))
-    except (KeyError, TypeError, RecursionError) as error:
+    except (KeyError, TypeError) as error:
         raise ValueError(f'not a line of a plan: {error!r}') from error
     if not _has_types(run, entry['argv']):
         raise ValueError('not a line of a plan: a field is of another type')
@@ -167,9 +183,13 @@ def decode_run(line: str) -> Run:
 
 
 def _has_types(run: Run, argv: object) -> bool:
+    return is_command(argv) and type(run.number) is int and isinstance(run.params, dict)
+
+
+def is_command(argv: object) -> bool:
+    """Whether something can be the words of a run, with marks or without."""
     words = argv if isinstance(argv, list) else []
-    is_command = bool(words) and all(isinstance(word, str) and '\0' not in _filled(word, '', '') for word in words)
-    return is_command and type(run.number) is int and isinstance(run.params, dict)
+    return bool(words) and all(isinstance(word, str) and '\0' not in _filled(word, '', '') for word in words)
 
 
 def _checked(name: object) -> str:

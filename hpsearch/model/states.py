@@ -14,6 +14,7 @@ from typing import Any
 
 from hpsearch.model.errors import IllegalMove
 from hpsearch.model.trials.curves import Curves
+from hpsearch.model.trials.suggestion import Suggestion, suggestion_of
 
 Event = Mapping[str, Any]
 
@@ -396,6 +397,7 @@ class SearchState:
         ended_in_places: The attempts that ended in known places (:attr:`Attempt.places`), in the order of the reports.
         running_in_places: Those that run there, by run and number.
         stops: Writers that asked all others to stop, with their requests.
+        suggestions: Name of a run to what was suggested; empty in a search whose runs were all planned in advance.
         curves: Run to step to the metrics that were reported there.
     """
 
@@ -414,6 +416,7 @@ class SearchState:
         self.ended_in_places: list[Attempt] = []
         self.running_in_places: dict[tuple[str, int], Attempt] = {}
         self.stops: list[tuple[str, Event]] = []
+        self.suggestions: dict[str, Suggestion] = {}
         self.curves = Curves()
 
     @property
@@ -467,16 +470,29 @@ class SearchState:
                 self._note_code(writer, event)
             case 'code':
                 self._note_code_at_start(event)
-            case 'pruned':
-                self._note_pruned(event)
             case 'stop':
                 self.stops.append((writer, event))
-            case 'reported':
-                self.curves.add(event['run'], event['attempt'], event['points'])
             case 'submitting':
                 self._note_submission(writer, event)
             case 'accepted' if event['submission'] in self.submissions:
                 self.submissions[event['submission']].job = event['job']
+            case _:
+                self._note_adaptive(writer, event)
+
+    def _note_adaptive(self, writer: str, event: Event) -> None:
+        match event['event']:
+            case 'suggested':
+                self._note_suggestion(suggestion_of(writer, event))
+            case 'reported':
+                self.curves.add(event['run'], event['attempt'], event['points'])
+            case 'pruned':
+                self._note_pruned(event)
+
+    def _note_suggestion(self, suggestion: Suggestion) -> None:
+        """Numbers are given exclusively; should one be there twice after all, every reader takes the same."""
+        earlier = self.suggestions.get(suggestion.run)
+        if earlier is None or suggestion.writer < earlier.writer:
+            self.suggestions[suggestion.run] = suggestion
 
     def _note_place(self, attempt: Attempt) -> None:
         key = attempt.run, attempt.number

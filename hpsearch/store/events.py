@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from hpsearch.model.evidence import node_name
-from hpsearch.model.run import is_run_name
+from hpsearch.model.run import is_command, is_run_name
 from hpsearch.model.states import END_ORDER
 from hpsearch.model.trials.curves import NOT_FINITE
 
@@ -81,6 +81,19 @@ def _is_component(value: Any) -> bool:
     return type(value) is str and is_run_name(value)
 
 
+def _is_mapping(value: Any) -> bool:
+    return type(value) is dict
+
+
+def _is_parent(value: Any) -> bool:
+    """The name of a run, or empty."""
+    return value == '' or _is_component(value)
+
+
+def _is_trial(value: Any) -> bool:
+    return _TRIAL(value) and {'trial', 'values'} <= value.keys()
+
+
 def _is_end(value: Any) -> bool:
     return value in _ENDS if type(value) is str else False
 
@@ -131,6 +144,14 @@ def _is_job(value: Any) -> bool:
 
 _JOB = _fields(queue=_is_text, id=_is_text, ends=_is_number)
 
+_TRIAL = _fields(
+    trial=_is_attempt,
+    values=_is_mapping,
+    fidelity=_optional(_is_number),
+    parent=_is_parent,
+    seed=_optional(_is_whole),
+    facts=_is_mapping,
+)
 _HANDLE = _fields(
     pid=_is_pid,
     ticks=_is_text,
@@ -158,6 +179,17 @@ _KINDS: Mapping[str, tuple[frozenset[str], Mapping[str, Check]]] = {
             'pid': _is_count,
             'at': _is_number,
             'job': _is_job,
+        },
+    ),
+    'suggested': (
+        frozenset(('run', 'number', 'params', 'argv', 'trial')),
+        {
+            'run': _is_component,
+            'number': _is_attempt,
+            'params': _is_mapping,
+            'argv': is_command,
+            'trial': _is_trial,
+            'at': _is_number,
         },
     ),
     'claimed': (

@@ -1,8 +1,8 @@
 """A search on disk: every path of a search folder, how a new one is made, and the files that are written once.
 
 search.json              what was requested
-runs.jsonl               the plan, one line per run
-journal/<writer>.jsonl   what happened
+runs.jsonl               the plan, one line per run; empty where runs are chosen while the search goes
+journal/<writer>.jsonl   what happened, and the runs that were chosen while it did
 jobs/<run>/              our files about the first attempt of a run
 jobs/<run>/<attempt>/    the same of a later one
 submissions/             our files about submissions to a queue system
@@ -31,14 +31,19 @@ from hpsearch.model.configuration import Configuration, from_plain
 from hpsearch.model.errors import DamageError, SearchFolderError, is_of_machine
 from hpsearch.model.run import Run, decode_run, search_path_of, with_output
 from hpsearch.store.place import Move, after_move, place_by_options
+from hpsearch.store.suggestions import SuggestedRuns
 
 if TYPE_CHECKING:
     from hpsearch.host.code_copy import CodeCopy
 
 log = logging.getLogger('hpsearch')
 
-FOLDER_FORMAT = 2
-"""Since 2, the plan has the names of output folders without the search folder; in 1 they are absolute paths."""
+FOLDER_FORMAT = 3
+"""Since 2, the plan has the names of output folders without the search folder; in 1 they are absolute paths. In 3 runs
+are chosen while the search goes, and the plan is in the journals."""
+
+PLANNED_FORMAT = 2
+"""The format of a search whose runs are all planned in advance."""
 
 LAYOUT = 2
 """Where the files of attempts are. A search keeps the layout it was made with: see docs/design.rst."""
@@ -134,6 +139,7 @@ class SearchFolder:
 
     Attributes:
         only_ours: Whether its plan and journals are only read if nobody else can have written them.
+        suggested: The runs that were suggested in its journals, as far as they were read.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, only_ours: bool = False) -> None:
@@ -141,6 +147,8 @@ class SearchFolder:
         self._set_paths(Path(os.path.abspath(path)))
         self._layout: int | None = None
         self._copy: CodeCopy | None = None
+        self._is_adaptive = False
+        self.suggested = SuggestedRuns(self.open)
         self._places: dict[str, tuple[int, int]] = {}
         self._indexed, self._indexed_lines = 0, 0
         self._damaged: set[int] = set()
@@ -208,6 +216,15 @@ class SearchFolder:
             OSError: Something of the machine is in the way.
         """
         return self._copy if self.layout else None  # both are read together
+
+    @property
+    def is_adaptive(self) -> bool:
+        """Whether its runs are chosen while the search goes: its plan is in its journals.
+
+        Raises:
+            OSError: Something of the machine is in the way.
+        """
+        return self._is_adaptive if self.layout else False  # both are read together
 
     def cwd_of_runs(self, run_cwd: str) -> str:
         """The working directory of the runs, which is ``run_cwd`` without a copy of the code."""
@@ -313,14 +330,18 @@ class SearchFolder:
         problem = _problem_of(info)
         if problem:
             raise DamageError(f'{self.search_json} is damaged: {problem}.')
-        self._layout, self._copy = info['layout'], _copy_of(info)
+        self._note(info)
         return info
+
+    def _note(self, info: Mapping[str, Any]) -> None:
+        self._layout, self._copy, self._is_adaptive = info['layout'], _copy_of(info), _is_adaptive(info)
 
     def write_info(self, info: Mapping[str, Any]) -> None:
         """Write ``search.json``, whole or not at all."""
-        stamped = {'layout': LAYOUT, **info, 'format': FOLDER_FORMAT, 'place': str(self.path)}
+        form = FOLDER_FORMAT if _is_adaptive(info) else PLANNED_FORMAT
+        stamped = {'layout': LAYOUT, **info, 'format': form, 'place': str(self.path)}
         write_whole(self.search_json, json.dumps(stamped, indent=2, default=str) + '\n')
-        self._layout, self._copy = stamped['layout'], _copy_of(stamped)
+        self._note(stamped)
 
     # The plan; a line that is damaged is left out, with one warning, but still counts as a run that is wanted
 
@@ -331,6 +352,9 @@ class SearchFolder:
             SearchFolderError: The plan is missing or may not be read.
             OSError: Something of the machine is in the way.
         """
+        if self.is_adaptive:
+            yield from map(self._placed, self._read_suggested())
+            return
         seen: set[str] = set()
         try:
             with self.open(self.runs_jsonl) as plan:
@@ -344,6 +368,19 @@ class SearchFolder:
             ) from None
         except OSError as error:
             raise _unreadable(self.runs_jsonl, error) from error
+
+    def _read_suggested(self) -> SuggestedRuns:
+        try:
+            self.suggested.read(self.journal_dir)
+        except OSError as error:
+            raise _unreadable(self.journal_dir, error) from error
+        return self.suggested
+
+    def _find_suggested(self, name: str) -> Run | None:
+        if name not in self.suggested:
+            self._read_suggested()
+        run = self.suggested.get(name)
+        return self._placed(run) if run else None
 
     def _is_new(self, name: str, seen: set[str], number: int) -> bool:
         if name in seen:
@@ -359,6 +396,8 @@ class SearchFolder:
             SearchFolderError: The plan may not be read.
             OSError: It cannot be read.
         """
+        if self.is_adaptive:
+            return self._find_suggested(name)
         with self.open(self.runs_jsonl) as plan:
             if name not in self._places:
                 self._index(plan)
@@ -372,6 +411,8 @@ class SearchFolder:
         """Whether a run is in the plan; also where that cannot be read, and so rules nothing out."""
         if name not in self._places:
             try:
+                if self.is_adaptive:
+                    return name in self.suggested or name in self._read_suggested()
                 with self.open(self.runs_jsonl) as plan:
                     self._index(plan)
             except (OSError, SearchFolderError):
@@ -396,6 +437,10 @@ class SearchFolder:
         except ValueError as error:
             self._warn(number, str(error))
             return None
+        return self._placed(run)
+
+    def _placed(self, run: Run) -> Run:
+        """A run as it is executed where the folder is now."""
         run = with_output(run, f'{self._path}/{run.name}')
         copy = self.code_copy
         return replace(run, argv=copy.argv(self.code_dir, run.argv)) if copy and copy.words else run
@@ -413,6 +458,8 @@ class SearchFolder:
             SearchFolderError: It may not be read.
             OSError: Something of the machine is in the way.
         """
+        if self.is_adaptive:
+            return len(self._read_suggested())
         lines, last = 0, b'\n'
         try:
             with self.open(self.runs_jsonl) as plan:
@@ -453,6 +500,11 @@ def _problem_of(info: Mapping[str, Any]) -> str:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         return f'its configuration, or its copy of the code: {error!r:.200}'
     return ''
+
+
+def _is_adaptive(info: Mapping[str, Any]) -> bool:
+    """Whether what describes a search says that its runs are chosen while it goes."""
+    return bool(info.get('options', {}).get('search', 'grid') != 'grid')
 
 
 def _copy_of(info: Mapping[str, Any]) -> CodeCopy | None:
@@ -564,6 +616,7 @@ class OpenSearch:
         run_cwd: Working directory of its runs.
         interpreter: First word of the commands of a Python script.
         withdrawn: Runs of the plan that are no longer wanted.
+        ident: Identifies the search in the names of runs that are chosen while it goes; empty: it was planned.
     """
 
     folder: SearchFolder
@@ -571,6 +624,7 @@ class OpenSearch:
     run_cwd: str
     interpreter: str
     withdrawn: frozenset[str] = frozenset()
+    ident: str = ''
 
     @property
     def total(self) -> int:

@@ -13,8 +13,9 @@ import math
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,9 @@ _ABOUT_THE_WRITER = ('writer', 'closed')
 
 MOST_ODD = 1000
 """Lines that are left out and named."""
+
+EARLY_PATIENCE = 100.0
+"""Seconds for which events are kept back whose run nobody has suggested: network file systems cache for a minute."""
 
 _BLOCK = 1 << 18
 """Bytes that are parsed at a time."""
@@ -218,8 +222,24 @@ def first_headers(folder: SearchFolder) -> dict[str, Mapping[str, Any]]:
     return found
 
 
+@dataclass
+class _KeptBack:
+    """Events of a run that is not known yet: its suggestion is in a journal of which less was seen so far.
+
+    Attributes:
+        since: When the first of them was read, in monotonic seconds.
+        events: Journal, number of the line, and event, in their order.
+    """
+
+    since: float
+    events: list[tuple[Path, int, Event]] = field(default_factory=list)
+
+
 class JournalReader:
     """Reads all journals of a search, each from where the last call ended.
+
+    In an adaptive search, events of a run that nobody has suggested yet are kept back: a network file system may show
+    what one writer has written before what another one wrote earlier.
 
     Attributes:
         headers: Writer to its header line; where that is lost, to what its name says of it.
@@ -227,8 +247,10 @@ class JournalReader:
         odd: Lines that were left out, in words, with file and line; no more than :data:`MOST_ODD`.
     """
 
-    def __init__(self, folder: SearchFolder) -> None:
+    def __init__(self, folder: SearchFolder, clock: Callable[[], float] = time.monotonic) -> None:
         self._folder = folder
+        self._clock = clock
+        self._kept_back: dict[str, _KeptBack] = {}
         self._offsets: dict[str, int] = {}
         self._lines: dict[str, int] = {}
         self._attempts: dict[str, int] = {}
@@ -261,6 +283,7 @@ class JournalReader:
                     yield writer, event
             if writer not in self.headers:
                 self._do_without_header(path, writer)
+        yield from self._known_by_now()
 
     def _note(self, event: Event, path: Path, writer: str) -> None:
         if event['event'] == 'closed':
@@ -293,17 +316,60 @@ class JournalReader:
             first = self._lines.get(writer, 0) + 1
             self._lines[writer] = first + len(lines) - 1
             for number, event in enumerate(_parsed(lines), first):
-                problem = self._problem_of(event)
+                if event is _BLANK:
+                    continue
+                problem = self._problem_of(path, number, event)
+                if problem is None:
+                    continue
                 if problem:
                     self._leave_out(path, number, problem)
-                elif event is not _BLANK:
+                else:
                     self._last = (path, number)
                     yield event
 
-    def _problem_of(self, event: Any) -> str:
-        if event is _BLANK or isinstance(event, str):
-            return event or ''
-        return problem_of(event) or (self._contradiction(event) if 'run' in event else '')
+    def _problem_of(self, path: Path, number: int, event: Any) -> str | None:
+        """What is wrong with what a line says, in words, or empty; None: it is kept back."""
+        problem = event if isinstance(event, str) else problem_of(event)
+        if problem or 'run' not in event:
+            return problem
+        if self._folder.is_adaptive and self._is_kept_back(path, number, event):
+            return None
+        return self._contradiction(event)
+
+    # Events of runs that are not known yet
+
+    def _is_kept_back(self, path: Path, number: int, event: Event) -> bool:
+        """Keep an event back whose run nobody has suggested yet; a suggestion makes its run known."""
+        run = event['run']
+        if event['event'] == 'suggested':
+            self._folder.suggested.add(path.stem, event)
+            return False
+        if run not in self._kept_back and (run in self._attempts or self._folder.has_run(run)):
+            return False
+        self._kept_back.setdefault(run, _KeptBack(self._clock())).events.append((path, number, event))
+        return True
+
+    def _known_by_now(self) -> Iterator[tuple[str, Event]]:
+        """The events that were kept back of runs that are known now; what waits for too long is left out."""
+        for run, kept in list(self._kept_back.items()):
+            if not self._folder.has_run(run) and self._clock() - kept.since < EARLY_PATIENCE:
+                continue
+            del self._kept_back[run]
+            for path, number, event in kept.events:
+                if problem := self._contradiction(event):
+                    self._leave_out(path, number, problem)
+                else:
+                    self._last = (path, number)
+                    yield path.stem, event
+
+    def give_up(self) -> None:
+        """Leave out what was kept back: nothing more will be read."""
+        for run, kept in self._kept_back.items():
+            for path, number, _ in kept.events:
+                self._leave_out(path, number, _no_run(run))
+        self._kept_back.clear()
+
+    # Lines
 
     def _new_lines(self, path: Path, writer: str) -> Iterator[list[bytes]]:
         try:
@@ -328,7 +394,7 @@ class JournalReader:
         if known is not None and number <= known:
             return ''
         if known is None and not (is_run_name(run) and self._folder.has_run(run)):
-            return f'there is no run {run!r:.80} in the plan'
+            return _no_run(run)
         if number > (known or 0) + 1 and not self._may_exist(run, number):
             return f'there is no attempt {number} of {run}'
         self._attempts[run] = number
@@ -342,6 +408,10 @@ class JournalReader:
     def _leave_out(self, path: Path, number: int, problem: str) -> None:
         if len(self.odd) < MOST_ODD:
             self.odd.append(f'{path}, line {number}: {problem}')
+
+
+def _no_run(run: str) -> str:
+    return f'there is no run {run!r:.80} in the plan'
 
 
 _BLANK = None
@@ -376,6 +446,7 @@ def read_state(folder: SearchFolder) -> SearchState:
         JournalError: A journal cannot be read.
     """
     state, reader = open_journals(folder)
+    reader.give_up()
     state.odd.extend(reader.odd)
     return state
 

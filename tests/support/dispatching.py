@@ -57,6 +57,7 @@ class GrowingRuns:
         self.ready = list(ready)
         self.total = total
         self.is_exhausted = False
+        self.is_ready: bool | None = None
         self.asked = 0
 
     def next(self) -> Run | None:

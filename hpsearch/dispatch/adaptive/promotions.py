@@ -44,6 +44,11 @@ class PromotedFirst:
         """Whether the other source is, and no run is to be promoted now; what goes on may still change that."""
         return self._source.is_exhausted and self._promotable() is None
 
+    @property
+    def is_ready(self) -> bool | None:
+        """Whether there may be a run now; None: that is for the other source to say when it is asked for one."""
+        return True if self._promotable() is not None else self._source.is_ready
+
     def next(self) -> Run | None:
         """The next run, a promoted one if there is any; None: there is none now."""
         while (chosen := self._promotable()) is not None:

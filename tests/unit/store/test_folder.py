@@ -133,7 +133,7 @@ def test_that_a_plan_that_cannot_be_opened_rules_no_run_out(
         raise OSError(errno.EMFILE, 'Too many open files')
 
     monkeypatch.setattr(os, 'open', fails)
-    with pytest.raises(OSError, match=r"Too many open files: '.*/runs\.jsonl'"):
+    with pytest.raises(OSError, match=r"Too many open files: '.*/(search\.json|runs\.jsonl)'"):
         list(folder.read_runs())
     assert folder.has_run('sim_7')
 

@@ -1,0 +1,100 @@
+"""From the options of an adaptive search to its settings, and what is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from hpsearch.cli.adaptive.options import seconds_of
+from hpsearch.cli.options import SearchOptions
+from hpsearch.dispatch.adaptive.sampled_runs import sampler_of
+from hpsearch.dispatch.adaptive.settings import AdaptiveSettings, Limits
+from hpsearch.model.configuration import Configuration
+from hpsearch.model.errors import ConfigError
+from hpsearch.model.trials.trial import Objective
+from hpsearch.space.sampled import SampledSpace
+from hpsearch.store.folder import OpenSearch
+
+
+def adaptive_settings(options: SearchOptions, search: OpenSearch) -> AdaptiveSettings | None:
+    """How the runs of a search are chosen while it goes; None: they are all planned in advance."""
+    return settings_of(options, search.configuration, search.ident) if options.is_adaptive else None
+
+
+def settings_of(options: SearchOptions, configuration: Configuration, ident: str = '') -> AdaptiveSettings:
+    """The settings of an adaptive search."""
+    return AdaptiveSettings(
+        options.adaptive.search,
+        objectives_of(options, configuration),
+        options.configuration.random_seed,
+        sampler_options(options),
+        limits_of(options),
+        ident,
+    )
+
+
+def limits_of(options: SearchOptions) -> Limits:
+    """When an adaptive search ends."""
+    given = options.limits
+    budget = seconds_of(given.budget) if given.budget else None
+    return Limits(given.max_trials, given.max_broken, given.target, budget)
+
+
+def sampler_options(options: SearchOptions) -> Mapping[str, str]:
+    """What is given to the sampler."""
+    pairs = (text.partition('=') for text in options.adaptive.search_options)
+    return {name: value for name, _, value in pairs}
+
+
+def objectives_of(options: SearchOptions, configuration: Configuration) -> Sequence[Objective]:
+    """What is optimised, by the options or by the configuration; empty: neither says it."""
+    chosen, default = options.adaptive, configuration.performance_key
+    keys = chosen.objective or ((default,) if default is not None else ())
+    maximizes = [direction == 'maximize' for direction in chosen.direction]
+    maximizes += [not configuration.performance_ascending] * (len(keys) - len(maximizes))
+    return [Objective(key, maximize) for key, maximize in zip(keys, maximizes, strict=False)]
+
+
+def problems_of(options: SearchOptions, configuration: Configuration) -> list[str]:
+    """What is wrong with the options of an adaptive search, or with those of one that is not, in sentences."""
+    if not options.is_adaptive:
+        return [f'--{name}: needs --search=random or another sampler.' for name in _given(options)]
+    return [*_option_problems(options), *_sampler_problems(options, configuration)]
+
+
+def _given(options: SearchOptions) -> list[str]:
+    """The options that only an adaptive search has, as far as they were given."""
+    given = {**vars(options.limits), **vars(options.adaptive)}
+    return [name for name, value in given.items() if name != 'search' and value not in (None, '', ())]
+
+
+def _option_problems(options: SearchOptions) -> list[str]:
+    chosen, limits = options.adaptive, options.limits
+    problems = []
+    if (limits.max_trials, limits.target, limits.budget) == (None, None, ''):
+        problems.append(
+            f'--search={chosen.search}: would never end; give --max_trials=N, or --target=VALUE, or --budget=TIME.'
+        )
+    if len(chosen.direction) > max(1, len(chosen.objective)):
+        problems.append(f'--direction: is given {len(chosen.direction)} times, for fewer objectives.')
+    return [*problems, *(f'{name}: {why}' for name, why in _impossible(options))]
+
+
+def _impossible(options: SearchOptions) -> list[tuple[str, str]]:
+    """Options that an adaptive search cannot have, each with the reason and the next step."""
+    what = f'--search={options.adaptive.search}'
+    found = [
+        (options.only_submits, '--submit_only', f'with {what}, somebody has to wait for results to choose the next runs'
+         '; leave it out, or use --runs_per_job, whose jobs work on the search by themselves.'),
+        (options.configuration.num_searches != -1, '--num_searches', f'with {what}, use --max_trials.'),
+        (options.configuration.dont_generate_full_grid, '--dont_generate_full_grid', f'{what} draws by itself.'),
+        (bool(options.execution.reuse), '--reuse', f'with {what}, results of earlier searches cannot be taken.'),
+    ]  # fmt: skip
+    return [(name, why) for is_given, name, why in found if is_given]
+
+
+def _sampler_problems(options: SearchOptions, configuration: Configuration) -> list[str]:
+    try:
+        sampler_of(settings_of(options, configuration), SampledSpace(configuration))
+    except ConfigError as error:
+        return list(error.problems)
+    return []

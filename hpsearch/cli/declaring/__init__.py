@@ -1,0 +1,1 @@
+"""What the groups of options of all verbs are declared with."""

@@ -1,0 +1,81 @@
+"""What an adaptive search has learned so far: its trials, brought up to date by what has changed alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hpsearch.dispatch.context import EventRecorder
+from hpsearch.model.retries import RetryPolicy
+from hpsearch.model.trials.evaluations import evaluation_of
+from hpsearch.model.trials.trial import Evaluation, Objective, Trial
+
+
+class History:
+    """The trials of a search, those of all writers.
+
+    Attributes:
+        version: Grows whenever anything has changed for a sampler or a pruner.
+
+    Args:
+        recorder: Has taken in all journals.
+        objectives: What is optimised.
+        policy: Which runs get another attempt.
+    """
+
+    def __init__(self, recorder: EventRecorder, objectives: Sequence[Objective], policy: RetryPolicy) -> None:
+        self.version = 0
+        self._recorder = recorder
+        self._state = recorder.state
+        self._objectives = objectives
+        self._policy = policy
+        self._evaluations: dict[str, Evaluation] = {}
+        self._members: dict[int, list[Evaluation]] = {}
+        self._trials: dict[int, Trial] = {}
+        self._in_order: list[Trial] | None = None
+        recorder.touched.update(self._state.suggestions)
+
+    @property
+    def trials(self) -> Sequence[Trial]:
+        """All trials so far, by number; not to be changed."""
+        self._refresh()
+        if self._in_order is None:
+            self._in_order = [self._trials[number] for number in sorted(self._trials)]
+        return self._in_order
+
+    @property
+    def evaluations(self) -> Sequence[Evaluation]:
+        """All runs so far, by number."""
+        self._refresh()
+        return sorted(self._evaluations.values(), key=lambda each: each.number)
+
+    def evaluation(self, run: str) -> Evaluation | None:
+        """One run; None: nobody has suggested it."""
+        self._refresh()
+        return self._evaluations.get(run)
+
+    def _refresh(self) -> None:
+        touched = self._recorder.touched
+        if not touched:
+            return
+        changed = [each for name in touched if (each := self._evaluated(name)) != self._evaluations.get(name)]
+        touched.clear()
+        for number in {self._put(each) for each in changed if each is not None}:
+            members = sorted(self._members[number], key=lambda each: each.number)
+            self._trials[number] = Trial(number, members)
+        self._in_order = None if changed else self._in_order
+        self.version += bool(changed)
+
+    def _evaluated(self, name: str) -> Evaluation | None:
+        suggestion = self._state.suggestions.get(name)
+        if suggestion is None or name in self._state.withdrawn:
+            return None
+        history, points = self._state.runs.get(name), self._state.curves.of(name)
+        return evaluation_of(suggestion, history, points, self._objectives, self._policy)
+
+    def _put(self, evaluation: Evaluation) -> int:
+        """Take in what became of a run; returns the number of its trial."""
+        number = evaluation.proposal.trial or evaluation.number
+        others = [each for each in self._members.get(number, ()) if each.run != evaluation.run]
+        self._evaluations[evaluation.run] = evaluation
+        self._members[number] = [*others, evaluation]
+        return number
