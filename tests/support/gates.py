@@ -50,6 +50,8 @@ _PERFORMANCE_KEY = 'acc'
 {more}
 """
 
+PRUNED = 'worse than others at step 3'
+
 DRIVER = REPOSITORY / 'tests' / 'fakes' / 'host_driver.py'
 
 
@@ -193,6 +195,14 @@ class Gated(Project):
         text = journal.read_text()
         assert old in text
         journal.write_text(text.replace(old, new))
+
+    def note_pruned(self, *numbers: str) -> None:
+        """Write down that runs are to be stopped, as the only writer does before it signals them."""
+        (journal,) = (self.out / 'journal').glob('*.jsonl')
+        for number in numbers:
+            event = {'event': 'pruned', 'run': self.run_name(number), 'attempt': 1, 'step': 3, 'reason': PRUNED}
+            with journal.open('a') as file:
+                file.write(json.dumps(event) + '\n')
 
     def header(self) -> dict[str, Any]:
         """The header of the first journal."""

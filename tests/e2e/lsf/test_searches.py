@@ -363,6 +363,26 @@ def test_that_nothing_runs_twice_when_hpsearch_was_killed(tmp_path: Path, lsf: F
         assert len(project.calls('bsub')) == 1
 
 
+def test_that_a_run_that_was_being_stopped_when_hpsearch_was_killed_is_cancelled_and_no_other(
+    tmp_path: Path, lsf: FakeLsf
+) -> None:
+    with lsf_project(tmp_path / 'project', lsf, count=5) as project:
+        search = project.submit('--num_jobs=3')
+        project.wait_for_begun(3)
+        until(lambda: project.told('accepted'))
+        kill(search)
+        project.note_pruned('2')
+        resumed = project.also('resume', 'out', '--num_jobs=3')
+        until(lambda: project.told('ended'))
+        project.wait_for_begun(4)
+        project.open()
+        finish(resumed)
+        assert project.ends()['2'] == [('stopped', 'pruned')]
+        assert project.table_states() == {**project.all_finished(), '2': 'stopped'}
+        assert len(project.begun()) == 5, 'each once, and what was stopped not again'
+        assert len(project.calls('bsub')) == 1
+
+
 def test_that_jobs_with_other_names_are_followed_and_adopted(tmp_path: Path, lsf: FakeLsf) -> None:
     with lsf_project(tmp_path / 'project', lsf) as project:
         search = project.submit('--num_jobs=2')

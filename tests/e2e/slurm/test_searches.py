@@ -186,6 +186,26 @@ def test_that_nothing_runs_twice_when_hpsearch_was_killed(tmp_path: Path, slurm:
         assert len(project.calls('sbatch')) == 1
 
 
+def test_that_a_run_that_was_being_stopped_when_hpsearch_was_killed_is_cancelled_and_no_other(
+    tmp_path: Path, slurm: Cluster
+) -> None:
+    with slurm_project(tmp_path / 'project', slurm, count=5) as project:
+        search = project.submit('--num_jobs=3')
+        project.wait_for_begun(3)
+        until(lambda: project.told('accepted'))
+        kill(search)
+        project.note_pruned('2')
+        resumed = project.also('resume', 'out', '--num_jobs=3')
+        slowly(lambda: project.told('ended'))
+        project.wait_for_begun(4)
+        project.open()
+        finish(resumed)
+        assert project.ends()['2'] == [('stopped', 'pruned')]
+        assert project.table_states() == {**project.all_finished(), '2': 'stopped'}
+        assert len(project.begun()) == 5, 'each once, and what was stopped not again'
+        assert len(project.calls('sbatch')) == 1
+
+
 def test_that_a_submission_whose_answer_was_lost_is_found_by_its_name(project: SlurmProject) -> None:
     sbatch = project.path / 'bin' / 'sbatch'
     usual = sbatch.read_text()
