@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from random import Random
 
+from hpsearch.model.configuration import Value
 from hpsearch.model.trials.distributions import Fidelity, Space
 from hpsearch.model.trials.trial import Proposal, Trial
 
@@ -23,11 +24,18 @@ class RandomSampler:
 
     def propose(self, trials: Sequence[Trial], number: int) -> Proposal | None:
         """See :class:`hpsearch.samplers.base.Sampler`."""
-        random = Random(f'{self._seed} {number}')
-        return Proposal(
-            {name: each.at(random.random()) for name, each in self._space.items() if not isinstance(each, Fidelity)}
-        )
+        return Proposal(draw_once(self._space, Random(f'{self._seed} {number}')))
 
     def is_done(self, trials: Sequence[Trial]) -> bool:
         """Never."""
         return False
+
+
+def drawn(space: Space) -> Space:
+    """What a sampler proposes values of: all options but a fidelity, which the search chooses."""
+    return {name: each for name, each in space.items() if not isinstance(each, Fidelity)}
+
+
+def draw_once(space: Space, random: Random) -> dict[str, Value]:
+    """Independent values of all options that are drawn."""
+    return {name: each.at(random.random()) for name, each in space.items() if not isinstance(each, Fidelity)}

@@ -77,6 +77,7 @@ PURE_STANDARD = {
 
 HEAVY = {
     'GPUtil',
+    'cmaes',
     'matplotlib',
     'mlflow',
     'numpy',
@@ -233,7 +234,20 @@ def test_that_postprocessing_is_imported_by_the_command_line_alone_and_late(name
 
 @pytest.mark.parametrize('name', CODE)
 def test_that_every_import_is_declared_as_a_dependency(name: str) -> None:
-    declared = {'GPUtil', 'mlflow', 'optuna', 'psutil', 'pynvml', 'rich', 'tensorboard', 'tomlkit', 'wandb', 'yaml'}
+    declared = {
+        'GPUtil',
+        'cmaes',
+        'mlflow',
+        'numpy',
+        'optuna',
+        'psutil',
+        'pynvml',
+        'rich',
+        'tensorboard',
+        'tomlkit',
+        'wandb',
+        'yaml',
+    }
     assert not top(imported(name)) - declared - set(sys.stdlib_module_names)
 
 

@@ -126,6 +126,8 @@ class Trial:
     @property
     def losses(self) -> tuple[float, ...]:
         """The mean over its complete runs with the largest budget, for each objective; empty: there are none."""
+        if len(self.evaluations) == 1:
+            return self.evaluations[0].losses
         complete = [each for each in self.evaluations if each.state is TrialState.COMPLETE]
         largest = max((each.proposal.fidelity or 0.0 for each in complete), default=0.0)
         counted = [each.losses for each in complete if (each.proposal.fidelity or 0.0) == largest]
