@@ -130,6 +130,10 @@ _SUMMARY_KEYWORDS = ['acc_test', 'loss_train', 'num_layers', 'finished']
 # ('lightning'), or what the script prints; one of them or a list. Default: None.
 # _RESULT = r'stdout: accuracy=([0-9.]+)'
 
+# Where the script writes metrics while it goes, in the same form. Default: None; a search with a pruner looks where
+# the result is.
+# _METRICS = r'stdout: epoch (?P<step>[0-9]+) accuracy=(?P<accuracy>[0-9.]+)'
+
 # The keyword by which the results are sorted. Default: the first of _SUMMARY_KEYWORDS.
 _PERFORMANCE_KEY = 'acc_test'
 

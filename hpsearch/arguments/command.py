@@ -88,7 +88,8 @@ def text_of_file(configuration: Configuration, params: Params, output: str, *, g
 
 def environment_words(configuration: Configuration) -> list[str]:
     """The words that set the variables of ``_ENV`` for the rest of a command; placeholders stay as they are."""
-    return ['env', *(f'{name}={text}' for name, text in configuration.env.items())] if configuration.env else []
+    variables = configuration.variables
+    return ['env', *(f'{name}={text}' for name, text in variables.items())] if variables else []
 
 
 class CommandForm:

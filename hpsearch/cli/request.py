@@ -268,7 +268,7 @@ def _find_command(configuration: Configuration, interpreter: str, run_cwd: Path)
         script = run_cwd / configuration.script
         problems.append(f'_SCRIPT_NAME: there is no file {script} (a relative name is relative to --run_cwd).')
     first = program_words(configuration, interpreter)[0]
-    if configuration.env and '=' in first:
+    if configuration.variables and '=' in first:
         problems.append(f'_ENV: variables cannot be set for the program {first!r}, which has "=" in its name.')
     if first not in (interpreter, configuration.script) and not _is_program(first, run_cwd):
         problems.append(f'_COMMAND: {first!r} is not an executable on PATH or in {run_cwd}.')

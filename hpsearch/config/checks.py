@@ -26,6 +26,7 @@ from hpsearch.config.zip_checks import zipped_groups
 from hpsearch.model.command import plain
 from hpsearch.model.configuration import Condition, Configuration, Constraint, Grid, Style, Value
 from hpsearch.model.logs.out_of_memory import problem_of
+from hpsearch.results.metrics.rules import metric_rules
 from hpsearch.results.rules import keywords_of_rule, result_rules, rule_of
 
 _DEFAULT_OUT_ARG = 'out_dir'
@@ -105,6 +106,7 @@ def check(source: Source, attributes: dict[str, Any], problems: list[str]) -> Co
         **_how_values_are_passed(checks, [grid, *(then for _, then in conditions)], always, command or (), out_arg),
         fixed_args=_fixed_args(checks),
         results=results,
+        metrics=_metrics(checks),
         summary_filename=_summary_filename(checks, keywords),
         summary_keywords=keywords,
         out_arg=out_arg,
@@ -310,6 +312,15 @@ def _results(checks: _Checks) -> list[dict[str, str]]:
     rules, problems = result_rules(checks.attributes.get('result'))
     for problem in problems:
         checks.problem('result', problem)
+    return [] if problems else rules
+
+
+def _metrics(checks: _Checks) -> list[dict[str, str]] | None:
+    if checks.attributes.get('metrics') is None:
+        return None
+    rules, problems = metric_rules(checks.attributes['metrics'])
+    for problem in problems:
+        checks.problem('metrics', problem)
     return [] if problems else rules
 
 

@@ -39,6 +39,7 @@ SPELLINGS = {
     'list_style': '_LIST_STYLE',
     'none_style': '_NONE_STYLE',
     'result': '_RESULT',
+    'metrics': '_METRICS',
     'summary_filename': '_SUMMARY_FILENAME',
     'summary_keywords': '_SUMMARY_KEYWORDS',
     'summary_parser_handle': '_SUMMARY_PARSER_HANDLE',

@@ -77,6 +77,7 @@ class Configuration:
         script: ``_SCRIPT_NAME``, or None where ``command`` is given without it.
         command: ``_COMMAND``, the words before the options, with placeholders; None: the interpreter and ``script``.
         results: Rules for results in other places, as :func:`hpsearch.results.rules.rule_of` takes them.
+        metrics: Rules for what a run reports while it goes, of the form of ``results``; None: nobody wants to know.
         summary_filename: Name of the summary file in the output folder; None: the exit status alone decides.
         summary_keywords: Keywords the summary is expected to have.
         styles: How options are written: ``arg_style``, ``bool_style``, ``name_style``, ``list_style`` or ``none_style``
@@ -113,6 +114,7 @@ class Configuration:
     script: str | None = None
     command: Sequence[str] | None = None
     results: Sequence[Mapping[str, str]] = ()
+    metrics: Sequence[Mapping[str, str]] | None = None
     summary_filename: str | None = None
     summary_keywords: Sequence[str] = ()
     styles: Mapping[str, Style] = field(default_factory=dict)
@@ -163,6 +165,12 @@ class Configuration:
             if len(values) > 1 or isinstance(values, Drawn) or any(name not in row for row in self.rows)
         ]
         return tuple(dict.fromkeys([*several, *(name for _, then in self.conditions for name in then)]))
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """Those of ``env``; Python does not keep back what is printed where metrics are read from it."""
+        reads_logs = any({'stdout', 'stderr'} & rule.keys() for rule in self.metrics or ())
+        return {'PYTHONUNBUFFERED': '1', **self.env} if reads_logs else self.env
 
     @property
     def wants_result(self) -> bool:
@@ -230,7 +238,7 @@ _PLAIN_TYPES: Mapping[str, tuple[type, ...]] = {
     **dict.fromkeys(('script', 'summary_filename', 'out_arg', 'performance_key', 'checkpoint_arg'), (str, _NONE)),
     **dict.fromkeys(('summary_keywords', 'oom_patterns', 'handles', 'fixed_args', 'results'), _LIST),
     **dict.fromkeys(('performance_ascending', 'has_sort_order', 'make_out_dir', 'resumable'), (bool,)),
-    'command': (*_LIST, _NONE),
+    **dict.fromkeys(('command', 'metrics'), (*_LIST, _NONE)),
     'gpus': (int,),
     **dict.fromkeys(('conditions', 'rows', 'zipped', 'notes'), _LIST),
     **dict.fromkeys(('grid', 'styles', 'env'), (dict,)),

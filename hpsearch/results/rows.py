@@ -15,6 +15,9 @@ from hpsearch.results.text import text_of
 Row = dict[str, str]
 """Keyword to text; what has no value is left out."""
 
+STEP = 'step'
+"""The group of an expression that says how far a training is."""
+
 LONGEST_CELL = 1 << 20
 """Characters of a cell; the csv module refuses a longer one."""
 
@@ -55,11 +58,20 @@ def printed_rows(text: str, pattern: str, keyword: str) -> Iterator[Row]:
     Args:
         text: The log.
         pattern: The expression.
-        keyword: The keyword of its first group, or of the whole match, where it has no named groups.
+        keyword: The keyword of its first group, or of the whole match, where no group has the name of a metric.
     """
     for match in re.finditer(pattern, text, re.MULTILINE):
-        named = {name: found for name, found in match.groupdict().items() if found is not None}
-        yield named or {keyword: match[1] if match.re.groups else match[0]}
+        yield row_of_match(match, keyword)
+
+
+def row_of_match(match: re.Match[str], keyword: str) -> Row:
+    """What one match of an expression says; arguments as those of :func:`printed_rows`."""
+    named = {name: found for name, found in match.groupdict().items() if found is not None}
+    if named.keys() - {STEP} or not match.re.groups:
+        return named or {keyword: match[0]}
+    others = set(range(1, match.re.groups + 1)) - set(match.re.groupindex.values())
+    value = match[min(others)] if others else None
+    return named if value is None else {**named, keyword: value}
 
 
 def rows_by_step(series: Mapping[str, Iterable[tuple[int, str]]]) -> Iterator[Row]:

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hpsearch.results.rows import STEP
+
 FORMATS = ('lines', 'json', 'yaml', 'toml', 'csv', 'tsv', 'jsonl', 'tensorboard', 'mlflow', 'sacred', 'wandb')
 """What a file can be."""
 
@@ -28,13 +30,20 @@ KINDS: Mapping[str, Mapping[str, str]] = {
     'mlflow': {'file': '**/metrics/**/*', 'format': 'mlflow'},
     'sacred': {'file': '**/run.json', 'format': 'sacred'},
     'orion': {'format': 'orion'},
+    'metrics': {'format': 'metrics'},
 }
 """Programs that write results, to the rule for their files."""
 
 ORION = 'orion'
 """The format of the file that ``$ORION_RESULTS_PATH`` names, which is in no output folder."""
 
-_ATTRIBUTES = frozenset(('file', *LOGS, 'format', 'take', 'key'))
+METRICS = 'metrics'
+"""The format of the file that ``$HPSEARCH_METRICS`` names, likewise."""
+
+_OF_ATTEMPTS = {ORION: '$ORION_RESULTS_PATH', METRICS: '$HPSEARCH_METRICS'}
+"""Formats of files that are in no output folder, and the variables that name them."""
+
+_ATTRIBUTES = frozenset(('file', *LOGS, 'format', 'take', 'key', 'step'))
 
 _EXPECTED = (
     f'the name of a file, "stdout:" and a regular expression, one of {", ".join(KINDS)}, or a dict with "file", '
@@ -53,6 +62,7 @@ class ResultRule:
         format: One of :data:`FORMATS`.
         take: ``last``, ``best`` (by the performance key), ``max:KEY`` or ``min:KEY``.
         key: The keyword of what the first group of the expression matches.
+        step: The column, or the group, that says how far the training is; empty: one with such a name.
     """
 
     file: str = ''
@@ -61,11 +71,12 @@ class ResultRule:
     format: str = 'lines'
     take: str = 'last'
     key: str = ''
+    step: str = ''
 
     @property
     def words(self) -> str:
         """Where the result is, for messages."""
-        return self.file or ('$ORION_RESULTS_PATH' if self.format == ORION else f'{self.log}: {self.pattern}')
+        return self.file or _OF_ATTEMPTS.get(self.format, f'{self.log}: {self.pattern}')
 
 
 def result_rules(value: Any) -> tuple[list[dict[str, str]], list[str]]:
@@ -90,6 +101,7 @@ def rule_of(rule: Mapping[str, str]) -> ResultRule:
         format=rule.get('format') or _BY_ENDING.get(os.path.splitext(file)[1].lower(), 'lines'),
         take=rule.get('take', 'last'),
         key=rule.get('key', ''),
+        step=rule.get('step', ''),
     )
 
 
@@ -109,8 +121,8 @@ def _problem_of(rule: Mapping[str, Any]) -> str:
         return f'has {unknown[0]!r}; {", ".join(sorted(_ATTRIBUTES))} are expected.'
     if wrong := [name for name, text in rule.items() if not isinstance(text, str) or not text]:
         return f'has {reprlib.repr(rule[wrong[0]])} as {wrong[0]!r}; a text is expected.'
-    if rule == KINDS[ORION]:
-        return ''
+    if rule.get('format') in _OF_ATTEMPTS and rule.keys() <= {'format', 'take'}:
+        return _problem_of_take(rule.get('take', 'last'))
     if len({'file', *LOGS} & set(rule)) != 1:
         return f'is {reprlib.repr(dict(rule))}; one of "file", "stdout" and "stderr" is expected.'
     problems = (_problem_of_file(rule), _problem_of_pattern(rule), _problem_of_take(rule.get('take', 'last')))
@@ -160,4 +172,5 @@ def keywords_of_rule(rule: ResultRule) -> list[str]:
     if not rule.log:
         return []
     named = list(re.compile(rule.pattern).groupindex)
-    return named or [rule.key or RESULT]
+    metrics = [name for name in named if name not in (STEP, rule.step)]
+    return metrics or [rule.key or RESULT]

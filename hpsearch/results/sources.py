@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import json
 import re
-import struct
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any
 
 from hpsearch.results.documents import read_json, read_toml, read_yaml
 from hpsearch.results.files import LARGEST_SUMMARY, decode, read_end, read_fresh
 from hpsearch.results.keyword_lines import read_lines
-from hpsearch.results.rows import Row, best_of, csv_rows, flattened, json_rows, last_of, printed_rows, rows_by_step
-from hpsearch.results.rules import OBJECTIVE, ORION, RESULT, ResultRule
-from hpsearch.results.tensorboard import scalars
+from hpsearch.results.rows import (
+    STEP,
+    Row,
+    best_of,
+    csv_rows,
+    flattened,
+    json_rows,
+    last_of,
+    printed_rows,
+    rows_by_step,
+)
+from hpsearch.results.rules import METRICS, OBJECTIVE, ORION, RESULT, ResultRule
+from hpsearch.results.tensorboard import scalars, shortest
 from hpsearch.results.text import text_of
 from hpsearch.results.wandb import summary_of
 
@@ -29,7 +38,7 @@ LARGEST_LOG = 64 * 2**20
 MOST_FILES = 1000
 """Files that match a pattern that are looked at."""
 
-_OF_SEVERAL_FILES = ('tensorboard', 'mlflow')
+OF_SEVERAL_FILES = ('tensorboard', 'mlflow')
 """Formats of results that are in several files."""
 
 
@@ -39,7 +48,7 @@ class Places:
 
     Attributes:
         output: Its output folder.
-        logs: ``stdout``, ``stderr`` and ``orion`` to their files, where they are known.
+        logs: ``stdout``, ``stderr``, ``orion`` and ``metrics`` to their files, where they are known.
     """
 
     output: Path
@@ -69,16 +78,19 @@ def read_by_rule(rule: ResultRule, places: Places, *, key: str, ascending: bool)
 def _rows_by_rule(rule: ResultRule, places: Places, key: str) -> tuple[Iterable[Row], str]:
     if rule.format == ORION:
         return _of_orion(places)
+    if rule.format == METRICS:
+        return _of_report(places)
     return _of_log(rule, places, key) if rule.log else _of_files(rule, places.output)
 
 
 def files_of(rule: ResultRule, output: Path) -> list[Path]:
     """The files that a rule reads, in the order in which they are read."""
-    found = _matching(rule, output)
-    return found if rule.format in _OF_SEVERAL_FILES else found[-1:]
+    found = matching_files(rule, output)
+    return found if rule.format in OF_SEVERAL_FILES else found[-1:]
 
 
-def _matching(rule: ResultRule, output: Path) -> list[Path]:
+def matching_files(rule: ResultRule, output: Path) -> list[Path]:
+    """The files in an output folder that a rule names, the last one last."""
     if not rule.file:
         return []
     return sorted(filter(Path.is_file, islice(output.glob(rule.file), MOST_FILES)), key=_natural)
@@ -117,6 +129,19 @@ def _of_orion(places: Places) -> tuple[Iterable[Row], str]:
     return [_reported(json.loads(text))], '; '.join(oddities)
 
 
+def _of_report(places: Places) -> tuple[Iterable[Row], str]:
+    path = places.logs.get(METRICS)
+    if path is None:
+        return [], 'the file of $HPSEARCH_METRICS is not known any more'
+    try:
+        text, oddities = decode(read_fresh(path, LARGEST_TABLE))
+    except FileNotFoundError:
+        return [], 'nothing was reported to $HPSEARCH_METRICS'
+    return ({name: value for name, value in row.items() if name != STEP} for row in json_rows(text)), '; '.join(
+        oddities
+    )
+
+
 def _reported(results: Any) -> Row:
     """What a script has reported: ``[{"name": ..., "type": "objective", "value": ...}, ...]``.
 
@@ -131,10 +156,10 @@ def _reported(results: Any) -> Row:
 
 
 def _of_files(rule: ResultRule, output: Path) -> tuple[Iterable[Row], str]:
-    files = _matching(rule, output)
+    files = matching_files(rule, output)
     if not files:
         return [], f'no file {rule.file}'
-    if rule.format in _OF_SEVERAL_FILES:
+    if rule.format in OF_SEVERAL_FILES:
         return _SEVERAL[rule.format](files), ''
     last = files[-1]
     rows, oddities = _of_file(rule.format, last)
@@ -189,39 +214,19 @@ _TABLES: Mapping[str, Callable[[str], Iterable[Row]]] = {
 def _tensorboard_rows(files: list[Path]) -> Iterator[Row]:
     """The scalars of event files; a tag has its folder before it where there are several folders."""
     folders = {path.parent for path in files}
-    root = Path(*_common([folder.parts for folder in folders]))
+    root = common_folder(folders)
     series: dict[str, list[tuple[int, str]]] = {}
     for path in files:
         before = path.parent.relative_to(root).as_posix() + '/' if len(folders) > 1 and path.parent != root else ''
         for tag, step, value in scalars(read_fresh(path, LARGEST_TABLE)):
-            series.setdefault(f'{before}{tag}', []).append((step, _shortest(value)))
+            series.setdefault(f'{before}{tag}', []).append((step, shortest(value)))
     return rows_by_step(series)
 
 
-def _common(paths: list[tuple[str, ...]]) -> list[str]:
-    """The parts that all paths begin with."""
-    common = []
-    for parts in zip(*paths, strict=False):
-        if len(set(parts)) > 1:
-            break
-        common.append(parts[0])
-    return common
-
-
-def _shortest(value: float) -> str:
-    """A float of 32 bits in as few digits as identify it."""
-    for digits in range(6, 10):
-        text = f'{value:.{digits}g}'
-        if _as_float32(float(text)) == _as_float32(value):
-            return text
-    return repr(value)
-
-
-def _as_float32(value: float) -> bytes:
-    try:
-        return struct.pack('<f', value)
-    except OverflowError:
-        return b''
+def common_folder(folders: Collection[Path]) -> Path:
+    """The folder that all folders are in, or are."""
+    common = takewhile(lambda parts: len(set(parts)) == 1, zip(*(folder.parts for folder in folders), strict=False))
+    return Path(*(parts[0] for parts in common))
 
 
 def _mlflow_rows(files: list[Path]) -> Iterator[Row]:

@@ -22,24 +22,49 @@ _FLOAT, _DOUBLE = 1, 2
 """``DataType`` of a tensor."""
 
 
+LARGEST_RECORD = 1 << 24
+"""Bytes of a record that may have a scalar; larger ones, such as images, are passed over."""
+
+_BEFORE, _BEHIND = 12, 4
+"""Bytes of a record before and behind its data."""
+
+
 def scalars(data: bytes) -> Iterator[tuple[str, int, float]]:
     """The scalars of an event file as ``(tag, step, value)``; what is damaged or no scalar is left out."""
-    for record in _records(data):
-        try:
-            yield from _scalars_of_event(record)
-        except (ValueError, struct.error, IndexError):
-            continue
+    for record in EventRecords().feed(data):
+        yield from scalars_of_record(record)
 
 
-def _records(data: bytes) -> Iterator[bytes]:
-    place = 0
-    while place + 12 <= len(data):
-        (length,) = struct.unpack_from('<Q', data, place)
-        place += 12
-        if place + length + 4 > len(data):
-            return
-        yield data[place : place + length]
-        place += length + 4
+def scalars_of_record(record: bytes) -> list[tuple[str, int, float]]:
+    """The scalars of a record; none where it is damaged or has none."""
+    try:
+        return list(_scalars_of_event(record))
+    except (ValueError, struct.error, IndexError):
+        return []
+
+
+class EventRecords:
+    """The records of an event file that comes in pieces."""
+
+    def __init__(self) -> None:
+        self._rest = b''
+        self._passed_over = 0
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """The data of the records that are complete now."""
+        skipped = min(self._passed_over, len(data))
+        self._passed_over -= skipped
+        data, place = self._rest + data[skipped:], 0
+        while place + _BEFORE <= len(data):
+            (length,) = struct.unpack_from('<Q', data, place)
+            end = place + _BEFORE + length + _BEHIND
+            if length <= LARGEST_RECORD and end <= len(data):
+                yield data[place + _BEFORE : end - _BEHIND]
+            elif length <= LARGEST_RECORD:
+                break
+            place = end
+        self._passed_over += max(0, place - len(data))
+        self._rest = data[place:]
 
 
 def _scalars_of_event(record: bytes) -> Iterator[tuple[str, int, float]]:
@@ -54,6 +79,22 @@ def _scalars_of_event(record: bytes) -> Iterator[tuple[str, int, float]]:
         for number, value in fields(summary):
             if number == _VALUE and isinstance(value, bytes) and (found := _scalar(value)):
                 yield (found[0], step, found[1])
+
+
+def shortest(value: float) -> str:
+    """A float of 32 bits in as few digits as identify it."""
+    for digits in range(6, 10):
+        text = f'{value:.{digits}g}'
+        if _as_float32(float(text)) == _as_float32(value):
+            return text
+    return repr(value)
+
+
+def _as_float32(value: float) -> bytes:
+    try:
+        return struct.pack('<f', value)
+    except OverflowError:
+        return b''
 
 
 def _scalar(value: bytes) -> tuple[str, float] | None:

@@ -13,6 +13,7 @@ import struct
 from collections.abc import Iterator
 from typing import Any
 
+from hpsearch.results.rows import Row, flattened
 from hpsearch.results.tensorboard import fields
 
 _HEADER = 7
@@ -28,31 +29,62 @@ _KEY, _NESTED_KEY, _VALUE = 1, 2, 16
 def summary_of(data: bytes) -> dict[str, Any]:
     """The last value of each key, those of the summary above those of the history; nested keys have dots."""
     logged: dict[int, dict[str, Any]] = {_HISTORY: {}, _SUMMARY: {}}
-    for record in _records(data):
-        try:
-            for number, content in fields(record):
-                if number in logged and isinstance(content, bytes):
-                    logged[number].update(_items(content))
-        except (ValueError, IndexError):
-            continue
+    for record in LogRecords().feed(data):
+        for number, items in _logged(record):
+            logged[number].update(items)
     return {**logged[_HISTORY], **logged[_SUMMARY]}
 
 
-def _records(data: bytes) -> Iterator[bytes]:
-    place, record = _HEADER, b''
-    while place + _PART.size <= len(data):
-        if _BLOCK - place % _BLOCK < _PART.size:
-            place += _BLOCK - place % _BLOCK
-            continue
-        _, length, kind = _PART.unpack_from(data, place)
-        place += _PART.size
-        part = data[place : place + length]
-        if kind not in (_WHOLE, _FIRST, _MIDDLE, _LAST) or len(part) < length:
-            return
-        record = part if kind in (_WHOLE, _FIRST) else record + part
-        place += length
-        if kind in (_WHOLE, _LAST):
-            yield record
+def history_of_record(record: bytes) -> list[Row]:
+    """The rows of the history that a record has: what one call of ``log`` logged."""
+    return [flattened(items) for number, items in _logged(record) if number == _HISTORY]
+
+
+def _logged(record: bytes) -> list[tuple[int, dict[str, Any]]]:
+    """The parts of the history and of the summary in a record; none where it is damaged."""
+    try:
+        parts = [(number, content) for number, content in fields(record) if isinstance(content, bytes)]
+        return [(number, dict(_items(content))) for number, content in parts if number in (_HISTORY, _SUMMARY)]
+    except (ValueError, IndexError, RecursionError):
+        return []
+
+
+class LogRecords:
+    """The records of a log that comes in pieces."""
+
+    def __init__(self) -> None:
+        self._begin = 0
+        self._place = _HEADER
+        self._rest = b''
+        self._record = b''
+        self._is_damaged = False
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """The records that are complete now; none any more after one that is damaged."""
+        self._rest += data
+        while not self._is_damaged and (part := self._next_part()):
+            kind, content = part
+            self._record = content if kind in (_WHOLE, _FIRST) else self._record + content
+            if kind in (_WHOLE, _LAST):
+                yield self._record
+        used = len(self._rest) if self._is_damaged else min(self._place - self._begin, len(self._rest))
+        self._rest, self._begin = self._rest[used:], self._begin + used
+
+    def _next_part(self) -> tuple[int, bytes] | None:
+        """Kind and content of the next part of a record; None: it is not complete, or damaged."""
+        left = _BLOCK - self._place % _BLOCK
+        if left < _PART.size:
+            self._place += left
+        here = self._place - self._begin
+        if here + _PART.size > len(self._rest):
+            return None
+        _, length, kind = _PART.unpack_from(self._rest, here)
+        self._is_damaged = kind not in (_WHOLE, _FIRST, _MIDDLE, _LAST)
+        end = here + _PART.size + length
+        if self._is_damaged or end > len(self._rest):
+            return None
+        self._place += _PART.size + length
+        return kind, self._rest[here + _PART.size : end]
 
 
 def _items(content: bytes) -> Iterator[tuple[str, Any]]:

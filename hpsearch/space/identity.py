@@ -80,7 +80,8 @@ def identity(configuration: Configuration, run_cwd: str | os.PathLike[str]) -> I
     else:
         program = ['script', directory, os.path.realpath(os.path.join(directory, configuration.script or ''))]
     form = CommandForm(configuration, 'python3')
-    variables = sorted(form.program[: len(environment_words(configuration))])
+    unwatched = replace(configuration, metrics=None)  # to read metrics makes no other run of one
+    variables = sorted(CommandForm(unwatched, 'python3').program[: len(environment_words(unwatched))])
     file = [configuration.config_format, configuration.config_template] if configuration.config_template else []
     others = [*(['\0', *variables] if variables else []), *(['\0\0', *file] if file else [])]
     return Identity([*program, *configuration.fixed_args, *others], form)

@@ -22,7 +22,7 @@ from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import SearchFolderError, is_of_machine
 from hpsearch.model.run import Run, config_file
 from hpsearch.model.units import whole_number
-from hpsearch.results.rules import reads_orion
+from hpsearch.results.rules import LOGS, METRICS, ORION, reads_orion
 from hpsearch.store.folder import AttemptPaths, SearchFolder, write_whole
 
 LOCAL_SCRIPT = """\
@@ -480,6 +480,15 @@ def environment(folder: SearchFolder, run: str, number: int, visible_devices: st
 
 
 # Logs
+
+
+def logs_of(paths: AttemptPaths) -> dict[str, Path]:
+    """Where an attempt may leave a result beside its output folder (:class:`hpsearch.results.sources.Places`)."""
+    return {
+        **dict(zip(LOGS, (Path(paths.stdout), Path(paths.stderr)), strict=True)),
+        **{ORION: Path(paths.orion_results), METRICS: Path(paths.metrics)},
+    }
+
 
 _CHUNK = 1 << 20
 

@@ -21,7 +21,6 @@ from hpsearch.model.states import PRUNED, TIMEOUT, Attempt, RunHistory, SearchSt
 from hpsearch.model.table import Row, row_of
 from hpsearch.model.verdict import IN_WORDS, Verdict, failure_signature, joined, judge
 from hpsearch.results.missing import found_instead
-from hpsearch.results.rules import ORION
 from hpsearch.results.summary import FINISHED, read_attempt_summary, result_files, says_finished
 from hpsearch.store.attempt_files import (
     changed_at,
@@ -29,6 +28,7 @@ from hpsearch.store.attempt_files import (
     duration,
     empty_logs,
     left_nothing_new,
+    logs_of,
     moved_aside,
     show_logs_in_output,
     tail,
@@ -296,8 +296,7 @@ class CompletionReader:
         own, output = _attempt_of(number, tried), self.output(run, number, tried)
         before = own.summary_before if own else None
         paths = self._folder.attempt(run.name, number)
-        logs = {'stdout': Path(paths.stdout), 'stderr': Path(paths.stderr), ORION: Path(paths.orion_results)}
-        found = read_attempt_summary(output, self._configuration, run.number, before, logs)
+        found = read_attempt_summary(output, self._configuration, run.number, before, logs_of(paths))
         if (found.finished or found.status_decides) and own and self._is_older(output, own):
             return Summary(problem='its summary is older than the attempt')
         others = [each.number for each in tried if each.number < number and _may_have_gone_on(each)]

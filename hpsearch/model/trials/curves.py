@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -40,21 +41,27 @@ class Curves(Mapping[str, Points]):
 
     def add(self, run: str, attempt: int, points: Sequence[Sequence[Any]]) -> None:
         """Take in the points of an event."""
-        own = self._attempts.setdefault(run, {}).setdefault(attempt, {})
+        attempts = self._attempts.setdefault(run, {})
+        own = attempts.setdefault(attempt, {})
+        last, is_sorted = next(reversed(own), -math.inf), True
         for step, metrics in points:
+            is_sorted, last = is_sorted and (step >= last or step in own), max(step, last)
             own.setdefault(step, {}).update((name, float(value)) for name, value in metrics.items())
+        if not is_sorted:
+            attempts[attempt] = dict(sorted(own.items()))
         self._joined.pop(run, None)
 
     def of(self, run: str) -> Points:
-        """What a run has reported; empty: nothing."""
+        """What a run has reported; empty: nothing. It is another object once there is more."""
         if run not in self._attempts:
             return NOTHING
         if run not in self._joined:
-            self._joined[run] = _joined(self._attempts[run])
+            attempts = self._attempts[run]
+            self._joined[run] = dict(*attempts.values()) if len(attempts) == 1 else _joined(attempts)
         return self._joined[run]
 
     def of_attempt(self, run: str, attempt: int) -> Points:
-        """What one attempt has reported, in the order of the reports."""
+        """What one attempt has reported."""
         return self._attempts.get(run, {}).get(attempt, NOTHING)
 
     def __getitem__(self, run: str) -> Points:
@@ -74,7 +81,7 @@ def _joined(attempts: Mapping[int, Points]) -> Points:
     for number in sorted(attempts):
         begin = min(attempts[number], default=float('inf'))
         found = {step: metrics for step, metrics in found.items() if step < begin} | dict(attempts[number])
-    return dict(sorted(found.items()))
+    return found
 
 
 def curve_of(points: Points, objective: Objective) -> Curve:

@@ -7,7 +7,7 @@ import json
 import pickle
 import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +71,8 @@ def fresh_imports(tmp_path: Path) -> Iterator[None]:
 
 def is_made_in(folder: Path, module: Any) -> bool:
     """Say whether a module or namespace package is in a folder."""
-    places = [getattr(module, '__file__', None), *getattr(module, '__path__', ())]
+    paths = getattr(module, '__path__', ())
+    places = [getattr(module, '__file__', None), *(paths if isinstance(paths, Iterable) else ())]
     return any(str(place).startswith(f'{folder}/') for place in places)
 
 
@@ -262,6 +263,15 @@ def test_that_a_grid_config_may_say_what_is_zipped(tmp_path: Path) -> None:
 
 
 # Where it comes from
+
+
+def test_that_metrics_are_rules_like_those_of_results(tmp_path: Path) -> None:
+    assert loaded(tmp_path).metrics is None
+    configuration = loaded(tmp_path, minimal(_METRICS=['lightning', 'stdout: acc=([0-9.]+)']))
+    assert configuration.metrics == [{'file': '**/metrics.csv'}, {'stdout': 'acc=([0-9.]+)'}]
+    assert from_plain(json.loads(json.dumps(plain_attributes(configuration)))).metrics == configuration.metrics
+    (problem,) = problems(tmp_path, minimal(_METRICS='result.yaml'))
+    assert problem.startswith('_METRICS: has result.yaml, which is read as yaml and does not grow;')
 
 
 def test_that_a_module_of_the_original_loads_unchanged(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def test_that_a_rule_is_read(value: Any, rule: ResultRule) -> None:
         ([None], 'is None; the name of a file'),
         ({}, 'one of "file", "stdout" and "stderr" is expected'),
         ({'file': 'a', 'stdout': 'b'}, 'one of "file", "stdout" and "stderr" is expected'),
-        ({'fiel': 'a'}, "has 'fiel'; file, format, key, stderr, stdout, take are expected."),
+        ({'fiel': 'a'}, "has 'fiel'; file, format, key, stderr, stdout, step, take are expected."),
         ({'file': 3}, "has 3 as 'file'; a text is expected."),
         ({'file': 'a', 'format': 'xml'}, "has the format 'xml'; one of lines, json"),
         ({'file': 'a', 'take': 'first'}, "takes 'first'; last, best, max:KEY or min:KEY is expected."),

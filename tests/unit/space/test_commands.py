@@ -188,6 +188,12 @@ def test_that_the_variables_are_part_of_what_a_command_is() -> None:
     assert len({key(), key(A='1'), key(A='2'), key(B='1'), key(A='{lr}')}) == 5
 
 
+def test_that_reading_metrics_from_what_a_script_prints_makes_it_no_other_command() -> None:
+    watched = configured(['x'], metrics=[{'stdout': 'acc'}])
+    run = Run('r', 1, {'lr': 0.1}, ())
+    assert identity(watched, '/work').key_of(run) == identity(configured(['x']), '/work').key_of(run)
+
+
 def test_that_values_are_in_a_file_and_its_path_in_the_command(tmp_path: Path) -> None:
     configuration = configured(['x'], {'a.b': [1, '1']}, config_template='a: {b: 0}')
     folder = made(tmp_path / 'old', configuration)

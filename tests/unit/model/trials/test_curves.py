@@ -31,6 +31,15 @@ def test_that_reports_become_the_curve_of_a_run() -> None:
     assert not state.runs
 
 
+def test_that_a_curve_with_more_points_is_another_object() -> None:
+    curves = Curves()
+    curves.add('sim_1', 1, [[1, {'acc': 0.1}]])
+    before = curves.of('sim_1')
+    assert curves.of('sim_1') is before
+    curves.add('sim_1', 1, [[2, {'acc': 0.2}]])
+    assert curves.of('sim_1') is not before and before == {1: {'acc': 0.1}}
+
+
 def test_that_an_attempt_that_begins_anew_replaces_what_earlier_ones_reported() -> None:
     curves = Curves()
     curves.add('sim_1', 1, [[1, {'acc': 0.1}], [2, {'acc': 0.2}]])

@@ -51,9 +51,9 @@ def test_that_what_is_no_number_is_named(metrics: Path, value: Any) -> None:
     assert not metrics.exists()
 
 
-def test_that_scalars_of_numpy_and_torch_are_numbers(metrics: Path) -> None:
-    numpy, torch = pytest.importorskip('numpy'), pytest.importorskip('torch')
-    hpsearch.report(numpy.int64(3), a=numpy.float32(0.5), b=torch.tensor(0.25, requires_grad=True), c=torch.tensor([2]))
+def test_that_scalars_of_numpy_are_numbers(metrics: Path) -> None:
+    numpy = pytest.importorskip('numpy')
+    hpsearch.report(numpy.int64(3), a=numpy.float32(0.5), b=numpy.array(0.25), c=numpy.array([2]))
     assert lines(metrics) == [{'step': 3, 'a': 0.5, 'b': 0.25, 'c': 2}]
 
 

@@ -1,0 +1,1 @@
+"""Metrics that runs report while they go."""
