@@ -15,6 +15,7 @@ from pathlib import Path
 from hpsearch import __version__
 from hpsearch.arguments.command import environment_words, program_words, uses_interpreter
 from hpsearch.cli.adaptive.settings import problems_of as adaptive_problems
+from hpsearch.cli.adaptive.suggested import with_suggested
 from hpsearch.cli.backends import requested_system
 from hpsearch.cli.options import ConfigurationOptions, SearchOptions, flat
 from hpsearch.config.handles import description_of
@@ -138,6 +139,7 @@ def make_request(options: SearchOptions, *, needs_program: bool = True) -> Searc
     options = _with_cluster(options, os.environ)
     try:
         configuration = replace(_load(options.configuration, run_cwd), gpus=options.local.gpus_per_run)
+        options = with_suggested(options, configuration)
     except ConfigError as error:
         raise ConfigError([*problems, *error.problems]) from None
     problems += adaptive_problems(options, configuration)

@@ -119,6 +119,7 @@ def check(source: Source, attributes: dict[str, Any], problems: list[str]) -> Co
         oom_patterns=_oom_patterns(checks),
         job_prologue=checks.text('job_prologue') or '',
         notes=[*source.notes, *reader.notes],
+        suggested=source.suggested,
     )
 
 

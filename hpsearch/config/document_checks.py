@@ -8,8 +8,8 @@ from itertools import chain
 from pathlib import Path
 
 from hpsearch.arguments.document import ADDS, FORMATS, has_no_place, keys_of_document
-from hpsearch.config.source import did_you_mean
 from hpsearch.model.configuration import Value
+from hpsearch.model.errors import did_you_mean
 
 LARGEST = 1 << 20
 """Bytes of a template."""

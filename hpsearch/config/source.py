@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import importlib
 import importlib.util
@@ -12,7 +11,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,7 +19,8 @@ from typing import Any
 from hpsearch.config.foreign.formats import OUR_OWN, translated
 from hpsearch.config.foreign.translation import Translation
 from hpsearch.config.yaml_file import YamlFile, read_yaml_file
-from hpsearch.model.errors import ConfigError, one_line
+from hpsearch.model.errors import ConfigError, closest, one_line
+from hpsearch.model.errors import did_you_mean as did_you_mean  # most modules know it from here
 
 SPELLINGS = {
     'grid': 'grid',
@@ -78,6 +78,8 @@ class Source:
         problems: Attributes that seem to be misspelled.
         file: What was read of a YAML file, with the lines of its entries; None: it is a module.
         notes: What is written in it for another program and has no effect here, in sentences.
+        suggested: Names of options of a search to values that hold where the command line gives none; ``problem``: why
+            there is none for ``--search`` although the file says one.
     """
 
     path: Path
@@ -86,6 +88,7 @@ class Source:
     problems: tuple[str, ...]
     file: YamlFile | None = None
     notes: tuple[str, ...] = ()
+    suggested: Mapping[str, Any] = field(default_factory=dict)
 
     def spelled(self, name: str) -> str:
         """The name of the attribute in this type of file."""
@@ -120,19 +123,8 @@ def _misspelled(candidates: Iterable[str], spellings: Iterable[str], defined: It
     """Only a name that is like one of ours that is not there can be a misspelling."""
     known = set(spellings)
     missing = sorted(known - set(defined))
-    near = ((name, _closest(name, missing, _CLEARLY_A_MISSPELLING)) for name in candidates if name not in known)
+    near = ((name, closest(name, missing, _CLEARLY_A_MISSPELLING)) for name in candidates if name not in known)
     return tuple(f'{name}: is not an attribute of a configuration; did you mean {hint}?' for name, hint in near if hint)
-
-
-def did_you_mean(name: str, known: Iterable[Any]) -> str:
-    """The end of a sentence about an unknown name: the most similar known one, where there is one."""
-    hint = _closest(name, [each for each in known if isinstance(each, str)])
-    return f'; did you mean {hint}?' if hint else '.'
-
-
-def _closest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
-    """The most similar known name, or an empty string."""
-    return next(iter(difflib.get_close_matches(name, list(known), 1, cutoff)), '')
 
 
 # YAML files
@@ -160,7 +152,7 @@ def _in_our_words(path: Path, file: YamlFile, translation: Translation) -> Sourc
         raise ConfigError(problems)
     replaced = _WHAT_TO_RUN if own.keys() & _WHAT_TO_RUN else ()
     attributes = {name: value for name, value in translation.attributes.items() if name not in replaced} | own
-    return Source(path, _sha256(path), attributes, (), file, tuple(translation.notes))
+    return Source(path, _sha256(path), attributes, (), file, tuple(translation.notes), translation.suggested)
 
 
 def _attributes_in(content: Mapping[Any, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:

@@ -21,6 +21,8 @@ _LOSSES = frozenset(
 
 _HANDLES = ('summary_parser', 'performance_eval', 'constraints')
 
+_NOT_STORED = (*_HANDLES, 'suggested')
+
 Params: TypeAlias = dict[str, Value]
 """The hyperparameters of one run: option name (without dashes) to value, in command-line order."""
 
@@ -104,6 +106,7 @@ class Configuration:
         rows: The parts of a grid that is a list, each of which is expanded by itself; empty: it is no list.
         notes: What the file says and has no effect, in sentences.
         zipped: Groups of options that take their values together, the first of each, the second of each, ...
+        suggested: Options of a search that the file of another program says, by name; only while a search is made.
     """
 
     source: str
@@ -139,6 +142,7 @@ class Configuration:
     rows: Sequence[Grid] = ()
     zipped: Sequence[Sequence[str]] = ()
     notes: Sequence[str] = ()
+    suggested: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def options(self) -> frozenset[str]:
@@ -257,7 +261,7 @@ def _is_texts(value: object) -> bool:
 
 
 def _plain_fields() -> list[str]:
-    return [attribute.name for attribute in fields(Configuration) if attribute.name not in _HANDLES]
+    return [attribute.name for attribute in fields(Configuration) if attribute.name not in _NOT_STORED]
 
 
 def _plain_when(when: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import errno
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 _LONGEST_MESSAGE = 400
 
@@ -52,6 +54,23 @@ def one_line(error: BaseException) -> str:
     """The type and the message of an exception on one line."""
     message = ' '.join(str(error).split())
     return f'{type(error).__name__}: {message}'.rstrip(': ')[:_LONGEST_MESSAGE]
+
+
+def did_you_mean(name: str, known: Iterable[Any]) -> str:
+    """The end of a sentence about an unknown name: the most similar known one, where there is one."""
+    hint = closest(name, [each for each in known if isinstance(each, str)])
+    return f'; did you mean {hint}?' if hint else '.'
+
+
+def closest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """The most similar known name, or an empty string.
+
+    Args:
+        name: What was given.
+        known: What there is.
+        cutoff: How similar it has to be, 0-1.
+    """
+    return next(iter(difflib.get_close_matches(name, list(known), 1, cutoff)), '')
 
 
 OF_THE_FILE = frozenset(

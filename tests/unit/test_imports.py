@@ -53,6 +53,7 @@ PURE_STANDARD = {
     'copy',
     'dataclasses',
     'decimal',
+    'difflib',
     'enum',
     'errno',
     'fractions',

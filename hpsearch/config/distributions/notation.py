@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hpsearch.config.distributions.functions import choice, fidelity, loguniform, normal, randint, uniform
-from hpsearch.config.source import did_you_mean
+from hpsearch.model.errors import did_you_mean
 from hpsearch.model.trials.distributions import Distribution, Normal, Uniform
 
 ORION = 'orion~'

@@ -24,6 +24,7 @@ class Translation:
             and a sentence without its beginning.
         notes: What has no effect here, in sentences.
         own: What the document says in our words, unchecked.
+        suggested: What it says of options of a search; see :class:`hpsearch.config.source.Source`.
     """
 
     what: str
@@ -31,6 +32,7 @@ class Translation:
     problems: list[tuple[Keys, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     own: Mapping[Any, Any] = field(default_factory=dict)
+    suggested: dict[str, Any] = field(default_factory=dict)
 
     def problem(self, keys: Keys, text: str) -> None:
         """Say what cannot be done."""

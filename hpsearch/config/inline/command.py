@@ -11,12 +11,12 @@ from typing import Any
 
 from hpsearch.arguments.placeholders import OUT_DIR, PYTHON, placeholders_in
 from hpsearch.arguments.priors import SearchedWords, looks_searched, searched_words
-from hpsearch.config.distributions.notation import ORION, is_distribution, read_distribution
+from hpsearch.config.distributions.notation import is_distribution
 from hpsearch.config.inline.space_file import SpaceFile, with_space_file
+from hpsearch.config.inline.values import values_of
 from hpsearch.config.source import Source
-from hpsearch.config.yaml_file import parse_yaml, yaml_text
+from hpsearch.config.yaml_file import yaml_text
 from hpsearch.model.errors import ConfigError
-from hpsearch.model.trials.distributions import Choice, choice_of
 
 FILE_NAME, TEMPLATE_NAME = 'search.yaml', 'space'
 """The configuration that is written for such a search, so that it can be gone on from, and beside it, with the ending
@@ -107,25 +107,10 @@ def _of_file(file: SpaceFile, found: SearchedWords, problems: list[str]) -> Mapp
 def _grid(priors: Mapping[str, str], problems: list[str]) -> Iterator[tuple[str, Any]]:
     """The values of what is searched; a distribution stays a text, as in the grid of a configuration."""
     for name, prior in priors.items():
-        text = prior.removeprefix(ORION)
-        if not text.startswith('['):
-            yield name, _listed(prior)
-            continue
         try:
-            yield name, parse_yaml(text)
+            yield name, values_of(prior)
         except ValueError as error:
-            problems.append(f'{name}~{text}: is no list: {error}')
-
-
-def _listed(prior: str) -> Any:
-    """A text, or the values of a choice that says no more than a list of them does, so that they can be a grid."""
-    try:
-        read = read_distribution(prior)
-    except ValueError:
-        return prior  # whoever reads it says what is wrong
-    choice = read.distribution
-    is_list = isinstance(choice, Choice) and not read.note and choice == choice_of(choice.values)
-    return list(choice.values) if isinstance(choice, Choice) and is_list else prior
+            problems.append(f'{name}: {prior!r} {error}')
 
 
 def _needs_own_words(values: Any) -> bool:

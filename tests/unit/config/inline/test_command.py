@@ -123,7 +123,7 @@ def test_that_every_problem_of_a_command_is_said_at_once(tmp_path: Path) -> None
         "a.json: 'orion~[1]' is in a list, where nothing can be searched; name the list itself.",
         'b.yaml: has something to search, as a.json has; it must be in one file.',
         "'--lr~[2]': lr is searched twice; keep one.",
-        "x~[1, {]: is no list: expected the node content, but found ']'",
+        "x: '[1, {]' is no list: expected the node content, but found ']'.",
         'a.json: lr is searched in the command, too; keep one.',
     ]
 
