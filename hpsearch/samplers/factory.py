@@ -8,26 +8,31 @@ from hpsearch.model.errors import ConfigError
 from hpsearch.model.trials.distributions import Space
 from hpsearch.model.trials.trial import Objective
 from hpsearch.samplers.base import Sampler
+from hpsearch.samplers.models.making import NEEDED, learning_sampler
+from hpsearch.samplers.options import checked_options
+from hpsearch.samplers.qmc import QmcSampler
 from hpsearch.samplers.random_search import RandomSampler
 
 
 def make_sampler(
-    name: str, space: Space, objectives: Sequence[Objective], seed: int, options: Mapping[str, str]
+    name: str, space: Space, objectives: Sequence[Objective], seed: int, options: Mapping[str, str], every: int = 1
 ) -> Sampler:
     """The sampler of this name.
 
     Args:
         name: A value of ``--search``, but not ``grid``.
         space: What is drawn from.
-        objectives: What is optimised; random search needs none.
+        objectives: What is optimised; random and quasi-random search need none.
         seed: Of the search.
         options: ``--search_options``.
+        every: About so many runs are made of each trial.
 
     Raises:
         ConfigError: With everything that is wrong with the options, or with what the sampler needs.
     """
-    if name == 'random':
-        if options:
-            raise ConfigError([f'--search_options={each}: random search has no options.' for each in options])
-        return RandomSampler(space, seed)
+    if name in NEEDED:
+        return learning_sampler(name, space, len(objectives), seed, options, every)
+    if name in ('random', 'qmc'):
+        checked_options(name, options, {})
+        return RandomSampler(space, seed) if name == 'random' else QmcSampler(space, seed, every)
     raise ConfigError([f'--search={name}: there is no such sampler yet.'])

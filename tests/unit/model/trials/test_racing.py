@@ -24,7 +24,7 @@ def trial(number: int, *losses: Sequence[float], state: TrialState = TrialState.
 def test_that_the_spread_is_pooled_over_trials() -> None:
     known = spread([trial(1, [1.0], [3.0]), trial(2, [10.0], [10.0], [13.0]), trial(3, [7.0]), trial(4, [math.inf])])
     assert known.freedom == 3
-    assert known.deviations == (pytest.approx(math.sqrt((2 + 6) / 3)),)
+    assert list(known.deviations) == [pytest.approx(math.sqrt((2 + 6) / 3))]
 
 
 def test_that_what_is_worse_by_more_than_seeds_explain_is_hopeless() -> None:
