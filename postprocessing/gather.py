@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hpsearch.model.configuration import Configuration
@@ -69,6 +69,8 @@ class _Reading:
                 summary = self.completions.summary(run, attempt.number, history.attempts, attempt.code)
             except OSError as error:
                 summary = Summary(problem=trouble_in_words(error))
+            if summary.found and attempt.state is State.STOPPED:
+                return replace(summary, values={**attempt.summary, **summary.values})  # with what it reported last
             if summary.found:
                 return summary
         return Summary(dict(attempt.summary), problem='read from the journal', found=bool(attempt.summary))

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from hpsearch.backends.base import AttemptBackend, Avoided, JobCounts, PilotBackend
+from hpsearch.dispatch.adaptive.metrics import Metrics
 from hpsearch.dispatch.adaptive.pruning import PruneRule, Pruning
 from hpsearch.dispatch.admission import Admission, Admitted, Claims
 from hpsearch.dispatch.context import SearchContext
@@ -379,7 +380,9 @@ def make_dispatcher(
         prune_rule: Which runs are stopped because of their metrics; None: none is.
     """
     progress = Progress(search, clock())
-    intake = Intake(search, progress)
+    rungs = prune_rule.rungs if prune_rule else ()
+    metrics = None if search.configuration.metrics is None else Metrics(search, clock, rungs)
+    intake = Intake(search, progress, metrics)
     peer_intake = PeerIntake(search, peers, intake)
     heartbeat = Heartbeat(search, backend, make_provenance)
     strategy: Strategy
@@ -391,7 +394,17 @@ def make_dispatcher(
         echo = OutputEcho(view, search.folder, is_on=search.options.echo)
         pruning = Pruning(search.folder, search.recorder, backend, search.options.stop_grace, prune_rule)
         strategy = AttemptStrategy(
-            search, backend, intake, peer_intake, admission, requests, echo, pruning, heartbeat.job_started, clock
+            search,
+            backend,
+            intake,
+            peer_intake,
+            admission,
+            requests,
+            echo,
+            pruning,
+            heartbeat.job_started,
+            clock,
+            metrics,
         )
     shutdown, display = Shutdown(requests, search.options), Display(view, progress, backend)
     return Dispatcher(search, strategy, peers, intake, shutdown, heartbeat, display, clock)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from hpsearch.backends.base import AttemptStatus
+from hpsearch.dispatch.adaptive.metrics import Metrics
 from hpsearch.dispatch.context import ActiveAttempt, EventRecorder, SearchContext
 from hpsearch.dispatch.progress import Progress
 from hpsearch.host.kernel import kernel_oom_kills
@@ -26,6 +27,7 @@ from hpsearch.store.completion import (
     lacks_results,
     may_have_late_record,
     says_more,
+    with_last_metrics,
 )
 from hpsearch.store.folder import AttemptPaths, SearchFolder
 
@@ -33,10 +35,15 @@ log = logging.getLogger('hpsearch')
 
 
 class Intake:
-    """Takes in how attempts ended."""
+    """Takes in how attempts ended.
 
-    def __init__(self, search: SearchContext, progress: Progress) -> None:
+    Args:
+        metrics: Journals what they have reported; None: nobody wants to know.
+    """
+
+    def __init__(self, search: SearchContext, progress: Progress, metrics: Metrics | None = None) -> None:
         self._search = search
+        self._metrics = metrics
         self._results = search.results
         self._progress = progress
         self._reader = CompletionReader(search.folder, search.configuration)
@@ -76,6 +83,9 @@ class Intake:
     def _take_in(self, active: ActiveAttempt, cause: str, report: EndReport) -> Completion:
         run, number = active.launch.run, active.launch.number
         completion = self._reader.judge(run, number, self._attempts_of(run), report)
+        if self._metrics is not None and report.has_begun:
+            self._metrics.finish(run.name, number)
+        completion = with_last_metrics(completion, self._search.state.curves.of(run.name))
         if completion.verdict.state is not State.FINISHED and report.has_begun:
             # Before another writer can read of this end and start the run again, which must not find a folder of ours.
             self._reader.show_logs(run, completion)
@@ -244,7 +254,8 @@ def read_results_again(reader: CompletionReader, recorder: EventRecorder, folder
 
     def take(run: Run) -> None:
         history = recorder.state.runs[run.name]
-        for completion in reader.read_again(run, history):
+        for found in reader.read_again(run, history):
+            completion = with_last_metrics(found, recorder.state.curves.of(run.name))
             attempt = history.by_number[completion.number]
             read.append((completion, replace(attempt)))
             if says_more(completion, attempt):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hpsearch.backends.base import AttemptBackend, AttemptStatus, PilotBackend, Workload
+from hpsearch.dispatch.adaptive.metrics import Metrics
 from hpsearch.dispatch.adaptive.pruning import Pruning
 from hpsearch.dispatch.admission import Admission, Admitted, why_refused, why_waiting
 from hpsearch.dispatch.context import ActiveAttempt, SearchContext
@@ -90,6 +91,7 @@ class AttemptStrategy:
 
     Args:
         job_started: Called when the start of an attempt in a queue (run and number) was seen, or its end.
+        metrics: Journals what they report; None: nobody wants to know.
     """
 
     def __init__(
@@ -104,6 +106,7 @@ class AttemptStrategy:
         pruning: Pruning,
         job_started: Callable[[str, int], None],
         clock: Callable[[], float],
+        metrics: Metrics | None = None,
     ) -> None:
         self.backend = backend
         self._search = search
@@ -113,6 +116,7 @@ class AttemptStrategy:
         self._requests = requests
         self._echo = echo
         self._pruning = pruning
+        self._metrics = metrics
         self._job_started = job_started
         self._clock = clock
         self._active: dict[str, ActiveAttempt] = {}
@@ -182,6 +186,8 @@ class AttemptStrategy:
     def collect(self, now: float) -> Collected:
         """Take in what the backend knows of them. An end that cannot be taken in now is taken in later."""
         self._echo.pump()
+        if self._metrics is not None:
+            self._metrics.poll(self._active.values(), now)
         self._cancel_needless(now)
         found = self.backend.states(now)
         self._note_unknown(found)

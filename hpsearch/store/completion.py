@@ -19,9 +19,11 @@ from hpsearch.model.retries import had_most_room
 from hpsearch.model.run import Run, Summary
 from hpsearch.model.states import PRUNED, TIMEOUT, Attempt, RunHistory, SearchState, State
 from hpsearch.model.table import Row, row_of
+from hpsearch.model.trials.curves import Points, last_values
 from hpsearch.model.verdict import IN_WORDS, Verdict, failure_signature, joined, judge
 from hpsearch.results.missing import found_instead
 from hpsearch.results.summary import FINISHED, read_attempt_summary, result_files, says_finished
+from hpsearch.results.text import text_of
 from hpsearch.store.attempt_files import (
     changed_at,
     claim_changed_at,
@@ -210,6 +212,14 @@ class Completion:
             'seconds': self.report.seconds,
             **{name: fact for name, fact in extra.items() if fact},
         }
+
+
+def with_last_metrics(completion: Completion, points: Points) -> Completion:
+    """An end with what its run reported last, where it was stopped before it could leave a result."""
+    if completion.state is not State.STOPPED:
+        return completion
+    last = {name: text_of(value) for name, value in last_values(points).items()}
+    return replace(completion, summary={**last, **completion.summary})
 
 
 def is_clean(ended: Attempt | Completion) -> bool:

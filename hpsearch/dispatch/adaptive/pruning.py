@@ -30,11 +30,13 @@ class PruneRule:
         pruner: Decides.
         evaluations: Returns all runs of the search as the journals have them.
         last_step: A run that has reported this step, or a later one, goes on to its end; infinite: not known.
+        rungs: Steps that the pruner compares runs at, in order: what is reported there is journaled in any case.
     """
 
     pruner: Pruner
     evaluations: Callable[[], Sequence[Evaluation]]
     last_step: float = math.inf
+    rungs: Sequence[float] = ()
 
 
 class Pruning:
