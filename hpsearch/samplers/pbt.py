@@ -7,7 +7,7 @@ a choice open, defaults are those of Ray Tune.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
@@ -19,6 +19,10 @@ from hpsearch.samplers.random_search import RandomSampler
 
 MOST_FAILURES = 3
 """A member whose last so many runs have failed is given up."""
+
+
+MOST_TRIES = 100
+"""So often values are changed until they are allowed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +101,16 @@ class PbtSampler:
         space: Distributions of the values, and one budget.
         settings: How the population is trained.
         seed: Of the search.
+        is_allowed: Whether values may be run; those of a good run are taken as they are if none near them may.
     """
 
-    def __init__(self, space: Space, settings: PopulationSettings, seed: int) -> None:
+    def __init__(
+        self,
+        space: Space,
+        settings: PopulationSettings,
+        seed: int,
+        is_allowed: Callable[[Mapping[str, Value]], bool] = lambda values: True,
+    ) -> None:
         self._option, self._whole = next(
             (name, each.high) for name, each in space.items() if isinstance(each, Fidelity)
         )
@@ -107,6 +118,7 @@ class PbtSampler:
         self._settings = settings
         self._seed = seed
         self._drawn = RandomSampler(space, seed)
+        self._is_allowed = is_allowed
 
     def propose(self, trials: Sequence[Trial], number: int) -> Proposal | None:
         """See :class:`hpsearch.samplers.base.Sampler`."""
@@ -128,13 +140,18 @@ class PbtSampler:
         random = Random(f'{self._seed} {number} exploit')
         donor = self._donor(member, members, random)
         if donor is not None:
-            settings = self._settings
-            values = explored(donor.proposal.values, self._space, settings.exploration, random, settings.explore)
-            return self._proposal(member, values, donor)
+            return self._proposal(member, self._explored(donor.proposal.values, random), donor)
         if member.complete and not member.has_failed:
             return self._proposal(member, member.complete[-1].proposal.values, member.complete[-1])
         drawn = self._drawn.propose((), number)
         return self._proposal(member, drawn.values if drawn else {}, None)
+
+    def _explored(self, values: Mapping[str, Value], random: Random) -> Mapping[str, Value]:
+        settings = self._settings
+        tries = (
+            explored(values, self._space, settings.exploration, random, settings.explore) for _ in range(MOST_TRIES)
+        )
+        return next(filter(self._is_allowed, tries), values)
 
     def _proposal(self, member: Member, values: Mapping[str, Value], parent: Evaluation | None) -> Proposal:
         reached = _budget(parent) if parent else 0.0

@@ -161,3 +161,12 @@ def test_that_the_schedule_it_finds_beats_the_best_constant_value(seed: int) -> 
     found = schedule_of_best(runs)
     assert len(found) == STEPS
     assert expected(best_schedule()) < expected(found) < expected([constant] * STEPS)
+
+
+def test_that_values_that_are_not_allowed_are_changed_again_and_at_last_left_as_they_are() -> None:
+    later = [run(5, 1, 2, loss=0.1, lr=0.5), run(6, 2, 2, loss=0.2), run(7, 3, 2, loss=0.3)]
+    trials = trials_of([*FIRST, *later])
+    below = PbtSampler(SPACE, SETTINGS, 1, lambda values: values['lr'] < 0.5).propose(trials, 8)
+    none = PbtSampler(SPACE, SETTINGS, 1, lambda values: False).propose(trials, 8)
+    assert below is not None and none is not None
+    assert (below.values['lr'] < 0.5, none.values['lr']) == (True, 0.5)
