@@ -15,12 +15,12 @@ from pathlib import Path
 from hpsearch import __version__
 from hpsearch.arguments.command import environment_words, program_words, uses_interpreter
 from hpsearch.cli.adaptive.settings import problems_of as adaptive_problems
+from hpsearch.cli.adaptive.settings import results_given
 from hpsearch.cli.adaptive.suggested import with_suggested
 from hpsearch.cli.backends import requested_system
 from hpsearch.cli.options import ConfigurationOptions, SearchOptions, flat
 from hpsearch.config.handles import description_of
 from hpsearch.config.inline.command import FILE_NAME, files_of
-from hpsearch.config.inline.objective import named_rules
 from hpsearch.config.loading import load_configuration
 from hpsearch.host.code import code_files, folder_of_code
 from hpsearch.host.code_copy import (
@@ -138,7 +138,7 @@ def make_request(options: SearchOptions, *, needs_program: bool = True) -> Searc
     problems = _option_problems(options, run_cwd)
     options = _with_cluster(options, os.environ)
     try:
-        configuration = replace(_load(options.configuration, run_cwd), gpus=options.local.gpus_per_run)
+        configuration = replace(_load(options, run_cwd), gpus=options.local.gpus_per_run)
         options = with_suggested(options, configuration)
     except ConfigError as error:
         raise ConfigError([*problems, *error.problems]) from None
@@ -217,8 +217,9 @@ def order_of(options: ConfigurationOptions) -> Order:
     )
 
 
-def _load(options: ConfigurationOptions, run_cwd: Path) -> Configuration:
-    if not options.grid_module and not options.command:
+def _load(options: SearchOptions, run_cwd: Path) -> Configuration:
+    chosen = options.configuration
+    if not chosen.grid_module and not chosen.command:
         raise ConfigError(
             [
                 '--grid_module: is missing; a module name, a path to a .py file or to a YAML file is expected, or a '
@@ -226,12 +227,12 @@ def _load(options: ConfigurationOptions, run_cwd: Path) -> Configuration:
             ]
         )
     return load_configuration(
-        options.grid_module,
-        cwd=run_cwd if options.command else Path.cwd(),
-        grid_config=options.grid_config,
-        replacements=options.replacements,
-        command=options.command,
-        results=named_rules(options.results),
+        chosen.grid_module,
+        cwd=run_cwd if chosen.command else Path.cwd(),
+        grid_config=chosen.grid_config,
+        replacements=chosen.replacements,
+        command=chosen.command,
+        results=results_given(options),
     )
 
 
@@ -345,9 +346,8 @@ def _written_configuration(request: SearchRequest) -> dict[str, bytes]:
     chosen = request.options.configuration
     if not chosen.command:
         return {}
-    return files_of(
-        chosen.command, request.run_cwd, named_rules(chosen.results), shell_line(['hpsearch', *sys.argv[1:]])
-    )
+    said_by = shell_line(['hpsearch', *sys.argv[1:]])
+    return files_of(chosen.command, request.run_cwd, results_given(request.options), said_by)
 
 
 def _with_source(request: SearchRequest, written: Mapping[str, bytes], folder: SearchFolder) -> SearchRequest:

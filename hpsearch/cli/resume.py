@@ -11,7 +11,7 @@ from typing import Any
 
 from hpsearch.arguments.command import uses_gpus
 from hpsearch.backends.queue.own_job import job_end, own_job, own_job_name
-from hpsearch.cli.adaptive.settings import adaptive_settings
+from hpsearch.cli.adaptive.settings import adaptive_settings, results_given
 from hpsearch.cli.backends import JobAsker, check_queue, choose_backend, pilot_margin
 from hpsearch.cli.context import process_context
 from hpsearch.cli.options import SearchOptions, merged_options
@@ -233,6 +233,7 @@ def _configuration_of_now(info: Mapping[str, Any], options: SearchOptions) -> Co
         cwd=Path(described['cwd']),
         grid_config=chosen.grid_config,
         replacements=chosen.replacements,
+        results=results_given(options),
     )
     return replace(configuration, gpus=described['attributes'].get('gpus', 1))
 

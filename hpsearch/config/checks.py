@@ -327,10 +327,11 @@ def _metrics(checks: _Checks) -> list[dict[str, str]] | None:
 
 def _performance_key(checks: _Checks, keywords: Sequence[str], results: Sequence[Mapping[str, str]]) -> str | None:
     key = checks.text('performance_key')
+    known = [*chain(keywords, *(keywords_of_rule(rule_of(rule)) for rule in results))]
     if key is None:
-        return next(chain(keywords, *(keywords_of_rule(rule_of(rule)) for rule in results)), None)
-    if key not in keywords and (keywords or not results):
-        hint = did_you_mean(key, keywords)
+        return next(iter(known), None)
+    if key not in known and (keywords or not results):
+        hint = did_you_mean(key, known)
         checks.problem(
             'performance_key', f'is {key!r}, which is not in {checks.source.spelled("summary_keywords")}{hint}'
         )

@@ -13,6 +13,7 @@ from typing import Any
 from hpsearch.config.checks import check
 from hpsearch.config.distributions.notation import is_distribution, read_distribution
 from hpsearch.config.inline.command import inline_source
+from hpsearch.config.inline.objective import GivenResults
 from hpsearch.config.source import SPELLINGS, YAML_SUFFIXES, did_you_mean, read_source
 from hpsearch.config.yaml_file import YamlFile, parse_yaml, read_yaml_file
 from hpsearch.model.configuration import Configuration
@@ -28,7 +29,7 @@ def load_configuration(
     grid_config: str = '',
     replacements: Sequence[str] = (),
     command: Sequence[str] = (),
-    results: Sequence[Any] = (),
+    results: GivenResults = GivenResults(),  # noqa: B008  it cannot change
 ) -> Configuration:
     """Read and check a configuration.
 
@@ -40,7 +41,7 @@ def load_configuration(
             ``grid_config``.
         command: Words that are the configuration themselves, instead of a ``grid_module``; then ``cwd`` is where the
             runs work.
-        results: Rules that replace those of ``_RESULT``, if there are any.
+        results: What is said of results elsewhere.
 
     Raises:
         ConfigError: With all problems that were found.
@@ -48,7 +49,7 @@ def load_configuration(
     cwd = Path(os.path.abspath(cwd))
     source = inline_source(command, cwd) if command else read_source(grid_module, cwd)
     attributes, problems = dict(source.attributes), list[str]()
-    attributes |= {'result': list(results)} if results else {}
+    attributes = results.applied(attributes)
     files = dict.fromkeys(SPELLINGS, source.file)
     if grid_config:
         replaced, file = _read_grid_config(cwd / grid_config, problems)

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from hpsearch.cli.adaptive.options import seconds_of
 from hpsearch.cli.options import SearchOptions
+from hpsearch.config.inline.objective import GivenResults, given_results
+from hpsearch.config.inline.objective import objectives_of as objectives_in
 from hpsearch.dispatch.adaptive.sampled_runs import sampler_of
 from hpsearch.dispatch.adaptive.settings import AdaptiveSettings, Limits
 from hpsearch.model.configuration import Configuration
@@ -13,6 +15,9 @@ from hpsearch.model.errors import ConfigError
 from hpsearch.model.trials.trial import Objective
 from hpsearch.space.sampled import SampledSpace
 from hpsearch.store.folder import OpenSearch
+
+_OF_GRIDS = ('search', 'objective', 'direction')
+"""Options that also a search has whose runs are planned in advance: it has a table with a best run."""
 
 
 def adaptive_settings(options: SearchOptions, search: OpenSearch) -> AdaptiveSettings | None:
@@ -48,7 +53,7 @@ def sampler_options(options: SearchOptions) -> Mapping[str, str]:
 def objectives_of(options: SearchOptions, configuration: Configuration) -> Sequence[Objective]:
     """What is optimised, by the options or by the configuration; empty: neither says it."""
     chosen, default = options.adaptive, configuration.performance_key
-    keys = chosen.objective or ((default,) if default is not None else ())
+    keys = objectives_in(chosen.objective)[0] or ((default,) if default is not None else ())
     maximizes = [direction == 'maximize' for direction in chosen.direction]
     maximizes += [not configuration.performance_ascending] * (len(keys) - len(maximizes))
     return [Objective(key, maximize) for key, maximize in zip(keys, maximizes, strict=False)]
@@ -58,13 +63,21 @@ def problems_of(options: SearchOptions, configuration: Configuration) -> list[st
     """What is wrong with the options of an adaptive search, or with those of one that is not, in sentences."""
     if not options.is_adaptive:
         return [f'--{name}: needs --search=random or another sampler.' for name in _given(options)]
-    return [*_option_problems(options), *_sampler_problems(options, configuration)]
+    problems = [*_option_problems(options), *_sampler_problems(options, configuration)]
+    keyless = [text for text in options.adaptive.objective if not objectives_in([text])[0]]
+    return [*problems, *(f'--objective={text}: names no value; add a key, as in {text}:loss.' for text in keyless)]
 
 
 def _given(options: SearchOptions) -> list[str]:
     """The options that only an adaptive search has, as far as they were given."""
     given = {**vars(options.limits), **vars(options.adaptive)}
-    return [name for name, value in given.items() if name != 'search' and value not in (None, '', ())]
+    return [name for name, value in given.items() if name not in _OF_GRIDS and value not in (None, '', ())]
+
+
+def results_given(options: SearchOptions) -> GivenResults:
+    """What the options say of results, whatever chooses the runs."""
+    chosen = options.adaptive
+    return given_results(options.configuration.results, chosen.objective, chosen.direction)
 
 
 def _option_problems(options: SearchOptions) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any
 from hpsearch.arguments.placeholders import OUT_DIR, PYTHON, placeholders_in
 from hpsearch.arguments.priors import SearchedWords, looks_searched, searched_words
 from hpsearch.config.distributions.notation import is_distribution
+from hpsearch.config.inline.objective import GivenResults
 from hpsearch.config.inline.space_file import SpaceFile, with_space_file
 from hpsearch.config.inline.values import values_of
 from hpsearch.config.source import Source
@@ -141,20 +142,20 @@ def _styles(found: SearchedWords, behind: Sequence[str]) -> dict[str, Any]:
 # The configuration that such a search leaves
 
 
-def files_of(words: Sequence[str], cwd: Path, results: Sequence[Any], said_by: str) -> dict[str, bytes]:
+def files_of(words: Sequence[str], cwd: Path, results: GivenResults, said_by: str) -> dict[str, bytes]:
     """The files that say the same as a command: their names, and what they hold.
 
     Args:
         words: The command.
         cwd: As for :func:`inline_source`.
-        results: Rules of ``_RESULT``.
+        results: What the command line says of results.
         said_by: The whole command line.
 
     Raises:
         ConfigError: As for :func:`inline_source`.
         OSError: A file cannot be read any more.
     """
-    attributes = dict(inline_source(words, cwd).attributes) | ({'result': list(results)} if results else {})
+    attributes = results.applied(inline_source(words, cwd).attributes)
     files = {}
     if template := attributes.get('config_template'):
         name = f'{TEMPLATE_NAME}{os.path.splitext(template)[1].lower()}'

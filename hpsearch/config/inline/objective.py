@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from hpsearch.results.rules import FORMATS, KINDS, LOGS, keywords_of_rule, result_rules, rule_of
@@ -30,9 +31,44 @@ def objectives_of(given: Sequence[str]) -> tuple[list[str], list[dict[str, Any]]
     return list(dict.fromkeys(keys)), rules
 
 
-def named_rules(given: Sequence[str]) -> list[Any]:
-    """Rules of ``_RESULT`` in which what an expression finds is named by the word before its group."""
-    return [_rule_and_key(text)[0] if text.partition(':')[0] in LOGS else text for text in given]
+@dataclass(frozen=True)
+class GivenResults:
+    """What the command line says of results, instead of a configuration.
+
+    Attributes:
+        rules: Those of ``_RESULT``, instead of what the configuration has.
+        more: Those that come to them.
+        key: The performance key; empty: that of the configuration.
+        ascending: Whether the smallest is the best; None: as the configuration says.
+    """
+
+    rules: Sequence[Any] = ()
+    more: Sequence[Any] = ()
+    key: str = ''
+    ascending: bool | None = None
+
+    def applied(self, attributes: Mapping[str, Any]) -> dict[str, Any]:
+        """The attributes of a configuration with what is given."""
+        result = self.rules or attributes.get('result')
+        rules = list(result) if isinstance(result, (list, tuple)) else [] if result is None else [result]
+        rules += [rule for rule in self.more if rule not in rules]
+        given: dict[str, Any] = {'result': rules} if rules and (self.rules or self.more) else {}
+        given |= {'performance_key': self.key} if self.key else {}
+        return {**attributes, **given, **({} if self.ascending is None else {'performance_sort_asc': self.ascending})}
+
+
+def given_results(results: Sequence[str], objectives: Sequence[str], directions: Sequence[str]) -> GivenResults:
+    """What ``--result``, ``--objective`` and ``--direction`` say; the first objective is the performance key.
+
+    Args:
+        results: Rules of ``_RESULT``, in which what an expression finds is named by the word before its group.
+        objectives: As for :func:`objectives_of`.
+        directions: ``maximize`` or ``minimize`` for each objective.
+    """
+    keys, more = objectives_of(objectives)
+    rules = [_rule_and_key(text)[0] if text.partition(':')[0] in LOGS else text for text in results]
+    ascending = directions[0] == 'minimize' if directions else None
+    return GivenResults(rules, more, keys[0] if keys else '', ascending)
 
 
 def _rule_and_key(text: str) -> tuple[dict[str, Any], str]:

@@ -79,8 +79,13 @@ def test_that_the_page_does_its_task(title: str, command: str, tmp_path: Path) -
         assert re.search(r'Combinations of the grid: 4; runs: 4\b', done.stdout)
         return
     (table,) = tmp_path.glob('out/hyperparam_search/*/search_results.csv')
-    with open(table, newline='', encoding='utf-8') as rows:
-        best = next(csv.DictReader(rows, delimiter=';' if ';' in table.read_text() else ','))
+    with open(table, newline='', encoding='utf-8') as file:
+        rows = list(csv.DictReader(file, delimiter=';' if ';' in table.read_text() else ','))
+    best = rows[0]
+    if limit := re.search(r'--max[_-]trials[= ](\d+)', command):
+        reached = [float(row['lr']) + float(row['batch_size']) for row in rows]
+        assert len(rows) == int(limit[1]) and reached[0] == max(reached)
+        return
     assert (float(best['lr']), int(best['batch_size'])) == (0.1, 64), done.stdout
 
 

@@ -85,3 +85,22 @@ def test_that_the_configuration_it_leaves_makes_the_same_search(project: Project
 def test_that_a_command_can_be_tried(project: Project) -> None:
     done = project.run('try', '2', '--deterministic_search', RESULT, '--', 'python3', 'train.py', '--lr~[0.1, 0.5]')
     assert done.returncode == 0 and 'acc  0.5' in done.stdout, done.stdout
+
+
+def test_that_a_sampled_search_needs_nothing_but_its_command(project: Project) -> None:
+    objective = ['--objective', 'stdout:acc=([0-9.]+)', '--direction=minimize']
+    words = ['--search=random', '--max_trials=4', '--cpu_jobs=2', *objective]
+    done = project.run('run', *words, '--', 'python3', 'train.py', '--lr~uniform(0.1, 0.9)', '--big~[true,false]')
+    assert done.returncode == 0, done.stderr
+    assert len(ran(project)) == 4 and all(0.1 <= float(line.split()[0]) <= 0.9 for line in ran(project))
+    assert 'best: smallest acc' in done.stdout
+    more = project.run('resume', str(only_search(project)), '--max_trials=6')
+    assert more.returncode == 0 and len(ran(project)) == 6, more.stderr
+
+
+def test_that_a_sampled_search_says_what_is_missing(project: Project) -> None:
+    command = ['--', 'python3', 'train.py', '--lr~uniform(0, 1)']
+    assert '--max_trials=N' in project.run('run', '--search=random', *command).stderr
+    assert '--search=random' in project.run('run', *command).stderr
+    keyless = project.run('run', '--search=random', '--max_trials=2', '--objective=lightning', *command).stderr
+    assert '--objective=lightning: names no value; add a key, as in lightning:loss.' in keyless

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from hpsearch.config.inline.command import FILE_NAME, files_of
+from hpsearch.config.inline.objective import given_results
 from hpsearch.config.loading import load_configuration
 from hpsearch.model.configuration import Configuration, plain_attributes
 from hpsearch.model.errors import ConfigError
@@ -144,11 +145,11 @@ def test_that_a_file_of_an_unknown_format_that_is_to_be_searched_is_named(tmp_pa
 def test_that_the_configuration_that_is_written_says_the_same(tmp_path: Path) -> None:
     (tmp_path / 'c.json').write_text('{"lr": "orion~[1, .inf]"}')
     words = ['./m', 'c.json', '--t~["on", "1e3", 1e3, null]', '--b', 'é "x"\n{out_dir}', '--c=1']
-    rules = [{'stdout': 'acc=(.*)', 'key': 'acc'}]
+    results = given_results([], ['stdout:acc=(.*)'], ['minimize'])
     out = tmp_path / 'out'
     out.mkdir()
-    for name, content in files_of(words, tmp_path, rules, 'hpsearch run\n-- ./m').items():
+    for name, content in files_of(words, tmp_path, results, 'hpsearch run\n-- ./m').items():
         (out / name).write_bytes(content)
     written = plain_attributes(load_configuration(str(out / FILE_NAME), cwd=Path('/')))
-    given = plain_attributes(load_configuration('', cwd=tmp_path, command=words, results=rules))
+    given = plain_attributes(load_configuration('', cwd=tmp_path, command=words, results=results))
     assert {**written, 'source': '', 'sha256': ''} == {**given, 'source': '', 'sha256': ''}

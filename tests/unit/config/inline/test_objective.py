@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hpsearch.config.inline.objective import named_rules, objectives_of
+from hpsearch.config.inline.objective import given_results, objectives_of
 
 
 @pytest.mark.parametrize(
@@ -36,8 +36,23 @@ def test_that_several_objectives_keep_their_order_and_share_rules() -> None:
 
 
 def test_that_what_a_rule_for_a_log_finds_has_a_name() -> None:
-    assert named_rules(['stdout:acc=(.*)', 'lightning', 'x.json']) == [
-        {'stdout': 'acc=(.*)', 'key': 'acc'},
-        'lightning',
-        'x.json',
-    ]
+    given = given_results(['stdout:acc=(.*)', 'lightning', 'x.json'], [], [])
+    assert given.applied({'result': 'a.csv'}) == {
+        'result': [{'stdout': 'acc=(.*)', 'key': 'acc'}, 'lightning', 'x.json']
+    }
+
+
+@pytest.mark.parametrize(
+    ('objectives', 'directions', 'attributes'),
+    [
+        ([], [], {'result': 'a.csv'}),
+        (['acc'], [], {'result': 'a.csv', 'performance_key': 'acc'}),
+        (['x.json:loss', 'acc'], ['minimize', 'maximize'], {
+            'result': ['a.csv', {'file': 'x.json'}], 'performance_key': 'loss', 'performance_sort_asc': True}),
+        ([], ['maximize'], {'result': 'a.csv', 'performance_sort_asc': False}),
+    ],
+)  # fmt: skip
+def test_that_the_first_objective_is_the_performance_key(
+    objectives: list[str], directions: list[str], attributes: dict[str, Any]
+) -> None:
+    assert given_results([], objectives, directions).applied({'result': 'a.csv'}) == attributes
