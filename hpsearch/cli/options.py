@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from typing import Any, ClassVar
 
-from hpsearch.cli.adaptive.options import GRID, AdaptiveOptions, LimitOptions
+from hpsearch.cli.adaptive.options import GRID, NO_PRUNER, AdaptiveOptions, LimitOptions, PruneOptions
 from hpsearch.cli.declaring.fields import (
     OptionGroup,
     integer_from,
@@ -287,6 +287,7 @@ class SearchOptions:
 
     configuration: ConfigurationOptions = ConfigurationOptions()
     adaptive: AdaptiveOptions = field(default_factory=AdaptiveOptions)
+    pruning: PruneOptions = field(default_factory=PruneOptions)
     limits: LimitOptions = field(default_factory=LimitOptions)
     folder: FolderOptions = FolderOptions()
     local: LocalOptions = LocalOptions()
@@ -300,6 +301,11 @@ class SearchOptions:
     def is_adaptive(self) -> bool:
         """Whether runs are chosen while the search goes."""
         return self.adaptive.search != GRID
+
+    @property
+    def prunes(self) -> bool:
+        """Whether runs are stopped because of their metrics."""
+        return self.pruning.prune != NO_PRUNER
 
     @property
     def only_submits(self) -> bool:

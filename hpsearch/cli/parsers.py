@@ -359,7 +359,7 @@ class ResumeCommand(OptionGroup):
 def resume_parser(verb: str, description: str) -> Parser:
     """The parser of ``hpsearch resume`` and ``join``: where, how many and how can differ from the first time."""
     parser = _parser_of_search(verb, description, needs_folder=verb == 'join')
-    add_options(parser, (*OF_PLACES, 'limits', 'execution', 'display'), keeps=True)
+    add_options(parser, (*OF_PLACES, 'pruning', 'limits', 'execution', 'display'), keeps=True)
     group = add_group(parser, ResumeCommand)
     group.add_argument(
         '--num_searches', metavar='N', type=int, default=argparse.SUPPRESS, help='with --extend: another number of runs'

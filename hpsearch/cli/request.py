@@ -14,6 +14,7 @@ from pathlib import Path
 
 from hpsearch import __version__
 from hpsearch.arguments.command import environment_words, program_words, uses_interpreter
+from hpsearch.cli.adaptive.pruning import prune_problems
 from hpsearch.cli.adaptive.settings import problems_of as adaptive_problems
 from hpsearch.cli.adaptive.settings import results_given
 from hpsearch.cli.adaptive.suggested import with_suggested
@@ -39,6 +40,7 @@ from hpsearch.host.processes import user_name
 from hpsearch.model.command import shell_line
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import ConfigError, SearchFolderError
+from hpsearch.results.metrics.rules import watching
 from hpsearch.space.order import Order
 from hpsearch.space.plan import Plan, PlanSummary
 from hpsearch.store.folder import NewFolder, OpenSearch, SearchFolder, make_folder, write_whole
@@ -142,8 +144,9 @@ def make_request(options: SearchOptions, *, needs_program: bool = True) -> Searc
         options = with_suggested(options, configuration)
     except ConfigError as error:
         raise ConfigError([*problems, *error.problems]) from None
-    problems += adaptive_problems(options, configuration)
+    problems += [*adaptive_problems(options, configuration), *prune_problems(options, configuration)]
     problems += [] if options.is_adaptive else _only_sampled(configuration)
+    configuration = watching(configuration) if options.prunes else configuration
     in_queue, queue_problems = _of_queue(options, configuration)
     problems += queue_problems
     interpreter = interpreter_of(options.configuration.python)

@@ -11,6 +11,7 @@ from typing import Any
 
 from hpsearch.arguments.command import uses_gpus
 from hpsearch.backends.queue.own_job import job_end, own_job, own_job_name
+from hpsearch.cli.adaptive.pruning import prune_settings, with_metrics
 from hpsearch.cli.adaptive.settings import adaptive_settings, results_given
 from hpsearch.cli.backends import JobAsker, check_queue, choose_backend, pilot_margin
 from hpsearch.cli.context import process_context
@@ -61,7 +62,7 @@ def resume_search(command: ResumeCommand) -> int:
             log.info('%d runs added, %d withdrawn', len(extension.added), len(extension.withdrawn))
         if command.reread:
             read_results_anew(folder, asked, options, command.dead_hosts)
-        search = open_search(folder, folder.read_info())
+        search = with_metrics(open_search(folder, folder.read_info()), options)
         job_time = _job_time(folder, options) if joins else None
         make_backend, echo = choose_backend(options, search.configuration, context, job_time)
         how = work_options(
@@ -75,6 +76,7 @@ def resume_search(command: ResumeCommand) -> int:
             reuse=options.execution.reuse,
             job_time=job_time,
             adaptive=adaptive_settings(options, search),
+            pruning=prune_settings(options, search.configuration),
         )
         result = work(search, context, make_backend, how, JobAsker(options, context.wakeup))
     return report_end(result, options, in_own_job=joins and own_job() is not None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from hpsearch.cli.adaptive.pruning import prune_settings
 from hpsearch.cli.adaptive.settings import adaptive_settings
 from hpsearch.cli.backends import JobAsker, check_queue, choose_backend
 from hpsearch.cli.context import process_context
@@ -31,7 +32,8 @@ def run_search(options: SearchOptions) -> int:
         make_backend, echo = choose_backend(options, request.configuration, context)
         search = create(request)
         adaptive = adaptive_settings(options, search)
-        how = work_options(options, echo=echo, reuse=options.execution.reuse, adaptive=adaptive)
+        pruning = prune_settings(options, request.configuration)
+        how = work_options(options, echo=echo, reuse=options.execution.reuse, adaptive=adaptive, pruning=pruning)
         result = work(search, context, make_backend, how, JobAsker(options, context.wakeup))
     return report_end(result, options)
 

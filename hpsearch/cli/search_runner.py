@@ -15,6 +15,7 @@ from hpsearch.backends.base import PilotBackend
 from hpsearch.backends.queue.own_job import limit_signals, own_job, own_node
 from hpsearch.cli.context import BackendContext, MakeBackend, ProcessContext
 from hpsearch.cli.options import SearchOptions
+from hpsearch.dispatch.adaptive.settings import PruneRule
 from hpsearch.dispatch.context import EventRecorder, SearchContext, WorkOptions
 from hpsearch.dispatch.dispatcher import Outcome, make_dispatcher
 from hpsearch.dispatch.intake import read_results_again, take_late_records
@@ -159,7 +160,7 @@ def search_context(search: OpenSearch, options: WorkOptions, recorder: EventReco
     """The search with the runs of its plan that wait."""
     state = recorder.state
     retry = replace(options.retry, bad_places=frozenset(bad_places(state.ended_in_places)))
-    source = source_of(search, options, recorder, retry)
+    source, rule = with_pruning(source_of(search, options, recorder, retry), search, options, recorder, retry)
     pending = PendingRuns(source, state, recorder.counts, retry, runs_given_up(state, retry), search.folder.find_run)
     configuration = search.configuration
     results = ResultsView(
@@ -169,7 +170,7 @@ def search_context(search: OpenSearch, options: WorkOptions, recorder: EventReco
         expected=tuple(configuration.summary_keywords),
         code_of=state.code_of if options.code_column else None,
     )
-    return SearchContext(search.folder, configuration, recorder, pending, results, options)
+    return SearchContext(search.folder, configuration, recorder, pending, results, options, rule)
 
 
 def source_of(search: OpenSearch, options: WorkOptions, recorder: EventRecorder, retry: RetryPolicy) -> RunSource:
@@ -181,6 +182,17 @@ def source_of(search: OpenSearch, options: WorkOptions, recorder: EventRecorder,
     from hpsearch.dispatch.adaptive.sampled_runs import sampled_runs
 
     return sampled_runs(search, recorder, options, options.adaptive, retry)
+
+
+def with_pruning(
+    source: RunSource, search: OpenSearch, options: WorkOptions, recorder: EventRecorder, retry: RetryPolicy
+) -> tuple[RunSource, PruneRule | None]:
+    """The runs of a search with those that are promoted, and which are stopped; None: none is."""
+    if options.pruning is None or options.stop_at_once:
+        return source, None
+    from hpsearch.dispatch.adaptive.promotions import pruned_runs
+
+    return pruned_runs(source, search, recorder, options.pruning, retry)
 
 
 def _warn_of_odd_lines(state: SearchState, reader: JournalReader) -> None:

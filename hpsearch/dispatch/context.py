@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hpsearch.backends.base import Launch
-from hpsearch.dispatch.adaptive.settings import AdaptiveSettings
+from hpsearch.dispatch.adaptive.settings import AdaptiveSettings, PruneRule, PruneSettings
 from hpsearch.dispatch.pending_runs import PendingRuns
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.retries import JobTime, RetryPolicy
@@ -40,6 +40,7 @@ class WorkOptions:
         reuse: Folders of earlier searches whose results are taken.
         stop_at_once: End what runs instead of starting anything.
         adaptive: How runs are chosen while the search goes; None: they were all planned in advance.
+        pruning: Which runs are stopped because of their metrics; None: none is.
     """
 
     in_queue: bool = False
@@ -58,6 +59,7 @@ class WorkOptions:
     reuse: tuple[str, ...] = ()
     stop_at_once: bool = False
     adaptive: AdaptiveSettings | None = None
+    pruning: PruneSettings | None = None
 
     @property
     def stop_reason(self) -> str:
@@ -183,6 +185,7 @@ class SearchContext:
         pending: Its runs that wait.
         results: Its table.
         options: How it is worked on.
+        prune_rule: Which of its runs are stopped because of their metrics; None: none is.
     """
 
     folder: SearchFolder
@@ -191,6 +194,7 @@ class SearchContext:
     pending: PendingRuns
     results: ResultsView
     options: WorkOptions
+    prune_rule: PruneRule | None = None
 
     @property
     def state(self) -> SearchState:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from hpsearch.backends.base import AttemptBackend, Avoided, JobCounts, PilotBackend
 from hpsearch.dispatch.adaptive.metrics import Metrics
-from hpsearch.dispatch.adaptive.pruning import PruneRule, Pruning
+from hpsearch.dispatch.adaptive.pruning import Pruning
 from hpsearch.dispatch.admission import Admission, Admitted, Claims
 from hpsearch.dispatch.context import SearchContext
 from hpsearch.dispatch.heartbeat import Heartbeat
@@ -369,7 +369,6 @@ def make_dispatcher(
     make_provenance: Callable[[], Provenance],
     lock: Callable[[], AbstractContextManager[bool]],
     clock: Callable[[], float] = time.monotonic,
-    prune_rule: PruneRule | None = None,
 ) -> Dispatcher:
     """Put the parts of a dispatcher together.
 
@@ -377,10 +376,9 @@ def make_dispatcher(
         make_provenance: Makes what finds out with which code the runs are made.
         lock: Held while runs are placed on this host; entering it says whether it was acquired in time.
         clock: Monotonic seconds.
-        prune_rule: Which runs are stopped because of their metrics; None: none is.
     """
     progress = Progress(search, clock())
-    rungs = prune_rule.rungs if prune_rule else ()
+    rungs = search.prune_rule.rungs if search.prune_rule else ()
     metrics = None if search.configuration.metrics is None else Metrics(search, clock, rungs)
     intake = Intake(search, progress, metrics)
     peer_intake = PeerIntake(search, peers, intake)
@@ -392,7 +390,7 @@ def make_dispatcher(
         claims = Claims(search, peers, intake.has_late_record, heartbeat.circumstances, clock)
         admission = Admission(search, backend, peers, peer_intake, intake, claims, lock)
         echo = OutputEcho(view, search.folder, is_on=search.options.echo)
-        pruning = Pruning(search.folder, search.recorder, backend, search.options.stop_grace, prune_rule)
+        pruning = Pruning(search.folder, search.recorder, backend, search.options.stop_grace, search.prune_rule)
         strategy = AttemptStrategy(
             search,
             backend,

@@ -363,7 +363,9 @@ class PilotStrategy:
         return replace(judged, bad={**judged.bad, **self.backend.bad_nodes()})
 
     def _workload(self) -> Workload:
-        return Workload(self._search.pending.waiting, self._search.state.started)
+        pending = self._search.pending
+        # A run that is promoted, or proposed, is not counted before that.
+        return Workload(max(pending.waiting, int(bool(pending))), self._search.state.started)
 
     def cancel(self, why: str) -> None:
         """Ask the pilots to end: they end their runs."""

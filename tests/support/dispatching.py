@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
 from hpsearch.backends.base import AttemptBackend, PilotBackend
-from hpsearch.dispatch.adaptive.pruning import PruneRule
+from hpsearch.dispatch.adaptive.settings import PruneRule
 from hpsearch.dispatch.admission import Claims
 from hpsearch.dispatch.context import EventRecorder, SearchContext, WorkOptions
 from hpsearch.dispatch.dispatcher import Dispatcher, make_dispatcher
@@ -145,7 +145,7 @@ class Desk:
     def dispatcher(self, backend: AttemptBackend | PilotBackend, prune_rule: PruneRule | None = None) -> Dispatcher:
         """What works on it."""
         return make_dispatcher(
-            self.search,
+            replace(self.search, prune_rule=prune_rule),
             self.peers,
             backend,
             self.requests,
@@ -153,7 +153,6 @@ class Desk:
             lambda: cast(Provenance, NoCode()),
             lambda: nullcontext(True),
             self.clock,
-            prune_rule,
         )
 
     def events(self, kind: str = '') -> list[dict[str, Any]]:

@@ -7,12 +7,16 @@ import re
 from dataclasses import dataclass
 from typing import ClassVar
 
-from hpsearch.cli.declaring.fields import OptionGroup, integer_from, option
+from hpsearch.cli.declaring.fields import OptionGroup, integer_from, number_between, option
 
 GRID = 'grid'
 """The name of the search that is not adaptive: all combinations are planned in advance."""
 
 SEARCHES = (GRID, 'random', 'tpe', 'gp', 'cmaes', 'nsga2', 'qmc', 'pbt')
+
+NO_PRUNER = 'none'
+
+PRUNERS = (NO_PRUNER, 'asha', 'hyperband', 'median', 'percentile')
 
 DIRECTIONS = ('maximize', 'minimize')
 
@@ -64,6 +68,40 @@ class AdaptiveOptions(OptionGroup):
         'whether the largest or the smallest value of an objective is the best; once for each of them '
         '(default: by _PERFORMANCE_SORT_ASC)',
         choices=DIRECTIONS,
+    )
+
+
+@dataclass(frozen=True)
+class PruneOptions(OptionGroup):
+    """Which runs are stopped because of their metrics."""
+
+    title: ClassVar[str] = 'stopping runs early'
+
+    prune: str = option(
+        NO_PRUNER,
+        'stop runs whose metrics are not good enough, of a grid as well (default: %(default)s)',
+        choices=PRUNERS,
+    )
+    grace_period: float | None = option(
+        None,
+        'stop no run before this step (default: 1)',
+        metavar='STEP',
+        type=number_between(0, float('inf')),
+    )
+    reduction_factor: float | None = option(
+        None,
+        'asha, hyperband: one of so many runs goes on from a rung to the next (default: 3)',
+        metavar='F',
+        type=number_between(1, float('inf')),
+    )
+    max_resource: float | None = option(
+        None,
+        'the last step of a run, which is not stopped there (default: not known)',
+        metavar='STEP',
+        type=number_between(0, float('inf')),
+    )
+    prune_options: tuple[str, ...] = option(
+        (), 'a further option of the pruner; may be given several times', metavar='NAME=VALUE', type=name_and_value
     )
 
 

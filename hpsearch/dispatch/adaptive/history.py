@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from hpsearch.dispatch.context import EventRecorder
 from hpsearch.model.retries import RetryPolicy
+from hpsearch.model.run import Run
 from hpsearch.model.trials.evaluations import evaluation_of
-from hpsearch.model.trials.trial import Evaluation, Objective, Trial
+from hpsearch.model.trials.suggestion import Suggestion
+from hpsearch.model.trials.trial import Evaluation, Objective, Proposal, Trial
 
 
 class History:
@@ -20,19 +22,27 @@ class History:
         recorder: Has taken in all journals.
         objectives: What is optimised.
         policy: Which runs get another attempt.
+        find: Finds a run that was planned in advance by its name; None: there are none.
     """
 
-    def __init__(self, recorder: EventRecorder, objectives: Sequence[Objective], policy: RetryPolicy) -> None:
+    def __init__(
+        self,
+        recorder: EventRecorder,
+        objectives: Sequence[Objective],
+        policy: RetryPolicy,
+        find: Callable[[str], Run | None] = lambda name: None,
+    ) -> None:
         self.version = 0
         self._recorder = recorder
         self._state = recorder.state
         self._objectives = objectives
         self._policy = policy
+        self._find = find
         self._evaluations: dict[str, Evaluation] = {}
         self._members: dict[int, list[Evaluation]] = {}
         self._trials: dict[int, Trial] = {}
         self._in_order: list[Trial] | None = None
-        recorder.touched.update(self._state.suggestions)
+        recorder.touched.update(self._state.suggestions, self._state.runs)
 
     @property
     def trials(self) -> Sequence[Trial]:
@@ -66,11 +76,18 @@ class History:
         self.version += bool(changed)
 
     def _evaluated(self, name: str) -> Evaluation | None:
-        suggestion = self._state.suggestions.get(name)
+        suggestion = self._state.suggestions.get(name) or self._planned(name)
         if suggestion is None or name in self._state.withdrawn:
             return None
         history, points = self._state.runs.get(name), self._state.curves.of(name)
         return evaluation_of(suggestion, history, points, self._objectives, self._policy)
+
+    def _planned(self, name: str) -> Suggestion | None:
+        """A run that was planned in advance, as if it had been suggested."""
+        if known := self._evaluations.get(name):
+            return Suggestion(name, known.number, dict(known.proposal.values), known.proposal, '')
+        run = self._find(name)
+        return Suggestion(name, run.number, run.params, Proposal(run.params, trial=run.number), '') if run else None
 
     def _put(self, evaluation: Evaluation) -> int:
         """Take in what became of a run; returns the number of its trial."""

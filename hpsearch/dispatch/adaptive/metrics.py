@@ -85,8 +85,8 @@ class Metrics:
         self._clock = clock
         self._rungs = rungs
         self._watched: dict[tuple[str, int], _Watched] = {}
-        adaptive, key = search.options.adaptive, search.configuration.performance_key
-        keys = [objective.key for objective in adaptive.objectives] if adaptive else [key] if key else []
+        asked, key = search.options.adaptive or search.options.pruning, search.configuration.performance_key
+        keys = [objective.key for objective in asked.objectives] if asked else [key] if key else []
         self._wanted = tuple(dict.fromkeys(keys))
 
     def poll(self, attempts: Iterable[ActiveAttempt], now: float) -> None:

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hpsearch.dispatch.adaptive.pruning import PruneRule
+from hpsearch.dispatch.adaptive.history import History
+from hpsearch.dispatch.adaptive.sampled_runs import SampledRuns
+from hpsearch.dispatch.adaptive.settings import PruneRule, PruneSettings
+from hpsearch.dispatch.context import EventRecorder
 from hpsearch.dispatch.pending_runs import RunSource
+from hpsearch.model.retries import RetryPolicy
 from hpsearch.model.run import Run
 from hpsearch.model.states import SearchState, State
 from hpsearch.model.trials.trial import Evaluation
+from hpsearch.pruners.factory import make_pruner
+from hpsearch.store.folder import OpenSearch
 
 
 class PromotedFirst:
@@ -77,3 +83,33 @@ class PromotedFirst:
         """The run with the number of its latest attempt: each is promoted once."""
         history = self._state.runs.get(name)
         return name, history.last.number if history and history.last else 0
+
+
+def pruned_runs(
+    source: RunSource, search: OpenSearch, recorder: EventRecorder, settings: PruneSettings, policy: RetryPolicy
+) -> tuple[RunSource, PruneRule | None]:
+    """The runs of a search in which some are stopped, and which these are.
+
+    Where the script goes on from where it was stopped, those that the pruner promotes are among them.
+
+    Args:
+        source: Where its runs come from, planned ones or others.
+        search: The search.
+        recorder: Has taken in all journals.
+        settings: Which runs are stopped.
+        policy: Which runs get another attempt.
+
+    Raises:
+        ConfigError: The pruner cannot have these options.
+    """
+    pruner = make_pruner(settings.pruner, settings.options)
+    if pruner is None:
+        return source, None
+    if isinstance(source, SampledRuns):
+        history = source.history  # what is known is brought up to date once
+    else:
+        history = History(recorder, settings.objectives, policy, search.folder.find_run)
+    rule = PruneRule(pruner, lambda: history.evaluations, settings.last_step)
+    if not search.configuration.resumable:
+        return source, rule
+    return PromotedFirst(source, rule, recorder.state, search.folder.find_run), rule

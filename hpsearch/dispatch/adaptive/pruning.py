@@ -7,36 +7,18 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
 
 from hpsearch.backends.base import AttemptBackend
+from hpsearch.dispatch.adaptive.settings import PruneRule
 from hpsearch.dispatch.context import ActiveAttempt, EventRecorder
 from hpsearch.model.states import Attempt
 from hpsearch.model.trials.curves import Points
 from hpsearch.model.trials.trial import Evaluation
-from hpsearch.pruners.base import Pruner
 from hpsearch.store.attempt_files import exit_code
 from hpsearch.store.folder import SearchFolder
 
 log = logging.getLogger('hpsearch')
-
-
-@dataclass(frozen=True, slots=True)
-class PruneRule:
-    """Which runs of a search are stopped.
-
-    Attributes:
-        pruner: Decides.
-        evaluations: Returns all runs of the search as the journals have them.
-        last_step: A run that has reported this step, or a later one, goes on to its end; infinite: not known.
-        rungs: Steps that the pruner compares runs at, in order: what is reported there is journaled in any case.
-    """
-
-    pruner: Pruner
-    evaluations: Callable[[], Sequence[Evaluation]]
-    last_step: float = math.inf
-    rungs: Sequence[float] = ()
 
 
 class Pruning:

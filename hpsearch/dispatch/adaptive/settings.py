@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from hpsearch.model.trials.trial import Objective
+from hpsearch.model.trials.trial import Evaluation, Objective
+from hpsearch.pruners.base import Pruner
 
 
 @dataclass(frozen=True)
@@ -44,3 +47,37 @@ class AdaptiveSettings:
     sampler_options: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     ident: str = ''
+
+
+@dataclass(frozen=True)
+class PruneSettings:
+    """Which runs of a search are to be stopped because of their metrics.
+
+    Attributes:
+        pruner: A value of ``--prune``, but not ``none``.
+        options: Its options, by their names on the command line.
+        objectives: What is optimised; runs are compared by the first.
+        last_step: A run that has reported this step, or a later one, goes on to its end; infinite: not known.
+    """
+
+    pruner: str
+    options: Mapping[str, Any]
+    objectives: Sequence[Objective]
+    last_step: float = math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class PruneRule:
+    """Which runs of a search are stopped.
+
+    Attributes:
+        pruner: Decides.
+        evaluations: Returns all runs of the search as the journals have them.
+        last_step: A run that has reported this step, or a later one, goes on to its end; infinite: not known.
+        rungs: Steps that the pruner compares runs at, in order: what is reported there is journaled in any case.
+    """
+
+    pruner: Pruner
+    evaluations: Callable[[], Sequence[Evaluation]]
+    last_step: float = math.inf
+    rungs: Sequence[float] = ()

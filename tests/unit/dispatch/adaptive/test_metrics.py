@@ -13,13 +13,13 @@ import pytest
 
 from hpsearch.backends.base import Launch
 from hpsearch.dispatch.adaptive.metrics import LONGEST_PAUSE, Metrics
-from hpsearch.dispatch.adaptive.pruning import PruneRule
+from hpsearch.dispatch.adaptive.settings import PruneRule
 from hpsearch.dispatch.context import ActiveAttempt
 from hpsearch.model.resources import Slot
 from tests.fakes.instant_backend import InstantBackend
 from tests.fakes.reporting_backend import ReportingBackend
 from tests.support.dispatching import CONFIGURATION, Desk, run
-from tests.unit.dispatch.test_pruning import Above, evaluations_of
+from tests.unit.dispatch.adaptive.test_pruning import Above, evaluations_of
 
 WATCHED = replace(CONFIGURATION, metrics=[{'stdout': r'acc=(?P<acc>\S+)'}], performance_key='acc')
 

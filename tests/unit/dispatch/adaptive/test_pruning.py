@@ -10,7 +10,8 @@ from typing import cast
 import pytest
 
 from hpsearch.backends.base import AttemptBackend, Launch
-from hpsearch.dispatch.adaptive.pruning import PruneRule, Pruning
+from hpsearch.dispatch.adaptive.pruning import Pruning
+from hpsearch.dispatch.adaptive.settings import PruneRule
 from hpsearch.dispatch.context import ActiveAttempt, WorkOptions
 from hpsearch.model.resources import Slot
 from hpsearch.model.states import State

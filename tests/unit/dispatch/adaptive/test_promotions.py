@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from hpsearch.dispatch.adaptive.promotions import PromotedFirst
-from hpsearch.dispatch.adaptive.pruning import PruneRule
+from hpsearch.dispatch.adaptive.settings import PruneRule
 from hpsearch.dispatch.context import WorkOptions
 from hpsearch.dispatch.pending_runs import PendingRuns
 from hpsearch.model.retries import RetryPolicy
