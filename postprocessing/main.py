@@ -18,6 +18,7 @@ from hpsearch.config.loading import load_configuration
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import ConfigError, HpsearchError, SearchFolderError
 from hpsearch.model.table import PerformanceDoubts
+from hpsearch.model.trials.seeds import USUAL_SEEDS
 from hpsearch.store.folder import SearchFolder
 from hpsearch.ui.table import best_table, shortened
 from hpsearch.ui.terminal import prepare_streams, put_line
@@ -25,7 +26,7 @@ from hpsearch.ui.terminal import prepare_streams, put_line
 from .gather import gather
 from .gathered import MISSED, Gathered
 from .original_folder import gather_original, is_original_folder
-from .seeds import USUAL_SEEDS, shown_columns
+from .seeds import shown_columns
 from .tidy import Tidied, put_away_missed
 from .written import check_parquet, kinds_of, write_list, write_parquet, write_runs_table, write_seeds
 

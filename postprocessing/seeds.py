@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from hpsearch.model.table import Row, cell
+from hpsearch.model.trials.seeds import USUAL_SEEDS, is_seed
 from hpsearch.model.units import Reading, read_number
 from hpsearch.results.summary import FINISHED
 
@@ -27,10 +27,6 @@ STATISTICS = ('mean', 'std', 'sem', 'n')
 _NO_VALUES: Mapping[str, float] = {'mean': math.nan, 'std': math.nan, 'sem': math.nan, 'n': 0}
 
 
-USUAL_SEEDS = ('random_seed', 'seed')
-"""Options that are the seed where an option of this name exists, the first one first."""
-
-
 def seed_option(rows: Iterable[Row]) -> str | None:
     """The option of finished runs that is the seed by its name; None: no option is.
 
@@ -39,7 +35,7 @@ def seed_option(rows: Iterable[Row]) -> str | None:
     values: dict[str, set[str]] = {}
     for row in rows:
         for name, value in row.params.items() if row.state == 'finished' else ():
-            if 'seed' in re.split(r'[\W\d_]+', name.lower()):
+            if is_seed(name):
                 values.setdefault(name, set()).add(cell(value))
 
     def rank(name: str) -> tuple[bool, int, str]:

@@ -27,18 +27,30 @@ class SeedsSampler:
 
     def propose(self, trials: Sequence[Trial], number: int) -> Proposal | None:
         """See :class:`hpsearch.samplers.base.Sampler`."""
-        again = min(self._open(trials), key=_order, default=None)
-        if again is not None:
-            seed = self._seeds[len(again.evaluations)]
-            return replace(again.evaluations[0].proposal, trial=again.number, seed=seed, facts={})
+        return self.continued(trials, number) or self.begun(trials, number)
+
+    def continued(self, trials: Sequence[Trial], number: int) -> Proposal | None:
+        """See :class:`hpsearch.samplers.base.Continuing`: the next seed of the best trial that may have another one."""
+        best = min(self._open(trials), key=_order, default=None)
+        if best is None:
+            return None
+        seed = self._seeds[len(best.evaluations)]
+        return replace(best.evaluations[0].proposal, trial=best.number, seed=seed, facts={})
+
+    def begun(self, trials: Sequence[Trial], number: int) -> Proposal | None:
+        """See :class:`hpsearch.samplers.base.Continuing`: the first seed of a new trial."""
         proposal = self._inner.propose(trials, number)
-        is_new = proposal is not None and proposal.trial is None
-        return replace(proposal, seed=self._seeds[0]) if proposal is not None and is_new else proposal
+        return None if proposal is None else replace(proposal, seed=self._seeds[0])
+
+    def may_continue(self, trials: Sequence[Trial]) -> bool:
+        """See :class:`hpsearch.samplers.base.Continuing`."""
+        short = (trial for trial in trials if len(trial.evaluations) < len(self._seeds))
+        is_waiting = any(each.state is TrialState.WAITING for trial in short for each in trial.evaluations)
+        return is_waiting or any(True for _ in self._open(trials))
 
     def is_done(self, trials: Sequence[Trial]) -> bool:
-        """Whether there are no new trials, and none may get another seed, now or when a run has ended."""
-        is_waiting = any(each.state is TrialState.WAITING for trial in trials for each in trial.evaluations)
-        return not is_waiting and self._inner.is_done(trials) and not any(True for _ in self._open(trials))
+        """Whether there are no new trials, and none may get another seed."""
+        return self._inner.is_done(trials) and not self.may_continue(trials)
 
     def _open(self, trials: Sequence[Trial]) -> Iterator[Trial]:
         """The trials that are given another seed now."""

@@ -69,6 +69,16 @@ class AdaptiveOptions(OptionGroup):
         '(default: by _PERFORMANCE_SORT_ASC)',
         choices=DIRECTIONS,
     )
+    seeds_per_config: int = option(
+        1,
+        'runs of each trial, each with another seed: their mean counts, and what is hopeless gets no more '
+        '(default: %(default)s)',
+        metavar='N',
+        type=integer_from(1),
+    )
+    seed_arg: str = option(
+        '', 'the option that is the seed (default: that of the grid with the word seed in its name)', metavar='OPTION'
+    )
 
 
 @dataclass(frozen=True)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from hpsearch.cli.adaptive.options import seconds_of
+from hpsearch.cli.adaptive.options import AdaptiveOptions, LimitOptions, seconds_of
 from hpsearch.cli.options import SearchOptions
 from hpsearch.config.inline.objective import GivenResults, given_results
 from hpsearch.config.inline.objective import objectives_of as objectives_in
-from hpsearch.dispatch.adaptive.sampled_runs import sampler_of
+from hpsearch.dispatch.adaptive.sampled_runs import sampler_of, space_of
 from hpsearch.dispatch.adaptive.settings import AdaptiveSettings, Limits
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import ConfigError
 from hpsearch.model.trials.trial import Objective
-from hpsearch.space.sampled import SampledSpace
+from hpsearch.space.seeds import seeds_of
 from hpsearch.store.folder import OpenSearch
 
 _OF_GRIDS = ('search', 'objective', 'direction')
@@ -26,7 +26,12 @@ def adaptive_settings(options: SearchOptions, search: OpenSearch) -> AdaptiveSet
 
 
 def settings_of(options: SearchOptions, configuration: Configuration, ident: str = '') -> AdaptiveSettings:
-    """The settings of an adaptive search."""
+    """The settings of an adaptive search.
+
+    Raises:
+        ConfigError: No option is a seed, where trials are to have several.
+    """
+    chosen = options.adaptive
     return AdaptiveSettings(
         options.adaptive.search,
         objectives_of(options, configuration),
@@ -34,6 +39,7 @@ def settings_of(options: SearchOptions, configuration: Configuration, ident: str
         sampler_options(options),
         limits_of(options),
         ident,
+        seeds_of(configuration, chosen.seed_arg, chosen.seeds_per_config) if chosen.seeds_per_config > 1 else None,
     )
 
 
@@ -59,10 +65,17 @@ def objectives_of(options: SearchOptions, configuration: Configuration) -> Seque
     return [Objective(key, maximize) for key, maximize in zip(keys, maximizes, strict=False)]
 
 
+_NEXT_STEP: Mapping[str, str] = {
+    'seeds_per_config': "needs --search=random or another sampler; in a grid, list the seeds: 'seed': [1, 2, 3].",
+}
+"""What to do instead of giving an option to a grid search, where that is something of its own."""
+
+
 def problems_of(options: SearchOptions, configuration: Configuration) -> list[str]:
     """What is wrong with the options of an adaptive search, or with those of one that is not, in sentences."""
     if not options.is_adaptive:
-        return [f'--{name}: needs --search=random or another sampler.' for name in _given(options)]
+        usual = 'needs --search=random or another sampler.'
+        return [f'--{name}: {_NEXT_STEP.get(name, usual)}' for name in _given(options)]
     problems = [*_option_problems(options), *_sampler_problems(options, configuration)]
     keyless = [text for text in options.adaptive.objective if not objectives_in([text])[0]]
     return [*problems, *(f'--objective={text}: names no value; add a key, as in {text}:loss.' for text in keyless)]
@@ -71,7 +84,8 @@ def problems_of(options: SearchOptions, configuration: Configuration) -> list[st
 def _given(options: SearchOptions) -> list[str]:
     """The options that only an adaptive search has, as far as they were given."""
     given = {**vars(options.limits), **vars(options.adaptive)}
-    return [name for name, value in given.items() if name not in _OF_GRIDS and value not in (None, '', ())]
+    default = {**vars(LimitOptions()), **vars(AdaptiveOptions())}
+    return [name for name, value in given.items() if name not in _OF_GRIDS and value != default[name]]
 
 
 def results_given(options: SearchOptions) -> GivenResults:
@@ -100,6 +114,8 @@ def _impossible(options: SearchOptions) -> list[tuple[str, str]]:
          '; leave it out, or use --runs_per_job, whose jobs work on the search by themselves.'),
         (options.configuration.num_searches != -1, '--num_searches', f'with {what}, use --max_trials.'),
         (options.configuration.dont_generate_full_grid, '--dont_generate_full_grid', f'{what} draws by itself.'),
+        (options.adaptive.search == 'pbt' and options.adaptive.seeds_per_config > 1, '--seeds_per_config',
+         f'{what} has members that go on from each other, not trials to repeat; leave it out.'),
         (bool(options.execution.reuse), '--reuse', f'with {what}, results of earlier searches cannot be taken.'),
     ]  # fmt: skip
     return [(name, why) for is_given, name, why in found if is_given]
@@ -107,7 +123,8 @@ def _impossible(options: SearchOptions) -> list[tuple[str, str]]:
 
 def _sampler_problems(options: SearchOptions, configuration: Configuration) -> list[str]:
     try:
-        sampler_of(settings_of(options, configuration), SampledSpace(configuration))
+        settings = settings_of(options, configuration)
+        sampler_of(settings, space_of(settings, configuration))
     except ConfigError as error:
         return list(error.problems)
     return []

@@ -6,6 +6,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from itertools import islice
 
 from hpsearch.arguments.command import CommandForm
@@ -22,9 +23,11 @@ from hpsearch.model.states import SearchState
 from hpsearch.model.trials.suggestion import event_of
 from hpsearch.model.trials.trial import Proposal, Trial, TrialState
 from hpsearch.samplers.allowed import AllowedSampler
-from hpsearch.samplers.base import Sampler
+from hpsearch.samplers.base import Continuing, Sampler
 from hpsearch.samplers.factory import make_sampler
+from hpsearch.samplers.seeds import SeedsSampler
 from hpsearch.space.sampled import SampledSpace
+from hpsearch.space.seeds import without_seeds
 from hpsearch.store.folder import OpenSearch, SearchFolder
 
 log = logging.getLogger('hpsearch')
@@ -97,7 +100,7 @@ class SampledRuns:
         self._space = space
         self._suggested = Suggested(self._state)
         self._refused_at = self._asked_at = -1
-        self._sampler_is_done = False
+        self._expected = Outlook()
         self._has_failed = False
 
     def forget_gaps(self) -> None:
@@ -140,12 +143,16 @@ class SampledRuns:
     @property
     def _is_over(self) -> bool:
         trials = self.history.trials
-        return self._has_failed or self._has_enough(len(trials)) or self._is_done(trials)
+        has_enough = self._has_enough(len(trials)) and not self._outlook(trials).may_continue
+        return self._has_failed or has_enough or self._outlook(trials).is_done
 
-    def _is_done(self, trials: Sequence[Trial]) -> bool:
+    def _outlook(self, trials: Sequence[Trial]) -> Outlook:
+        """What the sampler says of the future; it is asked again only when something has changed."""
         if self._asked_at != self.history.version:
-            self._asked_at, self._sampler_is_done = self.history.version, self._sampler.is_done(trials)
-        return self._sampler_is_done
+            may_continue = isinstance(self._sampler, Continuing) and self._sampler.may_continue(trials)
+            self._expected = Outlook(self._sampler.is_done(trials), may_continue)
+            self._asked_at = self.history.version
+        return self._expected
 
     def _has_enough(self, trials: int) -> bool:
         most = self._limits.max_trials
@@ -166,28 +173,37 @@ class SampledRuns:
     def _propose(self) -> Run | None:
         trials = self.history.trials
         number = self.numbers.take(self._suggested.last)
-        # Others that have taken smaller numbers may be about to propose the last trials.
-        chosen = None
-        if not self._has_enough(len(trials) + self.numbers.gaps(number, self._suggested.numbers)):
-            chosen = self._choose(trials, number)
+        gaps = self.numbers.gaps(number, self._suggested.numbers)
+        chosen = self._choose(trials, number, gaps)
         if chosen is None or self.numbers.is_late():
             self.numbers.give_back()
             return None
         return self._suggest(number, *chosen)
 
-    def _choose(self, trials: Sequence[Trial], number: int) -> tuple[Proposal, Params] | None:
+    def _choose(self, trials: Sequence[Trial], number: int, gaps: int) -> tuple[Proposal, Params] | None:
         """What is proposed, with its parameters; None: nothing before something has changed, or never again."""
         try:
-            proposal = self._sampler.propose(trials, number)
+            proposal = self._ask(trials, number, gaps)
             params = self._space.params(proposal.values) if proposal else None
         except ConfigError as error:
             log.error('no more runs are chosen: %s', error)
             self._has_failed = True
             return None
         if proposal is None or params is None:
-            self._refused_at = self.history.version
+            self._refused_at = -1 if gaps else self.history.version
             return None
-        return proposal, params
+        seeds = self._settings.seeds
+        return proposal, params if seeds is None or proposal.seed is None else seeds.params(params, proposal.seed)
+
+    def _ask(self, trials: Sequence[Trial], number: int, gaps: int) -> Proposal | None:
+        """What the sampler proposes, unless others, who have taken smaller numbers, may be about to do the same."""
+        if gaps and self._space.is_finite:
+            return None
+        has_room = not self._has_enough(len(trials) + gaps)
+        if not isinstance(self._sampler, Continuing):
+            return self._sampler.propose(trials, number) if has_room else None
+        continued = None if gaps else self._sampler.continued(trials, number)
+        return continued or (self._sampler.begun(trials, number) if has_room else None)
 
     def _suggest(self, number: int, proposal: Proposal, params: Params) -> Run:
         run = self._maker.run(number, params)
@@ -198,6 +214,19 @@ class SampledRuns:
         self._folder.suggested.add(self._recorder.writer, event)
         self._known.pass_over(run.name)
         return self._folder.find_run(run.name) or run
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What is to be expected of a sampler.
+
+    Attributes:
+        is_done: Whether it will never propose anything again.
+        may_continue: Whether it will make further runs of trials that there are.
+    """
+
+    is_done: bool = False
+    may_continue: bool = False
 
 
 class KnownRuns:
@@ -278,9 +307,19 @@ def sampler_of(settings: AdaptiveSettings, space: SampledSpace) -> Sampler:
     Raises:
         ConfigError: See :func:`hpsearch.samplers.factory.make_sampler`.
     """
-    seed, options = settings.seed, settings.sampler_options
-    inner = make_sampler(settings.sampler, space.space, settings.objectives, seed, options)
-    return AllowedSampler(inner, space, space.space, seed, may_repeat=settings.sampler == 'pbt')
+    seed, seeds = settings.seed, settings.seeds
+    if seeds and space.fidelity:
+        raise ConfigError([f'--seeds_per_config: {space.fidelity} is a fidelity, which seeds cannot be combined with.'])
+    every = len(seeds.values) if seeds else 1
+    inner = make_sampler(settings.sampler, space.space, settings.objectives, seed, settings.sampler_options, every)
+    allowed = AllowedSampler(inner, space, space.space, seed, may_repeat=settings.sampler == 'pbt')
+    return SeedsSampler(allowed, seeds.values) if seeds else allowed
+
+
+def space_of(settings: AdaptiveSettings, configuration: Configuration, form: CommandForm | None = None) -> SampledSpace:
+    """What a sampler proposes values of; ``form`` says which values are the same on the command line."""
+    chosen = without_seeds(configuration, settings.seeds) if settings.seeds else configuration
+    return SampledSpace(chosen, form.distinct) if form else SampledSpace(chosen)
 
 
 def sampled_runs(
@@ -293,7 +332,7 @@ def sampled_runs(
         JournalError: A journal cannot be read.
     """
     form = CommandForm(search.configuration, search.interpreter)
-    space = SampledSpace(search.configuration, form.distinct)
+    space = space_of(settings, search.configuration, form)
     sampler = sampler_of(settings, space)
     source = SampledRuns(search, recorder, settings, sampler, space, policy)
     if free_numbers(search.folder, recorder.writer, options.declared_dead):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from hpsearch.model.trials.seeds import Seeds
 from hpsearch.model.trials.trial import Evaluation, Objective
 from hpsearch.pruners.base import Pruner
 
@@ -39,6 +40,7 @@ class AdaptiveSettings:
         objectives: What is optimised; may be empty where the sampler does without.
         limits: When it ends.
         ident: Middle part of the names of its runs.
+        seeds: What each trial is repeated with; None: it is one run.
     """
 
     sampler: str
@@ -47,6 +49,7 @@ class AdaptiveSettings:
     sampler_options: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     ident: str = ''
+    seeds: Seeds | None = None
 
 
 @dataclass(frozen=True)

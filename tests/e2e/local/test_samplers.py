@@ -64,6 +64,19 @@ def test_that_two_writers_never_suggest_the_same(tmp_path: Path) -> None:
     assert len(found) == len(set(map(str, found))) == 20
 
 
+def test_that_each_trial_is_run_with_several_seeds_and_bad_ones_with_fewer(tmp_path: Path) -> None:
+    project = Project(tmp_path / 'project')
+    project.configure({'lr': [0.1, 0.2, 0.3, 0.4, 0.5], 'seconds': [0]})
+    words = ('--search=random', '--seeds_per_config=3', '--seed_arg=seconds', '--max_trials=5', '--cpu_jobs=1')
+    done = project.search(*words)
+    assert done.returncode == 0, done.stderr
+    found = values(project.out)
+    best = [each['seconds'] for each in found if each['lr'] == 0.1]
+    assert best == [0, 1, 2]
+    assert len(found) < 15
+    assert project.search('--seeds_per_config=2').returncode == 2
+
+
 def test_that_all_that_is_wrong_with_a_sampler_is_said_before_a_folder_is_made(tmp_path: Path) -> None:
     project = Project(tmp_path / 'project')
     project.configure({'mode': ['good', 'crash']})

@@ -74,7 +74,7 @@ def test_that_it_ends_with_the_last_seed() -> None:
     second = ended(2, Proposal({'a': 0.1}, trial=1, seed=11), 2.0)
     waiting = ended(2, second.proposal, state=TrialState.WAITING)
     ends = [sampler.is_done(trials_of(runs)) for runs in ([], [first], [first, waiting], [first, second])]
-    assert ends == [True, False, False, True]
+    assert ends == [True, False, True, True]
 
 
 def test_that_the_score_of_a_trial_is_the_mean_over_its_seeds() -> None:
