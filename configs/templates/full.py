@@ -43,6 +43,35 @@ def with_layers(params: dict[str, Any]) -> bool:
 # Functions of a configuration; it is run if all of them return True. Default: [].
 constraints = [with_layers]
 
+# Instead of a list, a distribution: from hpsearch import choice, fidelity, loguniform, normal, randint, uniform, and
+#   'lr': loguniform(1e-5, 1.0), 'width': randint(16, 512, log=True), 'dropout': uniform(0, 0.5, step=0.1)
+# or the same as a text, 'loguniform(1e-5, 1.0)'. That needs a sampler.
+
+# How runs are chosen: 'grid', or by a sampler while the search goes: 'random', 'tpe', ... These are defaults of the
+# options --search, --search_options, --max_trials, ... Default: 'grid'.
+# _SEARCH = 'tpe'
+# _SEARCH_OPTIONS = {'n_startup_trials': 20}
+
+# When such a search ends: after so many trials, after so many have failed, as soon as the objective has this value, or
+# after so much computing. Default: none of them, and one of all but _MAX_BROKEN is needed.
+# _MAX_TRIALS = 100
+# _MAX_BROKEN = 10
+# _TARGET = 0.99
+# _BUDGET = '100h'
+
+# Which runs are stopped early because of their metrics: 'asha', 'hyperband', 'median' or 'percentile', of a grid as
+# well; not before a step, with one of so many that go on, and the last step of a run. Default: 'none', 1, 3, not known.
+# _PRUNE = 'asha'
+# _PRUNE_OPTIONS = {'rungs': 4}
+# _GRACE_PERIOD = 1
+# _REDUCTION_FACTOR = 3
+# _MAX_RESOURCE = 100
+
+# What it optimises, a keyword or a rule like that of _RESULT, and whether 'maximize' or 'minimize'; a list where there
+# are several. Default: _PERFORMANCE_KEY, and by _PERFORMANCE_SORT_ASC.
+# _OBJECTIVE = 'acc_test'
+# _DIRECTION = 'maximize'
+
 # ---------------------------------------------------------------------------------------------------------------------
 # What to run
 # ---------------------------------------------------------------------------------------------------------------------

@@ -67,6 +67,8 @@ class ConfigurationOptions(OptionGroup):
     )
     command: tuple[str, ...] = ()
     """No option: the words after ``--``, a command that is the configuration itself."""
+    given: tuple[str, ...] = field(default=(), compare=False)
+    """No option: the options that a configuration may say, too, as far as the command line gives them."""
 
 
 @dataclass(frozen=True)
@@ -368,6 +370,7 @@ def flat(options: SearchOptions) -> dict[str, Any]:
     """Options as ``search.json`` stores them; :func:`search_options` reads them again."""
     parts = [vars(getattr(options, name)) for name in GROUPS]
     values = {name: value for part in parts for name, value in part.items()}
+    del values['given']
     return {name: value for name, value in values.items() if name not in _NO_OPTIONS or value}
 
 

@@ -213,7 +213,10 @@ def _values_of_search(parser: Parser, words: Sequence[str]) -> dict[str, Any]:
     config, module = values.pop('config'), values['grid_module']
     if config and module and config != module:
         parser.error(f'{config}: the configuration is given already, as --grid_module={module}')
-    return {**values, 'grid_module': config or module, 'command': command}
+    from hpsearch.config.source import OF_SAMPLERS
+
+    given = tuple(sorted(_given(parser, own, (*OF_SAMPLERS, 'random_seed', 'num_searches'))))
+    return {**values, 'grid_module': config or module, 'command': command, 'given': given}
 
 
 def _check_for_command(parser: Parser, words: Sequence[str]) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from hpsearch import __version__
 from hpsearch.arguments.command import environment_words, program_words, uses_interpreter
+from hpsearch.cli.adaptive.defaults import with_configuration
 from hpsearch.cli.adaptive.pruning import prune_problems
 from hpsearch.cli.adaptive.settings import problems_of as adaptive_problems
 from hpsearch.cli.adaptive.settings import results_given
@@ -141,10 +142,10 @@ def make_request(options: SearchOptions, *, needs_program: bool = True) -> Searc
     options = _with_cluster(options, os.environ)
     try:
         configuration = replace(_load(options, run_cwd), gpus=options.local.gpus_per_run)
-        options = with_suggested(options, configuration)
     except ConfigError as error:
         raise ConfigError([*problems, *error.problems]) from None
-    problems += [*adaptive_problems(options, configuration), *prune_problems(options, configuration)]
+    options, wrong = _with_defaults(options, configuration)
+    problems += wrong or [*adaptive_problems(options, configuration), *prune_problems(options, configuration)]
     problems += [] if options.is_adaptive else _only_sampled(configuration)
     configuration = watching(configuration) if options.prunes else configuration
     in_queue, queue_problems = _of_queue(options, configuration)
@@ -180,6 +181,14 @@ def _snapshot(configuration: Configuration, interpreter: str, run_cwd: Path, out
         return Snapshot(contents, code_copy(contents, words, run_cwd, facts))
     except Problem as problem:
         raise ConfigError([f'--snapshot: {problem}']) from problem
+
+
+def _with_defaults(options: SearchOptions, configuration: Configuration) -> tuple[SearchOptions, Sequence[str]]:
+    """The options with what the configuration, or that of another program, says of them, and what is wrong with it."""
+    try:
+        return with_suggested(with_configuration(options, configuration), configuration), ()
+    except ConfigError as error:
+        return options, error.problems
 
 
 def _only_sampled(configuration: Configuration) -> list[str]:

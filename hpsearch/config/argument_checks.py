@@ -10,8 +10,8 @@ from typing import Any
 
 from hpsearch.arguments.placeholders import OUT_DIR, placeholders_in
 from hpsearch.arguments.style import CHOICES, EVERY_OTHER, TEMPLATES, dashes_of, style_of, template_problem
-from hpsearch.config.source import did_you_mean
 from hpsearch.model.configuration import Style
+from hpsearch.model.errors import did_you_mean
 
 
 def check_styles(

@@ -21,10 +21,11 @@ from hpsearch.config.command_checks import (
 )
 from hpsearch.config.document_checks import read_template, unknown_keys, unwritable
 from hpsearch.config.grid_checks import GridReader, can_be_passed, name_problem, several_fidelities, united
-from hpsearch.config.source import Source, did_you_mean
+from hpsearch.config.source import OF_SAMPLERS, Source
 from hpsearch.config.zip_checks import zipped_groups
 from hpsearch.model.command import plain
 from hpsearch.model.configuration import Condition, Configuration, Constraint, Grid, Style, Value
+from hpsearch.model.errors import did_you_mean
 from hpsearch.model.logs.out_of_memory import problem_of
 from hpsearch.results.metrics.rules import metric_rules
 from hpsearch.results.rules import keywords_of_rule, result_rules, rule_of
@@ -120,6 +121,7 @@ def check(source: Source, attributes: dict[str, Any], problems: list[str]) -> Co
         job_prologue=checks.text('job_prologue') or '',
         notes=[*source.notes, *reader.notes],
         suggested=source.suggested,
+        of_samplers=_of_samplers(checks),
     )
 
 
@@ -349,6 +351,16 @@ def _constraints(checks: _Checks) -> list[Constraint]:
         if not callable(constraint):
             checks.problems.append(f'constraints[{index}]: is {reprlib.repr(constraint)}; a function is expected.')
     return list(constraints)
+
+
+def _of_samplers(checks: _Checks) -> dict[str, Any]:
+    """What is said of samplers; whether the options take such values is known where they are declared."""
+    given = {name: plain(checks.attributes[name]) for name in OF_SAMPLERS if checks.attributes.get(name) is not None}
+    for name, value in given.items():
+        parts = value.values() if isinstance(value, Mapping) else value if isinstance(value, (list, tuple)) else [value]
+        if not all(isinstance(part, (bool, int, float, str)) for part in parts):
+            checks.found(name, 'a number, a text, or a list or dict of such')
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in given.items()}
 
 
 # Grid and conditions

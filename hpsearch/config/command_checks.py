@@ -9,8 +9,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from hpsearch.arguments.placeholders import OF_EVERY_RUN, OUT_DIR, SCRIPT, WHOLE_WORDS, placeholders_in
-from hpsearch.config.source import did_you_mean
 from hpsearch.model.command import encoded, plain
+from hpsearch.model.errors import did_you_mean
 
 _OURS = frozenset(('CUDA_VISIBLE_DEVICES', 'CUDA_DEVICE_ORDER'))
 """Variables that say which GPUs a run is given."""

@@ -21,7 +21,7 @@ from hpsearch.config.distributions.problems import problems_of
 from hpsearch.model.command import encoded, plain
 from hpsearch.model.configuration import Condition, Grid, Not, Value
 from hpsearch.model.errors import one_line
-from hpsearch.model.trials.distributions import Choice, Distribution, Drawn, Fidelity
+from hpsearch.model.trials.distributions import Choice, Distribution, Drawn, Fidelity, as_list
 
 MOST_VALUES = 1_000_000
 """Values of an option that does not say how many it has."""
@@ -105,7 +105,9 @@ class GridReader:
         known = len(self.problems)
         distribution = self._with_plain_values(where, read.distribution)
         self.problems += [f'{where}: {text}{problem}' for problem in problems_of(distribution)]
-        return Drawn(distribution) if len(self.problems) == known else []
+        if len(self.problems) > known:
+            return []
+        return as_list(distribution) or Drawn(distribution)
 
     def _with_plain_values(self, where: str, distribution: Distribution) -> Distribution:
         """A distribution without numbers of numpy, and paths, in it."""

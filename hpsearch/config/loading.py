@@ -13,11 +13,11 @@ from typing import Any
 from hpsearch.config.checks import check
 from hpsearch.config.distributions.notation import is_distribution, read_distribution
 from hpsearch.config.inline.command import inline_source
-from hpsearch.config.inline.objective import GivenResults
-from hpsearch.config.source import SPELLINGS, YAML_SUFFIXES, did_you_mean, read_source
+from hpsearch.config.inline.objective import GivenResults, results_said
+from hpsearch.config.source import SPELLINGS, YAML_SUFFIXES, read_source
 from hpsearch.config.yaml_file import YamlFile, parse_yaml, read_yaml_file
 from hpsearch.model.configuration import Configuration
-from hpsearch.model.errors import ConfigError, one_line
+from hpsearch.model.errors import ConfigError, did_you_mean, one_line
 
 _REPLACEABLE = ('grid', 'zipped', 'conditions')
 
@@ -49,7 +49,7 @@ def load_configuration(
     cwd = Path(os.path.abspath(cwd))
     source = inline_source(command, cwd) if command else read_source(grid_module, cwd)
     attributes, problems = dict(source.attributes), list[str]()
-    attributes = results.applied(attributes)
+    attributes = results.applied(attributes if results.key else results_said(attributes).applied(attributes))
     files = dict.fromkeys(SPELLINGS, source.file)
     if grid_config:
         replaced, file = _read_grid_config(cwd / grid_config, problems)

@@ -8,9 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hpsearch.config.source import did_you_mean
 from hpsearch.config.yaml_file import read_yaml_file
-from hpsearch.model.errors import ConfigError
+from hpsearch.model.errors import ConfigError, did_you_mean
 
 JOB_PROLOGUE = 'job_prologue'
 """The one entry of a profile that is no option: shell lines that every job executes before those of the search."""
@@ -53,7 +52,15 @@ def _checked(name: Any, value: Any, allowed: Mapping[str, argparse.Action]) -> A
     if name not in allowed:
         hint = did_you_mean(str(name).lstrip('-_').replace('-', '_').lower(), [*allowed, JOB_PROLOGUE])
         raise ValueError(f'{name}: is no option of this machine or of a cluster{hint}')
-    action = allowed[name]
+    return checked_value(name, value, allowed[name])
+
+
+def checked_value(name: str, value: Any, action: argparse.Action) -> Any:
+    """A value in a file as an option has it.
+
+    Raises:
+        ValueError: It does not take such a value; ``name`` is what the value is called in the file.
+    """
     if action.nargs == 0:
         return _instance(name, value, bool, 'true or false')
     if not isinstance(action.default, list):

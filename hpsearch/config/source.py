@@ -22,6 +22,24 @@ from hpsearch.config.yaml_file import YamlFile, read_yaml_file
 from hpsearch.model.errors import ConfigError, closest, one_line
 from hpsearch.model.errors import did_you_mean as did_you_mean  # most modules know it from here
 
+OF_SAMPLERS = {
+    'search': '_SEARCH',
+    'search_options': '_SEARCH_OPTIONS',
+    'max_trials': '_MAX_TRIALS',
+    'max_broken': '_MAX_BROKEN',
+    'target': '_TARGET',
+    'budget': '_BUDGET',
+    'objective': '_OBJECTIVE',
+    'direction': '_DIRECTION',
+    'seeds_per_config': '_SEEDS_PER_CONFIG',
+    'prune': '_PRUNE',
+    'prune_options': '_PRUNE_OPTIONS',
+    'grace_period': '_GRACE_PERIOD',
+    'reduction_factor': '_REDUCTION_FACTOR',
+    'max_resource': '_MAX_RESOURCE',
+}
+"""Attributes that are options of the command line, by the same names, where it does not give them."""
+
 SPELLINGS = {
     'grid': 'grid',
     'zipped': 'zipped',
@@ -54,6 +72,7 @@ SPELLINGS = {
     'resumable': '_RESUMABLE',
     'oom_patterns': '_OOM_PATTERNS',
     'job_prologue': '_JOB_PROLOGUE',
+    **OF_SAMPLERS,
 }
 """Every attribute of a configuration, as YAML spells it, to its name in a Python module."""
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
-from hpsearch.config.source import did_you_mean
 from hpsearch.model.configuration import Grid
+from hpsearch.model.errors import did_you_mean
 from hpsearch.model.trials.distributions import Drawn
 
 

@@ -105,6 +105,7 @@ class Configuration:
         job_prologue: Shell lines that a queue job executes before the run (modules, environments).
         rows: The parts of a grid that is a list, each of which is expanded by itself; empty: it is no list.
         notes: What the file says and has no effect, in sentences.
+        of_samplers: Options of samplers and pruners to what the file says of them; the command line takes precedence.
         zipped: Groups of options that take their values together, the first of each, the second of each, ...
         suggested: Options of a search that the file of another program says, by name; only while a search is made.
     """
@@ -143,6 +144,7 @@ class Configuration:
     zipped: Sequence[Sequence[str]] = ()
     notes: Sequence[str] = ()
     suggested: Mapping[str, Any] = field(default_factory=dict)
+    of_samplers: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def options(self) -> frozenset[str]:
@@ -245,7 +247,7 @@ _PLAIN_TYPES: Mapping[str, tuple[type, ...]] = {
     **dict.fromkeys(('command', 'metrics'), (*_LIST, _NONE)),
     'gpus': (int,),
     **dict.fromkeys(('conditions', 'rows', 'zipped', 'notes'), _LIST),
-    **dict.fromkeys(('grid', 'styles', 'env'), (dict,)),
+    **dict.fromkeys(('grid', 'styles', 'env', 'of_samplers'), (dict,)),
 }
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from hpsearch.cli.adaptive.defaults import without_idle
+from hpsearch.cli.adaptive.options import GRID
 from hpsearch.cli.options import SearchOptions, flat, search_options
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import ConfigError
 
-_OF_SAMPLER = ('search', 'search_options', 'prune')
-_GRIDS = ('grid', 'random')
+_OF_SAMPLER = ('search', 'search_options')
+_GRIDS = (GRID, 'random')
 """What is a grid search, in a random order, where all values are listed."""
 
 
@@ -21,24 +23,27 @@ def with_suggested(options: SearchOptions, configuration: Configuration) -> Sear
         ConfigError: It names a sampler that does not exist here, and the command line gives none.
     """
     values, defaults = flat(options), flat(SearchOptions())
-    suggested = _of_kind(configuration, is_chosen=values.get('search') != defaults.get('search'))
-    used = {name: value for name, value in suggested.items() if name in values and values[name] == defaults[name]}
+    given = options.configuration.given
+    is_chosen = values['search'] != defaults['search'] or 'search' in given
+    suggested = _of_kind(configuration, values['search'] if is_chosen else '')
+    free = [name for name in suggested if name not in given and name in values and values[name] == defaults[name]]
+    used = without_idle({name: suggested[name] for name in free}, options)
     return search_options({**values, **used}) if used else options
 
 
-def _of_kind(configuration: Configuration, *, is_chosen: bool) -> Mapping[str, Any]:
-    """What is suggested, as options of the kind of search that it is.
+def _of_kind(configuration: Configuration, chosen: str) -> Mapping[str, Any]:
+    """What is suggested, as options of the kind of search that it is; ``chosen``: the sampler, if it is chosen already.
 
     Raises:
         ConfigError: See :func:`with_suggested`.
     """
     suggested = dict(configuration.suggested)
     problem = suggested.pop('problem', '')
-    if is_chosen:
+    if chosen and chosen != GRID:
         return {name: value for name, value in suggested.items() if name not in _OF_SAMPLER}
-    if problem:
+    if problem and not chosen:
         raise ConfigError([problem])
-    if suggested.get('search') in _GRIDS and not configuration.distributions:
-        seed = {name: value for name, value in suggested.items() if name == 'random_seed'}
-        return seed | ({'num_searches': suggested['max_trials']} if 'max_trials' in suggested else {})
+    if chosen or (suggested.get('search') in _GRIDS and not configuration.distributions):
+        others = {name: value for name, value in suggested.items() if name != 'search'}
+        return others | ({'num_searches': suggested['max_trials']} if 'max_trials' in suggested else {})
     return suggested

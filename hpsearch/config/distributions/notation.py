@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 from hpsearch.config.distributions.functions import choice, fidelity, loguniform, normal, randint, uniform
@@ -24,6 +25,8 @@ ORION = 'orion~'
 _CALL = re.compile(r'\s*([A-Za-z]\w*)\s*\((.*)\)\s*', re.DOTALL)
 
 _ORIONS_PRECISION, _ORIONS_BASE = 4, 2
+
+_MOST_MULTIPLES = 1000
 
 
 @dataclass(frozen=True)
@@ -158,6 +161,19 @@ def _multiples(low: float, high: float, step: float = 1) -> Distribution:
     return uniform(float(f'{first * step:.12g}'), float(f'{last * step:.12g}'), step=step)
 
 
+def _log_multiples(low: float, high: float, step: float = 1) -> Distribution:
+    """Whole multiples of the step, each as likely as the logarithms that are rounded to it."""
+    if not all(type(each) in (int, float) and math.isfinite(each) and each > 0 for each in (low, high, step)):
+        return loguniform(low, high)  # which is refused, too
+    first, last = max(round(low / step), 1), round(high / step)
+    if last - first >= _MOST_MULTIPLES:
+        raise ValueError(f'has {last - first + 1:,} multiples of {step!r}; at most {_MOST_MULTIPLES:,} are expected')
+    edges = [math.log(min(max((place - 0.5) * step, low), high)) for place in range(first, last + 2)]
+    weights = [above - below for below, above in pairwise(edges)]
+    values = [place * step if type(step) is int else float(f'{place * step:.12g}') for place in range(first, last + 1)]
+    return choice(values, weights=weights, ordered=True)
+
+
 def _normal_multiples(mean: float, std: float, step: float = 1) -> Distribution:
     return normal(mean, std, step=step)
 
@@ -193,6 +209,7 @@ _FUNCTIONS: Mapping[str, Callable[..., Distribution]] = {
     # Ray Tune
     'randn': normal,
     'quniform': _multiples,
+    'qloguniform': _log_multiples,
     'qrandn': _normal_multiples,
     'qrandint': _integer_multiples,
     # W&B
@@ -201,14 +218,15 @@ _FUNCTIONS: Mapping[str, Callable[..., Distribution]] = {
     'q_uniform': _multiples,
     'q_normal': _normal_multiples,
     'log_uniform_values': loguniform,
+    'q_log_uniform_values': _log_multiples,
 }
 _ORIONS: Mapping[str, Callable[..., Distribution]] = {'randint': _below, 'fidelity': _orions_fidelity}
 
-_NO_STEPS = 'has steps between logarithms, which are not supported; for integers, write randint(low, high, log=True).'
 _REFUSED: Mapping[str, str] = {
     'log_uniform': 'takes exponents in W&B, and bounds elsewhere; write loguniform(low, high), which takes bounds.',
     'lograndint': 'excludes its upper bound in Ray Tune; write randint(low, high, log=True), which includes it.',
-    **dict.fromkeys(('qloguniform', 'q_log_uniform', 'q_log_uniform_values', 'qlograndint'), _NO_STEPS),
+    'q_log_uniform': 'takes exponents in W&B; write qloguniform(low, high, step), which takes bounds.',
+    'qlograndint': 'is qloguniform(low, high, step) here.',
 }
 """Names that are known and mean different things, or what cannot be drawn, to what is to be said of them."""
 

@@ -5,16 +5,21 @@ from __future__ import annotations
 import ast
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from random import Random
 from typing import Any, TypeAlias
 
+from hpsearch.config.distributions.problems import problems_of
 from hpsearch.config.foreign.translation import Keys, Translation, as_it_is, numbers_of
+from hpsearch.model.trials.distributions import Choice, Integer, Uniform
 
 MOST_VALUES = 1_000_000
 """Values of a range that is written out."""
+
+_Drawn: TypeAlias = Uniform | Integer | Choice
 
 _META = ('seml', 'slurm')
 _SECTIONS = ('fixed', 'grid', 'random')
@@ -94,7 +99,7 @@ def _leaves(seml: Translation, keys: Keys, content: Mapping[Any, Any], above: _P
         if not isinstance(content[key], Mapping):
             seml.problem((*keys, key), 'is no section; fixed, grid, or a sub-configuration with these is expected.')
     if not own and 'random' not in content:
-        seml.problem(keys or ('grid',), 'there are no parameters in fixed or grid.')
+        seml.problem(keys or ('grid',), 'there are no parameters in fixed, grid or random.')
     nested = [key for key in children if isinstance(content[key], Mapping)]
     if not nested:
         return [above | own]
@@ -108,13 +113,12 @@ def _own(seml: Translation, keys: Keys, content: Mapping[Any, Any]) -> _Paramete
     grid = dict(_grid_parameters(seml, (*keys, 'grid'), section['grid'], ''))
     for name in fixed.keys() & grid.keys():
         seml.problem((*keys, 'grid', name), 'is in fixed, too; keep one of them.')
-    if 'random' in content:
-        seml.problem(
-            (*keys, 'random'), 'is not supported yet; write the values to try in grid, as type: choice with options.'
-        )
-    own = fixed | grid
+    drawn = _drawn(seml, keys, content)
+    for name in drawn.keys() & (fixed.keys() | grid.keys()):
+        seml.problem((*keys, 'random', name), 'is in fixed or grid, too; keep one of them.')
+    own = fixed | grid | drawn
     for name, parameter in own.items():
-        where = (*keys, 'fixed' if name in fixed else 'grid', name)
+        where = (*keys, 'fixed' if name in fixed else 'grid' if name in grid else 'random', name)
         if name.startswith('+'):
             seml.problem(where, 'is a named configuration, which is not supported.')
         if any('${' in value for value in parameter.values if isinstance(value, str)):
@@ -147,6 +151,74 @@ def _grid_parameters(
             yield f'{before}{name}', _Parameter(_values(seml, where, kind, value), value.get('zip_id'))
 
 
+# Drawn parameters
+
+
+def _drawn(seml: Translation, keys: Keys, content: Mapping[Any, Any]) -> _Parameters:
+    """The parameters of ``random``: as many draws as it says, the first of each together, the second of each, ..."""
+    section = seml.mapping(content, *map(str, keys), 'random')
+    where = (*keys, 'random')
+    samples, seed = section.get('samples', 1), section.get('seed', 0)
+    if type(samples) is not int or not 1 <= samples <= MOST_VALUES:
+        seml.problem(where, f'has {samples!r} as samples; an integer from 1 to {MOST_VALUES} is expected.')
+        return {}
+    parameters = {key: value for key, value in section.items() if key not in ('samples', 'seed')}
+    return {
+        name: _Parameter(_draws(distribution, samples, f'{seed if own is None else own} {name}'), group=where)
+        for name, distribution, own in _distributions(seml, where, parameters, '')
+    }
+
+
+def _draws(distribution: _Drawn, samples: int, seed: str) -> list[Any]:
+    random = Random(seed)
+    return [distribution.at(random.random()) for _ in range(samples)]
+
+
+def _distributions(
+    seml: Translation, keys: Keys, section: Mapping[Any, Any], before: str
+) -> Iterator[tuple[str, _Drawn, Any]]:
+    """Each parameter of ``random``, with its distribution and its own seed, if it has one."""
+    for name, value in section.items():
+        where = (*keys, name)
+        if not isinstance(value, Mapping):
+            seml.problem(where, f'is {value!r}; a mapping with a type is expected.')
+        elif not isinstance(kind := value.get('type', {}), str):
+            yield from _distributions(seml, where, value, f'{before}{name}.')
+        elif kind == 'parameter_collection':
+            params = seml.mapping(value, *map(str, where), 'params')
+            yield from _distributions(seml, (*where, 'params'), params, f'{before}{name}.')
+        elif (distribution := _distribution(seml, where, kind, value)) is not None:
+            yield f'{before}{name}', distribution, value.get('seed')
+
+
+def _distribution(seml: Translation, keys: Keys, kind: str, parameter: Mapping[Any, Any]) -> _Drawn | None:
+    """The distribution of a parameter; None, and problems: there is none."""
+    if kind not in _DRAWN:
+        seml.problem(keys, f'has the type {kind!r}; one of {", ".join(_DRAWN)} is expected.')
+        return None
+    needed = ('options',) if kind == 'choice' else ('min', 'max')
+    if unknown := [str(key) for key in parameter if key not in ('type', 'seed', *needed)]:
+        seml.problem(keys, f'has {unknown[0]}; {", ".join(needed)} are expected.')
+    given = _options(seml, keys, parameter) if kind == 'choice' else numbers_of(seml, keys, parameter, *needed)
+    if given is None:
+        return None
+    distribution = Choice(tuple(given)) if kind == 'choice' else _DRAWN[kind](*given)
+    problems = problems_of(distribution)
+    for problem in problems:
+        seml.problem(keys, problem)
+    return None if problems else distribution
+
+
+_DRAWN: Mapping[str, Callable[..., _Drawn]] = {
+    'choice': Choice,
+    'uniform': lambda low, high: Uniform(float(low), float(high)),
+    'loguniform': lambda low, high: Uniform(float(low), float(high), log=True),
+    # Without the upper bound, as SEML draws them.
+    'randint': lambda low, high: Integer(int(low), int(high) - 1),
+}
+"""The types of parameters of ``random``."""
+
+
 def _values(seml: Translation, keys: Keys, kind: str, parameter: Mapping[Any, Any]) -> Sequence[Any]:
     """The values of a parameter of a grid; none, and problems, where they are not known."""
     if kind not in _OF_TYPE:
@@ -157,11 +229,15 @@ def _values(seml: Translation, keys: Keys, kind: str, parameter: Mapping[Any, An
     if kind != 'choice':
         numbers = numbers_of(seml, keys, parameter, *_OF_TYPE[kind])
         return [] if numbers is None else _series(seml, keys, kind, *numbers)
+    return _options(seml, keys, parameter) or []
+
+
+def _options(seml: Translation, keys: Keys, parameter: Mapping[Any, Any]) -> list[Any] | None:
     options = parameter.get('options')
-    if not isinstance(options, list) or not options:
-        seml.problem(keys, f'has {options!r} as options; a list of values is expected.')
-        return []
-    return options
+    if isinstance(options, list) and options:
+        return options
+    seml.problem(keys, f'has {options!r} as options; a list of values is expected.')
+    return None
 
 
 def _series(seml: Translation, keys: Keys, kind: str, low: float, high: float, third: float) -> Sequence[Any]:
@@ -201,11 +277,17 @@ def _groups(leaf: _Parameters) -> list[list[str]]:
 
 def _check_groups(seml: Translation, leaves: Sequence[_Parameters]) -> None:
     for leaf in leaves:
+        if len({parameter.group for parameter in leaf.values() if _is_drawn(parameter)}) > 1:
+            seml.problem(('random',), 'is in a sub-configuration, too; keep one of them.')
         for names in _groups(leaf):
             lengths = {name: len(leaf[name].values) for name in names}
             if len(set(lengths.values())) > 1:
                 listed = ', '.join(f'{count} of {name!r}' for name, count in lengths.items())
                 seml.problem(('grid',), f'has {listed} with one zip_id; as many values of each are expected.')
+
+
+def _is_drawn(parameter: _Parameter) -> bool:
+    return isinstance(parameter.group, tuple) and parameter.group[-1:] == ('random',)
 
 
 def _grid_of(leaves: Sequence[_Parameters]) -> dict[str, Any]:

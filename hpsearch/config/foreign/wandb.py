@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
 from hpsearch.arguments.placeholders import literal
+from hpsearch.config.distributions.notation import read_mapping
+from hpsearch.config.distributions.problems import problems_of
 from hpsearch.config.foreign.translation import Keys, Translation, as_it_is
+from hpsearch.model.trials.distributions import Choice, Distribution, Integer, Uniform, as_list
 
 MOST_INTEGERS = 1_000_000
 """Values of a range of integers that is written out."""
@@ -36,27 +41,81 @@ def translate_sweep(content: Mapping[Any, Any]) -> Translation:
     sweep = Translation('W&B sweep')
     for key in (key for key in content if key not in _KNOWN):
         sweep.problem((key,), 'is no key of a sweep that is known here; remove it.')
-    _translate_method(sweep, content)
+    if content['method'] not in ('grid', 'random', 'bayes'):
+        sweep.problem(('method',), f'is {content["method"]!r}; grid, random or bayes is expected.')
+    grid = dict(_parameters(sweep, ('parameters',), sweep.mapping(content, 'parameters')))
+    drawn = _is_drawn(content, grid)
+    grid = grid if drawn else {name: _all_values(values) for name, values in grid.items()}
+    sweep.suggested |= _suggested(sweep, content, drawn=drawn)
+    sweep.attributes |= {'grid': {name: _written(values) for name, values in grid.items()}}
     _translate_command(sweep, content)
     _translate_metric(sweep, content)
-    grid = dict(_parameters(sweep, ('parameters',), sweep.mapping(content, 'parameters')))
-    sweep.attributes |= {'grid': {name: [_written(value) for value in values] for name, values in grid.items()}}
-    sweep.doubt_words(grid)
+    sweep.doubt_words({name: values for name, values in grid.items() if isinstance(values, list)})
     sweep.note((key for key in _LABELS if key in content), 'not used here.')
     return sweep
 
 
-def _translate_method(sweep: Translation, content: Mapping[Any, Any]) -> None:
-    method, cap = content['method'], content.get('run_cap')
-    if method not in ('grid', 'random'):
-        sweep.problem(('method',), f'is {method!r}, which is not supported; grid or random is expected.')
-    if cap is not None:
-        sweep.note(['run_cap'], f'give --num_searches={cap} to run {cap} combinations at most.')
-    elif method == 'random':
+# The method
+
+
+def _is_drawn(content: Mapping[Any, Any], grid: Mapping[str, Any]) -> bool:
+    """Whether values are proposed by a sampler, since a grid would not do."""
+    return content['method'] == 'bayes' or not all(map(_all_values, grid.values()))
+
+
+def _all_values(values: Any) -> list[Any]:
+    """The values of a list, or of a distribution in which each is as likely; empty: there is no end of them."""
+    if isinstance(values, Integer) and values.high - values.low < MOST_INTEGERS:
+        return list(range(values.low, values.high + 1))
+    if isinstance(values, Uniform) and values.step is not None:
+        count = round((values.high - values.low) / values.step) + 1
+        return [values.at((place + 0.5) / count) for place in range(count)] if count <= MOST_INTEGERS else []
+    return values if isinstance(values, list) else []
+
+
+def _suggested(sweep: Translation, content: Mapping[Any, Any], *, drawn: bool) -> dict[str, Any]:
+    """The sampler, its limits, and the pruner, as options of ours."""
+    method = content['method']
+    if method == 'grid' and drawn:
+        sweep.problem(('method',), 'is grid, and a value is drawn from a range; random or bayes is expected.')
+    if method == 'bayes':
+        sweep.note(['method'], 'bayes is --search=tpe here; a Gaussian process, as W&B has, is --search=gp.')
+    if method == 'random' and not drawn:
         sweep.note(
             ['method'], 'each combination is run once, in a random order; give --num_searches=N to run N of them.'
         )
-    sweep.note((key for key in ('early_terminate',) if key in content), 'not used here: each run goes to its end.')
+    target = sweep.mapping(content, 'metric').get('target')
+    sweep.note(('metric.target' for _ in range(target is not None and not drawn)), 'not used here.')
+    found = {'search': 'tpe' if method == 'bayes' else method, 'max_trials': content.get('run_cap')}
+    found |= {'target': target if drawn else None, **_early_terminate(sweep, content)}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _early_terminate(sweep: Translation, content: Mapping[Any, Any]) -> dict[str, Any]:
+    """The pruner: W&B's Hyperband stops runs at the end of each band unless they are among the best."""
+    stop = sweep.mapping(content, 'early_terminate')
+    if not stop:
+        return {}
+    unknown = [str(key) for key in stop if key not in ('type', 'min_iter', 'max_iter', 's', 'eta', 'strict')]
+    if stop.get('type', 'hyperband') != 'hyperband' or unknown:
+        what = unknown[0] if unknown else f'type {stop["type"]!r}'
+        sweep.problem(('early_terminate',), f'has {what}; hyperband with min_iter, max_iter, s and eta is expected.')
+        return {}
+    numbers = {key: stop[key] for key in ('min_iter', 'max_iter', 's', 'eta') if key in stop}
+    if not all(type(each) is int and each > 0 for each in numbers.values()):
+        sweep.problem(('early_terminate',), f'has {numbers}; integers above 0 are expected.')
+        return {}
+    sweep.note(('early_terminate.strict' for _ in range('strict' in stop)), 'not used here.')
+    return {'prune': 'asha', **_bands(numbers)}
+
+
+def _bands(numbers: Mapping[str, int]) -> dict[str, Any]:
+    """The first band, and the factor between bands."""
+    factor = numbers.get('eta', 3)
+    if 'max_iter' not in numbers:
+        return {'grace_period': numbers.get('min_iter', 1), 'reduction_factor': factor}
+    first = max(numbers['max_iter'] // factor ** numbers.get('s', 1), 1)
+    return {'grace_period': first, 'reduction_factor': factor, 'max_resource': numbers['max_iter']}
 
 
 def _translate_metric(sweep: Translation, content: Mapping[Any, Any]) -> None:
@@ -75,7 +134,6 @@ def _translate_metric(sweep: Translation, content: Mapping[Any, Any]) -> None:
             'env': {'WANDB_DIR': '{out_dir}'},
             'make_out_dir': True,
         }
-    sweep.note(('metric.target' for _ in range('target' in metric)), 'not used here: all combinations are run.')
 
 
 # The command
@@ -121,7 +179,8 @@ def _run(words: Sequence[str], program: str) -> dict[str, Any]:
 # The parameters
 
 
-def _parameters(sweep: Translation, above: Keys, parameters: Mapping[Any, Any]) -> Iterator[tuple[str, Sequence[Any]]]:
+def _parameters(sweep: Translation, above: Keys, parameters: Mapping[Any, Any]) -> Iterator[tuple[str, Any]]:
+    """Each parameter with a list of its values, or its distribution."""
     for name, parameter in parameters.items():
         keys = (*above, name)
         if not isinstance(parameter, Mapping):
@@ -130,37 +189,83 @@ def _parameters(sweep: Translation, above: Keys, parameters: Mapping[Any, Any]) 
             yield str(name), values
 
 
-def _values(sweep: Translation, keys: Keys, parameter: Mapping[Any, Any]) -> Sequence[Any] | None:
-    """The values of a parameter; None, and a problem, where they are not known."""
-    if 'probabilities' in parameter:
-        sweep.problem(keys, 'has probabilities, which are not supported: each value is as likely. Remove them.')
-    elif 'parameters' in parameter:
-        nested = dict(
-            _parameters(sweep, (*keys, 'parameters'), sweep.mapping(parameter, *map(str, keys), 'parameters'))
-        )
-        return [dict(zip(nested, chosen, strict=True)) for chosen in product(*nested.values())]
-    elif 'values' in parameter and isinstance(parameter['values'], list):
-        return list(parameter['values'])
-    elif 'value' in parameter:
+def _values(sweep: Translation, keys: Keys, parameter: Mapping[Any, Any]) -> Any:
+    """The values of a parameter, or its distribution; None, and a problem, where they are not known."""
+    if 'parameters' in parameter:
+        return _nested(sweep, keys, parameter)
+    if 'value' in parameter and 'values' not in parameter:
         return [parameter['value']]
-    else:
-        return _integers(sweep, keys, parameter)
-    return None
+    if isinstance(parameter.get('values'), list) and 'probabilities' not in parameter:
+        return list(parameter['values'])
+    return _distribution(sweep, keys, parameter)
 
 
-def _integers(sweep: Translation, keys: Keys, parameter: Mapping[Any, Any]) -> Sequence[int] | None:
-    """All integers of a range, both ends included."""
-    low, high = parameter.get('min'), parameter.get('max')
-    may_be = parameter.get('distribution', 'int_uniform') == 'int_uniform'
-    if may_be and type(low) is type(high) is int and 0 <= high - low < MOST_INTEGERS:
-        return range(low, high + 1)
-    kind = parameter.get('distribution', 'a range' if low is not None else 'neither value nor values')
-    sweep.problem(keys, f'has {kind}; drawing from a range is not supported yet. Write what to try: values: [...].')
-    return None
+def _nested(sweep: Translation, keys: Keys, parameter: Mapping[Any, Any]) -> list[Any]:
+    """The combinations of nested parameters, each a value."""
+    below = (*keys, 'parameters')
+    nested = dict(_parameters(sweep, below, sweep.mapping(parameter, *map(str, below))))
+    listed = {name: _all_values(values) for name, values in nested.items()}
+    for name in (name for name in listed if not listed[name]):
+        sweep.problem((*below, name), 'is nested and drawn from a range; write what to try: values: [...].')
+    return [dict(zip(listed, chosen, strict=True)) for chosen in product(*listed.values())]
 
 
-def _written(value: Any) -> Any:
-    """A value that arrives as W&B writes it: by Python's ``str``, without a shell."""
+def _distribution(sweep: Translation, keys: Keys, parameter: Mapping[Any, Any]) -> Any:
+    """The distribution of a parameter, or its values where each is as likely."""
+    kind = parameter.get('distribution') or _default_kind(parameter)
+    if kind not in _DISTRIBUTIONS:
+        known = ', '.join(_DISTRIBUTIONS)
+        sweep.problem(keys, f'has {kind or "neither value nor values"}; value, values, or one of {known} is expected.')
+        return None
+    try:
+        distribution = _DISTRIBUTIONS[kind]({key: value for key, value in parameter.items() if key != 'distribution'})
+    except (ValueError, TypeError, OverflowError) as error:
+        sweep.problem(keys, f'{kind} {error}')
+        return None
+    for problem in problems_of(distribution):
+        sweep.problem(keys, f'{kind} {problem}')
+    return as_list(distribution) or distribution
+
+
+def _default_kind(parameter: Mapping[Any, Any]) -> str:
+    """The distribution that W&B takes where none is named."""
+    if 'values' in parameter:
+        return 'categorical'
+    bounds = (parameter.get('min'), parameter.get('max'))
+    if None in bounds:
+        return ''
+    return 'int_uniform' if all(type(bound) is int for bound in bounds) else 'uniform'
+
+
+def _named(name: str) -> Callable[[Mapping[Any, Any]], Distribution]:
+    return lambda given: read_mapping({**given, 'distribution': name}).distribution
+
+
+def _of_exponents(given: Mapping[Any, Any]) -> Distribution:
+    bounds = {key: math.exp(given[key]) for key in ('min', 'max') if key in given}
+    return read_mapping({**given, **bounds, 'distribution': 'loguniform'}).distribution
+
+
+_DISTRIBUTIONS: Mapping[str, Callable[[Mapping[Any, Any]], Distribution]] = {
+    **{
+        name: _named(name)
+        for name in ('categorical', 'int_uniform', 'uniform', 'q_uniform', 'normal', 'q_normal', 'log_uniform_values')
+    },
+    'categorical_w_probabilities': _named('categorical'),
+    'q_log_uniform_values': _named('qloguniform'),
+    'log_uniform': _of_exponents,
+}
+"""Distributions of W&B, as functions of the other keys of a parameter."""
+
+
+def _written(values: Any) -> Any:
+    """Values that arrive as W&B writes them: by Python's ``str``, without a shell."""
+    if isinstance(values, list):
+        return [_text(value) for value in values]
+    return replace(values, values=tuple(map(_text, values.values))) if isinstance(values, Choice) else values
+
+
+def _text(value: Any) -> Any:
     if isinstance(value, Mapping):
         return str(dict(value))
     return as_it_is(value) if isinstance(value, str) else value

@@ -71,6 +71,17 @@ def given_results(results: Sequence[str], objectives: Sequence[str], directions:
     return GivenResults(rules, more, keys[0] if keys else '', ascending)
 
 
+def results_said(attributes: Mapping[str, Any]) -> GivenResults:
+    """What the attributes of a configuration for ``--objective`` and ``--direction`` say, like these."""
+    said = (attributes.get(name) for name in ('objective', 'direction'))
+    objectives, directions = ([text for text in _listed(value) if isinstance(text, str)] for value in said)
+    return given_results((), objectives, directions) if objectives else GivenResults()
+
+
+def _listed(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, (list, tuple)) else [value]
+
+
 def _rule_and_key(text: str) -> tuple[dict[str, Any], str]:
     first, colon, rest = text.partition(':')
     if colon and first in LOGS:

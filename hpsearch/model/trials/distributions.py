@@ -189,6 +189,13 @@ def choice_of(values: Sequence[Value]) -> Choice:
     return Choice(tuple(values), ordered=len(values) > 2 and _are_ordered(values))
 
 
+def as_list(distribution: Distribution) -> list[Value]:
+    """The list that means the same in a grid; empty: there is none."""
+    if isinstance(distribution, Choice) and distribution == choice_of(distribution.values):
+        return list(distribution.values)
+    return []
+
+
 def as_plain(distribution: Distribution) -> dict[str, Any]:
     """A distribution as JSON can hold it."""
     kind = next(name for name, each in _KINDS.items() if type(distribution) is each)

@@ -94,7 +94,20 @@ def test_that_rows_have_functions_mappings_and_marked_texts(tmp_path: Path) -> N
 grid = [{'a': uniform(0, 1), 'b': 'orion~choices([1, 2])', 'c': {'distribution': 'randint', 'low': 1, 'high': 3}}]
 """,
     )
-    assert configuration.distributions == {'a': Uniform(0.0, 1.0), 'b': Choice((1, 2)), 'c': Integer(1, 3)}
+    assert configuration.distributions == {'a': Uniform(0.0, 1.0), 'c': Integer(1, 3)}
+    assert configuration.grid['b'] == [1, 2]
+
+
+def test_that_a_choice_that_says_no_more_than_a_list_is_one(tmp_path: Path) -> None:
+    configuration = loaded(
+        tmp_path,
+        """
+grid = {'a': choice([1, 2, 3]), 'b': 'choices(["x"])', 'c': choice(['s', 'm'], ordered=True), 'd': choice({1: 1, 2: 3})}
+""",
+    )
+    assert configuration.grid['a'] == [1, 2, 3]
+    assert configuration.grid['b'] == ['x']
+    assert list(configuration.distributions) == ['c', 'd']
 
 
 def test_that_numbers_of_numpy_are_plain(tmp_path: Path) -> None:

@@ -96,7 +96,8 @@ def test_that_a_default_value_is_named_as_not_used() -> None:
         ('uniform(0,, 1)', 'cannot be read as a call of Python'),
         ('choice(3)', ''),
         ('log_uniform(-5, 0)', 'takes exponents in W&B'),
-        ('qloguniform(1, 2, 3)', 'has steps between logarithms'),
+        ('qloguniform(1, 1e6, 0.1)', 'has 9,999,991 multiples of 0.1; at most 1,000 are expected'),
+        ('q_log_uniform(1, 2, 3)', 'takes exponents in W&B'),
         ('lograndint(1, 8)', 'excludes its upper bound in Ray Tune'),
     ],
 )

@@ -157,8 +157,13 @@ def test_that_everything_that_does_not_exist_here_is_named_at_once_with_its_line
       h: {type: choice, options: [1, 2], zip_id: 1}
     random:
       samples: 3
-      lr: {type: uniform, min: 0, max: 1}
-    sub: {}
+      lr: {type: uniform, min: 1, max: 0}
+      a: {type: normal, min: 0, max: 1}
+      i: {type: randint, min: 0}
+      j: {type: choice, options: []}
+      d: {type: loguniform, min: 1, max: 2, num: 3}
+      k: 3
+    sub: {random: {samples: 0, x: {type: randint, min: 0, max: 9}}}
     """
     assert problems(tmp_path, text) == [
         'line 1: seml.executable: is missing; the path of the script is expected.',
@@ -169,13 +174,51 @@ def test_that_everything_that_does_not_exist_here_is_named_at_once_with_its_line
         'line 10: grid.f: has a min or max that is not above 0.',
         'line 11: grid.g: has step; min, max, num are expected.',
         'line 5: grid.a: is in fixed, too; keep one of them.',
-        'line 13: random: is not supported yet; write the values to try in grid, as type: choice with options.',
+        'line 15: random.lr: has 1.0 as low and 0.0 as high; low has to be smaller.',
+        "line 16: random.a: has the type 'normal'; one of choice, uniform, loguniform, randint is expected.",
+        'line 17: random.i: has None as max; a number is expected.',
+        'line 18: random.j: has [] as options; a list of values is expected.',
+        'line 19: random.d: has num; min, max are expected.',
+        'line 20: random.k: is 3; a mapping with a type is expected.',
+        'line 19: random.d: is in fixed or grid, too; keep one of them.',
         'line 3: fixed.+named: is a named configuration, which is not supported.',
         'line 3: fixed.c: refers to another entry, which is not supported; write its value.',
         'line 2: epochs: is no section; fixed, grid, or a sub-configuration with these is expected.',
-        'line 16: sub: there are no parameters in fixed or grid.',
+        'line 21: sub.random: has 0 as samples; an integer from 1 to 1000000 is expected.',
         "line 4: grid: has 3 of 'g', 2 of 'h' with one zip_id; as many values of each are expected.",
     ]
+
+
+def test_that_random_parameters_are_drawn_together_for_each_combination(tmp_path: Path) -> None:
+    text = f"""\
+{HEAD}grid:
+  depth: {{type: choice, options: [1, 2]}}
+random:
+  samples: 3
+  seed: 7
+  lr: {{type: loguniform, min: 0.001, max: 0.1}}
+  opt:
+    type: parameter_collection
+    params:
+      units: {{type: randint, min: 1, max: 3, seed: 5}}
+      name: {{type: choice, options: [sgd, adam]}}
+"""
+    found = params(read(tmp_path, text))
+    assert len(found) == 6
+    draws = [(each['lr'], each['opt.units'], each['opt.name']) for each in found]
+    assert draws[:3] == draws[3:]
+    assert len(set(draws)) == 3
+    assert all(0.001 <= lr <= 0.1 and units in (1, 2) and name in ('sgd', 'adam') for lr, units, name in draws)
+    assert params(read(tmp_path, text)) == found, 'the same each time it is read'
+    other = params(read(tmp_path, text.replace('seed: 7', 'seed: 8')))
+    assert [each['opt.units'] for each in other] == [each['opt.units'] for each in found], 'it has its own seed'
+    assert [each['lr'] for each in other] != [each['lr'] for each in found]
+
+
+def test_that_random_on_two_levels_is_refused(tmp_path: Path) -> None:
+    random = '{samples: 2, %s: {type: randint, min: 0, max: 9}}'
+    (problem,) = problems(tmp_path, f'{HEAD}random: {random % "a"}\nsub: {{random: {random % "b"}}}\n')
+    assert problem.endswith('random: is in a sub-configuration, too; keep one of them.')
 
 
 def test_that_what_has_no_effect_is_told(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,17 @@ from hypothesis import strategies as st
 
 from hpsearch.config.foreign.wandb import translate_sweep
 from hpsearch.model.configuration import Configuration, from_plain, plain_attributes
+from hpsearch.model.trials.distributions import Choice, Distribution, Integer, Normal, Uniform
 from hpsearch.space.order import Order
 from hpsearch.space.plan import Plan
 from tests.unit.config.foreign.reading import argvs, commands, problems, read
 
-LATER = ' from a range is not supported yet. Write what to try: values: [...].'
+ASHA = {'prune': 'asha', 'grace_period': 1, 'reduction_factor': 3}
+
+KNOWN = (
+    'categorical, int_uniform, uniform, q_uniform, normal, q_normal, log_uniform_values, categorical_w_probabilities, '
+    'q_log_uniform_values, log_uniform'
+)
 
 SWEEP = """
 program: train.py
@@ -113,34 +120,113 @@ def test_that_a_range_of_integers_is_written_out(tmp_path: Path) -> None:
 def test_that_everything_that_does_not_exist_here_is_named_at_once_with_its_line(tmp_path: Path) -> None:
     text = """\
     program: train.py
-    method: bayes
+    method: annealing
     commmand: []
     metric: {name: loss, goal: down, gaol: 3}
     parameters:
-      lr: {min: 0.0001, max: 0.1}
-      depth: {distribution: q_uniform, min: 1, max: 8}
+      lr: {distribution: beta, min: 0.0001, max: 0.1}
+      depth: {distribution: uniform, min: 8, max: 1}
       seed: 3
-      width: {values: [1, 2], probabilities: [0.1, 0.9]}
-      opt: {parameters: {beta: {min: 0.5, max: 1}}}
+      width: {values: [1, 2], probabilities: [0.1]}
+      opt: {parameters: {beta: {min: 0.5, max: 1.0}}}
+      empty: {}
+    early_terminate: {type: envelope}
     command: [python, '${program}', '${args_json_file}', '${envvar:HOME}']
     """
     assert problems(tmp_path, text) == [
         'line 3: commmand: is no key of a sweep that is known here; remove it.',
-        "line 2: method: is 'bayes', which is not supported; grid or random is expected.",
-        'line 11: command: has none of ${args}, ${args_no_boolean_flags}, ${args_no_hyphens}; parameters can only be '
+        "line 2: method: is 'annealing'; grid, random or bayes is expected.",
+        f'line 6: parameters.lr: has beta; value, values, or one of {KNOWN} is expected.',
+        'line 7: parameters.depth: uniform has 8.0 as low and 1.0 as high; low has to be smaller.',
+        'line 8: parameters.seed: is 3; a mapping with value or values is expected.',
+        'line 9: parameters.width: categorical has 2 values and 1 weights; as many of each are expected.',
+        'line 10: parameters.opt.parameters.beta: is nested and drawn from a range; write what to try: values: [...].',
+        f'line 11: parameters.empty: has neither value nor values; value, values, or one of {KNOWN} is expected.',
+        "line 12: early_terminate: has type 'envelope'; hyperband with min_iter, max_iter, s and eta is expected.",
+        'line 13: command: has none of ${args}, ${args_no_boolean_flags}, ${args_no_hyphens}; parameters can only be '
         'given on the command line.',
-        "line 11: command: has '${args_json_file}', which is not supported; write the word itself, or one of ${args}, "
+        "line 13: command: has '${args_json_file}', which is not supported; write the word itself, or one of ${args}, "
         '${args_no_boolean_flags}, ${args_no_hyphens}.',
-        "line 11: command: has '${envvar:HOME}', which is not supported; write the word itself, or one of ${args}, "
+        "line 13: command: has '${envvar:HOME}', which is not supported; write the word itself, or one of ${args}, "
         '${args_no_boolean_flags}, ${args_no_hyphens}.',
         'line 4: metric.gaol: is not known; name and goal are expected.',
         "line 4: metric.goal: is 'down'; minimize or maximize is expected.",
-        'line 6: parameters.lr: has a range; drawing' + LATER,
-        'line 7: parameters.depth: has q_uniform; drawing' + LATER,
-        'line 8: parameters.seed: is 3; a mapping with value or values is expected.',
-        'line 9: parameters.width: has probabilities, which are not supported: each value is as likely. Remove them.',
-        'line 10: parameters.opt.parameters.beta: has a range; drawing' + LATER,
     ]
+
+
+@pytest.mark.parametrize(
+    ('parameter', 'expected'),
+    [
+        ('{min: 0.0, max: 0.5}', Uniform(0.0, 0.5)),
+        ('{distribution: uniform, min: 0, max: 1}', Uniform(0.0, 1.0)),
+        ('{distribution: log_uniform_values, min: 1e-5, max: 0.1}', Uniform(1e-5, 0.1, log=True)),
+        ('{distribution: log_uniform, min: 0, max: 1}', Uniform(1.0, math.e, log=True)),
+        ('{distribution: normal, mu: 1, sigma: 2}', Normal(1.0, 2.0)),
+        ('{distribution: normal}', Normal(0.0, 1.0)),
+        ('{distribution: q_normal, mu: 1, sigma: 2, q: 0.5}', Normal(1.0, 2.0, step=0.5)),
+        ('{values: [a, b], probabilities: [0.25, 0.75]}', Choice(('a', 'b'), weights=(0.25, 0.75))),
+    ],
+)
+@pytest.mark.parametrize('method', ['random', 'bayes'])
+def test_that_distributions_are_drawn_from(tmp_path: Path, parameter: str, expected: Distribution, method: str) -> None:
+    text = f'program: t.py\nmethod: {method}\nrun_cap: 9\nparameters: {{a: {parameter}, b: {{values: [1, 2]}}}}\n'
+    configuration = read(tmp_path, text)
+    assert configuration.distributions == {'a': expected}
+    assert configuration.grid['b'] == [1, 2]
+    assert configuration.suggested == {'search': 'tpe' if method == 'bayes' else 'random', 'max_trials': 9}
+
+
+def test_that_multiples_between_logarithms_are_as_likely_as_what_is_rounded_to_them(tmp_path: Path) -> None:
+    parameter = '{distribution: q_log_uniform_values, q: 8, min: 32, max: 256}'
+    configuration = read(tmp_path, f'program: t.py\nmethod: random\nparameters: {{a: {parameter}}}\n')
+    batch_size = configuration.distributions['a']
+    assert isinstance(batch_size, Choice)
+    assert (batch_size.values[0], batch_size.values[1], batch_size.values[-1]) == (32, 40, 256)
+    assert batch_size.ordered
+    assert sum(batch_size.weights[:12]) == pytest.approx(math.log(124 / 32) / math.log(256 / 32))
+
+
+def test_that_a_bayesian_sweep_has_ranges_of_integers_and_a_random_one_lists(tmp_path: Path) -> None:
+    text = 'program: t.py\nmethod: bayes\nmetric: {name: loss, target: 0.1}\nparameters: {a: {min: 1, max: 4}}\n'
+    configuration = read(tmp_path, text)
+    assert configuration.distributions == {'a': Integer(1, 4)}
+    assert configuration.suggested == {'search': 'tpe', 'target': 0.1}
+    assert configuration.notes == [
+        'W&B sweep: method: bayes is --search=tpe here; a Gaussian process, as W&B has, is --search=gp.'
+    ]
+    assert read(tmp_path, text.replace('bayes', 'random')).grid == {'a': [1, 2, 3, 4]}
+
+
+def test_that_values_with_steps_are_a_list_where_each_is_as_likely(tmp_path: Path) -> None:
+    text = 'program: t.py\nmethod: grid\nparameters: {a: {distribution: q_uniform, q: 0.25, min: 0, max: 1}}\n'
+    assert read(tmp_path, text).grid == {'a': [0.0, 0.25, 0.5, 0.75, 1.0]}
+
+
+def test_that_a_grid_of_a_range_is_refused(tmp_path: Path) -> None:
+    (problem,) = problems(tmp_path, 'program: t.py\nmethod: grid\nparameters: {a: {min: 0.5, max: 1}}\n')
+    assert problem == 'line 2: method: is grid, and a value is drawn from a range; random or bayes is expected.'
+
+
+@pytest.mark.parametrize(
+    ('stop', 'expected'),
+    [
+        ('{type: hyperband, min_iter: 3}', {'grace_period': 3, 'reduction_factor': 3}),
+        ('{type: hyperband, min_iter: 2, eta: 4}', {'grace_period': 2, 'reduction_factor': 4}),
+        (
+            '{type: hyperband, max_iter: 27, s: 2, eta: 3}',
+            {'grace_period': 3, 'reduction_factor': 3, 'max_resource': 27},
+        ),
+    ],
+)
+def test_that_early_termination_is_a_pruner(tmp_path: Path, stop: str, expected: dict[str, int]) -> None:
+    configuration = read(tmp_path, f'{SWEEP.replace("grid", "bayes")}early_terminate: {stop}\n')
+    assert configuration.suggested == {'search': 'tpe', 'prune': 'asha', **expected}
+
+
+def test_that_texts_with_weights_arrive_as_they_are(tmp_path: Path) -> None:
+    parameter = """{values: ["'a'", b], probabilities: [0.5, 0.5]}"""
+    configuration = read(tmp_path, f'program: t.py\nmethod: bayes\nparameters: {{a: {parameter}}}\n')
+    assert list(configuration.grid['a']) == ["''a''", 'b']
 
 
 def test_that_a_program_that_is_missing_is_named(tmp_path: Path) -> None:
@@ -153,11 +239,11 @@ def test_that_what_has_no_effect_is_told_by_the_plan_and_kept(tmp_path: Path) ->
     configuration = read(tmp_path, text.replace('epochs: {value: 3}', 'on: {values: [yes, true]}'))
     plan = Plan(configuration, Order(), interpreter='p', search_path=Path('/s'), ident='x')
     assert [warning for warning in plan.warnings() if warning.startswith('W&B sweep: ')] == [
-        'W&B sweep: run_cap: give --num_searches=7 to run 7 combinations at most.',
-        'W&B sweep: early_terminate: not used here: each run goes to its end.',
+        'W&B sweep: method: each combination is run once, in a random order; give --num_searches=N to run N of them.',
         "W&B sweep: on: 'yes' is a word here, as in YAML 1.2; to mean True or False, write true or false.",
         'W&B sweep: name, project: not used here.',
     ]
+    assert configuration.suggested == {'search': 'random', 'max_trials': 7, **ASHA}
     assert list(from_plain(plain_attributes(configuration)).notes) == list(configuration.notes)
 
 
