@@ -383,6 +383,7 @@ def queue_settings(options: SearchOptions, configuration: Configuration, memory:
         signal=signal,
         warning=warning,
         most_memory=most_memory(options, memory),
+        most_attempts=cluster.num_jobs if options.is_adaptive else None,
     )
 
 

@@ -368,10 +368,15 @@ _NO_OPTIONS = ('job_prologue', 'command')
 
 def flat(options: SearchOptions) -> dict[str, Any]:
     """Options as ``search.json`` stores them; :func:`search_options` reads them again."""
-    parts = [vars(getattr(options, name)) for name in GROUPS]
+    parts = [flat_group(getattr(options, name)) for name in GROUPS]
     values = {name: value for part in parts for name, value in part.items()}
     del values['given']
     return {name: value for name, value in values.items() if name not in _NO_OPTIONS or value}
+
+
+def flat_group(group: OptionGroup) -> dict[str, Any]:
+    """The values of one group of options by their names."""
+    return dict(vars(group))
 
 
 FIRST_TIME_ONLY = ('reuse', 'submit_only', 'wait_for_queue')

@@ -200,7 +200,8 @@ def report_end(result: SearchResult, options: SearchOptions, *, in_own_job: bool
         put_line(sys.stderr, f'hpsearch: no more runs were {what}: {outcome.refused}')
     if outcome.refused and not in_own_job:
         return WRONG_REQUEST
-    if (result.all_finished and not outcome.leftovers) or (options.only_submits and outcome.left is not None):
+    is_done = (result.all_finished or result.has_reached_target) and not outcome.leftovers
+    if is_done or (options.only_submits and outcome.left is not None):
         return ALL_FINISHED
     if outcome.interrupted or outcome.left is not None:
         return INTERRUPTED
@@ -276,10 +277,17 @@ def _end_lines(result: SearchResult) -> Iterator[str]:
         )
     if result.outcome.left is not None:
         yield from _left_lines(result)
+    yield from _enough_lines(result)
     yield f'{shown} runs' if result.total is None else f'{shown} of {result.total} runs'
     yield f'Results: {result.results.path}'
     if result.outcome.left is None:
         yield from _continue_lines(result)
+
+
+def _enough_lines(result: SearchResult) -> Iterator[str]:
+    """Why an adaptive search has come to its end, where that is not its number of trials."""
+    if result.outcome.enough is not None:
+        yield f'The search has ended: {result.outcome.enough.reason}'
 
 
 def _code_lines(result: SearchResult) -> Iterator[str]:

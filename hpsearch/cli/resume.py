@@ -11,11 +11,12 @@ from typing import Any
 
 from hpsearch.arguments.command import uses_gpus
 from hpsearch.backends.queue.own_job import job_end, own_job, own_job_name
+from hpsearch.cli.adaptive.options import LimitOptions
 from hpsearch.cli.adaptive.pruning import prune_settings, with_metrics
-from hpsearch.cli.adaptive.settings import adaptive_settings, results_given
+from hpsearch.cli.adaptive.settings import adaptive_settings, impossible_options, results_given
 from hpsearch.cli.backends import JobAsker, check_queue, choose_backend, pilot_margin
 from hpsearch.cli.context import process_context
-from hpsearch.cli.options import SearchOptions, merged_options
+from hpsearch.cli.options import SearchOptions, flat_group, merged_options
 from hpsearch.cli.parsers import ResumeCommand
 from hpsearch.cli.reports import report_end
 from hpsearch.cli.request import order_of
@@ -56,6 +57,7 @@ def resume_search(command: ResumeCommand) -> int:
         check_queue(options)
         if command.waits_for_others and (earlier := note_place(folder)):
             log.info('%s was known as %s: its runs write into it under its present name', folder.path, earlier)
+        keep_limits(folder, options)
         asked = _with_module_given(info, command)
         if command.extend:
             extension = extend_plan(folder, asked, options, command.dead_hosts)
@@ -80,6 +82,31 @@ def resume_search(command: ResumeCommand) -> int:
         )
         result = work(search, context, make_backend, how, JobAsker(options, context.wakeup))
     return report_end(result, options, in_own_job=joins and own_job() is not None)
+
+
+def keep_limits(folder: SearchFolder, options: SearchOptions) -> None:
+    """Let the limits that an adaptive search has from now on be its own, for other writers and the next time.
+
+    Several that join it at once with the same limits need not wait for each other.
+
+    Raises:
+        OSError: Something of the machine is in the way.
+    """
+    limits = flat_group(options.limits)
+    if not options.is_adaptive or _has_limits(folder, limits):
+        return
+    try:
+        with extending(folder):
+            info = folder.read_info()
+            folder.write_info({**info, 'options': {**info['options'], **limits}})
+    except SearchFolderError as error:
+        if not _has_limits(folder, limits):
+            log.warning('the limits hold for this process alone: %s', error)
+
+
+def _has_limits(folder: SearchFolder, limits: Mapping[str, Any]) -> bool:
+    stored = folder.read_info()['options']
+    return all(stored.get(name) == value for name, value in limits.items())
 
 
 def _with_module_given(info: Mapping[str, Any], command: ResumeCommand) -> Mapping[str, Any]:
@@ -119,7 +146,26 @@ def _options(folder: SearchFolder, info: Mapping[str, Any], command: ResumeComma
     _check_gpus(info, given)
     if not command.waits_for_others:
         given.setdefault('run_cluster', False)  # join works where it is started
-    return merged_options(info, given, is_first_time=not any(folder.journal_dir.glob('*.jsonl')))
+    options = merged_options(info, given, is_first_time=not any(folder.journal_dir.glob('*.jsonl')))
+    _check_adaptive(folder, command, options)
+    return options
+
+
+def _check_adaptive(folder: SearchFolder, command: ResumeCommand, options: SearchOptions) -> None:
+    """Refuse what only one of the two kinds of searches can have.
+
+    Raises:
+        ConfigError: With all of it.
+    """
+    if not folder.is_adaptive:
+        limits = [name for name in flat_group(LimitOptions()) if name in command.given]
+        problems = [f'--{name}: the runs of this search were all planned in advance.' for name in limits]
+    else:
+        extends = '--max_trials=N gives it more runs; for another grid, start a new search.'
+        problems = [f'--extend: this search chooses its runs while it goes. {extends}'] * command.extend
+        problems += impossible_options(options)
+    if problems:
+        raise ConfigError(problems)
 
 
 def _check_cluster(folder: SearchFolder, info: Mapping[str, Any], given: Mapping[str, Any]) -> None:

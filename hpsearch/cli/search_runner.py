@@ -36,6 +36,7 @@ from hpsearch.store.journal import JournalReader, open_journals, own_journal
 from hpsearch.store.results import ResultsView
 
 if TYPE_CHECKING:
+    from hpsearch.dispatch.adaptive.sampled_runs import SampledRuns
     from hpsearch.store.provenance import Provenance
 
 log = logging.getLogger('hpsearch')
@@ -80,6 +81,11 @@ class SearchResult:
         """Whether every run of the plan has finished, or was stopped because of its metrics."""
         counts = self.counts
         return counts[State.FINISHED.value] + counts[State.STOPPED.value] == self.total
+
+    @property
+    def has_reached_target(self) -> bool:
+        """Whether a run was as good as wanted."""
+        return self.outcome.enough is not None and self.outcome.enough.is_success
 
 
 def work(
@@ -160,7 +166,9 @@ def search_context(search: OpenSearch, options: WorkOptions, recorder: EventReco
     """The search with the runs of its plan that wait."""
     state = recorder.state
     retry = replace(options.retry, bad_places=frozenset(bad_places(state.ended_in_places)))
-    source, rule = with_pruning(source_of(search, options, recorder, retry), search, options, recorder, retry)
+    chosen = _chosen_runs(search, options, recorder, retry)
+    planned = chosen or _planned_runs(search, options, state, retry)
+    source, rule = with_pruning(planned, search, options, recorder, retry)
     pending = PendingRuns(source, state, recorder.counts, retry, runs_given_up(state, retry), search.folder.find_run)
     configuration = search.configuration
     results = ResultsView(
@@ -170,15 +178,20 @@ def search_context(search: OpenSearch, options: WorkOptions, recorder: EventReco
         expected=tuple(configuration.summary_keywords),
         code_of=state.code_of if options.code_column else None,
     )
-    return SearchContext(search.folder, configuration, recorder, pending, results, options, rule)
+    return SearchContext(search.folder, configuration, recorder, pending, results, options, rule, chosen)
 
 
-def source_of(search: OpenSearch, options: WorkOptions, recorder: EventRecorder, retry: RetryPolicy) -> RunSource:
-    """Where the runs of a search come from."""
-    if options.stop_at_once:
-        return PlannedRuns((), search.total)
-    if options.adaptive is None:
-        return PlannedRuns(RunsToStart(search.folder, recorder.state, retry), search.total)
+def _planned_runs(search: OpenSearch, options: WorkOptions, state: SearchState, retry: RetryPolicy) -> PlannedRuns:
+    """Those of the plan that wait."""
+    return PlannedRuns(() if options.stop_at_once else RunsToStart(search.folder, state, retry), search.total)
+
+
+def _chosen_runs(
+    search: OpenSearch, options: WorkOptions, recorder: EventRecorder, retry: RetryPolicy
+) -> SampledRuns | None:
+    """The runs of an adaptive search; None: they were all planned in advance, or nothing is started."""
+    if options.adaptive is None or options.stop_at_once:
+        return None
     from hpsearch.dispatch.adaptive.sampled_runs import sampled_runs
 
     return sampled_runs(search, recorder, options, options.adaptive, retry)

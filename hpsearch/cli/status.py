@@ -65,8 +65,12 @@ class SearchSnapshot:
     now: float
 
     @cached_property
-    def total(self) -> int:
-        """Number of runs that are wanted."""
+    def total(self) -> int | None:
+        """Number of runs that are wanted, as far as is known now; None: there is no limit."""
+        if self.folder.is_adaptive:
+            from hpsearch.cli.adaptive.settings import planned_runs
+
+            return planned_runs(self.options, self.plain, self.state)
         return self.folder.count_runs() - len(self.info.get('withdrawn', ()))
 
     @cached_property
@@ -264,7 +268,8 @@ def _few(notes: Sequence[str]) -> list[str]:
 def snapshot_of(search: SearchSnapshot, queue: Sequence[QueueLine]) -> Snapshot:
     """A search as it stands."""
     counts = Counter(history.state.value for history in search.state.runs.values())
-    counts['planned'] += search.total - len(search.state.runs)
+    known = len(search.state.suggestions) if search.total is None else search.total
+    counts['planned'] += max(0, known - len(search.state.runs))
     is_open = any(count for state, count in counts.items() if state not in DONE)
     active = active_attempts(search.state)
     news = search.living.items()

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from hpsearch.backends.base import Launch
+from hpsearch.dispatch.adaptive.limits import Enough
 from hpsearch.dispatch.adaptive.settings import AdaptiveSettings, PruneRule, PruneSettings
 from hpsearch.dispatch.pending_runs import PendingRuns
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.retries import JobTime, RetryPolicy
 from hpsearch.model.states import Event, SearchState, State
+from hpsearch.model.trials.trial import Evaluation
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import Journal
 from hpsearch.store.results import ResultsView
@@ -174,6 +176,17 @@ class EventRecorder:
         self.counts[self.state.runs[run].state] += 1
 
 
+class ChosenRuns(Protocol):
+    """The runs of an adaptive search."""
+
+    @property
+    def evaluations(self) -> Sequence[Evaluation]:
+        """All of them so far, by number."""
+
+    def enough(self) -> Enough | None:
+        """Why nothing more is to be started; None: that is not so."""
+
+
 @dataclass(frozen=True)
 class SearchContext:
     """A search, as this process works on it.
@@ -186,6 +199,7 @@ class SearchContext:
         results: Its table.
         options: How it is worked on.
         prune_rule: Which of its runs are stopped because of their metrics; None: none is.
+        adaptive: Its runs, where they are chosen while it goes; None: they were all planned in advance.
     """
 
     folder: SearchFolder
@@ -195,6 +209,7 @@ class SearchContext:
     results: ResultsView
     options: WorkOptions
     prune_rule: PruneRule | None = None
+    adaptive: ChosenRuns | None = None
 
     @property
     def state(self) -> SearchState:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from hpsearch.backends.base import AttemptBackend, Avoided, JobCounts, PilotBackend
+from hpsearch.dispatch.adaptive.limits import Enough
 from hpsearch.dispatch.adaptive.metrics import Metrics
 from hpsearch.dispatch.adaptive.pruning import Pruning
 from hpsearch.dispatch.admission import Admission, Admitted, Claims
@@ -73,6 +74,7 @@ class Outcome:
         silence: Why we left although we do not know what became of the jobs, in the words of the queue, or empty.
         refused: Why a queue refused our jobs for good, in its own words, or empty.
         leftovers: Jobs of this search that may be in the queue although nothing needs them, in words, or empty.
+        enough: Why an adaptive search starts nothing more although its sampler would, or None.
     """
 
     interrupted: bool = False
@@ -83,6 +85,7 @@ class Outcome:
     silence: str = ''
     refused: str = ''
     leftovers: str = ''
+    enough: Enough | None = None
 
 
 class Dispatcher:
@@ -109,6 +112,7 @@ class Dispatcher:
         self._clock = clock
         self._places = PlaceWatch()
         self._is_leaving = False
+        self._enough: Enough | None = None
         self._waiting = ''
         self._pauses = Pauses(PAUSE, LONGEST_PAUSE)
         self._ends_trouble = Pauses(LONGEST_PAUSE, LONGEST_PAUSE)
@@ -132,6 +136,7 @@ class Dispatcher:
             silence=self._shutdown.silence if self._is_leaving else '',
             refused=self._shutdown.refused,
             leftovers=self._strategy.backend.leftovers,
+            enough=self._enough,
         )
 
     def _step(self, now: float) -> bool:
@@ -142,6 +147,7 @@ class Dispatcher:
         has_ended = self._try(self._collect, now)
         self._try(self._recover, now)
         self._try(self._avoid_bad_places, now)
+        self._try(self._heed_limits, now)
         self._try(self._strategy.prune, now)
         self._try(self._obey, now)
         if self._search.options.echo:
@@ -224,6 +230,18 @@ class Dispatcher:
         self._shutdown.note_end(completion, attempt.places if attempt else ())
 
     # Stopping
+
+    def _heed_limits(self, now: float) -> None:
+        """Start nothing more in an adaptive search that has come to its end; if it was a success, stop what runs."""
+        chosen = self._search.adaptive
+        if chosen is None:
+            return
+        if self._enough is None and (enough := chosen.enough()) is not None:
+            log.info('%s: nothing more is started', enough.reason)
+            self._search.pending.close()
+            self._enough = enough
+        if self._enough is not None and self._enough.is_success:
+            self._strategy.stop_early(self._enough.reason)
 
     def _obey(self, now: float) -> None:
         for stop in self._shutdown.due(now):

@@ -20,6 +20,10 @@ from hpsearch.store.folder import SearchFolder
 log = logging.getLogger('hpsearch')
 
 
+ENDLESS = 10_000
+"""Runs that there is work for while nobody knows how many there will be."""
+
+
 class RunSource(Protocol):
     """Where new runs come from; how many there will be need not be known in advance."""
 
@@ -126,6 +130,12 @@ class PendingRuns:
         known = sum(self._counts.values()) if self.total is None else self.total
         done_or_under_way = sum(self._counts.get(state, 0) for state in (*ACTIVE, State.FINISHED))
         return max(0, known - done_or_under_way - len(self.given_up))
+
+    @property
+    def wanted(self) -> int:
+        """How many runs there is work for: those that wait, or where there is no end of them, very many."""
+        is_open = self.total is None and not self.is_exhausted
+        return max(self.waiting, ENDLESS) if is_open else self.waiting
 
     def close(self) -> None:
         """Give no more runs: the search is being stopped."""

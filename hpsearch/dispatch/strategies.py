@@ -315,6 +315,15 @@ class AttemptStrategy:
         """Stop attempts whose metrics are not good enough."""
         self._pruning.step(self._active.values(), now)
 
+    def stop_early(self, why: str) -> None:
+        """Journal that all attempts are to be stopped, since no more results are needed; :meth:`prune` does it."""
+        recorder, state = self._search.recorder, self._search.state
+        for active in self._active.values():
+            run, number = active.launch.run.name, active.launch.number
+            attempt = state.attempt_of(run, number)
+            if attempt is not None and not attempt.pruned:
+                recorder.record('pruned', run, number, step=max(state.curves.of(run), default=0), reason=why)
+
     def cancel(self, why: str) -> None:
         """Ask all attempts to end, once: one that was asked already may be writing a checkpoint."""
         unasked = [active for active in self._active.values() if not active.stop_reason]
@@ -345,6 +354,9 @@ class PilotStrategy:
         self.backend.step(self._workload(), now)
         return Collected()
 
+    def stop_early(self, why: str) -> None:
+        """Pilots stop their own attempts."""
+
     def recover(self, now: float, *, may_judge: bool) -> Recovered:
         """Take care of what pilots left behind."""
         return self._peer_intake.recover(now, may_judge=may_judge)
@@ -364,8 +376,8 @@ class PilotStrategy:
 
     def _workload(self) -> Workload:
         pending = self._search.pending
-        # A run that is promoted, or proposed, is not counted before that.
-        return Workload(max(pending.waiting, int(bool(pending))), self._search.state.started)
+        # A run that is promoted is not counted before that.
+        return Workload(max(pending.wanted, int(bool(pending))), self._search.state.started)
 
     def cancel(self, why: str) -> None:
         """Ask the pilots to end: they end their runs."""

@@ -58,6 +58,7 @@ class QueueSettings:
         warning: Seconds before the time limit at which it is sent.
         most_memory: MiB that a run which ran out of memory gets at most; None: there is no bound.
         declared_dead: Names of hosts that the user declared dead: jobs there that the queue does not know have ended.
+        most_attempts: Maximum number of attempts in the queue, whether or not they run; None: as many as it takes.
     """
 
     num_jobs: int
@@ -67,6 +68,7 @@ class QueueSettings:
     warning: int = 0
     most_memory: int | None = None
     declared_dead: tuple[str, ...] = ()
+    most_attempts: int | None = None
 
 
 @dataclass(slots=True, eq=False)

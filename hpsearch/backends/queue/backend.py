@@ -107,9 +107,10 @@ class QueueBackend(AttemptBackend):
             return Placement(waiting=queue.refusal, is_final=queue.is_final)
         if queue.waiting:
             return Placement(waiting=f'{len(queue.waiting)} runs wait to be submitted: {queue.why_waiting()}')
-        if not queue.has_room():
+        free = WAVE if self._settings.most_attempts is None else self._settings.most_attempts - len(self._attempts)
+        if free <= 0 or not queue.has_room():
             return Placement(waiting=f'{len(self._attempts)} jobs are in the queue')
-        return Placement(slots=(Slot(),) * WAVE)
+        return Placement(slots=(Slot(),) * min(WAVE, free))
 
     def impossible(self, resources: ResourceRequest) -> str:
         """Empty: what it cannot place, the batch system refuses when it is submitted."""

@@ -8,11 +8,16 @@ from hpsearch.cli.adaptive.options import AdaptiveOptions, LimitOptions, seconds
 from hpsearch.cli.options import SearchOptions
 from hpsearch.config.inline.objective import GivenResults, given_results
 from hpsearch.config.inline.objective import objectives_of as objectives_in
+from hpsearch.dispatch.adaptive.limits import enough_by_results, total_of
 from hpsearch.dispatch.adaptive.sampled_runs import sampler_of, space_of
 from hpsearch.dispatch.adaptive.settings import AdaptiveSettings, Limits
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import ConfigError
-from hpsearch.model.trials.trial import Objective
+from hpsearch.model.retries import RetryPolicy
+from hpsearch.model.states import SearchState
+from hpsearch.model.trials.evaluations import evaluation_of
+from hpsearch.model.trials.trial import Evaluation, Objective, trials_of
+from hpsearch.space.sampled import SampledSpace
 from hpsearch.space.seeds import seeds_of
 from hpsearch.store.folder import OpenSearch
 
@@ -65,6 +70,30 @@ def objectives_of(options: SearchOptions, configuration: Configuration) -> Seque
     return [Objective(key, maximize) for key, maximize in zip(keys, maximizes, strict=False)]
 
 
+def planned_runs(options: SearchOptions, configuration: Configuration, state: SearchState) -> int | None:
+    """How many runs an adaptive search will have, as its journals have it; None: there is no limit."""
+    settings, suggestions = settings_of(options, configuration), list(state.suggestions.values())
+    policy = RetryPolicy(options.execution.max_attempts, options.execution.retries)
+    runs = [
+        evaluation_of(each, state.runs.get(each.run), state.curves.of(each.run), settings.objectives, policy)
+        for each in sorted(suggestions, key=lambda each: each.number)
+    ]
+    is_over = enough_by_results(trials_of(runs), settings.limits, settings.objectives) is not None
+    return (
+        len(runs)
+        if is_over or _is_exhausted(space_of(settings, configuration), runs)
+        else total_of(suggestions, settings.limits)
+    )
+
+
+def _is_exhausted(space: SampledSpace, runs: Sequence[Evaluation]) -> bool:
+    """Whether all combinations of a grid of lists have been tried; what constraints rule out is not known here."""
+    try:
+        return space.is_finite and space.is_exhausted({space.key(each.proposal.values) for each in runs})
+    except (KeyError, TypeError, IndexError):
+        return False  # a suggestion is damaged, or for another space
+
+
 _NEXT_STEP: Mapping[str, str] = {
     'seeds_per_config': "needs --search=random or another sampler; in a grid, list the seeds: 'seed': [1, 2, 3].",
 }
@@ -73,12 +102,15 @@ _NEXT_STEP: Mapping[str, str] = {
 
 def problems_of(options: SearchOptions, configuration: Configuration) -> list[str]:
     """What is wrong with the options of an adaptive search, or with those of one that is not, in sentences."""
+    chosen = options.adaptive
+    keyless = [text for text in chosen.objective if not objectives_in([text])[0]]
+    problems = [f'--objective={text}: names no value; add a key, as in {text}:loss.' for text in keyless]
+    if len(chosen.direction) > max(1, len(chosen.objective)):
+        problems.append(f'--direction: is given {len(chosen.direction)} times, for fewer objectives.')
     if not options.is_adaptive:
         usual = 'needs --search=random or another sampler.'
-        return [f'--{name}: {_NEXT_STEP.get(name, usual)}' for name in _given(options)]
-    problems = [*_option_problems(options), *_sampler_problems(options, configuration)]
-    keyless = [text for text in options.adaptive.objective if not objectives_in([text])[0]]
-    return [*problems, *(f'--objective={text}: names no value; add a key, as in {text}:loss.' for text in keyless)]
+        return [*problems, *(f'--{name}: {_NEXT_STEP.get(name, usual)}' for name in _given(options))]
+    return [*problems, *_option_problems(options), *_sampler_problems(options, configuration)]
 
 
 def _given(options: SearchOptions) -> list[str]:
@@ -101,24 +133,28 @@ def _option_problems(options: SearchOptions) -> list[str]:
         problems.append(
             f'--search={chosen.search}: would never end; give --max_trials=N, or --target=VALUE, or --budget=TIME.'
         )
-    if len(chosen.direction) > max(1, len(chosen.objective)):
-        problems.append(f'--direction: is given {len(chosen.direction)} times, for fewer objectives.')
-    return [*problems, *(f'{name}: {why}' for name, why in _impossible(options))]
+    if options.configuration.num_searches != -1:
+        problems.append(f'--num_searches: with --search={chosen.search}, use --max_trials.')
+    if options.configuration.dont_generate_full_grid:
+        problems.append(f'--dont_generate_full_grid: --search={chosen.search} draws by itself; leave it out.')
+    if chosen.search == 'pbt' and chosen.seeds_per_config > 1:
+        problems.append(
+            '--seeds_per_config: with --search=pbt, members go on from each other, and are not repeated; leave it out.'
+        )
+    return [*problems, *impossible_options(options)]
 
 
-def _impossible(options: SearchOptions) -> list[tuple[str, str]]:
-    """Options that an adaptive search cannot have, each with the reason and the next step."""
-    what = f'--search={options.adaptive.search}'
-    found = [
-        (options.only_submits, '--submit_only', f'with {what}, somebody has to wait for results to choose the next runs'
-         '; leave it out, or use --runs_per_job, whose jobs work on the search by themselves.'),
-        (options.configuration.num_searches != -1, '--num_searches', f'with {what}, use --max_trials.'),
-        (options.configuration.dont_generate_full_grid, '--dont_generate_full_grid', f'{what} draws by itself.'),
-        (options.adaptive.search == 'pbt' and options.adaptive.seeds_per_config > 1, '--seeds_per_config',
-         f'{what} has members that go on from each other, not trials to repeat; leave it out.'),
-        (bool(options.execution.reuse), '--reuse', f'with {what}, results of earlier searches cannot be taken.'),
-    ]  # fmt: skip
-    return [(name, why) for is_given, name, why in found if is_given]
+def impossible_options(options: SearchOptions) -> list[str]:
+    """What an adaptive search cannot be asked for, whenever that is, with the next step, in sentences."""
+    what, problems = f'with --search={options.adaptive.search}', []
+    if options.only_submits and not options.cluster.runs_per_job:
+        problems.append(
+            f'--submit_only: {what}, somebody has to wait for results to choose the next runs. Leave it out, or give '
+            '--runs_per_job=K: such jobs work on the search by themselves.'
+        )
+    if options.execution.reuse:
+        problems.append(f'--reuse: {what}, results of earlier searches cannot be taken; leave it out.')
+    return problems
 
 
 def _sampler_problems(options: SearchOptions, configuration: Configuration) -> list[str]:

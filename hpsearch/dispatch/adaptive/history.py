@@ -15,9 +15,6 @@ from hpsearch.model.trials.trial import Evaluation, Objective, Proposal, Trial
 class History:
     """The trials of a search, those of all writers.
 
-    Attributes:
-        version: Grows whenever anything has changed for a sampler or a pruner.
-
     Args:
         recorder: Has taken in all journals.
         objectives: What is optimised.
@@ -32,7 +29,7 @@ class History:
         policy: RetryPolicy,
         find: Callable[[str], Run | None] = lambda name: None,
     ) -> None:
-        self.version = 0
+        self._version = 0
         self._recorder = recorder
         self._state = recorder.state
         self._objectives = objectives
@@ -42,7 +39,14 @@ class History:
         self._members: dict[int, list[Evaluation]] = {}
         self._trials: dict[int, Trial] = {}
         self._in_order: list[Trial] | None = None
+        self._runs_in_order: list[Evaluation] | None = None
         recorder.touched.update(self._state.suggestions, self._state.runs)
+
+    @property
+    def version(self) -> int:
+        """Grows whenever anything has changed for a sampler or a pruner."""
+        self._refresh()
+        return self._version
 
     @property
     def trials(self) -> Sequence[Trial]:
@@ -54,9 +58,11 @@ class History:
 
     @property
     def evaluations(self) -> Sequence[Evaluation]:
-        """All runs so far, by number."""
+        """All runs so far, by number; not to be changed."""
         self._refresh()
-        return sorted(self._evaluations.values(), key=lambda each: each.number)
+        if self._runs_in_order is None:
+            self._runs_in_order = sorted(self._evaluations.values(), key=lambda each: each.number)
+        return self._runs_in_order
 
     def evaluation(self, run: str) -> Evaluation | None:
         """One run; None: nobody has suggested it."""
@@ -72,8 +78,9 @@ class History:
         for number in {self._put(each) for each in changed if each is not None}:
             members = sorted(self._members[number], key=lambda each: each.number)
             self._trials[number] = Trial(number, members)
-        self._in_order = None if changed else self._in_order
-        self.version += bool(changed)
+        if changed:
+            self._version += 1
+            self._in_order = self._runs_in_order = None
 
     def _evaluated(self, name: str) -> Evaluation | None:
         suggestion = self._state.suggestions.get(name) or self._planned(name)

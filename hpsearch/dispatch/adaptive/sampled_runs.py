@@ -11,6 +11,7 @@ from itertools import islice
 
 from hpsearch.arguments.command import CommandForm
 from hpsearch.dispatch.adaptive.history import History
+from hpsearch.dispatch.adaptive.limits import Enough, Spending, enough_by_budget, enough_by_results, total_of
 from hpsearch.dispatch.adaptive.numbers import Numbers, free_numbers
 from hpsearch.dispatch.adaptive.settings import AdaptiveSettings
 from hpsearch.dispatch.context import EventRecorder, WorkOptions
@@ -21,7 +22,7 @@ from hpsearch.model.retries import RetryPolicy
 from hpsearch.model.run import OUT_DIR, RUN, Run
 from hpsearch.model.states import SearchState
 from hpsearch.model.trials.suggestion import event_of
-from hpsearch.model.trials.trial import Proposal, Trial, TrialState
+from hpsearch.model.trials.trial import Evaluation, Proposal, Trial, TrialState
 from hpsearch.samplers.allowed import AllowedSampler
 from hpsearch.samplers.base import Continuing, Sampler
 from hpsearch.samplers.factory import make_sampler
@@ -99,7 +100,9 @@ class SampledRuns:
         self._known = KnownRuns(search.folder, self._state, policy)
         self._space = space
         self._suggested = Suggested(self._state)
-        self._refused_at = self._asked_at = -1
+        self._spending = Spending(self._state, search.configuration.gpus, recorder.timestamp)
+        self._enough: Enough | None = None
+        self._refused_at = self._asked_at = self._judged_at = -1
         self._expected = Outlook()
         self._has_failed = False
 
@@ -112,22 +115,34 @@ class SampledRuns:
     @property
     def total(self) -> int | None:
         """Number of runs: those of trials that will still be proposed count once; None: there is no limit."""
-        suggested = len(self._state.suggestions)
         if self._is_over:
-            return suggested
-        if self._limits.max_trials is None:
-            return None
-        return suggested + max(0, self._limits.max_trials - len(self.history.trials))
+            return len(self._state.suggestions)
+        return total_of(self._state.suggestions.values(), self._limits)
+
+    @property
+    def evaluations(self) -> Sequence[Evaluation]:
+        """All runs so far, by number."""
+        return self.history.evaluations
 
     @property
     def is_ready(self) -> bool | None:
         """Whether there is a run that waits, or one may be proposed."""
-        return self._known.has_next or self._may_propose()
+        return self.enough() is None and (self._known.has_next or self._may_propose())
 
     @property
     def is_exhausted(self) -> bool:
         """Whether no run waits, and none will ever be proposed."""
-        return not self._known.has_next and (self._is_over or self._is_stuck())
+        return self.enough() is not None or (not self._known.has_next and (self._is_over or self._is_stuck()))
+
+    def enough(self) -> Enough | None:
+        """Why nothing more is to be started, whether or not a run waits; None: that depends on the sampler alone."""
+        if self._judged_at != self.history.version:
+            trials = self.history.trials
+            self._enough = enough_by_results(trials, self._limits, self._settings.objectives)
+            self._judged_at = self.history.version
+        if self._enough is None and self._limits.budget is not None:
+            self._enough = enough_by_budget(self._spending.seconds(), self._limits)
+        return self._enough
 
     def next(self) -> Run | None:
         """The next run.
@@ -136,6 +151,8 @@ class SampledRuns:
             OSError: The search folder cannot be read or written now; nothing has happened yet.
             JournalError: The journal cannot be written now.
         """
+        if self.enough() is not None:
+            return None
         return self._known.next() or (self._propose() if self._may_propose() else None)
 
     # Whether another one is proposed
@@ -143,8 +160,10 @@ class SampledRuns:
     @property
     def _is_over(self) -> bool:
         trials = self.history.trials
+        if self._has_failed or self.enough() is not None:
+            return True
         has_enough = self._has_enough(len(trials)) and not self._outlook(trials).may_continue
-        return self._has_failed or has_enough or self._outlook(trials).is_done
+        return has_enough or self._outlook(trials).is_done
 
     def _outlook(self, trials: Sequence[Trial]) -> Outlook:
         """What the sampler says of the future; it is asked again only when something has changed."""

@@ -89,3 +89,61 @@ def test_that_a_search_without_an_end_is_refused_with_the_next_step(project: Pro
 def test_that_options_of_adaptive_searches_are_refused_for_grids(project: Project) -> None:
     done = project.search('--max_trials=5')
     assert done.returncode == 2 and '--max_trials: needs --search=random' in done.stderr
+
+
+def test_that_a_search_that_has_reached_its_target_stops_what_runs(tmp_path: Path) -> None:
+    project = Gated(tmp_path / 'project', 9)
+    search = project.start('--search=random', '--target=0.05', '--cpu_jobs=2', '--fail_fast=0')
+    project.wait_for_begun(2)
+    project.open(project.begun()[0][0])
+    out = finish(search)
+    assert 'The search has ended: the target was reached: acc is 0.' in out
+    ends = [end for ended in project.ends().values() for end in ended]
+    assert sorted(ends) == [('finished', 'exit'), ('stopped', 'pruned')]
+    assert '2 of 2 done: 1 finished, 1 stopped' in project.run('status', 'out').stdout
+    again = project.run('resume', 'out', '--cpu_jobs=2')
+    assert again.returncode == 0 and len(project.begun()) == 2
+    assert finish(project.drive({}, 'resume', 'out', '--cpu_jobs=2', '--max_trials=2'), (0,))
+
+
+def test_that_a_search_ends_when_too_many_trials_have_failed(project: Project) -> None:
+    project.configure({'lr': [0.1, 0.2, 0.3, 0.4, 0.5], 'mode': ['crash']})
+    done = project.search('--search=random', '--max_trials=5', '--max_broken=2', '--cpu_jobs=1', '--fail_fast=0')
+    assert done.returncode == 1
+    assert 'The search has ended: 2 trials have failed (--max_broken=2)' in done.stdout
+    assert len(project.ran()) == 2
+
+
+def test_that_a_search_starts_nothing_more_when_its_budget_is_used_up(project: Project) -> None:
+    project.configure({'lr': [0.1, 0.2, 0.3, 0.4, 0.5], 'seconds': [0.6]})
+    done = project.search('--search=random', '--budget=1s', '--cpu_jobs=1')
+    assert done.returncode == 0, done.stderr
+    assert 'The search has ended: the budget is used up' in done.stdout
+    first = len(project.ran())
+    assert first < 4
+    more = project.run('resume', 'out', '--cpu_jobs=1', '--budget=1h', '--max_trials=4')
+    assert more.returncode == 0 and len(project.ran()) == 4
+    assert '4 of 4 done' in project.run('status', 'out').stdout, 'the limits that were given last are kept'
+
+
+def test_that_the_objective_may_be_in_the_output_of_a_script(project: Project) -> None:
+    words = ('--objective', 'stdout:training with ([0-9.]+)', '--direction', 'minimize', '--cpu_jobs=2')
+    done = project.search('--search=random', '--max_trials=3', *words)
+    assert done.returncode == 0, done.stderr
+    table = [float(row['with']) for row in project.rows()]
+    assert len(table) == 3 and table == sorted(table)
+
+
+@pytest.mark.parametrize('words', [['--extend'], ['--reuse=.'], ['--submit_only', '--run_cluster']], ids=str)
+def test_that_what_an_adaptive_search_cannot_do_is_refused_when_it_is_resumed(
+    project: Project, words: list[str]
+) -> None:
+    project.search('--search=random', '--max_trials=1', '--cpu_jobs=1')
+    done = project.run('resume', 'out', *words)
+    assert done.returncode == 2 and words[0].partition('=')[0] in done.stderr, done.stderr
+
+
+def test_that_limits_are_refused_for_a_search_that_was_planned(project: Project) -> None:
+    project.search('--cpu_jobs=2')
+    done = project.run('resume', 'out', '--max_trials=3')
+    assert done.returncode == 2 and '--max_trials: the runs of this search were all planned in advance' in done.stderr

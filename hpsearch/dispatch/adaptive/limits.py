@@ -1,0 +1,87 @@
+"""Whether an adaptive search has come to its end: how many trials there were, how good they are, what they cost.
+
+Everything follows from the journals, so that all writers and a resumed search agree; only of what runs just now, the
+time so far is added by the clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from hpsearch.dispatch.adaptive.settings import Limits
+from hpsearch.model.states import Attempt, SearchState, State
+from hpsearch.model.trials.suggestion import Suggestion
+from hpsearch.model.trials.trial import Objective, Trial, TrialState
+from hpsearch.model.units import duration
+
+
+@dataclass(frozen=True, slots=True)
+class Enough:
+    """Why nothing more is started.
+
+    Attributes:
+        reason: In words.
+        is_success: Whether the search has reached its target, so that what still runs is stopped.
+    """
+
+    reason: str
+    is_success: bool = False
+
+
+def total_of(suggestions: Iterable[Suggestion], limits: Limits) -> int | None:
+    """Number of runs that a search will have: each trial that is still to be proposed counts as one; None: no limit."""
+    runs = list(suggestions)
+    if limits.max_trials is None:
+        return None
+    return len(runs) + max(0, limits.max_trials - len({each.proposal.trial for each in runs}))
+
+
+def enough_by_results(trials: Sequence[Trial], limits: Limits, objectives: Sequence[Objective]) -> Enough | None:
+    """Whether the results are a reason to start nothing more: the target was reached, or too many trials failed."""
+    if limits.target is not None and objectives:
+        target = objectives[0].loss(limits.target)
+        reached = next((trial for trial in trials if trial.losses and trial.losses[0] <= target), None)
+        if reached is not None:
+            value = objectives[0].value(reached.losses[0])
+            run = reached.evaluations[0].run
+            return Enough(f'the target was reached: {objectives[0].key} is {value:g} in {run}', is_success=True)
+    broken = sum(trial.state is TrialState.FAILED for trial in trials)
+    if limits.max_broken is not None and broken >= limits.max_broken:
+        return Enough(f'{broken} trials have failed (--max_broken={limits.max_broken})')
+    return None
+
+
+def enough_by_budget(spent: float, limits: Limits) -> Enough | None:
+    """Whether the budget is used up; ``spent`` in seconds."""
+    if limits.budget is None or spent < limits.budget:
+        return None
+    return Enough(f'the budget is used up: {duration(spent)} of {duration(limits.budget)}')
+
+
+class Spending:
+    """What the attempts of a search have cost: seconds, times GPUs where they have some.
+
+    Args:
+        state: What all journals say.
+        gpus: How many GPUs a job in a queue has, which chooses them itself.
+        wall: Seconds since 1970.
+    """
+
+    def __init__(self, state: SearchState, gpus: int, wall: Callable[[], float]) -> None:
+        self._state = state
+        self._gpus = gpus
+        self._wall = wall
+
+    def seconds(self) -> float:
+        """All of it, up to now."""
+        now = self._wall()
+        attempts = (each for history in self._state.runs.values() for each in history.by_number.values())
+        return sum(self._cost(each, now) for each in attempts)
+
+    def _cost(self, attempt: Attempt, now: float) -> float:
+        """Of one attempt; results that were taken from elsewhere cost nothing."""
+        seconds = attempt.seconds or 0.0
+        if attempt.state is State.RUNNING and not attempt.is_in_queue:
+            seconds = max(0.0, now - (attempt.claimed_at or now))
+        return seconds * max(1, len(attempt.gpus) or (self._gpus if attempt.is_in_queue else 1))
