@@ -57,10 +57,10 @@ def _metrics(run: ExportedRun) -> Iterator[Any]:
 
     at = _milliseconds(run.ended) or _milliseconds(run.begun) or 0
     for key, curve in run.curves.items():
-        for step, value in sorted(curve.items()):
-            yield Metric(key, value, at, int(step))
-    for key, value in run.values.items():
-        yield Metric(key, value, at, int(max(run.curves.get(key, {}), default=-1)) + 1)
+        for place, value in sorted(curve.items()):
+            yield Metric(key, value, at, int(place))
+    for key, step, value in run.finals:
+        yield Metric(key, value, at, step)
 
 
 def _status(run: ExportedRun) -> str:

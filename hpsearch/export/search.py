@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hpsearch.model.command import plain
 from hpsearch.model.configuration import Params, Value
 from hpsearch.model.run import Run
 from hpsearch.model.states import ENDED, RunHistory, State
+from hpsearch.model.trials.curves import Points
 from hpsearch.model.trials.distributions import Distribution
 from hpsearch.model.trials.trial import Objective
 from hpsearch.model.units import read_number
@@ -48,6 +48,15 @@ class ExportedRun:
         """Whether it is over; otherwise it runs, or waits in a queue."""
         return self.state in ENDED
 
+    @property
+    def finals(self) -> Iterator[tuple[str, int, float]]:
+        """Numbers of the result that are not the last of a curve already: keyword, the step behind it, and value."""
+        for key, value in self.values.items():
+            curve = self.curves.get(key, {})
+            last = max(curve, default=-1)
+            if not curve or curve[last] != value:
+                yield key, int(last) + 1, value
+
     def metric(self, key: str) -> float | None:
         """The value of a keyword, or what was reported of it last; None: there is none."""
         if key in self.values:
@@ -73,13 +82,13 @@ class ExportedSearch:
     space: Mapping[str, Distribution] = field(default_factory=dict)
 
 
-def exported_run(run: Run, history: RunHistory, curves: Mapping[str, Mapping[float, float]]) -> ExportedRun | None:
+def exported_run(run: Run, history: RunHistory, points: Points) -> ExportedRun | None:
     """A run of the plan with what became of it; None: it was never started.
 
     Args:
         run: The run.
         history: Its attempts.
-        curves: What it has reported, by metric.
+        points: What it has reported.
     """
     attempt = history.deciding
     if attempt is None:
@@ -93,18 +102,21 @@ def exported_run(run: Run, history: RunHistory, curves: Mapping[str, Mapping[flo
         reason=attempt.reason,
         values={key: reading.value for key, reading in readings.items() if reading},
         texts={key: text for key, text in attempt.summary.items() if not readings[key]},
-        curves=curves,
+        curves=_by_metric(points),
         begun=attempt.claimed_at,
         ended=attempt.ended_at if attempt.state in ENDED else None,
     )
+
+
+def _by_metric(points: Points) -> dict[str, dict[float, float]]:
+    curves: dict[str, dict[float, float]] = {}
+    for step, metrics in points.items():
+        for name, value in metrics.items():
+            curves.setdefault(name, {})[step] = value
+    return curves
 
 
 def scalar(value: Value) -> bool | int | float | str | None:
     """A value as programs take it that know no lists: those, and dicts, become their text."""
     simple = plain(value)
     return simple if simple is None or isinstance(simple, (bool, int, float, str)) else str(simple)
-
-
-def finite(values: Mapping[str, float]) -> dict[str, float]:
-    """The values that are neither nan nor infinite."""
-    return {key: value for key, value in values.items() if math.isfinite(value)}

@@ -36,7 +36,7 @@ def _row(run: ExportedRun, params: Iterable[str], keywords: Iterable[str]) -> li
 def _points(run: ExportedRun) -> Iterator[list[object]]:
     for metric, curve in run.curves.items():
         for step in sorted(curve):
-            yield [run.name, metric, step, curve[step]]
+            yield [run.name, metric, int(step) if float(step).is_integer() else step, curve[step]]
 
 
 def _time(seconds: float | None) -> str:

@@ -62,10 +62,10 @@ def _summaries(run: ExportedRun) -> Iterable[tuple[Any, int, float]]:
     hparams = {name: _hparam(value) for name, value in run.params.items()}
     yield summary_v2.hparams_pb(hparams, trial_id=run.name, start_time_secs=begun), 0, begun
     for key, curve in run.curves.items():
-        for step, value in sorted(curve.items()):
-            yield _scalar(key, value), int(step), ended
-    for key, value in run.values.items():
-        yield _scalar(key, value), int(max(run.curves.get(key, {}), default=-1)) + 1, ended
+        for at, value in sorted(curve.items()):
+            yield _scalar(key, value), int(at), ended
+    for key, step, value in run.finals:
+        yield _scalar(key, value), step, ended
     if run.has_ended:
         yield _end(run, ended), 0, ended
 

@@ -7,12 +7,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from hpsearch.cli.adaptive.settings import objectives_of
 from hpsearch.cli.status import SearchSnapshot, open_snapshot
 from hpsearch.export.search import ExportedRun, ExportedSearch, exported_run
 from hpsearch.export.targets import TARGETS, check, export
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.trials.distributions import Distribution, choice_of
-from hpsearch.model.trials.trial import Objective
 from hpsearch.store.folder import SearchFolder
 
 log = logging.getLogger('hpsearch')
@@ -49,24 +49,19 @@ def exported_search(search: SearchSnapshot) -> ExportedSearch:
     reconciler = search.reconciler()
     for note in reconciler.take_in(reconciler.unattended()):
         log.warning(note)
-    configuration = search.plain
-    runs = list(_runs(search))
-    return ExportedSearch(search.folder.path.name, runs, _objectives(configuration), _space(configuration))
+    objectives = objectives_of(search.options, search.plain)
+    return ExportedSearch(search.folder.path.name, list(_runs(search)), objectives, _space(search.plain))
 
 
 def _runs(search: SearchSnapshot) -> Iterator[ExportedRun]:
     for run in search.folder.read_runs():
         history = search.state.runs.get(run.name)
-        exported = exported_run(run, history, {}) if history else None
+        exported = exported_run(run, history, search.state.curves.of(run.name)) if history else None
         if exported is not None:
             yield exported
 
 
-def _objectives(configuration: Configuration) -> tuple[Objective, ...]:
-    key = configuration.performance_key
-    return (Objective(key, maximize=not configuration.performance_ascending),) if key else ()
-
-
 def _space(configuration: Configuration) -> dict[str, Distribution]:
     """The options that may differ between runs, with what is known of their values."""
-    return {name: choice_of(configuration.grid.get(name, ())) for name in configuration.varying}
+    lists = {name: choice_of(configuration.grid.get(name, ())) for name in configuration.varying}
+    return {**lists, **configuration.distributions}

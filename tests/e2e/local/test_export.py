@@ -125,6 +125,61 @@ def test_that_the_table_can_be_read_by_anything(project: Project) -> None:
     assert rows[2]['param.flag'] == 'True' and rows[0]['param.flag'] == ''
 
 
+REPORTING = """\
+import argparse, sys
+parser = argparse.ArgumentParser()
+parser.add_argument('--lr', type=float)
+parser.add_argument('--layers', type=int)
+parser.add_argument('--act')
+args = parser.parse_args()
+for epoch in range(1, 5):
+    print(f'epoch {epoch} val_acc={1 - args.lr / epoch:.4f}', flush=True)
+"""
+
+
+@pytest.fixture(scope='module')
+def sampled(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """An adaptive search whose runs report while they go."""
+    project = Project(tmp_path_factory.mktemp('sampled') / 'project')
+    (project.path / 'train.py').write_text(REPORTING)
+    (project.path / 'my_config.py').write_text(
+        'from hpsearch import loguniform, randint\n'
+        "grid = {'lr': loguniform(1e-3, 1.0), 'layers': randint(1, 8), 'act': ['relu', 'tanh']}\n"
+        "_SCRIPT_NAME = 'train.py'\n"
+        '_OUT_ARG = None\n'
+        "_RESULT = _METRICS = r'stdout:epoch (?P<step>\\d+) val_acc=(?P<val_acc>[0-9.]+)'\n"
+        "_PERFORMANCE_KEY = 'val_acc'\n"
+    )
+    done = project.search('--search=random', '--max_trials=4', '--cpu_jobs=2')
+    assert done.returncode == 0, done.stderr
+    return project
+
+
+def test_that_distributions_and_intermediate_values_are_in_the_study(sampled: Project) -> None:
+    optuna = pytest.importorskip('optuna')
+    path = exported(sampled, 'optuna', 'study.db')
+    study = optuna.load_study(study_name='out', storage=f'sqlite:///{path}')
+    trial = study.trials[0]
+    assert trial.distributions == {
+        'lr': optuna.distributions.FloatDistribution(1e-3, 1.0, log=True),
+        'layers': optuna.distributions.IntDistribution(1, 8),
+        'act': optuna.distributions.CategoricalDistribution(('relu', 'tanh')),
+    }
+    assert sorted(trial.intermediate_values) == [1, 2, 3, 4]
+    assert trial.value == trial.intermediate_values[4] == pytest.approx(1 - trial.params['lr'] / 4, abs=1e-4)
+
+
+def test_that_curves_are_in_every_export(sampled: Project) -> None:
+    with exported(sampled, 'csv', 'runs.csv').with_name('runs_metrics.csv').open(newline='') as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 16 and {row['step'] for row in rows} == {'1', '2', '3', '4'}
+    pytest.importorskip('tensorboard')
+    from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
+
+    events = EventMultiplexer().AddRunsFromDirectory(str(exported(sampled, 'tensorboard', 'logs'))).Reload()
+    assert [each.step for each in events.Tensors(rows[0]['run'], 'val_acc')] == [1, 2, 3, 4]
+
+
 def test_that_an_export_overwrites_nothing(project: Project) -> None:
     kept = project.path / 'kept.csv'
     kept.write_text('mine')
