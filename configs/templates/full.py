@@ -59,6 +59,10 @@ constraints = [with_layers]
 # _TARGET = 0.99
 # _BUDGET = '100h'
 
+# With how many seeds each trial is run, and the option that is the seed. Default: 1, and the option with such a name.
+# _SEEDS_PER_CONFIG = 3
+# _SEED_ARG = 'seed'
+
 # Which runs are stopped early because of their metrics: 'asha', 'hyperband', 'median' or 'percentile', of a grid as
 # well; not before a step, with one of so many that go on, and the last step of a run. Default: 'none', 1, 3, not known.
 # _PRUNE = 'asha'

@@ -21,7 +21,7 @@ from hpsearch.cli.parsers import ResumeCommand
 from hpsearch.cli.reports import report_end
 from hpsearch.cli.request import order_of
 from hpsearch.cli.search_runner import work, work_options
-from hpsearch.config.handles import description_of, stored_configuration, with_results_of
+from hpsearch.config.handles import description_of, stored_configuration, with_constraints, with_results_of
 from hpsearch.config.loading import load_configuration
 from hpsearch.host.code_copy import from_copy
 from hpsearch.model.configuration import Configuration, from_plain
@@ -225,7 +225,10 @@ def open_search(folder: SearchFolder, info: Mapping[str, Any]) -> OpenSearch:
         withdrawn = frozenset(info.get('withdrawn', ()))
         run_cwd = folder.cwd_of_runs(str(info['run_cwd']))
         interpreter, ident = str(info['interpreter']), str(info.get('ident', ''))
-        return OpenSearch(folder, stored.configuration, run_cwd, interpreter, withdrawn, ident)
+        configuration = stored.configuration
+        if folder.is_adaptive:
+            configuration = with_constraints(configuration, info['configuration'])
+        return OpenSearch(folder, configuration, run_cwd, interpreter, withdrawn, ident)
     except (KeyError, TypeError) as error:
         raise DamageError(f'{folder.search_json} is damaged: {error!r}.') from error
 

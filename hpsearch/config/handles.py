@@ -10,12 +10,12 @@ from typing import Any
 
 from hpsearch.config.loading import load_configuration
 from hpsearch.model.configuration import Configuration, from_plain, plain_attributes
-from hpsearch.model.errors import ConfigError, DamageError
+from hpsearch.model.errors import ConfigError, DamageError, SearchFolderError
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.trust import why_foreign
 
 HANDLES = ('summary_parser', 'performance_eval')
-"""The handles that read and judge results; constraints only matter while a plan is made."""
+"""The handles that read and judge results; constraints only matter while runs are chosen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +100,38 @@ def stored_configuration(
     return _with_handles(plain, described, needed)
 
 
+def with_constraints(configuration: Configuration, described: Mapping[str, Any]) -> Configuration:
+    """A stored configuration with the constraints that its module has now, as far as it had some.
+
+    Its module is code, which is executed: whether its owner is trusted is for the caller to check.
+
+    Args:
+        configuration: That of a search.
+        described: What ``search.json`` stores of it.
+
+    Raises:
+        SearchFolderError: They cannot be loaded, and without them runs would be chosen that are not allowed.
+    """
+    if 'constraints' not in described['attributes'].get('handles', ()):
+        return configuration
+    try:
+        return replace(configuration, constraints=_loaded(configuration, described).constraints)
+    except ConfigError as error:
+        raise SearchFolderError(
+            f'{configuration.source} has the constraints of the search, without which no runs can be chosen, and '
+            f'cannot be loaded ({error}). Bring it back; hpsearch status shows what there is.'
+        ) from error
+
+
+def _loaded(plain: Configuration, described: Mapping[str, Any]) -> Configuration:
+    """The configuration that is in the module now.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    return load_configuration(described.get('module') or plain.source, cwd=Path(str(described.get('cwd') or '.')))
+
+
 def _why_foreign(folder: SearchFolder, info: Mapping[str, Any]) -> str:
     """Why another user may have written the configuration of a search, in words; empty: nobody else has."""
     foreign = why_foreign(folder)
@@ -122,7 +154,7 @@ def _with_handles(plain: Configuration, described: Mapping[str, Any], needed: Co
     if not needed:
         return StoredConfiguration(plain, notes)
     try:
-        loaded = load_configuration(described.get('module') or plain.source, cwd=Path(str(described.get('cwd') or '.')))
+        loaded = _loaded(plain, described)
     except ConfigError as error:
         missing = _without(plain, needed, f'{plain.source} cannot be loaded ({error})')
         return replace(missing, notes=(*notes, *missing.notes))

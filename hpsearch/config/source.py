@@ -32,6 +32,7 @@ OF_SAMPLERS = {
     'objective': '_OBJECTIVE',
     'direction': '_DIRECTION',
     'seeds_per_config': '_SEEDS_PER_CONFIG',
+    'seed_arg': '_SEED_ARG',
     'prune': '_PRUNE',
     'prune_options': '_PRUNE_OPTIONS',
     'grace_period': '_GRACE_PERIOD',

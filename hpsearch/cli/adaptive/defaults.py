@@ -7,14 +7,15 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any
 
-from hpsearch.cli.adaptive.options import GRID, NO_PRUNER, LimitOptions, PruneOptions
+from hpsearch.cli.adaptive.options import GRID, NO_PRUNER, AdaptiveOptions, LimitOptions, PruneOptions
 from hpsearch.cli.options import GROUPS, SearchOptions, add_options
 from hpsearch.config.profile import checked_value
 from hpsearch.config.source import OF_SAMPLERS, YAML_SUFFIXES
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import ConfigError
 
-_OF_ADAPTIVE = {'search', 'search_options', *(each.name for each in fields(LimitOptions))}
+_OF_ALL = ('objective', 'direction')
+_OF_ADAPTIVE = {each.name for group in (AdaptiveOptions, LimitOptions) for each in fields(group)} - set(_OF_ALL)
 _OF_PRUNERS = {each.name for each in fields(PruneOptions)}
 
 
@@ -29,8 +30,6 @@ def with_configuration(options: SearchOptions, configuration: Configuration) -> 
     actions, problems = _actions(), []
     values: dict[str, Any] = {}
     for name, value in configuration.of_samplers.items():
-        if name not in actions:
-            continue
         try:
             values[name] = _checked(_spelled(name, configuration), value, actions[name])
         except ValueError as error:

@@ -31,7 +31,7 @@ TEXTS = {path.name: path.read_text() for path in PAGES}
 OPTION = re.compile(r'(?<![\w-])--([a-z][a-z_-]*[a-z])')
 
 # Attributes that are accepted and have no effect so far.
-NOT_YET_USED = {'_SEEDS_PER_CONFIG'}
+NOT_YET_USED: set[str] = set()
 
 # Options of other programs, and of training scripts, that the pages mention.
 OF_SCRIPTS = {
