@@ -9,7 +9,8 @@ whatever changes something in the search folder fails), ``errno`` (with which er
 exists, no exit record is seen, and one that was looked for too early is denied until its folder is listed), ``queue``
 (``timeout``: seconds that a command of a queue system may take at most; ``retry``: seconds before a submission or a
 question that failed is tried again; ``record_grace``: seconds a record may be late; ``absent``: seconds after which a
-job is absent).
+job is absent), ``pruner`` (every pruner is a :class:`~tests.fakes.threshold_pruner.ThresholdPruner` with these
+attributes).
 """
 
 from __future__ import annotations
@@ -30,10 +31,13 @@ from hpsearch.backends.queue import pilots, poller
 from hpsearch.backends.queue.batch_system import CommandResult
 from hpsearch.cli import main as cli
 from hpsearch.cli import stop as stopping
+from hpsearch.cli.adaptive import pruning
 from hpsearch.dispatch import dispatcher, heartbeat, peers, strategies
+from hpsearch.dispatch.adaptive import promotions
 from hpsearch.host import kernel
 from hpsearch.store import writers
 from tests.fakes.late_records import LateRecords
+from tests.fakes.threshold_pruner import ThresholdPruner
 
 assert pilots  # what it imports is hurried, too
 
@@ -132,23 +136,28 @@ def hurry_queue(timeout: float, retry: float, record_grace: float, absent: float
     }
 
 
+def stop_above(**attributes: Any) -> None:
+    """Let every pruner be one that stops what is above a threshold."""
+    for module in (promotions, pruning):
+        setattr(module, 'make_pruner', lambda name, options: ThresholdPruner(**attributes))  # noqa: B010
+
+
 def main() -> int:
     """Run the command."""
     settings = json.loads(sys.argv[1])
     for module, name, value in INTERVALS:
         assert isinstance(getattr(module, name), float), name
         setattr(module, name, settings.get('intervals', {}).get(name, value))
-    if settings.get('host'):
-        be_on(settings['host'])
-    if settings.get('boot'):
-        be_a_clone(settings['boot'])
-    if settings.get('at_spawn'):
-        signal_at_spawns(settings['at_spawn'])
+    for name, do in (('host', be_on), ('boot', be_a_clone), ('at_spawn', signal_at_spawns)):
+        if settings.get(name):
+            do(settings[name])
     if settings.get('broken_while'):
         break_while(settings['broken_while'], settings['errno'])
     if 'late_records' in settings:
         hidden = settings['late_records']
         LateRecords(lambda: os.access(hidden, os.F_OK)).install()
+    if settings.get('pruner'):
+        stop_above(**settings['pruner'])
     if settings.get('queue'):
         hurry_queue(**settings['queue'])
     return cli.main(sys.argv[2:])

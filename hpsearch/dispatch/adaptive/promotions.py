@@ -52,8 +52,10 @@ class PromotedFirst:
 
     @property
     def is_ready(self) -> bool | None:
-        """Whether there may be a run now; None: that is for the other source to say when it is asked for one."""
-        return True if self._promotable() is not None else self._source.is_ready
+        """Whether there may be a run now; which one is decided only when there is room for it."""
+        is_ready = self._source.is_ready
+        others = not self._source.is_exhausted if is_ready is None else is_ready
+        return others or self._promotable() is not None
 
     def next(self) -> Run | None:
         """The next run, a promoted one if there is any; None: there is none now."""

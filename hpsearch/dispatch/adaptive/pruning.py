@@ -83,8 +83,10 @@ class Pruning:
                 self._judged[active.launch.ident] = reported[active.launch.ident]
 
     def _has_news(self, active: ActiveAttempt, points: Points) -> bool:
+        """Whether an attempt has reported something since it was asked about; what was promoted has not at first."""
         is_new = bool(points) and self._judged.get(active.launch.ident) is not points
-        return is_new and active.is_running and not self._pruned(active)
+        own = self._recorder.state.curves.of_attempt(active.launch.run.name, active.launch.number)
+        return is_new and bool(own) and active.is_running and not self._pruned(active)
 
     def _judge(
         self, rule: PruneRule, active: ActiveAttempt, evaluation: Evaluation, every: Sequence[Evaluation]

@@ -155,6 +155,18 @@ def test_that_one_that_another_writer_promoted_first_is_passed_over(tmp_path: Pa
     assert pending.take() is None
 
 
+def test_that_it_is_decided_what_comes_next_only_when_there_is_room_for_it(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, 3)
+    pending = pending_of(desk)
+    assert pending.has_ordinary
+    assert pending.take() == run(1)
+    assert pending.has_ordinary
+    stop(desk, 1)
+    assert pending.take() == run(1), 'although the plan has others'
+    assert [pending.take() for _ in range(3)] == [run(2), run(3), None]
+    assert not pending.has_ordinary
+
+
 # In the loop
 
 
