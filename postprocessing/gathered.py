@@ -67,10 +67,12 @@ class Gathered:
         """Whether its output was moved since it missed the criteria."""
         return self.output.parent.name == MISSED
 
-    def row(self, out_arg: str | None) -> Row:
+    def row(self, configuration: Configuration) -> Row:
         """Its row in the table."""
         reason = '; '.join(filter(None, (self.reason, f'moved to {MISSED}' if self.is_put_away else '')))
-        return row_of(self.run, replace(self, reason=reason), str(self.output), out_arg)
+        return row_of(
+            self.run, replace(self, reason=reason), str(self.output), configuration.out_arg, configuration.fidelity
+        )
 
     def moved_to(self, output: Path) -> Gathered:
         """The same run with its output somewhere else."""

@@ -148,7 +148,7 @@ def _doubts(configuration: Configuration, runs: Sequence[Gathered]) -> Iterator[
     """What keeps finished runs from being compared."""
     doubts = PerformanceDoubts(configuration.performance_key)
     for gathered in runs:
-        yield from doubts.of(gathered.row(configuration.out_arg))
+        yield from doubts.of(gathered.row(configuration))
     yield from doubts.at_end()
 
 

@@ -48,7 +48,7 @@ def write_runs_table(
     """
     path = folder / TABLE
     keep_earlier(path)
-    rows = [gathered.row(configuration.out_arg) for gathered in runs if gathered.has_row]
+    rows = [gathered.row(configuration) for gathered in runs if gathered.has_row]
     expected = [*configuration.grid, *configuration.summary_keywords]
     key, ascending = configuration.performance_key, configuration.performance_ascending
     codes = {gathered.run.name: gathered.code for gathered in runs}
@@ -103,7 +103,7 @@ def write_seeds(
     Raises:
         OSError: It cannot be written.
     """
-    rows = [gathered.row(configuration.out_arg) for gathered in runs if gathered.has_row]
+    rows = [gathered.row(configuration) for gathered in runs if gathered.has_row]
     option, ignored = seed_key or seed_option(rows), (configuration.out_arg or 'out_dir',)
     groups = group_by_seed(rows, option, ignored) if option else []
     if not option or not groups:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hpsearch.backends.base import AttemptBackend, AttemptStatus, Launch
+from hpsearch.dispatch.adaptive.checkpoints import going_on_from
 from hpsearch.dispatch.context import ActiveAttempt, SearchContext
 from hpsearch.dispatch.intake import Intake
 from hpsearch.dispatch.peers import News, PeerIntake, Peers
@@ -130,12 +131,20 @@ class Claims:
         ident = attempts.attempt_id(self._search.writer, run.name, number)
         search = self._search
         makes = str(search.folder.output(run.name)) if search.configuration.make_out_dir else ''
-        launch = Launch(run, number, ident, slot, resources, makes)
-        if self._claim_attempt(run, number):
+        launch = Launch(run, number, ident, slot, resources, makes, self._goes_on(run.name))
+        if self._claim_attempt(launch):
             self._journal(launch)
             return launch
         self._peers.note_claim(run.name, number)
         return None
+
+    def _goes_on(self, run: str) -> tuple[str, str, str] | None:
+        """What is copied before an attempt of a run starts; None: it begins anew."""
+        search, suggestion = self._search, self._search.state.suggestions.get(run)
+        if suggestion is None or not suggestion.proposal.parent:
+            return None
+        parent = suggestion.proposal.parent
+        return going_on_from(search.folder, search.configuration, run, parent, search.state.runs.get(parent))
 
     def _journal(self, launch: Launch) -> None:
         """Journal a claim, which is taken back otherwise: the file stays ours, for the next try."""
@@ -144,15 +153,17 @@ class Claims:
         if not recorder.record_now('claimed', launch.run.name, launch.number, **claim):
             raise JournalError(recorder.journal.blocked)
 
-    def _claim_attempt(self, run: Run, number: int) -> bool:
+    def _claim_attempt(self, launch: Launch) -> bool:
         blocked = self._search.recorder.why_blocked()
         if blocked:
             raise JournalError(blocked)
-        is_ours = attempts.claim(self._search.folder, run.name, number, self._search.writer)
+        run, number, folder = launch.run, launch.number, self._search.folder
+        is_ours = attempts.claim(folder, run.name, number, self._search.writer)
         if is_ours and number > 1 and not self._search.configuration.resumable:
-            attempts.move_output_aside(self._search.folder, run.name, number)
+            attempts.move_output_aside(folder, run.name, number)
         if is_ours:
-            attempts.write_inputs(self._search.folder, run, number, self._search.configuration)
+            configuration = self._search.configuration
+            attempts.write_inputs(folder, run, number, configuration, goes_on=launch.goes_on is not None)
         return is_ours
 
     def _facts_of(self, launch: Launch) -> dict[str, Any]:

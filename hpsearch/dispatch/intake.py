@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from hpsearch.backends.base import AttemptStatus
+from hpsearch.dispatch.adaptive.checkpoints import drop_copy
 from hpsearch.dispatch.adaptive.metrics import Metrics
 from hpsearch.dispatch.context import ActiveAttempt, EventRecorder, SearchContext
 from hpsearch.dispatch.progress import Progress
@@ -90,6 +91,9 @@ class Intake:
             # Before another writer can read of this end and start the run again, which must not find a folder of ours.
             self._reader.show_logs(run, completion)
         self._search.recorder.record('ended', run.name, number, **completion.facts())
+        suggestion = self._search.state.suggestions.get(run.name)
+        if completion.verdict.state is State.FINISHED and suggestion is not None and suggestion.proposal.parent:
+            drop_copy(self._search.folder, run.name)
         self._progress.ended(report.seconds or 0.0)
         if cause not in NEVER_STARTED or completion.state in (State.FINISHED, State.FAILED):
             self._without_row.append(completion)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, TypeAlias
 
 from hpsearch.model.trials import distributions as drawn
-from hpsearch.model.trials.distributions import Distribution, Drawn
+from hpsearch.model.trials.distributions import Distribution, Drawn, Fidelity
 from hpsearch.model.trials.distributions import Value as Value  # most modules know it from here
 
 _LOSSES = frozenset(
@@ -161,6 +161,11 @@ class Configuration:
                 if isinstance(values, Drawn):
                     found.setdefault(option, values.distribution)
         return {option: found[option] for option in [*self.grid, *found] if option in found}
+
+    @property
+    def fidelity(self) -> str:
+        """The option whose value is the budget of a run; empty: there is none."""
+        return next((option for option, each in self.distributions.items() if isinstance(each, Fidelity)), '')
 
     @property
     def varying(self) -> tuple[str, ...]:

@@ -39,6 +39,7 @@ class Row:
         state: ``finished``, ``failed``, …
         reason: Why, in words; may be empty.
         seconds: Duration of its last attempt; None: not known.
+        budget: How much it was given, where runs are given differently much: the most comes first, whatever came of it.
     """
 
     number: int
@@ -48,6 +49,7 @@ class Row:
     state: str
     reason: str = ''
     seconds: float | None = None
+    budget: float = 0.0
 
 
 class EndedRun(Protocol):
@@ -63,14 +65,25 @@ class EndedRun(Protocol):
     def seconds(self) -> float | None: ...
 
 
-def row_of(run: Run, ended: EndedRun, output: str, out_arg: str | None) -> Row:
-    """The row of a run; its output folder is in the column ``out_arg`` (``out_dir`` without such an option)."""
-    params = {**run.params, (out_arg or 'out_dir'): output}
-    return Row(run.number, run.name, params, ended.summary, ended.state.value, ended.reason, ended.seconds)
+def row_of(run: Run, ended: EndedRun, output: str, out_arg: str | None, fidelity: str = '') -> Row:
+    """The row of a run.
+
+    Args:
+        run: The run.
+        ended: How it ended.
+        output: Its output folder, which is in the column ``out_arg`` (``out_dir`` without such an option).
+        out_arg: The option of the output folder.
+        fidelity: The option whose value is its budget; empty: there is none.
+    """
+    params, budget = {**run.params, (out_arg or 'out_dir'): output}, run.params.get(fidelity)
+    state, spent = ended.state.value, float(budget) if isinstance(budget, (int, float)) else 0.0
+    return Row(run.number, run.name, params, ended.summary, state, ended.reason, ended.seconds, spent)
 
 
 def sorted_rows(rows: Iterable[Row], key: str | None, ascending: bool) -> list[Row]:
     """The rows by performance: numbers, then other texts, then nan and missing values; equals by run number.
+
+    Of those with a value, runs with the largest budget come first.
 
     Args:
         rows: The rows in any order.
@@ -81,7 +94,10 @@ def sorted_rows(rows: Iterable[Row], key: str | None, ascending: bool) -> list[R
 
 
 def best(rows: Iterable[Row], key: str | None, ascending: bool, n: int = 1) -> list[Row]:
-    """The ``n`` best finished runs, best first; runs without a number for the key are left out."""
+    """The ``n`` best finished runs, best first; runs without a number for the key are left out.
+
+    Those with the largest budget come first.
+    """
     candidates = (row for row in rows if row.state == 'finished' and _is_number(row, key))
     return heapq.nsmallest(n, candidates, key=_order(key, ascending))
 
@@ -232,15 +248,15 @@ def cell(value: Value) -> str:
     return unquoted(value) if isinstance(value, str) else str(value)
 
 
-def _order(key: str | None, ascending: bool) -> Callable[[Row], tuple[int, float, int]]:
+def _order(key: str | None, ascending: bool) -> Callable[[Row], tuple[bool, float, bool, float, int]]:
     sign = 1.0 if ascending else -1.0
 
-    def order(row: Row) -> tuple[int, float, int]:
+    def order(row: Row) -> tuple[bool, float, bool, float, int]:
         text = row.values.get(key) if key is not None else None
         reading = read_number(text)
         if not text or (reading and math.isnan(reading.value)):
-            return (2, 0.0, row.number)
-        return (0, sign * reading.value, row.number) if reading else (1, 0.0, row.number)
+            return (True, 0.0, True, 0.0, row.number)
+        return (False, -row.budget, reading is None, sign * reading.value if reading else 0.0, row.number)
 
     return order
 

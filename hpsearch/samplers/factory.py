@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
+from hpsearch.model.configuration import Value
 from hpsearch.model.errors import ConfigError
 from hpsearch.model.trials.distributions import Space
 from hpsearch.model.trials.trial import Objective
 from hpsearch.samplers.base import Sampler
 from hpsearch.samplers.models.making import NEEDED, learning_sampler
 from hpsearch.samplers.options import checked_options
+from hpsearch.samplers.pbt import PbtSampler
+from hpsearch.samplers.pbt_options import population_settings
 from hpsearch.samplers.qmc import QmcSampler
 from hpsearch.samplers.random_search import RandomSampler
 
 
 def make_sampler(
-    name: str, space: Space, objectives: Sequence[Objective], seed: int, options: Mapping[str, str], every: int = 1
+    name: str,
+    space: Space,
+    objectives: Sequence[Objective],
+    seed: int,
+    options: Mapping[str, str],
+    every: int = 1,
+    is_allowed: Callable[[Mapping[str, Value]], bool] = lambda values: True,
 ) -> Sampler:
     """The sampler of this name.
 
@@ -26,6 +35,7 @@ def make_sampler(
         seed: Of the search.
         options: ``--search_options``.
         every: About so many runs are made of each trial.
+        is_allowed: Whether values may be run.
 
     Raises:
         ConfigError: With everything that is wrong with the options, or with what the sampler needs.
@@ -35,4 +45,6 @@ def make_sampler(
     if name in ('random', 'qmc'):
         checked_options(name, options, {})
         return RandomSampler(space, seed) if name == 'random' else QmcSampler(space, seed, every)
-    raise ConfigError([f'--search={name}: there is no such sampler yet.'])
+    if name == 'pbt':
+        return PbtSampler(space, population_settings(options, space), seed, is_allowed)
+    raise ConfigError([f'--search={name}: there is no such sampler.'])

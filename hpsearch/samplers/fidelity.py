@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from hpsearch.model.errors import ConfigError
 from hpsearch.model.trials.distributions import Fidelity
 from hpsearch.model.trials.halving import bracket_of, bracket_sizes, worth_promoting
 from hpsearch.model.trials.trial import Evaluation, Proposal, Trial, TrialState
@@ -23,12 +24,23 @@ class FidelitySampler:
             it like one that a pruner stopped there.
         option: The option that is the budget.
         budgets: Its rungs.
+        goes_on: Whether a promoted run goes on from the checkpoint of the one before, or begins anew.
         brackets: So many ways to begin: with the smallest budget, with that of the second rung, and so on.
         seed: Of the search.
     """
 
-    def __init__(self, inner: Sampler, option: str, budgets: Fidelity, *, brackets: int = 1, seed: int = 0) -> None:
+    def __init__(
+        self,
+        inner: Sampler,
+        option: str,
+        budgets: Fidelity,
+        *,
+        goes_on: bool = True,
+        brackets: int = 1,
+        seed: int = 0,
+    ) -> None:
         self._inner = inner
+        self._goes_on = goes_on
         self._option = option
         self._rungs = budgets.rungs
         self._factor = budgets.base
@@ -37,14 +49,24 @@ class FidelitySampler:
 
     def propose(self, trials: Sequence[Trial], number: int) -> Proposal | None:
         """See :class:`hpsearch.samplers.base.Sampler`."""
-        return next(self._promotions(trials), None) or self._new(trials, number)
+        return self.continued(trials, number) or self.begun(trials, number)
 
     def is_done(self, trials: Sequence[Trial]) -> bool:
         """Whether there are no new trials, and those there are have ended and cannot be promoted."""
-        is_waiting = any(each.state is TrialState.WAITING for trial in trials for each in trial.evaluations)
-        return not is_waiting and self._inner.is_done(self._seen(trials)) and not list(self._promotions(trials))
+        return self._inner.is_done(self._seen(trials)) and not self.may_continue(trials)
 
-    def _new(self, trials: Sequence[Trial], number: int) -> Proposal | None:
+    def may_continue(self, trials: Sequence[Trial]) -> bool:
+        """See :class:`hpsearch.samplers.base.Continuing`."""
+        whole, runs = float(self._rungs[-1]), [each for trial in trials for each in trial.evaluations]
+        is_waiting = any(each.state is TrialState.WAITING and each.proposal.fidelity != whole for each in runs)
+        return is_waiting or any(True for _ in self._promotions(trials))
+
+    def continued(self, trials: Sequence[Trial], number: int) -> Proposal | None:
+        """See :class:`hpsearch.samplers.base.Continuing`: the promotion with the largest budget."""
+        return next(self._promotions(trials), None)
+
+    def begun(self, trials: Sequence[Trial], number: int) -> Proposal | None:
+        """See :class:`hpsearch.samplers.base.Continuing`: a new trial with the smallest budget of its bracket."""
         proposal = self._inner.propose(self._seen(trials), number)
         if proposal is None:
             return None
@@ -71,7 +93,7 @@ class FidelitySampler:
         losses = {number: run.losses[0] for number, run in completed.items()}
         for number in worth_promoting(losses, promoted, self._factor):
             run = completed[number]
-            again = replace(run.proposal, trial=number, parent=run.run, seed=None)
+            again = replace(run.proposal, trial=number, parent=run.run if self._goes_on else '', seed=None)
             yield self._with_budget(again, self._rungs[rung + 1], bracket)
 
     # What the sampler of new trials sees
@@ -98,6 +120,18 @@ class FidelitySampler:
         if any(each.state is TrialState.WAITING for each in trial.evaluations):
             return TrialState.WAITING
         return TrialState.STOPPED if complete else TrialState.FAILED
+
+
+def brackets_of(text: str, budgets: Fidelity) -> int:
+    """The number of brackets, as ``--search_options brackets=N`` gives it.
+
+    Raises:
+        ConfigError: There cannot be so many.
+    """
+    most = len(budgets.rungs)
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= most:
+        raise ConfigError([f'--search_options brackets={text}: expected a whole number from 1 to {most}.'])
+    return int(text)
 
 
 def _bracket(trial: Trial) -> int:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from hpsearch.model.configuration import Value
+from hpsearch.model.errors import ConfigError
 from hpsearch.model.trials.distributions import Fidelity, Space
 from hpsearch.model.trials.perturbation import Exploration, explored
 from hpsearch.model.trials.trial import Evaluation, Proposal, Trial, TrialState
@@ -20,6 +21,12 @@ from hpsearch.samplers.random_search import RandomSampler
 MOST_FAILURES = 3
 """A member whose last so many runs have failed is given up."""
 
+
+MOST_DRAWN = 10_000
+"""So often values are drawn until they are allowed."""
+
+_APART = 1_000_003
+"""Numbers of draws are so far apart, beyond those of runs."""
 
 MOST_TRIES = 100
 """So often values are changed until they are allowed."""
@@ -121,13 +128,31 @@ class PbtSampler:
         self._is_allowed = is_allowed
 
     def propose(self, trials: Sequence[Trial], number: int) -> Proposal | None:
-        """See :class:`hpsearch.samplers.base.Sampler`."""
+        """See :class:`hpsearch.samplers.base.Sampler`.
+
+        Raises:
+            ConfigError: No values are found that may be run.
+        """
         members = members_of(trials, self._settings.size)
         ready = [each for each in members if not each.is_busy and not self._has_ended(each)]
         if not ready:
             return None
         member = min(ready, key=lambda each: (each.budget, len(each.runs), each.number))
         return self._next_run(member, members, number)
+
+    def continued(self, trials: Sequence[Trial], number: int) -> Proposal | None:
+        """See :class:`hpsearch.samplers.base.Continuing`: none before every member has begun."""
+        proposal = self.propose(trials, number)
+        return None if proposal is None or proposal.trial is None else proposal
+
+    def begun(self, trials: Sequence[Trial], number: int) -> Proposal | None:
+        """See :class:`hpsearch.samplers.base.Continuing`: a member that has not begun."""
+        proposal = self.propose(trials, number)
+        return None if proposal is None or proposal.trial is not None else proposal
+
+    def may_continue(self, trials: Sequence[Trial]) -> bool:
+        """See :class:`hpsearch.samplers.base.Continuing`."""
+        return any(each.runs and not self._has_ended(each) for each in members_of(trials, self._settings.size))
 
     def is_done(self, trials: Sequence[Trial]) -> bool:
         """Whether every member has had the whole budget, or was given up."""
@@ -143,8 +168,14 @@ class PbtSampler:
             return self._proposal(member, self._explored(donor.proposal.values, random), donor)
         if member.complete and not member.has_failed:
             return self._proposal(member, member.complete[-1].proposal.values, member.complete[-1])
-        drawn = self._drawn.propose((), number)
-        return self._proposal(member, drawn.values if drawn else {}, None)
+        return self._proposal(member, self._anew(number), None)
+
+    def _anew(self, number: int) -> Mapping[str, Value]:
+        draws = (self._drawn.propose((), number + draw * _APART) for draw in range(MOST_DRAWN))
+        found = next((each.values for each in draws if each and self._is_allowed(each.values)), None)
+        if found is None:
+            raise ConfigError([f'constraints: none of {MOST_DRAWN:,} draws is allowed; loosen them.'])
+        return found
 
     def _explored(self, values: Mapping[str, Value], random: Random) -> Mapping[str, Value]:
         settings = self._settings

@@ -13,6 +13,8 @@ from hpsearch.model.trials.distributions import Fidelity, Space
 from hpsearch.model.trials.perturbation import Exploration
 from hpsearch.samplers.pbt import PopulationSettings
 
+DEFAULT_SIZE = 10
+
 INTERVALS = 10
 """So many intervals a member has by default."""
 
@@ -86,7 +88,7 @@ def population_settings(options: Mapping[str, str], space: Space) -> PopulationS
         resample=given.get('resample_probability', 0.25), factors=given.get('perturbation_factors', (0.8, 1.2))
     )
     return PopulationSettings(
-        size=given.get('population', 10),
+        size=given.get('population', DEFAULT_SIZE),
         interval=given.get('interval', max(budget.low, math.ceil(budget.high / INTERVALS))),
         quantile=given.get('quantile', 0.25),
         burn_in=given.get('burn_in', 0),

@@ -141,8 +141,10 @@ def claim(folder: SearchFolder, run: str, number: int, writer: str) -> bool:
     return create_exclusively(paths.claim, _claim_text(writer)) or claimant(paths) == writer
 
 
-def write_inputs(folder: SearchFolder, run: Run, number: int, configuration: Configuration) -> None:
-    """Write what an attempt has to find among its files when it starts.
+def write_inputs(
+    folder: SearchFolder, run: Run, number: int, configuration: Configuration, *, goes_on: bool = False
+) -> None:
+    """Write what an attempt has to find among its files when it starts; ``goes_on``: from an earlier run.
 
     Raises:
         OSError: It cannot be written.
@@ -153,7 +155,7 @@ def write_inputs(folder: SearchFolder, run: Run, number: int, configuration: Con
     if configuration.config_template:
         output = str(folder.output(run.name))
         file = Path(f'{config_file(output)}.{configuration.config_format}')
-        write_whole(file, text_of_file(configuration, run.params, output))
+        write_whole(file, text_of_file(configuration, run.params, output, goes_on=goes_on))
 
 
 def _link_claim(source: str, path: str, writer: str) -> bool:

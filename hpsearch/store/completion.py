@@ -381,7 +381,8 @@ class CompletionReader:
             ended: The attempt that decides about it, or its completion.
             tried: All known attempts of the run, in order.
         """
-        return row_of(run, ended, str(self.output(run, ended.number, tried)), self._configuration.out_arg)
+        output, configuration = str(self.output(run, ended.number, tried)), self._configuration
+        return row_of(run, ended, output, configuration.out_arg, configuration.fidelity)
 
     def show_logs(self, run: Run, ended: Attempt | Completion) -> None:
         """Link the logs of an attempt into the output folder of its run, if its script takes one.

@@ -101,6 +101,8 @@ class Writer:
         configuration: Configuration = CONFIGURATION,
         clock: Clock | None = None,
         policy: RetryPolicy | None = None,
+        search_name: str = 'random',
+        options: Mapping[str, str] | None = None,
     ) -> None:
         self.folder = SearchFolder(folder.path)  # each process has its own
         self.clock = clock or Clock()
@@ -109,7 +111,8 @@ class Writer:
         self.recorder = EventRecorder(state, self.journal, self.clock.wall)
         search = OpenSearch(self.folder, configuration, str(folder.path), 'python3', ident='x')
         space = SampledSpace(configuration)
-        settings = AdaptiveSettings('random', [LOSS], limits=limits, ident='x')
+        goes_on = configuration.checkpoint_arg is not None
+        settings = AdaptiveSettings(search_name, [LOSS], 42, options or {}, limits, 'x', goes_on=goes_on)
         chosen = sampler or sampler_of(settings, space)
         policy = policy or RetryPolicy()
         self.source = SampledRuns(search, self.recorder, settings, chosen, space, policy, self.clock)

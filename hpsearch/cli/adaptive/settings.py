@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from hpsearch.cli.adaptive.budgets import budget_problems
 from hpsearch.cli.adaptive.options import AdaptiveOptions, LimitOptions, seconds_of
 from hpsearch.cli.options import SearchOptions
 from hpsearch.config.inline.objective import GivenResults, given_results
 from hpsearch.config.inline.objective import objectives_of as objectives_in
 from hpsearch.dispatch.adaptive.limits import enough_by_results, total_of
-from hpsearch.dispatch.adaptive.sampled_runs import sampler_of, space_of
+from hpsearch.dispatch.adaptive.sampled_runs import POPULATION, sampler_of, space_of
 from hpsearch.dispatch.adaptive.settings import AdaptiveSettings, Limits
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import ConfigError
@@ -45,6 +46,7 @@ def settings_of(options: SearchOptions, configuration: Configuration, ident: str
         limits_of(options),
         ident,
         seeds_of(configuration, chosen.seed_arg, chosen.seeds_per_config) if chosen.seeds_per_config > 1 else None,
+        goes_on=configuration.checkpoint_arg is not None,
     )
 
 
@@ -110,7 +112,12 @@ def problems_of(options: SearchOptions, configuration: Configuration) -> list[st
     if not options.is_adaptive:
         usual = 'needs --search=random or another sampler.'
         return [*problems, *(f'--{name}: {_NEXT_STEP.get(name, usual)}' for name in _given(options))]
-    return [*problems, *_option_problems(options), *_sampler_problems(options, configuration)]
+    return [
+        *problems,
+        *_option_problems(options),
+        *budget_problems(options, configuration, has_objective=bool(objectives_of(options, configuration))),
+        *_sampler_problems(options, configuration),
+    ]
 
 
 def _given(options: SearchOptions) -> list[str]:
@@ -129,7 +136,7 @@ def results_given(options: SearchOptions) -> GivenResults:
 def _option_problems(options: SearchOptions) -> list[str]:
     chosen, limits = options.adaptive, options.limits
     problems = []
-    if (limits.max_trials, limits.target, limits.budget) == (None, None, ''):
+    if chosen.search != POPULATION and (limits.max_trials, limits.target, limits.budget) == (None, None, ''):
         problems.append(
             f'--search={chosen.search}: would never end; give --max_trials=N, or --target=VALUE, or --budget=TIME.'
         )

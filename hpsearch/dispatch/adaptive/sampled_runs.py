@@ -19,19 +19,24 @@ from hpsearch.dispatch.pending_runs import needs_a_start
 from hpsearch.model.configuration import Configuration, Params
 from hpsearch.model.errors import ConfigError, JournalError
 from hpsearch.model.retries import RetryPolicy
-from hpsearch.model.run import OUT_DIR, RUN, Run
+from hpsearch.model.run import Run
 from hpsearch.model.states import SearchState
+from hpsearch.model.trials.distributions import Fidelity
 from hpsearch.model.trials.suggestion import event_of
 from hpsearch.model.trials.trial import Evaluation, Proposal, Trial, TrialState
 from hpsearch.samplers.allowed import AllowedSampler
 from hpsearch.samplers.base import Continuing, Sampler
 from hpsearch.samplers.factory import make_sampler
+from hpsearch.samplers.fidelity import FidelitySampler, brackets_of
 from hpsearch.samplers.seeds import SeedsSampler
 from hpsearch.space.sampled import SampledSpace
 from hpsearch.space.seeds import without_seeds
 from hpsearch.store.folder import OpenSearch, SearchFolder
 
 log = logging.getLogger('hpsearch')
+
+POPULATION = 'pbt'
+"""The sampler whose trials are members of a population, of which there is one of each number."""
 
 
 class RunMaker:
@@ -49,14 +54,12 @@ class RunMaker:
         """The name of the run with this number."""
         return f'sim_{self._ident}_{number:04d}'
 
-    def run(self, number: int, params: Params) -> Run:
-        """A run as a plan has it."""
+    def run(self, number: int, params: Params, *, goes_on: bool = False) -> Run:
+        """A run as a plan has it; ``goes_on``: from the checkpoint of an earlier one."""
         name = self.name(number)
-        if not self._form.names_run:
+        if not (self._form.names_run or goes_on):
             return Run(name, number, params, self._form.argv(f'/{name}', params))
-        words = self._form.first_words(RUN, OUT_DIR, self._form.texts(params))
-        options = (text for option, value in params.items() for text in self._form.option(option, value))
-        return Run(name, number, params, (*words, *self._form.output(OUT_DIR), *options))
+        return Run(name, number, params, self._form.planned(params, goes_on=goes_on))
 
 
 class SampledRuns:
@@ -216,7 +219,7 @@ class SampledRuns:
 
     def _ask(self, trials: Sequence[Trial], number: int, gaps: int) -> Proposal | None:
         """What the sampler proposes, unless others, who have taken smaller numbers, may be about to do the same."""
-        if gaps and self._space.is_finite:
+        if gaps and (self._space.is_finite or self._settings.sampler == POPULATION):
             return None
         has_room = not self._has_enough(len(trials) + gaps)
         if not isinstance(self._sampler, Continuing):
@@ -225,7 +228,7 @@ class SampledRuns:
         return continued or (self._sampler.begun(trials, number) if has_room else None)
 
     def _suggest(self, number: int, proposal: Proposal, params: Params) -> Run:
-        run = self._maker.run(number, params)
+        run = self._maker.run(number, params, goes_on=bool(proposal.parent))
         event = event_of(run, proposal, self._recorder.timestamp())
         if not self._recorder.note_now(event):
             raise JournalError(self._recorder.journal.blocked)
@@ -330,8 +333,24 @@ def sampler_of(settings: AdaptiveSettings, space: SampledSpace) -> Sampler:
     if seeds and space.fidelity:
         raise ConfigError([f'--seeds_per_config: {space.fidelity} is a fidelity, which seeds cannot be combined with.'])
     every = len(seeds.values) if seeds else 1
-    inner = make_sampler(settings.sampler, space.space, settings.objectives, seed, settings.sampler_options, every)
-    allowed = AllowedSampler(inner, space, space.space, seed, may_repeat=settings.sampler == 'pbt')
+    options, budgets = dict(settings.sampler_options), space.space.get(space.fidelity)
+    brackets = 1
+    if isinstance(budgets, Fidelity) and settings.sampler != POPULATION:
+        brackets = brackets_of(options.pop('brackets', '1'), budgets)
+    inner = make_sampler(
+        settings.sampler,
+        space.space,
+        settings.objectives,
+        seed,
+        options,
+        every,
+        lambda values: space.key(values) is not None,
+    )
+    if settings.sampler == POPULATION:
+        return inner
+    allowed = AllowedSampler(inner, space, space.space, seed)
+    if isinstance(budgets, Fidelity):
+        return FidelitySampler(allowed, space.fidelity, budgets, goes_on=settings.goes_on, brackets=brackets, seed=seed)
     return SeedsSampler(allowed, seeds.values) if seeds else allowed
 
 

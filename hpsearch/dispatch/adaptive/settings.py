@@ -41,6 +41,7 @@ class AdaptiveSettings:
         limits: When it ends.
         ident: Middle part of the names of its runs.
         seeds: What each trial is repeated with; None: it is one run.
+        goes_on: Whether a run may go on from the checkpoint of another one.
     """
 
     sampler: str
@@ -50,6 +51,7 @@ class AdaptiveSettings:
     limits: Limits = field(default_factory=Limits)
     ident: str = ''
     seeds: Seeds | None = None
+    goes_on: bool = False
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -222,6 +223,19 @@ def test_that_the_best_are_finished_runs_with_a_number() -> None:
 )
 def test_that_a_hyperparameter_stands_in_the_table_as_its_script_gets_it(value: Any, text: str) -> None:
     assert cell(value) == text
+
+
+def test_that_of_runs_with_different_budgets_those_with_the_largest_come_first() -> None:
+    given = [replace(row(1, '0.9'), budget=1.0), replace(row(2, '0.5'), budget=9.0), replace(row(3), budget=27.0)]
+    assert numbers_of(best(given, 'acc', False, 3)) == [2, 1]
+    assert numbers_of(sorted_rows(given, 'acc', False)) == [2, 1, 3]
+
+
+def test_that_the_budget_of_a_run_is_the_value_of_its_option() -> None:
+    ended = Attempt('sim_1', 1, State.FINISHED)
+    run = Run('sim_1', 1, {'lr': 0.1, 'epochs': 9}, ('python3', 't.py'))
+    assert row_of(run, ended, '/o/sim_1', None, 'epochs').budget == 9.0
+    assert row_of(run, ended, '/o/sim_1', None).budget == 0.0
 
 
 def test_that_a_run_gives_its_row_with_the_output_option() -> None:
