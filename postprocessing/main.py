@@ -14,12 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hpsearch.config.handles import HANDLES, stored_configuration
+from hpsearch.config.inline.objective import objectives_of_search
 from hpsearch.config.loading import load_configuration
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import ConfigError, HpsearchError, SearchFolderError
 from hpsearch.model.table import PerformanceDoubts
+from hpsearch.model.trials.leading import objectives_in_words
 from hpsearch.model.trials.seeds import USUAL_SEEDS
 from hpsearch.store.folder import SearchFolder
+from hpsearch.store.journal import read_state
 from hpsearch.ui.table import best_table, shortened
 from hpsearch.ui.terminal import prepare_streams, put_line
 
@@ -28,7 +31,7 @@ from .gathered import MISSED, Gathered
 from .original_folder import gather_original, is_original_folder
 from .seeds import shown_columns
 from .tidy import Tidied, put_away_missed
-from .written import check_parquet, kinds_of, write_list, write_parquet, write_runs_table, write_seeds
+from .written import check_parquet, kinds_of, write_list, write_pareto, write_parquet, write_runs_table, write_seeds
 
 GROUPS_SHOWN = 10
 """Groups of runs that differ only in their seed, at most."""
@@ -166,6 +169,7 @@ def _written(request: Request, configuration: Configuration, runs: Sequence[Gath
     for kind in kinds_of(runs):
         yield f'List: {write_list(request.folder, kind, runs)}'
     yield from _seeds(request, configuration, runs)
+    yield from _pareto(SearchFolder(request.folder), configuration, runs)
     if request.parquet:
         yield f'Parquet: {write_parquet(request.folder)}'
 
@@ -187,6 +191,17 @@ def _seeds(request: Request, configuration: Configuration, runs: Sequence[Gather
     yield f'{count} finished runs in {groups} whose runs differ only in {table.seed_key}{order}:'
     rows = [[shortened(row[index]) for index in shown] for row in table.rows[:GROUPS_SHOWN]]
     yield best_table(rows, [table.columns[index] for index in shown]).rstrip('\n')
+
+
+def _pareto(folder: SearchFolder, configuration: Configuration, runs: Sequence[Gathered]) -> Iterator[str]:
+    """The Pareto front of a search with several objectives."""
+    options = folder.read_info().get('options', {}) if folder.search_json.exists() else {}
+    objectives = objectives_of_search(options, configuration)
+    if len(objectives) > 1:
+        suggestions = read_state(folder).suggestions
+        trial_of = {name: each.proposal.trial or each.number for name, each in suggestions.items()}
+        path, count = write_pareto(folder.path, runs, objectives, trial_of)
+        yield f'Pareto front: {path} ({count} trials; {objectives_in_words(objectives)})'
 
 
 def _search_has_code_column(folder: SearchFolder) -> bool:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from hpsearch.model.command import shell_line
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import HpsearchError
+from hpsearch.model.trials.leading import Found, leaders, table_of
+from hpsearch.model.trials.trial import Objective
 from hpsearch.store.folder import write_whole
 from hpsearch.store.results import write_results, write_table
 
@@ -20,6 +22,7 @@ from .tidy import keep_earlier
 
 TABLE = 'postprocessing_results.csv'
 SEEDS = 'postprocessing_seeds.csv'
+PARETO = 'postprocessing_pareto.csv'
 PARQUET = 'postprocessing_results.parquet'
 KINDS = ('finished', 'unfinished', 'missing')
 
@@ -114,6 +117,34 @@ def write_seeds(
     found = SeedsTable(option, *seeds_table(groups, option, ignored, key, ascending))
     write_table(path, found.columns, found.rows)
     return path, found
+
+
+def write_pareto(
+    folder: Path, runs: Iterable[Gathered], objectives: Sequence[Objective], trial_of: Mapping[str, int]
+) -> tuple[Path, int]:
+    """Writes the trials on the Pareto front, the best by the first objective first; returns how many there are, too.
+
+    Args:
+        folder: The search folder.
+        runs: All runs.
+        objectives: What is optimised, several.
+        trial_of: Name of a run to the number of its trial; a run that is missing is a trial by itself.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    finished = (each for each in runs if each.kind == KINDS[0])
+    found = leaders(
+        [
+            Found(each.run.name, trial_of.get(each.run.name, each.run.number), each.run.params, each.summary)
+            for each in finished
+        ],
+        objectives,
+    )
+    path = folder / PARETO
+    keep_earlier(path)
+    write_table(path, *table_of(objectives, found))
+    return path, len(found)
 
 
 def check_parquet() -> None:

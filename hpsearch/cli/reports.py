@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from hpsearch.backends.base import JobCounts
+from hpsearch.cli.adaptive import leading
 from hpsearch.cli.options import SearchOptions
 from hpsearch.cli.parsers import ALL_FINISHED, INTERRUPTED, SOME_DID_NOT, WRONG_REQUEST
 from hpsearch.model.command import shell_line
@@ -28,6 +29,7 @@ from hpsearch.model.retries import (
 )
 from hpsearch.model.states import TIMEOUT, Attempt, SearchState, State, is_gpu, kind_of, place_in_words
 from hpsearch.model.table import cell, has_list, performance_text, why_no_best
+from hpsearch.model.trials.leading import table_of
 from hpsearch.model.units import duration, read_number
 from hpsearch.store.attempt_files import tail
 from hpsearch.store.completion import lacks_results
@@ -194,7 +196,7 @@ def report_end(result: SearchResult, options: SearchOptions, *, in_own_job: bool
     """
     outcome = result.outcome
     if not options.display.quiet:
-        _print_end(result)
+        _print_end(result, options)
     if outcome.refused:
         what = 'started' if in_own_job else 'submitted'
         put_line(sys.stderr, f'hpsearch: no more runs were {what}: {outcome.refused}')
@@ -208,9 +210,16 @@ def report_end(result: SearchResult, options: SearchOptions, *, in_own_job: bool
     return ALL_FINISHED if in_own_job else SOME_DID_NOT
 
 
-def _print_end(result: SearchResult) -> None:
+def _print_end(result: SearchResult, options: SearchOptions) -> None:
     columns, rows = _best_columns(result)
-    if rows:
+    objectives, found = leading.leaders_of(result.folder, result.state, vars(options.adaptive), result.configuration)
+    if found:
+        put_line(sys.stdout)
+        put_line(sys.stdout, leading.heading(objectives, found, min(len(found), BEST_SHOWN)))
+        columns, rows = table_of(objectives, found[:BEST_SHOWN])
+        values = len(objectives)
+        print_table(sys.stdout, columns, [[*map(shortened, row[:values]), *row[values:]] for row in rows])
+    elif rows:
         put_line(sys.stdout)
         count = result.counts[State.FINISHED.value]
         put_line(

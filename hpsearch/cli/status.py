@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from hpsearch.cli.adaptive import leading
 from hpsearch.cli.options import SearchOptions, merged_options
 from hpsearch.cli.reports import best_run, failure_groups, no_best_note, place_notes, reread_note, time_limit_notes
 from hpsearch.host import kernel
@@ -247,13 +248,16 @@ def status_lines(folder: SearchFolder, *, as_json: bool) -> Iterator[str]:
         *place_notes(folder, search.state, search.now),
         *time_limit_notes(folder, search.state),
     ]
+    objectives, found = leading.leaders_of(folder, search.state, search.info.get('options', {}), search.plain)
     failures = failure_groups(folder, search.state, search.configuration)
     changes = code_changes(folder, search.state)
     if as_json:
         codes = {'codes': dict(runs_by_code(search.state)), 'code_changes': changes}
-        yield json.dumps({**status_json(snapshot, failures), **codes, 'notes': notes}, indent=2)
+        led = {'leaders': leading.json_of(objectives, found)} if found else {}
+        yield json.dumps({**status_json(snapshot, failures), **led, **codes, 'notes': notes}, indent=2)
         return
     yield status_text(snapshot, failures).rstrip('\n')
+    yield from (f'  {text}' for text in leading.lines_of(objectives, found))
     yield from (f'  note: {text}' for text in notes)
     if changes:
         yield f'  warning: {changes}'

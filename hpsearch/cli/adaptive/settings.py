@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from hpsearch.cli.adaptive.budgets import budget_problems
 from hpsearch.cli.adaptive.options import AdaptiveOptions, LimitOptions, seconds_of
 from hpsearch.cli.options import SearchOptions
-from hpsearch.config.inline.objective import GivenResults, given_results
+from hpsearch.config.inline.objective import GivenResults, given_results, objectives_of_search
 from hpsearch.config.inline.objective import objectives_of as objectives_in
 from hpsearch.dispatch.adaptive.limits import enough_by_results, total_of
 from hpsearch.dispatch.adaptive.sampled_runs import POPULATION, sampler_of, space_of
@@ -65,11 +65,7 @@ def sampler_options(options: SearchOptions) -> Mapping[str, str]:
 
 def objectives_of(options: SearchOptions, configuration: Configuration) -> Sequence[Objective]:
     """What is optimised, by the options or by the configuration; empty: neither says it."""
-    chosen, default = options.adaptive, configuration.performance_key
-    keys = objectives_in(chosen.objective)[0] or ((default,) if default is not None else ())
-    maximizes = [direction == 'maximize' for direction in chosen.direction]
-    maximizes += [not configuration.performance_ascending] * (len(keys) - len(maximizes))
-    return [Objective(key, maximize) for key, maximize in zip(keys, maximizes, strict=False)]
+    return objectives_of_search(vars(options.adaptive), configuration)
 
 
 def planned_runs(options: SearchOptions, configuration: Configuration, state: SearchState) -> int | None:

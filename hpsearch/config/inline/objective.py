@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hpsearch.model.configuration import Configuration
+from hpsearch.model.trials.trial import Objective
 from hpsearch.results.rules import FORMATS, KINDS, LOGS, keywords_of_rule, result_rules, rule_of
 
 _FILE_ENDINGS = tuple(f'.{name}' for name in (*FORMATS, 'yml', 'ndjson', 'txt', 'log', 'out'))
@@ -29,6 +31,15 @@ def objectives_of(given: Sequence[str]) -> tuple[list[str], list[dict[str, Any]]
         keys += [key] if key else []
         rules += [rule] if rule and rule not in rules else []
     return list(dict.fromkeys(keys)), rules
+
+
+def objectives_of_search(options: Mapping[str, Any], configuration: Configuration) -> list[Objective]:
+    """What a search optimises, by its options as ``search.json`` has them, or by its configuration; empty: nothing."""
+    default = configuration.performance_key
+    keys = objectives_of(options.get('objective') or ())[0] or ([default] if default is not None else [])
+    maximizes = [direction == 'maximize' for direction in options.get('direction') or ()]
+    maximizes += [not configuration.performance_ascending] * (len(keys) - len(maximizes))
+    return [Objective(key, maximize) for key, maximize in zip(keys, maximizes, strict=False)]
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from hpsearch.store.folder import SearchFolder
 from tests.support.cli_harness import Project
 from tests.support.gates import Gated, finish
+from tests.support.postprocessing import postprocess
 
 pytest.importorskip('optuna')
 pytest.importorskip('cmaes')
@@ -75,6 +77,30 @@ def test_that_each_trial_is_run_with_several_seeds_and_bad_ones_with_fewer(tmp_p
     assert best == [0, 1, 2]
     assert len(found) < 15
     assert project.search('--seeds_per_config=2').returncode == 2
+
+
+def test_that_the_pareto_front_of_several_objectives_is_reported(tmp_path: Path) -> None:
+    project = Project(tmp_path / 'project')
+    project.configure({'flag': [True, False]}, "grid['lr'] = 'uniform(0, 1)'\n_RESULT = ['performance_overview.txt']")
+    (project.path / 'train.py').write_text(
+        (project.path / 'train.py')
+        .read_text()
+        .replace('acc {1 - args.lr}', 'acc {1 - args.lr}\\ncost {(args.lr-.5)**2}')
+    )
+    objectives = ('--objective=acc', '--objective=cost', '--direction=maximize', '--direction=minimize')
+    done = project.search('--search=nsga2', '--max_trials=6', '--cpu_jobs=1', *objectives)
+    assert done.returncode == 0, done.stderr
+    rates = sorted(float(str(each['lr'])) for each in values(project.out))
+    nearest = min(rates, key=lambda rate: abs(rate - 0.5))
+    front = [rate for rate in rates if rate <= nearest]
+    assert f'Pareto front: {len(front)} trials (acc largest, cost smallest)' in done.stdout
+    status = project.run('status', 'out').stdout
+    assert f'Pareto front: {len(front)} trials' in status
+    leaders = json.loads(project.run('status', 'out', '--json').stdout)['leaders']
+    assert sorted(each['params']['lr'] for each in leaders) == pytest.approx(front)
+    assert f'postprocessing_pareto.csv ({len(front)} trials; acc largest, cost smallest)' in postprocess(project.out)
+    table = (project.out / 'postprocessing_pareto.csv').read_text().splitlines()
+    assert table[0].startswith('acc;cost;run;runs;') and len(table) == 1 + len(front)
 
 
 def test_that_all_that_is_wrong_with_a_sampler_is_said_before_a_folder_is_made(tmp_path: Path) -> None:
