@@ -112,6 +112,13 @@ def run(words: Sequence[str]) -> int:
     return run_search(options)
 
 
+def hunt(words: Sequence[str]) -> int:
+    """``hpsearch hunt``: a search with the command line of Oríon."""
+    from hpsearch.cli.adaptive.hunt import hunt_search, parse_hunt
+
+    return hunt_search(parse_hunt(words))
+
+
 def plan(words: Sequence[str]) -> int:
     """``hpsearch plan``: show what would be run."""
     command = parsers.parse_plan(words)
@@ -201,5 +208,5 @@ def templates(words: Sequence[str]) -> int:
 
 VERBS: dict[str, Callable[[Sequence[str]], int]] = {
     verb.__name__.rstrip('_'): verb
-    for verb in (init, run, plan, try_, status, resume, join, stop, logs, export, templates)
+    for verb in (init, run, hunt, plan, try_, status, resume, join, stop, logs, export, templates)
 }

@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import Field, dataclass, field, fields
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from hpsearch.cli.adaptive.options import GRID, NO_PRUNER, AdaptiveOptions, LimitOptions, PruneOptions
 from hpsearch.cli.declaring.fields import (
@@ -21,6 +21,9 @@ from hpsearch.cli.declaring.fields import (
     option,
     warning_signal,
 )
+
+if TYPE_CHECKING:
+    from hpsearch.config.inline.hunt import CommandLine
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,17 @@ class ConfigurationOptions(OptionGroup):
     """No option: the words after ``--``, a command that is the configuration itself."""
     given: tuple[str, ...] = field(default=(), compare=False)
     """No option: the options that a configuration may say, too, as far as the command line gives them."""
+    hunt: str = ''
+    """No option: the name of the experiment, where the command is read as Oríon reads it."""
+    orion_config: str = ''
+    """No option: the path of Oríon's configuration, absolute."""
+
+    @property
+    def command_line(self) -> CommandLine | None:
+        """The command that is the configuration; None: there is none."""
+        from hpsearch.config.inline.hunt import CommandLine
+
+        return CommandLine(self.command, self.hunt, self.orion_config) if self.command else None
 
 
 @dataclass(frozen=True)
@@ -363,7 +377,7 @@ def given_to(group: type[OptionGroup], values: Mapping[str, Any]) -> dict[str, A
     return {name: tuple(values[name]) if isinstance(values[name], list) else values[name] for name in names}
 
 
-_NO_OPTIONS = ('job_prologue', 'command')
+_NO_OPTIONS = ('job_prologue', 'command', 'hunt', 'orion_config')
 
 
 def flat(options: SearchOptions) -> dict[str, Any]:

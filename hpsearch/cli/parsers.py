@@ -37,6 +37,7 @@ a new search
                                 --commands: only the commands; --scripts: what would be submitted to a queue
   hpsearch try CONFIG [RUN]     run one set of hyperparameters here and now, and show what was understood of its result
   hpsearch run CONFIG ...       create a search and work on it; the same: hpsearch --grid_module=CONFIG ...
+  hpsearch hunt -n NAME ...     the same with the command line of Oríon, or work on the search of this name
 
 a search that exists
   hpsearch status [DIR]         show its state; --json: for scripts
@@ -97,9 +98,12 @@ class Parser(argparse.ArgumentParser):
         return f'{what}; did you mean {similar[0]}?' if similar else f'{what}.'
 
 
-def first_word(words: Sequence[str]) -> int:
-    """Index of the first word that is no option of a search and no value of one, or the number of words before --."""
-    parser, is_value = search_parser('run', ''), False
+def first_word(words: Sequence[str], parser: Parser | None = None) -> int:
+    """Index of the first word that is no option of a search (or of another parser) and no value of one.
+
+    It is the number of words before ``--`` where there is none.
+    """
+    parser, is_value = parser or search_parser('run', ''), False
     words = before_command(words)
     for index, word in enumerate(words):
         if not word.startswith('-') and not is_value:
@@ -215,7 +219,7 @@ def _values_of_search(parser: Parser, words: Sequence[str]) -> dict[str, Any]:
         parser.error(f'{config}: the configuration is given already, as --grid_module={module}')
     from hpsearch.config.source import OF_SAMPLERS
 
-    given = tuple(sorted(_given(parser, own, (*OF_SAMPLERS, 'random_seed', 'num_searches'))))
+    given = tuple(sorted(given_in(parser, own, (*OF_SAMPLERS, 'random_seed', 'num_searches'))))
     return {**values, 'grid_module': config or module, 'command': command, 'given': given}
 
 
@@ -474,12 +478,12 @@ def values_of(parser: argparse.ArgumentParser, words: Sequence[str]) -> dict[str
     from hpsearch.config.profile import read_profile
 
     profile = read_profile(Path(os.path.abspath(values['profile'])), profile_options())
-    given = _given(parser, words, {*profile, *_RIVALS.values()})
+    given = given_in(parser, words, {*profile, *_RIVALS.values()})
     added = {name for name in profile.keys() - given if _RIVALS.get(name) not in given}
     return {**values, **{name: profile[name] for name in added}}
 
 
-def _given(parser: argparse.ArgumentParser, words: Sequence[str], names: Iterable[str]) -> set[str]:
-    """Which of these options the command line gives: argparse puts no default where there is a value, even None."""
+def given_in(parser: argparse.ArgumentParser, words: Sequence[str], names: Iterable[str]) -> set[str]:
+    """Which of these options a command line gives: argparse puts no default where there is a value, even None."""
     values = vars(parser.parse_args(words, argparse.Namespace(**dict.fromkeys(names))))
     return {name for name in names if values[name] is not None}

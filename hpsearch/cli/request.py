@@ -141,7 +141,7 @@ def make_request(options: SearchOptions, *, needs_program: bool = True) -> Searc
     problems = _option_problems(options, run_cwd)
     options = _with_cluster(options, os.environ)
     try:
-        configuration = replace(_load(options, run_cwd), gpus=options.local.gpus_per_run)
+        configuration = replace(load_requested(options, run_cwd), gpus=options.local.gpus_per_run)
     except ConfigError as error:
         raise ConfigError([*problems, *error.problems]) from None
     options, wrong = _with_defaults(options, configuration)
@@ -229,7 +229,12 @@ def order_of(options: ConfigurationOptions) -> Order:
     )
 
 
-def _load(options: SearchOptions, run_cwd: Path) -> Configuration:
+def load_requested(options: SearchOptions, run_cwd: Path) -> Configuration:
+    """The configuration that is requested; ``run_cwd`` is where the runs work.
+
+    Raises:
+        ConfigError: With every problem of it.
+    """
     chosen = options.configuration
     if not chosen.grid_module and not chosen.command:
         raise ConfigError(
@@ -243,7 +248,7 @@ def _load(options: SearchOptions, run_cwd: Path) -> Configuration:
         cwd=run_cwd if chosen.command else Path.cwd(),
         grid_config=chosen.grid_config,
         replacements=chosen.replacements,
-        command=chosen.command,
+        command=chosen.command_line,
         results=results_given(options),
     )
 
@@ -356,10 +361,10 @@ def _check_that_nothing_is_under_way(folder: SearchFolder) -> None:
 def _written_configuration(request: SearchRequest) -> dict[str, bytes]:
     """The files that say what a command on the command line says: names to contents."""
     chosen = request.options.configuration
-    if not chosen.command:
+    if chosen.command_line is None:
         return {}
     said_by = shell_line(['hpsearch', *sys.argv[1:]])
-    return files_of(chosen.command, request.run_cwd, results_given(request.options), said_by)
+    return files_of(chosen.command_line, request.run_cwd, results_given(request.options), said_by)
 
 
 def _with_source(request: SearchRequest, written: Mapping[str, bytes], folder: SearchFolder) -> SearchRequest:

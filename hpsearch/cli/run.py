@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 from hpsearch.cli.adaptive.pruning import prune_settings
@@ -11,14 +12,19 @@ from hpsearch.cli.backends import JobAsker, check_queue, choose_backend
 from hpsearch.cli.context import process_context
 from hpsearch.cli.options import SearchOptions
 from hpsearch.cli.reports import report_end
-from hpsearch.cli.request import create, make_request
+from hpsearch.cli.request import SearchRequest, create, make_request
 from hpsearch.cli.search_runner import work, work_options
+from hpsearch.store.folder import OpenSearch
 
 log = logging.getLogger('hpsearch')
 
 
-def run_search(options: SearchOptions) -> int:
+def run_search(options: SearchOptions, creates: Callable[[SearchRequest], OpenSearch] = create) -> int:
     """Create a search and work on it until it ends; returns the exit code.
+
+    Args:
+        options: Those of the search.
+        creates: Makes its folder.
 
     Raises:
         HpsearchError: It cannot be started.
@@ -30,7 +36,7 @@ def run_search(options: SearchOptions) -> int:
             log.info(note)
         check_queue(options)
         make_backend, echo = choose_backend(options, request.configuration, context)
-        search = create(request)
+        search = creates(request)
         adaptive = adaptive_settings(options, search)
         pruning = prune_settings(options, request.configuration)
         how = work_options(options, echo=echo, reuse=options.execution.reuse, adaptive=adaptive, pruning=pruning)

@@ -12,7 +12,8 @@ from typing import Any
 
 from hpsearch.config.checks import check
 from hpsearch.config.distributions.notation import is_distribution, read_distribution
-from hpsearch.config.inline.command import inline_source
+from hpsearch.config.inline.command import source_of
+from hpsearch.config.inline.hunt import CommandLine
 from hpsearch.config.inline.objective import GivenResults, results_said
 from hpsearch.config.source import SPELLINGS, YAML_SUFFIXES, read_source
 from hpsearch.config.yaml_file import YamlFile, parse_yaml, read_yaml_file
@@ -28,7 +29,7 @@ def load_configuration(
     cwd: Path,
     grid_config: str = '',
     replacements: Sequence[str] = (),
-    command: Sequence[str] = (),
+    command: CommandLine | None = None,
     results: GivenResults = GivenResults(),  # noqa: B008  it cannot change
 ) -> Configuration:
     """Read and check a configuration.
@@ -39,7 +40,7 @@ def load_configuration(
         grid_config: Path of a YAML, JSON or pickle file whose ``grid`` and ``conditions`` replace the module's.
         replacements: Texts ``name=[v1,v2]`` or ``name~uniform(a, b)`` that replace entries of the grid, after
             ``grid_config``.
-        command: Words that are the configuration themselves, instead of a ``grid_module``; then ``cwd`` is where the
+        command: A command that is the configuration itself, instead of a ``grid_module``; then ``cwd`` is where the
             runs work.
         results: What is said of results elsewhere.
 
@@ -47,7 +48,7 @@ def load_configuration(
         ConfigError: With all problems that were found.
     """
     cwd = Path(os.path.abspath(cwd))
-    source = inline_source(command, cwd) if command else read_source(grid_module, cwd)
+    source = source_of(command, cwd) if command else read_source(grid_module, cwd)
     attributes, problems = dict(source.attributes), list[str]()
     attributes = results.applied(attributes if results.key else results_said(attributes).applied(attributes))
     files = dict.fromkeys(SPELLINGS, source.file)

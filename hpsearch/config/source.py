@@ -175,6 +175,12 @@ def _in_our_words(path: Path, file: YamlFile, translation: Translation) -> Sourc
     return Source(path, _sha256(path), attributes, (), file, tuple(translation.notes), translation.suggested)
 
 
+def with_own(translation: Translation, content: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """What a document of another program says in our words, and what is wrong with it."""
+    own, unknown = _attributes_in(translation.mapping(content, OUR_OWN))
+    return {name: value for name, value in own.items() if name != 'command'}, [f'{OUR_OWN}: {text}' for text in unknown]
+
+
 def _attributes_in(content: Mapping[Any, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The attributes of a mapping, and what is wrong with its keys."""
     names = {spelling: name for name, spelling in SPELLINGS.items()} | {name: name for name in SPELLINGS}

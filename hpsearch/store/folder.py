@@ -56,6 +56,9 @@ POSTPROCESSED = (
 WITNESSES = 20
 """Lines of a plan that are asked where the search folder was: the first may be damaged."""
 
+WRITTEN = 'space'
+"""Name, without its ending, of the copy of a script's file, beside a configuration that was written."""
+
 MOST_WARNINGS = 5
 """Damaged lines of a file that are named at a time."""
 
@@ -720,7 +723,9 @@ def _copies(folder: SearchFolder) -> Iterator[Path]:
         return  # it does not say which they are
     for source in sources:
         copy = folder.path / os.path.basename(str(source or ''))
-        if source and copy.is_file() and os.path.realpath(str(source)) != os.path.realpath(copy):
+        if source and copy.is_file() and info['options'].get('command'):
+            yield from (copy, *folder.path.glob(f'{WRITTEN}.*'))  # they were written for it
+        elif source and copy.is_file() and os.path.realpath(str(source)) != os.path.realpath(copy):
             yield copy
 
 

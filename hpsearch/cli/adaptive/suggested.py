@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from hpsearch.backends.queue.own_job import own_job
 from hpsearch.cli.adaptive.defaults import without_idle
 from hpsearch.cli.adaptive.options import GRID
 from hpsearch.cli.options import SearchOptions, flat, search_options
@@ -25,14 +27,23 @@ def with_suggested(options: SearchOptions, configuration: Configuration) -> Sear
     values, defaults = flat(options), flat(SearchOptions())
     given = options.configuration.given
     is_chosen = values['search'] != defaults['search'] or 'search' in given
-    suggested = _of_kind(configuration, values['search'] if is_chosen else '')
+    suggested = dict(_of_kind(configuration, values['search'] if is_chosen else '', is_hunt='hunt' in values))
+    if 'n_workers' in suggested:
+        suggested |= of_workers(suggested['n_workers'], values)
     free = [name for name in suggested if name not in given and name in values and values[name] == defaults[name]]
     used = without_idle({name: suggested[name] for name in free}, options)
+    if 'hunt' in values and used.get('search', values['search']) == GRID:
+        used |= {'num_searches': values['max_trials'] or -1, 'max_trials': None, 'max_broken': None}
     return search_options({**values, **used}) if used else options
 
 
-def _of_kind(configuration: Configuration, chosen: str) -> Mapping[str, Any]:
-    """What is suggested, as options of the kind of search that it is; ``chosen``: the sampler, if it is chosen already.
+def _of_kind(configuration: Configuration, chosen: str, *, is_hunt: bool) -> Mapping[str, Any]:
+    """What is suggested, as options of the kind of search that it is.
+
+    Args:
+        configuration: What suggests it.
+        chosen: The sampler, if it is chosen already.
+        is_hunt: Whether the command line is Oríon's, in which random search is no grid.
 
     Raises:
         ConfigError: See :func:`with_suggested`.
@@ -43,7 +54,39 @@ def _of_kind(configuration: Configuration, chosen: str) -> Mapping[str, Any]:
         return {name: value for name, value in suggested.items() if name not in _OF_SAMPLER}
     if problem and not chosen:
         raise ConfigError([problem])
-    if chosen or (suggested.get('search') in _GRIDS and not configuration.distributions):
+    is_grid = suggested.get('search') in ((GRID,) if is_hunt else _GRIDS)
+    if chosen or (is_grid and not configuration.distributions):
         others = {name: value for name, value in suggested.items() if name != 'search'}
         return others | ({'num_searches': suggested['max_trials']} if 'max_trials' in suggested else {})
     return suggested
+
+
+def of_workers(count: int, values: Mapping[str, Any], gpus: Callable[[], int] | None = None) -> dict[str, int]:
+    """The option by which so many runs go at a time, unless another one says how many.
+
+    Args:
+        count: How many.
+        values: The options that are given, by name.
+        gpus: Counts the GPUs that may be used here; None: the real ones.
+    """
+    if values.get('run_cluster'):
+        return {'num_jobs': count}
+    if values.get('cpu_jobs') or values.get('runs_per_job'):
+        return {}
+    if own_job():
+        return {'runs_per_job': count}
+    here = (gpus or _gpus_here)() if values.get('visible_gpus') != '-1' else 0
+    return {'max_num_jobs_per_gpu': -(-count // here)} if here else {'cpu_jobs': count}
+
+
+def _gpus_here() -> int:
+    """The number of GPUs that runs may use."""
+    from hpsearch.host.gpus import open_gpus
+    from hpsearch.model.placement import choose_visible
+
+    source = open_gpus()
+    if source is None:
+        return 0
+    gpus, _ = choose_visible(source.gpus, '', os.environ.get('CUDA_VISIBLE_DEVICES'))
+    source.close()
+    return len(gpus)

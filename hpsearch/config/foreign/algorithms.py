@@ -53,6 +53,8 @@ def suggested_by(orion: Translation, experiment: Mapping[str, Any], worker: Mapp
     for key in ('algorithm', 'algorithms'):
         if experiment.get(key) is not None:
             suggested |= _of_algorithm(orion, ('experiment', key), experiment[key])
+    if worker.get('n_workers') is not None:
+        suggested['n_workers'] = _whole_number(orion, ('worker', 'n_workers'), worker['n_workers'])
     orion.note([f'experiment.{key}' for key in experiment if key not in _ELSEWHERE], 'not used here.')
     orion.note([f'worker.{key}' for key in worker if key not in _OF_WORKER], 'not used here.')
     return {name: value for name, value in suggested.items() if value is not None}

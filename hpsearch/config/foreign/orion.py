@@ -16,7 +16,9 @@ from hpsearch.config.inline.values import values_of
 from hpsearch.results.rules import OBJECTIVE
 
 _KNOWN = {'experiment', 'database', 'storage', 'worker', 'evc', 'frameworks_conf', 'debug', 'executor'}
-_COMMAND = ('x-hpsearch', 'command')
+COMMAND = ('x-hpsearch', 'command')
+"""The keys of the words that follow ``orion hunt``."""
+
 _OF_TRIAL = {
     '{exp.working_dir}/{trial.id}': '{out_dir}',
     '{exp.working_dir}/{trial.hash_params}': '{out_dir}',
@@ -71,7 +73,7 @@ def _translate_command(
     file = with_space_file(words, folder, looks_searched, config_arg)
     found = searched_words(file.words, renamed)
     for problem in (*file.problems, *(f'has {problem}' for problem in found.problems)):
-        orion.problem(_COMMAND, problem)
+        orion.problem(COMMAND, problem)
     grid: dict[str, Any] = {}
     for name, prior in (*file.priors.items(), *found.priors.items()):
         try:
@@ -79,11 +81,11 @@ def _translate_command(
             if isinstance(grid[name], str):
                 read_distribution(grid[name])
         except ValueError as error:
-            orion.problem(_COMMAND, f'{name}: {prior.removeprefix(ORION)!r} {error}')
+            orion.problem(COMMAND, f'{name}: {prior.removeprefix(ORION)!r} {error}')
     orion.attributes |= {'grid': grid, 'command': found.command}
     if file.path:
         orion.attributes |= {'config_template': file.path}
     if any(OUT_DIR in placeholders_in(word) for word in found.command):
         orion.attributes |= {'make_out_dir': True}
     if not grid and not orion.problems:
-        orion.problem(_COMMAND, 'has no priors, and no space file with some.')
+        orion.problem(COMMAND, 'has no priors, and no space file with some.')

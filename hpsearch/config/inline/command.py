@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,16 +11,17 @@ from typing import Any
 from hpsearch.arguments.placeholders import OUT_DIR, PYTHON, placeholders_in
 from hpsearch.arguments.priors import SearchedWords, looks_searched, searched_words
 from hpsearch.config.distributions.notation import is_distribution
+from hpsearch.config.inline.hunt import CommandLine, sha256_of, source_of_hunt
 from hpsearch.config.inline.objective import GivenResults
 from hpsearch.config.inline.space_file import SpaceFile, with_space_file
 from hpsearch.config.inline.values import values_of
 from hpsearch.config.source import Source
 from hpsearch.config.yaml_file import yaml_text
 from hpsearch.model.errors import ConfigError
+from hpsearch.store.folder import WRITTEN
 
-FILE_NAME, TEMPLATE_NAME = 'search.yaml', 'space'
-"""The configuration that is written for such a search, so that it can be gone on from, and beside it, with the ending
-that it has, the configuration file of its script."""
+FILE_NAME = 'search.yaml'
+"""The configuration that is written for such a search, so that it can be gone on from."""
 
 
 @dataclass
@@ -37,26 +37,26 @@ class InlineCommand:
     problems: list[str] = field(default_factory=list)
 
 
-def inline_source(words: Sequence[str], cwd: Path) -> Source:
+def source_of(command: CommandLine, cwd: Path) -> Source:
     """The configuration that a command is.
 
     Args:
-        words: The command.
+        command: The command.
         cwd: Where the runs work, and the relative paths of its files start.
 
     Raises:
         ConfigError: With every problem of the command.
     """
-    said = inline_command(words, cwd)
+    if command.hunt:
+        return source_of_hunt(command, cwd / FILE_NAME)
+    said = inline_command(command.words, cwd)
     if said.problems:
         raise ConfigError(said.problems)
-    text = repr((list(words), said.attributes))
-    sha256 = hashlib.sha256(text.encode('utf-8', 'surrogateescape')).hexdigest()
-    return Source(cwd / FILE_NAME, sha256, said.attributes, ())
+    return Source(cwd / FILE_NAME, sha256_of(command.words, said.attributes), said.attributes, ())
 
 
 def inline_command(words: Sequence[str], cwd: Path) -> InlineCommand:
-    """See :func:`inline_source`."""
+    """What the words of a command say; see :func:`source_of`."""
     said = InlineCommand({'out_arg': None})
     file = with_space_file(_with_interpreter(words, cwd), cwd, _searched_text)
     found = searched_words(file.words)
@@ -142,24 +142,24 @@ def _styles(found: SearchedWords, behind: Sequence[str]) -> dict[str, Any]:
 # The configuration that such a search leaves
 
 
-def files_of(words: Sequence[str], cwd: Path, results: GivenResults, said_by: str) -> dict[str, bytes]:
+def files_of(command: CommandLine, cwd: Path, results: GivenResults, said_by: str) -> dict[str, bytes]:
     """The files that say the same as a command: their names, and what they hold.
 
     Args:
-        words: The command.
-        cwd: As for :func:`inline_source`.
+        command: The command.
+        cwd: As for :func:`source_of`.
         results: What the command line says of results.
         said_by: The whole command line.
 
     Raises:
-        ConfigError: As for :func:`inline_source`.
+        ConfigError: As for :func:`source_of`.
         OSError: A file cannot be read any more.
     """
-    attributes = results.applied(inline_source(words, cwd).attributes)
+    attributes = results.applied(source_of(command, cwd).attributes)
     files = {}
     if template := attributes.get('config_template'):
-        name = f'{TEMPLATE_NAME}{os.path.splitext(template)[1].lower()}'
+        name = f'{WRITTEN}{os.path.splitext(template)[1].lower()}'
         attributes['config_template'] = name
         files[name] = Path(template).read_bytes()
-    text = ''.join(f'# {line}\n' for line in ('What follows the -- of:', *said_by.split('\n'))) + yaml_text(attributes)
+    text = ''.join(f'# {line}\n' for line in ('What is run by:', *said_by.split('\n'))) + yaml_text(attributes)
     return {**files, FILE_NAME: text.encode('utf-8', 'backslashreplace')}

@@ -98,7 +98,7 @@ def test_that_placeholders_of_trials_and_experiments_are_ours(tmp_path: Path) ->
         (
             'algorithms: {tpe: {seed: 3, n_initial_points: 5, gamma: 0.2}}',
             '{n_workers: 3, idle_timeout: 60}',
-            {'search': 'tpe', 'random_seed': 3, 'search_options': ('n_startup_trials=5',)},
+            {'search': 'tpe', 'random_seed': 3, 'search_options': ('n_startup_trials=5',), 'n_workers': 3},
         ),
         ('algorithm: {type: asha, num_brackets: 1, seed: null}', '{}', {'search': 'random', 'prune': 'asha'}),
         ('algorithms: hyperband', '{}', {'search': 'random', 'prune': 'hyperband'}),

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from hpsearch.config.inline.command import FILE_NAME, files_of
+from hpsearch.config.inline.hunt import CommandLine
 from hpsearch.config.inline.objective import given_results
 from hpsearch.config.loading import load_configuration
 from hpsearch.model.configuration import Configuration, plain_attributes
@@ -18,7 +19,7 @@ from tests.unit.config.foreign.reading import argvs
 
 def load(folder: Path, *words: str) -> Configuration:
     """Return the configuration that a command is."""
-    return load_configuration('', cwd=folder, command=words)
+    return load_configuration('', cwd=folder, command=CommandLine(words))
 
 
 def problems(folder: Path, *words: str) -> list[str]:
@@ -148,8 +149,8 @@ def test_that_the_configuration_that_is_written_says_the_same(tmp_path: Path) ->
     results = given_results([], ['stdout:acc=(.*)'], ['minimize'])
     out = tmp_path / 'out'
     out.mkdir()
-    for name, content in files_of(words, tmp_path, results, 'hpsearch run\n-- ./m').items():
+    for name, content in files_of(CommandLine(words), tmp_path, results, 'hpsearch run\n-- ./m').items():
         (out / name).write_bytes(content)
     written = plain_attributes(load_configuration(str(out / FILE_NAME), cwd=Path('/')))
-    given = plain_attributes(load_configuration('', cwd=tmp_path, command=words, results=results))
+    given = plain_attributes(load_configuration('', cwd=tmp_path, command=CommandLine(words), results=results))
     assert {**written, 'source': '', 'sha256': ''} == {**given, 'source': '', 'sha256': ''}
