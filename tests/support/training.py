@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from tests.support.gates import Gated
 
-STEPS = 6
+PRUNED, FINISHED = ('stopped', 'pruned'), ('finished', 'exit')
+"""State and cause of attempts."""
 
 SCRIPT = """\
 for word; do

@@ -13,9 +13,7 @@ from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import read_state
 from tests.support.gates import Gated, finish, gated, kill
 from tests.support.harness import until
-from tests.support.training import MORE, PROMOTES, RESUMABLE, STOPS, let_train
-
-PRUNED, FINISHED = ('stopped', 'pruned'), ('finished', 'exit')
+from tests.support.training import FINISHED, MORE, PROMOTES, PRUNED, RESUMABLE, STOPS, let_train
 
 
 @contextmanager
