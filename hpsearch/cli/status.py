@@ -23,6 +23,7 @@ from hpsearch.model.errors import ConfigError, DamageError
 from hpsearch.model.evidence import HostRelation, JobState, Liveness, QueueView
 from hpsearch.model.snapshot import GpuLine, QueueLine, RunLine, Snapshot, merged_queue
 from hpsearch.model.states import ACTIVE, Attempt, SearchState, State, Submission
+from hpsearch.model.trials.curves import latest
 from hpsearch.model.units import duration
 from hpsearch.store import writers
 from hpsearch.store.attempt_files import duration as seconds_of
@@ -342,12 +343,12 @@ def _why_idle(search: SearchSnapshot, is_in_queue: bool) -> str:
 
 def _run_line(search: SearchSnapshot, attempt: Attempt) -> RunLine:
     paths, run = search.folder.attempt(attempt.run, attempt.number), search.folder.find_run(attempt.run)
-    params = run.params if run else {}
+    params, reported = run.params if run else {}, latest(search.state.curves.of(attempt.run))
     if not attempt.is_in_queue:
         seconds = max(0.0, search.now - (attempt.claimed_at or search.now))
-        return RunLine(attempt.run, seconds, _where(search, attempt), params)
+        return RunLine(attempt.run, seconds, _where(search, attempt), params, *reported)
     host = read_fence(paths).host
-    return RunLine(attempt.run, seconds_of(paths) or 0.0, f'on {host}' if host else '', params)
+    return RunLine(attempt.run, seconds_of(paths) or 0.0, f'on {host}' if host else '', params, *reported)
 
 
 def _where(search: SearchSnapshot, attempt: Attempt) -> str:

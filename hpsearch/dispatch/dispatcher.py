@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 from hpsearch.backends.base import AttemptBackend, Avoided, JobCounts, PilotBackend
 from hpsearch.dispatch.adaptive.limits import Enough
-from hpsearch.dispatch.adaptive.metrics import Metrics
 from hpsearch.dispatch.adaptive.pruning import Pruning
 from hpsearch.dispatch.admission import Admission, Admitted, Claims
 from hpsearch.dispatch.context import SearchContext
@@ -36,6 +35,7 @@ from hpsearch.model.states import is_gpu
 from hpsearch.store.completion import Completion
 
 if TYPE_CHECKING:
+    from hpsearch.dispatch.adaptive.metrics import Metrics
     from hpsearch.store.provenance import Provenance
 
 log = logging.getLogger('hpsearch')
@@ -396,8 +396,7 @@ def make_dispatcher(
         clock: Monotonic seconds.
     """
     progress = Progress(search, clock())
-    rungs = search.prune_rule.rungs if search.prune_rule else ()
-    metrics = None if search.configuration.metrics is None else Metrics(search, clock, rungs)
+    metrics = _metrics(search, clock)
     intake = Intake(search, progress, metrics)
     peer_intake = PeerIntake(search, peers, intake)
     heartbeat = Heartbeat(search, backend, make_provenance)
@@ -424,3 +423,12 @@ def make_dispatcher(
         )
     shutdown, display = Shutdown(requests, search.options), Display(view, progress, backend)
     return Dispatcher(search, strategy, peers, intake, shutdown, heartbeat, display, clock)
+
+
+def _metrics(search: SearchContext, clock: Callable[[], float]) -> Metrics | None:
+    """What journals the metrics of runs; None: nobody wants to know them."""
+    if search.configuration.metrics is None:
+        return None
+    from hpsearch.dispatch.adaptive.metrics import Metrics
+
+    return Metrics(search, clock, search.prune_rule.rungs if search.prune_rule else ())

@@ -8,10 +8,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from hpsearch.backends.base import AttemptStatus
 from hpsearch.dispatch.adaptive.checkpoints import drop_copy
-from hpsearch.dispatch.adaptive.metrics import Metrics
 from hpsearch.dispatch.context import ActiveAttempt, EventRecorder, SearchContext
 from hpsearch.dispatch.progress import Progress
 from hpsearch.host.kernel import kernel_oom_kills
@@ -31,6 +31,9 @@ from hpsearch.store.completion import (
     with_last_metrics,
 )
 from hpsearch.store.folder import AttemptPaths, SearchFolder
+
+if TYPE_CHECKING:
+    from hpsearch.dispatch.adaptive.metrics import Metrics
 
 log = logging.getLogger('hpsearch')
 

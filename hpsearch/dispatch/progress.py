@@ -14,6 +14,7 @@ from hpsearch.model.errors import trouble_in_words
 from hpsearch.model.snapshot import GpuLine, QueueLine, RunLine, Snapshot
 from hpsearch.model.states import State
 from hpsearch.model.table import PerformanceDoubts, Row, best, performance_text
+from hpsearch.model.trials.curves import latest
 from hpsearch.store.attempt_files import LogTail
 from hpsearch.store.folder import SearchFolder
 
@@ -39,6 +40,7 @@ class Progress:
         self._ascending = search.configuration.performance_ascending
         self._pending = search.pending
         self._counts = search.recorder.counts
+        self._curves = search.state.curves
         self._varying = search.configuration.varying
         self._begin = begin
         self._best: Row | None = None
@@ -83,13 +85,17 @@ class Progress:
             elapsed=now - self._begin,
             eta=self._eta(counts['planned'] + counts.get('submitted', 0), ages),
             gpus=gpus,
-            running=[_run_line(active, age) for active, age in zip(running, ages, strict=True)],
+            running=[self._run_line(active, age) for active, age in zip(running, ages, strict=True)],
             best=self._best_shown(),
             performance_key=self._key,
             waiting=waiting,
             varying=self._varying,
             queue=queue,
         )
+
+    def _run_line(self, active: ActiveAttempt, age: float) -> RunLine:
+        run = active.launch.run
+        return RunLine(run.name, age, _where(active), run.params, *latest(self._curves.of(run.name)))
 
     def _planned(self) -> int:
         """How many runs have not been started yet, as far as is known."""
@@ -108,10 +114,6 @@ class Progress:
         if self._best is None or self._key is None:
             return None
         return self._best.name, dict(self._best.params), performance_text(self._best, self._key)
-
-
-def _run_line(active: ActiveAttempt, age: float) -> RunLine:
-    return RunLine(active.launch.run.name, age, _where(active), active.launch.run.params)
 
 
 def _where(active: ActiveAttempt) -> str:

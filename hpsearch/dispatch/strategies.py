@@ -6,10 +6,9 @@ import logging
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hpsearch.backends.base import AttemptBackend, AttemptStatus, PilotBackend, Workload
-from hpsearch.dispatch.adaptive.metrics import Metrics
 from hpsearch.dispatch.adaptive.pruning import Pruning
 from hpsearch.dispatch.admission import Admission, Admitted, why_refused, why_waiting
 from hpsearch.dispatch.context import ActiveAttempt, SearchContext
@@ -22,6 +21,9 @@ from hpsearch.model.evidence import JobState
 from hpsearch.model.retries import Pauses, bad_places, running_ages
 from hpsearch.model.states import ENDED, Attempt, State, host_of
 from hpsearch.store.completion import Completion
+
+if TYPE_CHECKING:
+    from hpsearch.dispatch.adaptive.metrics import Metrics
 
 log = logging.getLogger('hpsearch')
 

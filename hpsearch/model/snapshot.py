@@ -44,12 +44,23 @@ class QueueLine:
 
 @dataclass(frozen=True, slots=True)
 class RunLine:
-    """One run that is under way: seconds since its start, where, and its parameters."""
+    """One run that is under way.
+
+    Attributes:
+        name: Its name.
+        seconds: Since its start.
+        where: Where it runs.
+        params: Its parameters.
+        step: The last step that it has reported; None: it has reported nothing.
+        metrics: The last value of each metric.
+    """
 
     name: str
     seconds: float
     where: str
     params: Params = field(default_factory=dict)
+    step: float | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

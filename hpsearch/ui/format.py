@@ -216,12 +216,27 @@ def _memory_of(gpu: GpuLine) -> str:
     return f'{used:>5}/{total} GiB'.ljust(14)
 
 
-def running_texts(runs: Sequence[RunLine], varying: Sequence[str] = ()) -> list[str]:
-    """One line for each run that is under way, aligned, with the parameters that vary."""
-    cells = [(run.name, f'{duration(run.seconds):>11}', run.where, params_text(run.params, varying)) for run in runs]
+def running_texts(runs: Sequence[RunLine], varying: Sequence[str] = (), key: str | None = None) -> list[str]:
+    """One line for each run that is under way, aligned, with what it has reported and the parameters that vary.
+
+    Args:
+        runs: The runs.
+        varying: Names of those parameters.
+        key: The metric that is shown; where there is none of that name, the first.
+    """
+    cells = [
+        (run.name, f'{duration(run.seconds):>11}', run.where, metric_text(run, key), params_text(run.params, varying))
+        for run in runs
+    ]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     shown = [[text.ljust(width) for text, width in zip(row, widths, strict=True) if width] for row in cells]
     return [printable('  '.join(row)).rstrip() for row in shown]
+
+
+def metric_text(run: RunLine, key: str | None) -> str:
+    """What a run has reported last: ``acc 0.71 at step 12``; empty: nothing."""
+    name = key if key in run.metrics else next(iter(run.metrics), None)
+    return '' if name is None or run.step is None else f'{name} {run.metrics[name]:.4g} at step {run.step:g}'
 
 
 def _stalled(snapshot: Snapshot) -> bool:

@@ -270,7 +270,8 @@ def _best(snapshot: Snapshot, width: int) -> list[list[Part]]:
 
 def _under_way(snapshot: Snapshot, width: int, rows: int) -> list[list[Part]]:
     queue = _queue(snapshot)[: max(0, rows)]
-    running: list[list[Part]] = [[(line, '')] for line in running_texts(snapshot.running, snapshot.varying)]
+    texts = running_texts(snapshot.running, snapshot.varying, snapshot.performance_key)
+    running: list[list[Part]] = [[(line, '')] for line in texts]
     rows -= len(queue)
     gpus = _gpus(snapshot.gpus, width, max(0, rows - min(2, len(running))))
     running = _clipped(running, max(0, rows - len(gpus)), 'running')

@@ -65,7 +65,8 @@ def _few_running(snapshot: Snapshot) -> list[str]:
     runs = snapshot.running
     shown = runs if len(runs) <= RUNNING_LINES else runs[: RUNNING_LINES - 1]
     more = len(runs) - len(shown)
-    return running_texts(shown, snapshot.varying) + ([f'and {more} more'] if more else [])
+    texts = running_texts(shown, snapshot.varying, snapshot.performance_key)
+    return texts + ([f'and {more} more'] if more else [])
 
 
 def _failure_lines(folder: str, count: int, stderr: str, run: str) -> list[str]:

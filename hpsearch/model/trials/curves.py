@@ -95,3 +95,13 @@ def last_values(points: Points) -> Mapping[str, float]:
     for found in points.values():
         last.update(found)
     return last
+
+
+SHOWN_POINTS = 50
+"""Points at the end of a curve that are looked at for what is shown of it."""
+
+
+def latest(points: Points) -> tuple[float | None, Mapping[str, float]]:
+    """The last step of a curve, and the last values of the metrics that were reported at its end."""
+    steps = list(points)[-SHOWN_POINTS:]
+    return (steps[-1] if steps else None), last_values({step: points[step] for step in steps})

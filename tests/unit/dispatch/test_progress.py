@@ -128,3 +128,14 @@ def test_that_the_number_that_counts_is_shown_of_the_best_run(tmp_path: Path) ->
     progress.result(row(2, acc="tensor(0.75, device='cuda:0')"))
     shown = progress.snapshot(1.0).best
     assert shown is not None and (shown[0], shown[2]) == ('sim_2', '0.75')
+
+
+def test_that_running_runs_are_shown_with_what_they_reported_last(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, 2)
+    happened(desk, 'running', 'running')
+    for step in range(100):
+        points = [[step, {'acc': step / 100, **({'loss': 3} if step == 90 else {})}]]
+        desk.recorder.record('reported', 'sim_1', 1, points=points)
+    first, second = snapshot(desk, running=[active(1, 0.0), active(2, 0.0)]).running
+    assert (first.step, first.metrics) == (99, {'acc': 0.99, 'loss': 3})
+    assert (second.step, second.metrics) == (None, {})

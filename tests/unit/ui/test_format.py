@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpsearch.model.snapshot import Snapshot
+from hpsearch.model.snapshot import RunLine, Snapshot
 from hpsearch.model.units import duration, memory
-from hpsearch.ui.format import bar_cells, gpu_line, printable, progress_line, worth_a_line
+from hpsearch.ui.format import bar_cells, gpu_line, printable, progress_line, running_texts, worth_a_line
 from hpsearch.ui.status_report import status_json, status_text
 from tests.support.snapshots import GPUS, SNAPSHOT, counts
 
@@ -173,3 +173,14 @@ def test_that_a_plain_line_is_written_only_for_news(
 def test_that_a_gpu_line_shows_how_old_its_reading_is_if_it_is_old() -> None:
     assert 'read 1 min 05 s ago' in gpu_line(replace(GPUS[0], age=65.2))
     assert 'read' not in gpu_line(replace(GPUS[0], age=1.2))
+
+
+def test_that_a_running_run_shows_the_metric_that_runs_are_compared_by() -> None:
+    metrics = {'loss': 0.25, 'acc': 0.71234}
+    runs = [RunLine('sim_1', 60.0, 'GPU 0', {'lr': 0.1}, 12, metrics), RunLine('sim_2', 5.0, 'GPU 1', {'lr': 0.2})]
+    assert running_texts(runs, ['lr'], 'acc') == [
+        'sim_1   1 min 00 s  GPU 0  acc 0.7123 at step 12  lr=0.1',
+        'sim_2          5 s  GPU 1                         lr=0.2',
+    ]
+    assert 'loss 0.25 at step 12' in running_texts(runs, ['lr'], 'other')[0]
+    assert running_texts(runs[1:], ['lr'], 'acc') == ['sim_2          5 s  GPU 1  lr=0.2']
