@@ -29,6 +29,8 @@ from hpsearch.ui.terminal import prepare_streams, put_line
 from .gather import gather
 from .gathered import MISSED, Gathered
 from .original_folder import gather_original, is_original_folder
+from .plots import check_plots
+from .schedules import written_schedules
 from .seeds import shown_columns
 from .tidy import Tidied, put_away_missed
 from .written import check_parquet, kinds_of, write_list, write_pareto, write_parquet, write_runs_table, write_seeds
@@ -51,6 +53,7 @@ class Request:
         parquet: Whether the table is also written as parquet.
         seed_key: The option that is the seed; None: the one that is by its name.
         code_column: Whether the table says which code each run had; it does, too, where that of the search does.
+        plots: Whether the schedules of a population are drawn.
     """
 
     folder: Path
@@ -60,6 +63,7 @@ class Request:
     parquet: bool = False
     seed_key: str | None = None
     code_column: bool = False
+    plots: bool = False
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -74,6 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parquet=args.parquet,
         seed_key=args.seed_key,
         code_column=args.code_column,
+        plots=args.plots,
     )
     try:
         for line in postprocess(request):
@@ -98,6 +103,8 @@ def postprocess(request: Request) -> Iterator[str]:
     """
     if request.parquet:
         check_parquet()
+    if request.plots:
+        check_plots()
     configuration, runs, notes = _gathered(request)
     yield from notes
     if request.criteria is not None:
@@ -170,6 +177,8 @@ def _written(request: Request, configuration: Configuration, runs: Sequence[Gath
         yield f'List: {write_list(request.folder, kind, runs)}'
     yield from _seeds(request, configuration, runs)
     yield from _pareto(SearchFolder(request.folder), configuration, runs)
+    if SearchFolder(request.folder).is_adaptive:
+        yield from written_schedules(SearchFolder(request.folder), configuration, has_plot=request.plots)
     if request.parquet:
         yield f'Parquet: {write_parquet(request.folder)}'
 
@@ -242,6 +251,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         '--parquet', action='store_true', help='also write the table as parquet (needs the extra parquet)'
+    )
+    parser.add_argument(
+        '--plots', action='store_true', help='also draw the schedules of a population (needs the extra plots)'
     )
     parser.add_argument(
         '--seed_key',

@@ -33,7 +33,7 @@ from hpsearch.model.trials.leading import table_of
 from hpsearch.model.units import duration, read_number
 from hpsearch.store.attempt_files import tail
 from hpsearch.store.completion import lacks_results
-from hpsearch.store.folder import SearchFolder
+from hpsearch.store.folder import SCHEDULES, SearchFolder
 from hpsearch.ui.format import counts_text
 from hpsearch.ui.table import print_table, shortened
 from hpsearch.ui.terminal import put_line
@@ -288,9 +288,16 @@ def _end_lines(result: SearchResult) -> Iterator[str]:
         yield from _left_lines(result)
     yield from _enough_lines(result)
     yield f'{shown} runs' if result.total is None else f'{shown} of {result.total} runs'
-    yield f'Results: {result.results.path}'
+    yield from _result_lines(result)
     if result.outcome.left is None:
         yield from _continue_lines(result)
+
+
+def _result_lines(result: SearchResult) -> Iterator[str]:
+    """Where the results are."""
+    yield f'Results: {result.results.path}'
+    if any('member' in each.proposal.facts for each in result.state.suggestions.values()):
+        yield f'Schedules: {result.folder.path / SCHEDULES}'
 
 
 def _enough_lines(result: SearchResult) -> Iterator[str]:

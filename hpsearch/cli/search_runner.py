@@ -131,9 +131,24 @@ def work(
         peers = Peers(folder, recorder, reader, known, can_adopt, began)
         make_provenance, lock = partial(_provenance_of, search), placement_lock(folder.identity)
         outcome = make_dispatcher(context, peers, backend, requests, process.view, make_provenance, lock).run()
+    _write_schedules(context)
     pending = context.pending
     waiting, given_up = pending.waiting, frozenset(pending.given_up)
     return SearchResult(folder, search.configuration, context.results, state, pending.total, outcome, waiting, given_up)
+
+
+def _write_schedules(context: SearchContext) -> None:
+    """Write the schedules of a population, as far as it has come."""
+    from hpsearch.dispatch.adaptive.schedules import has_population, stages_of, write_schedules
+
+    settings, state = context.options.adaptive, context.state
+    if settings is None or not settings.objectives or not has_population(state):
+        return
+    found = stages_of(state, context.configuration.fidelity, settings.objectives[0], context.options.retry)
+    try:
+        write_schedules(context.folder, found)
+    except OSError as error:
+        log.warning('the schedules could not be written: %s (%s)', error.strerror, error.filename)
 
 
 def _import_from_copy(folder: SearchFolder) -> None:

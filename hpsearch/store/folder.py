@@ -48,8 +48,12 @@ PLANNED_FORMAT = 2
 LAYOUT = 2
 """Where the files of attempts are. A search keeps the layout it was made with: see docs/design.rst."""
 
+SCHEDULES = 'pbt_schedules.csv'
+"""The table of the schedules of a population."""
+
 POSTPROCESSED = (
     *('postprocessing_*', 'finished_runs*.jsonl', 'unfinished_runs*.jsonl', 'missing_runs*.jsonl', 'TO_BE_DELETED'),
+    'pbt_schedules*',
 )
 """Patterns of what postprocessing makes in a search folder."""
 

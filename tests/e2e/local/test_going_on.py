@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,7 @@ from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import read_state
 from tests.support.cli_harness import Project
 from tests.support.harness import until
+from tests.support.paths import REPOSITORY
 
 SCRIPT = """\
 import argparse, os
@@ -108,6 +112,26 @@ def test_that_a_population_larger_than_the_slots_is_trained(project: Project) ->
     said = list(suggestions(project).values())
     of_other = [each for each in said if each.proposal.parent and _member(project, each.proposal.parent) != _of(each)]
     assert of_other, 'nobody has exploited another member'
+    check_schedules(project, len(said))
+
+
+def check_schedules(project: Project, runs: int) -> None:
+    """The table has each run, and the way to the best one; postprocessing writes it again, and draws it."""
+    path = project.out / 'pbt_schedules.csv'
+    with path.open() as file:
+        rows = list(csv.DictReader(file, delimiter=';'))
+    assert len(rows) == runs and all(row['lr'] and row['score'] for row in rows)
+    way = sorted((row for row in rows if row['best'] == '1'), key=lambda row: float(row['budget']))
+    assert float(way[0]['budget']) == 1 and float(way[-1]['budget']) == 4
+    assert [row['parent'] for row in way[1:]] == [row['run'] for row in way[:-1]]
+    at_the_end = [float(row['score']) for row in rows if row['budget'] == '4']
+    assert float(way[-1]['score']) == min(at_the_end) == float(project.rows()[0]['loss'])
+    written = path.read_text()
+    path.unlink()
+    command = [sys.executable, '-m', 'postprocessing.main', str(project.out), '--plots']
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert path.read_text() == written and (project.out / 'pbt_schedules.png').exists()
 
 
 def _of(suggestion: Suggestion) -> int:
