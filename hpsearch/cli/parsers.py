@@ -119,9 +119,17 @@ def before_command(words: Sequence[str]) -> Sequence[str]:
 
 def has_search(words: Sequence[str]) -> bool:
     """Whether words are a command that shows what is searched."""
+    if not any('~' in word for word in words):
+        return False
     from hpsearch.arguments.priors import searched_words
 
-    return any('~' in word for word in words) and bool(searched_words(words).priors)
+    return bool(searched_words(_without_settings(words)).priors)
+
+
+def _without_settings(words: Sequence[str]) -> list[str]:
+    """The words without ``--set`` and its values, which may have a tilde as well."""
+    pairs = zip(['', *words], words, strict=False)
+    return [word for before, word in pairs if before != '--set' and not word.startswith('--set=')]
 
 
 def about_unknown_command(word: str, verbs: Iterable[str]) -> str:

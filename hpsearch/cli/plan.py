@@ -11,16 +11,18 @@ from hpsearch.arguments.command import CommandForm
 from hpsearch.arguments.help_text import is_hydra, may_have_help
 from hpsearch.arguments.unknown_options import may_take_others
 from hpsearch.backends.base import Launch, Workload
+from hpsearch.cli.adaptive.samples import Samples
 from hpsearch.cli.backends import pilot_note, pilot_settings, queue_settings, requested_system, system_named
 from hpsearch.cli.options import SearchOptions
 from hpsearch.cli.parsers import PlanCommand
 from hpsearch.cli.request import SearchRequest, make_request
 from hpsearch.host.kernel import command_limits
 from hpsearch.host.script_help import help_of
-from hpsearch.model.command import shell_line
+from hpsearch.model.command import shell_line, why_no_command
 from hpsearch.model.configuration import best_text
 from hpsearch.model.errors import ConfigError
 from hpsearch.model.resources import Slot
+from hpsearch.model.run import Run
 from hpsearch.results.documents import read_yaml
 from hpsearch.results.rows import flattened
 from hpsearch.store.attempt_files import attempt_id
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
 
 COMMANDS_SHOWN = 20
 """With the summary, unless all are asked for."""
+
+SAMPLES_SHOWN = 5
+"""Examples of what an adaptive search may run; with ``--all``, :data:`COMMANDS_SHOWN`."""
 
 WRITER = 'hpsearch'
 SALT = '000000'
@@ -47,6 +52,10 @@ def plan_lines(command: PlanCommand) -> Iterable[str]:
     request = make_request(command.options, needs_program=False)
     if command.scripts:
         return _script_lines(request)
+    if request.options.is_adaptive:
+        if command.only_commands:
+            raise ConfigError([_about_unknown_commands(request)])
+        return _lines_of_samples(request, COMMANDS_SHOWN if command.shows_all else SAMPLES_SHOWN)
     if command.only_commands:
         return request.plan(request.planned_path, '<date>').commands()
     return _lines(request, None if command.shows_all else COMMANDS_SHOWN)
@@ -55,24 +64,58 @@ def plan_lines(command: PlanCommand) -> Iterable[str]:
 def _lines(request: SearchRequest, shown: int | None) -> Iterator[str]:
     plan = request.plan(request.planned_path, '<date>')
     summary = plan.survey()
-    yield from request.notes
-    command = request.options.configuration.command
-    yield f'Configuration: {shell_line(["--", *command]) if command else request.configuration.source}'
-    yield f'Results would go to {request.planned_path}'
+    yield from _first_lines(request)
     yield f'Combinations of the grid: {summary.raw:,}; runs: {summary.runs:,}'
     yield f'Left out: {summary.duplicates:,} duplicates, {summary.rejected:,} rejected by constraints'
     yield from summary.notes()
-    warnings = [*plan.warnings(), *doubts_by_help(request, plan), *plan.not_startable(command_limits(os.environb))]
-    warnings += _job_notes(request.options)
-    yield from (f'warning: {warning}' for warning in warnings)
-    if request.configuration.performance_key is not None:
-        yield f'Best: {best_text(request.configuration)}'
-    if request.configuration.make_out_dir:
-        yield 'The output folder of a run is made before its script starts (_MAKE_OUT_DIR).'
+    yield from _warnings(request, plan, plan.not_startable(command_limits(os.environb)))
+    yield from _lines_about_runs(request)
     yield 'Commands (without their output folders):'
     yield from islice(plan.commands(), shown)
     if shown is not None and summary.runs > shown:
         yield f'... and {summary.runs - shown:,} more: --all shows all, --commands prints nothing else'
+
+
+def _lines_of_samples(request: SearchRequest, shown: int) -> Iterator[str]:
+    """What an adaptive search would run, with examples of what its sampler may propose."""
+    samples = Samples(request, '<date>')
+    runs = list(islice(samples.runs(SearchFolder(request.planned_path)), shown))
+    limits = command_limits(os.environb)
+    reasons = dict.fromkeys(why for run in runs if (why := why_no_command(run.argv, limits)))
+    yield from _first_lines(request)
+    yield from samples.lines()
+    yield from _warnings(
+        request, request.examples(request.planned_path), [f'runs cannot be started: {why}.' for why in reasons]
+    )
+    yield from _lines_about_runs(request)
+    yield 'Examples, drawn at random (without their output folders):'
+    yield from map(samples.command, runs)
+
+
+def _about_unknown_commands(request: SearchRequest) -> str:
+    return (
+        f'--commands: with --search={request.options.adaptive.search}, runs are chosen while the search goes; without '
+        'it, plan shows examples.'
+    )
+
+
+def _first_lines(request: SearchRequest) -> Iterator[str]:
+    yield from request.notes
+    command = request.options.configuration.command
+    yield f'Configuration: {shell_line(["--", *command]) if command else request.configuration.source}'
+    yield f'Results would go to {request.planned_path}'
+
+
+def _warnings(request: SearchRequest, plan: Plan, more: Sequence[str]) -> Iterator[str]:
+    warnings = [*plan.warnings(), *doubts_by_help(request, plan), *more, *_job_notes(request.options)]
+    return (f'warning: {warning}' for warning in warnings)
+
+
+def _lines_about_runs(request: SearchRequest) -> Iterator[str]:
+    if request.configuration.performance_key is not None:
+        yield f'Best: {best_text(request.configuration)}'
+    if request.configuration.make_out_dir:
+        yield 'The output folder of a run is made before its script starts (_MAKE_OUT_DIR).'
 
 
 def doubts_by_help(request: SearchRequest, plan: Plan) -> list[str]:
@@ -133,6 +176,16 @@ def _script_lines(request: SearchRequest) -> Iterator[str]:
     return lines(request, folder, system, limits)
 
 
+def _runs_of_jobs(request: SearchRequest, folder: SearchFolder) -> tuple[int, Iterator[Run]]:
+    """How many runs would be submitted at first, and which; those of an adaptive search are examples."""
+    if not request.options.is_adaptive:
+        plan = request.plan(folder.path, '<date>')
+        return plan.survey().runs, plan.runs()
+    most = request.options.limits.max_trials or request.options.cluster.num_jobs
+    runs = list(islice(Samples(request, '<date>').runs(folder), min(most, request.options.cluster.num_jobs)))
+    return len(runs), iter(runs)
+
+
 def _array_lines(
     request: SearchRequest, folder: SearchFolder, system: BatchSystem, limits: QueueLimits
 ) -> Iterator[str]:
@@ -141,8 +194,7 @@ def _array_lines(
     from hpsearch.backends.queue.submission import submission_name
     from hpsearch.backends.queue.throttle import cut, first_throttles
 
-    plan = request.plan(folder.path, '<date>')
-    total = plan.survey().runs
+    total, runs = _runs_of_jobs(request, folder)
     if not total:
         yield '# There are no runs, so no job would be submitted.'
         return
@@ -152,11 +204,14 @@ def _array_lines(
     makes = request.configuration.make_out_dir
     launches = [
         Launch(run, 1, attempt_id(WRITER, run.name, 1), Slot(), makes=str(folder.output(run.name)) if makes else '')
-        for run in islice(plan.runs(), sizes[0])
+        for run in islice(runs, sizes[0])
     ]
     maker = ArrayMaker(folder, request.cwd_in(folder), system, settings)
     prepared = maker.prepare(submission_name(folder, SALT), launches, throttle)
     yield from prepared.script.rstrip('\n').split('\n')
+    if request.options.is_adaptive:
+        yield f'# The first array, with examples: {total:,} jobs at most wait or run, and others follow as these end.'
+        return
     size = prepared.job.size
     count = len(cut(total, size))
     yield (
@@ -174,7 +229,10 @@ def _pilot_lines(
     from hpsearch.backends.queue.submission import submission_name
 
     settings = pilot_settings(request.options, folder, request.configuration)
-    runs = request.plan(folder.path, '<date>').survey().runs
+    if request.options.is_adaptive:
+        runs = request.options.limits.max_trials or settings.num_jobs * settings.runs_per_job
+    else:
+        runs = request.plan(folder.path, '<date>').survey().runs
     count = min(pilots_needed(Workload(runs, 0), 0, 0, settings), limits.array)
     if not count:
         yield '# There are no runs, so no job would be submitted.'

@@ -8,6 +8,7 @@ import tempfile
 from itertools import islice
 from pathlib import Path
 
+from hpsearch.cli.adaptive.samples import sample
 from hpsearch.cli.parsers import ALL_FINISHED, SOME_DID_NOT, TryCommand
 from hpsearch.cli.plan import doubts_by_help
 from hpsearch.cli.request import SearchRequest, make_request
@@ -46,8 +47,7 @@ def try_one(command: TryCommand) -> int:
 
 
 def _tried(request: SearchRequest, folder: SearchFolder, number: int) -> Trial:
-    plan = request.plan(folder.path, 'try')
-    run = run_of(plan, number)
+    plan, run = _planned(request, folder, number)
     for doubt in doubts_by_help(request, plan):
         print(f'warning: {doubt}')
     print(f'Run {number}: {shell_line(run.argv)}', flush=True)
@@ -55,6 +55,21 @@ def _tried(request: SearchRequest, folder: SearchFolder, number: int) -> Trial:
         return try_run(run, request.configuration, folder, request.cwd_in(folder), show_output)
     except OSError as error:
         raise ConfigError([f'{run.argv[0]}: cannot be started: {error.strerror}.']) from error
+
+
+def _planned(request: SearchRequest, folder: SearchFolder, number: int) -> tuple[Plan, Run]:
+    """The plan, and the run of this number; of an adaptive search it is an example that is drawn at random.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    if request.options.is_adaptive:
+        drawn = sample(request, folder, number, 'try')
+        if drawn is None:
+            raise ConfigError([f'RUN: there is no run {number}; the search has fewer.'])
+        return request.examples(folder.path), drawn
+    plan = request.plan(folder.path, 'try')
+    return plan, run_of(plan, number)
 
 
 def run_of(plan: Plan, number: int) -> Run:

@@ -17,7 +17,7 @@ from typing import Any
 
 from hpsearch.config.distributions.functions import choice, fidelity, loguniform, normal, randint, uniform
 from hpsearch.model.errors import did_you_mean
-from hpsearch.model.trials.distributions import Distribution, Normal, Uniform
+from hpsearch.model.trials.distributions import Choice, Distribution, Integer, Normal, Uniform, choice_of
 
 ORION = 'orion~'
 """How a text begins that Oríon takes for a distribution."""
@@ -239,6 +239,28 @@ _SYNONYMS: Mapping[str, str] = {
     'probabilities': 'weights',
 }
 _ARGUMENTS = ('low', 'high', 'step', 'precision', 'discrete', 'mean', 'std', 'weights', 'ordered', 'base', 'log')
+
+
+def text_of(distribution: Distribution) -> str:
+    """The text that :func:`read_distribution` reads a distribution from."""
+    match distribution:
+        case Uniform(low, high, log, step, precision):
+            return _called('loguniform' if log else 'uniform', low, high, step=step, precision=precision)
+        case Integer(low, high, log, step):
+            return _called('randint', low, high, log=log or None, step=None if step == 1 else step)
+        case Normal(mean, std, step, precision):
+            return _called('normal', mean, std, step=step, precision=precision)
+        case Choice(values, _, ()):
+            ordered = distribution.ordered if distribution != choice_of(values) else None
+            return _called('choice', list(values), ordered=ordered)
+        case Choice(values, ordered, weights):
+            return _called('choice', list(values), weights=list(weights), ordered=ordered or None)
+    return _called('fidelity', distribution.low, distribution.high, base=distribution.base)
+
+
+def _called(name: str, *positional: Any, **named: Any) -> str:
+    given = [f'{key}={value!r}' for key, value in named.items() if value is not None]
+    return f'{name}({", ".join([*map(repr, positional), *given])})'
 
 
 def _as_in_orion(distribution: Distribution, named: Mapping[str, Any]) -> Distribution:

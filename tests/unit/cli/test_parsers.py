@@ -205,3 +205,8 @@ def test_that_half_a_character_is_printed_as_what_it_is(monkeypatch: pytest.Monk
     monkeypatch.setitem(VERBS, 'status', status)
     assert main(['status']) == 0
     assert printed.getvalue() == 'sim_1 failed: \\ud800 é\n'.encode()
+
+
+def test_that_a_distribution_in_a_setting_is_no_command() -> None:
+    command = parsers.parse_plan(['c.py', '--set', '+lr~uniform(0, 1)', '--set=a~choice(1)'])
+    assert command.options.configuration.replacements == ('+lr~uniform(0, 1)', 'a~choice(1)')

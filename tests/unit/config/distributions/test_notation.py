@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import hpsearch
-from hpsearch.config.distributions.notation import is_distribution, read_distribution, read_mapping
+from hpsearch.config.distributions.notation import is_distribution, read_distribution, read_mapping, text_of
 from hpsearch.config.distributions.problems import problems_of
 from hpsearch.model.trials.distributions import Choice, Distribution, Fidelity, Integer, Normal, Uniform
 
@@ -115,6 +115,27 @@ def test_that_a_text_that_cannot_be_read_says_why(text: str, reason: str) -> Non
 )
 def test_that_other_texts_are_no_distributions(text: str) -> None:
     assert not is_distribution(text)
+
+
+NUMBERS = st.floats(0.001, 1e6)
+WHOLE = st.integers(1, 1000)
+VALUES = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text())
+DISTRIBUTIONS = st.one_of(
+    st.builds(Uniform, NUMBERS, NUMBERS, st.just(False), st.none() | NUMBERS, st.none() | st.integers(1, 17)),
+    st.builds(Uniform, NUMBERS, NUMBERS, st.just(True), st.none(), st.none() | st.integers(1, 17)),
+    st.builds(Integer, WHOLE, WHOLE, st.booleans(), WHOLE),
+    st.builds(Normal, NUMBERS, NUMBERS, st.none() | NUMBERS, st.none() | st.integers(1, 17)),
+    st.builds(lambda values, ordered: Choice(tuple(values), ordered), st.lists(VALUES, min_size=1), st.booleans()),
+    st.lists(VALUES, min_size=2, max_size=2).map(lambda values: Choice(tuple(values), weights=(0.25, 0.75))),
+    st.builds(Fidelity, WHOLE, WHOLE, WHOLE),
+)
+
+
+@given(DISTRIBUTIONS)
+def test_that_the_text_of_a_distribution_is_read_as_the_same(distribution: Distribution) -> None:
+    text = text_of(distribution)
+    assert is_distribution(text)
+    assert repr(read_distribution(text).distribution) == repr(distribution)
 
 
 @given(st.text())
