@@ -31,6 +31,9 @@ ORDINARY: Mapping[Blow, int] = {
 OWNER, GUEST = 54321, 54322
 """Two users who need not exist."""
 
+ADAPTIVE = ('--search=random', '--max_trials={runs}')
+"""Of a grid of so many combinations each is chosen once: the search is judged as one that was planned."""
+
 EIO = 'CHAOS_EIO_LIBRARY'
 """Where the library that lets reads fail was put."""
 
@@ -48,6 +51,7 @@ class Scenario:
         missing: Why this machine cannot have it, or empty.
         exit_codes: With what an hpsearch may end, beside 0, if it says why.
         may_be_odd: Whether journals are damaged.
+        options: Further options of the search; ``{runs}`` stands for the number of its runs.
     """
 
     what: str
@@ -58,6 +62,7 @@ class Scenario:
     missing: Callable[[], str] = lambda: ''
     exit_codes: tuple[int, ...] = ()
     may_be_odd: bool = False
+    options: Sequence[str] = ()
 
 
 # How hpsearch is started
@@ -162,6 +167,9 @@ PIDS = ('unshare', '-pf', '--kill-child', '--mount-proc', 'sh', '-c', '"$@"; exi
 
 SCENARIOS: Mapping[str, Scenario] = {
     'kills': Scenario('dispatchers and runs are killed and stopped'),
+    'adaptive': Scenario(
+        'runs are chosen while the search goes, until all combinations have been', company=0.8, options=ADAPTIVE
+    ),
     'names': Scenario('the folder has several names', start=under_any_name),
     'mounts': Scenario(
         'the folder is mounted twice', start=through_a_mount, wrapper=('unshare', '-m'), missing=needs_root

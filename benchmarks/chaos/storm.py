@@ -88,7 +88,8 @@ class Storm:
         """Start one hpsearch, as the scenario has it; the first word may be a verb."""
         verb, how = words[0], self.scenario.start(self)
         is_new = verb not in ('resume', 'join')
-        given = self.place.search_words(*words, name=how.name) if is_new else [verb, how.name, *words[1:]]
+        options = [option.format(runs=len(self.place.numbers)) for option in self.scenario.options]
+        given = self.place.search_words(*words, *options, name=how.name) if is_new else [verb, how.name, *words[1:]]
         self.counts['under another name'] += how.name != 'out'
         self.writers.append(self.place.start(*given, how=how))
 

@@ -6,6 +6,7 @@ A chain is a list of points with commas between them: ``12:after,30:half`` makes
 operation, resumes it, which ends in the middle of its thirtieth, and resumes it again, undisturbed. How is ``before``,
 ``after`` or ``half`` (what is written is cut in two; where nothing is written: after). An empty chain disturbs nothing.
 For each chain a line of JSON is printed: the folder, the exit codes, and how many operations the first process made.
+Words in the environment variable CRASH_OPTIONS are options of the searches.
 
 Only operations in the search folder count, and starting a process.
 """
@@ -101,7 +102,7 @@ class CountedFile:
 
 def patch_writing(points: Points) -> None:
     """Let every operation of this process that changes something count."""
-    for name in ('mkdir', 'rename', 'replace', 'link', 'unlink', 'fsync'):
+    for name in ('mkdir', 'rmdir', 'rename', 'replace', 'link', 'unlink', 'fsync'):
         setattr(os, name, counted(getattr(os, name), points))
     setattr(os, 'open', _counted_open(os.open, points))  # noqa: B010
     setattr(os, 'write', _counted_write(os.write, points))  # noqa: B010
@@ -207,14 +208,15 @@ def go_through(place: Place, chain: str) -> dict[str, object]:
     """One chain; returns what is printed of it."""
     points = [(int(at), how) for at, _, how in (point.partition(':') for point in chain.split(',') if point)]
     codes, counts = [], []
-    words = place.search_words('--cpu_jobs=2')
+    options = os.environ.get('CRASH_OPTIONS', '').split()
+    words = place.search_words('--cpu_jobs=2', *options)
     for at, how in [*points, (0, '')]:
         code, count = in_a_child(place, words, at, how)
         codes.append(code)
         counts.append(count)
         words = ['resume', 'out']
     if points and codes[-1] == 2 and not place.ledger():
-        codes.append(in_a_child(place, place.search_words('--dont_force_new_dir'), 0, '')[0])
+        codes.append(in_a_child(place, place.search_words('--dont_force_new_dir', *options), 0, '')[0])
     return {'chain': chain, 'path': str(place.path), 'codes': codes, 'counts': counts}
 
 

@@ -18,6 +18,7 @@ import pytest
 
 from benchmarks.chaos.judges import folder_problems, ledger_problems, process_problems
 from benchmarks.chaos.place import Place
+from benchmarks.chaos.scenarios import ADAPTIVE as ADAPTIVE_OPTIONS
 from tests.chaos.crash_driver import CRASHED, RUNS
 from tests.support.paths import REPOSITORY
 
@@ -28,12 +29,17 @@ SAMPLE = 16
 pytestmark = pytest.mark.skipif(not sys.platform.startswith('linux'), reason='operations are recognised by /proc')
 
 
-def crash(folder: Path, chains: Sequence[str]) -> list[dict[str, Any]]:
-    """Go through chains of crash points."""
+ADAPTIVE = ' '.join(ADAPTIVE_OPTIONS).format(runs=RUNS)
+"""A search that chooses its runs, until it has chosen all that a grid has."""
+
+
+def crash(folder: Path, chains: Sequence[str], options: str = '') -> list[dict[str, Any]]:
+    """Go through chains of crash points, of a search with more options."""
     folder.mkdir()
     done = subprocess.run(
         [sys.executable, str(REPOSITORY / 'tests' / 'chaos' / 'crash_driver.py'), str(folder), *chains],
-        env={**os.environ, 'PYTHONPATH': str(REPOSITORY)}, capture_output=True, text=True, timeout=1800, check=False,
+        env={**os.environ, 'PYTHONPATH': str(REPOSITORY), 'CRASH_OPTIONS': options},
+        capture_output=True, text=True, timeout=1800, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
@@ -64,10 +70,10 @@ def missing_logs(place: Place) -> Iterator[str]:
             yield f'{run.name} has no log in its output folder'
 
 
-def assert_that_none_matters(folder: Path, chains: Sequence[str]) -> None:
+def assert_that_none_matters(folder: Path, chains: Sequence[str], options: str = '') -> None:
     """Go through chains and judge each."""
     found = {}
-    for result in crash(folder, chains):
+    for result in crash(folder, chains, options):
         if problems := list(problems_of(result)):
             printed = Place(Path(result['path']), RUNS).printed()
             found[result['chain']] = (result['path'], problems, printed[-400:])
@@ -105,3 +111,30 @@ def test_that_a_resume_is_resumed_wherever_it_ended(operations: int, tmp_path: P
     halves = (operations // 3, operations // 2)
     chains = [f'{half}:after,{at}:{how}' for half in halves for at in range(1, rest - 4) for how in HOW]
     assert_that_none_matters(tmp_path / 'resume', sample(chains, 'resume'))
+
+
+# Searches that choose their runs
+
+
+@pytest.fixture(scope='module')
+def adaptive_operations(tmp_path_factory: pytest.TempPathFactory) -> int:
+    """How many operations such a search makes that is not disturbed."""
+    (result,) = crash(tmp_path_factory.mktemp('undisturbed_adaptive') / 'here', [''], ADAPTIVE)
+    assert list(problems_of(result)) == []
+    return int(result['counts'][0])
+
+
+def test_that_a_search_that_chooses_its_runs_is_resumed_wherever_it_ended(
+    adaptive_operations: int, tmp_path: Path
+) -> None:
+    chains = [f'{at}:{how}' for at in range(1, adaptive_operations - 2) for how in HOW]
+    assert_that_none_matters(tmp_path / 'search', sample(chains, 'adaptive'), ADAPTIVE)
+
+
+def test_that_the_resume_of_one_that_chooses_its_runs_is_resumed_wherever_it_ended(
+    adaptive_operations: int, tmp_path: Path
+) -> None:
+    half = adaptive_operations // 2
+    (first,) = crash(tmp_path / 'count', [f'{half}:after'], ADAPTIVE)
+    chains = [f'{half}:after,{at}:{how}' for at in range(1, int(first['counts'][1]) - 4) for how in HOW]
+    assert_that_none_matters(tmp_path / 'resume', sample(chains, 'adaptive resume'), ADAPTIVE)
