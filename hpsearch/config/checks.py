@@ -332,11 +332,13 @@ def _performance_key(checks: _Checks, keywords: Sequence[str], results: Sequence
     known = [*chain(keywords, *(keywords_of_rule(rule_of(rule)) for rule in results))]
     if key is None:
         return next(iter(known), None)
-    if key not in known and (keywords or not results):
+    spelled = checks.source.spelled
+    if not keywords and not results:
+        where = f'{spelled("result")} or {spelled("summary_keywords")}'
+        checks.problem('performance_key', f'is {key!r}, and nothing says where results are; set {where}.')
+    elif keywords and key not in known:
         hint = did_you_mean(key, known)
-        checks.problem(
-            'performance_key', f'is {key!r}, which is not in {checks.source.spelled("summary_keywords")}{hint}'
-        )
+        checks.problem('performance_key', f'is {key!r}, which is not in {spelled("summary_keywords")}{hint}')
     return key
 
 

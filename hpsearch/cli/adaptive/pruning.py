@@ -13,6 +13,7 @@ from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import ConfigError
 from hpsearch.pruners.factory import make_pruner
 from hpsearch.results.metrics.rules import watching
+from hpsearch.results.rules import METRICS
 from hpsearch.store.folder import OpenSearch
 
 
@@ -62,7 +63,7 @@ def prune_problems(options: SearchOptions, configuration: Configuration) -> list
         problems.append(
             f'{what}: nothing says where runs report metrics while they go. Set _METRICS to where the script writes '
             'them, such as "lightning" or "stdout: epoch (?P<step>[0-9]+).*acc=(?P<acc>[0-9.]+)", or have it call '
-            'hpsearch.report and set _METRICS = [].'
+            'hpsearch.report and set _METRICS = [], or _RESULT = "metrics".'
         )
     if options.only_submits and not options.cluster.runs_per_job:
         problems.append(
@@ -81,7 +82,8 @@ def with_metrics(search: OpenSearch, options: SearchOptions) -> OpenSearch:
 
 def has_metrics(configuration: Configuration) -> bool:
     """Whether a configuration says where runs report metrics, or where their result is and grows."""
-    return configuration.metrics is not None or bool(watching(configuration).metrics)
+    is_reported = any(rule.get('format') == METRICS for rule in configuration.results)
+    return is_reported or configuration.metrics is not None or bool(watching(configuration).metrics)
 
 
 def _pruner_problems(options: SearchOptions) -> list[str]:

@@ -10,10 +10,13 @@ from typing import Any
 
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.trials.trial import Objective
+from hpsearch.results.rows import STEP
 from hpsearch.results.rules import FORMATS, KINDS, LOGS, keywords_of_rule, result_rules, rule_of
 
 _FILE_ENDINGS = tuple(f'.{name}' for name in (*FORMATS, 'yml', 'ndjson', 'txt', 'log', 'out'))
 _NAME_BEFORE_GROUP = re.compile(r'(?P<name>[A-Za-z_][\w.-]*)(?:\\s|[\s:=>"\'*+?]|\[[^\]]*\])*\(')
+
+_STEP_GROUP = re.compile(rf'\(\?P<{STEP}>[^()]*\)')
 
 
 def objectives_of(given: Sequence[str]) -> tuple[list[str], list[dict[str, Any]]]:
@@ -109,7 +112,7 @@ def _of_log(log: str, pattern: str) -> tuple[dict[str, Any], str]:
         named = list(re.compile(pattern).groupindex)
     except re.error:
         return rule, ''  # what checks the rule says what is wrong
-    if named:
-        return rule, next((name for name in named if name != 'step'), named[0])
-    before = _NAME_BEFORE_GROUP.search(pattern)
+    if metrics := [name for name in named if name != STEP]:
+        return rule, metrics[0]
+    before = _NAME_BEFORE_GROUP.search(_STEP_GROUP.sub('', pattern))
     return ({**rule, 'key': before['name']}, before['name']) if before else (rule, keywords_of_rule(rule_of(rule))[0])

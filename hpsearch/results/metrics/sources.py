@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -25,8 +26,11 @@ from hpsearch.results.metrics.points import Point, Steps, step_name
 from hpsearch.results.rules import METRICS, ResultRule, rule_of
 from hpsearch.results.sources import OF_SEVERAL_FILES, Places, common_folder, matching_files
 
-FIRST_LOOK, LONGEST_LOOK = 1.0, 60.0
-"""Seconds between two looks for the files of a pattern: fewer while there are none."""
+FIRST_LOOK, LATER_LOOK = 1.0, 15.0
+"""Seconds between two looks for the files of a pattern, at first and later on."""
+
+SHARE_OF_LOOKS, LONGEST_LOOK = 0.001, 60.0
+"""How much of the time looking takes in a large folder; and so many seconds between two looks at most."""
 
 
 class Source(Protocol):
@@ -114,12 +118,13 @@ class FilesSource:
                 del self._sources[path]
 
     def _look(self, now: float) -> None:
-        """Look for files; a large output folder takes a while to be searched."""
+        begin = time.perf_counter()
         found = matching_files(self._rule, self._output) if self._is_pattern else [self._output / self._rule.file]
         kept = found if self._rule.format in OF_SEVERAL_FILES else found[-1:]
         self._sources = {path: self._sources.get(path) or self._source(path) for path in kept}
-        self._pause = min(LONGEST_LOOK, 2 * self._pause) if self._is_pattern else FIRST_LOOK
-        self._next_look = now + self._pause
+        self._pause = min(LATER_LOOK, 2 * self._pause) if self._is_pattern else FIRST_LOOK
+        slow = (time.perf_counter() - begin) / SHARE_OF_LOOKS if self._is_pattern else 0.0
+        self._next_look = now + min(LONGEST_LOOK, max(self._pause, slow))
 
     def _source(self, path: Path) -> Source:
         if self._rule.format == 'json':

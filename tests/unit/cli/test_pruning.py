@@ -61,6 +61,7 @@ def test_that_the_last_step_may_be_unknown() -> None:
         (replace(REPORTS, metrics=None), False),
         (replace(REPORTS, metrics=None, results=({'file': 'log.csv'},)), True),
         (replace(REPORTS, metrics=None, results=({'file': 'result.yaml'},)), False),
+        (replace(REPORTS, metrics=None, results=({'format': 'metrics'},)), True),
         (replace(REPORTS, metrics=({'stdout': 'epoch (?P<step>.) (?P<acc>.)'},)), True),
     ],
 )

@@ -265,6 +265,12 @@ def test_that_a_grid_config_may_say_what_is_zipped(tmp_path: Path) -> None:
 # Where it comes from
 
 
+def test_that_a_key_without_any_result_is_a_problem_that_says_what_is_missing(tmp_path: Path) -> None:
+    assert problems(tmp_path, minimal(_PERFORMANCE_KEY='acc')) == (
+        "_PERFORMANCE_KEY: is 'acc', and nothing says where results are; set _RESULT or _SUMMARY_KEYWORDS.",
+    )
+
+
 def test_that_metrics_are_rules_like_those_of_results(tmp_path: Path) -> None:
     assert loaded(tmp_path).metrics is None
     configuration = loaded(tmp_path, minimal(_METRICS=['lightning', 'stdout: acc=([0-9.]+)']))

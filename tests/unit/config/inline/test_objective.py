@@ -19,6 +19,12 @@ from hpsearch.config.inline.objective import given_results, objectives_of
         (r'stderr:loss (\S+)', 'loss', {'stderr': r'loss (\S+)', 'key': 'loss'}),
         ('stdout:([0-9]+)', 'result', {'stdout': '([0-9]+)'}),
         (r'stdout:(?P<step>\d+) (?P<acc>.*)', 'acc', {'stdout': r'(?P<step>\d+) (?P<acc>.*)'}),
+        (
+            r'stdout:epoch (?P<step>\d+): acc=([0-9.]+)',
+            'acc',
+            {'stdout': r'epoch (?P<step>\d+): acc=([0-9.]+)', 'key': 'acc'},
+        ),
+        ('metrics:acc', 'acc', {'format': 'metrics'}),
         ('stdout:acc=(', '', {'stdout': 'acc=('}),
         ('orion', 'objective', {'format': 'orion'}),
         ('lightning:val_loss', 'val_loss', {'file': '**/metrics.csv'}),
