@@ -46,6 +46,7 @@ class FidelitySampler:
         self._factor = budgets.base
         self._sizes = bracket_sizes(len(self._rungs), min(brackets, len(self._rungs)), self._factor)
         self._seed = seed
+        self._known: dict[int, tuple[Trial, Trial]] = {}
 
     def propose(self, trials: Sequence[Trial], number: int) -> Proposal | None:
         """See :class:`hpsearch.samplers.base.Sampler`."""
@@ -53,7 +54,7 @@ class FidelitySampler:
 
     def is_done(self, trials: Sequence[Trial]) -> bool:
         """Whether there are no new trials, and those there are have ended and cannot be promoted."""
-        return self._inner.is_done(self._seen(trials)) and not self.may_continue(trials)
+        return not self.may_continue(trials) and self._inner.is_done(self._seen(trials))
 
     def may_continue(self, trials: Sequence[Trial]) -> bool:
         """See :class:`hpsearch.samplers.base.Continuing`."""
@@ -99,7 +100,14 @@ class FidelitySampler:
     # What the sampler of new trials sees
 
     def _seen(self, trials: Sequence[Trial]) -> list[Trial]:
-        return [Trial(trial.number, [self._as_one(trial)]) for trial in trials]
+        return [self._seen_trial(trial) for trial in trials]
+
+    def _seen_trial(self, trial: Trial) -> Trial:
+        """Most of them have not changed since they were seen last."""
+        known = self._known.get(trial.number)
+        if known is None or known[0] is not trial:
+            known = self._known[trial.number] = (trial, Trial(trial.number, [self._as_one(trial)]))
+        return known[1]
 
     def _as_one(self, trial: Trial) -> Evaluation:
         """A trial as one run that has reported at each of its rungs, and was stopped where it was not promoted."""

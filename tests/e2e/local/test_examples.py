@@ -175,3 +175,16 @@ def test_that_the_digits_go_on_from_a_checkpoint_with_other_values(tmp_path: Pat
     assert second.returncode == 0, second.stderr
     losses = [float(read_summary(tmp_path / name)['loss_train']) for name in ('first', 'second')]
     assert losses[1] < losses[0]
+
+
+def test_that_the_example_of_a_population_is_trained_from_checkpoints(tmp_path: Path) -> None:
+    config = load_grid_module(DIGITS / 'pbt_config.py')
+    assert {*config.grid, config._CHECKPOINT_ARG} <= options_of(DIGITS / 'train.py')
+    command = [sys.executable, '-m', 'hpsearch', 'run', str(DIGITS / 'pbt_config.py'), '--search=pbt', '--cpu_jobs=2']
+    options = ['--search_options=population=2', '--set', 'epochs~fidelity(1, 2)', f'--out_dir={tmp_path / "out"}']
+    path = f'{Path(sys.executable).parent}{os.pathsep}{os.environ["PATH"]}'
+    done = subprocess.run(
+        [*command, *options], cwd=ROOT, env={**os.environ, 'PATH': path}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert '4 finished of 4 runs' in done.stdout and 'pbt_schedules.csv' in done.stdout
