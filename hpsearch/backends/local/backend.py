@@ -423,7 +423,7 @@ class LocalBackend(AttemptBackend):
         return 'it left processes behind, which were stopped' if left else ''
 
     def _end(self, left: Sequence[Process], now: float) -> None:
-        for process in left:
+        for process in _oldest_first(left):
             send_signal(process, signal.SIGTERM)
         self._leftovers.extend(_Leftover(process, now + LEFTOVER_GRACE) for process in left)
 
@@ -475,7 +475,7 @@ class LocalBackend(AttemptBackend):
             return
         done: set[Process] = set()
         while found := {each for each in self._living_of(processes) if group_of(each.pid) not in groups} - done:
-            for each in found:
+            for each in _oldest_first(found):
                 send_signal(each, number)
             if number is not signal.SIGKILL:
                 return
@@ -505,11 +505,16 @@ class LocalBackend(AttemptBackend):
 
     def close(self) -> None:
         """Stop what ended attempts left behind, then release the slots."""
-        for process in self._marked(self._ended_keys) if self._ended_keys else ():
+        for process in _oldest_first(self._marked(self._ended_keys) if self._ended_keys else ()):
             send_signal(process, signal.SIGTERM)
         for leftover in self._leftovers:
             send_signal(leftover.process, signal.SIGKILL)
         self._slots.close()
+
+
+def _oldest_first(processes: Iterable[Process]) -> list[Process]:
+    """So that no shell goes on with its next command because the one it waits for was ended before it."""
+    return sorted(processes, key=lambda each: (each.started, each.pid))
 
 
 DYING = 0.3

@@ -450,6 +450,21 @@ def test_that_an_attempt_is_known_and_stopped_by_whatever_name_the_search_has(
     until(lambda: is_gone(pid))
 
 
+def test_that_a_shell_does_not_go_on_with_its_next_command_when_it_is_stopped_by_who_took_it_over(
+    backend: LocalBackend, folder: SearchFolder, tmp_path: Path
+) -> None:
+    for number in range(1, 11):
+        ready, went_on = tmp_path / f'ready{number}', tmp_path / f'went_on{number}'
+        one = launch(folder, f'sim_{number}', *shell(f"sh -c 'touch {ready}; exec sleep 600'; touch {went_on}"))
+        (started,) = backend.start([one], time.monotonic())
+        until(ready.exists)
+        backend.forget(one.ident, 0.0)
+        backend.adopt(one, started.handle or {}, 0.0, time.monotonic())
+        backend.cancel([one.ident], force=False)
+        assert ends(backend, [one.ident])[one.ident].code == 143
+        assert not went_on.exists()
+
+
 def test_that_a_search_is_the_same_under_a_mount_of_another_name(folder: SearchFolder) -> None:
     environment = {**os.environ, **marks(folder, 'sim_1', 1), 'HPSEARCH_DIR': '/mounted/elsewhere'}
     with subprocess.Popen(['sleep', '600'], env=environment) as process:
