@@ -8,6 +8,8 @@ operation, resumes it, which ends in the middle of its thirtieth, and resumes it
 For each chain a line of JSON is printed: the folder, the exit codes, and how many operations the first process made.
 Words in the environment variable CRASH_OPTIONS are options of the searches.
 
+With ``--prune`` among them, the last run is stopped because of what it reports.
+
 Only operations in the search folder count, and starting a process.
 """
 
@@ -26,13 +28,33 @@ from typing import Any
 from benchmarks.chaos.place import Place
 from hpsearch.cli import main as cli
 from hpsearch.cli import search_runner
+from hpsearch.cli.adaptive import pruning as pruning_options
 from hpsearch.dispatch import dispatcher, peers
+from hpsearch.dispatch.adaptive import metrics, promotions
 from hpsearch.store import writers
+from tests.fakes.threshold_pruner import ThresholdPruner
 
 RUNS = 3
 CRASHED = 9
 PATIENCE = 20
 """Seconds after which an hpsearch that does not end is ended (its exit code is -14)."""
+
+TRAINING = """\
+for word; do
+    case $word in
+        --out_dir=*) out=${word#*=} ;;
+        --n=*) n=${word#*=} ;;
+    esac
+done
+echo "begin $HPSEARCH_ATTEMPT" >> "ledger/$n"
+mkdir "$out" || exit 9
+echo "training $n"
+echo "{\\"step\\": 1, \\"acc\\": 0.$n}" >> "$HPSEARCH_METRICS"
+[ "$n" != 3 ] || sleep 600
+printf 'acc 0.%s\\nfinished 1\\n' "$n" > "$out/performance_overview.txt"
+echo "end $HPSEARCH_ATTEMPT" >> "ledger/$n"
+"""
+"""The last run would go on for ever."""
 
 MODULES = (search_runner, dispatcher, peers, writers)
 """Imported here, once, so that the processes that are forked need not."""
@@ -164,6 +186,7 @@ def hasten() -> None:
     setattr(peers, 'RECOVERY_INTERVAL', 0.1)  # noqa: B010
     setattr(peers, 'TORN_PATIENCE', 0.5)  # noqa: B010
     setattr(writers, 'SPACING', 0.1)  # noqa: B010
+    setattr(metrics, 'SHORTEST_PAUSE', 0.05)  # noqa: B010
 
 
 def in_a_child(place: Place, words: Sequence[str], at: int, how: str) -> tuple[int, int]:
@@ -204,6 +227,15 @@ def _be_hpsearch(place: Place, words: Sequence[str], points: Points, report: int
         os._exit(code)
 
 
+def stop_the_last(place: Place) -> None:
+    """Let runs report a loss, and the last one be stopped by a pruner."""
+    (place.path / 'train.sh').write_text(TRAINING)
+    with open(place.path / 'grid.py', 'a') as grid:
+        grid.write('_METRICS = []\n_PERFORMANCE_SORT_ASC = True\n')
+    for module in (promotions, pruning_options):
+        setattr(module, 'make_pruner', lambda name, options: ThresholdPruner(at=1, most=0.25))  # noqa: B010
+
+
 def go_through(place: Place, chain: str) -> dict[str, object]:
     """One chain; returns what is printed of it."""
     points = [(int(at), how) for at, _, how in (point.partition(':') for point in chain.split(',') if point)]
@@ -226,6 +258,8 @@ def main() -> None:
     here = Path(sys.argv[1])
     for number, chain in enumerate(sys.argv[2:]):
         place = Place(here / str(number), RUNS).make()
+        if '--prune' in os.environ.get('CRASH_OPTIONS', ''):
+            stop_the_last(place)
         print(json.dumps(go_through(place, chain)), flush=True)
 
 

@@ -10,7 +10,7 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,10 @@ ADAPTIVE = ' '.join(ADAPTIVE_OPTIONS).format(runs=RUNS)
 """A search that chooses its runs, until it has chosen all that a grid has."""
 
 
+PRUNING = '--prune=asha'
+"""A search whose last run is stopped because of its metrics."""
+
+
 def crash(folder: Path, chains: Sequence[str], options: str = '') -> list[dict[str, Any]]:
     """Go through chains of crash points, of a search with more options."""
     folder.mkdir()
@@ -48,16 +52,36 @@ def crash(folder: Path, chains: Sequence[str], options: str = '') -> list[dict[s
 def problems_of(result: dict[str, Any]) -> Iterator[str]:
     """What went wrong in one chain."""
     place = Place(Path(result['path']), RUNS)
-    codes = result['codes']
-    points = result['chain'].count(':')
-    # The order of events differs a little each time: a late point may never be reached.
-    if not set(codes[:points]) <= {CRASHED, 0} or codes[points:] not in ([0], [2, 0]):
-        yield f'exit codes {codes}'
+    yield from wrong_codes(result)
     yield from (problem.what for problem in ledger_problems(place, {}))
     if not place.folder.results_csv.exists():
         yield 'there is no table'
         return
     yield from (problem.what for problem in folder_problems(place, may_be_odd='half' in result['chain']))
+    yield from (problem.what for problem in process_problems(place))
+    yield from missing_logs(place)
+
+
+def wrong_codes(result: dict[str, Any]) -> Iterator[str]:
+    """Exit codes that are not as they should be."""
+    codes, points = result['codes'], result['chain'].count(':')
+    # The order of events differs a little each time: a late point may never be reached.
+    if not set(codes[:points]) <= {CRASHED, 0} or codes[points:] not in ([0], [2, 0]):
+        yield f'exit codes {codes}'
+
+
+def problems_of_pruning(result: dict[str, Any]) -> Iterator[str]:
+    """What went wrong in a chain in which the last run is stopped because of its metrics."""
+    place = Place(Path(result['path']), RUNS)
+    yield from wrong_codes(result)
+    # An attempt that was claimed and never began counts.
+    noted = {number: [line.split()[0] for line in lines] for number, lines in place.ledger().items()}
+    if noted != {number: ['begin', 'end'] if number < RUNS else ['begin'] for number in place.numbers}:
+        yield f'ran otherwise: {noted}'
+    rows = [(row['n'], row['hpsearch_state'], row['acc']) for row in place.table()]
+    states = [(str(number), 'finished' if number < RUNS else 'stopped', f'0.{number}') for number in place.numbers]
+    if rows != states:
+        yield f'the table has {rows}'
     yield from (problem.what for problem in process_problems(place))
     yield from missing_logs(place)
 
@@ -70,11 +94,16 @@ def missing_logs(place: Place) -> Iterator[str]:
             yield f'{run.name} has no log in its output folder'
 
 
-def assert_that_none_matters(folder: Path, chains: Sequence[str], options: str = '') -> None:
+def assert_that_none_matters(
+    folder: Path,
+    chains: Sequence[str],
+    options: str = '',
+    judge: Callable[[dict[str, Any]], Iterator[str]] = problems_of,
+) -> None:
     """Go through chains and judge each."""
     found = {}
     for result in crash(folder, chains, options):
-        if problems := list(problems_of(result)):
+        if problems := list(judge(result)):
             printed = Place(Path(result['path']), RUNS).printed()
             found[result['chain']] = (result['path'], problems, printed[-400:])
     assert not found, '\n'.join(f'{chain}: {problems}' for chain, problems in found.items())
@@ -138,3 +167,15 @@ def test_that_the_resume_of_one_that_chooses_its_runs_is_resumed_wherever_it_end
     (first,) = crash(tmp_path / 'count', [f'{half}:after'], ADAPTIVE)
     chains = [f'{half}:after,{at}:{how}' for at in range(1, int(first['counts'][1]) - 4) for how in HOW]
     assert_that_none_matters(tmp_path / 'resume', sample(chains, 'adaptive resume'), ADAPTIVE)
+
+
+# Searches that stop runs because of their metrics
+
+
+@pytest.mark.parametrize('options', [PRUNING, f'{ADAPTIVE} {PRUNING}'], ids=['grid', 'adaptive'])
+def test_that_a_search_that_stops_runs_is_resumed_wherever_it_ended(options: str, tmp_path: Path) -> None:
+    (undisturbed,) = crash(tmp_path / 'undisturbed', [''], options)
+    assert list(problems_of_pruning(undisturbed)) == []
+    operations = int(undisturbed['counts'][0])
+    chains = [f'{at}:{how}' for at in range(1, operations - 2) for how in HOW]
+    assert_that_none_matters(tmp_path / 'search', sample(chains, options), options, problems_of_pruning)
