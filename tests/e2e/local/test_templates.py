@@ -25,6 +25,7 @@ NAMES = sorted(
     if path.suffix in ('.py', '.yaml') and path.name not in NOT_TEMPLATES and not path.name.startswith('site_')
 )
 PROFILES = sorted(path.name for path in TEMPLATES.glob('site_*.yaml'))
+ADAPTIVE = 'sampled.py'
 RUNS = {'minimal.py': 4, 'minimal.yaml': 6, 'not_python.yaml': 4, 'conditions.py': 56, 'full.py': 18}
 
 
@@ -52,7 +53,12 @@ def options(name: str) -> list[str]:
 @pytest.mark.parametrize('name', NAMES)
 def test_that_a_template_runs_from_any_folder(name: str, tmp_path: Path) -> None:
     out = tmp_path / 'out'
-    limits = ['--num_searches=2', '--visible_gpus=-1', f'--out_dir={out}', '--force_out_dir']
+    limits = [
+        '--max_trials=2' if name == ADAPTIVE else '--num_searches=2',
+        '--visible_gpus=-1',
+        f'--out_dir={out}',
+        '--force_out_dir',
+    ]
     done = hpsearch(*options(name), *limits, cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     with (out / 'search_results.csv').open(newline='') as stream:
@@ -60,16 +66,22 @@ def test_that_a_template_runs_from_any_folder(name: str, tmp_path: Path) -> None
     assert [row['finished'] for row in rows] == ['1', '1']
 
 
-@pytest.mark.parametrize('name', NAMES)
+@pytest.mark.parametrize('name', RUNS)
 def test_that_a_template_plans_as_many_runs_as_its_grid_means(name: str, tmp_path: Path) -> None:
     done = hpsearch('plan', '--commands', *options(name), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert len(set(done.stdout.splitlines())) == RUNS[name]
 
 
-def test_that_templates_have_no_warnings_in_their_plan(tmp_path: Path) -> None:
-    done = hpsearch('plan', *options('full.py'), cwd=tmp_path)
+@pytest.mark.parametrize('name', ['full.py', ADAPTIVE])
+def test_that_templates_have_no_warnings_in_their_plan(name: str, tmp_path: Path) -> None:
+    done = hpsearch('plan', *options(name), cwd=tmp_path)
+    assert done.returncode == 0
     assert 'warning' not in (done.stdout + done.stderr).lower()
+
+
+def test_that_each_template_has_its_number_of_runs_or_chooses_them() -> None:
+    assert {*RUNS, ADAPTIVE} == set(NAMES)
 
 
 def test_that_the_full_template_names_every_attribute() -> None:
