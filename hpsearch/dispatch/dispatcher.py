@@ -325,13 +325,18 @@ class Dispatcher:
             return False
         if self._shutdown.has_begun:
             return self._has_more_to_stop(now)
-        if self._strategy.attempts or not self._search.pending.is_exhausted:
+        if self._strategy.attempts or not (self._search.pending.is_exhausted or self._waits_in_vain()):
             return True
         if self._places.is_open(self._search.recorder.timestamp()) or self._is_news_incomplete or self._cannot_write():
             return True
         if self._search.options.waits_for_others and self._peers.are_worth_waiting_for:
             return True
         return not self._strategy.backend.is_clear(now)
+
+    def _waits_in_vain(self) -> bool:
+        """Whether a sampler waits for what runs where that cannot be checked: nothing else is under way."""
+        is_waiting = self._search.adaptive is not None and not self._search.pending
+        return is_waiting and not self._peers.are_worth_waiting_for
 
     def _has_more_to_stop(self, now: float) -> bool:
         """Attempts that their queue has lost sight of are not waited for; after a drain, jobs go on."""

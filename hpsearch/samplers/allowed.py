@@ -57,6 +57,7 @@ class AllowedSampler:
         self._seed = seed
         self._may_repeat = may_repeat
         self._keys: dict[int, Hashable | None] = {}
+        self._last: set[Hashable] = set()
 
     def propose(self, trials: Sequence[Trial], number: int) -> Proposal | None:
         """See :class:`hpsearch.samplers.base.Sampler`.
@@ -114,10 +115,12 @@ class AllowedSampler:
         """The keys of what is not to be tried again; those that are known stay so, since a trial keeps its values."""
         if self._may_repeat:
             return set()
-        for trial in trials:
-            if trial.number not in self._keys:
-                self._keys[trial.number] = self._runs.key(trial.values)
-        return {self._keys[trial.number] for trial in trials}
+        new = [trial for trial in trials if trial.number not in self._keys]
+        for trial in new:
+            self._keys[trial.number] = self._runs.key(trial.values)
+        if new or len(trials) != len(self._keys):
+            self._last = {self._keys[trial.number] for trial in trials}
+        return self._last
 
 
 def _is_new(proposal: Proposal) -> bool:

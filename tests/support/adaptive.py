@@ -70,12 +70,14 @@ def ended(number: int, attempt: int, state: str, **facts: Any) -> list[dict[str,
     return [{'event': 'claimed', **about}, {'event': 'ended', **about, 'state': state, **facts}]
 
 
-def write_journal(folder: SearchFolder, writer: str, events: Sequence[Mapping[str, Any]]) -> Path:
-    """Append events to the journal of a writer, with a header where it is new."""
+def write_journal(
+    folder: SearchFolder, writer: str, events: Sequence[Mapping[str, Any]], header: Mapping[str, Any] | None = None
+) -> Path:
+    """Append events to the journal of a writer; where it is new, its header has these fields."""
     path = folder.journal_dir / f'{writer}.jsonl'
-    header = [] if path.exists() else [{'event': 'writer', 'format': 1}]
+    first = [] if path.exists() else [{'event': 'writer', 'format': 1, **(header or {})}]
     with path.open('a') as journal:
-        journal.writelines(json.dumps(each, separators=(',', ':')) + '\n' for each in [*header, *events])
+        journal.writelines(json.dumps(each, separators=(',', ':')) + '\n' for each in [*first, *events])
     return path
 
 

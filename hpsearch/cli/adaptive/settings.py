@@ -70,18 +70,16 @@ def objectives_of(options: SearchOptions, configuration: Configuration) -> Seque
 
 def planned_runs(options: SearchOptions, configuration: Configuration, state: SearchState) -> int | None:
     """How many runs an adaptive search will have, as its journals have it; None: there is no limit."""
-    settings, suggestions = settings_of(options, configuration), list(state.suggestions.values())
+    settings = settings_of(options, configuration)
     policy = RetryPolicy(options.execution.max_attempts, options.execution.retries)
     runs = [
         evaluation_of(each, state.runs.get(each.run), state.curves.of(each.run), settings.objectives, policy)
-        for each in sorted(suggestions, key=lambda each: each.number)
+        for each in sorted(state.suggestions.values(), key=lambda each: each.number)
     ]
-    is_over = enough_by_results(trials_of(runs), settings.limits, settings.objectives) is not None
-    return (
-        len(runs)
-        if is_over or _is_exhausted(space_of(settings, configuration), runs)
-        else total_of(suggestions, settings.limits)
-    )
+    trials = trials_of(runs)
+    is_over = enough_by_results(trials, settings.limits, settings.objectives) is not None
+    is_over = is_over or _is_exhausted(space_of(settings, configuration), runs)
+    return len(runs) if is_over else total_of(len(runs), len(trials), settings.limits)
 
 
 def _is_exhausted(space: SampledSpace, runs: Sequence[Evaluation]) -> bool:

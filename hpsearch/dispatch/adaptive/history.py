@@ -20,6 +20,7 @@ class History:
         objectives: What is optimised.
         policy: Which runs get another attempt.
         find: Finds a run that was planned in advance by its name; None: there are none.
+        fits: Whether a proposal can be one of this search; of one that was damaged nothing is learned.
     """
 
     def __init__(
@@ -28,6 +29,7 @@ class History:
         objectives: Sequence[Objective],
         policy: RetryPolicy,
         find: Callable[[str], Run | None] = lambda name: None,
+        fits: Callable[[Proposal], bool] = lambda proposal: True,
     ) -> None:
         self._version = 0
         self._recorder = recorder
@@ -35,6 +37,7 @@ class History:
         self._objectives = objectives
         self._policy = policy
         self._find = find
+        self._fits = fits
         self._evaluations: dict[str, Evaluation] = {}
         self._members: dict[int, list[Evaluation]] = {}
         self._trials: dict[int, Trial] = {}
@@ -85,6 +88,8 @@ class History:
     def _evaluated(self, name: str) -> Evaluation | None:
         suggestion = self._state.suggestions.get(name) or self._planned(name)
         if suggestion is None or name in self._state.withdrawn:
+            return None
+        if name not in self._evaluations and not self._fits(suggestion.proposal):
             return None
         history, points = self._state.runs.get(name), self._state.curves.of(name)
         return evaluation_of(suggestion, history, points, self._objectives, self._policy)

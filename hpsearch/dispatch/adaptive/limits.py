@@ -6,12 +6,11 @@ time so far is added by the clock.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from hpsearch.dispatch.adaptive.settings import Limits
 from hpsearch.model.states import Attempt, SearchState, State
-from hpsearch.model.trials.suggestion import Suggestion
 from hpsearch.model.trials.trial import Objective, Trial, TrialState
 from hpsearch.model.units import duration
 
@@ -29,12 +28,9 @@ class Enough:
     is_success: bool = False
 
 
-def total_of(suggestions: Iterable[Suggestion], limits: Limits) -> int | None:
+def total_of(runs: int, trials: int, limits: Limits) -> int | None:
     """Number of runs that a search will have: each trial that is still to be proposed counts as one; None: no limit."""
-    runs = list(suggestions)
-    if limits.max_trials is None:
-        return None
-    return len(runs) + max(0, limits.max_trials - len({each.proposal.trial for each in runs}))
+    return None if limits.max_trials is None else runs + max(0, limits.max_trials - trials)
 
 
 def enough_by_results(trials: Sequence[Trial], limits: Limits, objectives: Sequence[Objective]) -> Enough | None:
@@ -46,8 +42,10 @@ def enough_by_results(trials: Sequence[Trial], limits: Limits, objectives: Seque
             value = objectives[0].value(reached.losses[0])
             run = reached.evaluations[0].run
             return Enough(f'the target was reached: {objectives[0].key} is {value:g} in {run}', is_success=True)
+    if limits.max_broken is None:
+        return None
     broken = sum(trial.state is TrialState.FAILED for trial in trials)
-    if limits.max_broken is not None and broken >= limits.max_broken:
+    if broken >= limits.max_broken:
         return Enough(f'{broken} trials have failed (--max_broken={limits.max_broken})')
     return None
 

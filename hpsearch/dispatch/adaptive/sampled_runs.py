@@ -90,7 +90,7 @@ class SampledRuns:
         policy: RetryPolicy,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.history = History(recorder, settings.objectives, policy)
+        self.history = History(recorder, settings.objectives, policy, fits=lambda proposal: fits(proposal, space))
         self._folder = search.folder
         self._configuration = search.configuration
         self._recorder = recorder
@@ -120,7 +120,7 @@ class SampledRuns:
         """Number of runs: those of trials that will still be proposed count once; None: there is no limit."""
         if self._is_over:
             return len(self._state.suggestions)
-        return total_of(self._state.suggestions.values(), self._limits)
+        return total_of(len(self._state.suggestions), len(self.history.trials), self._limits)
 
     @property
     def evaluations(self) -> Sequence[Evaluation]:
@@ -321,6 +321,17 @@ class Suggested:
     def last(self) -> int:
         """The largest one; 0: there is none."""
         return self._last if self.numbers else 0
+
+
+def fits(proposal: Proposal, space: SampledSpace) -> bool:
+    """Whether a proposal has what the space needs: any byte of a journal may be damaged."""
+    try:
+        space.params(proposal.values)
+    except (KeyError, IndexError, TypeError, ValueError):
+        return False
+    except ConfigError:
+        pass  # a constraint has raised an exception, as it will again where that matters
+    return True
 
 
 def sampler_of(settings: AdaptiveSettings, space: SampledSpace) -> Sampler:

@@ -47,8 +47,9 @@ def test_that_resume_goes_on_to_a_larger_number_of_trials(project: Project) -> N
     assert params(project.out)[:2] == first and len(params(project.out)) == 4
 
 
-def test_that_a_killed_search_goes_on_as_if_it_had_not_been_killed(tmp_path: Path) -> None:
-    words = ('--search=random', '--max_trials=5', '--cpu_jobs=1', '--fail_fast=0')
+@pytest.mark.parametrize('sampler', ['random', 'tpe'])
+def test_that_a_killed_search_goes_on_as_if_it_had_not_been_killed(tmp_path: Path, sampler: str) -> None:
+    words = (f'--search={sampler}', '--max_trials=5', '--cpu_jobs=1', '--fail_fast=0')
     whole, killed = Gated(tmp_path / 'whole', 6), Gated(tmp_path / 'killed', 6)
     whole.open()
     assert whole.search(*words).returncode == 0

@@ -14,7 +14,7 @@ from hpsearch.model.errors import JournalError
 from hpsearch.model.trials.trial import Proposal, Trial, TrialState
 from hpsearch.store.folder import SearchFolder
 from tests.fakes.scripted_queue import Clock
-from tests.support.adaptive import Writer, adaptive_folder, name
+from tests.support.adaptive import Writer, adaptive_folder, finished, name, suggested, write_journal
 
 FIVE = Limits(max_trials=5)
 
@@ -171,3 +171,10 @@ def test_that_numbers_that_dead_writers_have_taken_are_free_again_where_nobody_i
     assert (folder.jobs_dir / name(2)).exists()
     assert free_numbers(folder, 'a')
     assert sorted(path.name for path in folder.jobs_dir.iterdir()) == [name(1), name(3)]
+
+
+def test_that_nothing_is_learned_of_a_suggestion_for_another_space(folder: SearchFolder) -> None:
+    write_journal(folder, 'a', [suggested(1, units=3), *finished(1, loss='1'), suggested(2)])
+    writer = Writer(folder, 'w', Limits(max_trials=2))
+    assert [trial.number for trial in writer.source.history.trials] == [2]
+    assert [run.number for run in writer.take(9)] == [2, 3]
