@@ -47,15 +47,13 @@ class AllowedSampler:
         runs: Says what they make.
         space: The dimensions.
         seed: Of the search.
-        may_repeat: Whether several trials may have the same values, as members of a population may.
     """
 
-    def __init__(self, inner: Sampler, runs: Runs, space: Space, seed: int, *, may_repeat: bool = False) -> None:
+    def __init__(self, inner: Sampler, runs: Runs, space: Space, seed: int) -> None:
         self._inner = inner
         self._runs = runs
         self._drawn = RandomSampler(space, seed)
         self._seed = seed
-        self._may_repeat = may_repeat
         self._keys: dict[int, Hashable | None] = {}
         self._last: set[Hashable] = set()
 
@@ -113,8 +111,6 @@ class AllowedSampler:
 
     def _tried(self, trials: Sequence[Trial]) -> set[Hashable]:
         """The keys of what is not to be tried again; those that are known stay so, since a trial keeps its values."""
-        if self._may_repeat:
-            return set()
         new = [trial for trial in trials if trial.number not in self._keys]
         for trial in new:
             self._keys[trial.number] = self._runs.key(trial.values)

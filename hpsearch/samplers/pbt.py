@@ -165,7 +165,7 @@ class PbtSampler:
         random = Random(f'{self._seed} {number} exploit')
         donor = self._donor(member, members, random)
         if donor is not None:
-            return self._proposal(member, self._explored(donor.proposal.values, random), donor)
+            return self._proposal(member, self._explored(donor, random), donor)
         if member.complete and not member.has_failed:
             return self._proposal(member, member.complete[-1].proposal.values, member.complete[-1])
         return self._proposal(member, self._anew(number), None)
@@ -177,18 +177,21 @@ class PbtSampler:
             raise ConfigError([f'constraints: none of {MOST_DRAWN:,} draws is allowed; loosen them.'])
         return found
 
-    def _explored(self, values: Mapping[str, Value], random: Random) -> Mapping[str, Value]:
-        settings = self._settings
+    def _explored(self, donor: Evaluation, random: Random) -> Mapping[str, Value]:
+        settings, values = self._settings, donor.proposal.values
+        budget = {self._option: self._budget_after(donor)}
         tries = (
             explored(values, self._space, settings.exploration, random, settings.explore) for _ in range(MOST_TRIES)
         )
-        return next(filter(self._is_allowed, tries), values)
+        return next((each for each in tries if self._is_allowed({**each, **budget})), values)
+
+    def _budget_after(self, parent: Evaluation | None) -> int:
+        """The next multiple of the interval."""
+        reached, interval = int(_budget(parent)) if parent else 0, self._settings.interval
+        return min((reached // interval + 1) * interval, self._whole)
 
     def _proposal(self, member: Member, values: Mapping[str, Value], parent: Evaluation | None) -> Proposal:
-        reached = _budget(parent) if parent else 0.0
-        budget = min(
-            int(reached) // self._settings.interval * self._settings.interval + self._settings.interval, self._whole
-        )
+        budget = self._budget_after(parent)
         return Proposal(
             {**values, self._option: budget},
             trial=_trial_of(member),

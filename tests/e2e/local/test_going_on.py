@@ -153,6 +153,18 @@ def test_that_a_population_that_was_killed_goes_on(project: Project) -> None:
     assert members_at_the_end(project) == set(range(1, 7))
 
 
+def test_that_writers_beside_each_other_train_one_population(project: Project) -> None:
+    first = project.start(*POPULATION)
+    until(lambda: len(begun(project)) >= 2)
+    second = project.run('join', 'out', '--cpu_jobs=2')
+    first.communicate(timeout=120)
+    assert (first.returncode, second.returncode) == (0, 0), second.stderr
+    check_that_all_went_on_from_their_parents(project)
+    facts = [each.proposal.facts for each in suggestions(project).values()]
+    assert len({(each['member'], each['generation']) for each in facts}) == len(facts), 'a member has gone on twice'
+    assert members_at_the_end(project) == set(range(1, 7))
+
+
 def test_that_a_population_is_refused_without_what_it_needs(project: Project) -> None:
     (project.path / 'my_config.py').write_text(
         CONFIG.replace("_CHECKPOINT_ARG = 'resume'\n_CHECKPOINT = 'checkpoint.txt'\n", '').replace(

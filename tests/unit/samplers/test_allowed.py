@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -104,16 +103,11 @@ def test_that_a_trial_that_goes_on_may_have_the_same_values() -> None:
     assert not sampler.is_done(trials)
 
 
-def test_that_members_of_a_population_may_repeat_but_not_violate_constraints() -> None:
-    space = sampled({'a': [1, 2]}, constraints=[lambda params: params['a'] == 1])
-    trials = [trial(1, {'a': 1})]
-    allowed, forbidden = Proposal({'a': 1}), Proposal({'a': 2})
-    assert AllowedSampler(Stubborn(allowed), space, space.space, 1, may_repeat=True).propose(trials, 2) == allowed
-    sampler = AllowedSampler(Stubborn(forbidden), space, space.space, 1, may_repeat=True)
-    assert sampler.propose(trials, 2) == allowed
-    sampler = AllowedSampler(Stubborn(replace(forbidden, parent='r1')), space, space.space, 1, may_repeat=True)
+def test_that_a_trial_that_goes_on_must_not_violate_constraints() -> None:
+    space = sampled({'a': uniform(0, 1)}, constraints=[lambda params: params['a'] < 0.5])
+    forbidden = Proposal({'a': 0.7}, trial=1, parent='r1')
     with pytest.raises(ConfigError, match='none of 10 proposals in a row is allowed'):
-        sampler.propose(trials, 2)
+        AllowedSampler(Stubborn(forbidden), space, space.space, 1).propose([trial(1, {'a': 0.1})], 2)
 
 
 def test_that_a_constraint_that_nothing_satisfies_is_an_error() -> None:
