@@ -14,6 +14,7 @@ from hpsearch.model.trials.distributions import Space
 from hpsearch.model.trials.trial import Proposal, Trial, TrialState
 from hpsearch.samplers.models.optuna_view import Axis, FrozenTrials, axes_of, storage_of
 from hpsearch.samplers.models.seen import seen
+from hpsearch.samplers.models.stopped import Continuation
 from hpsearch.samplers.qmc import QmcSampler
 from hpsearch.samplers.random_search import drawn
 
@@ -80,14 +81,16 @@ class OptunaSampler:
         most = self._kind.seen
         self._most = options.get('seen_trials', most // min(objectives, 2) if most else None)
         self._first = QmcSampler(space, seed, every)
+        self._startup = options.get('n_startup_trials', self._kind.startup)
+        self._continuation = Continuation(self._startup)
 
     def propose(self, trials: Sequence[Trial], number: int) -> Proposal:
         """See :class:`hpsearch.samplers.base.Sampler`."""
-        startup = self._options.get('n_startup_trials', self._kind.startup)
-        if self._ended(trials) < startup or not drawn(self._space):
+        known = self._continuation.of(trials) if self._kind.sees_stopped and self._objectives == 1 else trials
+        if self._ended(known) < self._startup or not drawn(self._space):
             return self._first.propose(trials, number)
         with _quiet():
-            past = [self._frozen.of(each) for each in seen(trials, self._most)]
+            past = [self._frozen.of(each) for each in seen(known, self._most)]
             return self._asked(past, trials, Random(f'{self._seed} {number}').getrandbits(31))
 
     def is_done(self, trials: Sequence[Trial]) -> bool:
