@@ -1,0 +1,1 @@
+"""Searches on learning curves, on a simulated clock: tasks, who runs them, and recorded curves."""
