@@ -13,8 +13,7 @@ from hpsearch.model.errors import SearchFolderError
 from hpsearch.model.resources import DEFAULT_RESOURCES, ResourceRequest
 from hpsearch.model.retries import RetryPolicy, again, failed_there, resources_for
 from hpsearch.model.run import Run
-from hpsearch.model.states import ACTIVE, RunHistory, SearchState, State
-from hpsearch.store.completion import NEVER_STARTED
+from hpsearch.model.states import ACTIVE, NEVER_STARTED, RunHistory, SearchState, State
 from hpsearch.store.folder import SearchFolder
 
 log = logging.getLogger('hpsearch')

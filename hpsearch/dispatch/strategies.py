@@ -324,7 +324,7 @@ class AttemptStrategy:
             run, number = active.launch.run.name, active.launch.number
             attempt = state.attempt_of(run, number)
             if attempt is not None and not attempt.pruned:
-                recorder.record('pruned', run, number, step=max(state.curves.of(run), default=0), reason=why)
+                recorder.record_now('pruned', run, number, step=max(state.curves.of(run), default=0), reason=why)
 
     def cancel(self, why: str) -> None:
         """Ask all attempts to end, once: one that was asked already may be writing a checkpoint."""

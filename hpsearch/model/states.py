@@ -65,6 +65,9 @@ REUSED = 'reused'
 PRUNED = 'pruned'
 """Cause of an end: it was stopped because of its metrics."""
 
+NEVER_STARTED = ('abandoned', 'fenced', 'start', 'impossible', 'refused')
+"""Causes of attempts whose script never ran: they leave no logs and no summary."""
+
 ENDED = frozenset(END_ORDER)
 ACTIVE = frozenset((State.CLAIMED, State.SUBMITTED, State.RUNNING, State.UNKNOWN))
 
@@ -167,7 +170,7 @@ class Attempt:
         reading: How often its summary was read again before this report of its end.
         left_nothing: Whether it reached a time limit without a new or changed file in its output folder.
         pruned: Why it was to be stopped because of its metrics, in words; empty: it was not. However it ends then, it
-            is stopped, unless it has finished.
+            is stopped, unless it has finished or has never begun.
         told: The end that the report which holds names.
     """
 
@@ -284,7 +287,8 @@ class Attempt:
         self._stop_if_pruned()
 
     def _stop_if_pruned(self) -> None:
-        if self.pruned and self.state in ENDED and self.state is not State.FINISHED:
+        has_begun = self.cause not in NEVER_STARTED
+        if self.pruned and has_begun and self.state in ENDED and self.state is not State.FINISHED:
             self.state, self.cause, self.reason, self.failure = State.STOPPED, PRUNED, self.pruned, ''
 
     def _note(self, kind: str, event: Event) -> None:

@@ -44,6 +44,7 @@ def judge(
     *,
     wants_summary: bool,
     pruned: str = '',
+    has_begun: bool = True,
     stop_reason: str = '',
     oom: str = '',
     had_most_room: str = '',
@@ -60,6 +61,7 @@ def judge(
         wants_summary: Whether the configuration names a summary file.
         pruned: Why it was to be stopped because of its metrics, or empty. Then a status of 0 says nothing, and neither
             do results without the keyword ``finished``: scripts that catch TERM may leave both.
+        has_begun: Whether its script may have run. What waited in a queue when it was to be stopped was not.
         stop_reason: Why we stopped it, or empty.
         oom: What :func:`~hpsearch.model.logs.out_of_memory.out_of_memory` says.
         had_most_room: Why there is no more room for it (:func:`hpsearch.model.retries.had_most_room`), or empty.
@@ -70,7 +72,7 @@ def judge(
         odd = f'{status_in_words(code)} after its summary was written' if code else ''
         return Verdict(State.FINISHED, joined(odd, summary.problem, detail), 'exit')
     if pruned or stop_reason:
-        return Verdict(State.STOPPED, pruned, PRUNED) if pruned else Verdict(State.INTERRUPTED, stop_reason, 'stop')
+        return _ended_by_us(pruned, stop_reason, has_begun=has_begun)
     if oom:
         return _out_of_memory(oom, had_most_room, detail)
     if cause == 'impossible':
@@ -83,6 +85,14 @@ def judge(
     if code == 0 and (summary.status_decides or not wants_summary):
         return Verdict(State.FINISHED, joined(summary.problem if wants_summary else '', detail), 'exit')
     return Verdict(State.FAILED, joined(_why_failed(code, summary, wants_summary, error), detail), 'exit')
+
+
+def _ended_by_us(pruned: str, stop_reason: str, *, has_begun: bool) -> Verdict:
+    if pruned and has_begun:
+        return Verdict(State.STOPPED, pruned, PRUNED)
+    return (
+        Verdict(State.INTERRUPTED, pruned, 'abandoned') if pruned else Verdict(State.INTERRUPTED, stop_reason, 'stop')
+    )
 
 
 def _out_of_memory(oom: str, had_most_room: str, detail: str) -> Verdict:

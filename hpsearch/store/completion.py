@@ -17,7 +17,7 @@ from hpsearch.model.logs.failures import error_in_logs
 from hpsearch.model.logs.out_of_memory import GPU_OOM, HOST_OOM, out_of_memory
 from hpsearch.model.retries import had_most_room
 from hpsearch.model.run import Run, Summary
-from hpsearch.model.states import PRUNED, TIMEOUT, Attempt, RunHistory, SearchState, State
+from hpsearch.model.states import NEVER_STARTED, PRUNED, TIMEOUT, Attempt, RunHistory, SearchState, State
 from hpsearch.model.table import Row, row_of
 from hpsearch.model.trials.curves import Points, last_values
 from hpsearch.model.verdict import IN_WORDS, Verdict, failure_signature, joined, judge
@@ -39,10 +39,6 @@ from hpsearch.store.evidence import read_files
 from hpsearch.store.folder import SearchFolder
 
 log = logging.getLogger('hpsearch')
-
-NEVER_STARTED = ('abandoned', 'fenced', 'start', 'impossible', 'refused')
-"""Causes of attempts whose script never ran: they leave no logs and no summary."""
-
 
 BY_ITS_SUMMARY = 'its summary says so, there is no exit record'
 """Why an attempt without a record has finished."""
@@ -271,6 +267,7 @@ class CompletionReader:
             summary,
             wants_summary=configuration.wants_result,
             pruned=own.pruned if own else '',
+            has_begun=report.has_begun,
             stop_reason=report.stop_reason,
             oom=oom,
             had_most_room=had_most_room(oom, room, [each for each in tried if each.number < number]),

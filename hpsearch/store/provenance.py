@@ -27,8 +27,7 @@ from hpsearch.host.code_copy import CodeCopy, files_in, from_copy
 from hpsearch.host.git import Problem, Repository, Tree, UnusableRepository, ask, find_repository
 from hpsearch.host.processes import start_thread, user_name
 from hpsearch.model.errors import SearchFolderError
-from hpsearch.model.states import Attempt, SearchState, State
-from hpsearch.store.completion import NEVER_STARTED
+from hpsearch.model.states import NEVER_STARTED, Attempt, SearchState, State
 from hpsearch.store.folder import OpenSearch, SearchFolder, write_whole
 
 log = logging.getLogger('hpsearch')

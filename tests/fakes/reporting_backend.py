@@ -41,6 +41,8 @@ class ReportingBackend(InstantBackend):
         """Start them."""
         launches = list(launches)
         self.told += [f'{launch.run.name}/{launch.number} starts' for launch in launches]
+        for launch in launches:
+            Path(self._desk.folder.attempt(launch.run.name, launch.number).stderr).touch()
         return super().start(launches, now)
 
     def states(self, now: float) -> Mapping[str, AttemptStatus]:

@@ -144,6 +144,20 @@ def test_that_what_was_to_be_stopped_has_finished_only_if_it_says_so(
     assert found.summary.get('acc') == ('0.5' if summary else None)
 
 
+def test_that_what_waited_in_a_queue_when_it_was_to_be_stopped_may_still_be_run(folder: SearchFolder) -> None:
+    tried = [Attempt('sim_1', 1, State.SUBMITTED, pruned='the target was reached')]
+    report = EndReport(cause='cancelled', has_begun=False, stop_reason='the target was reached')
+    found = ended(folder, report, tried)
+    assert (found.state, found.verdict.cause, found.reason) == (
+        State.INTERRUPTED,
+        'abandoned',
+        'the target was reached',
+    )
+    again = Attempt('sim_1', 1, State.SUBMITTED, pruned='the target was reached')
+    again.apply('w', {'event': 'ended', 'run': 'sim_1', 'attempt': 1, **found.facts()})
+    assert again.state is State.INTERRUPTED
+
+
 def test_that_a_script_that_is_judged_by_its_status_alone_is_stopped_whatever_that_is(folder: SearchFolder) -> None:
     tried = [Attempt('sim_1', 1, State.RUNNING, pruned='worse')]
     assert ended(folder, EndReport(0), tried, summary_filename=None).state is State.STOPPED
