@@ -233,10 +233,17 @@ def _mlflow_rows(files: list[Path]) -> Iterator[Row]:
     """The metrics of MLflow's file store: a file per metric with lines ``timestamp value step``."""
     series: dict[str, list[tuple[int, str]]] = {}
     for path in files:
-        name = '/'.join(path.parts[len(path.parts) - path.parts[::-1].index('metrics') :])
         lines = (line.split() for line in decode(read_fresh(path))[0].split('\n'))
-        series[name] = [(int(words[2]), words[1]) for words in lines if len(words) == 3 and words[2].isdigit()]
+        series[mlflow_name(path)] = [
+            (int(words[2]), words[1]) for words in lines if len(words) == 3 and words[2].isdigit()
+        ]
     return rows_by_step(series)
+
+
+def mlflow_name(path: Path) -> str:
+    """The name of the metric that a file of MLflow's store has: its path below the last folder ``metrics``."""
+    parts = path.parts
+    return '/'.join(parts[len(parts) - parts[::-1].index('metrics') :]) if 'metrics' in parts[:-1] else path.name
 
 
 _SEVERAL: Mapping[str, Callable[[list[Path]], Iterable[Row]]] = {

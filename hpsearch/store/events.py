@@ -133,9 +133,10 @@ def _is_point(value: Any) -> bool:
 
 def _is_metric(value: Any) -> bool:
     """A number that a float can hold, which need not be finite."""
-    if type(value) is str:
-        return value in NOT_FINITE
-    return type(value) is float or (type(value) is int and abs(value) <= sys.float_info.max)
+    kind = type(value)
+    if kind is float:
+        return True
+    return abs(value) <= sys.float_info.max if kind is int else kind is str and value in NOT_FINITE
 
 
 def _is_job(value: Any) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from hpsearch.dispatch.context import ActiveAttempt, SearchContext
-from hpsearch.model.errors import trouble_in_words
+from hpsearch.model.errors import one_line, trouble_in_words
 from hpsearch.model.trials.curves import Points, points_as_json
 from hpsearch.results.metrics.sources import AttemptMetrics
 from hpsearch.results.metrics.thinning import Thinning
@@ -135,7 +135,7 @@ class Metrics:
     def _read(self, watched: _Watched, batch: _Batch, now: float, run: str) -> bool:
         """Read what is new, once; returns whether there is something."""
         points, errors = watched.metrics.news(now)
-        trouble = trouble_in_words(errors[0]) if errors else ''
+        trouble = _in_words(errors[0]) if errors else ''
         if trouble and trouble != watched.trouble:
             log.warning('%s: its metrics cannot be read: %s', run, trouble)
         watched.trouble = trouble
@@ -159,6 +159,10 @@ class Metrics:
         """What the journals have; where a script goes on, its logs may have what an earlier attempt reported."""
         curves = self._search.state.curves
         return curves.of(run) if self._search.configuration.resumable else curves.of_attempt(run, number)
+
+
+def _in_words(error: Exception) -> str:
+    return trouble_in_words(error) if isinstance(error, OSError) else one_line(error)
 
 
 def _other(found: dict[str, float], known: Callable[[str], float | None]) -> dict[str, float]:

@@ -36,7 +36,7 @@ class Curves(Mapping[str, Points]):
     """
 
     def __init__(self) -> None:
-        self._attempts: dict[str, dict[int, dict[float, dict[str, float]]]] = {}
+        self._attempts: dict[str, dict[int, dict[float, Mapping[str, float]]]] = {}
         self._joined: dict[str, Points] = {}
 
     def add(self, run: str, attempt: int, points: Sequence[Sequence[Any]]) -> None:
@@ -45,8 +45,11 @@ class Curves(Mapping[str, Points]):
         own = attempts.setdefault(attempt, {})
         last, is_sorted = next(reversed(own), -math.inf), True
         for step, metrics in points:
-            is_sorted, last = is_sorted and (step >= last or step in own), max(step, last)
-            own.setdefault(step, {}).update((name, float(value)) for name, value in metrics.items())
+            if step in own:
+                own[step] = {**own[step], **_as_floats(metrics)}
+                continue
+            is_sorted, last = is_sorted and step >= last, step
+            own[step] = _as_floats(metrics)
         if not is_sorted:
             attempts[attempt] = dict(sorted(own.items()))
         self._joined.pop(run, None)
@@ -74,6 +77,14 @@ class Curves(Mapping[str, Points]):
 
     def __len__(self) -> int:
         return len(self._attempts)
+
+
+def _as_floats(metrics: Mapping[str, Any]) -> Mapping[str, float]:
+    """Metrics as numbers; a long search has millions of them, and most need nothing done."""
+    for value in metrics.values():
+        if type(value) is not float:
+            return {name: float(each) for name, each in metrics.items()}
+    return metrics
 
 
 def _joined(attempts: Mapping[int, Points]) -> Points:

@@ -105,13 +105,16 @@ class EventFileReader:
 
 
 class WandbReader:
-    """The file of a run of W&B."""
+    """The file of a run of W&B, without what W&B itself logs, such as ``_runtime``."""
 
     def __init__(self, step: str) -> None:
         self._records, self._steps = LogRecords(), Steps(step)
 
     def feed(self, data: bytes) -> Iterator[Point]:
-        return self._steps.points(row for record in self._records.feed(data) for row in history_of_record(record))
+        rows = (row for record in self._records.feed(data) for row in history_of_record(record))
+        return self._steps.points(
+            {name: text for name, text in row.items() if name[:1] != '_' or name == '_step'} for row in rows
+        )
 
 
 class MlflowReader:

@@ -24,7 +24,7 @@ from hpsearch.results.metrics.logs import (
 )
 from hpsearch.results.metrics.points import Point, Steps, step_name
 from hpsearch.results.rules import METRICS, ResultRule, rule_of
-from hpsearch.results.sources import OF_SEVERAL_FILES, Places, common_folder, matching_files
+from hpsearch.results.sources import OF_SEVERAL_FILES, Places, common_folder, matching_files, mlflow_name
 
 FIRST_LOOK, LATER_LOOK = 1.0, 15.0
 """Seconds between two looks for the files of a pattern, at first and later on."""
@@ -139,7 +139,7 @@ class FilesSource:
             case 'wandb':
                 return WandbReader(step)
             case 'mlflow':
-                return MlflowReader('/'.join(path.parts[len(path.parts) - path.parts[::-1].index('metrics') :]))
+                return MlflowReader(mlflow_name(path))
             case 'csv' | 'tsv':
                 return TableReader(step, '\t' if self._rule.format == 'tsv' else ',')
             case _:
@@ -165,14 +165,15 @@ class AttemptMetrics:
         reported = LogSource(places.logs[METRICS], lambda: JsonLinesReader('step'))
         self._sources: list[Source] = [reported, *(_source(rule_of(rule), places, key) for rule in rules)]
 
-    def news(self, now: float) -> tuple[list[Point], list[OSError]]:
-        """What is new anywhere, and what could not be read; ``now``: monotonic seconds."""
+    def news(self, now: float) -> tuple[list[Point], list[Exception]]:
+        """What is new anywhere, and why something could not be read; ``now``: monotonic seconds."""
         points: list[Point] = []
-        errors: list[OSError] = []
+        errors: list[Exception] = []
         for source in self._sources:
             try:
                 points += source.news(now)
-            except OSError as error:
+            except Exception as error:
+                # A damaged or hostile file can make a library raise anything.
                 errors.append(error)
         return points, errors
 

@@ -94,7 +94,9 @@ LOGS: Sequence[tuple[str, Callable[[], Reader], bytes, list[Point]]] = [
     (
         'wandb',
         lambda: WandbReader(''),
-        log(history(item('0', '_step'), item('0.5', 'val', 'acc')), summary(item('9', 'acc')), history(
+        log(history(
+            item('0', '_step'), item('7', '_runtime'), item('0.5', 'val', 'acc'),
+        ), summary(item('9', 'acc')), history(
             item('1', '_step'), item('0.75', 'val', 'acc'), item('"' + 'x' * 40_000 + '"', 'note'),
         )),
         [(0, {'val.acc': 0.5}), (1, {'val.acc': 0.75})],

@@ -12,6 +12,7 @@ import pytest
 
 from hpsearch.arguments.command import environment_words
 from hpsearch.model.configuration import Configuration
+from hpsearch.results.metrics.logs import PrintedReader
 from hpsearch.results.metrics.points import Point
 from hpsearch.results.metrics.rules import metric_rules, metrics_of_results, watching
 from hpsearch.results.metrics.sources import AttemptMetrics
@@ -153,6 +154,20 @@ def test_that_one_source_that_cannot_be_read_does_not_hide_the_others(places: Pl
     places.logs['stdout'].write_text('acc=0.5\n')
     points, errors = metrics.news(0.0)
     assert points == [(1, {'acc': 0.5})] and len(errors) == 1
+
+
+def test_that_an_error_of_a_library_ends_no_search(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    metrics = watch(places, 'stdout: acc=([0-9.]+)')
+    monkeypatch.setattr(PrintedReader, 'feed', lambda self, data: 1 / 0)
+    places.logs['stdout'].write_text('acc=0.5\n')
+    places.logs['metrics'].write_text('{"step": 1, "acc": 0.5}\n')
+    points, errors = metrics.news(0.0)
+    assert points == [(1, {'acc': 0.5})] and str(errors[0]) == 'division by zero'
+
+
+def test_that_a_metric_of_mlflow_outside_its_store_has_the_name_of_its_file(places: Places) -> None:
+    (places.output / 'acc').write_text('1700 0.5 0\n')
+    assert news(watch(places, {'file': 'acc', 'format': 'mlflow'})) == [(0, {'acc': 0.5})]
 
 
 # Rules
