@@ -42,6 +42,9 @@ log = logging.getLogger('hpsearch')
 
 T = TypeVar('T')
 
+UNDECIDED = 'the next run is chosen when others have ended or reported'
+"""Why no run is started although there will be more."""
+
 TICK = 1.0
 """Seconds the loop waits at most; events end the wait."""
 
@@ -279,7 +282,11 @@ class Dispatcher:
         return has_started
 
     def _may_start(self, now: float) -> bool:
-        if self._shutdown.is_asked_for or not self._pauses.is_over(now) or not self._search.pending:
+        if self._shutdown.is_asked_for or not self._pauses.is_over(now):
+            return False
+        if not self._search.pending:
+            is_undecided = self._search.adaptive is not None and not self._search.pending.is_exhausted
+            self._waiting = UNDECIDED if is_undecided else self._waiting
             return False
         self._look_for_folder()
         return not self._shutdown.is_asked_for

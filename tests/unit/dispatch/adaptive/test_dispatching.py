@@ -11,7 +11,7 @@ import pytest
 
 from hpsearch.dispatch.adaptive.settings import Limits
 from hpsearch.dispatch.context import SearchContext, WorkOptions
-from hpsearch.dispatch.dispatcher import Outcome, make_dispatcher
+from hpsearch.dispatch.dispatcher import UNDECIDED, Outcome, make_dispatcher
 from hpsearch.dispatch.peers import Peers
 from hpsearch.dispatch.pending_runs import ENDLESS, PendingRuns
 from hpsearch.host.kernel import this_host
@@ -95,3 +95,10 @@ def test_that_there_is_work_for_jobs_as_long_as_nobody_knows_how_many_runs_there
     assert (endless.total, endless.wanted) == (None, ENDLESS)
     limited = context_of(Writer(folder, 'b', Limits(max_trials=4))).pending
     assert (limited.total, limited.wanted) == (4, 4)
+
+
+def test_that_it_says_why_no_run_is_started_while_the_sampler_waits(folder: SearchFolder) -> None:
+    writer, screen = Writer(folder, 'me', Limits(max_trials=3), sampler=Patient(0.1, 0.2)), Screen()
+    worked_on(writer, InstantBackend(writer.clock, slots=2), screen)
+    assert UNDECIDED in {shown.waiting for shown in screen.shown}
+    assert screen.shown[-1].counts == {'finished': 2, 'planned': 0}
