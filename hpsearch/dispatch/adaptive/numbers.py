@@ -48,18 +48,28 @@ class Numbers:
         """
         if self._own is not None and self._clock() - self._own_since > OWN_PATIENCE:
             self.give_back()
-        if self._own is None:
+        while self._own is None:
             self._next = max(self._next, last + 1)
             while not self._make(self._next):
                 self._next += 1
-            self._own, self._own_since = self._next, self._clock()
+            if self._exists(self._next + 1):
+                # One that was given back: who has the larger one does not reckon with anybody here.
+                _remove(self._path(self._next))
+                self._next += 1
+            else:
+                self._own, self._own_since = self._next, self._clock()
         return self._own
 
+    def _path(self, number: int) -> str:
+        return self._folder.attempts(self._name_of(number))
+
+    def _exists(self, number: int) -> bool:
+        return os.path.isdir(self._path(number))
+
     def _make(self, number: int) -> bool:
-        path = self._folder.attempts(self._name_of(number))
         os.makedirs(self._folder.jobs_dir, 0o755, exist_ok=True)
         try:
-            os.mkdir(path, 0o755)
+            os.mkdir(self._path(number), 0o755)
         except FileExistsError:
             return False
         return True
@@ -75,7 +85,7 @@ class Numbers:
     def give_back(self) -> None:
         """Ours comes to nothing."""
         if self._own is not None:
-            _remove(self._folder.attempts(self._name_of(self._own)))
+            _remove(self._path(self._own))
             self._next = min(self._next, self._own)
             self._own = None
 
@@ -86,7 +96,8 @@ class Numbers:
                 self._gaps.setdefault(each, self._clock())
         self._compared = max(self._compared, number - 1)
         self._gaps = {each: since for each, since in self._gaps.items() if each not in suggested}
-        return sum(each < number and self._clock() - since < GAP_PATIENCE for each, since in self._gaps.items())
+        recent = [each for each, since in self._gaps.items() if self._clock() - since < GAP_PATIENCE]
+        return sum(each < number and self._exists(each) for each in recent)
 
     def forget_gaps(self, number: int) -> None:
         """Numbers up to this one that nobody has suggested were left by the dead: nobody is about to."""
