@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import Any, TypeAlias
 
 from hpsearch.model.errors import ConfigError
@@ -15,6 +16,9 @@ from hpsearch.pruners.percentile import Percentile
 from hpsearch.pruners.rungs import Ladder
 
 Settings: TypeAlias = Mapping[str, Any]
+
+LAST_RUNG, MOST_RUNGS = 1e9, 1000
+"""No rung is above this step, where the last step of a run is not known, and no more rungs are told than this."""
 
 _TRUTH = {'true': True, 'yes': True, '1': True, 'false': False, 'no': False, '0': False}
 
@@ -77,6 +81,14 @@ def make_pruner(name: str, settings: Settings) -> Pruner | None:
     if problems:
         raise ConfigError(problems)
     return make(read)
+
+
+def rungs_of(name: str, settings: Settings) -> tuple[float, ...]:
+    """The steps at which a pruner compares runs, first to last; empty: at all of them. Arguments: as above."""
+    if 'reduction_factor' not in _MAKERS[name][1]:
+        return ()
+    ladder = _ladder({option: _value(option, given) for option, given in settings.items()})
+    return tuple(islice(ladder.up_to(LAST_RUNG), MOST_RUNGS))
 
 
 def _value(option: str, given: Any) -> Any:

@@ -78,6 +78,9 @@ def problems_of_pruning(result: dict[str, Any]) -> Iterator[str]:
     noted = {number: [line.split()[0] for line in lines] for number, lines in place.ledger().items()}
     if noted != {number: ['begin', 'end'] if number < RUNS else ['begin'] for number in place.numbers}:
         yield f'ran otherwise: {noted}'
+    if not place.folder.results_csv.exists():
+        yield 'there is no table'
+        return
     rows = [(row['n'], row['hpsearch_state'], row['acc']) for row in place.table()]
     states = [(str(number), 'finished' if number < RUNS else 'stopped', f'0.{number}') for number in place.numbers]
     if rows != states:

@@ -13,7 +13,7 @@ from hpsearch.model.retries import RetryPolicy
 from hpsearch.model.run import Run
 from hpsearch.model.states import SearchState, State
 from hpsearch.model.trials.trial import Evaluation
-from hpsearch.pruners.factory import make_pruner
+from hpsearch.pruners.factory import make_pruner, rungs_of
 from hpsearch.store.folder import OpenSearch
 
 
@@ -111,7 +111,8 @@ def pruned_runs(
         history = source.history  # what is known is brought up to date once
     else:
         history = History(recorder, settings.objectives, policy, search.folder.find_run)
-    rule = PruneRule(pruner, lambda: history.evaluations, settings.last_step)
+    rungs = rungs_of(settings.pruner, settings.options)
+    rule = PruneRule(pruner, lambda: history.evaluations, settings.last_step, rungs)
     if not search.configuration.resumable:
         return source, rule
     return PromotedFirst(source, rule, recorder.state, search.folder.find_run), rule

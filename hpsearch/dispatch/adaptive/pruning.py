@@ -115,7 +115,7 @@ class Pruning:
         unasked = [active for active in new if not active.stop_reason]
         for active in unasked:
             active.stop_reason = self._pruned(active)
-            log.info('%s is stopped: %s', active.launch.run.name, active.stop_reason)
+            log.debug('%s is stopped: %s', active.launch.run.name, active.stop_reason)
         if unasked:
             self._backend.cancel([active.launch.ident for active in unasked], force=False)
         overdue = [active.launch.ident for active in chosen if now >= self._kill_at[active.launch.ident]]

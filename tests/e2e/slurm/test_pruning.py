@@ -43,9 +43,7 @@ def test_that_jobs_that_work_on_the_search_by_themselves_stop_their_own_runs(tmp
         line = f"""{sys.executable} {DRIVER} '{json.dumps(PROMOTES)}' join {project.out} --runs_per_job=2"""
         job = project.sbatch(f'#!/bin/sh\nexec {line}\n', '--array=1-2', '--time=10')
         slowly(lambda: [project.job_state(f'{job}_{index}') for index in (1, 2)] == ['COMPLETED'] * 2)
-        finish(
-            project.drive(PROMOTES, 'resume', 'out', '--cpu_jobs=2')
-        )  # what the jobs left
+        finish(project.drive(PROMOTES, 'resume', 'out', '--cpu_jobs=2'))  # what the jobs left
         ends = project.ends()
         assert ends['1'] == ends['2'] == [FINISHED]
         assert {tuple(ends[number]) for number in '3456'} == {(PRUNED, FINISHED)}

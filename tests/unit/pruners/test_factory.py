@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from hpsearch.model.errors import ConfigError
-from hpsearch.pruners.factory import make_pruner
+from hpsearch.pruners.factory import make_pruner, rungs_of
 from tests.unit.pruners.curves import run_with, runs_with
 
 
@@ -54,3 +54,11 @@ def test_that_all_problems_are_named_at_once() -> None:
     with pytest.raises(ConfigError) as error:
         make_pruner('asha', {'grace_period': -1, 'reduction_factor': 1, 'foo': 1})
     assert len(error.value.problems) == 3
+
+
+def test_that_the_steps_at_which_runs_are_compared_are_told() -> None:
+    assert rungs_of('asha', {'grace_period': '2', 'max_resource': 60.0}) == (2, 6, 18, 54)
+    assert rungs_of('hyperband', {'reduction_factor': 2.0, 'max_resource': 10}) == (1, 2, 4, 8)
+    assert rungs_of('median', {}) == ()
+    assert rungs_of('asha', {})[-1] < 1e9
+    assert len(rungs_of('asha', {'reduction_factor': 1.000001})) == 1000
