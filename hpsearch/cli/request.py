@@ -250,6 +250,7 @@ def load_requested(options: SearchOptions, run_cwd: Path) -> Configuration:
         replacements=chosen.replacements,
         command=chosen.command_line,
         results=results_given(options),
+        is_sampled=options.is_adaptive,
     )
 
 

@@ -12,10 +12,11 @@ from typing import Any
 
 from hpsearch.config.checks import check
 from hpsearch.config.distributions.notation import is_distribution, read_distribution
-from hpsearch.config.inline.command import source_of
+from hpsearch.config.inline.command import source_of, untold
 from hpsearch.config.inline.hunt import CommandLine
 from hpsearch.config.inline.objective import GivenResults, results_said
-from hpsearch.config.source import SPELLINGS, YAML_SUFFIXES, read_source
+from hpsearch.config.inline.template import with_template
+from hpsearch.config.source import SPELLINGS, YAML_SUFFIXES, Source, read_source
 from hpsearch.config.yaml_file import YamlFile, parse_yaml, read_yaml_file
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import ConfigError, did_you_mean, one_line
@@ -31,6 +32,7 @@ def load_configuration(
     replacements: Sequence[str] = (),
     command: CommandLine | None = None,
     results: GivenResults = GivenResults(),  # noqa: B008  it cannot change
+    is_sampled: bool = False,
 ) -> Configuration:
     """Read and check a configuration.
 
@@ -43,21 +45,26 @@ def load_configuration(
         command: A command that is the configuration itself, instead of a ``grid_module``; then ``cwd`` is where the
             runs work.
         results: What is said of results elsewhere.
+        is_sampled: Whether values are drawn, whatever the configuration says.
 
     Raises:
         ConfigError: With all problems that were found.
     """
     cwd = Path(os.path.abspath(cwd))
     source = source_of(command, cwd) if command else read_source(grid_module, cwd)
-    attributes, problems = dict(source.attributes), list[str]()
+    attributes = dict(source.attributes)
     attributes = results.applied(attributes if results.key else results_said(attributes).applied(attributes))
+    problems: list[str] = []
     files = dict.fromkeys(SPELLINGS, source.file)
     if grid_config:
         replaced, file = _read_grid_config(cwd / grid_config, problems)
         attributes, files = attributes | replaced, files | dict.fromkeys(replaced, file)
     attributes |= _with_replacements(attributes.get('grid'), replacements, problems)
     found: list[str] = []
+    if command is None:
+        attributes = _with_template(source, attributes, found, is_sampled=is_sampled)
     configuration = check(source, attributes, found)
+    found += untold(configuration) if command and not command.hunt else ()
     given = {_parts(text)[0].removeprefix('+') for text in replacements}
     problems = [
         *(_placed(problem, {}, source.file, set()) for problem in source.problems),
@@ -67,6 +74,15 @@ def load_configuration(
     if problems:
         raise ConfigError(problems)
     return configuration
+
+
+def _with_template(
+    source: Source, attributes: Mapping[str, Any], problems: list[str], *, is_sampled: bool
+) -> dict[str, Any]:
+    draws = is_sampled or attributes.get('search', 'grid') != 'grid'
+    more, found = with_template(attributes, source.path.parent, is_sampled=draws)
+    problems += [f'{source.spelled("config_template")}: {problem}' for problem in found]
+    return more
 
 
 _KEY = re.compile(r"""(?:\[|: the option |: has )(?:(\d+)|'([^']*)'|"([^"]*)")|, (when|then)""")

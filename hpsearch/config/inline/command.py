@@ -9,15 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from hpsearch.arguments.placeholders import OUT_DIR, PYTHON, placeholders_in
-from hpsearch.arguments.priors import SearchedWords, looks_searched, searched_words
-from hpsearch.config.distributions.notation import is_distribution
+from hpsearch.arguments.priors import SearchedWords, searched_words
+from hpsearch.config.command_checks import names_output
 from hpsearch.config.inline.hunt import CommandLine, sha256_of, source_of_hunt
 from hpsearch.config.inline.objective import GivenResults
 from hpsearch.config.inline.space_file import SpaceFile, with_space_file
+from hpsearch.config.inline.template import searched_text
 from hpsearch.config.inline.values import values_of
 from hpsearch.config.source import Source
 from hpsearch.config.yaml_file import yaml_text
+from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import ConfigError
+from hpsearch.results.rules import rule_of
 from hpsearch.store.folder import WRITTEN
 
 FILE_NAME = 'search.yaml'
@@ -58,7 +61,7 @@ def source_of(command: CommandLine, cwd: Path) -> Source:
 def inline_command(words: Sequence[str], cwd: Path) -> InlineCommand:
     """What the words of a command say; see :func:`source_of`."""
     said = InlineCommand({'out_arg': None})
-    file = with_space_file(_with_interpreter(words, cwd), cwd, _searched_text)
+    file = with_space_file(_with_interpreter(words, cwd), cwd, searched_text)
     found = searched_words(file.words)
     said.problems += [*file.problems, *found.problems]
     grid = dict(_grid(found.priors, said.problems)) | dict(_grid(_of_file(file, found, said.problems), said.problems))
@@ -89,11 +92,6 @@ def _with_interpreter(words: Sequence[str], cwd: Path) -> list[str]:
     first = cwd / words[0]
     is_script = words[0].endswith('.py') and first.is_file() and not os.access(first, os.X_OK)
     return [f'{{{PYTHON}}}', *words] if is_script else list(words)
-
-
-def _searched_text(text: str) -> str:
-    """What a text in the configuration file of a script stands for; empty: itself."""
-    return looks_searched(text) or (text if is_distribution(text) else '')
 
 
 def _of_file(file: SpaceFile, found: SearchedWords, problems: list[str]) -> Mapping[str, str]:
@@ -137,6 +135,20 @@ def _styles(found: SearchedWords, behind: Sequence[str]) -> dict[str, Any]:
     styles = dict.fromkeys(found.keys, 'hydra')
     styles |= {name: 'single_dash' for name in behind if found.options[name] == '-'}
     return {'arg_style': styles} if styles else {}
+
+
+def untold(configuration: Configuration) -> Iterator[str]:
+    """Where a result is looked for although the script of a command is not told where to put it, in sentences."""
+    words = (*(configuration.command or ()), *configuration.env.values())
+    if names_output(words, configuration.options):
+        return
+    for rule in map(rule_of, configuration.results):
+        if rule.file:
+            how = '"env WANDB_DIR={out_dir}" before it' if rule.format == 'wandb' else '--save_dir {out_dir}'
+            yield (
+                f'{rule.words}: is looked for in the output folder of each run, which the script is not told: write '
+                f'{{out_dir}} into the command, as in {how}.'
+            )
 
 
 # The configuration that such a search leaves

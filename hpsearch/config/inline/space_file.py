@@ -74,9 +74,9 @@ def searched_in(text: str, form: str, searched: Searched) -> tuple[dict[str, str
     problems: list[str] = []
     for key, value in texts_of_document(text, form):
         if prior := searched(value):
-            if key is None:
+            if key is None and looks_searched(value):
                 problems.append(f'{value!r} is in a list, where nothing can be searched; name the list itself.')
-            else:
+            elif key is not None:
                 priors[key] = prior
     return priors, problems
 

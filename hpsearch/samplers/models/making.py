@@ -74,7 +74,10 @@ def _missing(search: str) -> Iterator[str]:
 def _misfits(search: str, space: Space, objectives: int) -> Iterator[str]:
     """What the sampler cannot do with such a search."""
     if not objectives:
-        yield f'--search={search}: nothing says what is optimised; set _PERFORMANCE_KEY, or give --objective=KEY.'
+        yield (
+            f'--search={search}: nothing says what is optimised; set _PERFORMANCE_KEY, or give --objective=KEY, or '
+            "where it is: --objective 'stdout:accuracy=([0-9.]+)'."
+        )
     if objectives > 1 and search in ('gp', 'cmaes'):
         yield f'--search={search} has one objective only; for several take --search=nsga2 or --search=tpe.'
     if search == 'cmaes' and not any(map(is_ordered, drawn(space).values())):

@@ -43,9 +43,20 @@ OF_SCRIPTS = {
 OF_SBATCH = {
     *('account', 'array', 'clusters', 'constraint', 'cpus-per-task', 'error', 'exclude', 'gres', 'job-name', 'mem'),
     *('test-only', 'wait', 'wrap'),
-    *('no-requeue', 'output', 'partition', 'qos', 'requeue', 'reservation', 'time'),
+    *('ntasks-per-gpu', 'no-requeue', 'output', 'partition', 'qos', 'requeue', 'reservation', 'time'),
 }
-OF_TOOLS = {'no-install-recommends', 'logdir', 'backend-store-uri', 'multirun', 'jobs', 'link', 'shuf'}
+OF_TOOLS = {
+    'count',
+    'head',
+    'address',
+    'no-install-recommends',
+    'logdir',
+    'backend-store-uri',
+    'multirun',
+    'jobs',
+    'link',
+    'shuf',
+}
 FOREIGN = OF_SCRIPTS | OF_SBATCH | OF_TOOLS
 
 

@@ -102,5 +102,6 @@ def test_that_a_sampled_search_says_what_is_missing(project: Project) -> None:
     command = ['--', 'python3', 'train.py', '--lr~uniform(0, 1)']
     assert '--max_trials=N' in project.run('run', '--search=random', *command).stderr
     assert '--search=random' in project.run('run', *command).stderr
-    keyless = project.run('run', '--search=random', '--max_trials=2', '--objective=lightning', *command).stderr
+    told = [*command, '--to', '{out_dir}']
+    keyless = project.run('run', '--search=random', '--max_trials=2', '--objective=lightning', *told).stderr
     assert '--objective=lightning: names no value; add a key, as in lightning:loss.' in keyless

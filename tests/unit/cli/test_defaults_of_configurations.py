@@ -100,9 +100,8 @@ METRICS = "_METRICS = []\n_PRUNE = 'asha'\n_GRACE_PERIOD = 3\n"
 
 def test_that_a_pruner_is_an_option_of_a_grid_as_well(tmp_path: Path) -> None:
     text = MODULE.replace('uniform(0, 1)', '[0.1]') + METRICS
-    with pytest.raises(ConfigError) as error:
-        requested(tmp_path, text, '--reduction_factor=4')
-    assert error.value.problems == ('--prune=asha: there is no such pruner yet.',)
+    pruning = requested(tmp_path, text, '--reduction_factor=4').pruning
+    assert (pruning.prune, pruning.reduction_factor) == ('asha', 4)
     assert requested(tmp_path, text, '--prune=none').pruning == PruneOptions(), 'it needs no grace period then'
 
 

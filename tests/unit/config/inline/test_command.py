@@ -154,3 +154,27 @@ def test_that_the_configuration_that_is_written_says_the_same(tmp_path: Path) ->
     written = plain_attributes(load_configuration(str(out / FILE_NAME), cwd=Path('/')))
     given = plain_attributes(load_configuration('', cwd=tmp_path, command=CommandLine(words), results=results))
     assert {**written, 'source': '', 'sha256': ''} == {**given, 'source': '', 'sha256': ''}
+
+
+@pytest.mark.parametrize(
+    ('words', 'result', 'is_told'),
+    [
+        (['./m', '--a~[1]'], 'lightning', False),
+        (['./m', '--a~[1]'], 'metrics.csv', False),
+        (['./m', '--a~[1]', '--to={out_dir}/x'], 'metrics.csv', True),
+        (['env', 'TO={out_dir}', './m', '--a~[1]'], 'metrics.csv', True),
+        (['./m', '--a~[1]'], 'wandb', False),
+        (['env', 'WANDB_DIR={out_dir}', './m', '--a~[1]'], 'wandb', True),
+        (['./m', '--a~[1]'], 'stdout:acc=(.*)', True),
+    ],
+)
+def test_that_a_file_is_looked_for_only_where_the_script_is_told_to_put_it(
+    tmp_path: Path, words: list[str], result: str, is_told: bool
+) -> None:
+    results = given_results([result], [], [])
+    try:
+        load_configuration('', cwd=tmp_path, command=CommandLine(words), results=results)
+    except ConfigError as error:
+        assert not is_told and '{out_dir}' in str(error)
+    else:
+        assert is_told
