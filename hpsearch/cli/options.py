@@ -58,6 +58,17 @@ class ConfigurationOptions(OptionGroup):
         flag='result',
         metavar='RULE',
     )
+    checkpoint_arg: str = option(
+        '',
+        'the option of the script that takes a checkpoint, for runs that go on from an earlier one, instead of '
+        '_CHECKPOINT_ARG',
+        metavar='OPTION',
+    )
+    checkpoint: str = option(
+        '',
+        'what it gets a copy of, in the output folder of the earlier run, instead of _CHECKPOINT (default: the folder)',
+        metavar='PATH',
+    )
     num_searches: int = option(-1, 'run at most N combinations; -1: all (default: %(default)s)', metavar='N', type=int)
     deterministic_search: bool = option(False, 'keep the order of the grid instead of shuffling it')
     dont_generate_full_grid: bool = option(

@@ -104,7 +104,8 @@ NO_BUDGET = (
 
 NO_CHECKPOINT = (
     '_CHECKPOINT_ARG: population based training goes on from checkpoints; give the option that takes one, such as '
-    "_CHECKPOINT_ARG = 'resume_from', and with _CHECKPOINT what it gets of the output folder of an earlier run."
+    "_CHECKPOINT_ARG = 'resume_from' (or --checkpoint_arg=resume_from), and with _CHECKPOINT what it gets of the "
+    'output folder of an earlier run.'
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from hpsearch.cli.adaptive.budgets import budget_problems
 from hpsearch.cli.adaptive.options import AdaptiveOptions, LimitOptions, seconds_of
@@ -124,7 +125,9 @@ def _given(options: SearchOptions) -> list[str]:
 def results_given(options: SearchOptions) -> GivenResults:
     """What the options say of results, whatever chooses the runs."""
     chosen = options.adaptive
-    return given_results(options.configuration.results, chosen.objective, chosen.direction)
+    what = options.configuration
+    given = given_results(what.results, chosen.objective, chosen.direction)
+    return replace(given, checkpoint_arg=what.checkpoint_arg, checkpoint=what.checkpoint)
 
 
 def _option_problems(options: SearchOptions) -> list[str]:

@@ -54,12 +54,16 @@ class GivenResults:
         more: Those that come to them.
         key: The performance key; empty: that of the configuration.
         ascending: Whether the smallest is the best; None: as the configuration says.
+        checkpoint_arg: The option of the script that takes a checkpoint; empty: as the configuration says.
+        checkpoint: What a run leaves as one; empty: as the configuration says.
     """
 
     rules: Sequence[Any] = ()
     more: Sequence[Any] = ()
     key: str = ''
     ascending: bool | None = None
+    checkpoint_arg: str = ''
+    checkpoint: str = ''
 
     def applied(self, attributes: Mapping[str, Any]) -> dict[str, Any]:
         """The attributes of a configuration with what is given."""
@@ -68,6 +72,8 @@ class GivenResults:
         rules += [rule for rule in self.more if rule not in rules]
         given: dict[str, Any] = {'result': rules} if rules and (self.rules or self.more) else {}
         given |= {'performance_key': self.key} if self.key else {}
+        given |= {'checkpoint_arg': self.checkpoint_arg} if self.checkpoint_arg else {}
+        given |= {'checkpoint': self.checkpoint} if self.checkpoint else {}
         return {**attributes, **given, **({} if self.ascending is None else {'performance_sort_asc': self.ascending})}
 
 

@@ -32,7 +32,7 @@ if args.resume:
         done, loss = int(file.readline()), float(file.readline())
     with open(args.resume, 'a') as file:
         file.write('a script may write there\\n')
-os.makedirs(args.out_dir)
+os.makedirs(args.out_dir, exist_ok=True)
 with open('ran.txt', 'a') as ran:
     ran.write(f"{os.environ['HPSEARCH_RUN']} {done} {args.epochs}\\n")
 for epoch in range(done, args.epochs):
@@ -41,6 +41,7 @@ with open(os.path.join(args.out_dir, 'checkpoint.txt'), 'w') as file:
     file.write(f'{args.epochs}\\n{loss}\\n')
 with open(os.path.join(args.out_dir, 'performance_overview.txt'), 'w') as file:
     file.write(f'loss {loss}\\nfinished 1\\n')
+print(f'loss={loss:.9f}')
 """
 
 CONFIG = """\
@@ -163,6 +164,17 @@ def test_that_writers_beside_each_other_train_one_population(project: Project) -
     facts = [each.proposal.facts for each in suggestions(project).values()]
     assert len({(each['member'], each['generation']) for each in facts}) == len(facts), 'a member has gone on twice'
     assert members_at_the_end(project) == set(range(1, 7))
+
+
+def test_that_a_population_needs_no_configuration(project: Project) -> None:
+    own = ('--search_options=population=3', '--search_options=interval=2', '--cpu_jobs=2', '--force_out_dir')
+    goes_on = ('--checkpoint_arg=resume', '--checkpoint=checkpoint.txt', '--out_dir=out')
+    objective = ('--objective=stdout:loss=([0-9.]+)', '--direction=minimize')
+    script = ('python3', 'train.py', '--out_dir={out_dir}', '--lr~uniform(0, 1)', '--epochs~fidelity(2, 4)')
+    done = project.run('run', '--search=pbt', *own, *goes_on, *objective, '--', *script)
+    assert done.returncode == 0, done.stderr
+    check_that_all_went_on_from_their_parents(project)
+    assert members_at_the_end(project) == {1, 2, 3}
 
 
 def test_that_a_population_is_refused_without_what_it_needs(project: Project) -> None:
