@@ -2,10 +2,10 @@
 
     python3 benchmarks/asha.py [TASK …] [--seeds=20] [--first_seed=1] [--workers=8] [--only=TEXT]
 
-Each worker makes one step of a run per unit of time. The search ends when a run reports a loss with which the best
-hundredth of the space ends after 81 steps; after so much time as 300 whole runs take it has not found it, and counts
-with that time. The tasks are described in ``benchmarks/learning_curves/tasks.py``. All methods get the same
-configurations in the same order, except those with a sampler that learns.
+Each worker makes one step of a run per unit of time. The search ends when a run reports a loss that one configuration
+of the space in a hundred reaches in its 81 steps; after so much time as 300 whole runs take it has not found it, and
+counts with that time. The tasks are described in ``benchmarks/learning_curves/tasks.py``. All methods get the same
+configurations in the same order, except those with a sampler that learns. Ray and Optuna are measured if installed.
 
 Printed are the mean time of random search divided by that of the method, the range in which this quotient is in nine of
 ten random choices of as many seeds (bootstrap), in how many searches the loss was found, and the mean time.

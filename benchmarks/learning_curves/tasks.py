@@ -1,12 +1,12 @@
-"""Tasks: a space of configurations, the learning curve of each, and the loss that one in a hundred ends with.
+"""Tasks: a space of configurations, the learning curve of each, and the loss that one in a hundred reaches.
 
 Three are made up. In each the final loss is a bowl over four options, between 0 and 1, and a curve falls exponentially
 from 1 to it, with normal noise. They differ in how fast it falls:
 
 ``easy``
-    All curves have one time constant, 10 steps of 81.
+    All curves have one time constant, 6 steps of 81.
 ``mixed``
-    The time constant is between 0.5 and 6 steps. It depends on a fifth option, and, for the most part, on the final
+    The time constant is between 0.5 and 5 steps. It depends on a fifth option, and, for the most part, on the final
     loss: the better, the slower, so that curves cross in the first steps.
 ``hard``
     The same between 2 and 40 steps, by the final loss alone: the good ones are behind for half of their time.
@@ -46,7 +46,7 @@ class Task:
         name: Its name.
         space: The options.
         curve: From the values of a configuration to its loss at step 1, 2, … :data:`STEPS`.
-        target: The best hundredth of all configurations end with this loss or a smaller one.
+        target: One configuration in a hundred reports this loss, or a smaller one, at some step.
     """
 
     name: str
@@ -75,7 +75,7 @@ class Speed:
         return self.shortest * math.pow(self.longest / self.shortest, share)
 
 
-SPEEDS = {'easy': Speed(10, 10), 'mixed': Speed(0.5, 6, by_loss=0.8), 'hard': Speed(2, 40, by_loss=1)}
+SPEEDS = {'easy': Speed(6, 6), 'mixed': Speed(0.5, 5, by_loss=0.85), 'hard': Speed(2, 40, by_loss=1)}
 
 
 def made_up(name: str, samples: int = 4000) -> Task:
@@ -90,7 +90,7 @@ def made_up(name: str, samples: int = 4000) -> Task:
 
     sampler = RandomSampler(space, seed=0)
     drawn = (sampler.propose([], number) for number in range(1, samples + 1))
-    return Task(name, space, curve, one_in_a_hundred([curve(each.values)[-1] for each in drawn if each]))
+    return Task(name, space, curve, one_in_a_hundred([min(curve(each.values)) for each in drawn if each]))
 
 
 def bowl(values: Values) -> float:
@@ -113,8 +113,8 @@ def digits() -> Task:
     def curve(values: Values) -> list[float]:
         return recorded[tuple(text[values[name]] for name, text in zip(names, texts, strict=True))]
 
-    final = [math.inf if math.isnan(each[-1]) else each[-1] for each in recorded.values()]
-    return Task('digits', space, curve, one_in_a_hundred(final))
+    best = [min((loss for loss in each if not math.isnan(loss)), default=math.inf) for each in recorded.values()]
+    return Task('digits', space, curve, one_in_a_hundred(best))
 
 
 def _numbers(texts: Sequence[str]) -> list[Any]:
