@@ -70,12 +70,17 @@ class Spending:
         self._state = state
         self._gpus = gpus
         self._wall = wall
+        self._summed = (-1, -1.0)
+        self._sum = 0.0
 
     def seconds(self) -> float:
-        """All of it, up to now."""
+        """All of it, up to now, to the second."""
         now = self._wall()
-        attempts = (each for history in self._state.runs.values() for each in history.by_number.values())
-        return sum(self._cost(each, now) for each in attempts)
+        if self._summed != (self._state.folded, now // 1):
+            attempts = (each for history in self._state.runs.values() for each in history.by_number.values())
+            self._sum = sum(self._cost(each, now) for each in attempts)
+            self._summed = (self._state.folded, now // 1)
+        return self._sum
 
     def _cost(self, attempt: Attempt, now: float) -> float:
         """Of one attempt; results that were taken from elsewhere cost nothing."""

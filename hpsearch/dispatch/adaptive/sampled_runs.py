@@ -118,7 +118,7 @@ class SampledRuns:
     @property
     def total(self) -> int | None:
         """Number of runs: those of trials that will still be proposed count once; None: there is no limit."""
-        if self._is_over:
+        if self._is_over and not self._has_failed:
             return len(self._state.suggestions)
         return total_of(len(self._state.suggestions), len(self.history.trials), self._limits)
 

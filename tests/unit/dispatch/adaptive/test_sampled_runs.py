@@ -10,7 +10,7 @@ import pytest
 from hpsearch.dispatch.adaptive.numbers import GAP_PATIENCE, free_numbers
 from hpsearch.dispatch.adaptive.settings import Limits
 from hpsearch.model.configuration import Configuration
-from hpsearch.model.errors import JournalError
+from hpsearch.model.errors import ConfigError, JournalError
 from hpsearch.model.trials.trial import Proposal, Trial, TrialState
 from hpsearch.store.folder import SearchFolder
 from tests.fakes.scripted_queue import Clock
@@ -178,3 +178,18 @@ def test_that_nothing_is_learned_of_a_suggestion_for_another_space(folder: Searc
     writer = Writer(folder, 'w', Limits(max_trials=2))
     assert [trial.number for trial in writer.source.history.trials] == [2]
     assert [run.number for run in writer.take(9)] == [2, 3]
+
+
+def test_that_a_sampler_that_fails_ends_the_search_before_its_time(
+    folder: SearchFolder, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Failing(Patient):
+        def propose(self, trials: Sequence[Trial], number: int) -> Proposal | None:
+            if trials:
+                raise ConfigError(['constraints: loosen them.'])
+            return Proposal({'lr': 0.5})
+
+    writer = Writer(folder, 'w', FIVE, sampler=Failing(0.1, 0.2))
+    assert len(writer.take(9)) == 1
+    assert 'no more runs are chosen: constraints: loosen them.' in caplog.text
+    assert writer.source.is_exhausted and writer.source.total == 5, 'so that it has not succeeded'
