@@ -292,7 +292,8 @@ def _find_command(configuration: Configuration, interpreter: str, run_cwd: Path)
     if configuration.variables and '=' in first:
         problems.append(f'_ENV: variables cannot be set for the program {first!r}, which has "=" in its name.')
     if first not in (interpreter, configuration.script) and not _is_program(first, run_cwd):
-        problems.append(f'_COMMAND: {first!r} is not an executable on PATH or in {run_cwd}.')
+        cure = '; write python3, or {python} for --python.' if first == 'python' else '.'
+        problems.append(f'_COMMAND: {first!r} is not an executable on PATH or in {run_cwd}{cure}')
     return resolved, problems
 
 

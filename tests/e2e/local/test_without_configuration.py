@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -105,3 +106,9 @@ def test_that_a_sampled_search_says_what_is_missing(project: Project) -> None:
     told = [*command, '--to', '{out_dir}']
     keyless = project.run('run', '--search=random', '--max_trials=2', '--objective=lightning', *told).stderr
     assert '--objective=lightning: names no value; add a key, as in lightning:loss.' in keyless
+
+
+def test_that_a_program_that_is_not_there_is_said_with_what_may_be_meant(project: Project) -> None:
+    project.env = {**(project.env or os.environ), 'PATH': '/nowhere'}
+    done = project.run('run', '--', 'python', 'train.py', '--lr~[0.1]')
+    assert done.returncode == 2 and "'python' is not an executable" in done.stderr and 'write python3' in done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,3 +62,29 @@ def test_that_an_array_of_ones_own_jobs_works_on_a_search_that_was_only_made(pro
     assert len(project.pilots()) == 4
     project.resume('--max_trials=6')
     assert_ran_once(project, 6)
+
+
+HUNTED = """\
+import json, os, sys
+x = float(sys.argv[2])
+with open(os.environ['ORION_RESULTS_PATH'], 'w') as file:
+    json.dump([{'name': 'objective', 'type': 'objective', 'value': (x - 3) ** 2}], file)
+"""
+
+ORION = """\
+experiment: {name: out, max_trials: 5, algorithms: {random: {seed: 3}}}
+worker: {n_workers: 2}
+"""
+
+
+def test_that_an_array_of_hunts_makes_one_search_and_works_on_it(project: SlurmProject) -> None:
+    """Oríon's own recipe, with the name of its program replaced."""
+    (project.path / 'hunted.py').write_text(HUNTED)
+    (project.path / 'orion.yaml').write_text(ORION)
+    command = f"{sys.executable} hunted.py -x~'uniform(-5, 5)'"
+    hunt = hpsearch_line('hunt', '--config', 'orion.yaml', '--working_dir=.', '--stop_grace=5', command)
+    job = project.sbatch(f'#!/bin/bash\nexec {hunt}\n', '--array=1-4', '--time=10')
+    slowly(lambda: [project.job_state(f'{job}_{index}') for index in (1, 2, 3, 4)] == ['COMPLETED'] * 4)
+    assert len(project.told('suggested')) == 5
+    assert [row['hpsearch_state'] for row in project.rows()] == ['finished'] * 5
+    assert [path.name for path in project.path.glob('out*')] == ['out']
