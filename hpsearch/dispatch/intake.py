@@ -87,7 +87,7 @@ class Intake:
         run, number = active.launch.run, active.launch.number
         completion = self._reader.judge(run, number, self._attempts_of(run), report)
         if self._metrics is not None and report.has_begun:
-            self._metrics.finish(run.name, number)
+            self._metrics.finish(run.name, number, is_success=completion.state is State.FINISHED)
         completion = with_last_metrics(completion, self._search.state.curves.of(run.name))
         if completion.verdict.state is not State.FINISHED and report.has_begun:
             # Before another writer can read of this end and start the run again, which must not find a folder of ours.

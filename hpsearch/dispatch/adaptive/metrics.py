@@ -33,6 +33,12 @@ LONGEST_ROUND = 0.2
 MOST_READS = 64
 """Parts of what an attempt left that are read at its end."""
 
+MOST_SILENT = 3
+"""Runs that finish without having reported what is wanted, before that is said."""
+
+MOST_NAMES = 6
+"""Names of metrics that are then listed."""
+
 LONGEST_NAME = 200
 """Characters of the name of a metric."""
 
@@ -85,6 +91,7 @@ class Metrics:
         self._clock = clock
         self._rungs = rungs
         self._watched: dict[tuple[str, int], _Watched] = {}
+        self._silent: int | None = 0
         asked, key = search.options.adaptive or search.options.pruning, search.configuration.performance_key
         keys = [objective.key for objective in asked.objectives] if asked else [key] if key else []
         self._wanted = tuple(dict.fromkeys(keys))
@@ -105,8 +112,11 @@ class Metrics:
             if self._clock() >= end:
                 return
 
-    def finish(self, run: str, number: int) -> None:
-        """Journal the rest of what an attempt has reported that has ended, its last values among them."""
+    def finish(self, run: str, number: int, *, is_success: bool = False) -> None:
+        """Journal the rest of what an attempt has reported that has ended, its last values among them.
+
+        A warning is logged once so many runs have finished and none has reported what is wanted.
+        """
         watched = self._watched.pop((run, number), None) or self._watch(run, number, 0.0)
         batch = _Batch()
         for _ in range(MOST_READS):
@@ -116,6 +126,22 @@ class Metrics:
         for name, step, value in watched.thinning.rest():
             batch.put(name, step, value)
         self._journal(run, number, batch)
+        if is_success:
+            self._note_success(self._search.state.curves.of(run))
+
+    def _note_success(self, points: Points) -> None:
+        """Notice that what is wanted is not where it is looked for."""
+        names = dict.fromkeys(name for found in points.values() for name in found)
+        if self._silent is None or not self._wanted or self._wanted[0] in names:
+            self._silent = None
+            return
+        self._silent += 1
+        if self._silent == MOST_SILENT:
+            instead = f', but {", ".join(list(names)[:MOST_NAMES])}' if names else ''
+            log.warning(
+                '%d runs have finished, and none has reported %s while it ran%s: does _METRICS say where it is?',
+                self._silent, self._wanted[0], instead,
+            )  # fmt: skip
 
     def _watch(self, run: str, number: int, now: float) -> _Watched:
         folder, configuration = self._search.folder, self._search.configuration

@@ -177,6 +177,31 @@ def test_that_what_cannot_be_read_is_said_once(desk: Desk, caplog: pytest.LogCap
     ]
 
 
+@pytest.mark.parametrize('reported', [{}, {'loss': 1, 'lr': 0.1}])
+def test_that_it_is_said_when_no_run_reports_what_is_wanted(
+    desk: Desk, caplog: pytest.LogCaptureFixture, reported: dict[str, float]
+) -> None:
+    metrics = watching(desk)
+    for number in range(1, 6):
+        active = begun(desk, number)
+        report(desk, active, {'step': 1, **reported})
+        metrics.finish(active.launch.run.name, 1, is_success=number > 1)
+    (record,) = caplog.records
+    instead = ', but loss, lr' if reported else ''
+    assert record.getMessage() == (
+        f'3 runs have finished, and none has reported acc while it ran{instead}: does _METRICS say where it is?'
+    )
+
+
+def test_that_nothing_is_said_once_a_run_has_reported_it(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    metrics = watching(desk)
+    for number in range(1, 6):
+        active = begun(desk, number)
+        report(desk, active, *([{'step': 1, 'acc': 0.5}] if number == 2 else []))
+        metrics.finish(active.launch.run.name, 1, is_success=True)
+    assert not caplog.records
+
+
 class Reporting(InstantBackend):
     """Attempts that report one step and end."""
 
