@@ -65,6 +65,10 @@ def prune_problems(options: SearchOptions, configuration: Configuration) -> list
             'them, such as "lightning" or "stdout: epoch (?P<step>[0-9]+).*acc=(?P<acc>[0-9.]+)", or have it call '
             'hpsearch.report and set _METRICS = [], or _RESULT = "metrics".'
         )
+    if options.adaptive.search == 'pbt':
+        problems.append(
+            f'{what}: with --search=pbt, members go on from better ones instead of being stopped; leave it out.'
+        )
     if options.only_submits and not options.cluster.runs_per_job:
         problems.append(
             f'--submit_only: with {what}, somebody has to be there to stop runs; leave it out, or use --runs_per_job, '

@@ -11,6 +11,7 @@ import pytest
 
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import read_state
+from tests.support.cli_harness import Project
 from tests.support.gates import Gated, finish, gated, kill
 from tests.support.harness import until
 from tests.support.training import FINISHED, MORE, PROMOTES, PRUNED, RESUMABLE, STOPS, let_train
@@ -121,6 +122,37 @@ def test_that_a_search_with_a_pruner_is_stopped_like_any_other(project: Gated) -
     finish(search, (130, 0))
     finish(stopping)
     assert project.table_states() == project.all_finished(), 'all had their time, and used it'
+
+
+UNMODIFIED = """\
+import argparse, time
+parser = argparse.ArgumentParser()
+parser.add_argument('--epochs', type=int)
+parser.add_argument('--learning-rate', type=float)
+args = parser.parse_args()
+for epoch in range(1, args.epochs + 1):
+    time.sleep(0.3)
+    print(f'epoch {epoch} val_acc={1 - abs(args.learning_rate - 0.3) - 0.1 / epoch:.4f}')
+"""
+
+
+def test_that_a_script_that_knows_nothing_of_it_is_searched_with_asha_from_the_command_line(tmp_path: Path) -> None:
+    project = Project(tmp_path / 'project')
+    (project.path / 'main.py').write_text(UNMODIFIED)
+    shown = r'stdout:epoch (?P<step>\d+) val_acc=(?P<val_acc>[0-9.]+)'
+    options = ['--search=random', '--max_trials=6', '--objective', shown, '--direction=maximize', '--prune=asha']
+    place = ['--max_resource=12', '--cpu_jobs=3', '--out_dir=out', '--force_out_dir']
+    words = ['python3', 'main.py', '--epochs', '12', '--learning-rate~uniform(0, 1)']
+    done = project.run('run', *options, *place, '--', *words)
+    assert done.returncode == 0, done.stderr
+    rows = project.rows()
+    finished = [float(row['val_acc']) for row in rows if row['hpsearch_state'] == 'finished']
+    stopped = [row for row in rows if row['hpsearch_state'] == 'stopped']
+    assert len(finished) + len(stopped) == 6 and finished and stopped
+    assert all(
+        float(row['val_acc']) < max(finished) and 'runs were better' in row['hpsearch_reason'] for row in stopped
+    )
+    assert f'best val_acc {max(finished):g}' in done.stderr + done.stdout
 
 
 def test_that_a_pruner_without_metrics_is_refused_with_the_next_step(tmp_path: Path) -> None:

@@ -93,6 +93,11 @@ def test_that_somebody_must_be_there_to_stop_runs() -> None:
     assert problems(**queue, runs_per_job=4) == []
 
 
+def test_that_members_of_a_population_are_not_stopped() -> None:
+    assert '--search=pbt' in problems(prune='asha', search='pbt')[0]
+    assert problems(prune='asha', search='random') == []
+
+
 def test_that_options_of_a_pruner_need_one() -> None:
     assert problems(grace_period=3.0, prune_options=['a=1']) == [
         '--grace_period: needs --prune=asha or another pruner.',
