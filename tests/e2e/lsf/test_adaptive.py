@@ -12,6 +12,7 @@ import pytest
 from tests.e2e.lsf.projects import OPEN, LsfProject, lsf_project
 from tests.fakes.lsf import FakeLsf
 from tests.support.gates import finish
+from tests.support.going_on import check_that_all_went_on_from_their_parents, members_at_the_end, write_project
 from tests.support.harness import until
 
 RANDOM = ('--search=random', '--max_trials=5')
@@ -91,3 +92,12 @@ def test_that_a_target_ends_what_is_in_the_queue(project: LsfProject) -> None:
     ends = sorted(end for ended in project.ends().values() for end in ended)
     assert ends == [('finished', 'exit'), ('stopped', 'pruned'), ('stopped', 'pruned')]
     assert not project.jobs(*OPEN)
+
+
+@pytest.mark.parametrize('jobs', [('--num_jobs=2',), ('--num_jobs=2', '--runs_per_job=1')])
+def test_that_a_population_goes_on_from_checkpoints_in_jobs(project: LsfProject, jobs: tuple[str, ...]) -> None:
+    write_project(project)
+    options = ('--search_options=population=3', '--search_options=interval=2')
+    finish(project.submit('--search=pbt', *options, *jobs))
+    check_that_all_went_on_from_their_parents(project)
+    assert members_at_the_end(project) == {1, 2, 3}
