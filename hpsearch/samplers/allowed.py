@@ -43,7 +43,7 @@ class AllowedSampler:
     Where that does not help, values are drawn at random, and then, in a finite space, from what is left.
 
     Args:
-        inner: Proposes values.
+        inner: Proposes values of new trials.
         runs: Says what they make.
         space: The dimensions.
         seed: Of the search.
@@ -65,31 +65,22 @@ class AllowedSampler:
         """
         tried = self._tried(trials)
         if self._runs.is_exhausted(tried):
-            return self._continued(trials, number)
+            return None
         first: Proposal | None = None
         for attempt in range(REDRAWN):
             proposal = self._inner.propose(trials, number + attempt * _APART)
             if proposal is None or self._is_good(proposal, tried):
                 return proposal
             first = first or proposal
-        if first is None or not _is_new(first):
-            raise ConfigError([f'constraints: none of {REDRAWN} proposals in a row is allowed; loosen them.'])
-        return self._drawn_instead(first, tried, number)
+        return self._drawn_instead(first or Proposal({}), tried, number)
 
     def is_done(self, trials: Sequence[Trial]) -> bool:
-        """Whether the other sampler is, or the space is exhausted and nothing of it can be continued."""
-        if self._inner.is_done(trials):
-            return True
-        return self._runs.is_exhausted(self._tried(trials)) and self._continued(trials, len(trials) + 1) is None
-
-    def _continued(self, trials: Sequence[Trial], number: int) -> Proposal | None:
-        """What the sampler proposes of trials that there are; None: only new ones, of which there are none left."""
-        proposal = self._inner.propose(trials, number)
-        return None if proposal is None or _is_new(proposal) else proposal
+        """Whether the other sampler is, or the space is exhausted."""
+        return self._inner.is_done(trials) or self._runs.is_exhausted(self._tried(trials))
 
     def _is_good(self, proposal: Proposal, tried: Collection[Hashable]) -> bool:
         key = self._runs.key(proposal.values)
-        return key is not None and not (_is_new(proposal) and key in tried)
+        return key is not None and key not in tried
 
     def _drawn_instead(self, proposal: Proposal, tried: Collection[Hashable], number: int) -> Proposal:
         for drawn in self._draws(number):
@@ -117,8 +108,3 @@ class AllowedSampler:
         if new or len(trials) != len(self._keys):
             self._last = {self._keys[trial.number] for trial in trials}
         return self._last
-
-
-def _is_new(proposal: Proposal) -> bool:
-    """Whether it is a new trial, and no member of a population that goes on."""
-    return proposal.trial is None and not proposal.parent

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from hpsearch.cli.adaptive.budgets import budget_problems
@@ -19,6 +19,8 @@ from hpsearch.model.retries import RetryPolicy
 from hpsearch.model.states import SearchState
 from hpsearch.model.trials.evaluations import evaluation_of
 from hpsearch.model.trials.trial import Evaluation, Objective, trials_of
+from hpsearch.samplers.allowed import AllowedSampler
+from hpsearch.samplers.random_search import RandomSampler
 from hpsearch.space.sampled import SampledSpace
 from hpsearch.space.seeds import seeds_of
 from hpsearch.store.folder import OpenSearch
@@ -131,12 +133,7 @@ def results_given(options: SearchOptions) -> GivenResults:
 
 
 def _option_problems(options: SearchOptions) -> list[str]:
-    chosen, limits = options.adaptive, options.limits
-    problems = []
-    if chosen.search != POPULATION and (limits.max_trials, limits.target, limits.budget) == (None, None, ''):
-        problems.append(
-            f'--search={chosen.search}: would never end; give --max_trials=N, or --target=VALUE, or --budget=TIME.'
-        )
+    chosen, problems = options.adaptive, []
     if options.configuration.num_searches != -1:
         problems.append(f'--num_searches: with --search={chosen.search}, use --max_trials.')
     if options.configuration.dont_generate_full_grid:
@@ -164,7 +161,23 @@ def impossible_options(options: SearchOptions) -> list[str]:
 def _sampler_problems(options: SearchOptions, configuration: Configuration) -> list[str]:
     try:
         settings = settings_of(options, configuration)
-        sampler_of(settings, space_of(settings, configuration))
+        space = space_of(settings, configuration)
+        sampler_of(settings, space)
+        return list(_space_problems(settings, space))
     except ConfigError as error:
         return list(error.problems)
-    return []
+
+
+def _space_problems(settings: AdaptiveSettings, space: SampledSpace) -> Iterator[str]:
+    """Why there is nothing to run, or no end of it.
+
+    Raises:
+        ConfigError: Nothing is found that the constraints allow, or one of them raised an exception.
+    """
+    limits = settings.limits
+    has_limit = (limits.max_trials, limits.target, limits.budget) != (None, None, None)
+    if not has_limit and settings.sampler != POPULATION and not space.is_finite:
+        yield f'--search={settings.sampler}: would never end; give --max_trials=N, or --target=VALUE, or --budget=TIME.'
+    drawn = AllowedSampler(RandomSampler(space.space, settings.seed), space, space.space, settings.seed)
+    if drawn.propose([], 1) is None:
+        yield 'grid: its conditions and constraints leave nothing to run.'

@@ -80,7 +80,8 @@ def test_that_writers_beside_each_other_share_the_trials(tmp_path: Path) -> None
 
 
 def test_that_a_search_without_an_end_is_refused_with_the_next_step(project: Project) -> None:
-    done = project.search('--search=random', '--submit_only', '--run_cluster', '--num_searches=3')
+    words = ('--submit_only', '--run_cluster', '--num_searches=3', '--set=lr~uniform(0, 1)')
+    done = project.search('--search=random', *words)
     assert done.returncode == 2
     for word in ('--max_trials=N', '--num_searches'):
         assert word in done.stderr

@@ -101,7 +101,7 @@ METRICS = "_METRICS = []\n_PRUNE = 'asha'\n_GRACE_PERIOD = 3\n"
 def test_that_a_pruner_is_an_option_of_a_grid_as_well(tmp_path: Path) -> None:
     text = MODULE.replace('uniform(0, 1)', '[0.1]') + METRICS
     pruning = requested(tmp_path, text, '--reduction_factor=4').pruning
-    assert (pruning.prune, pruning.reduction_factor) == ('asha', 4)
+    assert (pruning.prune, pruning.grace_period, pruning.reduction_factor) == ('asha', 3, 4)
     assert requested(tmp_path, text, '--prune=none').pruning == PruneOptions(), 'it needs no grace period then'
 
 
@@ -134,3 +134,26 @@ def test_that_values_of_another_kind_are_found_with_the_configuration(tmp_path: 
 def test_that_a_drawn_grid_without_a_sampler_is_refused_with_the_next_step(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r'--search=grid: lr: .* Give --search=random --max_trials=N'):
         requested(tmp_path, MODULE)
+
+
+FINITE = MODULE.replace('uniform(0, 1)', '[0.1, 0.2, 0.3]')
+
+
+def test_that_only_a_space_without_an_end_needs_a_limit(tmp_path: Path) -> None:
+    assert requested(tmp_path, FINITE, '--search=random').limits.max_trials is None
+    with pytest.raises(ConfigError, match=r'--search=random: would never end; give --max_trials=N'):
+        requested(tmp_path, MODULE, '--search=random')
+
+
+@pytest.mark.parametrize('text', [FINITE, MODULE])
+def test_that_constraints_that_leave_nothing_are_named_before_anything_runs(tmp_path: Path, text: str) -> None:
+    nothing = f'{text}constraints = [lambda params: False]\n'
+    with pytest.raises(ConfigError) as error:
+        requested(tmp_path, nothing, '--search=random', '--max_trials=3')
+    (problem,) = error.value.problems
+    assert problem.startswith(
+        ('grid: its conditions and constraints leave nothing', 'constraints: none of 10,000 draws')
+    )
+    wrong = f'{text}constraints = [lambda params: params["no"]]\n'
+    with pytest.raises(ConfigError, match=r"constraints\[0\] \(<lambda>\) raised KeyError\('no'\)"):
+        requested(tmp_path, wrong, '--search=random', '--max_trials=3')

@@ -93,23 +93,6 @@ def test_that_a_sampler_that_insists_is_replaced_by_chance_and_keeps_its_facts()
     assert len(set(inner.numbers)) == len(inner.numbers) == 10
 
 
-def test_that_a_trial_that_goes_on_may_have_the_same_values() -> None:
-    space = sampled({'a': [1, 2]})
-    trials = [trial(1, {'a': 1}), trial(2, {'a': 2})]
-    again = Proposal({'a': 1}, trial=1, parent='r1')
-    sampler = AllowedSampler(Stubborn(again), space, space.space, 1)
-    assert sampler.propose(trials, 3) == again
-    assert sampler.propose(trials[:1], 2) == again
-    assert not sampler.is_done(trials)
-
-
-def test_that_a_trial_that_goes_on_must_not_violate_constraints() -> None:
-    space = sampled({'a': uniform(0, 1)}, constraints=[lambda params: params['a'] < 0.5])
-    forbidden = Proposal({'a': 0.7}, trial=1, parent='r1')
-    with pytest.raises(ConfigError, match='none of 10 proposals in a row is allowed'):
-        AllowedSampler(Stubborn(forbidden), space, space.space, 1).propose([trial(1, {'a': 0.1})], 2)
-
-
 def test_that_a_constraint_that_nothing_satisfies_is_an_error() -> None:
     space = sampled({'a': uniform(0, 1)}, constraints=[lambda params: params['a'] > 1])
     sampler = AllowedSampler(RandomSampler(space.space, 1), space, space.space, 1)
