@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -22,6 +24,10 @@ NEEDED: Mapping[str, tuple[tuple[str, ...], str]] = {
     'cmaes': (('cmaes',), 'search'),
 }
 """Sampler to the libraries it needs, and the extra that installs them."""
+
+
+OLDEST_OF_GP = (4, 8)
+"""The first Optuna whose Gaussian process knows what is running; older ones propose beside it."""
 
 
 def learning_sampler(
@@ -69,6 +75,14 @@ def _missing(search: str) -> Iterator[str]:
     missing = [name for name in libraries if importlib.util.find_spec(name) is None]
     if missing:
         yield f"--search={search} needs {' and '.join(missing)}: pip install 'hpsearch[{extra}]'"
+    elif search == 'gp' and _version_of('optuna') < OLDEST_OF_GP:
+        oldest = '.'.join(map(str, OLDEST_OF_GP))
+        yield f"--search=gp needs optuna {oldest} or newer: pip install --upgrade 'hpsearch[{extra}]'"
+
+
+def _version_of(library: str) -> tuple[int, ...]:
+    """The first two numbers of its version."""
+    return tuple(map(int, re.findall(r'\d+', importlib.metadata.version(library))[:2]))
 
 
 def _misfits(search: str, space: Space, objectives: int) -> Iterator[str]:

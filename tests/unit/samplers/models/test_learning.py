@@ -199,6 +199,17 @@ def test_that_a_missing_library_names_the_extra(monkeypatch: pytest.MonkeyPatch)
         learning_sampler('gp', SPACE, 1, 1, {})
 
 
+def test_that_an_optuna_is_refused_whose_gaussian_process_does_not_know_what_runs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr('importlib.util.find_spec', lambda name: object())
+    monkeypatch.setattr('importlib.metadata.version', lambda name: '4.7.0')
+    with pytest.raises(ConfigError, match=r'--search=gp needs optuna 4\.8 or newer'):
+        learning_sampler('gp', SPACE, 1, 1, {})
+    monkeypatch.setattr('importlib.metadata.version', lambda name: '4.10.0rc1')
+    assert learning_sampler('gp', SPACE, 1, 1, {}).propose([], 1) is not None
+
+
 def test_that_the_first_proposals_of_tpe_do_not_import_optuna(tmp_path: Path) -> None:
     code = """
 import sys
