@@ -132,6 +132,23 @@ class SampledSpace:
             return None
         return params if is_allowed(self._constraints, partial(dict, params)) else None
 
+    @property
+    def has_parts(self) -> bool:
+        """Whether runs may differ in which dimensions they ask for."""
+        return len(self._rows) > 1 or bool(self._rules)
+
+    def used(self, values: Values) -> Values:
+        """The values that the run asks for: the others make no difference."""
+        asked: dict[str, Value] = {}
+        pick = self._pick_from(values)
+
+        def noting(dimension: str) -> Value:
+            asked[dimension] = pick(dimension)
+            return asked[dimension]
+
+        self._resolved(noting)
+        return {name: value for name, value in values.items() if name in asked}
+
     def key(self, values: Values) -> Hashable | None:
         """What is equal for values that make the same run, whatever its budget; None: it is not allowed."""
         params = self.params(values)

@@ -28,6 +28,7 @@ from hpsearch.samplers.allowed import AllowedSampler
 from hpsearch.samplers.base import Continuing, Sampler
 from hpsearch.samplers.factory import make_sampler
 from hpsearch.samplers.fidelity import FidelitySampler, brackets_of
+from hpsearch.samplers.models.used import UsedSampler
 from hpsearch.samplers.seeds import SeedsSampler
 from hpsearch.space.sampled import SampledSpace
 from hpsearch.space.seeds import without_seeds
@@ -359,6 +360,8 @@ def sampler_of(settings: AdaptiveSettings, space: SampledSpace) -> Sampler:
     )
     if settings.sampler == POPULATION:
         return inner
+    if settings.sampler == 'tpe' and space.has_parts:
+        inner = UsedSampler(inner, space.used)
     allowed = AllowedSampler(inner, space, space.space, seed)
     if isinstance(budgets, Fidelity):
         return FidelitySampler(allowed, space.fidelity, budgets, goes_on=settings.goes_on, brackets=brackets, seed=seed)
