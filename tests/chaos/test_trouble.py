@@ -18,7 +18,7 @@ import pytest
 from benchmarks.chaos.judges import folder_problems, ledger_problems, process_problems
 from benchmarks.chaos.place import Place
 from tests.chaos.crash_driver import RUNS
-from tests.chaos.test_crash_points import sample
+from tests.chaos.test_crash_points import ADAPTIVE, sample
 from tests.support.paths import REPOSITORY
 
 ERRORS = ('EIO', 'ENOSPC', 'EMFILE')
@@ -26,12 +26,13 @@ ERRORS = ('EIO', 'ENOSPC', 'EMFILE')
 pytestmark = pytest.mark.skipif(not sys.platform.startswith('linux'), reason='operations are recognised by /proc')
 
 
-def disturb(folder: Path, points: Sequence[str]) -> list[dict[str, Any]]:
-    """Let searches run in which one operation fails."""
+def disturb(folder: Path, points: Sequence[str], options: str) -> list[dict[str, Any]]:
+    """Let searches run, with more options, in which one operation fails."""
     folder.mkdir()
     done = subprocess.run(
         [sys.executable, str(REPOSITORY / 'tests' / 'chaos' / 'trouble_driver.py'), str(folder), *points],
-        env={**os.environ, 'PYTHONPATH': str(REPOSITORY)}, capture_output=True, text=True, timeout=1800, check=False,
+        env={**os.environ, 'PYTHONPATH': str(REPOSITORY), 'CRASH_OPTIONS': options},
+        capture_output=True, text=True, timeout=1800, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
@@ -52,14 +53,15 @@ def problems_of(result: dict[str, Any]) -> Iterator[str]:
     yield from (problem.what for problem in process_problems(place))
 
 
-def test_that_whichever_operation_fails_every_run_finishes_once(tmp_path: Path) -> None:
-    (undisturbed,) = disturb(tmp_path / 'undisturbed', [''])
+@pytest.mark.parametrize('options', ['', ADAPTIVE], ids=['planned', 'adaptive'])
+def test_that_whichever_operation_fails_every_run_finishes_once(tmp_path: Path, options: str) -> None:
+    (undisturbed,) = disturb(tmp_path / 'undisturbed', [''], options)
     assert list(problems_of(undisturbed)) == []
     count = int(undisturbed['counts'][0])
     assert count > 30 * RUNS
     points = [f'{at}:{error}' for at in range(1, count + 1) for error in ERRORS]
     found = {}
-    for result in disturb(tmp_path / 'disturbed', sample(points, 'trouble')):
+    for result in disturb(tmp_path / 'disturbed', sample(points, 'trouble'), options):
         if problems := list(problems_of(result)):
             found[result['chain']] = (result['path'], problems, Place(Path(result['path']), RUNS).printed()[-600:])
     assert not found, '\n'.join(f'{point}: {problems}' for point, problems in found.items())

@@ -47,8 +47,8 @@ class ReadFile:
     def read(self, *size: int) -> Any:
         return self._points.step(lambda: self._file.read(*size))
 
-    def readline(self) -> Any:
-        return self._points.step(self._file.readline)
+    def readline(self, size: int = -1) -> Any:
+        return self._points.step(lambda: self._file.readline(size))
 
     def readlines(self, *hint: int) -> Any:
         return self._points.step(lambda: self._file.readlines(*hint))
@@ -102,7 +102,7 @@ def _counted_reading(real: Callable[..., Any], points: Points) -> Callable[..., 
 def go_through(place: Place, point: str) -> dict[str, object]:
     """One search, and what is left of it."""
     at, _, how = point.partition(':')
-    words = place.search_words('--cpu_jobs=2')
+    words = place.search_words('--cpu_jobs=2', *os.environ.get('CRASH_OPTIONS', '').split())
     code, count = in_a_child(place, words, int(at or 0), how)
     codes, counts = [code], [count]
     if code != 0:
