@@ -24,6 +24,7 @@ from hpsearch.cli.options import ConfigurationOptions, SearchOptions, flat
 from hpsearch.config.handles import description_of
 from hpsearch.config.inline.command import FILE_NAME, files_of
 from hpsearch.config.loading import load_configuration
+from hpsearch.config.source import OF_SAMPLERS
 from hpsearch.host.code import code_files, folder_of_code
 from hpsearch.host.code_copy import (
     CodeCopy,
@@ -366,7 +367,9 @@ def _written_configuration(request: SearchRequest) -> dict[str, bytes]:
     if chosen.command_line is None:
         return {}
     said_by = shell_line(['hpsearch', *sys.argv[1:]])
-    return files_of(chosen.command_line, request.run_cwd, results_given(request.options), said_by)
+    values, defaults = flat(request.options), flat(SearchOptions())
+    samplers = {name: values[name] for name in OF_SAMPLERS if values[name] != defaults[name]}
+    return files_of(chosen.command_line, request.run_cwd, results_given(request.options), samplers, said_by)
 
 
 def _with_source(request: SearchRequest, written: Mapping[str, bytes], folder: SearchFolder) -> SearchRequest:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hpsearch.backends.queue.own_job import own_job
 from hpsearch.cli.adaptive.suggested import of_workers
 from hpsearch.cli.options import GROUPS, OF_PLACES, add_options, given_to, search_options
 from hpsearch.cli.parsers import Parser, ResumeCommand, before_command, first_word, given_in, values_of
@@ -232,7 +233,8 @@ def _again(command: HuntCommand) -> int:
     given = {name: value for group in groups for name, value in given_to(GROUPS[group], command.given).items()}
     if 'n_workers' in command.given:
         given |= of_workers(command.given['n_workers'], given)
-    return resume_search(ResumeCommand(str(command.folder), given, waits_for_others=is_alone))
+    # In a job, what is allocated is given back as soon as there is nothing left to start; elsewhere the end is awaited.
+    return resume_search(ResumeCommand(str(command.folder), given, waits_for_others=is_alone or own_job() is None))
 
 
 def _check_that_it_is_the_same(command: HuntCommand, info: Mapping[str, Any]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -154,20 +154,25 @@ def untold(configuration: Configuration) -> Iterator[str]:
 # The configuration that such a search leaves
 
 
-def files_of(command: CommandLine, cwd: Path, results: GivenResults, said_by: str) -> dict[str, bytes]:
+def files_of(
+    command: CommandLine, cwd: Path, results: GivenResults, samplers: Mapping[str, Any], said_by: str
+) -> dict[str, bytes]:
     """The files that say the same as a command: their names, and what they hold.
 
     Args:
         command: The command.
         cwd: As for :func:`source_of`.
         results: What the command line says of results.
+        samplers: What it says of samplers, pruners and objectives, by the names of attributes.
         said_by: The whole command line.
 
     Raises:
         ConfigError: As for :func:`source_of`.
         OSError: A file cannot be read any more.
     """
-    attributes = results.applied(source_of(command, cwd).attributes)
+    said = replace(results, more=(), key='', ascending=None) if 'objective' in samplers else results
+    attributes = said.applied(source_of(command, cwd).attributes)
+    attributes |= {name: list(value) if isinstance(value, tuple) else value for name, value in samplers.items()}
     files = {}
     if template := attributes.get('config_template'):
         name = f'{WRITTEN}{os.path.splitext(template)[1].lower()}'

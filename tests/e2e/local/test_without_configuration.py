@@ -97,6 +97,9 @@ def test_that_a_sampled_search_needs_nothing_but_its_command(project: Project) -
     assert 'best: smallest acc' in done.stdout
     more = project.run('resume', str(only_search(project)), '--max_trials=6')
     assert more.returncode == 0 and len(ran(project)) == 6, more.stderr
+    again = project.run('run', str(only_search(project) / 'search.yaml'), '--cpu_jobs=2', '--out_dir=again')
+    assert again.returncode == 0, again.stderr
+    assert len(ran(project)) == 10 and 'best: smallest acc' in again.stdout
 
 
 def test_that_a_sampled_search_says_what_is_missing(project: Project) -> None:

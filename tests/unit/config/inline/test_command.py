@@ -149,7 +149,7 @@ def test_that_the_configuration_that_is_written_says_the_same(tmp_path: Path) ->
     results = given_results([], ['stdout:acc=(.*)'], ['minimize'])
     out = tmp_path / 'out'
     out.mkdir()
-    for name, content in files_of(CommandLine(words), tmp_path, results, 'hpsearch run\n-- ./m').items():
+    for name, content in files_of(CommandLine(words), tmp_path, results, {}, 'hpsearch run\n-- ./m').items():
         (out / name).write_bytes(content)
     written = plain_attributes(load_configuration(str(out / FILE_NAME), cwd=Path('/')))
     given = plain_attributes(load_configuration('', cwd=tmp_path, command=CommandLine(words), results=results))
