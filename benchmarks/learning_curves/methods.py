@@ -27,7 +27,8 @@ def ours(prune: str, *, resumable: bool = False, search: str = 'random', **setti
 
     def make(task: Task, seed: int) -> Method:
         pruner = make_pruner(prune, settings)
-        return Ours(_sampler(search, task, seed), pruner, resumable=resumable, learns=search != 'random')
+        sampler, redraw = _sampler(search, task, seed), RandomSampler(task.space, seed)
+        return Ours(sampler, pruner, resumable=resumable, learns=search != 'random', redraw=redraw)
 
     return make
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from benchmarks.learning_curves.simulation import Job
+from benchmarks.learning_curves.tasks import Values
 from hpsearch.model.trials.trial import Evaluation, TrialState, trials_of
 from hpsearch.pruners.base import Pruner
 from hpsearch.samplers.base import Sampler
@@ -18,18 +19,27 @@ class Ours:
         pruner: Stops runs; None: nothing does.
         resumable: Whether runs that were stopped can go on where they were.
         learns: Whether the sampler looks at the trials.
+        redraw: Replaces what a sampler that learns proposes again.
     """
 
     def __init__(
-        self, sampler: Sampler, pruner: Pruner | None, *, resumable: bool = False, learns: bool = False
+        self,
+        sampler: Sampler,
+        pruner: Pruner | None,
+        *,
+        resumable: bool = False,
+        learns: bool = False,
+        redraw: Sampler | None = None,
     ) -> None:
         self.watches = pruner is not None or learns
         self._sampler = sampler
         self._pruner = pruner
         self._resumable = resumable
         self._learns = learns
+        self._redraw = redraw or sampler
         self._runs: list[Evaluation] = []
         self._stopped: set[int] = set()
+        self._tried: list[Values] = []
 
     def begin(self) -> Job:
         """See :class:`benchmarks.learning_curves.simulation.Method`."""
@@ -65,5 +75,10 @@ class Ours:
         number = len(self._runs) + 1
         proposal = self._sampler.propose(trials_of(self._runs) if self._learns else [], number)
         assert proposal is not None
+        if self._learns and proposal.values in self._tried:
+            # As in a search: what was tried already is replaced by values that are drawn at random.
+            draws = (self._redraw.propose([], each) for each in range(100 * number, 100 * number + 100))
+            proposal = next((each for each in draws if each and each.values not in self._tried), proposal)
+        self._tried.append(proposal.values)
         self._runs.append(Evaluation(f'{number:04}', number, proposal))
         return Job(number, proposal.values)
