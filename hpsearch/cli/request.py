@@ -49,6 +49,9 @@ from hpsearch.store.folder import NewFolder, OpenSearch, SearchFolder, make_fold
 
 log = logging.getLogger('hpsearch')
 
+MOST_EXAMPLES = 1_000_000
+"""A limit for searches of which only examples are drawn."""
+
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -128,12 +131,13 @@ class SearchRequest:
         return self.snapshot.copy.cwd_of(folder.code_dir, cwd) if self.snapshot else cwd
 
 
-def make_request(options: SearchOptions, *, needs_program: bool = True) -> SearchRequest:
+def make_request(options: SearchOptions, *, needs_program: bool = True, draws_examples: bool = False) -> SearchRequest:
     """Check everything that was requested; nothing is written.
 
     Args:
         options: Those of the search.
         needs_program: Whether the script or command has to be there; if not, a note says that it is missing.
+        draws_examples: Whether only examples of its runs are wanted, which distributions have without a sampler.
 
     Raises:
         ConfigError: With every problem of the options and of the configuration.
@@ -146,6 +150,7 @@ def make_request(options: SearchOptions, *, needs_program: bool = True) -> Searc
     except ConfigError as error:
         raise ConfigError([*problems, *error.problems]) from None
     options, wrong = _with_defaults(options, configuration)
+    options = _for_examples(options, configuration) if draws_examples else options
     problems += wrong or [*adaptive_problems(options, configuration), *prune_problems(options, configuration)]
     problems += [] if options.is_adaptive else _only_sampled(configuration)
     configuration = watching(configuration) if options.prunes else configuration
@@ -164,6 +169,15 @@ def make_request(options: SearchOptions, *, needs_program: bool = True) -> Searc
         snapshot = _snapshot(configuration, interpreter, run_cwd, out_dir)
         notes += snapshot.notes(configuration, run_cwd)
     return SearchRequest(options, configuration, order, interpreter, resolved, run_cwd, out_dir, notes, snapshot)
+
+
+def _for_examples(options: SearchOptions, configuration: Configuration) -> SearchOptions:
+    """The options with what an adaptive search needs, where somebody only wants to see one of its runs."""
+    if configuration.distributions and not options.is_adaptive:
+        options = replace(options, adaptive=replace(options.adaptive, search='random'))
+    if options.is_adaptive and options.limits.max_trials is None:
+        options = replace(options, limits=replace(options.limits, max_trials=MOST_EXAMPLES))
+    return options
 
 
 def _snapshot(configuration: Configuration, interpreter: str, run_cwd: Path, out_dir: Path) -> Snapshot:

@@ -28,7 +28,7 @@ def try_one(command: TryCommand) -> int:
     Raises:
         ConfigError: Something is wrong with what was requested.
     """
-    request = make_request(command.options)
+    request = make_request(command.options, draws_examples=True)
     for note in request.notes:
         print(note)
     path = Path(tempfile.mkdtemp(prefix='hpsearch-try-'))

@@ -81,3 +81,13 @@ def test_that_nothing_is_left_of_a_run_that_is_interrupted(project: Project) -> 
         trying.send_signal(signal.SIGINT)
         assert trying.wait(60) == 130
     assert not left(project)
+
+
+@pytest.mark.parametrize('words', [(), ('--search=random',)])
+def test_that_a_run_of_a_grid_with_distributions_is_tried_without_a_sampler_or_an_end(
+    project: Project, words: tuple[str, ...]
+) -> None:
+    project.configure({}, "from hpsearch import uniform\ngrid = {'lr': uniform(0.1, 0.3)}")
+    done = project.run('try', 'my_config', *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert 'this run would have finished' in done.stdout
