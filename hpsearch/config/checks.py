@@ -28,7 +28,7 @@ from hpsearch.model.configuration import Condition, Configuration, Constraint, G
 from hpsearch.model.errors import did_you_mean
 from hpsearch.model.logs.out_of_memory import problem_of
 from hpsearch.results.metrics.rules import metric_rules
-from hpsearch.results.rules import keywords_of_rule, result_rules, rule_of
+from hpsearch.results.rules import hint_of_rule, keywords_of_rule, result_rules, rule_of
 
 _DEFAULT_OUT_ARG = 'out_dir'
 _DEFAULT_CONFIG_ARG = 'config'
@@ -333,11 +333,12 @@ def _performance_key(checks: _Checks, keywords: Sequence[str], results: Sequence
     if key is None:
         return next(iter(known), None)
     spelled = checks.source.spelled
-    if not keywords and not results:
+    if not keywords and not results and not checks.attributes.get('result'):
         where = f'{spelled("result")} or {spelled("summary_keywords")}'
-        checks.problem('performance_key', f'is {key!r}, and nothing says where results are; set {where}.')
+        hint = hint_of_rule(key) or f'; set {where}.'
+        checks.problem('performance_key', f'is {key!r}, and nothing says where results are{hint}')
     elif keywords and key not in known:
-        hint = did_you_mean(key, known)
+        hint = hint_of_rule(key) or did_you_mean(key, known)
         checks.problem('performance_key', f'is {key!r}, which is not in {spelled("summary_keywords")}{hint}')
     return key
 

@@ -109,9 +109,19 @@ def _placed(problem: str, files: Mapping[str, YamlFile | None], source: YamlFile
     return f'{file.place(spelled, *keys)}: {problem}'
 
 
+_SAID_OF_COMMANDS = (
+    (r"""\Agrid\[(['"])(.+?)\1\]""", r'\2'),
+    (r'\Aperformance_key: is ', '--objective: is '),
+    (r'; set result or summary_keywords\.\Z', '; give --result too, or both at once: --objective metrics.csv:val_acc.'),
+)
+"""What is said of attributes that nobody has written, since the command line has options for them."""
+
+
 def _of_word(problem: str) -> str:
     """A problem with a value of a command, which is in no grid that anybody has written."""
-    return re.sub(r"""\Agrid\[(['"])(.+?)\1\]""", r'\2', problem)
+    for written, said in _SAID_OF_COMMANDS:
+        problem = re.sub(written, said, problem)
+    return problem
 
 
 def _read_grid_config(path: Path, problems: list[str]) -> tuple[dict[str, Any], YamlFile | None]:

@@ -24,9 +24,10 @@ def write_store(search: ExportedSearch, path: Path) -> None:
         search: The search.
         path: The file, a SQLite database.
     """
-    logging.getLogger('alembic').setLevel(logging.ERROR)
-    logging.getLogger('mlflow').setLevel(logging.ERROR)
     from mlflow import MlflowClient
+
+    for library in ('alembic', 'mlflow'):  # once imported: that sets the levels anew
+        logging.getLogger(library).setLevel(logging.ERROR)
 
     client = MlflowClient(tracking_uri=f'sqlite:///{path}')
     experiment = client.create_experiment(search.name, artifact_location=f'{path.resolve()}.artifacts')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -32,6 +33,16 @@ def write_study(search: ExportedSearch, path: Path) -> None:
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
+        _write(search, path)
+    finally:
+        optuna.logging.set_verbosity(verbosity)
+
+
+def _write(search: ExportedSearch, path: Path) -> None:
+    import optuna
+
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # that names of metrics are experimental, that a step does not fit its range
         directions: Any = ['maximize' if each.maximize else 'minimize' for each in search.objectives] or ['minimize']
         study = optuna.create_study(storage=_storage(path), study_name=search.name, directions=directions)
         study.set_user_attr('hpsearch', 'exported')
@@ -39,8 +50,6 @@ def write_study(search: ExportedSearch, path: Path) -> None:
             study.set_metric_names([each.key for each in search.objectives])
         distributions = _distributions(search)
         study.add_trials([_trial(run, search.objectives, distributions) for run in search.runs])
-    finally:
-        optuna.logging.set_verbosity(verbosity)
 
 
 def _storage(path: Path) -> Any:
@@ -133,9 +142,9 @@ def _distribution(distribution: Distribution) -> Any:
             return IntDistribution(int(min(values)), int(max(values)))
         case Choice(values, True, _):
             return FloatDistribution(float(min(values)), float(max(values)))
-        case Choice(values, _, _):
+        case Choice(values, _, _) if values:
             return _categorical([scalar(value) for value in values])
-        case Normal():
+        case Choice() | Normal():  # an option without values is added by conditions: what occurred is known
             return None
 
 

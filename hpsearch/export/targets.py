@@ -58,7 +58,8 @@ def export(search: ExportedSearch, tool: str, path: Path) -> None:
     except OSError:
         raise
     except Exception as error:
-        raise ExportError(f'{path} is not complete: {tool} says: {one_line(error)}.') from error
+        said = one_line(error).rstrip('.')
+        raise ExportError(f'{path} is not complete: {tool} says: {said}.') from error
 
 
 def check(tool: str, path: Path) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hpsearch.model.errors import closest
 from hpsearch.results.rows import STEP
 
 FORMATS = ('lines', 'json', 'yaml', 'toml', 'csv', 'tsv', 'jsonl', 'tensorboard', 'mlflow', 'sacred', 'wandb')
@@ -103,6 +104,13 @@ def rule_of(rule: Mapping[str, str]) -> ResultRule:
         key=rule.get('key', ''),
         step=rule.get('step', ''),
     )
+
+
+def hint_of_rule(text: str) -> str:
+    """The end of a sentence about a text that was to be a rule, and whose beginning is mistyped; empty: it is not."""
+    begin, colon, _ = text.partition(':')
+    near = closest(begin, (*LOGS, *KINDS)) if colon else ''
+    return f'; did you mean {near}: instead of {begin}:?' if near else ''
 
 
 def _as_dict(value: Any) -> dict[str, str] | None:

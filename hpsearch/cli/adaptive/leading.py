@@ -45,7 +45,8 @@ def heading(objectives: Sequence[Objective], found: Sequence[Leader], shown: int
     """What is said above the table of the leaders."""
     if len(objectives) > 1:
         few = f', the first {shown} of them' if shown < len(found) else ''
-        return f'Pareto front: {len(found)} trials{few} ({objectives_in_words(objectives)})'
+        trials = '1 trial' if len(found) == 1 else f'{len(found)} trials'
+        return f'Pareto front: {trials}{few} ({objectives_in_words(objectives)})'
     return f'best {shown} of {len(found)} trials (mean over their seeds; best: {objectives_in_words(objectives)})'
 
 

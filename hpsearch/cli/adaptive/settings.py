@@ -8,8 +8,7 @@ from dataclasses import replace
 from hpsearch.cli.adaptive.budgets import budget_problems
 from hpsearch.cli.adaptive.options import AdaptiveOptions, LimitOptions, seconds_of
 from hpsearch.cli.options import SearchOptions
-from hpsearch.config.inline.objective import GivenResults, given_results, objectives_of_search
-from hpsearch.config.inline.objective import objectives_of as objectives_in
+from hpsearch.config.inline.objective import GivenResults, given_results, objective_problem, objectives_of_search
 from hpsearch.dispatch.adaptive.limits import enough_by_results, total_of
 from hpsearch.dispatch.adaptive.sampled_runs import POPULATION, sampler_of, space_of
 from hpsearch.dispatch.adaptive.settings import AdaptiveSettings, Limits
@@ -102,8 +101,8 @@ _NEXT_STEP: Mapping[str, str] = {
 def problems_of(options: SearchOptions, configuration: Configuration) -> list[str]:
     """What is wrong with the options of an adaptive search, or with those of one that is not, in sentences."""
     chosen = options.adaptive
-    keyless = [text for text in chosen.objective if not objectives_in([text])[0]]
-    problems = [f'--objective={text}: names no value; add a key, as in {text}:loss.' for text in keyless]
+    found = {text: objective_problem(text) for text in chosen.objective}
+    problems = [f'--objective={text}: {problem}' for text, problem in found.items() if problem]
     if len(chosen.direction) > max(1, len(chosen.objective)):
         problems.append(f'--direction: is given {len(chosen.direction)} times, for fewer objectives.')
     if not options.is_adaptive:

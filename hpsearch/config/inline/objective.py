@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hpsearch.config.yaml_file import parse_yaml
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.trials.trial import Objective
 from hpsearch.results.rows import STEP
@@ -34,6 +35,17 @@ def objectives_of(given: Sequence[str]) -> tuple[list[str], list[dict[str, Any]]
         keys += [key] if key else []
         rules += [rule] if rule and rule not in rules else []
     return list(dict.fromkeys(keys)), rules
+
+
+def objective_problem(text: str) -> str:
+    """What is wrong with an objective, as the end of a sentence; empty: nothing."""
+    rule, key = _rule_and_key(text)
+    if not key:
+        return f'names no value; add a key, as in {text}:loss.'
+    pattern = next((rule[log] for log in LOGS if log in rule), '')
+    if re.match(r'[^\W\d]', pattern) and '|' not in pattern and not re.compile(pattern).groups:
+        return 'finds a word and never a number alone; put parentheses around the number, as in val_acc=([0-9.]+).'
+    return ''
 
 
 def objectives_of_search(options: Mapping[str, Any], configuration: Configuration) -> list[Objective]:
@@ -81,12 +93,13 @@ def given_results(results: Sequence[str], objectives: Sequence[str], directions:
     """What ``--result``, ``--objective`` and ``--direction`` say; the first objective is the performance key.
 
     Args:
-        results: Rules of ``_RESULT``, in which what an expression finds is named by the word before its group.
+        results: Rules of ``_RESULT``, in which what an expression finds is named by the word before its group, or
+            dicts in YAML.
         objectives: As for :func:`objectives_of`.
         directions: ``maximize`` or ``minimize`` for each objective.
     """
     keys, more = objectives_of(objectives)
-    rules = [_rule_and_key(text)[0] if text.partition(':')[0] in LOGS else text for text in results]
+    rules = [_given_rule(text) for text in results]
     ascending = directions[0] == 'minimize' if directions else None
     return GivenResults(rules, more, keys[0] if keys else '', ascending)
 
@@ -100,6 +113,15 @@ def results_said(attributes: Mapping[str, Any]) -> GivenResults:
 
 def _listed(value: Any) -> Sequence[Any]:
     return value if isinstance(value, (list, tuple)) else [value]
+
+
+def _given_rule(text: str) -> Any:
+    if text.lstrip().startswith('{'):
+        try:
+            return parse_yaml(text)
+        except ValueError:
+            return {text: ''}  # what checks the rule says that this is none
+    return _rule_and_key(text)[0] if text.partition(':')[0] in LOGS else text
 
 
 def _rule_and_key(text: str) -> tuple[dict[str, Any], str]:

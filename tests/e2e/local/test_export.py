@@ -92,6 +92,7 @@ def test_that_tensorboard_shows_hyperparameters_and_results(project: Project) ->
 def test_that_mlflow_opens_the_store(project: Project) -> None:
     pytest.importorskip('mlflow')
     path = exported(project, 'mlflow', 'runs.db')
+    assert 'INFO' not in project.run('export', 'mlflow', 'out', '--to=quiet.db').stderr
     code = (
         'import mlflow, sys\n'
         f'mlflow.set_tracking_uri("sqlite:///{path}")\n'
@@ -167,6 +168,26 @@ def test_that_distributions_and_intermediate_values_are_in_the_study(sampled: Pr
     }
     assert sorted(trial.intermediate_values) == [1, 2, 3, 4]
     assert trial.value == trial.intermediate_values[4] == pytest.approx(1 - trial.params['lr'] / 4, abs=1e-4)
+
+
+def test_that_options_that_conditions_add_are_in_the_study_and_optuna_says_nothing(tmp_path: Path) -> None:
+    optuna = pytest.importorskip('optuna')
+    project = Project(tmp_path / 'project')
+    (project.path / 'train.py').write_text(REPORTING)
+    (project.path / 'my_config.py').write_text(
+        'from hpsearch import uniform\n'
+        "grid = {'lr': uniform(0.1, 0.95, step=0.1), 'act': ['relu', 'tanh']}\n"
+        "conditions = [({'act': ['relu']}, {'layers': [1, 2]})]\n"
+        "_SCRIPT_NAME, _OUT_ARG = 'train.py', None\n"
+        "_RESULT = 'stdout:val_acc=(?P<val_acc>[0-9.]+)'\n"
+        "_PERFORMANCE_KEY = 'val_acc'\n"
+    )
+    assert project.search('--search=random', '--max_trials=4', '--cpu_jobs=2').returncode == 0
+    done = project.run('export', 'optuna', 'out', '--to=study.db')
+    assert done.returncode == 0 and done.stderr == ''
+    trials = optuna.load_study(study_name='out', storage=f'sqlite:///{project.path}/study.db').trials
+    assert {trial.params['act'] for trial in trials} == {'relu', 'tanh'}
+    assert all(('layers' in trial.params) == (trial.params['act'] == 'relu') for trial in trials)
 
 
 def test_that_curves_are_in_every_export(sampled: Project) -> None:

@@ -109,6 +109,12 @@ def test_that_a_sampled_search_says_what_is_missing(project: Project) -> None:
     told = [*command, '--to', '{out_dir}']
     keyless = project.run('run', '--search=random', '--max_trials=2', '--objective=lightning', *told).stderr
     assert '--objective=lightning: names no value; add a key, as in lightning:loss.' in keyless
+    nowhere = project.run('run', '--search=random', '--max_trials=2', '--objective=acc', *command).stderr
+    assert "--objective: is 'acc', and nothing says where results are; give --result too" in nowhere
+    mistyped = project.run('run', '--search=random', '--max_trials=2', '--objective=stdot:a=(.*)', *command).stderr
+    assert 'did you mean stdout: instead of stdot:?' in mistyped
+    wrong = project.run('run', '--search=random', '--max_trials=2', '--objective=acc', '--result=stdout:(', *command)
+    assert 'is not a regular expression' in wrong.stderr and 'where results are' not in wrong.stderr
 
 
 def test_that_a_program_that_is_not_there_is_said_with_what_may_be_meant(project: Project) -> None:

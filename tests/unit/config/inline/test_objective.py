@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hpsearch.config.inline.objective import given_results, objectives_of
+from hpsearch.config.inline.objective import given_results, objective_problem, objectives_of
 
 
 @pytest.mark.parametrize(
@@ -62,3 +62,18 @@ def test_that_the_first_objective_is_the_performance_key(
     objectives: list[str], directions: list[str], attributes: dict[str, Any]
 ) -> None:
     assert given_results([], objectives, directions).applied({'result': 'a.csv'}) == attributes
+
+
+@pytest.mark.parametrize('text', ['val_acc', 'metrics.csv:acc', 'stdout:acc=([0-9.]+)', r'stdout:(?<=acc=)\d+'])
+def test_that_what_finds_a_number_is_an_objective(text: str) -> None:
+    assert objective_problem(text) == ''
+
+
+def test_that_an_expression_that_finds_its_word_with_the_number_is_no_objective() -> None:
+    assert 'put parentheses around the number' in objective_problem('stdout:val_acc=[0-9.]+')
+
+
+def test_that_a_result_of_the_command_line_may_be_a_dict() -> None:
+    given = given_results(['{file: log.csv, take: best}'], ['acc'], [])
+    assert given.applied({})['result'] == [{'file': 'log.csv', 'take': 'best'}]
+    assert given_results(['{file: log.csv'], [], []).applied({})['result'] == [{'{file: log.csv': ''}]

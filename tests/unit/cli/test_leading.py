@@ -1,0 +1,15 @@
+"""How the trials that lead a search are listed."""
+
+from __future__ import annotations
+
+import pytest
+
+from hpsearch.cli.adaptive.leading import heading
+from hpsearch.model.trials.leading import Leader
+from hpsearch.model.trials.trial import Objective
+
+
+@pytest.mark.parametrize(('count', 'trials'), [(1, '1 trial'), (2, '2 trials')])
+def test_that_the_trials_of_a_pareto_front_are_counted(count: int, trials: str) -> None:
+    found = [Leader('a', {}, (0.9, 5.0), 1)] * count
+    assert heading([Objective('acc'), Objective('size')], found, count).startswith(f'Pareto front: {trials} (')
