@@ -48,19 +48,29 @@ RESUMED = (State.PLANNED, State.CLAIMED, State.SUBMITTED, State.RUNNING, State.I
 
 
 def best_run(folder: SearchFolder, state: SearchState, configuration: Configuration) -> tuple[str, Params, str] | None:
-    """Name, parameters and performance of the best finished run."""
+    """Name, parameters and performance of the best finished run, of those with the largest budget."""
     key = configuration.performance_key
     if key is None:
         return None
     sign = 1.0 if configuration.performance_ascending else -1.0
     texts = {attempt.run: attempt.summary.get(key, '') for attempt in _deciding(state, State.FINISHED)}
     readings = {name: reading for name, text in texts.items() if (reading := read_number(text))}
-    measured = [(sign * each.value, name) for name, each in readings.items() if not math.isnan(each.value)]
+    measured = [
+        (-_budget(state, name), sign * each.value, name)
+        for name, each in readings.items()
+        if not math.isnan(each.value)
+    ]
     if not measured:
         return None
-    _, name = min(measured)
+    name = min(measured)[-1]
     run = folder.find_run(name)
     return name, run.params if run else {}, readings[name].text
+
+
+def _budget(state: SearchState, name: str) -> float:
+    """The fidelity of a run. As in the table, none with a smaller one is the best."""
+    suggestion = state.suggestions.get(name)
+    return (suggestion.proposal.fidelity or 0.0) if suggestion else 0.0
 
 
 def no_best_note(state: SearchState, configuration: Configuration) -> str:
@@ -239,7 +249,8 @@ def _best_columns(result: SearchResult) -> tuple[list[str], list[list[str]]]:
     rows = results.best(BEST_SHOWN)
     if not rows or results.key is None:
         return [], []
-    options = [option for option in rows[0].params if option != (configuration.out_arg or 'out_dir')]
+    options = list(dict.fromkeys(option for row in rows for option in row.params))
+    options = [option for option in options if option != (configuration.out_arg or 'out_dir')]
     keywords = [word for word in configuration.summary_keywords if word not in (results.key, 'finished')]
     keywords.sort(key=lambda word: any(',' in shortened(row.values.get(word, '')) for row in rows))  # lists last
     columns = [results.key, 'run', *options, *keywords]

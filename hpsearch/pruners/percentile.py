@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from statistics import fmean
 
-from hpsearch.model.trials.standings import Standings
+from hpsearch.model.trials.standings import Standings, mean_of
 from hpsearch.model.trials.trial import Curve, Evaluation
 
 
@@ -58,4 +57,4 @@ class Percentile:
 def mean_until(curve: Curve, step: float) -> float | None:
     """The mean of what was reported up to a step, infinite if something was no number; None: there was no report."""
     losses = [math.inf if math.isnan(loss) else loss for each, loss in curve.items() if each <= step]
-    return fmean(losses) if losses else None
+    return mean_of(losses) if losses else None

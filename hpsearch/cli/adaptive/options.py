@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -126,7 +127,10 @@ class LimitOptions(OptionGroup):
         None, 'after N trials have failed (default: however many)', metavar='N', type=integer_from(1)
     )
     target: float | None = option(
-        None, 'as soon as the objective has reached this value: what runs is stopped', metavar='VALUE', type=float
+        None,
+        'as soon as the objective has reached this value: what runs is stopped',
+        metavar='VALUE',
+        type=number_between(-sys.float_info.max, sys.float_info.max),
     )
     budget: str = option(
         '',

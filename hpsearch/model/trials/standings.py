@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from statistics import fmean
 
 from hpsearch.model.trials.trial import Curve, Evaluation, TrialState
 
@@ -29,6 +30,14 @@ def best_until(curve: Curve, step: float) -> float | None:
     """The smallest loss that was reported up to a step, infinite if none was a number; None: there was no report."""
     losses = [math.inf if math.isnan(loss) else loss for each, loss in curve.items() if each <= step]
     return min(losses, default=None)
+
+
+def mean_of(losses: Sequence[float]) -> float:
+    """The mean of losses, of which there is one at least; also of such whose sum is too large for a number."""
+    try:
+        return fmean(losses)
+    except OverflowError:
+        return sum(each / len(losses) for each in losses)
 
 
 class Standings:

@@ -27,8 +27,12 @@ class Objective:
     maximize: bool = False
 
     def loss(self, value: float) -> float:
-        """The value as something of which less is better; what is no number is the worst of all."""
-        if math.isnan(value):
+        """The value as something of which less is better; what is no number, or infinite, is the worst of all.
+
+        What is infinite has diverged, in whichever direction, and is no result. As the best of all, it would have a
+        pruner stop the others.
+        """
+        if not math.isfinite(value):
             return math.inf
         return -value if self.maximize else value
 

@@ -13,10 +13,9 @@ import math
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from statistics import fmean
 from typing import TypeAlias
 
-from hpsearch.model.trials.standings import Standings
+from hpsearch.model.trials.standings import Standings, mean_of
 from hpsearch.model.trials.trial import Evaluation, Trial, TrialState
 
 NEAREST = 5
@@ -74,7 +73,7 @@ class Continuation:
         gains: Gains = []
         for trial in went_on:
             loss = self._standings.at(_run(trial), level)
-            if loss is not None and math.isfinite(loss) and math.isfinite(ends[trial.number]):
+            if loss is not None and math.isfinite(loss - ends[trial.number]):
                 gains.append((loss, loss - ends[trial.number]))
         return sorted(gains)
 
@@ -85,7 +84,7 @@ class Continuation:
         place = bisect_left(gains, (loss, -math.inf))
         around = gains[max(place - NEAREST, 0) : place + NEAREST]
         nearest = sorted(around, key=lambda each: abs(each[0] - loss))[:NEAREST]
-        return loss - (fmean(gain for _, gain in nearest) if nearest else 0.0)
+        return loss - (mean_of([gain for _, gain in nearest]) if nearest else 0.0)
 
 
 def _run(trial: Trial) -> Evaluation:

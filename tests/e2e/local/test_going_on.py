@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import signal
 import subprocess
@@ -41,6 +42,16 @@ def test_that_promoted_runs_go_on_from_the_checkpoints_of_their_trials(project: 
     rows = project.rows()
     budgets = [int(row['epochs']) for row in rows]
     assert budgets == sorted(budgets, reverse=True) and budgets.count(1) == 8 and 4 in budgets
+
+
+def test_that_a_promotion_is_the_best_even_if_the_run_before_it_was_better(project: Project) -> None:
+    script = project.path / 'train.py'
+    text = script.read_text()
+    script.write_text(text.replace("f'loss {loss}", "f'loss {args.epochs + loss}"))
+    done = project.search('--search=random', '--max_trials=8', '--cpu_jobs=2')
+    assert done.returncode == 0, done.stderr
+    best = json.loads(project.run('status', 'out', '--json').stdout)['best']
+    assert best['params']['epochs'] == 4 and best['run'] == project.rows()[0]['hpsearch_run']
 
 
 def test_that_a_population_larger_than_the_slots_is_trained(project: Project) -> None:

@@ -587,3 +587,11 @@ def test_that_a_search_may_work_in_another_folder_than_it_was_started_in(project
     assert done.returncode == 0, done.stderr
     assert (work / 'ran.txt').exists()
     assert (work / 'out' / 'search_results.csv').exists(), 'a relative --out_dir is relative to --run_cwd'
+
+
+def test_that_the_table_at_the_end_has_options_that_the_best_run_was_not_given(project: Project) -> None:
+    project.configure({'lr': [0.1, 0.2]}, "conditions = [({'lr': [0.2]}, {'seconds': [0.001]})]")
+    lines = project.search('--cpu_jobs=1').stdout.splitlines()
+    heading = next(place for place, line in enumerate(lines) if line.split()[:2] == ['acc', 'run'])
+    assert 'seconds' in lines[heading].split()
+    assert [line.split()[-2:] == ['0.001', '0.2,0.4'] for line in lines[heading + 2 : heading + 4]] == [False, True]

@@ -120,3 +120,11 @@ def test_that_a_list_does_not_grow_from_one_command_line_to_the_next() -> None:
     parser: argparse.ArgumentParser = search_parser('', '')
     values: list[Any] = [parser.parse_args(['--reuse=a']).reuse for _ in range(2)]
     assert values == [['a'], ['a']]
+
+
+@pytest.mark.parametrize('text', ['nan', 'inf', '-inf'])
+def test_that_a_target_is_a_finite_number(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse_run([f'--target={text}'])
+    assert f'{text} is not between' in capsys.readouterr().err
+    assert parse_run(['--target=-1e3']).limits.target == -1000

@@ -68,6 +68,7 @@ def test_that_the_mean_until_a_step_is_that_of_its_reports() -> None:
     assert mean_until({1: 1.0, 5: 3.0, 9: 100.0}, 6) == 2
     assert mean_until({1: 1.0, 5: math.nan}, 6) == math.inf
     assert mean_until({5: 1.0}, 4) is None
+    assert mean_until({1: 1.5e308, 2: 1.5e308}, 2) == pytest.approx(1.5e308), 'their sum is too large for a number'
 
 
 MAKERS: list[Callable[[], Percentile]] = [Percentile, lambda: Percentile(25, 3, 2)]

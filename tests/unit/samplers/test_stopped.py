@@ -61,3 +61,9 @@ def test_that_steps_between_two_levels_count_as_the_lower_one() -> None:
 def test_that_what_is_no_number_stays_the_worst() -> None:
     trials = [trial(1, {1: 9.0}), trial(2, {3: math.nan}), complete(3, {3: 6.0, 9: 4.0})]
     assert losses_of(trials)[2] == math.inf
+
+
+def test_that_losses_too_far_apart_for_a_difference_say_nothing() -> None:
+    away = [complete(number, {3: -1.7e308 * sign, 9: 1.7e308 * sign}) for number, sign in enumerate([1, -1], start=1)]
+    near = [trial(3, {3: 5.0}), complete(4, {3: 6.0, 9: 4.0}), trial(5, {1: 9.0})]
+    assert losses_of([*away, *near])[3] == pytest.approx(3.0)

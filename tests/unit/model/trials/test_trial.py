@@ -17,8 +17,9 @@ def test_that_less_loss_is_better_whatever_the_direction() -> None:
     assert Objective('loss').loss(0.1) < Objective('loss').loss(0.2)
 
 
-def test_that_no_number_is_the_worst_of_all() -> None:
-    assert Objective('acc', maximize=True).loss(math.nan) == math.inf
+def test_that_what_is_no_number_or_infinite_is_the_worst_of_all() -> None:
+    for value in (math.nan, math.inf, -math.inf):
+        assert Objective('acc', maximize=True).loss(value) == Objective('loss').loss(value) == math.inf
 
 
 def test_that_runs_of_one_trial_are_found_together() -> None:
