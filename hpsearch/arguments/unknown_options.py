@@ -5,8 +5,10 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import takewhile
 
 from hpsearch.arguments.help_text import shown_options
+from hpsearch.arguments.placeholders import placeholders_in
 from hpsearch.arguments.style import ArgumentStyle, dashes_of, words_of
 from hpsearch.model.configuration import Value
 
@@ -54,6 +56,35 @@ def unknown_options(
         if not any(_is_known(name, names, text) for name in written)
     )
     return [sentence for sentence in found if sentence]
+
+
+def has_filled_words(words: Iterable[str]) -> bool:
+    """Whether a command has placeholders of options in it, as one that shows itself what is searched."""
+    return any(map(placeholders_in, words))
+
+
+def asking_words(words: Sequence[str]) -> list[str]:
+    """The words of a command that its script is asked for help with: those before the first one without a value yet."""
+    asking = list(takewhile(lambda word: not placeholders_in(word), words))
+    return asking[:-1] if len(asking) < len(words) and asking[-1].startswith('-') else asking
+
+
+def mistyped_in_command(text: str, words: Sequence[str]) -> list[str]:
+    """A sentence for each option in such a command that a help text does not show although it has one like it.
+
+    Others may belong to a sub-command, which has a help text of its own.
+
+    Args:
+        text: What the script printed.
+        words: Those of the command.
+    """
+    if not has_filled_words(words):
+        return []
+    shown = shown_options(text)
+    names = {*shown, *(option.negation for option in shown.values())} - {''}
+    given = dict.fromkeys(word.partition('=')[0] for word in words if word.startswith('--') and len(word) > 2)
+    unknown = ((name, _meant(name, names)) for name in given if not _is_known(name, names, text))
+    return [f'the --help of the script shows no {name}; did you mean {meant}?' for name, meant in unknown if meant]
 
 
 def unknown_in_hydra(names: Collection[str], options: Iterable[str]) -> list[str]:

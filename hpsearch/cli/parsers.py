@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn
@@ -58,6 +58,10 @@ Exit status: 0 all runs finished, 1 some did not, 2 the request is wrong, 130 st
 """What ``hpsearch --help`` prints."""
 
 
+_VERBS_OF_SEARCHES = ('resume', 'join')
+"""They go on with a search that there is."""
+
+
 class Parser(argparse.ArgumentParser):
     """Reports what is wrong in one line, and accepts dashes for the underscores in the names of options."""
 
@@ -92,10 +96,16 @@ class Parser(argparse.ArgumentParser):
 
     def _about_unknown(self, word: str) -> str:
         name = word.partition('=')[0]
+        if self.prog.split()[-1] in _VERBS_OF_SEARCHES and self._with_underscores(name) in _options_of_run():
+            return f'{name}: an option of hpsearch run; the search keeps what it was started with.'
         options = [option for option in self._option_string_actions if option.startswith('--')]
         similar = difflib.get_close_matches(self._with_underscores(name), options, n=1)
         what = f'{name}: no such option' if name.startswith('-') else f'{word}: not expected here'
         return f'{what}; did you mean {similar[0]}?' if similar else f'{what}.'
+
+
+def _options_of_run() -> Collection[str]:
+    return search_parser('run', '')._option_string_actions
 
 
 def first_word(words: Sequence[str], parser: Parser | None = None) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from hpsearch.arguments.command import CommandForm
 from hpsearch.arguments.help_text import is_hydra, may_have_help
-from hpsearch.arguments.unknown_options import may_take_others
+from hpsearch.arguments.unknown_options import asking_words, may_take_others
 from hpsearch.backends.base import Launch, Workload
 from hpsearch.cli.adaptive.samples import Samples
 from hpsearch.cli.backends import pilot_note, pilot_settings, queue_settings, requested_system, system_named
@@ -132,7 +132,7 @@ def doubts_by_help(request: SearchRequest, plan: Plan) -> list[str]:
         return plan.doubts_by_hydra(values_of_hydra(form.program, str(request.run_cwd)))
     if not plan.can_be_doubted or not may_have_help(source):
         return []
-    text = help_of(form.program, str(request.run_cwd))
+    text = help_of(asking_words(form.program), str(request.run_cwd))
     return plan.doubts_by_help(text, takes_others=may_take_others(source))
 
 

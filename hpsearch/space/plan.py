@@ -15,7 +15,13 @@ from hpsearch.arguments.command import CommandForm
 from hpsearch.arguments.help_text import doubts_by_help
 from hpsearch.arguments.placeholders import UNNAMED
 from hpsearch.arguments.style import ArgumentStyle, nones_note
-from hpsearch.arguments.unknown_options import has_name, unknown_in_hydra, unknown_options
+from hpsearch.arguments.unknown_options import (
+    has_filled_words,
+    has_name,
+    mistyped_in_command,
+    unknown_in_hydra,
+    unknown_options,
+)
 from hpsearch.model.command import (
     CommandLimits,
     encoded,
@@ -176,7 +182,7 @@ class Plan:
     @property
     def can_be_doubted(self) -> bool:
         """Whether a help text of the script may show that an option, or a value of it, is not taken."""
-        return any(has_name(style) for _, style in self._written().values())
+        return has_filled_words(self.form.program) or any(has_name(style) for _, style in self._written().values())
 
     def doubts_by_help(self, text: str, *, takes_others: bool) -> list[str]:
         """A sentence for each option that the help text of the script does not show, or that takes no such value.
@@ -186,6 +192,7 @@ class Plan:
             takes_others: Whether the script may take options that its help does not show.
         """
         unknown = [] if takes_others else unknown_options(text, self._written(), self.form.out_arg)
+        unknown += [] if takes_others else mistyped_in_command(text, self.form.program)
         return [*unknown, *doubts_by_help(text, self._columns_behind(), self.form.style)]
 
     def doubts_by_hydra(self, names: Collection[str]) -> list[str]:

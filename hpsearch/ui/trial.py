@@ -42,4 +42,4 @@ def _missing_lines(verdict: Verdict, summary: Summary, configuration: Configurat
         there = ', '.join(summary.values)
         yield f'Missing: {key}, by which runs are sorted (_PERFORMANCE_KEY); there are: {there}'
     if not configuration.wants_result and configuration.summary_parser is None and verdict.state is State.FINISHED:
-        yield 'No result is read: _SUMMARY_FILENAME or _RESULT says where it is.'
+        yield 'No result is read: _SUMMARY_FILENAME, _RESULT or --result says where it is.'

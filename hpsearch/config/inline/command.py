@@ -13,7 +13,7 @@ from hpsearch.arguments.priors import SearchedWords, searched_words
 from hpsearch.config.command_checks import names_output
 from hpsearch.config.inline.hunt import CommandLine, sha256_of, source_of_hunt
 from hpsearch.config.inline.objective import GivenResults
-from hpsearch.config.inline.space_file import SpaceFile, with_space_file
+from hpsearch.config.inline.space_file import SpaceFile, missing_files, with_space_file
 from hpsearch.config.inline.template import searched_text
 from hpsearch.config.inline.values import values_of
 from hpsearch.config.source import Source
@@ -76,13 +76,14 @@ def inline_command(words: Sequence[str], cwd: Path) -> InlineCommand:
         said.attributes |= {'make_out_dir': True}
     said.attributes |= {'command': command, 'grid': grid}
     if not grid and not said.problems:
-        said.problems.append(_nothing_searched(words))
+        said.problems.append(_nothing_searched(words, cwd))
     return said
 
 
-def _nothing_searched(words: Sequence[str]) -> str:
+def _nothing_searched(words: Sequence[str], cwd: Path) -> str:
+    missing = next((f'; there is no file {path} either' for path in missing_files(words, cwd)), '')
     return (
-        f'{" ".join(words)[:60]}: nothing is to be searched; write a tilde behind an option, as in '
+        f'{" ".join(words)[:60]}: nothing is to be searched{missing}; write a tilde behind an option, as in '
         "--lr~'loguniform(1e-5, 1)' or --lr~[0.1,0.01]."
     )
 

@@ -81,6 +81,12 @@ def searched_in(text: str, form: str, searched: Searched) -> tuple[dict[str, str
     return priors, problems
 
 
+def missing_files(words: Sequence[str], folder: Path) -> list[str]:
+    """The configuration files that a command names and that are not there."""
+    paths = (_path_in('', word, '')[1] for word in words)
+    return [path for path in paths if path and not (folder / path).is_file()]
+
+
 def _path_in(before: str, word: str, option: str) -> tuple[str, str]:
     """The part of a word before the path of a file, and the path; empty: it can be none."""
     name, equals, value = word.partition('=')

@@ -169,7 +169,7 @@ def _about_options(failure: Failure, lines: Sequence[str]) -> Iterator[str]:
 
 
 def _help_of(failure: Failure) -> str:
-    words = failure.argv[:2] if failure.script else failure.argv[:1]
+    words = failure.argv[:2] if failure.script or ''.join(failure.argv[1:2]).endswith('.py') else failure.argv[:1]
     return f'{" ".join(words)} --help'
 
 
@@ -194,7 +194,8 @@ def _about_the_program(failure: Failure, lines: Sequence[str]) -> Iterator[str]:
         if failure.script:
             yield f'{program} has no module {match[1]}: --python chooses the interpreter, for a job also _JOB_PROLOGUE'
     for match in filter(None, map(_NO_SCRIPT.search, lines)):
-        yield f'there is no file {match[1]} where the runs are executed: _SCRIPT_NAME names it'
+        names = '_SCRIPT_NAME' if failure.script else 'the command'
+        yield f'there is no file {match[1]} where the runs are executed: {names} names it'
     named = [line.lower() for line in lines if f'{program}: ' in line]
     if failure.code == 127 and any('not found' in line for line in named):
         yield f'{program} is not in PATH where the runs are executed: {_chooses_program(failure)} takes a whole path'

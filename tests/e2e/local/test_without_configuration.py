@@ -117,6 +117,13 @@ def test_that_a_sampled_search_says_what_is_missing(project: Project) -> None:
     assert 'is not a regular expression' in wrong.stderr and 'where results are' not in wrong.stderr
 
 
+def test_that_a_mistyped_option_of_a_command_is_doubted_before_anything_runs(project: Project) -> None:
+    done = project.run('plan', RESULT, '--', 'python3', 'train.py', '--bgi', '--lr_~[0.1]')
+    assert 'warning: the --help of the script shows no --bgi; did you mean --big?' in done.stderr + done.stdout
+    assert 'shows no --lr_; did you mean --lr?' in done.stderr + done.stdout
+    assert not (project.path / 'ran.txt').exists()
+
+
 def test_that_a_program_that_is_not_there_is_said_with_what_may_be_meant(project: Project) -> None:
     project.env = {**(project.env or os.environ), 'PATH': '/nowhere'}
     done = project.run('run', '--', 'python', 'train.py', '--lr~[0.1]')

@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpsearch.arguments.style import ArgumentStyle
-from hpsearch.arguments.unknown_options import has_name, may_take_others, unknown_in_hydra, unknown_options
+from hpsearch.arguments.unknown_options import (
+    asking_words,
+    has_name,
+    may_take_others,
+    mistyped_in_command,
+    unknown_in_hydra,
+    unknown_options,
+)
 from tests.unit.arguments.test_help_text import TEXTS
 
 ALL = pytest.mark.parametrize('parser', TEXTS)
@@ -131,3 +138,20 @@ def test_that_scripts_that_take_other_options_are_known(source: str, expected: b
 @given(st.text(st.sampled_from(' -=|/<>[]{}\n\t*,:no─│aAB1help'), max_size=80), st.sampled_from([True, False, None, 1]))
 def test_that_any_text_can_be_read(text: str, value: Any) -> None:
     unknown(text + '\n --help', 'a', value)
+
+
+HELP = 'options:\n  -h, --help            show this help message and exit\n  --learning-rate X\n  --epochs N\n'
+
+
+def test_that_a_mistyped_option_of_a_command_is_named_with_the_one_that_is_meant() -> None:
+    words = ['python', 'main.py', '--epoch', '5', '--learning_rat={learning_rat}', '--elsewhere', '1']
+    assert mistyped_in_command(HELP, words) == [
+        'the --help of the script shows no --learning_rat; did you mean --learning-rate?'
+    ]  # --epoch is an abbreviation; what is like no option may be one of a sub-command
+    assert mistyped_in_command(HELP, ['python', 'main.py', '--learning_rat=1']) == []
+
+
+def test_that_help_is_asked_for_without_words_that_have_no_value_yet() -> None:
+    assert asking_words(['python', 'main.py', 'train', '--lr', '{lr}', '-v']) == ['python', 'main.py', 'train']
+    assert asking_words(['python', 'main.py', 'train', '{depth}', '-v']) == ['python', 'main.py', 'train']
+    assert asking_words(['python', 'main.py', '--quick']) == ['python', 'main.py', '--quick']

@@ -65,6 +65,10 @@ def test_that_a_word_that_is_no_command_is_said_in_one_line(
     [
         (['run', 'a', '--num_serches=3'], 'hpsearch run: --num_serches: no such option; did you mean --num_searches?'),
         (['run', 'a', 'b'], 'hpsearch run: b: not expected here.'),
+        (
+            ['resume', 'a', '--direction=minimize'],
+            'hpsearch resume: --direction: an option of hpsearch run; the search keeps what it was started with.',
+        ),
         (['run', 'a', '--grid_module=b'], 'hpsearch run: a: the configuration is given already, as --grid_module=b'),
         (['plan', 'a', '--zzz'], 'hpsearch plan: --zzz: no such option.'),
         (

@@ -195,3 +195,11 @@ def test_that_a_program_that_cannot_be_executed_is_named(code: int, line: str, s
     found = hint(line, code=code, argv=('julia', 't.jl'), script=script)
     assert said in found
     assert bool(found) is bool(said)
+
+
+def test_that_a_command_with_a_python_script_is_told_of_the_script() -> None:
+    unknown = 't.py: error: unrecognized arguments: --hiden 3\n'
+    assert 'python3 /x/train.py --help lists' in hint(unknown, script='')
+    assert './train --help lists' in hint(unknown, script='', argv=('./train', '--hiden', '3'))
+    missing = "python: can't open file '/x/tarin.py': [Errno 2] No such file or directory\n"
+    assert hint(missing, script='').endswith('the command names it')

@@ -178,3 +178,8 @@ def test_that_a_file_is_looked_for_only_where_the_script_is_told_to_put_it(
         assert not is_told and '{out_dir}' in str(error)
     else:
         assert is_told
+
+
+def test_that_a_missing_file_is_named_where_nothing_is_searched(tmp_path: Path) -> None:
+    (problem,) = problems(tmp_path, 'python', 'm.py', '--config=spce.json', '--data', 'here.yaml')
+    assert 'nothing is to be searched; there is no file spce.json either; write a tilde' in problem
