@@ -107,10 +107,16 @@ class QueueBackend(AttemptBackend):
             return Placement(waiting=queue.refusal, is_final=queue.is_final)
         if queue.waiting:
             return Placement(waiting=f'{len(queue.waiting)} runs wait to be submitted: {queue.why_waiting()}')
-        free = WAVE if self._settings.most_attempts is None else self._settings.most_attempts - len(self._attempts)
+        most = self._settings.most_attempts
+        free = WAVE if most is None else most - sum(not self._has_left(queued) for queued in self._attempts.values())
         if free <= 0 or not queue.has_room():
             return Placement(waiting=f'{len(self._attempts)} jobs are in the queue')
         return Placement(slots=(Slot(),) * min(WAVE, free))
+
+    def _has_left(self, queued: QueuedAttempt) -> bool:
+        """Whether the queue says that the job has ended: it takes no room while its record is awaited."""
+        array = queued.array
+        return array is not None and self._poller.state_of((array.name, queued.index)) is JobState.ENDED
 
     def impossible(self, resources: ResourceRequest) -> str:
         """Empty: what it cannot place, the batch system refuses when it is submitted."""

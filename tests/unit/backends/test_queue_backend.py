@@ -808,6 +808,21 @@ def test_that_an_end_without_a_record_is_waited_for(desk: Desk) -> None:
     assert desk.ended[ident].code == 5
 
 
+def test_that_a_job_that_has_ended_makes_room_for_another_while_its_record_is_awaited(
+    make_desk: Callable[..., Desk],
+) -> None:
+    desk = make_desk(most_attempts=2)
+    killed, _ = started(desk, 2)
+    desk.begin_all()
+    desk.step(times=31)
+    assert not desk.backend.open_slots(desk.clock.now).slots
+    desk.queue.change('1', 1, kind=JobState.ENDED, cause='cancelled')
+    desk.until(lambda: desk.told[killed].detail == 'it ended; its record is awaited')
+    assert len(desk.backend.open_slots(desk.clock.now).slots) == 1
+    started(desk, 1, first=3)
+    assert not desk.backend.open_slots(desk.clock.now).slots and desk.queue.live() == 2
+
+
 def test_that_a_record_which_the_file_system_denies_for_a_minute_is_found(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
