@@ -125,7 +125,7 @@ def doubts_by_help(request: SearchRequest, plan: Plan) -> list[str]:
     try:
         source = script.read_text(encoding='utf-8', errors='replace')
     except OSError:
-        return []
+        return [] if script.exists() or '{' in str(script) else [f'there is no file {script}, which the command names.']
     if '--' in form.program:
         return []
     if is_hydra(source):

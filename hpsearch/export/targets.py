@@ -49,14 +49,14 @@ def export(search: ExportedSearch, tool: str, path: Path) -> None:
 
     Raises:
         ConfigError: The program's library is missing, or there is something under this name.
-        ExportError: The program's library refuses something.
-        OSError: It cannot be written.
+        ExportError: The program's library refuses something, or it cannot be written.
     """
     check(tool, path)
     try:
         _writer(tool)(search, path)
-    except OSError:
-        raise
+    except OSError as error:
+        why = error.strerror or one_line(error)
+        raise ExportError(f'{path} cannot be written: {why}. Name another place with --to.') from error
     except Exception as error:
         said = one_line(error).rstrip('.')
         raise ExportError(f'{path} is not complete: {tool} says: {said}.') from error

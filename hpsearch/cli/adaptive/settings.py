@@ -103,8 +103,7 @@ def problems_of(options: SearchOptions, configuration: Configuration) -> list[st
     chosen = options.adaptive
     found = {text: objective_problem(text) for text in chosen.objective}
     problems = [f'--objective={text}: {problem}' for text, problem in found.items() if problem]
-    if len(chosen.direction) > max(1, len(chosen.objective)):
-        problems.append(f'--direction: is given {len(chosen.direction)} times, for fewer objectives.')
+    problems += _direction_problems(len(chosen.direction), max(1, len(chosen.objective)))
     if not options.is_adaptive:
         usual = 'needs --search=random or another sampler.'
         return [*problems, *(f'--{name}: {_NEXT_STEP.get(name, usual)}' for name in _given(options))]
@@ -114,6 +113,15 @@ def problems_of(options: SearchOptions, configuration: Configuration) -> list[st
         *budget_problems(options, configuration, has_objective=bool(objectives_of(options, configuration))),
         *_sampler_problems(options, configuration),
     ]
+
+
+def _direction_problems(directions: int, objectives: int) -> list[str]:
+    """One for each objective, or none: nobody would see that the others got the direction of the first."""
+    if directions > objectives:
+        return [f'--direction: is given {directions} times, for fewer objectives.']
+    if 0 < directions < objectives:
+        return [f'--direction: give it {objectives} times, once for each objective, in their order.']
+    return []
 
 
 def _given(options: SearchOptions) -> list[str]:

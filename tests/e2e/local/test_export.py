@@ -209,6 +209,11 @@ def test_that_an_export_overwrites_nothing(project: Project) -> None:
     assert 'kept.csv exists already: remove it, or name another one with --to.' in done.stderr
 
 
+def test_that_a_place_that_cannot_be_written_is_named_with_the_way_to_another_one(project: Project) -> None:
+    done = project.run('export', 'csv', 'out', f'--to={"a" * 300}.csv')
+    assert done.returncode == 2 and done.stderr.endswith('name too long. Name another place with --to.\n')
+
+
 def test_that_a_missing_library_is_named_with_the_extra_that_has_it(project: Project, tmp_path: Path) -> None:
     (tmp_path / 'sitecustomize.py').write_text(
         'import importlib.util as util\n'

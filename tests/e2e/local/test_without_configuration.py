@@ -111,6 +111,9 @@ def test_that_a_sampled_search_says_what_is_missing(project: Project) -> None:
     assert '--objective=lightning: names no value; add a key, as in lightning:loss.' in keyless
     nowhere = project.run('run', '--search=random', '--max_trials=2', '--objective=acc', *command).stderr
     assert "--objective: is 'acc', and nothing says where results are; give --result too" in nowhere
+    objectives = ['--objective=metrics:acc', '--objective=metrics:size', '--direction=minimize']
+    half = project.run('run', '--search=random', '--max_trials=2', *objectives, *command).stderr
+    assert '--direction: give it 2 times, once for each objective, in their order.' in half
     mistyped = project.run('run', '--search=random', '--max_trials=2', '--objective=stdot:a=(.*)', *command).stderr
     assert 'did you mean stdout: instead of stdot:?' in mistyped
     wrong = project.run('run', '--search=random', '--max_trials=2', '--objective=acc', '--result=stdout:(', *command)
@@ -122,6 +125,8 @@ def test_that_a_mistyped_option_of_a_command_is_doubted_before_anything_runs(pro
     assert 'warning: the --help of the script shows no --bgi; did you mean --big?' in done.stderr + done.stdout
     assert 'shows no --lr_; did you mean --lr?' in done.stderr + done.stdout
     assert not (project.path / 'ran.txt').exists()
+    missing = project.run('plan', RESULT, '--', 'python3', 'tarin.py', '--lr~[0.1]')
+    assert f'warning: there is no file {project.path}/tarin.py' in missing.stderr + missing.stdout
 
 
 def test_that_a_program_that_is_not_there_is_said_with_what_may_be_meant(project: Project) -> None:
