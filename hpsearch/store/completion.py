@@ -22,7 +22,7 @@ from hpsearch.model.table import Row, row_of
 from hpsearch.model.trials.curves import Points, last_values
 from hpsearch.model.verdict import IN_WORDS, Verdict, failure_signature, joined, judge
 from hpsearch.results.missing import found_instead
-from hpsearch.results.summary import FINISHED, read_attempt_summary, result_files, says_finished
+from hpsearch.results.summary import FINISHED, read_attempt_summary, read_summary, result_files, says_finished
 from hpsearch.results.text import text_of
 from hpsearch.store.attempt_files import (
     changed_at,
@@ -304,12 +304,31 @@ class CompletionReader:
         before = own.summary_before if own else None
         paths = self._folder.attempt(run.name, number)
         found = read_attempt_summary(output, self._configuration, run.number, before, logs_of(paths))
+        if code == 0 and not found.found:
+            return self._printed_before(run, number, tried) or found
         if (found.finished or found.status_decides) and own and self._is_older(output, own):
             return Summary(problem='its summary is older than the attempt')
         others = [each.number for each in tried if each.number < number and _may_have_gone_on(each)]
         if not (found.finished and code != 0 and others):
             return found
         return Summary(problem=f'its summary may be that of attempt {others[-1]}, whose end nobody saw')
+
+    def _printed_before(self, run: Run, number: int, tried: Sequence[Attempt]) -> Summary | None:
+        """The result in what the attempts before printed, latest first; None: there is none.
+
+        A script that goes on where it was stopped after its last step has nothing left to print.
+        """
+        printed = tuple(rule for rule in self._configuration.results if not rule.get('file'))
+        if not self._configuration.resumable or not printed or self._configuration.summary_parser is not None:
+            return None
+        output = self.output(run, number, tried)
+        only = replace(self._configuration, summary_filename=None, results=printed)
+        for each in sorted(tried, key=lambda attempt: attempt.number, reverse=True):
+            if each.number < number and each.state in (State.STOPPED, State.INTERRUPTED):
+                found = read_summary(output, only, run.number, logs_of(self._folder.attempt(run.name, each.number)))
+                if found.found:
+                    return found
+        return None
 
     def _instead(self, run: Run, number: int, tried: Sequence[Attempt]) -> str:
         """What is in the output folder where the summary file is not, in words."""

@@ -594,3 +594,21 @@ def test_that_only_a_time_limit_of_what_can_go_on_makes_us_look(
     claimed: SearchFolder, cause: str, more: dict[str, Any]
 ) -> None:
     assert not ended(claimed, EndReport(143, cause), CLAIMED, **{'resumable': True, **more}).left_nothing
+
+
+@pytest.mark.parametrize('state', [State.STOPPED, State.INTERRUPTED])
+@pytest.mark.parametrize('resumable', [True, False])
+def test_that_a_script_that_had_nothing_left_to_do_has_the_result_that_it_printed_before(
+    folder: SearchFolder, state: State, resumable: bool
+) -> None:
+    Path(folder.attempt('sim_1', 1).stdout).write_text('acc 0.5\nacc 0.7\n')
+    tried = [Attempt('sim_1', 1, state), Attempt('sim_1', 2, State.RUNNING)]
+    again = Path(folder.attempt('sim_1', 2).stdout)
+    again.parent.mkdir(parents=True)
+    again.write_text('nothing to do\n')
+    rules: dict[str, Any] = {'results': ({'stdout': 'acc (?P<acc>[0-9.]+)'},), 'summary_filename': None}
+    rules |= {'summary_keywords': (), 'resumable': resumable}
+    found = ended(folder, EndReport(0), tried, 2, **rules)
+    assert (found.state is State.FINISHED, found.summary) == (resumable, {'acc': '0.7'} if resumable else {})
+    again.write_text('acc 0.6\n')
+    assert ended(folder, EndReport(0), tried, 2, **rules).summary == {'acc': '0.6'}
