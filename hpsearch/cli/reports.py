@@ -326,7 +326,9 @@ def _code_lines(result: SearchResult) -> Iterator[str]:
 
 
 def _continue_lines(result: SearchResult) -> Iterator[str]:
-    """The command for what is left to do."""
+    """The command for what is left to do, which is nothing where the target was reached."""
+    if result.has_reached_target:
+        return
     resume = ['hpsearch', 'resume', str(result.folder.path)]
     given_up = Counter(history.state.value for history in result.state.wanted if history.name in result.given_up)
     if any(result.counts[state.value] > given_up[state.value] for state in RESUMED):

@@ -139,7 +139,7 @@ class Dispatcher:
             silence=self._shutdown.silence if self._is_leaving else '',
             refused=self._shutdown.refused,
             leftovers=self._strategy.backend.leftovers,
-            enough=self._enough,
+            enough=self._try(self._why_enough, self._clock()),
         )
 
     def _step(self, now: float) -> bool:
@@ -245,6 +245,11 @@ class Dispatcher:
             self._enough = enough
         if self._enough is not None and self._enough.is_success:
             self._strategy.stop_early(self._enough.reason)
+
+    def _why_enough(self, now: float) -> Enough | None:
+        """Asked at the end once more: another writer may have told the last result after the last round did."""
+        chosen = self._search.adaptive
+        return self._enough or (chosen.enough() if chosen is not None else None)
 
     def _obey(self, now: float) -> None:
         for stop in self._shutdown.due(now):

@@ -11,7 +11,7 @@ import pytest
 
 from hpsearch.dispatch.adaptive.settings import Limits
 from hpsearch.dispatch.context import SearchContext, WorkOptions
-from hpsearch.dispatch.dispatcher import UNDECIDED, Outcome, make_dispatcher
+from hpsearch.dispatch.dispatcher import UNDECIDED, Dispatcher, Outcome, make_dispatcher
 from hpsearch.dispatch.peers import Peers
 from hpsearch.dispatch.pending_runs import ENDLESS, PendingRuns
 from hpsearch.host.kernel import this_host
@@ -102,3 +102,13 @@ def test_that_it_says_why_no_run_is_started_while_the_sampler_waits(folder: Sear
     worked_on(writer, InstantBackend(writer.clock, slots=2), screen)
     assert UNDECIDED in {shown.waiting for shown in screen.shown}
     assert screen.shown[-1].counts == {'finished': 2, 'planned': 0}
+
+
+def test_that_a_target_that_is_reached_after_the_last_round_asked_is_told_all_the_same(
+    folder: SearchFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_journal(folder, 'a', [suggested(1), *ended(1, 1, 'finished', summary={'loss': '0.3'})])
+    monkeypatch.setattr(Dispatcher, '_heed_limits', lambda self, now: None)
+    writer = Writer(folder, 'me', Limits(target=0.5))
+    outcome = worked_on(writer, InstantBackend(writer.clock))
+    assert outcome.enough is not None and outcome.enough.is_success
