@@ -157,3 +157,9 @@ def test_that_constraints_that_leave_nothing_are_named_before_anything_runs(tmp_
     wrong = f'{text}constraints = [lambda params: params["no"]]\n'
     with pytest.raises(ConfigError, match=r"constraints\[0\] \(<lambda>\) raised KeyError\('no'\)"):
         requested(tmp_path, wrong, '--search=random', '--max_trials=3')
+
+
+def test_that_a_wrong_attribute_of_a_sampler_is_the_only_problem(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as raised:
+        requested(tmp_path, f"{MODULE}{SAID}_DIRECTION = 'minimise'\n")
+    assert list(raised.value.problems) == ["_DIRECTION: is 'minimise'; maximize or minimize is expected."]
