@@ -249,10 +249,23 @@ def finish(process: subprocess.Popen[str], codes: Sequence[int] = (0,), patience
     return out + err
 
 
-def stop_between_two_steps(process: subprocess.Popen[str]) -> None:
-    """Stop a dispatcher while it waits for something to happen."""
-    until(lambda: is_asleep(process.pid))
-    process.send_signal(signal.SIGSTOP)
+def stop_between_two_steps(process: subprocess.Popen[str], out: Path) -> None:
+    """Stop a dispatcher while it waits for something to happen, and while none of its threads writes a file.
+
+    Args:
+        process: The dispatcher.
+        out: The search folder, in which a file that is being written has a temporary name, with the pid.
+    """
+
+    def is_stopped() -> bool:
+        until(lambda: is_asleep(process.pid))
+        process.send_signal(signal.SIGSTOP)
+        if not any(str(process.pid) in path.name for path in out.rglob('*.tmp')):
+            return True
+        process.send_signal(signal.SIGCONT)
+        return False
+
+    until(is_stopped)
 
 
 def is_asleep(pid: int) -> bool:
