@@ -6,14 +6,13 @@ import difflib
 import math
 from collections.abc import Callable, Mapping
 from itertools import islice
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from hpsearch.model.errors import ConfigError
-from hpsearch.pruners.asha import Asha
-from hpsearch.pruners.base import Pruner
-from hpsearch.pruners.hyperband import Hyperband
-from hpsearch.pruners.percentile import Percentile
-from hpsearch.pruners.rungs import Ladder
+
+if TYPE_CHECKING:
+    from hpsearch.pruners.base import Pruner
+    from hpsearch.pruners.rungs import Ladder
 
 Settings: TypeAlias = Mapping[str, Any]
 
@@ -23,20 +22,31 @@ LAST_RUNG, MOST_RUNGS = 1e9, 1000
 _TRUTH = {'true': True, 'yes': True, '1': True, 'false': False, 'no': False, '0': False}
 
 
+# Each imports what it needs, so that searches that prune nothing need not wait for it.
+
+
 def _asha(settings: Settings) -> Pruner:
+    from hpsearch.pruners.asha import Asha
+
     return Asha(_ladder(settings), adapts=settings.get('adapt', True))
 
 
 def _hyperband(settings: Settings) -> Pruner:
+    from hpsearch.pruners.hyperband import Hyperband
+
     return Hyperband(_ladder(settings))
 
 
 def _percentile(settings: Settings) -> Pruner:
+    from hpsearch.pruners.percentile import Percentile
+
     share, least = settings.get('percentile', 50), settings.get('min_runs', 5)
     return Percentile(share, settings.get('grace_period', 1), int(least))
 
 
 def _ladder(settings: Settings) -> Ladder:
+    from hpsearch.pruners.rungs import Ladder
+
     return Ladder(settings.get('grace_period', 1), settings.get('reduction_factor', 3), settings.get('max_resource'))
 
 

@@ -9,12 +9,6 @@ from hpsearch.model.errors import ConfigError
 from hpsearch.model.trials.distributions import Space
 from hpsearch.model.trials.trial import Objective
 from hpsearch.samplers.base import Sampler
-from hpsearch.samplers.models.making import NEEDED, learning_sampler
-from hpsearch.samplers.options import checked_options
-from hpsearch.samplers.pbt import PbtSampler
-from hpsearch.samplers.pbt_options import population_settings
-from hpsearch.samplers.qmc import QmcSampler
-from hpsearch.samplers.random_search import RandomSampler
 
 
 def make_sampler(
@@ -40,11 +34,25 @@ def make_sampler(
     Raises:
         ConfigError: With everything that is wrong with the options, or with what the sampler needs.
     """
+    # Each imports what it needs, so that searches that choose nothing need not wait for it.
+    if name in ('random', 'qmc'):
+        return _drawing(name, space, seed, options, every)
+    if name == 'pbt':
+        from hpsearch.samplers.pbt import PbtSampler
+        from hpsearch.samplers.pbt_options import population_settings
+
+        return PbtSampler(space, population_settings(options, space), seed, is_allowed)
+    from hpsearch.samplers.models.making import NEEDED, learning_sampler
+
     if name in NEEDED:
         return learning_sampler(name, space, len(objectives), seed, options, every)
-    if name in ('random', 'qmc'):
-        checked_options(name, options, {})
-        return RandomSampler(space, seed) if name == 'random' else QmcSampler(space, seed, every)
-    if name == 'pbt':
-        return PbtSampler(space, population_settings(options, space), seed, is_allowed)
     raise ConfigError([f'--search={name}: there is no such sampler.'])
+
+
+def _drawing(name: str, space: Space, seed: int, options: Mapping[str, str], every: int) -> Sampler:
+    from hpsearch.samplers.options import checked_options
+    from hpsearch.samplers.qmc import QmcSampler
+    from hpsearch.samplers.random_search import RandomSampler
+
+    checked_options(name, options, {})
+    return RandomSampler(space, seed) if name == 'random' else QmcSampler(space, seed, every)

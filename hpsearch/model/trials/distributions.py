@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from statistics import NormalDist
 from typing import Any, TypeAlias
 
 Value: TypeAlias = Any
@@ -84,6 +83,8 @@ class Normal:
 
     def at(self, quantile: float) -> Value:
         """The value below which a fraction (0-1) of all others is."""
+        from statistics import NormalDist  # whose import takes as long as all of this module
+
         value = NormalDist(self.mean, self.std).inv_cdf(min(max(quantile, 1e-9), 1 - 1e-9))
         if self.step is not None:
             multiple = round(value / self.step) * self.step
