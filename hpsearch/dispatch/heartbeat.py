@@ -99,7 +99,9 @@ class Heartbeat:
 
     def _note_starts(self) -> None:
         """Note the code of jobs before whose start it had changed; what cannot be read now is looked at later."""
-        while self._provenance and self._starts and (code := self._provenance.look()):
+        # What was seen of the code before these starts says nothing of them.
+        code = self._provenance.look_again() if self._provenance and self._starts else ''
+        while self._provenance and self._starts and code:
             run, number = self._starts[0]
             try:
                 was_changed = self._was_changed(self._provenance, run, number, code)

@@ -206,23 +206,28 @@ class Provenance:
 
         Its files are asked for their time stamps; this takes at most :data:`SHARE_OF_TIME` of the time.
         """
-        now = self._clock()
-        if now < self._next_look:
-            return self.code
+        if self._clock() >= self._next_look:
+            self.look_again()
+        return self.code
+
+    def look_again(self) -> str:
+        """The same, however recently it was looked at; empty also while the other thread reads it."""
+        now, has_looked = self._clock(), True
         try:
-            self._look(now)
+            has_looked = self._look(now)
         except Problem as problem:
             log.debug('the code counts as unchanged until it can be read: %s', problem)
         end = self._clock()
         self._next_look = end + (end - now) / SHARE_OF_TIME
-        return self.code
+        return self.code if has_looked else ''
 
-    def _look(self, now: float) -> None:
+    def _look(self, now: float) -> bool:
+        """Take in what has changed; returns whether that could be seen now."""
         if (self._code is None or self._index != self._index_stamps()) and now >= self._next_check:
             self._next_check = now + INTERVAL
             self._wanted.set()
         if self._code is None or not self._reading.acquire(timeout=PATIENCE):
-            return
+            return False
         try:
             if self._reader.has_changed():
                 self._take(self._reader.read())
@@ -230,6 +235,7 @@ class Provenance:
                 self._wanted.set()
         finally:
             self._reading.release()
+        return True
 
     def changed_before(self, code: str, moment: float) -> bool:
         """Whether, of the files that differ between a code and the present one, one had changed by a time.

@@ -93,6 +93,10 @@ class NoCode:
         """There is nothing to read."""
         return ''
 
+    def look_again(self) -> str:
+        """There is nothing to read."""
+        return ''
+
     def wait(self, timeout: float) -> bool:
         """There is nothing to wait for."""
         return True

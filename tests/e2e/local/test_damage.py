@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.gates import Gated, finish, gated, kill
+from tests.support.harness import until
 
 
 @pytest.fixture
@@ -95,9 +96,15 @@ def test_that_a_lost_folder_of_a_run_that_is_gone_lets_it_run_again(project: Gat
     assert project.table_states() == project.all_finished()
 
 
+def is_removed(folder: Path) -> bool:
+    """Remove a folder into which others write meanwhile; returns whether it is gone."""
+    shutil.rmtree(folder, ignore_errors=True)
+    return not folder.exists()
+
+
 def test_that_a_search_whose_folder_is_deleted_ends_with_the_reason(project: Gated) -> None:
     search = project.begin(1)
-    shutil.rmtree(project.out)
+    until(lambda: is_removed(project.out))
     said = finish(search, (130,))
     assert f'{project.out} was deleted: ending 1 runs' in said
     assert not project.out.exists() and project.begun() == project.once()[:1]

@@ -552,6 +552,7 @@ def test_that_a_job_which_is_refused_ends_the_search_with_the_words_of_the_queue
 
 def test_that_jobs_that_never_start_are_named(project: SlurmProject) -> None:
     search = project.submit('--slurm_partition=short', '--slurm_time=10')
+    until((project.out / 'search.json').exists)
     told = slowly(lambda: text if 'never start' in (text := project.say('status', 'out')) else '')
     assert 'will never start: PartitionTimeLimit' in told
     project.say('stop', 'out')

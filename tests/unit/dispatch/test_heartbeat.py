@@ -36,6 +36,10 @@ class Code:
         """What it is."""
         return self.now
 
+    def look_again(self) -> str:
+        """What it is."""
+        return self.now
+
     def changed_before(self, code: str, moment: float) -> bool:
         """Whether it had changed by then."""
         self.asked.append((code, moment))

@@ -560,6 +560,16 @@ def test_that_looking_takes_a_small_share_of_the_time(teller: Teller, tree: Path
     assert teller.provenance.look() != first['code']
 
 
+def test_that_it_can_be_looked_at_again_at_once(teller: Teller, tree: Path) -> None:
+    first = teller.begin()
+    teller.step = 1.0
+    teller.provenance.look()
+    teller.step = 0.0
+    (tree / 'train.py').write_text('2')
+    assert teller.provenance.look() == first['code']
+    assert teller.provenance.look_again() not in ('', first['code'])
+
+
 @pytest.fixture
 def troubled(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """A git that does not answer for as long as the list is not empty."""
