@@ -45,13 +45,11 @@ def export(search: ExportedSearch, tool: str, path: Path) -> None:
     Args:
         search: The search.
         tool: One of :data:`TARGETS`.
-        path: The file or folder to write, which must not exist.
+        path: The file or folder to write, for which :func:`check` has found nothing wrong.
 
     Raises:
-        ConfigError: The program's library is missing, or there is something under this name.
         ExportError: The program's library refuses something, or it cannot be written.
     """
-    check(tool, path)
     try:
         _writer(tool)(search, path)
     except OSError as error:

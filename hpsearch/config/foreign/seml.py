@@ -110,7 +110,7 @@ def _own(seml: Translation, keys: Keys, content: Mapping[Any, Any]) -> _Paramete
     """The parameters of one level."""
     section = {name: seml.mapping(content, *map(str, keys), name) for name in ('fixed', 'grid')}
     fixed = {name: _Parameter([value]) for name, value in _flattened(section['fixed'])}
-    grid = dict(_grid_parameters(seml, (*keys, 'grid'), section['grid'], ''))
+    grid = dict(_grid_parameters(seml, (*keys, 'grid'), section['grid']))
     for name in fixed.keys() & grid.keys():
         seml.problem((*keys, 'grid', name), 'is in fixed, too; keep one of them.')
     drawn = _drawn(seml, keys, content)
@@ -135,20 +135,26 @@ def _flattened(section: Mapping[Any, Any], before: str = '') -> Iterator[tuple[s
             yield f'{before}{name}', value
 
 
-def _grid_parameters(
-    seml: Translation, keys: Keys, section: Mapping[Any, Any], before: str
-) -> Iterator[tuple[str, _Parameter]]:
+def _entries(
+    seml: Translation, keys: Keys, section: Mapping[Any, Any], before: str = ''
+) -> Iterator[tuple[Keys, str, str, Mapping[Any, Any]]]:
+    """Each parameter of a section, nested ones with dots: where it is, its name, its type, and what it says."""
     for name, value in section.items():
         where = (*keys, name)
         if not isinstance(value, Mapping):
             seml.problem(where, f'is {value!r}; a mapping with a type is expected.')
         elif not isinstance(kind := value.get('type', {}), str):
-            yield from _grid_parameters(seml, where, value, f'{before}{name}.')
+            yield from _entries(seml, where, value, f'{before}{name}.')
         elif kind == 'parameter_collection':
             params = seml.mapping(value, *map(str, where), 'params')
-            yield from _grid_parameters(seml, (*where, 'params'), params, f'{before}{name}.')
+            yield from _entries(seml, (*where, 'params'), params, f'{before}{name}.')
         else:
-            yield f'{before}{name}', _Parameter(_values(seml, where, kind, value), value.get('zip_id'))
+            yield where, f'{before}{name}', kind, value
+
+
+def _grid_parameters(seml: Translation, keys: Keys, section: Mapping[Any, Any]) -> Iterator[tuple[str, _Parameter]]:
+    for where, name, kind, value in _entries(seml, keys, section):
+        yield name, _Parameter(_values(seml, where, kind, value), value.get('zip_id'))
 
 
 # Drawn parameters
@@ -165,7 +171,7 @@ def _drawn(seml: Translation, keys: Keys, content: Mapping[Any, Any]) -> _Parame
     parameters = {key: value for key, value in section.items() if key not in ('samples', 'seed')}
     return {
         name: _Parameter(_draws(distribution, samples, f'{seed if own is None else own} {name}'), group=where)
-        for name, distribution, own in _distributions(seml, where, parameters, '')
+        for name, distribution, own in _distributions(seml, where, parameters)
     }
 
 
@@ -174,21 +180,11 @@ def _draws(distribution: _Drawn, samples: int, seed: str) -> list[Any]:
     return [distribution.at(random.random()) for _ in range(samples)]
 
 
-def _distributions(
-    seml: Translation, keys: Keys, section: Mapping[Any, Any], before: str
-) -> Iterator[tuple[str, _Drawn, Any]]:
+def _distributions(seml: Translation, keys: Keys, section: Mapping[Any, Any]) -> Iterator[tuple[str, _Drawn, Any]]:
     """Each parameter of ``random``, with its distribution and its own seed, if it has one."""
-    for name, value in section.items():
-        where = (*keys, name)
-        if not isinstance(value, Mapping):
-            seml.problem(where, f'is {value!r}; a mapping with a type is expected.')
-        elif not isinstance(kind := value.get('type', {}), str):
-            yield from _distributions(seml, where, value, f'{before}{name}.')
-        elif kind == 'parameter_collection':
-            params = seml.mapping(value, *map(str, where), 'params')
-            yield from _distributions(seml, (*where, 'params'), params, f'{before}{name}.')
-        elif (distribution := _distribution(seml, where, kind, value)) is not None:
-            yield f'{before}{name}', distribution, value.get('seed')
+    for where, name, kind, value in _entries(seml, keys, section):
+        if (distribution := _distribution(seml, where, kind, value)) is not None:
+            yield name, distribution, value.get('seed')
 
 
 def _distribution(seml: Translation, keys: Keys, kind: str, parameter: Mapping[Any, Any]) -> _Drawn | None:
