@@ -209,10 +209,11 @@ class Gated(Project):
         return self.told('writer')[0]
 
     def kill_runs(self) -> None:
-        """End every attempt as a failing host does."""
-        for pid in self.living():
+        """End every attempt as a failing host does; a search that goes on may start others at once."""
+        killed = self.living()
+        for pid in killed:
             os.killpg(pid, signal.SIGKILL)
-        until(lambda: not self.living())
+        until(lambda: not set(killed).intersection(self.living()))
 
     def clean(self) -> None:
         """End what a failed test left behind."""
