@@ -17,6 +17,9 @@ from hpsearch.model.resources import DEFAULT_RESOURCES, GpuTenant, Placement, Re
 from hpsearch.model.run import Run
 from hpsearch.model.snapshot import GpuLine, QueueLine
 from hpsearch.model.states import Attempt
+from hpsearch.model.usage.estimate import NOTHING_EXPECTED, Estimate
+from hpsearch.model.usage.measured import NOTHING_MEASURED, Measured
+from hpsearch.packing.box import Candidate, Packing
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,7 @@ class AttemptStatus:
         cause: One word for an end that came from outside (``preempted``, ``timeout``, ``fenced`` …), else empty.
         detail: In words: why it waits, where it runs, what was unusual about its end.
         peak_memory: Largest GPU memory it was seen to use, in MiB, or None.
+        measured: What it was measured to use so far.
         room: At the end: how much room it had, for the placement of the next attempt.
         seconds: At the end: how long it ran, where the backend knows it better than the dispatcher; else None.
         problem: What of this machine (disk, processes) keeps it from being started, or its end from being
@@ -42,6 +46,7 @@ class AttemptStatus:
     cause: str = ''
     detail: str = ''
     peak_memory: int | None = None
+    measured: Measured = NOTHING_MEASURED
     room: Mapping[str, Any] = field(default_factory=dict)
     seconds: float | None = None
     problem: str = ''
@@ -61,6 +66,7 @@ class Launch:
         resources: What it needs beyond what every run gets.
         makes: A folder that is made before its script starts; empty: none.
         goes_on: The first arguments of :func:`hpsearch.model.command.going_on`, if a checkpoint is copied before.
+        estimate: What the run is expected to need.
     """
 
     run: Run
@@ -70,6 +76,7 @@ class Launch:
     resources: ResourceRequest = DEFAULT_RESOURCES
     makes: str = ''
     goes_on: tuple[str, str, str] | None = None
+    estimate: Estimate = NOTHING_EXPECTED
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -224,6 +231,21 @@ class AttemptBackend(Backend, Protocol):
             others: Attempts of this search on this host that belong to other writers.
             resources: What the run they are for needs beyond what every run gets.
         """
+
+    @property
+    def packs(self) -> bool:
+        """Whether runs are placed by what each of them is expected to need: :meth:`pack` instead of open slots."""
+        return False
+
+    def pack(self, now: float, candidates: Sequence[Candidate], others: Sequence[GpuTenant] = ()) -> Packing:
+        """Which of the runs that wait are started now, and where; only where it :attr:`packs`.
+
+        Args:
+            now: Monotonic seconds.
+            candidates: Runs that wait, in the order of the search, with what each is expected to need.
+            others: Attempts of this search on this host that belong to other writers.
+        """
+        return Packing()
 
     def impossible(self, resources: ResourceRequest) -> str:
         """Why no slot of this backend can ever satisfy a request, in words; empty: one may."""

@@ -29,6 +29,7 @@ from hpsearch.model.resources import GpuPolicy
 from hpsearch.model.retries import JobTime
 from hpsearch.model.states import SearchState, State
 from hpsearch.model.units import duration
+from hpsearch.packing.box import PackingPolicy
 from hpsearch.store.folder import SearchFolder
 
 if TYPE_CHECKING:
@@ -160,9 +161,9 @@ def _check_devices(devices: Sequence[str], per_run: int) -> None:
 def _gpu_slots(options: LocalOptions, wakeup: Wakeup) -> SlotSource | None:
     """Slots on the GPUs that may be used; None where there are none. Imports what only they need."""
     from hpsearch.backends.local.gpu_slots import GpuSlots
-    from hpsearch.host.gpu_monitor import GpuMonitor
-    from hpsearch.host.gpu_starts import GpuStarts
-    from hpsearch.host.gpus import open_gpus
+    from hpsearch.host.gpu.monitor import GpuMonitor
+    from hpsearch.host.gpu.source import open_gpus
+    from hpsearch.host.gpu.starts import GpuStarts
     from hpsearch.model.placement import choose_visible
 
     source = open_gpus()
@@ -177,13 +178,22 @@ def _gpu_slots(options: LocalOptions, wakeup: Wakeup) -> SlotSource | None:
     if options.gpus_per_run > len(gpus):
         raise ConfigError([f'--gpus_per_run={options.gpus_per_run}: only {len(gpus)} GPUs are available.'])
     monitor = GpuMonitor(source, gpus, interval=GPU_INTERVAL, on_reading=wakeup.poke)
-    return GpuSlots(monitor, gpus, _gpu_policy(options), GpuStarts())
+    packing = _packing_policy(options) if options.packing == 'auto' else None
+    return GpuSlots(monitor, gpus, _gpu_policy(options), GpuStarts(), packing)
 
 
 def _gpu_policy(options: LocalOptions) -> GpuPolicy:
     return GpuPolicy(
         allowed_load=options.allowed_load,
         allowed_memory=options.allowed_memory,
+        startup_time=options.sim_startup_time,
+        max_runs_per_gpu=options.max_num_jobs_per_gpu or 1,
+        gpus_per_run=options.gpus_per_run,
+    )
+
+
+def _packing_policy(options: LocalOptions) -> PackingPolicy:
+    return PackingPolicy(
         startup_time=options.sim_startup_time,
         max_runs_per_gpu=options.max_num_jobs_per_gpu,
         gpus_per_run=options.gpus_per_run,

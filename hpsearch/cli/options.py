@@ -148,8 +148,17 @@ class LocalOptions(OptionGroup):
         metavar='N',
         type=number_between(0, float('inf')),
     )
-    max_num_jobs_per_gpu: int = option(
-        1, 'runs of this search per GPU at a time (default: %(default)s)', metavar='N', type=integer_from(1)
+    max_num_jobs_per_gpu: int | None = option(
+        None,
+        'runs of this search per GPU at a time (default: 1; with --packing=auto as many as fit)',
+        metavar='N',
+        type=integer_from(1),
+    )
+    packing: str = option(
+        'fixed',
+        'fixed: a GPU gets a run while it is below the thresholds; auto: runs share GPUs by what each of them is '
+        'expected to need, as earlier runs tell (default: %(default)s)',
+        choices=('fixed', 'auto'),
     )
     gpus_per_run: int = option(1, 'GPUs per run (default: %(default)s)', metavar='N', type=integer_from(1))
 

@@ -12,11 +12,14 @@ from hpsearch.backends.base import AttemptBackend, AttemptStatus, Launch
 from hpsearch.dispatch.adaptive.checkpoints import going_on_from
 from hpsearch.dispatch.context import ActiveAttempt, SearchContext
 from hpsearch.dispatch.intake import Intake
+from hpsearch.dispatch.packing.predictions import Predictions
 from hpsearch.dispatch.peers import News, PeerIntake, Peers
 from hpsearch.model.errors import JournalError
 from hpsearch.model.evidence import JobState
 from hpsearch.model.resources import DEFAULT_RESOURCES, GpuTenant, Placement, ResourceRequest, Slot
 from hpsearch.model.run import Run
+from hpsearch.model.usage.estimate import NOTHING_EXPECTED, Estimate
+from hpsearch.packing.box import Candidate, Start
 from hpsearch.results.summary import summary_mark
 from hpsearch.store import attempt_files as attempts
 from hpsearch.store.completion import Completion
@@ -25,6 +28,9 @@ log = logging.getLogger('hpsearch')
 
 PATIENCE = 10.0
 """Seconds that go into claiming runs before those that were claimed are started."""
+
+MOST_CANDIDATES = 1000
+"""Runs among which those that are started next are chosen."""
 
 PLACING = 'another hpsearch on this host is placing runs'
 
@@ -109,6 +115,19 @@ class Claims:
         """Claim runs that all need the same beyond what every run gets, as far as there are slots."""
         return Claimed(self._claim_alike(runs, slots, resources))
 
+    def claim_packed(self, starts: Sequence[Start], estimates: Mapping[str, Estimate]) -> Claimed:
+        """Claim the runs that packing has chosen, each for its slot, with what it is expected to need."""
+        return Claimed(self._claim_chosen(starts, estimates))
+
+    def _claim_chosen(self, starts: Sequence[Start], estimates: Mapping[str, Estimate]) -> Iterator[Launch]:
+        for start in starts:
+            run = self._pending.take_named(start.run)
+            if run is None:
+                continue
+            launch = self._claim_run(run, start.slot, self._pending.resources(run), estimates[run.name])
+            if launch is not None:
+                yield launch
+
     def _claim_alike(self, runs: Sequence[Run], slots: Sequence[Slot], resources: ResourceRequest) -> Iterator[Launch]:
         for run, slot in zip(runs, slots, strict=False):
             self._pending.take_demanding(run)
@@ -116,22 +135,26 @@ class Claims:
             if launch is not None:
                 yield launch
 
-    def _claim_run(self, run: Run, slot: Slot, resources: ResourceRequest) -> Launch | None:
+    def _claim_run(
+        self, run: Run, slot: Slot, resources: ResourceRequest, estimate: Estimate = NOTHING_EXPECTED
+    ) -> Launch | None:
         """Claim the next attempt of a run; None: it needs none. A run that cannot be claimed waits again."""
         try:
-            return None if self._has_late_record(run) else self._claim_next_attempt(run, slot, resources)
+            return None if self._has_late_record(run) else self._claim_next_attempt(run, slot, resources, estimate)
         except (OSError, JournalError):
             self._pending.put_first(run)
             raise
 
-    def _claim_next_attempt(self, run: Run, slot: Slot, resources: ResourceRequest) -> Launch | None:
+    def _claim_next_attempt(
+        self, run: Run, slot: Slot, resources: ResourceRequest, estimate: Estimate
+    ) -> Launch | None:
         """None: another writer has it."""
         history = self._search.state.runs.get(run.name)
         number = history.last.number + 1 if history and history.last else 1
         ident = attempts.attempt_id(self._search.writer, run.name, number)
         search = self._search
         makes = str(search.folder.output(run.name)) if search.configuration.make_out_dir else ''
-        launch = Launch(run, number, ident, slot, resources, makes, self._goes_on(run.name))
+        launch = Launch(run, number, ident, slot, resources, makes, self._goes_on(run.name), estimate)
         if self._claim_attempt(launch):
             self._journal(launch)
             return launch
@@ -175,6 +198,7 @@ class Claims:
             'exclusive': launch.resources.alone,
             'alone_on_host': launch.resources.alone_on_host,
             'memory': launch.resources.memory,
+            'estimate': launch.estimate.facts(),
             **self._circumstances(),
         }
         return {name: fact for name, fact in facts.items() if fact}
@@ -220,6 +244,7 @@ class Admission:
 
     Args:
         lock: Held while runs are placed on this host; entering it says whether it was acquired in time.
+        predictions: What runs are expected to need, where the backend packs; None: it does not.
     """
 
     def __init__(
@@ -231,9 +256,11 @@ class Admission:
         intake: Intake,
         claims: Claims,
         lock: Callable[[], AbstractContextManager[bool]],
+        predictions: Predictions | None = None,
     ) -> None:
         self._search = search
         self._pending = search.pending
+        self._predictions = predictions
         self._backend = backend
         self._peers = peers
         self._peer_intake = peer_intake
@@ -255,6 +282,8 @@ class Admission:
     def _fill(self, now: float) -> Admitted:
         """Start runs that need more room than others, if there is any now, else as many others as there are slots."""
         others = self._peers.tenants(now)
+        if self._predictions is not None:
+            return self._pack(self._predictions, others, now)
         demanding = self._admit_demanding(others, now)
         if demanding.started or demanding.problem or not self._pending.has_ordinary:
             return demanding
@@ -262,6 +291,21 @@ class Admission:
         admitted = self._start(self._claims.claim(placement.slots), now)
         waiting = '' if admitted.started else why_waiting(placement)
         return replace(admitted, waiting=waiting, refused=why_refused(placement), ended=demanding.ended)
+
+    # Runs that are placed by what each is expected to need
+
+    def _pack(self, predictions: Predictions, others: Sequence[GpuTenant], now: float) -> Admitted:
+        runs = self._pending.waiting_runs(MOST_CANDIDATES)
+        estimates = predictions.estimates(runs)
+        candidates = [
+            Candidate(run.name, estimate, self._pending.resources(run))
+            for run, estimate in zip(runs, estimates, strict=True)
+        ]
+        packing = self._backend.pack(now, candidates, others)
+        known = {candidate.run: candidate.estimate for candidate in candidates}
+        admitted = self._start(self._claims.claim_packed(packing.starts, known), now)
+        why = Placement(closed=packing.closed, waiting=packing.waiting, is_final=packing.is_final)
+        return replace(admitted, waiting='' if admitted.started else why_waiting(why), refused=why_refused(why))
 
     # Runs that need more room than others
 

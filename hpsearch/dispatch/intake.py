@@ -119,6 +119,7 @@ class Intake:
             oom_kills=self._oom_kills(active, status),
             room=lambda: status.room,
             peak_memory=status.peak_memory,
+            measured=status.measured,
             node=status.node or self._node_of(active),
         )
 

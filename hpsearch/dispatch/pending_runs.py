@@ -155,6 +155,27 @@ class PendingRuns:
         """The next run that needs no more room than others, or None when there is none now."""
         return self._take(may_decide=True)
 
+    def waiting_runs(self, most: int) -> Sequence[Run]:
+        """The first runs that wait, ``most`` of them beside those that need more room.
+
+        Where a sampler chooses them, one is chosen at most.
+        """
+        chosen: list[Run] = []
+        is_planned = self._source.is_ready is None
+        while len(chosen) < most and (run := self._take(may_decide=is_planned or not chosen)) is not None:
+            chosen.append(run)
+        self._returned.extendleft(reversed(chosen))
+        return () if self._is_closed else (*self.demanding, *chosen)
+
+    def take_named(self, name: str) -> Run | None:
+        """Take one of the runs that wait; None: it does not wait any more."""
+        for runs in (self._demanding, self._returned):
+            found = next((run for run in runs if run.name == name), None)
+            if found is not None:
+                runs.remove(found)
+                return found
+        return None
+
     def _take(self, *, may_decide: bool) -> Run | None:
         while (run := self._next(may_decide=may_decide)) is not None:
             if self._is_needed(run) and not self._is_set_aside(run):

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from hpsearch.model.usage.estimate import NOTHING_EXPECTED, Estimate
+
 
 @dataclass(frozen=True, slots=True)
 class Slot:
@@ -95,6 +97,9 @@ class GpuTenant:
         memory: Its present use in MiB, over all its processes; None: unknown.
         exclusive: Whether its GPUs are reserved for it, since it ran out of memory before.
         alone_on_host: Whether the machine is reserved for it, for that reason.
+        run: Name of its run; empty: not known.
+        estimate: What its run was expected to need when it was started.
+        is_settled: Whether its GPU memory has settled, so that it will take no more than now.
     """
 
     gpus: tuple[str, ...]
@@ -102,6 +107,9 @@ class GpuTenant:
     memory: int | None = None
     exclusive: bool = False
     alone_on_host: bool = False
+    run: str = ''
+    estimate: Estimate = NOTHING_EXPECTED
+    is_settled: bool = False
 
 
 @dataclass(frozen=True, slots=True)

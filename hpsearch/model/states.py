@@ -15,6 +15,8 @@ from typing import Any
 from hpsearch.model.errors import IllegalMove
 from hpsearch.model.trials.curves import Curves
 from hpsearch.model.trials.suggestion import Suggestion, suggestion_of
+from hpsearch.model.usage.estimate import NOTHING_EXPECTED, Estimate, estimate_from
+from hpsearch.model.usage.measured import NOTHING_MEASURED, Measured, measured_from
 
 Event = Mapping[str, Any]
 
@@ -157,6 +159,8 @@ class Attempt:
         seconds: How long it ran, if known.
         node: The node of a cluster it ran on, by the name that the queue gives it; empty: none, or not known.
         peak_memory: Its largest known use of GPU memory in MiB.
+        measured: What it was measured to use, once it has ended.
+        estimate: What its run was expected to need when it was claimed.
         failure: What its failure is grouped by (:func:`hpsearch.model.verdict.failure_signature`).
         summary_before: Identifies the summary file that was there before it started, or None.
         exclusive: Whether its GPUs were reserved for it.
@@ -191,6 +195,8 @@ class Attempt:
     seconds: float | None = None
     node: str = ''
     peak_memory: int | None = None
+    measured: Measured = NOTHING_MEASURED
+    estimate: Estimate = NOTHING_EXPECTED
     failure: str = ''
     summary_before: Sequence[int] | None = None
     exclusive: bool = False
@@ -276,6 +282,7 @@ class Attempt:
         self.seconds = event.get('seconds')
         self.node = event.get('node', self.node)
         self.peak_memory = event.get('peak_memory')
+        self.measured = measured_from(event.get('measured'))
         self.failure = event.get('failure', '')
         self.facts = event.get('facts') or {}
         self.left_nothing = event.get('left_nothing', False)
@@ -297,6 +304,7 @@ class Attempt:
             self.claimed_at = event.get('at')
             self.summary_before = event.get('summary_before')
             self.exclusive = event.get('exclusive', False)
+            self.estimate = estimate_from(event.get('estimate'))
             self.alone_on_host = event.get('alone_on_host', False)
             self.memory = event.get('memory')
             self.oom_kills = event.get('oom_kills')

@@ -20,6 +20,7 @@ from hpsearch.model.run import Run, Summary
 from hpsearch.model.states import NEVER_STARTED, PRUNED, TIMEOUT, Attempt, RunHistory, SearchState, State
 from hpsearch.model.table import Row, row_of
 from hpsearch.model.trials.curves import Points, last_values
+from hpsearch.model.usage.measured import NOTHING_MEASURED, Measured
 from hpsearch.model.verdict import IN_WORDS, Verdict, failure_signature, joined, judge
 from hpsearch.results.missing import found_instead
 from hpsearch.results.summary import FINISHED, read_attempt_summary, read_summary, result_files, says_finished
@@ -99,6 +100,7 @@ class EndReport:
         oom_kills: The kernel's counts of out-of-memory kills before and after it, where known.
         room: How much room it had; called only when it ran out of memory.
         peak_memory: Its largest known use of GPU memory in MiB.
+        measured: What it was measured to use.
         node: The node of a cluster it ran on; empty: none, or not known.
     """
 
@@ -111,6 +113,7 @@ class EndReport:
     oom_kills: tuple[int | None, int | None] = (None, None)
     room: Callable[[], Mapping[str, Any]] = dict
     peak_memory: int | None = None
+    measured: Measured = NOTHING_MEASURED
     node: str = ''
 
 
@@ -123,6 +126,7 @@ def _report_again(attempt: Attempt) -> EndReport:
         seconds=attempt.seconds,
         stop_reason=attempt.reason if attempt.cause == 'stop' else '',
         peak_memory=attempt.peak_memory,
+        measured=attempt.measured,
         node=attempt.node,
     )
 
@@ -195,6 +199,7 @@ class Completion:
         extra = {
             'node': report.node,
             'peak_memory': report.peak_memory,
+            'measured': report.measured.facts(),
             'failure': self.failure,
             'facts': dict(self.room),
             'left_nothing': self.left_nothing,

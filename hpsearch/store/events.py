@@ -9,12 +9,15 @@ from __future__ import annotations
 import reprlib
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from typing import Any
 
 from hpsearch.model.evidence import node_name
 from hpsearch.model.run import is_command, is_run_name
 from hpsearch.model.states import END_ORDER
 from hpsearch.model.trials.curves import NOT_FINITE
+from hpsearch.model.usage.estimate import Estimate
+from hpsearch.model.usage.measured import Measured
 
 Check = Callable[[Any], bool]
 
@@ -131,6 +134,11 @@ def _is_point(value: Any) -> bool:
     return is_pair and type(value[1]) is dict and all(map(_is_metric, value[1].values()))
 
 
+def _is_pair(value: Any) -> bool:
+    """The expected value of something and the high one."""
+    return type(value) is list and len(value) == 2 and all(map(_is_number, value))
+
+
 def _is_metric(value: Any) -> bool:
     """A number that a float can hold, which need not be finite."""
     kind = type(value)
@@ -162,6 +170,8 @@ _HANDLE = _fields(
     at=_is_number,
     throttle=_is_count,
 )
+_MEASURED = _fields(**dict.fromkeys((each.name for each in fields(Measured)), _optional(_is_number)))
+_ESTIMATE = _fields(**dict.fromkeys((each.name for each in fields(Estimate)), _optional(_is_pair)))
 _FACTS = _fields(gpu_total=_optional(_is_count), memory_limit=_optional(_is_count), memory_most=_optional(_is_count))
 
 # The kinds; ``docs/design.rst`` says what they mean
@@ -203,6 +213,7 @@ _KINDS: Mapping[str, tuple[frozenset[str], Mapping[str, Check]]] = {
             'exclusive': _is_flag,
             'alone_on_host': _is_flag,
             'memory': _optional(_is_count),
+            'estimate': _optional(_ESTIMATE),
             'oom_kills': _optional(_is_count),
             'code_id': _is_text,
         },
@@ -237,6 +248,7 @@ _KINDS: Mapping[str, tuple[frozenset[str], Mapping[str, Check]]] = {
             'seconds': _optional(_is_number),
             'node': _is_node,
             'peak_memory': _optional(_is_number),
+            'measured': _optional(_MEASURED),
             'failure': _optional(_is_text),
             'facts': _optional(_FACTS),
             'reading': _is_count,

@@ -25,20 +25,22 @@ MAY_IMPORT: dict[str, set[str]] = {
     'arguments': {'model'},
     'samplers': {'model'},
     'pruners': {'model'},
+    'packing': {'model'},
     'host': {'model', 'arguments'},
     'results': {'model'},
     'store': {'model', 'arguments', 'host', 'results'},
     'config': {'model', 'arguments', 'host', 'results', 'store'},
     'space': {'model', 'arguments', 'host', 'results', 'store', 'config'},
-    'backends': {'model', 'arguments', 'host', 'results', 'store', 'config', 'space'},
+    'backends': {'model', 'arguments', 'packing', 'host', 'results', 'store', 'config', 'space'},
     'dispatch': {
-        *('model', 'arguments', 'samplers', 'pruners', 'host', 'results', 'store', 'config', 'space', 'backends'),
+        *('model', 'arguments', 'samplers', 'pruners', 'packing', 'host', 'results', 'store', 'config', 'space'),
+        'backends',
     },
     'export': {'model', 'arguments', 'host', 'results', 'store', 'config', 'space'},
     'ui': {'model'},
     'cli': {
-        *('model', 'arguments', 'samplers', 'pruners', 'host', 'results', 'store', 'config', 'space', 'backends'),
-        *('dispatch', 'export', 'ui'),
+        *('model', 'arguments', 'samplers', 'pruners', 'packing', 'host', 'results', 'store', 'config', 'space'),
+        *('backends', 'dispatch', 'export', 'ui'),
     },
 }
 """Package to the packages it may import beside itself."""
@@ -207,6 +209,11 @@ def test_that_no_module_imports_what_imports_it() -> None:
 @pytest.mark.parametrize('name', [name for name in CODE if package_of(name) == 'model'])
 def test_that_the_model_imports_nothing_that_touches_the_outside(name: str) -> None:
     assert not top(imported(name)) - PURE_STANDARD
+
+
+@pytest.mark.parametrize('name', [name for name in CODE if package_of(name) == 'packing'])
+def test_that_packing_only_computes(name: str) -> None:
+    assert not top(imported(name)) - PURE_STANDARD - {'numpy'}
 
 
 @pytest.mark.parametrize('name', [name for name in CODE if package_of(name) == 'dispatch'])

@@ -41,6 +41,7 @@ from hpsearch.model.evidence import JobState, ProcessState
 from hpsearch.model.resources import DEFAULT_RESOURCES, GpuTenant, Placement, ResourceRequest
 from hpsearch.model.retries import Pauses
 from hpsearch.model.snapshot import GpuLine, QueueLine
+from hpsearch.packing.box import Candidate, Packing
 from hpsearch.store.attempt_files import (
     FENCED,
     LOCAL_SCRIPT,
@@ -206,6 +207,15 @@ class LocalBackend(AttemptBackend):
             return Placement(waiting=why, is_final=True)
         return self._slots.open_slots(now, others, resources)
 
+    @property
+    def packs(self) -> bool:
+        return self._slots.packs
+
+    def pack(self, now: float, candidates: Sequence[Candidate], others: Sequence[GpuTenant] = ()) -> Packing:
+        if self._time_limit and (why := self._time_limit.why_over(now)):
+            return Packing(waiting=why, is_final=True)
+        return self._slots.pack(now, candidates, others)
+
     def impossible(self, resources: ResourceRequest) -> str:
         return self._slots.impossible(resources)
 
@@ -263,7 +273,8 @@ class LocalBackend(AttemptBackend):
 
     def _take_slot(self, launch: Launch, group: int, since: float) -> None:
         own = marks(self._folder, launch.run.name, launch.number)
-        self._slots.acquire(launch.ident, launch.slot, group, since, launch.resources, own)
+        candidate = Candidate(launch.run.name, launch.estimate, launch.resources)
+        self._slots.acquire(launch.ident, launch.slot, group, since, launch.resources, own, candidate)
 
     def _spawn(self, launch: Launch) -> int:
         run = launch.run

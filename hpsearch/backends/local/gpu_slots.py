@@ -9,9 +9,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from hpsearch.backends.local.slots import NO_MARKS, SlotLease, crowd, machine_is_closed
-from hpsearch.host.gpu_monitor import GpuMonitor
-from hpsearch.host.gpu_starts import GpuStarts
+from hpsearch.backends.local.slots import NO_MARKS, SlotLease, SlotSource, crowd, machine_is_closed
+from hpsearch.host.gpu.monitor import GpuMonitor
+from hpsearch.host.gpu.starts import GpuStarts
 from hpsearch.host.processes import Process, group_of, is_marked
 from hpsearch.model.placement import identity, impossible, is_larger, place, predict_need, small_use
 from hpsearch.model.resources import (
@@ -26,6 +26,8 @@ from hpsearch.model.resources import (
     Slot,
 )
 from hpsearch.model.snapshot import GpuLine
+from hpsearch.packing.box import Candidate, Packing, PackingPolicy
+from hpsearch.packing.pack import pack
 
 LAST_READING_PATIENCE = 10.0
 """Seconds to wait for a reading of the GPUs of an attempt that failed; without it, it may not have been alone."""
@@ -50,7 +52,7 @@ class _GpuLease(SlotLease):
         return group_of(pid) == self.group or (bool(self.marks) and is_marked(pid, self.marks))
 
 
-class GpuSlots:
+class GpuSlots(SlotSource):
     """Slots on the GPUs of this machine, by the rules of :mod:`hpsearch.model.placement`.
 
     Args:
@@ -58,12 +60,21 @@ class GpuSlots:
         gpus: Those that may be used.
         policy: The thresholds.
         starts: The runs that others start here, and ours for them.
+        packing: The limits of packing; None: the thresholds decide.
     """
 
-    def __init__(self, monitor: GpuMonitor, gpus: Sequence[Gpu], policy: GpuPolicy, starts: GpuStarts) -> None:
+    def __init__(
+        self,
+        monitor: GpuMonitor,
+        gpus: Sequence[Gpu],
+        policy: GpuPolicy,
+        starts: GpuStarts,
+        packing: PackingPolicy | None = None,
+    ) -> None:
         self._monitor = monitor
         self._gpus = gpus
         self._policy = policy
+        self._packing = packing
         self._recent_starts = starts
         self._other_starts: Sequence[OtherStart] = ()
         self._held: dict[str, _GpuLease] = {}
@@ -106,6 +117,28 @@ class GpuSlots:
             avoided=self._avoided,
         )
 
+    @property
+    def packs(self) -> bool:
+        return self._packing is not None
+
+    def pack(self, now: float, candidates: Sequence[Candidate], others: Sequence[GpuTenant] = ()) -> Packing:
+        if self._packing is None:
+            return Packing()
+        self._see(others)
+        self._other_starts = self._recent_starts.others()
+        self._measure()
+        return pack(
+            self._gpus,
+            self._monitor.readings(),
+            [_per_gpu(tenant, is_known=True) for tenant in self._everybody()],
+            candidates,
+            self._packing,
+            now,
+            freed=self._freed,
+            other_starts=self._other_starts,
+            avoided=self._avoided,
+        )
+
     def _everybody(self) -> list[GpuTenant]:
         return [*(held.tenant for held in self._held.values()), *self._others]
 
@@ -122,8 +155,17 @@ class GpuSlots:
         now: float,
         resources: ResourceRequest = DEFAULT_RESOURCES,
         marks: Mapping[str, str] = NO_MARKS,
+        candidate: Candidate | None = None,
     ) -> None:
-        tenant = GpuTenant(slot.gpus, now, exclusive=resources.alone, alone_on_host=resources.alone_on_host)
+        candidate = candidate or Candidate('')
+        tenant = GpuTenant(
+            slot.gpus,
+            now,
+            exclusive=resources.alone,
+            alone_on_host=resources.alone_on_host,
+            run=candidate.run,
+            estimate=candidate.estimate,
+        )
         is_alone = self._is_free_of_others(slot.gpus, now)
         self._held[ident] = _GpuLease(tenant, was_alone=is_alone, group=group, marks=marks)
         for gpu in slot.gpus:

@@ -13,6 +13,7 @@ from hpsearch.host.processes import Process
 from hpsearch.model.placement import expected_seconds, why_no_more
 from hpsearch.model.resources import DEFAULT_RESOURCES, GpuTenant, Placement, ResourceRequest, Slot
 from hpsearch.model.snapshot import GpuLine
+from hpsearch.packing.box import Candidate, Packing
 
 NEEDS_THE_MACHINE = 'a run that ran out of memory waits until no other run of this search is on this machine'
 HAS_THE_MACHINE = 'this machine is reserved for a run that ran out of memory before'
@@ -37,6 +38,15 @@ class SlotSource(Protocol):
             resources: What the next run needs because it ran out of memory.
         """
 
+    @property
+    def packs(self) -> bool:
+        """See :attr:`hpsearch.backends.base.AttemptBackend.packs`."""
+        return False
+
+    def pack(self, now: float, candidates: Sequence[Candidate], others: Sequence[GpuTenant] = ()) -> Packing:
+        """See :meth:`hpsearch.backends.base.AttemptBackend.pack`."""
+        return Packing()
+
     def impossible(self, resources: ResourceRequest) -> str:
         """Why no slot here can ever satisfy a request; empty: one may."""
 
@@ -48,6 +58,7 @@ class SlotSource(Protocol):
         now: float,
         resources: ResourceRequest = DEFAULT_RESOURCES,
         marks: Mapping[str, str] = NO_MARKS,
+        candidate: Candidate | None = None,
     ) -> None:
         """An attempt was started in a slot, as process group ``group``.
 
@@ -58,6 +69,7 @@ class SlotSource(Protocol):
             now: Monotonic seconds of its start, which is in the past for one that is adopted.
             resources: What is reserved for it.
             marks: The environment variables that identify its processes outside that group.
+            candidate: Its run, with what that is expected to need; None: not known.
         """
 
     def placing(self) -> AbstractContextManager[bool]:
@@ -121,7 +133,7 @@ def machine_is_closed(held: Sequence[GpuTenant], resources: ResourceRequest) -> 
     return NEEDS_THE_MACHINE if held and resources.alone_on_host else ''
 
 
-class FixedSlots:
+class FixedSlots(SlotSource):
     """A number of slots without GPUs.
 
     The number is each writer's own, so attempts of other writers do not count; they matter only for a run that ran out
@@ -161,6 +173,7 @@ class FixedSlots:
         now: float,
         resources: ResourceRequest = DEFAULT_RESOURCES,
         marks: Mapping[str, str] = NO_MARKS,
+        candidate: Candidate | None = None,
     ) -> None:
         self._held[ident] = SlotLease(GpuTenant((), now, alone_on_host=_of_the_machine(resources).alone_on_host))
         if len(self._held) > 1:
@@ -249,8 +262,9 @@ class SharedSlots(FixedSlots):
         now: float,
         resources: ResourceRequest = DEFAULT_RESOURCES,
         marks: Mapping[str, str] = NO_MARKS,
+        candidate: Candidate | None = None,
     ) -> None:
-        super().acquire(ident, slot, group, now, resources, marks)
+        super().acquire(ident, slot, group, now, resources, marks, candidate)
         held = self._held[ident]
         held.tenant = replace(held.tenant, gpus=slot.gpus)
 

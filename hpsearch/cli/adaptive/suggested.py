@@ -81,7 +81,7 @@ def of_workers(count: int, values: Mapping[str, Any], gpus: Callable[[], int] | 
 
 def _gpus_here() -> int:
     """The number of GPUs that runs may use."""
-    from hpsearch.host.gpus import open_gpus
+    from hpsearch.host.gpu.source import open_gpus
     from hpsearch.model.placement import choose_visible
 
     source = open_gpus()

@@ -22,7 +22,7 @@ TEXTS = (
     # NVIDIA's kernel module, NVML and nvidia-smi, which scripts and launchers repeat.
     r'NVRM: (?:Xid|GPU )|\bXid \(PCI|(?:fallen|fell) off the bus',
     r'\bGPU is lost\b|NVML_ERROR_GPU_IS_LOST|NVMLError_GpuIsLost',
-    # What host/nvml.py says of a GPU.
+    # What host/gpu/nvml.py says of a GPU.
     r'the GPU needs a reset|its memory is damaged beyond repair',
 )
 """Regular expressions for what programs print then, whatever the case of letters."""

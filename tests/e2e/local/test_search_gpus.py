@@ -65,6 +65,14 @@ def test_that_a_gpu_is_shared_up_to_the_limit(project: Project, tmp_path: Path) 
     assert most == 2
 
 
+def test_that_packed_runs_are_placed_by_what_they_are_expected_to_need(project: Project, tmp_path: Path) -> None:
+    with_gpus(project, tmp_path, 2)
+    project.configure({'seconds': [0.1, 0.11, 0.12, 0.13]})
+    done = project.search('--packing=auto', '--sim_startup_time=0')
+    assert done.returncode == 0, done.stderr
+    assert {devices for _, _, devices in project.ran()} == {'0', '1'}
+
+
 def test_that_the_start_up_time_is_kept(project: Project, tmp_path: Path) -> None:
     with_gpus(project, tmp_path, 1)
     project.configure({'lr': [0.1, 0.2]})

@@ -12,9 +12,9 @@ import pytest
 
 from hpsearch.backends.local.gpu_slots import LAST_READING_PATIENCE, GpuSlots, others_use_little
 from hpsearch.backends.local.slots import HAS_THE_MACHINE, NEEDS_THE_MACHINE, FixedSlots, SharedSlots, SlotSource
-from hpsearch.host import gpu_starts
-from hpsearch.host.gpu_monitor import GpuMonitor
-from hpsearch.host.gpu_starts import GpuStarts
+from hpsearch.host.gpu import starts as gpu_starts
+from hpsearch.host.gpu.monitor import GpuMonitor
+from hpsearch.host.gpu.starts import GpuStarts
 from hpsearch.host.processes import Process, start_ticks
 from hpsearch.model.resources import Gpu, GpuPolicy, GpuProcess, GpuTenant, Reading, ResourceRequest, Slot
 from tests.fakes.scripted_queue import Clock

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Sequence
 from types import SimpleNamespace
 
-from hpsearch.host.gpu_monitor import HURRIED_INTERVAL, HURRY_FOR, GpuMonitor, pause
+from hpsearch.host.gpu.monitor import HURRIED_INTERVAL, HURRY_FOR, GpuMonitor, pause
 from hpsearch.model.resources import Gpu, Reading
 
 PATIENCE = 20.0

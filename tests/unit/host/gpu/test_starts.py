@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from hpsearch.host import gpu_starts
-from hpsearch.host.gpu_starts import LONGEST_DELAY, MOST_BYTES, MOST_FILES, SHORTEST_DELAY, GpuStarts, parse_start
+from hpsearch.host.gpu import starts as gpu_starts
+from hpsearch.host.gpu.starts import LONGEST_DELAY, MOST_BYTES, MOST_FILES, SHORTEST_DELAY, GpuStarts, parse_start
 from hpsearch.host.kernel import this_host
 from hpsearch.host.locks import HELD_TOO_LONG
 from hpsearch.host.processes import Process, start_ticks, user_name
@@ -370,7 +370,7 @@ def test_that_a_lock_that_is_held_for_long_is_disregarded_which_is_said(
 
 OTHER_USER = """
 import sys, time
-from hpsearch.host import gpu_starts
+from hpsearch.host.gpu import starts as gpu_starts
 from hpsearch.host.processes import Process, start_ticks
 import os
 gpu_starts.PLACE = sys.argv[1]

@@ -14,9 +14,9 @@ from typing import Any
 import psutil
 import pytest
 
-from hpsearch.host import nvml as nvml_module
-from hpsearch.host.gpus import GputilSource, open_gpus
-from hpsearch.host.nvml import has_nvidia_card
+from hpsearch.host.gpu import nvml as nvml_module
+from hpsearch.host.gpu.nvml import has_nvidia_card
+from hpsearch.host.gpu.source import GputilSource, open_gpus
 from hpsearch.model.errors import BackendError
 from tests.fakes.nvml import (
     EXCLUSIVE_PROCESS,
@@ -37,7 +37,7 @@ PROGRAM = """
 import json, os, sys
 from dataclasses import asdict
 from hpsearch.model.errors import BackendError
-from hpsearch.host.gpus import open_gpus
+from hpsearch.host.gpu.source import open_gpus
 def tell(what):
     print(json.dumps(what), flush=True)
 try:

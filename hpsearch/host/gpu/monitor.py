@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 
-from hpsearch.host.gpus import GpuSource
+from hpsearch.host.gpu.source import GpuSource
 from hpsearch.host.processes import start_thread
 from hpsearch.model.resources import Gpu, Reading
 

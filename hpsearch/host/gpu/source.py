@@ -15,7 +15,7 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from hpsearch.host.nvml import NEXT_STEP, NoNvml, open_nvml
+from hpsearch.host.gpu.nvml import NEXT_STEP, NoNvml, open_nvml
 from hpsearch.host.processes import start_thread
 from hpsearch.model.errors import BackendError
 from hpsearch.model.resources import Gpu, Reading

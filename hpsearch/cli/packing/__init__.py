@@ -1,0 +1,1 @@
+"""The options of packing, and what is shown of it."""
