@@ -13,15 +13,20 @@
  *   gpu.0.compute_mode 3      nvmlComputeMode_t; absent: not supported
  *   gpu.0.remap_failed 1      whether a row could not be remapped; absent: not supported
  *   gpu.0.mig 1               MIG mode is on; instances are those i that have a gpu.0:i.uuid
+ *   box FOLDER                what the processes named by its files use counts, too, while they live: <pid> has
+ *                             "<start time> <MiB> <load in per cent> <GPU> ..."; their loads are told one by one
  */
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define MIB 1048576ULL
 #define WORDS 4096
 #define MIG_SLOTS 7
+#define MOST_USES 256
 
 enum { OK = 0, UNINITIALIZED = 1, INVALID = 2, NOT_SUPPORTED = 3, NOT_FOUND = 6, TOO_SMALL = 7 };
 
@@ -29,6 +34,9 @@ typedef struct { unsigned long long total, free, used; } memory_v1;
 typedef struct { unsigned int version; unsigned long long total, reserved, free, used; } memory_v2;
 typedef struct { unsigned int gpu, memory; } utilization;
 typedef struct { unsigned int pid; unsigned long long used; unsigned int gpu_instance, compute_instance; } process;
+
+typedef struct { unsigned int pid, memory, load; } use;
+typedef struct { unsigned int pid; unsigned long long at; unsigned int sm, memory, encoder, decoder; } sample;
 
 /* A handle is card + 1, with 1000 * (instance + 1) added for a MIG instance. */
 typedef size_t handle;
@@ -71,6 +79,74 @@ static int text_of(handle device, const char *field, char *value) {
 static long number_of(handle device, const char *field, long otherwise) {
     char value[WORDS];
     return text_of(device, field, value) ? atol(value) : otherwise;
+}
+
+/* The box */
+
+/* Whether a process lives, and was started at that time. */
+static int lives(long pid, const char *start) {
+    char path[64], text[WORDS], *field;
+    FILE *file;
+    size_t length;
+    int number;
+    snprintf(path, sizeof path, "/proc/%ld/stat", pid);
+    if (!(file = fopen(path, "r"))) return 0;
+    length = fread(text, 1, sizeof text - 1, file);
+    fclose(file);
+    text[length] = 0;
+    if (!(field = strrchr(text, ')'))) return 0;
+    field = strtok(field + 1, " ");
+    if (!field || *field == 'Z' || *field == 'X') return 0;
+    for (number = 3; number < 22 && field; number++) field = strtok(NULL, " ");
+    return field && !strcmp(field, start);
+}
+
+/* What the file of a process says of a card; 0: nothing. */
+static int use_of(const char *folder, const char *name, const char *card, use *found) {
+    char path[2 * WORDS], line[WORDS] = "", start[64], *word;
+    FILE *file;
+    int skipped = 0;
+    if (*name < '0' || *name > '9') return 0;
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    if (!(file = fopen(path, "r"))) return 0;
+    if (!fgets(line, sizeof line, file)) *line = 0;
+    fclose(file);
+    if (sscanf(line, "%63s %u %u %n", start, &found->memory, &found->load, &skipped) < 3) return 0;
+    found->pid = (unsigned int)atol(name);
+    for (word = strtok(line + skipped, " \n"); word; word = strtok(NULL, " \n"))
+        if (!strcmp(word, card)) return lives(atol(name), start);
+    return 0;
+}
+
+/* What lives on a card; returns how many those are. */
+static int uses_of(handle device, use *uses) {
+    char folder[WORDS], card[64];
+    struct dirent *entry;
+    DIR *files;
+    int number = 0;
+    if (!find("box", folder) || !(files = opendir(folder))) return 0;
+    key_of(device, "", card);
+    card[strlen(card) - 1] = 0; /* "gpu.0." */
+    while (number < MOST_USES && (entry = readdir(files)))
+        number += use_of(folder, entry->d_name, card + strlen("gpu."), uses + number);
+    closedir(files);
+    return number;
+}
+
+static unsigned int memory_in_box(handle device) {
+    use uses[MOST_USES];
+    unsigned int sum = 0;
+    int number = uses_of(device, uses);
+    while (number--) sum += uses[number].memory;
+    return sum;
+}
+
+static unsigned int load_in_box(handle device) {
+    use uses[MOST_USES];
+    unsigned int sum = 0;
+    int number = uses_of(device, uses);
+    while (number--) sum += uses[number].load;
+    return sum;
 }
 
 /* Waits while the card hangs, then says what is wrong with it. */
@@ -135,7 +211,7 @@ int nvmlDeviceGetMemoryInfo(handle device, memory_v1 *memory) {
     int state = memory_state(device);
     if (state) return state;
     memory->total = number_of(device, "total", 0) * MIB;
-    memory->used = (number_of(device, "used", 0) + number_of(device, "reserved", 0)) * MIB;
+    memory->used = (number_of(device, "used", 0) + number_of(device, "reserved", 0) + memory_in_box(device)) * MIB;
     memory->free = memory->total - memory->used;
     return OK;
 }
@@ -145,7 +221,7 @@ int nvmlDeviceGetMemoryInfo_v2(handle device, memory_v2 *memory) {
     if (number("memory_v2", OK)) return (int)number("memory_v2", OK);
     if (state) return state;
     memory->total = number_of(device, "total", 0) * MIB;
-    memory->used = number_of(device, "used", 0) * MIB;
+    memory->used = (number_of(device, "used", 0) + memory_in_box(device)) * MIB;
     memory->reserved = number_of(device, "reserved", 0) * MIB;
     memory->free = memory->total - memory->used - memory->reserved;
     return OK;
@@ -157,25 +233,34 @@ int nvmlDeviceGetUtilizationRates(handle device, utilization *rates) {
     if (state) return state;
     text_of(device, "load", value);
     if (device > 1000 || !strcmp(value, "none")) return NOT_SUPPORTED;
-    rates->gpu = (unsigned int)atoi(value);
+    rates->gpu = (unsigned int)atoi(value) + load_in_box(device);
+    if (rates->gpu > 100) rates->gpu = 100;
     rates->memory = 0;
     return OK;
+}
+
+static void tell(process *found, unsigned int pid, unsigned long long used) {
+    found->pid = pid;
+    found->used = used;
+    found->gpu_instance = found->compute_instance = ~0U;
 }
 
 static int processes(handle device, unsigned int *count, process *found) {
     char value[WORDS] = "", *each;
     unsigned int room = *count, number = 0;
-    int state = state_of(device);
+    use uses[MOST_USES];
+    int state = state_of(device), others = uses_of(device, uses);
     if (state) return state;
     text_of(device, "processes", value);
     if (!strcmp(value, "none")) return NOT_SUPPORTED;
     for (each = strtok(value, ","); each; each = strtok(NULL, ",")) {
         char *memory = strchr(each, ':') + 1;
-        if (found && number < room) {
-            found[number].pid = (unsigned int)atoi(each);
-            found[number].used = *memory == '-' ? ~0ULL : (unsigned long long)atol(memory) * MIB;
-            found[number].gpu_instance = found[number].compute_instance = ~0U;
-        }
+        if (found && number < room)
+            tell(found + number, (unsigned int)atoi(each), *memory == '-' ? ~0ULL : atol(memory) * MIB);
+        number++;
+    }
+    while (others--) {
+        if (found && number < room) tell(found + number, uses[others].pid, uses[others].memory * MIB);
         number++;
     }
     *count = number;
@@ -188,6 +273,29 @@ int nvmlDeviceGetComputeRunningProcesses_v3(handle device, unsigned int *count, 
 
 int nvmlDeviceGetComputeRunningProcesses_v2(handle device, unsigned int *count, process *found) {
     return processes(device, count, found);
+}
+
+/* The load of each process in the box: its share of the card where more than all of it is asked for. */
+int nvmlDeviceGetProcessUtilization(handle device, sample *found, unsigned int *count, unsigned long long since) {
+    char value[WORDS];
+    use uses[MOST_USES];
+    int state = state_of(device), number = uses_of(device, uses), each;
+    unsigned int asked = load_in_box(device), room = *count;
+    struct timespec now;
+    (void)since;
+    if (state) return state;
+    if (!find("box", value) || device > 1000) return NOT_SUPPORTED;
+    *count = (unsigned int)number;
+    if (!number) return NOT_FOUND;
+    if (!found || (int)room < number) return TOO_SMALL;
+    clock_gettime(CLOCK_REALTIME, &now);
+    for (each = 0; each < number; each++) {
+        memset(found + each, 0, sizeof *found);
+        found[each].pid = uses[each].pid;
+        found[each].at = (unsigned long long)now.tv_sec * 1000000ULL + (unsigned long long)now.tv_nsec / 1000ULL;
+        found[each].sm = asked > 100 ? uses[each].load * 100 / asked : uses[each].load;
+    }
+    return OK;
 }
 
 int nvmlDeviceGetComputeMode(handle device, unsigned int *mode) {
