@@ -1,0 +1,158 @@
+"""Whether the memory and the cores of a machine have room for another run, and why not. Pure.
+
+GPUs have memory of their own, but every run also takes memory of the host, for its data and the processes that load it,
+and cores. A run that makes the host swap, or that has the kernel kill something, hurts everybody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from hpsearch.model.usage.estimate import NOTHING_EXPECTED, Estimate
+from hpsearch.model.usage.host import HostReading
+
+RESERVED_SHARE = 0.1
+"""Share of the memory that stays free, for what nobody expects."""
+
+MOST_RESERVED = 16 * 1024
+"""MiB that stay free at most."""
+
+LEAST_CORES = 0.25
+"""Cores that a run counts as at least, however much it waits for disks and networks: four such runs share one."""
+
+UNKNOWN_CORES = 1.0
+"""Cores that a run counts as while nothing is known of it."""
+
+LEAST_SHARE = 0.5
+"""Share of the cores it needs that must be free for a run: how many run at a time is rounded, not cut."""
+
+AS_FREE_AS_CAN_BE = 0.5
+"""Share of the memory that is free on a machine where no run has to wait for more."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostTenant:
+    """A run of this search that is on the machine.
+
+    Attributes:
+        estimate: What it was expected to need when it was started.
+        memory: MiB of host memory that it uses now; None: not known.
+        cpu: Cores that it keeps busy now; None: not known.
+        is_settled: Whether its start is over, so that it will not take more than is likely.
+    """
+
+    estimate: Estimate = NOTHING_EXPECTED
+    memory: int | None = None
+    cpu: float | None = None
+    is_settled: bool = False
+
+    @property
+    def cores(self) -> float:
+        """Cores that are to be counted for it: what it uses, or what it is expected to where that is more."""
+        return max(self.cpu or 0.0, cores_for(self.estimate, UNKNOWN_CORES if self.cpu is None else 0.0))
+
+    @property
+    def still_taking(self) -> float:
+        """MiB that it will take beyond what it uses now, as far as anything is expected of it."""
+        guess = self.estimate.host_memory
+        if guess is None:
+            return 0.0
+        return max(0.0, (guess.expected if self.is_settled else guess.high) - (self.memory or 0))
+
+
+def cores_for(estimate: Estimate, unknown: float = UNKNOWN_CORES) -> float:
+    """Cores that are counted for a run of which this is expected; ``unknown``: where nothing is."""
+    return max(LEAST_CORES, unknown if estimate.cpu is None else estimate.cpu.expected)
+
+
+@dataclass(frozen=True, slots=True)
+class HostRoom:
+    """What a machine has left for runs of this search. Each start leaves another value behind (:meth:`with_run`).
+
+    Attributes:
+        memory_total: MiB of memory; None: not known, and then it is no limit.
+        memory_free: MiB that are free now.
+        reserve: MiB that are to stay free.
+        promised: MiB that runs will still take which were started before.
+        cores: Cores that may be kept busy.
+        others: Cores that others keep busy.
+        ours: Cores that are counted for the runs of this search.
+        runs: How many those are.
+    """
+
+    memory_total: int | None = None
+    memory_free: int | None = None
+    reserve: int = 0
+    promised: float = 0.0
+    cores: float = 1.0
+    others: float = 0.0
+    ours: float = 0.0
+    runs: int = 0
+
+    @property
+    def cores_free(self) -> float:
+        """Cores that nobody uses, nor is expected to."""
+        return max(0.0, self.cores - self.others - self.ours)
+
+    @property
+    def memory_room(self) -> float | None:
+        """MiB that another run may take; None: not known."""
+        return None if self.memory_free is None else self.memory_free - self.promised - self.reserve
+
+    def why_not(self, estimate: Estimate) -> str:
+        """Why a run of which this is expected is not started now, in words; empty: it may be."""
+        return self._no_memory(estimate) or self._no_cores(estimate)
+
+    def with_run(self, estimate: Estimate) -> HostRoom:
+        """What is left once such a run was started."""
+        needs = 0.0 if estimate.host_memory is None else estimate.host_memory.high
+        ours = self.ours + cores_for(estimate)
+        return replace(self, promised=self.promised + needs, ours=ours, runs=self.runs + 1)
+
+    def _no_memory(self, estimate: Estimate) -> str:
+        needs = 0.0 if estimate.host_memory is None else estimate.host_memory.high
+        room = self.memory_room
+        if room is None or room > needs or self._is_as_free_as_can_be():
+            return ''
+        kept = [f'{self.reserve} MiB stay free']
+        kept += [f'{self.promised:.0f} MiB are still taken by runs that were started'] if self.promised else []
+        expected = f'a run is expected to take {needs:.0f} MiB of host memory; ' if needs else 'host memory: '
+        return f'{expected}{self.memory_free} of {self.memory_total} MiB are free, of which {", ".join(kept)}'
+
+    def _is_as_free_as_can_be(self) -> bool:
+        """Whether waiting would gain nothing: a run that is expected to take it all must not wait for ever."""
+        free, total = self.memory_free or 0, self.memory_total or 0
+        return not self.runs and free > AS_FREE_AS_CAN_BE * total
+
+    def _no_cores(self, estimate: Estimate) -> str:
+        needs = cores_for(estimate)
+        if not self.runs or self.cores_free >= LEAST_SHARE * needs:
+            return ''
+        others = f', others use {self.others:.1f}' if self.others >= 0.05 else ''
+        taken = f'{self.runs} {"run keeps" if self.runs == 1 else "runs keep"} {self.ours:.1f} of them busy{others}'
+        return f'a run needs {needs:.2g} of the {self.cores:g} cores, and {taken}'
+
+
+def host_room(reading: HostReading, tenants: Iterable[HostTenant], reserve: int | None = None) -> HostRoom:
+    """What a machine has left.
+
+    Args:
+        reading: What it has.
+        tenants: The runs of this search on it, those of other writers included.
+        reserve: MiB that are to stay free; None: a share of what there is.
+    """
+    everybody = list(tenants)
+    used = sum(tenant.cores if tenant.cpu is None else tenant.cpu for tenant in everybody)
+    if reserve is None:
+        reserve = min(MOST_RESERVED, int(RESERVED_SHARE * (reading.memory_total or 0)))
+    return HostRoom(
+        memory_total=reading.memory_total,
+        memory_free=reading.memory_free,
+        reserve=reserve,
+        promised=sum(tenant.still_taking for tenant in everybody),
+        cores=reading.cores,
+        others=0.0 if reading.busy is None else min(reading.cores, max(0.0, reading.busy - used)),
+        ours=sum(tenant.cores for tenant in everybody),
+        runs=len(everybody),
+    )
