@@ -31,7 +31,7 @@ class Predictions:
         """What each of these runs is expected to need."""
         self._params.update((run.name, run.params) for run in runs)
         predictor = Predictor([*self._earlier, *observations(self._state, self._params)])
-        return [predictor.estimate(run.params) for run in runs]
+        return predictor.estimates([run.params for run in runs])
 
 
 def observations(state: SearchState, params: Mapping[str, Params]) -> Iterator[Observation]:

@@ -1,0 +1,67 @@
+"""What a formula may consist of: products of numbers, and of one word with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations, combinations_with_replacement
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from numpy import float64, int64
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A product.
+
+    Attributes:
+        factors: The columns of the numbers that are multiplied; one that is there twice is squared.
+        mark: The column and the number of a word: the term is zero for runs that have another one. None: for all.
+    """
+
+    factors: tuple[int, ...] = ()
+    mark: tuple[int, int] | None = None
+
+
+def products(columns: Sequence[int]) -> Iterator[tuple[int, ...]]:
+    """Products of up to three numbers, of which one may be squared, and of four different ones."""
+    yield from combinations(columns, 1)
+    yield from combinations_with_replacement(columns, 2)
+    yield from (each for each in combinations_with_replacement(columns, 3) if len(set(each)) > 1)
+    yield from combinations(columns, 4)
+
+
+def terms_of_sum(columns: Sequence[int], marks: Sequence[tuple[int, int]]) -> list[Term]:
+    """What the formula of a sum is chosen from."""
+    marked = [(), *combinations(columns, 1), *combinations_with_replacement(columns, 2)]
+    return [*map(Term, products(columns)), *(Term(each, mark) for mark in marks for each in marked)]
+
+
+def terms_of_power(columns: Sequence[int], marks: Sequence[tuple[int, int]]) -> list[Term]:
+    """What the formula of a product of powers is chosen from: a term is an exponent, or a factor for a word."""
+    marked = [(), *combinations(columns, 1)]
+    return [*(Term((each,)) for each in columns), *(Term(each, mark) for mark in marks for each in marked)]
+
+
+def matrix(terms: Sequence[Term], numbers: NDArray[float64], levels: NDArray[int64]) -> NDArray[float64]:
+    """The value of each term (columns) for each run (rows)."""
+    import numpy
+
+    known: dict[tuple[int, ...], NDArray[float64]] = {(): numpy.ones(len(numbers))}
+    found = numpy.empty((len(terms), len(numbers)))
+    for index, term in enumerate(terms):
+        found[index] = _product(term.factors, numbers, known)
+        if term.mark is not None:
+            found[index] *= levels[:, term.mark[0]] == term.mark[1]
+    result: NDArray[float64] = found.T
+    return result
+
+
+def _product(
+    factors: tuple[int, ...], numbers: NDArray[float64], known: dict[tuple[int, ...], NDArray[float64]]
+) -> NDArray[float64]:
+    if factors not in known:
+        known[factors] = _product(factors[:-1], numbers, known) * numbers[:, factors[-1]]
+    return known[factors]
