@@ -121,12 +121,21 @@ class OtherStart:
         at: When it was started, in seconds of the same monotonic clock as :attr:`Reading.at`.
         delay: Seconds after that until its use of them can be read.
         who: Its user and its process, in words.
+        pid: Its process; None: it cannot be recognised from here.
+        memory: MiB that it will still take on each of its GPUs beyond what a reading shows; None, here and below: not
+            known.
+        host_memory: MiB of host memory that it is expected to take.
+        cpu: Cores that it is expected to keep busy.
     """
 
     gpus: tuple[str, ...]
     at: float
     delay: float
     who: str
+    pid: int | None = None
+    memory: int | None = None
+    host_memory: int | None = None
+    cpu: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from hpsearch.model.resources import (
     Slot,
 )
 from hpsearch.model.snapshot import GpuLine
+from hpsearch.model.usage.estimate import NOTHING_EXPECTED, Estimate, Guess
 from hpsearch.packing.box import Candidate, Packing, PackingPolicy
 from hpsearch.packing.pack import pack
 
@@ -94,8 +95,14 @@ class GpuSlots(SlotSource):
         self, now: float, others: Sequence[GpuTenant] = (), resources: ResourceRequest = DEFAULT_RESOURCES
     ) -> Placement:
         self._see(others)
-        self._other_starts = self._recent_starts.others()
+        self._look_for_starts()
         return self._placement(now, resources)
+
+    def _look_for_starts(self) -> None:
+        """Take in what others have started, and what of it cannot be seen yet."""
+        histories = self._monitor.readings()
+        latest = {identity(gpu): histories[gpu.name][-1] for gpu in self._gpus if histories.get(gpu.name)}
+        self._other_starts = [still_to_come(start, latest) for start in self._recent_starts.others()]
 
     def _placement(self, now: float, resources: ResourceRequest = DEFAULT_RESOURCES) -> Placement:
         self._measure()
@@ -125,8 +132,9 @@ class GpuSlots(SlotSource):
         if self._packing is None:
             return Packing()
         self._see(others)
-        self._other_starts = self._recent_starts.others()
+        self._look_for_starts()
         self._measure()
+        self._end_reservations()
         return pack(
             self._gpus,
             self._monitor.readings(),
@@ -138,6 +146,12 @@ class GpuSlots(SlotSource):
             other_starts=self._other_starts,
             avoided=self._avoided,
         )
+
+    def _end_reservations(self) -> None:
+        """What a run uses that has settled can be read, so that no other hpsearch has to reserve anything for it."""
+        for ident, held in self._held.items():
+            if held.tenant.is_settled:
+                self._recent_starts.forget(ident)
 
     def _everybody(self) -> list[GpuTenant]:
         return [*(held.tenant for held in self._held.values()), *self._others]
@@ -174,7 +188,15 @@ class GpuSlots(SlotSource):
 
     def announce(self, ident: str, slot: Slot, process: Process) -> None:
         gpus = [identity(gpu) for gpu in self._gpus if gpu.name in slot.gpus]
-        self._recent_starts.note(ident, gpus, process, self._policy.startup_time)
+        self._recent_starts.note(ident, gpus, process, self._policy.startup_time, self._expected_of(ident))
+
+    def _expected_of(self, ident: str) -> Estimate:
+        """What an attempt is expected to need: as it was placed, or else what ended runs have used at most."""
+        held, most = self._held.get(ident), predict_need(self._ended_peaks)
+        known = held.tenant.estimate if held is not None else NOTHING_EXPECTED
+        if known.memory is not None or most is None:
+            return known
+        return replace(known, memory=Guess(most, most))
 
     def _is_free_of_others(self, gpus: Sequence[str], now: float) -> bool:
         """Whether little was in use when a run started; False when it is adopted and that is not known any more."""
@@ -332,6 +354,24 @@ def _per_gpu(tenant: GpuTenant, *, is_known: bool) -> GpuTenant:
     """A tenant with its memory per GPU; one that has not touched its GPU yet uses none, where that is known."""
     memory = tenant.memory if tenant.memory is not None or not is_known else 0
     return replace(tenant, memory=None if memory is None or not tenant.gpus else memory // len(tenant.gpus))
+
+
+def still_to_come(start: OtherStart, latest: Mapping[str, Reading]) -> OtherStart:
+    """The start of another hpsearch with the memory that its run will take beyond what readings show.
+
+    Args:
+        start: With all the memory that the run is expected to take on each of its GPUs.
+        latest: UUID of a GPU to its latest reading.
+    """
+    if start.memory is None or start.pid is None or not start.gpus:
+        return start
+    shown = [_memory_of_group(start.pid, latest[gpu]) if gpu in latest else 0 for gpu in start.gpus]
+    return replace(start, memory=max(0, start.memory - min(shown)))
+
+
+def _memory_of_group(group: int, reading: Reading) -> int:
+    """MiB that a reading shows of the processes of a group, as far as these can be recognised."""
+    return sum(one.memory or 0 for one in reading.processes or () if group_of(one.pid) == group)
 
 
 def memory_by_owner(latest: Mapping[str, Reading], owner_of: Callable[[int], str | None]) -> dict[str, int]:

@@ -5,18 +5,30 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
-from hpsearch.backends.local.gpu_slots import LAST_READING_PATIENCE, GpuSlots, others_use_little
+from hpsearch.backends.local.gpu_slots import LAST_READING_PATIENCE, GpuSlots, others_use_little, still_to_come
 from hpsearch.backends.local.slots import HAS_THE_MACHINE, NEEDS_THE_MACHINE, FixedSlots, SharedSlots, SlotSource
-from hpsearch.host.gpu import starts as gpu_starts
+from hpsearch.host import shared_folder
 from hpsearch.host.gpu.monitor import GpuMonitor
 from hpsearch.host.gpu.starts import GpuStarts
 from hpsearch.host.processes import Process, start_ticks
-from hpsearch.model.resources import Gpu, GpuPolicy, GpuProcess, GpuTenant, Reading, ResourceRequest, Slot
+from hpsearch.model.resources import (
+    Gpu,
+    GpuPolicy,
+    GpuProcess,
+    GpuTenant,
+    OtherStart,
+    Reading,
+    ResourceRequest,
+    Slot,
+)
+from hpsearch.model.usage.estimate import Estimate, Guess
+from hpsearch.packing.box import Candidate
 from tests.fakes.scripted_queue import Clock
 from tests.support.harness import until
 
@@ -30,7 +42,7 @@ OWN_PID = os.getpid()
 @pytest.fixture(autouse=True)
 def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder in which the starts on GPUs are."""
-    monkeypatch.setattr(gpu_starts, 'PLACE', str(tmp_path / 'shared'))
+    monkeypatch.setattr(shared_folder, 'PLACE', str(tmp_path / 'shared'))
     return tmp_path / 'shared'
 
 
@@ -217,6 +229,58 @@ def test_that_two_searches_do_not_start_on_one_gpu_until_a_start_up_time_is_over
     assert given(one, clock.now) == [('0',), ('1',)], 'its own starts are held against it elsewhere'
     clock.now += 1.0
     assert given(other, clock.now) == [('0',), ('1',)]
+
+
+def test_that_others_are_told_the_most_that_ended_runs_have_used() -> None:
+    clock = Clock()
+    one, monitor = gpu_slots({'0': 24000}, starts=GpuStarts(clock))
+    us = Process(OWN_PID, start_ticks(OWN_PID))
+    one.acquire('a', Slot(('0',)), OWN_GROUP, clock.now)
+    one.announce('a', Slot(('0',)), us)
+    (first,) = GpuStarts(clock).others()
+    monitor.read(clock.now, {'0': [GpuProcess(OWN_PID, 5000)]}, gpu0=5000)
+    one.open_slots(clock.now)
+    one.release('a', clock.now)
+    one.acquire('b', Slot(('0',)), OWN_GROUP, clock.now)
+    one.announce('b', Slot(('0',)), us)
+    (second,) = GpuStarts(clock).others()
+    assert (first.memory, second.memory) == (None, 5000)
+
+
+def test_that_others_are_told_what_a_packed_run_is_expected_to_need() -> None:
+    clock = Clock()
+    one, _ = gpu_slots({'0': 24000}, starts=GpuStarts(clock))
+    candidate = Candidate('run_1', Estimate(Guess(6000, 7000), host_memory=Guess(100, 200)))
+    one.acquire('a', Slot(('0',)), OWN_GROUP, clock.now, candidate=candidate)
+    one.announce('a', Slot(('0',)), Process(OWN_PID, start_ticks(OWN_PID)))
+    (start,) = GpuStarts(clock).others()
+    assert (start.memory, start.host_memory) == (7000, 200)
+
+
+@pytest.mark.parametrize(
+    ('pid', 'memory', 'listed', 'still'),
+    [
+        (OWN_GROUP, 8000, 3000, 5000),
+        (OWN_GROUP, 8000, 9000, 0),
+        (OWN_GROUP, None, 3000, None),
+        (None, 8000, 3000, 8000),
+        (1, 8000, 3000, 8000),
+    ],
+    ids=['it loads', 'it uses more', 'not known', 'in another container', 'the process of another run'],
+)
+def test_that_a_start_reserves_what_readings_do_not_show(
+    pid: int | None, memory: int | None, listed: int, still: int | None
+) -> None:
+    start = OtherStart(('GPU-a',), 0.0, 60.0, 'user bob', pid=pid, memory=memory)
+    reading = Reading(1.0, 10000, 24000, 0.0, processes=(GpuProcess(OWN_PID, listed), GpuProcess(1 << 22, 7000)))
+    assert still_to_come(start, {'GPU-a': reading}).memory == still
+
+
+def test_that_a_start_on_several_gpus_reserves_what_any_of_them_lacks() -> None:
+    start = OtherStart(('GPU-a', 'GPU-b', 'GPU-c'), 0.0, 60.0, 'user bob', pid=OWN_GROUP, memory=8000)
+    full, empty = (Reading(1.0, processes=(GpuProcess(OWN_PID, use),)) for use in (8000, 1000))
+    assert still_to_come(start, {'GPU-a': full, 'GPU-b': empty}).memory == 8000, 'one cannot be read'
+    assert still_to_come(replace(start, gpus=('GPU-a', 'GPU-b')), {'GPU-a': full, 'GPU-b': empty}).memory == 7000
 
 
 def test_that_a_gpu_is_free_for_other_searches_when_its_run_has_ended() -> None:

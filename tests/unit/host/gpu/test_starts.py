@@ -14,11 +14,13 @@ from typing import Any
 
 import pytest
 
-from hpsearch.host.gpu import starts as gpu_starts
-from hpsearch.host.gpu.starts import LONGEST_DELAY, MOST_BYTES, MOST_FILES, SHORTEST_DELAY, GpuStarts, parse_start
+from hpsearch.host import shared_folder
+from hpsearch.host.gpu.starts import LONGEST_DELAY, SHORTEST_DELAY, GpuStarts, parse_start
 from hpsearch.host.kernel import this_host
 from hpsearch.host.locks import HELD_TOO_LONG
 from hpsearch.host.processes import Process, start_ticks, user_name
+from hpsearch.host.shared_folder import MOST_BYTES, MOST_FILES
+from hpsearch.model.usage.estimate import Estimate, Guess
 from tests.fakes.scripted_queue import Clock
 from tests.support.harness import until
 from tests.support.paths import REPOSITORY
@@ -32,7 +34,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the starts are; everybody may go there."""
     for folder in (tmp_path, *tmp_path.parents[:2]):
         folder.chmod(0o755)
-    monkeypatch.setattr(gpu_starts, 'PLACE', str(tmp_path / 'gpus'))
+    monkeypatch.setattr(shared_folder, 'PLACE', str(tmp_path / 'gpus'))
     return tmp_path / 'gpus'
 
 
@@ -175,7 +177,44 @@ def test_that_an_attempt_that_is_started_again_is_told_once(one: GpuStarts, othe
     assert [start.at for start in other.others()] == [1030.0]
 
 
+def test_that_others_are_told_what_a_run_is_expected_to_take(one: GpuStarts, other: GpuStarts) -> None:
+    needs = Estimate(Guess(7000.4, 8000.4), host_memory=Guess(900.0, 1000.0), cpu=Guess(1.5, 3.0))
+    one.note('a', ['GPU-a'], OURSELVES, 60.0, needs)
+    (start,) = other.others()
+    assert (start.memory, start.host_memory, start.cpu, start.pid) == (8001, 1000, 1.5, OURSELVES.pid)
+    one.note('a', ['GPU-a'], OURSELVES, 60.0)
+    (start,) = other.others()
+    assert (start.memory, start.host_memory, start.cpu) == (None, None, None)
+
+
 # What others wrote
+
+
+def test_that_a_start_of_an_earlier_version_says_nothing_of_what_it_takes(
+    write: Callable[..., Path], other: GpuStarts
+) -> None:
+    write(json.dumps(said()))
+    (start,) = other.others()
+    assert (start.memory, start.host_memory, start.cpu) == (None, None, None)
+
+
+def test_that_an_earlier_version_finds_all_that_it_reads_in_a_start(one: GpuStarts, place: Path) -> None:
+    one.note('a', ['GPU-a'], OURSELVES, 60.0, Estimate(Guess(7000, 8000)))
+    (file,) = files(place)
+    written = json.loads(file.read_text())
+    assert {name: type(written[name]) for name in said()} == {name: type(value) for name, value in said().items()}
+
+
+@pytest.mark.parametrize('odd', [-1, True, '9', 1.5, float('nan'), []])
+def test_that_an_odd_amount_is_not_known(odd: Any, write: Callable[..., Path], other: GpuStarts) -> None:
+    write(json.dumps(said(memory=odd, host_memory=odd, cpu=-1.0)))
+    (start,) = other.others()
+    assert (start.memory, start.host_memory, start.cpu) == (None, None, None)
+
+
+def test_that_the_process_of_another_container_is_not_recognised(write: Callable[..., Path], other: GpuStarts) -> None:
+    write(json.dumps(said(namespace='pid:[1]', memory=8000)))
+    assert [(start.pid, start.memory) for start in other.others()] == [(None, 8000)]
 
 
 @pytest.mark.parametrize(
@@ -370,10 +409,11 @@ def test_that_a_lock_that_is_held_for_long_is_disregarded_which_is_said(
 
 OTHER_USER = """
 import sys, time
+from hpsearch.host import shared_folder
 from hpsearch.host.gpu import starts as gpu_starts
 from hpsearch.host.processes import Process, start_ticks
 import os
-gpu_starts.PLACE = sys.argv[1]
+shared_folder.PLACE = sys.argv[1]
 starts = gpu_starts.GpuStarts()
 with starts.lock() as may_place:
     print(may_place, [start.who for start in starts.others()], flush=True)
