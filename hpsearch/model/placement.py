@@ -134,7 +134,7 @@ def _listing(all_gpus: Sequence[Gpu]) -> str:
 
 
 @dataclass(frozen=True)
-class _Case:
+class GpuCase:
     """Everything that a decision about one GPU depends on; see the arguments of :func:`place`.
 
     Attributes:
@@ -159,11 +159,37 @@ class _Case:
 
     @property
     def newest(self) -> Reading:
+        """The last reading."""
         return self.readings[-1]
 
     def ago(self, moment: float) -> str:
         """How long ago, rounded down so that it never seems to reach a limit that it is below."""
         return f'{int(max(0.0, self.now - moment))} s'
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What there is to know of all GPUs; see the arguments of :func:`place`."""
+
+    readings: Mapping[str, Sequence[Reading]]
+    tenants: Sequence[GpuTenant]
+    now: float
+    freed: Mapping[str, float]
+    starts: Mapping[str, float]
+    other_starts: Sequence[OtherStart]
+    avoided: Mapping[str, str]
+
+    def case_of(
+        self, gpu: Gpu, policy: GpuPolicy, need: int | None = None, resources: ResourceRequest = DEFAULT_RESOURCES
+    ) -> GpuCase:
+        """What a decision about one of them depends on."""
+        ours = [tenant for tenant in self.tenants if gpu.name in tenant.gpus]
+        history = self.readings.get(gpu.name, ())
+        counted = counted_readings(history, self.now - policy.window, self.freed.get(gpu.name))
+        last_start = max([self.starts.get(gpu.name, -math.inf), *(tenant.started for tenant in ours)])
+        other = max((each for each in self.other_starts if identity(gpu) in each.gpus), key=_counts_until, default=None)
+        why = self.avoided.get(gpu.name, '')
+        return GpuCase(gpu, history, counted, ours, policy, self.now, need, last_start, resources, other, why)
 
 
 def place(
@@ -201,17 +227,10 @@ def place(
         ``policy.gpus_per_run`` GPUs each and none twice; and a reason for every GPU that is in no slot.
     """
 
-    def case_of(gpu: Gpu) -> _Case:
-        ours = [tenant for tenant in tenants if gpu.name in tenant.gpus]
-        history = readings.get(gpu.name, ())
-        counted = _counted(history, now - policy.window, (freed or {}).get(gpu.name))
-        last_start = max([(starts or {}).get(gpu.name, -math.inf), *(tenant.started for tenant in ours)])
-        other = max((each for each in other_starts if identity(gpu) in each.gpus), key=_counts_until, default=None)
-        wanted, why = resources or DEFAULT_RESOURCES, (avoided or {}).get(gpu.name, '')
-        return _Case(gpu, history, counted, ours, policy, now, need, last_start, wanted, other, why)
-
-    cases = [case_of(gpu) for gpu in gpus]
-    closed = {case.gpu.name: reason for case in cases if (reason := _why_closed(case))}
+    wanted = resources or DEFAULT_RESOURCES
+    situation = Situation(readings, tenants, now, freed or {}, starts or {}, other_starts, avoided or {})
+    cases = [situation.case_of(gpu, policy, need, wanted) for gpu in gpus]
+    closed = {case.gpu.name: reason for case in cases if (reason := why_closed(case))}
     return _slots([case for case in cases if case.gpu.name not in closed], closed, policy.gpus_per_run)
 
 
@@ -257,8 +276,8 @@ def impossible(totals: Mapping[str, int | None], resources: ResourceRequest, gpu
     return f'it ran out of memory alone on a GPU with {resources.larger_than} MiB, and {what} more'
 
 
-def _slots(ready: Sequence[_Case], closed: Mapping[str, str], size: int) -> Placement:
-    ranked = sorted(enumerate(ready), key=lambda place: (len(place[1].ours), -_free(place[1].newest)))
+def _slots(ready: Sequence[GpuCase], closed: Mapping[str, str], size: int) -> Placement:
+    ranked = sorted(enumerate(ready), key=lambda place: (len(place[1].ours), -free_memory(place[1].newest)))
     left = len(ranked) % size
     whole = len(ranked) - left
     groups = [sorted(ranked[start : start + size], key=itemgetter(0)) for start in range(0, whole, size)]
@@ -271,14 +290,14 @@ def _slot(group: Sequence[Gpu]) -> Slot:
     return Slot(tuple(gpu.name for gpu in group), ','.join(gpu.visible_devices for gpu in group))
 
 
-def _free(reading: Reading) -> int:
+def free_memory(reading: Reading) -> int:
     """MiB that can still be allocated, as far as it is known."""
     if reading.memory_free is not None:
         return reading.memory_free
     return (reading.memory_total or 0) - (reading.memory_used or 0)
 
 
-def _counted(readings: Sequence[Reading], since: float, freed: float | None) -> list[Reading]:
+def counted_readings(readings: Sequence[Reading], since: float, freed: float | None) -> list[Reading]:
     """The readings that decide: the newest, and those of the window that no ended run of ours influenced."""
     settled = since if freed is None else max(since, freed + LOAD_IS_AVERAGED_OVER)
     newest = [reading for reading in readings[-1:] if freed is None or reading.at >= freed]
@@ -288,13 +307,13 @@ def _counted(readings: Sequence[Reading], since: float, freed: float | None) -> 
 # Why a GPU is closed: reasons in the order of their precedence
 
 
-def _why_closed(case: _Case) -> str:
+def why_closed(case: GpuCase) -> str:
     """The first reason why a GPU gets no run now; empty when it gets one."""
     reasons = _not_readable(case), _given_to_our_runs(case), _given_by_others(case), _used_by_others(case)
     return next(chain(*reasons), '')
 
 
-def _not_readable(case: _Case) -> Iterator[str]:
+def _not_readable(case: GpuCase) -> Iterator[str]:
     if ':' in case.gpu.name and case.policy.gpus_per_run > 1:
         yield f'a MIG instance, of which a process can use only one (--gpus_per_run={case.policy.gpus_per_run})'
     if not case.readings:
@@ -310,7 +329,7 @@ def _not_readable(case: _Case) -> Iterator[str]:
         yield case.avoided
 
 
-def _given_to_our_runs(case: _Case) -> Iterator[str]:
+def _given_to_our_runs(case: GpuCase) -> Iterator[str]:
     total, than = case.newest.memory_total or 0, case.resources.larger_than
     if than is not None and not is_larger(total, than):
         yield f'a run that ran out of memory on a GPU with {than} MiB needs a larger one; this one has {total} MiB'
@@ -328,14 +347,14 @@ def _given_to_our_runs(case: _Case) -> Iterator[str]:
         yield f'{has_runs}, and its compute mode {ComputeMode.EXCLUSIVE.value} allows one process'
 
 
-def _given_by_others(case: _Case) -> Iterator[str]:
+def _given_by_others(case: GpuCase) -> Iterator[str]:
     start = case.other_start
     if start is not None and case.now < _counts_until(start):
         seen = f'whose use of the GPU can be seen after {start.delay:g} s'
         yield f'another hpsearch ({start.who}) started a run {case.ago(start.at)} ago, {seen}'
 
 
-def _used_by_others(case: _Case) -> Iterator[str]:
+def _used_by_others(case: GpuCase) -> Iterator[str]:
     if not case.counted:
         yield 'a run ended there; waiting for the next reading'
     yield from _kept_by_one(case.newest)
@@ -343,7 +362,7 @@ def _used_by_others(case: _Case) -> Iterator[str]:
         for reason in _above_thresholds(reading, case):
             ago = f'{case.ago(reading.at)} ago: {reason} (all readings of the last {case.policy.window:g} s count)'
             yield reason if reading is case.newest else ago
-    free, loading = _free(case.newest), _still_loading(case)
+    free, loading = free_memory(case.newest), _still_loading(case)
     if case.need is not None and case.need > free - loading and not _is_as_free_as_can_be(case, case.need):
         kept = f', {loading} MiB of them reserved for runs that are still loading' if loading else ''
         yield f'a run is expected to need {case.need} MiB; {free} MiB are free{kept}'
@@ -357,7 +376,7 @@ def _kept_by_one(reading: Reading) -> Iterator[str]:
         yield f'its compute mode {mode} allows one process, and there is one already (pid {pids})'
 
 
-def _above_thresholds(reading: Reading, case: _Case) -> Iterator[str]:
+def _above_thresholds(reading: Reading, case: GpuCase) -> Iterator[str]:
     yield from _unknown(reading)
     used, total, policy = reading.memory_used or 0, reading.memory_total or 1, case.policy
     if used / total > policy.allowed_memory:
@@ -380,13 +399,13 @@ def _unknown(reading: Reading) -> Iterator[str]:
         yield 'load could not be read'
 
 
-def _is_as_free_as_can_be(case: _Case, need: int) -> bool:
+def _is_as_free_as_can_be(case: GpuCase, need: int) -> bool:
     """Whether waiting would gain nothing: a run that used all memory must not close an empty GPU for ever."""
     used, total = case.newest.memory_used or 0, case.newest.memory_total or 0
     return not case.ours and need <= total and used <= small_use(case.newest)
 
 
-def _still_loading(case: _Case) -> int:
+def _still_loading(case: GpuCase) -> int:
     """MiB that our runs on a GPU will still take, as far as their present use is known."""
     known = [tenant.memory // len(tenant.gpus) for tenant in case.ours if tenant.memory is not None]
     return sum(max(0, (case.need or 0) - memory) for memory in known)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
-from hpsearch.model.placement import place
-from hpsearch.model.resources import Gpu, GpuPolicy, GpuTenant, OtherStart, Reading
+from hpsearch.model.placement import Situation
+from hpsearch.model.resources import Gpu, GpuPolicy, GpuTenant, OtherStart, Reading, Slot
 from hpsearch.packing.box import Candidate, Packing, PackingPolicy, Start
+from hpsearch.packing.cards import Card
+from hpsearch.packing.needs import Need, needs_in_order
+from hpsearch.packing.throughput import NOTHING_LEARNED, Sharing
 
 
 def pack(
@@ -21,6 +24,7 @@ def pack(
     freed: Mapping[str, float] | None = None,
     other_starts: Sequence[OtherStart] = (),
     avoided: Mapping[str, str] | None = None,
+    sharing: Sharing = NOTHING_LEARNED,
 ) -> Packing:
     """Decide which runs are started now.
 
@@ -34,22 +38,57 @@ def pack(
         freed: Name of a GPU to the last time one of our runs on it ended; earlier readings are ignored.
         other_starts: Runs that other hpsearch of this host have started.
         avoided: Name of a GPU on which runs fail to why it is avoided, in words.
+        sharing: What was learned of how runs slow each other.
     """
-    limits = GpuPolicy(1.0, 1.0, 0.0, policy.max_runs_per_gpu or len(tenants) + 1, policy.gpus_per_run, policy.window)
-    for candidate in candidates[:1]:
-        memory = candidate.estimate.memory
-        placement = place(
-            gpus,
-            readings,
-            tenants,
-            replace(limits, stale_after=policy.stale_after, startup_time=0.0 if memory else policy.startup_time),
-            now,
-            need=None if memory is None else int(memory.high),
-            freed=freed,
-            resources=candidate.resources,
-            other_starts=other_starts,
-            avoided=avoided,
-        )
-        starts = tuple(Start(candidate.run, slot) for slot in placement.slots[:1])
-        return Packing(starts, placement.closed, placement.waiting, placement.is_final)
-    return Packing()
+    situation = Situation(readings, tenants, now, freed or {}, {}, other_starts, avoided or {})
+    limits = _limits(policy)
+    cards = [Card(situation.case_of(gpu, limits), sharing, policy.startup_time) for gpu in gpus]
+    starts, waiting = _place(cards, needs_in_order(candidates, [card.room for card in cards]), policy.gpus_per_run)
+    return Packing(tuple(starts), _closed(cards, waiting))
+
+
+def _limits(policy: PackingPolicy) -> GpuPolicy:
+    """Limits that hold for a GPU whatever runs need; memory and load are judged here."""
+    return GpuPolicy(
+        allowed_load=math.inf,
+        allowed_memory=math.inf,
+        startup_time=0.0,
+        max_runs_per_gpu=policy.max_runs_per_gpu or 10**9,
+        gpus_per_run=policy.gpus_per_run,
+        window=policy.window,
+        stale_after=policy.stale_after,
+    )
+
+
+def _place(cards: Sequence[Card], needs: Sequence[Need], size: int) -> tuple[list[Start], Need | None]:
+    """Start runs as long as there is room; returns also the first that waits."""
+    starts: list[Start] = []
+    waiting = None
+    for need in needs:
+        fitting = [card for card in cards if next(card.why_not(need), None) is None]
+        if len(fitting) < size:
+            waiting = waiting or need
+            continue
+        chosen = sorted(fitting, key=lambda card: _preference(card, need))[:size]
+        for card in chosen:
+            card.add(need)
+        starts.append(Start(need.candidate.run, _slot(cards, chosen)))
+    return starts, waiting
+
+
+def _preference(card: Card, need: Need) -> tuple[float, float, float]:
+    """The smaller, the better: where it goes fastest, the smallest that has room, the least load."""
+    speed = card.sharing.speed(card.load + need.load)
+    return -round(speed, 1), card.total, card.load
+
+
+def _slot(cards: Sequence[Card], chosen: Sequence[Card]) -> Slot:
+    gpus = [card.case.gpu for card in cards if card in chosen]
+    return Slot(tuple(gpu.name for gpu in gpus), ','.join(gpu.visible_devices for gpu in gpus))
+
+
+def _closed(cards: Sequence[Card], waiting: Need | None) -> dict[str, str]:
+    """Why each GPU does not get the first run that waits; where none waits, why it gets none at all."""
+    if waiting is None:
+        return {card.name: card.closed for card in cards if card.closed}
+    return {card.name: why for card in cards if (why := next(card.why_not(waiting), ''))}

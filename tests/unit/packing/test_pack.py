@@ -1,0 +1,213 @@
+"""Which runs start where, by what they are expected to need."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from hpsearch.model.resources import ComputeMode, Gpu, GpuTenant, Reading, ResourceRequest
+from hpsearch.model.usage.estimate import NOTHING_EXPECTED, Estimate, Guess
+from hpsearch.packing.box import Candidate, Packing, PackingPolicy
+from hpsearch.packing.pack import pack
+from hpsearch.packing.throughput import Sharing
+
+NOW = 1000.0
+SMALL, LARGE = 24_000, 80_000
+
+
+def expected(memory: float | None, load: float = 0.3, seconds: float | None = 100.0) -> Estimate:
+    """What a run is expected to need."""
+    return Estimate(
+        memory=None if memory is None else Guess(memory, memory),
+        load=Guess(load, load),
+        seconds=None if seconds is None else Guess(seconds, seconds),
+    )
+
+
+def run(name: str, memory: float | None, load: float = 0.3, seconds: float | None = 100.0) -> Candidate:
+    """A run that waits."""
+    return Candidate(name, expected(memory, load, seconds))
+
+
+def runs(count: int, memory: float | None, load: float = 0.3, seconds: float | None = 100.0) -> list[Candidate]:
+    """Runs that are alike."""
+    return [run(f'r{number}', memory, load, seconds) for number in range(count)]
+
+
+def unknown(count: int) -> list[Candidate]:
+    """Runs of which nothing is known."""
+    return [Candidate(f'r{number}') for number in range(count)]
+
+
+def tenant(
+    memory: int, estimate: Estimate = NOTHING_EXPECTED, gpu: str = '0', age: float = 30.0, **more: Any
+) -> GpuTenant:
+    """A run that is on a GPU."""
+    return GpuTenant((gpu,), NOW - age, memory, estimate=estimate, **more)
+
+
+def reading(used: int = 0, total: int = LARGE, load: float | None = 0.0, at: float = NOW, **more: Any) -> Reading:
+    """What a GPU shows."""
+    return Reading(at, memory_used=used, memory_total=total, load=load, **more)
+
+
+def packed(
+    readings: Sequence[Reading | Sequence[Reading]],
+    candidates: Sequence[Candidate],
+    *tenants: GpuTenant,
+    policy: PackingPolicy | None = None,
+    **more: Any,
+) -> Packing:
+    """What is decided on a machine with these GPUs."""
+    gpus = [Gpu(str(number), f'GPU-{number}', 'Some Model', str(number)) for number in range(len(readings))]
+    known: Mapping[str, Sequence[Reading]] = {
+        gpu.name: [each] if isinstance(each, Reading) else each for gpu, each in zip(gpus, readings, strict=True)
+    }
+    return pack(gpus, known, tenants, candidates, policy or PackingPolicy(), NOW, **more)
+
+
+def where(packing: Packing) -> dict[str, str]:
+    """Where each run starts."""
+    return {start.run: ','.join(start.slot.gpus) for start in packing.starts}
+
+
+# ---------------------------------------------------------------------------------------------------------- memory
+
+
+def test_that_as_many_runs_start_on_a_gpu_as_their_memory_fits() -> None:
+    assert len(packed([reading(total=SMALL)], runs(9, 7_000, load=0.1)).starts) == 3
+
+
+def test_that_some_memory_stays_free() -> None:
+    assert len(packed([reading(total=SMALL)], runs(9, 8_000, load=0.1)).starts) == 2
+
+
+def test_that_what_a_run_is_still_to_take_is_kept_for_it() -> None:
+    loading = tenant(1_000, expected(20_000, 0.1))
+    assert not packed([reading(1_000, SMALL)], [run('r', 5_000, 0.1)], loading).starts
+    assert packed([reading(1_000, SMALL)], [run('r', 5_000, 0.1)], replace(loading, is_settled=True)).starts
+
+
+def test_that_a_run_that_had_the_time_to_settle_keeps_what_it_uses() -> None:
+    old = tenant(1_000, expected(20_000, 0.1), age=61.0)
+    assert packed([reading(1_000, SMALL)], [run('r', 5_000, 0.1)], old).starts
+
+
+def test_that_a_run_that_is_known_to_settle_late_is_given_that_time() -> None:
+    late = replace(expected(20_000, 0.1), settled_after=Guess(100.0, 150.0))
+    assert not packed([reading(1_000, SMALL)], [run('r', 5_000, 0.1)], tenant(1_000, late, age=140.0)).starts
+
+
+def test_that_the_whole_window_counts() -> None:
+    before = [reading(20_000, SMALL, at=NOW - 3), reading(0, SMALL)]
+    assert not packed([before], [run('r', 5_000)]).starts
+
+
+def test_that_others_may_come_to_need_more() -> None:
+    assert not packed([reading(14_000, SMALL)], [run('r', 6_000, 0.1)]).starts
+
+
+def test_that_a_run_that_leaves_no_reserve_gets_an_empty_gpu_all_the_same() -> None:
+    assert packed([reading(200, SMALL)], [run('r', 23_900)]).starts
+
+
+def test_that_a_run_that_seems_to_fit_nowhere_is_tried_on_an_empty_gpu() -> None:
+    assert where(packed([reading(total=SMALL), reading()], [run('r', 90_000)])) == {'r': '1'}
+
+
+# ---------------------------------------------------------------------------------------------------------- scouts
+
+
+def test_that_one_run_per_free_gpu_starts_while_nothing_is_known() -> None:
+    packing = packed([reading(), reading()], unknown(5))
+    assert sorted(where(packing).values()) == ['0', '1']
+    assert set(packing.closed) == {'0', '1'}
+
+
+def test_that_a_run_of_which_nothing_is_known_is_alone_until_it_has_settled() -> None:
+    scout = tenant(5_000)
+    assert not packed([reading(5_000)], runs(1, 5_000), scout).starts
+    assert packed([reading(5_000)], runs(1, 5_000), replace(scout, is_settled=True)).starts
+
+
+# ------------------------------------------------------------------------------------------------------------ load
+
+
+def test_that_runs_share_a_gpu_until_it_is_busy() -> None:
+    assert len(packed([reading()], runs(9, 1_000, load=0.5)).starts) == 2
+    assert len(packed([reading()], runs(9, 1_000, load=0.4)).starts) == 3
+
+
+def test_that_what_was_learned_of_sharing_counts() -> None:
+    assert len(packed([reading()], runs(9, 1_000, load=0.9)).starts) == 1
+    assert len(packed([reading()], runs(9, 1_000, load=0.9), sharing=Sharing(1.8)).starts) == 2
+    assert len(packed([reading()], runs(9, 1_000, load=0.4), sharing=Sharing(0.4)).starts) == 1
+
+
+def test_that_a_run_of_unknown_load_counts_as_busy() -> None:
+    candidates = [Candidate(name, Estimate(memory=Guess(1_000, 1_000))) for name in 'ab']
+    assert len(packed([reading()], candidates).starts) == 1
+
+
+def test_that_others_who_are_busy_are_not_slowed() -> None:
+    assert not packed([reading(8_000, load=0.6)], [run('r', 1_000, load=0.5)]).starts
+    assert packed([reading(8_000, load=0.6)], [run('r', 1_000, load=0.3)]).starts
+
+
+# ----------------------------------------------------------------------------------------------------------- order
+
+
+def test_that_the_longest_run_starts_first() -> None:
+    candidates = [run('short', 60_000, seconds=10.0), run('long', 60_000, seconds=1000.0)]
+    assert list(where(packed([reading()], candidates))) == ['long']
+
+
+def test_that_a_run_that_fits_only_the_large_gpu_gets_it() -> None:
+    candidates = [run('small', 10_000, 0.9, 500.0), run('large', 60_000, 0.9)]
+    assert where(packed([reading(total=SMALL), reading()], candidates)) == {'large': '1', 'small': '0'}
+
+
+def test_that_runs_spread_over_gpus() -> None:
+    assert sorted(where(packed([reading(), reading(), reading()], runs(3, 1_000, 0.1))).values()) == ['0', '1', '2']
+
+
+# ---------------------------------------------------------------------------------------------------------- limits
+
+
+def test_that_the_limit_of_runs_per_gpu_holds() -> None:
+    policy = PackingPolicy(max_runs_per_gpu=2)
+    assert len(packed([reading(), reading()], runs(9, 1_000, 0.1), policy=policy).starts) == 4
+
+
+def test_that_a_gpu_for_one_process_gets_one_run() -> None:
+    assert len(packed([reading(compute_mode=ComputeMode.EXCLUSIVE)], runs(3, 1_000, 0.1)).starts) == 1
+
+
+def test_that_a_run_that_needs_a_gpu_of_its_own_gets_it_and_keeps_it() -> None:
+    alone = replace(run('alone', 1_000, 0.1), resources=ResourceRequest(alone=True))
+    assert where(packed([reading()], [*runs(3, 1_000, 0.1), alone])) == {'alone': '0'}
+
+
+def test_that_a_run_gets_several_gpus_at_once() -> None:
+    packing = packed([reading()] * 5, runs(3, 1_000, 0.9), policy=PackingPolicy(gpus_per_run=2))
+    assert sorted(where(packing).values()) == ['0,1', '2,3']
+
+
+@pytest.mark.parametrize(
+    ('shown', 'why'),
+    [
+        (Reading(NOW), 'memory in use could not be read'),
+        (reading(problem='the GPU is lost'), 'the GPU is lost'),
+        (reading(at=NOW - 60), 'no reading for 60 s; it does not answer'),
+        (reading(compute_mode=ComputeMode.PROHIBITED), 'its compute mode PROHIBITED allows no process'),
+    ],
+)
+def test_that_what_is_unknown_counts_as_busy(shown: Reading, why: str) -> None:
+    assert packed([shown], runs(1, 1_000)).closed == {'0': why}
+
+
+def test_that_a_gpu_to_avoid_gets_no_run() -> None:
+    assert packed([reading()], runs(1, 1_000), avoided={'0': 'not now'}).closed == {'0': 'not now'}
