@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,14 +12,14 @@ from hpsearch.backends.base import AttemptBackend, AttemptStatus, Launch
 from hpsearch.dispatch.adaptive.checkpoints import going_on_from
 from hpsearch.dispatch.context import ActiveAttempt, SearchContext
 from hpsearch.dispatch.intake import Intake
-from hpsearch.dispatch.packing.predictions import Predictions
+from hpsearch.dispatch.packing.candidates import UNDECIDED, Candidates, estimates_of
 from hpsearch.dispatch.peers import News, PeerIntake, Peers
 from hpsearch.model.errors import JournalError
 from hpsearch.model.evidence import JobState
 from hpsearch.model.resources import DEFAULT_RESOURCES, GpuTenant, Placement, ResourceRequest, Slot
 from hpsearch.model.run import Run
 from hpsearch.model.usage.estimate import NOTHING_EXPECTED, Estimate
-from hpsearch.packing.box import Candidate, Start
+from hpsearch.packing.box import Start
 from hpsearch.results.summary import summary_mark
 from hpsearch.store import attempt_files as attempts
 from hpsearch.store.completion import Completion
@@ -28,9 +28,6 @@ log = logging.getLogger('hpsearch')
 
 PATIENCE = 10.0
 """Seconds that go into claiming runs before those that were claimed are started."""
-
-MOST_CANDIDATES = 1000
-"""Runs among which those that are started next are chosen."""
 
 PLACING = 'another hpsearch on this host is placing runs'
 
@@ -120,7 +117,10 @@ class Claims:
         return Claimed(self._claim_chosen(starts, estimates))
 
     def _claim_chosen(self, starts: Sequence[Start], estimates: Mapping[str, Estimate]) -> Iterator[Launch]:
+        end = self._clock() + PATIENCE
         for start in starts:
+            if self._clock() > end:
+                break  # others must see us alive meanwhile
             run = self._pending.take_named(start.run)
             if run is None:
                 continue
@@ -244,7 +244,7 @@ class Admission:
 
     Args:
         lock: Held while runs are placed on this host; entering it says whether it was acquired in time.
-        predictions: What runs are expected to need, where the backend packs; None: it does not.
+        candidates: The runs that wait, with what each is expected to need, where the backend packs; None: it does not.
     """
 
     def __init__(
@@ -256,11 +256,11 @@ class Admission:
         intake: Intake,
         claims: Claims,
         lock: Callable[[], AbstractContextManager[bool]],
-        predictions: Predictions | None = None,
+        candidates: Candidates | None = None,
     ) -> None:
         self._search = search
         self._pending = search.pending
-        self._predictions = predictions
+        self._candidates = candidates
         self._backend = backend
         self._peers = peers
         self._peer_intake = peer_intake
@@ -268,8 +268,15 @@ class Admission:
         self._claims = claims
         self._lock = lock
 
-    def admit(self, now: float) -> Admitted:
-        """Start runs in the slots that are open; meanwhile no other dispatcher on this host chooses slots."""
+    def admit(self, now: float, active: Collection[ActiveAttempt] = ()) -> Admitted:
+        """Start runs in the slots that are open; meanwhile no other dispatcher on this host chooses slots.
+
+        Args:
+            now: Monotonic seconds.
+            active: The attempts of ours that are under way.
+        """
+        if self._candidates is not None:
+            self._candidates.learn(active, now)
         with self._lock() as is_ours:
             if not is_ours:
                 return Admitted(waiting=PLACING)
@@ -282,8 +289,8 @@ class Admission:
     def _fill(self, now: float) -> Admitted:
         """Start runs that need more room than others, if there is any now, else as many others as there are slots."""
         others = self._peers.tenants(now)
-        if self._predictions is not None:
-            return self._pack(self._predictions, others, now)
+        if self._candidates is not None:
+            return self._pack(self._candidates, others, now)
         demanding = self._admit_demanding(others, now)
         if demanding.started or demanding.problem or not self._pending.has_ordinary:
             return demanding
@@ -294,16 +301,16 @@ class Admission:
 
     # Runs that are placed by what each is expected to need
 
-    def _pack(self, predictions: Predictions, others: Sequence[GpuTenant], now: float) -> Admitted:
-        runs = self._pending.waiting_runs(MOST_CANDIDATES)
-        estimates = predictions.estimates(runs)
-        candidates = [
-            Candidate(run.name, estimate, self._pending.resources(run))
-            for run, estimate in zip(runs, estimates, strict=True)
-        ]
-        packing = self._backend.pack(now, candidates, others)
-        known = {candidate.run: candidate.estimate for candidate in candidates}
-        admitted = self._start(self._claims.claim_packed(packing.starts, known), now)
+    def _pack(self, candidates: Candidates, others: Sequence[GpuTenant], now: float) -> Admitted:
+        for run in self._pending.demanding:
+            if impossible := self._why_impossible(self._pending.resources(run)):
+                return self._end_impossible(run, self._pending.resources(run), impossible, now)
+        offered = candidates.now()
+        packing = self._backend.pack(now, offered, others)
+        if any(start.run == UNDECIDED for start in packing.starts) and self._pending.choose():
+            offered = candidates.now(with_undecided=False)
+            packing = self._backend.pack(now, offered, others)
+        admitted = self._start(self._claims.claim_packed(packing.starts, estimates_of(offered)), now)
         why = Placement(closed=packing.closed, waiting=packing.waiting, is_final=packing.is_final)
         return replace(admitted, waiting='' if admitted.started else why_waiting(why), refused=why_refused(why))
 
@@ -314,8 +321,7 @@ class Admission:
         waiting = ''
         for run in self._pending.demanding:
             resources = self._pending.resources(run)
-            impossible = '' if self._peers.are_worth_waiting_for else self._backend.impossible(resources)
-            if impossible:
+            if impossible := self._why_impossible(resources):
                 return self._end_impossible(run, resources, impossible, now)
             placement = self._backend.open_slots(now, others, resources)
             waiting = why_waiting(placement)
@@ -323,6 +329,10 @@ class Admission:
                 claimed = self._claims.claim_demanding(self._alike(run, resources), placement.slots, resources)
                 return replace(self._start(claimed, now), waiting=waiting)
         return Admitted(waiting=waiting)
+
+    def _why_impossible(self, resources: ResourceRequest) -> str:
+        """Why nobody has such a slot, in words; empty: we may, or another writer."""
+        return '' if self._peers.are_worth_waiting_for else self._backend.impossible(resources)
 
     def _alike(self, run: Run, resources: ResourceRequest) -> Sequence[Run]:
         """A run, and where it only needs more memory in a queue than others, all those that need as much."""
@@ -349,6 +359,7 @@ class Admission:
                 node = {'node': self._search.options.node} if self._search.options.node else {}
                 self._search.recorder.record('running', launch.run.name, launch.number, handle=result.handle, **node)
             gpus = f' on GPU {",".join(launch.slot.gpus)}' if launch.slot.gpus else ''
-            log.debug('%s started%s', launch.run.name, gpus)
+            needs = launch.estimate.in_words
+            log.debug('%s started%s%s', launch.run.name, gpus, f', expected to need {needs}' if needs else '')
             started.append(ActiveAttempt(launch, now, in_queue=result.queued, is_running=is_running))
         return Admitted(started, problem=problem)

@@ -16,6 +16,7 @@ from hpsearch.model.configuration import Configuration
 from hpsearch.model.retries import JobTime, RetryPolicy
 from hpsearch.model.states import Event, SearchState, State
 from hpsearch.model.trials.trial import Evaluation
+from hpsearch.model.usage.measured import NOTHING_MEASURED, Measured
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import Journal
 from hpsearch.store.results import ResultsView
@@ -234,6 +235,7 @@ class ActiveAttempt:
         is_running: Whether it is known to run.
         is_unknown: Whether it has started, and its queue does not know its job any more.
         stop_reason: Why it was asked to end, in words, or empty.
+        measured: What it has used so far.
     """
 
     launch: Launch
@@ -243,3 +245,4 @@ class ActiveAttempt:
     is_running: bool = True
     is_unknown: bool = False
     stop_reason: str = ''
+    measured: Measured = NOTHING_MEASURED

@@ -22,6 +22,7 @@ from hpsearch.dispatch.admission import Admission, Admitted, Claims
 from hpsearch.dispatch.context import SearchContext
 from hpsearch.dispatch.heartbeat import Heartbeat
 from hpsearch.dispatch.intake import Intake
+from hpsearch.dispatch.packing.candidates import Candidates
 from hpsearch.dispatch.packing.predictions import Predictions
 from hpsearch.dispatch.peers import News, PeerIntake, Peers
 from hpsearch.dispatch.places import PlaceWatch
@@ -423,8 +424,8 @@ def make_dispatcher(
         strategy = PilotStrategy(search, backend, peer_intake)
     else:
         claims = Claims(search, peers, intake.has_late_record, heartbeat.circumstances, clock)
-        predictions = _predictions(search) if backend.packs else None
-        admission = Admission(search, backend, peers, peer_intake, intake, claims, lock, predictions)
+        candidates = _candidates(search, clock) if backend.packs else None
+        admission = Admission(search, backend, peers, peer_intake, intake, claims, lock, candidates)
         echo = OutputEcho(view, search.folder, is_on=search.options.echo)
         pruning = Pruning(search.folder, search.recorder, backend, search.options.stop_grace, search.prune_rule)
         strategy = AttemptStrategy(
@@ -444,10 +445,12 @@ def make_dispatcher(
     return Dispatcher(search, strategy, peers, intake, shutdown, heartbeat, display, clock)
 
 
-def _predictions(search: SearchContext) -> Predictions:
-    """What learns what runs need, with the parameters of those that were started before."""
-    started = search.state.runs
-    return Predictions(search.state, {run.name: run.params for run in search.folder.read_runs() if run.name in started})
+def _candidates(search: SearchContext, clock: Callable[[], float]) -> Candidates:
+    """The runs that wait, with what is learned of what each needs, also from those that were started before."""
+    search.pending.packs = True
+    started, folder = search.state.runs, search.folder
+    params = {run.name: run.params for run in folder.read_runs() if run.name in started} if started else {}
+    return Candidates(search.pending, Predictions(search.state, params, folder.find_run, clock=clock))
 
 
 def _metrics(search: SearchContext, clock: Callable[[], float]) -> Metrics | None:

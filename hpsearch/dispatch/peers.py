@@ -171,7 +171,14 @@ class Peers:
 
     def _tenant(self, attempt: Attempt, now: float) -> GpuTenant:
         age = max(0.0, self._wall() - (attempt.claimed_at or 0.0))
-        return GpuTenant(attempt.gpus, now - age, exclusive=attempt.exclusive, alone_on_host=attempt.alone_on_host)
+        return GpuTenant(
+            attempt.gpus,
+            now - age,
+            exclusive=attempt.exclusive,
+            alone_on_host=attempt.alone_on_host,
+            run=attempt.run,
+            estimate=attempt.estimate,
+        )
 
     # What they left behind
 
@@ -405,5 +412,6 @@ class PeerIntake:
 def _active(orphan: OrphanedAttempt, run: Run, now: float) -> ActiveAttempt:
     attempt = orphan.attempt
     resources = ResourceRequest(alone=attempt.exclusive, alone_on_host=attempt.alone_on_host, memory=attempt.memory)
-    launch = Launch(run, attempt.number, orphan.ident, Slot(attempt.gpus), resources)
+    slot = Slot(attempt.gpus)
+    launch = Launch(run, attempt.number, orphan.ident, slot, resources, estimate=attempt.estimate)
     return ActiveAttempt(launch, now - orphan.age)

@@ -81,6 +81,7 @@ class PendingRuns:
 
     Attributes:
         given_up: Runs that ended without success and are not run again.
+        packs: Whether runs are placed by what each of them is expected to need.
 
     Args:
         counts: Number of runs in each state, kept up to date.
@@ -98,12 +99,14 @@ class PendingRuns:
         find: Callable[[str], Run | None] = lambda name: None,
     ) -> None:
         self.given_up = set(given_up)
+        self.packs = False
         self._source = source
         self._state = state
         self._counts = counts
         self._policy = policy
         self._find = find
         self._returned: deque[Run] = deque()
+        self._ahead: deque[Run] = deque()
         self._demanding: list[Run] = []
         self._ended_for_good: dict[str, Run] = {}
         self._held: set[str] = set()
@@ -156,20 +159,36 @@ class PendingRuns:
         return self._take(may_decide=True)
 
     def waiting_runs(self, most: int) -> Sequence[Run]:
-        """The first runs that wait, ``most`` of them beside those that need more room.
+        """The first runs that wait, ``most`` of them beside those that need more room; no sampler is asked for any."""
+        self._returned, self._ahead = (
+            deque(filter(self._waits, self._returned)),
+            deque(filter(self._waits, self._ahead)),
+        )
+        while self._source.is_ready is None and len(self._returned) + len(self._ahead) < most:
+            run = self._from_source()
+            if run is None:
+                break
+            if self._waits(run):
+                self._ahead.append(run)
+        return () if self._is_closed else (*self.demanding, *self._returned, *self._ahead)
 
-        Where a sampler chooses them, one is chosen at most.
-        """
-        chosen: list[Run] = []
-        is_planned = self._source.is_ready is None
-        while len(chosen) < most and (run := self._take(may_decide=is_planned or not chosen)) is not None:
-            chosen.append(run)
-        self._returned.extendleft(reversed(chosen))
-        return () if self._is_closed else (*self.demanding, *chosen)
+    @property
+    def may_choose(self) -> bool:
+        """Whether a sampler may choose another run now; it is asked only once there is room for one."""
+        return not self._is_closed and bool(self._source.is_ready) and not self._source.is_exhausted
+
+    def choose(self) -> bool:
+        """Let the sampler choose another run, which waits from then on; returns whether it did."""
+        while self.may_choose and (run := self._from_source()) is not None:
+            if self._is_needed(run):
+                if not self._is_set_aside(run):
+                    self._ahead.append(run)
+                return True
+        return False
 
     def take_named(self, name: str) -> Run | None:
         """Take one of the runs that wait; None: it does not wait any more."""
-        for runs in (self._demanding, self._returned):
+        for runs in (self._demanding, self._returned, self._ahead):
             found = next((run for run in runs if run.name == name), None)
             if found is not None:
                 runs.remove(found)
@@ -178,14 +197,18 @@ class PendingRuns:
 
     def _take(self, *, may_decide: bool) -> Run | None:
         while (run := self._next(may_decide=may_decide)) is not None:
-            if self._is_needed(run) and not self._is_set_aside(run):
+            if self._waits(run):
                 return run
         return None
 
     def _next(self, *, may_decide: bool) -> Run | None:
-        if self._returned:
-            return self._returned.popleft()
-        run = self._source.next() if may_decide and not self._source.is_exhausted else None
+        for runs in (self._returned, self._ahead):
+            if runs:
+                return runs.popleft()
+        return self._from_source() if may_decide else None
+
+    def _from_source(self) -> Run | None:
+        run = None if self._source.is_exhausted else self._source.next()
         if run is not None and self._state.state_of(run.name) is State.STOPPED:
             self._ended_for_good.pop(run.name, None)  # it was promoted
             self.given_up.discard(run.name)
@@ -204,6 +227,10 @@ class PendingRuns:
         if run.name in self._held:
             return False
         return run.name not in self._ended_for_good and self._state.state_of(run.name) not in (*ACTIVE, State.FINISHED)
+
+    def _waits(self, run: Run) -> bool:
+        """Whether a run is to be started and needs no more room than others; one that does is set aside."""
+        return self._is_needed(run) and not self._is_set_aside(run)
 
     def put_first(self, run: Run) -> None:
         """Give back a run that was taken but not started."""
@@ -224,7 +251,7 @@ class PendingRuns:
     def resources(self, run: Run) -> ResourceRequest:
         """What a run needs beyond what every run gets."""
         history = self._state.runs.get(run.name)
-        return resources_for(history.attempts) if history else DEFAULT_RESOURCES
+        return resources_for(history.attempts, packs=self.packs) if history else DEFAULT_RESOURCES
 
     def _is_set_aside(self, run: Run) -> bool:
         if self.resources(run) == DEFAULT_RESOURCES:

@@ -135,7 +135,7 @@ class AttemptStrategy:
 
     def admit(self, now: float) -> Admitted:
         """Fill the slots that are open."""
-        admitted = self._admission.admit(now)
+        admitted = self._admission.admit(now, self._active.values())
         if admitted.news is not None:
             self._release(admitted.news)
         for active in admitted.started:
@@ -269,7 +269,8 @@ class AttemptStrategy:
             )  # fmt: skip
 
     def _follow(self, active: ActiveAttempt, status: AttemptStatus, now: float) -> None:
-        """Record how far an attempt has come that did not run yet."""
+        """Take in how an attempt goes on; how far it has come is recorded until it runs."""
+        active.measured = status.measured
         if active.is_running:
             return
         run, number, recorder = active.launch.run.name, active.launch.number, self._search.recorder

@@ -97,24 +97,34 @@ def _may_fail_again(attempts: Sequence[Attempt], policy: RetryPolicy) -> bool:
     return _count(attempts, State.FAILED) - timeouts <= policy.retries
 
 
-def resources_for(attempts: Sequence[Attempt]) -> ResourceRequest:
+def resources_for(attempts: Sequence[Attempt], *, packs: bool = False) -> ResourceRequest:
     """What the next attempt of a run needs, from the causes and facts of all earlier ones, in order.
 
     After running out of GPU memory: a GPU of its own; if it was alone there: a larger one. An attempt that *failed*
     for lack of memory was alone on the largest GPU; if it is run again nevertheless, it gets such a GPU. After running
     out of host memory: the machine for itself, or in a queue a job with more memory.
+
+    Args:
+        attempts: All its attempts.
+        packs: Whether runs are placed by what each is expected to need. Then the first time that memory runs out only
+            raises that: neither a GPU nor the machine is reserved before the second time, or where it *failed* for it.
     """
-    causes = {attempt.cause for attempt in attempts}
+    in_queue = any(attempt.facts.get('in_queue') for attempt in attempts if attempt.cause == HOST_OOM)
     outgrown = [
         int(attempt.facts['gpu_total'])
         for attempt in attempts
         if attempt.cause == GPU_OOM and attempt.state is State.INTERRUPTED and _was_alone_on_a_known_gpu(attempt.facts)
     ]
-    in_queue = any(attempt.facts.get('in_queue') for attempt in attempts if attempt.cause == HOST_OOM)
-    alone_on_host = HOST_OOM in causes and not in_queue
-    return ResourceRequest(
-        GPU_OOM in causes and not in_queue, max(outgrown, default=None), alone_on_host, _memory(attempts)
-    )
+    alone = _wants_all(attempts, GPU_OOM, packs=packs) and not in_queue
+    alone_on_host = _wants_all(attempts, HOST_OOM, packs=packs) and not in_queue
+    return ResourceRequest(alone, max(outgrown, default=None), alone_on_host, _memory(attempts))
+
+
+def _wants_all(attempts: Sequence[Attempt], cause: str, *, packs: bool) -> bool:
+    """Whether a run gets all there is of a memory that it ran out of."""
+    times = [attempt for attempt in attempts if attempt.cause == cause]
+    is_certain = len(times) > 1 or any(attempt.state is State.FAILED for attempt in times)
+    return is_certain if packs else bool(times)
 
 
 def _memory(attempts: Sequence[Attempt]) -> int | None:

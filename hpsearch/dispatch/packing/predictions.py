@@ -1,16 +1,30 @@
-"""What the runs that wait are expected to need, from what the journals tell of the others."""
+"""What the runs that wait are expected to need, from what the journals and the running attempts tell of the others."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+import statistics
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import fields, replace
+from itertools import islice
 
+from hpsearch.dispatch.packing.lessons import RunningAttempt, by_its_own, observation
 from hpsearch.model.configuration import Params
-from hpsearch.model.logs.out_of_memory import GPU_OOM
 from hpsearch.model.run import Run
-from hpsearch.model.states import ENDED, Attempt, SearchState, State
-from hpsearch.model.usage.estimate import Estimate
+from hpsearch.model.states import ENDED, SearchState, State
+from hpsearch.model.usage.estimate import NOTHING_EXPECTED, Estimate, Guess
 from hpsearch.packing.prediction.observation import Observation
 from hpsearch.packing.prediction.predictor import Predictor
+
+SHARE = 0.02
+"""Share (0-1) of the time that may go into learning."""
+
+CHANGE = 1.05
+"""Factor by which what a running attempt uses must have changed for that to be news."""
+
+TYPICAL = 20
+"""How many of the last runs say what one needs that has not been chosen yet."""
 
 
 class Predictions:
@@ -18,37 +32,107 @@ class Predictions:
 
     Args:
         state: Of the search, kept up to date by others.
-        params: Name of a run to its parameters.
+        params: Name of a run to its parameters, as far as they are known.
+        find: Finds other runs by their names.
         earlier: What earlier searches tell.
+        clock: Monotonic seconds.
     """
 
-    def __init__(self, state: SearchState, params: Mapping[str, Params], earlier: Sequence[Observation] = ()) -> None:
+    def __init__(
+        self,
+        state: SearchState,
+        params: Mapping[str, Params],
+        find: Callable[[str], Run | None] = lambda name: None,
+        earlier: Sequence[Observation] = (),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._state = state
         self._params = dict(params)
+        self._find = find
         self._earlier = earlier
+        self._clock = clock
+        self._ended: dict[tuple[str, int], tuple[State, Observation | None]] = {}
+        self._folded = -1
+        self._seen: list[Progress] = []
+        self._learned_at, self._cost = -math.inf, 0.0
+        self._predictor = Predictor(earlier)
+        self._estimates: dict[str, Estimate] = {}
+
+    def learn(self, running: Iterable[RunningAttempt], now: float) -> None:
+        """Take in what is new, if there is anything, and at most so often that it takes little of the time.
+
+        Args:
+            running: The attempts of ours that are under way.
+            now: Monotonic seconds.
+        """
+        if now < self._learned_at + self._cost / SHARE:
+            return
+        began, under_way = self._clock(), list(running)
+        has_ends, progress = self._look_at_ends(), sorted(map(_progress, under_way))
+        if has_ends or progress != self._seen:
+            self._seen = progress
+            known = [each for _, each in self._ended.values() if each is not None]
+            self._predictor = Predictor([*self._earlier, *known, *(each.observation for each in under_way)])
+            self._estimates.clear()
+        self._learned_at, self._cost = now, self._clock() - began
+
+    def _look_at_ends(self) -> bool:
+        """Take in the attempts that have ended; returns whether any is new."""
+        if self._folded == self._state.folded:
+            return False
+        self._folded = self._state.folded
+        ended = [
+            each for history in self._state.runs.values() for each in history.by_number.values() if each.state in ENDED
+        ]
+        new = [each for each in ended if self._ended.get((each.run, each.number), (None,))[0] is not each.state]
+        for each in new:
+            self._ended[each.run, each.number] = each.state, observation(each, self._params_of(each.run))
+        return bool(new)
+
+    def _params_of(self, name: str) -> Params:
+        if name not in self._params:
+            run = self._find(name)
+            self._params[name] = run.params if run else {}
+        return self._params[name]
 
     def estimates(self, runs: Sequence[Run]) -> list[Estimate]:
         """What each of these runs is expected to need."""
-        self._params.update((run.name, run.params) for run in runs)
-        predictor = Predictor([*self._earlier, *observations(self._state, self._params)])
-        return predictor.estimates([run.params for run in runs])
+        began, new = self._clock(), [run for run in runs if run.name not in self._estimates]
+        if new:
+            self._params.update((run.name, run.params) for run in new)
+            found = self._predictor.estimates([run.params for run in new])
+            self._estimates.update(zip((run.name for run in new), found, strict=True))
+            self._cost += self._clock() - began
+        return [self._own(run) for run in runs]
+
+    def _own(self, run: Run) -> Estimate:
+        estimate, history = self._estimates[run.name], self._state.runs.get(run.name)
+        return by_its_own(estimate, history.attempts) if history else estimate
+
+    def typical(self) -> Estimate:
+        """What a run is expected to need that has not been chosen yet: as much as the last ones, by and large."""
+        names = list(islice(reversed(self._state.runs), TYPICAL))
+        return in_the_middle(self._predictor.estimates([self._params_of(name) for name in names]))
 
 
-def observations(state: SearchState, params: Mapping[str, Params]) -> Iterator[Observation]:
-    """What a search tells of its runs, as far as their parameters are known."""
-    for name, history in state.runs.items():
-        if name in params:
-            yield from (_observation(name, params[name], each) for each in history.attempts if each.state in ENDED)
+def in_the_middle(estimates: Sequence[Estimate]) -> Estimate:
+    """The median of each quantity, as far as it is known."""
+    found = {each.name: [guess for one in estimates if (guess := getattr(one, each.name))] for each in fields(Estimate)}
+    return replace(NOTHING_EXPECTED, **{name: _median(guesses) for name, guesses in found.items() if guesses})
 
 
-def _observation(run: str, params: Params, attempt: Attempt) -> Observation:
-    is_out = attempt.cause == GPU_OOM
-    return Observation(
-        run,
-        params,
-        attempt.measured,
-        attempt.seconds,
-        is_finished=attempt.state is State.FINISHED,
-        is_settled=attempt.measured.settled_after is not None,
-        ran_out_of=attempt.measured.gpu_memory if is_out else None,
+def _median(guesses: Sequence[Guess]) -> Guess:
+    expected, high = (
+        statistics.median(each) for each in zip(*((one.expected, one.high) for one in guesses), strict=True)
     )
+    return Guess(expected, high, is_known=all(each.is_known for each in guesses))
+
+
+Progress = tuple[str, int, bool, int]
+"""How far a running attempt has come: its run, its number, whether its memory has settled, steps of that."""
+
+
+def _progress(running: RunningAttempt) -> Progress:
+    memory, measured = running.measured.gpu_memory or 0, running.measured
+    steps = math.floor(math.log(1 + memory, CHANGE))
+    return running.run, running.number, measured.settled_after is not None, steps

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from hpsearch.model.units import duration
+
 
 @dataclass(frozen=True, slots=True)
 class Guess:
@@ -41,6 +43,19 @@ class Estimate:
     host_memory: Guess | None = None
     cpu: Guess | None = None
     settled_after: Guess | None = None
+
+    @property
+    def in_words(self) -> str:
+        """For people; empty: nothing is expected."""
+        memory, load, seconds, host_memory, cpu = self.memory, self.load, self.seconds, self.host_memory, self.cpu
+        words = [
+            f'{memory.expected:.0f} MiB ({memory.high:.0f} at most)' if memory else '',
+            f'load {load.expected:.2g}' if load else '',
+            duration(seconds.expected) if seconds else '',
+            f'{host_memory.expected:.0f} MiB of the host' if host_memory else '',
+            f'{cpu.expected:.2g} cores' if cpu else '',
+        ]
+        return ', '.join(filter(None, words))
 
     def facts(self) -> dict[str, list[float]]:
         """What the journal keeps of it: each quantity as the expected value and the high one."""

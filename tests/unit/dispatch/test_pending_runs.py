@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -152,6 +152,62 @@ def test_that_another_writer_may_take_a_run_that_was_set_aside() -> None:
     claim(state, 1, attempt=2, writer='other')
     assert waiting.demanding == ()
     assert not waiting
+
+
+# Runs among which is chosen
+
+
+def names(runs: Sequence[Run]) -> list[int]:
+    return [each.number for each in runs]
+
+
+def test_that_a_window_of_the_plan_can_be_chosen_from_in_any_order() -> None:
+    waiting = backlog(SearchState(), 5)
+    assert names(waiting.waiting_runs(3)) == [1, 2, 3]
+    assert waiting.take_named('sim_2') == run(2)
+    assert waiting.take_named('sim_2') is None
+    assert names(waiting.waiting_runs(3)) == [1, 3, 4]
+    assert taken(waiting) == [1, 3, 4, 5]
+
+
+def test_that_what_another_writer_took_leaves_the_window() -> None:
+    state = SearchState()
+    waiting = backlog(state, 4)
+    waiting.waiting_runs(3)
+    claim(state, 2)
+    assert names(waiting.waiting_runs(3)) == [1, 3, 4]
+
+
+def test_that_a_run_that_is_run_again_comes_before_the_window() -> None:
+    state = SearchState()
+    waiting = backlog(state, 4)
+    waiting.waiting_runs(3)
+    first = waiting.take_named('sim_1')
+    assert first is not None
+    end(state, 1, 'interrupted', cause='reboot')
+    waiting.plan_again(first)
+    assert names(waiting.waiting_runs(3)) == [1, 2, 3]
+
+
+def test_that_runs_that_need_more_room_are_in_the_window_beside_the_others() -> None:
+    state = SearchState()
+    end(state, 2, 'interrupted', cause='gpu_oom')
+    waiting = backlog(state, 4)
+    assert names(waiting.waiting_runs(2)) == [2, 1, 3]
+    assert waiting.resources(run(2)) == ALONE_ON_GPU
+    assert waiting.take_named('sim_2') == run(2)
+    assert names(waiting.waiting_runs(2)) == [1, 3]
+
+
+def test_that_no_sampler_chooses_a_run_to_be_looked_at() -> None:
+    source = GrowingRuns(run(1), run(2))
+    source.is_ready = True
+    waiting = PendingRuns(source, SearchState(), {}, RetryPolicy())
+    assert names(waiting.waiting_runs(3)) == [] and source.asked == 0
+    assert waiting.choose() and waiting.choose() and not waiting.choose()
+    assert names(waiting.waiting_runs(3)) == [1, 2]
+    waiting.close()
+    assert names(waiting.waiting_runs(3)) == [] and not waiting.may_choose
 
 
 # Runs that are not known in advance

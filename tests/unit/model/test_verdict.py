@@ -360,6 +360,24 @@ def test_that_a_run_that_ran_out_of_memory_demands_more_room_than_it_had(
     assert resources_for(earlier) == resources
 
 
+@pytest.mark.parametrize(
+    ('earlier', 'resources'),
+    [
+        ([out(False, 24000)], ResourceRequest()),
+        ([out(False, 24000), out(False, 24000)], ResourceRequest(alone=True)),
+        ([out(True, 24000)], ResourceRequest(larger_than=24000)),
+        ([out(True, 24000), out(False, 80000)], ResourceRequest(alone=True, larger_than=24000)),
+        ([out(True, 80000, State.FAILED)], ResourceRequest(alone=True)),
+        ([HOST], ResourceRequest()),
+        ([HOST, HOST], ResourceRequest(alone_on_host=True)),
+    ],
+)
+def test_that_where_runs_are_placed_by_their_needs_one_is_alone_only_after_memory_ran_out_again(
+    earlier: list[Attempt], resources: ResourceRequest
+) -> None:
+    assert resources_for(earlier, packs=True) == resources
+
+
 def in_queue(limit: int | None, most: int | None = None) -> Attempt:
     facts = {'in_queue': True, 'memory_limit': limit, 'memory_most': most, 'was_alone': True}
     return ended(State.INTERRUPTED, 'host_oom', **facts)

@@ -1,0 +1,201 @@
+"""What is learned of what runs need, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import pytest
+
+from hpsearch.dispatch.packing import predictions as module
+from hpsearch.dispatch.packing.lessons import RunningAttempt, by_its_own, measured_of, observation, ran_out_of
+from hpsearch.dispatch.packing.predictions import SHARE, Predictions, in_the_middle
+from hpsearch.model.configuration import Params
+from hpsearch.model.states import Attempt, SearchState, State
+from hpsearch.model.usage.estimate import NOTHING_EXPECTED, Estimate, Guess
+from hpsearch.model.usage.measured import Measured
+from hpsearch.packing.prediction.observation import Observation
+from tests.fakes.scripted_queue import Clock
+from tests.support.dispatching import run
+
+
+class Learner:
+    """In the place of the predictor: keeps what it was made from, and takes its time.
+
+    Attributes:
+        made: The observations of each that was made.
+        asked: For how many runs each estimate was.
+    """
+
+    made: ClassVar[list[Sequence[Observation]]] = []
+    asked: ClassVar[list[int]] = []
+    clock = Clock()
+    takes = 0.0
+
+    def __init__(self, observations: Sequence[Observation]) -> None:
+        self.made.append(observations)
+        self.clock.now += self.takes
+
+    def estimates(self, params: Sequence[Params]) -> list[Estimate]:
+        """As much as their parameter says, and as often as they are asked for."""
+        self.asked.append(len(params))
+        return [Estimate(memory=Guess(100.0 * each.get('a', 0), 200.0 * each.get('a', 0))) for each in params]
+
+
+@pytest.fixture
+def learner(monkeypatch: pytest.MonkeyPatch) -> type[Learner]:
+    monkeypatch.setattr(module, 'Predictor', Learner)
+    Learner.made, Learner.asked, Learner.clock, Learner.takes = [], [], Clock(), 0.0
+    return Learner
+
+
+def end(state: SearchState, number: int, ended: str = 'finished', attempt: int = 1, **facts: Any) -> None:
+    key = {'run': f'sim_{number}', 'attempt': attempt}
+    state.fold('w', {'event': 'claimed', **key, 'gpus': ['0']})
+    state.fold('w', {'event': 'ended', **key, 'state': ended, **facts})
+
+
+def attempt(**facts: Any) -> Attempt:
+    return Attempt('sim_1', 1, **{'state': State.INTERRUPTED, **facts})
+
+
+def predictions(state: SearchState, **more: Any) -> Predictions:
+    known = {f'sim_{number}': run(number).params for number in range(1, 9)}
+    return Predictions(state, known, clock=Learner.clock, **more)
+
+
+def test_that_nothing_is_learned_where_nothing_is_new(learner: type[Learner]) -> None:
+    state = SearchState()
+    learned = predictions(state)
+    end(state, 1, measured={'gpu_memory': 7})
+    learned.learn((), 0.0)
+    learned.learn((), 1.0)
+    state.fold('w', {'event': 'provenance'})
+    learned.learn((), 2.0)
+    assert [len(each) for each in learner.made] == [0, 1]
+    end(state, 2)
+    learned.learn((), 3.0)
+    assert [len(each) for each in learner.made] == [0, 1, 2]
+
+
+def test_that_learning_takes_little_of_the_time(learner: type[Learner]) -> None:
+    state = SearchState()
+    learned = predictions(state)
+    learner.takes = 0.5
+    end(state, 1)
+    learned.learn((), 100.0)
+    end(state, 2)
+    learned.learn((), 100.0 + 0.9 * 0.5 / SHARE)
+    assert len(learner.made) == 2
+    learned.learn((), 100.0 + 1.1 * 0.5 / SHARE)
+    assert len(learner.made) == 3
+
+
+def test_that_a_run_is_estimated_once_as_long_as_nothing_is_learned(learner: type[Learner]) -> None:
+    state = SearchState()
+    learned = predictions(state)
+    runs = [run(number) for number in range(1, 4)]
+    assert learned.estimates(runs[:2]) == learned.estimates(runs[:2])
+    assert [each.memory for each in learned.estimates(runs)] == [Guess(100.0 * n, 200.0 * n) for n in (1, 2, 3)]
+    assert learner.asked == [2, 1]
+    end(state, 8)
+    learned.learn((), 0.0)
+    learned.estimates(runs)
+    assert learner.asked == [2, 1, 3]
+
+
+def test_that_running_attempts_teach_once_their_memory_has_grown_or_settled(learner: type[Learner]) -> None:
+    learned = predictions(SearchState())
+
+    def made(memory: int, settled: float | None = None) -> int:
+        measured = Measured(gpu_memory=memory, settled_after=settled)
+        learned.learn([RunningAttempt('sim_1', 1, {}, 9.0, measured)], 0.0)
+        return len(learner.made)
+
+    assert [made(1000), made(1001), made(1500), made(1500, 3.0), made(1501, 3.0)] == [2, 2, 3, 4, 4]
+    assert [each[0].is_settled for each in learner.made[1:]] == [False, False, True]
+
+
+def test_that_an_end_that_turns_out_otherwise_is_learned_anew(learner: type[Learner]) -> None:
+    state = SearchState()
+    learned = predictions(state)
+    end(state, 1, 'lost')
+    learned.learn((), 0.0)
+    state.fold('w', {'event': 'ended', 'run': 'sim_1', 'attempt': 1, 'state': 'finished'})
+    learned.learn((), 1.0)
+    assert [each.is_finished for each in learner.made[-1]] == [True]
+
+
+def test_that_runs_of_other_writers_are_looked_up(learner: type[Learner]) -> None:
+    state = SearchState()
+    end(state, 9)
+    learned = Predictions(state, {}, lambda name: run(9) if name == 'sim_9' else None, clock=learner.clock)
+    learned.learn((), 0.0)
+    assert [each.params for each in learner.made[-1]] == [run(9).params]
+
+
+def test_that_an_attempt_that_never_began_or_was_taken_from_elsewhere_tells_nothing() -> None:
+    assert observation(attempt(cause='abandoned'), {}) is None
+    assert observation(attempt(cause='reused', state=State.FINISHED), {}) is None
+
+
+@pytest.mark.parametrize(
+    ('facts', 'measured', 'bound'),
+    [
+        ({'had': 7000}, {'gpu_memory': 5000}, 7000),
+        ({'had': 4000}, {'gpu_memory': 5000}, 5000),
+        ({'gpu_total': 24000, 'was_alone': True}, {}, 24000),
+        ({'gpu_total': 24000, 'was_alone': False}, {'gpu_memory': 5000}, 5000),
+        ({}, {}, None),
+    ],
+)
+def test_that_memory_that_was_not_enough_is_a_lower_bound(
+    facts: dict[str, Any], measured: dict[str, Any], bound: int | None
+) -> None:
+    ended = attempt(cause='gpu_oom', facts=facts, measured=Measured(**measured))
+    assert ran_out_of(ended) == bound
+    found = observation(ended, {})
+    assert found is not None and found.ran_out_of == bound and not found.is_settled
+    assert ran_out_of(attempt(facts=facts, measured=Measured(**measured))) is None
+
+
+def test_that_the_peak_of_an_earlier_version_is_shared_among_its_gpus() -> None:
+    assert measured_of(attempt(peak_memory=3000, gpus=('0', '1'))).gpu_memory == 1500
+
+
+def test_that_a_run_is_expected_to_need_more_than_what_was_not_enough_for_it() -> None:
+    ran_out = attempt(cause='gpu_oom', facts={'had': 10000})
+    memory = by_its_own(Estimate(memory=Guess(3000.0, 4000.0)), [ran_out]).memory
+    assert memory is not None and memory.expected > 10000 and memory.high > memory.expected
+    victim = by_its_own(Estimate(memory=Guess(20000.0, 24000.0)), [ran_out]).memory
+    assert victim == Guess(20000.0, 24000.0), 'another run took what was meant for it'
+    unknown = by_its_own(NOTHING_EXPECTED, [ran_out]).memory
+    assert unknown is not None and not unknown.is_known
+
+
+def test_that_a_run_is_expected_to_need_what_it_used_before_it_was_interrupted() -> None:
+    used = attempt(measured=Measured(gpu_memory=9000, host_memory=500))
+    found = by_its_own(Estimate(memory=Guess(3000.0, 4000.0)), [used])
+    assert found.memory == Guess(9000, 9000)
+    assert found.host_memory == Guess(500, 500, is_known=False)
+
+
+def test_that_what_ran_out_of_host_memory_needs_more_of_it() -> None:
+    ended = attempt(cause='host_oom', measured=Measured(host_memory=1000))
+    found = by_its_own(NOTHING_EXPECTED, [ended]).host_memory
+    assert found is not None and found.expected > 1000
+
+
+def test_that_a_run_that_is_not_chosen_yet_is_expected_to_need_as_much_as_the_last_ones(
+    learner: type[Learner],
+) -> None:
+    state = SearchState()
+    for number in (1, 2, 8):
+        end(state, number)
+    assert predictions(state).typical() == Estimate(memory=Guess(200.0, 400.0))
+    assert predictions(SearchState()).typical() == NOTHING_EXPECTED
+
+
+def test_that_what_is_typical_is_known_only_where_all_of_it_is() -> None:
+    known, guessed = Estimate(memory=Guess(1.0, 2.0)), Estimate(memory=Guess(3.0, 4.0, is_known=False))
+    assert in_the_middle([known, guessed, NOTHING_EXPECTED]) == Estimate(memory=Guess(2.0, 3.0, is_known=False))
