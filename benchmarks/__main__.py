@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from benchmarks import ask_tell, ended, idle, in_queue, local_runs, metrics, pbt, slurm
+from benchmarks import ask_tell, cpu_box, ended, idle, in_queue, local_runs, metrics, pbt, slurm
 from benchmarks.chaos import __main__ as chaos
 from benchmarks.searches import make_search
 from benchmarks.tools import CHECKOUT, Line, Place, hpsearch
@@ -50,6 +50,7 @@ PARTS: dict[str, Part] = {
     'results': ended.results,
     'replay': ended.replay,
     'idle': idle.idle,
+    'cpu_box': cpu_box.cpu_box,
     'metrics': metrics.metrics,
     'ask_tell': ask_tell.ask_tell,
     'ask_tell_gp': ask_tell.ask_tell_gp,

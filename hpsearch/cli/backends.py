@@ -29,6 +29,7 @@ from hpsearch.model.resources import GpuPolicy
 from hpsearch.model.retries import JobTime
 from hpsearch.model.states import SearchState, State
 from hpsearch.model.units import duration
+from hpsearch.model.usage.threads import share_of
 from hpsearch.packing.box import PackingPolicy
 from hpsearch.store.folder import SearchFolder
 
@@ -126,9 +127,9 @@ def _choose_slots(options: SearchOptions, wakeup: Wakeup) -> tuple[SlotSource, b
     if runs_per_job and own_job():
         devices = [device for device in os.environ.get('CUDA_VISIBLE_DEVICES', '').split(',') if device]
         _check_devices(devices, local.gpus_per_run)
-        return SharedSlots(runs_per_job, devices, local.gpus_per_run), False
+        return SharedSlots(runs_per_job, devices, local.gpus_per_run, _threads(runs_per_job)), False
     if local.cpu_jobs:
-        return FixedSlots(local.cpu_jobs), local.cpu_jobs == 1
+        return FixedSlots(local.cpu_jobs, _threads(local.cpu_jobs)), local.cpu_jobs == 1
     if local.visible_gpus == '-1':
         return FixedSlots(1), True
     gpu_slots = _gpu_slots(local, wakeup)
@@ -137,6 +138,13 @@ def _choose_slots(options: SearchOptions, wakeup: Wakeup) -> tuple[SlotSource, b
         log.warning('There is no GPU on this machine: one run after the other, as with --visible_gpus=-1.')
         return FixedSlots(1), True
     return gpu_slots, False
+
+
+def _threads(runs: int) -> int | None:
+    """How many threads the libraries of each of so many runs start, beside each other on the cores of this machine."""
+    from hpsearch.host.machine.reading import core_count
+
+    return share_of(core_count(), runs)
 
 
 def _check_that_none_was_asked_for(options: LocalOptions) -> None:

@@ -16,10 +16,13 @@ class Slot:
     Attributes:
         gpus: Names of the GPUs that are given; empty: none assigned.
         visible_devices: What ``CUDA_VISIBLE_DEVICES`` is set to; None: it is inherited untouched.
+        threads: How many threads each of its libraries starts, so that its share of the cores is enough; None: as
+            many as it likes.
     """
 
     gpus: tuple[str, ...] = ()
     visible_devices: str | None = None
+    threads: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

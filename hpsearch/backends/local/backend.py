@@ -41,6 +41,7 @@ from hpsearch.model.evidence import JobState, ProcessState
 from hpsearch.model.resources import DEFAULT_RESOURCES, GpuTenant, Placement, ResourceRequest
 from hpsearch.model.retries import Pauses
 from hpsearch.model.snapshot import GpuLine, QueueLine
+from hpsearch.model.usage.threads import THREAD_VARIABLES, thread_variables, variables_set_by
 from hpsearch.packing.box import Candidate, Packing
 from hpsearch.store.attempt_files import (
     FENCED,
@@ -196,6 +197,7 @@ class LocalBackend(AttemptBackend):
         self._next_sweep = 0.0
         self._looked = math.inf
         self._inherited = dict(os.environb)
+        self._set_by_user = {name for name in THREAD_VARIABLES if os.environ.get(name)}
 
     def placing(self) -> AbstractContextManager[bool]:
         return self._slots.placing()
@@ -280,6 +282,7 @@ class LocalBackend(AttemptBackend):
         run = launch.run
         paths = self._folder.attempt(run.name, launch.number)
         extra = environment(self._folder, run.name, launch.number, launch.slot.visible_devices)
+        extra |= thread_variables(launch.slot.threads, variables_set_by(run.argv) | self._set_by_user)
         argv = ('/bin/sh', '-c', LOCAL_SCRIPT, 'hpsearch', paths.folder, launch.ident, self._cwd, *launch.words)
         encoded = {os.fsencode(name): os.fsencode(value) for name, value in extra.items()}
         return spawn(argv, {**self._inherited, **encoded}, paths.stdout, paths.stderr)

@@ -142,10 +142,12 @@ class FixedSlots(SlotSource):
 
     Args:
         count: How many attempts may run at a time.
+        threads: How many threads the libraries of each start; None: as many as they like.
     """
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, threads: int | None = None) -> None:
         self._count = count
+        self._threads = threads
         self._held: dict[str, SlotLease] = {}
 
     def placing(self) -> AbstractContextManager[bool]:
@@ -160,7 +162,7 @@ class FixedSlots(SlotSource):
         waiting = machine_is_closed(everybody, _of_the_machine(resources))
         if waiting:
             return Placement(waiting=waiting)
-        return Placement(slots=(Slot(),) * (self._count - len(self._held)))
+        return Placement(slots=(Slot(threads=self._threads),) * (self._count - len(self._held)))
 
     def impossible(self, resources: ResourceRequest) -> str:
         return ''
@@ -220,10 +222,11 @@ class SharedSlots(FixedSlots):
         count: How many attempts may run at a time.
         devices: What ``CUDA_VISIBLE_DEVICES`` says, entry by entry; empty: it is not set.
         per_run: Devices for each attempt.
+        threads: As for :class:`FixedSlots`, where there are no devices.
     """
 
-    def __init__(self, count: int, devices: Sequence[str], per_run: int = 1) -> None:
-        super().__init__(count)
+    def __init__(self, count: int, devices: Sequence[str], per_run: int = 1, threads: int | None = None) -> None:
+        super().__init__(count, None if devices else threads)
         self._devices = tuple(devices)
         self._per_run = per_run
         self._most = math.ceil(count * per_run / max(1, len(devices)))

@@ -74,6 +74,12 @@ def _rate(before: float | None, after: float | None, seconds: float) -> float | 
     return None if before is None or after is None else max(0.0, after - before) / seconds
 
 
+def core_count() -> float:
+    """How many cores this process and its children may keep busy."""
+    quota, usable = Cgroups().cores(), len(usable_cores())
+    return float(usable) if quota is None else min(usable, quota.cores)
+
+
 def usable_cores() -> Collection[int]:
     """The numbers of the cores on which this process may run."""
     if hasattr(os, 'sched_getaffinity'):
