@@ -17,20 +17,21 @@ from typing import TYPE_CHECKING, Any
 
 from hpsearch.backends.base import AttemptBackend, PilotBackend
 from hpsearch.backends.local.backend import LocalBackend
+from hpsearch.backends.local.machine_gate import MachineGate
 from hpsearch.backends.local.slots import FixedSlots, SharedSlots, SlotSource, TimeLimit
 from hpsearch.backends.queue.own_job import ANSWER_TIMEOUT, own_job
 from hpsearch.cli.context import BackendContext, MakeBackend, ProcessContext
 from hpsearch.cli.options import ClusterOptions, LocalOptions, SearchOptions
+from hpsearch.cli.packing import local_policies
 from hpsearch.host.signals import Wakeup
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import BackendError, ConfigError
 from hpsearch.model.placement import why_too_short
-from hpsearch.model.resources import GpuPolicy
 from hpsearch.model.retries import JobTime
 from hpsearch.model.states import SearchState, State
 from hpsearch.model.units import duration
 from hpsearch.model.usage.threads import share_of
-from hpsearch.packing.box import PackingPolicy
+from hpsearch.packing.neighbours.policy import NO_LIMITS, NeighbourPolicy
 from hpsearch.store.folder import SearchFolder
 
 if TYPE_CHECKING:
@@ -46,6 +47,9 @@ log = logging.getLogger('hpsearch')
 
 GPU_INTERVAL = 1.0
 """Seconds between two readings of a GPU."""
+
+SPARE_READINGS = 5.0
+"""Seconds beyond the window for which readings are kept, so that it is seen when a GPU was watched for all of it."""
 
 WARNING_SECONDS = 60
 """Seconds before its time limit at which a resumable run is signalled."""
@@ -73,21 +77,25 @@ def choose_backend(
     """
     if options.cluster.run_cluster:
         installed_system(options)
+        local_policies.warn_of_ignored(options)
         return queue_backend(options, requested_system(options, configuration)[0]), False
     slots, echo = _choose_slots(options, context.wakeup)
     context.stack.callback(slots.close)
-    return local_backend(slots, job_time), echo
+    return local_backend(slots, job_time, local_policies.neighbour_policy(options), options.neighbours.nice), echo
 
 
 # This machine
 
 
-def local_backend(slots: SlotSource, job_time: JobTime | None = None) -> MakeBackend:
+def local_backend(
+    slots: SlotSource, job_time: JobTime | None = None, policy: NeighbourPolicy = NO_LIMITS, nice: int = 0
+) -> MakeBackend:
     """How a backend of this machine is made; for ``job_time`` see :func:`choose_backend`."""
 
     def make(context: BackendContext) -> AttemptBackend:
         limit = None if job_time is None else _time_limit(job_time, context)
-        return LocalBackend(context.search.folder, context.search.run_cwd, slots, context.wakeup, limit)
+        where = context.search.folder, context.search.run_cwd
+        return LocalBackend(*where, slots, context.wakeup, limit, MachineGate(policy), nice)
 
     return make
 
@@ -132,7 +140,7 @@ def _choose_slots(options: SearchOptions, wakeup: Wakeup) -> tuple[SlotSource, b
         return FixedSlots(local.cpu_jobs, _threads(local.cpu_jobs)), local.cpu_jobs == 1
     if local.visible_gpus == '-1':
         return FixedSlots(1), True
-    gpu_slots = _gpu_slots(local, wakeup)
+    gpu_slots = _gpu_slots(options, wakeup)
     if gpu_slots is None:
         _check_that_none_was_asked_for(local)
         log.warning('There is no GPU on this machine: one run after the other, as with --visible_gpus=-1.')
@@ -166,46 +174,31 @@ def _check_devices(devices: Sequence[str], per_run: int) -> None:
         raise ConfigError([f'--gpus_per_run={per_run}: this job {has}; request more, or resume with fewer per run.'])
 
 
-def _gpu_slots(options: LocalOptions, wakeup: Wakeup) -> SlotSource | None:
+def _gpu_slots(options: SearchOptions, wakeup: Wakeup) -> SlotSource | None:
     """Slots on the GPUs that may be used; None where there are none. Imports what only they need."""
+    from hpsearch.backends.local.gpu_neighbours import GpuNeighbours
     from hpsearch.backends.local.gpu_slots import GpuSlots
     from hpsearch.host.gpu.monitor import GpuMonitor
     from hpsearch.host.gpu.source import open_gpus
     from hpsearch.host.gpu.starts import GpuStarts
     from hpsearch.model.placement import choose_visible
 
-    source = open_gpus()
+    source, local = open_gpus(), options.local
     if source is None:
         return None
-    gpus, hidden = choose_visible(source.gpus, options.visible_gpus, os.environ.get('CUDA_VISIBLE_DEVICES'))
+    gpus, hidden = choose_visible(source.gpus, local.visible_gpus, os.environ.get('CUDA_VISIBLE_DEVICES'))
     log.info('GPUs: %s', ', '.join(f'{gpu.name} ({gpu.model})' for gpu in gpus))
     for note in source.notes:
         log.info('%s', note)
     for name, reason in hidden.items():
         log.info('GPU %s is not used: %s', name, reason)
-    if options.gpus_per_run > len(gpus):
-        raise ConfigError([f'--gpus_per_run={options.gpus_per_run}: only {len(gpus)} GPUs are available.'])
-    monitor = GpuMonitor(source, gpus, interval=GPU_INTERVAL, on_reading=wakeup.poke)
-    packing = _packing_policy(options) if options.packing == 'auto' else None
-    return GpuSlots(monitor, gpus, _gpu_policy(options), GpuStarts(), packing)
-
-
-def _gpu_policy(options: LocalOptions) -> GpuPolicy:
-    return GpuPolicy(
-        allowed_load=options.allowed_load,
-        allowed_memory=options.allowed_memory,
-        startup_time=options.sim_startup_time,
-        max_runs_per_gpu=options.max_num_jobs_per_gpu or 1,
-        gpus_per_run=options.gpus_per_run,
-    )
-
-
-def _packing_policy(options: LocalOptions) -> PackingPolicy:
-    return PackingPolicy(
-        startup_time=options.sim_startup_time,
-        max_runs_per_gpu=options.max_num_jobs_per_gpu,
-        gpus_per_run=options.gpus_per_run,
-    )
+    if local.gpus_per_run > len(gpus):
+        raise ConfigError([f'--gpus_per_run={local.gpus_per_run}: only {len(gpus)} GPUs are available.'])
+    gpu_policy, neighbours = local_policies.gpu_policy(options, gpus), local_policies.neighbour_policy(options)
+    window = gpu_policy.window + SPARE_READINGS
+    monitor = GpuMonitor(source, gpus, interval=GPU_INTERVAL, on_reading=wakeup.poke, window=window)
+    packing = local_policies.packing_policy(options, gpus)
+    return GpuSlots(monitor, gpus, gpu_policy, GpuStarts(), packing, GpuNeighbours(gpus, neighbours))
 
 
 # Queue systems

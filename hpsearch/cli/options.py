@@ -21,6 +21,7 @@ from hpsearch.cli.declaring.fields import (
     option,
     warning_signal,
 )
+from hpsearch.cli.packing.options import NeighbourOptions
 
 if TYPE_CHECKING:
     from hpsearch.config.inline.hunt import CommandLine
@@ -327,6 +328,7 @@ class SearchOptions:
     limits: LimitOptions = field(default_factory=LimitOptions)
     folder: FolderOptions = FolderOptions()
     local: LocalOptions = LocalOptions()
+    neighbours: NeighbourOptions = field(default_factory=NeighbourOptions)
     cluster: ClusterOptions = ClusterOptions()
     sbatch: SbatchOptions = SbatchOptions()
     bsub: BsubOptions = BsubOptions()
@@ -352,7 +354,7 @@ class SearchOptions:
 GROUPS: dict[str, type[OptionGroup]] = {name: type(group) for name, group in vars(SearchOptions()).items()}
 """Field of :class:`SearchOptions` to its class."""
 
-OF_PLACES = ('local', 'cluster', 'sbatch', 'bsub')
+OF_PLACES = ('local', 'neighbours', 'cluster', 'sbatch', 'bsub')
 """Groups that say where runs execute: those a profile can set."""
 
 

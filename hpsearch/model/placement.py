@@ -87,6 +87,21 @@ def _asked_for(all_gpus: Sequence[Gpu], option: str) -> set[str]:
     return {name for names in found.values() for name in names}
 
 
+def gpu_order(gpus: Sequence[Gpu], option: str) -> tuple[str, ...]:
+    """The order in which GPUs are taken, by ``--gpu_order``: names, ``reverse``, or empty.
+
+    Raises:
+        ConfigError: It names a GPU that may not be used.
+    """
+    if option.strip() == 'reverse':
+        return tuple(gpu.name for gpu in reversed(gpus))
+    words = [word.strip() for word in option.split(',') if word.strip()]
+    if unknown := [word for word in words if not any(word in (gpu.name, _card(gpu)) for gpu in gpus)]:
+        what = f'GPU {", ".join(unknown)} is not among those that are used'
+        raise ConfigError([f'--gpu_order={option}: {what}: {_listing(gpus)}; or reverse'])
+    return tuple(gpu.name for word in words for gpu in gpus if word in (gpu.name, _card(gpu)))
+
+
 def _allowed_by(all_gpus: Sequence[Gpu], inherited: str | None) -> set[str]:
     """Names of the GPUs that CUDA would see under this ``CUDA_VISIBLE_DEVICES``."""
     if inherited is None:
@@ -223,15 +238,15 @@ def place(
         avoided: Name of a GPU on which runs fail to why it is avoided, in words.
 
     Returns:
-        Slots in the order of preference (fewest of our runs, most free memory, nvidia-smi order), with
-        ``policy.gpus_per_run`` GPUs each and none twice; and a reason for every GPU that is in no slot.
+        Slots in the order of preference (fewest of our runs, ``policy.order``, most free memory, nvidia-smi order),
+        with ``policy.gpus_per_run`` GPUs each and none twice; and a reason for every GPU that is in no slot.
     """
 
     wanted = resources or DEFAULT_RESOURCES
     situation = Situation(readings, tenants, now, freed or {}, starts or {}, other_starts, avoided or {})
     cases = [situation.case_of(gpu, policy, need, wanted) for gpu in gpus]
     closed = {case.gpu.name: reason for case in cases if (reason := why_closed(case))}
-    return _slots([case for case in cases if case.gpu.name not in closed], closed, policy.gpus_per_run)
+    return _slots([case for case in cases if case.gpu.name not in closed], closed, policy)
 
 
 def identity(gpu: Gpu) -> str:
@@ -276,14 +291,23 @@ def impossible(totals: Mapping[str, int | None], resources: ResourceRequest, gpu
     return f'it ran out of memory alone on a GPU with {resources.larger_than} MiB, and {what} more'
 
 
-def _slots(ready: Sequence[GpuCase], closed: Mapping[str, str], size: int) -> Placement:
-    ranked = sorted(enumerate(ready), key=lambda place: (len(place[1].ours), -free_memory(place[1].newest)))
+def _slots(ready: Sequence[GpuCase], closed: Mapping[str, str], policy: GpuPolicy) -> Placement:
+    def preference(place: tuple[int, GpuCase]) -> tuple[int, int, int]:
+        case = place[1]
+        return len(case.ours), rank_of(case.gpu.name, policy.order), -free_memory(case.newest)
+
+    size, ranked = policy.gpus_per_run, sorted(enumerate(ready), key=preference)
     left = len(ranked) % size
     whole = len(ranked) - left
     groups = [sorted(ranked[start : start + size], key=itemgetter(0)) for start in range(0, whole, size)]
     short = f'only {left} more {"GPU is" if left == 1 else "GPUs are"} open, and a run needs {size} (--gpus_per_run)'
     left_over = {case.gpu.name: short for _, case in ranked[whole:]}
     return Placement(tuple(_slot([case.gpu for _, case in group]) for group in groups), {**closed, **left_over})
+
+
+def rank_of(gpu: str, order: Sequence[str]) -> int:
+    """The place of a GPU in an order in which GPUs are taken; those that are not in it come last."""
+    return order.index(gpu) if gpu in order else len(order)
 
 
 def _slot(group: Sequence[Gpu]) -> Slot:

@@ -173,6 +173,7 @@ class GpuPolicy:
         gpus_per_run: How many GPUs a run is given.
         window: Seconds of readings that must all be under the thresholds.
         stale_after: Seconds after which a reading is outdated.
+        order: Names of the GPUs that are taken first; empty: those with most free memory.
     """
 
     allowed_load: float = 0.5
@@ -182,6 +183,7 @@ class GpuPolicy:
     gpus_per_run: int = 1
     window: float = 5.0
     stale_after: float = 15.0
+    order: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

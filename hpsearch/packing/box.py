@@ -59,6 +59,7 @@ class PackingPolicy:
         gpus_per_run: How many GPUs a run is given.
         window: Seconds of readings over which a GPU must have had room.
         stale_after: Seconds after which a reading is outdated.
+        order: Names of the GPUs that are taken first; empty: no one is preferred.
     """
 
     startup_time: float = 60.0
@@ -66,3 +67,4 @@ class PackingPolicy:
     gpus_per_run: int = 1
     window: float = 5.0
     stale_after: float = 15.0
+    order: tuple[str, ...] = ()

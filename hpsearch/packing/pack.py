@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from hpsearch.model.placement import Situation
+from hpsearch.model.placement import Situation, rank_of
 from hpsearch.model.resources import Gpu, GpuPolicy, GpuTenant, OtherStart, Reading, Slot
 from hpsearch.packing.box import Candidate, Packing, PackingPolicy, Start
 from hpsearch.packing.cards import Card
@@ -57,6 +57,7 @@ def _limits(policy: PackingPolicy) -> GpuPolicy:
         gpus_per_run=policy.gpus_per_run,
         window=policy.window,
         stale_after=policy.stale_after,
+        order=policy.order,
     )
 
 
@@ -76,10 +77,10 @@ def _place(cards: Sequence[Card], needs: Sequence[Need], size: int) -> tuple[lis
     return starts, waiting
 
 
-def _preference(card: Card, need: Need) -> tuple[float, float, float]:
-    """The smaller, the better: where it goes fastest, the smallest that has room, the least load."""
+def _preference(card: Card, need: Need) -> tuple[float, float, float, float]:
+    """The smaller, the better: where it goes fastest, the order asked for, the smallest with room, the least load."""
     speed = card.sharing.speed(card.load + need.load)
-    return -round(speed, 1), card.total, card.load
+    return -round(speed, 1), rank_of(card.name, card.case.policy.order), card.total, card.load
 
 
 def _slot(cards: Sequence[Card], chosen: Sequence[Card]) -> Slot:

@@ -16,8 +16,10 @@ from itertools import chain
 from typing import Any
 
 from hpsearch.backends.base import AttemptBackend, AttemptStatus, Avoided, Launch, LaunchResult
+from hpsearch.backends.local.machine_gate import MachineGate
 from hpsearch.backends.local.slots import SlotSource, TimeLimit
 from hpsearch.host.kernel import command_limits
+from hpsearch.host.niceness import Niceness
 from hpsearch.host.processes import (
     NOT_OURS,
     Process,
@@ -43,6 +45,7 @@ from hpsearch.model.retries import Pauses
 from hpsearch.model.snapshot import GpuLine, QueueLine
 from hpsearch.model.usage.threads import THREAD_VARIABLES, thread_variables, variables_set_by
 from hpsearch.packing.box import Candidate, Packing
+from hpsearch.packing.neighbours.policy import NO_LIMITS
 from hpsearch.store.attempt_files import (
     FENCED,
     LOCAL_SCRIPT,
@@ -177,16 +180,27 @@ class LocalBackend(AttemptBackend):
         slots: Where slots come from.
         wakeup: What :meth:`wait` waits with.
         time_limit: Says whether there is time for another run; None: always.
+        gate: Says whether this machine gets more runs; None: always.
+        nice: The niceness of the attempts.
     """
 
     def __init__(
-        self, folder: SearchFolder, cwd: str, slots: SlotSource, wakeup: Wakeup, time_limit: TimeLimit | None = None
+        self,
+        folder: SearchFolder,
+        cwd: str,
+        slots: SlotSource,
+        wakeup: Wakeup,
+        time_limit: TimeLimit | None = None,
+        gate: MachineGate | None = None,
+        nice: int = 0,
     ) -> None:
         self._folder = folder
         self._cwd = cwd
         self._slots = slots
         self._wakeup = wakeup
         self._time_limit = time_limit
+        self._gate = gate or MachineGate(NO_LIMITS)
+        self._niceness = Niceness(nice)
         self._processes: dict[str, _Process] = {}
         self._waiting: dict[str, Launch] = {}
         self._given_up: dict[str, AttemptStatus] = {}
@@ -207,7 +221,10 @@ class LocalBackend(AttemptBackend):
     ) -> Placement:
         if self._time_limit and (why := self._time_limit.why_over(now)):
             return Placement(waiting=why, is_final=True)
-        return self._slots.open_slots(now, others, resources)
+        if why := self._gate.why_closed(now):
+            return Placement(waiting=why)
+        placement = self._slots.open_slots(now, others, resources)
+        return replace(placement, slots=placement.slots[:1]) if self._gate.opens_for_one else placement
 
     @property
     def packs(self) -> bool:
@@ -216,7 +233,10 @@ class LocalBackend(AttemptBackend):
     def pack(self, now: float, candidates: Sequence[Candidate], others: Sequence[GpuTenant] = ()) -> Packing:
         if self._time_limit and (why := self._time_limit.why_over(now)):
             return Packing(waiting=why, is_final=True)
-        return self._slots.pack(now, candidates, others)
+        if why := self._gate.why_closed(now):
+            return Packing(waiting=why)
+        packing = self._slots.pack(now, candidates, others)
+        return replace(packing, starts=packing.starts[:1]) if self._gate.opens_for_one else packing
 
     def impossible(self, resources: ResourceRequest) -> str:
         return self._slots.impossible(resources)
@@ -248,6 +268,8 @@ class LocalBackend(AttemptBackend):
                 )
             return False
         process = self._processes[launch.ident] = _Process(launch, Process(pid, start_ticks(pid)))
+        self._niceness.give(pid)
+        self._gate.note_start(now)
         self._take_slot(launch, pid, now)
         self._slots.announce(launch.ident, launch.slot, process.shell)
         if self._time_limit:
@@ -283,7 +305,8 @@ class LocalBackend(AttemptBackend):
         paths = self._folder.attempt(run.name, launch.number)
         extra = environment(self._folder, run.name, launch.number, launch.slot.visible_devices)
         extra |= thread_variables(launch.slot.threads, variables_set_by(run.argv) | self._set_by_user)
-        argv = ('/bin/sh', '-c', LOCAL_SCRIPT, 'hpsearch', paths.folder, launch.ident, self._cwd, *launch.words)
+        shell = (*self._niceness.words, '/bin/sh', '-c', LOCAL_SCRIPT)
+        argv = (*shell, 'hpsearch', paths.folder, launch.ident, self._cwd, *launch.words)
         encoded = {os.fsencode(name): os.fsencode(value) for name, value in extra.items()}
         return spawn(argv, {**self._inherited, **encoded}, paths.stdout, paths.stderr)
 
@@ -340,6 +363,8 @@ class LocalBackend(AttemptBackend):
     def states(self, now: float) -> Mapping[str, AttemptStatus]:
         """Every attempt that was started here; an ended one is reported once and then forgotten."""
         self._tend_leftovers(now)
+        self._gate.look(now)
+        self._niceness.step()
         self._forgotten = [pid for pid in self._forgotten if reap(pid) is None]
         states = {ident: self._state(ident, process, now) for ident, process in list(self._processes.items())}
         self._looked = now

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from hpsearch.backends.local.gpu_neighbours import GpuNeighbours
 from hpsearch.backends.local.slots import NO_MARKS, SlotLease, SlotSource, crowd, machine_is_closed
 from hpsearch.host.gpu.monitor import GpuMonitor
 from hpsearch.host.gpu.starts import GpuStarts
@@ -28,6 +29,7 @@ from hpsearch.model.resources import (
 from hpsearch.model.snapshot import GpuLine
 from hpsearch.model.usage.estimate import NOTHING_EXPECTED, Estimate, Guess
 from hpsearch.packing.box import Candidate, Packing, PackingPolicy
+from hpsearch.packing.neighbours.policy import NO_LIMITS
 from hpsearch.packing.pack import pack
 
 LAST_READING_PATIENCE = 10.0
@@ -62,6 +64,7 @@ class GpuSlots(SlotSource):
         policy: The thresholds.
         starts: The runs that others start here, and ours for them.
         packing: The limits of packing; None: the thresholds decide.
+        neighbours: What is left to others; None: only what the thresholds leave.
     """
 
     def __init__(
@@ -71,7 +74,9 @@ class GpuSlots(SlotSource):
         policy: GpuPolicy,
         starts: GpuStarts,
         packing: PackingPolicy | None = None,
+        neighbours: GpuNeighbours | None = None,
     ) -> None:
+        self._neighbours = neighbours or GpuNeighbours(gpus, NO_LIMITS)
         self._monitor = monitor
         self._gpus = gpus
         self._policy = policy
@@ -109,10 +114,10 @@ class GpuSlots(SlotSource):
         waiting = machine_is_closed(self._everybody(), resources)
         if waiting:
             return Placement(closed={gpu.name: waiting for gpu in self._gpus}, waiting=waiting)
-        need = predict_need(self._ended_peaks)
-        return place(
+        need, readings = predict_need(self._ended_peaks), self._monitor.readings()
+        placement = place(
             self._gpus,
-            self._monitor.readings(),
+            readings,
             [_per_gpu(tenant, is_known=need is not None) for tenant in self._everybody()],
             self._policy,
             now,
@@ -121,8 +126,14 @@ class GpuSlots(SlotSource):
             starts=self._starts,
             resources=resources,
             other_starts=self._other_starts,
-            avoided=self._avoided,
+            avoided=self._closed(readings, now),
         )
+        return self._neighbours.within_share(placement, readings, self._everybody(), self._other_starts)
+
+    def _closed(self, readings: Mapping[str, Sequence[Reading]], now: float) -> Mapping[str, str]:
+        """Why GPUs get no run, whatever room they have."""
+        left = self._neighbours.closed(readings, self._everybody(), self._other_starts, now)
+        return {**left, **self._avoided}
 
     @property
     def packs(self) -> bool:
@@ -135,17 +146,19 @@ class GpuSlots(SlotSource):
         self._look_for_starts()
         self._measure()
         self._end_reservations()
-        return pack(
+        readings = self._monitor.readings()
+        packing = pack(
             self._gpus,
-            self._monitor.readings(),
+            readings,
             [_per_gpu(tenant, is_known=True) for tenant in self._everybody()],
             candidates,
             self._packing,
             now,
             freed=self._freed,
             other_starts=self._other_starts,
-            avoided=self._avoided,
+            avoided=self._closed(readings, now),
         )
+        return self._neighbours.packed_within_share(packing, readings, self._everybody(), self._other_starts)
 
     def _end_reservations(self) -> None:
         """What a run uses that has settled can be read, so that no other hpsearch has to reserve anything for it."""

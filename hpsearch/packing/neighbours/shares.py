@@ -1,0 +1,95 @@
+"""How many GPUs a search takes at a time, and how many it leaves idle for others. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from hpsearch.model.placement import small_use
+from hpsearch.model.resources import Reading, Slot
+
+IDLE_LOAD = 0.1
+"""Load (0-1) up to which a GPU counts as idle."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """What a search takes of the GPUs of a machine.
+
+    Attributes:
+        max_gpus: GPUs on which it has runs at a time, at most; None: all.
+        leave_free: Idle GPUs, of those it may use, on which it starts nothing.
+    """
+
+    max_gpus: int | None = None
+    leave_free: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """How the GPUs stand.
+
+    Attributes:
+        ours: Those with runs of this search.
+        idle: Those that nobody uses.
+    """
+
+    ours: frozenset[str]
+    idle: frozenset[str]
+
+    def more(self, shares: Shares) -> float:
+        """How many other GPUs the search may take."""
+        return float('inf') if shares.max_gpus is None else shares.max_gpus - len(self.ours)
+
+    def more_idle(self, shares: Shares) -> float:
+        """How many idle GPUs it may take."""
+        return len(self.idle) - shares.leave_free if shares.leave_free else float('inf')
+
+    def with_slot(self, slot: Slot) -> Taken:
+        """How they stand once a run was started in a slot."""
+        return Taken(self.ours.union(slot.gpus), self.idle.difference(slot.gpus))
+
+
+def is_idle(readings: Sequence[Reading]) -> bool:
+    """Whether nobody uses a GPU, as far as its newest reading shows; what is unknown counts as used."""
+    for reading in readings[-1:]:
+        if reading.problem or reading.memory_used is None or (reading.load is None and reading.load_exists):
+            return False
+        return reading.memory_used <= small_use(reading) and (reading.load or 0.0) <= IDLE_LOAD
+    return False
+
+
+def why_not_watched(readings: Mapping[str, Sequence[Reading]], seconds: float, now: float) -> Mapping[str, str]:
+    """Why GPUs get no run since they have not been watched for so many seconds: name to the reason, in words."""
+    began = {name: each[0].at for name, each in readings.items() if each}
+    return {
+        name: f'readings are still being collected: {int(now - at)} s of --window={seconds:g} s'
+        for name, at in began.items()
+        if now - at < seconds
+    }
+
+
+def why_closed(gpus: Iterable[str], taken: Taken, shares: Shares) -> Mapping[str, str]:
+    """Why GPUs get no run since the search has its share already: name to the reason, in words."""
+    closed = {}
+    for name in gpus:
+        if name not in taken.ours and taken.more(shares) <= 0:
+            count = len(taken.ours)
+            has = f'this search has runs on {count} {"GPU" if count == 1 else "GPUs"}'
+            closed[name] = f'{has}, --max_gpus is {shares.max_gpus}'
+        elif name in taken.idle and taken.more_idle(shares) <= 0:
+            count = len(taken.idle)
+            idle = f'{count} {"GPU is" if count == 1 else "GPUs are"} idle'
+            closed[name] = f'{idle}, and --leave_free={shares.leave_free} leaves so many to others'
+    return closed
+
+
+def within(slots: Iterable[Slot], taken: Taken, shares: Shares) -> list[Slot]:
+    """Those slots that may be taken together, in order: the others would take more GPUs than the share."""
+    kept = []
+    for slot in slots:
+        fresh = set(slot.gpus) - taken.ours
+        if len(fresh) <= taken.more(shares) and len(fresh & taken.idle) <= taken.more_idle(shares):
+            kept.append(slot)
+            taken = taken.with_slot(slot)
+    return kept
