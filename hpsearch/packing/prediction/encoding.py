@@ -66,11 +66,13 @@ class Encoder:
     def __init__(self, params: Sequence[Params]) -> None:
         names = [name for name in dict.fromkeys(name for each in params for name in each) if not is_seed(name)]
         read = {name: [_read(each, name) for each in params] for name in names}
+        read = {name: values for name, values in read.items() if not _are_names(values)}
         self._is_list = {name: any(isinstance(one, tuple) for one in values) for name, values in read.items()}
         self.columns = [column for name, values in read.items() for column in self._columns_of(name, values)]
-        words = (_words_of(name, values) for name, values in read.items())
-        self.words = [each for each in words if each is not None]
-        self._names = names
+        self.words = [_words_of(name, values) for name, values in read.items()]
+        self._names = list(read)
+        self.differing = sum(len({*map(str, values)}) > 1 for values in read.values())
+        """In how many parameters the runs differ."""
 
     def _columns_of(self, name: str, values: Sequence[ReadValue]) -> list[Column]:
         if all(isinstance(each, str) for each in values):
@@ -101,8 +103,10 @@ def _word(value: ReadValue) -> str:
     return value if isinstance(value, str) else 'a number'
 
 
-def _words_of(name: str, values: Sequence[ReadValue]) -> Words | None:
-    """None: they are other ones in most runs, as paths and names are, or they are numbers."""
-    levels = {word: number for number, word in enumerate(dict.fromkeys(map(_word, values)))}
-    is_name = len(values) >= FEWEST_TO_TELL and len(levels) > len(values) / 2
-    return None if is_name else Words(name, levels)
+def _words_of(name: str, values: Sequence[ReadValue]) -> Words:
+    return Words(name, {word: number for number, word in enumerate(dict.fromkeys(map(_word, values)))})
+
+
+def _are_names(values: Sequence[ReadValue]) -> bool:
+    """Whether they are words that are other ones in most runs, as paths and names are."""
+    return len(values) >= FEWEST_TO_TELL and len(set(map(_word, values))) > len(values) / 2

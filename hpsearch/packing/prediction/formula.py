@@ -1,4 +1,4 @@
-"""A formula of what runs need, fitted to some of them: a sum of terms, or a product of powers."""
+"""A formula of what runs need, fitted to some of them: a sum of terms, or a constant and a product of powers."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hpsearch.packing.prediction.encoding import Encoded
-from hpsearch.packing.prediction.selection import Selection, select
-from hpsearch.packing.prediction.terms import Term, matrix, terms_of_power, terms_of_sum
+from hpsearch.packing.prediction.selection import root_mean_square, select
+from hpsearch.packing.prediction.terms import Term, matrix, products
 
 if TYPE_CHECKING:
     from numpy import float64
@@ -20,11 +20,20 @@ MOST_COLUMNS = 8
 MOST_MARKS = 12
 """Words that are considered: the commonest."""
 
-FLOOR = 0.02
+FLOOR = 0.002
 """Values below this part of the largest one are missed by as much as this part, without harm."""
 
 LEAST_ERROR = 0.003
 """The relative error is never taken to be smaller."""
+
+ERROR_OF_ONE = 0.3
+"""The relative error where there is one run alone."""
+
+CONSTANTS = (0.0, 0.5, 0.8, 0.95)
+"""What is tried as the constant beside a product of powers: parts of the smallest value."""
+
+SAFE = 0.98
+"""This part of the runs were missed by less than what is taken for the largest miss."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,21 +42,23 @@ class Formula:
 
     Attributes:
         terms: Beside the constant.
-        is_power: Whether it is a product of powers: the terms are summed in logarithms.
+        offset: The constant beside a product of powers, whose logarithm is the sum of the terms; None: the sum is all.
         scale: What the numbers are divided by, each its own; in a product of powers before the logarithm is taken.
-        weights: Of the constant and the terms.
+        weights: Of the constant of the sum and the terms.
         spread: How uncertain the weights are: the inverse of the squares of the terms.
         error: By which part of its value a run is missed by the formula that the others make (root mean square).
+        worst: The largest part by which a run needed more than that.
         runs: How many it was fitted to.
         floor: Smallest value that can be relied upon.
     """
 
     terms: tuple[Term, ...]
-    is_power: bool
+    offset: float | None
     scale: NDArray[float64]
     weights: NDArray[float64]
     spread: NDArray[float64]
     error: float
+    worst: float
     runs: int
     floor: float
 
@@ -63,18 +74,19 @@ class Formula:
 
     @property
     def freedom(self) -> int:
-        """By how many there were more runs than weights."""
-        return self.runs - 1 - len(self.terms)
+        """By how many there were more runs than was chosen: of each term, itself and its weight."""
+        return max(1, self.runs - 1 - 2 * len(self.terms))
 
     def values(self, encoded: Encoded) -> tuple[NDArray[float64], NDArray[float64]]:
         """What runs need by it, and how far from what it was fitted to each is (its leverage)."""
         import numpy
 
-        design = _design(self.terms, self.is_power, self.scale, encoded)
+        design = _design(self.terms, self.offset is not None, self.scale, encoded)
         plain = design @ self.weights
-        values = numpy.exp(numpy.clip(plain, -100, 100)) if self.is_power else plain
+        values = plain if self.offset is None else self.offset + numpy.exp(numpy.clip(plain, -100, 100))
         values = numpy.maximum(values, self.floor)
-        weighted = design if self.is_power else design / values[:, None]
+        each = 1 / values if self.offset is None else (values - self.offset) / values
+        weighted = design * each[:, None]
         return values, numpy.einsum('ij,jk,ik->i', weighted, self.spread, weighted)
 
 
@@ -88,54 +100,94 @@ def _design(terms: Sequence[Term], is_power: bool, scale: NDArray[float64], enco
     return matrix([Term(), *terms], numbers, encoded.levels)
 
 
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """How a formula is looked for.
+
+    Attributes:
+        offset: As in :class:`Formula`.
+        emphasis: The power of its value by which a run counts less when terms are chosen: 1 for relative errors alike.
+    """
+
+    offset: float | None
+    emphasis: float = 1.0
+
+
 def fit(encoded: Encoded, values: NDArray[float64]) -> Formula:
-    """Fit a formula of the form that foretells better."""
+    """Fit a formula of the form that foretells best."""
     import numpy
 
-    floor = max(FLOOR * float(values.max(initial=0.0)), 1e-9)
-    clipped = numpy.maximum(values, floor)
-    found = [_fit(encoded, clipped, is_power) for is_power in (False, True)]
+    values = numpy.maximum(values, max(FLOOR * float(values.max(initial=0.0)), 1e-9))
+    if numpy.ptp(values) <= LEAST_ERROR * values.max():
+        return _fitted(encoded, values, None, ())
+    powers = [_Form(part * float(values.min())) for part in CONSTANTS]
+    marks = _common_marks(encoded)
+    found = []
+    for form in [_Form(None), _Form(None, 0.5), *powers]:
+        terms = _chosen(encoded, values, form, marks)
+        found.append(_fitted(encoded, values, form.offset, terms))
     return min(found, key=lambda formula: formula.error)
 
 
-def _fit(encoded: Encoded, values: NDArray[float64], is_power: bool) -> Formula:
+def _chosen(
+    encoded: Encoded, values: NDArray[float64], form: _Form, marks: Sequence[tuple[int, int]]
+) -> tuple[Term, ...]:
+    """The terms of a formula."""
+    each, target = _weighted_target(values, form.offset, form.emphasis)
+    scale = _scale(encoded)
+
+    def columns(terms: Sequence[Term]) -> NDArray[float64]:
+        return _design(terms, form.offset is not None, scale, encoded)[:, 1:] * each[:, None]
+
+    numbers = _usable(encoded, values, form.offset is not None)
+    factors = products(numbers) if form.offset is None else ((each,) for each in numbers)
+    return select(columns, [Term(each) for each in factors], marks, target)
+
+
+def _weighted_target(
+    values: NDArray[float64], offset: float | None, emphasis: float = 1.0
+) -> tuple[NDArray[float64], NDArray[float64]]:
+    """How much each run counts, such that errors are relative ones, and what is to be foretold, times that."""
     import numpy
 
-    scale = numpy.abs(encoded.numbers).max(axis=0, initial=0.0)
+    if offset is None:
+        each = values**-emphasis
+        return each, each * values
+    each = (values - offset) / values
+    return each, each * numpy.log(values - offset)
+
+
+def _scale(encoded: Encoded) -> NDArray[float64]:
+    import numpy
+
+    scale: NDArray[float64] = numpy.abs(encoded.numbers).max(axis=0, initial=0.0)
     scale[scale == 0] = 1.0
-    terms = _candidates(encoded, values, is_power)
-    design = _design(terms, is_power, scale, encoded)
-    target = numpy.log(values) if is_power else numpy.ones(len(values))
-    weighted = design if is_power else design / values[:, None]
-    selection = select(weighted[:, 0], weighted[:, 1:], target)
-    used = weighted[:, [0, *(column + 1 for column in selection.chosen)]]
-    spread = numpy.linalg.pinv(used.T @ used)
-    return Formula(
-        tuple(terms[column] for column in selection.chosen),
-        is_power,
-        scale,
-        spread @ (used.T @ target),
-        spread,
-        _error_of(selection, len(values)),
-        len(values),
-        0.5 * float(values.min()),
-    )
+    return scale
 
 
-def _error_of(selection: Selection, runs: int) -> float:
-    """Two runs tell little of the error, and one nothing."""
-    return max(LEAST_ERROR, selection.error) if runs > 1 else 0.3
-
-
-def _candidates(encoded: Encoded, values: NDArray[float64], is_power: bool) -> list[Term]:
+def _fitted(encoded: Encoded, values: NDArray[float64], offset: float | None, terms: tuple[Term, ...]) -> Formula:
     import numpy
 
-    numbers, levels = encoded.numbers, encoded.levels
-    varies = numpy.ptp(numbers, axis=0) > 0 if len(numbers) else numpy.zeros(numbers.shape[1], bool)
+    each, target = _weighted_target(values, offset)
+    scale = _scale(encoded)
+    used = _design(terms, offset is not None, scale, encoded) * each[:, None]
+    spread = numpy.linalg.pinv(used.T @ used)
+    weights = spread @ (used.T @ target)
+    leverage = numpy.einsum('ij,jk,ik->i', used, spread, used)
+    missed = (target - used @ weights) / numpy.maximum(1 - leverage, 0.02)
+    error = max(LEAST_ERROR, root_mean_square(missed)) if len(values) > 1 else ERROR_OF_ONE
+    worst = float(numpy.quantile(missed, SAFE))
+    return Formula(terms, offset, scale, weights, spread, error, worst, len(values), 0.5 * float(values.min()))
+
+
+def _usable(encoded: Encoded, values: NDArray[float64], is_power: bool) -> list[int]:
+    """The numbers that a formula may be made of; only positive ones have powers."""
+    import numpy
+
+    numbers = encoded.numbers
+    varies = numpy.ptp(numbers, axis=0) > 0
     usable = varies & (numbers > 0).all(axis=0) if is_power else varies
-    columns = _most_telling(numbers, values, [int(column) for column in numpy.flatnonzero(usable)])
-    make = terms_of_power if is_power else terms_of_sum
-    return make(columns, _common_marks(levels.tolist()))
+    return _most_telling(numbers, values, [int(column) for column in numpy.flatnonzero(usable)])
 
 
 def _most_telling(numbers: NDArray[float64], values: NDArray[float64], columns: list[int]) -> list[int]:
@@ -150,10 +202,13 @@ def _most_telling(numbers: NDArray[float64], values: NDArray[float64], columns: 
     return sorted(columns[each] for each in numpy.argsort(-alike, kind='stable')[:MOST_COLUMNS])
 
 
-def _common_marks(levels: list[list[int]]) -> list[tuple[int, int]]:
+def _common_marks(encoded: Encoded) -> list[tuple[int, int]]:
     """Words that several runs have, and others have not; of a parameter with two, one says it all."""
-    found: list[tuple[int, tuple[int, int]]] = []
-    for column, words in enumerate(zip(*levels, strict=True)):
-        counts = sorted(((words.count(word), -word) for word in set(words)), reverse=True)
-        found += [(count, (column, -word)) for count, word in counts[1:] if count > 1]
-    return [mark for _, mark in sorted(found, reverse=True)[:MOST_MARKS]]
+    import numpy
+
+    found: list[tuple[int, int, int]] = []
+    for column, words in enumerate(encoded.levels.T):
+        levels, counts = numpy.unique(words, return_counts=True)
+        common = sorted(zip(counts.tolist(), (-levels).tolist(), strict=True), reverse=True)
+        found += [(count, column, -level) for count, level in common[1:] if count > 1]
+    return [(column, level) for _, column, level in sorted(found, reverse=True)[:MOST_MARKS]]

@@ -57,7 +57,11 @@ class Predictor:
             'settled_after': (_settled_after, None),
         }
         found = {name: (_known(self._observations, value), ceiling) for name, (value, ceiling) in readers.items()}
-        return {name: Quantity(encoded, known, ceiling) for name, (known, ceiling) in found.items() if known.rows}
+        return {
+            name: Quantity(encoded, known, self._encoder.differing, ceiling)
+            for name, (known, ceiling) in found.items()
+            if known.rows
+        }
 
     def estimate(self, params: Params) -> Estimate:
         """What a run with these parameters is expected to need."""

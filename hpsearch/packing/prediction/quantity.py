@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -21,8 +22,17 @@ ROUNDS = 3
 ABOVE_BOUND = 1.1
 """A run of which only a bound is known is expected to need this many times as much, where the formula says less."""
 
-RUNS_PER_PARAMETER = 4
-"""Runs for each parameter in which they differ; with fewer of them, much is guessed."""
+RUNS_PER_PARAMETER = ((0.08, 3), (0.2, 4), (math.inf, 10))
+"""Errors up to which a formula is relied upon with more than so many runs for each parameter in which they differ."""
+
+LEAST_FREEDOM = 5
+"""By how many runs there are to be more than was chosen for a formula, to rely on it."""
+
+FEW = 4
+"""Runs for each parameter; with fewer of them, the error of a formula may be larger than it seems."""
+
+CAUTION = 1.5
+"""By how much."""
 
 RESERVE = 1.03
 """High values are larger by this factor."""
@@ -48,10 +58,22 @@ class Known:
 
 @dataclass(slots=True)
 class Own:
-    """What runs with the very same parameters needed."""
+    """What runs with the very same parameters needed.
 
+    Attributes:
+        row: One of them.
+        values: What they needed.
+        bound: What they needed at least; 0: nothing is known of that.
+    """
+
+    row: int
     values: list[float] = field(default_factory=list)
     bound: float = 0.0
+
+    @property
+    def value(self) -> float:
+        """What is learned from them; if they are known by a bound alone, it is somewhat more."""
+        return sum(self.values) / len(self.values) if self.values else ABOVE_BOUND * self.bound
 
 
 class Quantity:
@@ -60,30 +82,23 @@ class Quantity:
     Args:
         encoded: All runs.
         known: What is known of some of them; of one at least.
+        differing: In how many parameters runs differ.
         ceiling: The largest value that there can be; None: there is no limit.
     """
 
-    def __init__(self, encoded: Encoded, known: Known, ceiling: float | None = None) -> None:
+    def __init__(self, encoded: Encoded, known: Known, differing: int, ceiling: float | None = None) -> None:
         import numpy
 
         self._ceiling = ceiling
         self._own = _own(encoded, known)
-        every = _part(encoded, list(known.rows))
-        values, is_bound = numpy.array(known.values, float), numpy.array(known.is_bound, bool)
-        if is_bound.all():
-            values, self._has_values = ABOVE_BOUND * values, False
-            is_bound[:] = False
-        else:
-            self._has_values = True
-        self.formula, self.seen, self._largest = _fit(every, values, is_bound)
+        every = _part(encoded, [each.row for each in self._own.values()])
+        values = numpy.array([each.value for each in self._own.values()])
+        is_bound = numpy.array([not each.values for each in self._own.values()])
+        has_values = not is_bound.all()
+        self.formula, self.seen, self._largest = _fit(every, values, is_bound & has_values)
         self._repeats = _spread_of_repeats(self._own)
-
-    @property
-    def is_informed(self) -> bool:
-        """Whether there are enough runs to rely on the formula."""
-        differing = int((self.seen.numbers != self.seen.numbers[:1]).any(axis=0).sum())
-        differing += int((self.seen.levels != self.seen.levels[:1]).any(axis=0).sum())
-        return self._has_values and self.formula.runs > RUNS_PER_PARAMETER * differing
+        self._caution = CAUTION if self.formula.runs <= FEW * differing else 1.0
+        self.is_informed = has_values and _is_informed(self.formula, differing)
 
     def guesses(self, encoded: Encoded) -> list[Guess]:
         """What these runs are expected to need."""
@@ -91,10 +106,11 @@ class Quantity:
 
         formula = self.formula
         expected, leverage = formula.values(encoded)
-        deviations = 2 * (1 + 4 / max(formula.freedom, 1))
+        deviations = 2 * (1 + 4 / formula.freedom) * self._caution
         error = max(formula.error, self._repeats)
-        grown = growth(self.seen, encoded, formula)
-        high = expected * (1 + deviations * error * numpy.sqrt(1 + leverage)) * RESERVE
+        grown = growth(self.seen, encoded, formula, self.is_informed)
+        spare = numpy.maximum(deviations * error * numpy.sqrt(1 + leverage), formula.worst)
+        high = expected * (1 + spare) * RESERVE
         if not self.is_informed:
             high = numpy.maximum(high, self._largest)
         high = high * grown
@@ -113,7 +129,7 @@ class Quantity:
     def _with_own(self, guess: Guess, own: Own) -> Guess:
         if own.values:
             largest, error = max(own.values), max(self._repeats, LEAST_ERROR)
-            guess = Guess(sum(own.values) / len(own.values), largest * (1 + 2 * error) * RESERVE)
+            guess = Guess(own.value, largest * (1 + 2 * error) * RESERVE)
         at_least = own.bound * ABOVE_BOUND
         if guess.high < at_least or guess.expected < own.bound:
             return Guess(max(guess.expected, at_least), max(guess.high, at_least * RESERVE), guess.is_known)
@@ -132,8 +148,8 @@ def _keys(encoded: Encoded) -> list[bytes]:
 def _own(encoded: Encoded, known: Known) -> dict[bytes, Own]:
     found: dict[bytes, Own] = {}
     keys = _keys(_part(encoded, list(known.rows)))
-    for key, value, is_bound in zip(keys, known.values, known.is_bound, strict=True):
-        own = found.setdefault(key, Own())
+    for key, row, value, is_bound in zip(keys, known.rows, known.values, known.is_bound, strict=True):
+        own = found.setdefault(key, Own(row))
         if is_bound:
             own.bound = max(own.bound, value)
         else:
@@ -158,7 +174,6 @@ def _fit(encoded: Encoded, values: NDArray[float64], is_bound: NDArray[bool_]) -
     Bounds are put in where the formula says less, until it says less of none (as in the regression of Tobin).
     """
     is_used = ~is_bound
-    values = values * [ABOVE_BOUND if each else 1.0 for each in is_bound.tolist()]
     for _ in range(ROUNDS):
         seen = _part(encoded, is_used)
         formula = fit(seen, values[is_used])
@@ -167,3 +182,11 @@ def _fit(encoded: Encoded, values: NDArray[float64], is_bound: NDArray[bool_]) -
             break
         is_used = is_used | falls_short
     return formula, seen, float(values[is_used].max())
+
+
+def _is_informed(formula: Formula, differing: int) -> bool:
+    """Whether there are enough runs to rely on a formula."""
+    if differing == 0:
+        return True
+    runs = next(runs for error, runs in RUNS_PER_PARAMETER if formula.error <= error)
+    return formula.freedom >= LEAST_FREEDOM and formula.runs > runs * differing

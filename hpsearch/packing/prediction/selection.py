@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from hpsearch.packing.prediction.terms import Term, with_marks
+
 if TYPE_CHECKING:
-    from numpy import float64, int64
+    from numpy import float64
     from numpy.typing import NDArray
 
-MOST_TERMS = 6
+MOST_TERMS = 8
 """Terms of a formula beside its constant."""
-
-WORTH = 0.85
-"""A term is taken if it makes the error at most this part of what it was."""
 
 RUNS_PER_TERM = 3
 """Runs that there are for each term, the constant included; fewer would fit by chance."""
@@ -25,72 +25,105 @@ _NEARLY_ONE = 0.98
 _NEGLIGIBLE = 1e-7
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """The terms that were chosen.
-
-    Attributes:
-        chosen: Their columns.
-        error: The root of the mean square by which a run is missed by the formula that the others make.
-    """
-
-    chosen: tuple[int, ...]
-    error: float
-
-
-def select(constant: NDArray[float64], candidates: NDArray[float64], target: NDArray[float64]) -> Selection:
-    """Choose terms, one after the other, by the error of leaving one out.
+def select(
+    columns: Callable[[Sequence[Term]], NDArray[float64]],
+    terms: Sequence[Term],
+    marks: Sequence[tuple[int, int]],
+    target: NDArray[float64],
+) -> tuple[Term, ...]:
+    """Choose terms, one after the other, by the error of leaving one run out.
 
     Args:
-        constant: The column of the constant, of one row per run.
-        candidates: A column per term.
+        columns: Makes a column, of one row per run, of each term.
+        terms: What is chosen from; once one of them was, what has it for a certain word alone is too.
+        marks: The words.
         target: What is to be foretold.
     """
+    choice = _Choice(columns([Term()])[:, 0], target)
+    choice.offer([*terms, *with_marks(Term(), marks)], columns)
+    most = min(MOST_TERMS, len(target) // RUNS_PER_TERM - 1)
+    while len(choice.chosen) < most and (best := choice.best()) is not None:
+        choice.take(best)
+        choice.offer(with_marks(choice.chosen[-1], marks), columns)
+    return tuple(choice.chosen)
+
+
+class _Choice:
+    """The terms that were chosen so far, and the others without what these say already."""
+
+    def __init__(self, constant: NDArray[float64], target: NDArray[float64]) -> None:
+        import numpy
+
+        self.chosen: list[Term] = []
+        self._basis: list[NDArray[float64]] = []
+        self._terms: list[Term] = []
+        self._rest = numpy.zeros((len(target), 0))
+        self._sizes = numpy.zeros(0)
+        self._left, self._leverage = target, numpy.zeros(len(target))
+        self._extend(constant / numpy.linalg.norm(constant))
+
+    def _extend(self, unit: NDArray[float64]) -> None:
+        import numpy
+
+        self._basis.append(unit)
+        self._left = self._left - unit * (unit @ self._left)
+        self._leverage = self._leverage + unit**2
+        self._rest = self._rest - numpy.outer(unit, unit @ self._rest)
+
+    def offer(self, terms: Sequence[Term], columns: Callable[[Sequence[Term]], NDArray[float64]]) -> None:
+        """Let these be chosen, too."""
+        import numpy
+
+        if not terms:
+            return
+        rest = columns(terms)
+        sizes = (rest**2).sum(axis=0)
+        for unit in self._basis:
+            rest = rest - numpy.outer(unit, unit @ rest)
+        self._terms.extend(terms)
+        self._sizes = numpy.concatenate([self._sizes, sizes])
+        self._rest = numpy.hstack([self._rest, rest])
+
+    def take(self, index: int) -> None:
+        """Choose one."""
+        import numpy
+
+        self.chosen.append(self._terms[index])
+        self._extend(self._rest[:, index] / numpy.linalg.norm(self._rest[:, index]))
+
+    @property
+    def _error(self) -> float:
+        import numpy
+
+        return root_mean_square(self._left / numpy.maximum(1 - self._leverage, 1 - _NEARLY_ONE))
+
+    def best(self) -> int | None:
+        """The term that makes the error smallest; None: none makes it much smaller."""
+        import numpy
+
+        squares = (self._rest**2).sum(axis=0)
+        is_new = squares > _NEGLIGIBLE * self._sizes
+        along = self._left @ self._rest
+        gain = numpy.where(is_new, along**2 / numpy.where(is_new, squares, 1.0), -1.0)
+        tried = numpy.argsort(-gain, kind='stable')[:TRIED]
+        tried = tried[gain[tried] > 0]
+        if not len(tried):
+            return None
+        errors = _errors_with(self._rest[:, tried], squares[tried], along[tried], self._left, self._leverage)
+        best = int(numpy.argmin(errors))
+        return int(tried[best]) if errors[best] < _worth(len(self._left)) * self._error else None
+
+
+def _worth(runs: int) -> float:
+    """A term is taken if it makes the error at most this part of what it was; the best of many does so by chance."""
+    return math.sqrt(min(0.94, max(0.5, 1 - 10 / runs)))
+
+
+def root_mean_square(values: NDArray[float64]) -> float:
+    """The root of the mean of the squares."""
     import numpy
 
-    unit = constant / numpy.linalg.norm(constant)
-    rest = candidates - numpy.outer(unit, unit @ candidates)
-    sizes = (candidates**2).sum(axis=0)
-    left, leverage = target - unit * (unit @ target), unit**2
-    chosen: list[int] = []
-    error = _error(left, leverage)
-    most = min(MOST_TERMS, len(target) // RUNS_PER_TERM - 1, candidates.shape[1])
-    while len(chosen) < most:
-        best, its_error = _best(rest, sizes, left, leverage)
-        if not its_error < WORTH * error:
-            break
-        unit = rest[:, best] / numpy.linalg.norm(rest[:, best])
-        left, leverage = left - unit * (unit @ left), leverage + unit**2
-        rest = rest - numpy.outer(unit, unit @ rest)
-        chosen.append(best)
-        error = its_error
-    return Selection(tuple(chosen), error)
-
-
-def _error(left: NDArray[float64], leverage: NDArray[float64]) -> float:
-    """The error of leaving one out, from what is left of each run by a formula made of all."""
-    import numpy
-
-    return float(numpy.sqrt(numpy.mean((left / numpy.maximum(1 - leverage, 1 - _NEARLY_ONE)) ** 2)))
-
-
-def _best(
-    rest: NDArray[float64], sizes: NDArray[float64], left: NDArray[float64], leverage: NDArray[float64]
-) -> tuple[int, float]:
-    """The term that makes the error smallest, and that error."""
-    import numpy
-
-    squares = (rest**2).sum(axis=0)
-    is_new = squares > _NEGLIGIBLE * sizes
-    along = left @ rest
-    gain = numpy.where(is_new, along**2 / numpy.where(is_new, squares, 1.0), -1.0)
-    tried = numpy.argsort(-gain, kind='stable')[:TRIED]
-    tried = tried[gain[tried] > 0]
-    if not len(tried):
-        return 0, float('inf')
-    errors = _errors_with(rest[:, tried], squares[tried], along[tried], left, leverage)
-    best = int(numpy.argmin(errors))
-    return int(tried[best]), float(errors[best])
+    return float(numpy.sqrt(numpy.mean(values**2)))
 
 
 def _errors_with(
@@ -109,10 +142,3 @@ def _errors_with(
         numpy.mean((residuals / numpy.maximum(1 - leverages, 1 - _NEARLY_ONE)) ** 2, axis=0)
     )
     return numpy.where(leverages.max(axis=0) > _NEARLY_ONE, numpy.inf, errors)
-
-
-def positions(selection: Selection) -> NDArray[int64]:
-    """The columns that were chosen, to index with."""
-    import numpy
-
-    return numpy.array(selection.chosen, dtype=int)

@@ -33,16 +33,9 @@ def products(columns: Sequence[int]) -> Iterator[tuple[int, ...]]:
     yield from combinations(columns, 4)
 
 
-def terms_of_sum(columns: Sequence[int], marks: Sequence[tuple[int, int]]) -> list[Term]:
-    """What the formula of a sum is chosen from."""
-    marked = [(), *combinations(columns, 1), *combinations_with_replacement(columns, 2)]
-    return [*map(Term, products(columns)), *(Term(each, mark) for mark in marks for each in marked)]
-
-
-def terms_of_power(columns: Sequence[int], marks: Sequence[tuple[int, int]]) -> list[Term]:
-    """What the formula of a product of powers is chosen from: a term is an exponent, or a factor for a word."""
-    marked = [(), *combinations(columns, 1)]
-    return [*(Term((each,)) for each in columns), *(Term(each, mark) for mark in marks for each in marked)]
+def with_marks(term: Term, marks: Sequence[tuple[int, int]]) -> list[Term]:
+    """What a formula that has a term may have as well: another weight of it for runs with a certain word."""
+    return [Term(term.factors, mark) for mark in marks] if term.mark is None else []
 
 
 def matrix(terms: Sequence[Term], numbers: NDArray[float64], levels: NDArray[int64]) -> NDArray[float64]:
