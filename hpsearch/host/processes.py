@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import signal
 import sys
 import threading
@@ -69,13 +70,39 @@ def start_thread(target: Callable[[], object], name: str) -> threading.Thread:
     return thread
 
 
-def reap(pid: int) -> int | None:
-    """The status of a child that ended (negative: the signal), or None while it runs."""
+@dataclass(frozen=True, slots=True)
+class Reaped:
+    """A child that ended, with what it and those that it waited for have used; None: it is not known.
+
+    Attributes:
+        code: Its status (negative: the signal), or :data:`NOT_OURS`.
+        cpu_seconds: Of processors, together.
+        largest: MiB of the largest one.
+    """
+
+    code: int
+    cpu_seconds: float | None = None
+    largest: int | None = None
+
+
+def reap(pid: int) -> Reaped | None:
+    """A child that ended, or None while it runs."""
     try:
-        ended, status = os.waitpid(pid, os.WNOHANG)
+        ended, status, used = os.wait4(pid, os.WNOHANG)
     except ChildProcessError:
-        return NOT_OURS
-    return os.waitstatus_to_exitcode(status) if ended else None
+        return Reaped(NOT_OURS)
+    if not ended:
+        return None
+    return Reaped(os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime, _largest(used.ru_maxrss))
+
+
+def _largest(size: int) -> int | None:
+    """MiB of the largest process that is counted for a child.
+
+    Until it executes something, a child has our memory, and Linux counts that as well: less than ours says nothing.
+    """
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return size // (1024 if HAS_PROC else 1 << 20) if size > own else None
 
 
 def open_pidfd(pid: int) -> int | None:
@@ -122,11 +149,11 @@ def _stat(pid: int) -> _Stat | None:
     """What this host says of a process; None: nothing, since there is none or it is hidden from us."""
     if not HAS_PROC:
         return _stat_by_psutil(pid)
-    fields = _read_proc(f'/proc/{pid}/stat').rpartition(b')')[2].split()
+    fields = read_proc(f'/proc/{pid}/stat').rpartition(b')')[2].split()
     return None if len(fields) < 20 else _Stat(fields[19].decode(), int(fields[3]), fields[0] in (b'Z', b'X'))
 
 
-def _read_proc(path: str) -> bytes:
+def read_proc(path: str) -> bytes:
     """A short file of ``/proc``, at half the cost of :func:`open`, since each start of a run reads one; or nothing."""
     try:
         opened = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -218,14 +245,15 @@ def has_group(group: int) -> bool:
 def sessions() -> dict[int, list[Process]]:
     """The living processes of this host that we can see, by the session they are in."""
     found: dict[int, list[Process]] = {}
-    for pid in _pids():
+    for pid in all_pids():
         stat = _stat(pid)
         if stat is not None and not stat.is_zombie:
             found.setdefault(stat.session, []).append(Process(pid, stat.ticks))
     return found
 
 
-def _pids() -> list[int]:
+def all_pids() -> list[int]:
+    """The processes of this host that we can see."""
     if HAS_PROC:
         return [int(name) for name in os.listdir('/proc') if name.isdecimal()]
     import psutil
@@ -278,7 +306,7 @@ def kill_group_of(child: subprocess.Popen[bytes]) -> None:
 def marked_processes() -> dict[Process, Mapping[str, str]]:
     """Processes with ``HPSEARCH_*`` variables, and these, as far as environments can be read; without this process."""
     found: dict[Process, Mapping[str, str]] = {}
-    for pid in _pids():
+    for pid in all_pids():
         if pid != os.getpid() and _own_variables(pid):
             ticks = start_ticks(pid)
             variables = _own_variables(pid)  # again, of the process that started then

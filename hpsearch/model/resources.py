@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from hpsearch.model.usage.estimate import NOTHING_EXPECTED, Estimate
+from hpsearch.model.usage.measured import NOTHING_MEASURED, Measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +28,11 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class GpuProcess:
-    """A process on a GPU: its pid as the driver reports it, and its memory in MiB (None: unknown)."""
+    """A process on a GPU: its pid as the driver reports it, its memory in MiB, its load 0-1 (None: unknown)."""
 
     pid: int
     memory: int | None
+    load: float | None = None
 
 
 class ComputeMode(str, Enum):
@@ -103,6 +105,7 @@ class GpuTenant:
         run: Name of its run; empty: not known.
         estimate: What its run was expected to need when it was started.
         is_settled: Whether its GPU memory has settled, so that it will take no more than now.
+        measured: What it has used so far.
     """
 
     gpus: tuple[str, ...]
@@ -113,6 +116,7 @@ class GpuTenant:
     run: str = ''
     estimate: Estimate = NOTHING_EXPECTED
     is_settled: bool = False
+    measured: Measured = NOTHING_MEASURED
 
 
 @dataclass(frozen=True, slots=True)

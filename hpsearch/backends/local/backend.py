@@ -17,12 +17,14 @@ from typing import Any
 
 from hpsearch.backends.base import AttemptBackend, AttemptStatus, Avoided, Launch, LaunchResult
 from hpsearch.backends.local.machine_gate import MachineGate
+from hpsearch.backends.local.measuring import Measuring
 from hpsearch.backends.local.slots import SlotSource, TimeLimit
 from hpsearch.host.kernel import command_limits
 from hpsearch.host.niceness import Niceness
 from hpsearch.host.processes import (
     NOT_OURS,
     Process,
+    Reaped,
     group_of,
     has_group,
     is_alive,
@@ -98,7 +100,9 @@ class _Process:
         headless: When its sh ended while what it started went on, in monotonic seconds; None: it did not. It was killed
             (there will be no record, but there may be a summary), or it ended when the attempt was cancelled.
         code: How its sh ended then.
+        used: What it and its children have used, as the system says where it is a child of ours.
         ended: How it ended; None: it goes on.
+        ended_at: When that was seen, in monotonic seconds.
         is_late: Whether that was seen late, since we were stopped meanwhile: its files say how long it took.
         is_cancelled: Whether it was asked to end: what goes on without its sh, behind a wrapper that ended, may write a
             checkpoint.
@@ -114,7 +118,9 @@ class _Process:
     pidfd: int | None = None
     headless: float | None = None
     code: int = NOT_OURS
+    used: Reaped | None = None
     ended: int | None = None
+    ended_at: float = 0.0
     is_late: bool = False
     is_cancelled: bool = False
     is_forced: bool = False
@@ -144,7 +150,8 @@ class _Process:
         """How its sh ended, ``NOT_OURS`` where that is not known; None while it has not, as far as is known."""
         now = ticks_now()
         if self.is_child:
-            code = reap(self.pid)
+            self.used = reap(self.pid)
+            code = self.used.code if self.used else None
             self.seen = now if code != NOT_OURS else self.seen
             return code
         found = presence(self.pid, self.shell.ticks)
@@ -212,6 +219,7 @@ class LocalBackend(AttemptBackend):
         self._looked = math.inf
         self._inherited = dict(os.environb)
         self._set_by_user = {name for name in THREAD_VARIABLES if os.environ.get(name)}
+        self._measuring = Measuring(slots)
 
     def placing(self) -> AbstractContextManager[bool]:
         return self._slots.placing()
@@ -338,6 +346,7 @@ class LocalBackend(AttemptBackend):
         process = self._processes.pop(ident, None)
         if process is not None or self._waiting.pop(ident, None) is not None:
             self._slots.release(ident, now)
+            self._measuring.forget(ident)
         if process is None:
             return
         self._unwatch(process)
@@ -366,6 +375,7 @@ class LocalBackend(AttemptBackend):
         self._gate.look(now)
         self._niceness.step()
         self._forgotten = [pid for pid in self._forgotten if reap(pid) is None]
+        self._measuring.look({process.pid: ident for ident, process in self._processes.items()}, now)
         states = {ident: self._state(ident, process, now) for ident, process in list(self._processes.items())}
         self._looked = now
         return {**states, **self._start_waiting(now)}
@@ -376,7 +386,10 @@ class LocalBackend(AttemptBackend):
         except OSError as error:
             status = AttemptStatus(JobState.RUNNING, problem=f'the end of an attempt cannot be read: {error}')
         if status is None:
-            return AttemptStatus(JobState.RUNNING, detail=f'pid {process.pid}', handle=process.handle)
+            measured = self._measuring.so_far(ident)
+            return AttemptStatus(
+                JobState.RUNNING, detail=f'pid {process.pid}', handle=process.handle, measured=measured
+            )
         if status.kind is JobState.RUNNING:
             return status
         del self._processes[ident]
@@ -389,7 +402,9 @@ class LocalBackend(AttemptBackend):
             self._spawning.succeed()
         room, broken = self._slots.room(ident), self._slots.problem(ident) if status.code else ''
         detail = '; '.join(filter(None, (status.detail, broken)))
-        return replace(status, detail=detail, peak_memory=self._slots.release(ident, now), room=room)
+        measured = self._measuring.end(ident, process.used, process.ended_at, status.seconds)
+        peak = self._slots.release(ident, now)
+        return replace(status, detail=detail, peak_memory=peak, measured=measured, room=room)
 
     def _end_of(self, ident: str, process: _Process, now: float) -> AttemptStatus | None:
         """How an attempt ended; None: it runs, or what it had of its GPUs is not known yet.
@@ -399,6 +414,7 @@ class LocalBackend(AttemptBackend):
         """
         if process.ended is None:
             process.ended, process.is_late = self._code_of(process, now), now - self._looked > ABSENCE
+            process.ended_at = now
         code = process.ended
         if code is None or (code and not self._slots.knows_room(ident, now)):
             return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hpsearch.backends.local.gpu_neighbours import GpuNeighbours
+from hpsearch.backends.local.gpu_use import GpuUse
 from hpsearch.backends.local.slots import NO_MARKS, SlotLease, SlotSource, crowd, machine_is_closed
 from hpsearch.host.gpu.monitor import GpuMonitor
 from hpsearch.host.gpu.starts import GpuStarts
@@ -28,6 +30,7 @@ from hpsearch.model.resources import (
 )
 from hpsearch.model.snapshot import GpuLine
 from hpsearch.model.usage.estimate import NOTHING_EXPECTED, Estimate, Guess
+from hpsearch.model.usage.meter import Meter, Occupancy
 from hpsearch.packing.box import Candidate, Packing, PackingPolicy
 from hpsearch.packing.neighbours.policy import NO_LIMITS
 from hpsearch.packing.pack import pack
@@ -49,6 +52,12 @@ class _GpuLease(SlotLease):
     group: int = 0
     marks: Mapping[str, str] = field(default_factory=dict)
     ended: float | None = None
+
+    def note_use(self, now: float) -> None:
+        """Let the tenant say what was measured until now (monotonic seconds)."""
+        gpu = self.meter.gpu
+        measured = self.meter.measured(now)
+        self.tenant = replace(self.tenant, memory=gpu.memory, is_settled=gpu.is_settled, measured=measured)
 
     def owns(self, pid: int) -> bool:
         """Whether a process belongs to it; one that left its process group has its marks."""
@@ -92,6 +101,8 @@ class GpuSlots(SlotSource):
         self._peaks: dict[str, int] = {}
         self._ended_peaks: list[int] = []
         self._avoided: Mapping[str, str] = {}
+        self._use = GpuUse()
+        self._occupancy = {gpu.name: Occupancy() for gpu in gpus}
 
     def placing(self) -> AbstractContextManager[bool]:
         return self._recent_starts.lock()
@@ -99,7 +110,7 @@ class GpuSlots(SlotSource):
     def open_slots(
         self, now: float, others: Sequence[GpuTenant] = (), resources: ResourceRequest = DEFAULT_RESOURCES
     ) -> Placement:
-        self._see(others)
+        self._see(others, now)
         self._look_for_starts()
         return self._placement(now, resources)
 
@@ -142,7 +153,7 @@ class GpuSlots(SlotSource):
     def pack(self, now: float, candidates: Sequence[Candidate], others: Sequence[GpuTenant] = ()) -> Packing:
         if self._packing is None:
             return Packing()
-        self._see(others)
+        self._see(others, now)
         self._look_for_starts()
         self._measure()
         self._end_reservations()
@@ -194,10 +205,13 @@ class GpuSlots(SlotSource):
             estimate=candidate.estimate,
         )
         is_alone = self._is_free_of_others(slot.gpus, now)
-        self._held[ident] = _GpuLease(tenant, was_alone=is_alone, group=group, marks=marks)
+        places = [self._occupancy[gpu] for gpu in slot.gpus if gpu in self._occupancy]
+        meter = Meter(now, places, since=max((each.at for each in places), default=now))
+        self._held[ident] = _GpuLease(tenant, meter, was_alone=is_alone, group=group, marks=marks)
+        self._use.begin(ident, self._held, self._monitor.readings(), self._freed)
         for gpu in slot.gpus:
             self._starts[gpu] = max(now, self._starts.get(gpu, now))
-        self._see(self._others)
+        self._see(self._others, now)
 
     def announce(self, ident: str, slot: Slot, process: Process) -> None:
         gpus = [identity(gpu) for gpu in self._gpus if gpu.name in slot.gpus]
@@ -217,15 +231,22 @@ class GpuSlots(SlotSource):
         last = [next((one for one in reversed(histories.get(gpu, ())) if one.at <= now), None) for gpu in gpus]
         return all(reading is not None and _is_small(reading.memory_used, reading) for reading in last)
 
-    def _see(self, others: Sequence[GpuTenant]) -> None:
+    def _see(self, others: Sequence[GpuTenant], now: float) -> None:
         """Remember which of our attempts have not been alone."""
         self._others = tuple(others)
+        self._use.crowd({gpu for tenant in others for gpu in tenant.gpus}, self._held)
+        self._note_occupancy(now)
         everybody = self._everybody()
         if len(everybody) > 1:
             crowd(self._held.values())
         crowded = _more_than_once(gpu for tenant in everybody for gpu in tenant.gpus)
         for held in self._held.values():
             held.was_alone = held.was_alone and crowded.isdisjoint(held.tenant.gpus)
+
+    def _note_occupancy(self, now: float) -> None:
+        counts = Counter(gpu for tenant in self._everybody() for gpu in tenant.gpus)
+        for gpu, occupancy in self._occupancy.items():
+            occupancy.note(now, counts[gpu])
 
     def knows_room(self, ident: str, now: float) -> bool:
         """Whether its GPUs were read since it ended: then all that is in use belongs to others."""
@@ -267,6 +288,16 @@ class GpuSlots(SlotSource):
         larger = [name for name, known in self._totals.items() if known is not None and is_larger(known, total)]
         return len(larger) < self._policy.gpus_per_run
 
+    def look(self, now: float) -> None:
+        self._measure()
+
+    def meter(self, ident: str) -> Meter | None:
+        held = self._held.get(ident)
+        return held.meter if held else None
+
+    def elsewhere(self, ident: str) -> Sequence[str]:
+        return self._use.elsewhere(ident)
+
     def release(self, ident: str, now: float) -> int | None:
         """Its GPUs are read again at once, so that the next run need not wait for the next reading."""
         self._recent_starts.forget(ident)
@@ -275,6 +306,8 @@ class GpuSlots(SlotSource):
         if held is None:
             return peak
         gpus = held.tenant.gpus
+        self._use.end(ident, held.tenant, self._held)
+        self._note_occupancy(now)
         self._freed.update(dict.fromkeys(gpus, now))
         self._monitor.refresh(gpus)
         if peak is not None:
@@ -287,13 +320,16 @@ class GpuSlots(SlotSource):
         latest = {name: readings[-1] for name, readings in histories.items() if readings}
         if all(self._measured.get(name) == reading.at for name, reading in latest.items()):
             return
-        for ident, memory in memory_by_owner(latest, self._owner_of).items():
-            held = self._held[ident]
-            held.tenant = replace(held.tenant, memory=memory)
+        owner_of = functools.cache(self._owner_of)
+        for ident, memory in memory_by_owner(latest, owner_of).items():
             self._peaks[ident] = max(memory, self._peaks.get(ident, 0))
         for name, reading in latest.items():
-            self._hold_against(name, [one for one in histories[name] if one.at > self._measured.get(name, -math.inf)])
+            new = [one for one in histories[name] if one.at > self._measured.get(name, -math.inf)]
+            self._hold_against(name, new)
+            self._use.take(name, new, self._held, owner_of)
             self._measured[name] = reading.at
+        for held in self._held.values():
+            held.note_use(max(self._measured.values()))
         self._totals.update({name: one.memory_total for name, one in latest.items() if one.memory_total})
 
     def _hold_against(self, gpu: str, readings: Sequence[Reading]) -> None:

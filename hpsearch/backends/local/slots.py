@@ -13,6 +13,7 @@ from hpsearch.host.processes import Process
 from hpsearch.model.placement import expected_seconds, why_no_more
 from hpsearch.model.resources import DEFAULT_RESOURCES, GpuTenant, Placement, ResourceRequest, Slot
 from hpsearch.model.snapshot import GpuLine
+from hpsearch.model.usage.meter import Meter, Occupancy
 from hpsearch.packing.box import Candidate, Packing
 
 NEEDS_THE_MACHINE = 'a run that ran out of memory waits until no other run of this search is on this machine'
@@ -104,6 +105,17 @@ class SlotSource(Protocol):
         To be asked like :meth:`room`.
         """
 
+    def look(self, now: float) -> None:
+        """Take in what has been read of the devices since (``now``: monotonic seconds)."""
+        return
+
+    def meter(self, ident: str) -> Meter | None:
+        """What measures an attempt until :meth:`release`; None: it is not held."""
+
+    def elsewhere(self, ident: str) -> Sequence[str]:
+        """GPUs that an attempt uses although it was not given them, as far as they are seen."""
+        return ()
+
     def release(self, ident: str, now: float) -> int | None:
         """An attempt ended; returns its peak GPU memory in MiB, if known."""
 
@@ -119,9 +131,10 @@ class SlotSource(Protocol):
 
 @dataclass
 class SlotLease:
-    """An attempt that holds a slot, and whether it was alone so far."""
+    """An attempt that holds a slot, what measures it, and whether it was alone so far."""
 
     tenant: GpuTenant
+    meter: Meter
     was_alone: bool = True
     alone_on_host: bool = True
 
@@ -149,6 +162,7 @@ class FixedSlots(SlotSource):
         self._count = count
         self._threads = threads
         self._held: dict[str, SlotLease] = {}
+        self._occupancy = Occupancy()
 
     def placing(self) -> AbstractContextManager[bool]:
         return nullcontext(True)
@@ -177,7 +191,9 @@ class FixedSlots(SlotSource):
         marks: Mapping[str, str] = NO_MARKS,
         candidate: Candidate | None = None,
     ) -> None:
-        self._held[ident] = SlotLease(GpuTenant((), now, alone_on_host=_of_the_machine(resources).alone_on_host))
+        tenant = GpuTenant((), now, alone_on_host=_of_the_machine(resources).alone_on_host)
+        self._held[ident] = SlotLease(tenant, Meter(now, (self._occupancy,), since=self._occupancy.at))
+        self._occupancy.note(now, len(self._held))
         if len(self._held) > 1:
             crowd(self._held.values())
 
@@ -199,8 +215,13 @@ class FixedSlots(SlotSource):
     def problem(self, ident: str) -> str:
         return ''
 
+    def meter(self, ident: str) -> Meter | None:
+        held = self._held.get(ident)
+        return held.meter if held else None
+
     def release(self, ident: str, now: float) -> int | None:
         self._held.pop(ident, None)
+        self._occupancy.note(now, len(self._held))
         return None
 
     def avoid(self, gpus: Mapping[str, str]) -> None:

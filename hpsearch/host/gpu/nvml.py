@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from hpsearch.host.kernel import system_memory, text_of
@@ -13,6 +15,10 @@ from hpsearch.model.errors import BackendError
 from hpsearch.model.resources import ComputeMode, Gpu, GpuProcess, Reading
 
 MIB = 1 << 20
+
+FIRST_LOADS = 2.0
+"""Seconds before the first reading of a GPU from which on loads of processes count."""
+
 NEXT_STEP = 'Run nvidia-smi to see what it says; --visible_gpus=-1 runs without assigning GPUs.'
 
 # The keys are codes of nvmlReturn_t, which are part of the library's stable interface.
@@ -98,6 +104,7 @@ class NvmlSource:
 
     def __init__(self, nvml: Any, count: int) -> None:
         self._nvml, self._open = nvml, True
+        self._loads_since: dict[str, int] = {}
         devices = [device for index in range(count) for device in _devices(nvml, index)]
         self._devices = {device.name: device for device in devices}
         # CUDA's own numbers are certain only where it sees just what NVML sees: no instance, no GPU left out.
@@ -120,7 +127,7 @@ class NvmlSource:
         nvml, handle = self._nvml, device.handle
         memory = _memory(nvml, handle)
         load = None if ':' in device.name else _load(nvml, handle)
-        processes = _processes(nvml, handle)
+        processes = self._with_loads(device, _processes(nvml, handle))
         return Reading(
             now,
             memory_used=memory.used // MIB,
@@ -133,6 +140,19 @@ class NvmlSource:
             is_unified=memory.is_unified,
             compute_mode=_compute_mode(nvml, handle, processes or ()),
         )
+
+    def _with_loads(self, device: _Device, processes: tuple[GpuProcess, ...] | None) -> tuple[GpuProcess, ...] | None:
+        """The processes on a device with the load that each put on it since this was asked last."""
+        since = self._loads_since.get(device.name, int((time.time() - FIRST_LOADS) * 1e6))
+        samples = _process_loads(self._nvml, device, since) if processes else None
+        if not processes or samples is None:
+            return processes
+        self._loads_since[device.name] = max([since, *(at for _, at, _ in samples)])
+        loads: dict[int, list[float]] = {each.pid: [] for each in processes}
+        for pid, at, load in samples:
+            if at > since and pid in loads:
+                loads[pid].append(load)
+        return tuple(replace(each, load=fmean(loads[each.pid] or [0.0])) for each in processes)
 
     def close(self) -> None:
         if self._open:
@@ -262,6 +282,27 @@ def _processes(nvml: Any, handle: Any) -> tuple[GpuProcess, ...] | None:
             continue
         return tuple(GpuProcess(each.pid, _mib(each.usedGpuMemory)) for each in found)
     return None
+
+
+def _process_loads(nvml: Any, device: _Device, since: int) -> list[tuple[int, int, float]] | None:
+    """Samples of the load of the processes on a device: pid, time, load (0-1); None where there are none of that kind.
+
+    Only processes that put some load on it have samples. A MIG instance has none.
+
+    Args:
+        nvml: The module pynvml.
+        device: The device.
+        since: The time after which they were taken, in microseconds since 1970.
+    """
+    if ':' in device.name:
+        return None
+    try:
+        found = nvml.nvmlDeviceGetProcessUtilization(device.handle, since)
+    except AttributeError:
+        return None
+    except nvml.NVMLError as error:
+        return [] if error.value == _NOT_FOUND else None
+    return [(each.pid, each.timeStamp, min(1.0, each.smUtil / 100)) for each in found]
 
 
 def _mib(size: int | None) -> int | None:

@@ -17,6 +17,7 @@ from hpsearch.host.kernel import this_host
 from hpsearch.host.processes import (
     NOT_OURS,
     Process,
+    Reaped,
     group_of,
     has_group,
     is_alive,
@@ -56,7 +57,7 @@ def status_of(pid: int) -> int:
 
     def look() -> bool:
         status = reap(pid)
-        ended.extend([] if status is None else [status])
+        ended.extend([] if status is None else [status.code])
         return bool(ended)
 
     until(look)
@@ -93,7 +94,7 @@ def test_that_a_process_that_runs_has_no_status_yet(child: subprocess.Popen[byte
 
 
 def test_that_the_status_of_a_process_which_is_no_child_is_not_known() -> None:
-    assert reap(os.getppid()) == NOT_OURS
+    assert reap(os.getppid()) == Reaped(NOT_OURS)
 
 
 # Who it is

@@ -28,6 +28,7 @@ from tests.fakes.nvml import (
     VERSION_MISMATCH,
     FakeNvml,
 )
+from tests.fakes.nvml.box import FakeBox
 from tests.support.harness import until
 
 PATIENCE = 20.0
@@ -200,7 +201,7 @@ def test_that_a_reading_has_memory_load_and_processes(nvml: FakeNvml, start: Sta
         'memory_free': 38500,
         'load': 0.29,
         'load_exists': True,
-        'processes': [{'pid': 7, 'memory': 600}, {'pid': 8, 'memory': None}],
+        'processes': [{'pid': 7, 'memory': 600, 'load': None}, {'pid': 8, 'memory': None, 'load': None}],
         'problem': '',
         'is_unified': False,
         'compute_mode': 'DEFAULT',
@@ -213,7 +214,18 @@ def test_that_another_users_process_shows_in_the_next_reading(nvml: FakeNvml, st
     nvml.set(1, used=30000, load=0.97, processes=[(4711, 30000)])
     after = program.read('1')
     assert (before['memory_used'], before['load'], before['processes']) == (0, 0.0, [])
-    assert (after['memory_used'], after['load'], after['processes']) == (30000, 0.97, [{'pid': 4711, 'memory': 30000}])
+    assert (after['memory_used'], after['load']) == (30000, 0.97)
+    assert after['processes'] == [{'pid': 4711, 'memory': 30000, 'load': None}]
+
+
+def test_that_processes_have_the_load_that_each_puts_on_the_gpu(start: Start, tmp_path: Path) -> None:
+    box = FakeBox(tmp_path / 'box', sizes=[8000])
+    program = start(box.env())
+    with box.neighbour(0, 1000, 0.5) as busy, box.neighbour(0, 500) as idle:
+        for _ in range(2):
+            found = {each['pid']: each['load'] for each in program.read('0')['processes']}
+            assert found == {busy: 0.5, idle: 0.0}
+    assert program.read('0')['processes'] == []
 
 
 def test_that_a_driver_without_the_newer_calls_is_read_by_the_older_ones(nvml: FakeNvml, start: Start) -> None:
@@ -221,7 +233,7 @@ def test_that_a_driver_without_the_newer_calls_is_read_by_the_older_ones(nvml: F
     nvml.set(0, used=1000, reserved=500, processes=[(7, 600)])
     reading = start(nvml.env()).read('0')
     assert (reading['memory_used'], reading['memory_free']) == (1500, 38500)
-    assert reading['processes'] == [{'pid': 7, 'memory': 600}]
+    assert reading['processes'] == [{'pid': 7, 'memory': 600, 'load': None}]
 
 
 def test_that_a_load_the_driver_does_not_support_does_not_exist(nvml: FakeNvml, start: Start) -> None:
@@ -332,7 +344,7 @@ def test_that_a_gpu_in_mig_mode_is_represented_by_its_instances(nvml: FakeNvml, 
     reading = program.read('1:3')
     assert (reading['memory_used'], reading['memory_total']) == (600, 5000)
     assert (reading['load'], reading['load_exists']) == (None, False)
-    assert reading['processes'] == [{'pid': 7, 'memory': 600}]
+    assert reading['processes'] == [{'pid': 7, 'memory': 600, 'load': None}]
 
 
 def test_that_mig_mode_without_any_instance_is_an_error_and_not_no_gpu(nvml: FakeNvml, start: Start) -> None:

@@ -1,0 +1,69 @@
+"""What runs are measured to use, on a box of stand-in GPUs and of the host."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fakes.nvml.box import FakeBox
+from tests.support.cli_harness import Project
+from tests.support.paths import REPOSITORY
+
+BUSY = """
+import sys, time
+out = next(word.partition('=')[2] for word in sys.argv if word.startswith('--out_dir'))
+data = b'x' * (300 << 20)
+while time.process_time() < 1.5:
+    pass
+import os
+os.makedirs(out)
+open(out + '/performance_overview.txt', 'w').write('acc 1\\nfinished 1\\n')
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path / 'project')
+
+
+def with_box(project: Project, tmp_path: Path, sizes: list[int], **formulas: str) -> FakeBox:
+    """A box of GPUs for a project, whose script uses what the formulas say."""
+    box = FakeBox(tmp_path / 'nvml', sizes)
+    project.env.update(box.env())
+    project.env['PATH'] = f'{Path(project.command()[0]).parent}{os.pathsep}{project.env["PATH"]}'
+    project.env['PYTHONPATH'] = str(REPOSITORY)
+    box.write_script(project.path / 'train.py', **formulas)
+    return box
+
+
+def measured(project: Project) -> dict[str, dict[str, Any]]:
+    """Run to what was measured of it."""
+    return {event['run']: event.get('measured', {}) for event in project.events() if event['event'] == 'ended'}
+
+
+def test_that_what_runs_use_of_their_gpu_is_journaled(project: Project, tmp_path: Path) -> None:
+    with_box(project, tmp_path, [24000], memory='1000 * width', load='0.2 * width', seconds='2.5', startup='0')
+    project.configure({'width': [2, 3]})
+    done = project.search('--sim_startup_time=0', '--max_num_jobs_per_gpu=2', '--allowed_load=1', '--allowed_memory=1')
+    assert done.returncode == 0, done.stderr
+    found = measured(project)
+    assert {each['gpu_memory'] for each in found.values()} == {2000, 3000}
+    for each in found.values():
+        assert 0 < each['gpu_load'] <= each['gpu_memory'] / 5000 + 0.01, 'its own, and none while it loads'
+        assert 1 <= each['sharing'] <= 2
+        assert 0 < each['cpu'] < 2
+
+
+def test_that_what_runs_use_of_the_host_is_journaled(project: Project) -> None:
+    (project.path / 'train.py').write_text(BUSY)
+    project.configure({'lr': [0.1]})
+    done = project.search('--cpu_jobs=1')
+    assert done.returncode == 0, done.stderr
+    (found,) = measured(project).values()
+    assert 300 <= found['host_memory'] < 400
+    assert 0.1 < found['cpu'] <= 1.1
+    assert found['sharing'] == 1
+    assert 'gpu_memory' not in found
