@@ -178,6 +178,7 @@ class Peers:
             alone_on_host=attempt.alone_on_host,
             run=attempt.run,
             estimate=attempt.estimate,
+            group=_group_of(attempt),
         )
 
     # What they left behind
@@ -407,6 +408,12 @@ class PeerIntake:
     def _is_fenced(self, orphan: OrphanedAttempt, now: float) -> bool:
         paths = self._search.folder.attempt(orphan.attempt.run, orphan.attempt.number)
         return close_fence(paths, self._search.writer) or self._peers.is_torn(orphan.attempt, now)
+
+
+def _group_of(attempt: Attempt) -> int:
+    """The process group of an attempt on this host; 0: not known."""
+    pid = attempt.handle.get('pid') if isinstance(attempt.handle, Mapping) else None
+    return pid if isinstance(pid, int) else 0
 
 
 def _active(orphan: OrphanedAttempt, run: Run, now: float) -> ActiveAttempt:

@@ -106,6 +106,7 @@ class GpuTenant:
         estimate: What its run was expected to need when it was started.
         is_settled: Whether its GPU memory has settled, so that it will take no more than now.
         measured: What it has used so far.
+        group: Its process group, where its memory is not measured already; 0: not known.
     """
 
     gpus: tuple[str, ...]
@@ -117,6 +118,7 @@ class GpuTenant:
     estimate: Estimate = NOTHING_EXPECTED
     is_settled: bool = False
     measured: Measured = NOTHING_MEASURED
+    group: int = 0
 
 
 @dataclass(frozen=True, slots=True)

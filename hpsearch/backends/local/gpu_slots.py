@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hpsearch.backends.local.gpu_neighbours import GpuNeighbours
+from hpsearch.backends.local.gpu_room import RoomLeft, memory_of_group, with_memory
 from hpsearch.backends.local.gpu_use import GpuUse
 from hpsearch.backends.local.slots import NO_MARKS, SlotLease, SlotSource, crowd, machine_is_closed
 from hpsearch.host.gpu.monitor import GpuMonitor
@@ -38,6 +39,9 @@ from hpsearch.packing.pack import pack
 LAST_READING_PATIENCE = 10.0
 """Seconds to wait for a reading of the GPUs of an attempt that failed; without it, it may not have been alone."""
 
+SHOWN_FOR = 5.0
+"""Seconds for which is shown what packing has decided; after that nothing has been waiting for a while."""
+
 
 @dataclass
 class _GpuLease(SlotLease):
@@ -47,11 +51,13 @@ class _GpuLease(SlotLease):
         group: Its process group.
         marks: What identifies its processes outside that group.
         ended: When it was seen to have ended, in monotonic seconds; None: it was not.
+        left: How much of its GPUs it could use.
     """
 
     group: int = 0
     marks: Mapping[str, str] = field(default_factory=dict)
     ended: float | None = None
+    left: RoomLeft = field(default_factory=RoomLeft)
 
     def note_use(self, now: float) -> None:
         """Let the tenant say what was measured until now (monotonic seconds)."""
@@ -103,6 +109,7 @@ class GpuSlots(SlotSource):
         self._avoided: Mapping[str, str] = {}
         self._use = GpuUse()
         self._occupancy = {gpu.name: Occupancy() for gpu in gpus}
+        self._shown: tuple[float, Mapping[str, str]] = -math.inf, {}
 
     def placing(self) -> AbstractContextManager[bool]:
         return self._recent_starts.lock()
@@ -151,25 +158,33 @@ class GpuSlots(SlotSource):
         return self._packing is not None
 
     def pack(self, now: float, candidates: Sequence[Candidate], others: Sequence[GpuTenant] = ()) -> Packing:
-        if self._packing is None:
-            return Packing()
         self._see(others, now)
         self._look_for_starts()
         self._measure()
         self._end_reservations()
+        packing = self._packed(now, candidates)
+        self._shown = now, packing.closed
+        return packing
+
+    def _packed(self, now: float, candidates: Sequence[Candidate]) -> Packing:
+        everybody = self._everybody()
+        waiting = machine_is_closed(everybody, DEFAULT_RESOURCES)
+        if self._packing is None or waiting:
+            return Packing(closed={gpu.name: waiting for gpu in self._gpus}, waiting=waiting)
         readings = self._monitor.readings()
+        ours = [_per_gpu(held.tenant, is_known=True) for held in self._held.values()]
         packing = pack(
             self._gpus,
             readings,
-            [_per_gpu(tenant, is_known=True) for tenant in self._everybody()],
-            candidates,
+            [*ours, *(with_memory(tenant, readings) for tenant in self._others)],
+            beside(candidates, everybody),
             self._packing,
             now,
             freed=self._freed,
             other_starts=self._other_starts,
             avoided=self._closed(readings, now),
         )
-        return self._neighbours.packed_within_share(packing, readings, self._everybody(), self._other_starts)
+        return self._neighbours.packed_within_share(packing, readings, everybody, self._other_starts)
 
     def _end_reservations(self) -> None:
         """What a run uses that has settled can be read, so that no other hpsearch has to reserve anything for it."""
@@ -276,7 +291,15 @@ class GpuSlots(SlotSource):
             'gpu_total': total,
             'largest': total is not None and self._is_largest(total),
             'alone_on_host': held.alone_on_host,
+            **self._had(held),
         }
+
+    def _had(self, held: _GpuLease) -> Mapping[str, int]:
+        """The memory that an attempt could use when it ended, where runs are placed by their memory."""
+        readings = self._monitor.readings()
+        latest = {gpu: readings[gpu][-1] for gpu in held.tenant.gpus if readings.get(gpu)}
+        had = held.left.at_its_end(latest, math.inf if held.ended is None else held.ended)
+        return {'had': had} if self.packs and had is not None else {}
 
     def problem(self, ident: str) -> str:
         held, readings = self._held.get(ident), self._monitor.readings()
@@ -328,9 +351,18 @@ class GpuSlots(SlotSource):
             self._hold_against(name, new)
             self._use.take(name, new, self._held, owner_of)
             self._measured[name] = reading.at
+            if self.packs:
+                self._note_left(name, reading, owner_of)
         for held in self._held.values():
             held.note_use(max(self._measured.values()))
         self._totals.update({name: one.memory_total for name, one in latest.items() if one.memory_total})
+
+    def _note_left(self, gpu: str, reading: Reading, owner_of: Callable[[int], str | None]) -> None:
+        """Take in how much of a GPU each attempt on it could use."""
+        own = memory_by_owner({gpu: reading}, owner_of)
+        for ident, held in self._held.items():
+            if gpu in held.tenant.gpus and held.ended is None:
+                held.left.note(gpu, reading, own.get(ident, 0))
 
     def _hold_against(self, gpu: str, readings: Sequence[Reading]) -> None:
         """Note which attempts on a GPU were not alone there, as new readings of it show."""
@@ -347,9 +379,16 @@ class GpuSlots(SlotSource):
 
     def gpu_lines(self, now: float) -> Sequence[GpuLine]:
         """The latest reading of each GPU beside why it is closed."""
-        closed = self._placement(now).closed
+        closed = self._closed_now(now)
         readings = self._monitor.readings()
         return tuple(self._line(gpu, readings.get(gpu.name, ()), closed.get(gpu.name, ''), now) for gpu in self._gpus)
+
+    def _closed_now(self, now: float) -> Mapping[str, str]:
+        """Why GPUs get no run; where runs are packed, why not the first of those that wait."""
+        at, closed = self._shown
+        if not self.packs:
+            return self._placement(now).closed
+        return closed if now - at <= SHOWN_FOR else self._packed(now, ()).closed
 
     def _line(self, gpu: Gpu, readings: Sequence[Reading], closed: str, now: float) -> GpuLine:
         last = readings[-1] if readings else Reading(at=0.0)
@@ -395,6 +434,14 @@ def others_use_little(reading: Reading, is_own: Callable[[int], bool], ended: fl
     return not listed or _is_small(listed, reading)
 
 
+def beside(candidates: Sequence[Candidate], held: Sequence[GpuTenant]) -> Sequence[Candidate]:
+    """The runs that may be started beside others; where there are none, the first that needs the machine for itself."""
+    alone = [candidate for candidate in candidates if candidate.resources.alone_on_host]
+    if alone and not held:
+        return alone[:1]
+    return [candidate for candidate in candidates if not candidate.resources.alone_on_host]
+
+
 def _more_than_once(names: Iterable[str]) -> set[str]:
     return {name for name, count in Counter(names).items() if count > 1}
 
@@ -414,13 +461,8 @@ def still_to_come(start: OtherStart, latest: Mapping[str, Reading]) -> OtherStar
     """
     if start.memory is None or start.pid is None or not start.gpus:
         return start
-    shown = [_memory_of_group(start.pid, latest[gpu]) if gpu in latest else 0 for gpu in start.gpus]
+    shown = [memory_of_group(start.pid, latest[gpu]) if gpu in latest else 0 for gpu in start.gpus]
     return replace(start, memory=max(0, start.memory - min(shown)))
-
-
-def _memory_of_group(group: int, reading: Reading) -> int:
-    """MiB that a reading shows of the processes of a group, as far as these can be recognised."""
-    return sum(one.memory or 0 for one in reading.processes or () if group_of(one.pid) == group)
 
 
 def memory_by_owner(latest: Mapping[str, Reading], owner_of: Callable[[int], str | None]) -> dict[str, int]:

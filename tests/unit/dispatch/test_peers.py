@@ -104,3 +104,21 @@ def test_that_an_attempt_whose_process_runs_is_adopted_or_waited_for(
     start(folder)
     with marked_process(folder, 'sim_1'):
         assert [found.action for found in examine(folder, can_adopt=can_adopt)] == actions
+
+
+ESTIMATE = {'memory': [5000.0, 6000.0]}
+
+
+def test_that_attempts_of_others_are_tenants_with_their_group_and_what_they_were_expected_to_need(
+    folder: SearchFolder,
+) -> None:
+    claimed = {'event': 'claimed', 'run': 'sim_1', 'attempt': 1, 'gpus': ['0'], 'at': 1.0, 'estimate': ESTIMATE}
+    leave(folder, claimed, {'event': 'running', 'run': 'sim_1', 'attempt': 1, 'handle': {'pid': 77, 'ticks': '5'}})
+    (tenant,) = peers_of(folder).tenants(0.0)
+    assert (tenant.gpus, tenant.run, tenant.group, tenant.memory) == (('0',), 'sim_1', 77, None)
+    assert tenant.estimate.memory is not None and tenant.estimate.memory.high == 6000
+
+
+def test_that_an_attempt_that_has_no_process_yet_is_a_tenant_too(folder: SearchFolder) -> None:
+    leave(folder, {'event': 'claimed', 'run': 'sim_1', 'attempt': 1, 'gpus': ['0'], 'at': 1.0})
+    assert [tenant.group for tenant in peers_of(folder).tenants(0.0)] == [0]
