@@ -148,7 +148,7 @@ def status(words: Sequence[str]) -> int:
     args = parsers.status_parser().parse_args(words)
     from hpsearch.cli.status import status_lines
 
-    return _print_lines(status_lines(_folder(args.dir), as_json=args.json))
+    return _print_lines(status_lines(_folder(args.dir), as_json=args.json, with_predictions=args.predictions))
 
 
 def resume(words: Sequence[str]) -> int:

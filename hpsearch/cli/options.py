@@ -161,6 +161,12 @@ class LocalOptions(OptionGroup):
         'expected to need, as earlier runs tell (default: %(default)s)',
         choices=('fixed', 'auto'),
     )
+    learn_from: tuple[str, ...] = option(
+        (),
+        'with --packing=auto: learn what runs need also from this earlier search; may be given several times',
+        metavar='DIR',
+        type=os.path.expanduser,
+    )
     gpus_per_run: int = option(1, 'GPUs per run (default: %(default)s)', metavar='N', type=integer_from(1))
 
 

@@ -424,6 +424,9 @@ def status_parser() -> Parser:
     """The parser of ``hpsearch status``."""
     parser = _parser_of_search('status', 'Show the state of a search.')
     parser.add_argument('--json', action='store_true', help='as JSON, for scripts')
+    parser.add_argument(
+        '--predictions', action='store_true', help='also what each run was expected to need, and what was measured'
+    )
     return parser
 
 

@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -275,14 +275,18 @@ def _option_problems(options: SearchOptions, run_cwd: Path) -> list[str]:
         problems.append(f'--num_searches={limit}: a positive number, or -1 for all, is expected.')
     if not run_cwd.is_dir():
         problems.append(f'--run_cwd={options.folder.run_cwd}: there is no folder {run_cwd}.')
-    problems += [
-        f'--reuse={path}: there is no search in {os.path.abspath(path)}.'
-        for path in options.execution.reuse
-        if not SearchFolder(path).search_json.is_file()
-    ]
+    problems += no_searches('reuse', options.execution.reuse)
+    problems += no_searches('learn_from', options.local.learn_from)
     if options.local.cpu_jobs and options.local.visible_gpus not in ('', '-1'):
         problems.append('--cpu_jobs assigns no GPUs: use either it or --visible_gpus.')
     return problems
+
+
+def no_searches(option: str, paths: Sequence[str]) -> Iterator[str]:
+    """What is wrong with the folders of earlier searches that an option names, in words."""
+    for path in paths:
+        if not SearchFolder(path).search_json.is_file():
+            yield f'--{option}={path}: there is no search in {os.path.abspath(path)}.'
 
 
 def interpreter_of(python: str) -> str:
@@ -430,12 +434,14 @@ def _left_out(summary: PlanSummary) -> str:
 def _description(request: SearchRequest, ident: str) -> dict[str, object]:
     """What ``search.json`` says of what was requested."""
     module = request.options.configuration.grid_module or request.configuration.source
-    reuse = [os.path.abspath(path) for path in request.options.execution.reuse]  # the search may be started elsewhere
+    # The search may be started elsewhere.
+    reuse = [os.path.abspath(path) for path in request.options.execution.reuse]
+    learn_from = [os.path.abspath(path) for path in request.options.local.learn_from]
     return {
         'hpsearch': __version__,
         'configuration': description_of(request.configuration, module, os.getcwd()),
         'argv': sys.argv,
-        'options': {**flat(request.options), 'reuse': reuse},
+        'options': {**flat(request.options), 'reuse': reuse, 'learn_from': learn_from},
         'run_cwd': str(request.run_cwd),
         **({'code_copy': info_of_copy(request.snapshot.copy)} if request.snapshot else {}),
         'interpreter': request.interpreter,

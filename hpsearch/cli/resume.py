@@ -19,7 +19,7 @@ from hpsearch.cli.context import process_context
 from hpsearch.cli.options import SearchOptions, flat_group, merged_options
 from hpsearch.cli.parsers import ResumeCommand
 from hpsearch.cli.reports import report_end
-from hpsearch.cli.request import order_of
+from hpsearch.cli.request import no_searches, order_of
 from hpsearch.cli.search_runner import work, work_options
 from hpsearch.config.handles import description_of, stored_configuration, with_constraints, with_results_of
 from hpsearch.config.loading import load_configuration
@@ -141,9 +141,16 @@ def _job_time(folder: SearchFolder, options: SearchOptions) -> JobTime | None:
 
 
 def _options(folder: SearchFolder, info: Mapping[str, Any], command: ResumeCommand) -> SearchOptions:
+    """The options from now on.
+
+    Raises:
+        ConfigError: They do not suit the search, or each other.
+    """
     given = dict(command.given)
     _check_cluster(folder, info, given)
     _check_gpus(info, given)
+    if problems := list(no_searches('learn_from', given.get('learn_from', ()))):
+        raise ConfigError(problems)
     if not command.waits_for_others:
         given.setdefault('run_cluster', False)  # join works where it is started
     options = merged_options(info, given, is_first_time=not any(folder.journal_dir.glob('*.jsonl')))

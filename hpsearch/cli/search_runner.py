@@ -265,5 +265,6 @@ def work_options(
         retry=RetryPolicy(chosen.max_attempts, chosen.retries, retry_failed, chosen.retry_timeouts, retry_cancelled),
         only_submits=options.only_submits,
         code_column=options.display.code_column,
+        learn_from=options.local.learn_from,
         **more,
     )

@@ -39,6 +39,7 @@ from hpsearch.ui.status_report import status_json, status_text
 if TYPE_CHECKING:
     from hpsearch.backends.queue.batch_system import BatchSystem
     from hpsearch.backends.queue.poller import Listing
+    from hpsearch.cli.packing.predictions import Predictions
 
 log = logging.getLogger('hpsearch')
 
@@ -227,8 +228,13 @@ def _why_worked_on_elsewhere(folder: SearchFolder, writers_elsewhere: Collection
     return ''
 
 
-def status_lines(folder: SearchFolder, *, as_json: bool) -> Iterator[str]:
+def status_lines(folder: SearchFolder, *, as_json: bool, with_predictions: bool = False) -> Iterator[str]:
     """The state of a search, in lines or as JSON.
+
+    Args:
+        folder: The search.
+        as_json: Whether programs read it.
+        with_predictions: Whether it says what runs were expected to need.
 
     Raises:
         HpsearchError: It is no search, or cannot be read.
@@ -252,17 +258,28 @@ def status_lines(folder: SearchFolder, *, as_json: bool) -> Iterator[str]:
     objectives, found = leading.leaders_of(folder, search.state, search.info.get('options', {}), search.plain)
     failures = failure_groups(folder, search.state, search.configuration)
     changes = code_changes(folder, search.state)
+    predicted = _predictions_of(search) if with_predictions else None
     if as_json:
         codes = {'codes': dict(runs_by_code(search.state)), 'code_changes': changes}
         led = {'leaders': leading.json_of(objectives, found)} if found else {}
-        yield json.dumps({**status_json(snapshot, failures), **led, **codes, 'notes': notes}, indent=2)
+        needs = {'predictions': predicted.plain()} if predicted else {}
+        yield json.dumps({**status_json(snapshot, failures), **led, **codes, **needs, 'notes': notes}, indent=2)
         return
     yield status_text(snapshot, failures).rstrip('\n')
     yield from (f'  {text}' for text in leading.lines_of(objectives, found))
+    yield from (f'  {text}' for text in (predicted.lines() if predicted else ()))
     yield from (f'  note: {text}' for text in notes)
     if changes:
         yield f'  warning: {changes}'
     yield from (f'note: {odd}' for odd in [*search.reader.odd, *search.state.odd][:MOST_NOTES])
+
+
+def _predictions_of(search: SearchSnapshot) -> Predictions:
+    """What runs were expected to need, and what was measured."""
+    from hpsearch.cli.packing.predictions import predictions_of
+
+    learn_from = search.options.local.learn_from
+    return predictions_of(search.folder, search.state, search.plain, learn_from)
 
 
 def _few(notes: Sequence[str]) -> list[str]:

@@ -41,6 +41,7 @@ class WorkOptions:
         declared_dead: Names of hosts that the user declared dead.
         reread: Read the results of all runs that have ended again, at the beginning.
         reuse: Folders of earlier searches whose results are taken.
+        learn_from: Folders of earlier searches that tell what runs need.
         stop_at_once: End what runs instead of starting anything.
         adaptive: How runs are chosen while the search goes; None: they were all planned in advance.
         pruning: Which runs are stopped because of their metrics; None: none is.
@@ -60,6 +61,7 @@ class WorkOptions:
     declared_dead: tuple[str, ...] = ()
     reread: bool = False
     reuse: tuple[str, ...] = ()
+    learn_from: tuple[str, ...] = ()
     stop_at_once: bool = False
     adaptive: AdaptiveSettings | None = None
     pruning: PruneSettings | None = None

@@ -23,6 +23,7 @@ from hpsearch.dispatch.context import SearchContext
 from hpsearch.dispatch.heartbeat import Heartbeat
 from hpsearch.dispatch.intake import Intake
 from hpsearch.dispatch.packing.candidates import Candidates
+from hpsearch.dispatch.packing.earlier import earlier_observations
 from hpsearch.dispatch.packing.predictions import Predictions
 from hpsearch.dispatch.peers import News, PeerIntake, Peers
 from hpsearch.dispatch.places import PlaceWatch
@@ -450,7 +451,8 @@ def _candidates(search: SearchContext, clock: Callable[[], float]) -> Candidates
     search.pending.packs = True
     started, folder = search.state.runs, search.folder
     params = {run.name: run.params for run in folder.read_runs() if run.name in started} if started else {}
-    return Candidates(search.pending, Predictions(search.state, params, folder.find_run, clock=clock))
+    earlier = earlier_observations(search.options.learn_from, search.configuration)
+    return Candidates(search.pending, Predictions(search.state, params, folder.find_run, earlier, clock))
 
 
 def _metrics(search: SearchContext, clock: Callable[[], float]) -> Metrics | None:

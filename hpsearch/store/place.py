@@ -17,7 +17,7 @@ _DATE = re.compile(r'sim_([0-9]{4})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([0-9
 _PATHS: Mapping[str, Any] = {
     'run_cwd': None,
     'configuration': {'module': None, 'source': None, 'cwd': None, 'attributes': {'source': None}},
-    'options': {'grid_module': None, 'grid_config': None, 'reuse': None},
+    'options': {'grid_module': None, 'grid_config': None, 'reuse': None, 'learn_from': None},
 }
 """What is a path in ``search.json``, by section."""
 

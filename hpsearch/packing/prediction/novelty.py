@@ -15,7 +15,7 @@ UNSEEN_WORD = 1.3
 """By how much a run may need more because of a word that no run had."""
 
 MOST_GROWTH = 8.0
-"""By how much, at most, because of a number larger than any seen."""
+"""By how much, at most, because of numbers larger than any seen and of such words."""
 
 FRACTIONS_GROW = 1.5
 """The same for numbers that are not whole, as learning rates and rates of dropout are: few of them matter."""
@@ -36,7 +36,7 @@ def growth(seen: Encoded, new: Encoded, formula: Formula, is_informed: bool) -> 
         if column not in formula.columns:
             factors *= _by_number(seen.numbers[:, column], new.numbers[:, column], is_informed)
     unseen = (new.levels < 0).sum(axis=1)
-    result: NDArray[float64] = numpy.minimum(factors, MOST_GROWTH) * UNSEEN_WORD**unseen
+    result: NDArray[float64] = numpy.minimum(factors * UNSEEN_WORD**unseen, MOST_GROWTH)
     return result
 
 

@@ -8,6 +8,7 @@ from functools import cached_property
 from hpsearch.model.configuration import Params
 from hpsearch.model.usage.estimate import Estimate, Guess
 from hpsearch.packing.prediction.encoding import Encoded, Encoder
+from hpsearch.packing.prediction.explanation import Explanation, explain
 from hpsearch.packing.prediction.observation import Observation
 from hpsearch.packing.prediction.quantity import Known, Quantity
 
@@ -75,6 +76,12 @@ class Predictor:
         found: dict[str, list[Guess]] = {name: each.guesses(encoded) for name, each in self.quantities.items()}
         names = tuple(found)
         return [Estimate(**dict(zip(names, guesses, strict=True))) for guesses in zip(*found.values(), strict=True)]
+
+    def explain(self) -> list[Explanation]:
+        """What was learned, quantity by quantity."""
+        if not self._observations:
+            return []
+        return [explain(name, quantity, self._encoder) for name, quantity in self.quantities.items()]
 
     def _seconds(self, each: Observation) -> tuple[float, bool] | None:
         if each.seconds is None or each.seconds <= 0:

@@ -326,12 +326,23 @@ def test_that_a_script_need_not_write_finished_where_it_is_not_expected(project:
     assert project.states() == {**finished, 'crash': 'failed', 'silent': 'failed', 'unfinished': 'failed'}
 
 
-def test_that_a_folder_to_reuse_that_is_no_search_is_an_error_before_anything_is_made(project: Project) -> None:
+@pytest.mark.parametrize('option', ['--reuse', '--learn_from'])
+def test_that_an_earlier_folder_that_is_no_search_is_an_error_before_anything_is_made(
+    project: Project, option: str
+) -> None:
     project.configure({'seconds': [0.0]})
-    done = project.search('--reuse=nowhere')
+    done = project.search(f'{option}=nowhere')
     assert done.returncode == 2
-    assert '--reuse=nowhere: there is no search in ' in done.stderr
+    assert f'{option}=nowhere: there is no search in ' in done.stderr
     assert not project.out.exists()
+
+
+def test_that_a_search_that_goes_on_learns_from_no_folder_that_is_no_search(project: Project) -> None:
+    project.configure({'seconds': [0.0]})
+    assert project.search('--cpu_jobs=1').returncode == 0
+    done = project.run('resume', str(project.out), '--learn_from=nowhere')
+    assert done.returncode == 2
+    assert '--learn_from=nowhere: there is no search in ' in done.stderr
 
 
 def test_that_a_plan_needs_no_script_and_shows_the_first_commands(project: Project) -> None:

@@ -106,6 +106,13 @@ def info_of(**more: Any) -> dict[str, Any]:
     }
 
 
+def test_that_searches_to_learn_from_are_followed() -> None:
+    options = {'learn_from': ['/home/me/project/out/earlier', '/home/me/other']}
+    there = {'/data/project', '/data/project/cfg.py', '/data/project/out/earlier'}
+    found = after_move(info_of(options=options), PROJECT, there.__contains__)
+    assert found['options']['learn_from'] == ['/data/project/out/earlier', '/home/me/other']
+
+
 def test_that_what_was_around_the_folder_stays_where_only_the_folder_was_moved() -> None:
     there = {'/home/me/project', '/home/me/project/cfg.py', '/data/project'}
     found = after_move(info_of(), PROJECT, there.__contains__)
