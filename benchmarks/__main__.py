@@ -1,7 +1,8 @@
 """Measure hpsearch and print a table: ``python3 benchmarks/run.py [PART …]``, or ``make bench`` for everything.
 
 ``python3 -m benchmarks chaos`` measures nothing, but disturbs searches: see ``benchmarks/chaos``; ``python3 -m
-benchmarks pbt`` trains populations on a task whose best schedule is known, see ``benchmarks/pbt.py``.
+benchmarks pbt`` trains populations on a task whose best schedule is known, see ``benchmarks/pbt.py``; ``python3 -m
+benchmarks gpubox`` compares policies on a simulated GPU box, see ``benchmarks/gpubox.py``.
 
 Every time stands beside a baseline measured in the same minutes, the two taking turns; medians are shown. Targets are
 printed, never enforced: a busy machine is no defect of the program.
@@ -19,7 +20,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from benchmarks import ask_tell, cpu_box, ended, idle, in_queue, local_runs, metrics, pbt, slurm
+from benchmarks import ask_tell, cpu_box, ended, gpubox, idle, in_queue, local_runs, metrics, pbt, slurm
 from benchmarks.chaos import __main__ as chaos
 from benchmarks.searches import make_search
 from benchmarks.tools import CHECKOUT, Line, Place, hpsearch
@@ -61,12 +62,14 @@ PARTS: dict[str, Part] = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure the parts that were asked for, disturb searches, or train populations."""
+    """Measure the parts that were asked for, disturb searches, train populations, or fill a simulated GPU box."""
     words = sys.argv[1:] if argv is None else list(argv)
     if words[:1] == ['chaos']:
         return chaos.main(words[1:])
     if words[:1] == ['pbt']:
         return pbt.main(words[1:])
+    if words[:1] == ['gpubox']:
+        return gpubox.main(words[1:])
     args = options(words)
     lines: list[Line] = []
     with tempfile.TemporaryDirectory(prefix='hpsearch-bench-', dir=args.dir) as folder:
