@@ -247,6 +247,14 @@ class AttemptBackend(Backend, Protocol):
         """
         return Packing()
 
+    def leaving(self, now: float) -> Mapping[str, str]:
+        """Which attempts make room for others now: id to the reason, in words; only where that is asked for.
+
+        Args:
+            now: Monotonic seconds.
+        """
+        return {}
+
     def impossible(self, resources: ResourceRequest) -> str:
         """Why no slot of this backend can ever satisfy a request, in words; empty: one may."""
 

@@ -182,6 +182,7 @@ def _gpu_slots(options: SearchOptions, wakeup: Wakeup) -> SlotSource | None:
     from hpsearch.host.gpu.source import open_gpus
     from hpsearch.host.gpu.starts import GpuStarts
     from hpsearch.model.placement import choose_visible
+    from hpsearch.packing.neighbours.strangers import Limits
 
     source, local = open_gpus(), options.local
     if source is None:
@@ -197,8 +198,9 @@ def _gpu_slots(options: SearchOptions, wakeup: Wakeup) -> SlotSource | None:
     gpu_policy, neighbours = local_policies.gpu_policy(options, gpus), local_policies.neighbour_policy(options)
     window = gpu_policy.window + SPARE_READINGS
     monitor = GpuMonitor(source, gpus, interval=GPU_INTERVAL, on_reading=wakeup.poke, window=window)
-    packing = local_policies.packing_policy(options, gpus)
-    return GpuSlots(monitor, gpus, gpu_policy, GpuStarts(), packing, GpuNeighbours(gpus, neighbours))
+    packing, limits = local_policies.packing_policy(options, gpus), Limits(local.allowed_load, local.allowed_memory)
+    kept = GpuNeighbours(gpus, neighbours, limits, gpu_policy.window)
+    return GpuSlots(monitor, gpus, gpu_policy, GpuStarts(), packing, kept)
 
 
 # Queue systems

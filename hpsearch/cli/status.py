@@ -25,6 +25,7 @@ from hpsearch.model.snapshot import GpuLine, QueueLine, RunLine, Snapshot, merge
 from hpsearch.model.states import ACTIVE, Attempt, SearchState, State, Submission
 from hpsearch.model.trials.curves import latest
 from hpsearch.model.units import duration
+from hpsearch.model.usage.holders import GpuHolder, HolderKind
 from hpsearch.store import writers
 from hpsearch.store.attempt_files import duration as seconds_of
 from hpsearch.store.attempt_files import read_fence
@@ -333,7 +334,8 @@ def _last_sign(search: SearchSnapshot, writer: str, header: Mapping[str, Any]) -
 
 def _gpu_line(reported: Mapping[str, Any], silence: float | None) -> GpuLine:
     """A GPU as a writer reported it so many seconds ago."""
-    line = GpuLine(**reported)
+    holders = tuple(GpuHolder(**{**each, 'kind': HolderKind(each['kind'])}) for each in reported.get('holders', ()))
+    line = GpuLine(**{**reported, 'holders': holders})
     return line if line.age is None or silence is None else dataclasses.replace(line, age=line.age + max(0.0, silence))
 
 

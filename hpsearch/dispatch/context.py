@@ -14,7 +14,7 @@ from hpsearch.dispatch.adaptive.settings import AdaptiveSettings, PruneRule, Pru
 from hpsearch.dispatch.pending_runs import PendingRuns
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.retries import JobTime, RetryPolicy
-from hpsearch.model.states import Event, SearchState, State
+from hpsearch.model.states import STOP, Event, SearchState, State
 from hpsearch.model.trials.trial import Evaluation
 from hpsearch.model.usage.measured import NOTHING_MEASURED, Measured
 from hpsearch.store.folder import SearchFolder
@@ -247,4 +247,5 @@ class ActiveAttempt:
     is_running: bool = True
     is_unknown: bool = False
     stop_reason: str = ''
+    stop_cause: str = STOP
     measured: Measured = NOTHING_MEASURED

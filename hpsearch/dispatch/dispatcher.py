@@ -25,6 +25,7 @@ from hpsearch.dispatch.intake import Intake
 from hpsearch.dispatch.packing.candidates import Candidates
 from hpsearch.dispatch.packing.earlier import earlier_observations
 from hpsearch.dispatch.packing.predictions import Predictions
+from hpsearch.dispatch.packing.yielding import Yielding
 from hpsearch.dispatch.peers import News, PeerIntake, Peers
 from hpsearch.dispatch.places import PlaceWatch
 from hpsearch.dispatch.progress import Display, OutputEcho, Progress, ShowsProgress
@@ -438,6 +439,7 @@ def make_dispatcher(
             requests,
             echo,
             pruning,
+            Yielding(search.recorder, backend, search.options.stop_grace),
             heartbeat.job_started,
             clock,
             metrics,

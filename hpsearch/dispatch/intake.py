@@ -116,6 +116,7 @@ class Intake:
             seconds=seconds,
             has_begun=self._has_begun(self._search.folder.attempt(launch.run.name, launch.number), status.cause),
             stop_reason='' if is_timeout else active.stop_reason,
+            stop_cause=active.stop_cause,
             oom_kills=self._oom_kills(active, status),
             room=lambda: status.room,
             peak_memory=status.peak_memory,

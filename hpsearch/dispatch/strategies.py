@@ -13,6 +13,7 @@ from hpsearch.dispatch.adaptive.pruning import Pruning
 from hpsearch.dispatch.admission import Admission, Admitted, why_refused, why_waiting
 from hpsearch.dispatch.context import ActiveAttempt, SearchContext
 from hpsearch.dispatch.intake import Intake
+from hpsearch.dispatch.packing.yielding import Yielding
 from hpsearch.dispatch.peers import News, PeerIntake, Recovered
 from hpsearch.dispatch.progress import OutputEcho
 from hpsearch.host.signals import StopRequests
@@ -106,6 +107,7 @@ class AttemptStrategy:
         requests: StopRequests,
         echo: OutputEcho,
         pruning: Pruning,
+        yielding: Yielding,
         job_started: Callable[[str, int], None],
         clock: Callable[[], float],
         metrics: Metrics | None = None,
@@ -118,6 +120,7 @@ class AttemptStrategy:
         self._requests = requests
         self._echo = echo
         self._pruning = pruning
+        self._yielding = yielding
         self._metrics = metrics
         self._job_started = job_started
         self._clock = clock
@@ -315,8 +318,9 @@ class AttemptStrategy:
     # Stopping them
 
     def prune(self, now: float) -> None:
-        """Stop attempts whose metrics are not good enough."""
+        """Stop attempts whose metrics are not good enough, and those that make room for others."""
         self._pruning.step(self._active.values(), now)
+        self._yielding.step(self._active.values(), now)
 
     def stop_early(self, why: str) -> None:
         """Journal that all attempts are to be stopped, since no more results are needed; :meth:`prune` does it."""

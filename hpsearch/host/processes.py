@@ -307,9 +307,9 @@ def marked_processes() -> dict[Process, Mapping[str, str]]:
     """Processes with ``HPSEARCH_*`` variables, and these, as far as environments can be read; without this process."""
     found: dict[Process, Mapping[str, str]] = {}
     for pid in all_pids():
-        if pid != os.getpid() and _own_variables(pid):
+        if pid != os.getpid() and variables_of(pid):
             ticks = start_ticks(pid)
-            variables = _own_variables(pid)  # again, of the process that started then
+            variables = variables_of(pid)  # again, of the process that started then
             if ticks and variables:
                 found[Process(pid, ticks)] = variables
     return found
@@ -317,10 +317,10 @@ def marked_processes() -> dict[Process, Mapping[str, str]]:
 
 def is_marked(pid: int, wanted: Mapping[str, str]) -> bool:
     """Whether a process has all of the ``wanted`` ``HPSEARCH_*`` variables."""
-    return wanted.items() <= _own_variables(pid).items()
+    return wanted.items() <= variables_of(pid).items()
 
 
-def _own_variables(pid: int) -> dict[str, str]:
+def variables_of(pid: int) -> dict[str, str]:
     """The ``HPSEARCH_*`` variables a process was started with; none when it is gone or cannot be read."""
     if not HAS_PROC:
         return _variables_by_psutil(pid)

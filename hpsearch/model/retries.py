@@ -11,7 +11,17 @@ from typing import Any
 from hpsearch.model.logs import broken_gpu
 from hpsearch.model.logs.out_of_memory import GPU_OOM, HOST_OOM
 from hpsearch.model.resources import ResourceRequest
-from hpsearch.model.states import CANCELLED, TIMEOUT, Attempt, State, is_gpu, kind_of, place_in_words
+from hpsearch.model.states import (
+    CANCELLED,
+    ON_REQUEST,
+    TIMEOUT,
+    YIELDED,
+    Attempt,
+    State,
+    is_gpu,
+    kind_of,
+    place_in_words,
+)
 
 MORE_MEMORY = 1.5
 """Factor of memory for the next job of a run whose last one ran out of memory."""
@@ -38,6 +48,7 @@ class RetryPolicy:
         retry_failed: Whether a run that failed, was lost for good, or was given up since it got no further, gets one
             more attempt when a search is resumed.
         retry_timeouts: Whether a run that its job's time limit ended is run again, ``max_attempts`` times at most.
+        requeues: Whether a run that made room for others waits again at once, not only when a search is resumed.
         retry_cancelled: Whether a run whose job was cancelled outside hpsearch is run again when a search is resumed.
         bad_places: Places that fail runs while others do not (:func:`bad_places`). What fails there is run elsewhere,
             ``max_attempts`` times at most, and does not count otherwise.
@@ -48,6 +59,7 @@ class RetryPolicy:
     retry_failed: bool = False
     retry_timeouts: bool = False
     retry_cancelled: bool = False
+    requeues: bool = True
     bad_places: frozenset[str] = frozenset()
 
 
@@ -63,7 +75,7 @@ def again(attempts: Sequence[Attempt], policy: RetryPolicy, *, is_taken_up: bool
     last = attempts[-1]
     if any(attempt.state is State.FINISHED for attempt in attempts):
         return ''
-    if last.cause == CANCELLED and not (policy.retry_cancelled and is_taken_up):
+    if _is_left(last, policy, is_taken_up=is_taken_up):
         return ''
     is_stuck = last.cause == TIMEOUT and without_progress(attempts) >= policy.max_attempts
     if last.state is State.INTERRUPTED and not is_stuck:
@@ -82,6 +94,13 @@ def again(attempts: Sequence[Attempt], policy: RetryPolicy, *, is_taken_up: bool
     if policy.retry_failed and is_taken_up and last.state in (State.FAILED, State.LOST, State.INTERRUPTED):
         return f'{last.state} ({last.reason}), and --retry_failed was given'
     return ''
+
+
+def _is_left(last: Attempt, policy: RetryPolicy, *, is_taken_up: bool) -> bool:
+    """Whether a run is not run again since somebody ended its job, or since it made room for others for good."""
+    if last.cause == YIELDED:
+        return not (policy.requeues or is_taken_up)
+    return last.cause == CANCELLED and not (policy.retry_cancelled and is_taken_up)
 
 
 def without_progress(attempts: Sequence[Attempt]) -> int:
@@ -415,7 +434,7 @@ def _was_well(attempt: Attempt) -> bool:
 
 def _ages_at_their_stop(ended: Sequence[Attempt]) -> dict[str, float]:
     """Place to how long a run had been running there, in seconds, when it was stopped on request."""
-    stopped = (attempt for attempt in ended if attempt.cause == 'stop')
+    stopped = (attempt for attempt in ended if attempt.cause in ON_REQUEST)
     return {place: attempt.seconds or 0.0 for attempt in stopped for place in attempt.places}
 
 

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hpsearch.model.configuration import Params
+from hpsearch.model.usage.holders import GpuHolder
 
 
 @dataclass(frozen=True, slots=True)
 class GpuLine:
-    """One GPU (memory in MiB, load 0-1, seconds since it was read; None: unknown)."""
+    """One GPU (memory in MiB, load 0-1, seconds since it was read; None: unknown), and who uses it."""
 
     name: str
     model: str
@@ -21,6 +22,7 @@ class GpuLine:
     others_memory: int | None
     closed: str
     age: float | None = None
+    holders: Sequence[GpuHolder] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,15 @@ REUSED = 'reused'
 PRUNED = 'pruned'
 """Cause of an end: it was stopped because of its metrics."""
 
+STOP = 'stop'
+"""Cause of an end: this hpsearch was asked to stop."""
+
+YIELDED = 'yielded'
+"""Cause of an end: it made room for others on its machine."""
+
+ON_REQUEST = (STOP, YIELDED)
+"""Causes of ends that hpsearch itself asked for."""
+
 NEVER_STARTED = ('abandoned', 'fenced', 'start', 'impossible', 'refused')
 """Causes of attempts whose script never ran: they leave no logs and no summary."""
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from hpsearch.model.logs.failures import names_an_error, telling_lines
 from hpsearch.model.logs.out_of_memory import GPU_OOM, HOST_OOM
 from hpsearch.model.run import Run, Summary
-from hpsearch.model.states import CANCELLED, PRUNED, TIMEOUT, State
+from hpsearch.model.states import CANCELLED, PRUNED, STOP, TIMEOUT, State
 
 IN_WORDS = {
     TIMEOUT: 'its job reached its time limit',
@@ -46,6 +46,7 @@ def judge(
     pruned: str = '',
     has_begun: bool = True,
     stop_reason: str = '',
+    stop_cause: str = STOP,
     oom: str = '',
     had_most_room: str = '',
     resumable: bool = False,
@@ -63,6 +64,7 @@ def judge(
             do results without the keyword ``finished``: scripts that catch TERM may leave both.
         has_begun: Whether its script may have run. What waited in a queue when it was to be stopped was not.
         stop_reason: Why we stopped it, or empty.
+        stop_cause: The same in one word.
         oom: What :func:`~hpsearch.model.logs.out_of_memory.out_of_memory` says.
         had_most_room: Why there is no more room for it (:func:`hpsearch.model.retries.had_most_room`), or empty.
         resumable: Whether the script continues where it stopped, so that a time limit only interrupts it.
@@ -72,14 +74,11 @@ def judge(
         odd = f'{status_in_words(code)} after its summary was written' if code else ''
         return Verdict(State.FINISHED, joined(odd, summary.problem, detail), 'exit')
     if pruned or stop_reason:
-        return _ended_by_us(pruned, stop_reason, has_begun=has_begun)
+        return _ended_by_us(pruned, stop_reason, stop_cause, has_begun=has_begun)
     if oom:
         return _out_of_memory(oom, had_most_room, detail)
-    if cause == 'impossible':
-        return Verdict(State.FAILED, detail, cause)
     if cause:
-        state = State.FAILED if cause == TIMEOUT and not resumable else State.INTERRUPTED
-        return Verdict(state, joined(IN_WORDS.get(cause, cause), detail), cause)
+        return _ended_from_outside(cause, detail, resumable=resumable)
     if code is None:
         return Verdict(State.LOST, joined('no exit record', detail), 'lost')
     if code == 0 and (summary.status_decides or not wants_summary):
@@ -87,12 +86,18 @@ def judge(
     return Verdict(State.FAILED, joined(_why_failed(code, summary, wants_summary, error), detail), 'exit')
 
 
-def _ended_by_us(pruned: str, stop_reason: str, *, has_begun: bool) -> Verdict:
+def _ended_from_outside(cause: str, detail: str, *, resumable: bool) -> Verdict:
+    if cause == 'impossible':
+        return Verdict(State.FAILED, detail, cause)
+    state = State.FAILED if cause == TIMEOUT and not resumable else State.INTERRUPTED
+    return Verdict(state, joined(IN_WORDS.get(cause, cause), detail), cause)
+
+
+def _ended_by_us(pruned: str, stop_reason: str, stop_cause: str, *, has_begun: bool) -> Verdict:
     if pruned and has_begun:
         return Verdict(State.STOPPED, pruned, PRUNED)
-    return (
-        Verdict(State.INTERRUPTED, pruned, 'abandoned') if pruned else Verdict(State.INTERRUPTED, stop_reason, 'stop')
-    )
+    reason, cause = (pruned, 'abandoned') if pruned else (stop_reason, stop_cause)
+    return Verdict(State.INTERRUPTED, reason, cause)
 
 
 def _out_of_memory(oom: str, had_most_room: str, detail: str) -> Verdict:

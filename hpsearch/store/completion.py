@@ -17,7 +17,17 @@ from hpsearch.model.logs.failures import error_in_logs
 from hpsearch.model.logs.out_of_memory import GPU_OOM, HOST_OOM, out_of_memory
 from hpsearch.model.retries import had_most_room
 from hpsearch.model.run import Run, Summary
-from hpsearch.model.states import NEVER_STARTED, PRUNED, TIMEOUT, Attempt, RunHistory, SearchState, State
+from hpsearch.model.states import (
+    NEVER_STARTED,
+    ON_REQUEST,
+    PRUNED,
+    STOP,
+    TIMEOUT,
+    Attempt,
+    RunHistory,
+    SearchState,
+    State,
+)
 from hpsearch.model.table import Row, row_of
 from hpsearch.model.trials.curves import Points, last_values
 from hpsearch.model.usage.measured import NOTHING_MEASURED, Measured
@@ -79,7 +89,7 @@ def _may_have_gone_on(attempt: Attempt) -> bool:
 def _lacks_record(attempt: Attempt) -> bool:
     """Whether an attempt ended without a record although its script may have run, and we did not stop it."""
     is_given_up = attempt.state in (State.LOST, State.INTERRUPTED) and attempt.code is None
-    return is_given_up and attempt.cause not in (*NEVER_STARTED, 'stop')
+    return is_given_up and attempt.cause not in (*NEVER_STARTED, *ON_REQUEST)
 
 
 def _attempt_of(number: int, tried: Sequence[Attempt]) -> Attempt | None:
@@ -97,6 +107,7 @@ class EndReport:
         seconds: How long it ran, if known.
         has_begun: Whether its script may have left something.
         stop_reason: Why we stopped it, or empty.
+        stop_cause: The same in one word.
         oom_kills: The kernel's counts of out-of-memory kills before and after it, where known.
         room: How much room it had; called only when it ran out of memory.
         peak_memory: Its largest known use of GPU memory in MiB.
@@ -110,6 +121,7 @@ class EndReport:
     seconds: float | None = None
     has_begun: bool = True
     stop_reason: str = ''
+    stop_cause: str = STOP
     oom_kills: tuple[int | None, int | None] = (None, None)
     room: Callable[[], Mapping[str, Any]] = dict
     peak_memory: int | None = None
@@ -124,7 +136,8 @@ def _report_again(attempt: Attempt) -> EndReport:
         cause=attempt.cause if attempt.cause in IN_WORDS else '',
         detail='' if attempt.state is State.FINISHED else 'its summary was read again',
         seconds=attempt.seconds,
-        stop_reason=attempt.reason if attempt.cause == 'stop' else '',
+        stop_reason=attempt.reason if attempt.cause in ON_REQUEST else '',
+        stop_cause=attempt.cause if attempt.cause in ON_REQUEST else STOP,
         peak_memory=attempt.peak_memory,
         measured=attempt.measured,
         node=attempt.node,
@@ -274,6 +287,7 @@ class CompletionReader:
             pruned=own.pruned if own else '',
             has_begun=report.has_begun,
             stop_reason=report.stop_reason,
+            stop_cause=report.stop_cause,
             oom=oom,
             had_most_room=had_most_room(oom, room, [each for each in tried if each.number < number]),
             resumable=configuration.resumable,

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hpsearch.model.snapshot import Snapshot
+from hpsearch.model.snapshot import GpuLine, Snapshot
 from hpsearch.ui.format import (
     best_text,
     done,
@@ -21,6 +21,9 @@ from hpsearch.ui.format import (
     stuck_texts,
     time_text,
 )
+
+HOLDER_LINES = 8
+"""Processes on a GPU that are listed one by one."""
 
 RUNNING_LINES = 25
 """Runs under way that are listed one by one."""
@@ -41,7 +44,7 @@ def status_text(snapshot: Snapshot, failures: Sequence[tuple[int, str, str]] = (
     if snapshot.queue:
         lines.append(f'  queue: {", ".join(queue_texts(snapshot.queue))}')
     lines += [f'  stuck: {text}' for text in stuck_texts(snapshot.queue)]
-    lines += [f'  {gpu_line(gpu)}' for gpu in snapshot.gpus]
+    lines += [line for gpu in snapshot.gpus for line in _gpu_lines(gpu)]
     lines += [f'  running: {line}' for line in _few_running(snapshot)]
     lines += [line for group in failures for line in _failure_lines(snapshot.folder, *group)]
     return '\n'.join(lines) + '\n'
@@ -58,6 +61,14 @@ def status_json(snapshot: Snapshot, failures: Sequence[tuple[int, str, str]] = (
         'failures': [{'count': count, 'stderr': text, 'example': run} for count, text, run in failures],
     }
     return {name: _plain(value) for name, value in facts.items()}
+
+
+def _gpu_lines(gpu: GpuLine) -> list[str]:
+    """A GPU, and below it who uses it: the largest first."""
+    largest = sorted(gpu.holders, key=lambda holder: -(holder.memory or 0))
+    texts = list(dict.fromkeys(printable(holder.text) for holder in largest))
+    more = [f'and {len(texts) - HOLDER_LINES} more'] if len(texts) > HOLDER_LINES else []
+    return [f'  {gpu_line(gpu)}', *(f'      {text}' for text in [*texts[:HOLDER_LINES], *more])]
 
 
 def _few_running(snapshot: Snapshot) -> list[str]:

@@ -246,6 +246,11 @@ class LocalBackend(AttemptBackend):
         packing = self._slots.pack(now, candidates, others)
         return replace(packing, starts=packing.starts[:1]) if self._gate.opens_for_one else packing
 
+    def leaving(self, now: float) -> Mapping[str, str]:
+        if why := self._gate.why_leave():
+            return dict.fromkeys([*self._processes, *self._waiting], why)
+        return self._slots.leaving([ident for ident, each in self._processes.items() if each.is_cancelled], now)
+
     def impossible(self, resources: ResourceRequest) -> str:
         return self._slots.impossible(resources)
 

@@ -2,29 +2,94 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+from hpsearch.host.gpu.holders import Holders
 from hpsearch.model.placement import identity
 from hpsearch.model.resources import Gpu, GpuTenant, OtherStart, Placement, Reading
 from hpsearch.packing.box import Packing
 from hpsearch.packing.neighbours.policy import NeighbourPolicy
 from hpsearch.packing.neighbours.shares import Taken, is_idle, why_closed, why_not_watched, within
+from hpsearch.packing.neighbours.strangers import (
+    NO_LIMIT,
+    NOBODY,
+    Limits,
+    OwnRun,
+    Presence,
+    who_is_there,
+    who_makes_room,
+    why_kept_away,
+)
 
 Readings = Mapping[str, Sequence[Reading]]
 
 
 class GpuNeighbours:
-    """Keeps a search to its share of the GPUs.
+    """Keeps a search to its share of the GPUs, and away from those that others use.
+
+    Attributes:
+        holders: Describes processes.
 
     Args:
         gpus: Those that may be used.
         policy: What is left to others.
+        limits: What a GPU may be used to that is shared with others.
+        window: Seconds for which others must have gone.
     """
 
-    def __init__(self, gpus: Sequence[Gpu], policy: NeighbourPolicy) -> None:
+    def __init__(
+        self, gpus: Sequence[Gpu], policy: NeighbourPolicy, limits: Limits = NO_LIMIT, window: float = 5.0
+    ) -> None:
+        self.holders = Holders()
         self._gpus = gpus
         self._policy = policy
+        self._limits, self._window = limits, window
+        self._presences: dict[str, Presence] = {}
+
+    def take_in(
+        self,
+        gpu: str,
+        readings: Sequence[Reading],
+        ours: int | None,
+        run_of: Callable[[int], str | None],
+        other_starts: Sequence[OtherStart],
+    ) -> None:
+        """Take in new readings of a GPU.
+
+        Args:
+            gpu: Its name.
+            readings: In their order.
+            ours: MiB that runs of this search use of it now, as far as all of that is known; None: it is not.
+            run_of: Process id to the run of ours that it belongs to; None: to none.
+            other_starts: Runs that other hpsearch of this host have started.
+        """
+        if not self._policy.keeps_away:
+            return
+        for reading in readings:
+            seen = self.holders.of(reading.processes or (), run_of, other_starts)
+            before = self._presences.get(gpu, NOBODY)
+            self._presences[gpu] = before.then(reading.at, who_is_there(reading, seen, ours))
+
+    def leaving(
+        self, ours: Mapping[str, Sequence[OwnRun]], readings: Readings, freed: Mapping[str, float], now: float
+    ) -> Mapping[str, str]:
+        """Which attempts make room for others now, where that is asked for: id to the reason, in words.
+
+        Args:
+            ours: GPU to our attempts there.
+            readings: Of the GPUs, oldest first.
+            freed: GPU to when an attempt of ours last ended there.
+            now: Monotonic seconds.
+        """
+        chosen: dict[str, str] = {}
+        for gpu, presence in self._presences.items() if self._policy.yields else ():
+            history, changed = readings.get(gpu, ()), freed.get(gpu, -math.inf)
+            ident, why = who_makes_room(presence, history, ours.get(gpu, ()), self._limits, now, changed)
+            if ident:
+                chosen.setdefault(ident, f'on GPU {gpu} {why}')
+        return chosen
 
     def closed(
         self, readings: Readings, everybody: Sequence[GpuTenant], other_starts: Sequence[OtherStart], now: float
@@ -40,7 +105,8 @@ class GpuNeighbours:
         names = [gpu.name for gpu in self._gpus]
         taken = self._taken(readings, everybody, other_starts)
         unwatched = why_not_watched({name: readings.get(name, ()) for name in names}, self._policy.watched, now)
-        return {**why_closed(names, taken, self._policy.shares), **unwatched}
+        away = why_kept_away(self._presences, self._window, now)
+        return {**why_closed(names, taken, self._policy.shares), **unwatched, **away}
 
     def within_share(
         self,

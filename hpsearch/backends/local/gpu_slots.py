@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -34,6 +34,7 @@ from hpsearch.model.usage.estimate import NOTHING_EXPECTED, Estimate, Guess
 from hpsearch.model.usage.meter import Meter, Occupancy
 from hpsearch.packing.box import Candidate, Packing, PackingPolicy
 from hpsearch.packing.neighbours.policy import NO_LIMITS
+from hpsearch.packing.neighbours.strangers import OwnRun
 from hpsearch.packing.pack import pack
 
 LAST_READING_PATIENCE = 10.0
@@ -226,6 +227,7 @@ class GpuSlots(SlotSource):
         self._use.begin(ident, self._held, self._monitor.readings(), self._freed)
         for gpu in slot.gpus:
             self._starts[gpu] = max(now, self._starts.get(gpu, now))
+        self._neighbours.holders.search = marks.get('HPSEARCH_DIR_ID', self._neighbours.holders.search)
         self._see(self._others, now)
 
     def announce(self, ident: str, slot: Slot, process: Process) -> None:
@@ -344,12 +346,14 @@ class GpuSlots(SlotSource):
         if all(self._measured.get(name) == reading.at for name, reading in latest.items()):
             return
         owner_of = functools.cache(self._owner_of)
+        run_of = functools.partial(self._run_of, owner_of=owner_of)
         for ident, memory in memory_by_owner(latest, owner_of).items():
             self._peaks[ident] = max(memory, self._peaks.get(ident, 0))
         for name, reading in latest.items():
             new = [one for one in histories[name] if one.at > self._measured.get(name, -math.inf)]
             self._hold_against(name, new)
             self._use.take(name, new, self._held, owner_of)
+            self._neighbours.take_in(name, new, self._known_use(name), run_of, self._other_starts)
             self._measured[name] = reading.at
             if self.packs:
                 self._note_left(name, reading, owner_of)
@@ -373,6 +377,29 @@ class GpuSlots(SlotSource):
 
     def _owner_of(self, pid: int) -> str | None:
         return next((ident for ident, held in self._held.items() if held.owns(pid)), None)
+
+    def _run_of(self, pid: int, owner_of: Callable[[int], str | None]) -> str | None:
+        """The run of ours that a process belongs to."""
+        ident = owner_of(pid)
+        return None if ident is None else self._held[ident].tenant.run
+
+    def _known_use(self, gpu: str) -> int | None:
+        """MiB that runs of this search use of a GPU; None: that of one of them is not known."""
+        uses = [_per_gpu(tenant, is_known=False).memory for tenant in self._everybody() if gpu in tenant.gpus]
+        known = [use for use in uses if use is not None]
+        return sum(known) if len(known) == len(uses) else None
+
+    def leaving(self, going: Collection[str], now: float) -> Mapping[str, str]:
+        self._measure()
+        ours = {
+            gpu.name: [
+                OwnRun(ident, held.tenant.started, ident in going)
+                for ident, held in self._held.items()
+                if gpu.name in held.tenant.gpus
+            ]
+            for gpu in self._gpus
+        }
+        return self._neighbours.leaving(ours, self._monitor.readings(), self._freed, now)
 
     def avoid(self, gpus: Mapping[str, str]) -> None:
         self._avoided = gpus
@@ -399,7 +426,9 @@ class GpuSlots(SlotSource):
             others = max(0, last.memory_used - sum(known))
         age = round(max(0.0, now - last.at), 1) if readings else None
         used, total = last.memory_used, last.memory_total
-        return GpuLine(gpu.name, gpu.model, last.load, used, total, len(own), others, closed, age)
+        run_of = functools.partial(self._run_of, owner_of=self._owner_of)
+        holders = self._neighbours.holders.of(last.processes or (), run_of, self._other_starts)
+        return GpuLine(gpu.name, gpu.model, last.load, used, total, len(own), others, closed, age, holders)
 
     def close(self) -> None:
         self._monitor.close()

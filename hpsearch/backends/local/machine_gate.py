@@ -61,6 +61,11 @@ class MachineGate:
         """A run was started."""
         self._last_start = now
 
+    def why_leave(self) -> str:
+        """Why all runs make room now, in words, where that is asked for; empty: they need not."""
+        hours = self._policy.hours
+        return why_outside(hours, self._minute()) if hours is not None and self._policy.yields else ''
+
     def why_closed(self, now: float) -> str:
         """Why no run is started now, in words; empty: the slots decide."""
         if self._policy.hours is not None and (why := why_outside(self._policy.hours, self._minute())):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -118,6 +118,15 @@ class SlotSource(Protocol):
 
     def release(self, ident: str, now: float) -> int | None:
         """An attempt ended; returns its peak GPU memory in MiB, if known."""
+
+    def leaving(self, going: Collection[str], now: float) -> Mapping[str, str]:
+        """Which attempts make room for others now: id to the reason, in words.
+
+        Args:
+            going: Attempts that were asked to end.
+            now: Monotonic seconds.
+        """
+        return {}
 
     def avoid(self, gpus: Mapping[str, str]) -> None:
         """Give no slots on these GPUs, and on all others again; name to the reason, in words."""

@@ -74,6 +74,8 @@ def neighbour_policy(options: SearchOptions) -> NeighbourPolicy:
         machine=MachineLimits(memory_of(chosen.min_free_ram) or 0.0, chosen.max_cpu_load),
         hours=parse_hours(chosen.hours) if chosen.hours else None,
         watched=chosen.window or 0.0,
+        keeps_away=options.local.packing == 'auto' or chosen.yields != 'none',
+        yields=chosen.yields != 'none',
     )
 
 

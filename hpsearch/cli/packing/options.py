@@ -13,6 +13,8 @@ from hpsearch.cli.declaring.fields import OptionGroup, integer_from, number_betw
 LONGEST_WINDOW = 3600
 """Seconds of readings that are kept at most."""
 
+YIELDS = ('none', 'requeue', 'stop')
+
 _SIZE = re.compile(r'(?P<number>\d+(?:\.\d+)?)(?P<unit>[KMGT%]?)')
 _MIB = {'K': 1 / 1024, 'M': 1.0, '': 1.0, 'G': 1024.0, 'T': 1024.0**2}
 
@@ -60,6 +62,14 @@ class NeighbourOptions(OptionGroup):
         metavar='SECONDS',
         type=number_between(0, LONGEST_WINDOW),
     )
+    yields: str = option(
+        'none',
+        'what the youngest runs do when somebody else uses their GPU, and all runs at the end of --hours: they go on '
+        '(none), or end and wait for room (requeue), or end until hpsearch resume takes them up (stop) '
+        '(default: %(default)s)',
+        flag='yield',
+        choices=YIELDS,
+    )
     max_gpus: int | None = option(
         None,
         'GPUs with runs of this search at a time (default: all that may be used)',
@@ -102,4 +112,4 @@ class NeighbourOptions(OptionGroup):
         defaults = NeighbourOptions()
         for name, value in vars(self).items():
             if value != getattr(defaults, name):
-                yield f'--{name}={value}'
+                yield f'--{"yield" if name == "yields" else name}={value}'

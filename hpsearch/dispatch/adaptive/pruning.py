@@ -5,20 +5,17 @@ Each writer asks about its own attempts, with what all runs of the search have r
 
 from __future__ import annotations
 
-import logging
-import math
 from collections.abc import Collection, Sequence
 
 from hpsearch.backends.base import AttemptBackend
 from hpsearch.dispatch.adaptive.settings import PruneRule
 from hpsearch.dispatch.context import ActiveAttempt, EventRecorder
+from hpsearch.dispatch.packing.ending import Ending
 from hpsearch.model.states import Attempt
 from hpsearch.model.trials.curves import Points
 from hpsearch.model.trials.trial import Evaluation
 from hpsearch.store.attempt_files import exit_code
 from hpsearch.store.folder import SearchFolder
-
-log = logging.getLogger('hpsearch')
 
 
 class Pruning:
@@ -39,11 +36,9 @@ class Pruning:
     ) -> None:
         self._folder = folder
         self._recorder = recorder
-        self._backend = backend
-        self._grace = grace
+        self._ending = Ending(backend, grace)
         self._rule = rule
         self._judged: dict[str, Points] = {}
-        self._kill_at: dict[str, float] = {}
 
     def step(self, attempts: Collection[ActiveAttempt], now: float) -> None:
         """Ask about what was reported since the last call, and stop what is to be stopped; this never waits.
@@ -60,13 +55,11 @@ class Pruning:
             if self._rule is not None:
                 self._ask(self._rule, attempts)
         finally:
-            self._stop([active for active in attempts if self._pruned(active)], now)
+            self._ending.step([active for active in attempts if self._pruned(active)], self._pruned, now)
 
     def _forget_others(self, idents: Collection[str]) -> None:
         self._judged = {ident: points for ident, points in self._judged.items() if ident in idents}
-        self._kill_at = {ident: at for ident, at in self._kill_at.items() if ident in idents}
-
-    # Which
+        self._ending.forget_others(idents)
 
     def _ask(self, rule: PruneRule, attempts: Collection[ActiveAttempt]) -> None:
         curves = self._recorder.state.curves
@@ -100,25 +93,9 @@ class Pruning:
             return True
         return self._recorder.record_now('pruned', run, number, step=evaluation.last_step, reason=why)
 
-    # How
-
     def _pruned(self, active: ActiveAttempt) -> str:
         return self._attempt(active).pruned
 
     def _attempt(self, active: ActiveAttempt) -> Attempt:
         run, number = active.launch.run.name, active.launch.number
         return self._recorder.state.attempt_of(run, number) or Attempt(run, number)
-
-    def _stop(self, chosen: Sequence[ActiveAttempt], now: float) -> None:
-        new = [active for active in chosen if active.launch.ident not in self._kill_at]
-        self._kill_at.update({active.launch.ident: now + self._grace for active in new})
-        unasked = [active for active in new if not active.stop_reason]
-        for active in unasked:
-            active.stop_reason = self._pruned(active)
-            log.debug('%s is stopped: %s', active.launch.run.name, active.stop_reason)
-        if unasked:
-            self._backend.cancel([active.launch.ident for active in unasked], force=False)
-        overdue = [active.launch.ident for active in chosen if now >= self._kill_at[active.launch.ident]]
-        if overdue:
-            self._kill_at.update(dict.fromkeys(overdue, math.inf))
-            self._backend.cancel(overdue, force=True)
