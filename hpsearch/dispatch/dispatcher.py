@@ -426,7 +426,7 @@ def make_dispatcher(
         strategy = PilotStrategy(search, backend, peer_intake)
     else:
         claims = Claims(search, peers, intake.has_late_record, heartbeat.circumstances, clock)
-        candidates = _candidates(search, clock) if backend.packs else None
+        candidates = _candidates(search) if backend.packs else None
         admission = Admission(search, backend, peers, peer_intake, intake, claims, lock, candidates)
         echo = OutputEcho(view, search.folder, is_on=search.options.echo)
         pruning = Pruning(search.folder, search.recorder, backend, search.options.stop_grace, search.prune_rule)
@@ -448,13 +448,13 @@ def make_dispatcher(
     return Dispatcher(search, strategy, peers, intake, shutdown, heartbeat, display, clock)
 
 
-def _candidates(search: SearchContext, clock: Callable[[], float]) -> Candidates:
+def _candidates(search: SearchContext) -> Candidates:
     """The runs that wait, with what is learned of what each needs, also from those that were started before."""
     search.pending.packs = True
     started, folder = search.state.runs, search.folder
     params = {run.name: run.params for run in folder.read_runs() if run.name in started} if started else {}
     earlier = earlier_observations(search.options.learn_from, search.configuration)
-    return Candidates(search.pending, Predictions(search.state, params, folder.find_run, earlier, clock))
+    return Candidates(search.pending, Predictions(search.state, params, folder.find_run, earlier))
 
 
 def _metrics(search: SearchContext, clock: Callable[[], float]) -> Metrics | None:

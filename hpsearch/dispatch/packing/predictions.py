@@ -35,7 +35,7 @@ class Predictions:
         params: Name of a run to its parameters, as far as they are known.
         find: Finds other runs by their names.
         earlier: What earlier searches tell.
-        clock: Monotonic seconds.
+        clock: Seconds that this thread has computed.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Predictions:
         params: Mapping[str, Params],
         find: Callable[[str], Run | None] = lambda name: None,
         earlier: Sequence[Observation] = (),
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = time.thread_time,
     ) -> None:
         self._state = state
         self._params = dict(params)
@@ -54,7 +54,7 @@ class Predictions:
         self._ended: dict[tuple[str, int], tuple[State, Observation | None]] = {}
         self._folded = -1
         self._seen: list[Progress] = []
-        self._learned_at, self._cost = -math.inf, 0.0
+        self._learned_at, self._cost, self._lessons = -math.inf, 0.0, 0
         self._predictor = Predictor(earlier)
         self._estimates: dict[str, Estimate] = {}
 
@@ -67,14 +67,21 @@ class Predictions:
         """
         if now < self._learned_at + self._cost / SHARE:
             return
-        began, under_way = self._clock(), list(running)
+        began, under_way, self._cost = self._clock(), list(running), 0.0
         has_ends, progress = self._look_at_ends(), sorted(map(_progress, under_way))
         if has_ends or progress != self._seen:
             self._seen = progress
             known = [each for _, each in self._ended.values() if each is not None]
             self._predictor = Predictor([*self._earlier, *known, *(each.observation for each in under_way)])
             self._estimates.clear()
-        self._learned_at, self._cost = now, self._clock() - began
+            self._lessons += 1
+        self._learned_at = now
+        self._note_cost(began)
+
+    def _note_cost(self, began: float) -> None:
+        """Learning has taken time since then; the first time it was libraries that were imported."""
+        if self._lessons > 1:
+            self._cost += self._clock() - began
 
     def _look_at_ends(self) -> bool:
         """Take in the attempts that have ended; returns whether any is new."""
@@ -102,7 +109,7 @@ class Predictions:
             self._params.update((run.name, run.params) for run in new)
             found = self._predictor.estimates([run.params for run in new])
             self._estimates.update(zip((run.name for run in new), found, strict=True))
-            self._cost += self._clock() - began
+            self._note_cost(began)
         return [self._own(run) for run in runs]
 
     def _own(self, run: Run) -> Estimate:
