@@ -170,6 +170,10 @@ class Backend(Protocol):
         """Start nothing on these GPUs of this machine, and on all others again; name to the reason, in words."""
         return
 
+    def want(self, runs: int) -> None:
+        """Say how many runs wait that would be started now if there were places; to be repeated."""
+        return
+
     def is_settled(self) -> bool:
         """Whether nothing that was asked of it is still under way, so that this process may leave."""
 

@@ -35,6 +35,7 @@ from hpsearch.packing.neighbours.policy import NO_LIMITS, NeighbourPolicy
 from hpsearch.store.folder import SearchFolder
 
 if TYPE_CHECKING:
+    from hpsearch.backends.local.fair_shares import FairShares
     from hpsearch.backends.queue.arrays import QueueSettings
     from hpsearch.backends.queue.batch_system import BatchSystem
     from hpsearch.backends.queue.commands import BackgroundRunner
@@ -79,23 +80,28 @@ def choose_backend(
         installed_system(options)
         local_policies.warn_of_ignored(options)
         return queue_backend(options, requested_system(options, configuration)[0]), False
-    slots, echo = _choose_slots(options, context.wakeup)
+    slots, echo, shares = _choose_slots(options, context.wakeup)
     context.stack.callback(slots.close)
-    return local_backend(slots, job_time, local_policies.neighbour_policy(options), options.neighbours.nice), echo
+    policy, nice = local_policies.neighbour_policy(options), options.neighbours.nice
+    return local_backend(slots, job_time, policy, nice, shares), echo
 
 
 # This machine
 
 
 def local_backend(
-    slots: SlotSource, job_time: JobTime | None = None, policy: NeighbourPolicy = NO_LIMITS, nice: int = 0
+    slots: SlotSource,
+    job_time: JobTime | None = None,
+    policy: NeighbourPolicy = NO_LIMITS,
+    nice: int = 0,
+    shares: FairShares | None = None,
 ) -> MakeBackend:
     """How a backend of this machine is made; for ``job_time`` see :func:`choose_backend`."""
 
     def make(context: BackendContext) -> AttemptBackend:
         limit = None if job_time is None else _time_limit(job_time, context)
         where = context.search.folder, context.search.run_cwd
-        return LocalBackend(*where, slots, context.wakeup, limit, MachineGate(policy), nice)
+        return LocalBackend(*where, slots, context.wakeup, limit, MachineGate(policy), nice, shares)
 
     return make
 
@@ -129,23 +135,23 @@ def _durations(state: SearchState) -> list[float]:
     return [each.seconds for each in ended if each is not None and each.seconds is not None]
 
 
-def _choose_slots(options: SearchOptions, wakeup: Wakeup) -> tuple[SlotSource, bool]:
-    """Where slots come from, and whether the output of the runs is shown."""
+def _choose_slots(options: SearchOptions, wakeup: Wakeup) -> tuple[SlotSource, bool, FairShares | None]:
+    """Where slots come from, whether the output of the runs is shown, and with whom the places are shared."""
     local, runs_per_job = options.local, options.cluster.runs_per_job
     if runs_per_job and own_job():
         devices = [device for device in os.environ.get('CUDA_VISIBLE_DEVICES', '').split(',') if device]
         _check_devices(devices, local.gpus_per_run)
-        return SharedSlots(runs_per_job, devices, local.gpus_per_run, _threads(runs_per_job)), False
+        return SharedSlots(runs_per_job, devices, local.gpus_per_run, _threads(runs_per_job)), False, None
     if local.cpu_jobs:
-        return FixedSlots(local.cpu_jobs, _threads(local.cpu_jobs)), local.cpu_jobs == 1
+        return FixedSlots(local.cpu_jobs, _threads(local.cpu_jobs)), local.cpu_jobs == 1, None
     if local.visible_gpus == '-1':
-        return FixedSlots(1), True
-    gpu_slots = _gpu_slots(options, wakeup)
-    if gpu_slots is None:
+        return FixedSlots(1), True, None
+    found = _gpu_slots(options, wakeup)
+    if found is None:
         _check_that_none_was_asked_for(local)
         log.warning('There is no GPU on this machine: one run after the other, as with --visible_gpus=-1.')
-        return FixedSlots(1), True
-    return gpu_slots, False
+        return FixedSlots(1), True, None
+    return found[0], False, found[1]
 
 
 def _threads(runs: int) -> int | None:
@@ -174,10 +180,11 @@ def _check_devices(devices: Sequence[str], per_run: int) -> None:
         raise ConfigError([f'--gpus_per_run={per_run}: this job {has}; request more, or resume with fewer per run.'])
 
 
-def _gpu_slots(options: SearchOptions, wakeup: Wakeup) -> SlotSource | None:
+def _gpu_slots(options: SearchOptions, wakeup: Wakeup) -> tuple[SlotSource, FairShares] | None:
     """Slots on the GPUs that may be used; None where there are none. Imports what only they need."""
     from hpsearch.backends.local.gpu_neighbours import GpuNeighbours
     from hpsearch.backends.local.gpu_slots import GpuSlots
+    from hpsearch.cli.packing.sharing import shares_of_gpus
     from hpsearch.host.gpu.monitor import GpuMonitor
     from hpsearch.host.gpu.source import open_gpus
     from hpsearch.host.gpu.starts import GpuStarts
@@ -199,8 +206,9 @@ def _gpu_slots(options: SearchOptions, wakeup: Wakeup) -> SlotSource | None:
     window = gpu_policy.window + SPARE_READINGS
     monitor = GpuMonitor(source, gpus, interval=GPU_INTERVAL, on_reading=wakeup.poke, window=window)
     packing, limits = local_policies.packing_policy(options, gpus), Limits(local.allowed_load, local.allowed_memory)
-    kept = GpuNeighbours(gpus, neighbours, limits, gpu_policy.window)
-    return GpuSlots(monitor, gpus, gpu_policy, GpuStarts(), packing, kept)
+    kept, starts = GpuNeighbours(gpus, neighbours, limits, gpu_policy.window), GpuStarts()
+    shares = shares_of_gpus(options, gpus, gpu_policy, monitor, starts.folder)
+    return GpuSlots(monitor, gpus, gpu_policy, starts, packing, kept), shares
 
 
 # Queue systems

@@ -159,6 +159,7 @@ class Dispatcher:
         self._try(self._obey, now)
         if self._search.options.echo:
             self._intake.write_rows()  # an end is reported before the output of the next run begins
+        self._try(self._say_what_waits, now)
         has_started = self._try(self._admit, now)
         self._is_leaving = self._shall_leave(now, bool(has_started))
         self._try(self._write_rows, now)
@@ -289,6 +290,10 @@ class Dispatcher:
         if has_started:
             self._heartbeat.runs_started()
         return has_started
+
+    def _say_what_waits(self, now: float) -> None:
+        is_idle = self._shutdown.is_asked_for or not self._pauses.is_over(now) or not self._search.pending
+        self._strategy.backend.want(0 if is_idle else self._search.pending.wanted)
 
     def _may_start(self, now: float) -> bool:
         if self._shutdown.is_asked_for or not self._pauses.is_over(now):

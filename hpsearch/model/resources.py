@@ -133,6 +133,7 @@ class OtherStart:
         pid: Its process; None: it cannot be recognised from here.
         memory: MiB that it will still take on each of its GPUs beyond what a reading shows; None, here and below: not
             known.
+        load: The load (0-1) that it is expected to put on each of its GPUs.
         host_memory: MiB of host memory that it is expected to take.
         cpu: Cores that it is expected to keep busy.
     """
@@ -143,6 +144,7 @@ class OtherStart:
     who: str
     pid: int | None = None
     memory: int | None = None
+    load: float | None = None
     host_memory: int | None = None
     cpu: float | None = None
 

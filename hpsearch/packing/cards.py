@@ -50,7 +50,8 @@ class Card:
         case: What is known of it.
         sharing: How runs slow each other.
         startup_time: Seconds after its start for which a run reserves all that it is expected to need, at most.
-        promised: MiB that other hpsearch have promised to their runs.
+        promised: MiB that runs of other hpsearch will still take, which they have just started.
+        promised_load: The load that these will put there.
         free: MiB that a run may take.
         load: The load that is there, or soon will be.
         others_load: The part of it that is not ours.
@@ -63,6 +64,7 @@ class Card:
     sharing: Sharing
     startup_time: float
     promised: int = 0
+    promised_load: float = 0.0
     free: float = 0.0
     load: float = 0.0
     others_load: float = 0.0
@@ -103,7 +105,7 @@ class Card:
     def is_empty(self) -> bool:
         """Whether none of our runs is there and others use little of it."""
         used = max((reading.memory_used or 0 for reading in self.case.counted), default=0)
-        return not self.case.ours and used <= small_use(self.case.newest)
+        return not self.case.ours and not self.promised_load and used <= small_use(self.case.newest)
 
     # What is there
 
@@ -135,7 +137,7 @@ class Card:
             shown = max(0.0, max(loads) - running)
             self.others_load = max(shown, OTHERS_LOAD if has_others else 0.0)
         mean = sum(loads) / len(loads) if loads else 0.0
-        self.load = max(expected + self.others_load, mean)
+        self.load = max(expected + self.others_load + self.promised_load, mean)
 
     def is_loading(self, tenant: GpuTenant) -> bool:
         """Whether a run may still take what it is expected to need: it has not settled, nor had the time to."""
@@ -190,8 +192,8 @@ class Card:
         if self.case.ours:
             yield 'it is not known yet what runs need: they start on GPUs without other runs of this search'
         used = max((reading.memory_used or 0 for reading in self.case.counted), default=0)
-        if used > self.total / 2:
-            yield f'it is not known yet what runs need, and others use {used} of {self.total} MiB'
+        if used + self.promised > self.total / 2:
+            yield f'it is not known yet what runs need, and others use {used + self.promised} of {self.total} MiB'
 
     def _kept(self) -> float:
         return max(0.0, free_memory(self.case.newest) - self.free)

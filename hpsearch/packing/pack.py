@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from hpsearch.model.placement import Situation, rank_of
+from hpsearch.model.placement import Situation, identity, rank_of
 from hpsearch.model.resources import Gpu, GpuPolicy, GpuTenant, OtherStart, Reading, Slot
 from hpsearch.packing.box import Candidate, Packing, PackingPolicy, Start
 from hpsearch.packing.cards import Card
-from hpsearch.packing.needs import Need, needs_in_order
+from hpsearch.packing.needs import UNKNOWN_LOAD, Need, needs_in_order
 from hpsearch.packing.throughput import NOTHING_LEARNED, Sharing
 
 
@@ -36,13 +36,15 @@ def pack(
         policy: The limits.
         now: The time in seconds, of the clock of ``Reading.at`` and ``GpuTenant.started``.
         freed: Name of a GPU to the last time one of our runs on it ended; earlier readings are ignored.
-        other_starts: Runs that other hpsearch of this host have started.
+        other_starts: Runs that other hpsearch of this host have started, each with the memory that it will still take.
         avoided: Name of a GPU on which runs fail to why it is avoided, in words.
         sharing: What was learned of how runs slow each other.
     """
-    situation = Situation(readings, tenants, now, freed or {}, {}, other_starts, avoided or {})
+    unknown = [start for start in other_starts if start.memory is None]
+    situation = Situation(readings, tenants, now, freed or {}, {}, unknown, avoided or {})
     limits = _limits(policy)
-    cards = [Card(situation.case_of(gpu, limits), sharing, policy.startup_time) for gpu in gpus]
+    promised = {gpu.name: _promised(gpu, other_starts, now) for gpu in gpus}
+    cards = [Card(situation.case_of(gpu, limits), sharing, policy.startup_time, *promised[gpu.name]) for gpu in gpus]
     starts, waiting = _place(cards, needs_in_order(candidates, [card.room for card in cards]), policy.gpus_per_run)
     return Packing(tuple(starts), _closed(cards, waiting))
 
@@ -59,6 +61,13 @@ def _limits(policy: PackingPolicy) -> GpuPolicy:
         stale_after=policy.stale_after,
         order=policy.order,
     )
+
+
+def _promised(gpu: Gpu, starts: Sequence[OtherStart], now: float) -> tuple[int, float]:
+    """MiB, and load, that runs will take on a GPU which other hpsearch have just started there."""
+    here = [start for start in starts if identity(gpu) in start.gpus and now < start.at + start.delay]
+    loads = [UNKNOWN_LOAD if start.load is None else min(1.0, start.load) for start in here]
+    return sum(start.memory or 0 for start in here), sum(loads)
 
 
 def _place(cards: Sequence[Card], needs: Sequence[Need], size: int) -> tuple[list[Start], Need | None]:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 import os
 import signal
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hpsearch.backends.base import AttemptBackend, AttemptStatus, Avoided, Launch, LaunchResult
 from hpsearch.backends.local.machine_gate import MachineGate
@@ -42,9 +42,10 @@ from hpsearch.host.signals import Wakeup
 from hpsearch.model.command import why_no_command
 from hpsearch.model.errors import is_of_machine, trouble_in_words
 from hpsearch.model.evidence import JobState, ProcessState
-from hpsearch.model.resources import DEFAULT_RESOURCES, GpuTenant, Placement, ResourceRequest
+from hpsearch.model.resources import DEFAULT_RESOURCES, GpuTenant, Placement, ResourceRequest, Slot
 from hpsearch.model.retries import Pauses
 from hpsearch.model.snapshot import GpuLine, QueueLine
+from hpsearch.model.usage.estimate import Estimate
 from hpsearch.model.usage.threads import THREAD_VARIABLES, thread_variables, variables_set_by
 from hpsearch.packing.box import Candidate, Packing
 from hpsearch.packing.neighbours.policy import NO_LIMITS
@@ -62,6 +63,9 @@ from hpsearch.store.attempt_files import (
     tail,
 )
 from hpsearch.store.folder import AttemptPaths, SearchFolder
+
+if TYPE_CHECKING:
+    from hpsearch.backends.local.fair_shares import FairShares
 
 LEFTOVER_GRACE = 10.0
 """Seconds between TERM and KILL for processes that an ended attempt left behind."""
@@ -189,6 +193,7 @@ class LocalBackend(AttemptBackend):
         time_limit: Says whether there is time for another run; None: always.
         gate: Says whether this machine gets more runs; None: always.
         nice: The niceness of the attempts.
+        shares: How the search stands among those of this user on this machine; None: it takes all there is.
     """
 
     def __init__(
@@ -200,6 +205,7 @@ class LocalBackend(AttemptBackend):
         time_limit: TimeLimit | None = None,
         gate: MachineGate | None = None,
         nice: int = 0,
+        shares: FairShares | None = None,
     ) -> None:
         self._folder = folder
         self._cwd = cwd
@@ -208,6 +214,10 @@ class LocalBackend(AttemptBackend):
         self._time_limit = time_limit
         self._gate = gate or MachineGate(NO_LIMITS)
         self._niceness = Niceness(nice)
+        self._shares = shares
+        self._others: Sequence[GpuTenant] = ()
+        if shares is not None:
+            shares.belong_to(folder.identity, str(folder.path))
         self._processes: dict[str, _Process] = {}
         self._waiting: dict[str, Launch] = {}
         self._given_up: dict[str, AttemptStatus] = {}
@@ -221,28 +231,58 @@ class LocalBackend(AttemptBackend):
         self._set_by_user = {name for name in THREAD_VARIABLES if os.environ.get(name)}
         self._measuring = Measuring(slots)
 
-    def placing(self) -> AbstractContextManager[bool]:
-        return self._slots.placing()
+    @contextmanager
+    def placing(self) -> Iterator[bool]:
+        """Before it is the turn of the next, that one can read what we hold."""
+        with self._slots.placing() as may_place:
+            yield may_place
+            if self._shares is not None:
+                self._shares.tell(self._held_here())
+
+    def want(self, runs: int) -> None:
+        if self._shares is not None:
+            self._shares.want(runs, self._held_here())
+
+    def _held_here(self) -> list[tuple[Slot, Estimate]]:
+        """The slots of all attempts of this search on this machine."""
+        own = [*(process.launch for process in self._processes.values()), *self._waiting.values()]
+        others = [(Slot(tenant.gpus), tenant.estimate) for tenant in self._others]
+        return [*((launch.slot, launch.estimate) for launch in own), *others]
 
     def open_slots(
         self, now: float, others: Sequence[GpuTenant] = (), resources: ResourceRequest = DEFAULT_RESOURCES
     ) -> Placement:
-        if self._time_limit and (why := self._time_limit.why_over(now)):
-            return Placement(waiting=why, is_final=True)
-        if why := self._gate.why_closed(now):
-            return Placement(waiting=why)
+        self._others = others
+        placement = self._open_slots(now, others, resources)
+        return placement if self._shares is None else self._shares.of_placement(placement, self._held_here())
+
+    def _open_slots(self, now: float, others: Sequence[GpuTenant], resources: ResourceRequest) -> Placement:
+        if why := self._why_over(now):
+            return why
         placement = self._slots.open_slots(now, others, resources)
         return replace(placement, slots=placement.slots[:1]) if self._gate.opens_for_one else placement
+
+    def _why_over(self, now: float) -> Placement | None:
+        """Why the machine as a whole gets no run; None: it may."""
+        if self._time_limit and (why := self._time_limit.why_over(now)):
+            return Placement(waiting=why, is_final=True)
+        return Placement(waiting=why) if (why := self._gate.why_closed(now)) else None
 
     @property
     def packs(self) -> bool:
         return self._slots.packs
 
     def pack(self, now: float, candidates: Sequence[Candidate], others: Sequence[GpuTenant] = ()) -> Packing:
-        if self._time_limit and (why := self._time_limit.why_over(now)):
-            return Packing(waiting=why, is_final=True)
-        if why := self._gate.why_closed(now):
-            return Packing(waiting=why)
+        self._others = others
+        packing = self._pack(now, candidates, others)
+        if self._shares is None:
+            return packing
+        estimates = {candidate.run: candidate.estimate for candidate in candidates}
+        return self._shares.of_packing(packing, estimates, self._held_here())
+
+    def _pack(self, now: float, candidates: Sequence[Candidate], others: Sequence[GpuTenant]) -> Packing:
+        if why := self._why_over(now):
+            return Packing(waiting=why.waiting, is_final=why.is_final)
         packing = self._slots.pack(now, candidates, others)
         return replace(packing, starts=packing.starts[:1]) if self._gate.opens_for_one else packing
 
@@ -550,6 +590,8 @@ class LocalBackend(AttemptBackend):
 
     def avoid_gpus(self, gpus: Mapping[str, str]) -> None:
         self._slots.avoid(gpus)
+        if self._shares is not None:
+            self._shares.avoid(gpus)
 
     def wait(self, timeout: float) -> None:
         """Until a child ends, a signal comes, a GPU was read, or the time is over."""
@@ -558,7 +600,9 @@ class LocalBackend(AttemptBackend):
         self._wakeup.wait(min([timeout, *headless, *tending]))
 
     def gpu_lines(self, now: float) -> Sequence[GpuLine]:
-        return self._slots.gpu_lines(now)
+        kept = {} if self._shares is None else self._shares.kept_back
+        lines = self._slots.gpu_lines(now)
+        return tuple(replace(line, closed=line.closed or kept.get(line.name, '')) for line in lines) if kept else lines
 
     def queue_lines(self) -> Sequence[QueueLine]:
         return ()
@@ -569,6 +613,8 @@ class LocalBackend(AttemptBackend):
             send_signal(process, signal.SIGTERM)
         for leftover in self._leftovers:
             send_signal(leftover.process, signal.SIGKILL)
+        if self._shares is not None:
+            self._shares.close()
         self._slots.close()
 
 

@@ -106,6 +106,13 @@ class NeighbourOptions(OptionGroup):
         type=number_between(0, 1),
     )
 
+    priority: float = option(
+        1.0,
+        'share of the GPUs, in proportion, beside other searches of yours on this machine (default: %(default)s)',
+        metavar='F',
+        type=number_between(0.001, 1000),
+    )
+
     @property
     def given(self) -> Iterator[str]:
         """Those that are not at their defaults, as they are given."""

@@ -43,6 +43,7 @@ class Start:
         at: When the run was started, in monotonic seconds, which all processes of a host share.
         delay: Seconds until its use of the machine can be read.
         memory: MiB that it is expected to take on each of its GPUs; None, here and below: not known.
+        load: The load (0-1) that it is expected to put on each of them.
         host_memory: MiB of host memory that it is expected to take.
         cpu: Cores that it is expected to keep busy.
     """
@@ -55,6 +56,7 @@ class Start:
     at: float
     delay: float
     memory: int | None = None
+    load: float | None = None
     host_memory: int | None = None
     cpu: float | None = None
 
@@ -101,9 +103,13 @@ class GpuStarts:
         self.forget(ident)
         where = self._host.boot, self._host.namespace
         limited = min(max(SHORTEST_DELAY, float(delay)), LONGEST_DELAY)
-        memory, host_memory = _rounded(expects.memory), _rounded(expects.host_memory)
-        cpu = float(expects.cpu.expected) if expects.cpu else None
-        start = Start(tuple(gpus), process.pid, process.ticks, *where, self._clock(), limited, memory, host_memory, cpu)
+        start = Start(
+            *(tuple(gpus), process.pid, process.ticks, *where, self._clock(), limited),
+            memory=_not_exceeded(expects.memory),
+            load=_expected(expects.load),
+            host_memory=_not_exceeded(expects.host_memory),
+            cpu=_expected(expects.cpu),
+        )
         self._own[ident] = self.folder.add(_PREFIX, json.dumps(asdict(start)))
 
     def forget(self, ident: str) -> None:
@@ -139,14 +145,19 @@ class GpuStarts:
             f'user {user_name(owner)}, pid {start.pid}',
             pid=start.pid if self._is_here(start) else None,
             memory=start.memory,
+            load=start.load,
             host_memory=start.host_memory,
             cpu=start.cpu,
         )
 
 
-def _rounded(guess: Guess | None) -> int | None:
-    """What is not exceeded, in whole MiB."""
+def _not_exceeded(guess: Guess | None) -> int | None:
+    """In whole MiB."""
     return math.ceil(guess.high) if guess is not None and math.isfinite(guess.high) else None
+
+
+def _expected(guess: Guess | None) -> float | None:
+    return float(guess.expected) if guess is not None and math.isfinite(guess.expected) else None
 
 
 # The file of a start
@@ -172,7 +183,7 @@ def parse_start(text: bytes) -> Start | None:
 _KINDS = {'gpus': list, 'pid': int, 'ticks': str, 'boot': str, 'namespace': str, 'at': float, 'delay': float}
 
 # An earlier version, which wrote none of these, ignores them.
-_TAKES: Sequence[tuple[str, type]] = (('memory', int), ('host_memory', int), ('cpu', float))
+_TAKES: Sequence[tuple[str, type]] = (('memory', int), ('load', float), ('host_memory', int), ('cpu', float))
 
 
 def _amount(said: object, kind: type) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hpsearch.model.resources import ComputeMode, Gpu, GpuTenant, Reading, ResourceRequest
+from hpsearch.model.resources import ComputeMode, Gpu, GpuTenant, OtherStart, Reading, ResourceRequest
 from hpsearch.model.usage.estimate import NOTHING_EXPECTED, Estimate, Guess
 from hpsearch.packing.box import Candidate, Packing, PackingPolicy
 from hpsearch.packing.pack import pack
@@ -211,3 +211,44 @@ def test_that_what_is_unknown_counts_as_busy(shown: Reading, why: str) -> None:
 
 def test_that_a_gpu_to_avoid_gets_no_run() -> None:
     assert packed([reading()], runs(1, 1_000), avoided={'0': 'not now'}).closed == {'0': 'not now'}
+
+
+# ------------------------------------------------------------------------------------------- runs of other hpsearch
+
+
+def other(memory: int | None, load: float | None = 0.1, age: float = 5.0) -> OtherStart:
+    """A run that another hpsearch has started on the first GPU."""
+    return OtherStart(('GPU-0',), NOW - age, 60.0, 'user bob, pid 1', memory=memory, load=load)
+
+
+def test_that_what_a_run_of_another_search_will_still_take_is_kept_for_it() -> None:
+    room = reading(total=SMALL)
+    assert len(packed([room], runs(9, 7_000, load=0.1)).starts) == 3
+    assert len(packed([room], runs(9, 7_000, load=0.1), other_starts=[other(7_000)]).starts) == 2
+    assert len(packed([room], runs(9, 7_000, load=0.1), other_starts=[other(7_000, age=61)]).starts) == 3
+
+
+def test_that_several_starts_of_other_searches_add_up() -> None:
+    starts = [other(7_000), other(7_000), other(7_000)]
+    assert not packed([reading(total=SMALL)], runs(9, 7_000, load=0.1), other_starts=starts).starts
+
+
+def test_that_a_run_of_another_search_of_which_nothing_is_known_closes_its_gpu_for_a_while() -> None:
+    packing = packed([reading(), reading()], runs(2, 7_000), other_starts=[other(None)])
+    assert set(where(packing).values()) == {'1'}
+    assert where(packed([reading()], runs(1, 7_000), other_starts=[other(None, age=61)])) == {'r0': '0'}
+
+
+def test_that_a_run_that_needs_almost_a_whole_gpu_does_not_take_one_on_which_another_search_has_started() -> None:
+    least = Candidate('r', Estimate(memory=Guess(SMALL - 1_000, SMALL)))
+    assert not packed([reading(total=SMALL)], [least], other_starts=[other(3_000)]).starts
+
+
+def test_that_the_load_of_a_run_of_another_search_counts_before_it_can_be_seen() -> None:
+    assert not packed([reading()], [run('r', 1_000, 0.6)], other_starts=[other(1_000, load=0.9)]).starts
+    assert where(packed([reading()], [run('r', 1_000, 0.6)], other_starts=[other(1_000, load=0.1)])) == {'r': '0'}
+
+
+def test_that_a_run_of_which_nothing_is_known_keeps_away_from_what_another_search_will_need_most_of() -> None:
+    assert not packed([reading(total=SMALL)], unknown(1), other_starts=[other(13_000)]).starts
+    assert packed([reading(total=SMALL)], unknown(1), other_starts=[other(7_000)]).starts

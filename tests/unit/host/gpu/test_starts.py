@@ -178,10 +178,11 @@ def test_that_an_attempt_that_is_started_again_is_told_once(one: GpuStarts, othe
 
 
 def test_that_others_are_told_what_a_run_is_expected_to_take(one: GpuStarts, other: GpuStarts) -> None:
-    needs = Estimate(Guess(7000.4, 8000.4), host_memory=Guess(900.0, 1000.0), cpu=Guess(1.5, 3.0))
+    needs = Estimate(Guess(7000.4, 8000.4), Guess(0.5, 0.9), host_memory=Guess(900.0, 1000.0), cpu=Guess(1.5, 3.0))
     one.note('a', ['GPU-a'], OURSELVES, 60.0, needs)
     (start,) = other.others()
-    assert (start.memory, start.host_memory, start.cpu, start.pid) == (8001, 1000, 1.5, OURSELVES.pid)
+    assert (start.memory, start.load, start.host_memory, start.cpu) == (8001, 0.5, 1000, 1.5)
+    assert start.pid == OURSELVES.pid
     one.note('a', ['GPU-a'], OURSELVES, 60.0)
     (start,) = other.others()
     assert (start.memory, start.host_memory, start.cpu) == (None, None, None)
