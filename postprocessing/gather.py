@@ -11,6 +11,7 @@ from hpsearch.model.errors import trouble_in_words
 from hpsearch.model.evidence import Conclusion, JobState
 from hpsearch.model.run import Run, Summary
 from hpsearch.model.states import ENDED, Attempt, RunHistory, State
+from hpsearch.model.usage.measured import NOTHING_MEASURED
 from hpsearch.store.completion import CompletionReader
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import open_journals
@@ -95,6 +96,7 @@ def _gather_run(read: _Reading, run: Run, history: RunHistory | None) -> Gathere
         is_open=found.is_open if found else attempt.state not in ENDED,
         was_started=state in _ENDED_ITSELF or output.is_dir() or _was_started(read.folder, history),
         code=history.code_text if history else '',
+        measured=history.measured if history else NOTHING_MEASURED,
     )
 
 

@@ -11,6 +11,7 @@ from hpsearch.model.errors import trouble_in_words
 from hpsearch.model.run import Run, Summary
 from hpsearch.model.states import ENDED, State
 from hpsearch.model.table import Row, row_of
+from hpsearch.model.usage.measured import NOTHING_MEASURED, Measured
 from hpsearch.results.summary import read_summary
 
 MISSED = 'TO_BE_DELETED'
@@ -31,6 +32,7 @@ class Gathered:
         is_open: Whether it may still be running, so that its folder must be left alone.
         was_started: Whether there is any trace of it.
         code: The id of the code it ran; empty: not known.
+        measured: What it was measured to use.
     """
 
     run: Run
@@ -42,6 +44,7 @@ class Gathered:
     is_open: bool = False
     was_started: bool = True
     code: str = ''
+    measured: Measured = NOTHING_MEASURED
 
     @property
     def summary(self) -> Mapping[str, str]:

@@ -53,6 +53,7 @@ class Request:
         parquet: Whether the table is also written as parquet.
         seed_key: The option that is the seed; None: the one that is by its name.
         code_column: Whether the table says which code each run had; it does, too, where that of the search does.
+        measure_columns: The same of what each run used.
         plots: Whether the schedules of a population are drawn.
     """
 
@@ -63,6 +64,7 @@ class Request:
     parquet: bool = False
     seed_key: str | None = None
     code_column: bool = False
+    measure_columns: bool = False
     plots: bool = False
 
 
@@ -78,6 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parquet=args.parquet,
         seed_key=args.seed_key,
         code_column=args.code_column,
+        measure_columns=args.measure_columns,
         plots=args.plots,
     )
     try:
@@ -171,8 +174,10 @@ def _counts(runs: Sequence[Gathered]) -> str:
 
 
 def _written(request: Request, configuration: Configuration, runs: Sequence[Gathered]) -> Iterator[str]:
-    has_code = request.code_column or _search_has_code_column(SearchFolder(request.folder))
-    yield f'Table: {write_runs_table(request.folder, runs, configuration, has_code=has_code)}'
+    has_code = request.code_column or _search_has(SearchFolder(request.folder), 'code_column')
+    is_measured = request.measure_columns or _search_has(SearchFolder(request.folder), 'measure_columns')
+    table = write_runs_table(request.folder, runs, configuration, has_code=has_code, is_measured=is_measured)
+    yield f'Table: {table}'
     for kind in kinds_of(runs):
         yield f'List: {write_list(request.folder, kind, runs)}'
     yield from _seeds(request, configuration, runs)
@@ -213,9 +218,9 @@ def _pareto(folder: SearchFolder, configuration: Configuration, runs: Sequence[G
         yield f'Pareto front: {path} ({count} trials; {objectives_in_words(objectives)})'
 
 
-def _search_has_code_column(folder: SearchFolder) -> bool:
-    """Whether the table of the search itself says which code each run had; that of an original has none."""
-    return folder.search_json.exists() and bool(folder.read_info().get('options', {}).get('code_column'))
+def _search_has(folder: SearchFolder, option: str) -> bool:
+    """Whether the table of the search itself has the columns of an option; that of an original has none."""
+    return folder.search_json.exists() and bool(folder.read_info().get('options', {}).get(option))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -244,11 +249,7 @@ def _parser() -> argparse.ArgumentParser:
         type=os.path.expanduser,
         help='what relative output folders of an original search are relative to (default: the current folder)',
     )
-    parser.add_argument(
-        '--code_column',
-        action='store_true',
-        help='add the column hpsearch_code: the id of the code that each run had (default: as in the search)',
-    )
+    _add_columns(parser)
     parser.add_argument(
         '--parquet', action='store_true', help='also write the table as parquet (needs the extra parquet)'
     )
@@ -263,6 +264,21 @@ def _parser() -> argparse.ArgumentParser:
         'the word seed in its name)',
     )
     return parser
+
+
+def _add_columns(parser: argparse.ArgumentParser) -> None:
+    """The columns on request."""
+    parser.add_argument(
+        '--code_column',
+        action='store_true',
+        help='add the column hpsearch_code: the id of the code that each run had (default: as in the search)',
+    )
+    parser.add_argument(
+        '--measure_columns',
+        action='store_true',
+        help='add columns with what each run used: GPU memory and load, host memory, processors (default: as in the '
+        'search)',
+    )
 
 
 if __name__ == '__main__':

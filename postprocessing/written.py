@@ -11,6 +11,7 @@ from pathlib import Path
 from hpsearch.model.command import shell_line
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import HpsearchError
+from hpsearch.model.table import code_column, measure_columns
 from hpsearch.model.trials.leading import Found, leaders, table_of
 from hpsearch.model.trials.trial import Objective
 from hpsearch.store.folder import write_whole
@@ -42,9 +43,21 @@ def list_name(kind: str) -> str:
 
 
 def write_runs_table(
-    folder: Path, runs: Sequence[Gathered], configuration: Configuration, *, has_code: bool = False
+    folder: Path,
+    runs: Sequence[Gathered],
+    configuration: Configuration,
+    *,
+    has_code: bool = False,
+    is_measured: bool = False,
 ) -> Path:
-    """Writes the table of the runs that ended, in the form of ``search_results.csv``; ``has_code``: with their code.
+    """Writes the table of the runs that ended, in the form of ``search_results.csv``.
+
+    Args:
+        folder: Where.
+        runs: All runs.
+        configuration: Says how they are compared.
+        has_code: Whether it says which code each run had.
+        is_measured: Whether it says what each run used.
 
     Raises:
         OSError: It cannot be written.
@@ -54,8 +67,10 @@ def write_runs_table(
     rows = [gathered.row(configuration) for gathered in runs if gathered.has_row]
     expected = [*configuration.grid, *configuration.summary_keywords]
     key, ascending = configuration.performance_key, configuration.performance_ascending
-    codes = {gathered.run.name: gathered.code for gathered in runs}
-    write_results(path, rows, key, ascending, expected, codes.__getitem__ if has_code else None)
+    known = {gathered.run.name: gathered for gathered in runs}
+    code = [code_column(lambda run: known[run].code)] if has_code else []
+    measured = [measure_columns(lambda run: known[run].measured)] if is_measured else []
+    write_results(path, rows, key, ascending, expected, [*code, *measured])
     return path
 
 

@@ -317,6 +317,9 @@ class DisplayOptions(OptionGroup):
 
     quiet: bool = option(False, 'show errors only')
     code_column: bool = option(False, 'add the column hpsearch_code to the table: the id of the code that each run had')
+    measure_columns: bool = option(
+        False, 'add columns with what each run used to the table: GPU memory and load, host memory, processors'
+    )
     log_level: str = option(
         'info',
         'least severe messages that are shown (default: %(default)s)',

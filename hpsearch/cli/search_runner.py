@@ -29,6 +29,7 @@ from hpsearch.model.configuration import Configuration
 from hpsearch.model.evidence import Liveness
 from hpsearch.model.retries import JobTime, RetryPolicy, bad_places
 from hpsearch.model.states import CANCELLED, SearchState, State
+from hpsearch.model.table import MoreColumns, code_column, measure_columns
 from hpsearch.store import writers
 from hpsearch.store.completion import CompletionReader
 from hpsearch.store.folder import OpenSearch, SearchFolder
@@ -191,9 +192,15 @@ def search_context(search: OpenSearch, options: WorkOptions, recorder: EventReco
         configuration.performance_key,
         configuration.performance_ascending,
         expected=tuple(configuration.summary_keywords),
-        code_of=state.code_of if options.code_column else None,
+        more=_more_columns(options, state),
     )
     return SearchContext(search.folder, configuration, recorder, pending, results, options, rule, chosen)
+
+
+def _more_columns(options: WorkOptions, state: SearchState) -> list[MoreColumns]:
+    """The columns of the table that were asked for."""
+    code = [code_column(state.code_of)] if options.code_column else []
+    return [*code, *([measure_columns(state.measured_of)] if options.measure_columns else [])]
 
 
 def _planned_runs(search: OpenSearch, options: WorkOptions, state: SearchState, retry: RetryPolicy) -> PlannedRuns:
@@ -273,5 +280,6 @@ def work_options(
         only_submits=options.only_submits,
         code_column=options.display.code_column,
         learn_from=options.local.learn_from,
+        measure_columns=options.display.measure_columns,
         **more,
     )

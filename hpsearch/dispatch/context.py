@@ -37,6 +37,7 @@ class WorkOptions:
         only_submits: Leave as soon as the queue has accepted all it takes.
         echo: Show the output of the run on the terminal, too.
         code_column: Whether the table says which code each run had.
+        measure_columns: Whether it says what each run used.
         waits_for_others: Stay until the attempts of other writers have ended, too.
         declared_dead: Names of hosts that the user declared dead.
         reread: Read the results of all runs that have ended again, at the beginning.
@@ -57,6 +58,7 @@ class WorkOptions:
     only_submits: bool = False
     echo: bool = False
     code_column: bool = False
+    measure_columns: bool = False
     waits_for_others: bool = True
     declared_dead: tuple[str, ...] = ()
     reread: bool = False

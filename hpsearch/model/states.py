@@ -384,12 +384,21 @@ class RunHistory:
         return next(finished, self.last)
 
     @property
-    def code_text(self) -> str:
-        """The code of the attempt that the table shows: the first that finished, else the latest that ended."""
+    def shown(self) -> Attempt | None:
+        """The attempt that the table shows: the first that finished, else the latest that ended."""
         ended = [attempt for attempt in self.attempts if attempt.state in ENDED]
         finished = (attempt for attempt in ended if attempt.state is State.FINISHED)
-        shown = next(finished, ended[-1] if ended else None)
-        return shown.code_text if shown else ''
+        return next(finished, ended[-1] if ended else None)
+
+    @property
+    def code_text(self) -> str:
+        """The code of the attempt that the table shows."""
+        return self.shown.code_text if self.shown else ''
+
+    @property
+    def measured(self) -> Measured:
+        """What the attempt that the table shows was measured to use."""
+        return self.shown.measured if self.shown else NOTHING_MEASURED
 
     @property
     def state(self) -> State:
@@ -586,6 +595,11 @@ class SearchState:
         """The code of the attempt of a run that the table shows; empty: not known."""
         history = self.runs.get(run)
         return history.code_text if history else ''
+
+    def measured_of(self, run: str) -> Measured:
+        """What the attempt of a run that the table shows was measured to use."""
+        history = self.runs.get(run)
+        return history.measured if history else NOTHING_MEASURED
 
     def room_of(self, attempt: Attempt) -> Mapping[str, Any]:
         """How much room the job of an attempt in a queue had; empty where that is not known."""

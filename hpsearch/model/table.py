@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Protocol
 
 from hpsearch.model.command import plain, unquoted
@@ -13,12 +13,18 @@ from hpsearch.model.configuration import Value
 from hpsearch.model.run import Run
 from hpsearch.model.states import State
 from hpsearch.model.units import Reading, is_ambiguous, read_number
+from hpsearch.model.usage.measured import Measured
 
 OWN_COLUMNS = ('hpsearch_run', 'hpsearch_state', 'hpsearch_reason', 'hpsearch_seconds')
 """The last columns: name of the run, its state, the reason for it, the duration of its last attempt in seconds."""
 
 CODE_COLUMN = 'hpsearch_code'
 """The column after these, on request: which code the run had."""
+
+MEASURE_COLUMNS = tuple(f'hpsearch_{each.name}' for each in fields(Measured))
+"""The columns after these, on request: what the run was measured to use."""
+
+_RESERVED = (*OWN_COLUMNS, CODE_COLUMN, *MEASURE_COLUMNS)
 
 MOST_KEYWORDS = 2000
 """Columns of summary keywords, beside those that are expected."""
@@ -50,6 +56,34 @@ class Row:
     reason: str = ''
     seconds: float | None = None
     budget: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class MoreColumns:
+    """Columns on request, after :data:`OWN_COLUMNS`.
+
+    Attributes:
+        names: Their names.
+        cells_of: From the name of a run to its cells.
+    """
+
+    names: Sequence[str]
+    cells_of: Callable[[str], Sequence[str]]
+
+
+def code_column(code_of: Callable[[str], str]) -> MoreColumns:
+    """The column that says which code each run had."""
+    return MoreColumns((CODE_COLUMN,), lambda run: (code_of(run),))
+
+
+def measure_columns(measured_of: Callable[[str], Measured]) -> MoreColumns:
+    """The columns that say what each run was measured to use; what is not known is empty."""
+
+    def cells(run: str) -> list[str]:
+        facts = measured_of(run).facts()
+        return [str(facts.get(each.name, '')) for each in fields(Measured)]
+
+    return MoreColumns(MEASURE_COLUMNS, cells)
 
 
 class EndedRun(Protocol):
@@ -206,30 +240,33 @@ def table(
     key: str | None,
     ascending: bool,
     expected: Collection[str] = (),
-    code_of: Callable[[str], str] | None = None,
+    more: Sequence[MoreColumns] = (),
 ) -> tuple[list[str], Iterator[list[str]]]:
     """The names of the columns, and the cells of each row in the order of :func:`sorted_rows`.
 
     A summary keyword that is also the name of a parameter, or of one of :data:`OWN_COLUMNS`, is in the column
     ``summary_<keyword>``. The columns ``expected`` are there even when no row has them; of other keywords there are no
-    more than :data:`MOST_KEYWORDS`. ``code_of`` says which code a run had; without it there is no :data:`CODE_COLUMN`.
+    more than :data:`MOST_KEYWORDS`. ``more`` are the columns on request.
     """
     ordered = sorted_rows(rows, key, ascending)
     params, keywords = _names(ordered, {key, *expected})
     columns = _unique([*params], keywords)
-    columns += [name for name in dict.fromkeys(expected) if name not in (*columns, *OWN_COLUMNS, CODE_COLUMN)]
+    columns += [name for name in dict.fromkeys(expected) if name not in (*columns, *_RESERVED)]
     order = sorted(range(len(columns)), key=columns.__getitem__)
     empty = [''] * (len(columns) - len(params) - len(keywords))
-    own = OWN_COLUMNS if code_of is None else (*OWN_COLUMNS, CODE_COLUMN)
-    return [*(columns[index] for index in order), *own], (
-        [*_cells(row, tuple(params), tuple(keywords), empty, order), *([] if code_of is None else [code_of(row.name)])]
+    names, asked = [columns[index] for index in order], [name for each in more for name in each.names]
+    return [*names, *OWN_COLUMNS, *asked], (
+        [
+            *_cells(row, tuple(params), tuple(keywords), empty, order),
+            *(text for each in more for text in each.cells_of(row.name)),
+        ]
         for row in ordered
     )
 
 
 def _unique(params: list[str], keywords: Iterable[str]) -> list[str]:
     """The columns of parameters and keywords; no name is there twice."""
-    taken = {*params, *OWN_COLUMNS, CODE_COLUMN}
+    taken = {*params, *_RESERVED}
     columns = params
     for keyword in keywords:
         column = keyword

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 
-from hpsearch.model.table import Row, best, table
+from hpsearch.model.table import MoreColumns, Row, best, table
 from hpsearch.store.folder import whole_file
 
 SHARE_OF_TIME = 0.05
@@ -23,10 +23,10 @@ def write_results(
     key: str | None,
     ascending: bool,
     expected: Collection[str] = (),
-    code_of: Callable[[str], str] | None = None,
+    more: Sequence[MoreColumns] = (),
 ) -> None:
     """Write the table that :func:`hpsearch.model.table.table` makes of the other arguments; see :func:`write_table`."""
-    write_table(path, *table(rows, key, ascending, expected, code_of))
+    write_table(path, *table(rows, key, ascending, expected, more))
 
 
 def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -43,8 +43,8 @@ def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[str]
 class ResultsView:
     """Keeps the table on disk up to date while a search runs, without spending much time on it.
 
-    Its arguments are those of :func:`write_results`, of which the code may become known later (:meth:`note_code`), and
-    a clock in monotonic seconds.
+    Its arguments are those of :func:`write_results`, where the code may become known later (:meth:`note_code`), and a
+    clock in monotonic seconds.
     """
 
     def __init__(
@@ -53,14 +53,14 @@ class ResultsView:
         key: str | None,
         ascending: bool,
         expected: Collection[str] = (),
-        code_of: Callable[[str], str] | None = None,
+        more: Sequence[MoreColumns] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.path = path
         self.key = key
         self.ascending = ascending
         self._expected = expected
-        self._code_of = code_of
+        self._more = more
         self._clock = clock
         self._rows: dict[str, Row] = {}
         self._changed = False
@@ -84,7 +84,7 @@ class ResultsView:
 
     def note_code(self) -> None:
         """What is known of the code of runs has changed."""
-        self._changed = self._changed or (self._code_of is not None and bool(self._rows))
+        self._changed = self._changed or (bool(self._more) and bool(self._rows))
 
     def has(self, name: str) -> bool:
         """Whether there is a row of this run."""
@@ -103,7 +103,7 @@ class ResultsView:
         begin = self._clock()
         try:
             rows = self._rows.values()
-            write_results(self.path, rows, self.key, self.ascending, self._expected, self._code_of)
+            write_results(self.path, rows, self.key, self.ascending, self._expected, self._more)
             self._changed = False
         finally:
             end = self._clock()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -60,10 +63,29 @@ def test_that_what_runs_use_of_their_gpu_is_journaled(project: Project, tmp_path
 def test_that_what_runs_use_of_the_host_is_journaled(project: Project) -> None:
     (project.path / 'train.py').write_text(BUSY)
     project.configure({'lr': [0.1]})
-    done = project.search('--cpu_jobs=1')
+    done = project.search('--cpu_jobs=1', '--measure_columns')
     assert done.returncode == 0, done.stderr
     (found,) = measured(project).values()
     assert 300 <= found['host_memory'] < 400
     assert 0.1 < found['cpu'] <= 1.1
     assert found['sharing'] == 1
     assert 'gpu_memory' not in found
+    for row in (*project.rows(), *postprocessed(project)):
+        assert int(row['hpsearch_host_memory']) == found['host_memory']
+
+
+def postprocessed(project: Project, *words: str) -> list[dict[str, str]]:
+    command = [sys.executable, '-m', 'postprocessing.main', str(project.out), *words]
+    subprocess.run(command, cwd=REPOSITORY, env=project.env, check=True, capture_output=True)
+    with (project.out / 'postprocessing_results.csv').open(newline='') as file:
+        return list(csv.DictReader(file, delimiter=';'))
+
+
+def test_that_the_table_says_what_runs_used_on_request(project: Project) -> None:
+    project.configure({'lr': [0.1]})
+    assert project.search('--cpu_jobs=1').returncode == 0
+    assert 'hpsearch_cpu' not in project.rows()[0]
+    assert float(postprocessed(project, '--measure_columns')[0]['hpsearch_cpu']) > 0
+    assert project.run('resume', 'out', '--measure_columns').returncode == 0
+    assert float(project.rows()[0]['hpsearch_cpu']) > 0
+    assert project.rows()[0]['hpsearch_gpu_memory'] == ''

@@ -12,18 +12,22 @@ from hpsearch.model.states import Attempt, State
 from hpsearch.model.table import (
     CODE_COLUMN,
     FEW,
+    MEASURE_COLUMNS,
     MOST_KEYWORDS,
     OWN_COLUMNS,
     PerformanceDoubts,
     Row,
     best,
     cell,
+    code_column,
     has_list,
+    measure_columns,
     performance_text,
     row_of,
     sorted_rows,
     table,
 )
+from hpsearch.model.usage.measured import NOTHING_MEASURED, Measured
 
 
 def row(number: int, acc: str | None = None, state: str = 'finished', **params: Any) -> Row:
@@ -65,7 +69,7 @@ def test_that_a_keyword_named_like_a_parameter_gets_a_column_of_its_own() -> Non
     assert rows[0][:3] == ['3', '/o/sim_1', '0.5']
 
 
-@pytest.mark.parametrize('keyword', [*OWN_COLUMNS, CODE_COLUMN])
+@pytest.mark.parametrize('keyword', [*OWN_COLUMNS, CODE_COLUMN, *MEASURE_COLUMNS])
 def test_that_a_keyword_named_like_one_of_our_columns_does_not_hide_it(keyword: str) -> None:
     values = {keyword: 'forged', f'summary_{keyword}': 'other'}
     columns, rows = laid_out([Row(1, 'sim_1', {}, values, 'failed', 'status 3', 1.0)], 'acc', False, [keyword])
@@ -77,9 +81,26 @@ def test_that_a_keyword_named_like_one_of_our_columns_does_not_hide_it(keyword: 
 
 def test_that_the_code_of_each_run_is_a_last_column_on_request() -> None:
     rows, codes = [Row(1, 'sim_1', {}, {}, 'finished'), Row(2, 'sim_2', {}, {}, 'failed')], {'sim_1': 'a>b'}
-    columns, cells = table(rows, 'acc', False, code_of=lambda name: codes.get(name, ''))
+    columns, cells = table(rows, 'acc', False, more=[code_column(lambda name: codes.get(name, ''))])
     assert (columns, [each[-1] for each in cells]) == ([*OWN_COLUMNS, CODE_COLUMN], ['a>b', ''])
     assert CODE_COLUMN not in table(rows, 'acc', False)[0]
+
+
+def test_that_what_each_run_used_is_in_the_last_columns_on_request() -> None:
+    rows = [Row(1, 'sim_1', {}, {}, 'finished'), Row(2, 'sim_2', {}, {}, 'failed')]
+    found = {'sim_1': Measured(gpu_memory=3000, gpu_load=0.25, cpu=1.0), 'sim_2': NOTHING_MEASURED}
+    columns, cells = table(rows, 'acc', False, more=[measure_columns(found.__getitem__)])
+    assert columns == [*OWN_COLUMNS, *MEASURE_COLUMNS]
+    assert dict(zip(columns, next(cells), strict=True)) == {
+        **dict(zip(OWN_COLUMNS, ('sim_1', 'finished', '', ''), strict=True)),
+        'hpsearch_gpu_memory': '3000',
+        'hpsearch_gpu_load': '0.25',
+        'hpsearch_settled_after': '',
+        'hpsearch_host_memory': '',
+        'hpsearch_cpu': '1.0',
+        'hpsearch_sharing': '',
+    }
+    assert next(cells)[-len(MEASURE_COLUMNS) :] == [''] * len(MEASURE_COLUMNS)
 
 
 def test_that_a_table_of_runs_with_ever_new_keywords_stays_small_and_has_the_expected_ones() -> None:
