@@ -18,6 +18,7 @@ from hpsearch.model.run import Run
 from hpsearch.model.snapshot import GpuLine, QueueLine
 from hpsearch.model.states import Attempt
 from hpsearch.model.usage.estimate import NOTHING_EXPECTED, Estimate
+from hpsearch.model.usage.in_use import RunUse
 from hpsearch.model.usage.measured import NOTHING_MEASURED, Measured
 from hpsearch.packing.box import Candidate, Packing
 
@@ -206,6 +207,10 @@ class Backend(Protocol):
 
     def gpu_lines(self, now: float) -> Sequence[GpuLine]:
         """What to show of each GPU."""
+
+    def run_uses(self, now: float) -> Mapping[str, RunUse]:
+        """What the runs that are measured here use, by the name of the run (``now``: monotonic seconds)."""
+        return {}
 
     def queue_lines(self) -> Sequence[QueueLine]:
         """What to show of a queue."""

@@ -26,6 +26,7 @@ from hpsearch.model.states import ACTIVE, Attempt, SearchState, State, Submissio
 from hpsearch.model.trials.curves import latest
 from hpsearch.model.units import duration
 from hpsearch.model.usage.holders import GpuHolder, HolderKind
+from hpsearch.model.usage.in_use import run_use_from
 from hpsearch.store import writers
 from hpsearch.store.attempt_files import duration as seconds_of
 from hpsearch.store.attempt_files import read_fence
@@ -114,6 +115,12 @@ class SearchSnapshot:
         """The writers that are at work, and what each reported last."""
         alive = [writer for writer, life in self.lives.items() if life is Liveness.ALIVE]
         return {writer: writers.read_news(self.folder, writer) for writer in alive}
+
+    @cached_property
+    def uses(self) -> dict[str, Any]:
+        """What the runs that writers measure use, as these tell it."""
+        told = [news.get('runs') for news in self.living.values()]
+        return {run: use for runs in told if isinstance(runs, dict) for run, use in runs.items()}
 
     @cached_property
     def options(self) -> SearchOptions:
@@ -365,7 +372,8 @@ def _run_line(search: SearchSnapshot, attempt: Attempt) -> RunLine:
     params, reported = run.params if run else {}, latest(search.state.curves.of(attempt.run))
     if not attempt.is_in_queue:
         seconds = max(0.0, search.now - (attempt.claimed_at or search.now))
-        return RunLine(attempt.run, seconds, _where(search, attempt), params, *reported)
+        use = run_use_from(search.uses.get(attempt.run))
+        return RunLine(attempt.run, seconds, _where(search, attempt), params, *reported, use)
     host = read_fence(paths).host
     return RunLine(attempt.run, seconds_of(paths) or 0.0, f'on {host}' if host else '', params, *reported)
 

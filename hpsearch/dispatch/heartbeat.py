@@ -196,11 +196,13 @@ class Heartbeat:
         self._queue_shown = self._backend.queue_lines()
         gpus = [asdict(line) for line in self._backend.gpu_lines(now)]
         queue = [asdict(line) for line in self._queue_shown]
+        runs = {name: use.facts() for name, use in self._backend.run_uses(now).items()}
         if gpus and not self._has_noted_gpus:
             self._has_noted_gpus = True
             self._recorder.note('gpus', models={line['name']: line['model'] for line in gpus})
         try:
-            self._journal.beat({'at': self._recorder.timestamp(), 'waiting': waiting, 'gpus': gpus, 'queue': queue})
+            at = self._recorder.timestamp()
+            self._journal.beat({'at': at, 'waiting': waiting, 'gpus': gpus, 'queue': queue, 'runs': runs})
         except OSError as error:
             self._has_beaten = False
             self._beat_pauses.fail(f'the search folder cannot be written: {error.strerror}', now)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from hpsearch.model.configuration import Params
 from hpsearch.model.usage.holders import GpuHolder
+from hpsearch.model.usage.in_use import NOTHING_USED, RunUse
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ class RunLine:
         params: Its parameters.
         step: The last step that it has reported; None: it has reported nothing.
         metrics: The last value of each metric.
+        use: What it uses of the machine it runs on.
     """
 
     name: str
@@ -63,6 +65,7 @@ class RunLine:
     params: Params = field(default_factory=dict)
     step: float | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
+    use: RunUse = NOTHING_USED
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from hpsearch.model.configuration import Params
 from hpsearch.model.snapshot import GpuLine, QueueLine, RunLine, Snapshot, merged_queue
 from hpsearch.model.units import duration, memory
+from hpsearch.model.usage.in_use import RunUse
 from hpsearch.ui.ansi_filter import SEQUENCE
 
 ORDER = (
@@ -225,12 +226,37 @@ def running_texts(runs: Sequence[RunLine], varying: Sequence[str] = (), key: str
         key: The metric that is shown; where there is none of that name, the first.
     """
     cells = [
-        (run.name, f'{duration(run.seconds):>11}', run.where, metric_text(run, key), params_text(run.params, varying))
+        (
+            run.name,
+            f'{duration(run.seconds):>11}',
+            where_text(run),
+            use_text(run.use),
+            metric_text(run, key),
+            params_text(run.params, varying),
+        )
         for run in runs
     ]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     shown = [[text.ljust(width) for text, width in zip(row, widths, strict=True) if width] for row in cells]
     return [printable('  '.join(row)).rstrip() for row in shown]
+
+
+def where_text(run: RunLine) -> str:
+    """Where a run is, and where else it should not be."""
+    elsewhere = f'but uses GPU {",".join(run.use.elsewhere)}' if run.use.elsewhere else ''
+    return ', '.join(filter(None, (run.where, elsewhere)))
+
+
+def use_text(use: RunUse) -> str:
+    """What a run uses: ``3.2 GiB, load 45 %, host 1.2 GiB, 3.1 cores``; empty: nothing is known."""
+    measured = use.measured
+    parts = [
+        memory(use.memory) if use.memory else '',
+        f'load {100 * measured.gpu_load:.0f} %' if measured.gpu_load is not None else '',
+        f'host {memory(measured.host_memory)}' if measured.host_memory is not None else '',
+        f'{measured.cpu:.1f} cores' if measured.cpu is not None else '',
+    ]
+    return ', '.join(filter(None, parts))
 
 
 def metric_text(run: RunLine, key: str | None) -> str:

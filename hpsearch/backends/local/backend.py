@@ -46,6 +46,7 @@ from hpsearch.model.resources import DEFAULT_RESOURCES, GpuTenant, Placement, Re
 from hpsearch.model.retries import Pauses
 from hpsearch.model.snapshot import GpuLine, QueueLine
 from hpsearch.model.usage.estimate import Estimate
+from hpsearch.model.usage.in_use import NOTHING_USED, RunUse
 from hpsearch.model.usage.threads import THREAD_VARIABLES, thread_variables, variables_set_by
 from hpsearch.packing.box import Candidate, Packing
 from hpsearch.packing.neighbours.policy import NO_LIMITS
@@ -603,6 +604,10 @@ class LocalBackend(AttemptBackend):
         kept = {} if self._shares is None else self._shares.kept_back
         lines = self._slots.gpu_lines(now)
         return tuple(replace(line, closed=line.closed or kept.get(line.name, '')) for line in lines) if kept else lines
+
+    def run_uses(self, now: float) -> Mapping[str, RunUse]:
+        uses = {each.launch.run.name: self._measuring.now(ident, now) for ident, each in self._processes.items()}
+        return {name: use for name, use in uses.items() if use != NOTHING_USED}
 
     def queue_lines(self) -> Sequence[QueueLine]:
         return ()

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from hpsearch.backends.local.slots import SlotSource
 from hpsearch.host.processes import Reaped
 from hpsearch.host.usage import HostUse, shared_once, uses_of
+from hpsearch.model.usage.in_use import NOTHING_USED, RunUse
 from hpsearch.model.usage.measured import NOTHING_MEASURED, Measured
 
 SHORTEST_INTERVAL = 1.0
@@ -114,6 +115,14 @@ class Measuring:
     def so_far(self, ident: str) -> Measured:
         """What an attempt had used when it was looked at last."""
         return self._latest.get(ident, NOTHING_MEASURED)
+
+    def now(self, ident: str, now: float) -> RunUse:
+        """What an attempt uses now (monotonic seconds)."""
+        meter = self._slots.meter(ident)
+        if meter is None:
+            return NOTHING_USED
+        elsewhere = tuple(self._slots.elsewhere(ident))
+        return RunUse(meter.gpu.memory, meter.gpu.is_settled, meter.measured(now), elsewhere)
 
     def end(self, ident: str, used: Reaped | None, ended: float, seconds: float | None) -> Measured:
         """What an attempt has used until its end; to be asked before its slot is released.

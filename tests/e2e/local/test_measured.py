@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import csv
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
 import pytest
 
 from tests.fakes.nvml.box import FakeBox
 from tests.support.cli_harness import Project
+from tests.support.harness import until
 from tests.support.paths import REPOSITORY
 
 BUSY = """
@@ -72,6 +75,56 @@ def test_that_what_runs_use_of_the_host_is_journaled(project: Project) -> None:
     assert 'gpu_memory' not in found
     for row in (*project.rows(), *postprocessed(project)):
         assert int(row['hpsearch_host_memory']) == found['host_memory']
+
+
+def status(project: Project) -> str:
+    return project.run('status', 'out').stdout
+
+
+def stop(search: subprocess.Popen[str]) -> str:
+    search.send_signal(signal.SIGINT)
+    out, err = search.communicate(timeout=60)
+    return out + err
+
+
+def test_that_the_status_shows_what_runs_use_while_they_do(project: Project, tmp_path: Path) -> None:
+    with_box(project, tmp_path, [24000], memory='2048', load='0.5', seconds='600', startup='0')
+    project.configure({'width': [2]})
+    search = project.start()
+    shown = until(lambda: next((line for line in status(project).splitlines() if '2.0 GiB, load' in line), ''))
+    stop(search)
+    assert 'running: ' in shown
+    assert 'GPU 0' in shown
+    assert ' cores' in shown
+
+
+def test_that_a_run_on_a_gpu_that_it_was_not_given_is_named(project: Project, tmp_path: Path) -> None:
+    with_box(project, tmp_path, [24000, 24000], memory='2048', load='0.5', seconds='600', startup='0')
+    script = project.path / 'train.py'
+    script.write_text(f"import os\nos.environ['CUDA_VISIBLE_DEVICES'] = '1'\n{script.read_text()}")
+    project.configure({'width': [2]})
+    search = project.start()
+    until(lambda: 'GPU 0, but uses GPU 1' in status(project))
+    assert 'uses GPU 1 although it was given GPU 0' in stop(search)
+    (found,) = measured(project).values()
+    assert found['gpu_memory'] == 2048
+
+
+def test_that_a_run_whose_dispatcher_was_killed_is_measured_by_the_next_one(project: Project, tmp_path: Path) -> None:
+    with_box(project, tmp_path, [24000], memory='2048', load='0.5', seconds='600', startup='0')
+    project.configure({'width': [2]})
+    search = project.start()
+    until(lambda: project.out.exists() and any(event['event'] == 'running' for event in project.events()))
+    search.kill()
+    search.communicate()
+    words = project.command('resume', 'out')
+    search = subprocess.Popen(words, cwd=project.path, env=project.env, stdout=PIPE, stderr=PIPE, text=True)
+    until(lambda: '2.0 GiB, load' in status(project))
+    stop(search)
+    (found,) = measured(project).values()
+    assert found['gpu_memory'] == 2048
+    assert 0 < found['cpu'] < 2
+    assert 'settled_after' not in found
 
 
 def postprocessed(project: Project, *words: str) -> list[dict[str, str]]:

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from hpsearch.model.snapshot import RunLine, Snapshot
 from hpsearch.model.units import duration, memory
+from hpsearch.model.usage.in_use import RunUse
+from hpsearch.model.usage.measured import Measured
 from hpsearch.ui.format import bar_cells, gpu_line, printable, progress_line, running_texts, worth_a_line
 from hpsearch.ui.status_report import status_json, status_text
 from tests.support.snapshots import GPUS, SNAPSHOT, counts
@@ -184,3 +186,16 @@ def test_that_a_running_run_shows_the_metric_that_runs_are_compared_by() -> None
     ]
     assert 'loss 0.25 at step 12' in running_texts(runs, ['lr'], 'other')[0]
     assert running_texts(runs[1:], ['lr'], 'acc') == ['sim_2          5 s  GPU 1  lr=0.2']
+
+
+def test_that_a_running_run_shows_what_it_uses() -> None:
+    measured = Measured(gpu_memory=4096, gpu_load=0.451, host_memory=1229, cpu=3.14)
+    use = RunUse(memory=3277, measured=measured)
+    assert running_texts([RunLine('sim_1', 5.0, 'GPU 1', {'lr': 0.2}, use=use)]) == [
+        'sim_1          5 s  GPU 1  3.2 GiB, load 45 %, host 1.2 GiB, 3.1 cores  lr=0.2'
+    ]
+
+
+def test_that_a_running_run_shows_that_it_uses_a_gpu_that_it_was_not_given() -> None:
+    (line,) = running_texts([RunLine('sim_1', 5.0, 'GPU 1', use=RunUse(elsewhere=('0',)))])
+    assert 'GPU 1, but uses GPU 0' in line
