@@ -19,8 +19,9 @@ from hpsearch.backends.base import AttemptBackend, PilotBackend
 from hpsearch.backends.local.backend import LocalBackend
 from hpsearch.backends.local.machine_gate import MachineGate
 from hpsearch.backends.local.slots import FixedSlots, SharedSlots, SlotSource, TimeLimit
-from hpsearch.backends.queue.own_job import ANSWER_TIMEOUT, own_job
+from hpsearch.backends.queue.own_job import ANSWER_TIMEOUT, allotted, own_job
 from hpsearch.cli.context import BackendContext, MakeBackend, ProcessContext
+from hpsearch.cli.declaring.fields import AUTO
 from hpsearch.cli.options import ClusterOptions, LocalOptions, SearchOptions
 from hpsearch.cli.packing import local_policies
 from hpsearch.host.signals import Wakeup
@@ -30,6 +31,7 @@ from hpsearch.model.placement import why_too_short
 from hpsearch.model.retries import JobTime
 from hpsearch.model.states import SearchState, State
 from hpsearch.model.units import duration
+from hpsearch.model.usage.host import ALL, Allotted
 from hpsearch.model.usage.threads import share_of
 from hpsearch.packing.neighbours.policy import NO_LIMITS, NeighbourPolicy
 from hpsearch.store.folder import SearchFolder
@@ -80,7 +82,7 @@ def choose_backend(
         installed_system(options)
         local_policies.warn_of_ignored(options)
         return queue_backend(options, requested_system(options, configuration)[0]), False
-    slots, echo, shares = _choose_slots(options, context.wakeup)
+    slots, echo, shares = slots_for(options, context.wakeup)
     context.stack.callback(slots.close)
     policy, nice = local_policies.neighbour_policy(options), options.neighbours.nice
     return local_backend(slots, job_time, policy, nice, shares), echo
@@ -135,23 +137,50 @@ def _durations(state: SearchState) -> list[float]:
     return [each.seconds for each in ended if each is not None and each.seconds is not None]
 
 
-def _choose_slots(options: SearchOptions, wakeup: Wakeup) -> tuple[SlotSource, bool, FairShares | None]:
+def slots_for(options: SearchOptions, wakeup: Wakeup) -> tuple[SlotSource, bool, FairShares | None]:
     """Where slots come from, whether the output of the runs is shown, and with whom the places are shared."""
-    local, runs_per_job = options.local, options.cluster.runs_per_job
-    if runs_per_job and own_job():
-        devices = [device for device in os.environ.get('CUDA_VISIBLE_DEVICES', '').split(',') if device]
-        _check_devices(devices, local.gpus_per_run)
-        return SharedSlots(runs_per_job, devices, local.gpus_per_run, _threads(runs_per_job)), False, None
-    if local.cpu_jobs:
+    local = options.local
+    if options.cluster.runs_per_job and own_job():
+        slots, shares = _slots_of_job(options, wakeup)
+        return slots, False, shares
+    if local.cpu_jobs == AUTO:
+        return _cpu_slots(), False, None
+    if isinstance(local.cpu_jobs, int):
         return FixedSlots(local.cpu_jobs, _threads(local.cpu_jobs)), local.cpu_jobs == 1, None
     if local.visible_gpus == '-1':
         return FixedSlots(1), True, None
     found = _gpu_slots(options, wakeup)
     if found is None:
         _check_that_none_was_asked_for(local)
+        if local.packing == AUTO:
+            log.warning('There is no GPU on this machine: runs share its cores and memory, as with --cpu_jobs=auto.')
+            return _cpu_slots(), False, None
         log.warning('There is no GPU on this machine: one run after the other, as with --visible_gpus=-1.')
         return FixedSlots(1), True, None
     return found[0], False, found[1]
+
+
+def _slots_of_job(options: SearchOptions, wakeup: Wakeup) -> tuple[SlotSource, FairShares | None]:
+    """Slots on what a queue gave to the job of this process, its GPUs or its cores, and with whom they are shared."""
+    per_run, runs = options.local.gpus_per_run, options.cluster.runs_per_job
+    devices = [device for device in os.environ.get('CUDA_VISIBLE_DEVICES', '').split(',') if device]
+    _check_devices(devices, per_run)
+    if isinstance(runs, int):
+        return SharedSlots(runs, devices, per_run, _threads(runs)), None
+    if not devices:
+        return _cpu_slots(allotted()), None
+    packed = replace(options, local=replace(options.local, packing=AUTO, visible_gpus=''))
+    if (found := _gpu_slots(packed, wakeup)) is not None:
+        return found
+    log.warning('The GPUs of this job cannot be read: one run at a time on each, instead of --runs_per_job=auto.')
+    return SharedSlots(len(devices) // per_run, devices, per_run), None
+
+
+def _cpu_slots(limits: Allotted = ALL) -> SlotSource:
+    """As many slots as there are cores and memory for. Imports what only they need."""
+    from hpsearch.backends.local.cpu_slots import CpuSlots
+
+    return CpuSlots(limits)
 
 
 def _threads(runs: int) -> int | None:
@@ -437,9 +466,10 @@ def pilot_settings(options: SearchOptions, folder: SearchFolder, configuration: 
     """How jobs that work on a search are made."""
     from hpsearch.backends.queue.pilots import PilotSettings
 
+    runs = options.cluster.runs_per_job
     return PilotSettings(
         num_jobs=options.cluster.num_jobs,
-        runs_per_job=options.cluster.runs_per_job,
+        runs_per_job=runs if isinstance(runs, int) else 1,  # how many more each may have is seen only in the job
         argv=_pilot_argv(folder, options),
         prologue=_prologue(options.cluster, configuration),
         warning=pilot_margin(options.execution.stop_grace),

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from hpsearch.cli.adaptive.options import GRID, NO_PRUNER, AdaptiveOptions, LimitOptions, PruneOptions
 from hpsearch.cli.declaring.fields import (
     OptionGroup,
+    auto_or,
     integer_from,
     memory_size,
     number_between,
@@ -133,7 +134,13 @@ class LocalOptions(OptionGroup):
         'one run after the other in the foreground (default: all)',
         metavar='LIST',
     )
-    cpu_jobs: int | None = option(None, 'run N runs at a time and assign no GPUs', metavar='N', type=integer_from(1))
+    cpu_jobs: int | str | None = option(
+        None,
+        'run N runs at a time and assign no GPUs; auto: as many as the cores and the memory have room for, as earlier '
+        'runs tell',
+        metavar='N',
+        type=auto_or(integer_from(1)),
+    )
     allowed_load: float = option(
         0.5, 'a GPU above this load (0-1) gets no run (default: %(default)s)', metavar='F', type=number_between(0, 1)
     )
@@ -182,12 +189,12 @@ class ClusterOptions(OptionGroup):
     num_hours: int = option(
         24, 'time limit of a job in hours (default: %(default)s)', metavar='N', type=integer_from(1)
     )
-    runs_per_job: int = option(
+    runs_per_job: int | str = option(
         0,
-        'submit jobs that each work on the search, K runs at a time, until their time limit is near; '
-        '0: one job per run (default: %(default)s)',
+        'submit jobs that each work on the search, K runs at a time, until their time limit is near; auto: as many as '
+        'its GPUs, or without any its cores and its memory, have room for; 0: one job per run (default: %(default)s)',
         metavar='K',
-        type=integer_from(0),
+        type=auto_or(integer_from(0)),
     )
     submit_only: bool = option(
         False, 'exit when the queue has accepted as many jobs as it takes; hpsearch resume continues'

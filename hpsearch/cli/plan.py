@@ -13,6 +13,7 @@ from hpsearch.arguments.unknown_options import asking_words, may_take_others
 from hpsearch.backends.base import Launch, Workload
 from hpsearch.cli.adaptive.samples import Samples
 from hpsearch.cli.backends import pilot_note, pilot_settings, queue_settings, requested_system, system_named
+from hpsearch.cli.declaring.fields import AUTO
 from hpsearch.cli.options import SearchOptions
 from hpsearch.cli.parsers import PlanCommand
 from hpsearch.cli.request import SearchRequest, make_request
@@ -240,4 +241,6 @@ def _pilot_lines(
     maker = PilotMaker(folder, request.cwd_in(folder), system, settings)
     prepared = maker.prepare(submission_name(folder, SALT), count)
     yield from prepared.script.rstrip('\n').split('\n')
-    yield f'# {count} jobs of this array would work on {runs:,} runs, each on {settings.runs_per_job} at a time.'
+    at_a_time = request.options.cluster.runs_per_job
+    many = 'as many as it has room for' if at_a_time == AUTO else at_a_time
+    yield f'# {count} jobs of this array would work on {runs:,} runs, each on {many} at a time.'

@@ -12,14 +12,14 @@ from hpsearch.backends.base import AttemptBackend, AttemptStatus, Launch
 from hpsearch.dispatch.adaptive.checkpoints import going_on_from
 from hpsearch.dispatch.context import ActiveAttempt, SearchContext
 from hpsearch.dispatch.intake import Intake
-from hpsearch.dispatch.packing.candidates import UNDECIDED, Candidates, estimates_of
+from hpsearch.dispatch.packing.candidates import Candidates, estimates_of
 from hpsearch.dispatch.peers import News, PeerIntake, Peers
 from hpsearch.model.errors import JournalError
 from hpsearch.model.evidence import JobState
 from hpsearch.model.resources import DEFAULT_RESOURCES, GpuTenant, Placement, ResourceRequest, Slot
 from hpsearch.model.run import Run
 from hpsearch.model.usage.estimate import NOTHING_EXPECTED, Estimate
-from hpsearch.packing.box import Start
+from hpsearch.packing.box import UNDECIDED, Start
 from hpsearch.results.summary import summary_mark
 from hpsearch.store import attempt_files as attempts
 from hpsearch.store.completion import Completion

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from hpsearch.model.resources import DEFAULT_RESOURCES, ResourceRequest, Slot
 from hpsearch.model.usage.estimate import NOTHING_EXPECTED, Estimate
 
+UNDECIDED = ''
+"""The name that stands among the candidates for a run that its sampler chooses only once there is room for it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:

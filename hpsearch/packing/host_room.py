@@ -6,6 +6,7 @@ and cores. A run that makes the host swap, or that has the kernel kill something
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -18,8 +19,14 @@ RESERVED_SHARE = 0.1
 MOST_RESERVED = 16 * 1024
 """MiB that stay free at most."""
 
-LEAST_CORES = 0.25
-"""Cores that a run counts as at least, however much it waits for disks and networks: four such runs share one."""
+MOST_PER_CORE = 4
+"""Runs per core at most, however much they wait for disks and networks."""
+
+OURS_ANYWAY = 1.0
+"""Cores that runs of this search may keep busy together however busy others are."""
+
+OVERDUE_BY = 0.1
+"""A run that takes longer than was expected is expected to take this share of its time more."""
 
 UNKNOWN_CORES = 1.0
 """Cores that a run counts as while nothing is known of it."""
@@ -30,6 +37,9 @@ LEAST_SHARE = 0.5
 AS_FREE_AS_CAN_BE = 0.5
 """Share of the memory that is free on a machine where no run has to wait for more."""
 
+SETTLED_AFTER = 60.0
+"""Seconds after its start from which on a run is taken to use what it will use."""
+
 
 @dataclass(frozen=True, slots=True)
 class HostTenant:
@@ -38,19 +48,34 @@ class HostTenant:
     Attributes:
         estimate: What it was expected to need when it was started.
         memory: MiB of host memory that it uses now; None: not known.
-        cpu: Cores that it keeps busy now; None: not known.
-        is_settled: Whether its start is over, so that it will not take more than is likely.
+        cpu: Cores that it has kept busy so far, as a mean; None: not known.
+        age: Seconds since it was started.
+        alone_on_host: Whether the machine is reserved for it, since it ran out of memory before.
     """
 
     estimate: Estimate = NOTHING_EXPECTED
     memory: int | None = None
     cpu: float | None = None
-    is_settled: bool = False
+    age: float = 0.0
+    alone_on_host: bool = False
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether its start is over, so that it will not take more than is likely."""
+        return self.age >= SETTLED_AFTER
 
     @property
     def cores(self) -> float:
-        """Cores that are to be counted for it: what it uses, or what it is expected to where that is more."""
-        return max(self.cpu or 0.0, cores_for(self.estimate, UNKNOWN_CORES if self.cpu is None else 0.0))
+        """Cores that are to be counted for it: what it uses, or during its start what it is expected to, if more."""
+        if self.cpu is not None and (self.is_settled or self.estimate.cpu is None):
+            return self.cpu
+        return max(self.cpu or 0.0, cores_for(self.estimate))
+
+    @property
+    def remaining(self) -> float:
+        """Seconds until it is expected to end; infinite: nobody knows."""
+        seconds = self.estimate.seconds
+        return math.inf if seconds is None else max(seconds.expected - self.age, OVERDUE_BY * self.age)
 
     @property
     def still_taking(self) -> float:
@@ -61,9 +86,12 @@ class HostTenant:
         return max(0.0, (guess.expected if self.is_settled else guess.high) - (self.memory or 0))
 
 
-def cores_for(estimate: Estimate, unknown: float = UNKNOWN_CORES) -> float:
-    """Cores that are counted for a run of which this is expected; ``unknown``: where nothing is."""
-    return max(LEAST_CORES, unknown if estimate.cpu is None else estimate.cpu.expected)
+def cores_for(estimate: Estimate) -> float:
+    """Cores that are counted for a run of which this is expected; what is guessed is guessed high."""
+    cpu = estimate.cpu
+    if cpu is None:
+        return UNKNOWN_CORES
+    return cpu.expected if cpu.is_known else cpu.high
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +138,12 @@ class HostRoom:
         ours = self.ours + cores_for(estimate)
         return replace(self, promised=self.promised + needs, ours=ours, runs=self.runs + 1)
 
+    def without(self, tenant: HostTenant) -> HostRoom:
+        """What will be left once a run that is counted here has ended."""
+        free = None if self.memory_free is None else self.memory_free + (tenant.memory or 0)
+        promised, ours = self.promised - tenant.still_taking, self.ours - tenant.cores
+        return replace(self, memory_free=free, promised=promised, ours=ours, runs=self.runs - 1)
+
     def _no_memory(self, estimate: Estimate) -> str:
         needs = 0.0 if estimate.host_memory is None else estimate.host_memory.high
         room = self.memory_room
@@ -127,11 +161,14 @@ class HostRoom:
 
     def _no_cores(self, estimate: Estimate) -> str:
         needs = cores_for(estimate)
-        if not self.runs or self.cores_free >= LEAST_SHARE * needs:
+        if self.runs >= MOST_PER_CORE * self.cores:
+            return f'{self.runs} runs share {self.cores:g} cores, and there are at most {MOST_PER_CORE} per core'
+        is_little = self.ours + needs <= OURS_ANYWAY
+        if not self.runs or is_little or self.cores_free >= LEAST_SHARE * needs:
             return ''
         others = f', others use {self.others:.1f}' if self.others >= 0.05 else ''
         taken = f'{self.runs} {"run keeps" if self.runs == 1 else "runs keep"} {self.ours:.1f} of them busy{others}'
-        return f'a run needs {needs:.2g} of the {self.cores:g} cores, and {taken}'
+        return f'a run needs {needs:.1f} of the {self.cores:g} cores, and {taken}'
 
 
 def host_room(reading: HostReading, tenants: Iterable[HostTenant], reserve: int | None = None) -> HostRoom:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from hpsearch.backends.queue.batch_system import environment_outside_jobs
 from hpsearch.model.evidence import node_name
+from hpsearch.model.usage.host import ALL, Allotted
 
 ANSWER_TIMEOUT = 10.0
 """Seconds that a scheduler may take to answer."""
@@ -29,6 +30,22 @@ def _job_id(queue: str, environ: Mapping[str, str]) -> str:
     from hpsearch.backends.queue.lsf import system as lsf
 
     return lsf.own_job(environ)
+
+
+def allotted(environ: Mapping[str, str] = os.environ) -> Allotted:
+    """What the queue gave to that job of the node it is on, as its environment tells; all where it does not."""
+    job = own_job(environ)
+    if job is None:
+        return ALL
+    if job['queue'] == 'lsf':
+        return Allotted(cores=_positive(environ.get('LSB_DJOB_NUMPROC')))
+    cores, per_core = _positive(environ.get('SLURM_CPUS_ON_NODE')), _positive(environ.get('SLURM_MEM_PER_CPU'))
+    of_cores = cores * per_core if cores and per_core else None
+    return Allotted(cores, _positive(environ.get('SLURM_MEM_PER_NODE')) or of_cores)
+
+
+def _positive(text: str | None) -> int | None:
+    return int(text) if text and text.isdecimal() and int(text) else None
 
 
 def own_job_name(environ: Mapping[str, str] = os.environ) -> str:

@@ -37,6 +37,20 @@ def integer_from(low: int) -> Callable[[str], int]:
     return parse
 
 
+AUTO = 'auto'
+"""The value of an option whose number hpsearch decides."""
+
+
+def auto_or(parse: Callable[[str], int]) -> Callable[[str], int | str]:
+    """An argparse type: what another one takes, or ``auto``."""
+
+    def parse_either(text: str) -> int | str:
+        return AUTO if text == AUTO else parse(text)
+
+    parse_either.__name__ = f'{parse.__name__} or {AUTO}'
+    return parse_either
+
+
 def warning_signal(text: str) -> str:
     """An argparse type: ``NAME@SECONDS``, ``none`` or empty."""
     if text and text != 'none' and not re.fullmatch(r'[A-Z][A-Z0-9]*@[1-9]\d*', text):

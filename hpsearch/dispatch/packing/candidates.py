@@ -9,7 +9,7 @@ from hpsearch.dispatch.packing.lessons import RunningAttempt
 from hpsearch.dispatch.packing.predictions import Predictions
 from hpsearch.dispatch.pending_runs import PendingRuns
 from hpsearch.model.usage.estimate import Estimate
-from hpsearch.packing.box import Candidate
+from hpsearch.packing.box import UNDECIDED, Candidate
 
 MOST_CANDIDATES = 1000
 """Runs among which those that are started next are chosen.
@@ -20,9 +20,6 @@ enough for a decision to take milliseconds however long the plan is.
 
 MOST_CHOSEN = 16
 """Runs that a sampler has chosen and for which there is no room, at most: others may fit where these do not."""
-
-UNDECIDED = ''
-"""Stands among the candidates for a run that its sampler chooses only once there is room for it."""
 
 
 class Candidates:

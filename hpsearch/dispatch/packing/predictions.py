@@ -135,11 +135,13 @@ def _median(guesses: Sequence[Guess]) -> Guess:
     return Guess(expected, high, is_known=all(each.is_known for each in guesses))
 
 
-Progress = tuple[str, int, bool, int]
-"""How far a running attempt has come: its run, its number, whether its memory has settled, steps of that."""
+Progress = tuple[str, int, bool, int, int, int]
+"""How far a running attempt has come: its run, its number, whether its memory has settled, steps of that, of its memory
+of the host, and of the cores that it keeps busy (in thousandths)."""
 
 
 def _progress(running: RunningAttempt) -> Progress:
-    memory, measured = running.measured.gpu_memory or 0, running.measured
-    steps = math.floor(math.log(1 + memory, CHANGE))
-    return running.run, running.number, measured.settled_after is not None, steps
+    measured = running.measured
+    used = measured.gpu_memory or 0, measured.host_memory or 0, 1000 * (measured.cpu or 0.0)
+    memory, on_host, cores = (math.floor(math.log(1 + each, CHANGE)) for each in used)
+    return running.run, running.number, measured.settled_after is not None, memory, on_host, cores

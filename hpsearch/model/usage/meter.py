@@ -175,10 +175,16 @@ class HostMeter:
 
     Args:
         started: When it started, in monotonic seconds.
+
+    Attributes:
+        peak: MiB that it used at most; None, here and below: not known.
+        memory: MiB that it used when it was looked at last.
+        cpu: Cores that it has kept busy since it started, as a mean.
     """
 
     started: float
     peak: int | None = None
+    memory: int | None = None
     cpu: float | None = None
     _cpu_seconds: float = 0.0
 
@@ -191,7 +197,7 @@ class HostMeter:
             cpu_seconds: What they have used of processors since the start, with those that have ended.
         """
         if memory is not None:
-            self.peak = max(memory, self.peak or 0)
+            self.peak, self.memory = max(memory, self.peak or 0), memory
         if cpu_seconds is not None and at > self.started:
             # Some of it is lost with a process that ended unseen, but none is given back.
             self._cpu_seconds = max(cpu_seconds, self._cpu_seconds)

@@ -72,3 +72,48 @@ def test_that_what_the_configuration_sets_stays(project: Project) -> None:
     configure(project, more="_ENV = {'MKL_NUM_THREADS': 7}\n")
     project.search('--cpu_jobs=64')
     assert threads(project) == {'1 7'}
+
+
+# As many as there is room for
+
+
+def test_that_as_many_runs_go_at_a_time_as_there_is_room_for(project: Project) -> None:
+    project.configure({'seconds': [0.5 + number / 1000 for number in range(8)]})
+    done = project.search('--cpu_jobs=auto')
+    assert done.returncode == 0, done.stderr
+    most = at_a_time(project)
+    assert 1 <= most <= 4 * core_count()
+    measured = [event['measured'] for event in project.events() if event['event'] == 'ended']
+    assert any(each.get('cpu') for each in measured)
+    assert any('estimate' in event for event in project.events() if event['event'] == 'claimed')
+
+
+def test_that_the_first_run_is_alone_until_something_is_known(project: Project) -> None:
+    project.configure({'seconds': [0.3, 0.31, 0.32]})
+    project.search('--cpu_jobs=auto')
+    order = [event['event'] for event in project.events() if event['event'] in ('running', 'ended')]
+    assert order[:2] == ['running', 'ended']
+
+
+def test_that_a_search_can_be_resumed_with_as_many_as_there_is_room_for(project: Project) -> None:
+    project.configure({'lr': [0.1, 0.2], 'mode': ['good']})
+    assert project.search('--dont_start').returncode == 0
+    assert project.run('join', 'out', '--cpu_jobs=auto').returncode == 0
+    assert set(project.states().values()) == {'finished'}
+    assert project.run('resume', 'out', '--cpu_jobs=auto').returncode == 0
+
+
+def test_that_a_machine_without_gpus_is_packed_as_well(project: Project) -> None:
+    project.configure({'lr': [0.1, 0.2]})
+    done = project.search('--packing=auto')
+    assert done.returncode == 0, done.stderr
+    assert 'runs share its cores and memory, as with --cpu_jobs=auto' in done.stdout + done.stderr
+
+
+def at_a_time(project: Project) -> int:
+    """How many runs ran at a time, at most."""
+    most = now = 0
+    for event in project.events():
+        now += {'running': 1, 'ended': -1}.get(event['event'], 0)
+        most = max(most, now)
+    return most

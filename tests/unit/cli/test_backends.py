@@ -6,10 +6,21 @@ from pathlib import Path
 
 import pytest
 
-from hpsearch.cli.backends import choose_backend, gpu_problems, requested_system, system_named, with_listed_nodes
+from hpsearch.backends.local.cpu_slots import CpuSlots
+from hpsearch.backends.queue.own_job import allotted
+from hpsearch.cli.backends import (
+    choose_backend,
+    gpu_problems,
+    requested_system,
+    slots_for,
+    system_named,
+    with_listed_nodes,
+)
 from hpsearch.cli.context import process_context
 from hpsearch.cli.parsers import parse_run
+from hpsearch.host.gpu import source
 from hpsearch.model.errors import ConfigError
+from hpsearch.model.usage.host import ALL, Allotted
 from tests.support.dispatching import CONFIGURATION
 
 SLURM = ('--run_cluster', '--scheduler=slurm')
@@ -69,3 +80,62 @@ def test_that_nodes_to_exclude_may_be_in_a_file(tmp_path: Path, monkeypatch: pyt
     )
     with pytest.raises(ConfigError, match='cannot be read'):
         with_listed_nodes((f'--exclude={tmp_path}/none',))
+
+
+IN_JOB = {'SLURM_JOB_ID': '7', 'SLURMD_NODENAME': 'n1', 'SLURM_CPUS_ON_NODE': '4', 'SLURM_MEM_PER_NODE': '8000'}
+
+
+@pytest.mark.parametrize(
+    ('environ', 'expected'),
+    [
+        ({}, ALL),
+        (IN_JOB, Allotted(4, 8000)),
+        (IN_JOB | {'SLURM_MEM_PER_NODE': '', 'SLURM_MEM_PER_CPU': '1000'}, Allotted(4, 4000)),
+        ({'SLURM_CPUS_ON_NODE': '4'}, ALL),
+        ({'SLURM_JOB_ID': '7', 'SLURMD_NODENAME': 'n1'}, ALL),
+        ({'LSB_JOBID': '7', 'LSB_DJOB_NUMPROC': '8'}, Allotted(8)),
+    ],
+)
+def test_what_a_job_was_given_of_its_node(environ: dict[str, str], expected: Allotted) -> None:
+    assert allotted(environ) == expected
+
+
+def test_that_a_job_without_gpus_shares_its_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in IN_JOB.items():
+        monkeypatch.setenv(name, value)
+    for name in ('SLURM_ARRAY_JOB_ID', 'CUDA_VISIBLE_DEVICES'):
+        monkeypatch.delenv(name, raising=False)
+    options = parse_run(['--grid_module=m', '--runs_per_job=auto', '--quiet'])
+    with process_context(options.display) as context:
+        slots, *_ = slots_for(options, context.wakeup)
+    assert isinstance(slots, CpuSlots)
+    assert slots.allotted == Allotted(4, 8000)
+
+
+@pytest.mark.parametrize(('devices', 'per_run', 'count'), [('0,1', 1, 2), ('0,1,2', 2, 1)])
+def test_that_gpus_of_a_job_that_cannot_be_read_get_one_run_each(
+    monkeypatch: pytest.MonkeyPatch, devices: str, per_run: int, count: int
+) -> None:
+    for name, value in {**IN_JOB, 'CUDA_VISIBLE_DEVICES': devices}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv('SLURM_ARRAY_JOB_ID', raising=False)
+    monkeypatch.setattr(source, 'open_gpus', lambda: None)
+    options = parse_run(['--grid_module=m', '--runs_per_job=auto', f'--gpus_per_run={per_run}', '--quiet'])
+    with process_context(options.display) as context:
+        slots, *_ = slots_for(options, context.wakeup)
+    assert len(slots.open_slots(0.0).slots) == count
+
+
+@pytest.mark.parametrize('words', ['--cpu_jobs=auto', '--cpu_jobs=3'])
+def test_that_runs_on_cores_are_placed_by_what_they_need_only_on_request(words: str) -> None:
+    options = parse_run(['--grid_module=m', words, '--quiet'])
+    with process_context(options.display) as context:
+        slots, *_ = slots_for(options, context.wakeup)
+    assert slots.packs == (words == '--cpu_jobs=auto')
+
+
+@pytest.mark.parametrize('value', ['0', 'many', '-1'])
+def test_that_an_odd_number_of_runs_is_refused(value: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse_run(['--grid_module=m', f'--cpu_jobs={value}'])
+    assert '--cpu_jobs' in capsys.readouterr().err

@@ -52,7 +52,7 @@ def test_that_what_a_run_will_still_take_is_not_given_to_another() -> None:
 def test_that_a_run_past_its_start_is_expected_to_take_what_is_likely_and_no_more() -> None:
     estimate = Estimate(host_memory=Guess(4000, 20000))
     assert room(HostTenant(estimate, 4000)).promised == 16000
-    assert room(HostTenant(estimate, 4000, is_settled=True)).promised == 0
+    assert room(HostTenant(estimate, 4000, age=60.0)).promised == 0
 
 
 def test_that_nothing_is_started_beside_others_that_leave_no_more_than_the_reserve() -> None:
@@ -96,9 +96,9 @@ def test_that_cores_that_others_keep_busy_are_not_given_away() -> None:
     assert filled(beside, needs(cpu=1.0)).runs == 3
 
 
-def test_that_a_run_is_started_however_busy_others_are() -> None:
-    assert not room(reading=machine(busy=8.0)).why_not(needs(cpu=1.0))
-    assert filled(room(reading=machine(busy=8.0)), needs(cpu=1.0)).runs == 1
+@pytest.mark.parametrize(('cpu', 'runs'), [(3.7, 1), (1.0, 1), (0.25, 4), (0.01, 32)])
+def test_that_runs_that_use_no_more_than_a_core_are_started_however_busy_others_are(cpu: float, runs: int) -> None:
+    assert filled(room(reading=machine(busy=8.0)), needs(cpu=cpu)).runs == runs
 
 
 def test_that_a_run_that_has_not_begun_to_compute_keeps_its_cores() -> None:
@@ -106,6 +106,17 @@ def test_that_a_run_that_has_not_begun_to_compute_keeps_its_cores() -> None:
     assert room(waits, reading=machine(cores=4)).why_not(needs(cpu=3.7)) == (
         'a run needs 3.7 of the 4 cores, and 1 run keeps 3.7 of them busy'
     )
+
+
+def test_that_a_run_past_its_start_is_counted_as_what_it_uses() -> None:
+    assert room(HostTenant(needs(cpu=7.5), cpu=1.0, age=59.0)).ours == 7.5
+    assert room(HostTenant(needs(cpu=7.5), cpu=1.0, age=60.0)).ours == 1.0
+
+
+def test_that_the_end_of_a_run_leaves_what_was_there_before_it() -> None:
+    tenant = HostTenant(needs(6000, 2.0), memory=4000, cpu=1.0)
+    left = room(tenant).without(tenant)
+    assert (left.promised, left.ours, left.runs, left.memory_free) == (0, 0, 0, 34000)
 
 
 def test_that_what_runs_use_beyond_what_was_expected_counts() -> None:

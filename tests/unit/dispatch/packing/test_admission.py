@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from hpsearch.dispatch.packing.candidates import MOST_CANDIDATES, MOST_CHOSEN, UNDECIDED, Candidates
+from hpsearch.dispatch.packing.candidates import MOST_CANDIDATES, MOST_CHOSEN, Candidates
 from hpsearch.dispatch.packing.predictions import Predictions
 from hpsearch.model.resources import DEFAULT_RESOURCES
+from hpsearch.packing.box import UNDECIDED
 from hpsearch.store.attempt_files import claim
 from tests.fakes.packing_backend import PackingBackend
 from tests.support.dispatching import Desk, GrowingRuns, run

@@ -158,3 +158,10 @@ def test_that_what_an_adopted_attempt_shared_before_is_not_counted() -> None:
     adopted = Meter(0.0, (gpu,), since=100.0)
     gpu.note(100.0, 2)
     assert adopted.measured(110.0).sharing == 2.0
+
+
+def test_that_what_is_used_now_is_told_apart_from_the_most() -> None:
+    meter = HostMeter(0.0)
+    meter.note(10.0, 500, 1.0)
+    meter.note(12.0, 300, 9.0)
+    assert (meter.peak, meter.memory) == (500, 300)

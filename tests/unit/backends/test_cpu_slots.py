@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from hpsearch.backends.local.cpu_slots import CpuSlots
+from hpsearch.model.resources import GpuTenant, ResourceRequest, Slot
+from hpsearch.model.usage.estimate import Estimate, Guess
+from hpsearch.model.usage.host import ALL, Allotted, HostReading
+from hpsearch.packing.box import Candidate, Packing
+
+NEEDS = Estimate(host_memory=Guess(100, 100), cpu=Guess(1.0, 1.0), seconds=Guess(60, 60))
+
+
+def slots(cores: float = 4, memory: int = 32000, busy: float = 0.0, allotted: Allotted = ALL) -> CpuSlots:
+    return CpuSlots(allotted, lambda now: HostReading(now, memory, memory, cores, busy))
+
+
+def waiting(count: int, estimate: Estimate = NEEDS) -> list[Candidate]:
+    return [Candidate(f'sim_{number}', estimate) for number in range(count)]
+
+
+def started(own: CpuSlots, packing: Packing, now: float, estimate: Estimate = NEEDS) -> list[str]:
+    """Start what was decided; returns the names of the runs."""
+    for start in packing.starts:
+        own.acquire(start.run, start.slot, 0, now, candidate=Candidate(start.run, estimate))
+    return [start.run for start in packing.starts]
+
+
+def test_that_runs_hold_their_cores_until_they_end() -> None:
+    own = slots()
+    assert len(started(own, own.pack(0.0, waiting(9)), 0.0)) == 4
+    assert own.pack(1.0, waiting(5)).starts == ()
+    own.release('sim_0', 2.0)
+    assert len(own.pack(2.0, waiting(5)).starts) == 1
+
+
+def test_that_what_a_run_was_measured_to_use_counts() -> None:
+    own = slots(busy=3.0)
+    started(own, own.pack(0.0, waiting(1)), 0.0)
+    meter = own.meter('sim_0')
+    assert meter is not None
+    meter.host.note(20.0, 5000, 60.0)
+    assert len(own.pack(20.0, waiting(9)).starts) == 1, 'it keeps 3 of 4 cores busy'
+
+
+def test_that_runs_of_other_writers_take_their_share() -> None:
+    own = slots()
+    peer = GpuTenant((), 0.0, run='sim_9', estimate=NEEDS)
+    assert len(own.pack(1.0, waiting(9), [peer] * 3).starts) == 1
+
+
+def test_that_a_run_that_ran_out_of_memory_has_the_machine_for_itself() -> None:
+    own = slots()
+    alone = Candidate('large', NEEDS, ResourceRequest(alone_on_host=True))
+    assert started(own, own.pack(0.0, [alone, *waiting(3)]), 0.0) == ['large']
+    own.release('large', 1.0)
+    own.acquire('large', Slot(), 0, 1.0, ResourceRequest(alone_on_host=True))
+    assert own.pack(2.0, waiting(3)).waiting.startswith('this machine is reserved')
+
+
+# In a job of a queue, which may have less than the machine
+
+JOB = Allotted(cores=2, memory=8000)
+
+
+def test_that_a_job_uses_no_more_cores_than_it_was_given() -> None:
+    own = slots(cores=64, busy=40.0, allotted=JOB)
+    assert len(own.pack(0.0, waiting(100)).starts) == 2
+
+
+def test_that_the_memory_of_a_job_is_what_it_was_given_less_what_its_runs_use() -> None:
+    reading = HostReading(0.0, 64000, 50000, 64, 10.0)
+    assert JOB.within(reading, 3000, 0.5) == HostReading(0.0, 8000, 5000, 2, 0.5)
+    assert ALL.within(reading, 3000, 0.5) == reading
+
+
+def test_that_cores_of_a_job_that_others_use_all_the_same_are_busy() -> None:
+    assert JOB.within(HostReading(0.0, 64000, 50000, 64, 63.0), 0, 0.5).busy == 1.0
+    assert JOB.within(HostReading(0.0, 64000, 50000, 64, None), 0, 0.5).busy == 0.5
