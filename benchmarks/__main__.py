@@ -2,7 +2,8 @@
 
 ``python3 -m benchmarks chaos`` measures nothing, but disturbs searches: see ``benchmarks/chaos``; ``python3 -m
 benchmarks pbt`` trains populations on a task whose best schedule is known, see ``benchmarks/pbt.py``; ``python3 -m
-benchmarks gpubox`` compares policies on a simulated GPU box, see ``benchmarks/gpubox.py``.
+benchmarks gpubox`` compares policies on a simulated GPU box, see ``benchmarks/gpubox.py``; ``python3 -m benchmarks
+prediction`` asks how well the needs of runs are foretold, see ``benchmarks/prediction``.
 
 Every time stands beside a baseline measured in the same minutes, the two taking turns; medians are shown. Targets are
 printed, never enforced: a busy machine is no defect of the program.
@@ -22,6 +23,7 @@ from pathlib import Path
 
 from benchmarks import ask_tell, cpu_box, ended, gpubox, idle, in_queue, local_runs, metrics, pbt, slurm
 from benchmarks.chaos import __main__ as chaos
+from benchmarks.prediction import __main__ as prediction
 from benchmarks.searches import make_search
 from benchmarks.tools import CHECKOUT, Line, Place, hpsearch
 
@@ -70,6 +72,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return pbt.main(words[1:])
     if words[:1] == ['gpubox']:
         return gpubox.main(words[1:])
+    if words[:1] == ['prediction']:
+        return prediction.main(words[1:])
     args = options(words)
     lines: list[Line] = []
     with tempfile.TemporaryDirectory(prefix='hpsearch-bench-', dir=args.dir) as folder:

@@ -54,10 +54,13 @@ class _Words:
     def __init__(self, encoder: Encoder, quantity: Quantity) -> None:
         self._encoder = encoder
         self._formula = quantity.formula
+        self._typical = float(quantity.formula.values(quantity.seen)[0].mean())
 
     @property
     def formula(self) -> str:
         """It as a whole."""
+        if not self._formula.terms:
+            return number(self._typical)
         return self._sum() if self._formula.offset is None else self._product()
 
     def _sum(self) -> str:

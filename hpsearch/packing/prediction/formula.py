@@ -107,10 +107,13 @@ class _Form:
     Attributes:
         offset: As in :class:`Formula`.
         emphasis: The power of its value by which a run counts less when terms are chosen: 1 for relative errors alike.
+        start: The parameter whose words have constants of their own in any case, as models have that are of different
+            sizes; one after the other, none of them may seem worth it. None: there is no such parameter.
     """
 
     offset: float | None
     emphasis: float = 1.0
+    start: int | None = None
 
 
 def fit(encoded: Encoded, values: NDArray[float64]) -> Formula:
@@ -123,7 +126,8 @@ def fit(encoded: Encoded, values: NDArray[float64]) -> Formula:
     powers = [_Form(part * float(values.min())) for part in CONSTANTS]
     marks = _common_marks(encoded)
     found = []
-    for form in [_Form(None), _Form(None, 0.5), *powers]:
+    starts = [_Form(offset, 0.5, column) for column in dict(marks) for offset in (None, 0.0)]
+    for form in [_Form(None), _Form(None, 0.5), *starts, *powers]:
         terms = _chosen(encoded, values, form, marks)
         found.append(_fitted(encoded, values, form.offset, terms))
     return min(found, key=lambda formula: formula.error)
@@ -141,7 +145,8 @@ def _chosen(
 
     numbers = _usable(encoded, values, form.offset is not None)
     factors = products(numbers) if form.offset is None else ((each,) for each in numbers)
-    return select(columns, [Term(each) for each in factors], marks, target)
+    start = [mark for mark in marks if mark[0] == form.start] if len(values) > 3 * len(marks) else []
+    return select(columns, [Term(each) for each in factors], marks, target, start)
 
 
 def _weighted_target(

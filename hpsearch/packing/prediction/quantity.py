@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from hpsearch.model.usage.estimate import Guess
 from hpsearch.packing.prediction.encoding import Encoded
-from hpsearch.packing.prediction.formula import LEAST_ERROR, Formula, fit
+from hpsearch.packing.prediction.formula import Formula, fit
 from hpsearch.packing.prediction.novelty import growth
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ ABOVE_BOUND = 1.1
 RUNS_PER_PARAMETER = ((0.08, 3), (0.2, 4), (math.inf, 10))
 """Errors up to which a formula is relied upon with more than so many runs for each parameter in which they differ."""
 
-LEAST_FREEDOM = 5
+LEAST_FREEDOM = 3
 """By how many runs there are to be more than was chosen for a formula, to rely on it."""
 
 FEW = 4
@@ -36,6 +36,9 @@ CAUTION = 1.5
 
 RESERVE = 1.03
 """High values are larger by this factor."""
+
+OF_REPEATS = 0.02
+"""By which part of it, at least, a repeated run may need something else."""
 
 FAR = 1.0
 """Leverage of a run that is so far outside of the others that nothing is known of it."""
@@ -128,7 +131,7 @@ class Quantity:
 
     def _with_own(self, guess: Guess, own: Own) -> Guess:
         if own.values:
-            largest, error = max(own.values), max(self._repeats, LEAST_ERROR)
+            largest, error = max(own.values), max(self._repeats, OF_REPEATS)
             guess = Guess(own.value, largest * (1 + 2 * error) * RESERVE)
         at_least = own.bound * ABOVE_BOUND
         if guess.high < at_least or guess.expected < own.bound:

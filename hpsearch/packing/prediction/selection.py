@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from hpsearch.packing.prediction.terms import Term, with_marks
 
 if TYPE_CHECKING:
-    from numpy import float64
+    from numpy import bool_, float64
     from numpy.typing import NDArray
 
 MOST_TERMS = 8
 """Terms of a formula beside its constant."""
 
-RUNS_PER_TERM = 3
+RUNS_PER_TERM = 2
 """Runs that there are for each term, the constant included; fewer would fit by chance."""
 
 TRIED = 40
@@ -30,6 +30,7 @@ def select(
     terms: Sequence[Term],
     marks: Sequence[tuple[int, int]],
     target: NDArray[float64],
+    start: Sequence[tuple[int, int]] = (),
 ) -> tuple[Term, ...]:
     """Choose terms, one after the other, by the error of leaving one run out.
 
@@ -38,9 +39,12 @@ def select(
         terms: What is chosen from; once one of them was, what has it for a certain word alone is too.
         marks: The words.
         target: What is to be foretold.
+        start: Words whose constants are chosen in any case.
     """
     choice = _Choice(columns([Term()])[:, 0], target)
     choice.offer([*terms, *with_marks(Term(), marks)], columns)
+    for mark in start:
+        choice.take_term(Term((), mark))
     most = min(MOST_TERMS, len(target) // RUNS_PER_TERM - 1)
     while len(choice.chosen) < most and (best := choice.best()) is not None:
         choice.take(best)
@@ -83,6 +87,16 @@ class _Choice:
         self._terms.extend(terms)
         self._sizes = numpy.concatenate([self._sizes, sizes])
         self._rest = numpy.hstack([self._rest, rest])
+
+    def take_term(self, term: Term) -> None:
+        """Choose a certain one, unless those that were chosen say the same."""
+        index = self._terms.index(term)
+        if self._is_new()[index]:
+            self.take(index)
+
+    def _is_new(self) -> NDArray[bool_]:
+        result: NDArray[bool_] = (self._rest**2).sum(axis=0) > _NEGLIGIBLE * self._sizes
+        return result
 
     def take(self, index: int) -> None:
         """Choose one."""

@@ -1,0 +1,1 @@
+"""How well the needs of runs are foretold from their parameters."""
