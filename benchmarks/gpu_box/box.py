@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from benchmarks.gpu_box.jobs import RESERVED, Job, Visit, World
+from hpsearch.model.usage.meter import is_noticeable, quiet_needed
 
 LOOKS_AGAIN_AFTER = 60.0
 """Seconds after which somebody who found no card with room looks again."""
@@ -38,7 +39,8 @@ class Resident:
         lost: Seconds that it lost to runs of ours that came after it (somebody else's only).
         company: Seconds times runs of ours on its card, itself included.
         was_alone: Whether nothing else was on its card as long as it ran.
-        settled_after: Seconds from its start until its memory seemed to stay; None: not yet.
+        grown: When its memory grew noticeably for the last time.
+        busy_before: What it had used of a card until then.
     """
 
     job: Job
@@ -56,12 +58,23 @@ class Resident:
     lost: float = 0.0
     company: float = 0.0
     was_alone: bool = True
-    settled_after: float | None = None
+    grown: float = 0.0
+    busy_before: float = 0.0
 
     @property
     def load(self) -> float:
         """The load that it would put on a card for itself."""
         return self.job.phases[self.phase].load
+
+    def measured_load(self, now: float) -> float:
+        """The mean load that it put on its card since its memory grew last."""
+        return min(1.0, (self.busy - self.busy_before) / max(1.0, now - self.grown))
+
+    def settled_after(self, now: float) -> float | None:
+        """Seconds from its start until its memory had settled, by the rule of hpsearch; None: it has not."""
+        grew_for = self.grown - self.began
+        is_quiet = now - self.grown >= quiet_needed(grew_for, self.measured_load(now))
+        return grew_for if is_quiet else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +156,13 @@ class Card:
 class Box:
     """All cards, with what others do to them.
 
+    Attributes:
+        now: The time, in seconds.
+        cards: The cards.
+        neighbours: How others fared.
+        some_wait: Whether runs of ours wait.
+        spent: Seconds of whole cards, by what became of them.
+
     Args:
         world: What will happen.
     """
@@ -151,6 +171,8 @@ class Box:
         self.now = 0.0
         self.cards = [Card(number, total) for number, total in enumerate(world.totals)]
         self.neighbours = Neighbours()
+        self.some_wait = True
+        self.spent: dict[str, float] = {}
         self._law = world.law
         self._visits = [*world.visits]
         self._came = 0
@@ -202,6 +224,7 @@ class Box:
         if passed <= 0:
             return
         ours = sum(each.is_ours for each in card.residents)
+        self._account(card, passed)
         for each in card.residents:
             each.left -= passed * each.speed
             each.done += passed * each.speed
@@ -209,6 +232,22 @@ class Box:
             each.company += passed * ours
             if not each.is_ours and ours:
                 each.lost += passed * max(0.0, 1.0 - each.speed / self._speed_without_newcomers(card, each))
+
+    def _account(self, card: Card, passed: float) -> None:
+        """Note what became of the time of a card."""
+        ours = sum(each.load * each.speed for each in card.residents if each.is_ours)
+        theirs = sum(each.load * each.speed for each in card.residents if not each.is_ours)
+        left = max(0.0, 1.0 - ours - theirs)
+        if not self.some_wait:
+            why = 'nothing was left to start'
+        elif any(not each.is_ours for each in card.residents):
+            why = 'others were there'
+        elif sum(each.load for each in card.residents) >= 1.0:
+            why = "runs were in each other's way"
+        else:
+            why = 'part of a card was left empty' if card.residents else 'a card was empty'
+        for what, share in (('our runs', ours), ('others', theirs), (why, left)):
+            self.spent[what] = self.spent.get(what, 0.0) + passed * share
 
     def _speed_without_newcomers(self, card: Card, who: Resident) -> float:
         """How fast somebody would go without our runs that came later."""
@@ -243,9 +282,9 @@ class Box:
             return self._leave(card, Ended(who, self.now, phase.memory, card.free))
         who.phase += 1
         who.left = phase.seconds
+        if is_noticeable(phase.memory, who.memory):
+            who.grown, who.busy_before = self.now, who.busy
         who.memory, who.peak = phase.memory, max(who.peak, phase.memory)
-        if who.phase == who.job.is_settled_in:
-            who.settled_after = self.now - who.began
         return None
 
     def _come(self, who: Resident) -> Ended | None:

@@ -32,7 +32,7 @@ class Job:
         name: Its name.
         phases: What it passes through, one after the other.
         params: The parameters of a run of ours.
-        is_settled_in: Number of the phase from which on its memory seems to stay (some grow later all the same).
+        is_settled_in: Number of the phase from which on its memory stays (though some grow later all the same).
         touchy: How much it suffers from others on its card, compared with the usual (1).
     """
 
@@ -64,7 +64,7 @@ class Job:
 
     @cached_property
     def settled_after(self) -> float:
-        """Seconds from its start until its memory seems to stay."""
+        """Seconds from its start until its memory stays, for the time being."""
         return sum(phase.seconds for phase in self.phases[: self.is_settled_in])
 
 

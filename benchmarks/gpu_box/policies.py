@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Protocol
@@ -11,9 +11,11 @@ from typing import Protocol
 from benchmarks.gpu_box.search import Kind, Monitor, Search
 from hpsearch.dispatch.packing.lessons import by_its_own
 from hpsearch.model.placement import place, predict_need
-from hpsearch.model.resources import DEFAULT_RESOURCES, GpuPolicy, ResourceRequest, Slot
+from hpsearch.model.resources import DEFAULT_RESOURCES, GpuPolicy, GpuProcess, ResourceRequest, Slot
 from hpsearch.model.usage.estimate import NOTHING_EXPECTED, Estimate, Guess
+from hpsearch.model.usage.holders import GpuHolder, HolderKind
 from hpsearch.packing.box import Candidate, PackingPolicy
+from hpsearch.packing.neighbours.strangers import NOBODY, Presence, who_is_there, why_kept_away
 from hpsearch.packing.pack import pack
 from hpsearch.packing.prediction.predictor import Predictor
 
@@ -107,7 +109,10 @@ MOST_CANDIDATES = 1000
 """Runs that packing chooses among."""
 
 LEARNS_EVERY = 20.0
-"""Seconds between two times that it learns, at least."""
+"""Seconds between two times that it learns, at least: hpsearch itself learns more often."""
+
+LEARNS_SHARE = 0.07
+"""The same as a share of the time so far, since learning takes most of the time of a simulation."""
 
 
 @dataclass
@@ -120,6 +125,7 @@ class Packing:
 
     policy: PackingPolicy = field(default_factory=PackingPolicy)
     kind: Kind = Kind.PACKS
+    _presences: dict[str, Presence] = field(default_factory=dict)
     _known: tuple[int, int] = (-1, -1)
     _learned_at: float = -math.inf
     _estimates: dict[str, Estimate] = field(default_factory=dict)
@@ -131,16 +137,16 @@ class Packing:
 
     def learn(self, search: Search, now: float) -> None:
         """Estimate anew where there is more to learn from."""
-        settled = sum(lease.who.settled_after is not None for lease in search.leases.values())
-        known = search.cost.attempts, settled
-        if known != self._known and now >= self._learned_at + LEARNS_EVERY:
+        known = search.cost.attempts, search.settled
+        if known != self._known and now >= self._learned_at + max(LEARNS_EVERY, LEARNS_SHARE * now):
             self._known, self._learned_at = known, now
             found = Predictor(search.observations()).estimates([search.jobs[run].params for run in search.pending])
             self._estimates = dict(zip(search.pending, found, strict=True))
 
     def estimate(self, run: str, search: Search) -> Estimate:
         """What a run is expected to need."""
-        return by_its_own(self._estimates.get(run, NOTHING_EXPECTED), search.attempts.get(run, ()))
+        estimate = self._estimates.get(run, NOTHING_EXPECTED)
+        return by_its_own(estimate, search.attempts[run]) if run in search.attempts else estimate
 
     def _decisions(self, now: float, search: Search, monitor: Monitor) -> Iterator[Decision]:
         candidates = [
@@ -155,10 +161,26 @@ class Packing:
             self.policy,
             now,
             freed=search.freed,
+            avoided=self._kept_away(now, search, monitor),
         )
         known: Mapping[str, Estimate] = {each.run: each.estimate for each in candidates}
         for start in packing.starts:
             yield start.run, start.slot, known[start.run]
+
+    def _kept_away(self, now: float, search: Search, monitor: Monitor) -> Mapping[str, str]:
+        """Why some GPUs are left to others."""
+        ours = {lease.who.pid for lease in search.leases.values()}
+        for name, readings in monitor.readings.items():
+            reading = readings[-1]
+            used = sum(process.memory or 0 for process in reading.processes or () if process.pid in ours)
+            who = who_is_there(reading, [_holder(process, ours) for process in reading.processes or ()], used)
+            self._presences[name] = self._presences.get(name, NOBODY).then(reading.at, who)
+        return why_kept_away(self._presences, self.policy.window, now)
+
+
+def _holder(process: GpuProcess, ours: Container[int]) -> GpuHolder:
+    kind = HolderKind.RUN if process.pid in ours else HolderKind.PROCESS
+    return GpuHolder(kind, process.pid, memory=process.memory, is_stranger=process.pid not in ours)
 
 
 @dataclass

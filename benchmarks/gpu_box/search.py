@@ -18,8 +18,8 @@ from hpsearch.model.usage.estimate import NOTHING_EXPECTED, Estimate
 from hpsearch.model.usage.measured import Measured
 from hpsearch.packing.prediction.observation import Observation
 
-SOONEST = 30.0
-"""Seconds after which a load was measured long enough to say something."""
+SOONEST = 10.0
+"""Seconds after its start from which on something is known of the load of a run."""
 
 KEPT_READINGS = 6
 """How many readings of a card are kept."""
@@ -166,7 +166,9 @@ class Search:
 
     def resources(self, run: str) -> ResourceRequest:
         """What a run needs since it ran out of memory."""
-        return resources_for(self.attempts.get(run, ()), packs=self._kind is Kind.PACKS)
+        if run not in self.attempts:
+            return DEFAULT_RESOURCES
+        return resources_for(self.attempts[run], packs=self._kind is Kind.PACKS)
 
     def tenants(self) -> list[GpuTenant]:
         """Our runs, as hpsearch knows them."""
@@ -178,7 +180,7 @@ class Search:
                 exclusive=lease.resources.alone,
                 run=run,
                 estimate=lease.estimate,
-                is_settled=lease.who.settled_after is not None,
+                is_settled=lease.who.settled_after(self._box.now) is not None,
             )
             for run, lease in self.leases.items()
         ]
@@ -220,7 +222,8 @@ class Search:
             attempts.append(Attempt(run, number, State.FINISHED, seconds=seconds, measured=measured))
             return
         total = self._box.cards[who.card].total
-        facts = {'was_alone': who.was_alone, 'gpu_total': total, 'largest': total == self._most}
+        had = who.memory + end.free
+        facts = {'was_alone': who.was_alone, 'gpu_total': total, 'largest': total == self._most, 'had': had}
         ends = State.FAILED if had_most_room(GPU_OOM, facts, attempts) else State.INTERRUPTED
         attempts.append(Attempt(run, number, ends, cause=GPU_OOM, facts=facts, seconds=seconds, measured=measured))
         if self._kind is not Kind.GIVES_UP and again(attempts, RetryPolicy()):
@@ -230,10 +233,15 @@ class Search:
 
     def _measured(self, who: Resident, seconds: float) -> Measured:
         """What was measured of a run in so many seconds."""
-        if seconds < SOONEST:
-            return Measured(who.peak or None)
-        load = min(1.0, max(0.0, self._random.gauss(who.busy / seconds, 0.01)))
-        return Measured(who.peak, load, who.settled_after, sharing=who.company / seconds)
+        now = who.began + seconds
+        load = min(1.0, max(0.0, self._random.gauss(who.measured_load(now), 0.01)))
+        known = load if seconds >= SOONEST else None
+        return Measured(who.peak or None, known, who.settled_after(now), sharing=who.company / max(1.0, seconds))
+
+    @property
+    def settled(self) -> int:
+        """How many runs are running whose memory has settled."""
+        return sum(lease.who.settled_after(self._box.now) is not None for lease in self.leases.values())
 
     def observations(self) -> list[Observation]:
         """What the runs tell that have ended or are running."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from benchmarks.gpu_box.box import Box, Ended, Neighbours
@@ -38,6 +38,7 @@ class Result:
         decisions: How often it was decided.
         deciding: Seconds of processor time of all these decisions.
         ended: The attempts, by their end.
+        spent: Seconds of whole cards until the end, by what became of them.
     """
 
     world: World
@@ -49,6 +50,7 @@ class Result:
     decisions: int
     deciding: float
     ended: Sequence[Ended]
+    spent: Mapping[str, float]
 
     @property
     def ratio(self) -> float:
@@ -69,13 +71,16 @@ def simulate(world: World, policy: Policy) -> Result:
         decisions += bool(search.pending)
         for run, slot, estimate in chosen:
             search.start(run, slot, estimate)
+        box.some_wait = bool(search.pending)
         _wait(box, search)
     box.see_off()
     lost = [*search.lost, *search.pending, *search.leases]
     makespan = max((end.at for end in search.last), default=box.now)
     finished = [job for job in world.jobs if job.name not in lost]
     bound = lower_bound(replace(world, jobs=finished)) if finished else bound
-    return Result(world, makespan, bound, lost, search.cost, box.neighbours, decisions, deciding, search.last)
+    return Result(
+        world, makespan, bound, lost, search.cost, box.neighbours, decisions, deciding, search.last, box.spent
+    )
 
 
 def _wait(box: Box, search: Search) -> None:
