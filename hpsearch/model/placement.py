@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, takewhile
 from operator import itemgetter
+from typing import TypeVar
 
 from hpsearch.model.errors import ConfigError
 from hpsearch.model.resources import (
@@ -22,6 +23,8 @@ from hpsearch.model.resources import (
     Slot,
 )
 from hpsearch.model.units import duration
+
+T = TypeVar('T')
 
 LOAD_IS_AVERAGED_OVER = 1.0
 """Seconds over which a driver averages the load, at most; a run that ended is visible for that long."""
@@ -297,12 +300,46 @@ def _slots(ready: Sequence[GpuCase], closed: Mapping[str, str], policy: GpuPolic
         return len(case.ours), rank_of(case.gpu.name, policy.order), -free_memory(case.newest)
 
     size, ranked = policy.gpus_per_run, sorted(enumerate(ready), key=preference)
+    groups = together(ranked, size, lambda place: place[1].gpu, lambda place: len(place[1].ours))
+    in_order = [sorted(group, key=itemgetter(0)) for group in groups]
     left = len(ranked) % size
-    whole = len(ranked) - left
-    groups = [sorted(ranked[start : start + size], key=itemgetter(0)) for start in range(0, whole, size)]
     short = f'only {left} more {"GPU is" if left == 1 else "GPUs are"} open, and a run needs {size} (--gpus_per_run)'
-    left_over = {case.gpu.name: short for _, case in ranked[whole:]}
-    return Placement(tuple(_slot([case.gpu for _, case in group]) for group in groups), {**closed, **left_over})
+    given = {case.gpu.name for group in groups for _, case in group}
+    left_over = {case.gpu.name: short for _, case in ranked if case.gpu.name not in given}
+    return Placement(tuple(_slot([case.gpu for _, case in group]) for group in in_order), {**closed, **left_over})
+
+
+def together(
+    ranked: Sequence[T], size: int, gpu_of: Callable[[T], Gpu], rank: Callable[[T], float]
+) -> list[Sequence[T]]:
+    """Places in groups for one run each: those whose GPUs are linked most closely, where there are enough of them.
+
+    Args:
+        ranked: The places, in the order of preference.
+        size: How many each run needs.
+        gpu_of: The GPU of a place.
+        rank: What counts more than how closely GPUs are linked; the smaller, the better.
+    """
+    rest, groups = list(ranked), list[Sequence[T]]()
+    while len(rest) >= size:
+        last = rank(rest[size - 1])
+        group = _closest([place for place in rest if rank(place) <= last], size, gpu_of)
+        groups.append(group)
+        rest = [place for place in rest if place not in group]
+    return groups
+
+
+def _closest(ranked: Sequence[T], size: int, gpu_of: Callable[[T], Gpu]) -> Sequence[T]:
+    """The places whose GPUs are linked most closely; of several such groups those of the smallest."""
+    deepest = max(len(gpu_of(place).groups) for place in ranked) if size > 1 else 0
+    for depth in range(deepest, 0, -1):
+        near: dict[tuple[str, ...], list[T]] = {}
+        for place in ranked:
+            if len(gpu_of(place).groups) >= depth:
+                near.setdefault(gpu_of(place).groups[:depth], []).append(place)
+        if whole := [places for places in near.values() if len(places) >= size]:
+            return min(whole, key=len)[:size]
+    return ranked[:size]
 
 
 def rank_of(gpu: str, order: Sequence[str]) -> int:

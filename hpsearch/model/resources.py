@@ -84,12 +84,14 @@ class Gpu:
         uuid: ``GPU-…`` or ``MIG-…`` as the driver reports it; empty: not known.
         model: E.g. ``NVIDIA A100-SXM4-40GB``.
         visible_devices: What ``CUDA_VISIBLE_DEVICES`` must be for it (with ``CUDA_DEVICE_ORDER=PCI_BUS_ID``).
+        groups: Names of groups of GPUs that it is in, from the largest to that in which GPUs are linked most closely.
     """
 
     name: str
     uuid: str
     model: str
     visible_devices: str
+    groups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from hpsearch.model.placement import Situation, identity, rank_of
+from hpsearch.model.placement import Situation, identity, rank_of, together
 from hpsearch.model.resources import Gpu, GpuPolicy, GpuTenant, OtherStart, Reading, Slot
 from hpsearch.packing.box import Candidate, Packing, PackingPolicy, Start
 from hpsearch.packing.cards import Card
@@ -79,11 +79,17 @@ def _place(cards: Sequence[Card], needs: Sequence[Need], size: int) -> tuple[lis
         if len(fitting) < size:
             waiting = waiting or need
             continue
-        chosen = sorted(fitting, key=lambda card: _preference(card, need))[:size]
+        chosen = _together(fitting, need, size)
         for card in chosen:
             card.add(need)
         starts.append(Start(need.candidate.run, _slot(cards, chosen)))
     return starts, waiting
+
+
+def _together(fitting: Sequence[Card], need: Need, size: int) -> Sequence[Card]:
+    """The best of the GPUs that have room; where a run gets several, those that are linked most closely."""
+    ranked = sorted(fitting, key=lambda card: _preference(card, need))
+    return together(ranked, size, lambda card: card.case.gpu, lambda card: _preference(card, need)[0])[0]
 
 
 def _preference(card: Card, need: Need) -> tuple[float, float, float, float]:

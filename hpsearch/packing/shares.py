@@ -19,8 +19,11 @@ MARGIN = 3.0
 LONGEST_NOTICE = 60.0
 """Seconds of that at most, whatever the search says."""
 
-PASSED_FOR = 60.0
-"""Seconds for which a place is not left again to a search that did not take it."""
+PASSED_FOR = 10.0
+"""Seconds for which a place is not left again to a search that did not take it; each time twice as long."""
+
+LONGEST_PASS = 320.0
+"""Seconds of that at most."""
 
 FORGOTTEN_AFTER = 3.0
 """Seconds after which a place that was open and is not any more counts as taken."""
@@ -92,19 +95,35 @@ def lack(one: Contender, share: float) -> float:
 
 @dataclass(slots=True)
 class _Wait:
-    """For how long a place has been left to a search.
+    """For how long a place has been left to a search, in monotonic seconds.
 
     Attributes:
-        since: When that began.
+        held: What the search held at first.
+        since: When that began; None: it is not left to it now.
         seen: When it was last so.
-        held: What the search held then.
-        passed: When it was concluded that it does not take it; None: it may.
+        passed: When it was concluded that the search does not take it; None: it may.
+        times: How often that has been so.
     """
 
-    since: float
-    seen: float
     held: float
+    since: float | None = None
+    seen: float = 0.0
     passed: float | None = None
+    times: int = 0
+
+    def wait(self, now: float, patience: float) -> None:
+        """The place is left to the search, for so many seconds at most."""
+        self.since, self.seen = now if self.since is None else self.since, now
+        if self.passed is None and now - self.since >= patience:
+            self.passed, self.times = now, self.times + 1
+
+    def pass_by(self, now: float) -> None:
+        """As time goes by, the search is asked again, and a place that was taken is not waited for."""
+        lasts = min(LONGEST_PASS, PASSED_FOR * 2.0 ** (self.times - 1))
+        if self.passed is not None and now - self.passed >= lasts:
+            self.passed = self.since = None
+        elif self.passed is None and now - self.seen > FORGOTTEN_AFTER:
+            self.since = None
 
 
 @dataclass(slots=True)
@@ -157,21 +176,14 @@ class Turns:
         for other in first:
             patience = min(other.notices_after, LONGEST_NOTICE) + MARGIN
             for place in offer.places & other.places:
-                wait = self._waits.setdefault((place, other.name), _Wait(now, now, other.held))
-                wait.seen = now
-                if wait.passed is None and now - wait.since >= patience:
-                    wait.passed = now
+                self._waits.setdefault((place, other.name), _Wait(other.held)).wait(now, patience)
 
     def _forget(self, now: float, others: Sequence[Contender]) -> None:
-        """What is over: a search that has started something meanwhile is waited for again."""
+        """A search that has started something meanwhile is waited for again; one that has gone is not."""
         held = {each.name: each.held for each in others}
-
-        def is_over(name: str, wait: _Wait) -> bool:
-            if held.get(name, math.inf) > wait.held + TINY:
-                return True
-            return now - wait.seen > FORGOTTEN_AFTER if wait.passed is None else now - wait.passed >= PASSED_FOR
-
-        self._waits = {key: wait for key, wait in self._waits.items() if not is_over(key[1], wait)}
+        self._waits = {key: wait for key, wait in self._waits.items() if held.get(key[1], math.inf) <= wait.held + TINY}
+        for wait in self._waits.values():
+            wait.pass_by(now)
 
 
 def served_at_entry(served: float, others: Iterable[Contender]) -> float:

@@ -10,6 +10,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from hpsearch.host.gpu.topology import groups_of
 from hpsearch.host.kernel import system_memory, text_of
 from hpsearch.model.errors import BackendError
 from hpsearch.model.resources import ComputeMode, Gpu, GpuProcess, Reading
@@ -107,9 +108,11 @@ class NvmlSource:
         self._loads_since: dict[str, int] = {}
         devices = [device for index in range(count) for device in _devices(nvml, index)]
         self._devices = {device.name: device for device in devices}
+        whole = [device for device in devices if device.handle is not None and ':' not in device.name]
         # CUDA's own numbers are certain only where it sees just what NVML sees: no instance, no GPU left out.
-        numbers_agree = all(device.handle is not None and ':' not in device.name for device in devices)
-        self.gpus: Sequence[Gpu] = tuple(_gpu(device, numbers_agree) for device in devices)
+        numbers_agree = len(whole) == len(devices)
+        groups = groups_of(nvml, {device.name: device.handle for device in whole})
+        self.gpus: Sequence[Gpu] = tuple(_gpu(device, numbers_agree, groups.get(device.name, ())) for device in devices)
         self.notes: Sequence[str] = [note for device in devices for note in _notes(nvml, device)]
 
     def read(self, name: str, now: float) -> Reading:
@@ -214,9 +217,9 @@ def _instance(nvml: Any, handle: Any, slot: int) -> Any:
         raise
 
 
-def _gpu(device: _Device, numbers_agree: bool) -> Gpu:
+def _gpu(device: _Device, numbers_agree: bool, groups: tuple[str, ...]) -> Gpu:
     visible = device.name if numbers_agree else device.uuid or device.name
-    return Gpu(device.name, device.uuid, device.model, visible)
+    return Gpu(device.name, device.uuid, device.model, visible, groups)
 
 
 @dataclass(frozen=True)

@@ -85,6 +85,9 @@ class FakeNvml:
         uuid: str | None = None,
         compute_mode: int | None = None,
         remap_failed: int | None = None,
+        node: int | None = None,
+        bridge: int | None = None,
+        links: str | None = None,
     ) -> None:
         """Changes what one GPU tells from now on; what is None stays.
 
@@ -101,6 +104,9 @@ class FakeNvml:
             uuid: Its UUID.
             compute_mode: A value of ``nvmlComputeMode_t``; not supported before it is given.
             remap_failed: Whether a row of its memory could not be remapped; not supported before it is given.
+            node: Its NUMA node; not supported before it is given.
+            bridge: The PCI bridge that it shares with other cards of its node.
+            links: To which card each of its NVLinks leads, ``s``: to a switch, ``-``: to none; e.g. ``1,1,-``.
         """
         numbers = {
             'used': used,
@@ -111,6 +117,9 @@ class FakeNvml:
             'uuid': uuid,
             'compute_mode': compute_mode,
             'remap_failed': remap_failed,
+            'node': node,
+            'bridge': bridge,
+            'links': links,
         }
         given = {key: str(value) for key, value in numbers.items() if value is not None}
         if load is not None:

@@ -13,6 +13,9 @@
  *   gpu.0.compute_mode 3      nvmlComputeMode_t; absent: not supported
  *   gpu.0.remap_failed 1      whether a row could not be remapped; absent: not supported
  *   gpu.0.mig 1               MIG mode is on; instances are those i that have a gpu.0:i.uuid
+ *   gpu.0.node 1              the NUMA node of the card; absent: the topology is not supported
+ *   gpu.0.bridge 1            the PCI bridge of the card on that node; absent: one of its own
+ *   gpu.0.links 1,1,s         the card to which each NVLink leads, s: a switch, -: not active; absent: not supported
  *   box FOLDER                what the processes named by its files use counts, too, while they live: <pid> has
  *                             "<start time> <MiB> <load in per cent> <GPU> ..."; their loads are told one by one
  */
@@ -314,6 +317,66 @@ int nvmlDeviceGetRemappedRows(handle device, unsigned int *corrected, unsigned i
     *corrected = *uncorrected = *pending = 0;
     *failed = (unsigned int)value;
     return value < 0 ? NOT_SUPPORTED : OK;
+}
+
+/* How cards are linked */
+
+typedef struct {
+    char legacy[16];
+    unsigned int domain, bus, device, pci_device, pci_subsystem;
+    char id[32];
+} pci_info;
+
+static void pci_of(int card, pci_info *info) {
+    memset(info, 0, sizeof *info);
+    info->bus = (unsigned int)card + 16;
+    sprintf(info->id, "00000000:%02X:00.0", card + 16);
+}
+
+int nvmlDeviceGetPciInfo_v3(handle device, pci_info *info) {
+    pci_of((int)(device % 1000) - 1, info);
+    return state_of(device);
+}
+
+int nvmlDeviceGetTopologyCommonAncestor(handle one, handle other, unsigned int *level) {
+    long node = number_of(one, "node", -1), bridge = number_of(one, "bridge", -1);
+    if (state_of(one)) return state_of(one);
+    if (node < 0) return NOT_SUPPORTED;
+    *level = node != number_of(other, "node", -1) ? 50 : bridge < 0 || bridge != number_of(other, "bridge", -1) ? 40 : 20;
+    return OK;
+}
+
+/* What stands for a link: the first letter; NULL: there is no such link. */
+static const char *link_of(handle device, unsigned int link, char *value) {
+    char *word;
+    if (!text_of(device, "links", value)) return NULL;
+    for (word = strtok(value, ","); word && link; word = strtok(NULL, ",")) link--;
+    return word;
+}
+
+int nvmlDeviceGetNvLinkState(handle device, unsigned int link, unsigned int *active) {
+    char value[WORDS];
+    const char *word;
+    if (!text_of(device, "links", value)) return NOT_SUPPORTED;
+    word = link_of(device, link, value);
+    *active = word && *word != '-';
+    return word ? OK : INVALID;
+}
+
+int nvmlDeviceGetNvLinkRemoteDeviceType(handle device, unsigned int link, unsigned int *type) {
+    char value[WORDS];
+    const char *word = link_of(device, link, value);
+    if (!word) return INVALID;
+    *type = *word == 's' ? 2 : 0;
+    return OK;
+}
+
+int nvmlDeviceGetNvLinkRemotePciInfo_v2(handle device, unsigned int link, pci_info *info) {
+    char value[WORDS];
+    const char *word = link_of(device, link, value);
+    if (!word) return INVALID;
+    pci_of(*word == 's' ? 200 : atoi(word), info);
+    return OK;
 }
 
 int nvmlDeviceGetMigMode(handle device, unsigned int *current, unsigned int *pending) {

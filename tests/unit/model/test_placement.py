@@ -423,6 +423,42 @@ def test_that_the_fewest_runs_come_first_then_the_most_free_memory_then_the_numb
     assert names(readings, tenants, GpuPolicy(max_runs_per_gpu=2)) == [('1',), ('3',), ('0',), ('2',)]
 
 
+@pytest.mark.parametrize(
+    ('groups', 'used', 'given_'),
+    [
+        ('ab ab ab ab', {}, ['0,1', '2,3']),
+        ('ab ac ab ac', {}, ['0,2', '1,3']),
+        ('ab cd cd ab', {'0': 100}, ['1,2', '0,3']),
+        ('ab ab ab cd cd', {}, ['3,4', '0,1']),
+        ('ab ac db', {'1': 100}, ['0,1']),
+        ('ab cd ef', {'0': 100}, ['1,2']),
+        ('- - ab ab', {}, ['2,3', '0,1']),
+    ],
+    ids=['all alike', 'pairs', 'most free first', 'an island stays whole', 'node', 'not linked', 'not told'],
+)
+def test_that_a_run_gets_gpus_that_are_linked_most_closely(
+    groups: str, used: dict[str, int], given_: list[str]
+) -> None:
+    linked = [replace(gpu(str(number)), groups=tuple(each.strip('-'))) for number, each in enumerate(groups.split())]
+    readings = {each.name: [idle(used=used.get(each.name, 0))] for each in linked}
+    placement = place(linked, readings, (), GpuPolicy(gpus_per_run=2), NOW)
+    assert [','.join(slot.gpus) for slot in placement.slots] == given_
+
+
+def test_that_gpus_without_other_runs_come_before_those_that_are_linked() -> None:
+    linked = [replace(each, groups=('a',) if each.name in '01' else (each.name,)) for each in GPUS]
+    tenants = [GpuTenant((name,), 0.0) for name in '01']
+    policy = GpuPolicy(gpus_per_run=2, max_runs_per_gpu=2)
+    placement = place(linked, {each.name: [idle()] for each in linked}, tenants, policy, NOW)
+    assert [slot.gpus for slot in placement.slots] == [('2', '3'), ('0', '1')]
+
+
+def test_that_a_run_on_one_gpu_gets_the_best_wherever_it_is_linked() -> None:
+    linked = [replace(each, groups=('a',) if each.name in '01' else (each.name,)) for each in GPUS]
+    placement = place(linked, {each.name: [idle(used=int(each.name))] for each in linked}, (), POLICY, NOW)
+    assert [slot.gpus[0] for slot in placement.slots] == ['0', '1', '2', '3']
+
+
 def test_that_several_gpus_per_run_make_disjoint_slots_and_the_rest_says_so() -> None:
     readings = {'0': [idle(used=900)], '1': [idle()], '2': [idle(load=0.9)], '3': [idle()]}
     placement = place(GPUS, readings, (), GpuPolicy(gpus_per_run=2), NOW)

@@ -126,7 +126,29 @@ def test_that_gpus_have_their_number_uuid_and_model(nvml: FakeNvml, start: Start
         'uuid': 'GPU-123',
         'model': 'NVIDIA A100-SXM4-40GB',
         'visible_devices': '1',
+        'groups': ['1', '1', '1'],
     }
+
+
+@pytest.mark.parametrize(
+    ('cards', 'groups'),
+    [
+        ([{}, {}], ['0/0/0', '1/1/1']),
+        ([{'node': 0}, {'node': 0}, {'node': 1}], ['0/0/0', '0/1/1', '2/2/2']),
+        ([{'node': 0, 'bridge': 0}, {'node': 0, 'bridge': 1}, {'node': 0, 'bridge': 0}], ['0/0/0', '0/1/1', '0/0/2']),
+        ([{'links': '2,2'}, {'links': '3'}, {'links': '0,0,-'}, {'links': '1'}], ['0/0/0', '1/1/1', '0/0/0', '1/1/1']),
+        ([{'links': 's', 'node': 0}, {'links': 's,s', 'node': 1}, {'node': 0}], ['0/0/0', '0/0/0', '0/2/2']),
+        ([{'links': '-', 'node': 0}, {'links': '-', 'node': 0}], ['0/0/0', '0/1/1']),
+    ],
+    ids=['nothing told', 'numa nodes', 'bridges', 'pairs', 'switches', 'no link is active'],
+)
+def test_that_gpus_know_with_which_others_they_are_linked(
+    tmp_path: Path, start: Start, cards: list[dict[str, Any]], groups: list[str]
+) -> None:
+    nvml = FakeNvml(tmp_path / 'linked', gpus=len(cards))
+    for number, card in enumerate(cards):
+        nvml.set(number, **card)
+    assert ['/'.join(gpu['groups']) for gpu in start(nvml.env()).gpus] == groups
 
 
 def test_that_a_count_of_zero_means_no_gpu(nvml: FakeNvml, start: Start) -> None:
@@ -369,7 +391,8 @@ def test_that_gputil_reads_where_nvml_cannot_be_loaded(nvml: FakeNvml, start: St
     nvml.set(0, name='NVIDIA A100', uuid='GPU-123', used=1000, load=0.29)
     nvml.set(1, load='none')
     program = start(nvml.smi_env())
-    assert program.gpus[0] == {'name': '0', 'uuid': 'GPU-123', 'model': 'NVIDIA A100', 'visible_devices': '0'}
+    told = {'name': '0', 'uuid': 'GPU-123', 'model': 'NVIDIA A100', 'visible_devices': '0', 'groups': []}
+    assert program.gpus[0] == told
     reading = program.read('0')
     assert (reading['memory_used'], reading['memory_total'], reading['load']) == (1000, 40000, 0.29)
     unknown = program.read('1')
