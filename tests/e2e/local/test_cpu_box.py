@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from hpsearch.host.machine.reading import core_count
 from hpsearch.model.usage.threads import THREAD_VARIABLES
+from tests.fakes.nvml import FakeNvml
 from tests.support.cli_harness import Project
+from tests.support.paths import REPOSITORY
 
 NOTES = 'echo "${OMP_NUM_THREADS-unset} ${MKL_NUM_THREADS-unset}" >> threads.txt\n'
 """A script that notes how many threads it is told to start."""
@@ -108,6 +111,40 @@ def test_that_a_machine_without_gpus_is_packed_as_well(project: Project) -> None
     done = project.search('--packing=auto')
     assert done.returncode == 0, done.stderr
     assert 'runs share its cores and memory, as with --cpu_jobs=auto' in done.stdout + done.stderr
+
+
+# In a job of a queue
+
+OF_A_JOB = {'SLURM_JOB_ID': '7', 'SLURMD_NODENAME': 'n1', 'SLURM_CPUS_ON_NODE': '2', 'SLURM_MEM_PER_NODE': '4000'}
+
+
+def test_that_runs_in_a_job_without_gpus_share_its_cores(project: Project, tmp_path: Path) -> None:
+    with_gpus(project, FakeNvml(tmp_path / 'nvml', gpus=2))
+    project.env.update(OF_A_JOB)
+    project.configure({'seconds': [0.3 + number / 1000 for number in range(4)]})
+    assert project.search('--dont_start').returncode == 0
+    done = project.run('join', 'out', '--runs_per_job=auto')
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {devices for _, _, devices in project.ran()} == {'unset'}
+    assert any(event.get('estimate', {}).get('cpu') for event in project.events() if event['event'] == 'claimed')
+
+
+def test_that_runs_in_a_job_share_only_the_gpus_that_it_was_given(project: Project, tmp_path: Path) -> None:
+    with_gpus(project, FakeNvml(tmp_path / 'nvml', gpus=3))
+    project.env.update(OF_A_JOB, CUDA_VISIBLE_DEVICES='1,2')
+    project.configure({'seconds': [0.5 + number / 1000 for number in range(4)]})
+    assert project.search('--dont_start').returncode == 0
+    done = project.run('join', 'out', '--runs_per_job=auto', '--sim_startup_time=0')
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {devices for _, _, devices in project.ran()} == {'1', '2'}
+    assert any('estimate' in event for event in project.events() if event['event'] == 'claimed')
+
+
+def with_gpus(project: Project, fake: FakeNvml) -> None:
+    """Let the searches of a project see these GPUs."""
+    project.env.update(fake.env())
+    project.env['PATH'] = f'{Path(project.command()[0]).parent}{os.pathsep}{project.env["PATH"]}'
+    project.env['PYTHONPATH'] = str(REPOSITORY)
 
 
 def at_a_time(project: Project) -> int:

@@ -737,6 +737,17 @@ def test_that_jobs_work_on_the_search_several_runs_at_a_time(tmp_path: Path, lsf
         assert sorted(header['job']['id'] for header in project.pilots()) == ['1_1', '1_2']
 
 
+def test_that_a_job_without_gpus_starts_as_many_runs_as_it_has_room_for(tmp_path: Path, lsf: FakeLsf) -> None:
+    with lsf_project(tmp_path / 'project', lsf, count=3) as project:
+        search = project.submit('--runs_per_job=auto', '--num_jobs=1')
+        project.wait_for_begun(1)
+        assert len(project.begun()) == 1, 'it is measured first'
+        project.open()
+        finish(search)
+        assert_each_ran_once(project)
+        assert sorted(header['job']['id'] for header in project.pilots()) == ['1_1']
+
+
 def test_that_the_runs_of_a_job_which_somebody_ended_are_run_by_another(tmp_path: Path, lsf: FakeLsf) -> None:
     with lsf_project(tmp_path / 'project', lsf, count=2) as project:
         search = project.submit('--runs_per_job=2', '--num_jobs=1')

@@ -644,6 +644,18 @@ def test_that_jobs_work_on_the_search_with_several_runs_each(tmp_path: Path, slu
         assert len(project.pilots()) == 2
 
 
+def test_that_jobs_start_as_many_runs_as_their_cores_and_memory_have_room_for(tmp_path: Path, slurm: Cluster) -> None:
+    with slurm_project(tmp_path / 'project', slurm, count=3) as project:
+        search = project.submit('--num_jobs=1', '--runs_per_job=auto', '--slurm_cpus=2', *PILOTS)
+        project.wait_for_begun(2, 60.0)
+        assert len(project.in_queue()) == 1
+        project.open()
+        finish(search)
+        assert_each_ran_once(project)
+        assert len(project.pilots()) == 1
+        assert any('cpu' in event.get('estimate', {}) for event in project.told('claimed'))
+
+
 def test_that_a_bad_node_gets_no_more_jobs_that_work_on_the_search(tmp_path: Path, slurm: Cluster) -> None:
     with slurm_project(tmp_path / 'project', slurm, count=8, more=N3_IS_BAD) as project:
         # Two have room on a node, so that two begin on n3, and so do those that replace them.
