@@ -233,7 +233,8 @@ def _gpu_slots(options: SearchOptions, wakeup: Wakeup) -> tuple[SlotSource, Fair
         raise ConfigError([f'--gpus_per_run={local.gpus_per_run}: only {len(gpus)} GPUs are available.'])
     gpu_policy, neighbours = local_policies.gpu_policy(options, gpus), local_policies.neighbour_policy(options)
     window = gpu_policy.window + SPARE_READINGS
-    monitor = GpuMonitor(source, gpus, interval=GPU_INTERVAL, on_reading=wakeup.poke, window=window)
+    others = [gpu for gpu in source.gpus if gpu not in gpus]
+    monitor = GpuMonitor(source, gpus, interval=GPU_INTERVAL, on_reading=wakeup.poke, window=window, elsewhere=others)
     packing, limits = local_policies.packing_policy(options, gpus), Limits(local.allowed_load, local.allowed_memory)
     kept, starts = GpuNeighbours(gpus, neighbours, limits, gpu_policy.window), GpuStarts()
     shares = shares_of_gpus(options, gpus, gpu_policy, monitor, starts.folder)

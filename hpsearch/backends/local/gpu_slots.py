@@ -173,7 +173,7 @@ class GpuSlots(SlotSource):
         if self._packing is None or waiting:
             return Packing(closed={gpu.name: waiting for gpu in self._gpus}, waiting=waiting)
         readings = self._monitor.readings()
-        ours = [_per_gpu(held.tenant, is_known=True) for held in self._held.values()]
+        ours = [_per_gpu(held.tenant, is_known=not held.meter.gpu.is_lost) for held in self._held.values()]
         packing = pack(
             self._gpus,
             readings,
@@ -357,9 +357,17 @@ class GpuSlots(SlotSource):
             self._measured[name] = reading.at
             if self.packs:
                 self._note_left(name, reading, owner_of)
+        self._look_elsewhere(owner_of)
         for held in self._held.values():
             held.note_use(max(self._measured.values()))
         self._totals.update({name: one.memory_total for name, one in latest.items() if one.memory_total})
+
+    def _look_elsewhere(self, owner_of: Callable[[int], str | None]) -> None:
+        """See whether our attempts are on GPUs that may not be used."""
+        for name, history in self._monitor.readings_elsewhere().items():
+            new = [one for one in history if one.at > self._measured.get(name, -math.inf)]
+            self._use.take(name, new, self._held, owner_of)
+            self._measured[name] = max((one.at for one in history), default=-math.inf)
 
     def _note_left(self, gpu: str, reading: Reading, owner_of: Callable[[int], str | None]) -> None:
         """Take in how much of a GPU each attempt on it could use."""

@@ -90,6 +90,8 @@ class GpuUse:
             used = next((one.memory_used for one in fits), None)
             if used is not None and are_settled:
                 self._before[ident, gpu] = used
+            else:
+                held[ident].meter.gpu.lose()
 
     def end(self, ident: str, tenant: GpuTenant, held: Mapping[str, Holder]) -> None:
         """An attempt is not held any more: what becomes free was its, so that of others nothing is told by it."""

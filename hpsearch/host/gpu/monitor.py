@@ -21,10 +21,15 @@ HURRIED_INTERVAL = 0.25
 """Seconds between such readings, at most."""
 
 
+RARE_INTERVAL = 10.0
+"""Seconds between two readings of a GPU that may not be used."""
+
+
 @dataclass
 class _Watched:
     """The readings of one GPU, and when the next one is due."""
 
+    interval: float
     readings: deque[Reading] = field(default_factory=deque)
     wake: threading.Event = field(default_factory=threading.Event)
     hurry_until: float = -math.inf
@@ -41,6 +46,7 @@ class GpuMonitor:
             be quick.
         clock: The monotonic clock that readings are stamped with, before they are taken.
         window: Seconds for which readings are kept; the newest is kept in any case.
+        elsewhere: Other GPUs, that are read rarely: only to see who is there.
     """
 
     def __init__(
@@ -52,18 +58,26 @@ class GpuMonitor:
         on_reading: Callable[[], object],
         clock: Callable[[], float] = time.monotonic,
         window: float = 10.0,
+        elsewhere: Iterable[Gpu] = (),
     ) -> None:
-        self._source, self._interval, self._clock = source, interval, clock
+        self._source, self._clock = source, clock
         self._on_reading, self._window = on_reading, window
         self._lock = threading.RLock()
         self._closed = False
-        self._watched = {gpu.name: _Watched() for gpu in gpus}
-        self._threads = [start_thread(partial(self._watch, name), f'gpu-{name}') for name in self._watched]
+        self._watched = {gpu.name: _Watched(interval) for gpu in gpus}
+        self._elsewhere = {gpu.name: _Watched(RARE_INTERVAL) for gpu in elsewhere}
+        every = [*self._watched.items(), *self._elsewhere.items()]
+        self._threads = [start_thread(partial(self._watch, *each), f'gpu-{each[0]}') for each in every]
 
     def readings(self) -> dict[str, tuple[Reading, ...]]:
         """Name of a GPU to its kept readings, oldest first; empty where there is none yet."""
         with self._lock:
             return {name: tuple(watched.readings) for name, watched in self._watched.items()}
+
+    def readings_elsewhere(self) -> dict[str, tuple[Reading, ...]]:
+        """The same of the GPUs that are read rarely."""
+        with self._lock:
+            return {name: tuple(watched.readings) for name, watched in self._elsewhere.items()}
 
     def refresh(self, names: Iterable[str]) -> None:
         """Request readings of these GPUs at once and, for two seconds, in quick succession: a run ended there."""
@@ -76,7 +90,7 @@ class GpuMonitor:
         """End the threads and close the source, unless a reading hangs for more than ``patience`` seconds."""
         with self._lock:
             self._closed = True
-        for watched in self._watched.values():
+        for watched in (*self._watched.values(), *self._elsewhere.values()):
             watched.wake.set()
         deadline = time.monotonic() + patience
         for thread in self._threads:
@@ -84,14 +98,13 @@ class GpuMonitor:
         if not any(thread.is_alive() for thread in self._threads):
             self._source.close()
 
-    def _watch(self, name: str) -> None:
-        watched = self._watched[name]
+    def _watch(self, name: str, watched: _Watched) -> None:
         while True:
             watched.wake.clear()
             reading = self._source.read(name, self._clock())
             if not self._keep(watched, reading):
                 return
-            watched.wake.wait(pause(self._clock(), watched.hurry_until, self._interval))
+            watched.wake.wait(pause(self._clock(), watched.hurry_until, watched.interval))
 
     def _keep(self, watched: _Watched, reading: Reading) -> bool:
         """Keep a reading and report it; False when the monitor was closed."""

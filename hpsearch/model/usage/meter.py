@@ -60,8 +60,9 @@ class GpuMeter:
     Its memory has settled when it has not grown noticeably for a while: the longer it took to grow, the longer this
     is. If it grows later, it has not settled any more.
 
-    Args:
+    Attributes:
         started: When the attempt started, in monotonic seconds.
+        is_lost: Whether what it uses cannot be told from what others use, as long as its processes are not listed.
     """
 
     started: float
@@ -72,7 +73,7 @@ class GpuMeter:
     _load: _Mean = field(default_factory=_Mean)
     _load_since: _Mean = field(default_factory=_Mean)
     _is_certain: bool = False
-    _is_lost: bool = False
+    is_lost: bool = False
 
     def note(self, gpu: str, at: float, memory: int, load: float | None, *, is_certain: bool = True) -> None:
         """Take in a sample.
@@ -102,7 +103,7 @@ class GpuMeter:
 
     def _forget(self) -> None:
         self._gpus.clear()
-        self._grown, self._load, self._load_since, self._is_lost = None, _Mean(), _Mean(), False
+        self._grown, self._load, self._load_since, self.is_lost = None, _Mean(), _Mean(), False
 
     def _add_load(self, load: float | None, seconds: float) -> None:
         if load is not None:
@@ -112,18 +113,18 @@ class GpuMeter:
     def lose(self) -> None:
         """What it uses cannot be told from what others use any more: unless it had settled, it is not known."""
         if not self._is_certain:
-            self._is_lost = self._is_lost or not self._is_quiet
+            self.is_lost = self.is_lost or not self._is_quiet
 
     @property
     def memory(self) -> int | None:
         """MiB that it uses now, on all GPUs together; None: not known."""
-        return None if self._is_lost or not self._gpus else sum(each.memory for each in self._gpus.values())
+        return None if self.is_lost or not self._gpus else sum(each.memory for each in self._gpus.values())
 
     @property
     def is_settled(self) -> bool:
         """Whether it will take no more memory than now, as far as can be told."""
         is_full = not any(is_noticeable(each.level, each.memory) for each in self._gpus.values())
-        return self._is_quiet and is_full and not self._is_lost
+        return self._is_quiet and is_full and not self.is_lost
 
     @property
     def _is_quiet(self) -> bool:
@@ -135,7 +136,7 @@ class GpuMeter:
     @property
     def peak(self) -> int | None:
         """MiB on the GPU where it used most; None: not known."""
-        return None if self._is_lost else max((each.peak for each in self._gpus.values()), default=None)
+        return None if self.is_lost else max((each.peak for each in self._gpus.values()), default=None)
 
     @property
     def load(self) -> float | None:
@@ -147,7 +148,7 @@ class GpuMeter:
     @property
     def settled_after(self) -> float | None:
         """Seconds from its start until its memory had settled; None: it has not, or nobody looked then."""
-        if self._grown is None or self._is_lost or not self._is_quiet or not self._was_seen_growing:
+        if self._grown is None or self.is_lost or not self._is_quiet or not self._was_seen_growing:
             return None
         return max(0.0, self._grown - self.started)
 

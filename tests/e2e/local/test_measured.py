@@ -13,10 +13,14 @@ from typing import Any
 
 import pytest
 
+from tests.fakes.nvml import FakeNvml
 from tests.fakes.nvml.box import FakeBox
 from tests.support.cli_harness import Project
 from tests.support.harness import until
 from tests.support.paths import REPOSITORY
+
+HOST_PID = 2**22 + 1
+"""A pid of the host that no process here has."""
 
 BUSY = """
 import sys, time
@@ -38,11 +42,16 @@ def project(tmp_path: Path) -> Project:
 def with_box(project: Project, tmp_path: Path, sizes: list[int], **formulas: str) -> FakeBox:
     """A box of GPUs for a project, whose script uses what the formulas say."""
     box = FakeBox(tmp_path / 'nvml', sizes)
-    project.env.update(box.env())
-    project.env['PATH'] = f'{Path(project.command()[0]).parent}{os.pathsep}{project.env["PATH"]}'
-    project.env['PYTHONPATH'] = str(REPOSITORY)
+    with_env(project, box)
     box.write_script(project.path / 'train.py', **formulas)
     return box
+
+
+def with_env(project: Project, fake: FakeNvml) -> None:
+    """Let the searches of a project see these GPUs."""
+    project.env.update(fake.env())
+    project.env['PATH'] = f'{Path(project.command()[0]).parent}{os.pathsep}{project.env["PATH"]}'
+    project.env['PYTHONPATH'] = str(REPOSITORY)
 
 
 def measured(project: Project) -> dict[str, dict[str, Any]]:
@@ -110,6 +119,31 @@ def test_that_a_run_on_a_gpu_that_it_was_not_given_is_named(project: Project, tm
     assert found['gpu_memory'] == 2048
 
 
+def test_that_a_run_on_a_gpu_that_may_not_be_used_is_named(project: Project, tmp_path: Path) -> None:
+    with_box(project, tmp_path, [24000, 24000], memory='2048', load='0.5', seconds='600', startup='0')
+    script = project.path / 'train.py'
+    script.write_text(f"import os\nos.environ['CUDA_VISIBLE_DEVICES'] = '1'\n{script.read_text()}")
+    project.configure({'width': [2]})
+    search = project.start('--visible_gpus=0')
+    until(lambda: 'GPU 0, but uses GPU 1' in status(project), 60)
+    stop(search)
+
+
+def test_that_in_a_container_what_the_gpu_uses_more_than_before_is_the_runs(project: Project, tmp_path: Path) -> None:
+    fake = FakeNvml(tmp_path / 'nvml', gpus=1)
+    with_env(project, fake)
+    fake.set(0, used=1000, processes=[])
+    project.configure({'seconds': [600]})
+    search = project.start()
+    until(lambda: any(event['event'] == 'running' for event in project.events()) if project.out.exists() else False)
+    fake.set(0, used=3048, load=0.4, processes=[(HOST_PID, 3048)])
+    shown = until(lambda: next((line for line in status(project).splitlines() if '2.0 GiB, load 40 %' in line), ''))
+    stop(search)
+    assert 'GPU 0' in shown
+    (found,) = measured(project).values()
+    assert (found['gpu_memory'], found['gpu_load']) == (2048, 0.4)
+
+
 def test_that_a_run_whose_dispatcher_was_killed_is_measured_by_the_next_one(project: Project, tmp_path: Path) -> None:
     with_box(project, tmp_path, [24000], memory='2048', load='0.5', seconds='600', startup='0')
     project.configure({'width': [2]})
@@ -124,7 +158,6 @@ def test_that_a_run_whose_dispatcher_was_killed_is_measured_by_the_next_one(proj
     (found,) = measured(project).values()
     assert found['gpu_memory'] == 2048
     assert 0 < found['cpu'] < 2
-    assert 'settled_after' not in found
 
 
 def postprocessed(project: Project, *words: str) -> list[dict[str, str]]:

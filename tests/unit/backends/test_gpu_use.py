@@ -142,8 +142,12 @@ def test_that_what_was_in_use_before_is_not_known_of_an_adopted_attempt() -> Non
     box = Box()
     box.read(100.0, 3000)
     box.start('a', 0.0)
+    assert box.held['a'].meter.gpu.is_lost
     box.read(101.0, 3000)
     assert box.memory('a') is None
+    box.read(102.0, 3000, GpuProcess(1, 2500))
+    assert box.memory('a') == 2500
+    assert not box.held['a'].meter.gpu.is_lost
 
 
 def test_that_a_run_of_another_writer_on_the_same_gpu_ends_the_difference() -> None:

@@ -28,7 +28,7 @@ from hpsearch.model.resources import (
     Slot,
 )
 from hpsearch.model.usage.estimate import Estimate, Guess
-from hpsearch.packing.box import Candidate
+from hpsearch.packing.box import Candidate, Packing, PackingPolicy
 from tests.fakes.scripted_queue import Clock
 from tests.support.harness import until
 
@@ -63,6 +63,9 @@ class Monitor:
 
     def readings(self) -> dict[str, tuple[Reading, ...]]:
         return {name: tuple(history) for name, history in self.history.items()}
+
+    def readings_elsewhere(self) -> dict[str, tuple[Reading, ...]]:
+        return {}
 
     def refresh(self, names: Sequence[str]) -> None:
         self.refreshed.extend(names)
@@ -528,3 +531,47 @@ def test_that_a_process_outside_the_group_of_an_attempt_is_its_own_by_its_marks(
 def test_that_a_gpu_is_shown_with_the_age_of_its_reading() -> None:
     slots, _ = gpu_slots({'0': 24000})
     assert slots.gpu_lines(7.5)[0].age == 7.5
+
+
+# ----------------------------------------------------------------------------------------- what tenants are said to use
+
+
+def packed_tenants(slots: GpuSlots, now: float, monkeypatch: pytest.MonkeyPatch) -> Sequence[GpuTenant]:
+    """The attempts on GPUs as packing sees them."""
+    seen: list[Sequence[GpuTenant]] = []
+
+    def pack(gpus: Any, readings: Any, tenants: Sequence[GpuTenant], *more: Any, **others: Any) -> Packing:
+        seen.append(tenants)
+        return Packing()
+
+    monkeypatch.setattr('hpsearch.backends.local.gpu_slots.pack', pack)
+    slots.pack(now, [])
+    return seen[-1]
+
+
+def packing_slots() -> tuple[GpuSlots, Monitor]:
+    monitor = Monitor({'0': 40000})
+    monitor.read(0.0)
+    gpus = [Gpu('0', '', 'Fake', '0')]
+    return GpuSlots(cast(GpuMonitor, monitor), gpus, GpuPolicy(), GpuStarts(), PackingPolicy()), monitor
+
+
+def test_that_packing_is_told_what_a_run_uses_and_when_it_has_settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    slots, monitor = packing_slots()
+    slots.acquire('a', Slot(('0',), '0'), OWN_GROUP, 0.0, candidate=Candidate('sim_1'))
+    (tenant,) = packed_tenants(slots, 0.5, monkeypatch)
+    assert (tenant.run, tenant.memory, tenant.is_settled) == ('sim_1', 0, False)
+    for second in range(1, 14):
+        monitor.read(float(second), {'0': [GpuProcess(OWN_PID, 3000, 0.4)]}, gpu0=3000)
+        (tenant,) = packed_tenants(slots, float(second), monkeypatch)
+        assert (tenant.memory, tenant.is_settled) == (3000, second >= 11)
+    assert (tenant.measured.gpu_memory, tenant.measured.settled_after, tenant.measured.sharing) == (3000, 1.0, 1.0)
+    assert tenant.measured.gpu_load == pytest.approx(0.4)
+
+
+def test_that_packing_is_told_that_the_use_of_a_run_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    slots, monitor = packing_slots()
+    for ident in 'ab':
+        slots.acquire(ident, Slot(('0',), '0'), 2**22, 0.0, candidate=Candidate(ident))
+    monitor.read(1.0, gpu0=7000)
+    assert [tenant.memory for tenant in packed_tenants(slots, 1.5, monkeypatch)] == [None, None]

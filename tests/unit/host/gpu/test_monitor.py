@@ -140,3 +140,15 @@ def test_that_the_same_answer_again_is_no_new_reading() -> None:
     source.allowed['0'].release()
     monitor.close()
     assert monitor.readings() == {'0': (Reading(5.0, memory_used=0, memory_total=1, load=0.0),)}
+
+
+def test_that_gpus_that_may_not_be_used_are_read_apart_and_rarely() -> None:
+    source, seen = SteppedSource('0', '1'), Seen()
+    for name in '01':
+        source.allowed[name].release(20)
+    monitor = GpuMonitor(source, [ONE], interval=0.001, on_reading=seen, elsewhere=[TWO])
+    seen.wait(21)
+    assert len(monitor.readings_elsewhere()['1']) == 1
+    assert monitor.readings().keys() == {'0'}
+    source.allowed['0'].release(20)
+    monitor.close()
