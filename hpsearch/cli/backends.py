@@ -31,7 +31,6 @@ from hpsearch.model.placement import why_too_short
 from hpsearch.model.retries import JobTime
 from hpsearch.model.states import SearchState, State
 from hpsearch.model.units import duration
-from hpsearch.model.usage.host import ALL, Allotted
 from hpsearch.model.usage.threads import share_of
 from hpsearch.packing.neighbours.policy import NO_LIMITS, NeighbourPolicy
 from hpsearch.store.folder import SearchFolder
@@ -144,7 +143,8 @@ def slots_for(options: SearchOptions, wakeup: Wakeup) -> tuple[SlotSource, bool,
         slots, shares = _slots_of_job(options, wakeup)
         return slots, False, shares
     if local.cpu_jobs == AUTO:
-        return _cpu_slots(), False, None
+        slots, shares = _cpu_slots(options)
+        return slots, False, shares
     if isinstance(local.cpu_jobs, int):
         return FixedSlots(local.cpu_jobs, _threads(local.cpu_jobs)), local.cpu_jobs == 1, None
     if local.visible_gpus == '-1':
@@ -154,7 +154,8 @@ def slots_for(options: SearchOptions, wakeup: Wakeup) -> tuple[SlotSource, bool,
         _check_that_none_was_asked_for(local)
         if local.packing == AUTO:
             log.warning('There is no GPU on this machine: runs share its cores and memory, as with --cpu_jobs=auto.')
-            return _cpu_slots(), False, None
+            slots, shares = _cpu_slots(options)
+            return slots, False, shares
         log.warning('There is no GPU on this machine: one run after the other, as with --visible_gpus=-1.')
         return FixedSlots(1), True, None
     return found[0], False, found[1]
@@ -168,7 +169,7 @@ def _slots_of_job(options: SearchOptions, wakeup: Wakeup) -> tuple[SlotSource, F
     if isinstance(runs, int):
         return SharedSlots(runs, devices, per_run, _threads(runs)), None
     if not devices:
-        return _cpu_slots(allotted()), None
+        return _cores_of_job(), None
     packed = replace(options, local=replace(options.local, packing=AUTO, visible_gpus=''))
     if (found := _gpu_slots(packed, wakeup)) is not None:
         return found
@@ -176,11 +177,21 @@ def _slots_of_job(options: SearchOptions, wakeup: Wakeup) -> tuple[SlotSource, F
     return SharedSlots(len(devices) // per_run, devices, per_run), None
 
 
-def _cpu_slots(limits: Allotted = ALL) -> SlotSource:
-    """As many slots as there are cores and memory for. Imports what only they need."""
+def _cpu_slots(options: SearchOptions) -> tuple[SlotSource, FairShares]:
+    """As many slots as there are cores and memory for, and with whom these are shared. Imports what only they need."""
+    from hpsearch.backends.local.cpu_slots import CpuSlots
+    from hpsearch.cli.packing.sharing import shares_of_cores
+    from hpsearch.host.gpu.starts import GpuStarts
+
+    starts = GpuStarts()
+    return CpuSlots(starts=starts), shares_of_cores(options, starts.folder)
+
+
+def _cores_of_job() -> SlotSource:
+    """The same of what a queue gave to the job of this process, which is shared with nobody."""
     from hpsearch.backends.local.cpu_slots import CpuSlots
 
-    return CpuSlots(limits)
+    return CpuSlots(allotted())
 
 
 def _threads(runs: int) -> int | None:

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from hpsearch.model.resources import OtherStart
 from hpsearch.model.usage.estimate import NOTHING_EXPECTED, Estimate
 from hpsearch.model.usage.host import HostReading
 
@@ -169,6 +170,20 @@ class HostRoom:
         others = f', others use {self.others:.1f}' if self.others >= 0.05 else ''
         taken = f'{self.runs} {"run keeps" if self.runs == 1 else "runs keep"} {self.ours:.1f} of them busy{others}'
         return f'a run needs {needs:.1f} of the {self.cores:g} cores, and {taken}'
+
+
+def with_starts(reading: HostReading, starts: Iterable[OtherStart]) -> HostReading:
+    """What a machine has when runs have taken what they still will that other hpsearch have just started.
+
+    Args:
+        reading: What it has now.
+        starts: Those runs, each with what it will take beyond that; what is not known of one counts as nothing.
+    """
+    found = list(starts)
+    memory, cores = sum(each.host_memory or 0 for each in found), sum(each.cpu or 0.0 for each in found)
+    free = None if reading.memory_free is None else max(0, reading.memory_free - memory)
+    busy = min(reading.cores, (reading.busy or 0.0) + cores) if cores else reading.busy
+    return replace(reading, memory_free=free, busy=busy)
 
 
 def host_room(reading: HostReading, tenants: Iterable[HostTenant], reserve: int | None = None) -> HostRoom:

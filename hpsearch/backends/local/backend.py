@@ -254,20 +254,20 @@ class LocalBackend(AttemptBackend):
         self, now: float, others: Sequence[GpuTenant] = (), resources: ResourceRequest = DEFAULT_RESOURCES
     ) -> Placement:
         self._others = others
-        placement = self._open_slots(now, others, resources)
-        return placement if self._shares is None else self._shares.of_placement(placement, self._held_here())
-
-    def _open_slots(self, now: float, others: Sequence[GpuTenant], resources: ResourceRequest) -> Placement:
         if why := self._why_over(now):
             return why
         placement = self._slots.open_slots(now, others, resources)
-        return replace(placement, slots=placement.slots[:1]) if self._gate.opens_for_one else placement
+        if self._gate.opens_for_one:
+            placement = replace(placement, slots=placement.slots[:1])
+        return placement if self._shares is None else self._shares.of_placement(placement, self._held_here())
 
     def _why_over(self, now: float) -> Placement | None:
-        """Why the machine as a whole gets no run; None: it may."""
-        if self._time_limit and (why := self._time_limit.why_over(now)):
-            return Placement(waiting=why, is_final=True)
-        return Placement(waiting=why) if (why := self._gate.why_closed(now)) else None
+        """Why the machine as a whole gets no run, whatever others do; None: it may."""
+        over = self._time_limit.why_over(now) if self._time_limit else ''
+        why = over or self._gate.why_closed(now)
+        if why and self._shares is not None:
+            self._shares.shut(self._held_here())
+        return Placement(waiting=why, is_final=bool(over)) if why else None
 
     @property
     def packs(self) -> bool:
@@ -275,17 +275,15 @@ class LocalBackend(AttemptBackend):
 
     def pack(self, now: float, candidates: Sequence[Candidate], others: Sequence[GpuTenant] = ()) -> Packing:
         self._others = others
-        packing = self._pack(now, candidates, others)
+        if why := self._why_over(now):
+            return Packing(waiting=why.waiting, is_final=why.is_final)
+        packing = self._slots.pack(now, candidates, others)
+        if self._gate.opens_for_one:
+            packing = replace(packing, starts=packing.starts[:1])
         if self._shares is None:
             return packing
         estimates = {candidate.run: candidate.estimate for candidate in candidates}
         return self._shares.of_packing(packing, estimates, self._held_here())
-
-    def _pack(self, now: float, candidates: Sequence[Candidate], others: Sequence[GpuTenant]) -> Packing:
-        if why := self._why_over(now):
-            return Packing(waiting=why.waiting, is_final=why.is_final)
-        packing = self._slots.pack(now, candidates, others)
-        return replace(packing, starts=packing.starts[:1]) if self._gate.opens_for_one else packing
 
     def leaving(self, now: float) -> Mapping[str, str]:
         if why := self._gate.why_leave():

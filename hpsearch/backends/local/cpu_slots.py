@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 
 from hpsearch.backends.local.slots import NO_MARKS, FixedSlots, SlotLease, crowd
+from hpsearch.host.gpu.starts import GpuStarts
 from hpsearch.host.machine.reading import Machine
-from hpsearch.model.resources import DEFAULT_RESOURCES, GpuTenant, ResourceRequest, Slot
+from hpsearch.host.processes import Process
+from hpsearch.host.usage import HostUse, uses_of
+from hpsearch.model.resources import DEFAULT_RESOURCES, GpuTenant, OtherStart, ResourceRequest, Slot
 from hpsearch.model.usage.host import ALL, Allotted, HostReading
 from hpsearch.packing.box import Candidate, Packing
 from hpsearch.packing.cpu import pack_on_cores
-from hpsearch.packing.host_room import HostTenant
+from hpsearch.packing.host_room import SETTLED_AFTER, HostTenant, with_starts
 
 
 class CpuSlots(FixedSlots):
@@ -20,13 +24,28 @@ class CpuSlots(FixedSlots):
     Args:
         allotted: What of the machine may be used; also an attribute.
         read: Reads what the machine has, at a time in monotonic seconds.
+        starts: The runs that others start here, and ours for them; None: what we use is ours alone.
     """
 
-    def __init__(self, allotted: Allotted = ALL, read: Callable[[float], HostReading] | None = None) -> None:
+    def __init__(
+        self,
+        allotted: Allotted = ALL,
+        read: Callable[[float], HostReading] | None = None,
+        starts: GpuStarts | None = None,
+    ) -> None:
         super().__init__(0)
         self.allotted = allotted
+        self._starts = starts
         self._read = read or Machine().read
         self._ended = 0
+
+    def placing(self) -> AbstractContextManager[bool]:
+        return super().placing() if self._starts is None else self._starts.lock()
+
+    def announce(self, ident: str, slot: Slot, process: Process) -> None:
+        held = self._held.get(ident)
+        if self._starts is not None and held is not None:
+            self._starts.note(ident, (), process, SETTLED_AFTER, held.tenant.estimate)
 
     @property
     def packs(self) -> bool:
@@ -38,8 +57,16 @@ class CpuSlots(FixedSlots):
         tenants = [host_tenant(held, now) for held in self._held.values()]
         tenants += [_of_a_peer(tenant, now) for tenant in others]
         memory, cores = sum(each.memory or 0 for each in tenants), sum(each.cpu or 0.0 for each in tenants)
-        reading = self.allotted.within(self._read(now), memory, cores)
+        reading = self.allotted.within(with_starts(self._read(now), self._other_starts(now)), memory, cores)
         return pack_on_cores(reading, tenants, candidates, ended=self._ended)
+
+    def _other_starts(self, now: float) -> list[OtherStart]:
+        """What others have started, with what of it cannot be seen yet; what we use by now can be."""
+        if self._starts is None:
+            return []
+        starts = [start for start in self._starts.others() if start.host_memory or start.cpu]
+        uses = uses_of([start.pid for start in starts if start.pid is not None]) if starts else {}
+        return [still_to_take(start, uses.get(start.pid or 0, HostUse()), now) for start in starts]
 
     def acquire(
         self,
@@ -58,7 +85,20 @@ class CpuSlots(FixedSlots):
 
     def release(self, ident: str, now: float) -> int | None:
         self._ended += ident in self._held
+        if self._starts is not None:
+            self._starts.forget(ident)
         return super().release(ident, now)
+
+
+def still_to_take(start: OtherStart, use: HostUse, now: float) -> OtherStart:
+    """The start of another hpsearch with what its run will take of the host beyond what it uses at ``now``."""
+    memory, cpu = start.host_memory, start.cpu
+    cores = use.cpu_seconds / max(1.0, now - start.at)
+    return replace(
+        start,
+        host_memory=None if memory is None else max(0, memory - sum(use.resident)),
+        cpu=None if cpu is None else max(0.0, cpu - cores),
+    )
 
 
 def host_tenant(held: SlotLease, now: float) -> HostTenant:

@@ -25,7 +25,7 @@ class FairShares:
 
     Args:
         searches: What the others tell.
-        places: Name of a GPU to what every process of the host knows it by.
+        places: Name of a GPU, or empty for the machine as a whole, to what every process of the host knows it by.
         part: What part of its GPU a run holds.
         priority: The share of the search is proportional to this.
         most: How many GPUs the search uses at a time, at most.
@@ -97,22 +97,28 @@ class FairShares:
 
     # What may be started
 
+    def shut(self, held: Held) -> None:
+        """Nothing can be started now, whatever others do, so that they need not wait."""
+        self._is_shut, self.kept_back = True, {}
+        self.tell(held)
+
     def of_placement(self, placement: Placement, held: Held) -> Placement:
         """A placement without the slots that are left to other searches."""
-        kept = self._keep_back([(slot, NOTHING_EXPECTED) for slot in placement.slots], placement.waiting, held)
+        kept = self._keep_back([(slot, NOTHING_EXPECTED) for slot in placement.slots], held)
         slots = tuple(slot for slot, why in zip(placement.slots, kept, strict=True) if not why)
         return replace(placement, slots=slots, closed={**placement.closed, **self.kept_back})
 
     def of_packing(self, packing: Packing, estimates: Mapping[str, Estimate], held: Held) -> Packing:
         """The same of what packing decided; ``estimates``: name of a run to what it is expected to need."""
-        offers = [(start.slot, estimates[start.run]) for start in packing.starts]
-        kept = self._keep_back(offers, packing.waiting, held)
+        kept = self._keep_back([(start.slot, estimates[start.run]) for start in packing.starts], held)
         starts = tuple(start for start, why in zip(packing.starts, kept, strict=True) if not why)
-        return replace(packing, starts=starts, closed={**packing.closed, **self.kept_back})
+        of_gpus = {gpu: why for gpu, why in self.kept_back.items() if gpu}
+        waiting = self.kept_back.get('') or packing.waiting
+        return replace(packing, starts=starts, closed={**packing.closed, **of_gpus}, waiting=waiting)
 
-    def _keep_back(self, offers: Held, waiting: str, held: Held) -> list[str]:
+    def _keep_back(self, offers: Held, held: Held) -> list[str]:
         """Why each of these slots is left to another search, in words; empty: it is not."""
-        self._is_shut = bool(waiting)
+        self._is_shut = False
         if offers:
             self._ours = replace(self._ours, unit=self._size(*offers[0]))
         self.tell(held)

@@ -108,7 +108,7 @@ class NeighbourOptions(OptionGroup):
 
     priority: float = option(
         1.0,
-        'share of the GPUs, in proportion, beside other searches of yours on this machine (default: %(default)s)',
+        'share of GPUs or cores, in proportion, beside other searches of yours on this machine (default: %(default)s)',
         metavar='F',
         type=number_between(0.001, 1000),
     )

@@ -1,4 +1,4 @@
-"""How a search shares the GPUs of this machine with other searches of the same user, as its options request."""
+"""How a search shares this machine with other searches of the same user, as its options request."""
 
 from __future__ import annotations
 
@@ -9,14 +9,21 @@ from hpsearch.backends.local.fair_shares import FairShares, Part
 from hpsearch.cli.options import SearchOptions
 from hpsearch.host.gpu.monitor import GpuMonitor
 from hpsearch.host.gpu.searches import SearchesHere
+from hpsearch.host.machine.reading import Machine
 from hpsearch.host.shared_folder import SharedFolder
 from hpsearch.model.placement import identity
 from hpsearch.model.resources import Gpu, GpuPolicy
 from hpsearch.model.usage.estimate import Estimate
+from hpsearch.model.usage.host import HostReading
+from hpsearch.packing.host_room import cores_for
 from hpsearch.packing.shares import portion
 
 NOTICED_AFTER = 2.0
 """Seconds, beside the window, until a search notices that a GPU is free: loads are averages, readings take turns."""
+
+
+CORES_NOTICED_AFTER = 5.0
+"""The same for cores, whose load is a mean of the last moments."""
 
 
 def shares_of_gpus(
@@ -32,6 +39,23 @@ def shares_of_gpus(
         most=math.inf if most is None else most,
         notices_after=policy.window + NOTICED_AFTER,
     )
+
+
+def shares_of_cores(options: SearchOptions, folder: SharedFolder) -> FairShares:
+    """The share of a search of the cores and the memory of this machine."""
+    reading = Machine().read()
+    priority, here = options.neighbours.priority, {'': 'cores'}
+    return FairShares(SearchesHere(folder), here, _of_machine(reading), priority, notices_after=CORES_NOTICED_AFTER)
+
+
+def _of_machine(reading: HostReading) -> Part:
+    """Each run holds what it is expected to need most of: cores or memory."""
+
+    def part(estimate: Estimate, gpu: str) -> float:
+        memory = estimate.host_memory.high if estimate.host_memory else 0.0
+        return portion(memory, cores_for(estimate) / reading.cores, reading.memory_total or math.inf)
+
+    return part
 
 
 def _alike(runs_per_gpu: int) -> Part:

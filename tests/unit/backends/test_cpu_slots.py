@@ -1,10 +1,22 @@
 from __future__ import annotations
 
-from hpsearch.backends.local.cpu_slots import CpuSlots
-from hpsearch.model.resources import GpuTenant, ResourceRequest, Slot
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from hpsearch.backends.local.cpu_slots import CpuSlots, still_to_take
+from hpsearch.host import shared_folder
+from hpsearch.host.gpu.starts import GpuStarts
+from hpsearch.host.processes import Process, start_ticks
+from hpsearch.host.usage import HostUse
+from hpsearch.model.resources import GpuTenant, OtherStart, ResourceRequest, Slot
 from hpsearch.model.usage.estimate import Estimate, Guess
 from hpsearch.model.usage.host import ALL, Allotted, HostReading
 from hpsearch.packing.box import Candidate, Packing
+from hpsearch.packing.host_room import SETTLED_AFTER
+from tests.fakes.scripted_queue import Clock
 
 NEEDS = Estimate(host_memory=Guess(100, 100), cpu=Guess(1.0, 1.0), seconds=Guess(60, 60))
 
@@ -75,3 +87,55 @@ def test_that_the_memory_of_a_job_is_what_it_was_given_less_what_its_runs_use() 
 def test_that_cores_of_a_job_that_others_use_all_the_same_are_busy() -> None:
     assert JOB.within(HostReading(0.0, 64000, 50000, 64, 63.0), 0, 0.5).busy == 1.0
     assert JOB.within(HostReading(0.0, 64000, 50000, 64, None), 0, 0.5).busy == 0.5
+
+
+# Beside other searches
+
+
+@pytest.fixture(autouse=True)
+def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder in which starts are."""
+    monkeypatch.setattr(shared_folder, 'PLACE', str(tmp_path / 'shared'))
+
+
+def beside(clock: Clock) -> CpuSlots:
+    """The slots of one of several searches on a machine with four cores."""
+    return CpuSlots(ALL, lambda now: HostReading(now, 32000, 32000, 4, 0.0), GpuStarts(clock))
+
+
+US = Process(os.getpid(), start_ticks(os.getpid()))
+
+
+def test_that_what_another_search_has_just_started_counts_before_it_can_be_seen() -> None:
+    clock = Clock()
+    one, other = beside(clock), beside(clock)
+    large = Estimate(host_memory=Guess(9000, 9000), cpu=Guess(1.0, 1.0), seconds=Guess(60, 60))
+    assert len(started(one, one.pack(clock.now, waiting(9, large)), clock.now, large)) == 3
+    for name in ('sim_0', 'sim_1', 'sim_2'):
+        one.announce(name, Slot(), US)
+    assert other.pack(clock.now, waiting(9, large)).starts == ()
+    one.release('sim_0', clock.now)
+    assert len(other.pack(clock.now, waiting(9, NEEDS)).starts) == 2
+    clock.now += SETTLED_AFTER
+    assert len(other.pack(clock.now, waiting(9, large)).starts) == 3, 'by now the machine shows what they use'
+
+
+def test_that_runs_are_placed_by_one_search_after_the_other() -> None:
+    clock = Clock()
+
+    def sleep(seconds: float) -> None:
+        clock.now += seconds
+
+    one, other = beside(clock), CpuSlots(starts=GpuStarts(clock, sleep))
+    with one.placing() as may_place, other.placing() as may_other_place:
+        assert may_place and not may_other_place
+    with CpuSlots().placing() as may_place:
+        assert may_place
+
+
+def test_that_what_a_run_uses_by_now_is_not_reserved_any_more() -> None:
+    start = OtherStart((), 0.0, 60.0, 'user bob', pid=7, host_memory=9000, cpu=2.0)
+    taken = still_to_take(start, HostUse((7, 8), (3000, 1000), cpu_seconds=15.0), 10.0)
+    assert (taken.host_memory, taken.cpu) == (5000, 0.5)
+    assert still_to_take(start, HostUse(), 10.0) == start
+    assert still_to_take(replace(start, cpu=None), HostUse((7,), (9999,)), 10.0).host_memory == 0

@@ -44,9 +44,9 @@ def held(gpus: str) -> list[tuple[Slot, Estimate]]:
     return [(Slot((gpu,)), NOTHING_EXPECTED) for gpu in gpus]
 
 
-def opened(shares: FairShares, gpus: str, has: str = '', waiting: str = '') -> str:
+def opened(shares: FairShares, gpus: str, has: str = '') -> str:
     """The GPUs on which a search may start runs, of those that are open."""
-    placement = Placement(tuple(Slot((gpu,)) for gpu in gpus), waiting=waiting)
+    placement = Placement(tuple(Slot((gpu,)) for gpu in gpus))
     return ''.join(slot.gpus[0] for slot in shares.of_placement(placement, held(has)).slots)
 
 
@@ -87,7 +87,7 @@ def test_that_a_search_that_may_start_nothing_at_all_now_gets_nothing(clock: Clo
     one, other = search(clock, 'one'), search(clock, 'other')
     one.want(9, [])
     other.want(9, [])
-    assert opened(other, '', waiting='outside --hours') == ''
+    other.shut([])
     assert opened(one, '0123') == '0123'
 
 
@@ -145,3 +145,19 @@ def test_that_packed_runs_count_as_what_they_are_expected_to_need(clock: Clock) 
     packing = one.of_packing(Packing(starts), {start.run: small for start in starts}, [])
     assert len(packing.starts) == 8, 'two GPUs of four'
     assert set(packing.closed) == {'2'}
+
+
+def test_that_cores_are_shared_as_well(clock: Clock) -> None:
+    one, other = (
+        FairShares(SearchesHere(SharedFolder(clock), clock), {'': 'cores'}, lambda estimate, gpu: 0.25, clock=clock)
+        for _ in range(2)
+    )
+    one.belong_to('one', 'out/one')
+    other.belong_to('other', 'out/other')
+    one.want(9, [])
+    other.want(9, [])
+    starts = tuple(Start(f'r{number}', Slot()) for number in range(4))
+    packing = one.of_packing(Packing(starts), dict.fromkeys(['r0', 'r1', 'r2', 'r3'], NOTHING_EXPECTED), [])
+    assert [start.run for start in packing.starts] == ['r0', 'r1']
+    why = 'left to your search out/other, which waits and holds 0 of its share of 0.5 (--priority)'
+    assert (packing.waiting, packing.closed) == (why, {})

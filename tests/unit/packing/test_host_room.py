@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hpsearch.model.resources import OtherStart
 from hpsearch.model.usage.estimate import NOTHING_EXPECTED, Estimate, Guess
 from hpsearch.model.usage.host import HostReading
-from hpsearch.packing.host_room import HostRoom, HostTenant, host_room
+from hpsearch.packing.host_room import HostRoom, HostTenant, host_room, with_starts
 
 
 def needs(memory: float | None = None, cpu: float | None = None) -> Estimate:
@@ -153,3 +154,12 @@ def test_that_a_machine_gets_a_bounded_number_of_runs(
 ) -> None:
     before = host_room(reading, held)
     assert filled(before, estimate).runs <= max(before.runs, 4 * reading.cores + 1)
+
+
+def test_that_what_runs_of_other_searches_will_take_is_reserved() -> None:
+    reading = HostReading(0.0, 32_000, 20_000, 8, 2.0)
+    starts = [OtherStart((), 0.0, 60.0, 'user bob', host_memory=6_000, cpu=3.0), OtherStart((), 0.0, 60.0, 'user bob')]
+    left = with_starts(reading, starts)
+    assert (left.memory_free, left.busy) == (14_000, 5.0)
+    assert with_starts(reading, []) == reading
+    assert with_starts(HostReading(0.0), starts) == HostReading(0.0, cores=1.0, busy=1.0)
