@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from hpsearch.model.usage.estimate import Guess
@@ -28,11 +29,14 @@ RUNS_PER_PARAMETER = ((0.08, 3), (0.2, 4), (math.inf, 10))
 LEAST_FREEDOM = 3
 """By how many runs there are to be more than was chosen for a formula, to rely on it."""
 
+PROMISING = 0.15
+"""The error up to which a formula is of use before there are enough runs to rely on it."""
+
+FREEDOM_OF_PROMISING = 6
+"""By how many runs there are to be more than was chosen for that."""
+
 FEW = 4
 """Runs for each parameter; with fewer of them, the error of a formula may be larger than it seems."""
-
-CAUTION = 1.5
-"""By how much."""
 
 RESERVE = 1.03
 """High values are larger by this factor."""
@@ -42,6 +46,23 @@ OF_REPEATS = 0.02
 
 FAR = 1.0
 """Leverage of a run that is so far outside of the others that nothing is known of it."""
+
+
+class Trust(Enum):
+    """How far a formula is trusted."""
+
+    NONE = 'none'
+    """Not at all: no run is expected to need less than the largest one."""
+    SOME = 'some'
+    """It is of use, but there are too few runs to know that."""
+    MUCH = 'much'
+    """It is relied upon."""
+    FULL = 'full'
+    """It is relied upon, and its error is what it seems."""
+
+
+CAUTION = {Trust.NONE: 1.5, Trust.SOME: 2.5, Trust.MUCH: 1.5, Trust.FULL: 1.0}
+"""By which factor its error may be larger than it seems."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +121,12 @@ class Quantity:
         has_values = not is_bound.all()
         self.formula, self.seen, self._largest = _fit(every, values, is_bound & has_values)
         self._repeats = _spread_of_repeats(self._own)
-        self._caution = CAUTION if self.formula.runs <= FEW * differing else 1.0
-        self.is_informed = has_values and _is_informed(self.formula, differing)
+        self._trust = _trust(self.formula, differing) if has_values else Trust.NONE
+
+    @property
+    def is_informed(self) -> bool:
+        """Whether there are enough runs to rely on the formula."""
+        return self._trust in (Trust.MUCH, Trust.FULL)
 
     def guesses(self, encoded: Encoded) -> list[Guess]:
         """What these runs are expected to need."""
@@ -109,12 +134,12 @@ class Quantity:
 
         formula = self.formula
         expected, leverage = formula.values(encoded)
-        deviations = 2 * (1 + 4 / formula.freedom) * self._caution
+        deviations = 2 * (1 + 4 / formula.freedom) * CAUTION[self._trust]
         error = max(formula.error, self._repeats)
         grown = growth(self.seen, encoded, formula, self.is_informed)
         spare = numpy.maximum(deviations * error * numpy.sqrt(1 + leverage), formula.worst)
         high = expected * (1 + spare) * RESERVE
-        if not self.is_informed:
+        if self._trust is Trust.NONE:
             high = numpy.maximum(high, self._largest)
         high = high * grown
         is_known = (grown == 1.0) & (leverage < FAR) & self.is_informed
@@ -187,9 +212,12 @@ def _fit(encoded: Encoded, values: NDArray[float64], is_bound: NDArray[bool_]) -
     return formula, seen, float(values[is_used].max())
 
 
-def _is_informed(formula: Formula, differing: int) -> bool:
-    """Whether there are enough runs to rely on a formula."""
+def _trust(formula: Formula, differing: int) -> Trust:
+    """How far to trust a formula of runs that differ in so many parameters."""
     if differing == 0:
-        return True
+        return Trust.FULL
     runs = next(runs for error, runs in RUNS_PER_PARAMETER if formula.error <= error)
-    return formula.freedom >= LEAST_FREEDOM and formula.runs > runs * differing
+    if formula.freedom >= LEAST_FREEDOM and formula.runs > runs * differing:
+        return Trust.FULL if formula.runs > FEW * differing else Trust.MUCH
+    is_promising = formula.error <= PROMISING and formula.freedom >= FREEDOM_OF_PROMISING
+    return Trust.SOME if is_promising else Trust.NONE
