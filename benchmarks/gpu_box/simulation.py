@@ -14,10 +14,10 @@ from benchmarks.gpu_box.search import Cost, Monitor, Search
 SOON = 1.0
 """Seconds after the end of a run until the next decision."""
 
-RARELY = 30.0
+RARELY = 40.0
 """Seconds between two decisions while nothing happens, at most."""
 
-OFTEN = 2.0
+OFTEN = 4.0
 """The same just after something has happened."""
 
 GIVEN_UP = 40.0
@@ -85,7 +85,7 @@ def simulate(world: World, policy: Policy) -> Result:
 
 def _wait(box: Box, search: Search) -> None:
     """Let time pass until there is something to decide: often after something has happened, then ever more rarely."""
-    pause = min(RARELY, max(OFTEN, 0.5 * (box.now - search.changed)))
+    pause = min(RARELY, max(OFTEN, box.now - search.changed))
     ended = box.advance(box.now + pause)
     soon = box.now + SOON
     while ended:
