@@ -2,8 +2,9 @@
 
 ``python3 -m benchmarks chaos`` measures nothing, but disturbs searches: see ``benchmarks/chaos``; ``python3 -m
 benchmarks pbt`` trains populations on a task whose best schedule is known, see ``benchmarks/pbt.py``; ``python3 -m
-benchmarks gpubox`` compares policies on a simulated GPU box, see ``benchmarks/gpubox.py``; ``python3 -m benchmarks
-prediction`` asks how well the needs of runs are foretold, see ``benchmarks/prediction``.
+benchmarks gpubox`` compares policies on a simulated GPU box, see ``benchmarks/gpubox.py``, and ``gpubox --real`` some
+of them with real processes on GPUs that a stand-in library pretends; ``python3 -m benchmarks prediction`` asks how well
+the needs of runs are foretold, see ``benchmarks/prediction``.
 
 Every time stands beside a baseline measured in the same minutes, the two taking turns; medians are shown. Targets are
 printed, never enforced: a busy machine is no defect of the program.
@@ -23,6 +24,7 @@ from pathlib import Path
 
 from benchmarks import ask_tell, cpu_box, ended, gpubox, idle, in_queue, local_runs, metrics, pbt, slurm
 from benchmarks.chaos import __main__ as chaos
+from benchmarks.gpu_box import real
 from benchmarks.prediction import __main__ as prediction
 from benchmarks.searches import make_search
 from benchmarks.tools import CHECKOUT, Line, Place, hpsearch
@@ -70,6 +72,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return chaos.main(words[1:])
     if words[:1] == ['pbt']:
         return pbt.main(words[1:])
+    if words[:2] == ['gpubox', '--real']:
+        return real.main(words[2:])
     if words[:1] == ['gpubox']:
         return gpubox.main(words[1:])
     if words[:1] == ['prediction']:

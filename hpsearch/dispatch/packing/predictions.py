@@ -11,6 +11,7 @@ from itertools import islice
 
 from hpsearch.dispatch.packing.lessons import RunningAttempt, by_its_own, observation
 from hpsearch.model.configuration import Params
+from hpsearch.model.logs.out_of_memory import GPU_OOM, HOST_OOM
 from hpsearch.model.run import Run
 from hpsearch.model.states import ENDED, SearchState, State
 from hpsearch.model.usage.estimate import NOTHING_EXPECTED, Estimate, Guess
@@ -54,6 +55,7 @@ class Predictions:
         self._ended: dict[tuple[str, int], tuple[State, Observation | None]] = {}
         self._folded = -1
         self._seen: list[Progress] = []
+        self._watched: set[tuple[str, int]] = set()
         self._learned_at, self._cost, self._lessons = -math.inf, 0.0, 0
         self._predictor = Predictor(earlier)
         self._estimates: dict[str, Estimate] = {}
@@ -61,13 +63,16 @@ class Predictions:
     def learn(self, running: Iterable[RunningAttempt], now: float) -> None:
         """Take in what is new, if there is anything, and at most so often that it takes little of the time.
 
+        That an attempt has run out of memory is taken in at once, since others may be about to.
+
         Args:
             running: The attempts of ours that are under way.
             now: Monotonic seconds.
         """
-        if now < self._learned_at + self._cost / SHARE:
+        under_way = list(running)
+        if not self._has_run_out(under_way) and now < self._learned_at + self._cost / SHARE:
             return
-        began, under_way, self._cost = self._clock(), list(running), 0.0
+        began, self._cost = self._clock(), 0.0
         has_ends, progress = self._look_at_ends(), sorted(map(_progress, under_way))
         if has_ends or progress != self._seen:
             self._seen = progress
@@ -77,6 +82,13 @@ class Predictions:
             self._lessons += 1
         self._learned_at = now
         self._note_cost(began)
+
+    def _has_run_out(self, under_way: Sequence[RunningAttempt]) -> bool:
+        """Whether an attempt has run out of memory since the last look."""
+        keys = {(each.run, each.number) for each in under_way}
+        gone, self._watched = self._watched - keys, keys
+        ended = [self._state.attempt_of(*key) for key in gone]
+        return any(each is not None and each.cause in (GPU_OOM, HOST_OOM) for each in ended)
 
     def _note_cost(self, began: float) -> None:
         """Learning has taken time since then; the first time it was libraries that were imported."""

@@ -94,6 +94,23 @@ def test_that_learning_takes_little_of_the_time(learner: type[Learner]) -> None:
     assert len(learner.made) == 4
 
 
+def test_that_what_ran_out_of_memory_is_learned_at_once(learner: type[Learner]) -> None:
+    state = SearchState()
+    learned = predictions(state)
+    learner.takes = 0.5
+    for number in (1, 2):
+        end(state, number)
+        learned.learn([RunningAttempt(f'sim_{each}', 1, {}, 1.0) for each in (3, 4)], float(number))
+    end(state, 3, 'interrupted', cause='stop')
+    learned.learn([RunningAttempt('sim_4', 1, {}, 2.0)], 3.0)
+    assert len(learner.made) == 3, 'it takes time to learn'
+    end(state, 4, 'interrupted', cause='gpu_oom', facts={'had': 3000})
+    learned.learn([], 3.0)
+    assert learner.made[-1][-1].ran_out_of == 3000
+    learned.learn([], 3.0)
+    assert len(learner.made) == 4
+
+
 def test_that_a_run_is_estimated_once_as_long_as_nothing_is_learned(learner: type[Learner]) -> None:
     state = SearchState()
     learned = predictions(state)
