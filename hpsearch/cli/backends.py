@@ -24,6 +24,7 @@ from hpsearch.cli.context import BackendContext, MakeBackend, ProcessContext
 from hpsearch.cli.declaring.fields import AUTO
 from hpsearch.cli.options import ClusterOptions, LocalOptions, SearchOptions
 from hpsearch.cli.packing import local_policies
+from hpsearch.cli.packing.options import NeighbourOptions
 from hpsearch.host.signals import Wakeup
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import BackendError, ConfigError
@@ -83,6 +84,8 @@ def choose_backend(
         return queue_backend(options, requested_system(options, configuration)[0]), False
     slots, echo, shares = slots_for(options, context.wakeup)
     context.stack.callback(slots.close)
+    if options.cluster.runs_per_job and own_job():
+        return local_backend(slots, job_time, shares=shares), echo  # a job has its part of the machine already
     policy, nice = local_policies.neighbour_policy(options), options.neighbours.nice
     return local_backend(slots, job_time, policy, nice, shares), echo
 
@@ -170,7 +173,8 @@ def _slots_of_job(options: SearchOptions, wakeup: Wakeup) -> tuple[SlotSource, F
         return SharedSlots(runs, devices, per_run, _threads(runs)), None
     if not devices:
         return _cores_of_job(), None
-    packed = replace(options, local=replace(options.local, packing=AUTO, visible_gpus=''))
+    local = replace(options.local, packing=AUTO, visible_gpus='')
+    packed = replace(options, local=local, neighbours=NeighbourOptions())
     if (found := _gpu_slots(packed, wakeup)) is not None:
         return found
     log.warning('The GPUs of this job cannot be read: one run at a time on each, instead of --runs_per_job=auto.')

@@ -138,6 +138,7 @@ class OtherStart:
         load: The load (0-1) that it is expected to put on each of its GPUs.
         host_memory: MiB of host memory that it is expected to take.
         cpu: Cores that it is expected to keep busy.
+        is_own_user: Whether it is of this user.
     """
 
     gpus: tuple[str, ...]
@@ -149,6 +150,7 @@ class OtherStart:
     load: float | None = None
     host_memory: int | None = None
     cpu: float | None = None
+    is_own_user: bool = True
 
 
 @dataclass(frozen=True, slots=True)

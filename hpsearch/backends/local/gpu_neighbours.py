@@ -11,7 +11,7 @@ from hpsearch.model.placement import identity
 from hpsearch.model.resources import Gpu, GpuTenant, OtherStart, Placement, Reading
 from hpsearch.packing.box import Packing
 from hpsearch.packing.neighbours.policy import NeighbourPolicy
-from hpsearch.packing.neighbours.shares import Taken, is_idle, why_closed, why_not_watched, within
+from hpsearch.packing.neighbours.shares import Taken, is_idle, why_beyond, why_closed, why_not_watched, within
 from hpsearch.packing.neighbours.strangers import (
     NO_LIMIT,
     NOBODY,
@@ -21,6 +21,7 @@ from hpsearch.packing.neighbours.strangers import (
     who_is_there,
     who_makes_room,
     why_kept_away,
+    why_promised,
 )
 
 Readings = Mapping[str, Sequence[Reading]]
@@ -105,7 +106,8 @@ class GpuNeighbours:
         names = [gpu.name for gpu in self._gpus]
         taken = self._taken(readings, everybody, other_starts)
         unwatched = why_not_watched({name: readings.get(name, ()) for name in names}, self._policy.watched, now)
-        away = why_kept_away(self._presences, self._window, now)
+        promised = why_promised(self._gpus, other_starts if self._policy.keeps_away else ())
+        away = {**promised, **why_kept_away(self._presences, self._window, now)}
         return {**why_closed(names, taken, self._policy.shares), **unwatched, **away}
 
     def within_share(
@@ -116,8 +118,10 @@ class GpuNeighbours:
         other_starts: Sequence[OtherStart],
     ) -> Placement:
         """A placement without the slots that would take more than the share."""
-        taken = self._taken(readings, everybody, other_starts)
-        return replace(placement, slots=tuple(within(placement.slots, taken, self._policy.shares)))
+        taken, shares = self._taken(readings, everybody, other_starts), self._policy.shares
+        kept = within(placement.slots, taken, shares)
+        closed = {**placement.closed, **why_beyond(placement.slots, kept, shares)}
+        return replace(placement, slots=tuple(kept), closed=closed)
 
     def packed_within_share(
         self, packing: Packing, readings: Readings, everybody: Sequence[GpuTenant], other_starts: Sequence[OtherStart]
@@ -125,7 +129,9 @@ class GpuNeighbours:
         """The same of what packing decided."""
         taken, slots = self._taken(readings, everybody, other_starts), [start.slot for start in packing.starts]
         kept = within(slots, taken, self._policy.shares)
-        return replace(packing, starts=tuple(start for start in packing.starts if start.slot in kept))
+        starts = tuple(start for start in packing.starts if start.slot in kept)
+        closed = {**packing.closed, **why_beyond(slots, kept, self._policy.shares)}
+        return replace(packing, starts=starts, closed=closed)
 
     def _taken(self, readings: Readings, everybody: Sequence[GpuTenant], other_starts: Sequence[OtherStart]) -> Taken:
         ours = frozenset(gpu for tenant in everybody for gpu in tenant.gpus)

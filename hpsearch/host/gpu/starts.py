@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -148,6 +149,7 @@ class GpuStarts:
             load=start.load,
             host_memory=start.host_memory,
             cpu=start.cpu,
+            is_own_user=owner == os.geteuid(),
         )
 
 

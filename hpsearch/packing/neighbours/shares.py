@@ -84,6 +84,14 @@ def why_closed(gpus: Iterable[str], taken: Taken, shares: Shares) -> Mapping[str
     return closed
 
 
+def why_beyond(slots: Iterable[Slot], kept: Sequence[Slot], shares: Shares) -> Mapping[str, str]:
+    """Why GPUs get no run now since that would take more than the share: name to the reason, in words."""
+    limits = [f'--max_gpus={shares.max_gpus}'] if shares.max_gpus is not None else []
+    limits += [f'--leave_free={shares.leave_free}'] if shares.leave_free else []
+    names = [name for slot in slots if slot not in kept for name in slot.gpus]
+    return dict.fromkeys(names, f'a run there would take more than is left for this search ({", ".join(limits)})')
+
+
 def within(slots: Iterable[Slot], taken: Taken, shares: Shares) -> list[Slot]:
     """Those slots that may be taken together, in order: the others would take more GPUs than the share."""
     kept = []

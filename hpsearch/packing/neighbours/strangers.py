@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 
-from hpsearch.model.placement import LOAD_IS_AVERAGED_OVER, small_use
-from hpsearch.model.resources import Reading
+from hpsearch.model.placement import LOAD_IS_AVERAGED_OVER, identity, small_use
+from hpsearch.model.resources import Gpu, OtherStart, Reading
 from hpsearch.model.units import memory
 from hpsearch.model.usage.holders import GpuHolder
 
@@ -90,6 +90,16 @@ def why_kept_away(presences: Mapping[str, Presence], window: float, now: float) 
                 f'others used it {int(now - presence.last)} s ago ({presence.who}); it is free after {window:g} s'
             )
     return closed
+
+
+def why_promised(gpus: Sequence[Gpu], starts: Sequence[OtherStart]) -> Mapping[str, str]:
+    """Why GPUs get no run since hpsearch of another user has just started one there, which may not be seen yet."""
+    return {
+        gpu.name: f'another hpsearch ({start.who}) has started a run there'
+        for start in starts
+        for gpu in gpus
+        if not start.is_own_user and identity(gpu) in start.gpus
+    }
 
 
 # Making room

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpsearch.model.errors import ConfigError
-from hpsearch.model.placement import choose_visible, impossible, place, predict_need, small_use
+from hpsearch.model.placement import choose_visible, gpu_order, impossible, place, predict_need, small_use
 from hpsearch.model.resources import (
     ComputeMode,
     Gpu,
@@ -650,3 +650,24 @@ def test_that_the_start_up_time_of_a_run_that_ended_counts_beside_an_older_run()
     old = GpuTenant(('0',), NOW - 100)
     placement = place([gpu('0')], {'0': [idle()]}, [old], policy, NOW, starts={'0': NOW - 5})
     assert 'started a run 5 s ago' in placement.closed['0']
+
+
+def test_that_an_order_that_is_asked_for_comes_before_free_memory() -> None:
+    readings = {each.name: [idle(used=100 * int(each.name))] for each in GPUS}
+    assert names(readings, (), POLICY) == [('0',), ('1',), ('2',), ('3',)]
+    ordered = replace(POLICY, order=('3', '1'))
+    assert names(readings, (), ordered) == [('3',), ('1',), ('0',), ('2',)]
+    there = [GpuTenant(('3',), 0.0)]
+    assert names(readings, there, replace(ordered, max_runs_per_gpu=2, startup_time=0.0))[-1] == ('3',)
+
+
+@pytest.mark.parametrize(
+    ('option', 'order'), [('', ''), ('reverse', '3210'), (' 2, 0 ', '20'), ('3,3', '33'), ('1,', '1')]
+)
+def test_that_gpus_are_named_in_the_order_in_which_they_are_taken(option: str, order: str) -> None:
+    assert gpu_order(GPUS, option) == tuple(order)
+
+
+def test_that_an_order_names_only_gpus_that_are_used() -> None:
+    with pytest.raises(ConfigError, match='GPU 7 is not among those that are used: GPU 0 '):
+        gpu_order(GPUS, '1,7')

@@ -213,6 +213,11 @@ def test_that_a_gpu_to_avoid_gets_no_run() -> None:
     assert packed([reading()], runs(1, 1_000), avoided={'0': 'not now'}).closed == {'0': 'not now'}
 
 
+def test_that_an_order_that_is_asked_for_decides_where_a_run_would_be_as_fast() -> None:
+    policy = PackingPolicy(order=('2',))
+    assert where(packed([reading()] * 3, [run('a', 1000)], policy=policy)) == {'a': '2'}
+
+
 # ------------------------------------------------------------------------------------------- runs of other hpsearch
 
 

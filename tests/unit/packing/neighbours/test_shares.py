@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hpsearch.model.resources import Reading, Slot
-from hpsearch.packing.neighbours.shares import Shares, Taken, is_idle, why_closed, why_not_watched, within
+from hpsearch.packing.neighbours.shares import Shares, Taken, is_idle, why_beyond, why_closed, why_not_watched, within
 
 FOUR = ('0', '1', '2', '3')
 
@@ -35,6 +35,15 @@ def test_that_runs_that_are_started_together_keep_to_the_share() -> None:
     assert within(slots('0', '1', '2', '3'), taken('', '0123'), Shares(leave_free=1)) == slots('0', '1', '2')
     assert within(slots('0', '1', '0'), taken('', '01'), Shares(max_gpus=1)) == slots('0', '0')
     assert within(slots('01', '23'), taken('', '0123'), Shares(max_gpus=3)) == slots('01')
+
+
+def test_that_it_is_said_why_a_run_on_several_gpus_gets_none_although_some_are_left() -> None:
+    shares = Shares(max_gpus=3)
+    kept = within(slots('23'), taken('01', '23'), shares)
+    assert kept == []
+    assert why_beyond(slots('23'), kept, shares) == dict.fromkeys(
+        '23', 'a run there would take more than is left for this search (--max_gpus=3)'
+    )
 
 
 def test_that_a_gpu_that_others_use_a_little_may_be_shared_whatever_is_left_idle() -> None:

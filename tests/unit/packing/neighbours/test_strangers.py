@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hpsearch.model.resources import GpuProcess, Reading
+from hpsearch.model.resources import Gpu, GpuProcess, OtherStart, Reading
 from hpsearch.model.usage.holders import GpuHolder, HolderKind
 from hpsearch.packing.neighbours.strangers import (
     NOBODY,
@@ -16,6 +16,7 @@ from hpsearch.packing.neighbours.strangers import (
     who_is_there,
     who_makes_room,
     why_kept_away,
+    why_promised,
 )
 
 TOTAL = 40000
@@ -89,6 +90,13 @@ def test_that_nothing_is_started_while_others_are_there_and_until_a_window_after
     assert why == {'0': f'others used it 3 s ago ({BOB}); it is free after 5 s'}
     assert why_kept_away({'0': gone}, 5.0, 15.0) == {}
     assert why_kept_away({'0': NOBODY}, 5.0, 15.0) == {}
+
+
+def test_that_nothing_is_started_where_hpsearch_of_somebody_else_has_just_started_a_run() -> None:
+    gpus = [Gpu(name, f'GPU-{name}', 'Fake', name) for name in '012']
+    theirs = OtherStart(('GPU-0',), 0.0, 60.0, 'user bob, pid 7', is_own_user=False)
+    own = OtherStart(('GPU-1',), 0.0, 60.0, 'user me, pid 8')
+    assert why_promised(gpus, [theirs, own]) == {'0': 'another hpsearch (user bob, pid 7) has started a run there'}
 
 
 # Making room
