@@ -154,12 +154,14 @@ def slots_for(options: SearchOptions, wakeup: Wakeup) -> tuple[SlotSource, bool,
         return FixedSlots(1), True, None
     found = _gpu_slots(options, wakeup)
     if found is None:
+        from hpsearch.host.gpu.source import why_none
+
         _check_that_none_was_asked_for(local)
         if local.packing == AUTO:
-            log.warning('There is no GPU on this machine: runs share its cores and memory, as with --cpu_jobs=auto.')
+            log.warning('%s: runs share its cores and memory, as with --cpu_jobs=auto.', why_none())
             slots, shares = _cpu_slots(options)
             return slots, False, shares
-        log.warning('There is no GPU on this machine: one run after the other, as with --visible_gpus=-1.')
+        log.warning('%s: one run after the other, as with --visible_gpus=-1.', why_none())
         return FixedSlots(1), True, None
     return found[0], False, found[1]
 
@@ -232,13 +234,13 @@ def _gpu_slots(options: SearchOptions, wakeup: Wakeup) -> tuple[SlotSource, Fair
     from hpsearch.host.gpu.monitor import GpuMonitor
     from hpsearch.host.gpu.source import open_gpus
     from hpsearch.host.gpu.starts import GpuStarts
-    from hpsearch.model.placement import choose_visible
+    from hpsearch.model.placement import choose_visible, inherited_choice
     from hpsearch.packing.neighbours.strangers import Limits
 
     source, local = open_gpus(), options.local
     if source is None:
         return None
-    gpus, hidden = choose_visible(source.gpus, local.visible_gpus, os.environ.get('CUDA_VISIBLE_DEVICES'))
+    gpus, hidden = choose_visible(source.gpus, local.visible_gpus, *inherited_choice(source.gpus, os.environ))
     log.info('GPUs: %s', ', '.join(f'{gpu.name} ({gpu.model})' for gpu in gpus))
     for note in source.notes:
         log.info('%s', note)

@@ -11,7 +11,9 @@ from typing import TypeVar
 
 from hpsearch.model.errors import ConfigError
 from hpsearch.model.resources import (
+    CUDA,
     DEFAULT_RESOURCES,
+    ROCR,
     ComputeMode,
     Gpu,
     GpuPolicy,
@@ -48,7 +50,7 @@ NO_DEVICES = ('', '-1', 'NoDevFiles')
 
 
 def choose_visible(
-    all_gpus: Sequence[Gpu], visible_option: str, inherited: str | None
+    all_gpus: Sequence[Gpu], visible_option: str, inherited: str | None, variable: str = CUDA
 ) -> tuple[list[Gpu], dict[str, str]]:
     """The GPUs this search may use: those asked for that the environment of the dispatcher allows.
 
@@ -58,6 +60,7 @@ def choose_visible(
             of GPU 0, ``0:1`` for one of them); empty: all.
         inherited: ``CUDA_VISIBLE_DEVICES`` of the dispatcher, or None when it is not set. It is read as CUDA reads it,
             with numbers in the order of nvidia-smi: the list ends at its first entry that is no device.
+        variable: The name of that variable, if it is another one.
 
     Returns:
         The GPUs in nvidia-smi order, and for each other one the reason why it is not among them.
@@ -70,11 +73,21 @@ def choose_visible(
     hidden = {gpu.name: f'not in --visible_gpus={visible_option}' for gpu in all_gpus if gpu.name not in asked}
     for gpu in all_gpus:
         if gpu.name not in allowed:
-            hidden.setdefault(gpu.name, f'not in CUDA_VISIBLE_DEVICES={inherited}, under which hpsearch was started')
+            hidden.setdefault(gpu.name, f'not in {variable}={inherited}, under which hpsearch was started')
     chosen = [gpu for gpu in all_gpus if gpu.name not in hidden]
     if not chosen:
-        raise ConfigError([_nothing_left(all_gpus, visible_option, inherited, allowed)])
+        raise ConfigError([_nothing_left(all_gpus, visible_option, inherited, allowed, variable)])
     return chosen, hidden
+
+
+def inherited_choice(gpus: Sequence[Gpu], environ: Mapping[str, str]) -> tuple[str | None, str]:
+    """Which GPUs the environment of the dispatcher allows, and the variable that says so; None: it does not.
+
+    On GPUs of AMD, ROCm and HIP each have a variable, and HIP reads that of CUDA as well.
+    """
+    names = (CUDA,) if not gpus or gpus[0].variable == CUDA else (ROCR, 'HIP_VISIBLE_DEVICES', CUDA)
+    found = next((name for name in names if name in environ), names[0])
+    return environ.get(found), found
 
 
 def _asked_for(all_gpus: Sequence[Gpu], option: str) -> set[str]:
@@ -124,11 +137,11 @@ def _device(all_gpus: Sequence[Gpu], entry: str) -> str:
     return found[0].name if len(found) == 1 else ''
 
 
-def _nothing_left(all_gpus: Sequence[Gpu], option: str, inherited: str | None, allowed: set[str]) -> str:
+def _nothing_left(all_gpus: Sequence[Gpu], option: str, inherited: str | None, allowed: set[str], variable: str) -> str:
     """The error of a search that may use no GPU at all."""
     there = f'this machine has {_listing(all_gpus)}'
     way_out = 'change it, or use --visible_gpus=-1 to run without assigning GPUs'
-    environment = f'CUDA_VISIBLE_DEVICES={inherited}, under which hpsearch was started,'
+    environment = f'{variable}={inherited}, under which hpsearch was started,'
     if not all_gpus or inherited is None:
         return f'there is no GPU that --visible_gpus={option} could name; {there}'
     if inherited.strip() in NO_DEVICES:
@@ -306,7 +319,7 @@ def _slots(ready: Sequence[GpuCase], closed: Mapping[str, str], policy: GpuPolic
     short = f'only {left} more {"GPU is" if left == 1 else "GPUs are"} open, and a run needs {size} (--gpus_per_run)'
     given = {case.gpu.name for group in groups for _, case in group}
     left_over = {case.gpu.name: short for _, case in ranked if case.gpu.name not in given}
-    return Placement(tuple(_slot([case.gpu for _, case in group]) for group in in_order), {**closed, **left_over})
+    return Placement(tuple(slot_of([case.gpu for _, case in group]) for group in in_order), {**closed, **left_over})
 
 
 def together(
@@ -347,8 +360,10 @@ def rank_of(gpu: str, order: Sequence[str]) -> int:
     return order.index(gpu) if gpu in order else len(order)
 
 
-def _slot(group: Sequence[Gpu]) -> Slot:
-    return Slot(tuple(gpu.name for gpu in group), ','.join(gpu.visible_devices for gpu in group))
+def slot_of(gpus: Sequence[Gpu]) -> Slot:
+    """The slot of a run that gets these GPUs."""
+    visible = ','.join(gpu.visible_devices for gpu in gpus)
+    return Slot(tuple(gpu.name for gpu in gpus), visible, variable=gpus[0].variable)
 
 
 def free_memory(reading: Reading) -> int:

@@ -9,6 +9,9 @@ from enum import Enum
 from hpsearch.model.usage.estimate import NOTHING_EXPECTED, Estimate
 from hpsearch.model.usage.measured import NOTHING_MEASURED, Measured
 
+CUDA, ROCR = 'CUDA_VISIBLE_DEVICES', 'ROCR_VISIBLE_DEVICES'
+"""The environment variables that say which GPUs a process may use, of NVIDIA and of AMD."""
+
 
 @dataclass(frozen=True, slots=True)
 class Slot:
@@ -16,14 +19,17 @@ class Slot:
 
     Attributes:
         gpus: Names of the GPUs that are given; empty: none assigned.
-        visible_devices: What ``CUDA_VISIBLE_DEVICES`` is set to; None: it is inherited untouched.
+        visible_devices: What the variable is set to that says which GPUs a process may use; None: it is inherited
+            untouched.
         threads: How many threads each of its libraries starts, so that its share of the cores is enough; None: as
             many as it likes.
+        variable: The name of that variable.
     """
 
     gpus: tuple[str, ...] = ()
     visible_devices: str | None = None
     threads: int | None = None
+    variable: str = CUDA
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +89,10 @@ class Gpu:
         name: nvidia-smi number, or ``number:instance`` for a MIG instance.
         uuid: ``GPU-…`` or ``MIG-…`` as the driver reports it; empty: not known.
         model: E.g. ``NVIDIA A100-SXM4-40GB``.
-        visible_devices: What ``CUDA_VISIBLE_DEVICES`` must be for it (with ``CUDA_DEVICE_ORDER=PCI_BUS_ID``).
+        visible_devices: What ``CUDA_VISIBLE_DEVICES`` must be for it (with ``CUDA_DEVICE_ORDER=PCI_BUS_ID``), or the
+            ``variable`` that it has instead.
         groups: Names of groups of GPUs that it is in, from the largest to that in which GPUs are linked most closely.
+        variable: The environment variable that is set to ``visible_devices``.
     """
 
     name: str
@@ -92,6 +100,7 @@ class Gpu:
     model: str
     visible_devices: str
     groups: tuple[str, ...] = ()
+    variable: str = CUDA
 
 
 @dataclass(frozen=True, slots=True)

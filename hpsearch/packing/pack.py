@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from hpsearch.model.placement import Situation, identity, rank_of, together
+from hpsearch.model.placement import Situation, identity, rank_of, slot_of, together
 from hpsearch.model.resources import Gpu, GpuPolicy, GpuTenant, OtherStart, Reading, Slot
 from hpsearch.packing.box import Candidate, Packing, PackingPolicy, Start
 from hpsearch.packing.cards import Card
@@ -100,7 +100,7 @@ def _preference(card: Card, need: Need) -> tuple[float, float, float, float]:
 
 def _slot(cards: Sequence[Card], chosen: Sequence[Card]) -> Slot:
     gpus = [card.case.gpu for card in cards if card in chosen]
-    return Slot(tuple(gpu.name for gpu in gpus), ','.join(gpu.visible_devices for gpu in gpus))
+    return slot_of(gpus)
 
 
 def _closed(cards: Sequence[Card], waiting: Need | None) -> dict[str, str]:

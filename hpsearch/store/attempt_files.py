@@ -20,6 +20,7 @@ from hpsearch.arguments.command import text_of_file
 from hpsearch.host.processes import Process, marked_processes
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import SearchFolderError, is_of_machine
+from hpsearch.model.resources import CUDA, ROCR
 from hpsearch.model.run import Run, config_file
 from hpsearch.model.units import whole_number
 from hpsearch.results.rules import LOGS, METRICS, ORION, reads_orion
@@ -469,7 +470,9 @@ def _is_of(folder: SearchFolder, own: Mapping[str, str]) -> bool:
     return bool(path) and os.path.realpath(path) == os.path.realpath(folder.path)
 
 
-def environment(folder: SearchFolder, run: str, number: int, visible_devices: str | None) -> dict[str, str]:
+def environment(
+    folder: SearchFolder, run: str, number: int, visible_devices: str | None, variable: str = CUDA
+) -> dict[str, str]:
     """The environment variables of an attempt beside the inherited ones."""
     files = folder.attempt(run, number)
     paths = {'HPSEARCH_DIR': str(folder.path), 'HPSEARCH_METRICS': files.metrics}
@@ -477,8 +480,19 @@ def environment(folder: SearchFolder, run: str, number: int, visible_devices: st
         paths['ORION_RESULTS_PATH'] = files.orion_results
     variables = {**paths, **marks(folder, run, number)}
     if visible_devices is not None:
-        variables.update(CUDA_VISIBLE_DEVICES=visible_devices, CUDA_DEVICE_ORDER='PCI_BUS_ID')
+        variables.update(_which_gpus(visible_devices, variable))
     return variables
+
+
+def _which_gpus(visible_devices: str, variable: str) -> dict[str, str]:
+    """The variables that let an attempt see these GPUs only.
+
+    On those of AMD, HIP counts what ROCm shows it from 0 on: what is inherited for HIP would choose among these again.
+    """
+    if variable == ROCR:
+        numbers = ','.join(map(str, range(len(visible_devices.split(',')))))
+        return {ROCR: visible_devices, 'HIP_VISIBLE_DEVICES': numbers, CUDA: numbers}
+    return {variable: visible_devices, 'CUDA_DEVICE_ORDER': 'PCI_BUS_ID'}
 
 
 # Logs

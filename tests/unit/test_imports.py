@@ -80,6 +80,7 @@ PURE_STANDARD = {
 
 HEAVY = {
     'GPUtil',
+    'amdsmi',
     'cmaes',
     'matplotlib',
     'mlflow',
@@ -244,6 +245,7 @@ def test_that_postprocessing_is_imported_by_the_command_line_alone_and_late(name
 def test_that_every_import_is_declared_as_a_dependency(name: str) -> None:
     declared = {
         'GPUtil',
+        'amdsmi',
         'cmaes',
         'mlflow',
         'numpy',

@@ -355,7 +355,7 @@ class LocalBackend(AttemptBackend):
     def _spawn(self, launch: Launch) -> int:
         run = launch.run
         paths = self._folder.attempt(run.name, launch.number)
-        extra = environment(self._folder, run.name, launch.number, launch.slot.visible_devices)
+        extra = environment(self._folder, run.name, launch.number, launch.slot.visible_devices, launch.slot.variable)
         extra |= thread_variables(launch.slot.threads, variables_set_by(run.argv) | self._set_by_user)
         shell = (*self._niceness.words, '/bin/sh', '-c', LOCAL_SCRIPT)
         argv = (*shell, 'hpsearch', paths.folder, launch.ident, self._cwd, *launch.words)

@@ -82,11 +82,11 @@ def of_workers(count: int, values: Mapping[str, Any], gpus: Callable[[], int] | 
 def _gpus_here() -> int:
     """The number of GPUs that runs may use."""
     from hpsearch.host.gpu.source import open_gpus
-    from hpsearch.model.placement import choose_visible
+    from hpsearch.model.placement import choose_visible, inherited_choice
 
     source = open_gpus()
     if source is None:
         return 0
-    gpus, _ = choose_visible(source.gpus, '', os.environ.get('CUDA_VISIBLE_DEVICES'))
+    gpus, _ = choose_visible(source.gpus, '', *inherited_choice(source.gpus, os.environ))
     source.close()
     return len(gpus)

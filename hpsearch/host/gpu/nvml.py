@@ -12,6 +12,7 @@ from typing import Any
 
 from hpsearch.host.gpu.topology import groups_of
 from hpsearch.host.kernel import system_memory, text_of
+from hpsearch.host.processes import all_pids
 from hpsearch.model.errors import BackendError
 from hpsearch.model.resources import ComputeMode, Gpu, GpuProcess, Reading
 
@@ -25,7 +26,7 @@ NEXT_STEP = 'Run nvidia-smi to see what it says; --visible_gpus=-1 runs without 
 # The keys are codes of nvmlReturn_t, which are part of the library's stable interface.
 _PERMISSION, _NOT_SUPPORTED, _NOT_FOUND, _NOT_LOADED, _NO_LIBRARY, _NO_FUNCTION = 4, 3, 6, 9, 12, 13
 _COMPUTE_MODES = {1: ComputeMode.EXCLUSIVE, 2: ComputeMode.PROHIBITED, 3: ComputeMode.EXCLUSIVE}
-_MPS_SERVER = 'nvidia-cuda-mps'
+_MPS = 'nvidia-cuda-mps'
 _MEANING: Mapping[int, str] = {
     1: 'the driver was shut down',
     _PERMISSION: 'this user may not use the GPU',
@@ -113,7 +114,7 @@ class NvmlSource:
         numbers_agree = len(whole) == len(devices)
         groups = groups_of(nvml, {device.name: device.handle for device in whole})
         self.gpus: Sequence[Gpu] = tuple(_gpu(device, numbers_agree, groups.get(device.name, ())) for device in devices)
-        self.notes: Sequence[str] = [note for device in devices for note in _notes(nvml, device)]
+        self.notes: Sequence[str] = [*(note for device in devices for note in _notes(nvml, device)), *_notes_on_mps()]
 
     def read(self, name: str, now: float) -> Reading:
         device = self._devices[name]
@@ -262,10 +263,21 @@ def _load(nvml: Any, handle: Any) -> float | None:
     return None if rates is None else rates.gpu / 100
 
 
+def _notes_on_mps() -> Iterator[str]:
+    """Whether MPS, through which the processes of a user run on a GPU at the same time, is at work here."""
+    pids = [pid for pid in all_pids() if _is_of_mps(pid)]
+    if pids:
+        yield f'MPS is at work (pid {min(pids)}): runs of one user share a GPU at the same time, not by turns'
+
+
+def _is_of_mps(pid: int) -> bool:
+    return text_of(Path(f'/proc/{pid}/comm')).startswith(_MPS)
+
+
 def _compute_mode(nvml: Any, handle: Any, processes: Sequence[GpuProcess]) -> ComputeMode:
     """Who may use a device. Through the server of MPS, the one process that is on it, any number of others may."""
     mode = _COMPUTE_MODES.get(_if_any(nvml, 'nvmlDeviceGetComputeMode', handle), ComputeMode.SHARED)
-    is_served = any(text_of(Path(f'/proc/{each.pid}/comm')).startswith(_MPS_SERVER) for each in processes)
+    is_served = any(_is_of_mps(each.pid) for each in processes)
     return ComputeMode.SHARED if mode is ComputeMode.EXCLUSIVE and is_served else mode
 
 

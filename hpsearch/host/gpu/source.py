@@ -5,6 +5,7 @@ A reading that fails or hangs is reported as such; it never looks like an idle G
 
 from __future__ import annotations
 
+import logging
 import math
 import shutil
 import threading
@@ -15,7 +16,10 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from hpsearch.host.gpu import amd
+from hpsearch.host.gpu.amd import NoAmdSmi, open_amd
 from hpsearch.host.gpu.nvml import NEXT_STEP, NoNvml, open_nvml
+from hpsearch.host.kernel import text_of
 from hpsearch.host.processes import start_thread
 from hpsearch.model.errors import BackendError
 from hpsearch.model.resources import Gpu, Reading
@@ -25,6 +29,14 @@ NVML_TIMEOUT = 30.0
 
 SMI_TIMEOUT = 10.0
 """Seconds for one call of nvidia-smi through GPUtil."""
+
+AMD_CARD, INTEL_CARD = '0x1002', '0x8086'
+"""Vendors on the PCI bus."""
+
+_NO_DISPLAY = '0x0380'
+"""The class of a GPU that is there to compute; one of Intel with a display is in most processors."""
+
+log = logging.getLogger('hpsearch')
 
 T = TypeVar('T')
 
@@ -56,15 +68,40 @@ def open_gpus(timeout: float = NVML_TIMEOUT) -> GpuSource | None:
     Raises:
         BackendError: There is a driver, but it does not answer, or its answer cannot be used.
     """
-    opening = _in_thread(open_nvml)
     try:
-        return opening.result(timeout)
-    except FutureTimeoutError:
-        raise BackendError(f'The NVIDIA driver did not answer within {timeout:g} s. {NEXT_STEP}') from None
+        found = _answer(open_nvml, 'NVIDIA', NEXT_STEP, timeout)
     except NoNvml as reason:
-        if not _has_driver():
-            return None
-        return _open_gputil(str(reason))
+        if _has_driver():
+            return _open_gputil(str(reason))
+        found = None
+    return found or _open_amd(timeout)
+
+
+def _open_amd(timeout: float) -> GpuSource | None:
+    """The GPUs of AMD; None where there are none, or amdsmi cannot be used (:func:`why_none` says so)."""
+    try:
+        return _answer(open_amd, 'AMD', amd.NEXT_STEP, timeout)
+    except NoAmdSmi as reason:
+        log.debug('no GPU of AMD: %s', reason)
+        return None
+
+
+def _answer(opened: Callable[[], T], vendor: str, next_step: str, timeout: float) -> T:
+    try:
+        return _in_thread(opened).result(timeout)
+    except FutureTimeoutError:
+        raise BackendError(f'The {vendor} driver did not answer within {timeout:g} s. {next_step}') from None
+
+
+def why_none(pci: Path = Path('/sys/bus/pci/devices')) -> str:
+    """Why :func:`open_gpus` found no GPU, in words, as far as the PCI bus shows it."""
+    found = (device for device in pci.glob('*') if text_of(device / 'class').startswith('0x03'))
+    cards = {(text_of(device / 'vendor').strip(), text_of(device / 'class')[:6]) for device in found}
+    if AMD_CARD in (vendor for vendor, _ in cards):
+        return 'The GPU of AMD on this machine cannot be read: that takes the module amdsmi, which comes with ROCm'
+    if (INTEL_CARD, _NO_DISPLAY) in cards:
+        return 'GPUs of Intel, as on this machine, are not supported'
+    return 'There is no GPU on this machine'
 
 
 def _in_thread(work: Callable[[], T]) -> Future[T]:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from hpsearch.host.processes import user_name
+from tests.fakes.amd import FakeAmd
 from tests.fakes.nvml import EXCLUSIVE_PROCESS, GPU_IS_LOST, PROHIBITED, FakeNvml
 from tests.support.cli_harness import Project
 from tests.support.gates import finish, gated
@@ -442,3 +443,15 @@ def test_that_gpus_that_are_asked_for_by_name_must_be_there(project: Project, tm
     assert f'{option}: there is no GPU on this machine; --visible_gpus=-1 runs without one.' in done.stderr
     assert not project.out.exists()
     assert project.ran() == []
+
+
+def test_that_runs_on_gpus_of_amd_see_the_one_that_they_are_given(project: Project, tmp_path: Path) -> None:
+    fake = FakeAmd(tmp_path / 'amd', gpus=2)
+    project.env = fake.env(project.env)
+    project.env['HIP_VISIBLE_DEVICES'] = '1,0'
+    script = (project.path / 'train.py').read_text()
+    (project.path / 'train.py').write_text(script.replace("get('CUDA_VISIBLE", "get('ROCR_VISIBLE"))
+    project.configure({'seconds': [0.4, 0.41]})
+    done = project.search('--sim_startup_time=0')
+    assert done.returncode == 0, done.stderr
+    assert {devices for _, _, devices in project.ran()} == {'GPU-0000000000000000', 'GPU-0000000000000001'}

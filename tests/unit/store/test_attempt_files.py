@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hpsearch.host.processes import start_ticks
+from hpsearch.model.resources import CUDA, ROCR
 from hpsearch.store.attempt_files import (
     FENCED,
     LOCAL_SCRIPT,
@@ -199,6 +200,12 @@ def test_that_gpus_are_assigned_only_where_a_slot_says_so(tmp_path: Path) -> Non
     assert 'CUDA_VISIBLE_DEVICES' not in environment(folder, 'sim_1', 1, None)
     given_gpu = environment(folder, 'sim_1', 1, '3')
     assert (given_gpu['CUDA_VISIBLE_DEVICES'], given_gpu['CUDA_DEVICE_ORDER']) == ('3', 'PCI_BUS_ID')
+
+
+def test_that_an_attempt_on_gpus_of_amd_sees_only_those_whatever_is_inherited(tmp_path: Path) -> None:
+    found = environment(SearchFolder(tmp_path), 'sim_1', 1, 'GPU-1,GPU-7', ROCR)
+    told = {name: found[name] for name in (ROCR, 'HIP_VISIBLE_DEVICES', CUDA)}
+    assert told == {ROCR: 'GPU-1,GPU-7', 'HIP_VISIBLE_DEVICES': '0,1', CUDA: '0,1'}
 
 
 def _wait_for(path: str) -> None:

@@ -127,6 +127,7 @@ def test_that_gpus_have_their_number_uuid_and_model(nvml: FakeNvml, start: Start
         'model': 'NVIDIA A100-SXM4-40GB',
         'visible_devices': '1',
         'groups': ['1', '1', '1'],
+        'variable': 'CUDA_VISIBLE_DEVICES',
     }
 
 
@@ -272,7 +273,7 @@ def test_that_a_gpu_without_memory_of_its_own_has_that_of_the_system_and_says_so
     assert reading['memory_total'] == system.total >> 20
     assert reading['memory_used'] + reading['memory_free'] == pytest.approx(reading['memory_total'], abs=1)
     assert reading['processes'] is None
-    assert program.opened['notes'] == ['GPU 0 has no memory of its own: --allowed_memory counts that of the system']
+    assert 'GPU 0 has no memory of its own: --allowed_memory counts that of the system' in program.opened['notes']
     assert not program.read('1')['is_unified']
 
 
@@ -283,7 +284,7 @@ def test_that_a_total_of_nothing_is_no_memory_either(nvml: FakeNvml, start: Star
 
 def test_that_a_gpu_that_does_not_report_its_load_says_so(nvml: FakeNvml, start: Start) -> None:
     nvml.set(1, load='none')
-    assert start(nvml.env()).opened['notes'] == ['GPU 1 does not report its load: only its memory is checked']
+    assert 'GPU 1 does not report its load: only its memory is checked' in start(nvml.env()).opened['notes']
 
 
 @pytest.mark.parametrize(
@@ -304,7 +305,9 @@ def test_that_a_gpu_in_exclusive_mode_is_shared_through_the_server_of_mps(nvml: 
         assert server.stdout is not None
         server.stdout.readline()
         nvml.set(0, compute_mode=EXCLUSIVE_PROCESS, processes=[(server.pid, 30)])
-        assert start(nvml.env()).read('0')['compute_mode'] == 'DEFAULT'
+        program = start(nvml.env())
+        assert program.read('0')['compute_mode'] == 'DEFAULT'
+        assert any(note.startswith('MPS is at work (pid ') for note in program.opened['notes'])
         server.kill()
 
 
@@ -391,8 +394,8 @@ def test_that_gputil_reads_where_nvml_cannot_be_loaded(nvml: FakeNvml, start: St
     nvml.set(0, name='NVIDIA A100', uuid='GPU-123', used=1000, load=0.29)
     nvml.set(1, load='none')
     program = start(nvml.smi_env())
-    told = {'name': '0', 'uuid': 'GPU-123', 'model': 'NVIDIA A100', 'visible_devices': '0', 'groups': []}
-    assert program.gpus[0] == told
+    told = {'name': '0', 'uuid': 'GPU-123', 'model': 'NVIDIA A100', 'visible_devices': '0'}
+    assert program.gpus[0] == {**told, 'groups': [], 'variable': 'CUDA_VISIBLE_DEVICES'}
     reading = program.read('0')
     assert (reading['memory_used'], reading['memory_total'], reading['load']) == (1000, 40000, 0.29)
     unknown = program.read('1')
