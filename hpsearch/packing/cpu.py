@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from hpsearch.model.resources import Slot
 from hpsearch.model.usage.estimate import Estimate, Guess
 from hpsearch.model.usage.host import HostReading
-from hpsearch.packing.box import UNDECIDED, Candidate, Packing, Start
+from hpsearch.packing.box import Candidate, Packing, Start
 from hpsearch.packing.host_room import HostRoom, HostTenant, host_room
 
 MEASURED_AFTER = 10.0
@@ -39,6 +39,7 @@ def pack_on_cores(
     *,
     ended: int = 0,
     reserve: int | None = None,
+    may_grow: bool = False,
 ) -> Packing:
     """Decide which runs are started now.
 
@@ -48,13 +49,15 @@ def pack_on_cores(
         candidates: The runs that wait, in the order of the search.
         ended: How many runs have ended on this machine.
         reserve: MiB of memory that stay free; None: a share of what there is.
+        may_grow: Whether more runs may be chosen than wait now.
     """
     if any(tenant.alone_on_host for tenant in tenants):
         return Packing(waiting=HAS_THE_MACHINE)
     ordered = _in_order(candidates, is_empty=not tenants)
     if ordered and _needs_the_machine(ordered[0]):
         return Packing((Start(ordered[0].run, Slot()),))
-    return _Filling(reading, tenants, ended, reserve, _at_most(candidates, tenants)).fill(ordered)
+    most = math.inf if may_grow else len(candidates) + len(tenants)
+    return _Filling(reading, tenants, ended, reserve, most).fill(ordered)
 
 
 def _in_order(candidates: Sequence[Candidate], *, is_empty: bool) -> list[Candidate]:
@@ -73,12 +76,6 @@ def _needs_the_machine(candidate: Candidate) -> bool:
 def _rank(candidate: Candidate) -> tuple[bool, float, float]:
     seconds, memory = candidate.estimate.seconds, candidate.estimate.host_memory
     return not _needs_the_machine(candidate), -(seconds.expected if seconds else 0.0), -(memory.high if memory else 0.0)
-
-
-def _at_most(candidates: Sequence[Candidate], tenants: Sequence[HostTenant]) -> float:
-    """How many runs there may be at a time, since there are no more."""
-    is_open = any(candidate.run == UNDECIDED for candidate in candidates)
-    return math.inf if is_open else len(candidates) + len(tenants)
 
 
 @dataclass

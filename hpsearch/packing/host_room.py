@@ -7,7 +7,7 @@ and cores. A run that makes the host swap, or that has the kernel kill something
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from hpsearch.model.resources import OtherStart
@@ -65,12 +65,11 @@ class HostTenant:
         """Whether its start is over, so that it will not take more than is likely."""
         return self.age >= SETTLED_AFTER
 
-    @property
-    def cores(self) -> float:
+    def cores(self, unknown: float = UNKNOWN_CORES) -> float:
         """Cores that are to be counted for it: what it uses, or during its start what it is expected to, if more."""
         if self.cpu is not None and (self.is_settled or self.estimate.cpu is None):
             return self.cpu
-        return max(self.cpu or 0.0, cores_for(self.estimate))
+        return max(self.cpu or 0.0, cores_for(self.estimate, unknown))
 
     @property
     def remaining(self) -> float:
@@ -87,12 +86,9 @@ class HostTenant:
         return max(0.0, (guess.expected if self.is_settled else guess.high) - (self.memory or 0))
 
 
-def cores_for(estimate: Estimate) -> float:
-    """Cores that are counted for a run of which this is expected; what is guessed is guessed high."""
-    cpu = estimate.cpu
-    if cpu is None:
-        return UNKNOWN_CORES
-    return cpu.expected if cpu.is_known else cpu.high
+def cores_for(estimate: Estimate, unknown: float = UNKNOWN_CORES) -> float:
+    """Cores that are counted for a run of which this is expected; ``unknown``: where nothing is."""
+    return unknown if estimate.cpu is None else estimate.cpu.expected
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +104,8 @@ class HostRoom:
         others: Cores that others keep busy.
         ours: Cores that are counted for the runs of this search.
         runs: How many those are.
+        most_runs: How many there may be, however little they use.
+        unknown_cores: Cores that a run counts as while nothing is known of it.
     """
 
     memory_total: int | None = None
@@ -118,6 +116,8 @@ class HostRoom:
     others: float = 0.0
     ours: float = 0.0
     runs: int = 0
+    most_runs: float = math.inf
+    unknown_cores: float = UNKNOWN_CORES
 
     @property
     def cores_free(self) -> float:
@@ -136,13 +136,13 @@ class HostRoom:
     def with_run(self, estimate: Estimate) -> HostRoom:
         """What is left once such a run was started."""
         needs = 0.0 if estimate.host_memory is None else estimate.host_memory.high
-        ours = self.ours + cores_for(estimate)
+        ours = self.ours + cores_for(estimate, self.unknown_cores)
         return replace(self, promised=self.promised + needs, ours=ours, runs=self.runs + 1)
 
     def without(self, tenant: HostTenant) -> HostRoom:
         """What will be left once a run that is counted here has ended."""
         free = None if self.memory_free is None else self.memory_free + (tenant.memory or 0)
-        promised, ours = self.promised - tenant.still_taking, self.ours - tenant.cores
+        promised, ours = self.promised - tenant.still_taking, self.ours - tenant.cores(self.unknown_cores)
         return replace(self, memory_free=free, promised=promised, ours=ours, runs=self.runs - 1)
 
     def _no_memory(self, estimate: Estimate) -> str:
@@ -161,8 +161,8 @@ class HostRoom:
         return not self.runs and free > AS_FREE_AS_CAN_BE * total
 
     def _no_cores(self, estimate: Estimate) -> str:
-        needs = cores_for(estimate)
-        if self.runs >= MOST_PER_CORE * self.cores:
+        needs = cores_for(estimate, self.unknown_cores)
+        if self.runs >= self.most_runs:
             return f'{self.runs} runs share {self.cores:g} cores, and there are at most {MOST_PER_CORE} per core'
         is_little = self.ours + needs <= OURS_ANYWAY
         if not self.runs or is_little or self.cores_free >= LEAST_SHARE * needs:
@@ -187,7 +187,7 @@ def with_starts(reading: HostReading, starts: Iterable[OtherStart]) -> HostReadi
 
 
 def host_room(reading: HostReading, tenants: Iterable[HostTenant], reserve: int | None = None) -> HostRoom:
-    """What a machine has left.
+    """What a machine has left for runs that compute on its cores.
 
     Args:
         reading: What it has.
@@ -195,16 +195,31 @@ def host_room(reading: HostReading, tenants: Iterable[HostTenant], reserve: int 
         reserve: MiB that are to stay free; None: a share of what there is.
     """
     everybody = list(tenants)
-    used = sum(tenant.cores if tenant.cpu is None else tenant.cpu for tenant in everybody)
+    used = sum(tenant.cores() if tenant.cpu is None else tenant.cpu for tenant in everybody)
+    others = 0.0 if reading.busy is None else min(reading.cores, max(0.0, reading.busy - used))
+    room = _room(reading, everybody, UNKNOWN_CORES, reserve)
+    return replace(room, others=others, most_runs=MOST_PER_CORE * reading.cores)
+
+
+def host_room_for_gpus(reading: HostReading, tenants: Iterable[HostTenant], reserve: int | None = None) -> HostRoom:
+    """What a machine has left for runs that compute on its GPUs; arguments as for :func:`host_room`.
+
+    They use cores to feed a GPU. It would stand idle if what others compute counted, or what is not known yet; but if
+    runs of this search use all cores together, another one gains nothing.
+    """
+    return _room(reading, list(tenants), 0.0, reserve)
+
+
+def _room(reading: HostReading, tenants: Sequence[HostTenant], unknown: float, reserve: int | None) -> HostRoom:
     if reserve is None:
         reserve = min(MOST_RESERVED, int(RESERVED_SHARE * (reading.memory_total or 0)))
     return HostRoom(
         memory_total=reading.memory_total,
         memory_free=reading.memory_free,
         reserve=reserve,
-        promised=sum(tenant.still_taking for tenant in everybody),
+        promised=sum(tenant.still_taking for tenant in tenants),
         cores=reading.cores,
-        others=0.0 if reading.busy is None else min(reading.cores, max(0.0, reading.busy - used)),
-        ours=sum(tenant.cores for tenant in everybody),
-        runs=len(everybody),
+        ours=sum(tenant.cores(unknown) for tenant in tenants),
+        runs=len(tenants),
+        unknown_cores=unknown,
     )

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 
-from hpsearch.backends.local.slots import NO_MARKS, FixedSlots, SlotLease, crowd
+from hpsearch.backends.local.host_space import HostSpace, host_tenants
+from hpsearch.backends.local.slots import NO_MARKS, FixedSlots, crowd
 from hpsearch.host.gpu.starts import GpuStarts
-from hpsearch.host.machine.reading import Machine
 from hpsearch.host.processes import Process
 from hpsearch.host.usage import HostUse, uses_of
 from hpsearch.model.resources import DEFAULT_RESOURCES, GpuTenant, OtherStart, ResourceRequest, Slot
 from hpsearch.model.usage.host import ALL, Allotted, HostReading
-from hpsearch.packing.box import Candidate, Packing
+from hpsearch.packing.box import UNDECIDED, Candidate, Packing
 from hpsearch.packing.cpu import pack_on_cores
-from hpsearch.packing.host_room import SETTLED_AFTER, HostTenant, with_starts
+from hpsearch.packing.host_room import SETTLED_AFTER
 
 
 class CpuSlots(FixedSlots):
@@ -36,8 +37,9 @@ class CpuSlots(FixedSlots):
         super().__init__(0)
         self.allotted = allotted
         self._starts = starts
-        self._read = read or Machine().read
+        self._space = HostSpace(allotted, read)
         self._ended = 0
+        self._grew = -math.inf
 
     def placing(self) -> AbstractContextManager[bool]:
         return super().placing() if self._starts is None else self._starts.lock()
@@ -54,11 +56,11 @@ class CpuSlots(FixedSlots):
     def pack(self, now: float, candidates: Sequence[Candidate], others: Sequence[GpuTenant] = ()) -> Packing:
         if others:
             crowd(self._held.values())
-        tenants = [host_tenant(held, now) for held in self._held.values()]
-        tenants += [_of_a_peer(tenant, now) for tenant in others]
-        memory, cores = sum(each.memory or 0 for each in tenants), sum(each.cpu or 0.0 for each in tenants)
-        reading = self.allotted.within(with_starts(self._read(now), self._other_starts(now)), memory, cores)
-        return pack_on_cores(reading, tenants, candidates, ended=self._ended)
+        if any(candidate.run == UNDECIDED for candidate in candidates):
+            self._grew = now  # when that run has been chosen, it is asked again in this round, without the next
+        tenants = host_tenants(self._held.values(), others, now)
+        reading, may_grow = self._space.reading(tenants, now, self._other_starts(now)), self._grew == now
+        return pack_on_cores(reading, tenants, candidates, ended=self._ended, may_grow=may_grow)
 
     def _other_starts(self, now: float) -> list[OtherStart]:
         """What others have started, with what of it cannot be seen yet; what we use by now can be."""
@@ -99,14 +101,3 @@ def still_to_take(start: OtherStart, use: HostUse, now: float) -> OtherStart:
         host_memory=None if memory is None else max(0, memory - sum(use.resident)),
         cpu=None if cpu is None else max(0.0, cpu - cores),
     )
-
-
-def host_tenant(held: SlotLease, now: float) -> HostTenant:
-    """What an attempt of ours takes of this machine (``now``: monotonic seconds)."""
-    host = held.meter.host
-    return replace(_of_a_peer(held.tenant, now), memory=host.memory, cpu=host.cpu)
-
-
-def _of_a_peer(tenant: GpuTenant, now: float) -> HostTenant:
-    """An attempt of which only is known what it was expected to take."""
-    return HostTenant(tenant.estimate, age=max(0.0, now - tenant.started), alone_on_host=tenant.alone_on_host)

@@ -14,7 +14,7 @@ from hpsearch.host.usage import HostUse
 from hpsearch.model.resources import GpuTenant, OtherStart, ResourceRequest, Slot
 from hpsearch.model.usage.estimate import Estimate, Guess
 from hpsearch.model.usage.host import ALL, Allotted, HostReading
-from hpsearch.packing.box import Candidate, Packing
+from hpsearch.packing.box import UNDECIDED, Candidate, Packing
 from hpsearch.packing.host_room import SETTLED_AFTER
 from tests.fakes.scripted_queue import Clock
 
@@ -66,6 +66,13 @@ def test_that_a_run_that_ran_out_of_memory_has_the_machine_for_itself() -> None:
     own.release('large', 1.0)
     own.acquire('large', Slot(), 0, 1.0, ResourceRequest(alone_on_host=True))
     assert own.pack(2.0, waiting(3)).waiting.startswith('this machine is reserved')
+
+
+def test_that_a_run_that_was_just_chosen_is_not_taken_for_the_last_one() -> None:
+    own, chosen = slots(), waiting(1)
+    own.pack(0.0, [Candidate(UNDECIDED, NEEDS)])
+    assert [start.slot.threads for start in own.pack(0.0, chosen).starts] == [1]
+    assert [start.slot.threads for start in own.pack(1.0, chosen).starts] == [None]
 
 
 # In a job of a queue, which may have less than the machine

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hpsearch.model.resources import OtherStart
 from hpsearch.model.usage.estimate import NOTHING_EXPECTED, Estimate, Guess
 from hpsearch.model.usage.host import HostReading
-from hpsearch.packing.host_room import HostRoom, HostTenant, host_room, with_starts
+from hpsearch.packing.host_room import HostRoom, HostTenant, host_room, host_room_for_gpus, with_starts
 
 
 def needs(memory: float | None = None, cpu: float | None = None) -> Estimate:
@@ -122,6 +122,22 @@ def test_that_the_end_of_a_run_leaves_what_was_there_before_it() -> None:
 
 def test_that_what_runs_use_beyond_what_was_expected_counts() -> None:
     assert room(HostTenant(needs(cpu=1.0), cpu=6.0), reading=machine(busy=6.0)).cores_free == 2.0
+
+
+# Beside GPUs
+
+
+def test_that_gpus_are_not_left_idle_since_others_use_the_cores() -> None:
+    assert filled(host_room_for_gpus(machine(busy=8.0), ()), needs(cpu=1.0)).runs == 8
+
+
+def test_that_gpus_are_not_left_idle_since_nothing_is_known_yet() -> None:
+    assert filled(host_room_for_gpus(machine(cores=1), ()), NOTHING_EXPECTED, 9).runs == 9
+
+
+def test_that_runs_on_gpus_fill_neither_the_memory_nor_the_cores_of_the_host() -> None:
+    assert filled(host_room_for_gpus(machine(), ()), needs(9000, 0.5)).runs == 2
+    assert filled(host_room_for_gpus(machine(), ()), needs(100, 3.7)).runs == 2
 
 
 sizes = st.floats(0, 40000)
