@@ -17,7 +17,8 @@ class Measured:
         settled_after: Seconds from its start until its GPU memory had settled; None: it has not, as far as is known.
         host_memory: The largest use of host memory of all its processes together, in MiB.
         cpu: The mean number of cores that its processes kept busy.
-        sharing: How many runs, itself included, were on its GPUs, as a mean over the time it ran.
+        sharing: How many runs, itself included, were on its GPUs, as a mean over the time it ran; without GPUs that are
+            read, in the slots of its writer.
     """
 
     gpu_memory: int | None = None

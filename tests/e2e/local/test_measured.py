@@ -60,7 +60,7 @@ def measured(project: Project) -> dict[str, dict[str, Any]]:
 
 
 def test_that_what_runs_use_of_their_gpu_is_journaled(project: Project, tmp_path: Path) -> None:
-    with_box(project, tmp_path, [24000], memory='1000 * width', load='0.2 * width', seconds='2.5', startup='0')
+    with_box(project, tmp_path, [24000], memory='1000 * width', load='0.2 * width', seconds='4', startup='0')
     project.configure({'width': [2, 3]})
     done = project.search('--sim_startup_time=0', '--max_num_jobs_per_gpu=2', '--allowed_load=1', '--allowed_memory=1')
     assert done.returncode == 0, done.stderr
