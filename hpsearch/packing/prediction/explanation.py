@@ -68,9 +68,11 @@ class _Words:
         text = number(constant if abs(constant) > _NOTHING * max(map(abs, weights), default=0) else 0)
         for term, scaled in zip(self._formula.terms, weights, strict=True):
             weight = scaled / math.prod(float(self._formula.scale[column]) for column in term.factors)
+            weight *= 1.0 if term.divisor is None else float(self._formula.scale[term.divisor])
             sign = '-' if weight < 0 else '+'
             factors = ' × '.join([number(abs(weight)), *self._factors(term)])
-            text += f' {sign} {factors}{self._condition(term)}'
+            over = '' if term.divisor is None else f' / {self._encoder.columns[term.divisor].name}'
+            text += f' {sign} {factors}{over}{self._condition(term)}'
         return text
 
     def _factors(self, term: Term) -> Iterator[str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hpsearch.packing.prediction.encoding import Encoded
 from hpsearch.packing.prediction.selection import root_mean_square, select
-from hpsearch.packing.prediction.terms import Term, matrix, products
+from hpsearch.packing.prediction.terms import TINY, Term, matrix, products_of
 
 if TYPE_CHECKING:
     from numpy import float64
@@ -16,6 +17,12 @@ if TYPE_CHECKING:
 
 MOST_COLUMNS = 8
 """Numbers that are combined: those that go most with what is to be foretold."""
+
+MOST_DIVISORS = 2
+"""Numbers by which products may be divided, as times are by the batch size."""
+
+ALIKE = 0.1
+"""How much values must fall with such a number, at least (a correlation), and more where that may be by chance."""
 
 MOST_MARKS = 12
 """Words that are considered: the commonest."""
@@ -65,7 +72,7 @@ class Formula:
     @property
     def columns(self) -> frozenset[int]:
         """The numbers that are in it."""
-        return frozenset(column for term in self.terms for column in term.factors)
+        return frozenset(column for term in self.terms for column in term.columns)
 
     @property
     def marks(self) -> frozenset[int]:
@@ -96,7 +103,7 @@ def _design(terms: Sequence[Term], is_power: bool, scale: NDArray[float64], enco
 
     numbers = encoded.numbers / scale
     if is_power:
-        numbers = numpy.log(numpy.maximum(numbers, 1e-12))
+        numbers = numpy.log(numpy.maximum(numbers, TINY))
     return matrix([Term(), *terms], numbers, encoded.levels)
 
 
@@ -130,7 +137,7 @@ def fit(encoded: Encoded, values: NDArray[float64]) -> Formula:
     for form in [_Form(None), _Form(None, 0.5), *starts, *powers]:
         terms = _chosen(encoded, values, form, marks)
         found.append(_fitted(encoded, values, form.offset, terms))
-    return min(found, key=lambda formula: formula.error)
+    return min((each for each in found if math.isfinite(each.error)), key=lambda formula: formula.error)
 
 
 def _chosen(
@@ -144,9 +151,12 @@ def _chosen(
         return _design(terms, form.offset is not None, scale, encoded)[:, 1:] * each[:, None]
 
     numbers = _usable(encoded, values, form.offset is not None)
-    factors = products(numbers) if form.offset is None else ((each,) for each in numbers)
+    if form.offset is None:
+        terms = [*products_of(numbers, _divisors(encoded, values, numbers))]
+    else:
+        terms = [Term((each,)) for each in numbers]
     start = [mark for mark in marks if mark[0] == form.start] if len(values) > 3 * len(marks) else []
-    return select(columns, [Term(each) for each in factors], marks, target, start)
+    return select(columns, terms, marks, target, start)
 
 
 def _weighted_target(
@@ -201,10 +211,31 @@ def _most_telling(numbers: NDArray[float64], values: NDArray[float64], columns: 
 
     if len(columns) <= MOST_COLUMNS:
         return columns
-    logs = numpy.log(values) - numpy.log(values).mean()
-    ranks = numbers[:, columns].argsort(axis=0).argsort(axis=0).astype(float)
-    alike = numpy.abs((ranks - ranks.mean(axis=0)).T @ logs)
+    alike = numpy.abs(_correlations(numbers[:, columns], values))
     return sorted(columns[each] for each in numpy.argsort(-alike, kind='stable')[:MOST_COLUMNS])
+
+
+def _divisors(encoded: Encoded, values: NDArray[float64], columns: Sequence[int]) -> list[int]:
+    """The columns by which something may be divided: positive whole numbers, the larger the smaller the values."""
+    import numpy
+
+    numbers = encoded.numbers[:, columns]
+    usable = ((numbers > 0) & (numbers == numpy.round(numbers))).all(axis=0)
+    found = sorted(zip(_correlations(numbers, values).tolist(), usable.tolist(), columns, strict=True))
+    least = max(ALIKE, 2 / math.sqrt(len(values)))
+    return [column for alike, is_usable, column in found if is_usable and alike < -least][:MOST_DIVISORS]
+
+
+def _correlations(numbers: NDArray[float64], values: NDArray[float64]) -> NDArray[float64]:
+    """How each column goes with the values, from -1 to 1: ranks with logarithms."""
+    import numpy
+
+    logs, order = numpy.log(values), numpy.sort(numbers, axis=0)
+    ranks = numpy.array([numpy.searchsorted(order[:, each], numbers[:, each]) for each in range(numbers.shape[1])])
+    logs, ranks = logs - logs.mean(), (ranks.T - ranks.mean(axis=1)) if len(ranks) else numpy.zeros((len(logs), 0))
+    sizes = numpy.sqrt((ranks**2).sum(axis=0) * (logs**2).sum())
+    result: NDArray[float64] = (logs @ ranks) / numpy.maximum(sizes, TINY)
+    return result
 
 
 def _common_marks(encoded: Encoded) -> list[tuple[int, int]]:

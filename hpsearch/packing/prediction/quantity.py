@@ -119,7 +119,8 @@ class Quantity:
         values = numpy.array([each.value for each in self._own.values()])
         is_bound = numpy.array([not each.values for each in self._own.values()])
         has_values = not is_bound.all()
-        self.formula, self.seen, self._largest = _fit(every, values, is_bound & has_values)
+        with numpy.errstate(all='ignore'):
+            self.formula, self.seen, self._largest = _fit(every, values, is_bound & has_values)
         self._repeats = _spread_of_repeats(self._own)
         self._trust = _trust(self.formula, differing) if has_values else Trust.NONE
 
@@ -133,7 +134,8 @@ class Quantity:
         import numpy
 
         formula = self.formula
-        expected, leverage = formula.values(encoded)
+        with numpy.errstate(all='ignore'):
+            expected, leverage = formula.values(encoded)
         deviations = 2 * (1 + 4 / formula.freedom) * CAUTION[self._trust]
         error = max(formula.error, self._repeats)
         grown = growth(self.seen, encoded, formula, self.is_informed)

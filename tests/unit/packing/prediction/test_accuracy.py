@@ -75,3 +75,14 @@ def test_that_published_tables_are_foretold_row_by_row(table: dict[str, Any]) ->
     assert sum(each.guess.high < each.needed for each in found) <= 1
     errors = sorted(abs(each.guess.expected / each.needed - 1) for each in found if each.guess.is_known)
     assert not errors or errors[len(errors) // 2] < 0.1
+
+
+def test_that_the_time_of_the_digits_example_follows_from_weights_steps_and_optimizer() -> None:
+    recorded = json.loads((REPOSITORY / 'benchmarks' / 'data' / 'digits_needs.json').read_text())
+    runs = [observed(each['params'], 0, each['cpu_seconds']) for each in recorded['runs']]
+    learned = next(each for each in Predictor(runs).explain() if each.quantity == 'seconds')
+    assert set(learned.shares) == {'hidden', 'epochs', 'batch_size', 'optimizer'}
+    assert 'products in hidden × epochs / batch_size' in learned.formula
+    found = list(left_out(runs, (), 'seconds'))
+    errors = sorted(abs(each.guess.expected / each.needed - 1) for each in found)
+    assert errors[len(errors) // 2] < 0.15

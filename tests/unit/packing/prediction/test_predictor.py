@@ -13,7 +13,7 @@ import pytest
 from hpsearch.model.usage.estimate import NOTHING_EXPECTED, Guess
 from hpsearch.model.usage.measured import Measured
 from hpsearch.packing.prediction.observation import Observation
-from hpsearch.packing.prediction.predictor import Predictor
+from hpsearch.packing.prediction.predictor import MOST_OBSERVATIONS, Predictor
 
 
 def observed(memory: int, seconds: float = 100.0, **params: Any) -> Observation:
@@ -152,6 +152,29 @@ def test_that_a_load_is_no_more_than_all_of_a_gpu() -> None:
     ]
     load = Predictor(runs).estimate({'width': 400}).load
     assert load == Guess(1.0, 1.0, is_known=load.is_known if load else False)
+
+
+def test_that_what_a_run_got_of_a_gpu_beside_others_is_less_than_its_load() -> None:
+    alone = [Observation(f'r{width}', {'width': width}, Measured(gpu_load=0.6), 10.0, True, True) for width in range(9)]
+    beside = [replace(each, measured=Measured(gpu_load=0.3, sharing=2.0)) for each in alone]
+    load = Predictor([*alone[:5], *beside[5:]]).estimate({'width': 7}).load
+    assert load is not None
+    assert load.expected == pytest.approx(0.6)
+
+
+def test_that_a_formula_is_written_down_with_the_parameters_that_matter() -> None:
+    learned = {each.quantity: each for each in Predictor(some_runs()).explain()}
+    assert learned['memory'].formula == '800 + 0.004 × width^2 + 0.02 × batch × width'
+    assert learned['memory'].is_relied_upon
+    assert learned['memory'].runs == 16
+    assert list(learned['memory'].shares) == ['width', 'batch']
+    assert learned['seconds'].formula == '100'
+
+
+def test_that_the_latest_runs_are_learned_from() -> None:
+    old = [observed(9000, batch=batch % 7) for batch in range(MOST_OBSERVATIONS)]
+    new = [observed(1000, batch=batch % 7) for batch in range(MOST_OBSERVATIONS)]
+    assert memory_of(Predictor([*old, *new]), batch=3).expected == 1000
 
 
 ODD = [
