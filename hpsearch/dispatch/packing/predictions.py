@@ -99,13 +99,13 @@ class Predictions:
         """Take in the attempts that have ended; returns whether any is new."""
         if self._folded == self._state.folded:
             return False
-        self._folded = self._state.folded
         ended = [
             each for history in self._state.runs.values() for each in history.by_number.values() if each.state in ENDED
         ]
         new = [each for each in ended if self._ended.get((each.run, each.number), (None,))[0] is not each.state]
         for each in new:
             self._ended[each.run, each.number] = each.state, observation(each, self._params_of(each.run))
+        self._folded = self._state.folded
         return bool(new)
 
     def _params_of(self, name: str) -> Params:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,17 @@ def test_that_what_a_run_was_expected_to_need_is_journaled_with_its_claim(tmp_pa
     assert claims['sim_2']['memory'][0] >= 5000
     attempt = desk.state.attempt_of('sim_2', 1)
     assert attempt is not None and attempt.estimate.memory is not None
+
+
+def test_that_what_a_run_is_expected_to_need_is_said_when_it_is_started(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, 'hpsearch')
+    desk = Desk(tmp_path, 2)
+    work(desk, dict.fromkeys(('sim_1', 'sim_2'), 5000))
+    first, second = [line for line in caplog.messages if ' started on GPU 0' in line]
+    assert first == 'sim_1 started on GPU 0'
+    assert second.startswith('sim_2 started on GPU 0, expected to need ') and ' MiB (' in second
 
 
 def test_that_a_run_that_ran_out_of_memory_beside_others_is_expected_to_need_more_and_shares_a_gpu_again(

@@ -11,6 +11,7 @@ from hpsearch.dispatch.packing import predictions as module
 from hpsearch.dispatch.packing.lessons import RunningAttempt, by_its_own, measured_of, observation, ran_out_of
 from hpsearch.dispatch.packing.predictions import SHARE, Predictions, in_the_middle
 from hpsearch.model.configuration import Params
+from hpsearch.model.run import Run
 from hpsearch.model.states import Attempt, SearchState, State
 from hpsearch.model.usage.estimate import NOTHING_EXPECTED, Estimate, Guess
 from hpsearch.model.usage.measured import Measured
@@ -151,6 +152,22 @@ def test_that_runs_of_other_writers_are_looked_up(learner: type[Learner]) -> Non
     end(state, 9)
     learned = Predictions(state, {}, lambda name: run(9) if name == 'sim_9' else None, clock=learner.clock)
     learned.learn((), 0.0)
+    assert [each.params for each in learner.made[-1]] == [run(9).params]
+
+
+def test_that_an_end_is_learned_later_where_the_plan_cannot_be_read_now(learner: type[Learner]) -> None:
+    state, troubles = SearchState(), [OSError('busy')]
+
+    def find(name: str) -> Run:
+        if troubles:
+            raise troubles.pop()
+        return run(9)
+
+    end(state, 9)
+    learned = Predictions(state, {}, find, clock=learner.clock)
+    with pytest.raises(OSError, match='busy'):
+        learned.learn((), 0.0)
+    learned.learn((), 1.0)
     assert [each.params for each in learner.made[-1]] == [run(9).params]
 
 
