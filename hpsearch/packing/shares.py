@@ -19,6 +19,9 @@ MARGIN = 3.0
 LONGEST_NOTICE = 60.0
 """Seconds of that at most, whatever the search says."""
 
+GATHERS_FOR = 600.0
+"""Seconds that places are left to a search whose runs need several at a time, while there are fewer than that."""
+
 PASSED_FOR = 10.0
 """Seconds for which a place is not left again to a search that did not take it; each time twice as long."""
 
@@ -103,6 +106,7 @@ class _Wait:
         seen: When it was last so.
         passed: When it was concluded that the search does not take it; None: it may.
         times: How often that has been so.
+        is_short: Whether there were fewer places then than a run of the search needs.
     """
 
     held: float
@@ -110,11 +114,13 @@ class _Wait:
     seen: float = 0.0
     passed: float | None = None
     times: int = 0
+    is_short: bool = False
 
-    def wait(self, now: float, patience: float) -> None:
-        """The place is left to the search, for so many seconds at most."""
-        self.since, self.seen = now if self.since is None else self.since, now
-        if self.passed is None and now - self.since >= patience:
+    def wait(self, now: float, patience: float, *, is_short: bool) -> None:
+        """The place is left to the search, for so many seconds at most; from when there are enough, anew."""
+        since = now if self.since is None or (self.is_short and not is_short) else self.since
+        self.since, self.seen, self.is_short = since, now, is_short
+        if self.passed is None and now - since >= patience:
             self.passed, self.times = now, self.times + 1
 
     def pass_by(self, now: float) -> None:
@@ -153,7 +159,7 @@ class Turns:
             due = sum(lack(each, shares[each.name]) for each in first)
             left = sum(each.size for each in free if any(each.places & rival.places for rival in first))
             if first and left - offer.size < due - TINY:
-                self._note(now, offer, first)
+                self._note(now, offer, first, offers)
                 result.append(min(first, key=lambda each: (each.served, each.name)))
             else:
                 free.remove(offer)
@@ -172,11 +178,13 @@ class Turns:
         wait = self._waits.get((place, other.name))
         return wait is not None and wait.passed is not None
 
-    def _note(self, now: float, offer: Offer, first: Sequence[Contender]) -> None:
+    def _note(self, now: float, offer: Offer, first: Sequence[Contender], offers: Sequence[Offer]) -> None:
         for other in first:
-            patience = min(other.notices_after, LONGEST_NOTICE) + MARGIN
+            there = frozenset[str]().union(*(each.places for each in offers)) & other.places
+            is_short = len(there) < other.unit - TINY
+            patience = GATHERS_FOR if is_short else min(other.notices_after, LONGEST_NOTICE) + MARGIN
             for place in offer.places & other.places:
-                self._waits.setdefault((place, other.name), _Wait(other.held)).wait(now, patience)
+                self._waits.setdefault((place, other.name), _Wait(other.held)).wait(now, patience, is_short=is_short)
 
     def _forget(self, now: float, others: Sequence[Contender]) -> None:
         """A search that has started something meanwhile is waited for again; one that has gone is not."""

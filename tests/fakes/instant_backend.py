@@ -23,6 +23,7 @@ class InstantBackend(AttemptBackend):
         cancelled: For each cancellation how many attempts it was for, and whether it was forced.
         problem: Why nothing can be started, or empty.
         rounds: How often the dispatcher waited.
+        wanted: How many runs the dispatcher said wait, whenever that has changed.
 
     Args:
         clock: Goes on while the dispatcher waits.
@@ -36,6 +37,7 @@ class InstantBackend(AttemptBackend):
         self.cancelled: list[tuple[int, bool]] = []
         self.problem = ''
         self.rounds = 0
+        self.wanted: list[int] = []
         self._clock = clock
         self._rounds_at_most = rounds_at_most
         self._held: dict[str, Launch] = {}
@@ -46,6 +48,10 @@ class InstantBackend(AttemptBackend):
     ) -> Placement:
         free = max(0, self.slots - len(self._held))
         return Placement((Slot(),) * free, waiting='' if free else 'all slots are taken')
+
+    def want(self, runs: int) -> None:
+        if self.wanted[-1:] != [runs]:
+            self.wanted.append(runs)
 
     def impossible(self, resources: ResourceRequest) -> str:
         return ''

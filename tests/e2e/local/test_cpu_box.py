@@ -154,3 +154,15 @@ def at_a_time(project: Project) -> int:
         now += {'running': 1, 'ended': -1}.get(event['event'], 0)
         most = max(most, now)
     return most
+
+
+def test_that_two_searches_that_share_the_cores_both_get_on(tmp_path: Path) -> None:
+    projects = [Project(tmp_path / name) for name in ('one', 'other')]
+    for project in projects:
+        project.configure({'seconds': [0.2 + number / 1000 for number in range(4)]})
+    searches = [project.start('--cpu_jobs=auto') for project in projects]
+    for search in searches:
+        out, err = search.communicate(timeout=110)
+        assert search.returncode == 0, out + err
+    for project in projects:
+        assert len(project.rows()) == 4

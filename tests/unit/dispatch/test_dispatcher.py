@@ -52,6 +52,21 @@ def test_that_every_run_is_started_once_and_taken_in(tmp_path: Path) -> None:
     assert desk.folder.results_csv.read_text().count(';finished;') == 3
 
 
+def test_that_the_backend_is_told_how_many_runs_wait(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, 4)
+    backend = InstantBackend(desk.clock, slots=2)
+    desk.dispatcher(backend).run()
+    assert backend.wanted == [4, 2, 0]
+
+
+def test_that_a_search_that_is_stopped_wants_nothing(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, 4)
+    backend = InstantBackend(desk.clock, slots=1)
+    desk.requests.stops = 1
+    desk.dispatcher(backend).run()
+    assert backend.wanted == [0]
+
+
 def test_that_the_last_table_has_what_another_writer_ends_while_it_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

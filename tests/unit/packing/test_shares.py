@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from hpsearch.model.usage.contender import TINY, Contender
 from hpsearch.packing.shares import (
+    GATHERS_FOR,
     LONGEST_NOTICE,
     MARGIN,
     PASSED_FOR,
@@ -138,6 +139,21 @@ def test_that_nobody_is_waited_for_longer_than_a_minute_whatever_is_said() -> No
     turns, rich, poor = Turns(), one('a', held=7), one('b', notices_after=1e9)
     first = next(now for now in range(1000) if allowed(turns, now, rich, [poor], '7'))
     assert first <= LONGEST_NOTICE + MARGIN + 1
+
+
+def test_that_places_are_gathered_for_a_search_whose_runs_need_several() -> None:
+    turns, rich = Turns(), one('a', held=8)
+    poor = replace(one('b', notices_after=5.0), unit=2.0)
+    kept = [now for now in range(300) if not allowed(turns, now, rich, [poor], '7')]
+    assert kept == [*range(300)]
+    first = next(now for now in range(300, 320) if allowed(turns, now, rich, [poor], '67'))
+    assert first == 300 + round(5 + MARGIN) + 1
+
+
+def test_that_places_are_not_gathered_for_ever() -> None:
+    turns, rich, poor = Turns(), one('a', held=8), replace(one('b'), unit=2.0)
+    first = next(now for now in range(2000) if allowed(turns, now, rich, [poor], '7'))
+    assert first == GATHERS_FOR + 1
 
 
 def test_that_who_had_less_so_far_goes_first_for_the_last_place() -> None:
