@@ -21,6 +21,7 @@ from hpsearch.model.usage.estimate import NOTHING_EXPECTED, Estimate
 from hpsearch.model.usage.in_use import RunUse
 from hpsearch.model.usage.measured import NOTHING_MEASURED, Measured
 from hpsearch.packing.box import Candidate, Packing
+from hpsearch.packing.throughput import NOTHING_LEARNED, Sharing
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,13 +247,20 @@ class AttemptBackend(Backend, Protocol):
         """Whether runs are placed by what each of them is expected to need: :meth:`pack` instead of open slots."""
         return False
 
-    def pack(self, now: float, candidates: Sequence[Candidate], others: Sequence[GpuTenant] = ()) -> Packing:
+    def pack(
+        self,
+        now: float,
+        candidates: Sequence[Candidate],
+        others: Sequence[GpuTenant] = (),
+        sharing: Sharing = NOTHING_LEARNED,
+    ) -> Packing:
         """Which of the runs that wait are started now, and where; only where it :attr:`packs`.
 
         Args:
             now: Monotonic seconds.
             candidates: Runs that wait, in the order of the search, with what each is expected to need.
             others: Attempts of this search on this host that belong to other writers.
+            sharing: What was learned of how runs that share a GPU slow each other.
         """
         return Packing()
 

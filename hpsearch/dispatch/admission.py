@@ -306,10 +306,10 @@ class Admission:
             if impossible := self._why_impossible(self._pending.resources(run)):
                 return self._end_impossible(run, self._pending.resources(run), impossible, now)
         offered = candidates.now()
-        packing = self._backend.pack(now, offered, others)
+        packing = self._backend.pack(now, offered, others, candidates.sharing)
         if any(start.run == UNDECIDED for start in packing.starts) and self._pending.choose():
             offered = candidates.now(with_undecided=False)
-            packing = self._backend.pack(now, offered, others)
+            packing = self._backend.pack(now, offered, others, candidates.sharing)
         admitted = self._start(self._claims.claim_packed(packing.starts, estimates_of(offered)), now)
         why = Placement(closed=packing.closed, waiting=packing.waiting, is_final=packing.is_final)
         return replace(admitted, waiting='' if admitted.started else why_waiting(why), refused=why_refused(why))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from hpsearch.model.resources import DEFAULT_RESOURCES, ResourceRequest, Slot
 from hpsearch.model.usage.estimate import NOTHING_EXPECTED, Estimate
@@ -20,11 +21,13 @@ class Candidate:
         run: Its name.
         estimate: What it is expected to need.
         resources: What it needs beyond what every run gets, since it ran out of memory.
+        params: Its parameters, by which runs are chosen that tell much while nothing is known; empty: not known.
     """
 
     run: str
     estimate: Estimate = NOTHING_EXPECTED
     resources: ResourceRequest = DEFAULT_RESOURCES
+    params: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
+from hpsearch.model.usage.estimate import Guess
 from hpsearch.packing.box import Candidate
 
 UNKNOWN_LOAD = 1.0
@@ -18,7 +20,9 @@ class Need:
 
     Attributes:
         candidate: The run.
-        memory: MiB that it should not exceed; None: nothing is known.
+        memory: MiB that it gets; None: nothing is known.
+        expected: MiB that it will most likely take.
+        is_risky: Whether it may well take more than it gets, since no run like it was measured.
         load: The load (0-1) that it is expected to put on a GPU.
         seconds: How long it is expected to run where nothing slows it; None: nothing is known.
         homes: How many GPUs have room for it while nothing else is there.
@@ -27,6 +31,8 @@ class Need:
 
     candidate: Candidate
     memory: float | None
+    expected: float
+    is_risky: bool
     load: float
     seconds: float | None
     homes: int
@@ -54,8 +60,24 @@ def needs_in_order(candidates: Iterable[Candidate], rooms: Sequence[float]) -> l
 
 def _need(candidate: Candidate, rooms: Sequence[float]) -> Need:
     estimate = candidate.estimate
-    memory = None if estimate.memory is None else estimate.memory.high
+    memory = None if estimate.memory is None else _memory(estimate.memory)
     load = UNKNOWN_LOAD if estimate.load is None else min(1.0, max(0.0, estimate.load.expected))
-    seconds = None if estimate.seconds is None else estimate.seconds.expected
-    homes = sum(room >= (memory or 0.0) for room in rooms)
-    return Need(candidate, memory, load, seconds, homes, min(memory or 0.0, max(rooms, default=0.0)))
+    return Need(
+        candidate,
+        memory,
+        expected=0.0 if estimate.memory is None else estimate.memory.expected,
+        is_risky=estimate.memory is not None and not estimate.memory.is_known,
+        load=load,
+        seconds=None if estimate.seconds is None else estimate.seconds.expected,
+        homes=sum(room >= (memory or 0.0) for room in rooms),
+        least=min(memory or 0.0, max(rooms, default=0.0)),
+    )
+
+
+def _memory(guess: Guess) -> float:
+    """MiB that a run gets.
+
+    What was guessed is guessed high, by a factor rather than by a sum. To wait for as much costs more than to try a run
+    with less: if it runs out of memory, it does so while it loads, and what it used is a lesson.
+    """
+    return guess.high if guess.is_known else math.sqrt(max(1.0, guess.expected) * guess.high)

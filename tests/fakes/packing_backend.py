@@ -10,6 +10,7 @@ from hpsearch.model.evidence import JobState
 from hpsearch.model.resources import GpuTenant, ResourceRequest, Slot
 from hpsearch.model.usage.measured import Measured
 from hpsearch.packing.box import Candidate, Packing, Start
+from hpsearch.packing.throughput import NOTHING_LEARNED, Sharing
 from hpsearch.store.folder import SearchFolder
 from tests.fakes.instant_backend import InstantBackend
 from tests.fakes.scripted_queue import Clock
@@ -42,7 +43,13 @@ class PackingBackend(InstantBackend):
     def packs(self) -> bool:
         return True
 
-    def pack(self, now: float, candidates: Sequence[Candidate], others: Sequence[GpuTenant] = ()) -> Packing:
+    def pack(
+        self,
+        now: float,
+        candidates: Sequence[Candidate],
+        others: Sequence[GpuTenant] = (),
+        sharing: Sharing = NOTHING_LEARNED,
+    ) -> Packing:
         self.offered.append(candidates)
         starts, used = [], sum(self._expected(each.estimate) for each in self._held.values())
         for candidate in candidates if self.is_open else ():

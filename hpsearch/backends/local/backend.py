@@ -50,6 +50,7 @@ from hpsearch.model.usage.in_use import NOTHING_USED, RunUse
 from hpsearch.model.usage.threads import THREAD_VARIABLES, thread_variables, variables_set_by
 from hpsearch.packing.box import Candidate, Packing
 from hpsearch.packing.neighbours.policy import NO_LIMITS
+from hpsearch.packing.throughput import NOTHING_LEARNED, Sharing
 from hpsearch.store.attempt_files import (
     FENCED,
     LOCAL_SCRIPT,
@@ -273,11 +274,17 @@ class LocalBackend(AttemptBackend):
     def packs(self) -> bool:
         return self._slots.packs
 
-    def pack(self, now: float, candidates: Sequence[Candidate], others: Sequence[GpuTenant] = ()) -> Packing:
+    def pack(
+        self,
+        now: float,
+        candidates: Sequence[Candidate],
+        others: Sequence[GpuTenant] = (),
+        sharing: Sharing = NOTHING_LEARNED,
+    ) -> Packing:
         self._others = others
         if why := self._why_over(now):
             return Packing(waiting=why.waiting, is_final=why.is_final)
-        packing = self._slots.pack(now, candidates, others)
+        packing = self._slots.pack(now, candidates, others, sharing)
         if self._gate.opens_for_one:
             packing = replace(packing, starts=packing.starts[:1])
         if self._shares is None:

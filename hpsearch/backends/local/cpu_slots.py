@@ -17,6 +17,7 @@ from hpsearch.model.usage.host import ALL, Allotted, HostReading
 from hpsearch.packing.box import UNDECIDED, Candidate, Packing
 from hpsearch.packing.cpu import pack_on_cores
 from hpsearch.packing.host_room import SETTLED_AFTER
+from hpsearch.packing.throughput import NOTHING_LEARNED, Sharing
 
 
 class CpuSlots(FixedSlots):
@@ -53,7 +54,13 @@ class CpuSlots(FixedSlots):
     def packs(self) -> bool:
         return True
 
-    def pack(self, now: float, candidates: Sequence[Candidate], others: Sequence[GpuTenant] = ()) -> Packing:
+    def pack(
+        self,
+        now: float,
+        candidates: Sequence[Candidate],
+        others: Sequence[GpuTenant] = (),
+        sharing: Sharing = NOTHING_LEARNED,
+    ) -> Packing:
         if others:
             crowd(self._held.values())
         if any(candidate.run == UNDECIDED for candidate in candidates):

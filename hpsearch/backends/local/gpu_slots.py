@@ -36,6 +36,7 @@ from hpsearch.packing.box import Candidate, Packing, PackingPolicy
 from hpsearch.packing.neighbours.policy import NO_LIMITS
 from hpsearch.packing.neighbours.strangers import OwnRun
 from hpsearch.packing.pack import pack
+from hpsearch.packing.throughput import NOTHING_LEARNED, Sharing
 
 LAST_READING_PATIENCE = 10.0
 """Seconds to wait for a reading of the GPUs of an attempt that failed; without it, it may not have been alone."""
@@ -158,16 +159,22 @@ class GpuSlots(SlotSource):
     def packs(self) -> bool:
         return self._packing is not None
 
-    def pack(self, now: float, candidates: Sequence[Candidate], others: Sequence[GpuTenant] = ()) -> Packing:
+    def pack(
+        self,
+        now: float,
+        candidates: Sequence[Candidate],
+        others: Sequence[GpuTenant] = (),
+        sharing: Sharing = NOTHING_LEARNED,
+    ) -> Packing:
         self._see(others, now)
         self._look_for_starts()
         self._measure()
         self._end_reservations()
-        packing = self._packed(now, candidates)
+        packing = self._packed(now, candidates, sharing)
         self._shown = now, packing.closed
         return packing
 
-    def _packed(self, now: float, candidates: Sequence[Candidate]) -> Packing:
+    def _packed(self, now: float, candidates: Sequence[Candidate], sharing: Sharing = NOTHING_LEARNED) -> Packing:
         everybody = self._everybody()
         waiting = machine_is_closed(everybody, DEFAULT_RESOURCES)
         if self._packing is None or waiting:
@@ -184,6 +191,7 @@ class GpuSlots(SlotSource):
             freed=self._freed,
             other_starts=self._other_starts,
             avoided=self._closed(readings, now),
+            sharing=sharing,
         )
         return self._neighbours.packed_within_share(packing, readings, everybody, self._other_starts)
 

@@ -15,6 +15,7 @@ from hpsearch.model.resources import DEFAULT_RESOURCES, GpuTenant, Placement, Re
 from hpsearch.model.snapshot import GpuLine
 from hpsearch.model.usage.meter import Meter, Occupancy
 from hpsearch.packing.box import Candidate, Packing
+from hpsearch.packing.throughput import NOTHING_LEARNED, Sharing
 
 NEEDS_THE_MACHINE = 'a run that ran out of memory waits until no other run of this search is on this machine'
 HAS_THE_MACHINE = 'this machine is reserved for a run that ran out of memory before'
@@ -44,7 +45,13 @@ class SlotSource(Protocol):
         """See :attr:`hpsearch.backends.base.AttemptBackend.packs`."""
         return False
 
-    def pack(self, now: float, candidates: Sequence[Candidate], others: Sequence[GpuTenant] = ()) -> Packing:
+    def pack(
+        self,
+        now: float,
+        candidates: Sequence[Candidate],
+        others: Sequence[GpuTenant] = (),
+        sharing: Sharing = NOTHING_LEARNED,
+    ) -> Packing:
         """See :meth:`hpsearch.backends.base.AttemptBackend.pack`."""
         return Packing()
 

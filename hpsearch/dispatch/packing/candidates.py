@@ -10,6 +10,7 @@ from hpsearch.dispatch.packing.predictions import Predictions
 from hpsearch.dispatch.pending_runs import PendingRuns
 from hpsearch.model.usage.estimate import Estimate
 from hpsearch.packing.box import UNDECIDED, Candidate
+from hpsearch.packing.throughput import Sharing
 
 MOST_CANDIDATES = 1000
 """Runs among which those that are started next are chosen.
@@ -33,6 +34,11 @@ class Candidates:
         """Take in what is new, also of the attempts of ours that are under way; ``now``: monotonic seconds."""
         self._predictions.learn([_running(each, now) for each in active if each.is_running], now)
 
+    @property
+    def sharing(self) -> Sharing:
+        """How runs that share a GPU slow each other."""
+        return self._predictions.sharing
+
     def now(self, *, with_undecided: bool = True) -> list[Candidate]:
         """Those among which is chosen now.
 
@@ -41,7 +47,7 @@ class Candidates:
         """
         runs = self._pending.waiting_runs(MOST_CANDIDATES)
         needs = zip(runs, self._predictions.estimates(runs), strict=True)
-        found = [Candidate(run.name, estimate, self._pending.resources(run)) for run, estimate in needs]
+        found = [Candidate(run.name, estimate, self._pending.resources(run), run.params) for run, estimate in needs]
         if with_undecided and self._pending.may_choose and len(runs) < MOST_CHOSEN:
             found.append(Candidate(UNDECIDED, self._predictions.typical()))
         return found

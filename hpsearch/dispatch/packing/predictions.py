@@ -15,8 +15,9 @@ from hpsearch.model.logs.out_of_memory import GPU_OOM, HOST_OOM
 from hpsearch.model.run import Run
 from hpsearch.model.states import ENDED, SearchState, State
 from hpsearch.model.usage.estimate import NOTHING_EXPECTED, Estimate, Guess
+from hpsearch.packing.learned import learn
 from hpsearch.packing.prediction.observation import Observation
-from hpsearch.packing.prediction.predictor import Predictor
+from hpsearch.packing.throughput import Sharing
 
 SHARE = 0.02
 """Share (0-1) of the time that may go into learning."""
@@ -57,7 +58,7 @@ class Predictions:
         self._seen: list[Progress] = []
         self._watched: set[tuple[str, int]] = set()
         self._learned_at, self._cost, self._lessons = -math.inf, 0.0, 0
-        self._predictor = Predictor(earlier)
+        self._learned = learn(earlier)
         self._estimates: dict[str, Estimate] = {}
 
     def learn(self, running: Iterable[RunningAttempt], now: float) -> None:
@@ -77,7 +78,7 @@ class Predictions:
         if has_ends or progress != self._seen:
             self._seen = progress
             known = [each for _, each in self._ended.values() if each is not None]
-            self._predictor = Predictor([*self._earlier, *known, *(each.observation for each in under_way)])
+            self._learned = learn([*self._earlier, *known, *(each.observation for each in under_way)], self._learned)
             self._estimates.clear()
             self._lessons += 1
         self._learned_at = now
@@ -114,12 +115,17 @@ class Predictions:
             self._params[name] = run.params if run else {}
         return self._params[name]
 
+    @property
+    def sharing(self) -> Sharing:
+        """How runs that share a GPU slow each other."""
+        return self._learned.sharing
+
     def estimates(self, runs: Sequence[Run]) -> list[Estimate]:
         """What each of these runs is expected to need."""
         began, new = self._clock(), [run for run in runs if run.name not in self._estimates]
         if new:
             self._params.update((run.name, run.params) for run in new)
-            found = self._predictor.estimates([run.params for run in new])
+            found = self._learned.predictor.estimates([run.params for run in new])
             self._estimates.update(zip((run.name for run in new), found, strict=True))
             self._note_cost(began)
         return [self._own(run) for run in runs]
@@ -131,7 +137,7 @@ class Predictions:
     def typical(self) -> Estimate:
         """What a run is expected to need that has not been chosen yet: as much as the last ones, by and large."""
         names = list(islice(reversed(self._state.runs), TYPICAL))
-        return in_the_middle(self._predictor.estimates([self._params_of(name) for name in names]))
+        return in_the_middle(self._learned.predictor.estimates([self._params_of(name) for name in names]))
 
 
 def in_the_middle(estimates: Sequence[Estimate]) -> Estimate:

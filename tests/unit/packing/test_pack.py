@@ -10,7 +10,9 @@ import pytest
 
 from hpsearch.model.resources import ComputeMode, Gpu, GpuTenant, OtherStart, Reading, ResourceRequest
 from hpsearch.model.usage.estimate import NOTHING_EXPECTED, Estimate, Guess
+from hpsearch.model.usage.measured import Measured
 from hpsearch.packing.box import Candidate, Packing, PackingPolicy
+from hpsearch.packing.host_room import HostRoom
 from hpsearch.packing.pack import pack
 from hpsearch.packing.throughput import Sharing
 
@@ -143,13 +145,18 @@ def test_that_runs_share_a_gpu_until_it_is_busy() -> None:
 
 def test_that_what_was_learned_of_sharing_counts() -> None:
     assert len(packed([reading()], runs(9, 1_000, load=0.9)).starts) == 1
-    assert len(packed([reading()], runs(9, 1_000, load=0.9), sharing=Sharing(1.8)).starts) == 2
-    assert len(packed([reading()], runs(9, 1_000, load=0.4), sharing=Sharing(0.4)).starts) == 1
+    assert len(packed([reading()], runs(9, 1_000, load=0.9), sharing=Sharing(0.2, seen=1.8)).starts) == 2
+    assert len(packed([reading()], runs(9, 1_000, load=0.4), sharing=Sharing(1.0, 0.8)).starts) == 1
 
 
 def test_that_a_run_of_unknown_load_counts_as_busy() -> None:
     candidates = [Candidate(name, Estimate(memory=Guess(1_000, 1_000))) for name in 'ab']
     assert len(packed([reading()], candidates).starts) == 1
+
+
+def test_that_a_run_counts_with_what_it_was_measured_to_use() -> None:
+    heavy = tenant(1_000, expected(1_000, 0.1), is_settled=True, measured=Measured(gpu_load=0.95))
+    assert not packed([reading(1_000)], [run('r', 1_000, 0.6)], heavy).starts
 
 
 def test_that_others_who_are_busy_are_not_slowed() -> None:
@@ -257,3 +264,88 @@ def test_that_the_load_of_a_run_of_another_search_counts_before_it_can_be_seen()
 def test_that_a_run_of_which_nothing_is_known_keeps_away_from_what_another_search_will_need_most_of() -> None:
     assert not packed([reading(total=SMALL)], unknown(1), other_starts=[other(13_000)]).starts
     assert packed([reading(total=SMALL)], unknown(1), other_starts=[other(7_000)]).starts
+
+
+# --------------------------------------------------------------------------------------------------------- guesses
+
+
+def guessed(name: str, expected_memory: float, high: float) -> Candidate:
+    """A run like which none was measured."""
+    return Candidate(name, Estimate(memory=Guess(expected_memory, high, is_known=False), load=Guess(0.1, 0.1)))
+
+
+def test_that_a_run_that_is_guessed_high_is_tried_where_it_should_fit() -> None:
+    assert packed([reading(total=SMALL)], [guessed('r', 8_000, 40_000)]).starts
+    assert not packed([reading(total=SMALL)], [guessed('r', 30_000, 60_000)], avoided={'0': 'no'}).starts
+
+
+def test_that_such_a_run_starts_where_all_others_have_settled_and_alone_until_it_has() -> None:
+    settled = tenant(5_000, expected(5_000, 0.1), is_settled=True)
+    shown = [reading(5_000)]
+    both = [guessed('a', 8_000, 20_000), guessed('b', 8_000, 20_000)]
+    assert len(packed(shown, both, settled).starts) == 1
+    assert not packed(shown, both, replace(settled, is_settled=False)).starts
+
+
+def test_that_runs_that_differ_most_go_first_while_nothing_is_known() -> None:
+    sizes = [(2, 0.1), (8, 0.1), (4, 0.5), (2, 0.9), (8, 0.9)]
+    candidates = [Candidate(f'{size}-{rate}', params={'size': size, 'rate': rate}) for size, rate in sizes]
+    assert set(where(packed([reading()] * 4, candidates))) == {'2-0.1', '8-0.1', '2-0.9', '8-0.9'}
+
+
+# ------------------------------------------------------------------------------------------------------- starvation
+
+
+def test_that_small_runs_do_not_starve_a_large_one() -> None:
+    there = tenant(30_000, expected(30_000, 0.1, 100.0), is_settled=True)
+    waiting = [run('large', 60_000, 0.1, 900.0), run('long', 20_000, 0.1, 500.0), run('short', 20_000, 0.1, 20.0)]
+    packing = packed([reading(30_000)], waiting, there)
+    assert list(where(packing)) == ['short']
+
+
+def test_that_a_run_that_leaves_room_for_the_one_that_waits_starts_beside_it() -> None:
+    there = tenant(30_000, expected(30_000, 0.1, 100.0), is_settled=True)
+    waiting = [run('large', 60_000, 0.1, 900.0), run('long', 5_000, 0.1, 500.0), run('longer', 30_000, 0.1, 600.0)]
+    assert list(where(packed([reading(30_000)], waiting, there))) == ['long']
+
+
+def test_that_a_gpu_is_kept_for_a_run_that_waits_although_nobody_knows_when_it_has_room() -> None:
+    there = tenant(30_000, expected(30_000, 0.1, None), is_settled=True)
+    waiting = [run('large', 60_000, 0.1, None), *runs(3, 30_000, 0.1, None)]
+    packing = packed([reading(30_000)], waiting, there)
+    assert not packing.starts
+    assert packing.closed['0'].startswith('a run is expected to need up to 60000 MiB; 50000 MiB are free')
+
+
+def test_that_gpus_are_kept_together_for_a_run_that_needs_several() -> None:
+    there = tenant(30_000, expected(30_000, 0.5, 100.0), is_settled=True)
+    policy = PackingPolicy(gpus_per_run=2)
+    packing = packed([reading(30_000), reading()], runs(1, 60_000, 0.9), there, policy=policy)
+    assert not packing.starts
+    assert packing.closed['1'] == 'a run needs 2 GPUs at a time (--gpus_per_run), and only this one has room'
+
+
+# -------------------------------------------------------------------------------------------------------- the host
+
+
+def test_that_runs_wait_while_the_host_has_no_room() -> None:
+    room = HostRoom(memory_total=64_000, memory_free=10_000, runs=1, cores=64.0)
+    hungry = [Candidate('r', replace(expected(1_000), host_memory=Guess(20_000, 20_000)))]
+    packing = packed([reading()], hungry, host=room)
+    assert not packing.starts
+    assert 'host memory' in packing.waiting
+
+
+# --------------------------------------------------------------------------------------------------------- settling
+
+
+def test_that_a_start_that_pauses_has_not_settled_while_much_is_missing() -> None:
+    pausing = tenant(500, expected(15_000, 0.1), age=15.0, is_settled=True)
+    assert not packed([reading(500, SMALL)], [run('r', 15_000, 0.1)], pausing).starts
+    assert packed([reading(500, SMALL)], [run('r', 15_000, 0.1)], replace(pausing, started=NOW - 45)).starts
+
+
+def test_that_a_run_that_has_settled_may_still_grow_to_what_is_expected() -> None:
+    settled = tenant(10_000, expected(12_000, 0.1), is_settled=True, age=300.0)
+    assert not packed([reading(10_000, SMALL)], [run('r', 12_000, 0.1)], settled).starts
+    assert packed([reading(10_000, SMALL)], [run('r', 11_000, 0.1)], settled).starts

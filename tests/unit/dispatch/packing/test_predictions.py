@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import pytest
 
@@ -15,6 +15,7 @@ from hpsearch.model.run import Run
 from hpsearch.model.states import Attempt, SearchState, State
 from hpsearch.model.usage.estimate import NOTHING_EXPECTED, Estimate, Guess
 from hpsearch.model.usage.measured import Measured
+from hpsearch.packing.learned import Learned
 from hpsearch.packing.prediction.observation import Observation
 from tests.fakes.scripted_queue import Clock
 from tests.support.dispatching import run
@@ -45,7 +46,7 @@ class Learner:
 
 @pytest.fixture
 def learner(monkeypatch: pytest.MonkeyPatch) -> type[Learner]:
-    monkeypatch.setattr(module, 'Predictor', Learner)
+    monkeypatch.setattr(module, 'learn', lambda known, before=None: Learned(cast(Any, Learner(known))))
     Learner.made, Learner.asked, Learner.clock, Learner.takes = [], [], Clock(), 0.0
     return Learner
 
