@@ -15,9 +15,9 @@ from hpsearch.model.resources import DEFAULT_RESOURCES, GpuPolicy, GpuProcess, R
 from hpsearch.model.usage.estimate import NOTHING_EXPECTED, Estimate, Guess
 from hpsearch.model.usage.holders import GpuHolder, HolderKind
 from hpsearch.packing.box import Candidate, PackingPolicy
+from hpsearch.packing.learned import Learned, learn
 from hpsearch.packing.neighbours.strangers import NOBODY, Presence, who_is_there, why_kept_away
 from hpsearch.packing.pack import pack
-from hpsearch.packing.prediction.predictor import Predictor
 
 Decision = tuple[str, Slot, Estimate]
 """A run that is started, where, and what is expected of it."""
@@ -129,6 +129,7 @@ class Packing:
     _known: tuple[int, int] = (-1, -1)
     _learned_at: float = -math.inf
     _estimates: dict[str, Estimate] = field(default_factory=dict)
+    _learned: Learned = field(default_factory=Learned)
 
     def decide(self, now: float, search: Search, monitor: Monitor) -> Sequence[Decision]:
         """What packing starts."""
@@ -140,7 +141,8 @@ class Packing:
         known = search.cost.attempts, search.settled
         if known != self._known and now >= self._learned_at + max(LEARNS_EVERY, LEARNS_SHARE * now):
             self._known, self._learned_at = known, now
-            found = Predictor(search.observations()).estimates([search.jobs[run].params for run in search.pending])
+            self._learned = learn(search.observations(), self._learned)
+            found = self._learned.predictor.estimates([search.jobs[run].params for run in search.pending])
             self._estimates = dict(zip(search.pending, found, strict=True))
 
     def estimate(self, run: str, search: Search) -> Estimate:
@@ -150,7 +152,7 @@ class Packing:
 
     def _decisions(self, now: float, search: Search, monitor: Monitor) -> Iterator[Decision]:
         candidates = [
-            Candidate(run, self.estimate(run, search), search.resources(run))
+            Candidate(run, self.estimate(run, search), search.resources(run), search.jobs[run].params)
             for run in search.pending[:MOST_CANDIDATES]
         ]
         packing = pack(
@@ -162,6 +164,7 @@ class Packing:
             now,
             freed=search.freed,
             avoided=self._kept_away(now, search, monitor),
+            sharing=self._learned.sharing,
         )
         known: Mapping[str, Estimate] = {each.run: each.estimate for each in candidates}
         for start in packing.starts:

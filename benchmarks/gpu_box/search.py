@@ -181,6 +181,7 @@ class Search:
                 run=run,
                 estimate=lease.estimate,
                 is_settled=lease.who.settled_after(self._box.now) is not None,
+                measured=self._measured(lease.who, self._box.now - lease.who.began),
             )
             for run, lease in self.leases.items()
         ]

@@ -78,6 +78,7 @@ class Card:
         is_settled: Whether no run there may still take more than it uses.
         explored: Whether a run is there whose need is not known yet.
         kept_for: A run that it is kept for, or None.
+        is_trial: Whether a second run is started here to learn whether a busy GPU gets more done by it.
     """
 
     case: GpuCase
@@ -94,6 +95,7 @@ class Card:
     is_settled: bool = True
     explored: bool = False
     kept_for: Reservation | None = None
+    is_trial: bool = False
 
     def __post_init__(self) -> None:
         self.closed = why_closed(self.case)
@@ -194,10 +196,7 @@ class Card:
     def is_full(self, memory: float, load: float) -> bool:
         """Whether no run gets in that needs as much memory or more, and puts as much load there or more."""
         return not self.is_empty and (
-            bool(self.closed)
-            or self.explored
-            or memory > self.free
-            or not self.sharing.is_worthwhile(self.load, load, len(self.held))
+            bool(self.closed) or self.explored or memory > self.free or not self._is_worthwhile(load)
         )
 
     def fits(self, need: Need) -> bool:
@@ -241,11 +240,21 @@ class Card:
             yield f'it is not known yet what runs need, and others use {used + self.promised} of {self.total} MiB'
 
     def _no_load(self, need: Need) -> Iterator[str]:
-        if not self.sharing.is_worthwhile(self.load, need.load, len(self.held)):
+        if not self._is_worthwhile(need.load):
             more = f'a run is expected to add {need.load:.2f}, by which little more would get done'
             yield f'its load is {self.load:.2f}, and {more}'
         elif self.others_load and self.load + self._load_beside_others(need) > max(1.0, self.others_load):
             yield f'others put a load of {self.others_load:.2f} on it, and a run of {need.load:.2f} would slow them'
+
+    def _is_worthwhile(self, load: float) -> bool:
+        """Whether enough more gets done here by a run with such a load, or whether that is to be learned here."""
+        is_trial = self.is_trial and len(self.held) == 1
+        return is_trial or self.sharing.is_worthwhile(self.load, load, len(self.held))
+
+    @property
+    def may_be_trial(self) -> bool:
+        """Whether one run of ours has this GPU for itself, and is at work."""
+        return len(self.held) == 1 and self.is_settled and not self.others_load and not self.closed
 
     def _load_beside_others(self, need: Need) -> float:
         """The load of a run; where nothing is known of it, it is tried where others leave half of a GPU."""

@@ -13,10 +13,13 @@ from hpsearch.packing.cards import Card, Reservation
 from hpsearch.packing.host_room import HostRoom
 from hpsearch.packing.needs import UNKNOWN_LOAD, Need, needs_in_order
 from hpsearch.packing.scouts import scouts_first
-from hpsearch.packing.throughput import NOTHING_LEARNED, Sharing
+from hpsearch.packing.throughput import BUSY, ENOUGH, NOTHING_LEARNED, Sharing
 
 NO_LIMIT = 10**9
 """Runs per GPU that are as good as any number."""
+
+MANY = 2
+"""Runs per GPU that must wait for one to be slowed so that something is learned."""
 
 
 def pack(
@@ -55,6 +58,7 @@ def pack(
         for gpu in gpus
     ]
     needs = _in_order(candidates, cards)
+    _let_one_be_a_trial(cards, len(needs), sharing)
     session = _Session(cards, policy.gpus_per_run, host)
     session.place(needs)
     return Packing(tuple(session.starts), session.closed(), session.why_waiting())
@@ -87,6 +91,18 @@ def _in_order(candidates: Sequence[Candidate], cards: Sequence[Card]) -> list[Ne
     known = [need for need in needs if need.memory is not None]
     unknown = [need for need in needs if need.memory is None]
     return known + scouts_first(unknown, sum(not card.case.ours for card in cards))
+
+
+def _let_one_be_a_trial(cards: Sequence[Card], count: int, sharing: Sharing) -> None:
+    """Let a second run start on one GPU that is busy, where nobody knows yet whether that helps.
+
+    What a driver calls a load of 1 is that something is computed all the time, on whatever part of a GPU. While many
+    runs wait, it costs little to slow two of them, and it may show that all GPUs can do more.
+    """
+    is_due = sharing.tried < ENOUGH and count >= MANY * len(cards)
+    if is_due and all(card.load < BUSY for card in cards):
+        for card in [card for card in cards if card.may_be_trial][:1]:
+            card.is_trial = True
 
 
 @dataclass

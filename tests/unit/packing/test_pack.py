@@ -149,6 +149,14 @@ def test_that_what_was_learned_of_sharing_counts() -> None:
     assert len(packed([reading()], runs(9, 1_000, load=0.4), sharing=Sharing(1.0, 0.8)).starts) == 1
 
 
+def test_that_one_gpu_is_tried_with_a_second_run_while_nobody_knows_what_that_does() -> None:
+    there = [tenant(1_000, expected(1_000, 1.0), gpu=gpu, is_settled=True) for gpu in '01']
+    shown = [reading(1_000, load=1.0)] * 2
+    assert list(where(packed(shown, runs(5, 1_000, load=1.0), *there)).values()) == ['0']
+    assert not packed(shown, runs(3, 1_000, load=1.0), *there).starts
+    assert not packed(shown, runs(5, 1_000, load=1.0), *there, sharing=Sharing(tried=3)).starts
+
+
 def test_that_a_run_of_unknown_load_counts_as_busy() -> None:
     candidates = [Candidate(name, Estimate(memory=Guess(1_000, 1_000))) for name in 'ab']
     assert len(packed([reading()], candidates).starts) == 1
