@@ -190,7 +190,7 @@ def _cpu_slots(options: SearchOptions) -> tuple[SlotSource, FairShares]:
     from hpsearch.host.gpu.starts import GpuStarts
 
     starts = GpuStarts()
-    return CpuSlots(starts=starts), shares_of_cores(options, starts.folder)
+    return CpuSlots(allotted(), starts=starts), shares_of_cores(options, starts.folder)
 
 
 def _cores_of_job() -> SlotSource:
@@ -204,7 +204,7 @@ def _threads(runs: int) -> int | None:
     """How many threads the libraries of each of so many runs start, beside each other on the cores of this machine."""
     from hpsearch.host.machine.reading import core_count
 
-    return share_of(core_count(), runs)
+    return share_of(min(core_count(), allotted().cores or math.inf), runs)
 
 
 def _check_that_none_was_asked_for(options: LocalOptions) -> None:
@@ -230,6 +230,7 @@ def _gpu_slots(options: SearchOptions, wakeup: Wakeup) -> tuple[SlotSource, Fair
     """Slots on the GPUs that may be used; None where there are none. Imports what only they need."""
     from hpsearch.backends.local.gpu_neighbours import GpuNeighbours
     from hpsearch.backends.local.gpu_slots import GpuSlots
+    from hpsearch.backends.local.host_space import HostSpace
     from hpsearch.cli.packing.sharing import shares_of_gpus
     from hpsearch.host.gpu.monitor import GpuMonitor
     from hpsearch.host.gpu.source import open_gpus
@@ -255,7 +256,8 @@ def _gpu_slots(options: SearchOptions, wakeup: Wakeup) -> tuple[SlotSource, Fair
     packing, limits = local_policies.packing_policy(options, gpus), Limits(local.allowed_load, local.allowed_memory)
     kept, starts = GpuNeighbours(gpus, neighbours, limits, gpu_policy.window), GpuStarts()
     shares = shares_of_gpus(options, gpus, gpu_policy, monitor, starts.folder)
-    return GpuSlots(monitor, gpus, gpu_policy, starts, packing, kept), shares
+    space = HostSpace(allotted()) if packing else None
+    return GpuSlots(monitor, gpus, gpu_policy, starts, packing, kept, space), shares
 
 
 # Queue systems

@@ -13,6 +13,7 @@ from typing import Any
 from hpsearch.backends.local.gpu_neighbours import GpuNeighbours
 from hpsearch.backends.local.gpu_room import RoomLeft, memory_of_group, with_memory
 from hpsearch.backends.local.gpu_use import GpuUse
+from hpsearch.backends.local.host_space import HostSpace, host_tenants
 from hpsearch.backends.local.slots import NO_MARKS, SlotLease, SlotSource, crowd, machine_is_closed
 from hpsearch.host.gpu.monitor import GpuMonitor
 from hpsearch.host.gpu.starts import GpuStarts
@@ -33,6 +34,7 @@ from hpsearch.model.snapshot import GpuLine
 from hpsearch.model.usage.estimate import NOTHING_EXPECTED, Estimate, Guess
 from hpsearch.model.usage.meter import Meter, Occupancy
 from hpsearch.packing.box import Candidate, Packing, PackingPolicy
+from hpsearch.packing.host_room import HostRoom, host_room_for_gpus
 from hpsearch.packing.neighbours.policy import NO_LIMITS
 from hpsearch.packing.neighbours.strangers import OwnRun
 from hpsearch.packing.pack import pack
@@ -82,6 +84,7 @@ class GpuSlots(SlotSource):
         starts: The runs that others start here, and ours for them.
         packing: The limits of packing; None: the thresholds decide.
         neighbours: What is left to others; None: only what the thresholds leave.
+        space: The memory and the cores for runs, a limit of packing; None: none.
     """
 
     def __init__(
@@ -92,7 +95,9 @@ class GpuSlots(SlotSource):
         starts: GpuStarts,
         packing: PackingPolicy | None = None,
         neighbours: GpuNeighbours | None = None,
+        space: HostSpace | None = None,
     ) -> None:
+        self._space = space
         self._neighbours = neighbours or GpuNeighbours(gpus, NO_LIMITS)
         self._monitor = monitor
         self._gpus = gpus
@@ -192,8 +197,16 @@ class GpuSlots(SlotSource):
             other_starts=self._other_starts,
             avoided=self._closed(readings, now),
             sharing=sharing,
+            host=self._host_room(now),
         )
         return self._neighbours.packed_within_share(packing, readings, everybody, self._other_starts)
+
+    def _host_room(self, now: float) -> HostRoom | None:
+        """What the machine has left beside its GPUs."""
+        if self._space is None:
+            return None
+        tenants = host_tenants(self._held.values(), self._others, now)
+        return host_room_for_gpus(self._space.reading(tenants, now), tenants)
 
     def _end_reservations(self) -> None:
         """What a run uses that has settled can be read, so that no other hpsearch has to reserve anything for it."""

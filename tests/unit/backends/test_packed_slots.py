@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from hpsearch.backends.local.gpu_slots import SHOWN_FOR, GpuSlots
+from hpsearch.backends.local.host_space import HostSpace
 from hpsearch.backends.local.slots import HAS_THE_MACHINE
 from hpsearch.host.gpu.starts import GpuStarts
 from hpsearch.model.resources import Gpu, GpuPolicy, GpuProcess, GpuTenant, ResourceRequest, Slot
 from hpsearch.model.usage.estimate import Estimate, Guess
+from hpsearch.model.usage.host import HostReading
 from hpsearch.packing.box import Candidate, PackingPolicy
 from tests.unit.backends.test_slots import ALONE_HERE, OWN_GROUP, OWN_PID, Monitor, shared
 
@@ -113,3 +115,15 @@ def test_that_it_is_shown_why_the_first_run_that_waits_finds_no_room_as_long_as_
     slots.pack(1.0, [candidate('big', 9000)])
     assert 'expected to need up to 9000 MiB' in slots.gpu_lines(1.5)[0].closed
     assert slots.gpu_lines(1.5 + SHOWN_FOR)[0].closed == ''
+
+
+def test_that_runs_whose_memory_the_host_does_not_have_wait() -> None:
+    monitor = Monitor({'0': 24000, '1': 24000})
+    monitor.read(0.0)
+    gpus, policy = [Gpu(name, '', 'Fake', name) for name in '01'], PackingPolicy(window=0.0, stale_after=1000.0)
+    space = HostSpace(read=lambda now: HostReading(now, 16000, 12000, 8))
+    slots = GpuSlots(monitor, gpus, GpuPolicy(), GpuStarts(), policy, space=space)  # type: ignore[arg-type]
+    estimate = Estimate(memory=Guess(1000, 1000), load=Guess(0.1, 0.1), host_memory=Guess(4000, 4000))
+    packing = slots.pack(1.0, [Candidate(name, estimate) for name in 'abcd'])
+    assert len(packing.starts) == 2
+    assert packing.waiting.startswith('a run is expected to take 4000 MiB of host memory; 12000 of 16000 MiB are free')

@@ -126,6 +126,19 @@ def test_that_gpus_of_a_job_that_cannot_be_read_get_one_run_each(
     assert len(slots.open_slots(0.0).slots) == count
 
 
+def test_that_the_cores_of_a_job_are_shared_out_and_not_those_of_its_node(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {**IN_JOB, 'SLURM_CPUS_ON_NODE': '1'}.items():
+        monkeypatch.setenv(name, value)
+    chosen = {}
+    for words in ('--cpu_jobs=auto', '--cpu_jobs=2'):
+        options = parse_run(['--grid_module=m', words, '--quiet'])
+        with process_context(options.display) as context:
+            chosen[words], *_ = slots_for(options, context.wakeup)
+    assert isinstance(chosen['--cpu_jobs=auto'], CpuSlots)
+    assert chosen['--cpu_jobs=auto'].allotted == Allotted(1, 8000)
+    assert [slot.threads for slot in chosen['--cpu_jobs=2'].open_slots(0.0).slots] == [1, 1]
+
+
 @pytest.mark.parametrize('words', ['--cpu_jobs=auto', '--cpu_jobs=3'])
 def test_that_runs_on_cores_are_placed_by_what_they_need_only_on_request(words: str) -> None:
     options = parse_run(['--grid_module=m', words, '--quiet'])
