@@ -352,7 +352,7 @@ class GpuSlots(SlotSource):
         if held is None:
             return peak
         gpus = held.tenant.gpus
-        self._use.end(ident, held.tenant, self._held)
+        self._use.end(ident, held, self._held, now)
         self._note_occupancy(now)
         self._freed.update(dict.fromkeys(gpus, now))
         self._monitor.refresh(gpus)

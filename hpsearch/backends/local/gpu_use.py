@@ -17,6 +17,9 @@ log = logging.getLogger('hpsearch')
 FRESH = 5.0
 """Seconds that a reading before the start of an attempt may be old to say what was in use before it."""
 
+SOON = 0.5
+"""Seconds after its start within which no attempt uses a GPU yet."""
+
 
 class Holder(Protocol):
     """An attempt that holds GPUs."""
@@ -62,6 +65,7 @@ class GpuUse:
     def __init__(self) -> None:
         self._lists_ours = False
         self._before: dict[tuple[str, str], int] = {}
+        self._changed: dict[str, float] = {}
         self._elsewhere: dict[str, set[str]] = {}
         self._told: set[tuple[tuple[str, ...], str]] = set()
 
@@ -86,18 +90,35 @@ class GpuUse:
             are_settled = all(held[other].meter.gpu.is_settled for other in others)
             self._lose(gpu, others, held)
             since = max(tenant.started - FRESH, freed.get(gpu, -math.inf))
-            fits = (one for one in reversed(histories.get(gpu, ())) if since <= one.at <= tenant.started)
+            fits = (one for one in reversed(histories.get(gpu, ())) if since <= one.at <= tenant.started + SOON)
             used = next((one.memory_used for one in fits), None)
             if used is not None and are_settled:
                 self._before[ident, gpu] = used
             else:
                 held[ident].meter.gpu.lose()
 
-    def end(self, ident: str, tenant: GpuTenant, held: Mapping[str, Holder]) -> None:
-        """An attempt is not held any more: what becomes free was its, so that of others nothing is told by it."""
+    def end(self, ident: str, ended: Holder, held: Mapping[str, Holder], now: float) -> None:
+        """An attempt is not held any more: where it is known what it used, that much less was there before the others.
+
+        Args:
+            ident: Its id.
+            ended: The attempt.
+            held: All others.
+            now: Monotonic seconds; earlier readings show what it used.
+        """
         self._elsewhere.pop(ident, None)
-        for gpu in tenant.gpus:
-            self._lose(gpu, [ident, *_on(gpu, held)], held)
+        for gpu in ended.tenant.gpus:
+            self._before.pop((ident, gpu), None)
+            used, others = ended.meter.gpu.memory_on(gpu), _on(gpu, held)
+            self._changed[gpu] = now
+            if used is None:
+                self._lose(gpu, others, held)
+            else:
+                self._before.update({key: self._before[key] - used for key in self._tracked(gpu, others)})
+
+    def _tracked(self, gpu: str, idents: Iterable[str]) -> list[tuple[str, str]]:
+        """Those of some attempts whose use of a GPU is told by difference."""
+        return [(ident, gpu) for ident in idents if (ident, gpu) in self._before]
 
     def crowd(self, gpus: Iterable[str], held: Mapping[str, Holder]) -> None:
         """Runs of other writers are on these GPUs."""
@@ -148,7 +169,8 @@ class GpuUse:
         if self._is_certain(processes, reading):
             return sum(process.memory or 0 for process in processes)
         before = self._before.get((ident, seen.gpu))
-        if before is None or reading.memory_used is None or seen.others:
+        is_outdated = reading.at < self._changed.get(seen.gpu, -math.inf)
+        if before is None or reading.memory_used is None or seen.others or is_outdated:
             return None
         return max(0, reading.memory_used - before)
 

@@ -120,6 +120,10 @@ class GpuMeter:
         """MiB that it uses now, on all GPUs together; None: not known."""
         return None if self.is_lost or not self._gpus else sum(each.memory for each in self._gpus.values())
 
+    def memory_on(self, gpu: str) -> int | None:
+        """MiB that it uses now on one GPU; None: not known."""
+        return None if self.is_lost or gpu not in self._gpus else self._gpus[gpu].memory
+
     @property
     def is_settled(self) -> bool:
         """Whether it will take no more memory than now, as far as can be told."""

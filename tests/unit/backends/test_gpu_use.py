@@ -49,8 +49,8 @@ class Box:
         self.held[ident] = Held(GpuTenant(gpus or ('0',), at, run=f'sim_{ident}'), Meter(at))
         self.use.begin(ident, self.held, self.history, {})
 
-    def end(self, ident: str) -> None:
-        self.use.end(ident, self.held.pop(ident).tenant, self.held)
+    def end(self, ident: str, at: float) -> None:
+        self.use.end(ident, self.held.pop(ident), self.held, at)
 
     def memory(self, ident: str) -> int | None:
         return self.held[ident].meter.gpu.memory
@@ -123,9 +123,19 @@ def test_that_a_run_that_starts_beside_one_that_has_settled_is_what_grows() -> N
     box.start('b', 19.0)
     box.read(20.0, 4000)
     assert (box.memory('a'), box.memory('b')) == (3000, 1000)
-    box.end('a')
-    box.read(21.0, 1000)
-    assert box.held['b'].meter.gpu.memory is None, 'what was freed may have been of either'
+    box.end('a', 20.5)
+    box.read(20.4, 4000)  # it was taken before, and came late
+    box.read(21.0, 1200)
+    assert box.memory('b') == 1200
+    assert box.held['b'].meter.gpu.peak == 1200
+
+
+def test_that_a_reading_that_came_right_after_the_start_was_of_before_it() -> None:
+    box = Box()
+    box.read(0.2, 2000)
+    box.start('a', 0.0)
+    box.read(1.0, 2500)
+    assert box.memory('a') == 500
 
 
 def test_that_nothing_is_known_by_difference_of_runs_that_load_at_the_same_time() -> None:
