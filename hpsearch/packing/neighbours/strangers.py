@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 
-from hpsearch.model.placement import LOAD_IS_AVERAGED_OVER, identity, small_use
+from hpsearch.model.placement import LOAD_IS_AVERAGED_OVER, SMALL_USE, identity, small_use
 from hpsearch.model.resources import Gpu, OtherStart, Reading
 from hpsearch.model.units import memory
 from hpsearch.model.usage.holders import GpuHolder
@@ -62,7 +62,8 @@ def who_is_there(reading: Reading, holders: Sequence[GpuHolder], ours: int | Non
         return ''
     is_told = not unlisted and all(holder.memory is not None for holder in strangers)
     used = sum(holder.memory or 0 for holder in strangers) if is_told else _rest(reading, holders, ours)
-    if used is None or used <= small_use(reading):
+    # What is told is theirs, so that a large GPU needs no larger tolerance; by difference, drivers and libraries count.
+    if used is None or used <= (SMALL_USE if is_told and not reading.is_unified else small_use(reading)):
         return ''
     largest = sorted(strangers, key=lambda holder: -(holder.memory or 0))
     named = [holder.text for holder in largest[:NAMED]]

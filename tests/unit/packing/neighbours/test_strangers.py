@@ -49,8 +49,8 @@ def test_that_somebody_elses_process_is_named() -> None:
 
 def test_that_our_own_runs_and_the_small_processes_of_a_desktop_are_nobody() -> None:
     assert who_is_there(reading(5000, process(3, 5000)), [ours()], 5000) == ''
-    assert who_is_there(reading(7000, process(3, 5000), process(7, 2000)), [ours(), bobs(2000)], 5000) == ''
-    assert who_is_there(reading(7001, process(3, 5000), process(7, 2001)), [ours(), bobs(2001)], 5000) != ''
+    assert who_is_there(reading(6024, process(3, 5000), process(7, 1024)), [ours(), bobs(1024)], 5000) == ''
+    assert who_is_there(reading(6025, process(3, 5000), process(7, 1025)), [ours(), bobs(1025)], 5000) != ''
 
 
 def test_that_several_others_are_named_largest_first() -> None:
