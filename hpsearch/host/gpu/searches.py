@@ -112,7 +112,7 @@ class SearchesHere:
 
 def place_name(identity: str) -> str:
     """A place as files name it, in few letters, so that many fit."""
-    return hashlib.sha256(identity.encode()).hexdigest()[:10]
+    return hashlib.sha256(os.fsencode(identity)).hexdigest()[:10]
 
 
 def merged(contenders: Iterable[Contender]) -> list[Contender]:

@@ -357,3 +357,33 @@ def test_that_a_run_that_has_settled_may_still_grow_to_what_is_expected() -> Non
     settled = tenant(10_000, expected(12_000, 0.1), is_settled=True, age=300.0)
     assert not packed([reading(10_000, SMALL)], [run('r', 12_000, 0.1)], settled).starts
     assert packed([reading(10_000, SMALL)], [run('r', 11_000, 0.1)], settled).starts
+
+
+# ----------------------------------------------------------------------------------------------------- MIG instances
+
+
+def test_that_runs_are_packed_on_mig_instances_by_their_sizes() -> None:
+    gpus = [Gpu(f'0:{number}', f'MIG-{number}', 'Some Model', f'MIG-{number}') for number in range(2)]
+    sizes = {'0:0': 10_000, '0:1': 40_000}
+    readings = {name: [reading(total=size, load=None, load_exists=False)] for name, size in sizes.items()}
+    candidates = [run('large', 20_000, 0.3), run('small', 4_000, 0.3), run('other', 4_000, 0.3)]
+    packing = pack(gpus, readings, (), candidates, PackingPolicy(), NOW)
+    assert where(packing)['large'] == '0:1'
+    assert {where(packing)['small'], where(packing)['other']} == {'0:0'}
+    assert {start.slot.visible_devices for start in packing.starts} == {'MIG-0', 'MIG-1'}
+
+
+def test_that_a_run_on_several_gpus_gets_no_mig_instance() -> None:
+    gpus = [Gpu(f'0:{number}', f'MIG-{number}', 'Some Model', f'MIG-{number}') for number in range(2)]
+    readings = {gpu.name: [reading(load=None, load_exists=False)] for gpu in gpus}
+    packing = pack(gpus, readings, (), runs(1, 1_000), PackingPolicy(gpus_per_run=2), NOW)
+    assert not packing.starts
+    assert 'of which a process can use only one' in packing.closed['0:0']
+
+
+def test_that_packed_runs_on_several_gpus_get_those_that_are_linked_most_closely() -> None:
+    groups = ['a', 'b', 'a', 'b']
+    gpus = [Gpu(str(number), f'GPU-{number}', '', str(number), (name,)) for number, name in enumerate(groups)]
+    readings = {gpu.name: [reading()] for gpu in gpus}
+    packing = pack(gpus, readings, (), runs(2, 30_000, load=0.9), PackingPolicy(gpus_per_run=2), NOW)
+    assert sorted(start.slot.gpus for start in packing.starts) == [('0', '2'), ('1', '3')]

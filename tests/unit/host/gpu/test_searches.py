@@ -14,7 +14,14 @@ from typing import Any
 import pytest
 
 from hpsearch.host import shared_folder
-from hpsearch.host.gpu.searches import BEAT_INTERVAL, SILENT_AFTER, SearchesHere, parse_search
+from hpsearch.host.gpu.searches import (
+    BEAT_INTERVAL,
+    LONGEST_NAME,
+    SILENT_AFTER,
+    SearchesHere,
+    parse_search,
+    place_name,
+)
 from hpsearch.host.gpu.starts import GpuStarts
 from hpsearch.host.kernel import this_host
 from hpsearch.host.processes import start_ticks
@@ -161,6 +168,14 @@ def test_that_garbage_says_nothing(text: bytes, write: Callable[..., Path], othe
     assert parse_search(text) is None
     write(text)
     assert other.others('b') == []
+
+
+def test_that_a_search_may_have_any_path(one: SearchesHere, other: SearchesHere) -> None:
+    path = os.fsdecode(b'out/\xff"\n' + b'\xe9' * 300)
+    one.tell(replace(A, name=place_name(path), who=path, places=frozenset(place_name(str(n)) for n in range(128))))
+    (found,) = other.others('b')
+    assert found.who == path[:LONGEST_NAME]
+    assert len(found.places) == 128
 
 
 def test_that_links_and_pipes_are_left_alone(
