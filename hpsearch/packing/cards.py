@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from hpsearch.model.placement import GpuCase, free_memory, small_use, why_closed
-from hpsearch.model.resources import DEFAULT_RESOURCES, GpuTenant, Reading
+from hpsearch.model.resources import DEFAULT_RESOURCES, GpuTenant, Reading, ResourceRequest
 from hpsearch.model.units import duration
 from hpsearch.packing.needs import UNKNOWN_LOAD, Need
 from hpsearch.packing.throughput import Sharing
@@ -96,6 +96,7 @@ class Card:
     explored: bool = False
     kept_for: Reservation | None = None
     is_trial: bool = False
+    _closed_without_ours: dict[ResourceRequest, bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.closed = why_closed(self.case)
@@ -193,11 +194,18 @@ class Card:
 
     # Whether another one fits
 
-    def is_full(self, memory: float, load: float) -> bool:
-        """Whether no run gets in that needs as much memory or more, and puts as much load there or more."""
+    def is_full(self, memory: float | None, load: float) -> bool:
+        """Whether no run gets in that needs as much memory or more (None: unknown), and puts as much load or more."""
         return not self.is_empty and (
-            bool(self.closed) or self.explored or memory > self.free or not self._is_worthwhile(load)
+            bool(self.closed)
+            or self.explored
+            or self._lacks(memory)
+            or not self._is_worthwhile(load)
+            or self._slows_others(memory, load)
         )
+
+    def _lacks(self, memory: float | None) -> bool:
+        return any(self._unfit_for_unknown()) if memory is None else memory > self.free
 
     def fits(self, need: Need) -> bool:
         """Whether a run may start here now."""
@@ -243,7 +251,7 @@ class Card:
         if not self._is_worthwhile(need.load):
             more = f'a run is expected to add {need.load:.2f}, by which little more would get done'
             yield f'its load is {self.load:.2f}, and {more}'
-        elif self.others_load and self.load + self._load_beside_others(need) > max(1.0, self.others_load):
+        elif self._slows_others(need.memory, need.load):
             yield f'others put a load of {self.others_load:.2f} on it, and a run of {need.load:.2f} would slow them'
 
     def _is_worthwhile(self, load: float) -> bool:
@@ -256,9 +264,10 @@ class Card:
         """Whether one run of ours has this GPU for itself, and is at work."""
         return len(self.held) == 1 and self.is_settled and not self.others_load and not self.closed
 
-    def _load_beside_others(self, need: Need) -> float:
-        """The load of a run; where nothing is known of it, it is tried where others leave half of a GPU."""
-        return OTHERS_LOAD if need.memory is None else need.load
+    def _slows_others(self, memory: float | None, load: float) -> bool:
+        """Whether a run would slow others; one of which nothing is known is tried where they leave half of a GPU."""
+        added = OTHERS_LOAD if memory is None else load
+        return bool(self.others_load) and self.load + added > max(1.0, self.others_load)
 
     # Starting
 
@@ -293,11 +302,16 @@ class Card:
 
     def room_from(self, need: Need) -> float | None:
         """From when on there is room for a run, as far as is known; infinite: nobody knows when; None: never."""
-        resources = need.candidate.resources
-        if not self._may_try(need) or why_closed(replace(self.case, ours=(), resources=resources)):
+        if not self._may_try(need) or self._is_closed_without_ours(need.candidate.resources):
             return None
         ends = sorted({held.ends for held in self.held})
         return next((at for at in ends if self._has_room_at(at, need)), None)
+
+    def _is_closed_without_ours(self, resources: ResourceRequest) -> bool:
+        """Whether it would be closed even if nothing of ours were there; the same for all runs that wait."""
+        if resources not in self._closed_without_ours:
+            self._closed_without_ours[resources] = bool(why_closed(replace(self.case, ours=(), resources=resources)))
+        return self._closed_without_ours[resources]
 
     def _has_room_at(self, at: float, *needs: Need) -> bool:
         """Whether there is room for these runs once all others have ended that end until then."""

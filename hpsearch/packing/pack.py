@@ -127,7 +127,12 @@ class _Session:
 
     def place(self, needs: Sequence[Need]) -> None:
         """Start runs as long as there is room."""
-        memory = min((need.memory or 0.0 for need in needs), default=0.0)
+        for is_known in (True, False):
+            self._place_alike([need for need in needs if (need.memory is not None) == is_known])
+
+    def _place_alike(self, needs: Sequence[Need]) -> None:
+        """Start runs of all of which something is known, or of none; beyond the last room none is considered."""
+        memory = min((need.memory for need in needs if need.memory is not None), default=None)
         load = min((need.load for need in needs), default=0.0)
         for need in needs:
             if self.waiting and all(card.is_full(memory, load) for card in self.cards):

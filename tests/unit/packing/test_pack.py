@@ -12,6 +12,7 @@ from hpsearch.model.resources import ComputeMode, Gpu, GpuTenant, OtherStart, Re
 from hpsearch.model.usage.estimate import NOTHING_EXPECTED, Estimate, Guess
 from hpsearch.model.usage.measured import Measured
 from hpsearch.packing.box import Candidate, Packing, PackingPolicy
+from hpsearch.packing.cards import Card
 from hpsearch.packing.host_room import HostRoom
 from hpsearch.packing.pack import pack
 from hpsearch.packing.throughput import Sharing
@@ -387,3 +388,29 @@ def test_that_packed_runs_on_several_gpus_get_those_that_are_linked_most_closely
     readings = {gpu.name: [reading()] for gpu in gpus}
     packing = pack(gpus, readings, (), runs(2, 30_000, load=0.9), PackingPolicy(gpus_per_run=2), NOW)
     assert sorted(start.slot.gpus for start in packing.starts) == [('0', '2'), ('1', '3')]
+
+
+# ----------------------------------------------------------------------------------------------------- many runs wait
+
+
+@pytest.mark.parametrize(
+    ('candidates', 'shown'),
+    [
+        (unknown(300), reading(70_000, load=0.5)),
+        (
+            [
+                Candidate(f'r{number}', Estimate(Guess(2000, 3000, is_known=False), load=Guess(0.6, 0.6)))
+                for number in range(300)
+            ],
+            reading(60_000, load=0.5),
+        ),
+        ([*runs(3, 50_000), *unknown(300)], reading(60_000, load=0.5)),
+    ],
+)
+def test_that_few_runs_are_considered_where_none_of_many_can_start(
+    candidates: list[Candidate], shown: Reading, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(Card, 'fits', lambda card, need: asked.append(need.candidate.run))
+    assert not where(packed([shown], candidates))
+    assert len(asked) < 20
