@@ -16,7 +16,7 @@ from hpsearch.model.usage.estimate import NOTHING_EXPECTED, Estimate, Guess
 from hpsearch.model.usage.holders import GpuHolder, HolderKind
 from hpsearch.packing.box import Candidate, PackingPolicy
 from hpsearch.packing.learned import Learned, learn
-from hpsearch.packing.neighbours.strangers import NOBODY, Presence, who_is_there, why_kept_away
+from hpsearch.packing.neighbours.strangers import NOBODY, Presence, why_kept_away
 from hpsearch.packing.pack import pack
 
 Decision = tuple[str, Slot, Estimate]
@@ -176,8 +176,8 @@ class Packing:
         for name, readings in monitor.readings.items():
             reading = readings[-1]
             used = sum(process.memory or 0 for process in reading.processes or () if process.pid in ours)
-            who = who_is_there(reading, [_holder(process, ours) for process in reading.processes or ()], used)
-            self._presences[name] = self._presences.get(name, NOBODY).then(reading.at, who)
+            holders = [_holder(process, ours) for process in reading.processes or ()]
+            self._presences[name] = self._presences.get(name, NOBODY).seen(reading, holders, used)
         return why_kept_away(self._presences, self.policy.window, now)
 
 

@@ -18,7 +18,6 @@ from hpsearch.packing.neighbours.strangers import (
     Limits,
     OwnRun,
     Presence,
-    who_is_there,
     who_makes_room,
     why_kept_away,
     why_promised,
@@ -70,8 +69,7 @@ class GpuNeighbours:
             return
         for reading in readings:
             seen = self.holders.of(reading.processes or (), run_of, other_starts)
-            before = self._presences.get(gpu, NOBODY)
-            self._presences[gpu] = before.then(reading.at, who_is_there(reading, seen, ours))
+            self._presences[gpu] = self._presences.get(gpu, NOBODY).seen(reading, seen, ours)
 
     def leaving(
         self, ours: Mapping[str, Sequence[OwnRun]], readings: Readings, freed: Mapping[str, float], now: float

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 
 from hpsearch.model.placement import LOAD_IS_AVERAGED_OVER, SMALL_USE, identity, small_use
@@ -17,6 +17,9 @@ PATIENCE = 10.0
 SETTLING = 5.0
 """Seconds for which a GPU is looked at after something changed there, before another run makes room."""
 
+NEW_FOR = 120.0
+"""Seconds for which a process of others counts however little it uses: most programs take their memory later."""
+
 NAMED = 2
 """How many processes of others are named."""
 
@@ -29,11 +32,14 @@ class Presence:
         since: From when on they were there in every reading; infinite: they are not there.
         last: When they were last there; minus infinite: never.
         who: Who they are, in words.
+        arrivals: Process of others, large or small, to when it came; minus infinite: it was there in the first reading.
+            None: there was no reading yet.
     """
 
     since: float = inf
     last: float = -inf
     who: str = ''
+    arrivals: Mapping[GpuHolder, float] | None = None
 
     @property
     def is_there(self) -> bool:
@@ -42,7 +48,19 @@ class Presence:
 
     def then(self, at: float, who: str) -> Presence:
         """After a reading at a time; ``who``: who was there, empty: nobody."""
-        return Presence(min(self.since, at), at, who) if who else Presence(inf, self.last, self.who)
+        since, last = (min(self.since, at), at) if who else (inf, self.last)
+        return replace(self, since=since, last=last, who=who or self.who)
+
+    def seen(self, reading: Reading, holders: Sequence[GpuHolder], ours: int | None) -> Presence:
+        """After a reading; for the arguments see :func:`who_is_there`."""
+        came = {holder.pid: at for holder, at in (self.arrivals or {}).items()}
+        new = -inf if self.arrivals is None else reading.at
+        arrivals = {holder: came.get(holder.pid, new) for holder in holders if holder.is_stranger}
+        return replace(self.then(reading.at, who_is_there(reading, holders, ours)), arrivals=arrivals)
+
+    def newcomers(self, now: float) -> Sequence[GpuHolder]:
+        """Processes of others that came a short while ago and are there."""
+        return [holder for holder, at in (self.arrivals or {}).items() if now - at < NEW_FOR]
 
 
 NOBODY = Presence()
@@ -65,10 +83,14 @@ def who_is_there(reading: Reading, holders: Sequence[GpuHolder], ours: int | Non
     # What is told is theirs, so that a large GPU needs no larger tolerance; by difference, drivers and libraries count.
     if used is None or used <= (SMALL_USE if is_told and not reading.is_unified else small_use(reading)):
         return ''
-    largest = sorted(strangers, key=lambda holder: -(holder.memory or 0))
-    named = [holder.text for holder in largest[:NAMED]]
+    return _named(strangers) or f'processes that cannot be seen from here, {memory(used)}'
+
+
+def _named(holders: Sequence[GpuHolder]) -> str:
+    """Processes in words, the largest first; empty: none."""
+    largest = sorted(holders, key=lambda holder: -(holder.memory or 0))
     more = [f'{len(largest) - NAMED} more'] if len(largest) > NAMED else []
-    return '; '.join([*named, *more]) or f'processes that cannot be seen from here, {memory(used)}'
+    return '; '.join([*(holder.text for holder in largest[:NAMED]), *more])
 
 
 def _rest(reading: Reading, holders: Sequence[GpuHolder], ours: int | None) -> int | None:
@@ -86,6 +108,8 @@ def why_kept_away(presences: Mapping[str, Presence], window: float, now: float) 
     for name, presence in presences.items():
         if presence.is_there:
             closed[name] = f'others use it ({presence.who})'
+        elif newcomers := presence.newcomers(now):
+            closed[name] = f'others have just come, and may need more ({_named(newcomers)})'
         elif now - presence.last < window:
             closed[name] = (
                 f'others used it {int(now - presence.last)} s ago ({presence.who}); it is free after {window:g} s'

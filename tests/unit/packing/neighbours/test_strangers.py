@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from hpsearch.model.resources import Gpu, GpuProcess, OtherStart, Reading
 from hpsearch.model.usage.holders import GpuHolder, HolderKind
 from hpsearch.packing.neighbours.strangers import (
+    NEW_FOR,
     NOBODY,
     PATIENCE,
     SETTLING,
@@ -59,6 +62,25 @@ def test_that_several_others_are_named_largest_first() -> None:
     seen = [more, small, bobs()]
     who = who_is_there(reading(13100, *(process(each.pid, each.memory) for each in seen)), seen, 0)
     assert who == f'{BOB}; another hpsearch of eve, sim_9, pid 8, 3.9 GiB; 1 more'
+
+
+def test_that_a_gpu_is_left_to_a_small_process_that_has_just_come_since_it_may_need_more() -> None:
+    small = reading(5300, process(3, 5000), process(7, 300), at=10.0)
+    before = NOBODY.seen(reading(5000, process(3, 5000)), [ours()], 5000)
+    after = before.seen(small, [ours(), bobs(300)], 5000)
+    assert not after.is_there, 'no run makes room for it'
+    closed = {'0': 'others have just come, and may need more (bob, pid 7, python, 300 MiB)'}
+    assert why_kept_away({'0': after}, 5.0, 11.0) == closed
+    later = after.seen(replace(small, at=100.0), [ours(), bobs(350)], 5000)
+    assert why_kept_away({'0': later}, 5.0, 10.0 + NEW_FOR - 1)
+    assert why_kept_away({'0': later}, 5.0, 10.0 + NEW_FOR) == {}
+    gone = after.seen(replace(small, at=12.0), [ours()], 5000)
+    assert why_kept_away({'0': gone}, 5.0, 12.0) == {}
+
+
+def test_that_small_processes_that_were_there_from_the_beginning_are_nobody() -> None:
+    first = NOBODY.seen(reading(1000, process(7, 300)), [bobs(300)], 0)
+    assert why_kept_away({'0': first}, 5.0, 1.0) == {}
 
 
 @pytest.mark.parametrize(
