@@ -64,6 +64,9 @@ LONGEST_PAUSE = 120.0
 GAP = 5.0
 """Seconds since the last round after which we may have been asleep: news of others comes before anything else."""
 
+LEARNING_PATIENCE = 0.05
+"""Seconds that the loop waits for what is learned of runs, so that the next one is placed by it; else it goes on."""
+
 NEWS_INTERVAL = 1.0
 """Seconds between two reads of what other writers report, at least."""
 
@@ -459,7 +462,8 @@ def _candidates(search: SearchContext) -> Candidates:
     started, folder = search.state.runs, search.folder
     params = {run.name: run.params for run in folder.read_runs() if run.name in started} if started else {}
     earlier = earlier_observations(search.options.learn_from, search.configuration)
-    return Candidates(search.pending, Predictions(search.state, params, folder.find_run, earlier))
+    predictions = Predictions(search.state, params, folder.find_run, earlier, patience=LEARNING_PATIENCE)
+    return Candidates(search.pending, predictions)
 
 
 def _metrics(search: SearchContext, clock: Callable[[], float]) -> Metrics | None:

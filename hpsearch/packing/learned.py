@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from hpsearch.packing.prediction.observation import Observation
-from hpsearch.packing.prediction.predictor import ALONE, Predictor
+from hpsearch.packing.prediction.predictor import ALONE, MOST_OBSERVATIONS, Predictor
 from hpsearch.packing.throughput import NOTHING_LEARNED, Sharing, learn_sharing, load_beside
 
 
@@ -30,16 +30,19 @@ def learn(observations: Sequence[Observation], before: Learned | None = None) ->
     alone once that is known.
 
     Args:
-        observations: One per attempt, in the order of their ends.
+        observations: One per attempt, in the order of their ends; the latest count.
         before: What was learned from fewer of them; None: nothing.
     """
+    observations = observations[-MOST_OBSERVATIONS:]
     loads = _loads(observations, (before or Learned()).predictor)
     sharing, mean = learn_sharing(observations, loads), sum(loads) / max(1, len(loads))
     slowed = {
         id(each): sharing.slowed_by(load_beside(each, load, mean), each.measured.sharing or 1.0)
         for each, load in zip(observations, loads, strict=True)
     }
-    return Learned(Predictor(observations, lambda each: slowed[id(each)]), sharing)
+    predictor = Predictor(observations, lambda each: slowed[id(each)])
+    predictor.fit()
+    return Learned(predictor, sharing)
 
 
 def _loads(observations: Sequence[Observation], predictor: Predictor) -> list[float]:

@@ -6,6 +6,7 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import fields, replace
 from itertools import islice
 
@@ -15,7 +16,7 @@ from hpsearch.model.logs.out_of_memory import GPU_OOM, HOST_OOM
 from hpsearch.model.run import Run
 from hpsearch.model.states import ENDED, SearchState, State
 from hpsearch.model.usage.estimate import NOTHING_EXPECTED, Estimate, Guess
-from hpsearch.packing.learned import learn
+from hpsearch.packing.learned import Learned, learn
 from hpsearch.packing.prediction.observation import Observation
 from hpsearch.packing.throughput import Sharing
 
@@ -30,14 +31,16 @@ TYPICAL = 20
 
 
 class Predictions:
-    """Keeps what was learned up to date.
+    """Keeps what was learned up to date, in a thread of its own, so that the loop goes on meanwhile.
 
     Args:
         state: Of the search, kept up to date by others.
         params: Name of a run to its parameters, as far as they are known.
         find: Finds other runs by their names.
         earlier: What earlier searches tell.
-        clock: Seconds that this thread has computed.
+        clock: Seconds that the thread which asks has computed.
+        patience: Seconds to wait for what is being learned; what takes longer is taken in later. None: however long it
+            takes, as for the first time.
     """
 
     def __init__(
@@ -47,12 +50,16 @@ class Predictions:
         find: Callable[[str], Run | None] = lambda name: None,
         earlier: Sequence[Observation] = (),
         clock: Callable[[], float] = time.thread_time,
+        patience: float | None = None,
     ) -> None:
         self._state = state
         self._params = dict(params)
         self._find = find
         self._earlier = earlier
         self._clock = clock
+        self._patience = patience
+        self._thread = ThreadPoolExecutor(1, 'learning')
+        self._lesson: Future[tuple[Learned, float]] | None = None
         self._ended: dict[tuple[str, int], tuple[State, Observation | None]] = {}
         self._folded = -1
         self._seen: list[Progress] = []
@@ -71,18 +78,36 @@ class Predictions:
             now: Monotonic seconds.
         """
         under_way = list(running)
-        if not self._has_run_out(under_way) and now < self._learned_at + self._cost / SHARE:
+        is_urgent = self._has_run_out(under_way)
+        self._take_in(None if is_urgent else 0.0)
+        if self._lesson is not None or (not is_urgent and now < self._learned_at + self._cost / SHARE):
             return
-        began, self._cost = self._clock(), 0.0
+        began, self._cost, self._learned_at = self._clock(), 0.0, now
         has_ends, progress = self._look_at_ends(), sorted(map(_progress, under_way))
         if has_ends or progress != self._seen:
             self._seen = progress
             known = [each for _, each in self._ended.values() if each is not None]
-            self._learned = learn([*self._earlier, *known, *(each.observation for each in under_way)], self._learned)
-            self._estimates.clear()
-            self._lessons += 1
-        self._learned_at = now
-        self._note_cost(began)
+            told = [*self._earlier, *known, *(each.observation for each in under_way)]
+            self._lesson = self._thread.submit(self._learn_from, told, self._learned)
+        self._note_cost(self._clock() - began)
+        is_first = not self._lessons  # until then nothing is known, or what earlier searches tell
+        self._take_in(None if is_urgent or is_first else self._patience)
+
+    def _learn_from(self, told: Sequence[Observation], before: Learned) -> tuple[Learned, float]:
+        """What is learned, and how many seconds this thread has computed for it."""
+        began = self._clock()
+        return learn(told, before), self._clock() - began
+
+    def _take_in(self, patience: float | None) -> None:
+        """Take in what is being learned if that takes no longer than these seconds; None: however long it takes."""
+        lesson = self._lesson
+        if lesson is None or not wait([lesson], patience).done:
+            return
+        self._lesson = None
+        self._learned, seconds = lesson.result()
+        self._estimates.clear()
+        self._lessons += 1
+        self._note_cost(seconds)
 
     def _has_run_out(self, under_way: Sequence[RunningAttempt]) -> bool:
         """Whether an attempt has run out of memory since the last look."""
@@ -91,10 +116,10 @@ class Predictions:
         ended = [self._state.attempt_of(*key) for key in gone]
         return any(each is not None and each.cause in (GPU_OOM, HOST_OOM) for each in ended)
 
-    def _note_cost(self, began: float) -> None:
-        """Learning has taken time since then; the first time it was libraries that were imported."""
+    def _note_cost(self, seconds: float) -> None:
+        """Learning has taken so long; the first time it was libraries that were imported."""
         if self._lessons > 1:
-            self._cost += self._clock() - began
+            self._cost += seconds
 
     def _look_at_ends(self) -> bool:
         """Take in the attempts that have ended; returns whether any is new."""
@@ -127,7 +152,7 @@ class Predictions:
             self._params.update((run.name, run.params) for run in new)
             found = self._learned.predictor.estimates([run.params for run in new])
             self._estimates.update(zip((run.name for run in new), found, strict=True))
-            self._note_cost(began)
+            self._note_cost(self._clock() - began)
         return [self._own(run) for run in runs]
 
     def _own(self, run: Run) -> Estimate:

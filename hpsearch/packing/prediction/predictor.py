@@ -41,6 +41,11 @@ class Predictor:
         self._observations = observations[-MOST_OBSERVATIONS:]
         self._slowed_by = slowed_by
 
+    def fit(self) -> None:
+        """Learn now, and not when something is asked for the first time."""
+        if self._observations:
+            _ = self.quantities
+
     @cached_property
     def _encoder(self) -> Encoder:
         return Encoder([each.params for each in self._observations])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from threading import Event
 from typing import Any, ClassVar, cast
 
 import pytest
@@ -27,14 +28,17 @@ class Learner:
     Attributes:
         made: The observations of each that was made.
         asked: For how many runs each estimate was.
+        may_end: Whether learning comes to an end.
     """
 
     made: ClassVar[list[Sequence[Observation]]] = []
     asked: ClassVar[list[int]] = []
     clock = Clock()
     takes = 0.0
+    may_end = Event()
 
     def __init__(self, observations: Sequence[Observation]) -> None:
+        assert self.may_end.wait(60)
         self.made.append(observations)
         self.clock.now += self.takes
 
@@ -47,6 +51,7 @@ class Learner:
 @pytest.fixture
 def learner(monkeypatch: pytest.MonkeyPatch) -> type[Learner]:
     monkeypatch.setattr(module, 'learn', lambda known, before=None: Learned(cast(Any, Learner(known))))
+    Learner.may_end.set()
     Learner.made, Learner.asked, Learner.clock, Learner.takes = [], [], Clock(), 0.0
     return Learner
 
@@ -94,6 +99,27 @@ def test_that_learning_takes_little_of_the_time(learner: type[Learner]) -> None:
     assert len(learner.made) == 3
     learned.learn((), 100.0 + 1.1 * 0.5 / SHARE)
     assert len(learner.made) == 4
+
+
+def test_that_what_takes_long_to_learn_is_taken_in_later(learner: type[Learner]) -> None:
+    state = SearchState()
+    learned = predictions(state, patience=0.0)
+    runs = [run(number) for number in range(1, 4)]
+    end(state, 1)
+    learned.learn([RunningAttempt('sim_4', 1, {}, 1.0)], 0.0)
+    learned.estimates(runs)
+    learner.may_end.clear()
+    for number in (2, 3):
+        end(state, number)
+        learned.learn([RunningAttempt('sim_4', 1, {}, 1.0)], float(number))
+    learned.estimates(runs)
+    assert learner.asked == [3], 'nothing is known that was not before'
+    learner.may_end.set()
+    end(state, 4, 'interrupted', cause='gpu_oom')
+    learned.learn([], 4.0)
+    assert [len(each) for each in learner.made] == [0, 2, 3, 4], 'both were waited for: others may run out of memory'
+    learned.estimates(runs)
+    assert learner.asked == [3, 3]
 
 
 def test_that_what_ran_out_of_memory_is_learned_at_once(learner: type[Learner]) -> None:
