@@ -287,7 +287,8 @@ def _predictions_of(search: SearchSnapshot) -> Predictions:
     from hpsearch.cli.packing.predictions import predictions_of
 
     learn_from = search.options.local.learn_from
-    return predictions_of(search.folder, search.state, search.plain, learn_from)
+    uses = {run: run_use_from(use) for run, use in search.uses.items()}
+    return predictions_of(search.folder, search.state, search.plain, learn_from, uses, search.now)
 
 
 def _few(notes: Sequence[str]) -> list[str]:

@@ -8,16 +8,18 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from hpsearch.dispatch.packing.earlier import earlier_observations, observations_of
-from hpsearch.dispatch.packing.lessons import by_its_own, measured_of
+from hpsearch.dispatch.packing.lessons import RunningAttempt, by_its_own, measured_of
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import SearchFolderError
 from hpsearch.model.run import Run
-from hpsearch.model.states import ENDED, SearchState, State
+from hpsearch.model.states import ACTIVE, ENDED, Attempt, SearchState, State
 from hpsearch.model.units import duration
 from hpsearch.model.usage.estimate import NOTHING_EXPECTED, Estimate, Guess
+from hpsearch.model.usage.in_use import RunUse
 from hpsearch.model.usage.measured import NOTHING_MEASURED, Measured
+from hpsearch.packing.learned import learn
 from hpsearch.packing.prediction.explanation import Explanation, number
-from hpsearch.packing.prediction.predictor import Predictor
+from hpsearch.packing.prediction.observation import Observation
 from hpsearch.store.folder import SearchFolder
 from hpsearch.ui.format import printable
 
@@ -34,6 +36,8 @@ MEANINGS = {
 }
 """Quantities in words, with their units."""
 
+NO_USES: Mapping[str, RunUse] = {}
+
 
 @dataclass(frozen=True, slots=True)
 class RunNeeds:
@@ -43,7 +47,7 @@ class RunNeeds:
         run: Its name.
         state: Where it stands.
         predicted: What it was expected to need when it was started; of a run that waits, what it is expected to need.
-        measured: What it used.
+        measured: What it used; of a run that is under way, what it has used so far.
         seconds: How long it ran; None: not known.
     """
 
@@ -101,7 +105,12 @@ class Predictions:
 
 
 def predictions_of(
-    folder: SearchFolder, state: SearchState, configuration: Configuration, learn_from: Sequence[str] = ()
+    folder: SearchFolder,
+    state: SearchState,
+    configuration: Configuration,
+    learn_from: Sequence[str] = (),
+    uses: Mapping[str, RunUse] = NO_USES,
+    now: float = 0.0,
 ) -> Predictions:
     """What is known of the needs of the runs of a search.
 
@@ -110,15 +119,35 @@ def predictions_of(
         state: What its journals tell.
         configuration: What it runs.
         learn_from: Earlier searches that tell something of it.
+        uses: Name of a run that is under way to what it uses, as its writer tells.
+        now: Seconds since 1970.
     """
-    earlier = earlier_observations(learn_from, configuration)
-    predictor = Predictor([*earlier, *observations_of(folder, state)])
     runs = _runs_of(folder, state)
+    earlier = earlier_observations(learn_from, configuration)
+    predictor = learn([*earlier, *observations_of(folder, state), *_under_way(runs, state, uses, now)]).predictor
     waiting = [run for run in runs if _waits(state, run.name)]
     expected = dict(
         zip((run.name for run in waiting), predictor.estimates([run.params for run in waiting]), strict=True)
     )
-    return Predictions(predictor.explain(), [_needs(run, state, expected) for run in runs])
+    return Predictions(predictor.explain(), [_needs(run, state, expected, uses) for run in runs])
+
+
+def _under_way(
+    runs: Sequence[Run], state: SearchState, uses: Mapping[str, RunUse], now: float
+) -> Iterator[Observation]:
+    """What the attempts tell that are under way."""
+    for run in runs:
+        attempt = _measured_now(run.name, state, uses)
+        if attempt is not None:
+            age = max(0.0, now - (attempt.claimed_at or now))
+            yield RunningAttempt(run.name, attempt.number, run.params, age, uses[run.name].measured).observation
+
+
+def _measured_now(name: str, state: SearchState, uses: Mapping[str, RunUse]) -> Attempt | None:
+    """The attempt of a run that is under way and measured."""
+    history = state.runs.get(name) if name in uses else None
+    attempt = history.last if history else None
+    return attempt if attempt is not None and attempt.state in ACTIVE else None
 
 
 def _runs_of(folder: SearchFolder, state: SearchState) -> list[Run]:
@@ -133,13 +162,14 @@ def _waits(state: SearchState, name: str) -> bool:
     return history is None or history.last is None or history.state in (State.PLANNED, State.INTERRUPTED, State.LOST)
 
 
-def _needs(run: Run, state: SearchState, expected: Mapping[str, Estimate]) -> RunNeeds:
+def _needs(run: Run, state: SearchState, expected: Mapping[str, Estimate], uses: Mapping[str, RunUse]) -> RunNeeds:
     history = state.runs.get(run.name)
     attempt = history.last if history else None
     if history is None or attempt is None:
         return RunNeeds(run.name, State.PLANNED, expected[run.name])
     predicted = by_its_own(expected[run.name], history.attempts) if run.name in expected else attempt.estimate
-    return RunNeeds(run.name, history.state, predicted, measured_of(attempt), attempt.seconds)
+    measured = uses[run.name].measured if _measured_now(run.name, state, uses) else measured_of(attempt)
+    return RunNeeds(run.name, history.state, predicted, measured, attempt.seconds)
 
 
 # As text

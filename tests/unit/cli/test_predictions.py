@@ -8,10 +8,16 @@ from typing import Any
 
 import pytest
 
+from hpsearch.cli.packing.predictions import predictions_of
 from hpsearch.cli.status import status_lines
 from hpsearch.model.configuration import Grid
+from hpsearch.model.states import State
+from hpsearch.model.usage.in_use import RunUse
+from hpsearch.model.usage.measured import Measured
 from hpsearch.store.folder import SearchFolder
+from hpsearch.store.journal import read_state
 from tests.support.measured_search import MeasuredSearch, finished_search, memory_of
+from tests.support.queued_search import BEGIN
 
 
 def shown(folder: SearchFolder) -> str:
@@ -95,3 +101,32 @@ def test_that_an_earlier_search_of_its_options_tells_something(tmp_path: Path) -
     found = plain(search.folder)
     assert found['learned'][0]['runs'] == 12
     assert found['runs'][0]['predicted']['memory'][0] == pytest.approx(memory_of(search.runs[0]), rel=0.02)
+
+
+def test_that_runs_that_are_under_way_are_shown_with_what_they_have_used_and_tell_what_others_need(
+    tmp_path: Path,
+) -> None:
+    search = MeasuredSearch(tmp_path / 's')
+    first, second, *_ = search.runs
+    for run in (first, second):
+        search.start(run, estimate={'memory': [1500.0, 2100.0]})
+    search.end(second, 1400)
+    state, used = read_state(search.folder), Measured(gpu_memory=7000, settled_after=9.0)
+    uses = {run.name: RunUse(measured=used) for run in (first, second)}
+    found = predictions_of(search.folder, state, search.configuration, (), uses, BEGIN + 60)
+    text = '\n'.join(found.lines())
+    assert '1500 (≤ 2100) measured 7000' in text
+    assert '1500 (≤ 2100) measured 1400' in text, 'what its writer told last is older than its end'
+    waiting = next(each for each in found.runs if each.state is State.PLANNED)
+    assert waiting.predicted.memory is not None and waiting.predicted.memory.high >= 7000
+    assert {each.runs for each in found.learned if each.quantity == 'memory'} == {2}
+
+
+def test_that_durations_are_learned_as_runs_would_take_alone_as_the_search_itself_does(tmp_path: Path) -> None:
+    search = MeasuredSearch(tmp_path / 's', grid={'batch': [8], 'lr': list(range(12))})
+    for run in search.runs[:-1]:
+        search.start(run)
+        measured = {'gpu_memory': 1000, 'gpu_load': 0.9, 'sharing': 3.0}
+        search.end(run, None, seconds=270.0, measured=measured)
+    waiting = next(each for each in plain(search.folder)['runs'] if each['state'] == 'planned')
+    assert waiting['predicted']['seconds'][0] == pytest.approx(100.0, rel=0.1)
