@@ -27,7 +27,17 @@ from hpsearch.model.retries import (
     why_avoided,
     without_progress,
 )
-from hpsearch.model.states import TIMEOUT, Attempt, SearchState, State, is_gpu, kind_of, place_in_words
+from hpsearch.model.states import (
+    TIMEOUT,
+    YIELDED,
+    Attempt,
+    RunHistory,
+    SearchState,
+    State,
+    is_gpu,
+    kind_of,
+    place_in_words,
+)
 from hpsearch.model.table import cell, has_list, performance_text, why_no_best
 from hpsearch.model.trials.leading import table_of
 from hpsearch.model.units import duration, read_number
@@ -330,11 +340,17 @@ def _continue_lines(result: SearchResult) -> Iterator[str]:
     if result.has_reached_target:
         return
     resume = ['hpsearch', 'resume', str(result.folder.path)]
-    given_up = Counter(history.state.value for history in result.state.wanted if history.name in result.given_up)
-    if any(result.counts[state.value] > given_up[state.value] for state in RESUMED):
+    left = Counter(history.state.value for history in result.state.wanted if _is_left(history, result))
+    if any(result.counts[state.value] > left[state.value] for state in RESUMED):
         yield f'Continue with: {shell_line(resume)}'
     elif result.counts[State.FAILED.value]:
         yield f'Run the failed ones again with: {shell_line([*resume, "--retry_failed"])}'
+
+
+def _is_left(history: RunHistory, result: SearchResult) -> bool:
+    """Whether a run is not run again even when the search is resumed; one that made room for others for good is."""
+    has_made_room = history.last is not None and history.last.cause == YIELDED
+    return history.name in result.given_up and not has_made_room
 
 
 def _left_lines(result: SearchResult) -> Iterator[str]:

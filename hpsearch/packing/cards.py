@@ -232,7 +232,8 @@ class Card:
         if memory <= self.free or (self.is_empty and self._may_try(need)):
             return
         kept = max(0.0, free - self.free)
-        why = f', of which {kept:.0f} MiB are kept for what runs there and as a reserve' if kept >= 1 else ''
+        how_much = 'all' if kept >= free else f'{kept:.0f} MiB'
+        why = f', of which {how_much} are kept for what runs there and as a reserve' if kept >= 1 else ''
         yield f'a run is expected to need up to {memory:.0f} MiB; {free} MiB are free{why}'
 
     def _may_try(self, need: Need) -> bool:

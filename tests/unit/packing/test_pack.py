@@ -94,6 +94,11 @@ def test_that_what_a_run_is_still_to_take_is_kept_for_it() -> None:
     assert packed([reading(1_000, SMALL)], [run('r', 5_000, 0.1)], replace(loading, is_settled=True)).starts
 
 
+def test_that_no_more_is_said_to_be_kept_than_there_is() -> None:
+    closed = packed([reading(1_000, SMALL)], [run('r', 5_000, 0.1)], tenant(1_000, expected(30_000, 0.1))).closed
+    assert closed['0'].endswith('; 23000 MiB are free, of which all are kept for what runs there and as a reserve')
+
+
 def test_that_a_run_that_had_the_time_to_settle_keeps_what_it_uses() -> None:
     old = tenant(1_000, expected(20_000, 0.1), age=61.0)
     assert packed([reading(1_000, SMALL)], [run('r', 5_000, 0.1)], old).starts
