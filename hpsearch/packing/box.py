@@ -12,6 +12,8 @@ from hpsearch.model.usage.estimate import NOTHING_EXPECTED, Estimate
 UNDECIDED = ''
 """The name that stands among the candidates for a run that its sampler chooses only once there is room for it."""
 
+HAS_THE_MACHINE = 'this machine is reserved for a run that ran out of memory before'
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:

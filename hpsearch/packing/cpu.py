@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from hpsearch.model.resources import Slot
 from hpsearch.model.usage.estimate import Estimate, Guess
 from hpsearch.model.usage.host import HostReading
-from hpsearch.packing.box import Candidate, Packing, Start
+from hpsearch.packing.box import HAS_THE_MACHINE, Candidate, Packing, Start
 from hpsearch.packing.host_room import HostRoom, HostTenant, host_room
 
 MEASURED_AFTER = 10.0
@@ -29,8 +29,6 @@ MOST_OFF = 10.0
 MANY = 1e6
 """More runs than any machine has at a time."""
 
-HAS_THE_MACHINE = 'this machine is reserved for a run that ran out of memory before'
-
 
 def pack_on_cores(
     reading: HostReading,
@@ -38,7 +36,6 @@ def pack_on_cores(
     candidates: Sequence[Candidate],
     *,
     ended: int = 0,
-    reserve: int | None = None,
     may_grow: bool = False,
 ) -> Packing:
     """Decide which runs are started now.
@@ -48,7 +45,6 @@ def pack_on_cores(
         tenants: The runs of this search on it.
         candidates: The runs that wait, in the order of the search.
         ended: How many runs have ended on this machine.
-        reserve: MiB of memory that stay free; None: a share of what there is.
         may_grow: Whether more runs may be chosen than wait now.
     """
     if any(tenant.alone_on_host for tenant in tenants):
@@ -57,7 +53,7 @@ def pack_on_cores(
     if ordered and _needs_the_machine(ordered[0]):
         return Packing((Start(ordered[0].run, Slot()),))
     most = math.inf if may_grow else len(candidates) + len(tenants)
-    return _Filling(reading, tenants, ended, reserve, most).fill(ordered)
+    return _Filling(reading, tenants, ended, most).fill(ordered)
 
 
 def _in_order(candidates: Sequence[Candidate], *, is_empty: bool) -> list[Candidate]:
@@ -85,11 +81,10 @@ class _Filling:
     reading: HostReading
     tenants: Sequence[HostTenant]
     ended: int
-    reserve: int | None
     runs_left: float
 
     def __post_init__(self) -> None:
-        self.room = host_room(self.reading, self.tenants, self.reserve)
+        self.room = host_room(self.reading, self.tenants)
         measured = [tenant for tenant in self.tenants if tenant.age >= MEASURED_AFTER]
         self.new = len(self.tenants) - len(measured)
         self.most_new = max(len(measured) + self.ended, int(self.reading.cores / CORES_PER_SCOUT), 1)

@@ -186,37 +186,34 @@ def with_starts(reading: HostReading, starts: Iterable[OtherStart]) -> HostReadi
     return replace(reading, memory_free=free, busy=busy)
 
 
-def host_room(reading: HostReading, tenants: Iterable[HostTenant], reserve: int | None = None) -> HostRoom:
+def host_room(reading: HostReading, tenants: Iterable[HostTenant]) -> HostRoom:
     """What a machine has left for runs that compute on its cores.
 
     Args:
         reading: What it has.
         tenants: The runs of this search on it, those of other writers included.
-        reserve: MiB that are to stay free; None: a share of what there is.
     """
     everybody = list(tenants)
     used = sum(tenant.cores() if tenant.cpu is None else tenant.cpu for tenant in everybody)
     others = 0.0 if reading.busy is None else min(reading.cores, max(0.0, reading.busy - used))
-    room = _room(reading, everybody, UNKNOWN_CORES, reserve)
+    room = _room(reading, everybody, UNKNOWN_CORES)
     return replace(room, others=others, most_runs=MOST_PER_CORE * reading.cores)
 
 
-def host_room_for_gpus(reading: HostReading, tenants: Iterable[HostTenant], reserve: int | None = None) -> HostRoom:
+def host_room_for_gpus(reading: HostReading, tenants: Iterable[HostTenant]) -> HostRoom:
     """What a machine has left for runs that compute on its GPUs; arguments as for :func:`host_room`.
 
     They use cores to feed a GPU. It would stand idle if what others compute counted, or what is not known yet; but if
     runs of this search use all cores together, another one gains nothing.
     """
-    return _room(reading, list(tenants), 0.0, reserve)
+    return _room(reading, list(tenants), 0.0)
 
 
-def _room(reading: HostReading, tenants: Sequence[HostTenant], unknown: float, reserve: int | None) -> HostRoom:
-    if reserve is None:
-        reserve = min(MOST_RESERVED, int(RESERVED_SHARE * (reading.memory_total or 0)))
+def _room(reading: HostReading, tenants: Sequence[HostTenant], unknown: float) -> HostRoom:
     return HostRoom(
         memory_total=reading.memory_total,
         memory_free=reading.memory_free,
-        reserve=reserve,
+        reserve=min(MOST_RESERVED, int(RESERVED_SHARE * (reading.memory_total or 0))),
         promised=sum(tenant.still_taking for tenant in tenants),
         cores=reading.cores,
         ours=sum(tenant.cores(unknown) for tenant in tenants),

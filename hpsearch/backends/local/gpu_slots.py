@@ -11,14 +11,22 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hpsearch.backends.local.gpu_neighbours import GpuNeighbours
-from hpsearch.backends.local.gpu_room import RoomLeft, memory_of_group, with_memory
+from hpsearch.backends.local.gpu_room import (
+    RoomLeft,
+    is_small,
+    memory_by_owner,
+    others_use_little,
+    per_gpu,
+    still_to_come,
+    with_memory,
+)
 from hpsearch.backends.local.gpu_use import GpuUse
 from hpsearch.backends.local.host_space import HostSpace, host_tenants
 from hpsearch.backends.local.slots import NO_MARKS, SlotLease, SlotSource, crowd, machine_is_closed
 from hpsearch.host.gpu.monitor import GpuMonitor
 from hpsearch.host.gpu.starts import GpuStarts
 from hpsearch.host.processes import Process, group_of, is_marked
-from hpsearch.model.placement import identity, impossible, is_larger, place, predict_need, small_use
+from hpsearch.model.placement import identity, impossible, is_larger, place, predict_need
 from hpsearch.model.resources import (
     DEFAULT_RESOURCES,
     Gpu,
@@ -143,7 +151,7 @@ class GpuSlots(SlotSource):
         placement = place(
             self._gpus,
             readings,
-            [_per_gpu(tenant, is_known=need is not None) for tenant in self._everybody()],
+            [per_gpu(tenant, is_known=need is not None) for tenant in self._everybody()],
             self._policy,
             now,
             need=need,
@@ -185,7 +193,7 @@ class GpuSlots(SlotSource):
         if self._packing is None or waiting:
             return Packing(closed={gpu.name: waiting for gpu in self._gpus}, waiting=waiting)
         readings = self._monitor.readings()
-        ours = [_per_gpu(held.tenant, is_known=not held.meter.gpu.is_lost) for held in self._held.values()]
+        ours = [per_gpu(held.tenant, is_known=not held.meter.gpu.is_lost) for held in self._held.values()]
         packing = pack(
             self._gpus,
             readings,
@@ -267,7 +275,7 @@ class GpuSlots(SlotSource):
         """Whether little was in use when a run started; False when it is adopted and that is not known any more."""
         histories = self._monitor.readings()
         last = [next((one for one in reversed(histories.get(gpu, ())) if one.at <= now), None) for gpu in gpus]
-        return all(reading is not None and _is_small(reading.memory_used, reading) for reading in last)
+        return all(reading is not None and is_small(reading.memory_used, reading) for reading in last)
 
     def _see(self, others: Sequence[GpuTenant], now: float) -> None:
         """Remember which of our attempts have not been alone."""
@@ -414,7 +422,7 @@ class GpuSlots(SlotSource):
 
     def _known_use(self, gpu: str) -> int | None:
         """MiB that runs of this search use of a GPU; None: that of one of them is not known."""
-        uses = [_per_gpu(tenant, is_known=False).memory for tenant in self._everybody() if gpu in tenant.gpus]
+        uses = [per_gpu(tenant, is_known=False).memory for tenant in self._everybody() if gpu in tenant.gpus]
         known = [use for use in uses if use is not None]
         return sum(known) if len(known) == len(uses) else None
 
@@ -463,35 +471,6 @@ class GpuSlots(SlotSource):
         self._monitor.close()
 
 
-def _is_small(used: int | None, reading: Reading) -> bool:
-    """Whether this much of a GPU is what others may use of it; False when it is not known."""
-    return used is not None and reading.memory_total is not None and used <= small_use(reading)
-
-
-def others_use_little(reading: Reading, is_own: Callable[[int], bool], ended: float | None = None) -> bool:
-    """Whether others use little of a GPU beside an attempt, as far as a reading shows it.
-
-    In most containers the driver lists no processes, or under other pids, and a process may end before it is looked
-    up. So while the attempt runs, all that is not its own counts only where its own use is certain; otherwise what is
-    listed of others counts, which may be less than there is. After its end, all that is in use belongs to others.
-
-    Args:
-        reading: One reading of the GPU, taken after the attempt was started.
-        is_own: Whether a process belongs to the attempt.
-        ended: When the attempt ended, by the clock of the reading; None: it runs.
-    """
-    processes = reading.processes or ()
-    own = [process for process in processes if is_own(process.pid)]
-    theirs = [process for process in processes if process not in own and group_of(process.pid) is not None]
-    used = sum(process.memory or 0 for process in own)
-    is_over = ended is not None and reading.at >= ended
-    is_certain = used and all(process.memory is not None for process in own) and len(own + theirs) == len(processes)
-    if is_over or (is_certain and reading.memory_used is not None):
-        return _is_small(None if reading.memory_used is None else reading.memory_used - used, reading)
-    listed = sum(process.memory or 0 for process in theirs)
-    return not listed or _is_small(listed, reading)
-
-
 def beside(candidates: Sequence[Candidate], held: Sequence[GpuTenant]) -> Sequence[Candidate]:
     """The runs that may be started beside others; where there are none, the first that needs the machine for itself."""
     alone = [candidate for candidate in candidates if candidate.resources.alone_on_host]
@@ -502,38 +481,3 @@ def beside(candidates: Sequence[Candidate], held: Sequence[GpuTenant]) -> Sequen
 
 def _more_than_once(names: Iterable[str]) -> set[str]:
     return {name for name, count in Counter(names).items() if count > 1}
-
-
-def _per_gpu(tenant: GpuTenant, *, is_known: bool) -> GpuTenant:
-    """A tenant with its memory per GPU; one that has not touched its GPU yet uses none, where that is known."""
-    memory = tenant.memory if tenant.memory is not None or not is_known else 0
-    return replace(tenant, memory=None if memory is None or not tenant.gpus else memory // len(tenant.gpus))
-
-
-def still_to_come(start: OtherStart, latest: Mapping[str, Reading]) -> OtherStart:
-    """The start of another hpsearch with the memory that its run will take beyond what readings show.
-
-    Args:
-        start: With all the memory that the run is expected to take on each of its GPUs.
-        latest: UUID of a GPU to its latest reading.
-    """
-    if start.memory is None or start.pid is None or not start.gpus:
-        return start
-    shown = [memory_of_group(start.pid, latest[gpu]) if gpu in latest else 0 for gpu in start.gpus]
-    return replace(start, memory=max(0, start.memory - min(shown)))
-
-
-def memory_by_owner(latest: Mapping[str, Reading], owner_of: Callable[[int], str | None]) -> dict[str, int]:
-    """MiB in use per attempt, summed over its processes on all GPUs.
-
-    Args:
-        latest: GPU name to its latest reading.
-        owner_of: Process id to the attempt that the process belongs to, or None.
-    """
-    found: dict[str, int] = {}
-    for reading in latest.values():
-        for process in reading.processes or ():
-            owner = owner_of(process.pid)
-            if owner is not None and process.memory is not None:
-                found[owner] = found.get(owner, 0) + process.memory
-    return found

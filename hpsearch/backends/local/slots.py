@@ -14,11 +14,10 @@ from hpsearch.model.placement import expected_seconds, why_no_more
 from hpsearch.model.resources import DEFAULT_RESOURCES, GpuTenant, Placement, ResourceRequest, Slot
 from hpsearch.model.snapshot import GpuLine
 from hpsearch.model.usage.meter import Meter, Occupancy
-from hpsearch.packing.box import Candidate, Packing
+from hpsearch.packing.box import HAS_THE_MACHINE, Candidate, Packing
 from hpsearch.packing.throughput import NOTHING_LEARNED, Sharing
 
 NEEDS_THE_MACHINE = 'a run that ran out of memory waits until no other run of this search is on this machine'
-HAS_THE_MACHINE = 'this machine is reserved for a run that ran out of memory before'
 
 NO_MARKS: Mapping[str, str] = {}
 

@@ -8,12 +8,11 @@ import pytest
 
 from hpsearch.backends.local.gpu_slots import SHOWN_FOR, GpuSlots
 from hpsearch.backends.local.host_space import HostSpace
-from hpsearch.backends.local.slots import HAS_THE_MACHINE
 from hpsearch.host.gpu.starts import GpuStarts
 from hpsearch.model.resources import Gpu, GpuPolicy, GpuProcess, GpuTenant, ResourceRequest, Slot
 from hpsearch.model.usage.estimate import Estimate, Guess
 from hpsearch.model.usage.host import HostReading
-from hpsearch.packing.box import Candidate, PackingPolicy
+from hpsearch.packing.box import HAS_THE_MACHINE, Candidate, PackingPolicy
 from tests.unit.backends.test_slots import ALONE_HERE, OWN_GROUP, OWN_PID, Monitor, shared
 
 __all__ = ['shared']

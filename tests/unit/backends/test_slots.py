@@ -11,8 +11,9 @@ from typing import Any, cast
 
 import pytest
 
-from hpsearch.backends.local.gpu_slots import LAST_READING_PATIENCE, GpuSlots, others_use_little, still_to_come
-from hpsearch.backends.local.slots import HAS_THE_MACHINE, NEEDS_THE_MACHINE, FixedSlots, SharedSlots, SlotSource
+from hpsearch.backends.local.gpu_room import others_use_little, still_to_come
+from hpsearch.backends.local.gpu_slots import LAST_READING_PATIENCE, GpuSlots
+from hpsearch.backends.local.slots import NEEDS_THE_MACHINE, FixedSlots, SharedSlots, SlotSource
 from hpsearch.host import shared_folder
 from hpsearch.host.gpu.monitor import GpuMonitor
 from hpsearch.host.gpu.starts import GpuStarts
@@ -28,7 +29,7 @@ from hpsearch.model.resources import (
     Slot,
 )
 from hpsearch.model.usage.estimate import Estimate, Guess
-from hpsearch.packing.box import Candidate, Packing, PackingPolicy
+from hpsearch.packing.box import HAS_THE_MACHINE, Candidate, Packing, PackingPolicy
 from tests.fakes.scripted_queue import Clock
 from tests.support.harness import until
 

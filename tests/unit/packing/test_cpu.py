@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from hpsearch.model.resources import ResourceRequest
 from hpsearch.model.usage.estimate import NOTHING_EXPECTED, Estimate, Guess
 from hpsearch.model.usage.host import HostReading
-from hpsearch.packing.box import Candidate, Packing
-from hpsearch.packing.cpu import HAS_THE_MACHINE, cores_correction, pack_on_cores
+from hpsearch.packing.box import HAS_THE_MACHINE, Candidate, Packing
+from hpsearch.packing.cpu import cores_correction, pack_on_cores
 from hpsearch.packing.host_room import HostTenant, host_room
 
 
