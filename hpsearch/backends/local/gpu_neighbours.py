@@ -11,7 +11,7 @@ from hpsearch.model.placement import identity
 from hpsearch.model.resources import Gpu, GpuTenant, OtherStart, Placement, Reading
 from hpsearch.packing.box import Packing
 from hpsearch.packing.neighbours.policy import NeighbourPolicy
-from hpsearch.packing.neighbours.shares import Taken, is_idle, why_beyond, why_closed, why_not_watched, within
+from hpsearch.packing.neighbours.quota import Taken, is_idle, why_beyond, why_closed, why_not_watched, within
 from hpsearch.packing.neighbours.strangers import (
     NO_LIMIT,
     NOBODY,
@@ -27,7 +27,7 @@ Readings = Mapping[str, Sequence[Reading]]
 
 
 class GpuNeighbours:
-    """Keeps a search to its share of the GPUs, and away from those that others use.
+    """Keeps a search to its quota of the GPUs, and away from those that others use.
 
     Attributes:
         holders: Describes processes.
@@ -106,29 +106,29 @@ class GpuNeighbours:
         unwatched = why_not_watched({name: readings.get(name, ()) for name in names}, self._policy.watched, now)
         promised = why_promised(self._gpus, other_starts if self._policy.keeps_away else ())
         away = {**promised, **why_kept_away(self._presences, self._window, now)}
-        return {**why_closed(names, taken, self._policy.shares), **unwatched, **away}
+        return {**why_closed(names, taken, self._policy.quota), **unwatched, **away}
 
-    def within_share(
+    def within_quota(
         self,
         placement: Placement,
         readings: Readings,
         everybody: Sequence[GpuTenant],
         other_starts: Sequence[OtherStart],
     ) -> Placement:
-        """A placement without the slots that would take more than the share."""
-        taken, shares = self._taken(readings, everybody, other_starts), self._policy.shares
-        kept = within(placement.slots, taken, shares)
-        closed = {**placement.closed, **why_beyond(placement.slots, kept, shares)}
+        """A placement without the slots that would take more than the quota."""
+        taken, quota = self._taken(readings, everybody, other_starts), self._policy.quota
+        kept = within(placement.slots, taken, quota)
+        closed = {**placement.closed, **why_beyond(placement.slots, kept, quota)}
         return replace(placement, slots=tuple(kept), closed=closed)
 
-    def packed_within_share(
+    def packed_within_quota(
         self, packing: Packing, readings: Readings, everybody: Sequence[GpuTenant], other_starts: Sequence[OtherStart]
     ) -> Packing:
         """The same of what packing decided."""
         taken, slots = self._taken(readings, everybody, other_starts), [start.slot for start in packing.starts]
-        kept = within(slots, taken, self._policy.shares)
+        kept = within(slots, taken, self._policy.quota)
         starts = tuple(start for start in packing.starts if start.slot in kept)
-        closed = {**packing.closed, **why_beyond(slots, kept, self._policy.shares)}
+        closed = {**packing.closed, **why_beyond(slots, kept, self._policy.quota)}
         return replace(packing, starts=starts, closed=closed)
 
     def _taken(self, readings: Readings, everybody: Sequence[GpuTenant], other_starts: Sequence[OtherStart]) -> Taken:

@@ -161,7 +161,7 @@ class GpuSlots(SlotSource):
             other_starts=self._other_starts,
             avoided=self._closed(readings, now),
         )
-        return self._neighbours.within_share(placement, readings, self._everybody(), self._other_starts)
+        return self._neighbours.within_quota(placement, readings, self._everybody(), self._other_starts)
 
     def _closed(self, readings: Mapping[str, Sequence[Reading]], now: float) -> Mapping[str, str]:
         """Why GPUs get no run, whatever room they have."""
@@ -207,7 +207,7 @@ class GpuSlots(SlotSource):
             sharing=sharing,
             host=self._host_room(now),
         )
-        return self._neighbours.packed_within_share(packing, readings, everybody, self._other_starts)
+        return self._neighbours.packed_within_quota(packing, readings, everybody, self._other_starts)
 
     def _host_room(self, now: float) -> HostRoom | None:
         """What the machine has left beside its GPUs."""

@@ -14,7 +14,7 @@ from hpsearch.packing.box import PackingPolicy
 from hpsearch.packing.neighbours.hours import parse_hours
 from hpsearch.packing.neighbours.machine import MachineLimits
 from hpsearch.packing.neighbours.policy import NeighbourPolicy
-from hpsearch.packing.neighbours.shares import Shares
+from hpsearch.packing.neighbours.quota import Quota
 
 log = logging.getLogger('hpsearch')
 
@@ -29,7 +29,7 @@ def gpu_policy(options: SearchOptions, gpus: Sequence[Gpu]) -> GpuPolicy:
         ConfigError: What is requested of the GPUs does not fit together.
     """
     local, neighbours = options.local, options.neighbours
-    _check_shares(options, len(gpus))
+    _check_quota(options, len(gpus))
     return GpuPolicy(
         allowed_load=local.allowed_load,
         allowed_memory=local.allowed_memory,
@@ -41,7 +41,7 @@ def gpu_policy(options: SearchOptions, gpus: Sequence[Gpu]) -> GpuPolicy:
     )
 
 
-def _check_shares(options: SearchOptions, count: int) -> None:
+def _check_quota(options: SearchOptions, count: int) -> None:
     per_run, neighbours = options.local.gpus_per_run, options.neighbours
     if neighbours.max_gpus is not None and neighbours.max_gpus < per_run:
         raise ConfigError([f'--max_gpus={neighbours.max_gpus}: a run needs {per_run} GPUs (--gpus_per_run).'])
@@ -70,7 +70,7 @@ def neighbour_policy(options: SearchOptions) -> NeighbourPolicy:
     """What is left to others."""
     chosen = options.neighbours
     return NeighbourPolicy(
-        shares=Shares(chosen.max_gpus, chosen.leave_free),
+        quota=Quota(chosen.max_gpus, chosen.leave_free),
         machine=MachineLimits(memory_of(chosen.min_free_ram) or 0.0, chosen.max_cpu_load),
         hours=parse_hours(chosen.hours) if chosen.hours else None,
         watched=chosen.window or 0.0,

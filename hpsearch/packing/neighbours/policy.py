@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from hpsearch.packing.neighbours.hours import Hours
 from hpsearch.packing.neighbours.machine import MachineLimits
-from hpsearch.packing.neighbours.shares import Shares
+from hpsearch.packing.neighbours.quota import Quota
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +14,7 @@ class NeighbourPolicy:
     """What a search leaves to others.
 
     Attributes:
-        shares: Of the GPUs.
+        quota: Of the GPUs.
         machine: Of the machine.
         hours: When runs are started; None: always.
         watched: Seconds for which a GPU must have been watched before it gets its first run.
@@ -22,7 +22,7 @@ class NeighbourPolicy:
         yields: Whether runs make room for others.
     """
 
-    shares: Shares = field(default_factory=Shares)
+    quota: Quota = field(default_factory=Quota)
     machine: MachineLimits = field(default_factory=MachineLimits)
     hours: Hours | None = None
     watched: float = 0.0

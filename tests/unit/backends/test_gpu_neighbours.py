@@ -20,7 +20,7 @@ from hpsearch.model.resources import Gpu, GpuPolicy, GpuProcess, Slot
 from hpsearch.packing.box import Candidate, PackingPolicy
 from hpsearch.packing.neighbours.hours import parse_hours
 from hpsearch.packing.neighbours.policy import NeighbourPolicy
-from hpsearch.packing.neighbours.shares import Shares
+from hpsearch.packing.neighbours.quota import Quota
 from hpsearch.packing.neighbours.strangers import Limits
 from tests.unit.backends.test_slots import Monitor
 
@@ -90,7 +90,7 @@ def test_that_nobody_makes_room_where_that_is_not_asked_for(stranger: GpuProcess
 def test_that_a_share_holds_in_both_kinds_of_packing() -> None:
     runs = [Candidate(f'r{number}') for number in range(4)]
     for packing in (None, PackingPolicy(startup_time=0.0)):
-        slots, monitor = slots_with(NeighbourPolicy(Shares(max_gpus=2)), 4, packing)
+        slots, monitor = slots_with(NeighbourPolicy(Quota(max_gpus=2)), 4, packing)
         monitor.read(10.0)
         placed: Any = slots.pack(10.0, runs) if packing else slots.open_slots(10.0)
         assert len(placed.starts if packing else placed.slots) == 2

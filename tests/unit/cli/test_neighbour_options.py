@@ -10,7 +10,7 @@ from hpsearch.cli.parsers import parse_run
 from hpsearch.packing.neighbours.hours import parse_hours
 from hpsearch.packing.neighbours.machine import MachineLimits
 from hpsearch.packing.neighbours.policy import NO_LIMITS, NeighbourPolicy
-from hpsearch.packing.neighbours.shares import Shares
+from hpsearch.packing.neighbours.quota import Quota
 
 
 def test_that_what_is_left_to_others_has_no_effect_in_a_queue_and_that_is_said(
@@ -31,7 +31,7 @@ def test_that_options_become_the_limits_of_this_machine() -> None:
     policy = neighbour_policy(parse_run([*words, '--window=60', '--leave_free=1']))
     assert policy.hours == parse_hours('20:00-08:00')
     assert policy.machine == MachineLimits(0.1, 0.8)
-    assert (policy.watched, policy.keeps_away, policy.yields, policy.shares) == (60.0, True, True, Shares(None, 1))
+    assert (policy.watched, policy.keeps_away, policy.yields, policy.quota) == (60.0, True, True, Quota(None, 1))
     assert neighbour_policy(parse_run(['--grid_module=m'])) == NO_LIMITS
     assert neighbour_policy(parse_run(['--grid_module=m', '--packing=auto'])) == NeighbourPolicy(keeps_away=True)
 

@@ -13,7 +13,7 @@ IDLE_LOAD = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Shares:
+class Quota:
     """What a search takes of the GPUs of a machine.
 
     Attributes:
@@ -37,13 +37,13 @@ class Taken:
     ours: frozenset[str]
     idle: frozenset[str]
 
-    def more(self, shares: Shares) -> float:
+    def more(self, quota: Quota) -> float:
         """How many other GPUs the search may take."""
-        return float('inf') if shares.max_gpus is None else shares.max_gpus - len(self.ours)
+        return float('inf') if quota.max_gpus is None else quota.max_gpus - len(self.ours)
 
-    def more_idle(self, shares: Shares) -> float:
+    def more_idle(self, quota: Quota) -> float:
         """How many idle GPUs it may take."""
-        return len(self.idle) - shares.leave_free if shares.leave_free else float('inf')
+        return len(self.idle) - quota.leave_free if quota.leave_free else float('inf')
 
     def with_slot(self, slot: Slot) -> Taken:
         """How they stand once a run was started in a slot."""
@@ -69,35 +69,35 @@ def why_not_watched(readings: Mapping[str, Sequence[Reading]], seconds: float, n
     }
 
 
-def why_closed(gpus: Iterable[str], taken: Taken, shares: Shares) -> Mapping[str, str]:
-    """Why GPUs get no run since the search has its share already: name to the reason, in words."""
+def why_closed(gpus: Iterable[str], taken: Taken, quota: Quota) -> Mapping[str, str]:
+    """Why GPUs get no run since the search has its quota already: name to the reason, in words."""
     closed = {}
     for name in gpus:
-        if name not in taken.ours and taken.more(shares) <= 0:
+        if name not in taken.ours and taken.more(quota) <= 0:
             count = len(taken.ours)
             has = f'this search has runs on {count} {"GPU" if count == 1 else "GPUs"}'
-            closed[name] = f'{has}, --max_gpus is {shares.max_gpus}'
-        elif name in taken.idle and taken.more_idle(shares) <= 0:
+            closed[name] = f'{has}, --max_gpus is {quota.max_gpus}'
+        elif name in taken.idle and taken.more_idle(quota) <= 0:
             count = len(taken.idle)
             idle = f'{count} {"GPU is" if count == 1 else "GPUs are"} idle'
-            closed[name] = f'{idle}, and --leave_free={shares.leave_free} leaves so many to others'
+            closed[name] = f'{idle}, and --leave_free={quota.leave_free} leaves so many to others'
     return closed
 
 
-def why_beyond(slots: Iterable[Slot], kept: Sequence[Slot], shares: Shares) -> Mapping[str, str]:
-    """Why GPUs get no run now since that would take more than the share: name to the reason, in words."""
-    limits = [f'--max_gpus={shares.max_gpus}'] if shares.max_gpus is not None else []
-    limits += [f'--leave_free={shares.leave_free}'] if shares.leave_free else []
+def why_beyond(slots: Iterable[Slot], kept: Sequence[Slot], quota: Quota) -> Mapping[str, str]:
+    """Why GPUs get no run now since that would take more than the quota: name to the reason, in words."""
+    limits = [f'--max_gpus={quota.max_gpus}'] if quota.max_gpus is not None else []
+    limits += [f'--leave_free={quota.leave_free}'] if quota.leave_free else []
     names = [name for slot in slots if slot not in kept for name in slot.gpus]
     return dict.fromkeys(names, f'a run there would take more than is left for this search ({", ".join(limits)})')
 
 
-def within(slots: Iterable[Slot], taken: Taken, shares: Shares) -> list[Slot]:
-    """Those slots that may be taken together, in order: the others would take more GPUs than the share."""
+def within(slots: Iterable[Slot], taken: Taken, quota: Quota) -> list[Slot]:
+    """Those slots that may be taken together, in order: the others would take more GPUs than the quota."""
     kept = []
     for slot in slots:
         fresh = set(slot.gpus) - taken.ours
-        if len(fresh) <= taken.more(shares) and len(fresh & taken.idle) <= taken.more_idle(shares):
+        if len(fresh) <= taken.more(quota) and len(fresh & taken.idle) <= taken.more_idle(quota):
             kept.append(slot)
             taken = taken.with_slot(slot)
     return kept

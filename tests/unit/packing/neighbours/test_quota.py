@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hpsearch.model.resources import Reading, Slot
-from hpsearch.packing.neighbours.shares import Shares, Taken, is_idle, why_beyond, why_closed, why_not_watched, within
+from hpsearch.packing.neighbours.quota import Quota, Taken, is_idle, why_beyond, why_closed, why_not_watched, within
 
 FOUR = ('0', '1', '2', '3')
 
@@ -19,40 +19,40 @@ def slots(*gpus: str) -> list[Slot]:
 
 
 def test_that_no_other_gpu_is_taken_once_the_search_has_its_share() -> None:
-    closed = why_closed(FOUR, taken('02', '13'), Shares(max_gpus=2))
+    closed = why_closed(FOUR, taken('02', '13'), Quota(max_gpus=2))
     assert closed == dict.fromkeys('13', 'this search has runs on 2 GPUs, --max_gpus is 2')
-    assert not why_closed(FOUR, taken('0', '123'), Shares(max_gpus=2))
+    assert not why_closed(FOUR, taken('0', '123'), Quota(max_gpus=2))
 
 
 def test_that_the_last_idle_gpus_are_left() -> None:
-    closed = why_closed(FOUR, taken('0', '23'), Shares(leave_free=2))
+    closed = why_closed(FOUR, taken('0', '23'), Quota(leave_free=2))
     assert closed == dict.fromkeys('23', '2 GPUs are idle, and --leave_free=2 leaves so many to others')
-    assert not why_closed(FOUR, taken('0', '123'), Shares(leave_free=2))
+    assert not why_closed(FOUR, taken('0', '123'), Quota(leave_free=2))
 
 
 def test_that_runs_that_are_started_together_keep_to_the_share() -> None:
-    assert within(slots('0', '1', '2', '3'), taken('', '0123'), Shares(max_gpus=2)) == slots('0', '1')
-    assert within(slots('0', '1', '2', '3'), taken('', '0123'), Shares(leave_free=1)) == slots('0', '1', '2')
-    assert within(slots('0', '1', '0'), taken('', '01'), Shares(max_gpus=1)) == slots('0', '0')
-    assert within(slots('01', '23'), taken('', '0123'), Shares(max_gpus=3)) == slots('01')
+    assert within(slots('0', '1', '2', '3'), taken('', '0123'), Quota(max_gpus=2)) == slots('0', '1')
+    assert within(slots('0', '1', '2', '3'), taken('', '0123'), Quota(leave_free=1)) == slots('0', '1', '2')
+    assert within(slots('0', '1', '0'), taken('', '01'), Quota(max_gpus=1)) == slots('0', '0')
+    assert within(slots('01', '23'), taken('', '0123'), Quota(max_gpus=3)) == slots('01')
 
 
 def test_that_it_is_said_why_a_run_on_several_gpus_gets_none_although_some_are_left() -> None:
-    shares = Shares(max_gpus=3)
-    kept = within(slots('23'), taken('01', '23'), shares)
+    quota = Quota(max_gpus=3)
+    kept = within(slots('23'), taken('01', '23'), quota)
     assert kept == []
-    assert why_beyond(slots('23'), kept, shares) == dict.fromkeys(
+    assert why_beyond(slots('23'), kept, quota) == dict.fromkeys(
         '23', 'a run there would take more than is left for this search (--max_gpus=3)'
     )
 
 
 def test_that_a_gpu_that_others_use_a_little_may_be_shared_whatever_is_left_idle() -> None:
-    assert within(slots('0', '1'), taken('', '1'), Shares(leave_free=1)) == slots('0')
+    assert within(slots('0', '1'), taken('', '1'), Quota(leave_free=1)) == slots('0')
 
 
 def test_that_without_a_share_everything_may_be_taken() -> None:
-    assert within(slots('0', '1'), taken('23', '01'), Shares()) == slots('0', '1')
-    assert not why_closed(FOUR, taken('0', '123'), Shares())
+    assert within(slots('0', '1'), taken('23', '01'), Quota()) == slots('0', '1')
+    assert not why_closed(FOUR, taken('0', '123'), Quota())
 
 
 @pytest.mark.parametrize(
