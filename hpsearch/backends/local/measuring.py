@@ -19,7 +19,7 @@ LOOK_SHARE = 0.005
 """The largest share (0-1) of a processor that these looks may take."""
 
 SHORTEST_PAGES_INTERVAL = 10.0
-"""Seconds between two looks at the pages that processes share, at least."""
+"""Seconds between two looks at the pages that the processes of an attempt share, at least."""
 
 PAGES_SHARE = 0.002
 """The same share for these."""
@@ -42,7 +42,7 @@ class HostWatch:
     def __init__(self, cost: Callable[[], float] = time.thread_time) -> None:
         self._cost = cost
         self._next = self._next_pages = -math.inf
-        self._ratios: dict[int, float] = {}
+        self._ratios: dict[int, float] = {}  # in the order in which the attempts were looked at
 
     def look(self, leaders: Mapping[int, str], now: float) -> dict[str, tuple[int | None, float]]:
         """What each attempt uses, where it is time for that; else nothing.
@@ -63,15 +63,18 @@ class HostWatch:
         return {leaders[leader]: (self._memory(leader, use), use.cpu_seconds) for leader, use in uses.items()}
 
     def _look_at_pages(self, uses: Mapping[int, HostUse], now: float) -> None:
+        """Look at those of one attempt, the one seen longest ago: the kernel may take long, and the loop waits."""
         self._ratios = {leader: ratio for leader, ratio in self._ratios.items() if leader in uses}
         wanted = [leader for leader, use in uses.items() if shares_much(use)]
         if not wanted or now < self._next_pages:
             return
-        begin = self._cost()
-        for leader in wanted:
-            resident, once = sum(uses[leader].resident), shared_once(uses[leader].pids)
-            self._ratios[leader] = 1.0 if once is None else min(1.0, once / resident)
-        self._next_pages = now + max(SHORTEST_PAGES_INTERVAL, (self._cost() - begin) / PAGES_SHARE)
+        begin, order = self._cost(), list(self._ratios)
+        leader = min(wanted, key=lambda each: order.index(each) if each in order else -1)
+        resident, once = sum(uses[leader].resident), shared_once(uses[leader].pids)
+        self._ratios.pop(leader, None)
+        self._ratios[leader] = 1.0 if once is None else min(1.0, once / resident)
+        cost = self._cost() - begin
+        self._next_pages = now + max(SHORTEST_PAGES_INTERVAL / len(wanted), cost / PAGES_SHARE)
 
     def _memory(self, leader: int, use: HostUse) -> int | None:
         """MiB; None: it is not known yet how much of it counts twice."""

@@ -82,6 +82,26 @@ def test_that_memory_waits_until_it_is_known_what_is_shared(host: Host) -> None:
     assert host.watch.look(both, 0.1 / PAGES_SHARE) == {'a': (900, 1.0), 'b': (900, 1.0)}
 
 
+def test_that_the_pages_of_one_attempt_are_looked_at_at_a_time(host: Host) -> None:
+    host.uses, host.once = {pid: HostUse((pid, pid + 1), (900, 900), 1.0) for pid in (7, 17)}, 900
+    both, pages = {7: 'a', 17: 'b'}, []
+    for second in range(20):
+        found = host.watch.look(both, float(second))
+        pages.append(host.looks_at_pages)
+        known = {ident: memory for ident, (memory, _) in found.items()}
+        assert known == {'a': 900, 'b': None if second < 5 else 900}
+    assert pages == [1] * 5 + [2] * 5 + [3] * 5 + [4] * 5
+
+
+def test_that_each_attempt_is_looked_at_in_turn(host: Host) -> None:
+    host.uses, host.once = {pid: HostUse((pid, pid + 1), (900, 900), 1.0) for pid in (7, 17)}, 900
+    for second in (0, 5):
+        host.watch.look({7: 'a', 17: 'b'}, float(second))
+    host.once = 1200
+    assert host.watch.look({7: 'a', 17: 'b'}, 10.0) == {'a': (1200, 1.0), 'b': (900, 1.0)}
+    assert host.watch.look({7: 'a', 17: 'b'}, 15.0) == {'a': (1200, 1.0), 'b': (1200, 1.0)}
+
+
 def test_that_all_counts_where_it_is_not_told_what_is_shared(host: Host) -> None:
     host.uses = {7: HostUse((7, 8), (900, 900), 1.0)}
     assert host.watch.look({7: 'a'}, 0.0) == {'a': (1800, 1.0)}
