@@ -170,7 +170,8 @@ class LocalOptions(OptionGroup):
     )
     learn_from: tuple[str, ...] = option(
         (),
-        'with --packing=auto: learn what runs need also from this earlier search; may be given several times',
+        'with --packing=auto or --cpu_jobs=auto: learn what runs need also from this earlier search; may be given '
+        'several times',
         metavar='DIR',
         type=os.path.expanduser,
     )

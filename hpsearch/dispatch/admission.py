@@ -6,13 +6,12 @@ import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hpsearch.backends.base import AttemptBackend, AttemptStatus, Launch
 from hpsearch.dispatch.adaptive.checkpoints import going_on_from
 from hpsearch.dispatch.context import ActiveAttempt, SearchContext
 from hpsearch.dispatch.intake import Intake
-from hpsearch.dispatch.packing.candidates import Candidates, estimates_of
 from hpsearch.dispatch.peers import News, PeerIntake, Peers
 from hpsearch.model.errors import JournalError
 from hpsearch.model.evidence import JobState
@@ -23,6 +22,9 @@ from hpsearch.packing.box import UNDECIDED, Start
 from hpsearch.results.summary import summary_mark
 from hpsearch.store import attempt_files as attempts
 from hpsearch.store.completion import Completion
+
+if TYPE_CHECKING:
+    from hpsearch.dispatch.packing.candidates import Candidates
 
 log = logging.getLogger('hpsearch')
 
@@ -310,7 +312,8 @@ class Admission:
         if any(start.run == UNDECIDED for start in packing.starts) and self._pending.choose():
             offered = candidates.now(with_undecided=False)
             packing = self._backend.pack(now, offered, others, candidates.sharing)
-        admitted = self._start(self._claims.claim_packed(packing.starts, estimates_of(offered)), now)
+        estimates = {candidate.run: candidate.estimate for candidate in offered}
+        admitted = self._start(self._claims.claim_packed(packing.starts, estimates), now)
         why = Placement(closed=packing.closed, waiting=packing.waiting, is_final=packing.is_final)
         return replace(admitted, waiting='' if admitted.started else why_waiting(why), refused=why_refused(why))
 

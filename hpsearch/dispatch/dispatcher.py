@@ -22,9 +22,6 @@ from hpsearch.dispatch.admission import Admission, Admitted, Claims
 from hpsearch.dispatch.context import SearchContext
 from hpsearch.dispatch.heartbeat import Heartbeat
 from hpsearch.dispatch.intake import Intake
-from hpsearch.dispatch.packing.candidates import Candidates
-from hpsearch.dispatch.packing.earlier import earlier_observations
-from hpsearch.dispatch.packing.predictions import Predictions
 from hpsearch.dispatch.packing.yielding import Yielding
 from hpsearch.dispatch.peers import News, PeerIntake, Peers
 from hpsearch.dispatch.places import PlaceWatch
@@ -40,6 +37,7 @@ from hpsearch.store.completion import Completion
 
 if TYPE_CHECKING:
     from hpsearch.dispatch.adaptive.metrics import Metrics
+    from hpsearch.dispatch.packing.candidates import Candidates
     from hpsearch.store.provenance import Provenance
 
 log = logging.getLogger('hpsearch')
@@ -457,7 +455,14 @@ def make_dispatcher(
 
 
 def _candidates(search: SearchContext) -> Candidates:
-    """The runs that wait, with what is learned of what each needs, also from those that were started before."""
+    """The runs that wait, with what is learned of what each needs, also from those that were started before.
+
+    Only a search that packs imports what that takes, so that any other one starts as soon as before.
+    """
+    from hpsearch.dispatch.packing.candidates import Candidates
+    from hpsearch.dispatch.packing.earlier import earlier_observations
+    from hpsearch.dispatch.packing.predictions import Predictions
+
     search.pending.packs = True
     started, folder = search.state.runs, search.folder
     params = {run.name: run.params for run in folder.read_runs() if run.name in started} if started else {}

@@ -112,8 +112,8 @@ class _Filling:
         """Why a run of which too little is known waits for those that are measured; empty: it need not."""
         if is_known(estimate) or self.new < self.most_new:
             return ''
-        runs = '1 run that was just started' if self.new == 1 else f'{self.new} runs that were just started'
-        return f'it is measured for {MEASURED_AFTER:g} s what {runs} take'
+        runs = '1 run takes that was' if self.new == 1 else f'{self.new} runs take that were'
+        return f'it is measured for {MEASURED_AFTER:g} s what {runs} just started'
 
     def _add(self, estimate: Estimate) -> None:
         self.room = self.room.with_run(estimate)

@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hpsearch.packing.prediction.encoding import Encoder
-from hpsearch.packing.prediction.observation import Observation
-
 if TYPE_CHECKING:
     from numpy import float64
     from numpy.typing import NDArray
+
+    from hpsearch.packing.prediction.observation import Observation
 
 WORTHWHILE = 0.12
 """Share of a run's work by which a GPU must get more done with it: below that, it only slows those that are there."""
@@ -134,6 +133,8 @@ def _fitted(runs: Sequence[Observation], loads: Sequence[float], others: Sequenc
 def _explanations(runs: Sequence[Observation]) -> NDArray[float64]:
     """What durations may follow from beside the company of a run: a row per run."""
     import numpy as np
+
+    from hpsearch.packing.prediction.encoding import Encoder
 
     encoder = Encoder([each.params for each in runs])
     encoded = encoder.encode([each.params for each in runs])

@@ -189,7 +189,8 @@ def _learned(learned: Explanation) -> str:
     few = '' if learned.is_relied_upon else ', too few to rely on: guessed high'
     text = f'{name} ({unit}): {learned.formula}'
     text += f'; what matters: {shares}' if shares else '; the same for all'
-    return printable(f'{text}; error {learned.error:.1%} ({learned.runs} different runs{few})')
+    runs = '1 run' if learned.runs == 1 else f'{learned.runs} different runs'
+    return printable(f'{text}; error {learned.error:.1%} ({runs}{few})')
 
 
 def _missed(runs: Sequence[RunNeeds]) -> Iterator[str]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 
 from hpsearch.dispatch.context import ActiveAttempt
 from hpsearch.dispatch.packing.lessons import RunningAttempt
 from hpsearch.dispatch.packing.predictions import Predictions
 from hpsearch.dispatch.pending_runs import PendingRuns
-from hpsearch.model.usage.estimate import Estimate
 from hpsearch.packing.box import UNDECIDED, Candidate
 from hpsearch.packing.throughput import Sharing
 
@@ -51,11 +50,6 @@ class Candidates:
         if with_undecided and self._pending.may_choose and len(runs) < MOST_CHOSEN:
             found.append(Candidate(UNDECIDED, self._predictions.typical()))
         return found
-
-
-def estimates_of(candidates: Sequence[Candidate]) -> Mapping[str, Estimate]:
-    """Name of a run to what it is expected to need."""
-    return {candidate.run: candidate.estimate for candidate in candidates}
 
 
 def _running(active: ActiveAttempt, now: float) -> RunningAttempt:

@@ -198,10 +198,11 @@ class HostMeter:
 
         Args:
             at: When, in monotonic seconds.
-            memory: MiB that all its processes use; None, here and below: not known.
+            memory: MiB that all its processes use; None, here and below: not known. Processes that have ended, and that
+                nobody has waited for yet, use none: that says nothing.
             cpu_seconds: What they have used of processors since the start, with those that have ended.
         """
-        if memory is not None:
+        if memory:
             self.peak, self.memory = max(memory, self.peak or 0), memory
         if cpu_seconds is not None and at > self.started:
             # Some of it is lost with a process that ended unseen, but none is given back.

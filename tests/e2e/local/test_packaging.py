@@ -168,6 +168,15 @@ def test_that_a_search_does_not_import_pandas(tmp_path: Path) -> None:
     assert imported & {'numpy', 'optuna', 'pandas', 'plotly'} == set()
 
 
+def test_that_only_a_search_that_packs_imports_what_learns_from_runs(tmp_path: Path) -> None:
+    for packing, wanted in (('--cpu_jobs=2', False), ('--cpu_jobs=auto', True)):
+        options = [f'--grid_module={ROOT}/configs/templates/minimal.py', '--num_searches=1', packing]
+        done = python('-X', 'importtime', '-m', 'hpsearch', *options, '--out_dir=out', cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        imported = {line.rsplit('|', 1)[-1].strip() for line in done.stderr.splitlines()}
+        assert any(name.startswith('hpsearch.packing.prediction') for name in imported) is wanted
+
+
 def test_that_a_template_is_run_from_an_installed_package(installed: Path, tmp_path: Path) -> None:
     options = ['--grid_module=hpsearch.templates.minimal', '--num_searches=1', '--visible_gpus=-1', '--out_dir=out']
     done = python('-m', 'hpsearch', *options, cwd=tmp_path, path=installed)

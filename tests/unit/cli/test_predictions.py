@@ -62,6 +62,15 @@ def test_that_a_run_that_waits_is_shown_with_what_is_expected_now(tmp_path: Path
     assert needs[first[0].name]['measured']['gpu_memory'] == memory_of(first[0])
 
 
+def test_that_one_run_is_counted_as_one(tmp_path: Path) -> None:
+    search = MeasuredSearch(tmp_path / 's')
+    search.start(search.runs[0])
+    search.end(search.runs[0], 1000)
+    text = shown(search.folder)
+    assert 'error 30.0% (1 run)' in text
+    assert '1 different runs' not in text
+
+
 def test_that_programs_get_the_shares_and_the_error(tmp_path: Path) -> None:
     learned = {each['quantity']: each for each in plain(finished_search(tmp_path / 's').folder)['learned']}
     assert learned['memory']['shares'] == {'batch': 1.0}

@@ -141,6 +141,15 @@ def test_that_processors_count_since_the_start_and_no_time_is_given_back() -> No
     assert (meter.cpu, meter.peak) == (1.0, 100)
 
 
+def test_that_processes_which_have_ended_say_nothing_of_the_memory_of_a_run() -> None:
+    meter = HostMeter(0.0)
+    meter.note(1.0, 0, 0.2)
+    assert (meter.peak, meter.memory) == (None, None)
+    meter.note(2.0, 500, 0.9)
+    meter.note(3.0, 0, 1.0)
+    assert (meter.peak, meter.memory) == (500, 500)
+
+
 def test_that_sharing_is_the_mean_number_of_runs_in_a_place() -> None:
     gpu, other = Occupancy(), Occupancy()
     gpu.note(0.0, 1)
