@@ -69,6 +69,7 @@ class Card:
         startup_time: Seconds after its start for which a run reserves all that it is expected to need, at most.
         promised: MiB that runs of other hpsearch will still take, which they have just started.
         promised_load: The load that these will put there.
+        siblings: MiB that runs of other hpsearch of this user use, as far as is known.
         free: MiB that a run may take.
         load: The load that is there, or soon will be.
         others_load: The part of it that is not ours.
@@ -86,6 +87,7 @@ class Card:
     startup_time: float
     promised: int = 0
     promised_load: float = 0.0
+    siblings: int = 0
     free: float = 0.0
     load: float = 0.0
     others_load: float = 0.0
@@ -135,26 +137,28 @@ class Card:
         others = _others_memory(counted, ours)
         loading = sum(max(0.0, held.memory - (tenant.memory or 0)) for held, tenant in self._pairs())
         free = min(free_memory(reading) for reading in counted) - self.reserve - loading - self.promised
-        self.free = free - min(others, max(0.0, free / 2))  # others may come to need more
+        siblings = min(others, self.siblings)  # which, like our own runs, have most of what they will use
+        strangers = others - siblings
+        self.free = free - MOST_LATER * siblings - min(strangers, max(0.0, free / 2))  # who may come to need more
         still = [tenant for tenant in ours if self._is_loading(tenant)]
         self.is_settled = not still
         self.explored = any(not tenant.estimate.memory or not tenant.estimate.memory.is_known for tenant in still)
         self.is_empty = not ours and not self.promised_load and others <= small_use(self.case.newest)
-        self._measure_load(has_others=others > small_use(self.case.newest))
+        self._measure_load(has_others=strangers > small_use(self.case.newest), has_siblings=siblings > 0)
         slowed = self.sharing.slowed_by(self.load, len(ours))
         self.held = [replace(held, ends=self._end_of(tenant, slowed)) for held, tenant in self._pairs()]
 
     def _pairs(self) -> Iterator[tuple[Held, GpuTenant]]:
         return zip(self.held, self.case.ours, strict=True)
 
-    def _measure_load(self, *, has_others: bool) -> None:
+    def _measure_load(self, *, has_others: bool, has_siblings: bool) -> None:
         loads = [reading.load for reading in self.case.counted if reading.load is not None]
         expected = sum(held.load for held in self.held)
         running = sum(held.load for held, tenant in self._pairs() if not self._is_loading(tenant))
         shown = max(0.0, max(loads, default=0.0) - running)
         if has_others:
             self.others_load = max(shown, OTHERS_LOAD)
-        elif not self.held:
+        elif has_siblings or not self.held:
             self.others_load = shown
         self.others_load += self.promised_load
         self.load = max(expected + self.others_load, max(loads, default=0.0))

@@ -35,6 +35,7 @@ def pack(
     avoided: Mapping[str, str] | None = None,
     sharing: Sharing = NOTHING_LEARNED,
     host: HostRoom | None = None,
+    siblings: Mapping[str, int] | None = None,
 ) -> Packing:
     """Decide which runs are started now.
 
@@ -50,11 +51,18 @@ def pack(
         avoided: Name of a GPU on which runs fail to why it is avoided, in words.
         sharing: What was learned of how runs slow each other.
         host: What the machine has left of memory and cores; None: that is no limit.
+        siblings: Name of a GPU to the MiB that runs of other hpsearch of this user use there, as far as is known.
     """
     unknown = [start for start in other_starts if start.memory is None]
     situation, limits = Situation(readings, tenants, now, freed or {}, {}, unknown, avoided or {}), _limits(policy)
     cards = [
-        Card(situation.case_of(gpu, limits), sharing, policy.startup_time, *_promised(gpu, other_starts, now))
+        Card(
+            situation.case_of(gpu, limits),
+            sharing,
+            policy.startup_time,
+            *_promised(gpu, other_starts, now),
+            (siblings or {}).get(gpu.name, 0),
+        )
         for gpu in gpus
     ]
     needs = _in_order(candidates, cards)

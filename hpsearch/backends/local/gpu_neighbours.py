@@ -71,6 +71,11 @@ class GpuNeighbours:
             seen = self.holders.of(reading.processes or (), run_of, other_starts)
             self._presences[gpu] = self._presences.get(gpu, NOBODY).seen(reading, seen, ours)
 
+    @property
+    def siblings(self) -> Mapping[str, int]:
+        """GPU to the MiB that runs of other hpsearch of this user use of it, as far as the driver tells."""
+        return {gpu: presence.siblings for gpu, presence in self._presences.items()}
+
     def leaving(
         self, ours: Mapping[str, Sequence[OwnRun]], readings: Readings, freed: Mapping[str, float], now: float
     ) -> Mapping[str, str]:

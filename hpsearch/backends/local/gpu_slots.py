@@ -206,6 +206,7 @@ class GpuSlots(SlotSource):
             avoided=self._closed(readings, now),
             sharing=sharing,
             host=self._host_room(now),
+            siblings=self._neighbours.siblings,
         )
         return self._neighbours.packed_within_quota(packing, readings, everybody, self._other_starts)
 

@@ -9,7 +9,7 @@ from math import inf
 from hpsearch.model.placement import LOAD_IS_AVERAGED_OVER, SMALL_USE, identity, small_use
 from hpsearch.model.resources import Gpu, OtherStart, Reading
 from hpsearch.model.units import memory
-from hpsearch.model.usage.holders import GpuHolder
+from hpsearch.model.usage.holders import GpuHolder, HolderKind
 
 PATIENCE = 10.0
 """Seconds for which somebody must be there, without a break, before a run makes room: a short test evicts nobody."""
@@ -34,12 +34,14 @@ class Presence:
         who: Who they are, in words.
         arrivals: Process of others, large or small, to when it came; minus infinite: it was there in the first reading.
             None: there was no reading yet.
+        siblings: MiB that runs of other hpsearch of this user use, as far as the driver tells.
     """
 
     since: float = inf
     last: float = -inf
     who: str = ''
     arrivals: Mapping[GpuHolder, float] | None = None
+    siblings: int = 0
 
     @property
     def is_there(self) -> bool:
@@ -56,7 +58,9 @@ class Presence:
         came = {holder.pid: at for holder, at in (self.arrivals or {}).items()}
         new = -inf if self.arrivals is None else reading.at
         arrivals = {holder: came.get(holder.pid, new) for holder in holders if holder.is_stranger}
-        return replace(self.then(reading.at, who_is_there(reading, holders, ours)), arrivals=arrivals)
+        after = self.then(reading.at, who_is_there(reading, holders, ours))
+        siblings = [each for each in holders if each.kind is HolderKind.HPSEARCH and not each.is_stranger]
+        return replace(after, arrivals=arrivals, siblings=sum(each.memory or 0 for each in siblings))
 
     def newcomers(self, now: float) -> Sequence[GpuHolder]:
         """Processes of others that came a short while ago and are there."""

@@ -118,6 +118,25 @@ def test_that_others_may_come_to_need_more() -> None:
     assert not packed([reading(14_000, SMALL)], [run('r', 6_000, 0.1)]).starts
 
 
+def test_that_a_quarter_is_kept_for_runs_of_another_search_of_this_user() -> None:
+    shown, waiting = reading(10_000, SMALL), [run('r', 11_000, 0.1)]
+    assert not packed([shown], waiting).starts
+    assert packed([shown], waiting, siblings={'0': 10_000}).starts
+    assert not packed([shown], [run('r', 11_100, 0.1)], siblings={'0': 10_000}).starts
+
+
+def test_that_strangers_beside_such_runs_may_come_to_need_more() -> None:
+    shown, waiting = reading(10_000, SMALL), [run('r', 10_000, 0.1)]
+    assert packed([shown], waiting, siblings={'0': 10_000}).starts
+    assert not packed([shown], waiting, siblings={'0': 8_000}).starts
+
+
+def test_that_runs_of_another_search_of_this_user_count_with_the_load_they_show() -> None:
+    shown, own = reading(4_000, load=0.6), tenant(2_000, expected(2_000, 0.3), is_settled=True)
+    assert packed([shown], [run('r', 2_000, 0.3)], own, siblings={'0': 2_000}).starts
+    assert not packed([shown], [run('r', 2_000, 0.5)], own, siblings={'0': 2_000}).starts
+
+
 def test_that_a_run_that_leaves_no_reserve_gets_an_empty_gpu_all_the_same() -> None:
     assert packed([reading(200, SMALL)], [run('r', 23_900)]).starts
 

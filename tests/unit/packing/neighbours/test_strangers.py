@@ -56,6 +56,13 @@ def test_that_our_own_runs_and_the_small_processes_of_a_desktop_are_nobody() -> 
     assert who_is_there(reading(6025, process(3, 5000), process(7, 1025)), [ours(), bobs(1025)], 5000) != ''
 
 
+def test_that_runs_of_other_searches_of_this_user_are_siblings() -> None:
+    sibling = GpuHolder(HolderKind.HPSEARCH, 5, 'sim_2', memory=3000)
+    somebodys = GpuHolder(HolderKind.HPSEARCH, 8, 'sim_9', 'eve', 4000, is_stranger=True)
+    shown = reading(21000, process(3, 5000), process(5, 3000), process(8, 4000), process(7, 9000))
+    assert NOBODY.seen(shown, [ours(), sibling, somebodys, bobs()], 5000).siblings == 3000
+
+
 def test_that_several_others_are_named_largest_first() -> None:
     small = GpuHolder(HolderKind.HPSEARCH, 8, 'sim_9', 'eve', 4000, is_stranger=True)
     more = GpuHolder(HolderKind.PROCESS, 9, 'x', 'ann', 100, is_stranger=True)
