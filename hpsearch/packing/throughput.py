@@ -140,8 +140,8 @@ def _explanations(runs: Sequence[Observation]) -> NDArray[float64]:
     encoded = encoder.encode([each.params for each in runs])
     numbers = [np.log(column) if column.min() > 0 else column for column in encoded.numbers.T]
     words = [column == level for column in encoded.levels.T for level in np.unique(column)[1:]]
-    columns = [
-        np.asarray(column, dtype=float) for column in (*numbers, *words) if np.ptp(np.asarray(column, dtype=float))
-    ]
-    scaled = [(column - column.mean()) / column.std() for column in columns]
+    columns = [np.asarray(column, dtype=float) for column in (*numbers, *words)]
+    # The smallest numbers differ, and their squares do not.
+    differing = [column for column in columns if np.ptp(column) > 0 and column.std() > 0]
+    scaled = [(column - column.mean()) / column.std() for column in differing]
     return np.column_stack(scaled) if scaled else np.zeros((len(runs), 0))

@@ -48,7 +48,9 @@ def _by_number(seen: NDArray[float64], new: NDArray[float64], is_informed: bool)
         return numpy.ones(len(new))
     span = (high / low if low > 0 else numpy.inf) if is_informed else 1.0
     whole = bool((seen == numpy.round(seen)).all()) & (new == numpy.round(new))
-    above = numpy.clip(new / high / span, 1.0, numpy.where(whole, MOST_GROWTH, FRACTIONS_GROW))
+    with numpy.errstate(over='ignore'):  # what is infinite is clipped, too
+        above = new / high / span
+    above = numpy.clip(above, 1.0, numpy.where(whole, MOST_GROWTH, FRACTIONS_GROW))
     below = numpy.clip(low / numpy.maximum(new, 1e-12) / span, 1.0, SMALLER_GROWS)
     result: NDArray[float64] = numpy.where(new > 0, numpy.maximum(above, numpy.where(whole, below, 1.0)), 1.0)
     return result

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -62,3 +63,9 @@ def test_that_durations_are_foretold_as_if_each_run_were_alone() -> None:
     guess = learned.predictor.estimate({'size': 32}).seconds
     assert guess is not None
     assert guess.expected == pytest.approx(10.0 * 32**0.7, rel=0.15)
+
+
+def test_that_the_smallest_numbers_there_are_spoil_nothing() -> None:
+    plain = searched(Sharing(1.0, 0.9), 0.2, 3)
+    odd = [replace(each, params={**each.params, 'tiny': 1e-200 * (-1) ** row}) for row, each in enumerate(plain)]
+    assert learn_sharing(odd, [0.2] * 60) == learn_sharing(plain, [0.2] * 60)

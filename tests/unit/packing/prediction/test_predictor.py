@@ -204,3 +204,9 @@ def test_that_odd_values_are_words_like_others(value: Any) -> None:
     assert 900 < guess.expected < 1100
     assert math.isfinite(guess.high)
     assert memory_of(Predictor(runs), width=3).high > 900
+
+
+@pytest.mark.filterwarnings('error')
+def test_that_a_number_that_is_out_of_all_proportion_is_guessed_without_a_warning() -> None:
+    runs = [Observation(f'r{row}', {'a': 1e-300}, Measured(gpu_memory=1000), 9.0, is_finished=True) for row in range(3)]
+    assert memory_of(Predictor(runs), a=1e99).high >= 1000
