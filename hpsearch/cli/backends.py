@@ -86,6 +86,8 @@ def choose_backend(
     context.stack.callback(slots.close)
     if options.cluster.runs_per_job and own_job():
         return local_backend(slots, job_time, shares=shares), echo  # a job has its part of the machine already
+    assigns_gpus = not isinstance(slots, FixedSlots)
+    local_policies.warn_without_effect(options, packs=slots.packs, assigns_gpus=assigns_gpus)
     policy, nice = local_policies.neighbour_policy(options), options.neighbours.nice
     return local_backend(slots, job_time, policy, nice, shares), echo
 
@@ -179,7 +181,8 @@ def _slots_of_job(options: SearchOptions, wakeup: Wakeup) -> tuple[SlotSource, F
     packed = replace(options, local=local, neighbours=NeighbourOptions())
     if (found := _gpu_slots(packed, wakeup)) is not None:
         return found
-    log.warning('The GPUs of this job cannot be read: one run at a time on each, instead of --runs_per_job=auto.')
+    # Jobs that were submitted are quiet: only an error is seen in their logs.
+    log.error('The GPUs of this job cannot be read: one run at a time on each, instead of --runs_per_job=auto.')
     return SharedSlots(len(devices) // per_run, devices, per_run), None
 
 

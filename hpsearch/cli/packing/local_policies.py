@@ -83,3 +83,22 @@ def warn_of_ignored(options: SearchOptions) -> None:
     """Say which options have no effect, since the runs are jobs of a queue."""
     if given := ', '.join(options.neighbours.given):
         log.warning('%s: without effect with --run_cluster, where the scheduler decides what is left to others.', given)
+
+
+OF_GPUS = ('max_gpus', 'leave_free', 'gpu_order')
+"""Options of neighbours that are about GPUs alone."""
+
+
+def warn_without_effect(options: SearchOptions, *, packs: bool, assigns_gpus: bool) -> None:
+    """Say which options have no effect on this machine.
+
+    Args:
+        options: Of the search.
+        packs: Whether runs are placed by what each is expected to need.
+        assigns_gpus: Whether runs are given GPUs.
+    """
+    if options.local.learn_from and not packs:
+        log.warning('--learn_from: without effect unless --packing=auto or --cpu_jobs=auto is given.')
+    given = [] if assigns_gpus else [name for name in OF_GPUS if getattr(options.neighbours, name)]
+    if given:
+        log.warning('%s: without effect, since no GPUs are assigned.', ', '.join(f'--{name}' for name in given))

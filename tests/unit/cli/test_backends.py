@@ -113,8 +113,8 @@ def test_that_a_job_without_gpus_shares_its_cores(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize(('devices', 'per_run', 'count'), [('0,1', 1, 2), ('0,1,2', 2, 1)])
-def test_that_gpus_of_a_job_that_cannot_be_read_get_one_run_each(
-    monkeypatch: pytest.MonkeyPatch, devices: str, per_run: int, count: int
+def test_that_gpus_of_a_job_that_cannot_be_read_get_one_run_each_and_that_its_log_says_so(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], devices: str, per_run: int, count: int
 ) -> None:
     for name, value in {**IN_JOB, 'CUDA_VISIBLE_DEVICES': devices}.items():
         monkeypatch.setenv(name, value)
@@ -124,6 +124,7 @@ def test_that_gpus_of_a_job_that_cannot_be_read_get_one_run_each(
     with process_context(options.display) as context:
         slots, *_ = slots_for(options, context.wakeup)
     assert len(slots.open_slots(0.0).slots) == count
+    assert 'The GPUs of this job cannot be read' in capfd.readouterr().err
 
 
 def test_that_the_cores_of_a_job_are_shared_out_and_not_those_of_its_node(monkeypatch: pytest.MonkeyPatch) -> None:
