@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import statistics
 import time
@@ -20,8 +21,13 @@ from hpsearch.packing.learned import Learned, learn
 from hpsearch.packing.prediction.observation import Observation
 from hpsearch.packing.throughput import Sharing
 
+log = logging.getLogger('hpsearch')
+
 SHARE = 0.02
 """Share (0-1) of the time that may go into learning."""
+
+TROUBLE_COSTS = 1.0
+"""Seconds that a lesson counts as which could not be learned, so that it is not tried again all the time."""
 
 CHANGE = 1.05
 """Factor by which what a running attempt uses must have changed for that to be news."""
@@ -65,6 +71,7 @@ class Predictions:
         self._seen: list[Progress] = []
         self._watched: set[tuple[str, int]] = set()
         self._learned_at, self._cost, self._lessons = -math.inf, 0.0, 0
+        self._trouble = ''
         self._learned = learn(earlier)
         self._estimates: dict[str, Estimate] = {}
 
@@ -104,9 +111,17 @@ class Predictions:
         if lesson is None or not wait([lesson], patience).done:
             return
         self._lesson = None
-        self._learned, seconds = lesson.result()
-        self._estimates.clear()
         self._lessons += 1
+        try:
+            self._learned, seconds = lesson.result()
+        except (ArithmeticError, ValueError) as error:
+            # No run is to be lost because of numbers that nobody has thought of; what was learned before still holds.
+            if str(error) != self._trouble:
+                log.warning('what runs need cannot be learned from what they have used: %s', error)
+            self._trouble = str(error)
+            self._note_cost(TROUBLE_COSTS)
+            return
+        self._estimates.clear()
         self._note_cost(seconds)
 
     def _has_run_out(self, under_way: Sequence[RunningAttempt]) -> bool:

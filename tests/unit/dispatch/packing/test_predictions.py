@@ -263,3 +263,25 @@ def test_that_a_run_that_is_not_chosen_yet_is_expected_to_need_as_much_as_the_la
 def test_that_what_is_typical_is_known_only_where_all_of_it_is() -> None:
     known, guessed = Estimate(memory=Guess(1.0, 2.0)), Estimate(memory=Guess(3.0, 4.0, is_known=False))
     assert in_the_middle([known, guessed, NOTHING_EXPECTED]) == Estimate(memory=Guess(2.0, 3.0, is_known=False))
+
+
+def test_that_numbers_from_which_nothing_can_be_learned_do_not_end_a_search(
+    learner: type[Learner], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    state = SearchState()
+    end(state, 1)
+    known = predictions(state)
+    known.learn([], 0.0)
+    before = known.estimates([run(5)])
+
+    def fails(*told: object) -> Learned:
+        raise ValueError('Singular matrix')
+
+    monkeypatch.setattr(module, 'learn', fails)
+    for number, now in ((2, 100.0), (3, 200.0), (4, 300.0)):
+        end(state, number)
+        known.learn([], now)
+    assert known.estimates([run(5)]) == before
+    assert [each.getMessage() for each in caplog.records] == [
+        'what runs need cannot be learned from what they have used: Singular matrix'
+    ]
