@@ -71,6 +71,7 @@ class Predictions:
         self._seen: list[Progress] = []
         self._watched: set[tuple[str, int]] = set()
         self._learned_at, self._cost, self._lessons = -math.inf, 0.0, 0
+        self._knows_ends = False
         self._trouble = ''
         self._learned = learn(earlier)
         self._estimates: dict[str, Estimate] = {}
@@ -97,7 +98,9 @@ class Predictions:
             told = [*self._earlier, *known, *(each.observation for each in under_way)]
             self._lesson = self._thread.submit(self._learn_from, told, self._learned)
         self._note_cost(self._clock() - began)
-        is_first = not self._lessons  # until then nothing is known, or what earlier searches tell
+        # Until runs have ended, little is known, or what earlier searches tell.
+        is_first = not self._knows_ends
+        self._knows_ends = bool(self._ended)
         self._take_in(None if is_urgent or is_first else self._patience)
 
     def _learn_from(self, told: Sequence[Observation], before: Learned) -> tuple[Learned, float]:

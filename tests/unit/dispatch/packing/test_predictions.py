@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from threading import Event
+from threading import Event, Timer
 from typing import Any, ClassVar, cast
 
 import pytest
@@ -285,3 +285,14 @@ def test_that_numbers_from_which_nothing_can_be_learned_do_not_end_a_search(
     assert [each.getMessage() for each in caplog.records] == [
         'what runs need cannot be learned from what they have used: Singular matrix'
     ]
+
+
+def test_that_what_the_first_run_tells_that_ends_is_waited_for(learner: type[Learner]) -> None:
+    state = SearchState()
+    learned = predictions(state, patience=0.0)
+    learned.learn([RunningAttempt('sim_1', 1, {}, 1.0)], 0.0)
+    end(state, 1)
+    learner.may_end.clear()
+    Timer(0.1, learner.may_end.set).start()
+    learned.learn([], 1.0)
+    assert [len(each) for each in learner.made] == [0, 1, 1]
