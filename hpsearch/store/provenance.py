@@ -211,8 +211,8 @@ class Provenance:
         return self.code
 
     def look_again(self) -> str:
-        """The same, however recently it was looked at; empty also while the other thread reads it."""
-        now, has_looked = self._clock(), True
+        """The same, however recently it was looked at; empty also where it cannot be read now."""
+        now, has_looked = self._clock(), False
         try:
             has_looked = self._look(now)
         except Problem as problem:

@@ -611,6 +611,7 @@ def test_that_a_script_that_cannot_be_read_for_a_while_is_no_change(
     with monkeypatch.context() as patch:
         patch.setattr(hpsearch.host.code, '_head', fail)
         assert teller.provenance.look() == first['code']
+        assert teller.provenance.look_again() == '', 'what it says of a job that started is said later'
     assert teller.provenance.look() != first['code']
 
 
