@@ -6,18 +6,19 @@ What others wrote there is not trusted: it can make us wait, for a limited time,
 from __future__ import annotations
 
 import errno
+import json
 import os
 import secrets
 import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from hpsearch.host.locks import HostLock
 
@@ -54,6 +55,19 @@ class SharedFile:
     def is_ours(self) -> bool:
         """Whether it belongs to the user of this process."""
         return self.owner == os.geteuid()
+
+
+def facts_in(text: bytes, kinds: Mapping[str, type]) -> dict[str, Any] | None:
+    """What somebody wrote into a file; None: it is too large, or not a mapping with a value of each of these kinds."""
+    if len(text) > MOST_BYTES:
+        return None
+    try:
+        said = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(said, dict) or any(type(said.get(name)) is not kind for name, kind in kinds.items()):
+        return None
+    return said
 
 
 class SharedFolder:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 
 from hpsearch.backends.local.host_space import HostSpace, host_tenants
-from hpsearch.backends.local.slots import NO_MARKS, FixedSlots, crowd
+from hpsearch.backends.local.slots import FixedSlots, crowd
 from hpsearch.host.gpu.starts import GpuStarts
 from hpsearch.host.processes import Process
 from hpsearch.host.usage import HostUse, uses_of
-from hpsearch.model.resources import DEFAULT_RESOURCES, GpuTenant, OtherStart, ResourceRequest, Slot
+from hpsearch.model.resources import GpuTenant, OtherStart, Slot
 from hpsearch.model.usage.host import ALL, Allotted, HostReading
 from hpsearch.packing.box import UNDECIDED, Candidate, Packing
 from hpsearch.packing.cpu import pack_on_cores
@@ -76,21 +76,6 @@ class CpuSlots(FixedSlots):
         starts = [start for start in self._starts.others() if start.host_memory or start.cpu]
         uses = uses_of([start.pid for start in starts if start.pid is not None]) if starts else {}
         return [still_to_take(start, uses.get(start.pid or 0, HostUse()), now) for start in starts]
-
-    def acquire(
-        self,
-        ident: str,
-        slot: Slot,
-        group: int,
-        now: float,
-        resources: ResourceRequest = DEFAULT_RESOURCES,
-        marks: Mapping[str, str] = NO_MARKS,
-        candidate: Candidate | None = None,
-    ) -> None:
-        super().acquire(ident, slot, group, now, resources, marks, candidate)
-        if candidate is not None:
-            held = self._held[ident]
-            held.tenant = replace(held.tenant, run=candidate.run, estimate=candidate.estimate)
 
     def release(self, ident: str, now: float) -> int | None:
         self._ended += ident in self._held

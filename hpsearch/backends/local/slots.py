@@ -206,7 +206,9 @@ class FixedSlots(SlotSource):
         marks: Mapping[str, str] = NO_MARKS,
         candidate: Candidate | None = None,
     ) -> None:
-        tenant = GpuTenant((), now, alone_on_host=_of_the_machine(resources).alone_on_host)
+        candidate = candidate or Candidate('')
+        is_alone = _of_the_machine(resources).alone_on_host
+        tenant = GpuTenant((), now, alone_on_host=is_alone, run=candidate.run, estimate=candidate.estimate)
         self._held[ident] = SlotLease(tenant, Meter(now, (self._occupancy,), since=self._occupancy.at))
         self._occupancy.note(now, len(self._held))
         if len(self._held) > 1:

@@ -15,7 +15,7 @@ from typing import Any
 
 from hpsearch.host.kernel import this_host
 from hpsearch.host.processes import presence, start_ticks
-from hpsearch.host.shared_folder import MOST_BYTES, SharedFile, SharedFolder
+from hpsearch.host.shared_folder import SharedFile, SharedFolder, facts_in
 from hpsearch.model.evidence import ProcessState
 from hpsearch.model.usage.contender import Contender
 
@@ -141,13 +141,8 @@ _KINDS: Mapping[str, type] = {
 
 def parse_search(text: bytes) -> Mapping[str, Any] | None:
     """What the file of a search says; None: it is nothing that hpsearch writes."""
-    if len(text) > MOST_BYTES:
-        return None
-    try:
-        said = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(said, dict) or any(type(said.get(name)) is not kind for name, kind in _KINDS.items()):
+    said = facts_in(text, _KINDS)
+    if said is None:
         return None
     numbers = [said[name] for name in (*_NUMBERS, 'at')]
     is_sound = all(0 <= number < math.inf for number in numbers) and said['priority'] > 0 and said['unit'] > 0

@@ -17,7 +17,7 @@ from typing import Any
 
 from hpsearch.host.kernel import Host, this_host
 from hpsearch.host.processes import Process, presence, user_name
-from hpsearch.host.shared_folder import MOST_BYTES, SharedFile, SharedFolder
+from hpsearch.host.shared_folder import SharedFile, SharedFolder, facts_in
 from hpsearch.model.evidence import ProcessState
 from hpsearch.model.resources import OtherStart
 from hpsearch.model.usage.estimate import NOTHING_EXPECTED, Estimate, Guess
@@ -167,13 +167,8 @@ def _expected(guess: Guess | None) -> float | None:
 
 def parse_start(text: bytes) -> Start | None:
     """What somebody wrote of a start; None: it is nothing that hpsearch writes."""
-    if len(text) > MOST_BYTES:
-        return None
-    try:
-        said = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(said, dict) or any(type(said.get(name)) is not kind for name, kind in _KINDS.items()):
+    said = facts_in(text, _KINDS)
+    if said is None:
         return None
     gpus, numbers = said['gpus'], (said['at'], said['delay'])
     if not all(isinstance(gpu, str) for gpu in gpus) or not all(math.isfinite(number) for number in numbers):
