@@ -5,34 +5,30 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
-import os
 import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from hpsearch.cli.adaptive import leading
 from hpsearch.cli.options import SearchOptions, merged_options
 from hpsearch.cli.reports import best_run, failure_groups, no_best_note, place_notes, reread_note, time_limit_notes
-from hpsearch.host import kernel
 from hpsearch.host.processes import user_name
-from hpsearch.model.configuration import Configuration, from_plain
 from hpsearch.model.errors import ConfigError, DamageError
 from hpsearch.model.evidence import HostRelation, JobState, Liveness, QueueView
 from hpsearch.model.snapshot import GpuLine, QueueLine, RunLine, Snapshot, merged_queue
-from hpsearch.model.states import ACTIVE, Attempt, SearchState, State, Submission
+from hpsearch.model.states import ACTIVE, Attempt, State, Submission
 from hpsearch.model.trials.curves import latest
 from hpsearch.model.units import duration
 from hpsearch.model.usage.holders import GpuHolder, HolderKind
 from hpsearch.model.usage.in_use import run_use_from
+from hpsearch.records.opening import OpenedSearch, open_search
 from hpsearch.store import writers
 from hpsearch.store.attempt_files import duration as seconds_of
 from hpsearch.store.attempt_files import read_fence
-from hpsearch.store.completion import CompletionReader
 from hpsearch.store.folder import SearchFolder
-from hpsearch.store.journal import JournalReader, first_headers, open_journals
+from hpsearch.store.journal import first_headers, open_journals
 from hpsearch.store.provenance import code_changes, runs_by_code
 from hpsearch.store.reconcile import AttemptKey, Reconciler, active_attempts
 from hpsearch.ui.format import DONE
@@ -51,23 +47,8 @@ MOST_NOTES = 5
 QUEUES = ('slurm', 'lsf')
 
 
-@dataclass
-class SearchSnapshot:
-    """A search as it is read for its status.
-
-    Attributes:
-        folder: Where it is.
-        info: Its ``search.json``.
-        state: What the journals say, and later what else is found out.
-        reader: Has read the journals.
-        now: Seconds since 1970.
-    """
-
-    folder: SearchFolder
-    info: Mapping[str, Any]
-    state: SearchState
-    reader: JournalReader
-    now: float
+class SearchSnapshot(OpenedSearch):
+    """A search as it is read for its status."""
 
     @cached_property
     def total(self) -> int | None:
@@ -79,67 +60,9 @@ class SearchSnapshot:
         return self.folder.count_runs() - len(self.info.get('withdrawn', ()))
 
     @cached_property
-    def plain(self) -> Configuration:
-        """How the results are shown."""
-        return from_plain(self.info['configuration']['attributes'])
-
-    @cached_property
-    def configuration(self) -> Configuration:
-        """How results are read; a parser of its own is code, and not executed if somebody else may have written it."""
-        if 'summary_parser' not in self.info['configuration']['attributes'].get('handles', ()):
-            return self.plain
-        from hpsearch.config.handles import stored_configuration
-
-        stored = stored_configuration(self.folder, self.info)
-        for note in stored.notes:
-            log.warning(note)
-        return stored.configuration
-
-    @cached_property
-    def owner(self) -> int:
-        """The user whose search it is."""
-        return os.stat(self.folder.path).st_uid
-
-    @property
-    def is_ours(self) -> bool:
-        """Whether it belongs to this user."""
-        return self.owner == os.geteuid()
-
-    @cached_property
-    def lives(self) -> dict[str, Liveness]:
-        """What is known of the writers, from one reading."""
-        return writers.poll_once(self.folder, self.reader.headers, self.reader.closed, self.now)
-
-    @cached_property
-    def living(self) -> dict[str, dict[str, Any]]:
-        """The writers that are at work, and what each reported last."""
-        alive = [writer for writer, life in self.lives.items() if life is Liveness.ALIVE]
-        return {writer: writers.read_news(self.folder, writer) for writer in alive}
-
-    @cached_property
-    def uses(self) -> dict[str, Any]:
-        """What the runs that writers measure use, as these tell it."""
-        told = [news.get('runs') for news in self.living.values()]
-        return {run: use for runs in told if isinstance(runs, dict) for run, use in runs.items()}
-
-    @cached_property
     def options(self) -> SearchOptions:
         """The options it was made with."""
         return merged_options(self.info, {})
-
-    def reconciler(self) -> Reconciler:
-        """Folds into the state what became of the attempts that no writer manages."""
-        return Reconciler(self.folder, self.state, self.reader.headers, self.lives, lambda: self.completions)
-
-    @cached_property
-    def completions(self) -> CompletionReader:
-        """How attempts ended."""
-        return CompletionReader(self.folder, self.configuration)
-
-    def relation(self, writer: str) -> HostRelation:
-        """How the host of a writer relates to ours."""
-        header = self.reader.headers.get(writer, {})
-        return writers.relation(kernel.host_of(header), kernel.this_host())
 
     def system(self, queue: str) -> BatchSystem:
         """A queue system, as the search uses it.
@@ -158,15 +81,7 @@ def open_snapshot(folder: SearchFolder, now: float) -> SearchSnapshot:
     Raises:
         HpsearchError: It is no search, or cannot be read.
     """
-    info = folder.read_info()
-    if 'configuration' not in info:
-        raise DamageError(f'{folder.search_json} is damaged: it has no configuration.')
-    state, reader = open_journals(folder)
-    writers.forget_pilots_of_originals(state, folder, info)
-    state.withdrawn = frozenset(info.get('withdrawn', ()))
-    for name in state.withdrawn:
-        state.runs.pop(name, None)
-    return SearchSnapshot(folder, info, state, reader, now)
+    return SearchSnapshot(**vars(open_search(folder, now)))
 
 
 def why_under_way(folder: SearchFolder, dead_hosts: Collection[str] = ()) -> str:

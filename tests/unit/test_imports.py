@@ -36,11 +36,12 @@ MAY_IMPORT: dict[str, set[str]] = {
         *('model', 'arguments', 'samplers', 'pruners', 'packing', 'host', 'results', 'store', 'config', 'space'),
         'backends',
     },
+    'records': {'model', 'arguments', 'host', 'results', 'store', 'config'},
     'export': {'model', 'arguments', 'host', 'results', 'store', 'config', 'space'},
     'ui': {'model'},
     'cli': {
         *('model', 'arguments', 'samplers', 'pruners', 'packing', 'host', 'results', 'store', 'config', 'space'),
-        *('backends', 'dispatch', 'export', 'ui'),
+        *('backends', 'dispatch', 'records', 'export', 'ui'),
     },
 }
 """Package to the packages it may import beside itself."""

@@ -1,0 +1,1 @@
+"""Verbs that show a search: they only read it."""

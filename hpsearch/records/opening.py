@@ -1,0 +1,117 @@
+"""Opens a search to be read: its journals, its writers, and what became of attempts that none of them manages."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from hpsearch.host import kernel
+from hpsearch.model.configuration import Configuration, from_plain
+from hpsearch.model.errors import DamageError
+from hpsearch.model.evidence import HostRelation, Liveness
+from hpsearch.model.states import SearchState
+from hpsearch.store import writers
+from hpsearch.store.completion import CompletionReader
+from hpsearch.store.folder import SearchFolder
+from hpsearch.store.journal import JournalReader, open_journals
+from hpsearch.store.reconcile import Reconciler
+
+log = logging.getLogger('hpsearch')
+
+
+@dataclass
+class OpenedSearch:
+    """A search that is read, and never written.
+
+    Attributes:
+        folder: Where it is.
+        info: Its ``search.json``.
+        state: What the journals say, and later what else is found out.
+        reader: Has read the journals.
+        now: Seconds since 1970.
+    """
+
+    folder: SearchFolder
+    info: Mapping[str, Any]
+    state: SearchState
+    reader: JournalReader
+    now: float
+
+    @cached_property
+    def plain(self) -> Configuration:
+        """How the results are shown."""
+        return from_plain(self.info['configuration']['attributes'])
+
+    @cached_property
+    def configuration(self) -> Configuration:
+        """How results are read; a parser of its own is code, and not executed if somebody else may have written it."""
+        if 'summary_parser' not in self.info['configuration']['attributes'].get('handles', ()):
+            return self.plain
+        from hpsearch.config.handles import stored_configuration
+
+        stored = stored_configuration(self.folder, self.info)
+        for note in stored.notes:
+            log.warning(note)
+        return stored.configuration
+
+    @cached_property
+    def owner(self) -> int:
+        """The user whose search it is."""
+        return os.stat(self.folder.path).st_uid
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it belongs to this user."""
+        return self.owner == os.geteuid()
+
+    @cached_property
+    def lives(self) -> dict[str, Liveness]:
+        """What is known of the writers, from one reading."""
+        return writers.poll_once(self.folder, self.reader.headers, self.reader.closed, self.now)
+
+    @cached_property
+    def living(self) -> dict[str, dict[str, Any]]:
+        """The writers that are at work, and what each reported last."""
+        alive = [writer for writer, life in self.lives.items() if life is Liveness.ALIVE]
+        return {writer: writers.read_news(self.folder, writer) for writer in alive}
+
+    @cached_property
+    def uses(self) -> dict[str, Any]:
+        """What the runs that writers measure use, as these tell it."""
+        told = [news.get('runs') for news in self.living.values()]
+        return {run: use for runs in told if isinstance(runs, dict) for run, use in runs.items()}
+
+    def reconciler(self) -> Reconciler:
+        """Folds into the state what became of the attempts that no writer manages."""
+        return Reconciler(self.folder, self.state, self.reader.headers, self.lives, lambda: self.completions)
+
+    @cached_property
+    def completions(self) -> CompletionReader:
+        """How attempts ended."""
+        return CompletionReader(self.folder, self.configuration)
+
+    def relation(self, writer: str) -> HostRelation:
+        """How the host of a writer relates to ours."""
+        header = self.reader.headers.get(writer, {})
+        return writers.relation(kernel.host_of(header), kernel.this_host())
+
+
+def open_search(folder: SearchFolder, now: float) -> OpenedSearch:
+    """Read a search; ``now`` is in seconds since 1970.
+
+    Raises:
+        HpsearchError: It is no search, or cannot be read.
+    """
+    info = folder.read_info()
+    if 'configuration' not in info:
+        raise DamageError(f'{folder.search_json} is damaged: it has no configuration.')
+    state, reader = open_journals(folder)
+    writers.forget_pilots_of_originals(state, folder, info)
+    state.withdrawn = frozenset(info.get('withdrawn', ()))
+    for name in state.withdrawn:
+        state.runs.pop(name, None)
+    return OpenedSearch(folder, info, state, reader, now)

@@ -1,0 +1,155 @@
+"""From the folder of a search to its record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from hpsearch.config.inline.objective import objectives_of_search
+from hpsearch.model.run import Run
+from hpsearch.model.states import ACTIVE, ENDED, Attempt, RunHistory, State
+from hpsearch.model.usage.in_use import run_use_from
+from hpsearch.model.usage.measured import NOTHING_MEASURED, Measured
+from hpsearch.records.opening import OpenedSearch, open_search
+from hpsearch.records.run import AttemptRecord, RunRecord
+from hpsearch.records.search import SearchRecord
+from hpsearch.store.attempt_files import Fence, changed_at, read_fence
+from hpsearch.store.folder import SearchFolder
+
+
+def read_search(folder: SearchFolder, now: float) -> SearchRecord:
+    """The record of a search, which is only read; ``now`` is in seconds since 1970.
+
+    The queue is not asked: an attempt that is a job is as the journals and its files have it.
+
+    Raises:
+        HpsearchError: It is no search, or cannot be read.
+    """
+    search = open_search(folder, now)
+    notes = reconciled(search)
+    runs = list(runs_of(search))
+    odd = [*search.reader.odd, *search.state.odd]
+    return SearchRecord(
+        path=str(folder.path),
+        info=search.info,
+        configuration=search.plain,
+        objectives=objectives_of_search(search.info.get('options', {}), search.plain),
+        runs=runs,
+        total=None if folder.is_adaptive else folder.count_runs() - len(search.state.withdrawn),
+        now=now,
+        writers=search.reader.headers,
+        alive=frozenset(search.living),
+        notes=[*notes, *odd],
+    )
+
+
+def reconciled(search: OpenedSearch) -> list[str]:
+    """Take in what became of the attempts that no writer manages; returns what could not be read, in sentences."""
+    reconciler = search.reconciler()
+    notes = reconciler.take_in(reconciler.unattended())
+    notes += reconciler.take_in((attempt for attempt in reconciler.unclear if attempt.state in ACTIVE), {})
+    return [*notes, *reconciler.take_in_late_records()]
+
+
+def runs_of(search: OpenedSearch) -> Iterator[RunRecord]:
+    """The records of the runs of a search, in the order of its plan, those that were withdrawn aside.
+
+    Raises:
+        HpsearchError: The plan cannot be read.
+    """
+    waiting = _why_waiting(search)
+    for run in search.folder.read_runs():
+        if run.name not in search.state.withdrawn:
+            yield _run_record(search, run, search.state.runs.get(run.name), waiting)
+
+
+def _why_waiting(search: OpenedSearch) -> str:
+    told = (str(news.get('waiting', '')) for news in search.living.values())
+    if search.living:
+        return '; '.join(dict.fromkeys(filter(None, told)))
+    return 'no hpsearch works on the search'
+
+
+def _run_record(search: OpenedSearch, run: Run, history: RunHistory | None, waiting: str) -> RunRecord:
+    suggestion = search.state.suggestions.get(run.name)
+    shown = history.shown if history else None
+    state = history.state if history else State.PLANNED
+    return RunRecord(
+        run=run,
+        state=state,
+        output=str(search.folder.output(run.name)),
+        attempts=[_attempt_record(search, each) for each in history.attempts] if history else (),
+        summary=dict(shown.summary) if shown and shown.summary else None,
+        curve=search.state.curves.of(run.name),
+        proposal=suggestion.proposal if suggestion else None,
+        waiting=waiting if state is State.PLANNED else '',
+    )
+
+
+def _attempt_record(search: OpenedSearch, attempt: Attempt) -> AttemptRecord:
+    header = search.reader.headers.get(attempt.owner, {})
+    fence = _fence(search, attempt)
+    started = _started_at(search, attempt)
+    ended = started + attempt.seconds if started is not None and attempt.seconds is not None else None
+    has_ended = attempt.state in ENDED
+    return AttemptRecord(
+        run=attempt.run,
+        number=attempt.number,
+        state=attempt.state,
+        reason=attempt.reason,
+        cause=attempt.cause,
+        code=attempt.code,
+        claimed_at=attempt.claimed_at,
+        started_at=started,
+        ended_at=ended if has_ended else None,
+        seconds=attempt.seconds if has_ended else _so_far(search, attempt, started),
+        host=attempt.node or fence.host or ('' if attempt.is_in_queue else str(header.get('host', ''))),
+        gpus=attempt.gpus,
+        queue=attempt.handle['queue'] if attempt.is_in_queue else '',
+        job=_job_of(attempt, fence, header),
+        measured=_measured(search, attempt),
+        estimate=attempt.estimate,
+        memory=attempt.memory,
+        failure=attempt.failure,
+        code_id=attempt.code_text,
+        writer=attempt.owner,
+    )
+
+
+def _fence(search: OpenedSearch, attempt: Attempt) -> Fence:
+    if not attempt.is_in_queue:
+        return Fence()
+    try:
+        return read_fence(search.folder.attempt(attempt.run, attempt.number))
+    except OSError:
+        return Fence()  # what is shown of a run does not depend on one file of it
+
+
+def _started_at(search: OpenedSearch, attempt: Attempt) -> float | None:
+    """When a script began: a job waits in its queue first, and its start fence has the time."""
+    if attempt.state in (State.PLANNED, State.CLAIMED, State.SUBMITTED):
+        return None
+    if not attempt.is_in_queue:
+        return attempt.claimed_at
+    try:
+        return changed_at(search.folder.attempt(attempt.run, attempt.number).started)
+    except OSError:
+        return None
+
+
+def _so_far(search: OpenedSearch, attempt: Attempt, started: float | None) -> float | None:
+    is_running = attempt.state is State.RUNNING and started is not None
+    return max(0.0, search.now - started) if is_running and started is not None else None
+
+
+def _job_of(attempt: Attempt, fence: Fence, header: Mapping[str, Any]) -> str:
+    job = header.get('job')
+    of_writer = str(job.get('id', '')) if isinstance(job, Mapping) else ''
+    return (fence.job if fence.job != '-' else '') or of_writer
+
+
+def _measured(search: OpenedSearch, attempt: Attempt) -> Measured:
+    """What it was measured to use, or uses now."""
+    if attempt.state in ENDED or attempt.measured != NOTHING_MEASURED:
+        return attempt.measured
+    return run_use_from(search.uses.get(attempt.run)).measured
