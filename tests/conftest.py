@@ -12,6 +12,7 @@ import pytest
 from hypothesis import settings
 
 from tests.e2e.slurm.cluster import Cluster, any_cluster, missing
+from tests.support import browser as browsers
 from tests.support.workers import OneWorkerForSlurm, needs_slurm
 
 HERE = Path(__file__).parent
@@ -62,6 +63,18 @@ def slurm_cluster() -> Iterator[Cluster]:
         pytest.skip(f'no Slurm to test with: {problem}')
     with any_cluster(os.environ) as cluster:
         yield cluster
+
+
+@pytest.fixture(scope='session')
+def browser() -> Iterator[browsers.Browser]:
+    """A real browser, for the session."""
+    problem = browsers.missing()
+    if problem and os.environ.get('CI') == 'true':
+        pytest.fail(f'CI looks at pages in a real browser: {problem}')
+    if problem:
+        pytest.skip(f'no browser to look at pages with: {problem}')
+    with browsers.started_browser() as started:
+        yield started
 
 
 @pytest.fixture

@@ -1,0 +1,2 @@
+/* The charts, by Plotly. */
+'use strict';

@@ -1,0 +1,32 @@
+/* Numbers, durations, dates and amounts as people read them. */
+'use strict';
+
+hps.number = (value, digits = 5) => {
+  if (typeof value !== 'number') return value === null || value === undefined ? '' : hps.text(value);
+  if (Number.isInteger(value) && Math.abs(value) < 1e7) return String(value);
+  const shown = Number(value.toPrecision(digits));
+  const size = Math.abs(shown);
+  return size !== 0 && (size < 1e-4 || size >= 1e7) ? shown.toExponential().replace('e+', 'e') : String(shown);
+};
+
+hps.duration = seconds => {
+  if (seconds === null || seconds === undefined) return '';
+  if (seconds < 10) return `${Number(seconds.toPrecision(2))} s`;
+  const whole = Math.round(seconds);
+  const [days, hours, minutes, rest] =
+    [Math.floor(whole / 86400), Math.floor(whole / 3600) % 24, Math.floor(whole / 60) % 60, whole % 60];
+  if (days) return `${days} d ${hours} h`;
+  if (hours) return `${hours} h ${minutes} min`;
+  return minutes ? `${minutes} min ${rest} s` : `${rest} s`;
+};
+
+const TIME = new Intl.DateTimeFormat(undefined, {dateStyle: 'medium', timeStyle: 'short'});
+
+hps.date = seconds => seconds === null || seconds === undefined ? '' : TIME.format(new Date(seconds * 1000));
+
+hps.memory = mib => {
+  if (mib === null || mib === undefined) return '';
+  return mib < 1024 ? `${mib} MiB` : `${Number((mib / 1024).toPrecision(3))} GiB`;
+};
+
+hps.count = (count, one, several = one + 's') => `${count.toLocaleString('en-US')} ${count === 1 ? one : several}`;

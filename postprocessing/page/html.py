@@ -1,0 +1,108 @@
+"""The page as one text: data, styles and scripts in one file of HTML, which opens without a network."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hpsearch import __version__
+from hpsearch.records.search import SearchRecord
+
+from .payload import payload_of
+
+ASSETS = Path(__file__).parent / 'assets'
+
+SCRIPTS = ('core.js', 'format.js', 'summary.js', 'charts.js', 'start.js')
+"""In this order; the last one draws the page."""
+
+STYLES = ('page.css',)
+
+WITHOUT_CHARTS = "The charts are left out, since plotly is not installed: pip install 'hpsearch[report]'"
+
+_ESCAPED = str.maketrans({character: f'\\u{ord(character):04x}' for character in '<>&'})
+
+
+def build_page(searches: Sequence[SearchRecord], figures: Mapping[str, Any], *, is_live: bool = False) -> str:
+    """The page of one search, or of several to be compared.
+
+    Args:
+        searches: What is shown.
+        figures: Name to the data of each chart, plain values that JSON has, with nan and infinities as texts; empty:
+            there are no charts, and their library is not in the page.
+        is_live: Whether the page may ask the server it comes from for newer data.
+
+    Returns:
+        The HTML, which UTF-8 can have.
+    """
+    library = chart_library() if figures else None
+    scripts = [(ASSETS / name).read_text('utf-8') for name in SCRIPTS] + ([library] if library else [])
+    names = ', '.join(search.name for search in searches)
+    return _filled(
+        (ASSETS / 'page.html').read_text('utf-8'),
+        {
+            'policy': _policy(scripts, is_live),
+            'title': html.escape(_printable(names)),
+            'styles': '\n'.join((ASSETS / name).read_text('utf-8') for name in STYLES),
+            'payload': json_for_html(page_data(searches, figures if library else {}, is_live=is_live)),
+            'scripts': '\n'.join(f'<script>{script}</script>' for script in scripts),
+        },
+    )
+
+
+def page_data(searches: Sequence[SearchRecord], figures: Mapping[str, Any], *, is_live: bool = False) -> dict[str, Any]:
+    """What the scripts of a page read, and what one that is kept fresh gets again (``hps.update`` in ``core.js``)."""
+    return {
+        'hpsearch': __version__,
+        'live': is_live,
+        'searches': [payload_of(search) for search in searches],
+        'figures': dict(figures),
+        'notes': [] if figures or chart_library() else [WITHOUT_CHARTS],
+    }
+
+
+def chart_library() -> str | None:
+    """The source of plotly.js, which the Python package carries; None: it is not installed."""
+    try:
+        from plotly.offline import get_plotlyjs
+    except ImportError:
+        return None
+    return str(get_plotlyjs())
+
+
+def json_for_html(data: Any) -> str:
+    """JSON in ASCII that neither ends the element it is in, nor is mistaken for markup."""
+    return json.dumps(data, separators=(',', ':'), allow_nan=False).translate(_ESCAPED)
+
+
+def _policy(scripts: Sequence[str], is_live: bool) -> str:
+    """What the browser lets the page do: our scripts, which it knows by their hashes, and nothing from elsewhere.
+
+    Styles cannot execute anything, nor fetch what is not in the page.
+    """
+    digests = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
+    allowed = ' '.join(f"'sha256-{digest}'" for digest in digests)
+    rules = [
+        "default-src 'none'",
+        f'script-src {allowed}',
+        "style-src 'unsafe-inline'",
+        'img-src data: blob:',
+        "base-uri 'none'",
+        "form-action 'none'",
+        *(["connect-src 'self'"] if is_live else []),
+    ]
+    return html.escape('; '.join(rules))
+
+
+def _filled(template: str, parts: Mapping[str, str]) -> str:
+    """The template with its parts, each of which is left as it is."""
+    return re.sub(r'\{\{(\w+)\}\}', lambda found: parts[found[1]], template)
+
+
+def _printable(text: str) -> str:
+    return ''.join(character if character.isprintable() else '\N{REPLACEMENT CHARACTER}' for character in text)
