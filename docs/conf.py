@@ -27,5 +27,7 @@ exclude_patterns = ['_build']
 nitpicky = True
 highlight_language = 'none'
 
-html_theme = 'alabaster'
-html_theme_options = {'description': 'Run an unmodified training script with many hyperparameters'}
+html_theme = 'furo'
+html_title = f'hpsearch {release}'
+html_static_path = ['_static']
+html_css_files = ['hpsearch.css']

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from docs.pictures.scenes import PICTURES
 from hpsearch.backends.queue.lsf import parsing as lsf_answers
 from hpsearch.backends.queue.slurm import parsing as slurm_answers
 from hpsearch.cli import parsers
@@ -27,8 +28,9 @@ from tests.unit.test_imports import MAY_IMPORT
 
 ROOT = REPOSITORY
 DOCS = ROOT / 'docs'
-PAGES = [ROOT / 'README.rst', ROOT / 'CONTRIBUTING.rst', *sorted(DOCS.glob('*.rst'))]
-TEXTS = {path.name: path.read_text() for path in PAGES}
+ON_SITE = {path.relative_to(DOCS).as_posix(): path for path in sorted(DOCS.rglob('*.rst'))}
+PAGES = {name: ROOT / name for name in ('README.rst', 'CONTRIBUTING.rst')} | ON_SITE
+TEXTS = {name: path.read_text() for name, path in PAGES.items()}
 OPTION = re.compile(r'(?<![\w-])--([a-z][a-z_-]*[a-z])')
 
 # Attributes that are accepted and have no effect so far.
@@ -173,9 +175,18 @@ def test_that_the_variables_of_an_attempt_are_documented(variable: str) -> None:
     assert f'* - ``{variable}``' in TEXTS['running.rst']
 
 
-def test_that_every_page_is_in_the_table_of_contents() -> None:
-    entries = {line.strip() for line in TEXTS['index.rst'].split(':maxdepth:')[1].splitlines()}
-    assert {path.stem for path in DOCS.glob('*.rst')} - {'index'} <= entries
+def test_that_every_page_is_in_one_part_of_the_table_of_contents() -> None:
+    parts = re.findall(r'\.\. toctree::\n   :caption: (.*)\n   :hidden:\n\n((?:   .*\n)+)', TEXTS['index.rst'])
+    assert [title for title, _ in parts] == ['Tutorials', 'How-to guides', 'Reference', 'Explanation']
+    entries = [line.strip() for _, lines in parts for line in lines.splitlines()]
+    assert sorted(entries) == sorted(name.removesuffix('.rst') for name in ON_SITE if name != 'index.rst')
+
+
+def test_that_every_picture_is_made_by_the_script_and_shown() -> None:
+    shown = re.findall(r'(?:image|figure):: (?:docs/)?pictures/(\S+)', '\n'.join(TEXTS.values()))
+    there = {path.name for path in (DOCS / 'pictures').iterdir() if path.suffix in ('.svg', '.png')}
+    assert set(shown) == set(PICTURES) == there
+    assert all((DOCS / 'pictures' / name).stat().st_size < 200_000 for name in there)
 
 
 def defaults() -> Iterator[tuple[str, str]]:

@@ -1,0 +1,73 @@
+"""What the pictures show: real searches, on stand-ins for the GPUs of a machine."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from docs.pictures.svg import picture
+from docs.pictures.terminal import Terminal, terminal
+from tests.fakes.nvml.box import FakeBox
+from tests.support.paths import REPOSITORY
+
+SCRIPT = '''\
+"""Train for some epochs: a curve whose height depends on the learning rate, the width and the dropout."""
+import argparse, math, os, pathlib, sys, time
+
+sys.path.append({here!r})
+from training import Cards
+
+parser = argparse.ArgumentParser()
+parser.add_argument('--lr', type=float, default=0.01, help='learning rate')
+parser.add_argument('--width', type=int, default=64, help='units of a layer')
+parser.add_argument('--dropout', type=float, default=0.1, help='dropout rate')
+args = parser.parse_args()
+
+cards = Cards(pathlib.Path({state!r}))
+gpus = cards.named(os.environ['CUDA_VISIBLE_DEVICES'])
+cards.take(os.getpid(), 9000 + 60 * args.width, 85, gpus)
+limit = 0.97 - 0.05 * (math.log10(args.lr) + 2) ** 2 - 0.4 / args.width - abs(args.dropout - 0.2) / 10
+for epoch in range(1, 16):
+    time.sleep(0.12)
+    print(f'epoch {{epoch}} val_acc={{limit * (1 - math.exp(-epoch / 4)):.4f}}', flush=True)
+cards.leave(os.getpid())
+'''
+
+COMMAND = (
+    "hpsearch run --search=tpe --max_trials=24 --objective='stdout:val_acc=([0-9.]+)' --direction=maximize "
+    "--sim_startup_time=1 -- python3 train.py --lr~'loguniform(1e-4, 1)' --width~'[32, 64, 128]' "
+    "--dropout~'uniform(0, 0.5)'"
+)
+
+
+@contextmanager
+def machine() -> Iterator[Terminal]:
+    """A terminal on a machine with four GPUs, one of which somebody else uses."""
+    # The name of this folder is as long as the one that is shown instead, so that lines are broken where they would be.
+    with tempfile.TemporaryDirectory(prefix='hp_', dir='/tmp') as name:
+        folder = Path(name)
+        box = FakeBox(folder / '.gpus', [40960] * 4)
+        for gpu in range(4):
+            box.set(gpu, name='NVIDIA A100-SXM4-40GB')
+        here = str(REPOSITORY / 'tests' / 'fakes' / 'nvml')
+        (folder / 'train.py').write_text(SCRIPT.format(here=here, state=str(box.state)))
+        path = f'{Path(sys.executable).parent}{os.pathsep}{os.environ["PATH"]}'
+        env = {**box.env(), 'PATH': path}
+        with box.neighbour(2, 31000, 0.9), terminal(folder, 100, 24, env, {name: '/home/ada/digits'}) as shown:
+            yield shown
+
+
+def search() -> str:
+    """A search from its command to its table."""
+    with machine() as shown:
+        shown.type(COMMAND)
+        frames = list(shown.record(lambda text: 'Results: ' in text))
+    return picture(frames, 100, 'hpsearch run')
+
+
+PICTURES: dict[str, Callable[[], str]] = {'search.svg': search}
+"""File name of a picture to what makes it."""
