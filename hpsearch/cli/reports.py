@@ -164,7 +164,8 @@ def time_limit_notes(folder: SearchFolder, state: SearchState) -> list[str]:
     stuck = [
         count
         for history in state.wanted
-        if (history.state, history.attempts[-1].cause) == (State.INTERRUPTED, TIMEOUT)
+        if history.last
+        and (history.state, history.last.cause) == (State.INTERRUPTED, TIMEOUT)
         and (count := without_progress(history.attempts))
     ]
     if not stuck:

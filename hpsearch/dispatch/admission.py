@@ -283,7 +283,7 @@ class Admission:
             if not is_ours:
                 return Admitted(waiting=PLACING)
             news = self._peer_intake.listen(now)
-            if news.stops or news.problem or not self._pending:
+            if news.stops or news.problem or self._search.state.admission.is_paused or not self._pending:
                 return Admitted(problem=news.problem, news=news)
             with self._backend.placing() as may_place:
                 return replace(self._fill(now) if may_place else Admitted(waiting=PLACING), news=news)

@@ -150,15 +150,20 @@ class EventRecorder:
         return is_written
 
     def _fold_note(self, event: Event) -> None:
+        run = event.get('run')
+        before = self._state_of(run)
         self.state.fold(self.writer, event)
-        if 'run' in event:
-            self.touched.add(event['run'])
+        self._touch(run, before)
 
     def hear(self, writer: str, event: Event) -> None:
         """Take in what another writer journaled."""
         run = event.get('run')
         before = self._state_of(run)
         self.state.replay([(writer, event)])
+        self._touch(run, before)
+
+    def _touch(self, run: str | None, before: State | None) -> None:
+        """An event was folded, perhaps about a run, which was in the state ``before``."""
         if run is not None:
             self.touched.add(run)
         if run in self.state.runs:

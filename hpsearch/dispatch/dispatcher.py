@@ -20,6 +20,7 @@ from hpsearch.dispatch.adaptive.limits import Enough
 from hpsearch.dispatch.adaptive.pruning import Pruning
 from hpsearch.dispatch.admission import Admission, Admitted, Claims
 from hpsearch.dispatch.context import SearchContext
+from hpsearch.dispatch.control.cancelling import Cancelling
 from hpsearch.dispatch.heartbeat import Heartbeat
 from hpsearch.dispatch.intake import Intake
 from hpsearch.dispatch.packing.yielding import Yielding
@@ -29,6 +30,7 @@ from hpsearch.dispatch.progress import Display, OutputEcho, Progress, ShowsProgr
 from hpsearch.dispatch.shutdown import Shutdown, Stop
 from hpsearch.dispatch.strategies import AttemptStrategy, PilotStrategy, Strategy
 from hpsearch.host.signals import StopRequests
+from hpsearch.model.control.requests import PAUSED
 from hpsearch.model.errors import SearchFolderError, trouble_in_words
 from hpsearch.model.retries import Pauses
 from hpsearch.model.run import Run
@@ -293,11 +295,17 @@ class Dispatcher:
         return has_started
 
     def _say_what_waits(self, now: float) -> None:
-        is_idle = self._shutdown.is_asked_for or not self._pauses.is_over(now) or not self._search.pending
+        is_idle = self._is_held_back(now) or not self._search.pending
         self._strategy.backend.want(0 if is_idle else self._search.pending.wanted)
 
+    def _is_held_back(self, now: float) -> bool:
+        is_paused = self._search.state.admission.is_paused
+        return self._shutdown.is_asked_for or is_paused or not self._pauses.is_over(now)
+
     def _may_start(self, now: float) -> bool:
-        if self._shutdown.is_asked_for or not self._pauses.is_over(now):
+        if self._search.state.admission.is_paused and self._search.pending:
+            self._waiting = PAUSED
+        if self._is_held_back(now):
             return False
         if not self._search.pending:
             is_undecided = self._search.adaptive is not None and not self._search.pending.is_exhausted
@@ -446,6 +454,7 @@ def make_dispatcher(
             echo,
             pruning,
             Yielding(search.recorder, backend, search.options.stop_grace),
+            Cancelling(search.state, backend, search.options.stop_grace),
             heartbeat.job_started,
             clock,
             metrics,

@@ -171,16 +171,17 @@ class Intake:
     # Attempts of other writers
 
     def hear_end(self, name: str) -> None:
-        """Another writer reported the end of an attempt of this run.
+        """Another writer reported the end of an attempt of this run, or a user asked something of it.
 
         Raises:
             OSError: The plan cannot be read now; nothing has happened yet.
         """
         run = self._search.folder.find_run(name)
         attempt = self._search.state.runs[name].deciding
-        if run is None or attempt is None or attempt.state in ACTIVE:
+        if run is None:
             return
-        self._put(self._reader.row(run, attempt, self._attempts_of(run)))
+        if attempt is not None and attempt.state not in ACTIVE:
+            self._put(self._reader.row(run, attempt, self._attempts_of(run)))
         self._search.pending.plan_again(run)
 
     # The table

@@ -26,7 +26,7 @@ from hpsearch.model.evidence import (
 )
 from hpsearch.model.resources import GpuTenant, ResourceRequest, Slot
 from hpsearch.model.run import Run
-from hpsearch.model.states import ACTIVE, Attempt, Event, State
+from hpsearch.model.states import ACTIVE, REQUESTS, Attempt, Event, State
 from hpsearch.store.attempt_files import attempt_id, attempt_processes, claimant, close_fence, duration, read_fence
 from hpsearch.store.completion import Completion
 from hpsearch.store.evidence import EvidenceReader
@@ -327,7 +327,7 @@ class PeerIntake:
         if run not in self._search.state.runs:
             return []
         self._peers.note(run)
-        if event['event'] in ('ended', 'pruned'):
+        if event['event'] in ('ended', 'pruned', *REQUESTS):
             self._ended[run] = None
         return [(run, event.get('attempt', 0))] if event['event'] == 'adopted' else []
 

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from hpsearch.model.errors import SearchFolderError
 from hpsearch.model.resources import DEFAULT_RESOURCES, ResourceRequest
-from hpsearch.model.retries import RetryPolicy, again, failed_there, resources_for
+from hpsearch.model.retries import RetryPolicy, failed_there, resources_for, why_again
 from hpsearch.model.run import Run
 from hpsearch.model.states import ACTIVE, NEVER_STARTED, RunHistory, SearchState, State
 from hpsearch.store.folder import SearchFolder
@@ -170,7 +170,7 @@ class PendingRuns:
                 break
             if self._waits(run):
                 self._ahead.append(run)
-        return () if self._is_closed else (*self.demanding, *self._returned, *self._ahead)
+        return () if self._is_closed else _each_once((*self.demanding, *self._returned, *self._ahead))
 
     @property
     def may_choose(self) -> bool:
@@ -226,7 +226,9 @@ class PendingRuns:
     def _is_needed(self, run: Run) -> bool:
         if run.name in self._held:
             return False
-        return run.name not in self._ended_for_good and self._state.state_of(run.name) not in (*ACTIVE, State.FINISHED)
+        history = self._state.runs.get(run.name)
+        is_wanted = history is None or not (history.is_cancelled or history.state in (*ACTIVE, State.FINISHED))
+        return is_wanted and run.name not in self._ended_for_good
 
     def _waits(self, run: Run) -> bool:
         """Whether a run is to be started and needs no more room than others; one that does is set aside."""
@@ -241,7 +243,7 @@ class PendingRuns:
     @property
     def demanding(self) -> Sequence[Run]:
         """The runs that need more room than others, as far as they are known."""
-        self._demanding = [run for run in self._demanding if self._is_needed(run)]
+        self._demanding = _each_once(run for run in self._demanding if self._is_needed(run))
         return tuple(self._demanding)
 
     def take_demanding(self, run: Run) -> None:
@@ -262,15 +264,18 @@ class PendingRuns:
     # Runs that have ended
 
     def plan_again(self, run: Run) -> None:
-        """An attempt of a run has ended: let the run wait again, if the policy says so."""
+        """An attempt of a run has ended, or something was asked of it: let it wait again, if that is to be.
+
+        It may be there twice then, as where the source has not come to it yet: after its first start it is passed over.
+        """
         history = self._state.runs[run.name]
         if history.state in ACTIVE or run.name in self._state.withdrawn or run.name in self._held:
             return
-        why = again(history.attempts, self._policy)
+        why = why_again(history, self._policy)
         self.given_up.discard(run.name)
         self._ended_for_good.pop(run.name, None)
         if why and not self._is_closed:
-            has_begun = history.attempts[-1].cause not in NEVER_STARTED
+            has_begun = history.last is None or history.last.cause not in NEVER_STARTED
             log.log(logging.INFO if has_begun else logging.DEBUG, '%s is planned again: %s', run.name, why)
             if not self._is_set_aside(run):
                 self._returned.append(run)
@@ -296,6 +301,10 @@ class PendingRuns:
         """The runs that are not run again and that failed in places that may be to blame."""
         last = {name: self._state.runs[name].last for name in self.given_up} if places else {}
         return [name for name, each in last.items() if each and failed_there(each) and places.intersection(each.places)]
+
+
+def _each_once(runs: Iterable[Run]) -> list[Run]:
+    return list({run.name: run for run in runs}.values())
 
 
 # A search that is resumed
@@ -329,6 +338,6 @@ def runs_given_up(state: SearchState, policy: RetryPolicy) -> Iterator[str]:
 
 def needs_a_start(history: RunHistory | None, policy: RetryPolicy) -> bool:
     """Whether a run is to be started by a search that is resumed; ``history``: its attempts, None: there are none."""
-    if history is None or not history.attempts:
+    if history is None:
         return True
-    return history.state not in ACTIVE and bool(again(history.attempts, policy, is_taken_up=True))
+    return history.state not in ACTIVE and bool(why_again(history, policy, is_taken_up=True))

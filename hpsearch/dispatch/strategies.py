@@ -12,6 +12,7 @@ from hpsearch.backends.base import AttemptBackend, AttemptStatus, PilotBackend, 
 from hpsearch.dispatch.adaptive.pruning import Pruning
 from hpsearch.dispatch.admission import Admission, Admitted, why_refused, why_waiting
 from hpsearch.dispatch.context import ActiveAttempt, SearchContext
+from hpsearch.dispatch.control.cancelling import Cancelling
 from hpsearch.dispatch.intake import Intake
 from hpsearch.dispatch.packing.yielding import Yielding
 from hpsearch.dispatch.peers import News, PeerIntake, Recovered
@@ -108,6 +109,7 @@ class AttemptStrategy:
         echo: OutputEcho,
         pruning: Pruning,
         yielding: Yielding,
+        cancelling: Cancelling,
         job_started: Callable[[str, int], None],
         clock: Callable[[], float],
         metrics: Metrics | None = None,
@@ -121,6 +123,7 @@ class AttemptStrategy:
         self._echo = echo
         self._pruning = pruning
         self._yielding = yielding
+        self._cancelling = cancelling
         self._metrics = metrics
         self._job_started = job_started
         self._clock = clock
@@ -318,7 +321,8 @@ class AttemptStrategy:
     # Stopping them
 
     def prune(self, now: float) -> None:
-        """Stop attempts whose metrics are not good enough, and those that make room for others."""
+        """Stop attempts that were cancelled, those whose metrics are not good enough, and those that make room."""
+        self._cancelling.step(self._active.values(), now)
         self._pruning.step(self._active.values(), now)
         self._yielding.step(self._active.values(), now)
 

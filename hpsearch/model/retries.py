@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
+from hpsearch.model.control.requests import RERUN_ON_REQUEST
 from hpsearch.model.logs import broken_gpu
 from hpsearch.model.logs.out_of_memory import GPU_OOM, HOST_OOM
 from hpsearch.model.resources import ResourceRequest
@@ -17,6 +18,7 @@ from hpsearch.model.states import (
     TIMEOUT,
     YIELDED,
     Attempt,
+    RunHistory,
     State,
     is_gpu,
     kind_of,
@@ -50,6 +52,7 @@ class RetryPolicy:
         retry_timeouts: Whether a run that its job's time limit ended is run again, ``max_attempts`` times at most.
         requeues: Whether a run that made room for others waits again at once, not only when a search is resumed.
         retry_cancelled: Whether a run whose job was cancelled outside hpsearch is run again when a search is resumed.
+            What ``hpsearch cancel`` has cancelled is asked for again before that.
         bad_places: Places that fail runs while others do not (:func:`bad_places`). What fails there is run elsewhere,
             ``max_attempts`` times at most, and does not count otherwise.
     """
@@ -61,6 +64,23 @@ class RetryPolicy:
     retry_cancelled: bool = False
     requeues: bool = True
     bad_places: frozenset[str] = frozenset()
+
+
+def why_again(history: RunHistory, policy: RetryPolicy, *, is_taken_up: bool = False) -> str:
+    """Why a run that is not under way gets another attempt, or its first one, in words; empty: it does not.
+
+    What users asked for comes before the policy.
+
+    Args:
+        history: Its attempts, and what was asked of it.
+        policy: What counts.
+        is_taken_up: See :func:`again`.
+    """
+    if history.is_cancelled or history.state is State.FINISHED:
+        return ''
+    if history.is_asked_for:
+        return RERUN_ON_REQUEST
+    return again(history.attempts, policy, is_taken_up=is_taken_up) if history.by_number else 'it was not started'
 
 
 def again(attempts: Sequence[Attempt], policy: RetryPolicy, *, is_taken_up: bool = False) -> str:

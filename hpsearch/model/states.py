@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from hpsearch.model.control.requests import Admission, Requests
 from hpsearch.model.errors import IllegalMove
 from hpsearch.model.trials.curves import Curves
 from hpsearch.model.trials.suggestion import Suggestion, suggestion_of
@@ -59,7 +60,7 @@ TIMEOUT = 'timeout'
 """Cause of an end: the time limit of its job."""
 
 CANCELLED = 'cancelled'
-"""Cause of an end: its job was cancelled outside hpsearch."""
+"""Cause of an end: ``hpsearch cancel`` asked for it, or its job was cancelled outside hpsearch."""
 
 REUSED = 'reused'
 """Cause of an end: the result of an earlier search was taken."""
@@ -112,6 +113,9 @@ _TARGETS = {
     'adopted': State.RUNNING,
 }
 _ATTEMPT_EVENTS = frozenset((*_TARGETS, 'ended'))
+
+REQUESTS = ('cancel', 'rerun')
+"""Events in which users ask something of a run."""
 
 
 def host_of(writer: str) -> str:
@@ -185,6 +189,8 @@ class Attempt:
         pruned: Why it was to be stopped because of its metrics, in words; empty: it was not. However it ends then, it
             is stopped, unless it has finished or has never begun.
         told: The end that the report which holds names.
+        is_cancelled: Whether ``hpsearch cancel`` asked for its end. However it ends then, whoever takes that in
+            concludes that it was cancelled, unless it has finished.
     """
 
     run: str
@@ -219,6 +225,7 @@ class Attempt:
     left_nothing: bool = False
     pruned: str = ''
     told: State = State.PLANNED
+    is_cancelled: bool = False
 
     @property
     def is_in_queue(self) -> bool:
@@ -362,10 +369,17 @@ class Submission:
 
 @dataclass(slots=True)
 class RunHistory:
-    """All attempts of one run, by number."""
+    """All attempts of one run, by number, and what was asked of it.
+
+    Attributes:
+        name: Of the run.
+        by_number: Number to attempt; empty: there are only requests.
+        requests: What was asked of it; None: nothing.
+    """
 
     name: str
     by_number: dict[int, Attempt] = field(default_factory=dict)
+    requests: Requests | None = None
 
     @property
     def attempts(self) -> list[Attempt]:
@@ -402,11 +416,38 @@ class RunHistory:
 
     @property
     def state(self) -> State:
-        """The state of the run: finished is final, otherwise that of its latest attempt."""
+        """The state of the run: finished is final, otherwise that of its latest attempt.
+
+        A run that was cancelled before it was started is interrupted.
+        """
         if len(self.by_number) == 1:
             return next(iter(self.by_number.values())).state
         deciding = self.deciding
-        return deciding.state if deciding else State.PLANNED
+        if deciding is None:
+            return State.INTERRUPTED if self.is_cancelled else State.PLANNED
+        return deciding.state
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether it was asked for that no more attempts of it are started."""
+        return self.requests is not None and self.requests.is_cancelled(self._next)
+
+    @property
+    def is_asked_for(self) -> bool:
+        """Whether it was asked for that it is run again, and has not been since."""
+        return self.requests is not None and self.requests.asks_for(self._next)
+
+    @property
+    def _next(self) -> int:
+        return max(self.by_number, default=0) + 1
+
+    def ask(self, kind: str, after: int, revision: int) -> None:
+        """Take in a request about the attempts after one (:class:`Requests`)."""
+        if self.requests is None:
+            self.requests = Requests()
+        self.requests.add(kind, after, revision)
+        for attempt in self.by_number.values():
+            attempt.is_cancelled = self.requests.is_cancelled(attempt.number)
 
     def in_words(self) -> str:
         """The history for an error message: of many attempts only the last ones."""
@@ -429,6 +470,7 @@ class SearchState:
         stops: Writers that asked all others to stop, with their requests.
         suggestions: Name of a run to what was suggested; empty in a search whose runs were all planned in advance.
         curves: Run to step to the metrics that were reported there.
+        admission: Whether runs are started.
     """
 
     def __init__(self) -> None:
@@ -448,6 +490,7 @@ class SearchState:
         self.stops: list[tuple[str, Event]] = []
         self.suggestions: dict[str, Suggestion] = {}
         self.curves = Curves()
+        self.admission = Admission()
 
     @property
     def wanted(self) -> list[RunHistory]:
@@ -479,20 +522,27 @@ class SearchState:
         if event['event'] not in _ATTEMPT_EVENTS:
             self._note(writer, event)
             return
-        name, number = event['run'], event['attempt']
-        history = self.runs.get(name)
-        if history is None:
-            history = self.runs[name] = RunHistory(name)
-        attempt = history.by_number.get(number)
-        if attempt is None:
-            attempt = history.by_number[number] = Attempt(name, number, pruned=self._pruned.get((name, number), ''))
-            self.started += 1
+        history = self._history(event['run'])
+        attempt = history.by_number.get(event['attempt']) or self._begin(history, event['attempt'])
         had_ended = attempt.state in ENDED
         attempt.apply(writer, event)
         if event['event'] == 'claimed':
             self._note_claim(writer, attempt)
         if not had_ended and attempt.places:
             self._note_place(attempt)
+
+    def _history(self, run: str) -> RunHistory:
+        history = self.runs.get(run)
+        if history is None:
+            history = self.runs[run] = RunHistory(run)
+        return history
+
+    def _begin(self, history: RunHistory, number: int) -> Attempt:
+        pruned = self._pruned.get((history.name, number), '')
+        is_cancelled = history.requests is not None and history.requests.is_cancelled(number)
+        history.by_number[number] = Attempt(history.name, number, pruned=pruned, is_cancelled=is_cancelled)
+        self.started += 1
+        return history.by_number[number]
 
     def _note(self, writer: str, event: Event) -> None:
         match event['event']:
@@ -502,6 +552,10 @@ class SearchState:
                 self._note_code_at_start(event)
             case 'stop':
                 self.stops.append((writer, event))
+            case 'cancel' | 'rerun':
+                self._history(event['run']).ask(event['event'], event['after'], event['revision'])
+            case 'pause':
+                self.admission = max(self.admission, Admission(event['revision'], event['on']))
             case 'submitting':
                 self._note_submission(writer, event)
             case 'accepted' if event['submission'] in self.submissions:

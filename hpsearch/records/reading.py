@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hpsearch.config.inline.objective import objectives_of_search
+from hpsearch.model.control.requests import CANCELLED_ON_REQUEST, PAUSED
 from hpsearch.model.run import Run
 from hpsearch.model.states import ACTIVE, ENDED, Attempt, RunHistory, State
 from hpsearch.model.usage.in_use import run_use_from
@@ -65,6 +66,8 @@ def runs_of(search: OpenedSearch) -> Iterator[RunRecord]:
 
 def _why_waiting(search: OpenedSearch) -> str:
     told = (str(news.get('waiting', '')) for news in search.living.values())
+    if search.state.admission.is_paused:
+        return PAUSED
     if search.living:
         return '; '.join(dict.fromkeys(filter(None, told)))
     return 'no hpsearch works on the search'
@@ -82,8 +85,21 @@ def _run_record(search: OpenedSearch, run: Run, history: RunHistory | None, wait
         summary=dict(shown.summary) if shown and shown.summary else None,
         curve=search.state.curves.of(run.name),
         proposal=suggestion.proposal if suggestion else None,
-        waiting=waiting if state is State.PLANNED else '',
+        waiting=_why_unstarted(history, state, waiting),
+        request=_request_of(history),
     )
+
+
+def _why_unstarted(history: RunHistory | None, state: State, waiting: str) -> str:
+    if history is not None and history.is_cancelled and not history.by_number:
+        return CANCELLED_ON_REQUEST
+    return waiting if state is State.PLANNED else ''
+
+
+def _request_of(history: RunHistory | None) -> str:
+    if history is None or history.state is State.FINISHED:
+        return ''
+    return 'cancel' if history.is_cancelled else 'rerun' * history.is_asked_for
 
 
 def _attempt_record(search: OpenedSearch, attempt: Attempt) -> AttemptRecord:

@@ -86,7 +86,8 @@ class RunRecord:
         summary: Keyword of its result to text; empty: it has none.
         curve: What it has reported so far: step to metric to value.
         proposal: What a sampler says of it; None: it was planned in advance.
-        waiting: Why it waits; empty: it does not, or that is not known.
+        waiting: Why it waits, or was never started; empty: neither is so, or that is not known.
+        request: What users asked of it that holds now: ``cancel``, ``rerun`` (until it is started), or nothing.
     """
 
     run: Run
@@ -97,6 +98,7 @@ class RunRecord:
     curve: Points = field(default_factory=dict)
     proposal: Proposal | None = None
     waiting: str = ''
+    request: str = ''
 
     @property
     def name(self) -> str:

@@ -12,12 +12,14 @@ from typing import Any
 
 from hpsearch.model.command import shell_line
 from hpsearch.model.configuration import Configuration
+from hpsearch.model.control.requests import CANCELLED_ON_REQUEST
 from hpsearch.model.evidence import Conclusion, conclude
 from hpsearch.model.logs.failures import error_in_logs
 from hpsearch.model.logs.out_of_memory import GPU_OOM, HOST_OOM, out_of_memory
 from hpsearch.model.retries import had_most_room
 from hpsearch.model.run import Run, Summary
 from hpsearch.model.states import (
+    CANCELLED,
     NEVER_STARTED,
     ON_REQUEST,
     PRUNED,
@@ -275,6 +277,7 @@ class CompletionReader:
         summary = self.summary(run, number, tried, report.code) if report.has_begun else Summary()
         instead = self._instead(run, number, tried) if report.code == 0 and not summary.found else ''
         own = _attempt_of(number, tried)
+        is_cancelled = own is not None and own.is_cancelled
         oom = out_of_memory(report.code, stderr, stdout, configuration.oom_patterns, *report.oom_kills)
         oom = HOST_OOM if report.cause == 'out_of_memory' else oom
         room = report.room() if oom else {}
@@ -286,8 +289,8 @@ class CompletionReader:
             wants_summary=configuration.wants_result,
             pruned=own.pruned if own else '',
             has_begun=report.has_begun,
-            stop_reason=report.stop_reason,
-            stop_cause=report.stop_cause,
+            stop_reason=CANCELLED_ON_REQUEST if is_cancelled else report.stop_reason,
+            stop_cause=CANCELLED if is_cancelled else report.stop_cause,
             oom=oom,
             had_most_room=had_most_room(oom, room, [each for each in tried if each.number < number]),
             resumable=configuration.resumable,

@@ -75,6 +75,11 @@ def _is_attempt(value: Any) -> bool:
     return type(value) is int and 0 < value <= MOST_ATTEMPTS
 
 
+def _is_before(value: Any) -> bool:
+    """The number of an attempt, or 0: before the first one."""
+    return type(value) is int and 0 <= value <= MOST_ATTEMPTS
+
+
 def _is_pid(value: Any) -> bool:
     """0 and 1 would signal ourselves and everybody."""
     return type(value) is int and 1 < value < 2**31
@@ -178,6 +183,10 @@ _FACTS = _fields(gpu_total=_optional(_is_count), memory_limit=_optional(_is_coun
 
 _ATTEMPT: Mapping[str, Check] = {'run': _is_text, 'attempt': _is_attempt, 'node': _is_text}
 _OF_ATTEMPT = frozenset(('run', 'attempt'))
+_REQUEST: tuple[frozenset[str], Mapping[str, Check]] = (
+    frozenset(('run', 'after', 'revision')),
+    {'run': _is_text, 'after': _is_before, 'revision': _is_attempt},
+)
 _LATER: tuple[frozenset[str], Mapping[str, Check]] = (frozenset(), _ATTEMPT)
 
 _KINDS: Mapping[str, tuple[frozenset[str], Mapping[str, Check]]] = {
@@ -263,6 +272,9 @@ _KINDS: Mapping[str, tuple[frozenset[str], Mapping[str, Check]]] = {
     'code': (frozenset(('run', 'attempt', 'code_id')), {**_ATTEMPT, 'code_id': _is_text}),
     'provenance': (frozenset(), {'code': _optional(_is_text), 'diff': _optional(_is_text)}),
     'stop': (frozenset(), {'drain': _is_flag, 'id': _is_text}),
+    'cancel': _REQUEST,
+    'rerun': _REQUEST,
+    'pause': (frozenset(('on', 'revision')), {'on': _is_flag, 'revision': _is_attempt}),
     'closed': (frozenset(), {'at': _is_number}),
     'leaving': (frozenset(('jobs', 'reason')), {'jobs': _is_count, 'reason': _is_text}),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -114,6 +114,7 @@ class Desk:
         source: Its runs; a number: so many planned ones.
         options: How it is worked on.
         configuration: How its results are read.
+        earlier: What others had journaled before.
     """
 
     def __init__(
@@ -122,14 +123,17 @@ class Desk:
         source: RunSource | int = 3,
         options: WorkOptions | None = None,
         configuration: Configuration = CONFIGURATION,
+        earlier: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         self.clock = Clock()
         self.folder = new_folder(path / 'search')
+        runs = self._source(source)
+        self.tell(*earlier)
         self.journal = Journal(self.folder, 'me', this_host().as_header())
         self.state, self.reader = open_journals(self.folder)
         self.recorder = EventRecorder(self.state, self.journal, self.clock.wall)
         self.options = options or WorkOptions()
-        self.pending = PendingRuns(self._source(source), self.state, self.recorder.counts, self.options.retry)
+        self.pending = PendingRuns(runs, self.state, self.recorder.counts, self.options.retry)
         results = ResultsView(self.folder.results_csv, configuration.performance_key, False)
         self.search = SearchContext(self.folder, configuration, self.recorder, self.pending, results, self.options)
         known = Writers(self.folder, this_host())
@@ -145,6 +149,16 @@ class Desk:
         plan = [vars_of(each) for each in planned]
         self.folder.runs_jsonl.write_text(''.join(json.dumps(entry) + '\n' for entry in plan))
         return PlannedRuns(planned, source) if isinstance(source, int) else source
+
+    def tell(self, *events: Mapping[str, Any]) -> None:
+        """Journal something as another process does that leaves at once."""
+        if not events:
+            return
+        name = f'user-{len(list(self.folder.journal_dir.glob("*")))}'
+        journal = Journal(self.folder, name, this_host().as_header())
+        for event in (*events, {'event': 'closed', 'at': 1.0}):
+            journal.append(event)
+        journal.close()
 
     def dispatcher(self, backend: AttemptBackend | PilotBackend, prune_rule: PruneRule | None = None) -> Dispatcher:
         """What works on it."""

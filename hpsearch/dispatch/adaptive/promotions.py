@@ -78,8 +78,10 @@ class PromotedFirst:
         return self._rule.pruner.promotable(stopped, every) if stopped else None
 
     def _may_go_on(self, name: str) -> bool:
-        is_stopped = self._state.state_of(name) is State.STOPPED and name not in self._state.withdrawn
-        return is_stopped and self._attempt_of(name) not in self._given
+        history = self._state.runs.get(name)
+        if history is None or history.state is not State.STOPPED or history.is_cancelled:
+            return False
+        return name not in self._state.withdrawn and self._attempt_of(name) not in self._given
 
     def _attempt_of(self, name: str) -> tuple[str, int]:
         """The run with the number of its latest attempt: each is promoted once."""

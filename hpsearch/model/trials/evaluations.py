@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from hpsearch.model.retries import RetryPolicy, again
+from hpsearch.model.retries import RetryPolicy, why_again
 from hpsearch.model.states import ACTIVE, RunHistory, State
 from hpsearch.model.trials.curves import Points, curve_of
 from hpsearch.model.trials.suggestion import Suggestion
@@ -59,4 +59,4 @@ def _state_of(history: RunHistory | None, policy: RetryPolicy, *, has_losses: bo
         return TrialState.COMPLETE if has_losses else TrialState.FAILED
     if state is State.STOPPED:
         return TrialState.STOPPED
-    return TrialState.WAITING if again(history.attempts, policy) else TrialState.FAILED
+    return TrialState.WAITING if why_again(history, policy) else TrialState.FAILED

@@ -222,7 +222,19 @@ def journals(draw: st.DrawFn) -> dict[str, list[dict[str, Any]]]:
             written[writer].append(event('ended', attempt=number, **how))
         for writer in draw(st.lists(st.sampled_from('abc'), max_size=2, unique=True)):
             written[writer].insert(0, event('pruned', attempt=number, step=3, reason=f'worse, says {writer}'))
+    for writer in draw(st.lists(st.sampled_from('abc'), max_size=4)):
+        at = draw(st.integers(0, len(written[writer])))
+        written[writer].insert(at, draw(requests()))
     return written
+
+
+@st.composite
+def requests(draw: st.DrawFn) -> dict[str, Any]:
+    """What a user asks, knowing of any number of attempts and earlier requests."""
+    kind, revision = draw(st.sampled_from(['cancel', 'rerun', 'pause'])), draw(st.integers(1, 3))
+    if kind == 'pause':
+        return {'event': kind, 'on': draw(st.booleans()), 'revision': revision}
+    return {'event': kind, 'run': 'sim_1', 'after': draw(st.integers(0, 4)), 'revision': revision}
 
 
 def shuffled(written: dict[str, list[dict[str, Any]]], seed: int) -> list[tuple[str, dict[str, Any]]]:
@@ -245,7 +257,7 @@ def test_that_replay_does_not_depend_on_how_journals_interleave(
     for seed in (one, other):
         state = SearchState()
         state.replay(shuffled(written, seed))
-        results.append((state.runs, state.odd))
+        results.append((state.runs, state.odd, state.admission))
     assert results[0] == results[1]
 
 
@@ -256,3 +268,5 @@ def test_that_replaying_twice_changes_nothing_of_the_outcome(written: dict[str, 
     once.replay(events)
     twice.replay([*events, *events])
     assert {name: run.state for name, run in once.runs.items()} == {name: run.state for name, run in twice.runs.items()}
+    assert [run.requests for run in once.runs.values()] == [run.requests for run in twice.runs.values()]
+    assert once.admission == twice.admission

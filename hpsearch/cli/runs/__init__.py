@@ -1,0 +1,1 @@
+"""Verbs on single runs of a search."""

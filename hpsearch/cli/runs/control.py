@@ -1,0 +1,252 @@
+"""What is asked of single runs, and of the admission of runs: requests in a journal, which every writer obeys.
+
+Nothing here waits: a request holds from the moment it is written, for whoever works on the search then or later.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from hpsearch.cli.resume import check_that_it_is_no_live_copy
+from hpsearch.host import kernel
+from hpsearch.model.command import shell_line
+from hpsearch.model.control.requests import Requests
+from hpsearch.model.errors import ConfigError, JournalError
+from hpsearch.model.evidence import Liveness
+from hpsearch.model.states import ACTIVE, RunHistory, State
+from hpsearch.records.opening import OpenedSearch, open_search
+from hpsearch.records.reading import reconciled
+from hpsearch.store.folder import SearchFolder
+from hpsearch.store.journal import own_journal
+from hpsearch.store.trust import to_work_on
+
+MOST_NAMED = 5
+"""Runs that are named in one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is to be asked of a run.
+
+    Attributes:
+        words: What becomes of it, as a predicate for one run and one for several.
+        after: The request is about the attempts after this one; None: there is nothing to ask for.
+        ends: Whether an attempt is under way that is to end.
+    """
+
+    words: tuple[str, str]
+    after: int | None = None
+    ends: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What was asked for.
+
+    Attributes:
+        search: As it was read before.
+        sentences: What becomes of the runs.
+        requested: How many requests were written.
+        ending: The runs of which an attempt is to end.
+    """
+
+    search: OpenedSearch
+    sentences: list[str] = field(default_factory=list)
+    requested: int = 0
+    ending: tuple[str, ...] = ()
+
+
+def request_cancel(folder: SearchFolder, runs: Sequence[str], *, trust: bool = False) -> list[str]:
+    """Ask that runs are not started any more, and end where they are under way.
+
+    Args:
+        folder: The search.
+        runs: Names of its runs.
+        trust: Whether it may be the search of another user.
+
+    Returns:
+        What becomes of them, in sentences.
+
+    Raises:
+        HpsearchError: It is no search, belongs to another user, or has no such runs; or the request cannot be written.
+    """
+    asked = ask_to_cancel(folder, runs, trust=trust)
+    return [*asked.sentences, *(_takers(asked.search) if asked.ending else ())]
+
+
+def request_rerun(folder: SearchFolder, runs: Sequence[str], *, trust: bool = False) -> list[str]:
+    """Ask that runs which ended without success, or were cancelled, get one more attempt.
+
+    Arguments, result and errors as those of :func:`request_cancel`.
+    """
+    asked = _ask(folder, runs, 'rerun', _about_rerun, trust=trust)
+    return [*asked.sentences, *(_takers(asked.search) if asked.requested else ())]
+
+
+def request_pause(folder: SearchFolder, on: bool, *, trust: bool = False) -> list[str]:
+    """Ask that no more runs are started, while those that run go on; or that runs are started again.
+
+    Arguments, result and errors as those of :func:`request_cancel`; ``on``: whether the search is to be paused.
+    """
+    search = _opened(folder, trust=trust)
+    admission = search.state.admission
+    if admission.is_paused == on:
+        return ['it is paused already' if on else 'it is not paused']
+    _write(search.folder, [{'event': 'pause', 'on': on, 'revision': admission.revision + 1, 'at': _timestamp()}])
+    if not on:
+        return ['runs are started again', *_takers(search)]
+    queued = sum(each.state in ACTIVE and each.is_in_queue for each in _last_attempts(search))
+    jobs = [f'{queued} runs are in the queue already: those that wait there may still start'] * bool(queued)
+    off = shell_line(['hpsearch', 'pause', '--off', str(folder.path)])
+    return [f'paused: no more runs are started, those that run go on; to go on: {off}', *jobs]
+
+
+def request_drain(folder: SearchFolder, *, trust: bool = False) -> list[str]:
+    """Ask every hpsearch that works on a search to start no more runs, and to leave when those that run have ended.
+
+    Arguments, result and errors as those of :func:`request_cancel`.
+    """
+    search = _opened(folder, trust=trust)
+    if not _at_work(search):
+        return ['no hpsearch works on it: nothing is started, and what has been started ends by itself']
+    _write(search.folder, [{'event': 'stop', 'drain': True, 'at': _timestamp()}])
+    return ['it starts no more runs, and ends when those that run have ended', *_takers(search)]
+
+
+# What is asked of each run
+
+
+def ask_to_cancel(folder: SearchFolder, runs: Sequence[str], *, trust: bool) -> Asked:
+    """See :func:`request_cancel`."""
+    return _ask(folder, runs, 'cancel', _about_cancel, trust=trust)
+
+
+def _ask(
+    folder: SearchFolder, runs: Sequence[str], kind: str, about: Callable[[RunHistory], Answer], *, trust: bool
+) -> Asked:
+    search = _opened(folder, trust=trust)
+    names = list(dict.fromkeys(runs))
+    _check_names(search, names)
+    histories = [search.state.runs.get(name) or RunHistory(name) for name in names]
+    answers = {history.name: about(history) for history in histories}
+    events = [
+        {'event': kind, 'run': history.name, 'after': after, 'revision': _next_revision(history), 'at': _timestamp()}
+        for history in histories
+        if (after := answers[history.name].after) is not None
+    ]
+    _write(search.folder, events)
+    ending = tuple(name for name, answer in answers.items() if answer.ends)
+    return Asked(search, list(_sentences(answers)), len(events), ending)
+
+
+def _about_cancel(history: RunHistory) -> Answer:
+    last = history.last
+    number = last.number if last else 0
+    if history.state is State.FINISHED:
+        return Answer(('has finished, and is left as it is', 'have finished, and are left as they are'))
+    if last is not None and last.state in ACTIVE:
+        return Answer(('is ended', 'are ended'), None if last.is_cancelled else number - 1, ends=True)
+    if history.is_cancelled:
+        return Answer(('was cancelled already', 'were cancelled already'))
+    if last is None:
+        return Answer(('is cancelled before it was started', 'are cancelled before they were started'), 0)
+    return Answer(('had ended, and is not started again', 'had ended, and are not started again'), number)
+
+
+def _about_rerun(history: RunHistory) -> Answer:
+    last = history.last
+    if history.state is State.FINISHED:
+        return Answer(('has finished: it is not run again', 'have finished: they are not run again'))
+    if last is not None and last.state in ACTIVE:
+        if not last.is_cancelled:
+            return Answer(('is under way already', 'are under way already'))
+        return Answer(('is run again once it has ended', 'are run again once they have ended'), last.number)
+    if history.is_asked_for or (last is None and not history.is_cancelled):
+        return Answer(('waits to be started already', 'wait to be started already'))
+    return Answer(('is run again', 'are run again'), last.number if last else 0)
+
+
+def _next_revision(history: RunHistory) -> int:
+    return (history.requests or Requests()).next_revision
+
+
+def _sentences(answers: Mapping[str, Answer]) -> Iterable[str]:
+    """One for all runs of which the same becomes."""
+    names: dict[tuple[str, str], list[str]] = {}
+    for name, answer in answers.items():
+        names.setdefault(answer.words, []).append(name)
+    for (one, several), those in names.items():
+        shown = ', '.join(those[:MOST_NAMED])
+        more = ', …' if len(those) > MOST_NAMED else ''
+        yield f'{those[0]} {one}' if len(those) == 1 else f'{len(those)} runs {several}: {shown}{more}'
+
+
+def _check_names(search: OpenedSearch, names: Sequence[str]) -> None:
+    """Check that there are such runs.
+
+    Raises:
+        ConfigError: With all that there are not.
+    """
+    withdrawn = search.state.withdrawn
+    if unknown := [name for name in names if name in withdrawn or not search.folder.has_run(name)]:
+        raise ConfigError([f'{search.folder.path} has no run {name}.' for name in unknown])
+
+
+# The search, and who works on it
+
+
+def _opened(folder: SearchFolder, *, trust: bool) -> OpenedSearch:
+    """A search that may be worked on, with what became of the attempts that nobody manages.
+
+    Raises:
+        HpsearchError: It is no search, belongs to another user, or is a copy of one that is under way.
+    """
+    folder.read_info()  # says first what is no search
+    folder = to_work_on(folder, trust=trust)
+    check_that_it_is_no_live_copy(folder, folder.read_info())
+    search = open_search(folder, time.time())
+    reconciled(search)
+    return search
+
+
+def _write(folder: SearchFolder, events: Sequence[Mapping[str, Any]]) -> None:
+    """Journal requests, all of them or, where that fails, perhaps the first: to ask again does no harm.
+
+    Raises:
+        JournalError: The journal cannot be written.
+    """
+    if not events:
+        return
+    with own_journal(folder, kernel.this_host()) as journal:
+        for event in events:
+            if not journal.append_now(event):
+                raise JournalError(f'Nothing more was asked for: {journal.blocked}.')
+        journal.sync()
+
+
+def _timestamp() -> float:
+    return round(time.time(), 3)
+
+
+def _last_attempts(search: OpenedSearch) -> Iterable[Any]:
+    return (history.last for history in search.state.runs.values() if history.last is not None)
+
+
+def _at_work(search: OpenedSearch) -> list[str]:
+    """Those that work on it, or may."""
+    return [writer for writer, life in search.lives.items() if life is not Liveness.DEAD]
+
+
+def _takers(search: OpenedSearch) -> Iterable[str]:
+    """Who acts on a request."""
+    living = sorted({str(search.reader.headers[writer].get('host', '')) for writer in search.living})
+    if living:
+        yield f'hpsearch on {", ".join(living)} takes this up'
+    elif others := _at_work(search):
+        yield f'hpsearch on another host takes this up if it is alive: {", ".join(others)}'
+    else:
+        resume = shell_line(['hpsearch', 'resume', str(search.folder.path)])
+        yield f'no hpsearch works on it: {resume} takes this up'

@@ -1,0 +1,113 @@
+"""What users ask of single runs, and of admission: what is journaled, and what is said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hpsearch.cli.runs.control import request_cancel, request_drain, request_pause, request_rerun
+from hpsearch.model.errors import ConfigError, SearchFolderError
+from hpsearch.model.states import State
+from hpsearch.records.reading import read_search
+from hpsearch.records.run import RunRecord
+from hpsearch.store.folder import SearchFolder
+from hpsearch.store.journal import open_journals
+from tests.support.queued_search import BEGIN
+from tests.support.shown_search import shown_search
+
+NOW = BEGIN + 2e6
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> SearchFolder:
+    """20 runs: the 16th has failed, the last two wait, the others have finished."""
+    return shown_search(tmp_path / 's', 20, waiting=2)
+
+
+def runs(folder: SearchFolder) -> dict[int, RunRecord]:
+    return {run.number: run for run in read_search(folder, NOW).runs}
+
+
+def names(folder: SearchFolder, *numbers: int) -> list[str]:
+    return [run.name for run in folder.read_runs() if run.number in numbers]
+
+
+def test_that_what_waits_is_cancelled_at_once_although_nobody_works_on_the_search(folder: SearchFolder) -> None:
+    said = request_cancel(folder, names(folder, 20))
+    assert said == [f'{names(folder, 20)[0]} is cancelled before it was started']
+    found = runs(folder)
+    assert (found[20].state, found[20].reason) == (State.INTERRUPTED, 'cancelled by hpsearch cancel')
+    assert (found[19].state, found[20].request, found[19].request) == (State.PLANNED, 'cancel', '')
+
+
+def test_that_each_run_is_answered_and_what_has_finished_stays(folder: SearchFolder) -> None:
+    said = request_cancel(folder, [run.name for run in folder.read_runs()])
+    assert [line.partition(':')[0] for line in said] == [
+        '17 runs have finished, and are left as they are',
+        f'{names(folder, 16)[0]} had ended, and is not started again',
+        '2 runs are cancelled before they were started',
+    ]
+    assert [run.state for run in runs(folder).values()].count(State.FINISHED) == 17
+
+
+def test_that_asking_twice_changes_nothing(folder: SearchFolder) -> None:
+    request_cancel(folder, names(folder, 19))
+    before = open_journals(folder)[0].runs
+    assert request_cancel(folder, names(folder, 19)) == [f'{names(folder, 19)[0]} was cancelled already']
+    assert open_journals(folder)[0].runs == before
+
+
+def test_that_what_was_cancelled_waits_again_on_request(folder: SearchFolder) -> None:
+    request_cancel(folder, names(folder, 19, 20))
+    said = request_rerun(folder, names(folder, 20))
+    assert said[0] == f'{names(folder, 20)[0]} is run again'
+    assert said[1:] == [f'no hpsearch works on it: hpsearch resume {folder.path} takes this up']
+    assert [run.state for run in runs(folder).values()][-2:] == [State.INTERRUPTED, State.PLANNED]
+
+
+def test_that_what_failed_is_run_again_and_what_finished_or_waits_is_not(folder: SearchFolder) -> None:
+    said = request_rerun(folder, names(folder, 1, 16, 19))
+    assert [line.split(' ', 1)[1] for line in said[:3]] == [
+        'has finished: it is not run again',
+        'is run again',
+        'waits to be started already',
+    ]
+    assert runs(folder)[16].request == 'rerun'
+    assert 'waits' in request_rerun(folder, names(folder, 16))[0]
+
+
+def test_that_a_paused_search_says_so_until_it_goes_on(folder: SearchFolder) -> None:
+    assert request_pause(folder, on=True) == [
+        f'paused: no more runs are started, those that run go on; to go on: hpsearch pause --off {folder.path}'
+    ]
+    assert request_pause(folder, on=True) == ['it is paused already']
+    assert 'paused' in runs(folder)[20].waiting
+    assert request_pause(folder, on=False)[0] == 'runs are started again'
+    assert 'paused' not in runs(folder)[20].waiting
+    assert request_pause(folder, on=False) == ['it is not paused']
+
+
+def test_that_there_is_nothing_to_drain_where_nobody_works(folder: SearchFolder) -> None:
+    assert request_drain(folder) == [
+        'no hpsearch works on it: nothing is started, and what has been started ends by itself'
+    ]
+    assert not open_journals(folder)[0].stops
+
+
+def test_that_all_runs_that_are_not_there_are_named_and_nothing_is_asked_for(folder: SearchFolder) -> None:
+    with pytest.raises(ConfigError) as caught:
+        request_cancel(folder, ['sim_x', *names(folder, 20), 'sim_y'])
+    assert len(caught.value.problems) == 2
+    assert runs(folder)[20].state is State.PLANNED
+
+
+def test_that_a_search_that_others_may_write_is_left_alone_unless_it_is_trusted(folder: SearchFolder) -> None:
+    folder.search_json.chmod(0o666)
+    for ask in (request_cancel, request_rerun):
+        with pytest.raises(SearchFolderError, match='--trust'):
+            ask(folder, names(folder, 20))
+    with pytest.raises(SearchFolderError, match='--trust'):
+        request_pause(folder, on=True)
+    assert runs(folder)[20].state is State.PLANNED
+    assert request_cancel(folder, names(folder, 20), trust=True)
