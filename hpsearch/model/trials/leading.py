@@ -53,13 +53,23 @@ def leaders(found: Sequence[Found], objectives: Sequence[Objective]) -> list[Lea
 
     Runs without a finite number for each objective do not count.
     """
-    trials: dict[int, list[Found]] = {}
-    for each in found:
-        trials.setdefault(each.trial, []).append(each)
-    scored = [scored for runs in trials.values() if (scored := _scored(runs, objectives)) is not None]
+    scored = _scored_trials(found, objectives)
     losses = [loss for loss, _ in scored]
     places = front(losses) if len(objectives) > 1 else range(len(scored))
     return [scored[place][1] for place in sorted(places, key=lambda place: (losses[place], scored[place][1].run))]
+
+
+def scored_trials(found: Sequence[Found], objectives: Sequence[Objective]) -> list[Leader]:
+    """All trials that have a finite number for each objective, in the order of their first runs."""
+    return [leader for _, leader in _scored_trials(found, objectives)]
+
+
+def _scored_trials(found: Sequence[Found], objectives: Sequence[Objective]) -> list[tuple[tuple[float, ...], Leader]]:
+    """The mean losses of each trial, and how it is shown."""
+    trials: dict[int, list[Found]] = {}
+    for each in found:
+        trials.setdefault(each.trial, []).append(each)
+    return [scored for runs in trials.values() if (scored := _scored(runs, objectives)) is not None]
 
 
 def _scored(runs: Sequence[Found], objectives: Sequence[Objective]) -> tuple[tuple[float, ...], Leader] | None:
