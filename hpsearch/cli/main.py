@@ -82,6 +82,21 @@ def _print_lines(lines: Iterable[str]) -> int:
     return ALL_FINISHED
 
 
+def _print_noted(lines: Iterable[str], note: str) -> int:
+    """Print lines, and on stderr what is to be said of them."""
+    _print_all(lines)
+    if note:
+        put_line(sys.stderr, f'hpsearch: {note}')
+    return ALL_FINISHED
+
+
+def _print_all(lines: Iterable[str]) -> None:
+    """Print many lines that are all there already: flushing each would take longer than making them."""
+    for line in lines:
+        print(line)
+    sys.stdout.flush()
+
+
 def _folder(path: str) -> SearchFolder:
     """The search folder that was named, or the newest one here."""
     from hpsearch.store.folder import SearchFolder, newest_search
@@ -190,6 +205,34 @@ def logs(words: Sequence[str]) -> int:
     return ALL_FINISHED
 
 
+def list_(words: Sequence[str]) -> int:
+    """``hpsearch list``: the runs of a search."""
+    from hpsearch.cli.runs.parsers import list_parser, parse_on_runs
+
+    args = parse_on_runs(list_parser(), words)
+    from hpsearch.cli.runs.choosing import read
+    from hpsearch.cli.runs.listing import runs_listed
+    from hpsearch.cli.runs.output import form_of, lines_of
+
+    form = form_of(args)
+    listed = runs_listed(read(_folder(args.dir)), args.where, args.columns, args.sort, args.limit, form)
+    return _print_noted(lines_of(listed.sheet, form), listed.note)
+
+
+def best(words: Sequence[str]) -> int:
+    """``hpsearch best``: the best runs of a search."""
+    from hpsearch.cli.runs.parsers import best_parser, parse_on_runs
+
+    args = parse_on_runs(best_parser(), words)
+    from hpsearch.cli.runs.choosing import read
+    from hpsearch.cli.runs.listing import best_listed
+    from hpsearch.cli.runs.output import form_of, lines_of
+
+    form = form_of(args)
+    listed = best_listed(read(_folder(args.dir)), args.where, args.limit, form)
+    return _print_noted(lines_of(listed.sheet, form), listed.note)
+
+
 def export(words: Sequence[str]) -> int:
     """``hpsearch export``: write a search so that another program can open it."""
     args = parsers.export_parser().parse_args(words)
@@ -208,5 +251,5 @@ def templates(words: Sequence[str]) -> int:
 
 VERBS: dict[str, Callable[[Sequence[str]], int]] = {
     verb.__name__.rstrip('_'): verb
-    for verb in (init, run, hunt, plan, try_, status, resume, join, stop, logs, export, templates)
+    for verb in (init, run, hunt, plan, try_, status, resume, join, stop, list_, best, logs, export, templates)
 }

@@ -41,6 +41,8 @@ a new search
 
 a search that exists
   hpsearch status [DIR]         show its state; --json: for scripts
+  hpsearch list [DIR]           list its runs; --where: of which a condition holds; --columns, --sort, --json, --csv
+  hpsearch best [DIR]           list its best runs, or the Pareto front of several objectives
   hpsearch logs [DIR] RUN       print the output of a run
   hpsearch stop [DIR]           stop it from another terminal or host; --drain: let the runs end that have started
   hpsearch resume [DIR]         continue it, however it ended
@@ -160,11 +162,12 @@ def _parser_of_search(verb: str, description: str, *, needs_folder: bool = False
     if needs_folder:
         parser.add_argument('dir', type=os.path.expanduser, help='the search folder')
     else:
-        _add_search_folder(parser)
+        add_search_folder(parser)
     return parser
 
 
-def _add_search_folder(parser: Parser) -> None:
+def add_search_folder(parser: Parser) -> None:
+    """Add the argument that names a search, which may be left out."""
     parser.add_argument(
         'dir',
         nargs='?',
@@ -452,7 +455,7 @@ def export_parser() -> Parser:
 
     parser = _parser('export', 'Write a search so that another program can open it.')
     parser.add_argument('tool', choices=tuple(TARGETS), help='the program')
-    _add_search_folder(parser)
+    add_search_folder(parser)
     parser.add_argument(
         '--to',
         metavar='PATH',

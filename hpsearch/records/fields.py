@@ -69,6 +69,7 @@ class Fields:
     """
 
     def __init__(self, search: SearchRecord) -> None:
+        self._search = search
         named = {
             'params': {name: _param(name) for run in search.runs for name in run.params},
             'summary': {name: _keyword(name) for run in search.runs for name in run.summary or ()},
@@ -81,6 +82,7 @@ class Fields:
             for name, of in getters.items()
         ]
         self._by_full_name = {field.full_name: field for field in self.all}
+        self._columns = _columns_of(self.all)
         self._by_name: dict[str, list[Field]] = {}
         for field in self.all:
             if not field.is_shy:
@@ -98,7 +100,7 @@ class Fields:
         """
         if name in self._by_full_name:
             return self._by_full_name[name]
-        found = self._by_name.get(name, [])
+        found = self._by_name.get(name) or [field for field, column in self._columns.items() if column == name]
         if len(found) > 1:
             which = ', '.join(f'{field.full_name} ({IN_WORDS[field.kind]})' for field in found)
             raise ConfigError([f'{name}: this may be {" or ".join(which.rsplit(", ", 1))}; write one of them.'])
@@ -117,6 +119,16 @@ class Fields:
         """The shortest name by which a field is found."""
         is_unique = len(self._by_name.get(field.name, ())) == 1 and field.name not in self._by_full_name
         return field.name if is_unique and not field.is_shy else field.full_name
+
+    def column(self, field: Field) -> str:
+        """Its column in tables for programs, as in ``search_results.csv``."""
+        return self._columns[field]
+
+    @property
+    def varying(self) -> list[Field]:
+        """The parameters that are not the same in all runs."""
+        runs = self._search.runs
+        return [field for field in self.of_kind('params') if len({repr(field.of(run)) for run in runs}) > 1]
 
     def selected(self, runs: Iterable[RunRecord], where: str) -> list[RunRecord]:
         """The runs of which a condition holds; all of them where it is empty.
@@ -138,6 +150,20 @@ class Fields:
             except ConfigError as error:
                 raise problem_at(where, name.at, str(error)) from None
         return found
+
+
+def _columns_of(every: Iterable[Field]) -> dict[Field, str]:
+    """Parameters have their own names; so have keywords, behind ``summary_`` where something else is called so."""
+    full = {field.full_name for field in every}
+    columns: dict[Field, str] = {}
+    for field in every:
+        column = field.name if field.kind in ('params', 'summary') else field.full_name
+        if field.kind == 'params' and column in full:
+            column = field.full_name
+        while field.kind == 'summary' and column in (*full, *columns.values()):
+            column = f'summary_{column}'
+        columns[field] = column
+    return columns
 
 
 MOST_NAMED = 20

@@ -75,7 +75,7 @@ def _drawn(rows: Sequence[Sequence[str]], columns: Sequence[str], console: Conso
     kept = choose_columns(rows, columns, console.width)
     with console.capture() as captured:
         console.print(_table(rows, columns, kept), no_wrap=True, crop=True)
-        for note in _notes(rows, columns, kept):
+        for note in notes_on_columns(rows, columns, kept):
             console.print(Text(note, 'dim'))
     return ''.join(f'{line.rstrip()}\n' for line in captured.get().splitlines())
 
@@ -87,34 +87,37 @@ def _table(rows: Sequence[Sequence[str]], columns: Sequence[str], kept: Sequence
 
     table = Table(box=Box(_RULE), show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style='bold')
     for index in kept:
-        is_number = all(_is_number(row[index]) for row in rows if row[index])
-        table.add_column(Text(_cell(columns[index])), justify='right' if is_number else 'left', no_wrap=True)
+        is_right = all(is_number(row[index]) for row in rows if row[index])
+        table.add_column(Text(short_cell(columns[index])), justify='right' if is_right else 'left', no_wrap=True)
     for rank, row in enumerate(rows):
-        table.add_row(*(Text(_cell(row[index])) for index in kept), style='' if rank else 'bold green')
+        table.add_row(*(Text(short_cell(row[index])) for index in kept), style='' if rank else 'bold green')
     return table
 
 
-def _cell(text: str) -> str:
+def short_cell(text: str) -> str:
+    """A cell in one line, cut where it is too long."""
     text = printable(text)
     return text if len(text) <= WIDEST_CELL else text[: WIDEST_CELL - 2] + '..'
 
 
 def _cell_width(rows: Sequence[Sequence[str]], columns: Sequence[str], index: int) -> int:
-    return max(shown_width(_cell(line[index])) for line in [columns, *rows])
+    return max(shown_width(short_cell(line[index])) for line in [columns, *rows])
 
 
 def _is_constant(rows: Sequence[Sequence[str]], index: int) -> bool:
     return len(rows) > 1 and len({row[index] for row in rows}) == 1
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Whether a cell is one number."""
     reading = read_number(text)
     return reading is not None and reading.is_single
 
 
-def _notes(rows: Sequence[Sequence[str]], columns: Sequence[str], kept: Sequence[int]) -> list[str]:
+def notes_on_columns(rows: Sequence[Sequence[str]], columns: Sequence[str], kept: Sequence[int]) -> list[str]:
+    """What is said of the columns that are not shown; ``kept``: the indices of those that are."""
     dropped = [index for index in range(len(columns)) if index not in set(kept)]
-    same = [f'{columns[index]}={_cell(rows[0][index])}' for index in dropped if _is_constant(rows, index)]
+    same = [f'{columns[index]}={short_cell(rows[0][index])}' for index in dropped if _is_constant(rows, index)]
     other = [columns[index] for index in dropped if not _is_constant(rows, index)]
     notes = [('the same in all of them: ', same), ('no room for: ', other)]
     return [printable(head + ', '.join(names)) for head, names in notes if names]

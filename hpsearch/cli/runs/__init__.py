@@ -1,1 +1,1 @@
-"""Verbs on single runs of a search."""
+"""The verbs on single runs of a search: what they were given, what became of them, and what is to become of them."""

@@ -19,6 +19,7 @@ from hpsearch.cli import parsers
 from hpsearch.cli.adaptive.hunt import hunt_parser
 from hpsearch.cli.main import VERBS
 from hpsearch.cli.options import add_options
+from hpsearch.cli.runs import parsers as run_parsers
 from hpsearch.config.source import SPELLINGS
 from hpsearch.model.run import Summary
 from hpsearch.model.states import State
@@ -87,6 +88,8 @@ PARSERS = {
     'resume': parsers.resume_parser('resume', ''),
     'join': parsers.resume_parser('join', ''),
     'stop': parsers.stop_parser(),
+    'list': run_parsers.list_parser(),
+    'best': run_parsers.best_parser(),
     'logs': parsers.logs_parser(),
     'export': parsers.export_parser(),
     'templates': parsers.templates_parser(),

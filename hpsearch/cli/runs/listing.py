@@ -1,0 +1,173 @@
+"""What ``hpsearch list`` and ``hpsearch best`` show: runs of a search, by a condition, in an order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from hpsearch.cli.runs.output import Form, Sheet
+from hpsearch.model.errors import ConfigError, SearchFolderError
+from hpsearch.model.states import State
+from hpsearch.model.table import why_no_best
+from hpsearch.model.trials.leading import Found, Leader, leaders, objectives_in_words
+from hpsearch.records.fields import OWN, Field, Fields, scalar_of, sorted_by
+from hpsearch.records.run import RunRecord
+from hpsearch.records.search import SearchRecord
+
+MOST_KEYWORDS = 4
+"""Keywords of the result that are listed where no objective says which matter."""
+
+
+@dataclass(frozen=True)
+class Listed:
+    """What a verb shows, and what it says beside it.
+
+    Attributes:
+        sheet: The runs.
+        note: About what was found, or why nothing was; empty: there is nothing to say.
+    """
+
+    sheet: Sheet
+    note: str = ''
+
+
+def runs_listed(search: SearchRecord, where: str, columns: str, order: str, limit: int, form: Form) -> Listed:
+    """The runs of a search.
+
+    Args:
+        search: The search.
+        where: A condition; empty: all of them.
+        columns: Names with commas between them; empty: those that tell most.
+        order: Names to sort by, the first one first; a dash before a name: descending. Empty: by number.
+        limit: How many at most; 0: all.
+        form: For whom.
+
+    Raises:
+        ConfigError: The condition is wrong, or there is no such name.
+    """
+    fields = Fields(search)
+    shown = _columns(fields, columns) if columns else _telling(search, fields, form)
+    keys = _keys(fields, order)
+    runs = fields.selected(search.runs, where)
+    for field, descending in reversed(keys):
+        runs = sorted_by(runs, field, descending=descending)
+    found = runs[:limit] if limit else runs
+    note = '' if runs else _nothing(search, where)
+    return Listed(Sheet(list(shown), [[field.of(run) for field in shown.values()] for run in found]), note)
+
+
+def _nothing(search: SearchRecord, where: str) -> str:
+    if not search.runs:
+        return f'{search.path} has no runs so far'
+    return f'none of its {len(search.runs)} runs: {where}'
+
+
+def _names(text: str) -> list[str]:
+    """Names with commas between them; one in backticks may have commas itself."""
+    return [name.strip().strip('`') for name in re.findall(r'(?:`[^`]*`|[^,`])+', text) if name.strip()]
+
+
+def _columns(fields: Fields, text: str) -> dict[str, Field]:
+    return _each_found(fields, _names(text))
+
+
+def _each_found(fields: Fields, names: Iterable[str]) -> dict[str, Field]:
+    """The fields of these names.
+
+    Raises:
+        ConfigError: With every name that there is not.
+    """
+    found: dict[str, Field] = {}
+    problems: list[str] = []
+    for name in names:
+        try:
+            found[name] = fields.find(name)
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(problems)
+    return found
+
+
+def _keys(fields: Fields, order: str) -> list[tuple[Field, bool]]:
+    words = [word.strip() for word in order.split(',') if word.strip()]
+    found = _each_found(fields, [word.removeprefix('-') for word in words])
+    return [(found[word.removeprefix('-')], word.startswith('-')) for word in words]
+
+
+def _telling(search: SearchRecord, fields: Fields, form: Form) -> dict[str, Field]:
+    """The columns that tell most: for people, what differs and what matters; for programs, everything."""
+    if form is not Form.PEOPLE:
+        return {fields.column(field): field for field in fields.all}
+    objectives = [objective.key for objective in search.objectives]
+    keywords = [field for field in fields.of_kind('summary') if field.name in objectives]
+    keywords = keywords or [field for field in fields.of_kind('summary') if field.name != 'finished'][:MOST_KEYWORDS]
+    own = {field.name: field for field in fields.of_kind('own')}
+    chosen = [own['run'], own['state'], *fields.varying, *keywords, own['seconds'], own['host'], own['gpu']]
+    return {fields.heading(field): field for field in [*chosen, own['reason']] if _is_known(field, search.runs)}
+
+
+def _is_known(field: Field, runs: Sequence[RunRecord]) -> bool:
+    return field.name in ('run', 'state') or any(field.of(run) is not None for run in runs)
+
+
+# The best
+
+
+def best_listed(search: SearchRecord, where: str, limit: int, form: Form) -> Listed:
+    """The best finished runs, best first; of several objectives the Pareto front; of several seeds the mean.
+
+    Args:
+        search: The search.
+        where: A condition; empty: all of them.
+        limit: How many at most; 0: all.
+        form: For whom.
+
+    Raises:
+        ConfigError: The condition is wrong.
+        SearchFolderError: The search does not say what is best.
+    """
+    if not search.objectives:
+        raise SearchFolderError(
+            f'{search.path} does not say which keyword of the result counts; sort by one: hpsearch list {search.path} '
+            '--sort=KEYWORD'
+        )
+    fields = Fields(search)
+    chosen = replace(search, runs=fields.selected(search.runs, where))
+    has_several = len(search.objectives) > 1 or int(search.info.get('options', {}).get('seeds_per_config') or 1) > 1
+    if has_several:
+        return _leaders_listed(chosen, fields.varying, limit, OWN if form is not Form.PEOPLE else '')
+    ranked = chosen.best()
+    own = {field.name: field for field in fields.of_kind('own')}
+    result = fields.of_kind('summary')
+    keys = [field for field in result if field.name == search.key]
+    shown = [own['number'], own['run'], *keys, *fields.varying, own['budget'], own['seconds']]
+    shown = [field for field in shown if _is_known(field, ranked)]
+    rows = [[field.of(run) for field in shown] for run in (ranked[:limit] if limit else ranked)]
+    name = fields.heading if form is Form.PEOPLE else fields.column
+    return Listed(Sheet([name(field) for field in shown], rows), '' if rows else _no_best(chosen))
+
+
+def _no_best(search: SearchRecord) -> str:
+    finished = {run.name: run.summary or {} for run in search.runs if run.state is State.FINISHED}
+    return why_no_best(finished, search.key) or 'no run that could be the best has finished'
+
+
+def _leaders_listed(search: SearchRecord, varying: Sequence[Field], limit: int, prefix: str) -> Listed:
+    found = [
+        Found(run.name, run.trial, run.params, run.summary or {}, search.budget(run) or None)
+        for run in search.runs
+        if run.state is State.FINISHED
+    ]
+    led = leaders(found, search.objectives)
+    names = [field.name for field in varying]
+    columns = [*(each.key for each in search.objectives), f'{prefix}run', f'{prefix}runs', *names]
+    rows = [[*each.values, each.run, each.runs, *_params(each, names)] for each in (led[:limit] if limit else led)]
+    what = 'the Pareto front' if len(search.objectives) > 1 else 'means over seeds'
+    note = f'{what} of {len(led)} trials ({objectives_in_words(search.objectives)})' if led else _no_best(search)
+    return Listed(Sheet(columns, rows), note)
+
+
+def _params(leader: Leader, names: Sequence[str]) -> list[bool | int | float | str | None]:
+    return [scalar_of(leader.params[name]) if name in leader.params else None for name in names]

@@ -1,0 +1,119 @@
+"""Runs of a search as tables, JSON and CSV, through the command line."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from hpsearch.cli.main import main
+from tests.support.shown_search import shown_search
+
+
+@pytest.fixture(scope='module')
+def search(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A search with two runs that wait."""
+    return str(shown_search(tmp_path_factory.mktemp('listing') / 's', 50, waiting=2).path)
+
+
+def shown(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    assert main(words) == 0
+    return capsys.readouterr().out
+
+
+def test_that_runs_are_chosen_sorted_and_limited(search: str, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ['--where', 'width>=32 and state=finished', '--columns', 'number,width,acc', '--sort', '-acc', '-n', '5']
+    rows = json.loads(shown(capsys, 'list', search, *words, '--json'))
+    assert len(rows) == 5
+    assert list(rows[0]) == ['number', 'width', 'acc']
+    assert all(row['width'] >= 32 for row in rows)
+    assert [row['acc'] for row in rows] == sorted((row['acc'] for row in rows), reverse=True)
+
+
+def test_that_json_has_every_column_with_raw_values(search: str, capsys: pytest.CaptureFixture[str]) -> None:
+    first, *_, last = json.loads(shown(capsys, 'list', search, '--json'))
+    assert first['hpsearch_number'] == 1
+    assert first['hpsearch_started'] == '2023-11-14T22:13:20Z'
+    assert type(first['acc']) is float
+    assert type(first['metrics.val_acc']) is float
+    assert last['acc'] is None
+    assert last['hpsearch_state'] == 'planned'
+
+
+def test_that_numbers_that_json_does_not_know_are_null(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = shown_search(tmp_path / 's', 2, grid={'x': [float('nan'), float('inf')]}).path
+    assert [row['x'] for row in json.loads(shown(capsys, 'list', str(path), '--columns=x', '--json'))] == [None, None]
+
+
+def test_that_csv_has_commas_and_is_read_back(search: str, capsys: pytest.CaptureFixture[str]) -> None:
+    out = shown(capsys, 'list', search, '--csv', '--where', 'state=failed', '--columns', 'run,reason')
+    rows = list(csv.reader(io.StringIO(out, newline='')))
+    assert rows[0] == ['run', 'reason']
+    assert rows[1][1] == 'exit status 1\nRuntimeError: the loss is nan'
+    assert out.startswith('run,reason\r\n')
+
+
+def test_that_nothing_is_cut_where_no_terminal_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    long = 'x' * 300
+    path = shown_search(tmp_path / 's', 2, grid={'text': [long, f'{long}y'], 'lr': [0.1]}).path
+    out = shown(capsys, 'list', str(path))
+    assert f'{long}y' in out
+    assert len(out.splitlines()) == 4
+
+
+def test_that_nothing_found_is_a_note(search: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(['list', search, '--where', 'width>1000', '--json']) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out) == []
+    assert err == 'hpsearch: none of its 50 runs: width>1000\n'
+
+
+@pytest.mark.parametrize(
+    ('words', 'says'),
+    [
+        (['--columns', 'ac,widht'], 'acc'),
+        (['--sort', '-widht'], 'did you mean width'),
+        (['--where', 'widht>3'], '\n  widht>3\n  ^\n'),
+    ],
+)
+def test_that_a_wrong_name_is_an_error(
+    search: str, words: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(['list', search, *words]) == 2
+    out, err = capsys.readouterr()
+    assert out == ''
+    assert says in err
+
+
+def test_that_the_best_come_first(search: str, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = json.loads(shown(capsys, 'best', search, '-n3', '--json'))
+    every = json.loads(shown(capsys, 'list', search, '--json'))
+    assert [row['acc'] for row in rows] == sorted((row['acc'] or 0 for row in every), reverse=True)[:3]
+
+
+def test_that_the_best_among_several_objectives_are_the_pareto_front(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    objectives = {'objective': ['acc', 'loss'], 'direction': ['maximize', 'maximize']}
+    path = shown_search(tmp_path / 's', 30, options=objectives).path
+    assert main(['best', str(path), '-n0', '--json']) == 0
+    out, err = capsys.readouterr()
+    front = json.loads(out)
+    assert len(front) > 10  # where one is better the other is worse
+    assert {'acc', 'loss', 'hpsearch_run', 'hpsearch_runs'} <= set(front[0])
+    assert 'the Pareto front' in err
+
+
+def test_that_seeds_of_a_trial_count_as_their_mean(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = shown_search(tmp_path / 's', 10, options={'seeds_per_config': 2}).path
+    assert main(['best', str(path)]) == 0
+    assert 'means over seeds' in capsys.readouterr().err
+
+
+def test_that_without_a_result_it_says_why_none_is_the_best(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = shown_search(tmp_path / 's', 3, waiting=3).path
+    assert main(['best', str(path), '--csv']) == 0
+    assert 'no run that could be the best has finished' in capsys.readouterr().err
