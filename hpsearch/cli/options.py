@@ -22,6 +22,7 @@ from hpsearch.cli.declaring.fields import (
     option,
     warning_signal,
 )
+from hpsearch.cli.notifying.options import NotifyOptions
 from hpsearch.cli.packing.options import NeighbourOptions
 
 if TYPE_CHECKING:
@@ -350,6 +351,7 @@ class SearchOptions:
     sbatch: SbatchOptions = SbatchOptions()
     bsub: BsubOptions = BsubOptions()
     execution: ExecutionOptions = ExecutionOptions()
+    notify: NotifyOptions = field(default_factory=NotifyOptions)
     display: DisplayOptions = DisplayOptions()
 
     @property

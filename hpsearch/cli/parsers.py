@@ -387,7 +387,7 @@ class ResumeCommand(OptionGroup):
 def resume_parser(verb: str, description: str) -> Parser:
     """The parser of ``hpsearch resume`` and ``join``: where, how many and how can differ from the first time."""
     parser = _parser_of_search(verb, description, needs_folder=verb == 'join')
-    add_options(parser, (*OF_PLACES, 'pruning', 'limits', 'execution', 'display'), keeps=True)
+    add_options(parser, (*OF_PLACES, 'pruning', 'limits', 'execution', 'notify', 'display'), keeps=True)
     group = add_group(parser, ResumeCommand)
     group.add_argument(
         '--num_searches', metavar='N', type=int, default=argparse.SUPPRESS, help='with --extend: another number of runs'
@@ -481,9 +481,9 @@ _RIVALS = {'slurm_time': 'num_hours', 'visible_gpus': 'cpu_jobs', 'cpu_jobs': 'v
 
 
 def profile_options() -> dict[str, argparse.Action]:
-    """The options that a profile may set, by their names without dashes: those of this machine and of clusters."""
+    """The options that a profile may set, by their names without dashes: those of this machine, of clusters, of you."""
     parser = argparse.ArgumentParser(add_help=False)
-    add_options(parser, OF_PLACES)
+    add_options(parser, (*OF_PLACES, 'notify'))
     return {action.dest: action for action in parser._actions if action.dest != 'profile'}
 
 

@@ -90,9 +90,16 @@ def no_best_note(state: SearchState, configuration: Configuration) -> str:
 
 
 def failure_groups(
-    folder: SearchFolder, state: SearchState, configuration: Configuration
+    folder: SearchFolder, state: SearchState, configuration: Configuration, most: int | None = None
 ) -> list[tuple[int, str, str]]:
-    """Failed runs grouped by their error, most frequent first: how many, the words of one, its name."""
+    """Failed runs grouped by their error, most frequent first: how many, the words of one, its name.
+
+    Args:
+        folder: The search.
+        state: What its journals say.
+        configuration: How its results are read.
+        most: How many groups at most; None: all.
+    """
     groups: dict[str, list[Attempt]] = {}
     for attempt in _deciding(state, State.FAILED):
         groups.setdefault(attempt.failure or attempt.reason, []).append(attempt)
@@ -100,7 +107,7 @@ def failure_groups(
     places = {place for attempt in state.ended_in_places for place in attempt.places}
     return [
         (len(group), _explained(folder, group[0], configuration) + _common_place(group, places), group[0].run)
-        for group in ordered
+        for group in ordered[:most]
     ]
 
 

@@ -20,6 +20,7 @@ from hpsearch.cli.adaptive.settings import problems_of as adaptive_problems
 from hpsearch.cli.adaptive.settings import results_given
 from hpsearch.cli.adaptive.suggested import with_suggested
 from hpsearch.cli.backends import requested_system
+from hpsearch.cli.notifying.options import missing_programs
 from hpsearch.cli.options import ConfigurationOptions, SearchOptions, flat
 from hpsearch.config.handles import description_of
 from hpsearch.config.inline.command import FILE_NAME, files_of
@@ -277,6 +278,7 @@ def _option_problems(options: SearchOptions, run_cwd: Path) -> list[str]:
         problems.append(f'--run_cwd={options.folder.run_cwd}: there is no folder {run_cwd}.')
     problems += no_searches('reuse', options.execution.reuse)
     problems += no_searches('learn_from', options.local.learn_from)
+    problems += missing_programs(options.notify)
     if options.local.cpu_jobs and options.local.visible_gpus not in ('', '-1'):
         problems.append('--cpu_jobs assigns no GPUs: use either it or --visible_gpus.')
     return problems

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from hpsearch.arguments.command import uses_gpus
-from hpsearch.backends.queue.own_job import job_end, own_job, own_job_name
+from hpsearch.backends.queue.own_job import is_pilot, job_end, own_job
 from hpsearch.cli.adaptive.options import LimitOptions
 from hpsearch.cli.adaptive.pruning import prune_settings, with_metrics
 from hpsearch.cli.adaptive.settings import adaptive_settings, impossible_options, results_given
 from hpsearch.cli.backends import JobAsker, check_queue, choose_backend, pilot_margin
 from hpsearch.cli.context import process_context
+from hpsearch.cli.notifying.notices import Notices
+from hpsearch.cli.notifying.options import missing_programs
 from hpsearch.cli.options import SearchOptions, flat_group, merged_options
 from hpsearch.cli.parsers import ResumeCommand
 from hpsearch.cli.reports import report_end
@@ -80,8 +82,12 @@ def resume_search(command: ResumeCommand) -> int:
             adaptive=adaptive_settings(options, search),
             pruning=prune_settings(options, search.configuration),
         )
-        result = work(search, context, make_backend, how, JobAsker(options, context.wakeup))
-    return report_end(result, options, in_own_job=joins and own_job() is not None)
+        notices = Notices(folder, options.notify)
+        with notices.of_a_crash():
+            result = work(search, context, make_backend, how, JobAsker(options, context.wakeup), notices.watch)
+    code = report_end(result, options, in_own_job=joins and own_job() is not None)
+    notices.tell_end(result, code)
+    return code
 
 
 def keep_limits(folder: SearchFolder, options: SearchOptions) -> None:
@@ -134,8 +140,7 @@ def _job_time(folder: SearchFolder, options: SearchOptions) -> JobTime | None:
     job = own_job()
     if end is None or job is None:
         return None
-    now, name = time.monotonic(), own_job_name()
-    is_ours = bool(name) and '/' not in name and folder.submission(name).script.exists()
+    now, is_ours = time.monotonic(), is_pilot(folder)
     margin = pilot_margin(options.execution.stop_grace) if is_ours else 0.0
     return JobTime(now, now + end - time.time(), margin, warns_early=is_ours and job['queue'] == 'slurm')
 
@@ -155,6 +160,10 @@ def _options(folder: SearchFolder, info: Mapping[str, Any], command: ResumeComma
         given.setdefault('run_cluster', False)  # join works where it is started
     options = merged_options(info, given, is_first_time=not any(folder.journal_dir.glob('*.jsonl')))
     _check_adaptive(folder, command, options)
+    if problems := list(missing_programs(options.notify, given.keys() & vars(options.notify).keys())):
+        raise ConfigError(problems)
+    for problem in missing_programs(options.notify):
+        log.warning('nobody can be told from here: %s', problem)
     return options
 
 

@@ -10,6 +10,7 @@ from hpsearch.cli.adaptive.pruning import prune_settings
 from hpsearch.cli.adaptive.settings import adaptive_settings
 from hpsearch.cli.backends import JobAsker, check_queue, choose_backend
 from hpsearch.cli.context import process_context
+from hpsearch.cli.notifying.notices import Notices
 from hpsearch.cli.options import SearchOptions
 from hpsearch.cli.reports import report_end
 from hpsearch.cli.request import SearchRequest, create, make_request
@@ -40,8 +41,12 @@ def run_search(options: SearchOptions, creates: Callable[[SearchRequest], OpenSe
         adaptive = adaptive_settings(options, search)
         pruning = prune_settings(options, request.configuration)
         how = work_options(options, echo=echo, reuse=options.execution.reuse, adaptive=adaptive, pruning=pruning)
-        result = work(search, context, make_backend, how, JobAsker(options, context.wakeup))
-    return report_end(result, options)
+        notices = Notices(search.folder, options.notify)
+        with notices.of_a_crash():
+            result = work(search, context, make_backend, how, JobAsker(options, context.wakeup), notices.watch)
+    code = report_end(result, options)
+    notices.tell_end(result, code)
+    return code
 
 
 def create_only(options: SearchOptions) -> Path:

@@ -52,6 +52,8 @@ class SearchResult:
         outcome: How the work ended.
         waiting: Runs that wait to be started, those that are run again included.
         given_up: Runs that ended without success and are not run again.
+        reader: Has read the journals of other writers, and can read on.
+        writer: Name of this writer.
     """
 
     folder: SearchFolder
@@ -60,6 +62,8 @@ class SearchResult:
     state: SearchState
     total: int | None
     outcome: Outcome
+    reader: JournalReader
+    writer: str
     waiting: int = 0
     given_up: frozenset[str] = frozenset()
 
@@ -89,18 +93,24 @@ class SearchResult:
         return self.outcome.enough is not None and self.outcome.enough.is_success
 
 
+def _look_away(search: SearchContext) -> None:
+    """Nobody wants to know how a search goes."""
+
+
 def work(
     search: OpenSearch,
     process: ProcessContext,
     make_backend: MakeBackend,
     options: WorkOptions,
     job_has_ended: Callable[[Mapping[str, Any]], bool],
+    watch: Callable[[SearchContext], None] = _look_away,
 ) -> SearchResult:
     """Work on a search until it ends.
 
     Args:
         make_backend: Makes the place where its runs execute.
         job_has_ended: Says of a queue job (``queue``, ``id``, ``ends``) whether its queue knows that it ended.
+        watch: Called before the first round, and after each one.
 
     Raises:
         HpsearchError: Its journals cannot be read or written, or a folder of earlier results is no search.
@@ -131,11 +141,27 @@ def work(
         began = Process(os.getpid(), start_ticks(os.getpid())).started
         peers = Peers(folder, recorder, reader, known, can_adopt, began)
         make_provenance, lock = partial(_provenance_of, search), placement_lock(folder.identity)
-        outcome = make_dispatcher(context, peers, backend, requests, process.view, make_provenance, lock).run()
+        outcome = make_dispatcher(
+            context, peers, backend, requests, process.view, make_provenance, lock, watch=watch
+        ).run()
     _write_schedules(context)
+    return _result(search, context, reader, outcome)
+
+
+def _result(search: OpenSearch, context: SearchContext, reader: JournalReader, outcome: Outcome) -> SearchResult:
     pending = context.pending
-    waiting, given_up = pending.waiting, frozenset(pending.given_up)
-    return SearchResult(folder, search.configuration, context.results, state, pending.total, outcome, waiting, given_up)
+    return SearchResult(
+        search.folder,
+        search.configuration,
+        context.results,
+        context.state,
+        pending.total,
+        outcome,
+        reader,
+        context.writer,
+        pending.waiting,
+        frozenset(pending.given_up),
+    )
 
 
 def _write_schedules(context: SearchContext) -> None:

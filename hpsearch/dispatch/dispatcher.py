@@ -77,6 +77,7 @@ class Outcome:
 
     Attributes:
         interrupted: Whether it was stopped before its end.
+        drained: Whether what had started could end then.
         failed_fast: What the first attempts all failed with, or empty.
         example: The first run that failed so, or None.
         unknown: Runs that may still be under way on hosts that cannot be asked.
@@ -88,6 +89,7 @@ class Outcome:
     """
 
     interrupted: bool = False
+    drained: bool = False
     failed_fast: str = ''
     example: Run | None = None
     unknown: frozenset[str] = frozenset()
@@ -111,8 +113,10 @@ class Dispatcher:
         heartbeat: Heartbeat,
         display: Display,
         clock: Callable[[], float],
+        watch: Callable[[SearchContext], None],
     ) -> None:
         self._search = search
+        self._watch = watch
         self._strategy = strategy
         self._peers = peers
         self._intake = intake
@@ -133,12 +137,16 @@ class Dispatcher:
 
     def run(self) -> Outcome:
         """Work until every run has ended, or until a stop was carried out."""
+        self._watch(self._search)
         while self._step(self._clock()):
+            self._watch(self._search)
             self._strategy.backend.wait(self._patience())
         self._finish()
+        self._watch(self._search)
         fail_fast = self._shutdown.fail_fast
         return Outcome(
             interrupted=self._shutdown.has_begun and not fail_fast.signature,
+            drained=self._shutdown.is_draining,
             failed_fast=fail_fast.signature,
             example=fail_fast.example,
             unknown=self._peers.unknown | {each.launch.run.name for each in self._strategy.attempts if each.is_unknown},
@@ -422,6 +430,7 @@ def make_dispatcher(
     make_provenance: Callable[[], Provenance],
     lock: Callable[[], AbstractContextManager[bool]],
     clock: Callable[[], float] = time.monotonic,
+    watch: Callable[[SearchContext], None] = lambda search: None,
 ) -> Dispatcher:
     """Put the parts of a dispatcher together.
 
@@ -429,6 +438,7 @@ def make_dispatcher(
         make_provenance: Makes what finds out with which code the runs are made.
         lock: Held while runs are placed on this host; entering it says whether it was acquired in time.
         clock: Monotonic seconds.
+        watch: Called before the first round, and after each one.
     """
     progress = Progress(search, clock())
     metrics = _metrics(search, clock)
@@ -460,7 +470,7 @@ def make_dispatcher(
             metrics,
         )
     shutdown, display = Shutdown(requests, search.options), Display(view, progress, backend)
-    return Dispatcher(search, strategy, peers, intake, shutdown, heartbeat, display, clock)
+    return Dispatcher(search, strategy, peers, intake, shutdown, heartbeat, display, clock, watch)
 
 
 def _candidates(search: SearchContext) -> Candidates:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from hpsearch.backends.queue.batch_system import environment_outside_jobs
 from hpsearch.model.evidence import node_name
 from hpsearch.model.usage.host import ALL, Allotted
+from hpsearch.store.folder import SearchFolder
 
 ANSWER_TIMEOUT = 10.0
 """Seconds that a scheduler may take to answer."""
@@ -111,3 +112,9 @@ def _slurm_job_end(job: str, begin: float, environ: Mapping[str, str]) -> float 
         return end
     left = parse_time_left(execute(slurm.time_left_argv(job), environment_outside_jobs(environ), b'', ANSWER_TIMEOUT))
     return None if left is None else begin + left
+
+
+def is_pilot(folder: SearchFolder) -> bool:
+    """Whether this process is in a job that hpsearch submitted for this search."""
+    name = own_job_name()
+    return bool(name) and '/' not in name and folder.submission(name).script.exists()

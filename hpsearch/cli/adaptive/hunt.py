@@ -229,7 +229,7 @@ def _again(command: HuntCommand) -> int:
     reader = open_journals(folder)[1]
     lives = poll_once(folder, reader.headers, reader.closed, time.time())
     is_alone = Liveness.ALIVE not in lives.values()
-    groups = (*OF_PLACES, 'limits', 'execution', 'display')
+    groups = (*OF_PLACES, 'limits', 'execution', 'notify', 'display')
     given = {name: value for group in groups for name, value in given_to(GROUPS[group], command.given).items()}
     if 'n_workers' in command.given:
         given |= of_workers(command.given['n_workers'], given)
