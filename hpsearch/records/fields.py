@@ -242,6 +242,7 @@ OF_RUNS: Mapping[str, Getter] = {
     'number': lambda run: run.number,
     'state': lambda run: run.state.value,
     'reason': lambda run: run.reason or None,
+    'request': lambda run: run.request or None,
     'cause': _of_attempt(lambda attempt: attempt.cause),
     'exit_status': _of_attempt(lambda attempt: attempt.code),
     'failure': _of_attempt(lambda attempt: attempt.failure),

@@ -235,8 +235,8 @@ def test_that_no_heavy_library_is_imported_at_start(name: str) -> None:
 
 
 @pytest.mark.parametrize('name', CODE)
-def test_that_a_search_never_imports_pandas(name: str) -> None:
-    assert 'pandas' not in top(imported(name))
+def test_that_pandas_is_imported_in_one_place_alone(name: str) -> None:
+    assert 'pandas' not in top(imported(name)) or name == 'hpsearch.records.loading'
 
 
 @pytest.mark.parametrize('name', CODE)
@@ -256,6 +256,7 @@ def test_that_every_import_is_declared_as_a_dependency(name: str) -> None:
         'mlflow',
         'numpy',
         'optuna',
+        'pandas',
         'psutil',
         'pynvml',
         'rich',

@@ -1,0 +1,114 @@
+"""A search in Python: its runs one by one, or as a table of pandas."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hpsearch.records.expression import Scalar
+from hpsearch.records.fields import Field, Fields
+from hpsearch.records.reading import read_search
+from hpsearch.records.run import RunRecord
+from hpsearch.records.search import SearchRecord
+from hpsearch.store.folder import SearchFolder, newest_search
+
+if TYPE_CHECKING:
+    from pandas import DataFrame, Series
+
+_INT, _FLOAT, _TEXT, _FEW, _TIME = 'Int64', 'float64', 'string', 'category', 'datetime64[ns, UTC]'
+
+OWN_TYPES = {
+    **dict.fromkeys(('run', 'reason', 'failure', 'job', 'code', 'output'), _TEXT),
+    **dict.fromkeys(('state', 'cause', 'request', 'host', 'gpu', 'queue'), _FEW),
+    **dict.fromkeys(('number', 'exit_status', 'attempts', 'trial', 'seed', 'gpu_memory', 'host_memory'), _INT),
+    **dict.fromkeys(('seconds', 'gpu_seconds', 'step', 'gpu_load', 'settled_after', 'cpu', 'sharing'), _FLOAT),
+    **dict.fromkeys(('budget', 'performance', 'loss'), _FLOAT),
+    **dict.fromkeys(('started', 'ended'), _TIME),
+}
+"""Types of the columns with facts of ours, whatever they contain."""
+
+WIDEST_INT = 2**63
+"""A whole number of this size has no place in a column of whole numbers."""
+
+
+def runs(directory: str | os.PathLike[str] = '', where: str = '') -> Iterator[RunRecord]:
+    """The runs of a search, by number; pandas is not needed for them.
+
+    Args:
+        directory: The search folder, which is only read; empty: the newest one below the current directory.
+        where: A condition, such as ``lr<0.01 and state=finished``; empty: all runs.
+
+    Raises:
+        HpsearchError: It is no search, or cannot be read; or the condition is wrong.
+    """
+    search = _read(directory)
+    yield from Fields(search).selected(search.runs, where) if where else search.runs
+
+
+def load(directory: str | os.PathLike[str] = '', where: str = '') -> DataFrame:
+    """A search as a table of pandas with a row for each run, by number.
+
+    Its columns are those of ``search_results.csv`` and more: parameters, keywords of the results, ``metrics.NAME`` for
+    what was reported while runs went, and ``hpsearch_NAME`` for facts of ours. Whole numbers are ``Int64``, other
+    numbers ``float64``, truths ``boolean``, texts ``string``, times ``datetime64[ns, UTC]``; what a run does not have
+    is missing. ``attrs`` has what describes the search.
+
+    Args:
+        directory: The search folder, which is only read; empty: the newest one below the current directory.
+        where: A condition, such as ``lr<0.01 and state=finished``; empty: all runs.
+
+    Raises:
+        HpsearchError: It is no search, or cannot be read; or the condition is wrong.
+        ImportError: pandas is not there.
+    """
+    import pandas
+
+    search = _read(directory)
+    fields = Fields(search)
+    found = fields.selected(search.runs, where)
+    columns = {fields.column(field): _column(field, [field.of(run) for run in found]) for field in fields.all}
+    frame: DataFrame = pandas.DataFrame(columns)
+    frame.attrs.update(_facts(search, fields))
+    return frame
+
+
+def _read(directory: str | os.PathLike[str]) -> SearchRecord:
+    folder = SearchFolder(os.path.expanduser(directory)) if directory else newest_search(Path.cwd())
+    return read_search(folder, time.time())
+
+
+def _facts(search: SearchRecord, fields: Fields) -> dict[str, Any]:
+    return {
+        'search': search.name,
+        'path': search.path,
+        'objectives': {each.key: 'maximize' if each.maximize else 'minimize' for each in search.objectives},
+        'params': [fields.column(field) for field in fields.of_kind('params')],
+        'results': [fields.column(field) for field in fields.of_kind('summary')],
+        'metrics': [fields.column(field) for field in fields.of_kind('metrics')],
+        'total': search.total,
+        'is_open': search.is_open,
+        'read_at': search.now,
+        'notes': list(search.notes),
+    }
+
+
+def _column(field: Field, values: Sequence[Scalar]) -> Series[Any]:
+    import pandas
+
+    dtype: Any = OWN_TYPES[field.name] if field.kind == 'own' else dtype_of(values)
+    column: Series[Any] = pandas.Series(list(values), dtype='object' if dtype == _TIME else dtype)
+    return pandas.to_datetime(column, utc=True).astype(dtype) if dtype == _TIME else column
+
+
+def dtype_of(values: Sequence[Scalar]) -> str:
+    """The type of a column of pandas for some values, of which those that are None are missing."""
+    kinds = {type(value) for value in values if value is not None}
+    if kinds <= {float} or (kinds == {int, float}):
+        return _FLOAT
+    if kinds == {int}:
+        is_narrow = all(-WIDEST_INT <= value < WIDEST_INT for value in values if isinstance(value, int))
+        return _INT if is_narrow else 'object'
+    return {frozenset({bool}): 'boolean', frozenset({str}): _TEXT}.get(frozenset(kinds), 'object')
