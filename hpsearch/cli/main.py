@@ -113,7 +113,9 @@ def _folder(path: str) -> SearchFolder:
 
 def short_help(words: Sequence[str]) -> int:
     """``hpsearch --help``, or no words at all, which is no request."""
-    print(parsers.SHORT_HELP, end='')
+    from hpsearch.cli.describing.verbs import short_help as text_of_help
+
+    print(text_of_help(shutil.get_terminal_size().columns), end='')
     return ALL_FINISHED if words else WRONG_REQUEST
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -22,6 +21,7 @@ from hpsearch.cli.declaring.fields import (
     option,
     warning_signal,
 )
+from hpsearch.cli.declaring.help_format import as_before
 from hpsearch.cli.notifying.options import NotifyOptions
 from hpsearch.cli.packing.options import NeighbourOptions
 
@@ -72,13 +72,13 @@ class ConfigurationOptions(OptionGroup):
         'what it gets a copy of, in the output folder of the earlier run, instead of _CHECKPOINT (default: the folder)',
         metavar='PATH',
     )
-    num_searches: int = option(-1, 'run at most N combinations; -1: all (default: %(default)s)', metavar='N', type=int)
+    num_searches: int = option(-1, 'run at most N combinations; -1: all', metavar='N', type=int)
     deterministic_search: bool = option(False, 'keep the order of the grid instead of shuffling it')
     dont_generate_full_grid: bool = option(
         False, 'draw --num_searches combinations at random, without repetition, instead of enumerating the grid'
     )
     snapshot: bool = option(False, 'copy the code when the search is created, and start all runs from that copy')
-    random_seed: int = option(42, 'seed of shuffling and drawing (default: %(default)s)', metavar='N', type=int)
+    random_seed: int = option(42, 'seed of shuffling and drawing', metavar='SEED', type=int)
     python: str = option(
         '', 'interpreter of the training script (default: python3 from PATH)', metavar='FILE', type=os.path.expanduser
     )
@@ -107,7 +107,7 @@ class FolderOptions(OptionGroup):
 
     out_dir: str = option(
         './out/hyperparam_search',
-        'parent of the search folder search_<date>; relative to --run_cwd (default: %(default)s)',
+        'parent of the search folder search_<date>; relative to --run_cwd',
         metavar='DIR',
         type=os.path.expanduser,
     )
@@ -139,22 +139,22 @@ class LocalOptions(OptionGroup):
         None,
         'run N runs at a time and assign no GPUs; auto: as many as the cores and the memory have room for, as earlier '
         'runs tell',
-        metavar='N',
+        metavar='N|auto',
         type=auto_or(integer_from(1)),
     )
     allowed_load: float = option(
-        0.5, 'a GPU above this load (0-1) gets no run (default: %(default)s)', metavar='F', type=number_between(0, 1)
+        0.5, 'a GPU above this load (0-1) gets no run', metavar='FRACTION', type=number_between(0, 1)
     )
     allowed_memory: float = option(
         0.5,
-        'a GPU with more than this fraction (0-1) of its memory in use gets no run (default: %(default)s)',
-        metavar='F',
+        'a GPU with more than this fraction (0-1) of its memory in use gets no run',
+        metavar='FRACTION',
         type=number_between(0, 1),
     )
     sim_startup_time: float = option(
         60,
-        'seconds after a start on a GPU before it is considered again (default: %(default)s)',
-        metavar='N',
+        'seconds after a start on a GPU before it is considered again',
+        metavar='SECONDS',
         type=number_between(0, float('inf')),
     )
     max_num_jobs_per_gpu: int | None = option(
@@ -166,7 +166,7 @@ class LocalOptions(OptionGroup):
     packing: str = option(
         'fixed',
         'fixed: a GPU gets a run while it is below the thresholds; auto: runs share GPUs by what each of them is '
-        'expected to need, as earlier runs tell (default: %(default)s)',
+        'expected to need, as earlier runs tell',
         choices=('fixed', 'auto'),
     )
     learn_from: tuple[str, ...] = option(
@@ -176,7 +176,7 @@ class LocalOptions(OptionGroup):
         metavar='DIR',
         type=os.path.expanduser,
     )
-    gpus_per_run: int = option(1, 'GPUs per run (default: %(default)s)', metavar='N', type=integer_from(1))
+    gpus_per_run: int = option(1, 'GPUs that each run gets', metavar='N', type=integer_from(1))
 
 
 @dataclass(frozen=True)
@@ -186,16 +186,14 @@ class ClusterOptions(OptionGroup):
     title: ClassVar[str] = 'on a cluster'
 
     run_cluster: bool = option(False, 'submit the runs to a scheduler')
-    scheduler: str = option('lsf', 'which scheduler (default: %(default)s)', choices=('lsf', 'slurm'))
-    num_jobs: int = option(8, 'jobs at a time (default: %(default)s)', metavar='N', type=integer_from(1))
-    num_hours: int = option(
-        24, 'time limit of a job in hours (default: %(default)s)', metavar='N', type=integer_from(1)
-    )
+    scheduler: str = option('lsf', 'which scheduler', choices=('lsf', 'slurm'))
+    num_jobs: int = option(8, 'jobs of this search in the queue at a time', metavar='N', type=integer_from(1))
+    num_hours: int = option(24, 'time limit of a job in hours', metavar='HOURS', type=integer_from(1))
     runs_per_job: int | str = option(
         0,
         'submit jobs that each work on the search, K runs at a time, until their time limit is near; auto: as many as '
-        'its GPUs, or without any its cores and its memory, have room for; 0: one job per run (default: %(default)s)',
-        metavar='K',
+        'its GPUs, or without any its cores and its memory, have room for; 0: one job per run',
+        metavar='K|auto',
         type=auto_or(integer_from(0)),
     )
     submit_only: bool = option(
@@ -206,7 +204,7 @@ class ClusterOptions(OptionGroup):
     )
     queue_interval: float = option(
         30.0,
-        'seconds between two queries to the scheduler (default: %(default)s)',
+        'seconds between two queries to the scheduler',
         metavar='SECONDS',
         type=number_between(0.5, 3600),
     )
@@ -219,7 +217,7 @@ class ClusterOptions(OptionGroup):
     )
     max_job_mem: str = option(
         '',
-        'give a run that ran out of memory 1.5 times as much, up to this limit, e.g. 64G '
+        'give a run that ran out of memory 1.5 times as much, up to this limit, in MiB, or with a unit, e.g. 64G '
         '(default: 4 times the memory of its job)',
         metavar='SIZE',
         type=memory_size,
@@ -234,8 +232,9 @@ class ClusterOptions(OptionGroup):
     """No option: shell lines that a profile puts before those of the configuration."""
 
 
-def _of_sbatch(default: str, name: str) -> Any:
-    return option(default, f'sbatch --{name}; empty: not passed (default: %(default)r)', metavar='TEXT')
+def _of_sbatch(default: str, name: str, metavar: str, what: str) -> Any:
+    otherwise = '; empty: not passed' if default else ' (default: not passed)'
+    return option(default, f'{what}: sbatch --{name}{otherwise}', metavar=metavar)
 
 
 @dataclass(frozen=True)
@@ -244,19 +243,21 @@ class SbatchOptions(OptionGroup):
 
     title: ClassVar[str] = 'on a cluster with Slurm'
 
-    slurm_mem: str = _of_sbatch('8G', 'mem')
-    slurm_gres: str = _of_sbatch('gpu:1', 'gres')
-    slurm_partition: str = _of_sbatch('', 'partition')
-    slurm_qos: str = _of_sbatch('', 'qos')
-    slurm_constraint: str = _of_sbatch('', 'constraint')
-    slurm_account: str = _of_sbatch('', 'account')
-    slurm_cpus: str = _of_sbatch('', 'cpus-per-task')
+    slurm_mem: str = _of_sbatch('8G', 'mem', 'SIZE', 'memory per node, in MiB or with a unit')
+    slurm_gres: str = _of_sbatch('gpu:1', 'gres', 'LIST', 'GPUs and other resources')
+    slurm_partition: str = _of_sbatch('', 'partition', 'NAME', 'the partition')
+    slurm_qos: str = _of_sbatch('', 'qos', 'NAME', 'the quality of service')
+    slurm_constraint: str = _of_sbatch('', 'constraint', 'LIST', 'features that a node must have')
+    slurm_account: str = _of_sbatch('', 'account', 'NAME', 'the account that is charged')
+    slurm_cpus: str = _of_sbatch('', 'cpus-per-task', 'N', 'cores of a job')
     slurm_clusters: str = option(
         '',
         'the cluster that the jobs go to, for every command of Slurm (default: that of this machine)',
         metavar='NAME',
     )
-    slurm_time: str = option('', 'time limit in the notation of Slurm, overrides --num_hours', metavar='TEXT')
+    slurm_time: str = option(
+        '', 'time limit in the notation of Slurm (90: minutes; 1-12:00:00), instead of --num_hours', metavar='TIME'
+    )
     slurm_extra: tuple[str, ...] = option(
         (), 'further option of sbatch, e.g. --slurm_extra=--exclude=n7; may be given several times', metavar='OPTION'
     )
@@ -269,11 +270,11 @@ class BsubOptions(OptionGroup):
     title: ClassVar[str] = 'on a cluster with LSF'
 
     resources: str = option(
-        '"rusage[mem=8000, ngpus_excl_p=1]"', 'bsub -R; empty: not passed (default: %(default)s)', metavar='TEXT'
+        '"rusage[mem=8000, ngpus_excl_p=1]"', 'what a job needs: bsub -R; empty: not passed', metavar='TEXT'
     )
-    lsf_queue: str = option('', 'bsub -q', metavar='TEXT')
-    lsf_project: str = option('', 'bsub -P', metavar='TEXT')
-    lsf_gpu: str = option('', 'bsub -gpu', metavar='TEXT')
+    lsf_queue: str = option('', 'the queue: bsub -q (default: not passed)', metavar='NAME')
+    lsf_project: str = option('', 'the project that is charged: bsub -P (default: not passed)', metavar='NAME')
+    lsf_gpu: str = option('', 'GPUs, with IBM Spectrum LSF 10: bsub -gpu (default: not passed)', metavar='TEXT')
     lsf_extra: tuple[str, ...] = option(
         (), 'further argument of bsub, one word each, e.g. --lsf_extra=-sla --lsf_extra=night', metavar='OPTION'
     )
@@ -287,26 +288,24 @@ class ExecutionOptions(OptionGroup):
 
     fail_fast: int = option(
         5,
-        'stop when the first N runs to end all failed with the same last lines; 0: never (default: %(default)s)',
+        'stop when the first N runs to end all failed with the same last lines; 0: never',
         metavar='N',
         type=integer_from(0),
     )
     stop_grace: float = option(
         15.0,
-        'seconds between TERM and KILL for runs that are stopped (default: %(default)s)',
+        'seconds between TERM and KILL for runs that are stopped',
         metavar='SECONDS',
         type=number_between(0, float('inf')),
     )
-    retries: int = option(
-        0, 'run a failed run again, at most N times (default: %(default)s)', metavar='N', type=integer_from(0)
-    )
+    retries: int = option(0, 'run a failed run again, at most N times', metavar='N', type=integer_from(0))
     retry_timeouts: bool = option(
         False, 'run again what was ended by the time limit of its job, up to --max_attempts attempts'
     )
     max_attempts: int = option(
         3,
         'give up on a run after N attempts that were lost without a trace, or N in a row that reached a time limit '
-        'without new output (default: %(default)s)',
+        'without new output',
         metavar='N',
         type=integer_from(1),
     )
@@ -331,7 +330,7 @@ class DisplayOptions(OptionGroup):
     )
     log_level: str = option(
         'info',
-        'least severe messages that are shown (default: %(default)s)',
+        'least severe messages that are shown',
         choices=('debug', 'info', 'warning', 'error'),
     )
 
@@ -402,7 +401,8 @@ def _add_option(group: argparse._ArgumentGroup, each: Field[Any], *, keeps: bool
     default = list(each.default) if isinstance(each.default, tuple) else each.default
     if keeps:
         default = argparse.SUPPRESS
-        details['help'] = re.sub(r'%\(default\)[sr]', 'as before', details['help'])
+        if 'action' not in details:
+            details['help'] = as_before(details['help'])
     group.add_argument(f'--{each.metadata["flag"] or each.name}', dest=each.name, default=default, **details)
 
 

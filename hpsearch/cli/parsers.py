@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 
 from hpsearch.cli.declaring.fields import OptionGroup, integer_from, option
+from hpsearch.cli.declaring.help_format import HelpFormatter
 from hpsearch.cli.options import OF_PLACES, SearchOptions, add_group, add_options, given_to, search_options
 
 ALL_FINISHED = 0
@@ -25,47 +26,15 @@ WRONG_REQUEST = 2
 INTERRUPTED = 130
 """Stopped by a signal or by ``hpsearch stop``."""
 
-SHORT_HELP = """\
-usage: hpsearch COMMAND [...]
-
-Run a training script with many sets of hyperparameters.
-
-a new search
-  hpsearch init SCRIPT          write a configuration for a script, from its --help and one run of it
-  hpsearch templates [NAME]     list the configuration templates, or print one
-  hpsearch plan CONFIG ...      show what would be run, with the options of run; --all: with all commands;
-                                --commands: only the commands; --scripts: what would be submitted to a queue
-  hpsearch try CONFIG [RUN]     run one set of hyperparameters here and now, and show what was understood of its result
-  hpsearch run CONFIG ...       create a search and work on it; the same: hpsearch --grid_module=CONFIG ...
-  hpsearch hunt -n NAME ...     the same with the command line of Oríon, or work on the search of this name
-
-a search that exists
-  hpsearch status [DIR]         show its state; --json: for scripts
-  hpsearch list [DIR]           list its runs; --where: of which a condition holds; --columns, --sort, --json, --csv
-  hpsearch best [DIR]           list its best runs, or the Pareto front of several objectives
-  hpsearch logs [DIR] RUN       print the output of a run
-  hpsearch stop [DIR]           stop it from another terminal or host; --drain: let the runs end that have started
-  hpsearch resume [DIR]         continue it, however it ended
-  hpsearch join DIR             help with a search that others work on
-  hpsearch export TOOL [DIR]    write it for optuna, tensorboard, wandb or mlflow, or as csv
-  hpsearch-postprocess DIR      gather its results, also those of a search that was killed
-
-CONFIG is a Python module, a .py file or a YAML file; or, as the last words, a command that shows what is searched:
-hpsearch run -- python3 train.py --epochs 5 --lr~'[0.1, 0.01]'. DIR is a search folder; where it may be left out, it is
-the newest one at most four levels below the current directory.
-
-hpsearch COMMAND --help lists the options of a command, hpsearch --version prints the version.
-Exit status: 0 all runs finished, 1 some did not, 2 the request is wrong, 130 stopped.
-"""
-"""What ``hpsearch --help`` prints."""
-
-
 _VERBS_OF_SEARCHES = ('resume', 'join')
 """They go on with a search that there is."""
 
 
 class Parser(argparse.ArgumentParser):
     """Reports what is wrong in one line, and accepts dashes for the underscores in the names of options."""
+
+    def __init__(self, **details: Any) -> None:
+        super().__init__(formatter_class=HelpFormatter, **details)
 
     def parse_args(self, args: Sequence[str], namespace: Any = None) -> Any:  # type: ignore[override]
         """The values of a command line; exits where a word is unknown."""
@@ -157,10 +126,13 @@ def _parser(verb: str, description: str) -> Parser:
     return Parser(prog=f'hpsearch {verb}'.strip(), description=description)
 
 
+_MANY_OPTIONS = '%(prog)s [OPTION ...]'
+
+
 def _parser_of_search(verb: str, description: str, *, needs_folder: bool = False) -> Parser:
     parser = _parser(verb, description)
     if needs_folder:
-        parser.add_argument('dir', type=os.path.expanduser, help='the search folder')
+        parser.add_argument('dir', metavar='DIR', type=os.path.expanduser, help='the search folder')
     else:
         add_search_folder(parser)
     return parser
@@ -170,6 +142,7 @@ def add_search_folder(parser: Parser) -> None:
     """Add the argument that names a search, which may be left out."""
     parser.add_argument(
         'dir',
+        metavar='DIR',
         nargs='?',
         default='',
         type=os.path.expanduser,
@@ -185,6 +158,7 @@ def search_parser(verb: str, description: str) -> Parser:
     from hpsearch import __version__
 
     parser = _parser(verb, description)
+    parser.usage = f'{_MANY_OPTIONS} CONFIG\n       {_MANY_OPTIONS} -- COMMAND ...'
     parser.add_argument('--version', action='version', version=f'hpsearch {__version__}')
     parser.add_argument(
         'config',
@@ -192,15 +166,34 @@ def search_parser(verb: str, description: str) -> Parser:
         nargs='?',
         default='',
         type=os.path.expanduser,
-        help='the same as --grid_module=CONFIG',
+        help='the configuration, as --grid_module=CONFIG; or a command, as the last words after --',
     )
     add_options(parser)
     return parser
 
 
+_EXAMPLES = """\
+examples:
+  hpsearch run my_config.py --cpu_jobs=4
+  hpsearch run my_config.yaml --visible_gpus=0,1 --packing=auto
+  hpsearch run --search=tpe --max_trials=50 --objective=lightning:val_loss \\
+      --direction=minimize -- python3 train.py --lr~'loguniform(1e-5, 1)'
+  hpsearch run my_config.py --run_cluster --scheduler=slurm --num_jobs=20
+
+hpsearch plan, with the same words, shows what would be run.
+"""
+
+
+def run_parser() -> Parser:
+    """The parser of ``hpsearch run``."""
+    parser = search_parser('run', 'Create a search and work on it: run a script with many sets of hyperparameters.')
+    parser.epilog = _EXAMPLES
+    return parser
+
+
 def parse_run(words: Sequence[str]) -> SearchOptions:
     """``hpsearch run``, and no verb at all."""
-    parser = search_parser('run', 'Create a search and work on it: run a script with many sets of hyperparameters.')
+    parser = run_parser()
     return search_options(_of_command(parser, _values_of_search(parser, words)))
 
 
@@ -265,7 +258,7 @@ def _of_command(parser: Parser, values: dict[str, Any]) -> dict[str, Any]:
 def plan_parser() -> Parser:
     """The parser of ``hpsearch plan``."""
     parser = search_parser('plan', 'Show what a search would run, without running anything.')
-    which = parser.add_mutually_exclusive_group()
+    which = parser.add_argument_group('what plan prints').add_mutually_exclusive_group()
     which.add_argument('--commands', action='store_true', help='print only the commands, one per line')
     which.add_argument('--all', action='store_true', help='show all commands, not only the first ones')
     which.add_argument(
@@ -295,7 +288,8 @@ def try_parser() -> Parser:
     parser.add_argument(
         'run', metavar='RUN', nargs='?', type=integer_from(1), default=1, help='its number (default: 1)'
     )
-    parser.add_argument('--keep', action='store_true', help='keep the folder with its output')
+    group = parser.add_argument_group('of the run that is tried')
+    group.add_argument('--keep', action='store_true', help='keep the folder with its output')
     return parser
 
 
@@ -336,7 +330,9 @@ def init_parser() -> Parser:
     parser.add_argument(
         '--output', metavar='FILE', default='', help='the file to write (default: SCRIPT_search.py, here)'
     )
-    parser.add_argument('--python', default='', type=os.path.expanduser, help='the interpreter (default: python3)')
+    parser.add_argument(
+        '--python', metavar='FILE', default='', type=os.path.expanduser, help='the interpreter (default: python3)'
+    )
     parser.add_argument('--dont_try', action='store_true', help='do not run the script')
     return parser
 
@@ -384,9 +380,16 @@ class ResumeCommand(OptionGroup):
     trust: bool = option(False, 'resume a search that another user wrote or can write; its commands are executed')
 
 
-def resume_parser(verb: str, description: str) -> Parser:
+_RESUMES = {
+    'resume': 'Continue a search; exits when all its runs have ended.',
+    'join': 'Help with a search; exits when there is nothing left to start.',
+}
+
+
+def resume_parser(verb: str) -> Parser:
     """The parser of ``hpsearch resume`` and ``join``: where, how many and how can differ from the first time."""
-    parser = _parser_of_search(verb, description, needs_folder=verb == 'join')
+    parser = _parser_of_search(verb, _RESUMES[verb], needs_folder=verb == 'join')
+    parser.usage = f'{_MANY_OPTIONS} {"DIR" if verb == "join" else "[DIR]"}'
     add_options(parser, (*OF_PLACES, 'pruning', 'limits', 'execution', 'notify', 'display'), keeps=True)
     group = add_group(parser, ResumeCommand)
     group.add_argument(
@@ -404,13 +407,13 @@ def resume_parser(verb: str, description: str) -> Parser:
 
 def parse_resume(words: Sequence[str]) -> ResumeCommand:
     """``hpsearch resume``."""
-    parser = resume_parser('resume', 'Continue a search; exits when all its runs have ended.')
+    parser = resume_parser('resume')
     return _resume_command(values_of(parser, words), waits_for_others=True)
 
 
 def parse_join(words: Sequence[str]) -> ResumeCommand:
     """``hpsearch join``."""
-    parser = resume_parser('join', 'Help with a search; exits when there is nothing left to start.')
+    parser = resume_parser('join')
     return _resume_command(values_of(parser, words), waits_for_others=False)
 
 
@@ -444,8 +447,8 @@ def stop_parser() -> Parser:
 def logs_parser() -> Parser:
     """The parser of ``hpsearch logs``."""
     parser = _parser_of_search('logs', 'Print the output of a run, stderr last.')
-    parser.add_argument('run', help='name or number of the run')
-    parser.add_argument('--attempt', metavar='N', type=int, default=0, help='which attempt (default: the last)')
+    parser.add_argument('run', metavar='RUN', help='name or number of the run')
+    parser.add_argument('--attempt', metavar='N', type=int, default=0, help='its attempt N, from 1 (default: the last)')
     return parser
 
 
@@ -454,7 +457,7 @@ def export_parser() -> Parser:
     from hpsearch.export.targets import TARGETS
 
     parser = _parser('export', 'Write a search so that another program can open it.')
-    parser.add_argument('tool', choices=tuple(TARGETS), help='the program')
+    parser.add_argument('tool', metavar='TOOL', choices=tuple(TARGETS), help=f'the program: {", ".join(TARGETS)}')
     add_search_folder(parser)
     parser.add_argument(
         '--to',
@@ -470,7 +473,9 @@ def export_parser() -> Parser:
 def templates_parser() -> Parser:
     """The parser of ``hpsearch templates``."""
     parser = _parser('templates', 'Configurations to start from.')
-    parser.add_argument('name', nargs='?', default='', help='the template to print (default: list them)')
+    parser.add_argument(
+        'name', metavar='NAME', nargs='?', default='', help='the template to print (default: list them)'
+    )
     return parser
 
 

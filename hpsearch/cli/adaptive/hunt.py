@@ -79,7 +79,9 @@ def hunt_parser() -> Parser:
         "main.py --lr~'loguniform(1e-5, 1)'. A search that is there already, by its name, is worked on.",
     )
     group = parser.add_argument_group("Oríon's options")
-    group.add_argument('-n', '--name', default='', help='name of the search, and of its folder in --out_dir')
+    group.add_argument(
+        '-n', '--name', metavar='NAME', default='', help='name of the search, and of its folder in --out_dir'
+    )
     group.add_argument('-c', '--config', metavar='FILE', default='', help="Oríon's configuration, in YAML")
     group.add_argument('--exp_max_trials', metavar='N', type=int, help='the same as --max_trials')
     group.add_argument('--exp_max_broken', metavar='N', type=int, help='the same as --max_broken')

@@ -51,8 +51,7 @@ class AdaptiveOptions(OptionGroup):
 
     search: str = option(
         GRID,
-        'how runs are chosen: grid plans all combinations in advance, any other chooses them while the search goes '
-        '(default: %(default)s)',
+        'how runs are chosen: grid plans all combinations in advance, any other chooses them while the search goes',
         choices=SEARCHES,
     )
     search_options: tuple[str, ...] = option(
@@ -72,8 +71,7 @@ class AdaptiveOptions(OptionGroup):
     )
     seeds_per_config: int = option(
         1,
-        'runs of each trial, each with another seed: their mean counts, and what is hopeless gets no more '
-        '(default: %(default)s)',
+        'runs of each trial, each with another seed: their mean counts, and what is hopeless gets no more',
         metavar='N',
         type=integer_from(1),
     )
@@ -90,7 +88,7 @@ class PruneOptions(OptionGroup):
 
     prune: str = option(
         NO_PRUNER,
-        'stop runs whose metrics are not good enough, of a grid as well (default: %(default)s)',
+        'stop runs whose metrics are not good enough, of a grid as well',
         choices=PRUNERS,
     )
     grace_period: float | None = option(
@@ -102,7 +100,7 @@ class PruneOptions(OptionGroup):
     reduction_factor: float | None = option(
         None,
         'asha, hyperband: one of so many runs goes on from a rung to the next (default: 3)',
-        metavar='F',
+        metavar='FACTOR',
         type=number_between(1, float('inf')),
     )
     max_resource: float | None = option(
@@ -122,19 +120,20 @@ class LimitOptions(OptionGroup):
 
     title: ClassVar[str] = 'when an adaptive search ends'
 
-    max_trials: int | None = option(None, 'after N trials', metavar='N', type=integer_from(1))
+    max_trials: int | None = option(None, 'after N trials (default: no limit)', metavar='N', type=integer_from(1))
     max_broken: int | None = option(
         None, 'after N trials have failed (default: however many)', metavar='N', type=integer_from(1)
     )
     target: float | None = option(
         None,
-        'as soon as the objective has reached this value: what runs is stopped',
+        'as soon as the objective has reached this value: what runs is stopped (default: none)',
         metavar='VALUE',
         type=number_between(-sys.float_info.max, sys.float_info.max),
     )
     budget: str = option(
         '',
-        'start nothing more after so many GPU hours, or CPU hours where runs have no GPUs, e.g. 100h, 90m or 2d',
+        'start nothing more after so many GPU hours, or CPU hours where runs have no GPUs, e.g. 100h, 90m or 2d '
+        '(default: no limit)',
         metavar='TIME',
         type=compute_time,
     )

@@ -65,8 +65,7 @@ class NeighbourOptions(OptionGroup):
     yields: str = option(
         'none',
         'what the youngest runs do when somebody else uses their GPU, and all runs at the end of --hours: they go on '
-        '(none), or end and wait for room (requeue), or end until hpsearch resume takes them up (stop) '
-        '(default: %(default)s)',
+        '(none), or end and wait for room (requeue), or end until hpsearch resume takes them up (stop)',
         flag='yield',
         choices=YIELDS,
     )
@@ -76,9 +75,7 @@ class NeighbourOptions(OptionGroup):
         metavar='N',
         type=integer_from(1),
     )
-    leave_free: int = option(
-        0, 'start nothing on the last N idle GPUs (default: %(default)s)', metavar='N', type=integer_from(0)
-    )
+    leave_free: int = option(0, 'start nothing on the last N idle GPUs', metavar='N', type=integer_from(0))
     gpu_order: str = option(
         '',
         'which GPUs are taken first: numbers separated by commas, or reverse; the others follow '
@@ -91,7 +88,7 @@ class NeighbourOptions(OptionGroup):
         metavar='RANGES',
         type=hours_of_the_week,
     )
-    nice: int = option(0, 'niceness of the runs, 0-19 (default: %(default)s)', metavar='N', type=integer_from(0))
+    nice: int = option(0, 'niceness of the runs, 0-19', metavar='NICENESS', type=integer_from(0))
     min_free_ram: str = option(
         '',
         'start nothing while less memory of this machine than this is free: a size (16G, in MiB without a unit) or a '
@@ -102,14 +99,14 @@ class NeighbourOptions(OptionGroup):
     max_cpu_load: float | None = option(
         None,
         'start nothing while the cores of this machine are busier than this fraction (0-1) (default: no limit)',
-        metavar='F',
+        metavar='FRACTION',
         type=number_between(0, 1),
     )
 
     priority: float = option(
         1.0,
-        'share of GPUs or cores, in proportion, beside other searches of yours on this machine (default: %(default)s)',
-        metavar='F',
+        'share of GPUs or cores, in proportion, beside other searches of yours on this machine',
+        metavar='FACTOR',
         type=number_between(0.001, 1000),
     )
 

@@ -15,11 +15,9 @@ import pytest
 from docs.pictures.scenes import PICTURES
 from hpsearch.backends.queue.lsf import parsing as lsf_answers
 from hpsearch.backends.queue.slurm import parsing as slurm_answers
-from hpsearch.cli import parsers
-from hpsearch.cli.adaptive.hunt import hunt_parser
+from hpsearch.cli.describing.verbs import parsers_of_verbs
 from hpsearch.cli.main import VERBS
 from hpsearch.cli.options import add_options
-from hpsearch.cli.runs import parsers as run_parsers
 from hpsearch.config.source import SPELLINGS
 from hpsearch.model.run import Summary
 from hpsearch.model.states import State
@@ -78,22 +76,7 @@ def options(parser: argparse.ArgumentParser) -> dict[str, argparse.Action]:
 
 RESUMING = ('resume', 'join')  # their options have a section of their own
 
-PARSERS = {
-    'run': parsers.search_parser('', ''),
-    'hunt': hunt_parser(),
-    'init': parsers.init_parser(),
-    'plan': parsers.plan_parser(),
-    'try': parsers.try_parser(),
-    'status': parsers.status_parser(),
-    'resume': parsers.resume_parser('resume', ''),
-    'join': parsers.resume_parser('join', ''),
-    'stop': parsers.stop_parser(),
-    'list': run_parsers.list_parser(),
-    'best': run_parsers.best_parser(),
-    'logs': parsers.logs_parser(),
-    'export': parsers.export_parser(),
-    'templates': parsers.templates_parser(),
-}
+PARSERS = parsers_of_verbs()
 
 SEARCH_OPTIONS = {name: action for name, action in options(search_parser()).items() if name not in ('h', '-h', 'help')}
 

@@ -112,7 +112,7 @@ def test_that_help_of_resuming_says_that_options_keep_their_values(capsys: pytes
     with pytest.raises(SystemExit):
         parse_resume(['--help'])
     shown = ' '.join(capsys.readouterr().out.split())
-    assert 'jobs at a time (default: as before)' in shown
+    assert 'in the queue at a time (default: as before)' in shown
     assert '%(default)' not in shown
 
 

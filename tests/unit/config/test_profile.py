@@ -50,7 +50,7 @@ def of_search(*words: str) -> dict[str, Any]:
 
 
 def of_resume(*words: str) -> dict[str, Any]:
-    return values_of(resume_parser('resume', ''), ['folder', *words])
+    return values_of(resume_parser('resume'), ['folder', *words])
 
 
 def command_line(name: str, value: Any) -> list[str]:

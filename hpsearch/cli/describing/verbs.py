@@ -1,0 +1,93 @@
+"""All verbs: what ``hpsearch --help`` says of each, and the parser that knows its options."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from hpsearch.cli.declaring.help_format import WIDEST
+
+if TYPE_CHECKING:
+    from hpsearch.cli.parsers import Parser
+
+ABOUT: Mapping[str, Mapping[str, str]] = {
+    'a new search': {
+        'init SCRIPT': 'write a configuration for a script, from its --help and one run of it',
+        'templates [NAME]': 'list the configuration templates, or print one',
+        'plan CONFIG': 'show what would be run, with the options of run',
+        'try CONFIG [RUN]': 'run one set of hyperparameters here and now, and show what was understood of its result',
+        'run CONFIG': 'create a search and work on it; the same: hpsearch --grid_module=CONFIG',
+        'hunt -n NAME': 'the same with the command line of Oríon, or work on the search of this name',
+    },
+    'a search that exists': {
+        'status [DIR]': 'show its state; --json: for scripts',
+        'list [DIR]': 'list its runs; --where: of which a condition holds; --columns, --sort, --json, --csv',
+        'best [DIR]': 'list its best runs, or the Pareto front of several objectives',
+        'logs [DIR] RUN': 'print the output of a run',
+        'stop [DIR]': 'stop it from another terminal or host; --drain: let the runs end that have started',
+        'resume [DIR]': 'continue it, however it ended',
+        'join DIR': 'help with a search that others work on',
+    },
+    'its results': {
+        'export TOOL [DIR]': 'write it for optuna, tensorboard, wandb or mlflow, or as csv',
+    },
+}
+"""Title to how a verb is called and what it does, in the order in which they are listed."""
+
+_POSTPROCESS = ('hpsearch-postprocess DIR', 'gather the results of a search, also of one that was killed')
+
+_NOTES = """\
+CONFIG is a Python module, a .py file or a YAML file; or, as the last words, a command that shows what is searched: \
+hpsearch run -- python3 train.py --epochs 5 --lr~'[0.1, 0.01]'. DIR is a search folder; where it may be left out, it \
+is the newest one at most four levels below the current directory.
+
+hpsearch COMMAND --help lists the options of a command, hpsearch --version prints the version.
+Exit status: 0 all runs finished, 1 some did not, 2 the request is wrong, 130 stopped."""
+
+LEFT = 30
+"""Columns for how a verb is called."""
+
+
+def short_help(columns: int) -> str:
+    """What ``hpsearch --help`` prints, for a terminal that is so wide."""
+    width = max(60, min(columns, WIDEST))
+    lines = ['usage: hpsearch COMMAND [...]', '', 'Run a training script with many sets of hyperparameters.']
+    for title, verbs in ABOUT.items():
+        lines += ['', title]
+        for called, does in verbs.items():
+            lines += _row(f'hpsearch {called}', does, width)
+    lines += [*_row(*_POSTPROCESS, width), '']
+    for note in _NOTES.splitlines():
+        lines += textwrap.wrap(note, width, break_on_hyphens=False) or ['']
+    return '\n'.join(lines) + '\n'
+
+
+def _row(called: str, does: str, width: int) -> Iterator[str]:
+    first, *others = textwrap.wrap(does, width - LEFT - 2, break_on_hyphens=False)
+    yield f'  {called:<{LEFT - 1}} {first}'
+    yield from (' ' * (LEFT + 2) + line for line in others)
+
+
+def parsers_of_verbs() -> dict[str, Parser]:
+    """Verb to its parser, of all verbs."""
+    from hpsearch.cli import parsers
+    from hpsearch.cli.adaptive.hunt import hunt_parser
+    from hpsearch.cli.runs import parsers as run_parsers
+
+    return {
+        'init': parsers.init_parser(),
+        'templates': parsers.templates_parser(),
+        'plan': parsers.plan_parser(),
+        'try': parsers.try_parser(),
+        'run': parsers.run_parser(),
+        'hunt': hunt_parser(),
+        'status': parsers.status_parser(),
+        'list': run_parsers.list_parser(),
+        'best': run_parsers.best_parser(),
+        'logs': parsers.logs_parser(),
+        'stop': parsers.stop_parser(),
+        'resume': parsers.resume_parser('resume'),
+        'join': parsers.resume_parser('join'),
+        'export': parsers.export_parser(),
+    }
