@@ -243,6 +243,17 @@ def export(words: Sequence[str]) -> int:
     return _print_lines(export_search(_folder(args.dir), args.tool, args.to))
 
 
+def seeds(words: Sequence[str]) -> int:
+    """``hpsearch seeds``: repeat runs with other random seeds, and summarise their results."""
+    from hpsearch.cli.seeds.parsers import parse_seeds
+
+    command = parse_seeds(words)
+    from hpsearch.cli.seeds.command import repeat_runs
+
+    names_what = command.what.run_dir or command.gathering.seeds_dir
+    return repeat_runs(command if names_what else replace(command, dir=str(_folder(command.dir).path)))
+
+
 def templates(words: Sequence[str]) -> int:
     """``hpsearch templates``: list the configurations to start from, or print one."""
     args = parsers.templates_parser().parse_args(words)
@@ -253,5 +264,5 @@ def templates(words: Sequence[str]) -> int:
 
 VERBS: dict[str, Callable[[Sequence[str]], int]] = {
     verb.__name__.rstrip('_'): verb
-    for verb in (init, run, hunt, plan, try_, status, resume, join, stop, list_, best, logs, export, templates)
+    for verb in (init, run, hunt, plan, try_, status, resume, join, stop, list_, best, logs, export, seeds, templates)
 }

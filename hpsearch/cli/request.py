@@ -407,7 +407,9 @@ def _write(request: SearchRequest, made: NewFolder, written: Mapping[str, bytes]
         (folder.path / name).write_bytes(content)
     sources = ('' if written else request.configuration.source, request.options.configuration.grid_config)
     for source in filter(None, sources):
-        shutil.copyfile(source, folder.path / os.path.basename(source))
+        copy = folder.path / os.path.basename(source)
+        if not (copy.exists() and os.path.samefile(source, copy)):  # it may have been written for this search
+            shutil.copyfile(source, copy)
     if request.snapshot:
         copy_code(request.snapshot.contents, folder.code_dir)
         os.makedirs(request.cwd_in(folder), exist_ok=True)

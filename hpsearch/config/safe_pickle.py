@@ -40,11 +40,28 @@ def plain_pickle(data: bytes) -> Any:
             need far more memory than it has bytes.
         Exception: Whatever else a damaged pickle makes of the unpickler.
     """
+    return _read(data, _PlainUnpickler)
+
+
+def plain_namespace(data: bytes) -> dict[str, Any]:
+    """The values in a pickle of an ``argparse.Namespace`` of plain values, by their names; nothing of it is executed.
+
+    Raises:
+        pickle.UnpicklingError: As for :func:`plain_pickle`, or it is no namespace.
+        Exception: Likewise.
+    """
+    value = _read(data, _NamespaceUnpickler)
+    if not isinstance(value, _Namespace):
+        raise pickle.UnpicklingError(f'it holds {type(value).__name__}; argparse.Namespace is expected')
+    return dict(value)
+
+
+def _read(data: bytes, unpickler: type[_PlainUnpickler]) -> Any:
     for operation, argument, _ in pickletools.genops(data):
         # The unpickler makes room for as many values as such a number says.
         if operation.name in ('PUT', 'BINPUT', 'LONG_BINPUT') and int(argument or 0) > len(data):
             raise pickle.UnpicklingError(f'it is damaged: it has no {argument} values')
-    value = _PlainUnpickler(io.BytesIO(data)).load()
+    value = unpickler(io.BytesIO(data)).load()
     if expanded_size(value, _parts) > _MOST_WRITTEN_OUT * len(data) + _ALWAYS_ALLOWED:
         raise pickle.UnpicklingError('it holds the same values too many times')
     return value
@@ -75,6 +92,33 @@ class _PlainUnpickler(pickle.Unpickler):
         if allowed is None:
             raise pickle.UnpicklingError(f'it needs {module}.{name}, which is not a plain value')
         return allowed
+
+
+class _Namespace(dict[str, Any]):
+    """Stands in for ``argparse.Namespace``."""
+
+    def __setstate__(self, state: Any) -> None:
+        if not isinstance(state, dict) or not all(isinstance(name, str) for name in state):
+            raise pickle.UnpicklingError('it holds a namespace without names')
+        self.update(state)
+
+
+class _NamespaceUnpickler(_PlainUnpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        of_namespaces = {
+            ('argparse', 'Namespace'): _Namespace,
+            ('copy_reg', '_reconstructor'): _reconstructed,  # how protocols 0 and 1 make one
+            ('copyreg', '_reconstructor'): _reconstructed,
+            ('__builtin__', 'object'): None,
+            ('builtins', 'object'): None,
+        }
+        return of_namespaces[module, name] if (module, name) in of_namespaces else super().find_class(module, name)
+
+
+def _reconstructed(of: Any, *_: object) -> _Namespace:
+    if of is not _Namespace:
+        raise pickle.UnpicklingError('it holds an object that is no plain value')
+    return _Namespace()
 
 
 class _Dtype:

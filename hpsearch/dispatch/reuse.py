@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,9 +80,20 @@ def reuse_results(
     """
     found = reusable([SearchFolder(path) for path in earlier], keywords)
     recognise = identity_of(folder)
+    return take_results(folder, lambda run: found.get(recognise.key_of(run)), recorder)
+
+
+def take_results(folder: SearchFolder, result_of: Callable[[Run], Reused | None], recorder: EventRecorder) -> int:
+    """Take results instead of running their runs; returns how many were taken.
+
+    Args:
+        folder: The search.
+        result_of: The result of a run that is there already; None: there is none.
+        recorder: Writes the events.
+    """
     taken = 0
     for run in folder.read_runs():
-        result = found.get(recognise.key_of(run))
+        result = result_of(run)
         if result is None or _is_settled(run, recorder.state) or not claim(folder, run.name, 1, recorder.writer):
             continue
         taken += 1

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from hpsearch.model.configuration import Configuration, Grid, Value
 from hpsearch.model.errors import ConfigError
-from hpsearch.model.trials.seeds import USUAL_SEEDS, Seeds, is_seed
+from hpsearch.model.trials.seeds import Seeds, seed_among
 
 
 def seeds_of(configuration: Configuration, option: str, count: int) -> Seeds:
@@ -24,7 +24,7 @@ def seeds_of(configuration: Configuration, option: str, count: int) -> Seeds:
     Raises:
         ConfigError: No option is a seed, or the one that is depends on others.
     """
-    name = option or _found(configuration)
+    name = option or seed_among(configuration.grid)
     if not name:
         raise ConfigError(['--seeds_per_config: no option of the grid is a seed by its name; give --seed_arg=OPTION.'])
     if problems := list(_entangled(configuration, name)):
@@ -42,12 +42,6 @@ def without_seeds(configuration: Configuration, seeds: Seeds) -> Configuration:
         return {name: [seeds.values[0]] if name == seeds.option else values for name, values in grid.items()}
 
     return replace(configuration, grid=with_one(configuration.grid), rows=[with_one(row) for row in configuration.rows])
-
-
-def _found(configuration: Configuration) -> str:
-    """The option whose name says that it is a seed; the usual names first."""
-    named = [name for name in configuration.grid if is_seed(name)]
-    return next((name for name in USUAL_SEEDS if name in named), next(iter(named), ''))
 
 
 def _listed(configuration: Configuration, option: str) -> Sequence[Value]:

@@ -30,6 +30,7 @@ ABOUT: Mapping[str, Mapping[str, str]] = {
         'join DIR': 'help with a search that others work on',
     },
     'its results': {
+        'seeds [DIR] [RUN]': 'repeat a run, or the best ones, with other random seeds, and say how results scatter',
         'export TOOL [DIR]': 'write it for optuna, tensorboard, wandb or mlflow, or as csv',
     },
 }
@@ -74,6 +75,7 @@ def parsers_of_verbs() -> dict[str, Parser]:
     from hpsearch.cli import parsers
     from hpsearch.cli.adaptive.hunt import hunt_parser
     from hpsearch.cli.runs import parsers as run_parsers
+    from hpsearch.cli.seeds.parsers import seeds_parser
 
     return {
         'init': parsers.init_parser(),
@@ -89,5 +91,6 @@ def parsers_of_verbs() -> dict[str, Parser]:
         'stop': parsers.stop_parser(),
         'resume': parsers.resume_parser('resume'),
         'join': parsers.resume_parser('join'),
+        'seeds': seeds_parser(),
         'export': parsers.export_parser(),
     }

@@ -39,7 +39,7 @@ NOT_YET_USED: set[str] = set()
 OF_SCRIPTS = {
     *('lr', 'x', 'out_dir', 'batchnorm', 'layers', 'name', 'optimizer', 'hidden', 'dataset'),
     *('bn', 'no-bn', 'param', 'opts', 'config', 'dropout', 'augment', 'no-augment'),
-    *('nproc_per_node', 'nv', 'hiden', 'cfg', 'batch_size'),
+    *('epochs', 'nproc_per_node', 'nv', 'hiden', 'cfg', 'batch_size'),
 }
 OF_SBATCH = {
     *('account', 'array', 'clusters', 'constraint', 'cpus-per-task', 'error', 'exclude', 'gres', 'job-name', 'mem'),

@@ -1,0 +1,191 @@
+"""The command line of ``hpsearch seeds``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
+
+from hpsearch.cli.declaring.fields import OptionGroup, integer_from, option
+from hpsearch.cli.options import GROUPS, OF_PLACES, add_group, add_options, given_to
+from hpsearch.cli.parsers import Parser, given_in, values_of
+
+_OF_WORK = (*OF_PLACES, 'execution', 'display')
+"""The groups of options of a search that say where and how its runs execute."""
+
+
+@dataclass(frozen=True)
+class SeedsOptions(OptionGroup):
+    """What is repeated, and how often."""
+
+    title: ClassVar[str] = 'what is repeated'
+
+    run_dir: str = option(
+        '',
+        'the output folder of the run, instead of DIR and RUN: of a search, or one with the config.pickle of a script '
+        'of hypnettorch',
+        metavar='FOLDER',
+        type=os.path.expanduser,
+    )
+    best: int = option(
+        1, 'without RUN: the K best configurations (default: %(default)s)', metavar='K', type=integer_from(1)
+    )
+    num_seeds: int = option(
+        10,
+        'seeds of each configuration, those that there are included (default: %(default)s)',
+        metavar='N',
+        type=integer_from(1),
+    )
+    seeds_list: str = option(
+        '',
+        "these seeds instead, whole numbers with commas or spaces between them, as in 1,2,3 or '1 2 3'",
+        metavar='LIST',
+    )
+    seed_arg: str = option(
+        '', 'the option of the script that is the seed (default: the one whose name says so)', metavar='OPTION'
+    )
+    vary_data_seed: bool = option(False, 'give --data_seed_arg the same value as the seed')
+    data_seed_arg: str = option(
+        'data_random_seed',
+        'with --vary_data_seed: the option that is the seed of the data (default: %(default)s)',
+        metavar='OPTION',
+    )
+    changes: tuple[str, ...] = option(
+        (),
+        'another value for an option of the script in all these runs; may be given several times',
+        flag='set',
+        metavar='OPTION=VALUE',
+    )
+    grid_module: str = option(
+        '',
+        'the configuration of a run or a search that hypnettorch made: a module name, a .py file or a YAML file',
+        metavar='MODULE',
+        type=os.path.expanduser,
+    )
+    script: str = option(
+        '', 'with --run_dir, instead of --grid_module: the script of the run', metavar='FILE', type=os.path.expanduser
+    )
+    results: tuple[str, ...] = option(
+        (), 'with --script: where a run leaves its result, as for hpsearch run', flag='result', metavar='RULE'
+    )
+    run_cwd: str = option(
+        '', 'working directory of the runs (default: as before)', metavar='DIR', type=os.path.expanduser
+    )
+    python: str = option('', 'interpreter of the script (default: as before)', metavar='FILE', type=os.path.expanduser)
+
+
+@dataclass(frozen=True)
+class GatheringOptions(OptionGroup):
+    """Where the runs go, and whether they are started."""
+
+    title: ClassVar[str] = 'gathering'
+
+    start_gathering: bool = option(False, 'start the runs that are missing now; otherwise they are only planned')
+    retry_failed: bool = option(False, 'with --start_gathering: run again what failed')
+    out_dir: str = option(
+        '',
+        'the folder for these runs, which is a search (default: beside the search, with _seeds at the end of its name)',
+        metavar='FOLDER',
+        type=os.path.expanduser,
+    )
+    config_name: str = option(
+        'hpsearch_random_seeds',
+        'name of the configuration that is written in it (default: %(default)s)',
+        metavar='NAME',
+    )
+    seeds_dir: str = option(
+        '', 'run nothing: only summarise what is in this folder', metavar='FOLDER', type=os.path.expanduser
+    )
+    trust: bool = option(False, 'repeat runs of a search that another user wrote or can write; its script is executed')
+    hps_num_hours: str = option('', 'not supported; see --submit_only and --runs_per_job', metavar='N')
+    hps_resources: str = option('', 'likewise', metavar='TEXT')
+    hps_slurm_mem: str = option('', 'likewise', metavar='TEXT')
+
+
+@dataclass(frozen=True)
+class SummaryOptions(OptionGroup):
+    """What is said of the results."""
+
+    title: ClassVar[str] = 'summary'
+
+    sem: bool = option(False, 'show the standard error of the mean instead of the standard deviation')
+    population: bool = option(False, 'the standard deviation of these seeds alone (n) instead of a sample (n - 1)')
+    precision: int | None = option(
+        None,
+        'digits after the point (default: as many as show two digits of the error)',
+        metavar='N',
+        type=integer_from(0),
+    )
+    fresh: bool = option(False, 'leave the results out of the means by which a configuration was chosen')
+
+
+@dataclass(frozen=True)
+class SeedsCommand:
+    """``hpsearch seeds``.
+
+    Attributes:
+        dir: The search; empty: another option says what is repeated, or the newest one is meant.
+        run: Name or number of a run; empty: the best ones.
+        what: What is repeated.
+        gathering: Where the runs go.
+        summary: How results are summarised.
+        given: Options of the search that were given now.
+        words: The command line.
+    """
+
+    dir: str
+    run: str
+    what: SeedsOptions
+    gathering: GatheringOptions
+    summary: SummaryOptions
+    given: Mapping[str, Any]
+    words: Sequence[str]
+
+    @property
+    def wants_best(self) -> bool:
+        """Whether the best configurations of a search are repeated."""
+        return not self.run and not self.what.run_dir
+
+
+def seeds_parser() -> Parser:
+    """The parser of ``hpsearch seeds``."""
+    parser = Parser(
+        prog='hpsearch seeds',
+        description='Repeat a run, or the best ones of a search, with other random seeds, and say how results scatter.',
+    )
+    parser.add_argument(
+        'dir',
+        nargs='?',
+        default='',
+        type=os.path.expanduser,
+        help='the search folder (default: the newest one below the current directory)',
+    )
+    parser.add_argument('run', metavar='RUN', nargs='?', default='', help='name or number of a run (default: the best)')
+    for group in (SeedsOptions, GatheringOptions, SummaryOptions):
+        add_group(parser, group)
+    add_options(parser, _OF_WORK)
+    return parser
+
+
+def parse_seeds(words: Sequence[str]) -> SeedsCommand:
+    """``hpsearch seeds``."""
+    parser = seeds_parser()
+    values = values_of(parser, words)
+    names = [each.name for group in _OF_WORK for each in fields(GROUPS[group]) if each.metadata]
+    given = given_in(parser, words, names)
+    defaults = vars(parser.parse_args([]))
+    chosen = {name: values[name] for name in names if name in given or values[name] != defaults[name]}
+    if values.get('job_prologue'):
+        chosen['job_prologue'] = values['job_prologue']
+    if values['run_dir'] and values['dir']:
+        parser.error(f'{values["dir"]}: --run_dir says already what is repeated; keep one of them')
+    return SeedsCommand(
+        values['dir'],
+        values['run'],
+        SeedsOptions(**given_to(SeedsOptions, values)),
+        GatheringOptions(**given_to(GatheringOptions, values)),
+        SummaryOptions(**given_to(SummaryOptions, values)),
+        chosen,
+        tuple(words),
+    )
