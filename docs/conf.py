@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -22,9 +23,12 @@ project_copyright = author
 release = version_of(ROOT / 'hpsearch' / '__init__.py')
 version = release
 
-extensions: list[str] = []
+sys.path[:0] = [str(ROOT), str(ROOT / 'docs' / 'extensions')]
+extensions = ['command_line', 'sphinx.ext.autodoc', 'sphinx.ext.napoleon']
+autodoc_typehints = 'description'
 exclude_patterns = ['_build']
 nitpicky = True
+nitpick_ignore_regex = [('py:.*', '.*')]  # types of other packages, and our own that are not on these pages
 highlight_language = 'none'
 
 html_theme = 'furo'
