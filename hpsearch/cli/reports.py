@@ -7,7 +7,7 @@ import math
 import sys
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from hpsearch.backends.base import JobCounts
@@ -16,8 +16,6 @@ from hpsearch.cli.options import SearchOptions
 from hpsearch.cli.parsers import ALL_FINISHED, INTERRUPTED, SOME_DID_NOT, WRONG_REQUEST
 from hpsearch.model.command import shell_line
 from hpsearch.model.configuration import Configuration, Params, best_text
-from hpsearch.model.logs.failures import Failure, cure, error_in_logs, telling_lines
-from hpsearch.model.logs.last_words import last_words
 from hpsearch.model.retries import (
     avoided_until,
     bad_places,
@@ -35,13 +33,12 @@ from hpsearch.model.states import (
     SearchState,
     State,
     is_gpu,
-    kind_of,
     place_in_words,
 )
 from hpsearch.model.table import cell, has_list, performance_text, why_no_best
 from hpsearch.model.trials.leading import table_of
 from hpsearch.model.units import duration, read_number
-from hpsearch.store.attempt_files import tail
+from hpsearch.records.failures import deciding_attempts, explained, failure_groups
 from hpsearch.store.completion import lacks_results
 from hpsearch.store.folder import SCHEDULES, SearchFolder
 from hpsearch.ui.format import counts_text
@@ -63,7 +60,7 @@ def best_run(folder: SearchFolder, state: SearchState, configuration: Configurat
     if key is None:
         return None
     sign = 1.0 if configuration.performance_ascending else -1.0
-    texts = {attempt.run: attempt.summary.get(key, '') for attempt in _deciding(state, State.FINISHED)}
+    texts = {attempt.run: attempt.summary.get(key, '') for attempt in deciding_attempts(state, State.FINISHED)}
     readings = {name: reading for name, text in texts.items() if (reading := read_number(text))}
     measured = [
         (-_budget(state, name), sign * each.value, name)
@@ -85,38 +82,8 @@ def _budget(state: SearchState, name: str) -> float:
 
 def no_best_note(state: SearchState, configuration: Configuration) -> str:
     """Why no run is the best, although some have finished; for searches that have no best run."""
-    finished = {attempt.run: attempt.summary for attempt in _deciding(state, State.FINISHED)}
+    finished = {attempt.run: attempt.summary for attempt in deciding_attempts(state, State.FINISHED)}
     return why_no_best(finished, configuration.performance_key)
-
-
-def failure_groups(
-    folder: SearchFolder, state: SearchState, configuration: Configuration, most: int | None = None
-) -> list[tuple[int, str, str]]:
-    """Failed runs grouped by their error, most frequent first: how many, the words of one, its name.
-
-    Args:
-        folder: The search.
-        state: What its journals say.
-        configuration: How its results are read.
-        most: How many groups at most; None: all.
-    """
-    groups: dict[str, list[Attempt]] = {}
-    for attempt in _deciding(state, State.FAILED):
-        groups.setdefault(attempt.failure or attempt.reason, []).append(attempt)
-    ordered = sorted(groups.values(), key=lambda group: (-len(group), group[0].run))
-    places = {place for attempt in state.ended_in_places for place in attempt.places}
-    return [
-        (len(group), _explained(folder, group[0], configuration) + _common_place(group, places), group[0].run)
-        for group in ordered[:most]
-    ]
-
-
-def _common_place(group: Sequence[Attempt], places: Collection[str]) -> str:
-    """A line that names the place in which all failures of a group were, where the search has used others."""
-    common = set.intersection(*(set(attempt.places) for attempt in group))
-    others = Counter(map(kind_of, set(places) - common))
-    telling = sorted(place_in_words(place) for place in common if others[kind_of(place)])
-    return f'\nall {len(group)} of these were on {", ".join(telling)}' if telling and len(group) > 1 else ''
 
 
 def place_notes(folder: SearchFolder, state: SearchState, now: float) -> list[str]:
@@ -158,7 +125,7 @@ def _logs(folder: SearchFolder, attempt: Attempt) -> str:
 
 def reread_note(folder: SearchFolder, state: SearchState) -> list[str]:
     """A sentence on runs that failed although their scripts succeeded, if there are any: what can be done."""
-    count = sum(lacks_results(attempt) for attempt in _deciding(state, State.FAILED))
+    count = sum(lacks_results(attempt) for attempt in deciding_attempts(state, State.FAILED))
     resume = shell_line(['hpsearch', 'resume', str(folder.path), '--reread'])
     return [
         f'{count} runs ended with status 0 and failed only because of their results. If these are there and the '
@@ -184,34 +151,6 @@ def time_limit_notes(folder: SearchFolder, state: SearchState) -> list[str]:
         'signal of --signal; or give it more time (--num_hours). Then: '
         + shell_line(['hpsearch', 'resume', str(folder.path), '--retry_failed'])
     ]
-
-
-def _deciding(state: SearchState, wanted: State) -> list[Attempt]:
-    """The attempts that decided that their runs are in this state."""
-    attempts = (history.deciding for history in state.wanted)
-    return [each for each in attempts if each is not None and each.state is wanted]
-
-
-def _explained(folder: SearchFolder, attempt: Attempt, configuration: Configuration) -> str:
-    """Why an attempt failed, with the last lines of its logs that say so, and what can be done."""
-    paths, run = folder.attempt(attempt.run, attempt.number), folder.find_run(attempt.run)
-    stderr, stdout = tail(paths.stderr, 1 << 14), tail(paths.stdout, 1 << 14)
-    lines = telling_lines(stderr, stdout) if attempt.code != 0 else []
-    said = error_in_logs(stderr, stdout)
-    is_said = said and said in attempt.reason
-    lines = [attempt.reason, *(line for line in lines if not (is_said and said in line))]
-    failure = Failure(
-        code=attempt.code,
-        reason=attempt.reason,
-        words=f'{last_words(stdout)}\n{last_words(stderr)}',
-        argv=run.argv if run else (),
-        script=configuration.script or '',
-        out_arg=configuration.out_arg or '',
-        output=str(folder.output(attempt.run)) if configuration.out_arg else '',
-        makes_output=configuration.make_out_dir,
-    )
-    hint = cure(failure) if run else ''
-    return '\n'.join([*lines, *([f'Hint: {hint}'] if hint else [])])
 
 
 # The end
@@ -405,16 +344,16 @@ def _failed_fast_lines(result: SearchResult) -> Iterator[str]:
     yield 'Stopped: the first runs all failed in the same way. (--fail_fast=0 continues regardless.)'
     if example is not None:
         attempt = result.state.runs[example.name].last
-        yield from _indented(_explained(result.folder, attempt, result.configuration) if attempt else '')
+        yield from _indented(explained(result.folder, attempt, result.configuration) if attempt else '')
         yield f'Command: {shell_line(example.argv)}'
         yield f'Log: {result.folder.attempt(example.name, attempt.number if attempt else 1).stderr}'
 
 
 def _failure_lines(result: SearchResult) -> Iterator[str]:
     yield ''
-    for count, lines, run in failure_groups(result.folder, result.state, result.configuration):
-        yield f'{count} failed like this, see: hpsearch logs {result.folder.path} {run}'
-        yield from _indented(lines)
+    for group in failure_groups(result.folder, result.state, result.configuration):
+        yield f'{len(group.runs)} failed like this, see: hpsearch logs {result.folder.path} {group.example}'
+        yield from _indented(group.words)
 
 
 def _indented(text: str) -> Iterator[str]:

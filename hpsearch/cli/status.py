@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpsearch.cli.adaptive import leading
 from hpsearch.cli.options import SearchOptions, merged_options
-from hpsearch.cli.reports import best_run, failure_groups, no_best_note, place_notes, reread_note, time_limit_notes
+from hpsearch.cli.reports import best_run, no_best_note, place_notes, reread_note, time_limit_notes
 from hpsearch.host.processes import user_name
 from hpsearch.model.errors import ConfigError, DamageError
 from hpsearch.model.evidence import HostRelation, JobState, Liveness, QueueView
@@ -23,6 +23,7 @@ from hpsearch.model.trials.curves import latest
 from hpsearch.model.units import duration
 from hpsearch.model.usage.holders import GpuHolder, HolderKind
 from hpsearch.model.usage.in_use import run_use_from
+from hpsearch.records.failures import failure_groups
 from hpsearch.records.opening import OpenedSearch, open_search
 from hpsearch.store import writers
 from hpsearch.store.attempt_files import duration as seconds_of
@@ -179,7 +180,8 @@ def status_lines(folder: SearchFolder, *, as_json: bool, with_predictions: bool 
         *time_limit_notes(folder, search.state),
     ]
     objectives, found = leading.leaders_of(folder, search.state, search.info.get('options', {}), search.plain)
-    failures = failure_groups(folder, search.state, search.configuration)
+    groups = failure_groups(folder, search.state, search.configuration)
+    failures = [(len(group.runs), group.words, group.example) for group in groups]
     changes = code_changes(folder, search.state)
     predicted = _predictions_of(search) if with_predictions else None
     if as_json:

@@ -462,6 +462,7 @@ class SearchState:
         started: Number of attempts, of all runs.
         folded: Number of events that were taken in; as long as it is the same, nothing has happened.
         odd: What replay could not interpret, in words.
+        provenance: What writers found out about the code and the environment of runs: the events.
         diffs: Code id to the file with its changes, relative to the search folder.
         submissions: Name to submission, for every array of jobs.
         withdrawn: Names of the runs that are not wanted any more; they may be in :attr:`runs`, and under way.
@@ -482,6 +483,7 @@ class SearchState:
         self._without_code: dict[str, list[Attempt]] = {}
         self._codes_at_start: dict[tuple[str, int], str] = {}
         self._pruned: dict[tuple[str, int], str] = {}
+        self.provenance: list[Event] = []
         self.diffs: dict[str, str] = {}
         self.submissions: dict[str, Submission] = {}
         self.withdrawn: frozenset[str] = frozenset()
@@ -546,7 +548,8 @@ class SearchState:
 
     def _note(self, writer: str, event: Event) -> None:
         match event['event']:
-            case 'provenance' if event.get('code'):
+            case 'provenance':
+                self.provenance.append(event)
                 self._note_code(writer, event)
             case 'code':
                 self._note_code_at_start(event)
@@ -604,8 +607,10 @@ class SearchState:
             self._without_code.setdefault(writer, []).append(attempt)
 
     def _note_code(self, writer: str, event: Event) -> None:
-        """The code that a writer found first is that of the attempts that it had started before."""
-        code = event['code']
+        """The code that a writer found first, if any, is that of the attempts that it had started before."""
+        code = event.get('code')
+        if not code:
+            return
         self._codes_found.add(writer)
         for attempt in self._without_code.pop(writer, ()):
             attempt.code_id = '' if attempt.cause == REUSED else code

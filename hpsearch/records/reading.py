@@ -11,11 +11,15 @@ from hpsearch.model.run import Run
 from hpsearch.model.states import ACTIVE, ENDED, Attempt, RunHistory, State
 from hpsearch.model.usage.in_use import run_use_from
 from hpsearch.model.usage.measured import NOTHING_MEASURED, Measured
+from hpsearch.records.failures import failure_groups
 from hpsearch.records.opening import OpenedSearch, open_search
 from hpsearch.records.run import AttemptRecord, RunRecord
 from hpsearch.records.search import SearchRecord
 from hpsearch.store.attempt_files import Fence, changed_at, read_fence
 from hpsearch.store.folder import SearchFolder
+
+MOST_GROUPS = 50
+"""Groups of failures, the largest ones: the logs of one run of each are looked at."""
 
 
 def read_search(folder: SearchFolder, now: float) -> SearchRecord:
@@ -40,6 +44,8 @@ def read_search(folder: SearchFolder, now: float) -> SearchRecord:
         now=now,
         writers=search.reader.headers,
         alive=frozenset(search.living),
+        provenance=search.state.provenance,
+        failures=failure_groups(folder, search.state, search.plain, most=MOST_GROUPS),
         notes=[*notes, *odd],
     )
 

@@ -10,6 +10,7 @@ from typing import Any
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.states import State
 from hpsearch.model.trials.trial import Objective
+from hpsearch.records.failures import FailureGroup
 from hpsearch.records.run import RunRecord
 
 
@@ -27,6 +28,8 @@ class SearchRecord:
         now: When it was read, in seconds since 1970.
         writers: Writer to the header of its journal: host, pid, user, when it began.
         alive: The writers that are at work.
+        provenance: What writers found out about the code and the environment of the runs, as they journaled it.
+        failures: The failed runs, grouped by their errors.
         notes: What could not be read, or cannot be, in sentences.
     """
 
@@ -39,6 +42,8 @@ class SearchRecord:
     now: float
     writers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     alive: frozenset[str] = frozenset()
+    provenance: Sequence[Mapping[str, Any]] = ()
+    failures: Sequence[FailureGroup] = ()
     notes: Sequence[str] = ()
 
     @property

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from hpsearch import __version__
-from hpsearch.cli.reports import best_run, failure_groups
+from hpsearch.cli.reports import best_run
 from hpsearch.host.kernel import this_host
 from hpsearch.host.processes import user_name
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.states import SearchState
 from hpsearch.model.units import read_number
+from hpsearch.records.failures import failure_groups
 from hpsearch.store.folder import SearchFolder
 from hpsearch.ui.format import counts_text
 
@@ -59,14 +60,14 @@ def facts_of(standing: Standing, event: str, elapsed: float, **more: Any) -> dic
     """
     folder, state, configuration = standing.folder, standing.state, standing.configuration
     best = _best(best_run(folder, state, configuration), configuration.performance_key)
-    kinds = failure_groups(folder, state, configuration, most=MOST_KINDS)
+    groups = failure_groups(folder, state, configuration, most=MOST_KINDS)
     return {
         **facts_without_search(folder, event, elapsed),
         'message': _message(standing, event, best),
         'counts': standing.counts,
         'total': standing.total,
         'best': best,
-        'failures': [{'count': count, 'reason': words, 'run': run} for count, words, run in kinds],
+        'failures': [{'count': len(each.runs), 'reason': each.words, 'run': each.example} for each in groups],
         **{name: finite(value) for name, value in more.items()},
     }
 
