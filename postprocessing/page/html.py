@@ -18,7 +18,10 @@ from .payload import payload_of
 
 ASSETS = Path(__file__).parent / 'assets'
 
-SCRIPTS = ('core.js', 'format.js', 'summary.js', 'charts.js', 'start.js')
+SCRIPTS = (
+    *('core.js', 'format.js', 'summary.js', 'details.js', 'table.js', 'timeline.js', 'failures.js', 'provenance.js'),
+    *('charts.js', 'start.js'),
+)
 """In this order; the last one draws the page."""
 
 STYLES = ('page.css',)

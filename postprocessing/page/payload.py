@@ -13,6 +13,7 @@ from hpsearch.model.units import read_number
 from hpsearch.records.run import AttemptRecord, RunRecord
 from hpsearch.records.search import SearchRecord
 
+from .about import about_of
 from .columns import Encoded, Plain, column, plain_number
 
 LONGEST_TEXT = 4000
@@ -51,6 +52,8 @@ def payload_of(search: SearchRecord) -> dict[str, Any]:
         'metrics': _by_key(search.runs, lambda run: run.metrics, plain_number),
         'commands': _commands(search.runs),
         'attempts': _attempts(search, begin or 0.0, places),
+        'failures': _failures(search, places),
+        'about': about_of(search),
         'notes': [text[:LONGEST_TEXT] for text in search.notes],
     }
 
@@ -129,6 +132,11 @@ def _words(argv: Sequence[str]) -> list[str]:
         return []
     first, *others = [shell_program(argv[0]), *map(shell_word, argv[1:])]
     return [line_breaks_of(' '.join([first, *others])) + first, *others]
+
+
+def _failures(search: SearchRecord, places: Mapping[str, int]) -> list[dict[str, Any]]:
+    groups = ((group.words, [places[name] for name in group.runs if name in places]) for group in search.failures)
+    return [{'words': words[:LONGEST_TEXT], 'runs': runs} for words, runs in groups if runs]
 
 
 # Attempts

@@ -1,19 +1,108 @@
 /* What came of the searches, at a glance. */
 'use strict';
 
+// Draws each search; of several, below its name.
+hps.each = (element, data, draw) => data.searches.forEach((search, at) => {
+  if (data.searches.length > 1) element.append(hps.el('h3', null, search.name));
+  draw(element, search, at);
+});
+
+hps.stateTag = state => hps.el('span.tag', null, hps.el(`span.dot.state-${state}`, {'aria-hidden': 'true'}), state);
+
+hps.copyButton = (text, label = 'Copy') => {
+  const button = hps.el('button.copy', {type: 'button', on: {click: async () => {
+    try {
+      await navigator.clipboard.writeText(text());
+    } catch (error) { // pages that are files may not have it
+      const area = hps.el('textarea', {value: text()});
+      (document.querySelector('dialog[open]') || document.body).append(area);
+      area.select();
+      document.execCommand('copy');
+      area.remove();
+    }
+    button.textContent = 'Copied';
+    setTimeout(() => { button.textContent = label; }, 1500);
+  }}}, label);
+  return button;
+};
+
+hps.commandBox = text => hps.el('div.command', null, hps.el('pre', {tabIndex: 0}, text), hps.copyButton(() => text));
+
+hps.runButton = (searchAt, run, text) => hps.el('button.link', {type: 'button', on: {
+  click: () => hps.showRun(searchAt, run),
+}}, text || hps.data.searches[searchAt].runs.name[run]);
+
+// The options whose values differ between runs.
+hps.varying = search => Object.keys(search.params).filter(name => new Set(search.params[name]).size > 1);
+
 const stateBar = search => {
-  const total = Math.max(search.count, search.total || 0);
-  const parts = Object.entries(search.counts).map(([state, count]) => ({state, count}));
-  const unstarted = total - search.count;
-  if (unstarted > 0) parts.push({state: 'planned', count: unstarted});
-  const words = parts.map(({state, count}) => `${count} ${state}`).join(', ');
-  return hps.el('div', null,
-    hps.el('div.state-bar', {role: 'img', 'aria-label': words}, parts.map(({state, count}) =>
+  const parts = search.states.map(state => ({state, count: search.counts[state] || 0}));
+  parts[0].count += Math.max(0, (search.total || 0) - search.count);
+  const shown = parts.filter(part => part.count);
+  const order = ['finished', 'stopped', 'failed', 'interrupted', 'lost', 'unknown', 'running', 'claimed', 'submitted', 'planned'];
+  shown.sort((one, other) => order.indexOf(one.state) - order.indexOf(other.state));
+  const words = shown.map(({state, count}) => `${count} ${state}`).join(', ');
+  return hps.el('div.states', null,
+    hps.el('div.state-bar', {role: 'img', 'aria-label': words || 'no runs'}, shown.map(({state, count}) =>
       hps.el(`span.state-${state}`, {title: `${count} ${state}`, style: {'flex-grow': count}}))),
-    hps.el('ul.legend', null, parts.map(({state, count}) =>
-      hps.el('li', null, hps.el(`span.dot.state-${state}`), `${count.toLocaleString('en-US')} ${state}`))));
+    hps.el('ul.legend', null, shown.map(({state, count}) =>
+      hps.el('li', null, hps.el(`span.dot.state-${state}`), hps.el('b', null, count.toLocaleString('en-US')), ` ${state}`))));
+};
+
+const tile = (label, value, about, kind = '') =>
+  hps.el(`div.tile${kind}`, null, hps.el('dt', null, label), hps.el('dd.value', null, value),
+    about ? hps.el('dd.about', null, about) : null);
+
+const ended = search =>
+  ['finished', 'failed', 'stopped', 'interrupted', 'lost'].reduce((sum, state) => sum + (search.counts[state] || 0), 0);
+
+const median = values => {
+  const sorted = values.filter(value => typeof value === 'number').sort((one, other) => one - other);
+  return sorted.length ? sorted[Math.floor(sorted.length / 2)] : null;
+};
+
+const progressWords = search => {
+  if (search.alive) return hps.count(search.alive, 'hpsearch', 'hpsearch') + ' at work on it';
+  return search.open ? 'nothing works on it' : 'complete';
+};
+
+const tiles = search => {
+  const total = Math.max(search.total || 0, search.count);
+  const done = ended(search);
+  const best = search.ranked[0];
+  const objective = search.objectives[0];
+  const seconds = search.begin === null || search.end === null ? null : search.end - search.begin;
+  return hps.el('dl.tiles', null,
+    objective && best !== undefined
+      ? tile(`Best ${objective.key}`, hps.number(search.values[objective.key][best]), objective.maximize ? 'larger is better' : 'smaller is better', '.first')
+      : null,
+    tile('Runs', total ? `${done.toLocaleString('en-US')} of ${total.toLocaleString('en-US')}` : String(done), progressWords(search)),
+    tile('Time', seconds === null ? 'not begun' : hps.duration(seconds), search.begin === null ? '' : `since ${hps.date(search.begin)}`),
+    search.gpu_seconds ? tile('GPU hours', hps.number(search.gpu_seconds / 3600, 3), 'over all attempts') : null,
+    tile('Median run', hps.duration(median(search.runs.seconds)) || '–', ''));
+};
+
+const bestRun = (search, at) => {
+  const best = search.ranked[0];
+  if (best === undefined) {
+    return hps.el('p.muted', null, search.objectives.length
+      ? `No run has a value of ${search.objectives[0].key} so far.`
+      : 'The configuration names no value by which runs are compared, so none is the best.');
+  }
+  const names = hps.varying(search);
+  const others = Object.keys(search.params).length - names.length;
+  return hps.el('div.best', null,
+    hps.el('h3', null, 'Best run ', hps.runButton(at, best)),
+    hps.el('dl.chips', null, names.filter(name => search.params[name][best] !== null).map(name =>
+      hps.el('div', null, hps.el('dt', null, name), hps.el('dd', null, hps.number(search.params[name][best], 10))))),
+    others > 0 ? hps.el('p.muted.small', null, `and ${hps.count(others, 'option')} that ${others === 1 ? 'is' : 'are'} the same in all runs`) : null,
+    hps.commandBox(search.commandOf(best)));
 };
 
 hps.section('summary', 'Summary', (element, data) => {
-  for (const search of data.searches) element.append(stateBar(search));
+  hps.each(element, data, (into, search, at) => into.append(
+    hps.el('p.where', null, hps.el('span.mono', null, search.path),
+      search.about.owner ? hps.el('span.muted', null, ` · ${search.about.owner}`) : null,
+      search.about.created ? hps.el('span.muted', null, ` · created ${search.about.created}`) : null),
+    tiles(search), stateBar(search), bestRun(search, at)));
 }, {order: 10});
