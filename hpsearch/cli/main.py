@@ -235,6 +235,14 @@ def best(words: Sequence[str]) -> int:
     return _print_noted(lines_of(listed.sheet, form), listed.note)
 
 
+def report(words: Sequence[str]) -> int:
+    """``hpsearch report``: write a page that shows a search."""
+    from hpsearch.cli.viewing.report import report_parser, write_report
+
+    args = report_parser().parse_args(words)
+    return _print_lines(write_report(_folder(args.dir), args.output))
+
+
 def export(words: Sequence[str]) -> int:
     """``hpsearch export``: write a search so that another program can open it."""
     args = parsers.export_parser().parse_args(words)
@@ -264,5 +272,22 @@ def templates(words: Sequence[str]) -> int:
 
 VERBS: dict[str, Callable[[Sequence[str]], int]] = {
     verb.__name__.rstrip('_'): verb
-    for verb in (init, run, hunt, plan, try_, status, resume, join, stop, list_, best, logs, export, seeds, templates)
+    for verb in (
+        init,
+        run,
+        hunt,
+        plan,
+        try_,
+        status,
+        resume,
+        join,
+        stop,
+        list_,
+        best,
+        logs,
+        report,
+        export,
+        seeds,
+        templates,
+    )
 }

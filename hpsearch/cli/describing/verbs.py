@@ -31,6 +31,7 @@ ABOUT: Mapping[str, Mapping[str, str]] = {
     },
     'its results': {
         'seeds [DIR] [RUN]': 'repeat a run, or the best ones, with other random seeds, and say how results scatter',
+        'report [DIR]': 'write a page that shows it: one file of HTML, which opens without a network',
         'export TOOL [DIR]': 'write it for optuna, tensorboard, wandb or mlflow, or as csv',
     },
 }
@@ -76,6 +77,7 @@ def parsers_of_verbs() -> dict[str, Parser]:
     from hpsearch.cli.adaptive.hunt import hunt_parser
     from hpsearch.cli.runs import parsers as run_parsers
     from hpsearch.cli.seeds.parsers import seeds_parser
+    from hpsearch.cli.viewing.report import report_parser
 
     return {
         'init': parsers.init_parser(),
@@ -92,5 +94,6 @@ def parsers_of_verbs() -> dict[str, Parser]:
         'resume': parsers.resume_parser('resume'),
         'join': parsers.resume_parser('join'),
         'seeds': seeds_parser(),
+        'report': report_parser(),
         'export': parsers.export_parser(),
     }

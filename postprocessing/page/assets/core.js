@@ -86,7 +86,7 @@ const applyTheme = () => {
   const dark = chosen === 'dark' || (chosen === 'system' && prefersDark.matches);
   document.documentElement.dataset.theme = dark ? 'dark' : 'light';
   const button = document.getElementById('theme');
-  button.textContent = {system: 'Auto', light: 'Light', dark: 'Dark'}[chosen];
+  button.textContent = {system: '◐ Auto', light: '☀ Light', dark: '☾ Dark'}[chosen];
   button.title = 'Colours: as the system has them, light, or dark';
   button.setAttribute('aria-label', `Colours: ${chosen}. Change.`);
 };

@@ -15,14 +15,18 @@ hps.duration = seconds => {
   const whole = Math.round(seconds);
   const [days, hours, minutes, rest] =
     [Math.floor(whole / 86400), Math.floor(whole / 3600) % 24, Math.floor(whole / 60) % 60, whole % 60];
-  if (days) return `${days} d ${hours} h`;
-  if (hours) return `${hours} h ${minutes} min`;
-  return minutes ? `${minutes} min ${rest} s` : `${rest} s`;
+  const two = (one, unit, other, smaller) => other ? `${one} ${unit} ${other} ${smaller}` : `${one} ${unit}`;
+  if (days) return two(days, 'd', hours, 'h');
+  if (hours) return two(hours, 'h', minutes, 'min');
+  return minutes ? two(minutes, 'min', rest, 's') : `${rest} s`;
 };
 
 const TIME = new Intl.DateTimeFormat(undefined, {dateStyle: 'medium', timeStyle: 'short'});
 
 hps.date = seconds => seconds === null || seconds === undefined ? '' : TIME.format(new Date(seconds * 1000));
+
+// A time as a program writes it (ISO 8601), for people; what is no time stays as it is.
+hps.moment = text => Number.isNaN(Date.parse(text)) ? text : hps.date(Date.parse(text) / 1000);
 
 hps.memory = mib => {
   if (mib === null || mib === undefined) return '';

@@ -19,7 +19,7 @@ hps.section('provenance', 'Provenance', (element, data) => {
       about.command ? hps.commandBox(about.command) : '',
       factTable([
         ['Configuration', about.source], ['Script', about.script], ['Working directory', about.cwd],
-        ['Search', about.sampler], ['Created', about.created], ['By', about.owner], ['With', about.hpsearch],
+        ['Search', about.sampler], ['Created', hps.moment(about.created)], ['By', about.owner], ['With', about.hpsearch],
         ['Worked on by', about.writers.join(', ')],
         ...about.codes.flatMap((code, at) => [
           [about.codes.length > 1 ? `Code ${at + 1}` : 'Code', codeWords(code)],

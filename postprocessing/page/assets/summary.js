@@ -56,10 +56,7 @@ const tile = (label, value, about, kind = '') =>
 const ended = search =>
   ['finished', 'failed', 'stopped', 'interrupted', 'lost'].reduce((sum, state) => sum + (search.counts[state] || 0), 0);
 
-const median = values => {
-  const sorted = values.filter(value => typeof value === 'number').sort((one, other) => one - other);
-  return sorted.length ? sorted[Math.floor(sorted.length / 2)] : null;
-};
+const sortedNumbers = values => values.filter(value => typeof value === 'number').sort((one, other) => one - other);
 
 const progressWords = search => {
   if (search.alive) return hps.count(search.alive, 'hpsearch', 'hpsearch') + ' at work on it';
@@ -71,6 +68,7 @@ const tiles = search => {
   const done = ended(search);
   const best = search.ranked[0];
   const objective = search.objectives[0];
+  const took = sortedNumbers(search.runs.seconds);
   const seconds = search.begin === null || search.end === null ? null : search.end - search.begin;
   return hps.el('dl.tiles', null,
     objective && best !== undefined
@@ -79,7 +77,9 @@ const tiles = search => {
     tile('Runs', total ? `${done.toLocaleString('en-US')} of ${total.toLocaleString('en-US')}` : String(done), progressWords(search)),
     tile('Time', seconds === null ? 'not begun' : hps.duration(seconds), search.begin === null ? '' : `since ${hps.date(search.begin)}`),
     search.gpu_seconds ? tile('GPU hours', hps.number(search.gpu_seconds / 3600, 3), 'over all attempts') : null,
-    tile('Median run', hps.duration(median(search.runs.seconds)) || '–', ''));
+    took.length
+      ? tile('Median run', hps.duration(took[took.length >> 1]), `${hps.duration(took[0])} to ${hps.duration(took[took.length - 1])}`)
+      : null);
 };
 
 const bestRun = (search, at) => {
@@ -103,6 +103,6 @@ hps.section('summary', 'Summary', (element, data) => {
   hps.each(element, data, (into, search, at) => into.append(
     hps.el('p.where', null, hps.el('span.mono', null, search.path),
       search.about.owner ? hps.el('span.muted', null, ` · ${search.about.owner}`) : null,
-      search.about.created ? hps.el('span.muted', null, ` · created ${search.about.created}`) : null),
+      search.about.created ? hps.el('span.muted', null, ` · created ${hps.moment(search.about.created)}`) : null),
     tiles(search), stateBar(search), bestRun(search, at)));
 }, {order: 10});

@@ -58,7 +58,7 @@ const columnOf = (rows, id, title, value, options = {}) => {
   return {
     id, title, key, text: row => show(values[row], rows[row]), node: options.node, choices: options.choices,
     isNumeric: values.every(each => each === null || each === undefined || asNumber(each) !== undefined),
-    isEmpty: values.every(isMissing), isSame: options.keep ? false : new Set(values).size < 2, kind: options.kind || 'Run',
+    isEmpty: values.every(isMissing), isSame: !options.keep && new Set(options.kind === 'Parameter' ? values : values.filter(each => !isMissing(each))).size < 2, kind: options.kind || 'Run',
     about: options.about || title,
   };
 };
@@ -96,7 +96,7 @@ const runColumns = (data, rows) => {
       keep: true, choices: states, node: ({search, run}) => hps.stateTag(search.stateOf(run)),
     }),
     ...objectives.map(key => add(`value:${key}`, key, ofRuns(key, 'values'), {kind: 'Result', keep: true})),
-    ...keysOf(data, 'params').map(key => add(`param:${key}`, key, ofRuns(key, 'params'), {kind: 'Parameter', show: each => hps.number(each, 10)})),
+    ...keysOf(data, 'params').map(key => add(`param:${key}`, key, ofRuns(key, 'params'), {kind: 'Parameter', show: each => hps.number(each, 6)})),
     ...values.map(key => add(`value:${key}`, key, ofRuns(key, 'values'), {kind: 'Result'})),
     ...keysOf(data, 'metrics').map(key => add(`metric:${key}`, `${key} (last)`, ofRuns(key, 'metrics'), {kind: 'Metric'})),
     add('seconds', 'Time', ({search, run}) => search.runs.seconds[run], {show: each => hps.duration(each), keep: true}),
@@ -216,7 +216,7 @@ class RunTable {
         hps.el('option', {value: each, selected: each === (view.filters[column.id] || '')}, each || 'all')));
     }
     return hps.el('input', {
-      type: 'text', 'aria-label': label, value: view.filters[column.id] || '', placeholder: column.isNumeric ? '>, <, a..b' : 'contains',
+      type: 'text', 'aria-label': label, value: view.filters[column.id] || '', title: column.isNumeric ? 'A number: >0.1, <=3, 1..5, !=2; or what it contains' : 'What it contains', placeholder: 'filter',
       spellcheck: false, on: {input: change},
     });
   }
