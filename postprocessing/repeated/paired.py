@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from random import Random
 
-MOST_EXACT = 40
+MOST_EXACT = 32
 """Pairs of which all changes of sign are counted; of more, some are drawn."""
 
 DRAWN = 100_000

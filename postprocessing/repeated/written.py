@@ -41,7 +41,12 @@ def _about_runs(row: Row) -> Iterator[str]:
     repetition = row.repetition
     yield f'seeds: {", ".join(repetition.results) or "none has finished"}'
     if repetition.chosen_by:
-        yield f'chosen by its result with seed {", ".join(sorted(repetition.chosen_by))}, which is among them'
+        chosen = [seed for seed in repetition.results if seed in repetition.chosen_by]
+        is_one = len(chosen) == 1
+        yield (
+            f'chosen by its {"result with seed" if is_one else "results with seeds"} {", ".join(chosen)}, which '
+            f'{"is" if is_one else "are"} among them'
+        )
     if repetition.others:
         yield 'not finished: ' + ', '.join(f'{count} {state}' for state, count in sorted(repetition.others.items()))
     yield from repetition.notes
@@ -97,9 +102,14 @@ def _answer(comparison: Comparison, left_out: int) -> Iterator[str]:
     yield from _assumptions(left_out)
 
 
+def _pairs(count: int) -> str:
+    return '1 pair' if count == 1 else f'{count} pairs'
+
+
 def _verdict(comparison: Comparison) -> str:
     if comparison.least_p >= SIGNIFICANT:
-        return f'It cannot be told with {comparison.pairs} pairs: no result could have p < {SIGNIFICANT:g}; 6 can.'
+        pairs = _pairs(comparison.pairs)
+        return f'It cannot be told with {pairs}: no result could have p < {SIGNIFICANT:g}; 6 can.'
     if comparison.p < SIGNIFICANT:
         return f'Yes: a difference like this would be rare (p < {SIGNIFICANT:g}) if there were none.'
     return 'It cannot be told: seeds alone often make such a difference.'
@@ -109,7 +119,7 @@ def _assumptions(left_out: int) -> Iterator[str]:
     yield 'Assumed: were there no difference, either of the two could have had each result of a pair (exchangeability).'
     if left_out:
         yield (
-            f'Left out of the test: {left_out} pair(s) of results by which the two were chosen. They were the luckiest '
+            f'Left out of the test: {_pairs(left_out)} of results by which the two were chosen. They were the luckiest '
             'of the search, so they would make the difference, and p, look better than they are.'
         )
     else:

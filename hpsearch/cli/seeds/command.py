@@ -15,9 +15,10 @@ from hpsearch.cli.parsers import ALL_FINISHED
 from hpsearch.cli.seeds.choice import Repeated, SeedArgs, by_configuration, labels, seed_args
 from hpsearch.cli.seeds.gathering import NOTE, Gathering, gathering_of, prepare, start
 from hpsearch.cli.seeds.parsers import SeedsCommand
-from hpsearch.cli.seeds.sources import Source, source_of
+from hpsearch.cli.seeds.sources import Known, Source, source_of
 from hpsearch.cli.viewing.postprocessing import postprocessing
 from hpsearch.model.command import shell_line
+from hpsearch.model.configuration import Value
 from hpsearch.model.errors import ConfigError, SearchFolderError, trouble_in_words
 from hpsearch.model.states import State
 from hpsearch.store.folder import write_whole
@@ -80,6 +81,8 @@ def _about(gathering: Gathering) -> Iterator[str]:
         yield f'{counts[State.FAILED]} failed; --retry_failed runs them again'
     if (gathering.source.info or {}).get('code_copy'):
         yield 'The search ran a copy of the code; these runs have the code as it is now.'
+    if names := gathering.continued:
+        yield f'{", ".join(names)} went on from a checkpoint: repeated, it begins anew, with its parameters to the end.'
 
 
 def _how_to_start(command: SeedsCommand, gathering: Gathering) -> Iterator[str]:
@@ -150,7 +153,7 @@ def _texts(source: Source, seeds: SeedArgs, groups: list[Repeated], command: See
 
 
 def _repetition(summary: Any, each: Repeated, label: str) -> Any:
-    finished = each.finished
+    finished = dict(sorted(each.finished.items(), key=_by_number))
     codes = {run.code for run in finished.values() if run.code}
     notes = [f'its runs had {len(codes)} versions of the code'] if len(codes) > 1 else []
     return summary.Repetition(
@@ -160,3 +163,9 @@ def _repetition(summary: Any, each: Repeated, label: str) -> Any:
         Counter(run.state.value for run in each.runs.values() if not run.has_finished),
         notes,
     )
+
+
+def _by_number(pair: tuple[Value, Known]) -> tuple[bool, float, str]:
+    seed = pair[0]
+    is_number = isinstance(seed, (int, float))
+    return not is_number, float(seed) if is_number else 0.0, str(seed)

@@ -77,6 +77,12 @@ class Gathering:
         )
         return Counter(known[seed].state if seed in known else State.PLANNED for known, seed in runs)
 
+    @property
+    def continued(self) -> list[str]:
+        """Runs of the configurations that are asked for that went on from the checkpoint of another one."""
+        known = by_configuration(self.source.runs, self.seeds)
+        return [run.name for key in self.chosen if key in known for run in known[key].runs.values() if run.continues]
+
 
 # What is asked for
 
@@ -289,8 +295,14 @@ def _make(command: SeedsCommand, gathering: Gathering, options: SearchOptions) -
     if folder.path.exists() and not folder.path.is_dir():
         raise SearchFolderError(f'{folder.path} is no folder: choose another --out_dir.')
     folder.path.mkdir(0o755, parents=True, exist_ok=True)
-    write_module(folder.path, command.gathering.config_name, _text(command, gathering), _configuration(gathering))
-    request = make_request(options)
+    path = write_module(
+        folder.path, command.gathering.config_name, _text(command, gathering), _configuration(gathering)
+    )
+    try:
+        request = make_request(options)
+    except ConfigError:
+        path.unlink()  # what cannot be run is no configuration to be found later
+        raise
     for note in request.notes:
         log.info(note)
     create(request)

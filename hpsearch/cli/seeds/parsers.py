@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from hpsearch.cli.declaring.fields import OptionGroup, integer_from, option
 from hpsearch.cli.options import GROUPS, OF_PLACES, add_group, add_options, given_to
-from hpsearch.cli.parsers import Parser, given_in, values_of
+from hpsearch.cli.parsers import Parser, add_search_folder, given_in, values_of
 
 _OF_WORK = (*OF_PLACES, 'execution', 'display')
 """The groups of options of a search that say where and how its runs execute."""
@@ -148,19 +148,24 @@ class SeedsCommand:
         return not self.run and not self.what.run_dir
 
 
+_EXAMPLES = """\
+examples:
+  hpsearch seeds out/my_search                                   # what there is, and what would be run
+  hpsearch seeds out/my_search --best 2 --start_gathering        # the best two, with ten seeds each
+  hpsearch seeds out/my_search 17 --num_seeds 5 --start_gathering --run_cluster --scheduler=slurm
+  hpsearch seeds --seeds_dir out/my_search_seeds --sem --precision 2
+"""
+
+
 def seeds_parser() -> Parser:
     """The parser of ``hpsearch seeds``."""
     parser = Parser(
         prog='hpsearch seeds',
         description='Repeat a run, or the best ones of a search, with other random seeds, and say how results scatter.',
     )
-    parser.add_argument(
-        'dir',
-        nargs='?',
-        default='',
-        type=os.path.expanduser,
-        help='the search folder (default: the newest one below the current directory)',
-    )
+    parser.usage = '%(prog)s [OPTION ...] [DIR] [RUN]'
+    parser.epilog = _EXAMPLES
+    add_search_folder(parser)
     parser.add_argument('run', metavar='RUN', nargs='?', default='', help='name or number of a run (default: the best)')
     for group in (SeedsOptions, GatheringOptions, SummaryOptions):
         add_group(parser, group)

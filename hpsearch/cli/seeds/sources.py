@@ -45,6 +45,7 @@ class Known:
         seconds: How long it took, if known.
         code: The code it ran; empty: not known.
         was_taken: Whether its result was taken from an earlier run.
+        continues: Whether it went on from the checkpoint of another run.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Known:
     seconds: float | None = None
     code: str = ''
     was_taken: bool = False
+    continues: bool = False
 
     @property
     def has_finished(self) -> bool:
@@ -156,6 +158,7 @@ def _known(run: RunRecord, loss: float | None, budget: float) -> Known:
         seconds=last.seconds if last else None,
         code=last.code_id if last else '',
         was_taken=last is not None and last.cause == REUSED,
+        continues=run.proposal is not None and bool(run.proposal.parent),
     )
 
 

@@ -69,7 +69,7 @@ def test_that_only_the_seeds_that_are_missing_are_run_and_failed_ones_on_request
     assert len(ran(project)) == 8
     text = (project.path / 'out_seeds' / 'seeds_summary_text.txt').read_text()
     assert text in done.stdout
-    assert '1. lr=0.1\n   seeds: 42, 1, 2, 3\n   chosen by its result with seed 42' in text
+    assert '1. lr=0.1\n   seeds: 1, 2, 3, 42\n   chosen by its result with seed 42' in text
     assert 'pairs of equal seeds: 3' in text
 
 
