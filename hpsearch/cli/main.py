@@ -195,15 +195,15 @@ def stop(words: Sequence[str]) -> int:
 
 
 def logs(words: Sequence[str]) -> int:
-    """``hpsearch logs``: print the output of a run, stderr last."""
-    args = parsers.logs_parser().parse_intermixed_args(words)  # DIR may be left out before an option and RUN
-    from hpsearch.store.attempt_files import log_files
+    """``hpsearch logs``: print the output of a run, as it is or as it grows."""
+    from hpsearch.cli.runs.parsers import logs_parser, parse_on_runs
 
-    for path in log_files(_folder(args.dir), args.run, args.attempt):
-        print(f'==> {path} <==', flush=True)
-        with open(path, 'rb') as log:
-            shutil.copyfileobj(log, sys.stdout.buffer)
-        sys.stdout.buffer.flush()
+    args = parse_on_runs(logs_parser(), words)
+    from hpsearch.cli.runs.choosing import search_and_runs
+    from hpsearch.cli.runs.logs import print_logs
+
+    folder, (run,) = search_and_runs(args.dir, [args.run], _folder)
+    print_logs(folder, run, args.attempt, follows=args.follow)
     return ALL_FINISHED
 
 

@@ -444,14 +444,6 @@ def stop_parser() -> Parser:
     return parser
 
 
-def logs_parser() -> Parser:
-    """The parser of ``hpsearch logs``."""
-    parser = _parser_of_search('logs', 'Print the output of a run, stderr last.')
-    parser.add_argument('run', metavar='RUN', help='name or number of the run')
-    parser.add_argument('--attempt', metavar='N', type=int, default=0, help='its attempt N, from 1 (default: the last)')
-    return parser
-
-
 def export_parser() -> Parser:
     """The parser of ``hpsearch export``."""
     from hpsearch.export.targets import TARGETS

@@ -230,12 +230,12 @@ def _make(path: str) -> None:
 def claimed_attempts(folder: SearchFolder, without: Collection[str]) -> Iterator[tuple[str, int]]:
     """The latest attempt of each run that has one on disk: run and number; ``without``: runs that are passed over."""
     for name in sorted(set(_listed(str(folder.jobs_dir))).difference(without)):
-        numbers = _attempts_on_disk(folder, name)
+        numbers = attempts_on_disk(folder, name)
         if numbers:
             yield name, max(numbers)
 
 
-def _attempts_on_disk(folder: SearchFolder, run: str) -> set[int]:
+def attempts_on_disk(folder: SearchFolder, run: str) -> set[int]:
     """The attempts of a run that have files; those of the first lie beside the folders of the others."""
     found = {whole_number(entry) for entry in _listed(folder.attempts(run))}
     first = {1} if None in found and folder.layout > 1 else set()
@@ -324,7 +324,7 @@ def log_files(folder: SearchFolder, run: str, attempt: int) -> list[str]:
     folder.read_info()
     number = whole_number(run)
     name = run if number is None else next((each.name for each in folder.read_runs() if each.number == number), run)
-    started = sorted(_attempts_on_disk(folder, name))
+    started = sorted(attempts_on_disk(folder, name))
     wanted = attempt or (started[-1] if started else 0)
     if wanted not in started:
         which = f'attempt {attempt}' if attempt else 'an attempt'

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
 
 from hpsearch.model.errors import SearchFolderError, closest
 from hpsearch.model.units import whole_number
 from hpsearch.records.reading import read_search
-from hpsearch.records.run import RunRecord
 from hpsearch.records.search import SearchRecord
 from hpsearch.store.folder import SearchFolder
 
@@ -58,21 +58,38 @@ def _search_of_output(word: str) -> str:
     return parent if is_output else ''
 
 
-def find_run(search: SearchRecord, word: str) -> RunRecord:
+class Numbered(Protocol):
+    """A run, of a plan or as a record."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def number(self) -> int: ...
+
+
+RunT = TypeVar('RunT', bound=Numbered)
+
+
+def find_run(runs: Sequence[RunT], word: str, path: str) -> RunT:
     """The run that a word means: its name, its number, or a part of its name that no other run has.
+
+    Args:
+        runs: The runs of a search.
+        word: What was given.
+        path: The folder of the search.
 
     Raises:
         SearchFolderError: There is none, or several.
     """
     number = whole_number(word)
-    exact = [run for run in search.runs if run.name == word or (number is not None and run.number == number)]
-    found = exact or [run for run in search.runs if word and word in run.name]
+    exact = [run for run in runs if run.name == word] or [run for run in runs if run.number == number]
+    found = exact or [run for run in runs if word and word in run.name]
     if len(found) == 1:
         return found[0]
     if not found:
-        hint = closest(word, [run.name for run in search.runs])
-        more = f'; did you mean {hint}?' if hint else f'; hpsearch list {search.path} lists its runs.'
-        raise SearchFolderError(f'{search.path} has no run {word}{more}')
+        hint = closest(word, [run.name for run in runs])
+        more = f'; did you mean {hint}?' if hint else f': hpsearch list {path} lists its runs.'
+        raise SearchFolderError(f'{path} has no run {word}{more}')
     named = ', '.join(run.name for run in found[:MOST_NAMED])
     others = f' and {len(found) - MOST_NAMED} others' if len(found) > MOST_NAMED else ''
     raise SearchFolderError(f'{word} may be {named}{others}: give the number of the run, or more of its name.')

@@ -59,6 +59,20 @@ def diff_parser() -> Parser:
     return parser
 
 
+def logs_parser() -> Parser:
+    """The parser of ``hpsearch logs``."""
+    parser = Parser(prog='hpsearch logs', description='Print the output of a run, stderr last.')
+    add_search_folder(parser)
+    parser.add_argument('run', metavar='RUN', help=RUN)
+    parser.add_argument(
+        '-f', '--follow', action='store_true', help='print what comes, too, until the run has ended; Ctrl-C ends it'
+    )
+    parser.add_argument(
+        '--attempt', metavar='N', type=integer_from(1), default=0, help='which attempt (default: the last)'
+    )
+    return parser
+
+
 RUN = 'its name, its number, a part of its name that no other run has, or its output folder'
 
 

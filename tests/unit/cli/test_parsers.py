@@ -14,6 +14,7 @@ import pytest
 from hpsearch.cli import parsers
 from hpsearch.cli.main import VERBS, _verb, main
 from hpsearch.cli.parsers import parse_plan, parse_run
+from hpsearch.cli.runs.parsers import list_parser, logs_parser
 from hpsearch.model.errors import SearchFolderError
 from hpsearch.store.folder import newest_search
 
@@ -128,7 +129,7 @@ def test_that_paths_may_begin_with_the_home_directory(monkeypatch: pytest.Monkey
 
 
 PARSERS = [
-    *(build() for build in (parsers.plan_parser, parsers.status_parser, parsers.stop_parser, parsers.logs_parser)),
+    *(build() for build in (parsers.plan_parser, parsers.status_parser, parsers.stop_parser, logs_parser, list_parser)),
     parsers.run_parser(),
     parsers.resume_parser('resume'),
 ]
@@ -184,9 +185,9 @@ def test_that_the_newest_search_is_named_where_none_is_given(
 
 @pytest.mark.parametrize('words', [['d', '7', '--attempt=2'], ['d', '--attempt=2', '7'], ['--attempt=2', 'd', '7']])
 def test_that_logs_takes_its_words_in_any_order(words: list[str]) -> None:
-    args = parsers.logs_parser().parse_intermixed_args(words)
+    args = logs_parser().parse_intermixed_args(words)
     assert (args.dir, args.run, args.attempt) == ('d', '7', 2)
-    args = parsers.logs_parser().parse_intermixed_args(words[-2:] if words[0] == 'd' else ['--attempt=2', '7'])
+    args = logs_parser().parse_intermixed_args(words[-2:] if words[0] == 'd' else ['--attempt=2', '7'])
     assert args.run == '7'
 
 
