@@ -168,6 +168,16 @@ def status(words: Sequence[str]) -> int:
     return _print_lines(status_lines(_folder(args.dir), as_json=args.json, with_predictions=args.predictions))
 
 
+def top(words: Sequence[str]) -> int:
+    """``hpsearch top``: watch a search, or several, in the terminal."""
+    from hpsearch.cli.viewing.top.parsers import top_parser
+
+    args = top_parser().parse_args(words)
+    from hpsearch.cli.viewing.top.watching import TopCommand, watch
+
+    return watch(TopCommand(args.dir, args.interval, args.once, args.trust))
+
+
 def resume(words: Sequence[str]) -> int:
     """``hpsearch resume``: continue a search."""
     command = parsers.parse_resume(words)
@@ -279,6 +289,7 @@ VERBS: dict[str, Callable[[Sequence[str]], int]] = {
         plan,
         try_,
         status,
+        top,
         resume,
         join,
         stop,

@@ -7,7 +7,7 @@ import json
 import logging
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -226,9 +226,9 @@ def snapshot_of(search: SearchSnapshot, queue: Sequence[QueueLine]) -> Snapshot:
         folder=str(search.folder.path),
         total=search.total,
         counts=dict(counts),
-        elapsed=max(0.0, _end_of(search, active) - begin),
+        elapsed=max(0.0, end_of(search, active) - begin),
         gpus=[
-            _gpu_line(line, writers.silence_of(search.folder, writer, search.now))
+            gpu_line_from(line, writers.silence_of(search.folder, writer, search.now))
             for writer, shown in news
             if search.relation(writer) is HostRelation.SAME
             for line in shown.get('gpus', ())
@@ -236,14 +236,30 @@ def snapshot_of(search: SearchSnapshot, queue: Sequence[QueueLine]) -> Snapshot:
         running=[_run_line(search, attempt) for attempt in active if _is_under_way(attempt)],
         best=best_run(search.folder, search.state, search.plain),
         performance_key=search.plain.performance_key,
-        waiting='; '.join(dict.fromkeys(filter(None, (str(shown.get('waiting', '')) for _, shown in news))))
-        or (_why_idle(search, bool(queue) or any(_is_accepted(attempt) for attempt in active)) if is_open else ''),
+        waiting=why_waiting(search, active, has_queue=bool(queue), is_open=is_open),
         varying=search.plain.varying,
         queue=queue,
     )
 
 
-def _end_of(search: SearchSnapshot, active: Sequence[Attempt]) -> float:
+def why_waiting(search: OpenedSearch, active: Iterable[Attempt], *, has_queue: bool, is_open: bool) -> str:
+    """Why no run of a search is started, in words; empty: they are, or that is not known.
+
+    Args:
+        search: The search.
+        active: Its attempts that are under way.
+        has_queue: Whether it is known to have jobs in a queue.
+        is_open: Whether some of its runs have not ended.
+    """
+    told = (str(shown.get('waiting', '')) for shown in search.living.values())
+    if waiting := '; '.join(dict.fromkeys(filter(None, told))):
+        return waiting
+    if not is_open:
+        return ''
+    return _why_idle(search, has_queue or any(_is_accepted(attempt) for attempt in active))
+
+
+def end_of(search: OpenedSearch, active: Sequence[Attempt]) -> float:
     """Until when its time counts: now while something is under way, else the last sign of life of its writers."""
     if search.living or active:
         return search.now
@@ -251,13 +267,13 @@ def _end_of(search: SearchSnapshot, active: Sequence[Attempt]) -> float:
     return max(signs, default=search.now)
 
 
-def _last_sign(search: SearchSnapshot, writer: str, header: Mapping[str, Any]) -> float:
+def _last_sign(search: OpenedSearch, writer: str, header: Mapping[str, Any]) -> float:
     silence = writers.silence_of(search.folder, writer, search.now)
     heard = float(header.get('at', 0.0)) if silence is None else search.now - silence
     return search.reader.closed.get(writer) or heard
 
 
-def _gpu_line(reported: Mapping[str, Any], silence: float | None) -> GpuLine:
+def gpu_line_from(reported: Mapping[str, Any], silence: float | None) -> GpuLine:
     """A GPU as a writer reported it so many seconds ago."""
     holders = tuple(GpuHolder(**{**each, 'kind': HolderKind(each['kind'])}) for each in reported.get('holders', ()))
     line = GpuLine(**{**reported, 'holders': holders})
@@ -274,7 +290,7 @@ def _is_accepted(attempt: Attempt) -> bool:
     return attempt.is_in_queue and attempt.state is not State.CLAIMED
 
 
-def _why_idle(search: SearchSnapshot, is_in_queue: bool) -> str:
+def _why_idle(search: OpenedSearch, is_in_queue: bool) -> str:
     if search.living:
         return ''
     if is_in_queue:
@@ -343,7 +359,7 @@ def _silent_host(search: SearchSnapshot, writer: str, count: int) -> str:
 
 def queue_of(search: SearchSnapshot, reconciler: Reconciler) -> tuple[list[QueueLine], list[str]]:
     """What a search has in a queue, and notes: as its writers report it; where none does, the queue is queried."""
-    shown = [_queue_line(line) for news in search.living.values() for line in news.get('queue', ())]
+    shown = [queue_line_from(line) for news in search.living.values() for line in news.get('queue', ())]
     if shown:
         return merged_queue(shown), []
     attempts = [attempt for attempt in reconciler.unattended() if attempt.is_in_queue]
@@ -357,7 +373,7 @@ def queue_of(search: SearchSnapshot, reconciler: Reconciler) -> tuple[list[Queue
     return merged_queue(line for lines, _ in found for line in lines), [note for _, notes in found for note in notes]
 
 
-def _queue_line(shown: Mapping[str, Any]) -> QueueLine:
+def queue_line_from(shown: Mapping[str, Any]) -> QueueLine:
     """From the report of a writer, which may be of a later version that reports more."""
     known = {field.name for field in dataclasses.fields(QueueLine)}
     return QueueLine(**{name: value for name, value in shown.items() if name in known})

@@ -11,7 +11,7 @@ from hpsearch.backends.base import Backend, Launch
 from hpsearch.dispatch.context import ActiveAttempt, SearchContext
 from hpsearch.model.command import shell_line
 from hpsearch.model.errors import trouble_in_words
-from hpsearch.model.snapshot import GpuLine, QueueLine, RunLine, Snapshot
+from hpsearch.model.snapshot import GpuLine, QueueLine, RunLine, Snapshot, seconds_left
 from hpsearch.model.states import State
 from hpsearch.model.table import PerformanceDoubts, Row, best, performance_text
 from hpsearch.model.trials.curves import latest
@@ -107,8 +107,7 @@ class Progress:
         """Seconds that are left; None: nothing has ended yet, or the number of runs is not known."""
         if not self._ended or self._pending.total is None:
             return None
-        mean = self._seconds / self._ended
-        return (planned * mean + sum(max(0.0, mean - age) for age in ages)) / self._most_active
+        return seconds_left(planned, ages, self._seconds / self._ended, self._most_active)
 
     def _best_shown(self) -> tuple[str, dict[str, Any], str] | None:
         if self._best is None or self._key is None:

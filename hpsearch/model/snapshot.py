@@ -101,6 +101,18 @@ class Snapshot:
     queue: Sequence[QueueLine] = ()
 
 
+def seconds_left(waiting: int, ages: Iterable[float], mean: float, slots: int) -> float:
+    """How long a search still takes if every run takes as long as the mean of those that have ended.
+
+    Args:
+        waiting: Number of runs that have not begun.
+        ages: How long each of the others has run, in seconds.
+        mean: Seconds that a run takes.
+        slots: How many run at a time.
+    """
+    return (waiting * mean + sum(max(0.0, mean - age) for age in ages)) / max(1, slots)
+
+
 QUEUE_ORDER = ('running', 'pending', 'waiting', 'ended')
 
 

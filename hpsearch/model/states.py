@@ -104,6 +104,7 @@ An end follows an end where the attempt was given up without a record, which app
 
 _PROGRESS = (State.PLANNED, State.CLAIMED, State.SUBMITTED, State.RUNNING, *END_ORDER)
 _RANK = {state: rank for rank, state in enumerate(_PROGRESS)}
+_RANK[State.UNKNOWN] = _RANK[State.SUBMITTED]  # its evidence said so, and whatever is reported later says more
 _STATES = {state.value: state for state in State}
 
 _TARGETS = {

@@ -85,6 +85,24 @@ class OpenedSearch:
         told = [news.get('runs') for news in self.living.values()]
         return {run: use for runs in told if isinstance(runs, dict) for run, use in runs.items()}
 
+    def read_on(self, now: float) -> set[str]:
+        """Read what has happened since it was read last; returns the names of the runs that this concerns.
+
+        Args:
+            now: Seconds since 1970.
+
+        Raises:
+            HpsearchError: A journal cannot be read.
+        """
+        for reading in ('lives', 'living', 'uses'):
+            vars(self).pop(reading, None)
+        self.now = now
+        news = list(self.reader.news())
+        self.state.replay(news, self.reader.place)
+        for name in self.state.withdrawn:
+            self.state.runs.pop(name, None)
+        return {str(event['run']) for _, event in news if 'run' in event} - self.state.withdrawn
+
     def reconciler(self) -> Reconciler:
         """Folds into the state what became of the attempts that no writer manages."""
         return Reconciler(self.folder, self.state, self.reader.headers, self.lives, lambda: self.completions)

@@ -70,6 +70,16 @@ def runs_of(search: OpenedSearch) -> Iterator[RunRecord]:
             yield _run_record(search, run, search.state.runs.get(run.name), waiting)
 
 
+def record_of(search: OpenedSearch, name: str) -> RunRecord | None:
+    """The record of one run; None: there is no such run.
+
+    Raises:
+        HpsearchError: The plan cannot be read.
+    """
+    run = search.folder.find_run(name)
+    return _run_record(search, run, search.state.runs.get(name), _why_waiting(search)) if run else None
+
+
 def _why_waiting(search: OpenedSearch) -> str:
     told = (str(news.get('waiting', '')) for news in search.living.values())
     if search.state.admission.is_paused:

@@ -550,10 +550,15 @@ def newest_search(below: Path) -> SearchFolder:
     Raises:
         SearchFolderError: There is none.
     """
-    found = list(_searches(below, SEARCH_DEPTH))
+    found = searches_below(below)
     if not found:
         raise SearchFolderError(f'{below}: there is no search folder at most {SEARCH_DEPTH} levels below it; name one.')
     return max((SearchFolder(path) for path in found), key=lambda folder: folder.search_json.stat().st_mtime)
+
+
+def searches_below(directory: Path) -> list[Path]:
+    """The folders of all searches in a directory, or at most four levels below it."""
+    return sorted(_searches(directory, SEARCH_DEPTH))
 
 
 def _searches(directory: Path, depth: int) -> Iterator[Path]:

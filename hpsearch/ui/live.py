@@ -3,33 +3,17 @@
 from __future__ import annotations
 
 import math
-import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, redirect_stderr, redirect_stdout
-from typing import TYPE_CHECKING, TextIO, TypeAlias
+from typing import TYPE_CHECKING, TextIO
 
 from hpsearch.model.snapshot import GpuLine, Snapshot
 from hpsearch.ui.ansi_filter import TRANSIENT_ROWS, AnsiFilter
-from hpsearch.ui.format import (
-    UNDER_WAY,
-    bar_cells,
-    done,
-    full_counts,
-    gpu_parts,
-    known_runs,
-    line_width,
-    params_text,
-    performance,
-    printable,
-    queue_texts,
-    running_texts,
-    state_text,
-    stuck_texts,
-    time_text,
-)
+from hpsearch.ui.format import gpu_parts, line_width, printable, queue_texts, running_texts, stuck_texts
+from hpsearch.ui.head import LETTER_MARKS, LINE_MARKS, Line, Part, best_lines, head
 from hpsearch.ui.terminal import Printed, Terminal, is_tty, shown_width, string_console
 
 if TYPE_CHECKING:
@@ -38,22 +22,7 @@ if TYPE_CHECKING:
 SECONDS_BETWEEN_FRAMES = 0.15
 HELD_LINES = 1000
 
-STYLES = {
-    'finished': 'green',
-    'failed': 'red',
-    'stopped': 'yellow',
-    'running': 'cyan',
-    'submitted': 'blue',
-    'claimed': 'blue',
-    'planned': 'dim',
-}
-LETTER_MARKS = {**dict.fromkeys(UNDER_WAY, '>'), 'finished': '#', 'failed': 'x', 'planned': '.', '': '?'}
-LINE_MARKS = {'': '━'}
-
 STUCK_ROWS = 2
-
-Part: TypeAlias = tuple[str, str]
-"""A text and its style."""
 
 
 class LiveView:
@@ -194,7 +163,7 @@ class LiveLayout:
 
     def paint(self, snapshot: Snapshot, width: int, rows: int, final: bool = False) -> list[str]:
         """The lines of the region; ``final`` leaves out what only matters while the search runs."""
-        lines = _head(snapshot, width, self._marks) + _best(snapshot, width)
+        lines = head(snapshot, width, self._marks) + best_lines(snapshot, width)
         if not final:
             lines += _under_way(snapshot, width, rows - len(lines))
         return self._rendered([_text(line) for line in lines[:rows]], width)
@@ -223,55 +192,10 @@ def _text(parts: Sequence[Part]) -> Text:
     return Text.assemble(*((printable(text), style) for text, style in parts), no_wrap=True, overflow='ellipsis')
 
 
-def _head(snapshot: Snapshot, width: int, marks: Mapping[str, str]) -> list[list[Part]]:
-    name = os.path.basename(snapshot.folder.rstrip('/')) or snapshot.folder
-    title = _spread([(name, 'bold')], [(time_text(snapshot), '')], width)
-    lines = [title, _bar(snapshot, width, marks), _counts(snapshot)]
-    return lines + ([[('waiting  ', 'yellow'), (snapshot.waiting, '')]] if snapshot.waiting else [])
-
-
-def _spread(left: list[Part], right: list[Part], width: int) -> list[Part]:
-    """Puts one part at each end of the line; the left one is left out where there is no room."""
-    gap = width - sum(len(text) for text, _ in [*left, *right])
-    return [*left, (' ' * gap, ''), *right] if gap >= 2 else right
-
-
-def _bar(snapshot: Snapshot, width: int, marks: Mapping[str, str]) -> list[Part]:
-    label = f'  {_share(snapshot)}'
-    counts = {state: number for state, number in full_counts(snapshot).items() if state != 'planned'}
-    cells = bar_cells(counts, known_runs(snapshot), max(5, width - len(label)))
-    return [*((marks.get(state, marks['']) * number, _style(state)) for state, number in cells), (label, '')]
-
-
-def _share(snapshot: Snapshot) -> str:
-    """How many runs are done, and which share of all where that is known."""
-    if snapshot.total is None:
-        return f'{done(snapshot)} done'
-    share = done(snapshot) / snapshot.total if snapshot.total else 1.0
-    return f'{done(snapshot)}/{snapshot.total}  {math.floor(share * 100)} %'
-
-
-def _counts(snapshot: Snapshot) -> list[Part]:
-    parts = [(f'{number} {state_text(state)}', _style(state)) for state, number in full_counts(snapshot).items()]
-    return [part for separated in parts for part in ((' · ', 'dim'), separated)][1:]
-
-
-def _best(snapshot: Snapshot, width: int) -> list[list[Part]]:
-    """The best run on one line where everything fits, on two where it does not."""
-    if not snapshot.best:
-        return []
-    name, params, _ = snapshot.best
-    head: list[Part] = [('best     ', 'bold'), (performance(snapshot), 'bold green'), ('  ' + name, '')]
-    tail = params_text(params, snapshot.varying)
-    if sum(len(text) for text, _ in head) + 2 + len(tail) <= width:
-        return [[*head, ('  ' + tail, '')]]
-    return [head, [('         ' + tail, '')]]
-
-
-def _under_way(snapshot: Snapshot, width: int, rows: int) -> list[list[Part]]:
+def _under_way(snapshot: Snapshot, width: int, rows: int) -> list[Line]:
     queue = _queue(snapshot)[: max(0, rows)]
     texts = running_texts(snapshot.running, snapshot.varying, snapshot.performance_key)
-    running: list[list[Part]] = [[(line, '')] for line in texts]
+    running: list[Line] = [[(line, '')] for line in texts]
     rows -= len(queue)
     gpus = _gpus(snapshot.gpus, width, max(0, rows - min(2, len(running))))
     running = _clipped(running, max(0, rows - len(gpus)), 'running')
@@ -279,14 +203,14 @@ def _under_way(snapshot: Snapshot, width: int, rows: int) -> list[list[Part]]:
     return [*queue, *gpus, *([(label, 'bold'), *line] for label, line in zip(labels, running, strict=False))]
 
 
-def _queue(snapshot: Snapshot) -> list[list[Part]]:
+def _queue(snapshot: Snapshot) -> list[Line]:
     """What is in a queue in one row, and what will never leave it in rows of its own."""
-    stuck: list[list[Part]] = [[('stuck    ', 'yellow'), (text, '')] for text in stuck_texts(snapshot.queue)]
+    stuck: list[Line] = [[('stuck    ', 'yellow'), (text, '')] for text in stuck_texts(snapshot.queue)]
     parts = [part for text in queue_texts(snapshot.queue) for part in ((' · ', 'dim'), (text, ''))][1:]
     return [[('queue    ', 'bold'), *parts], *stuck[:STUCK_ROWS]] if parts else []
 
 
-def _gpus(gpus: Sequence[GpuLine], width: int, rows: int) -> list[list[Part]]:
+def _gpus(gpus: Sequence[GpuLine], width: int, rows: int) -> list[Line]:
     """The GPUs in one row each; in two where the reason for being closed needs it and there is room."""
     roomy = [line for gpu in gpus for line in _gpu(gpu, width, two_rows=True)]
     if len(roomy) <= rows:
@@ -294,7 +218,7 @@ def _gpus(gpus: Sequence[GpuLine], width: int, rows: int) -> list[list[Part]]:
     return _clipped([line for gpu in gpus for line in _gpu(gpu, width)], rows, 'GPUs')
 
 
-def _gpu(gpu: GpuLine, width: int, two_rows: bool = False) -> list[list[Part]]:
+def _gpu(gpu: GpuLine, width: int, two_rows: bool = False) -> list[Line]:
     styles = {'name': 'bold', 'closed': 'dim' if gpu.own_runs else 'yellow', 'others': 'yellow', 'model': 'dim'}
     everything = [(key, text) for key, text in gpu_parts(gpu, None) if key != 'model']
     split = two_rows and gpu.closed and line_width(text for _, text in everything) > width
@@ -304,12 +228,8 @@ def _gpu(gpu: GpuLine, width: int, two_rows: bool = False) -> list[list[Part]]:
     return [[part for separated in first for part in (('  ', ''), separated)][1:], *second]
 
 
-def _clipped(lines: list[list[Part]], rows: int, what: str) -> list[list[Part]]:
+def _clipped(lines: list[Line], rows: int, what: str) -> list[Line]:
     if len(lines) <= rows:
         return lines
     hidden = len(lines) - max(0, rows - 1)
     return [*lines[: rows - 1], [(f'+{hidden} more {what}', 'dim')]] if rows > 0 else []
-
-
-def _style(state: str) -> str:
-    return STYLES.get(state, 'yellow')

@@ -22,6 +22,7 @@ ABOUT: Mapping[str, Mapping[str, str]] = {
     },
     'a search that exists': {
         'status [DIR]': 'show its state; --json: for scripts',
+        'top [DIR]': 'watch it in the terminal, with keys to stop and retry runs; or the searches below DIR',
         'list [DIR]': 'list its runs; --where: of which a condition holds; --columns, --sort, --json, --csv',
         'best [DIR]': 'list its best runs, or the Pareto front of several objectives',
         'logs [DIR] RUN': 'print the output of a run; -f: as it comes, until the run has ended',
@@ -78,6 +79,7 @@ def parsers_of_verbs() -> dict[str, Parser]:
     from hpsearch.cli.runs import parsers as run_parsers
     from hpsearch.cli.seeds.parsers import seeds_parser
     from hpsearch.cli.viewing.report import report_parser
+    from hpsearch.cli.viewing.top.parsers import top_parser
 
     return {
         'init': parsers.init_parser(),
@@ -87,6 +89,7 @@ def parsers_of_verbs() -> dict[str, Parser]:
         'run': parsers.run_parser(),
         'hunt': hunt_parser(),
         'status': parsers.status_parser(),
+        'top': top_parser(),
         'list': run_parsers.list_parser(),
         'best': run_parsers.best_parser(),
         'logs': run_parsers.logs_parser(),

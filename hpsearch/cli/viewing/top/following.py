@@ -1,0 +1,298 @@
+"""A search that is read on and on, and what is shown of it; it costs little while little happens."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from hpsearch.cli.status import SearchSnapshot, end_of, gpu_line_from, open_snapshot, queue_line_from, why_waiting
+from hpsearch.cli.viewing.top.metrics import LiveMetrics
+from hpsearch.cli.viewing.top.rows import row_of
+from hpsearch.config.inline.objective import objectives_of_search
+from hpsearch.host import kernel
+from hpsearch.model.evidence import HostRelation
+from hpsearch.model.snapshot import GpuLine, QueueLine, Snapshot, merged_queue, seconds_left
+from hpsearch.model.states import ACTIVE, Attempt, State
+from hpsearch.model.usage.in_use import RunUse, run_use_from
+from hpsearch.records.fields import Fields
+from hpsearch.records.reading import reconciled, record_of, runs_of
+from hpsearch.records.run import RunRecord
+from hpsearch.records.search import SearchRecord
+from hpsearch.store import writers
+from hpsearch.store.folder import SearchFolder
+from hpsearch.ui.format import DONE
+from hpsearch.ui.top.shown import RunRow, Runs, SearchShown
+
+SECONDS_BETWEEN_CHECKS = 10.0
+"""How often it is looked for what became of attempts that no writer manages."""
+
+SECONDS_BETWEEN_READINGS = 30.0
+"""How often everything is read anew at most, where a writer came to a search that nobody had managed."""
+
+
+@dataclass(frozen=True)
+class _Summary:
+    """What follows from all runs together.
+
+    Attributes:
+        counts: State to number of runs.
+        mean: Seconds that a run takes; None: none has ended yet.
+    """
+
+    counts: Mapping[str, int]
+    mean: float | None
+
+
+class FollowedSearch:
+    """A search that is read on and on.
+
+    Args:
+        folder: The search.
+        now: Seconds since 1970.
+
+    Attributes:
+        search: As it was read last.
+        records: Name to record of each run.
+
+    Raises:
+        HpsearchError: It is no search, or cannot be read.
+    """
+
+    def __init__(self, folder: SearchFolder, now: float) -> None:
+        self._folder = folder
+        self._where = ''
+        self._most_running = 1
+        self._host = kernel.this_host().name
+        self._open(now)
+
+    def _open(self, now: float) -> None:
+        self._stamp = _stamp(self._folder)
+        self._read_at = self._checked_at = now
+        self.search: SearchSnapshot = open_snapshot(self._folder, now)
+        self._notes = reconciled(self.search)
+        self._writers = set(self.search.reader.headers)
+        self._objectives = objectives_of_search(self.search.info.get('options', {}), self.search.plain)
+        self.records: dict[str, RunRecord] = {}
+        self._rows: dict[str, RunRow] = {}
+        self._metrics = LiveMetrics(self._folder, self.search.plain)
+        for record in runs_of(self.search):
+            self._take(record)
+        self._matching = self._selected(self.records.values(), self._where)
+        self._combine()
+
+    def read_on(self, now: float) -> None:
+        """Read what has happened since.
+
+        Args:
+            now: Seconds since 1970.
+
+        Raises:
+            HpsearchError: It cannot be read any more.
+            OSError: The same.
+        """
+        if _stamp(self._folder) != self._stamp or self._has_a_new_master(now):
+            self._open(now)
+            return
+        changed = self.search.read_on(now)
+        changed |= self._check(now)
+        for name in changed:
+            record = record_of(self.search, name)
+            if record is not None:
+                self._take(record)
+        reported = self._metrics.news(self._silent())
+        for name in reported:
+            record = self.records[name]
+            self._take(replace(record, curve=self._metrics.of(record)))
+        changed |= reported
+        if changed:
+            self._matching -= changed
+            known = [self.records[name] for name in changed if name in self.records]
+            self._matching |= self._selected(known, self._where)
+            vars(self.search).pop('total', None)
+            self._combine()
+
+    def _silent(self) -> list[RunRecord]:
+        """The runs under way of which the journals have no metrics."""
+        curves = self.search.state.curves
+        running = (name for name, row in self._rows.items() if row.state == State.RUNNING and name not in curves)
+        return [self.records[name] for name in running]
+
+    def _has_a_new_master(self, now: float) -> bool:
+        """Whether a writer came that may report otherwise what was found out about attempts without one."""
+        is_due = now - self._read_at >= SECONDS_BETWEEN_READINGS
+        return is_due and bool(self._found_out) and self.search.reader.headers.keys() > self._writers
+
+    @property
+    def _found_out(self) -> list[Attempt]:
+        return [each for each in self._active() if each.owner not in self.search.living]
+
+    def _check(self, now: float) -> set[str]:
+        """Take in what became of the attempts that no writer manages; returns the names of their runs."""
+        if now - self._checked_at < SECONDS_BETWEEN_CHECKS:
+            return set()
+        self._checked_at = now
+        attempts = self._found_out
+        if not attempts:
+            return set()
+        reconciler = self.search.reconciler()
+        notes = reconciler.take_in(attempts)
+        self._notes = [*notes, *reconciler.take_in([each for each in reconciler.unclear if each.state in ACTIVE], {})]
+        return {attempt.run for attempt in attempts}
+
+    def _active(self) -> list[Attempt]:
+        names = [row.name for row in self._rows.values() if row.state in ACTIVE]
+        histories = (self.search.state.runs.get(name) for name in names)
+        return [history.last for history in histories if history and history.last and history.last.state in ACTIVE]
+
+    def filter(self, where: str) -> None:
+        """Mark the runs of which a condition holds; empty: there is none.
+
+        Raises:
+            ConfigError: The condition is wrong; the last one stays.
+        """
+        matching = self._selected(self.records.values(), where)
+        self._where, self._matching = where, matching
+        self._combine()
+
+    def _selected(self, records: Iterable[RunRecord], where: str) -> set[str]:
+        if not where:
+            return set()
+        search = self.search
+        known = list(self.records.values())
+        whole = SearchRecord(
+            str(self._folder.path), search.info, search.plain, self._objectives, known, search.total, search.now
+        )
+        return {record.name for record in Fields(whole).selected(records, where)}
+
+    def _take(self, record: RunRecord) -> None:
+        self.records[record.name] = record
+        self._rows[record.name] = row_of(record, self._objectives, self._host)
+
+    def _combine(self) -> None:
+        """What follows from all runs together, after some of them have changed."""
+        rows = list(self._rows.values())
+        ranked = [(*row.rank, row.number, row) for row in rows if row.rank is not None]
+        best = min(ranked)[-1] if ranked else None
+        took = [row.seconds for row in rows if row.seconds is not None and row.state in DONE]
+        self._summary = _Summary(
+            Counter(row.state for row in rows),
+            sum(took) / len(took) if took else None,
+        )
+        key = self._objectives[0].key if self._objectives else ''
+        varying = tuple(self.search.plain.varying)
+        self._runs = Runs(rows, key, varying, best, frozenset(self._matching) if self._where else None)
+
+    # What is shown
+
+    def shown(self) -> SearchShown:
+        """The search as it was read last."""
+        search, active = self.search, self._active()
+        queue = merged_queue(self._queue_lines())
+        total, counts = search.total, dict(self._summary.counts)
+        is_open = any(counts.get(state) for state in ('planned', *ACTIVE)) or (total or 0) > len(self._rows)
+        eta = self._seconds_left(active) if search.living and not self.is_paused else None
+        snapshot = Snapshot(
+            folder=str(self._folder.path),
+            total=total,
+            counts=counts,
+            elapsed=max(0.0, end_of(search, active) - self._begin()),
+            eta=eta,
+            gpus=self._gpu_lines(),
+            performance_key=self._runs.key or None,
+            waiting=self._why_waiting(active, has_queue=bool(queue), is_open=is_open),
+            varying=self._runs.varying,
+            queue=queue,
+        )
+        return SearchShown(
+            snapshot,
+            self._runs,
+            search.now,
+            ends='' if eta is None else clock_text(search.now + eta, search.now),
+            uses=self.uses(),
+            hosts=self._who(),
+            notes=self._notes,
+        )
+
+    def _why_waiting(self, active: Sequence[Attempt], *, has_queue: bool, is_open: bool) -> str:
+        if self.is_paused and is_open:
+            return 'paused: no more runs are started; p goes on'
+        return why_waiting(self.search, active, has_queue=has_queue, is_open=is_open)
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether it was asked that no runs are started."""
+        return self.search.state.admission.is_paused
+
+    def uses(self) -> dict[str, RunUse]:
+        """What the runs that writers measure use."""
+        return {run: run_use_from(told) for run, told in self.search.uses.items()}
+
+    def _begin(self) -> float:
+        headers = self.search.reader.headers.values()
+        return min((float(each['at']) for each in headers if 'at' in each), default=self.search.now)
+
+    def _seconds_left(self, active: Sequence[Attempt]) -> float | None:
+        """None: it cannot be expected, since no run has ended or none runs."""
+        running = [attempt for attempt in active if attempt.state is State.RUNNING]
+        self._most_running = max(self._most_running, len(running))
+        total, mean = self.search.total, self._summary.mean
+        if total is None or mean is None or not running:
+            return None
+        ended = sum(row.state not in ACTIVE and row.state != 'planned' for row in self._rows.values())
+        since = (self._rows[attempt.run].since or self.search.now for attempt in running)
+        ages = [max(0.0, self.search.now - each) for each in since]
+        return seconds_left(total - ended - len(running), ages, mean, self._most_running)
+
+    def _gpu_lines(self) -> list[GpuLine]:
+        """What writers tell of GPUs; of one that several tell of, what the first says."""
+        found: dict[tuple[str, str], GpuLine] = {}
+        for writer, news in self.search.living.items():
+            is_here = self.search.relation(writer) is HostRelation.SAME
+            host = '' if is_here else str(self.search.reader.headers.get(writer, {}).get('host', ''))
+            silence = writers.silence_of(self._folder, writer, self.search.now)
+            for line in _readable(news.get('gpus'), partial(gpu_line_from, silence=silence)):
+                named = replace(line, name=f'{line.name} on {host}') if host else line
+                found.setdefault((host, line.name), named)
+        return list(found.values())
+
+    def _queue_lines(self) -> Iterator[QueueLine]:
+        for news in self.search.living.values():
+            yield from _readable(news.get('queue'), queue_line_from)
+
+    def _who(self) -> str:
+        headers = self.search.reader.headers
+        living = [headers[writer] for writer in self.search.living]
+        who = [f'{each.get("user") or "somebody"} on {each.get("host")} (pid {each.get("pid")})' for each in living]
+        return f'at work: {", ".join(who)}' if who else 'no hpsearch is at work on it, as far as can be seen from here'
+
+
+def _readable(told: Any, read: Callable[[Mapping[str, Any]], Any]) -> Iterator[Any]:
+    """What a writer tells in a list; what another version of it tells otherwise is left out."""
+    for each in told if isinstance(told, list) else ():
+        try:
+            yield read(each)
+        except (TypeError, ValueError, KeyError, AttributeError):
+            continue
+
+
+def _stamp(folder: SearchFolder) -> tuple[int, int]:
+    """Changes when a search is described anew, as when it is extended."""
+    try:
+        facts = os.stat(folder.search_json)
+    except FileNotFoundError:
+        return 0, 0
+    return facts.st_mtime_ns, facts.st_ino
+
+
+def clock_text(at: float, now: float) -> str:
+    """A time of this place, in seconds since 1970, with its day unless that is today: ``17:20``, ``Fri 17:20``."""
+    days = (at - now) / 86400
+    then, today = time.localtime(at), time.localtime(now)
+    if then[:3] == today[:3]:
+        return time.strftime('%H:%M', then)
+    return time.strftime('%a %H:%M' if days < 6 else '%d %b', then)

@@ -1,0 +1,108 @@
+"""Several searches below a folder, each of which is read on and on."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from hpsearch.cli.reports import best_run
+from hpsearch.cli.status import SearchSnapshot, open_snapshot
+from hpsearch.host.processes import user_name
+from hpsearch.model.errors import HpsearchError
+from hpsearch.store.folder import SearchFolder, searches_below
+from hpsearch.ui.table import shortened
+from hpsearch.ui.top.shown import ListShown, SearchRow
+
+SECONDS_BETWEEN_LOOKS = 10.0
+"""How often it is looked for new searches."""
+
+SECONDS_AT_A_TIME = 0.5
+"""So long searches are read before the list is shown again, and keys are taken."""
+
+
+class Listing:
+    """The searches below a folder.
+
+    Args:
+        below: The folder.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(self, below: Path, clock: Callable[[], float] = time.monotonic) -> None:
+        self._below = below
+        self._clock = clock
+        self._looked_at = -SECONDS_BETWEEN_LOOKS
+        self._rows: dict[str, SearchRow] = {}
+        self._searches: dict[str, _ListedSearch] = {}
+
+    def path(self, name: str) -> Path:
+        """The folder of a search of the list."""
+        return self._below / name
+
+    def shown(self, now: float) -> ListShown:
+        """The searches as they were read last."""
+        return ListShown(str(self._below), list(self._rows.values()), now)
+
+    def read_on(self, now: float, seconds: float = SECONDS_AT_A_TIME) -> None:
+        """Read what has happened since, those first that were read the longest time ago.
+
+        Args:
+            now: Seconds since 1970.
+            seconds: After how many seconds no further search is begun.
+        """
+        end = self._clock() + seconds
+        if self._clock() - self._looked_at >= SECONDS_BETWEEN_LOOKS:
+            self._looked_at = self._clock()
+            self._look()
+        for name in sorted(self._searches, key=lambda each: self._searches[each].read_at):
+            self._rows[name] = self._searches[name].read_on(name, now)
+            if self._clock() >= end:
+                return
+
+    def _look(self) -> None:
+        names = [os.path.relpath(path, self._below) for path in searches_below(self._below)]
+        self._searches = {name: self._searches.get(name) or _ListedSearch(self.path(name)) for name in names}
+        self._rows = {name: self._rows.get(name, SearchRow(name)) for name in names}
+
+
+class _ListedSearch:
+    """One of the searches, of which no more is kept than what is shown."""
+
+    def __init__(self, path: Path) -> None:
+        self._folder = SearchFolder(path)
+        self._search: SearchSnapshot | None = None
+        self._best = ''
+        self.read_at = 0.0
+
+    def read_on(self, name: str, now: float) -> SearchRow:
+        """The row of the search; why it cannot be read is in it."""
+        self.read_at = now
+        try:
+            return self._row(name, now)
+        except (HpsearchError, OSError) as error:
+            self._search = None
+            return SearchRow(name, problem=' '.join(str(error).split()))
+
+    def _row(self, name: str, now: float) -> SearchRow:
+        is_new = self._search is None
+        search = self._search = self._search or open_snapshot(self._folder, now)
+        if is_new or search.read_on(now):
+            vars(search).pop('total', None)
+            best = best_run(self._folder, search.state, search.plain)
+            self._best = f'{search.plain.performance_key} {shortened(best[2])}' if best else ''
+        counts = Counter(history.state.value for history in search.state.runs.values())
+        known = len(search.state.suggestions) if search.total is None else search.total
+        counts['planned'] += max(0, known - len(search.state.runs))
+        journals = os.scandir(self._folder.journal_dir)
+        return SearchRow(
+            name=name,
+            counts=dict(counts),
+            total=search.total,
+            best=self._best,
+            user=user_name(search.owner),
+            at=max((entry.stat().st_mtime for entry in journals if entry.name.endswith('.jsonl')), default=None),
+            is_alive=bool(search.living),
+        )
