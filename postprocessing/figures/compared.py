@@ -148,5 +148,5 @@ def _about(
     if search.fidelity and counted:
         sentence += f' All have {search.fidelity} = {search.budget(counted[0][0]):g}.'
     if points < len(counted):
-        sentence += f' Runs that differ in their seeds alone are one point, their mean: {points:,} points.'
+        sentence += f' Runs with the same values, seeds aside, are one point, their mean: {points:,} points.'
     return sentence

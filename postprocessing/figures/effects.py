@@ -12,9 +12,9 @@ from .parameters import Parameter
 from .plain import number
 
 CAPTION = (
-    'Mean of {key} at each value of a parameter, or in each bin of its values; the bar is one standard deviation to '
-    'either side, the box the middle half. The other parameters are whatever these runs had: where a sampler chose '
-    'them, good values of one are tried with good values of others.'
+    'Mean of {key} at each value of a parameter, or in each bin of its values, with one standard deviation to either '
+    'side, or the median; the box is the middle half. The other parameters are whatever these runs had: where a '
+    'sampler chose them, good values of one were tried with good values of others.'
 )
 
 

@@ -18,7 +18,11 @@ from hpsearch.model.trials.distributions import Choice, Distribution, Fidelity, 
 MOST_LEVELS = 12
 """A number with more values is shown in bins, and of categories the rarer ones are left out."""
 
+FEW_LEVELS = 6
+"""So many values are never binned; more are where most runs have a value of their own."""
+
 BINS = 10
+FEWEST_BINS = 3
 
 _LOGARITHMIC_FROM = 10
 """A list of numbers may be meant on a logarithmic scale where the largest is so many times the smallest."""
@@ -104,9 +108,10 @@ def parameter_of(name: str, values: Sequence[Value], distribution: Distribution 
         return _category(name, values)
     distinct = sorted(set(numbers))
     is_log = distinct[0] > 0 and _is_log(distinct, distribution)
-    if len(distinct) <= MOST_LEVELS:
+    if len(distinct) <= min(MOST_LEVELS, max(FEW_LEVELS, len(numbers) // 2)):
         return Parameter(name, True, is_log, [short(number) for number in distinct], distinct)
-    edges = _edges(distinct[0], distinct[-1], is_log=is_log)
+    bins = min(BINS, max(FEWEST_BINS, math.isqrt(len(numbers))))
+    edges = _edges(distinct[0], distinct[-1], bins, is_log=is_log)
     labels = [f'{short(low)} – {short(high)}' for low, high in pairwise(edges)]
     centres = [_middle(low, high, is_log=is_log) for low, high in pairwise(edges)]
     return Parameter(name, True, is_log, labels, centres, edges)
@@ -138,9 +143,9 @@ def _unevenness(numbers: Sequence[float]) -> float:
     return float(gaps.std() / gaps.mean())
 
 
-def _edges(low: float, high: float, *, is_log: bool) -> list[float]:
+def _edges(low: float, high: float, bins: int, *, is_log: bool) -> list[float]:
     begin, end = (math.log(low), math.log(high)) if is_log else (low, high)
-    inner = [begin + (end - begin) * each / BINS for each in range(1, BINS)]
+    inner = [begin + (end - begin) * each / bins for each in range(1, bins)]
     return [low, *(map(math.exp, inner) if is_log else inner), high]
 
 

@@ -23,8 +23,8 @@ def figures_of(search: SearchRecord) -> dict[str, Any]:
     """The figures of a search; those that its kind does not have are left out.
 
     ``objectives``: for each of them (at most :data:`MOST_OBJECTIVES`) ``key``, ``maximize`` and the figures ``table``
-    (for parallel coordinates and heat maps), ``effects``, ``importance``, ``interactions`` and ``progress``. Beside it
-    ``curves``, ``tradeoffs`` (several objectives) and ``schedules`` (a population). A figure is a dict with a
+    (for parallel coordinates and heat maps), ``effects``, ``importance``, ``interactions`` and ``progress``. Beside
+    them ``curves``, ``tradeoffs`` (several objectives) and ``schedules`` (a population). A figure is a dict with a
     ``caption``; or ``nothing`` says why there is nothing to be seen.
     """
     by_objective = [of_objective(search, place) for place in range(min(len(search.objectives), MOST_OBJECTIVES))]
@@ -33,7 +33,8 @@ def figures_of(search: SearchRecord) -> dict[str, Any]:
         'tradeoffs': tradeoffs(search),
         'schedules': schedules(search),
     }
-    return {'objectives': by_objective, **{name: figure for name, figure in others.items() if figure}}
+    found = {'objectives': by_objective, **others}
+    return {name: figure for name, figure in found.items() if figure}
 
 
 def of_objective(search: SearchRecord, place: int) -> dict[str, Any]:

@@ -18,8 +18,9 @@ def table(results: Compared) -> dict[str, Any]:
     """Columns of the points, best and others, at most :data:`MOST_CELLS` values of them.
 
     ``runs`` (names), ``repeats`` (runs of each point), ``values`` (of the objective) and ``parameters``: of each
-    ``name``, ``number``, ``log``, ``labels`` and ``centres`` of its levels, ``codes`` (the level of each point; -1:
-    none) and ``values`` (numbers, or None for a point without one; None: those of the levels).
+    ``name``, ``number``, ``log``, ``labels`` and ``centres`` of its levels, ``edges`` (between them; empty: they are no
+    bins), ``codes`` (the level of each point; -1: none) and ``values`` (numbers, or None for a point without one; None:
+    those of the levels).
     """
     if not results.points:
         return {'nothing': f'No run has finished with a number for {results.objective.key} yet.'}
@@ -51,6 +52,7 @@ def _column(results: Compared, parameter: Parameter, codes: list[int], chosen: l
         'log': parameter.is_log,
         'labels': list(parameter.labels),
         'centres': [number(centre) for centre in parameter.centres],
+        'edges': [number(edge) for edge in parameter.edges],
         'codes': [codes[place] for place in chosen],
         'values': [number(each) for each in parameter.numbers(values)] if parameter.edges else None,
     }

@@ -20,11 +20,11 @@ ASSETS = Path(__file__).parent / 'assets'
 
 SCRIPTS = (
     *('core.js', 'format.js', 'summary.js', 'details.js', 'table.js', 'timeline.js', 'failures.js', 'provenance.js'),
-    *('charts.js', 'start.js'),
+    *('charts.js', 'overtime.js', 'effects.js', 'parallel.js', 'tradeoffs.js', 'start.js'),
 )
 """In this order; the last one draws the page."""
 
-STYLES = ('page.css',)
+STYLES = ('page.css', 'charts.css')
 
 WITHOUT_CHARTS = "The charts are left out, since plotly is not installed: pip install 'hpsearch[report]'"
 

@@ -43,7 +43,7 @@ def test_that_runs_which_differ_in_their_seeds_alone_are_one_point_with_their_me
         ('run_00003', 1.0, 1),
     ]
     assert [each.name for each in found.parameters] == ['lr']
-    assert found.about == ('3 of 3 runs. Runs that differ in their seeds alone are one point, their mean: 2 points.')
+    assert found.about == ('3 of 3 runs. Runs with the same values, seeds aside, are one point, their mean: 2 points.')
 
 
 def test_that_an_option_is_a_seed_where_the_search_says_so() -> None:

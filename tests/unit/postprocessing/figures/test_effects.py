@@ -13,7 +13,7 @@ import pytest
 from hpsearch.model.trials.trial import Objective
 from postprocessing.figures.compared import compared
 from postprocessing.figures.effects import effects
-from postprocessing.figures.interactions import interactions
+from postprocessing.figures.interactions import interaction, interactions
 from tests.support.search_records import results_of
 
 ACC = Objective('acc', maximize=True)
@@ -81,8 +81,9 @@ def test_that_there_is_no_effect_where_no_parameter_differs(points: list[tuple[d
 
 
 def share(points: list[tuple[dict[str, Any], float]]) -> float | None:
-    found = interactions(compared(results_of(points), ACC), ['a', 'b'])
-    return found[0]['share'] if found else None
+    one, other = (np.array([params[name] for params, _ in points]) for name in 'ab')
+    found = interaction(one, other, np.array([value for _, value in points]))
+    return found[0] if found else None
 
 
 def grid(value: Any, repeats: int = 2, noise: float = 0.0) -> list[tuple[dict[str, Any], float]]:
@@ -112,6 +113,28 @@ def test_that_noise_has_hardly_any_interaction() -> None:
     found = share(grid(lambda a, b: 0.0, repeats=100, noise=1.0))
     assert found is not None
     assert found < 0.02
+
+
+def test_that_only_what_chance_hardly_explains_is_certain() -> None:
+    def certain(points: list[tuple[dict[str, Any], float]]) -> list[tuple[list[str], bool]]:
+        found = interactions(compared(results_of(points), ACC), ['a', 'b', 'c'])
+        return [(each['names'], each['certain']) for each in found]
+
+    assert certain(grid(lambda a, b: a ^ b, repeats=10, noise=0.1))[0] == (['a', 'b'], True)
+    assert not any(is_certain for _, is_certain in certain(grid(lambda a, b: a + b, repeats=10, noise=0.3)))
+    assert certain(grid(lambda a, b: a ^ b, repeats=4)) == []
+
+
+def test_that_beyond_chance_agrees_with_the_f_distribution() -> None:
+    stats = pytest.importorskip('scipy.stats')
+    points = grid(lambda a, b: 0.4 * (a ^ b), repeats=15, noise=0.5)
+    one, other = (np.array([params[name] for params, _ in points]) for name in 'ab')
+    values = np.array([value for _, value in points])
+    found = interaction(one, other, values)
+    means = [[values[(one == a) & (other == b)].mean() for b in (0, 1)] for a in (0, 1)]
+    within = sum(((values[(one == a) & (other == b)] - means[a][b]) ** 2).sum() for a in (0, 1) for b in (0, 1))
+    f = (means[0][0] - means[0][1] - means[1][0] + means[1][1]) ** 2 / 4 * 15 / (within / 56)
+    assert found and found[1] == pytest.approx(stats.norm.isf(stats.f.sf(f, 1, 56)), abs=0.1)
 
 
 def test_that_an_interaction_without_repetitions_is_not_told() -> None:
