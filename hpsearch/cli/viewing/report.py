@@ -46,7 +46,8 @@ def write_report(folder: SearchFolder, output: str) -> Iterator[str]:
     path = Path(os.path.abspath(output or f'report_{folder.path.name}.html'))
     _check(path)
     search = read_search(folder, time.time())
-    text = postprocessing('page.html').build_page([search], {})
+    figures = postprocessing('figures.payload').figures_of(search)
+    text = postprocessing('page.html').build_page([search], figures)
     try:
         with whole_file(path) as out:
             out.write(text)

@@ -41,7 +41,8 @@ def opened(tmp_path: Path, browser: Browser) -> Iterator[Opened]:
     def open_page(text: str) -> Browser:
         page.write_text(text, 'utf-8')
         browser.open(page)
-        browser.wait("window.Plotly && document.querySelector('#best .js-plotly-plot')")
+        browser.wait('window.Plotly')
+        show(browser, 'best')
         return browser
 
     yield open_page
@@ -108,7 +109,7 @@ def test_that_every_chart_is_drawn_and_hostile_texts_are_texts(opened: Opened, t
 
 
 def test_that_the_heat_map_is_of_any_two_parameters_and_of_either_objective(
-    opened: Opened, search: SearchRecord
+    opened: Opened, text: str, search: SearchRecord
 ) -> None:
     browser = opened(text)
     show(browser, 'pairs')
@@ -132,9 +133,7 @@ def test_that_the_heat_map_is_of_any_two_parameters_and_of_either_objective(
     assert len(data(browser, 'pairs', 'data')) == 2
 
 
-def test_that_dragging_along_an_axis_selects_points_and_letting_go_shows_all(
-    opened: Opened, search: SearchRecord
-) -> None:
+def test_that_dragging_along_an_axis_selects_points_and_letting_go_shows_all(opened: Opened, text: str) -> None:
     from selenium.webdriver.common.action_chains import ActionChains
 
     browser = opened(text)
@@ -195,5 +194,6 @@ def test_that_a_search_without_results_says_what_is_missing(opened: Opened, tmp_
     page = tmp_path / 'report.html'
     page.write_text(build_page([search], figures_of(search)), 'utf-8')
     browser.open(page)
-    browser.wait("document.querySelectorAll('.nothing').length >= 2")
+    show(browser, 'best', '.nothing')
+    show(browser, 'pairs', '.nothing')
     assert 'No run has finished with a number for acc yet.' in browser.texts('.nothing')
