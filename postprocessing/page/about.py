@@ -21,7 +21,7 @@ def about_of(search: SearchRecord) -> dict[str, Any]:
     return {
         'command': _command(info.get('argv')),
         'quoted': shell_line(['x', search.path.replace('\0', '')])[2:],
-        'source': _text(info.get('configuration', {}).get('source')) or configuration.source,
+        'source': configuration.source,
         'script': configuration.script or (_command(configuration.command) if configuration.command else ''),
         'cwd': _text(info.get('run_cwd')),
         'sampler': _text(options.get('search')) if isinstance(options, Mapping) else '',
@@ -102,5 +102,5 @@ def _first(events: Sequence[Mapping[str, Any]], key: str) -> str:
 
 
 def _problems(events: Sequence[Mapping[str, Any]]) -> list[str]:
-    found = (problem for event in events for problem in event.get('problems') or ())
-    return list(dict.fromkeys(str(problem) for problem in found))
+    lists = (event.get('problems') for event in events)
+    return list(dict.fromkeys(str(problem) for each in lists if isinstance(each, list) for problem in each))

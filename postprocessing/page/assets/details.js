@@ -28,16 +28,16 @@ const placeOf = (attempts, at) => [
 ].filter(Boolean).join(', ');
 
 const ATTEMPT_COLUMNS = [
-  ['Attempt', (search, at) => search.attempts.number[at]],
+  ['No.', (search, at) => search.attempts.number[at]],
   ['State', (search, at) => hps.stateTag(search.attempts.cause[at] === 'oom' ? 'oom' : search.states[search.attempts.state[at]])],
   ['Began', (search, at) => search.attempts.start[at] === null ? '' : hps.date(search.begin + search.attempts.start[at])],
   ['Took', (search, at) => hps.duration(search.attempts.seconds[at])],
   ['Where', (search, at) => placeOf(search.attempts, at)],
+  ['Reason', (search, at) => hps.el('span.reason', null, search.attempts.reason[at])],
   ['GPU memory', (search, at) => hps.memory(search.attempts.gpu_memory[at])],
   ['Host memory', (search, at) => hps.memory(search.attempts.host_memory[at])],
   ['Cores', (search, at) => hps.number(search.attempts.cpu[at], 3)],
   ['Code', (search, at) => search.attempts.code_id[at]],
-  ['Reason', (search, at) => hps.el('span.reason', null, search.attempts.reason[at])],
 ];
 
 const attemptTable = (search, run) => {
@@ -63,7 +63,7 @@ hps.showRun = (searchAt, run) => {
     hps.el('div.details-head', null,
       hps.el('h2', {id: 'details-title'}, name),
       hps.stateTag(search.stateOf(run)),
-      rank >= 0 ? hps.el('span.muted', null, rank === 0 ? 'the best' : `rank ${rank + 1} of ${search.ranked.length}`) : null,
+      rank >= 0 ? hps.el('span.muted', null, rank === 0 ? 'the best' : `rank ${(rank + 1).toLocaleString('en-US')} of ${search.ranked.length.toLocaleString('en-US')}`) : null,
       hps.el('button.quiet.close', {type: 'button', 'aria-label': 'Close', on: {click: close}}, '✕')),
     search.runs.reason[run] ? hps.el('p.reason', null, search.runs.reason[run]) : null,
     hps.el('div.beside', null,

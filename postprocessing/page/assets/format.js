@@ -25,6 +25,17 @@ const TIME = new Intl.DateTimeFormat(undefined, {dateStyle: 'medium', timeStyle:
 
 hps.date = seconds => seconds === null || seconds === undefined ? '' : TIME.format(new Date(seconds * 1000));
 
+// Seconds since a beginning as a label of an axis whose labels are so far apart: 1 d 6:24, 0:03:10.
+hps.clock = (seconds, step) => {
+  if (seconds < 60 && step < 60) return hps.duration(Number(seconds.toPrecision(6)));
+  const whole = Math.round(seconds);
+  const two = number => String(number).padStart(2, '0');
+  const days = Math.floor(whole / 86400);
+  const time = `${Math.floor(whole / 3600) % 24}:${two(Math.floor(whole / 60) % 60)}`;
+  const rest = step < 1 ? `:${(seconds % 60).toFixed(2).padStart(5, '0')}` : step < 60 ? `:${two(whole % 60)}` : '';
+  return days && step >= 86400 ? `${days} d` : (days ? `${days} d ` : '') + time + rest;
+};
+
 // A time as a program writes it (ISO 8601), for people; what is no time stays as it is.
 hps.moment = text => Number.isNaN(Date.parse(text)) ? text : hps.date(Date.parse(text) / 1000);
 

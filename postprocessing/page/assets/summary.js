@@ -7,7 +7,8 @@ hps.each = (element, data, draw) => data.searches.forEach((search, at) => {
   draw(element, search, at);
 });
 
-hps.stateTag = state => hps.el('span.tag', null, hps.el(`span.dot.state-${state}`, {'aria-hidden': 'true'}), state);
+hps.stateTag = state => hps.el('span.tag', null, hps.el(`span.dot.state-${state}`, {'aria-hidden': 'true'}),
+  state === 'oom' ? 'out of memory' : state);
 
 hps.copyButton = (text, label = 'Copy') => {
   const button = hps.el('button.copy', {type: 'button', on: {click: async () => {
@@ -58,8 +59,11 @@ const ended = search =>
 
 const sortedNumbers = values => values.filter(value => typeof value === 'number').sort((one, other) => one - other);
 
+// While something works on it, as long as the rest takes if it goes on as so far.
 const progressWords = search => {
-  if (search.alive) return hps.count(search.alive, 'hpsearch', 'hpsearch') + ' at work on it';
+  const [done, total] = [ended(search), Math.max(search.total || 0, search.count)];
+  if (search.alive && done && total > done) return `about ${hps.duration(Math.round((search.now - search.begin) / done * (total - done)))} left`;
+  if (search.alive) return 'under way';
   return search.open ? 'nothing works on it' : 'complete';
 };
 

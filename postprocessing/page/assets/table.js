@@ -5,6 +5,7 @@ const ROW_HEIGHT = 32;
 const OVERSCAN = 10;
 const SAMPLE = 300;
 const MOST_COLUMNS = 14;
+const PRINTED = 100;
 
 /* Values: numbers before texts, what is missing last in either direction */
 
@@ -51,10 +52,27 @@ const testOf = (column, text) => {
 
 /* Columns */
 
+// As many decimals as the values have, so that they stand below each other; values of very different size have none.
+const decimalsOf = values => {
+  let most = 0;
+  for (let at = 0; at < values.length; at += Math.max(1, Math.floor(values.length / SAMPLE))) {
+    if (typeof values[at] !== 'number') continue;
+    const text = hps.number(values[at], 6);
+    if (text.includes('e')) return null;
+    most = Math.max(most, (text.split('.')[1] || '').length);
+  }
+  return most <= 6 ? most : null;
+};
+
+const aligned = values => {
+  const decimals = decimalsOf(values);
+  return each => decimals === null || typeof each !== 'number' || Math.abs(each) >= 1e7 ? hps.number(each, 6) : each.toFixed(decimals);
+};
+
 const columnOf = (rows, id, title, value, options = {}) => {
   const values = rows.map(value);
   const key = options.key || (row => { const number = asNumber(values[row]); return number === undefined ? values[row] : number; });
-  const show = options.show || (each => hps.number(each, 7));
+  const show = options.show || aligned(values);
   return {
     id, title, key, text: row => show(values[row], rows[row]), node: options.node, choices: options.choices,
     isNumeric: values.every(each => each === null || each === undefined || asNumber(each) !== undefined),
@@ -242,9 +260,10 @@ class RunTable {
     requestAnimationFrame(() => { this.waiting = false; this.draw(); });
   }
 
-  draw() {
-    const seen = Math.ceil((this.scroller.clientHeight || 600) / ROW_HEIGHT);
-    const first = Math.max(0, Math.min(Math.floor(this.scroller.scrollTop / ROW_HEIGHT), this.order.length - seen) - OVERSCAN);
+  // Paper does not scroll: it gets the first rows.
+  draw(printed = 0) {
+    const seen = printed || Math.ceil((this.scroller.clientHeight || 600) / ROW_HEIGHT);
+    const first = printed ? 0 : Math.max(0, Math.min(Math.floor(this.scroller.scrollTop / ROW_HEIGHT), this.order.length - seen) - OVERSCAN);
     const last = Math.min(this.order.length, first + seen + 2 * OVERSCAN);
     this.body.replaceChildren(
       this.space(first),
@@ -276,5 +295,12 @@ hps.section('runs', 'Runs', (element, data) => {
   const table = new RunTable(element, data);
   const observer = new ResizeObserver(() => table.later());
   observer.observe(table.scroller);
-  return () => observer.disconnect();
+  const [before, after] = [() => table.draw(PRINTED), () => table.draw()];
+  window.addEventListener('beforeprint', before);
+  window.addEventListener('afterprint', after);
+  return () => {
+    observer.disconnect();
+    window.removeEventListener('beforeprint', before);
+    window.removeEventListener('afterprint', after);
+  };
 }, {order: 20});

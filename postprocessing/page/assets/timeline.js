@@ -276,7 +276,7 @@ class Timeline {
       context.fillRect(x, AXIS, 1, height);
       context.globalAlpha = 1;
       context.fillStyle = this.theme.muted;
-      context.fillText(time === 0 ? '0' : hps.duration(Number(time.toPrecision(6))), Math.min(x, width - 24), AXIS / 2);
+      context.fillText(time === 0 ? '0' : hps.clock(time, step), Math.min(x, width - 24), AXIS / 2);
     }
   }
 }

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import re
+import shlex
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +15,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hpsearch.host.kernel import this_host
 from hpsearch.records.reading import read_search
+from hpsearch.store.folder import SearchFolder
+from hpsearch.store.journal import Journal
 from postprocessing.page import html
 from postprocessing.page.columns import Encoded, column
 from postprocessing.page.html import build_page, json_for_html
 from postprocessing.page.payload import payload_of
+from tests.support.adaptive import adaptive_folder, suggested
+from tests.support.kept_searches import FORMATS, kept
 from tests.support.queued_search import BEGIN
 from tests.support.shown_search import shown_search
 
@@ -82,3 +91,60 @@ def test_that_charts_are_left_out_without_their_library(tmp_path: Path, monkeypa
     data = re.search(r'<script type="application/json" id="data">(.*?)</script>', build_page([search], {'a': [1]}))
     assert data
     assert (json.loads(data[1])['figures'], json.loads(data[1])['notes']) == ({}, [html.WITHOUT_CHARTS])
+
+
+@pytest.mark.parametrize('number', FORMATS)
+def test_that_searches_of_earlier_versions_have_a_page(number: int, tmp_path: Path) -> None:
+    folder = SearchFolder(shutil.copytree(kept(number), tmp_path / 'search'))
+    search = read_search(folder, BEGIN)
+    data = payload_of(search)
+    assert len(decoded(data['runs']['name'])) == len(search.runs) > 0
+    json_for_html(data)
+
+
+def test_that_an_adaptive_search_has_a_page(tmp_path: Path) -> None:
+    folder = adaptive_folder(tmp_path / 'search')
+    data = payload_of(read_search(folder, BEGIN))
+    assert (decoded(data['runs']['name']), data['total']) == ([], None)
+    journal = Journal(folder, 'w', {**this_host().as_header(), 'user': 'ada', 'at': BEGIN})
+    journal.append({**suggested(1), 'trial': {'trial': 1, 'values': {'lr': 0.1}, 'fidelity': 3.0}})
+    journal.close()
+    data = payload_of(read_search(folder, BEGIN))
+    assert decoded(data['params']['lr']) == [0.1]
+    assert decoded(data['runs']['budget']) == [3.0]
+
+
+def test_that_numbers_that_json_lacks_are_texts(tmp_path: Path) -> None:
+    search = read_search(shown_search(tmp_path / 'search', runs=2), BEGIN)
+    odd = {'a': math.nan, 'b': -math.inf, 'c': 2**60, 'd': True, 'e': [1, 2], 'f': None}
+    runs = [
+        replace(each, run=replace(each.run, params=odd), summary={'acc': 'nan', 'x': '1e400'}) for each in search.runs
+    ]
+    data = payload_of(replace(search, runs=runs))
+    found = {name: decoded(values)[0] for name, values in {**data['params'], **data['values']}.items()}
+    assert found == {
+        **{'a': 'nan', 'b': '-inf', 'c': str(2**60), 'd': 'True', 'e': '[1, 2]', 'f': 'None'},
+        **{'acc': 'nan', 'x': 'inf'},
+    }
+    json_for_html(data)
+
+
+def test_that_what_a_folder_says_of_itself_may_be_anything(tmp_path: Path) -> None:
+    search = read_search(shown_search(tmp_path / 'search', runs=2), BEGIN)
+    info = {'configuration': {'source': 3}, 'options': [], 'argv': {'a': 1}, 'user': None, 'host': ['x'], 'created': 4}
+    events: list[dict[str, Any]] = [
+        {'code': 5, 'problems': 6},
+        {'code': 'c0de', 'untracked': 7, 'commit': [], 'dirty': 'yes'},
+        {},
+    ]
+    about = payload_of(replace(search, info=info, provenance=events, writers={'w': {'user': 1}}))['about']
+    assert (about['command'], about['owner'], about['writers'], about['problems']) == ('', '', ['?@?'], [])
+    assert [(code['id'], code['runs'], code['dirty']) for code in about['codes']] == [('c0de', 2, False)]
+
+
+def test_that_the_command_is_as_one_types_it(tmp_path: Path) -> None:
+    search = read_search(shown_search(tmp_path / 'search', runs=2), BEGIN)
+    for program in ('/opt/lib/hpsearch/__main__.py', '/opt/bin/hpsearch'):
+        info = {**search.info, 'argv': [program, '--set', "lr=[1, '2']"]}
+        command = payload_of(replace(search, info=info))['about']['command']
+        assert shlex.split(command) == ['hpsearch', '--set', "lr=[1, '2']"]
