@@ -32,9 +32,10 @@ class SeedArgs:
         return (self.seed, self.data) if self.data else (self.seed,)
 
     def of(self, params: Params) -> Value:
-        """The seed of a run; None: it has none, or its seeds differ."""
+        """The seed of a run; None: it has none, or one that is neither number nor text, or its seeds differ."""
         seed = params.get(self.seed)
-        return seed if all(params.get(name) == seed for name in self.names) else None
+        is_seed = isinstance(seed, (int, float, str)) and not isinstance(seed, bool)
+        return seed if is_seed and all(params.get(name) == seed for name in self.names) else None
 
     def row(self, params: Params, seeds: Sequence[Value]) -> Grid:
         """The part of a grid with the runs of a configuration, in the order of its options."""

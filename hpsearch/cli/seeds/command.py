@@ -13,8 +13,10 @@ from typing import Any
 
 from hpsearch.cli.parsers import ALL_FINISHED
 from hpsearch.cli.seeds.choice import Repeated, SeedArgs, by_configuration, labels, seed_args
-from hpsearch.cli.seeds.gathering import NOTE, Gathering, gathering_of, prepare, start
+from hpsearch.cli.seeds.gathering import prepare, start
+from hpsearch.cli.seeds.note import read_note
 from hpsearch.cli.seeds.parsers import SeedsCommand
+from hpsearch.cli.seeds.planning import Gathering, gathering_of
 from hpsearch.cli.seeds.sources import Known, Source, source_of
 from hpsearch.cli.viewing.postprocessing import postprocessing
 from hpsearch.model.command import shell_line
@@ -81,6 +83,8 @@ def _about(gathering: Gathering) -> Iterator[str]:
         yield f'{counts[State.FAILED]} failed; --retry_failed runs them again'
     if (gathering.source.info or {}).get('code_copy'):
         yield 'The search ran a copy of the code; these runs have the code as it is now.'
+    if gathering.source.is_at_work:
+        yield f'{gathering.source.path} is still at work: what is best of it may change.'
     if names := gathering.continued:
         yield f'{", ".join(names)} went on from a checkpoint: repeated, it begins anew, with its parameters to the end.'
 
@@ -122,18 +126,16 @@ def _summarise(folder: Path, command: SeedsCommand) -> int:
 
 def _seeds_of(source: Source, command: SeedsCommand) -> SeedArgs:
     """The options that are seeds in a folder: as it says itself, or else as for a search."""
-    note = (source.info or {}).get(NOTE)
-    if note:
-        seed, *data = note['options']
-        return SeedArgs(seed, *data)
+    if note := read_note(source.path):
+        return SeedArgs(*note.options)
     data_arg = command.what.data_seed_arg if command.what.vary_data_seed else ''
     return seed_args([run.params for run in source.runs], command.what.seed_arg, data_arg)
 
 
 def _texts(source: Source, seeds: SeedArgs, groups: list[Repeated], command: SeedsCommand) -> tuple[str, str]:
     summary, written = postprocessing('repeated.summary'), postprocessing('repeated.written')
-    varied = ((source.info or {}).get(NOTE) or {}).get('varied', ())
-    named = labels([each.params for each in groups], seeds.names, varied)
+    note = read_note(source.path)
+    named = labels([each.params for each in groups], seeds.names, note.varied if note else ())
     repetitions = [_repetition(summary, each, label) for each, label in zip(groups, named, strict=True)]
     chosen, objective = command.summary, source.objective
     settings = summary.Settings(

@@ -80,6 +80,7 @@ class Source:
         handles: Where the functions of the configuration are.
         info: ``search.json``; empty: it is no search of ours.
         only: The run that is meant; empty: none in particular.
+        is_at_work: Whether hpsearch is at work on it.
     """
 
     path: Path
@@ -91,6 +92,7 @@ class Source:
     handles: Handles = NO_HANDLES
     info: Mapping[str, Any] | None = None
     only: str = ''
+    is_at_work: bool = False
 
 
 def source_of(path: Path, what: SeedsOptions, *, executes: bool, trust: bool = False) -> Source:
@@ -142,6 +144,7 @@ def _of_ours(folder: SearchFolder, what: SeedsOptions, *, executes: bool, trust:
         interpreter=str(record.info['interpreter']),
         handles=handles,
         info=record.info,
+        is_at_work=bool(record.alive),
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import pickle
 from collections.abc import Mapping, Sequence
@@ -14,6 +13,7 @@ import pytest
 
 from hpsearch.cli.main import main
 from hpsearch.host.kernel import this_host
+from hpsearch.space.extension import extending
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import Journal, read_state
 
@@ -326,4 +326,51 @@ def test_that_what_was_planned_is_said_with_the_command_that_starts_it(capsys: p
     said = capsys.readouterr().out
     assert '2 configurations with 3 seeds (random_seed): 6 runs, of which 2 have a result' in said
     assert 'hpsearch seeds out --best 2 --num_seeds=3 --start_gathering' in said
-    assert json.loads(Path('out_seeds/search.json').read_text())['seeds']['options'] == ['random_seed']
+
+
+# The folder
+
+
+def test_that_both_folders_can_be_moved_together(tmp_path: Path) -> None:
+    searched()
+    assert main(['seeds', 'out', '--num_seeds=2']) == 0
+    (tmp_path / 'moved').mkdir()
+    for name in ('out', 'out_seeds'):
+        os.rename(name, f'moved/{name}')
+    assert main(['seeds', 'moved/out', '--num_seeds=3']) == 0
+    assert planned('moved/out_seeds') == [(0.2, 42, True), (0.2, 1, False), (0.2, 2, False)]
+
+
+@pytest.mark.parametrize('text', ['', '[]', '{}', '{"of": 1, "options": ["a"], "varied": []}'])
+def test_that_a_damaged_note_is_named(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    searched()
+    assert main(['seeds', 'out', '--num_seeds=2']) == 0
+    Path('out_seeds/seeds.json').write_text(text)
+    assert main(['seeds', 'out']) == 1
+    assert 'seeds.json is damaged' in capsys.readouterr().err
+
+
+def test_that_a_folder_that_another_process_is_making_is_left_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    searched()
+    Path('out_seeds').mkdir()
+    with extending(SearchFolder('out_seeds')):
+        assert 'is being extended by another hpsearch' in refused(capsys, 'out')
+    assert os.listdir('out_seeds') == ['.extension.lock']
+
+
+def test_that_nothing_is_left_of_what_cannot_be_run(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    searched()
+    (project / 'train.py').unlink()
+    assert '_SCRIPT_NAME: there is no file' in refused(capsys, 'out')
+    assert os.listdir('out_seeds') == ['.extension.lock']
+
+
+def test_that_functions_that_read_results_are_those_of_the_search(project: Path) -> None:
+    parser = "def _SUMMARY_PARSER_HANDLE(out_dir, cmd_ident):\n    return {'acc': ['0.5'], 'finished': [1]}\n"
+    (project / 'cfg.py').write_text(CONFIG + parser)
+    searched()
+    assert main(['seeds', 'out', '--num_seeds=2']) == 0
+    assert main(['seeds', 'out', '--num_seeds=3']) == 0
+    attributes = SearchFolder('out_seeds').read_info()['configuration']['attributes']
+    assert attributes['handles'] == ['summary_parser']
+    assert len(planned()) == 3

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpsearch.cli.seeds.choice import SeedArgs, best, by_configuration, labels, run_named, seed_args
-from hpsearch.cli.seeds.gathering import changes_of, seeds_listed
+from hpsearch.cli.seeds.planning import changes_of, seeds_listed
 from hpsearch.cli.seeds.sources import Known
 from hpsearch.cli.seeds.topping_up import listed, topped_up
 from hpsearch.model.configuration import Value
@@ -100,7 +100,8 @@ def test_that_a_run_counts_for_both_seeds_only_where_they_are_equal() -> None:
 
 
 def test_that_a_run_without_the_seed_has_none_that_counts() -> None:
-    (group,) = by_configuration([known(1, lr=0.1)], SEED).values()
+    runs = [known(1, lr=0.1), known(2, lr=0.1, random_seed=[1]), known(3, lr=0.1, random_seed=None)]
+    (group,) = by_configuration(runs, SEED).values()
     assert group.seeds == []
 
 
