@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from hpsearch.model.units import duration
-from hpsearch.ui.format import DONE, counts_text
+from hpsearch.ui.format import DONE, ORDER, counts_text
 from hpsearch.ui.head import Line
 from hpsearch.ui.top.cells import fitted, harmless
 from hpsearch.ui.top.help import LIST_HINTS, hints
@@ -15,7 +15,8 @@ from hpsearch.ui.top.shown import ListShown, SearchRow
 from hpsearch.ui.top.tables import Column, Sort, next_sort, sorted_by, table_lines, window
 from hpsearch.ui.top.view import Action
 
-SHOWN_COUNTS = ('running', 'submitted', 'failed', 'finished', 'stopped', 'planned')
+FIRST = ('running', 'submitted', 'claimed', 'failed')
+"""States of most interest."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,8 @@ def _share(row: SearchRow) -> float | None:
 
 
 def _states(row: SearchRow) -> str:
-    return row.problem or counts_text({state: row.counts[state] for state in SHOWN_COUNTS if row.counts.get(state)})
+    states = dict.fromkeys((*FIRST, *ORDER))
+    return row.problem or counts_text({state: row.counts[state] for state in states if row.counts.get(state)})
 
 
 def _age(row: SearchRow, now: float) -> str:

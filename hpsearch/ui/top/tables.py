@@ -14,6 +14,9 @@ RowT = TypeVar('RowT')
 WIDEST = 24
 """Cells of a column at most."""
 
+SHORTEST = 10
+"""Cells in which it makes sense to show a long text."""
+
 GAP = 2
 """Blanks between two columns."""
 
@@ -101,6 +104,7 @@ def table_lines(
         min(column.widest, max(width_of(title), *(width_of(line[index]) for line in cells), 0))
         for index, (column, title) in enumerate(zip(shown, titles, strict=True))
     ]
+    widths = _shortened(widths, shown, width - GAP)
     kept = _kept(widths, width - GAP)
     more = '…' if kept < len(shown) else ''
     head = [filled(titles[at], widths[at], right=shown[at].right) for at in range(kept)]
@@ -125,6 +129,17 @@ def _moved(columns: Sequence[Column[RowT]], shift: int) -> list[Column[RowT]]:
 def _title(column: Column[RowT], sort: Sort) -> str:
     title = harmless(column.title)
     return f'{title}{"v" if sort.is_reversed else "^"}' if sort.title == column.title else title
+
+
+def _shortened(widths: Sequence[int], columns: Sequence[Column[RowT]], width: int) -> list[int]:
+    """The widths of columns where a long text gets the room that is left; it is cut then."""
+    used = 0
+    for index, each in enumerate(widths):
+        room = width - used
+        if each > room >= SHORTEST and columns[index].widest > WIDEST:
+            return [*widths[:index], room, *widths[index + 1 :]]
+        used += each + GAP
+    return list(widths)
 
 
 def _kept(widths: Iterable[int], width: int) -> int:

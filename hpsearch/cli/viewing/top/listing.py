@@ -74,7 +74,7 @@ class _ListedSearch:
     def __init__(self, path: Path) -> None:
         self._folder = SearchFolder(path)
         self._search: SearchSnapshot | None = None
-        self._best = ''
+        self._best, self._counts = '', dict[str, int]()
         self.read_at = 0.0
 
     def read_on(self, name: str, now: float) -> SearchRow:
@@ -93,16 +93,22 @@ class _ListedSearch:
             vars(search).pop('total', None)
             best = best_run(self._folder, search.state, search.plain)
             self._best = f'{search.plain.performance_key} {shortened(best[2])}' if best else ''
-        counts = Counter(history.state.value for history in search.state.runs.values())
-        known = len(search.state.suggestions) if search.total is None else search.total
-        counts['planned'] += max(0, known - len(search.state.runs))
+            self._counts = _counts_of(search)
         journals = os.scandir(self._folder.journal_dir)
         return SearchRow(
             name=name,
-            counts=dict(counts),
+            counts=self._counts,
             total=search.total,
             best=self._best,
             user=user_name(search.owner),
             at=max((entry.stat().st_mtime for entry in journals if entry.name.endswith('.jsonl')), default=None),
             is_alive=bool(search.living),
         )
+
+
+def _counts_of(search: SearchSnapshot) -> dict[str, int]:
+    """State to number of runs."""
+    counts = Counter(history.state.value for history in search.state.runs.values())
+    known = len(search.state.suggestions) if search.total is None else search.total
+    counts['planned'] += max(0, known - len(search.state.runs))
+    return dict(counts)

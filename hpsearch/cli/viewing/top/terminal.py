@@ -41,6 +41,7 @@ class FullScreen:
         self._decoder = codecs.getincrementaldecoder('utf-8')('replace')
         self._rest = ''
         self._shown: list[str] = []
+        self._forgets = False
         self._before: list[Any] | None = None
         self._wake, self._woken = os.pipe()
         os.set_blocking(self._wake, False)
@@ -60,8 +61,10 @@ class FullScreen:
 
     def draw(self, lines: Sequence[Line]) -> None:
         """Show lines; where the terminal hangs, those of a later call are shown instead."""
-        if not self._terminal.ready():
-            self._shown = []
+        is_ready = self._terminal.ready()
+        if self._forgets or not is_ready:
+            self._forgets, self._shown = not is_ready, []
+        if not is_ready:
             return
         texts = [as_text(line, colour=self._colour) for line in lines]
         before = self._shown if len(self._shown) == len(texts) else []
@@ -70,7 +73,7 @@ class FullScreen:
 
     def forget(self) -> None:
         """Draw everything anew next time: another program may have written there, or its size has changed."""
-        self._shown = []
+        self._forgets = True
 
     def pressed(self, seconds: float) -> list[str]:
         """The keys that are pressed now, or within so many seconds; a signal ends the waiting."""
@@ -91,7 +94,10 @@ class FullScreen:
                 os.read(self._wake, 4096)
         if self._keys is None or self._keys not in ready:
             return []
-        data = os.read(self._keys, 4096)
+        try:
+            data = os.read(self._keys, 4096)
+        except OSError:
+            data = b''
         if not data:  # nobody can press keys any more
             self._keys = None
             return ['q']

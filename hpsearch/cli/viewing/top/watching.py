@@ -16,6 +16,7 @@ from hpsearch.cli.viewing.top.terminal import FullScreen, full_screen
 from hpsearch.model.errors import HpsearchError, SearchFolderError
 from hpsearch.store.folder import SEARCH_DEPTH, SearchFolder, searches_below
 from hpsearch.ui.terminal import Sink, is_tty
+from hpsearch.ui.top.cells import harmless
 from hpsearch.ui.top.paint import Look
 from hpsearch.ui.top.screen import as_text, can_move
 from hpsearch.ui.top.view import Action
@@ -50,13 +51,13 @@ def watch(command: TopCommand) -> int:
     Raises:
         HpsearchError: There is none, or it cannot be read.
     """
-    screen = _screen(command)
     if command.once or not is_tty(sys.stdout) or not can_move(os.environ):
-        _print_once(screen)
+        _print_once(_screen(command))
         return 0
     with full_screen(sys.stdout) as terminal:
         try:
-            _Loop(terminal, screen, command).run()
+            terminal.draw([[(f'reading {harmless(command.dir) or "what is here"} …', '')]])
+            _Loop(terminal, _screen(command), command).run()
         except KeyboardInterrupt:
             pass  # a way to quit like another
     return 0

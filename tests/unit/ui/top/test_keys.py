@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -217,6 +218,12 @@ def test_that_a_search_that_somebody_works_on_comes_first_and_is_opened() -> Non
     view, lines = paint_list(ListView(), SEARCHES, Look())
     assert lines[3][0] == ('> ', 'reverse')
     assert press_list(view, 'enter', SEARCHES, 10)[1] == Action('open', 'new')
+
+
+def test_that_a_long_text_is_cut_where_it_has_no_room() -> None:
+    lines = paint_list(ListView(), SEARCHES, Look(50, 24))[1]
+    texts = [''.join(text for text, _ in line) for line in lines[3:6]]
+    assert all(re.search(r'(running|failed|json).*…$', text.rstrip()) for text in texts)
 
 
 def test_that_another_search_is_chosen_and_the_list_is_sorted() -> None:
