@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from hpsearch.model.units import duration
 from hpsearch.model.usage.in_use import NOTHING_USED, RunUse
-from hpsearch.ui.format import UNDER_WAY, use_text
+from hpsearch.ui.format import UNDER_WAY, state_text, use_text
 from hpsearch.ui.head import style_of
 from hpsearch.ui.table import shortened
 from hpsearch.ui.top.cells import sparkline
@@ -125,7 +125,9 @@ def _reason() -> Column[RunRow]:
 
 
 def _state() -> Column[RunRow]:
-    return Column('state', lambda row: row.state, _place, style=lambda row: style_of(row.state), is_fixed=True)
+    return Column(
+        'state', lambda row: state_text(row.state), _place, style=lambda row: style_of(row.state), is_fixed=True
+    )
 
 
 def _place(row: RunRow) -> int:
@@ -153,11 +155,8 @@ def _ordered(runs: Runs, pane: str, sort: Sort) -> Sequence[RunRow]:
 @lru_cache(maxsize=8)
 def _usual_order(runs: Runs, pane: str) -> Sequence[RunRow]:
     kept = [row for row in runs.rows if runs.matching is None or row.name in runs.matching]
-    match pane:
-        case 'running':
-            return [row for row in kept if row.state in IN_SIGHT]
-        case 'best':
-            ranked = [(*row.rank, row.number, row) for row in kept if row.rank is not None]
-            return [each[-1] for each in sorted(ranked, key=lambda each: each[:-1])]
-        case _:
-            return sorted(kept, key=lambda row: (_place(row), row.number))
+    if pane == BEST:
+        ranked = [(*row.rank, row.number, row) for row in kept if row.rank is not None]
+        return [each[-1] for each in sorted(ranked, key=lambda each: each[:-1])]
+    shown = [row for row in kept if row.state in IN_SIGHT] if pane == RUNNING else kept
+    return sorted(shown, key=lambda row: (_place(row), row.number))

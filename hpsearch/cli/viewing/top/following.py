@@ -194,7 +194,7 @@ class FollowedSearch:
         search, active = self.search, self._active()
         queue = merged_queue(self._queue_lines())
         total, counts = search.total, dict(self._summary.counts)
-        is_open = any(counts.get(state) for state in ('planned', *ACTIVE)) or (total or 0) > len(self._rows)
+        is_open = any(count for state, count in counts.items() if state not in DONE) or (total or 0) > len(self._rows)
         eta = self._seconds_left(active) if search.living and not self.is_paused else None
         snapshot = Snapshot(
             folder=str(self._folder.path),

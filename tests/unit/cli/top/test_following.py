@@ -114,6 +114,15 @@ def test_that_no_end_is_expected_where_nobody_works(folder: SearchFolder) -> Non
     assert 'no hpsearch works on it' in shown.snapshot.waiting
 
 
+def test_that_runs_that_were_interrupted_wait_for_somebody_to_go_on(tmp_path: Path) -> None:
+    whole = shown_search(tmp_path / 'whole', 20)
+    assert not FollowedSearch(whole, NOW).shown().snapshot.waiting
+    with own_journal(whole, this_host()) as journal:
+        key = begin(journal, name(whole, 16), 2)
+        journal.append({'event': 'ended', **key, 'state': 'interrupted', 'cause': 'stop', 'seconds': 1.0})
+    assert 'hpsearch resume continues it' in FollowedSearch(whole, NOW).shown().snapshot.waiting
+
+
 def test_that_gpus_and_the_queue_are_as_their_writers_tell(folder: SearchFolder, journal: Journal) -> None:
     holder = {'kind': 'process', 'pid': 7, 'name': 'python', 'user': 'eve', 'memory': 900}
     gpu = {

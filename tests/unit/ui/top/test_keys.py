@@ -16,7 +16,7 @@ from hpsearch.ui.top.searches import ListView, paint_list, press_list
 from hpsearch.ui.top.shown import ListShown, SearchRow, SearchShown
 from hpsearch.ui.top.tables import Sort, sorted_by, window
 from hpsearch.ui.top.view import Action, View, filtered, press
-from tests.support.top_frames import LOG, NOW, shown
+from tests.support.top_frames import LOG, NOW, run_row, shown
 
 SHOWN = shown()
 
@@ -114,6 +114,12 @@ def test_that_rows_without_a_value_come_last_in_either_direction() -> None:
     for is_reversed in (False, True):
         rows = rows_of('runs', SHOWN, Sort('acc', is_reversed))
         assert [row.value is None for row in rows] == [False] * 5 + [True] * 43
+
+
+def test_that_what_runs_comes_before_what_waits_in_a_queue() -> None:
+    rows = [run_row(1, 'submitted'), run_row(2, 'running'), run_row(3, 'claimed')]
+    what = replace(SHOWN, runs=replace(SHOWN.runs, rows=rows))
+    assert [row.number for row in rows_of('running', what, Sort())] == [2, 1, 3]
 
 
 def test_that_a_run_is_stopped_only_after_a_yes() -> None:
