@@ -16,6 +16,8 @@ from hpsearch.model.errors import ConfigError, DamageError, HpsearchError, Illeg
 from hpsearch.ui.terminal import drop, prepare_streams, put_line
 
 if TYPE_CHECKING:
+    import argparse
+
     from hpsearch.store.folder import SearchFolder
 
 NOT_OF_THE_REQUEST = (DamageError, JournalError, IllegalMove)
@@ -95,6 +97,13 @@ def _print_all(lines: Iterable[str]) -> None:
     for line in lines:
         print(line)
     sys.stdout.flush()
+
+
+def _put_lines(lines: Iterable[str]) -> int:
+    """Print what a verb does, which goes on, whether or not somebody reads it."""
+    for line in lines:
+        put_line(sys.stdout, line)
+    return ALL_FINISHED
 
 
 def _folder(path: str) -> SearchFolder:
@@ -199,9 +208,7 @@ def stop(words: Sequence[str]) -> int:
     args = parsers.stop_parser().parse_args(words)
     from hpsearch.cli.stop import stop_search
 
-    for line in stop_search(_folder(args.dir), drain=args.drain, trust=args.trust):
-        put_line(sys.stdout, line)  # it goes on, whether or not somebody reads what it does
-    return ALL_FINISHED
+    return _put_lines(stop_search(_folder(args.dir), drain=args.drain, trust=args.trust))
 
 
 def logs(words: Sequence[str]) -> int:
@@ -253,6 +260,46 @@ def report(words: Sequence[str]) -> int:
     return _print_lines(write_report(_folder(args.dir), args.output))
 
 
+def cancel(words: Sequence[str]) -> int:
+    """``hpsearch cancel``: start no more attempts of runs, and end those that are under way."""
+    from hpsearch.cli.runs.control_parsers import cancel_parser
+
+    args = cancel_parser().parse_intermixed_args(words)
+    from hpsearch.cli.runs.control import cancel_runs
+
+    return _act_on_runs(args, cancel_runs)
+
+
+def rerun(words: Sequence[str]) -> int:
+    """``hpsearch rerun``: let runs have one more attempt."""
+    from hpsearch.cli.runs.control_parsers import rerun_parser
+
+    args = rerun_parser().parse_intermixed_args(words)
+    from hpsearch.cli.runs.control import request_rerun
+
+    return _act_on_runs(args, request_rerun)
+
+
+def _act_on_runs(args: argparse.Namespace, act: Callable[..., Iterable[str]]) -> int:
+    from hpsearch.cli.runs.choosing import search_and_runs
+    from hpsearch.cli.runs.control import chosen_names
+    from hpsearch.cli.runs.control_parsers import directory_and_runs
+
+    folder, named = search_and_runs(*directory_and_runs(args.words), _folder)
+    names = chosen_names(folder, named, args.where)
+    return _put_lines(act(folder, names, trust=args.trust) if names else ['there are no such runs'])
+
+
+def pause(words: Sequence[str]) -> int:
+    """``hpsearch pause``: start no more runs of a search, and let go on those that run."""
+    from hpsearch.cli.runs.control_parsers import pause_parser
+
+    args = pause_parser().parse_args(words)
+    from hpsearch.cli.runs.control import request_pause
+
+    return _put_lines(request_pause(_folder(args.dir), not args.off, trust=args.trust))
+
+
 def export(words: Sequence[str]) -> int:
     """``hpsearch export``: write a search so that another program can open it."""
     args = parsers.export_parser().parse_args(words)
@@ -293,6 +340,9 @@ VERBS: dict[str, Callable[[Sequence[str]], int]] = {
         resume,
         join,
         stop,
+        cancel,
+        rerun,
+        pause,
         list_,
         best,
         logs,

@@ -370,7 +370,7 @@ class ResumeCommand(OptionGroup):
         'not be read have finished then',
     )
     retry_failed: bool = option(False, 'failed runs get one more attempt')
-    retry_cancelled: bool = option(False, 'run again what was cancelled in the queue')
+    retry_cancelled: bool = option(False, 'run again what was cancelled, by hpsearch cancel or in the queue')
     dead_hosts: tuple[str, ...] = option(
         (),
         'nothing runs on this host any more: run again what was started there; may be given several times',

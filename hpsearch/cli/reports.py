@@ -14,6 +14,7 @@ from hpsearch.backends.base import JobCounts
 from hpsearch.cli.adaptive import leading
 from hpsearch.cli.options import SearchOptions
 from hpsearch.cli.parsers import ALL_FINISHED, INTERRUPTED, SOME_DID_NOT, WRONG_REQUEST
+from hpsearch.cli.runs.requests import request_notes
 from hpsearch.model.command import shell_line
 from hpsearch.model.configuration import Configuration, Params, best_text
 from hpsearch.model.retries import (
@@ -247,11 +248,7 @@ def _end_lines(result: SearchResult) -> Iterator[str]:
         )
     if result.outcome.leftovers:
         yield f'{result.outcome.leftovers}; hpsearch stop {result.folder.path} cancels what is there'
-    if result.cancelled:
-        yield (
-            f'{result.cancelled} runs were cancelled in the queue; they are run again only with '
-            'hpsearch resume --retry_cancelled'
-        )
+    yield from request_notes(result.folder, result.state)
     if result.outcome.left is not None:
         yield from _left_lines(result)
     yield from _enough_lines(result)

@@ -17,6 +17,7 @@ from hpsearch.cli.context import BackendContext, MakeBackend, ProcessContext
 from hpsearch.cli.options import SearchOptions
 from hpsearch.dispatch.adaptive.settings import PruneRule
 from hpsearch.dispatch.context import EventRecorder, SearchContext, WorkOptions
+from hpsearch.dispatch.control.resumption import heed_resumption
 from hpsearch.dispatch.dispatcher import Outcome, make_dispatcher
 from hpsearch.dispatch.intake import read_results_again, take_late_records
 from hpsearch.dispatch.peers import Peers
@@ -28,7 +29,7 @@ from hpsearch.host.signals import stop_signals
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.evidence import Liveness
 from hpsearch.model.retries import JobTime, RetryPolicy, bad_places
-from hpsearch.model.states import CANCELLED, SearchState, State
+from hpsearch.model.states import SearchState, State
 from hpsearch.model.table import MoreColumns, code_column, measure_columns
 from hpsearch.store import writers
 from hpsearch.store.completion import CompletionReader
@@ -76,12 +77,6 @@ class SearchResult:
         return counts
 
     @property
-    def cancelled(self) -> int:
-        """How many runs were cancelled in a queue from outside."""
-        ended = (history.deciding for history in self.state.wanted)
-        return sum(each is not None and each.cause == CANCELLED for each in ended)
-
-    @property
     def all_finished(self) -> bool:
         """Whether every run of the plan has finished, or was stopped because of its metrics."""
         counts = self.counts
@@ -127,11 +122,7 @@ def work(
     signals = stop_signals(1 if options.stop_at_once else 0, term_leaves=options.in_queue, limit=limit_signals(job))
     with own_journal(folder, host, job) as journal, signals as requests:
         recorder = EventRecorder(state, journal)
-        _take_earlier_results(search, options, recorder)
-        completions = CompletionReader(folder, search.configuration)
-        take_late_records(completions, recorder, folder)
-        if options.reread:
-            read_results_again(completions, recorder, folder)
+        _take_in_earlier(search, options, recorder)
         context = search_context(search, options, recorder)
         note, grace, dead = recorder.note_event, options.stop_grace, options.declared_dead
         backend = make_backend(BackendContext(search, process.wakeup, state, note, grace, dead))
@@ -139,7 +130,7 @@ def work(
         can_adopt = _never if isinstance(backend, PilotBackend) else backend.can_adopt
         known = writers.Writers(folder, host, options.declared_dead, job_has_ended)
         began = Process(os.getpid(), start_ticks(os.getpid())).started
-        peers = Peers(folder, recorder, reader, known, can_adopt, began)
+        peers = Peers(folder, recorder, reader, known, can_adopt, began, options.only)
         make_provenance, lock = partial(_provenance_of, search), placement_lock(folder.identity)
         outcome = make_dispatcher(
             context, peers, backend, requests, process.view, make_provenance, lock, watch=watch
@@ -273,6 +264,17 @@ def _warn_of_others(folder: SearchFolder, reader: JournalReader) -> None:
             ', '.join(others),
             folder.path,
         )
+
+
+def _take_in_earlier(search: OpenSearch, options: WorkOptions, recorder: EventRecorder) -> None:
+    """Take in what is asked for by working on a search at all, and what earlier writers did not see."""
+    if options.waits_for_others:
+        heed_resumption(recorder, retry_cancelled=options.retry.retry_cancelled)
+    _take_earlier_results(search, options, recorder)
+    completions = CompletionReader(search.folder, search.configuration)
+    take_late_records(completions, recorder, search.folder)
+    if options.reread:
+        read_results_again(completions, recorder, search.folder)
 
 
 def _take_earlier_results(search: OpenSearch, options: WorkOptions, recorder: EventRecorder) -> None:

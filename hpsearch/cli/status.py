@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from hpsearch.cli.adaptive import leading
 from hpsearch.cli.options import SearchOptions, merged_options
 from hpsearch.cli.reports import best_run, no_best_note, place_notes, reread_note, time_limit_notes
+from hpsearch.cli.runs.requests import request_notes
 from hpsearch.host.processes import user_name
 from hpsearch.model.errors import ConfigError, DamageError
 from hpsearch.model.evidence import HostRelation, JobState, Liveness, QueueView
@@ -175,6 +176,7 @@ def status_lines(folder: SearchFolder, *, as_json: bool, with_predictions: bool 
         *about_queue,
         *silent_hosts(search),
         *filter(None, ['' if snapshot.best else no_best_note(search.state, search.plain)]),
+        *request_notes(folder, search.state),
         *reread_note(folder, search.state),
         *place_notes(folder, search.state, search.now),
         *time_limit_notes(folder, search.state),

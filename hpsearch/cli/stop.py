@@ -115,17 +115,22 @@ def _end_here(folder: SearchFolder, state: SearchState, options: SearchOptions, 
     active = [name for name, history in state.runs.items() if history.state in ACTIVE]
     if not active and _may_have_jobs(state, options) and not drain:
         yield 'no hpsearch works on it: cancelling what is left of it in the queue'
-        yield _end_runs(folder, options).leftovers or 'stopped'
+        yield end_runs(folder, options).leftovers or 'stopped'
     elif not active:
         yield 'nothing runs, and no hpsearch works on it'
     elif drain:
         yield f'no hpsearch works on it: the {len(active)} runs that have started end by themselves'
     else:
         yield f'no hpsearch works on it: ending its {len(active)} runs from here'
-        outcome = _end_runs(folder, options)
-        names = ', '.join(sorted(outcome.unknown))
-        left = f'not reached, on other hosts or of other users: {names}' if names else ''
-        yield '; '.join(filter(None, (left, outcome.leftovers))) or 'stopped'
+        outcome = end_runs(folder, options)
+        yield what_is_left(outcome) or 'stopped'
+
+
+def what_is_left(outcome: Outcome) -> str:
+    """What could not be ended, in words; empty: nothing."""
+    names = ', '.join(sorted(outcome.unknown))
+    left = f'not reached, on other hosts or of other users: {names}' if names else ''
+    return '; '.join(filter(None, (left, outcome.leftovers)))
 
 
 def _may_have_jobs(state: SearchState, options: SearchOptions) -> bool:
@@ -133,15 +138,15 @@ def _may_have_jobs(state: SearchState, options: SearchOptions) -> bool:
     return options.cluster.run_cluster and bool(state.submissions)
 
 
-def _end_runs(folder: SearchFolder, options: SearchOptions) -> Outcome:
-    """Take over the runs of a search that no process manages, and end them.
+def end_runs(folder: SearchFolder, options: SearchOptions, only: frozenset[str] | None = None) -> Outcome:
+    """Take over runs of a search that no process manages, and end them; ``only``: which; None: all.
 
     Raises:
         HpsearchError: The search cannot be worked on, or its queue does not answer.
     """
     with process_context(options.display) as context:
         search = open_search(folder, folder.read_info())
-        how = work_options(options, stop_at_once=True, waits_for_others=False)
+        how = work_options(options, stop_at_once=True, waits_for_others=False, only=only)
         check_queue(options)
         if options.cluster.run_cluster:
             make_backend = queue_backend(options, installed_system(options))

@@ -44,6 +44,7 @@ class WorkOptions:
         reuse: Folders of earlier searches whose results are taken.
         learn_from: Folders of earlier searches that tell what runs need.
         stop_at_once: End what runs instead of starting anything.
+        only: The runs that are looked after; all others are left as they are. None: all are looked after.
         adaptive: How runs are chosen while the search goes; None: they were all planned in advance.
         pruning: Which runs are stopped because of their metrics; None: none is.
     """
@@ -65,6 +66,7 @@ class WorkOptions:
     reuse: tuple[str, ...] = ()
     learn_from: tuple[str, ...] = ()
     stop_at_once: bool = False
+    only: frozenset[str] | None = None
     adaptive: AdaptiveSettings | None = None
     pruning: PruneSettings | None = None
 

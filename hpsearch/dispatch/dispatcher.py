@@ -377,11 +377,12 @@ class Dispatcher:
         return is_waiting and not self._peers.are_worth_waiting_for
 
     def _has_more_to_stop(self, now: float) -> bool:
-        """Attempts that their queue has lost sight of are not waited for; after a drain, jobs go on."""
+        """Attempts that their queue has lost sight of are not waited for; of others, and after a drain, jobs go on."""
         if not all(active.is_unknown for active in self._strategy.attempts):
             return True
         backend = self._strategy.backend
-        return not backend.is_settled() or not (self._shutdown.is_draining or backend.is_clear(now))
+        may_jobs_go_on = self._shutdown.is_draining or self._search.options.only is not None
+        return not backend.is_settled() or not (may_jobs_go_on or backend.is_clear(now))
 
     def _cannot_write(self) -> bool:
         """Whether something is still to be written to the journal: the search has not ended before that."""

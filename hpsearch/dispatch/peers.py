@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,6 +79,7 @@ class Peers:
         reader: Has read all journals up to now.
         can_adopt: Says of a handle whether our backend can adopt such an attempt.
         began: When this process began, in the unit of start times: a stop that was asked for since is meant for it.
+        only: The runs that are looked after; None: all.
         wall: Seconds since 1970.
     """
 
@@ -90,6 +91,7 @@ class Peers:
         writers: Writers,
         can_adopt: Callable[[Mapping[str, Any]], bool],
         began: float = math.inf,
+        only: Collection[str] | None = None,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._folder = folder
@@ -98,6 +100,7 @@ class Peers:
         self._reader = reader
         self._writers = writers
         self._can_adopt = can_adopt
+        self._only = only
         self._wall = wall
         self._active = {name for name in self._state.runs if self._is_theirs(name)}
         self._claims: dict[tuple[str, int], str] = {}
@@ -144,6 +147,8 @@ class Peers:
         return self._state.attempt_of(run, number) is not None
 
     def _is_theirs(self, run: str) -> bool:
+        if self._only is not None and run not in self._only:
+            return False
         last = self._last(run)
         return last is not None and last.state in ACTIVE and last.owner != self._own
 

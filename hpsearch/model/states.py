@@ -434,9 +434,25 @@ class RunHistory:
         return self.requests is not None and self.requests.is_cancelled(self._next)
 
     @property
+    def is_kept_back(self) -> bool:
+        """Whether it might be started, or started again, had it not been cancelled on request."""
+        return self.is_cancelled and self.state in (State.INTERRUPTED, State.LOST)
+
+    @property
+    def was_cancelled_outside(self) -> bool:
+        """Whether its job was cancelled by somebody else, so that it did not finish."""
+        deciding = self.deciding
+        return deciding is not None and deciding.cause == CANCELLED and not deciding.is_cancelled
+
+    @property
     def is_asked_for(self) -> bool:
         """Whether it was asked for that it is run again, and has not been since."""
         return self.requests is not None and self.requests.asks_for(self._next)
+
+    @property
+    def next_revision(self) -> int:
+        """The revision of a request that is to hold against all that are known."""
+        return self.requests.next_revision if self.requests else 1
 
     @property
     def _next(self) -> int:

@@ -27,6 +27,9 @@ ABOUT: Mapping[str, Mapping[str, str]] = {
         'best [DIR]': 'list its best runs, or the Pareto front of several objectives',
         'logs [DIR] RUN': 'print the output of a run; -f: as it comes, until the run has ended',
         'stop [DIR]': 'stop it from another terminal or host; --drain: let the runs end that have started',
+        'cancel [DIR] RUN ...': 'start runs no more, and end those that are under way; --where: of which this holds',
+        'rerun [DIR] RUN ...': 'let runs that did not finish, or were cancelled, have one more attempt; --where',
+        'pause [DIR]': 'start no more runs, and let those go on that run; --off: start runs again',
         'resume [DIR]': 'continue it, however it ended',
         'join DIR': 'help with a search that others work on',
     },
@@ -76,6 +79,7 @@ def parsers_of_verbs() -> dict[str, Parser]:
     """Verb to its parser, of all verbs."""
     from hpsearch.cli import parsers
     from hpsearch.cli.adaptive.hunt import hunt_parser
+    from hpsearch.cli.runs import control_parsers
     from hpsearch.cli.runs import parsers as run_parsers
     from hpsearch.cli.seeds.parsers import seeds_parser
     from hpsearch.cli.viewing.report import report_parser
@@ -94,6 +98,9 @@ def parsers_of_verbs() -> dict[str, Parser]:
         'best': run_parsers.best_parser(),
         'logs': run_parsers.logs_parser(),
         'stop': parsers.stop_parser(),
+        'cancel': control_parsers.cancel_parser(),
+        'rerun': control_parsers.rerun_parser(),
+        'pause': control_parsers.pause_parser(),
         'resume': parsers.resume_parser('resume'),
         'join': parsers.resume_parser('join'),
         'seeds': seeds_parser(),

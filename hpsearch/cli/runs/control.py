@@ -6,19 +6,22 @@ Nothing here waits: a request holds from the moment it is written, for whoever w
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from hpsearch.cli.options import merged_options
 from hpsearch.cli.resume import check_that_it_is_no_live_copy
+from hpsearch.cli.runs.choosing import find_run
+from hpsearch.cli.stop import end_runs, what_is_left
 from hpsearch.host import kernel
 from hpsearch.model.command import shell_line
-from hpsearch.model.control.requests import Requests
 from hpsearch.model.errors import ConfigError, JournalError
 from hpsearch.model.evidence import Liveness
 from hpsearch.model.states import ACTIVE, RunHistory, State
+from hpsearch.records.fields import Fields
 from hpsearch.records.opening import OpenedSearch, open_search
-from hpsearch.records.reading import reconciled
+from hpsearch.records.reading import read_search, reconciled
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import own_journal
 from hpsearch.store.trust import to_work_on
@@ -77,6 +80,26 @@ def request_cancel(folder: SearchFolder, runs: Sequence[str], *, trust: bool = F
     return [*asked.sentences, *(_takers(asked.search) if asked.ending else ())]
 
 
+def cancel_runs(folder: SearchFolder, runs: Sequence[str], *, trust: bool = False) -> Iterator[str]:
+    """The same, and where no hpsearch works on the search, end from here what is under way; that is waited for.
+
+    Arguments and errors as those of :func:`request_cancel`.
+
+    Yields:
+        What happens, in sentences.
+    """
+    asked = ask_to_cancel(folder, runs, trust=trust)
+    yield from asked.sentences
+    if not asked.ending:
+        return
+    if _at_work(asked.search):
+        yield from _takers(asked.search)
+        return
+    yield f'no hpsearch works on it: ending {len(asked.ending)} runs from here'
+    options = merged_options(asked.search.info, {'quiet': True, 'wait_for_queue': False})
+    yield what_is_left(end_runs(asked.search.folder, options, only=frozenset(asked.ending))) or 'ended'
+
+
 def request_rerun(folder: SearchFolder, runs: Sequence[str], *, trust: bool = False) -> list[str]:
     """Ask that runs which ended without success, or were cancelled, get one more attempt.
 
@@ -116,6 +139,24 @@ def request_drain(folder: SearchFolder, *, trust: bool = False) -> list[str]:
     return ['it starts no more runs, and ends when those that run have ended', *_takers(search)]
 
 
+def chosen_names(folder: SearchFolder, words: Sequence[str], where: str) -> list[str]:
+    """The names of the runs that a command line means: those that are named, and for which a condition holds.
+
+    Args:
+        folder: The search.
+        words: Names and numbers of its runs; empty: all.
+        where: The condition; empty: it holds for all.
+
+    Raises:
+        HpsearchError: It is no search, there is no such run, or the condition is wrong; or nothing was chosen.
+    """
+    if not words and not where.strip():
+        raise ConfigError(["Which runs? Name them, or choose them with --where, such as --where 'state=failed'."])
+    search = read_search(folder, time.time())
+    named = [find_run(search.runs, word, search.path) for word in words] if words else search.runs
+    return [run.name for run in Fields(search).selected(named, where)]
+
+
 # What is asked of each run
 
 
@@ -133,7 +174,7 @@ def _ask(
     histories = [search.state.runs.get(name) or RunHistory(name) for name in names]
     answers = {history.name: about(history) for history in histories}
     events = [
-        {'event': kind, 'run': history.name, 'after': after, 'revision': _next_revision(history), 'at': _timestamp()}
+        {'event': kind, 'run': history.name, 'after': after, 'revision': history.next_revision, 'at': _timestamp()}
         for history in histories
         if (after := answers[history.name].after) is not None
     ]
@@ -167,10 +208,6 @@ def _about_rerun(history: RunHistory) -> Answer:
     if history.is_asked_for or (last is None and not history.is_cancelled):
         return Answer(('waits to be started already', 'wait to be started already'))
     return Answer(('is run again', 'are run again'), last.number if last else 0)
-
-
-def _next_revision(history: RunHistory) -> int:
-    return (history.requests or Requests()).next_revision
 
 
 def _sentences(answers: Mapping[str, Answer]) -> Iterable[str]:
