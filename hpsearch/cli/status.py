@@ -265,7 +265,8 @@ def end_of(search: OpenedSearch, active: Sequence[Attempt]) -> float:
     """Until when its time counts: now while something is under way, else the last sign of life of its writers."""
     if search.living or active:
         return search.now
-    signs = [_last_sign(search, writer, header) for writer, header in search.reader.headers.items()]
+    worked = ((writer, header) for writer, header in search.reader.headers.items() if not header.get('asks'))
+    signs = [_last_sign(search, *each) for each in worked]
     return max(signs, default=search.now)
 
 

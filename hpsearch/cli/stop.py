@@ -47,7 +47,7 @@ def stop_search(folder: SearchFolder, *, drain: bool, trust: bool) -> Iterator[s
     folder = to_work_on(folder, trust=trust)
     info = folder.read_info()
     check_that_it_is_no_live_copy(folder, info)
-    with own_journal(folder, kernel.this_host()) as journal:
+    with own_journal(folder, kernel.this_host(), asks=True) as journal:
         # Before anything is read: a writer that is just starting, and is in no journal yet, will read it.
         EventRecorder(SearchState(), journal).note('stop', id=os.urandom(8).hex(), drain=drain)
         journal.sync()

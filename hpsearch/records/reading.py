@@ -42,7 +42,7 @@ def read_search(folder: SearchFolder, now: float) -> SearchRecord:
         runs=runs,
         total=None if folder.is_adaptive else folder.count_runs() - len(search.state.withdrawn),
         now=now,
-        writers=search.reader.headers,
+        writers={writer: header for writer, header in search.reader.headers.items() if not header.get('asks')},
         alive=frozenset(search.living),
         provenance=search.state.provenance,
         failures=failure_groups(folder, search.state, search.plain, most=MOST_GROUPS),

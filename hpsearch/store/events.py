@@ -199,6 +199,7 @@ _KINDS: Mapping[str, tuple[frozenset[str], Mapping[str, Check]]] = {
             'pid': _is_count,
             'at': _is_number,
             'job': _is_job,
+            'asks': _is_flag,
         },
     ),
     'suggested': (

@@ -181,8 +181,16 @@ class Journal:
 
 
 @contextmanager
-def own_journal(folder: SearchFolder, host: Host, job: Mapping[str, str] | None = None) -> Iterator[Journal]:
-    """The journal of this process, closed at the end; ``job``: the queue job it runs in (``queue`` and ``id``).
+def own_journal(
+    folder: SearchFolder, host: Host, job: Mapping[str, str] | None = None, *, asks: bool = False
+) -> Iterator[Journal]:
+    """The journal of this process, closed at the end.
+
+    Args:
+        folder: The search.
+        host: This machine.
+        job: The queue job it runs in (``queue`` and ``id``); None: it runs in none.
+        asks: Whether it only asks something of those that work on the search.
 
     Raises:
         JournalError: The file cannot be created.
@@ -197,6 +205,7 @@ def own_journal(folder: SearchFolder, host: Host, job: Mapping[str, str] | None 
         'folder': folder.identity,
         'at': round(time.time(), 3),
         **({'job': job} if job else {}),
+        **({'asks': True} if asks else {}),
     }
     journal = Journal(folder, writer_name(host.name, pid, time.time(), os.urandom(4).hex()), header)
     try:

@@ -257,7 +257,7 @@ def _write(folder: SearchFolder, events: Sequence[Mapping[str, Any]]) -> None:
     """
     if not events:
         return
-    with own_journal(folder, kernel.this_host()) as journal:
+    with own_journal(folder, kernel.this_host(), asks=True) as journal:
         for event in events:
             if not journal.append_now(event):
                 raise JournalError(f'Nothing more was asked for: {journal.blocked}.')

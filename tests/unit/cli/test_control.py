@@ -111,3 +111,10 @@ def test_that_a_search_that_others_may_write_is_left_alone_unless_it_is_trusted(
         request_pause(folder, on=True)
     assert runs(folder)[20].state is State.PLANNED
     assert request_cancel(folder, names(folder, 20), trust=True)
+
+
+def test_that_who_only_asks_has_not_worked_on_the_search(folder: SearchFolder) -> None:
+    before = read_search(folder, NOW).writers
+    request_cancel(folder, names(folder, 20))
+    assert read_search(folder, NOW).writers == before
+    assert len(open_journals(folder)[1].headers) == len(before) + 1

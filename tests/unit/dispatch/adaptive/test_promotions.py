@@ -204,3 +204,12 @@ def test_that_what_somebody_else_claims_is_not_promoted_twice(tmp_path: Path) ->
     backend.cancel = be_overtaken  # type: ignore[method-assign]
     searched(desk, backend)
     assert backend.started == ['sim_1']
+
+
+def test_that_what_was_cancelled_is_not_promoted(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, GrowingRuns())
+    source = promoted(desk)
+    stop(desk, 1)
+    stop(desk, 2)
+    desk.recorder.hear('user', {'event': 'cancel', 'run': 'sim_1', 'after': 1, 'revision': 1})
+    assert source.next() == run(2)

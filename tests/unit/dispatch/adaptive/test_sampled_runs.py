@@ -14,7 +14,7 @@ from hpsearch.model.errors import ConfigError, JournalError
 from hpsearch.model.trials.trial import Proposal, Trial, TrialState
 from hpsearch.store.folder import SearchFolder
 from tests.fakes.scripted_queue import Clock
-from tests.support.adaptive import Writer, adaptive_folder, finished, name, suggested, write_journal
+from tests.support.adaptive import Writer, adaptive_folder, ended, finished, name, suggested, write_journal
 
 FIVE = Limits(max_trials=5)
 
@@ -193,3 +193,36 @@ def test_that_a_sampler_that_fails_ends_the_search_before_its_time(
     assert len(writer.take(9)) == 1
     assert 'no more runs are chosen: constraints: loosen them.' in caplog.text
     assert writer.source.is_exhausted and writer.source.total == 5, 'so that it has not succeeded'
+
+
+CANCEL = {'event': 'cancel', 'run': name(1), 'after': 0, 'revision': 1}
+
+
+def test_that_what_was_cancelled_before_its_start_has_failed_and_is_never_started_nor_proposed_again(
+    folder: SearchFolder,
+) -> None:
+    write_journal(folder, 'a-user', [CANCEL])  # read before the journal that makes it a run
+    write_journal(folder, 'other', [suggested(1), suggested(2)])
+    writer = Writer(folder, 'me', Limits(max_trials=4))
+    taken = writer.take(9)
+    assert [run.number for run in taken] == [2, 3, 4]
+    assert writer.source.history.trials[0].state is TrialState.FAILED
+    assert writer.source.is_exhausted
+
+
+def test_that_a_sampler_that_waits_goes_on_once_what_it_waits_for_was_cancelled(folder: SearchFolder) -> None:
+    writer = Writer(folder, 'me', FIVE, sampler=Patient(0.1, 0.2))
+    (first,) = writer.take(9)
+    write_journal(folder, 'a-user', [{**CANCEL, 'run': first.name}])
+    writer.listen()
+    assert writer.take(9) == [], 'it is still under way'
+    writer.recorder.record('ended', first.name, 1, state='interrupted', cause='cancelled')
+    assert [run.params for run in writer.take(9)] == [{'lr': 0.2}]
+
+
+def test_that_a_trial_that_is_to_be_run_again_is_waited_for(folder: SearchFolder) -> None:
+    write_journal(folder, 'other', [suggested(1), *ended(1, 1, 'failed')])
+    write_journal(folder, 'user', [{**CANCEL, 'event': 'rerun', 'after': 1}])
+    writer = Writer(folder, 'me', FIVE)
+    assert writer.source.history.trials[0].state is TrialState.WAITING
+    assert writer.source.next() == folder.find_run(name(1))
