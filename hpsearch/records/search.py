@@ -9,6 +9,7 @@ from typing import Any
 
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.states import State
+from hpsearch.model.trials.leading import Found, Leader, leaders
 from hpsearch.model.trials.trial import Objective
 from hpsearch.records.failures import FailureGroup
 from hpsearch.records.run import RunRecord
@@ -74,6 +75,21 @@ class SearchRecord:
         """What the first objective makes of a finished run, of which less is better; None: it has no number for it."""
         value = run.value(self.objectives[0].key) if self.objectives and run.state is State.FINISHED else None
         return None if value is None or math.isnan(value) else self.objectives[0].loss(value)
+
+    @property
+    def compares_trials(self) -> bool:
+        """Whether trials are compared rather than runs: by several objectives, or by means over seeds."""
+        options = self.info.get('options')
+        seeds = options.get('seeds_per_config') if isinstance(options, Mapping) else None
+        return len(self.objectives) > 1 or (isinstance(seeds, int) and seeds > 1)
+
+    def leaders(self) -> list[Leader]:
+        """The trials on the Pareto front; of one objective all of them, the best means first."""
+        finished = [run for run in self.runs if run.state is State.FINISHED]
+        found = [
+            Found(run.name, run.trial, run.params, run.summary or {}, self.budget(run) or None) for run in finished
+        ]
+        return leaders(found, self.objectives)
 
     def best(self, n: int | None = None) -> list[RunRecord]:
         """The best finished runs, best first; of those with a value, the ones with the largest budget come first.

@@ -19,6 +19,9 @@ from .columns import Encoded, Plain, column, plain_number
 LONGEST_TEXT = 4000
 """Characters that are shown of a text from elsewhere."""
 
+MOST_LEADERS = 20
+"""Trials that are shown as the best."""
+
 STATES = [state.value for state in State]
 
 Columns = dict[str, Encoded]
@@ -45,6 +48,7 @@ def payload_of(search: SearchRecord) -> dict[str, Any]:
         'objectives': [{'key': each.key, 'maximize': each.maximize} for each in search.objectives],
         'fidelity': search.fidelity,
         'ranked': [places[run.name] for run in search.best()],
+        'leaders': _leaders(search, places),
         'states': STATES,
         'runs': _runs(search),
         'params': _params(search.runs),
@@ -69,6 +73,15 @@ def _end(search: SearchRecord) -> float | None:
     if any(attempt.state is State.RUNNING for attempt in attempts):
         return search.now
     return max((attempt.ended_at for attempt in attempts if attempt.ended_at is not None), default=None)
+
+
+def _leaders(search: SearchRecord, places: Mapping[str, int]) -> list[dict[str, Any]]:
+    """The best trials, where trials are compared; empty: runs are."""
+    found = search.leaders()[:MOST_LEADERS] if search.compares_trials else []
+    return [
+        {'run': places[each.run], 'runs': each.runs, 'values': [plain_number(value) for value in each.values]}
+        for each in found
+    ]
 
 
 # Runs

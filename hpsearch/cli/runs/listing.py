@@ -10,7 +10,7 @@ from hpsearch.cli.runs.output import Form, Sheet
 from hpsearch.model.errors import ConfigError, SearchFolderError
 from hpsearch.model.states import State
 from hpsearch.model.table import why_no_best
-from hpsearch.model.trials.leading import Found, Leader, leaders, objectives_in_words
+from hpsearch.model.trials.leading import Leader, objectives_in_words
 from hpsearch.records.fields import OWN, Field, Fields, scalar_of, sorted_by
 from hpsearch.records.run import RunRecord
 from hpsearch.records.search import SearchRecord
@@ -135,8 +135,7 @@ def best_listed(search: SearchRecord, where: str, limit: int, form: Form) -> Lis
         )
     fields = Fields(search)
     chosen = replace(search, runs=fields.selected(search.runs, where))
-    has_several = len(search.objectives) > 1 or int(search.info.get('options', {}).get('seeds_per_config') or 1) > 1
-    if has_several:
+    if search.compares_trials:
         return _leaders_listed(chosen, fields.varying, limit, OWN if form is not Form.PEOPLE else '')
     ranked = chosen.best()
     own = {field.name: field for field in fields.of_kind('own')}
@@ -155,12 +154,7 @@ def _no_best(search: SearchRecord) -> str:
 
 
 def _leaders_listed(search: SearchRecord, varying: Sequence[Field], limit: int, prefix: str) -> Listed:
-    found = [
-        Found(run.name, run.trial, run.params, run.summary or {}, search.budget(run) or None)
-        for run in search.runs
-        if run.state is State.FINISHED
-    ]
-    led = leaders(found, search.objectives)
+    led = search.leaders()
     names = [field.name for field in varying]
     columns = [*(each.key for each in search.objectives), f'{prefix}run', f'{prefix}runs', *names]
     rows = [[*each.values, each.run, each.runs, *_params(each, names)] for each in (led[:limit] if limit else led)]

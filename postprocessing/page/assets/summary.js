@@ -86,7 +86,27 @@ const tiles = search => {
       : null);
 };
 
+// The Pareto front of several objectives, or the best means over seeds.
+const bestTrials = (search, at) => {
+  const names = hps.varying(search);
+  const several = search.objectives.length > 1;
+  const heads = [...search.objectives.map(each => each.key), 'Run', ...(search.leaders.some(each => each.runs > 1) ? ['Runs'] : []), ...names];
+  const cells = leader => [
+    ...leader.values.map(value => hps.number(value)), hps.runButton(at, leader.run),
+    ...(heads.includes('Runs') ? [leader.runs] : []), ...names.map(name => hps.number(search.params[name][leader.run], 6)),
+  ];
+  const directions = search.objectives.map(each => `${each.key} ${each.maximize ? 'large' : 'small'}`).join(', ');
+  return hps.el('div.best', null,
+    hps.el('h3', null, several ? 'Pareto front' : 'Best means over seeds'),
+    hps.el('p.muted.small', null, several ? `What no other trial beats in one without being worse in another: ${directions}` : directions),
+    hps.el('div.scrolls', {tabIndex: 0, role: 'region', 'aria-label': 'Best trials'}, hps.el('table.plain', null,
+      hps.el('thead', null, hps.el('tr', null, heads.map(head => hps.el('th', {scope: 'col'}, head)))),
+      hps.el('tbody', null, search.leaders.map(leader => hps.el('tr', null, cells(leader).map(cell => hps.el('td', null, cell))))))));
+};
+
 const bestRun = (search, at) => {
+  if (search.leaders.length) return bestTrials(search, at);
+
   const best = search.ranked[0];
   if (best === undefined) {
     return hps.el('p.muted', null, search.objectives.length

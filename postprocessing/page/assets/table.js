@@ -99,11 +99,13 @@ const lastAttempt = name => ({search, run}) => {
 const runColumns = (data, rows) => {
   const ranks = new Map(data.searches.map(search => [search, ranksOf(search)]));
   const add = (...words) => columnOf(rows, ...words);
-  const states = [...new Set(rows.map(({search, run}) => search.stateOf(run)))];
   const objectives = [...new Set(data.searches.flatMap(search => search.objectives.map(each => each.key)))];
+  const states = [...new Set(rows.map(({search, run}) => search.stateOf(run)))];
   const values = keysOf(data, 'values').filter(key => !objectives.includes(key));
   return [
-    add('rank', 'Rank', ({search, run}) => ranks.get(search)[run], {about: 'Rank by the objective, the largest budget first'}),
+    add('rank', 'Rank', ({search, run}) => ranks.get(search)[run], {
+      about: `Rank by ${objectives[0] || 'the objective'}, the largest budget first`,
+    }),
     ...(data.searches.length > 1 ? [add('search', 'Search', ({search}) => search.name, {keep: true})] : []),
     add('name', 'Run', ({search, run}) => search.runs.name[run], {
       keep: true,

@@ -253,6 +253,14 @@ def test_that_hostile_texts_are_shown_and_execute_nothing(opened: Opened, search
     assert 'nul\\x00\\x1b[31m\\u2028\\ud800' in shown
 
 
+def test_that_several_objectives_have_a_front(opened: Opened, tmp_path: Path) -> None:
+    options = {'objective': ['acc', 'loss'], 'direction': ['maximize', 'minimize']}
+    search = read_search(shown_search(tmp_path / 'several', runs=40, options=options), BEGIN + 1e6)
+    browser = opened(search)
+    assert browser.texts('#summary .best h3') == ['Pareto front']
+    assert browser.texts('#summary .best tbody button') == [each.run for each in search.leaders()]
+
+
 def test_that_a_search_that_has_not_begun_has_a_page(opened: Opened, tmp_path: Path) -> None:
     waiting = read_search(shown_search(tmp_path / 'new', runs=3, waiting=3), BEGIN)
     browser = opened(waiting)

@@ -114,6 +114,15 @@ def test_that_an_adaptive_search_has_a_page(tmp_path: Path) -> None:
     assert decoded(data['runs']['budget']) == [3.0]
 
 
+def test_that_the_best_means_over_seeds_are_told(tmp_path: Path) -> None:
+    folder = shown_search(tmp_path / 'search', runs=20, options={'seeds_per_config': 2})
+    search = read_search(folder, BEGIN + 1e6)
+    data = payload_of(search)
+    assert [data['runs']['name'][each['run']] for each in data['leaders']] == [each.run for each in search.leaders()]
+    assert data['leaders'][0]['values'] == [max(run.value('acc') or 0.0 for run in search.runs)]
+    assert payload_of(replace(search, info={'options': []}))['leaders'] == []
+
+
 def test_that_numbers_that_json_lacks_are_texts(tmp_path: Path) -> None:
     search = read_search(shown_search(tmp_path / 'search', runs=2), BEGIN)
     odd = {'a': math.nan, 'b': -math.inf, 'c': 2**60, 'd': True, 'e': [1, 2], 'f': None}
