@@ -319,6 +319,16 @@ def seeds(words: Sequence[str]) -> int:
     return repeat_runs(command if names_what else replace(command, dir=str(_folder(command.dir).path)))
 
 
+def serve(words: Sequence[str]) -> int:
+    """``hpsearch serve``: show the page of a search to browsers, kept fresh."""
+    from hpsearch.cli.serving.parsers import serve_parser
+
+    args = serve_parser().parse_args(words)
+    from hpsearch.cli.serving.verb import serve_search
+
+    return serve_search(_folder(args.dir), args.host, args.port)
+
+
 def templates(words: Sequence[str]) -> int:
     """``hpsearch templates``: list the configurations to start from, or print one."""
     args = parsers.templates_parser().parse_args(words)
@@ -347,6 +357,7 @@ VERBS: dict[str, Callable[[Sequence[str]], int]] = {
         best,
         logs,
         report,
+        serve,
         export,
         seeds,
         templates,

@@ -20,7 +20,8 @@ ASSETS = Path(__file__).parent / 'assets'
 
 SCRIPTS = (
     *('core.js', 'format.js', 'summary.js', 'details.js', 'table.js', 'timeline.js', 'failures.js', 'provenance.js'),
-    *('charts.js', 'overtime.js', 'effects.js', 'parallel.js', 'tradeoffs.js', 'start.js'),
+    *('charts.js', 'overtime.js', 'effects.js', 'parallel.js', 'tradeoffs.js'),
+    *('live.js', 'start.js'),
 )
 """In this order; the last one draws the page."""
 

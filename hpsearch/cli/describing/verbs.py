@@ -26,6 +26,7 @@ ABOUT: Mapping[str, Mapping[str, str]] = {
         'list [DIR]': 'list its runs; --where: of which a condition holds; --columns, --sort, --json, --csv',
         'best [DIR]': 'list its best runs, or the Pareto front of several objectives',
         'logs [DIR] RUN': 'print the output of a run; -f: as it comes, until the run has ended',
+        'serve [DIR]': 'show its page in a browser of this machine, kept fresh',
         'stop [DIR]': 'stop it from another terminal or host; --drain: let the runs end that have started',
         'cancel [DIR] RUN ...': 'start runs no more, and end those that are under way; --where: of which this holds',
         'rerun [DIR] RUN ...': 'let runs that did not finish, or were cancelled, have one more attempt; --where',
@@ -82,6 +83,7 @@ def parsers_of_verbs() -> dict[str, Parser]:
     from hpsearch.cli.runs import control_parsers
     from hpsearch.cli.runs import parsers as run_parsers
     from hpsearch.cli.seeds.parsers import seeds_parser
+    from hpsearch.cli.serving.parsers import serve_parser
     from hpsearch.cli.viewing.report import report_parser
     from hpsearch.cli.viewing.top.parsers import top_parser
 
@@ -97,6 +99,7 @@ def parsers_of_verbs() -> dict[str, Parser]:
         'list': run_parsers.list_parser(),
         'best': run_parsers.best_parser(),
         'logs': run_parsers.logs_parser(),
+        'serve': serve_parser(),
         'stop': parsers.stop_parser(),
         'cancel': control_parsers.cancel_parser(),
         'rerun': control_parsers.rerun_parser(),

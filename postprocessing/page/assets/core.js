@@ -106,6 +106,7 @@ const isShown = section =>
   (!section.chart || Object.keys(hps.data.figures).length > 0) && (!section.when || section.when(hps.data));
 
 const undraw = section => {
+  section.body.style.minHeight = `${section.body.offsetHeight}px`;  // what is below stays where it is
   if (section.undo) section.undo();
   section.undo = null;
   section.body.replaceChildren();
@@ -122,6 +123,7 @@ const drawSection = section => {
     section.body.replaceChildren(hps.el('p.note', null, `This section cannot be shown: ${error.message}`));
     console.error(error);
   }
+  section.body.style.minHeight = '';
 };
 
 const seen = new Set();

@@ -1,0 +1,1 @@
+"""``hpsearch serve``: the page of a search, kept fresh, for browsers of this machine; it only reads."""

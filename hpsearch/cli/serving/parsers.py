@@ -1,0 +1,45 @@
+"""The command line of ``hpsearch serve``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from hpsearch.cli.parsers import Parser
+
+LOOPBACK = '127.0.0.1'
+
+
+def _port(text: str) -> int:
+    value = int(text)
+    if not 0 <= value < 1 << 16:
+        raise argparse.ArgumentTypeError(f'{text} is not between 0 and {(1 << 16) - 1}')
+    return value
+
+
+_port.__name__ = 'port'
+
+
+def serve_parser() -> Parser:
+    """The parser of ``hpsearch serve``."""
+    parser = Parser(
+        prog='hpsearch serve', description='Show the page of a search, kept fresh, to browsers on this machine.'
+    )
+    parser.add_argument(
+        'dir',
+        nargs='?',
+        default='',
+        type=os.path.expanduser,
+        help='the search folder (default: the newest one below the current directory)',
+    )
+    parser.add_argument(
+        '--port', metavar='N', type=_port, default=0, help='where to listen; 0: any that is free (default: %(default)s)'
+    )
+    parser.add_argument(
+        '--host',
+        metavar='ADDRESS',
+        default=LOOPBACK,
+        help='the address of this machine to listen at; any other than the default can be reached from the network, '
+        'without encryption (default: %(default)s)',
+    )
+    return parser
