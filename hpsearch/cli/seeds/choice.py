@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 
@@ -136,15 +136,18 @@ def changed(params: Params, changes: Mapping[str, Value]) -> Params:
     return {**params, **changes}
 
 
-def labels(configurations: Sequence[Params], seeds: Iterable[str], varied: Iterable[str]) -> list[str]:
-    """What to call configurations: the options in which they differ, and those that varied in their search."""
-    plain = [{name: cell(value) for name, value in each.items()} for each in configurations]
+def labels(
+    configurations: Sequence[Params], seeds: Collection[str], varied: Collection[str], otherwise: str
+) -> list[str]:
+    """What to call configurations.
+
+    Args:
+        configurations: Their parameters.
+        seeds: Options that do not tell them apart.
+        varied: Options that are shown, as far as a configuration has them; so are those in which they differ.
+        otherwise: What to call one that has nothing of that.
+    """
+    plain = [{name: cell(value) for name, value in each.items() if name not in seeds} for each in configurations]
     names = dict.fromkeys([*varied, *(name for each in plain for name in each)])
-    wanted = set(varied)
-    shown = [
-        name for name in names if name not in seeds and (name in wanted or len({each.get(name) for each in plain}) > 1)
-    ]
-    return [
-        ', '.join(f'{name}={each[name]}' for name in shown if name in each) or 'the only configuration'
-        for each in plain
-    ]
+    shown = [name for name in names if name in varied or len({each.get(name) for each in plain}) > 1]
+    return [', '.join(f'{name}={each[name]}' for name in shown if name in each) or otherwise for each in plain]

@@ -135,7 +135,8 @@ def _seeds_of(source: Source, command: SeedsCommand) -> SeedArgs:
 def _texts(source: Source, seeds: SeedArgs, groups: list[Repeated], command: SeedsCommand) -> tuple[str, str]:
     summary, written = postprocessing('repeated.summary'), postprocessing('repeated.written')
     note = read_note(source.path)
-    named = labels([each.params for each in groups], seeds.names, note.varied if note else ())
+    varied, otherwise = (note.varied, os.path.basename(note.source(source.path))) if note else ((), source.path.name)
+    named = labels([each.params for each in groups], seeds.names, varied, otherwise)
     repetitions = [_repetition(summary, each, label) for each, label in zip(groups, named, strict=True)]
     chosen, objective = command.summary, source.objective
     settings = summary.Settings(

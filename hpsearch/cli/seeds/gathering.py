@@ -59,6 +59,7 @@ def _options(command: SeedsCommand, gathering: Gathering) -> SearchOptions:
         'deterministic_search': True,
         'run_cwd': os.path.abspath(what.run_cwd or source.run_cwd),
         'python': what.python or source.interpreter,
+        'snapshot': command.gathering.snapshot,
     }
     return search_options({'gpus_per_run': source.configuration.gpus, **command.given, **own})
 

@@ -11,7 +11,7 @@ from hpsearch.cli.declaring.fields import OptionGroup, integer_from, option
 from hpsearch.cli.options import GROUPS, OF_PLACES, add_group, add_options, given_to
 from hpsearch.cli.parsers import Parser, add_search_folder, given_in, values_of
 
-_OF_WORK = (*OF_PLACES, 'execution', 'display')
+_OF_WORK = (*OF_PLACES, 'execution', 'notify', 'display')
 """The groups of options of a search that say where and how its runs execute."""
 
 
@@ -89,6 +89,7 @@ class GatheringOptions(OptionGroup):
         metavar='FOLDER',
         type=os.path.expanduser,
     )
+    snapshot: bool = option(False, 'copy the code when this search is created, and start its runs from that copy')
     config_name: str = option(
         'hpsearch_random_seeds',
         'name of the configuration that is written in it (default: %(default)s)',

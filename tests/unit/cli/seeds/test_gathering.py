@@ -149,6 +149,24 @@ def test_that_options_can_be_changed_and_then_no_result_is_there() -> None:
     assert next(SearchFolder('out_seeds').read_runs()).params['epochs'] == 3
 
 
+def test_that_a_seed_that_no_run_has_must_be_named_and_then_no_result_counts(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / 'cfg.py').write_text(CONFIG.replace(", 'random_seed': [42]", ''))
+    searched()
+    assert '--seed_arg: which option is the seed? None of lr says so' in refused(capsys, 'out')
+    assert main(['seeds', 'out', '--seed_arg=random_seed', '--num_seeds=2']) == 0
+    assert planned() == [(0.2, 1, False), (0.2, 2, False)]
+
+
+def test_that_the_code_is_copied_on_request() -> None:
+    searched()
+    assert main(['seeds', 'out', '--num_seeds=2', '--snapshot']) == 0
+    assert main(['seeds', 'out', '--num_seeds=3']) == 0
+    assert Path('out_seeds/code/train.py').exists()
+    assert len(planned()) == 3
+
+
 def test_that_the_configuration_has_the_name_that_is_asked_for() -> None:
     searched()
     assert main(['seeds', 'out', '--config_name=again']) == 0

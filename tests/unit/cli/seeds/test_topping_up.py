@@ -136,5 +136,5 @@ def test_that_values_are_set_as_yaml_reads_them() -> None:
 
 def test_that_a_configuration_is_called_by_what_varied_or_differs() -> None:
     params = [{'lr': 0.1, 'width': 8, 'depth': 2, 'seed': 1}, {'lr': 0.2, 'width': 8, 'depth': 2, 'seed': 3}]
-    assert labels(params, ['seed'], ['depth']) == ['depth=2, lr=0.1', 'depth=2, lr=0.2']
-    assert labels(params[:1], ['seed'], []) == ['the only configuration']
+    assert labels(params, ['seed'], ['depth'], 'run') == ['depth=2, lr=0.1', 'depth=2, lr=0.2']
+    assert labels(params[:1], ['seed'], ['seed'], 'run') == ['run']
