@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hpsearch.model.configuration import Configuration
+from hpsearch.model.control.requests import CANCELLED_ON_REQUEST
 from hpsearch.model.errors import trouble_in_words
 from hpsearch.model.evidence import Conclusion, JobState
 from hpsearch.model.run import Run, Summary
@@ -83,7 +84,7 @@ def _gather_run(read: _Reading, run: Run, history: RunHistory | None) -> Gathere
     output = read.output(run, history, attempt)
     summary = read.summary(run, history, attempt, output)
     if attempt is None:
-        return gather_without_journal(run, output, summary)
+        return _without_attempt(gather_without_journal(run, output, summary), history)
     found = read.reconciler.conclusions.get((attempt.run, attempt.number))
     state, reason = _settled(attempt, found, summary, wants_summary=configuration.wants_result)
     return Gathered(
@@ -98,6 +99,13 @@ def _gather_run(read: _Reading, run: Run, history: RunHistory | None) -> Gathere
         code=history.code_text if history else '',
         measured=history.measured if history else NOTHING_MEASURED,
     )
+
+
+def _without_attempt(found: Gathered, history: RunHistory | None) -> Gathered:
+    """A run of which there is no attempt: it may have been cancelled before it was started."""
+    if history is None or found.state is not State.PLANNED or history.state is State.PLANNED:
+        return found
+    return replace(found, state=history.state, reason=CANCELLED_ON_REQUEST)
 
 
 def _settled(attempt: Attempt, found: Conclusion | None, summary: Summary, *, wants_summary: bool) -> tuple[State, str]:

@@ -46,9 +46,6 @@ def test_that_jobs_that_were_submitted_and_left_are_cancelled_one_by_one(project
     assert 'no hpsearch works on it: ending 2 runs from here\nended\n' in said
     assert {event['run'] for event in project.told('ended')} == {project.run_name('1'), project.run_name('4')}
     until(lambda: len(project.jobs(*OPEN)) == 2)
-    project.open()
-    project.resume(codes=(1,))
-    assert project.ends() == {'1': [CANCELLED], '2': [FINISHED], '3': [FINISHED], '4': [CANCELLED]}
 
 
 def test_that_a_job_that_works_on_the_search_ends_its_run_and_goes_on_with_the_others(project: LsfProject) -> None:

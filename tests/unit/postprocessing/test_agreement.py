@@ -6,6 +6,7 @@ import importlib
 import itertools
 import json
 import os
+from collections import Counter
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -13,14 +14,17 @@ from typing import Any
 
 import pytest
 
+from hpsearch.cli.runs.control import request_cancel, request_rerun
 from hpsearch.cli.status import status_lines
 from hpsearch.host.kernel import this_host
 from hpsearch.host.processes import start_ticks
+from hpsearch.model.configuration import from_plain
 from hpsearch.model.retries import room_in_queue
 from hpsearch.store.attempt_files import claim
 from tests.support.harness import marked_process
 from tests.support.postprocessing import NAME, load_package
 from tests.support.queued_search import MEMORY_ERROR, QueuedSearch, elsewhere
+from tests.support.shown_search import shown_search
 
 load_package()
 gather = importlib.import_module(f'{NAME}.gather').gather
@@ -190,3 +194,15 @@ def test_that_both_know_how_much_memory_a_job_that_ran_out_of_it_had(
 
 def test_that_the_table_of_expectations_is_part_of_the_other_one() -> None:
     assert set(EXPECTED) <= set(itertools.product(PLACES, LEFT))
+
+
+def test_that_both_say_which_runs_were_cancelled_before_they_were_started(tmp_path: Path) -> None:
+    folder = shown_search(tmp_path / 'search', 5, waiting=3)
+    waiting = [run.name for run in folder.read_runs()][-3:]
+    request_cancel(folder, waiting[:2])
+    request_rerun(folder, waiting[:1])
+    counts = json.loads('\n'.join(status_lines(folder, as_json=True)))['counts']
+    gathered = gather(folder, from_plain(folder.read_info()['configuration']['attributes']))
+    states = Counter(str(each.state) for each in gathered)
+    assert (states['planned'], states['interrupted']) == (counts['planned'], counts['interrupted']) == (2, 1)
+    assert [each.reason for each in gathered if each.run.name == waiting[1]] == ['cancelled by hpsearch cancel']
