@@ -22,7 +22,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from benchmarks import ask_tell, cpu_box, ended, gpubox, idle, in_queue, local_runs, metrics, pbt, report, slurm
+from benchmarks import ask_tell, cpu_box, ended, gpubox, idle, in_queue, local_runs, metrics, pbt, report, slurm, top
 from benchmarks.chaos import __main__ as chaos
 from benchmarks.gpu_box import real
 from benchmarks.prediction import __main__ as prediction
@@ -55,6 +55,7 @@ PARTS: dict[str, Part] = {
     'results': ended.results,
     'replay': ended.replay,
     'report': report.report,
+    'top': top.top,
     'idle': idle.idle,
     'cpu_box': cpu_box.cpu_box,
     'metrics': metrics.metrics,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 
 from hpsearch.ui.head import Line
@@ -37,7 +38,12 @@ def as_text(line: Line, *, colour: bool, styles: bool = True) -> str:
         colour: Whether there are colours.
         styles: Whether there are styles at all.
     """
-    return ''.join(_styled(text, style, colour) if styles else text for text, style in line).rstrip(' ')
+    if not styles:
+        return ''.join(text for text, _ in line).rstrip(' ')
+    alike = (
+        (''.join(text for text, _ in parts), style) for style, parts in itertools.groupby(line, lambda part: part[1])
+    )
+    return ''.join(_styled(text, style, colour) for text, style in alike).rstrip(' ')
 
 
 def _styled(text: str, style: str, colour: bool) -> str:

@@ -55,14 +55,15 @@ class Watching:
     def press(self, keys: str) -> None:
         os.write(self._ours, keys.encode())
 
-    def until(self, text: str) -> None:
-        """Read what it shows until there is this text, and forget what was before its end."""
+    def until(self, text: str) -> str:
+        """Read what it shows until there is this text; returns what was before it, which is forgotten."""
         end = time.monotonic() + PATIENCE
         while text not in self.seen:
             assert time.monotonic() < end, self.seen
             if select.select([self._ours], [], [], 0.1)[0]:
                 self.seen += os.read(self._ours, 65536).decode()
-        self.seen = self.seen.partition(text)[2]
+        before, _, self.seen = self.seen.partition(text)
+        return before
 
     def ended(self) -> int:
         """Its exit status, after which the terminal is as it was."""
@@ -120,13 +121,15 @@ def test_that_the_view_follows_the_size_of_the_terminal_until_it_is_interrupted(
 
 
 def test_that_nothing_is_coloured_where_nobody_wants_it_and_a_plain_terminal_gets_one_frame(watch: Watch) -> None:
-    watching = watch(NO_COLOR='1', LC_ALL='C', PYTHONUTF8='0')
+    watching = watch(NO_COLOR='1', LC_ALL='C', PYTHONUTF8='0', PYTHONCOERCECLOCALE='0')
     watching.until('17 finished')
     watching.press('3')
     watching.until('[3 all runs]')
     watching.press('q')
-    watching.until(LEAVE)
-    assert not re.search(r'\x1b\[[\d;]*3\d', watching.seen)
+    frame = watching.until(LEAVE)
+    assert 'state' in frame
+    assert frame.isascii()
+    assert not re.search(r'\x1b\[[\d;]*3\dm', frame)
     assert watching.ended() == 0
     plain = watch(TERM='dumb')
     plain.until('17 finished')

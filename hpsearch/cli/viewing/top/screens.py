@@ -76,6 +76,8 @@ class SearchScreen:
         if self._view.pane == LOG:
             return replace(self._shown, log=self._logs.of(record))
         if self._view.pane == DETAILS:
+            if record.waiting:
+                record = replace(record, waiting=self._shown.snapshot.waiting)
             return replace(self._shown, details=list(details_of(record, self._shown.uses.get(record.name))))
         return self._shown
 
