@@ -74,7 +74,7 @@ def shown(waiting: str = '', **facts: object) -> SearchShown:
         varying=('lr', 'width', 'optimizer'),
     )  # fmt: skip
     use = RunUse(memory=5_000, measured=Measured(gpu_load=0.41, host_memory=2_048, cpu=1.4))
-    runs = Runs(rows, 'acc', snapshot.varying, rows[5])
+    runs = Runs(rows, 'acc', (), snapshot.varying, rows[5])
     whole = SearchShown(snapshot, runs, NOW, '17:20', {'sim_009': use}, 'at work: ada on box (pid 4021)')
     return replace(whole, **facts)  # type: ignore[arg-type]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from hpsearch.model.units import duration
+from hpsearch.model.units import duration, read_number
 from hpsearch.model.usage.in_use import NOTHING_USED, RunUse
 from hpsearch.ui.format import UNDER_WAY, state_text, use_text
 from hpsearch.ui.head import style_of
@@ -54,25 +54,30 @@ def columns_of(pane: str, runs: Runs, setting: Setting) -> list[Column[RunRow]]:
     value: Column[RunRow] = Column(runs.key, _result, lambda row: row.value, True, is_fixed=True)
     values = [value] if runs.key else []
     params: list[Column[RunRow]] = params_columns(runs.varying or _all_names(runs), lambda row: row.params)
+    others = [_other(index, key) for index, key in enumerate(runs.others)]
+    where, reason = _filled(runs, pane)
     match pane:
         case 'running':
-            return [number, _time(setting), *_of_running(runs, setting), *params, _step(), _used(setting)]
+            reported = _of_metric(runs, setting)
+            return [number, _time(setting), *reason, *where, *reported, *params, _step(), _used(setting)]
         case 'best':
-            return [number, *values, *params, _time(setting), _where()]
+            return [number, *values, *others, *params, _time(setting), *where]
         case _:
-            return [number, _state(), *values, _time(setting), *params, _where(), _reason()]
+            return [number, _state(), *values, _time(setting), *others, *params, *where, *reason]
 
 
-def _of_running(runs: Runs, setting: Setting) -> list[Column[RunRow]]:
-    """Where runs are, and what they have reported: a column that nothing is in is left out."""
-    rows = _usual_order(runs, RUNNING)
-    metric = next((row.metric for row in rows if row.metric), '')
+def _filled(runs: Runs, pane: str) -> tuple[list[Column[RunRow]], list[Column[RunRow]]]:
+    """The columns of where runs are and of why they ended; one that nothing is in is left out."""
+    rows = _usual_order(runs, pane)
     where = [_where()] if any(row.where for row in rows) else []
-    reason = [_reason()] if any(row.reason for row in rows) else []
-    return [*reason, *where, *(_of_metric(metric, setting) if metric else ())]
+    return where, [_reason()] if any(row.reason for row in rows) else []
 
 
-def _of_metric(metric: str, setting: Setting) -> list[Column[RunRow]]:
+def _of_metric(runs: Runs, setting: Setting) -> list[Column[RunRow]]:
+    """The last value and the curve of what is reported; none where nothing is."""
+    metric = next((row.metric for row in _usual_order(runs, RUNNING) if row.metric), '')
+    if not metric:
+        return []
     cells = max(8, min(30, setting.width // 8))
 
     def curve(row: RunRow) -> str:
@@ -90,6 +95,19 @@ def _step() -> Column[RunRow]:
 
 def _result(row: RunRow) -> str:
     return shortened(row.text)
+
+
+def _other(index: int, key: str) -> Column[RunRow]:
+    """The result for another objective than the first."""
+
+    def text(row: RunRow) -> str:
+        return row.others[index] if index < len(row.others) else ''
+
+    def value(row: RunRow) -> float | None:
+        reading = read_number(text(row))
+        return reading.value if reading else None
+
+    return Column(key, lambda row: shortened(text(row)), value, True)
 
 
 def _last(row: RunRow) -> str:

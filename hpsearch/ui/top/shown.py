@@ -22,6 +22,7 @@ class RunRow:
         text: Its result for what is optimised, as it was printed; empty: it has none.
         value: The number that this is; None: it is none.
         rank: What is compared of a finished run, least first; None: it cannot be compared.
+        others: Its results for the other objectives, as they were printed.
         metric: The name of the metric that is shown.
         curve: The values of that metric, in the order of their steps.
         step: The last step that it has reported; None: none.
@@ -39,6 +40,7 @@ class RunRow:
     text: str = ''
     value: float | None = None
     rank: tuple[float, float] | None = None
+    others: Sequence[str] = ()
     metric: str = ''
     curve: Sequence[float] = ()
     step: float | None = None
@@ -56,6 +58,7 @@ class Runs:
     Attributes:
         rows: All of them.
         key: The keyword by which they are compared; empty: they are not.
+        others: Those of the other objectives.
         varying: Names of the parameters that differ; empty: not known.
         best: The best run; None: there is none yet.
         matching: Names of those that a filter lets through; None: there is no filter.
@@ -63,6 +66,7 @@ class Runs:
 
     rows: Sequence[RunRow] = ()
     key: str = ''
+    others: Sequence[str] = ()
     varying: Sequence[str] = ()
     best: RunRow | None = None
     matching: frozenset[str] | None = None

@@ -77,6 +77,9 @@ class View:
         return self.sorts.get(self.pane, Sort())
 
 
+NUMBERS = {str(number): pane for number, pane in enumerate(PANES, 1)}
+"""Key to the pane that it opens."""
+
 Pressed = tuple[View, Action | None]
 
 
@@ -131,8 +134,8 @@ def press(view: View, key: str, shown: SearchShown, rows: int) -> Pressed:
     steps = {'up': -1, 'down': 1, 'page up': -rows, 'page down': rows, 'home': -(1 << 30), 'end': 1 << 30}
     if key in steps:
         return _moved(view, steps[key], shown), None
-    if key in '12345' and key:
-        return _opened(view, PANES[int(key) - 1]), None
+    if key in NUMBERS:
+        return _opened(view, NUMBERS[key]), None
     handle = KEYS.get(key)
     return handle(view, shown) if handle else (view, None)
 

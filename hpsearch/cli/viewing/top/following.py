@@ -5,25 +5,22 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any
 
-from hpsearch.cli.status import SearchSnapshot, end_of, gpu_line_from, open_snapshot, queue_line_from, why_waiting
+from hpsearch.cli.status import SearchSnapshot, end_of, open_snapshot, why_waiting
 from hpsearch.cli.viewing.top.metrics import LiveMetrics
 from hpsearch.cli.viewing.top.rows import row_of
+from hpsearch.cli.viewing.top.told import gpu_lines, queue_lines, who_works
 from hpsearch.config.inline.objective import objectives_of_search
 from hpsearch.host import kernel
-from hpsearch.model.evidence import HostRelation
-from hpsearch.model.snapshot import GpuLine, QueueLine, Snapshot, merged_queue, seconds_left
+from hpsearch.model.snapshot import Snapshot, merged_queue, seconds_left
 from hpsearch.model.states import ACTIVE, Attempt, State
 from hpsearch.model.usage.in_use import RunUse, run_use_from
 from hpsearch.records.fields import Fields
 from hpsearch.records.reading import reconciled, record_of, runs_of
 from hpsearch.records.run import RunRecord
 from hpsearch.records.search import SearchRecord
-from hpsearch.store import writers
 from hpsearch.store.folder import SearchFolder
 from hpsearch.ui.format import DONE
 from hpsearch.ui.top.shown import RunRow, Runs, SearchShown
@@ -183,16 +180,16 @@ class FollowedSearch:
             Counter(row.state for row in rows),
             sum(took) / len(took) if took else None,
         )
-        key = self._objectives[0].key if self._objectives else ''
+        key, *others = [objective.key for objective in self._objectives] or ['']
         varying = tuple(self.search.plain.varying)
-        self._runs = Runs(rows, key, varying, best, frozenset(self._matching) if self._where else None)
+        self._runs = Runs(rows, key, others, varying, best, frozenset(self._matching) if self._where else None)
 
     # What is shown
 
     def shown(self) -> SearchShown:
         """The search as it was read last."""
         search, active = self.search, self._active()
-        queue = merged_queue(self._queue_lines())
+        queue = merged_queue(queue_lines(search))
         total, counts = search.total, dict(self._summary.counts)
         is_open = any(count for state, count in counts.items() if state not in DONE) or (total or 0) > len(self._rows)
         eta = self._seconds_left(active) if search.living and not self.is_paused else None
@@ -202,7 +199,7 @@ class FollowedSearch:
             counts=counts,
             elapsed=max(0.0, end_of(search, active) - self._begin()),
             eta=eta,
-            gpus=self._gpu_lines(),
+            gpus=gpu_lines(search),
             performance_key=self._runs.key or None,
             waiting=self._why_waiting(active, has_queue=bool(queue), is_open=is_open),
             varying=self._runs.varying,
@@ -214,7 +211,7 @@ class FollowedSearch:
             search.now,
             ends='' if eta is None else clock_text(search.now + eta, search.now),
             uses=self.uses(),
-            hosts=self._who(),
+            hosts=who_works(search),
             notes=self._notes,
         )
 
@@ -247,37 +244,6 @@ class FollowedSearch:
         since = (self._rows[attempt.run].since or self.search.now for attempt in running)
         ages = [max(0.0, self.search.now - each) for each in since]
         return seconds_left(total - ended - len(running), ages, mean, self._most_running)
-
-    def _gpu_lines(self) -> list[GpuLine]:
-        """What writers tell of GPUs; of one that several tell of, what the first says."""
-        found: dict[tuple[str, str], GpuLine] = {}
-        for writer, news in self.search.living.items():
-            is_here = self.search.relation(writer) is HostRelation.SAME
-            host = '' if is_here else str(self.search.reader.headers.get(writer, {}).get('host', ''))
-            silence = writers.silence_of(self._folder, writer, self.search.now)
-            for line in _readable(news.get('gpus'), partial(gpu_line_from, silence=silence)):
-                named = replace(line, name=f'{line.name} on {host}') if host else line
-                found.setdefault((host, line.name), named)
-        return list(found.values())
-
-    def _queue_lines(self) -> Iterator[QueueLine]:
-        for news in self.search.living.values():
-            yield from _readable(news.get('queue'), queue_line_from)
-
-    def _who(self) -> str:
-        headers = self.search.reader.headers
-        living = [headers[writer] for writer in self.search.living]
-        who = [f'{each.get("user") or "somebody"} on {each.get("host")} (pid {each.get("pid")})' for each in living]
-        return f'at work: {", ".join(who)}' if who else 'no hpsearch is at work on it, as far as can be seen from here'
-
-
-def _readable(told: Any, read: Callable[[Mapping[str, Any]], Any]) -> Iterator[Any]:
-    """What a writer tells in a list; what another version of it tells otherwise is left out."""
-    for each in told if isinstance(told, list) else ():
-        try:
-            yield read(each)
-        except (TypeError, ValueError, KeyError, AttributeError):
-            continue
 
 
 def _stamp(folder: SearchFolder) -> tuple[int, int]:

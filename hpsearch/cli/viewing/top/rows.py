@@ -44,6 +44,7 @@ def row_of(record: RunRecord, objectives: Sequence[Objective], host: str) -> Run
         text=text,
         value=record.value(key) if text else None,
         rank=_rank(record, objectives),
+        others=[(record.summary or {}).get(objective.key, '') for objective in objectives[1:]],
         metric=metric,
         curve=curve,
         step=next(reversed(list(record.curve)), None) if record.curve else None,

@@ -22,7 +22,9 @@ from hpsearch.records.reading import read_search
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import Journal, own_journal
 from hpsearch.ui.top.paint import Look
+from hpsearch.ui.top.panes import rows_of
 from hpsearch.ui.top.screen import as_text
+from hpsearch.ui.top.tables import Sort
 from hpsearch.ui.top.view import Action
 from tests.support.queued_search import BEGIN, GONE, elsewhere
 from tests.support.shown_search import shown_search
@@ -112,6 +114,16 @@ def test_that_no_end_is_expected_where_nobody_works(folder: SearchFolder) -> Non
     shown = FollowedSearch(folder, NOW).shown()
     assert shown.snapshot.eta is None
     assert 'no hpsearch works on it' in shown.snapshot.waiting
+
+
+def test_that_every_objective_has_its_column(tmp_path: Path) -> None:
+    options = {'objective': ['acc', 'loss'], 'direction': ['maximize', 'minimize']}
+    shown = FollowedSearch(shown_search(tmp_path / 'two', 20, options=options), NOW).shown()
+    best = shown.runs.best
+    assert best is not None
+    assert float(best.others[0]) == pytest.approx(1 - float(best.text))
+    by_loss = rows_of('runs', shown, Sort('loss'))
+    assert by_loss[0] is best
 
 
 def test_that_runs_that_were_interrupted_wait_for_somebody_to_go_on(tmp_path: Path) -> None:

@@ -68,12 +68,11 @@ def test_that_colours_are_used_where_the_terminal_has_them_and_nobody_minds(
 
 
 def nasty() -> SearchShown:
-    row = RunRow(
-        NASTY, 1, 'running', {NASTY: NASTY}, text=NASTY, metric=NASTY, curve=[1.0], where=NASTY, reason=NASTY, step=1.0
-    )
+    texts = dict.fromkeys(('text', 'metric', 'where', 'reason'), NASTY)
+    row = RunRow(NASTY, 1, 'running', {NASTY: NASTY}, others=(NASTY,), curve=[1.0], step=1.0, **texts)  # type: ignore[arg-type]
     here = shown()
     snapshot = replace(here.snapshot, folder=f'/{NASTY}', waiting=NASTY, varying=(NASTY,), performance_key=NASTY)
-    runs = Runs([row], NASTY, (NASTY,), row)
+    runs = Runs([row], NASTY, (NASTY,), (NASTY,), row)
     log = LogShown(NASTY, [NASTY])
     return replace(here, snapshot=snapshot, runs=runs, log=log, hosts=NASTY, notes=[NASTY], details=[('x', NASTY)])
 
