@@ -61,6 +61,13 @@ class SearchSnapshot(OpenedSearch):
             return planned_runs(self.options, self.plain, self.state)
         return self.folder.count_runs() - len(self.info.get('withdrawn', ()))
 
+    def read_on(self, now: float) -> set[str]:
+        """See :meth:`OpenedSearch.read_on`; more runs may be wanted after it."""
+        changed = super().read_on(now)
+        if changed:
+            vars(self).pop('total', None)
+        return changed
+
     @cached_property
     def options(self) -> SearchOptions:
         """The options it was made with."""

@@ -97,20 +97,15 @@ class FollowedSearch:
             return
         changed = self.search.read_on(now)
         changed |= self._check(now)
+        changed |= self._metrics.news(self._silent())
         for name in changed:
             record = record_of(self.search, name)
             if record is not None:
-                self._take(record)
-        reported = self._metrics.news(self._silent())
-        for name in reported:
-            record = self.records[name]
-            self._take(replace(record, curve=self._metrics.of(record)))
-        changed |= reported
+                self._take(record if record.curve else replace(record, curve=self._metrics.of(record)))
         if changed:
             self._matching -= changed
             known = [self.records[name] for name in changed if name in self.records]
             self._matching |= self._selected(known, self._where)
-            vars(self.search).pop('total', None)
             self._combine()
 
     def _silent(self) -> list[RunRecord]:

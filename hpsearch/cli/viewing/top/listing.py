@@ -90,7 +90,6 @@ class _ListedSearch:
         is_new = self._search is None
         search = self._search = self._search or open_snapshot(self._folder, now)
         if is_new or search.read_on(now):
-            vars(search).pop('total', None)
             best = best_run(self._folder, search.state, search.plain)
             self._best = f'{search.plain.performance_key} {shortened(best[2])}' if best else ''
             self._counts = _counts_of(search)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from hpsearch.cli.runs.control import request_cancel
 from hpsearch.cli.viewing.top.actions import perform
 from hpsearch.cli.viewing.top.following import SECONDS_BETWEEN_CHECKS, FollowedSearch, clock_text
 from hpsearch.cli.viewing.top.listing import Listing
@@ -162,6 +163,10 @@ def test_that_metrics_are_read_where_the_run_writes_them(folder: SearchFolder, j
         file.write('{"step": 2, "val_acc": 0.2}\n')
     search.read_on(NOW + 2)
     assert search.shown().runs.rows[16].curve == [0.1, 0.2]
+    request_cancel(folder, [run])
+    search.read_on(NOW + 3)
+    row = search.shown().runs.rows[16]
+    assert (row.curve, row.reason) == ([0.1, 0.2], 'asked to end')
 
 
 def test_that_a_filter_follows_what_happens(folder: SearchFolder, journal: Journal) -> None:
