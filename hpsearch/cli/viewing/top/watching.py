@@ -24,6 +24,9 @@ from hpsearch.ui.top.view import Action
 MOST_OF_A_CORE = 0.05
 """The share of the time for which searches are read, whatever the interval."""
 
+LONGEST_PAUSE = 10.0
+"""Seconds between two readings of a search that takes long to be read, unless more are asked for."""
+
 ONCE = Look(colour=False)
 """A frame that is not for a terminal."""
 
@@ -93,6 +96,16 @@ def _print_once(screen: Screen) -> None:
     Sink(sys.stdout).write('\n'.join(lines).rstrip('\n') + '\n')
 
 
+def pause_after(took: float, interval: float) -> float:
+    """Seconds until a search is read again, so that watching it costs little, and it is never out of date for long.
+
+    Args:
+        took: Seconds that reading it took.
+        interval: Seconds that were asked for.
+    """
+    return max(interval, min(took / MOST_OF_A_CORE, LONGEST_PAUSE))
+
+
 class _Loop:
     """Reads, draws and takes keys until it is quit."""
 
@@ -116,11 +129,11 @@ class _Loop:
                     break
 
     def _read(self) -> None:
-        """Read; the next time is so far away that the terminal costs little."""
+        """Read, and say when it is read again."""
         begin = time.monotonic()
         self._screens[-1].read(time.time())
-        took = time.monotonic() - begin
-        self._due = time.monotonic() + max(self._command.interval, took / MOST_OF_A_CORE)
+        end = time.monotonic()
+        self._due = end + pause_after(end - begin, self._command.interval)
 
     def _act(self, action: Action) -> None:
         match action.kind:

@@ -8,6 +8,7 @@ import pytest
 
 from hpsearch.cli.main import main
 from hpsearch.cli.viewing.top.parsers import top_parser
+from hpsearch.cli.viewing.top.watching import pause_after
 from tests.support.shown_search import shown_search
 
 
@@ -50,6 +51,13 @@ def test_that_a_folder_without_a_search_is_refused(tmp_path: Path, capsys: pytes
     assert 'is a search' in capsys.readouterr().err
     assert main(['top', str(tmp_path / 'none')]) == 2
     assert 'is not a search folder' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('took', 'interval', 'expected'), [(0.001, 1.0, 1.0), (0.2, 1.0, 4.0), (3.0, 1.0, 10.0), (3.0, 60.0, 60.0)]
+)
+def test_that_a_search_that_is_slow_to_read_is_read_less_often(took: float, interval: float, expected: float) -> None:
+    assert pause_after(took, interval) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize('text', ['0', '-1', 'x', 'nan', 'inf'])
