@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from hpsearch.model.snapshot import GpuLine
+from hpsearch.model.usage.holders import HolderKind
 from hpsearch.ui.format import gpu_line, params_text, printable, queue_texts, stuck_texts, time_text
 from hpsearch.ui.head import LETTER_MARKS, LINE_MARKS, Line, head, spread
 from hpsearch.ui.table import shortened
@@ -120,9 +121,16 @@ def _machine(view: View, shown: SearchShown, look: Look, most: int) -> list[Line
         return []
     queue = queue_texts(shown.snapshot.queue)
     lines: list[Line] = [[('queue    ', 'bold'), (' · '.join(queue), '')]] if queue else []
-    lines += [[(printable(gpu_line(gpu, look.width)), '')] for gpu in shown.snapshot.gpus]
+    lines += [[(_gpu_and_users(gpu, look.width), '')] for gpu in shown.snapshot.gpus]
     hidden = len(lines) - most
     return lines if hidden <= 0 else [*lines[: most - 1], [(f'+{hidden + 1} more, in pane 4', 'dim')]]
+
+
+def _gpu_and_users(gpu: GpuLine, width: int) -> str:
+    """A GPU in one line, with the users of what does not belong to the search."""
+    users = sorted({each.user or '?' for each in gpu.holders if each.kind is not HolderKind.RUN})
+    who = f'  others: {harmless(", ".join(users))}' if users else ''
+    return printable(gpu_line(gpu, max(1, width - width_of(who)))) + who
 
 
 def _tabs(view: View, shown: SearchShown, look: Look) -> Line:
