@@ -211,6 +211,34 @@ def stop(words: Sequence[str]) -> int:
     return _put_lines(stop_search(_folder(args.dir), drain=args.drain, trust=args.trust))
 
 
+def show(words: Sequence[str]) -> int:
+    """``hpsearch show``: all that is known of a run."""
+    from hpsearch.cli.runs.parsers import parse_on_runs, show_parser
+
+    args = parse_on_runs(show_parser(), words)
+    from hpsearch.cli.runs.choosing import search_and_runs
+    from hpsearch.cli.runs.output import form_of
+    from hpsearch.cli.runs.showing import shown_lines, shown_run
+
+    folder, (run,) = search_and_runs(args.dir, [args.run], _folder)
+    return _print_lines(shown_lines(shown_run(folder, run), form_of(args)))
+
+
+def diff(words: Sequence[str]) -> int:
+    """``hpsearch diff``: where two runs differ."""
+    from hpsearch.cli.runs.parsers import diff_parser, parse_on_runs
+
+    args = parse_on_runs(diff_parser(), words)
+    from hpsearch.cli.runs.choosing import find_run, read, search_and_runs
+    from hpsearch.cli.runs.difference import difference, difference_lines
+    from hpsearch.cli.runs.output import form_of
+
+    folder, chosen = search_and_runs(args.dir, [args.run, args.other], _folder)
+    search = read(folder)
+    one, other = (find_run(search.runs, word, search.path) for word in chosen)
+    return _print_lines(difference_lines(difference(search, folder, one, other), form_of(args)))
+
+
 def logs(words: Sequence[str]) -> int:
     """``hpsearch logs``: print the output of a run, as it is or as it grows."""
     from hpsearch.cli.runs.parsers import logs_parser, parse_on_runs
@@ -355,6 +383,8 @@ VERBS: dict[str, Callable[[Sequence[str]], int]] = {
         pause,
         list_,
         best,
+        show,
+        diff,
         logs,
         report,
         serve,

@@ -407,7 +407,7 @@ def _query(
 ) -> tuple[Sequence[QueueLine], list[str]]:
     from hpsearch.backends.queue.poller import line_of, match_jobs
 
-    listing = _listing(search, queue)
+    listing = listing_of(search, queue)
     if listing.records is None:
         return [], [
             f'the queue could not be queried about the jobs of this search, so what is shown of them is what hpsearch '
@@ -428,7 +428,8 @@ def _query(
     return lines, [*_few(problems), *_about_unclear(unclear)]
 
 
-def _listing(search: SearchSnapshot, queue: str) -> Listing:
+def listing_of(search: SearchSnapshot, queue: str) -> Listing:
+    """What the queue lists now, or why it cannot be asked."""
     from hpsearch.backends.queue.poller import Listing, list_jobs
 
     try:

@@ -30,8 +30,16 @@ def read_search(folder: SearchFolder, now: float) -> SearchRecord:
     Raises:
         HpsearchError: It is no search, or cannot be read.
     """
-    search = open_search(folder, now)
-    notes = reconciled(search)
+    return search_record_of(open_search(folder, now))
+
+
+def search_record_of(search: OpenedSearch) -> SearchRecord:
+    """The record of a search that was opened; its state takes in what became of runs that no writer looks after.
+
+    Raises:
+        HpsearchError: Its plan cannot be read.
+    """
+    folder, notes = search.folder, reconciled(search)
     runs = list(runs_of(search))
     odd = [*search.reader.odd, *search.state.odd]
     return SearchRecord(
@@ -41,7 +49,7 @@ def read_search(folder: SearchFolder, now: float) -> SearchRecord:
         objectives=objectives_of_search(search.info.get('options', {}), search.plain),
         runs=runs,
         total=None if folder.is_adaptive else folder.count_runs() - len(search.state.withdrawn),
-        now=now,
+        now=search.now,
         writers={writer: header for writer, header in search.reader.headers.items() if not header.get('asks')},
         alive=frozenset(search.living),
         provenance=search.state.provenance,
