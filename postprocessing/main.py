@@ -71,7 +71,7 @@ class Request:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code."""
     prepare_streams()
-    args = _parser().parse_args(argv)
+    args = postprocess_parser().parse_args(argv)
     request = Request(
         folder=Path(os.path.abspath(args.dir)),
         grid_module=args.grid_module,
@@ -223,12 +223,13 @@ def _search_has(folder: SearchFolder, option: str) -> bool:
     return folder.search_json.exists() and bool(folder.read_info().get('options', {}).get(option))
 
 
-def _parser() -> argparse.ArgumentParser:
+def postprocess_parser() -> argparse.ArgumentParser:
+    """The parser of ``hpsearch-postprocess``."""
     parser = argparse.ArgumentParser(
         prog='hpsearch-postprocess',
         description='Gather the results of a search, also of one that was killed and of one that the original made.',
     )
-    parser.add_argument('dir', type=os.path.expanduser, help='the search folder')
+    parser.add_argument('dir', metavar='DIR', type=os.path.expanduser, help='the search folder')
     parser.add_argument(
         '--grid_module',
         metavar='MODULE',

@@ -365,6 +365,17 @@ def templates(words: Sequence[str]) -> int:
     return _print_lines(template_lines(args.name))
 
 
+def completion(words: Sequence[str]) -> int:
+    """``hpsearch completion``: print a script that completes words in a shell."""
+    from hpsearch.cli.describing.completion import completion_script
+    from hpsearch.cli.describing.parsers import completion_parser
+    from hpsearch.cli.viewing.postprocessing import postprocessing
+
+    args = completion_parser().parse_args(words)
+    print(completion_script(args.shell, postprocessing('main').postprocess_parser()), end='')
+    return ALL_FINISHED
+
+
 VERBS: dict[str, Callable[[Sequence[str]], int]] = {
     verb.__name__.rstrip('_'): verb
     for verb in (
@@ -391,5 +402,6 @@ VERBS: dict[str, Callable[[Sequence[str]], int]] = {
         export,
         seeds,
         templates,
+        completion,
     )
 }

@@ -41,6 +41,9 @@ ABOUT: Mapping[str, Mapping[str, str]] = {
         'report [DIR]': 'write a page that shows it: one file of HTML, which opens without a network',
         'export TOOL [DIR]': 'write it for optuna, tensorboard, wandb or mlflow, or as csv',
     },
+    'your shell': {
+        'completion SHELL': 'print a script that completes all of this in bash, zsh or fish',
+    },
 }
 """Title to how a verb is called and what it does, in the order in which they are listed."""
 
@@ -82,6 +85,7 @@ def parsers_of_verbs() -> dict[str, Parser]:
     """Verb to its parser, of all verbs."""
     from hpsearch.cli import parsers
     from hpsearch.cli.adaptive.hunt import hunt_parser
+    from hpsearch.cli.describing.parsers import completion_parser
     from hpsearch.cli.runs import control_parsers
     from hpsearch.cli.runs import parsers as run_parsers
     from hpsearch.cli.seeds.parsers import seeds_parser
@@ -113,4 +117,5 @@ def parsers_of_verbs() -> dict[str, Parser]:
         'seeds': seeds_parser(),
         'report': report_parser(),
         'export': parsers.export_parser(),
+        'completion': completion_parser(),
     }

@@ -100,8 +100,8 @@ class GatheringOptions(OptionGroup):
     )
     trust: bool = option(False, 'repeat runs of a search that another user wrote or can write; its script is executed')
     hps_num_hours: str = option('', 'not supported; see --submit_only and --runs_per_job', metavar='N')
-    hps_resources: str = option('', 'likewise', metavar='TEXT')
-    hps_slurm_mem: str = option('', 'likewise', metavar='TEXT')
+    hps_resources: str = option('', 'not supported; see --resources', metavar='TEXT')
+    hps_slurm_mem: str = option('', 'not supported; see --slurm_mem', metavar='TEXT')
 
 
 @dataclass(frozen=True)
@@ -151,9 +151,10 @@ class SeedsCommand:
 
 _EXAMPLES = """\
 examples:
-  hpsearch seeds out/my_search                                   # what there is, and what would be run
-  hpsearch seeds out/my_search --best 2 --start_gathering        # the best two, with ten seeds each
-  hpsearch seeds out/my_search 17 --num_seeds 5 --start_gathering --run_cluster --scheduler=slurm
+  hpsearch seeds out/my_search                             # what would be run
+  hpsearch seeds out/my_search --best 2 --start_gathering  # ten seeds of each
+  hpsearch seeds out/my_search 17 --num_seeds 5 --start_gathering \\
+      --run_cluster --scheduler=slurm
   hpsearch seeds --seeds_dir out/my_search_seeds --sem --precision 2
 """
 
