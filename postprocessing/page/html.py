@@ -45,15 +45,17 @@ def build_page(searches: Sequence[SearchRecord], figures: Mapping[str, Any], *, 
         The HTML, which UTF-8 can have.
     """
     library = chart_library() if figures else None
-    scripts = [(ASSETS / name).read_text('utf-8') for name in SCRIPTS] + ([library] if library else [])
+    scripts = [(ASSETS / name).read_text('utf-8') for name in SCRIPTS]
     names = ', '.join(search.name for search in searches)
     return _filled(
         (ASSETS / 'page.html').read_text('utf-8'),
         {
-            'policy': _policy(scripts, is_live),
+            'policy': _policy([*scripts, *filter(None, [library])], is_live),
             'title': html.escape(_printable(names)),
             'styles': '\n'.join((ASSETS / name).read_text('utf-8') for name in STYLES),
             'payload': json_for_html(page_data(searches, figures if library else {}, is_live=is_live)),
+            # The scripts execute it once a chart comes into view.
+            'library': f'<script type="text/plain" id="plotly">{library}</script>' if library else '',
             'scripts': '\n'.join(f'<script>{script}</script>' for script in scripts),
         },
     )
@@ -76,7 +78,8 @@ def chart_library() -> str | None:
         from plotly.offline import get_plotlyjs
     except ImportError:
         return None
-    return str(get_plotlyjs())
+    # None of its texts may end the element that it is in.
+    return re.sub(r'<(?=/script|!--|script)', r'\\x3c', str(get_plotlyjs()), flags=re.IGNORECASE)
 
 
 def json_for_html(data: Any) -> str:

@@ -113,12 +113,30 @@ const undraw = section => {
   section.drawn = false;
 };
 
+// Plotly is a text of the page at first: it takes a second to execute, in which nothing else would be seen.
+let loading = false;
+const loadCharts = () => {
+  if (loading) return;
+  loading = true;
+  requestAnimationFrame(() => setTimeout(() => {
+    const script = document.createElement('script');
+    script.textContent = document.getElementById('plotly').textContent;
+    document.head.append(script);
+    seen.forEach(drawSection);
+  }));
+};
+
 const drawSection = section => {
-  if (section.drawn || (section.chart && !window.Plotly)) return;
+  if (section.drawn) return;
+  if (section.chart && !window.Plotly) {
+    loadCharts();
+    return;
+  }
   section.drawn = true;
   try {
     const undo = section.draw(section.body, hps.data, hps.theme());
     section.undo = typeof undo === 'function' ? undo : null;
+    performance.mark(section.id);
   } catch (error) {
     section.body.replaceChildren(hps.el('p.note', null, `This section cannot be shown: ${error.message}`));
     console.error(error);
@@ -179,6 +197,4 @@ hps.start = () => {
   document.getElementById('footer').append(
     hps.el('span', null, `hpsearch ${hps.data.hpsearch} · read ${hps.date(hps.data.searches[0].now)}`),
     ...hps.data.notes.map(note => hps.el('p.note', null, note)));
-  // Plotly stands at the end of the page.
-  document.addEventListener('DOMContentLoaded', () => seen.forEach(drawSection));
 };

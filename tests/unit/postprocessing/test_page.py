@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import math
 import re
 import shlex
 import shutil
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +86,16 @@ def test_that_the_page_executes_only_our_scripts(tmp_path: Path) -> None:
     assert policy and 'unsafe-inline' not in policy[1].split('style-src')[0]
     assert '<script>alert(1)' not in text
     text.encode()
+
+
+def test_that_the_library_of_the_charts_is_a_text_that_may_be_executed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(html, 'chart_library', lambda: 'window.Plotly = {};')
+    text = build_page([read_search(shown_search(tmp_path / 'search', runs=3), BEGIN)], {'objectives': []})
+    assert '<script type="text/plain" id="plotly">window.Plotly = {};</script>' in text
+    digest = base64.b64encode(hashlib.sha256(b'window.Plotly = {};').digest()).decode()
+    assert f'sha256-{digest}' in unescape(text.partition('Content-Security-Policy" content="')[2].partition('"')[0])
 
 
 def test_that_charts_are_left_out_without_their_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
