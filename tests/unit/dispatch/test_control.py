@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,15 @@ from typing import Any
 import pytest
 
 from hpsearch.backends.base import AttemptStatus
+from hpsearch.dispatch.context import WorkOptions
+from hpsearch.host.kernel import this_host
+from hpsearch.host.processes import start_ticks
 from hpsearch.model.control.requests import PAUSED
 from hpsearch.model.evidence import JobState
 from hpsearch.model.states import CANCELLED, State
-from hpsearch.store.journal import open_journals
-from tests.fakes.instant_backend import InstantBackend
+from hpsearch.store.attempt_files import claim
+from hpsearch.store.journal import Journal, open_journals
+from tests.fakes.instant_backend import CountedPilots, InstantBackend
 from tests.support.dispatching import Desk
 
 
@@ -176,3 +181,37 @@ def test_that_requests_about_runs_that_are_not_in_the_plan_are_left_out(tmp_path
     desk.tell(cancel(17, after))
     state, reader = open_journals(desk.folder)
     assert (state.runs, len(reader.odd)) == ({}, 1)
+
+
+def test_that_the_run_of_another_writer_is_left_to_it_and_not_started_afterwards(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, 2)
+    alive = {'pid': os.getpid(), 'ticks': start_ticks(os.getpid())}
+    other = Journal(desk.folder, 'other', {**this_host().as_header(), **alive})
+    assert claim(desk.folder, 'sim_1', 1, 'other')
+    about = {'run': 'sim_1', 'attempt': 1}
+    other.append({'event': 'claimed', **about})
+    other.append({'event': 'running', **about, 'handle': alive})
+    backend = LastingBackend(desk)
+    backend.done = None
+    end = {'event': 'ended', **about, 'state': 'interrupted', 'cause': CANCELLED}
+    backend.then = {2: lambda: desk.tell(cancel(1)), 5: lambda: other.append(end)}
+    desk.dispatcher(backend).run()
+    assert (backend.started, backend.asked) == (['sim_2'], [])
+    assert backend.rounds >= 5, 'what the other one manages is waited for'
+    assert states(desk)[:2] == ['interrupted', 'finished']
+
+
+def test_that_no_jobs_that_work_on_the_search_are_submitted_while_it_is_paused(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, 2, WorkOptions(in_queue=True), earlier=[pause(True, 1)])
+    backend = CountedPilots(desk.clock)
+    wait, rounds = backend.wait, iter(range(1, 100))
+
+    def wait_and_see(timeout: float) -> None:
+        wait(timeout)
+        if next(rounds) == 3:
+            assert backend.kept == []
+            desk.tell(cancel(1), cancel(2), pause(False, 2))
+
+    backend.wait = wait_and_see  # type: ignore[method-assign]
+    desk.dispatcher(backend).run()
+    assert backend.kept == [], 'nothing is left to start'
