@@ -16,8 +16,8 @@ def request_notes(folder: SearchFolder, state: SearchState) -> list[str]:
     every = shell_line(['hpsearch', 'resume', path, '--retry_cancelled'])
     notes = {
         f'{PAUSED}: no run is started': state.admission.is_paused,
-        f'{on_request} runs were cancelled by hpsearch cancel. {shell_line(["hpsearch", "rerun", path])} RUN runs one '
-        f'again, {every} all': on_request,
+        f'{on_request} runs were cancelled by hpsearch cancel; to run one of them again: '
+        f'{shell_line(["hpsearch", "rerun", path])} RUN, all of them: {every}': on_request,
         f'{outside} runs were cancelled in the queue; they are run again only with {every}': outside,
     }
     return [note for note, holds in notes.items() if holds]

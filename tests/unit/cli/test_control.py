@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from hpsearch.cli.runs.control import request_cancel, request_drain, request_pause, request_rerun
+from hpsearch.cli.status import status_lines
 from hpsearch.model.errors import ConfigError, SearchFolderError
 from hpsearch.model.states import State
 from hpsearch.records.reading import read_search
@@ -118,3 +119,14 @@ def test_that_who_only_asks_has_not_worked_on_the_search(folder: SearchFolder) -
     request_cancel(folder, names(folder, 20))
     assert read_search(folder, NOW).writers == before
     assert len(open_journals(folder)[1].headers) == len(before) + 1
+
+
+def test_that_a_search_with_nothing_left_but_what_was_cancelled_waits_for_nothing(folder: SearchFolder) -> None:
+    assert 'waiting: no hpsearch works on it' in shown(folder)
+    request_cancel(folder, names(folder, 19, 20))
+    assert '2 runs were cancelled by hpsearch cancel' in shown(folder)
+    assert 'waiting' not in shown(folder)
+
+
+def shown(folder: SearchFolder) -> str:
+    return '\n'.join(status_lines(folder, as_json=False))
