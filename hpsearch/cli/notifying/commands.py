@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,16 +89,21 @@ class Commands:
                 self._started.remove(each)
                 yield from _problem_of(each, now)
 
-    def finish(self, now: float) -> Iterator[str]:
-        """Wait for those that have not ended; Ctrl-C ends them instead. Yields what :meth:`poll` does."""
+    def finish(self, clock: Callable[[], float]) -> Iterator[str]:
+        """Wait for those that have not ended; Ctrl-C ends them instead. Yields what :meth:`poll` does.
+
+        Args:
+            clock: Monotonic seconds.
+        """
+        end = 0.0
         for each in self._started:
             try:
-                each.process.wait(max(0.0, each.deadline - now))
+                each.process.wait(max(0.0, each.deadline - max(clock(), end)))
             except subprocess.TimeoutExpired:
-                now = max(now, each.deadline)
+                end = max(end, each.deadline)
             except KeyboardInterrupt:
-                now = max(other.deadline for other in self._started)
-        yield from self.poll(now)
+                end = max(other.deadline for other in self._started)
+        yield from self.poll(max(clock(), end))
 
 
 def _made_alone(path: Path) -> IO[bytes]:

@@ -111,7 +111,10 @@ class Notices:
                 continue
             kind = _short(attempt.failure or attempt.reason)
             if kind not in self._kinds and self._shall_tell_kinds(kind):
-                self._tell_failure(search, attempt, kind)
+                try:
+                    self._tell_failure(search, attempt, kind)
+                except (HpsearchError, OSError) as error:
+                    log.warning('nobody was told that %s failed: %s', name, _in_words(error))
 
     def _shall_tell_kinds(self, kind: str) -> bool:
         """Whether a kind of failure is ours to be told, and not too many were told before."""
@@ -153,9 +156,8 @@ class Notices:
         """Tell of an error that ends the work on the search, which is raised again."""
         try:
             yield
-        except (HpsearchError, OSError, RuntimeError, LookupError, TypeError, ValueError) as error:
-            words = trouble_in_words(error) if isinstance(error, OSError) else str(error) or type(error).__name__
-            facts = {**facts_without_search(self._folder, 'crashed', self._elapsed), 'error': words}
+        except Exception as error:
+            facts = {**facts_without_search(self._folder, 'crashed', self._elapsed), 'error': _in_words(error)}
             if not is_pilot(self._folder):
                 self._tell('on_failure', f'crashed-{_short(f"{time.time()} {os.getpid()}")}', facts, _warn)
                 self._finish()
@@ -172,7 +174,7 @@ class Notices:
             if any(self._commands.values()):
                 self._tell_end(result, code)
         except (HpsearchError, OSError) as error:
-            _warn(f'nobody was told of the end: {trouble_in_words(error) if isinstance(error, OSError) else error}')
+            _warn(f'nobody was told of the end: {_in_words(error)}')
         self._finish()
 
     def _tell_end(self, result: SearchResult, code: int) -> None:
@@ -217,8 +219,12 @@ class Notices:
             warn(problem)
 
     def _finish(self) -> None:
-        for problem in self._started.finish(self._clock()):
+        for problem in self._started.finish(self._clock):
             _warn(problem)
+
+
+def _in_words(error: Exception) -> str:
+    return trouble_in_words(error) if isinstance(error, OSError) else str(error) or type(error).__name__
 
 
 def _warn(problem: str) -> None:

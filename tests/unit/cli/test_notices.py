@@ -71,3 +71,20 @@ def test_that_a_crash_is_told_and_goes_on(tmp_path: Path) -> None:
     (log,) = (folder.path / NOTICES).iterdir()
     facts = json.loads(log.read_text())
     assert (facts['event'], facts['error'], facts['folder']) == ('crashed', 'the disk is gone', str(folder.path))
+
+
+def test_that_a_failure_of_which_nothing_can_be_read_is_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = new_folder(tmp_path / 'search')
+    notices = Notices(folder, NotifyOptions(on_failure=('true',)))
+    search: Any = SimpleNamespace(pending=SimpleNamespace(given_up=set(), total=1), state=state_of(a='failed'))
+    notices.watch(search)
+    search.pending.given_up.add('a')
+
+    def unreadable(run: str) -> None:
+        raise PermissionError(13, 'Permission denied', f'plan of {run}')
+
+    monkeypatch.setattr(folder, 'find_run', unreadable)
+    notices.watch(search)
+    assert 'nobody was told that a failed' in caplog.text

@@ -25,7 +25,7 @@ def start(started: Commands, words: list[str], output: Path, now: float = 0.0) -
 def test_that_a_command_gets_the_facts_and_its_output_is_kept(tmp_path: Path) -> None:
     started, output = Commands(), tmp_path / 'notices' / 'x.log'
     assert start(started, ECHO, output) == ''
-    assert list(started.finish(0.0)) == []
+    assert list(started.finish(lambda: 0.0)) == []
     event, _, text = output.read_text().partition(' ')
     assert (event, json.loads(text)) == ('x', {'best': None, 'name': 'ü'})
 
@@ -34,7 +34,7 @@ def test_that_what_somebody_else_has_told_is_not_told_again(tmp_path: Path) -> N
     (tmp_path / 'x.log').write_text('told')
     started = Commands()
     assert start(started, ECHO, tmp_path / 'x.log') == ''
-    assert list(started.finish(0.0)) == []
+    assert list(started.finish(lambda: 0.0)) == []
     assert (tmp_path / 'x.log').read_text() == 'told'
 
 
@@ -42,7 +42,7 @@ def test_that_a_command_that_fails_or_cannot_be_started_is_a_warning(tmp_path: P
     started = Commands()
     assert 'no-such-program could not be started' in start(started, ['no-such-program'], tmp_path / 'a.log')
     assert start(started, ['false'], tmp_path / 'b.log') == ''
-    (problem,) = started.finish(0.0)
+    (problem,) = started.finish(lambda: 0.0)
     assert problem.startswith('--on_finish ended with status 1')
     assert str(tmp_path / 'b.log') in problem
 
@@ -80,7 +80,7 @@ def test_that_ctrl_c_ends_the_wait_for_a_command(tmp_path: Path, monkeypatch: py
         raise KeyboardInterrupt
 
     monkeypatch.setattr(subprocess.Popen, 'wait', interrupted)
-    (problem,) = started.finish(0.0)
+    (problem,) = started.finish(lambda: 0.0)
     assert 'or Ctrl-C' in problem
 
 
