@@ -347,6 +347,17 @@ def seeds(words: Sequence[str]) -> int:
     return repeat_runs(command if names_what else replace(command, dir=str(_folder(command.dir).path)))
 
 
+def compare(words: Sequence[str]) -> int:
+    """``hpsearch compare``: show several searches beside each other."""
+    from hpsearch.cli.comparing.parsers import compare_parser
+
+    args = compare_parser().parse_args(words)
+    from hpsearch.cli.comparing.verb import compare_searches
+    from hpsearch.cli.runs.output import form_of
+
+    return _print_lines(compare_searches(args.dirs, form_of(args), args.html))
+
+
 def serve(words: Sequence[str]) -> int:
     """``hpsearch serve``: show the page of a search to browsers, kept fresh."""
     from hpsearch.cli.serving.parsers import serve_parser
@@ -399,6 +410,7 @@ VERBS: dict[str, Callable[[Sequence[str]], int]] = {
         logs,
         report,
         serve,
+        compare,
         export,
         seeds,
         templates,

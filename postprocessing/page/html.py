@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hpsearch import __version__
+from hpsearch.records.naming import distinct_names
 from hpsearch.records.search import SearchRecord
 
 from .payload import payload_of
@@ -21,7 +22,7 @@ ASSETS = Path(__file__).parent / 'assets'
 SCRIPTS = (
     *('core.js', 'format.js', 'summary.js', 'details.js', 'table.js', 'timeline.js', 'failures.js', 'provenance.js'),
     *('charts.js', 'overtime.js', 'effects.js', 'parallel.js', 'tradeoffs.js'),
-    *('live.js', 'start.js'),
+    *('compared.js', 'live.js', 'start.js'),
 )
 """In this order; the last one draws the page."""
 
@@ -47,6 +48,8 @@ def build_page(searches: Sequence[SearchRecord], figures: Mapping[str, Any], *, 
     library = chart_library() if figures else None
     scripts = [(ASSETS / name).read_text('utf-8') for name in SCRIPTS]
     names = ', '.join(search.name for search in searches)
+    scripts = [(ASSETS / name).read_text('utf-8') for name in SCRIPTS] + ([library] if library else [])
+    names = ', '.join(distinct_names([search.path for search in searches]))
     return _filled(
         (ASSETS / 'page.html').read_text('utf-8'),
         {
@@ -63,10 +66,11 @@ def build_page(searches: Sequence[SearchRecord], figures: Mapping[str, Any], *, 
 
 def page_data(searches: Sequence[SearchRecord], figures: Mapping[str, Any], *, is_live: bool = False) -> dict[str, Any]:
     """What the scripts of a page read, and what one that is kept fresh gets again (``hps.update`` in ``core.js``)."""
+    names = distinct_names([search.path for search in searches])
     return {
         'hpsearch': __version__,
         'live': is_live,
-        'searches': [payload_of(search) for search in searches],
+        'searches': [{**payload_of(search), 'name': name} for search, name in zip(searches, names, strict=True)],
         'figures': dict(figures),
         'notes': [] if figures or chart_library() else [WITHOUT_CHARTS],
     }

@@ -39,6 +39,7 @@ ABOUT: Mapping[str, Mapping[str, str]] = {
     'its results': {
         'seeds [DIR] [RUN]': 'repeat a run, or the best ones, with other random seeds, and say how results scatter',
         'report [DIR]': 'write a page that shows it: one file of HTML, which opens without a network',
+        'compare DIR DIR ...': 'show several searches beside each other, and in what they differ; --html: as a page',
         'export TOOL [DIR]': 'write it for optuna, tensorboard, wandb or mlflow, or as csv',
     },
     'your shell': {
@@ -85,6 +86,7 @@ def parsers_of_verbs() -> dict[str, Parser]:
     """Verb to its parser, of all verbs."""
     from hpsearch.cli import parsers
     from hpsearch.cli.adaptive.hunt import hunt_parser
+    from hpsearch.cli.comparing.parsers import compare_parser
     from hpsearch.cli.describing.parsers import completion_parser
     from hpsearch.cli.runs import control_parsers
     from hpsearch.cli.runs import parsers as run_parsers
@@ -116,6 +118,7 @@ def parsers_of_verbs() -> dict[str, Parser]:
         'join': parsers.resume_parser('join'),
         'seeds': seeds_parser(),
         'report': report_parser(),
+        'compare': compare_parser(),
         'export': parsers.export_parser(),
         'completion': completion_parser(),
     }

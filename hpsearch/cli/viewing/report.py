@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from hpsearch.cli.parsers import Parser, add_search_folder
 from hpsearch.cli.viewing.postprocessing import postprocessing
 from hpsearch.model.errors import ConfigError, trouble_in_words
 from hpsearch.records.reading import read_search
+from hpsearch.records.search import SearchRecord
 from hpsearch.store.folder import SearchFolder, whole_file
 
 OURS = b'<meta name="generator" content="hpsearch">'
@@ -43,32 +44,47 @@ def write_report(folder: SearchFolder, output: str) -> Iterator[str]:
     Raises:
         HpsearchError: The search cannot be read, or the file is not to be written.
     """
-    path = Path(os.path.abspath(output or f'report_{folder.path.name}.html'))
-    _check(path)
-    search = read_search(folder, time.time())
-    figures = postprocessing('figures.payload').figures_of(search)
-    text = postprocessing('page.html').build_page([search], figures)
+    path = output or f'report_{folder.path.name}.html'
+    check_page(path, '--output')
+    yield write_page([read_search(folder, time.time())], path, '--output')
+
+
+def write_page(searches: Sequence[SearchRecord], output: str, option: str) -> str:
+    """Write the page of searches; returns where, in words.
+
+    Args:
+        searches: What is shown.
+        output: The file.
+        option: What named it.
+
+    Raises:
+        ConfigError: It cannot be written.
+    """
+    path = Path(os.path.abspath(output))
+    figures = postprocessing('figures.several').figures_of_several(searches)
+    text = postprocessing('page.html').build_page(searches, figures)
     try:
         with whole_file(path) as out:
             out.write(text)
     except OSError as error:
-        raise ConfigError([f'--output: {trouble_in_words(error)}.']) from None
-    yield f'{path} ({len(text) / 1e6:.1f} MB, {len(search.runs):,} runs)'
+        raise ConfigError([f'{option}: {trouble_in_words(error)}.']) from None
+    return f'{path} ({len(text) / 1e6:.1f} MB, {sum(len(search.runs) for search in searches):,} runs)'
 
 
-def _check(path: Path) -> None:
-    """See that nothing of anybody is harmed.
+def check_page(output: str, option: str) -> None:
+    """See that nothing of anybody is harmed; arguments as those of :func:`write_page`.
 
     Raises:
         ConfigError: It would be.
     """
+    path = Path(os.path.abspath(output))
     if not path.parent.is_dir():
-        raise ConfigError([f'--output: there is no folder {path.parent}; make it, or name another file.'])
+        raise ConfigError([f'{option}: there is no folder {path.parent}; make it, or name another file.'])
     search = next((each for each in path.parents if (each / 'search.json').is_file()), None)
     if search is not None and search.stat().st_uid != os.geteuid():
-        raise ConfigError([f'{path} would be in the search of another user; name another file with --output.'])
+        raise ConfigError([f'{path} would be in the search of another user; name another file with {option}.'])
     if path.is_dir() or (path.exists() and not _is_ours(path)):
-        raise ConfigError([f'--output: {path} is there, and is no page of hpsearch; name another file.'])
+        raise ConfigError([f'{option}: {path} is there, and is no page of hpsearch; name another file.'])
 
 
 def _is_ours(path: Path) -> bool:

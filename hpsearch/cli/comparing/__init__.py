@@ -1,0 +1,1 @@
+"""``hpsearch compare``: several searches beside each other."""
