@@ -35,7 +35,7 @@ const takeIn = () => {
   hps.update(data);
   window.scrollTo({left: at[0], top: at[1], behavior: 'instant'});
   focusAgain(where);
-  say(`live · ${hps.date(data.searches[0].now)}`, false);
+  say(`live · read ${new Date(data.searches[0].now * 1000).toLocaleTimeString()}`, false);
 };
 
 const ask = async () => {
@@ -67,7 +67,7 @@ const poll = async () => {
 document.addEventListener('DOMContentLoaded', () => {
   if (!hps.data.live) return;
   live.note = hps.el('span.live', {id: 'live', role: 'status', 'aria-live': 'off'}, 'live');
-  document.querySelector('.bar-title').append(live.note);
+  document.body.append(live.note);
   for (const event of ['keydown', 'pointerdown', 'wheel', 'scroll', 'touchstart']) {
     document.addEventListener(event, () => { live.touched = performance.now(); }, {capture: true, passive: true});
   }

@@ -77,7 +77,8 @@ def test_that_the_page_takes_in_what_happens_and_stays_where_it_was_read(served:
     browser.open(served.address)
     browser.wait("document.querySelector('#summary .state-bar')")
     assert browser.texts('#live') == ['live']
-    browser.run("document.body.style.minHeight = '5000px'; document.querySelector('#runs').scrollIntoView()")
+    browser.run("document.body.style.minHeight = '5000px'")
+    browser.run("document.querySelector('#runs').scrollIntoView({behavior: 'instant'})")
     browser.wait("document.querySelector('#runs input')")
     browser.one('#runs input').send_keys('sgd')
     where = browser.run('return window.scrollY')
