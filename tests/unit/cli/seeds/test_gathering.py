@@ -131,9 +131,10 @@ def test_that_seeds_of_several_runs_of_a_search_are_counted_and_its_best_is_that
 
 
 def test_that_a_run_that_has_not_finished_does_not_count() -> None:
-    searched(accs={0.1: '0.5'})
-    assert main(['seeds', 'out', '2', '--num_seeds=2', '--out_dir=x']) == 0
-    assert [taken for *_, taken in planned('x')].count(True) == (planned('x')[0][0] == 0.1)
+    folder = searched(accs={0.1: '0.5'})
+    run = next(run for run in folder.read_runs() if run.params['lr'] == 0.2)
+    assert main(['seeds', 'out', run.name, '--seeds_list=42,1']) == 0
+    assert planned() == [(0.2, 42, False), (0.2, 1, False)]
 
 
 def test_that_the_seed_of_the_data_varies_along_on_request() -> None:
@@ -304,6 +305,14 @@ def test_that_a_hostile_pickle_is_refused_and_not_executed(arguments: Any, capsy
     run_alone(arguments)
     assert 'Nothing in it was executed' in refused(capsys, '--run_dir=run', '--grid_module=cfg.py')
     assert not Path('executed').exists()
+
+
+def test_that_an_old_pickle_makes_nothing_but_a_namespace(capsys: pytest.CaptureFixture[str]) -> None:
+    run_alone(None)
+    made = b'ccopy_reg\n_reconstructor\n(c__builtin__\n%s\nc__builtin__\nobject\nNtR.'
+    for name in (b'set', b'object'):
+        Path('run/config.pickle').write_bytes(made % name)
+        assert 'Nothing in it was executed' in refused(capsys, '--run_dir=run', '--grid_module=cfg.py')
 
 
 def test_that_a_value_that_no_command_line_has_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
