@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from hpsearch.cli.status import SearchSnapshot, end_of, open_snapshot, why_waiting
@@ -79,7 +79,7 @@ class FollowedSearch:
         self._metrics = LiveMetrics(self._folder, self.search.plain)
         for record in runs_of(self.search):
             self._take(record)
-        self._matching = self._selected(self.records.values(), self._where)
+        self._matching = self._names_of(self._where)
         self._combine()
 
     def read_on(self, now: float) -> None:
@@ -103,9 +103,7 @@ class FollowedSearch:
             if record is not None:
                 self._take(record if record.curve else replace(record, curve=self._metrics.of(record)))
         if changed:
-            self._matching -= changed
-            known = [self.records[name] for name in changed if name in self.records]
-            self._matching |= self._selected(known, self._where)
+            self._match(changed)
             self._combine()
 
     def _silent(self) -> list[RunRecord]:
@@ -147,19 +145,25 @@ class FollowedSearch:
         Raises:
             ConfigError: The condition is wrong; the last one stays.
         """
-        matching = self._selected(self.records.values(), where)
-        self._where, self._matching = where, matching
+        self._matching = self._names_of(where)
+        self._where = where
         self._combine()
 
-    def _selected(self, records: Iterable[RunRecord], where: str) -> set[str]:
-        if not where:
-            return set()
-        search = self.search
-        known = list(self.records.values())
+    def _names_of(self, where: str) -> set[str]:
+        """The runs of which a condition holds; what it may speak of is what runs have at this moment."""
+        search, records = self.search, list(self.records.values())
         whole = SearchRecord(
-            str(self._folder.path), search.info, search.plain, self._objectives, known, search.total, search.now
+            str(self._folder.path), search.info, search.plain, self._objectives, records, search.total, search.now
         )
-        return {record.name for record in Fields(whole).selected(records, where)}
+        self._fields = Fields(whole) if where else None
+        return {record.name for record in self._fields.selected(records, where)} if self._fields else set()
+
+    def _match(self, names: set[str]) -> None:
+        """Ask again whether the condition holds of runs that have changed."""
+        if self._fields is not None:
+            known = [self.records[name] for name in names if name in self.records]
+            self._matching -= names
+            self._matching |= {record.name for record in self._fields.selected(known, self._where)}
 
     def _take(self, record: RunRecord) -> None:
         self.records[record.name] = record
@@ -168,8 +172,8 @@ class FollowedSearch:
     def _combine(self) -> None:
         """What follows from all runs together, after some of them have changed."""
         rows = list(self._rows.values())
-        ranked = [(*row.rank, row.number, row) for row in rows if row.rank is not None]
-        best = min(ranked)[-1] if ranked else None
+        ranked = [row for row in rows if row.rank is not None]
+        best = min(ranked, key=lambda row: (row.rank, row.number), default=None)
         took = [row.seconds for row in rows if row.seconds is not None and row.state in DONE]
         self._summary = _Summary(
             Counter(row.state for row in rows),
