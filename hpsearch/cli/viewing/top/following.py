@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from hpsearch.cli.runs.showing import Shown
 from hpsearch.cli.status import SearchSnapshot, end_of, open_snapshot, why_waiting
 from hpsearch.cli.viewing.top.metrics import LiveMetrics
 from hpsearch.cli.viewing.top.rows import row_of
@@ -151,12 +152,19 @@ class FollowedSearch:
 
     def _names_of(self, where: str) -> set[str]:
         """The runs of which a condition holds; what it may speak of is what runs have at this moment."""
+        whole = self._whole()
+        self._fields = Fields(whole) if where else None
+        return {record.name for record in self._fields.selected(whole.runs, where)} if self._fields else set()
+
+    def command_of(self, record: RunRecord) -> str:
+        """A line for a shell that executes the command of a run as it was, or would be, executed."""
+        return Shown(self._whole(), self._folder, record).command
+
+    def _whole(self) -> SearchRecord:
         search, records = self.search, list(self.records.values())
-        whole = SearchRecord(
+        return SearchRecord(
             str(self._folder.path), search.info, search.plain, self._objectives, records, search.total, search.now
         )
-        self._fields = Fields(whole) if where else None
-        return {record.name for record in self._fields.selected(records, where)} if self._fields else set()
 
     def _match(self, names: set[str]) -> None:
         """Ask again whether the condition holds of runs that have changed."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from hpsearch.model.command import shell_line
 from hpsearch.model.states import State
 from hpsearch.model.trials.trial import Objective
 from hpsearch.model.units import duration, read_number
@@ -83,8 +82,14 @@ def _where(attempt: AttemptRecord, host: str) -> str:
     return ' '.join(filter(None, parts))
 
 
-def details_of(record: RunRecord, use: RunUse | None) -> Iterator[tuple[str, str]]:
-    """Labels and texts about a run; ``use``: what it uses now, where that is known."""
+def details_of(record: RunRecord, use: RunUse | None, command: str) -> Iterator[tuple[str, str]]:
+    """Labels and texts about a run.
+
+    Args:
+        record: The run.
+        use: What it uses now; None: that is not known.
+        command: Executes it.
+    """
     yield 'run', f'{record.number}   {record.name}'
     yield 'state', record.state.value
     if record.reason:
@@ -101,7 +106,7 @@ def details_of(record: RunRecord, use: RunUse | None) -> Iterator[tuple[str, str
         yield 'uses now', use_text(use)
     yield from _labelled('attempts', [_attempt_text(each) for each in record.attempts[-MOST_ATTEMPTS:]])
     yield 'output', record.output
-    yield 'command', shell_line(record.run.argv)
+    yield 'command', command
 
 
 def _labelled(label: str, texts: Sequence[str]) -> Iterator[tuple[str, str]]:

@@ -78,7 +78,8 @@ class SearchScreen:
         if self._view.pane == DETAILS:
             if record.waiting:
                 record = replace(record, waiting=self._shown.snapshot.waiting)
-            return replace(self._shown, details=list(details_of(record, self._shown.uses.get(record.name))))
+            use, command = self._shown.uses.get(record.name), self._search.command_of(record)
+            return replace(self._shown, details=list(details_of(record, use, command)))
         return self._shown
 
     def press(self, key: str, look: Look) -> Action | None:
