@@ -59,15 +59,13 @@ def running(number: int) -> RunRow:
 def shown(waiting: str = '', **facts: object) -> SearchShown:
     """The search: eight runs have ended, four run, and the others wait."""
     rows = [*map(ended, range(1, 9)), *map(running, range(9, 13)), *(run_row(number) for number in range(13, 49))]
+    stranger = GpuHolder(HolderKind.PROCESS, 977, 'python', 'eve', 30_000, is_stranger=True)
+    own = GpuHolder(HolderKind.RUN, 4101, 'sim_009', 'ada', 5_000)
     gpus = [
-        GpuLine('0', 'A100', 0.87, 21_000, 40_960, 2, None, ''),
-        GpuLine(
-            '1', 'A100', 0.42, 30_000, 40_960, 2, 9_000, 'others use it', holders=(
-                GpuHolder(HolderKind.RUN, 4101, 'sim_009', 'ada', 5_000),
-                GpuHolder(HolderKind.PROCESS, 977, 'python', 'eve', 9_000, is_stranger=True),
-            ),
-        ),
-    ]  # fmt: skip
+        GpuLine('0', 'A100', 0.87, 21_000, 40_960, 2, None, 'has 2 runs of this search', age=4.0),
+        GpuLine('1', 'A100', 0.42, 10_000, 40_960, 2, None, '', age=4.0, holders=(own,)),
+        GpuLine('2', 'A100', 0.99, 30_000, 40_960, 0, 30_000, 'memory in use 30000 MiB', age=4.0, holders=(stranger,)),
+    ]
     counts = {'finished': 5, 'failed': 1, 'stopped': 1, 'interrupted': 1, 'running': 4, 'planned': 36}
     snapshot = Snapshot(
         '/home/ada/out/digits', 48, counts, 3725.0, 7400.0, gpus, performance_key='acc', waiting=waiting,

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from hpsearch.model.snapshot import GpuLine
+from hpsearch.model.units import memory
 from hpsearch.model.usage.holders import HolderKind
-from hpsearch.ui.format import gpu_line, params_text, printable, queue_texts, stuck_texts, time_text
+from hpsearch.ui.format import gpu_line, params_text, queue_texts, stuck_texts, time_text
 from hpsearch.ui.head import LETTER_MARKS, LINE_MARKS, Line, head, spread
 from hpsearch.ui.table import shortened
 from hpsearch.ui.top.cells import clipped, fitted, harmless, length, made_harmless, width_of
@@ -23,6 +24,9 @@ SMALLEST = (30, 8)
 
 ROOMY = 16
 """Rows from which there is room for more than the most important lines of the head."""
+
+RECENT = 30.0
+"""Seconds for which a reading of a GPU, as a writer told of it, is as good as new."""
 
 LABEL = 12
 """Cells of the labels of details."""
@@ -127,10 +131,19 @@ def _machine(view: View, shown: SearchShown, look: Look, most: int) -> list[Line
 
 
 def _gpu_and_users(gpu: GpuLine, width: int) -> str:
-    """A GPU in one line, with the users of what does not belong to the search."""
+    """A GPU in one line: its use, who else is on it, why it gets no run, and its model where there is room for it.
+
+    That it gets no more runs needs no reason there if it has some, nor a recent reading its age.
+    """
+    is_recent = gpu.age is not None and gpu.age < RECENT
     users = sorted({each.user or '?' for each in gpu.holders if each.kind is not HolderKind.RUN})
-    who = f'  others: {harmless(", ".join(users))}' if users else ''
-    return printable(gpu_line(gpu, max(1, width - width_of(who)))) + who
+    used = replace(gpu, age=None if is_recent else gpu.age, closed='', model='', others_memory=None)
+    others = '' if gpu.others_memory is None else memory(gpu.others_memory)
+    who = f'others: {" ".join(filter(None, (", ".join(users), others)))}' if users or others else ''
+    closed = f'closed: {gpu.closed}' if gpu.closed and not gpu.own_runs else ''
+    parts = [gpu_line(used), *(harmless(text) for text in (who, closed) if text)]
+    with_model = '  '.join([*parts, harmless(gpu.model)])
+    return with_model if width_of(with_model) <= width else '  '.join(parts)
 
 
 def _tabs(view: View, shown: SearchShown, look: Look) -> Line:

@@ -108,3 +108,11 @@ def test_that_a_search_that_cannot_be_read_any_more_stays_in_sight_with_the_reas
     assert 'problem  /x is not a search folder.' in text
     assert 'sim' not in text
     assert '0.8304' in text
+
+
+def test_that_an_old_reading_of_a_gpu_says_so() -> None:
+    here = shown()
+    old = [replace(gpu, age=90.0) for gpu in here.snapshot.gpus]
+    text = frame_text(View(), replace(here, snapshot=replace(here.snapshot, gpus=old)), Look())
+    assert text.count('read 1 min 30 s ago') == 3
+    assert 'read' not in frame_text(View(), here, Look())
