@@ -37,7 +37,8 @@ class FullScreen:
     def __init__(self, stream: TextIO, environ: Mapping[str, str] = os.environ) -> None:
         self._terminal = Terminal(stream)
         self._colour = has_colour(environ)
-        self._keys = _opened_keys()
+        self._opened = None if sys.stdin.isatty() else _opened_terminal()
+        self._keys = sys.stdin.fileno() if sys.stdin.isatty() else self._opened
         self._decoder = codecs.getincrementaldecoder('utf-8')('replace')
         self._rest = ''
         self._shown: list[str] = []
@@ -133,8 +134,9 @@ class FullScreen:
     def close(self) -> None:
         """Close what was opened."""
         self._terminal.close()
-        for descriptor in (self._wake, self._woken):
-            os.close(descriptor)
+        for descriptor in (self._wake, self._woken, self._opened):
+            if descriptor is not None:
+                os.close(descriptor)
 
     def suspend(self) -> None:
         """Stop this process as Ctrl-Z does, and go on when it is in the foreground again."""
@@ -151,10 +153,8 @@ class FullScreen:
             os.write(self._woken, b'.')
 
 
-def _opened_keys() -> int | None:
-    """Where keys are read: the standard input, or the terminal itself where that is something else."""
-    if sys.stdin.isatty():
-        return sys.stdin.fileno()
+def _opened_terminal() -> int | None:
+    """The terminal itself, where keys are read if the standard input is something else; None: there is none."""
     try:
         return os.open('/dev/tty', os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC)
     except OSError:
@@ -197,9 +197,8 @@ def _end(signum: int, frame: FrameType | None) -> None:
 @contextmanager
 def undisturbed() -> Iterator[None]:
     """What is begun is done before a signal ends the view."""
-    signals = {*ENDING, signal.SIGINT, signal.SIGTSTP}
-    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {*ENDING, signal.SIGINT, signal.SIGTSTP})
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -26,9 +27,6 @@ MOST_OF_A_CORE = 0.05
 
 LONGEST_PAUSE = 10.0
 """Seconds between two readings of a search that takes long to be read, unless more are asked for."""
-
-ONCE = Look(colour=False)
-"""A frame that is not for a terminal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +83,8 @@ def _screen(command: TopCommand) -> Screen:
 
 def _print_once(screen: Screen) -> None:
     """Print a frame without what only matters on a terminal that can move its cursor."""
-    columns, rows = os.environ.get('COLUMNS', ''), os.environ.get('LINES', '')
-    look = replace(
-        ONCE,
-        width=int(columns) if columns.isdecimal() else ONCE.width,
-        height=int(rows) if rows.isdecimal() else ONCE.height,
-        unicode=Sink(sys.stdout).has_unicode,
-    )
+    columns, rows = shutil.get_terminal_size()
+    look = Look(columns, rows, Sink(sys.stdout).has_unicode, colour=False)
     lines = [as_text(line, colour=False, styles=False) for line in screen.lines(look)][:-1]
     Sink(sys.stdout).write('\n'.join(lines).rstrip('\n') + '\n')
 
