@@ -189,7 +189,12 @@ def _has_types(run: Run, argv: object) -> bool:
 def is_command(argv: object) -> bool:
     """Whether something can be the words of a run, with marks or without."""
     words = argv if isinstance(argv, list) else []
-    return bool(words) and all(isinstance(word, str) and '\0' not in _filled(word, '', '') for word in words)
+    return bool(words) and all(isinstance(word, str) and _is_whole_word(word) for word in words)
+
+
+def _is_whole_word(word: str) -> bool:
+    """Whether nothing but marks has a NUL in it; most words have no marks."""
+    return '\0' not in word or '\0' not in _filled(word, '', '')
 
 
 def _checked(name: object) -> str:

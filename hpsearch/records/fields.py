@@ -109,7 +109,8 @@ class Fields:
         return found[0]
 
     def _instead(self, name: str) -> str:
-        similar = difflib.get_close_matches(name, [*self._by_name, *self._by_full_name], n=3)
+        prefixed = [full for prefix in PREFIXES.values() if (full := prefix + name) in self._by_full_name]
+        similar = prefixed or difflib.get_close_matches(name, [*self._by_name, *self._by_full_name], n=3)
         if similar:
             return f'did you mean {" or ".join(similar)}?'
         params = ', '.join(field.name for field in self.of_kind('params')[:MOST_NAMED])

@@ -104,7 +104,7 @@ def _run_record(search: OpenedSearch, run: Run, history: RunHistory | None, wait
     return RunRecord(
         run=run,
         state=state,
-        output=str(search.folder.output(run.name)),
+        output=f'{search.folder.path}/{run.name}',
         attempts=[_attempt_record(search, each) for each in history.attempts] if history else (),
         summary=dict(shown.summary) if shown and shown.summary else None,
         curve=search.state.curves.of(run.name),

@@ -35,6 +35,8 @@ _UNPRINTABLE = re.compile(r'[\x00-\x1f\x7f-\x9f]')
 
 def printable(text: str) -> str:
     """One line of text without control characters and escape sequences."""
+    if text.isprintable():
+        return text
     return _UNPRINTABLE.sub('', SEQUENCE.sub('', ' '.join(text.splitlines()).expandtabs(4)))
 
 

@@ -200,6 +200,8 @@ def is_tty(stream: TextIO) -> bool:
 
 def shown_width(line: str) -> int:
     """The cells of a terminal that a line takes; its colours take none."""
+    if line.isascii() and line.isprintable():
+        return len(line)
     from rich.cells import cell_len
 
     return cell_len(SEQUENCE.sub('', line))

@@ -47,12 +47,13 @@ def runs_listed(search: SearchRecord, where: str, columns: str, order: str, limi
         ConfigError: The condition is wrong, or there is no such name.
     """
     fields = Fields(search)
-    shown = _columns(fields, columns) if columns else _telling(search, fields, form)
+    asked = _columns(fields, columns) if columns else {}
     keys = _keys(fields, order)
     runs = fields.selected(search.runs, where)
     for field, descending in reversed(keys):
         runs = sorted_by(runs, field, descending=descending)
     found = runs[:limit] if limit else runs
+    shown = asked or _telling(search, fields, found, form)
     note = '' if runs else _nothing(search, where)
     return Listed(Sheet(list(shown), [[field.of(run) for field in shown.values()] for run in found]), note)
 
@@ -96,8 +97,8 @@ def _keys(fields: Fields, order: str) -> list[tuple[Field, bool]]:
     return [(found[word.removeprefix('-')], word.startswith('-')) for word in words]
 
 
-def _telling(search: SearchRecord, fields: Fields, form: Form) -> dict[str, Field]:
-    """The columns that tell most: for people, what differs and what matters; for programs, everything."""
+def _telling(search: SearchRecord, fields: Fields, found: Sequence[RunRecord], form: Form) -> dict[str, Field]:
+    """The columns that tell most: for people, what differs and what matters of these runs; for programs, everything."""
     if form is not Form.PEOPLE:
         return {fields.column(field): field for field in fields.all}
     objectives = [objective.key for objective in search.objectives]
@@ -105,7 +106,7 @@ def _telling(search: SearchRecord, fields: Fields, form: Form) -> dict[str, Fiel
     keywords = keywords or [field for field in fields.of_kind('summary') if field.name != 'finished'][:MOST_KEYWORDS]
     own = {field.name: field for field in fields.of_kind('own')}
     chosen = [own['run'], own['state'], *fields.varying, *keywords, own['seconds'], own['host'], own['gpu']]
-    return {fields.heading(field): field for field in [*chosen, own['reason']] if _is_known(field, search.runs)}
+    return {fields.heading(field): field for field in [*chosen, own['reason']] if _is_known(field, found)}
 
 
 def _is_known(field: Field, runs: Sequence[RunRecord]) -> bool:

@@ -54,6 +54,8 @@ def test_that_a_name_of_two_kinds_has_to_be_full(tmp_path: Path) -> None:
 def test_that_an_unknown_name_is_answered_with_similar_ones(search: SearchRecord) -> None:
     with pytest.raises(ConfigError, match=r'optimiser: no run has a value of this name; did you mean optimizer\b'):
         Fields(search).find('optimiser')
+    with pytest.raises(ConfigError, match='did you mean hpsearch_budget'):
+        Fields(search).find('budget')
     with pytest.raises(ConfigError, match='there are lr, width, optimizer, random_seed'):
         Fields(search).find('qqqq')
 

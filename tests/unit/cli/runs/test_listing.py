@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from hpsearch.cli.main import main
+from tests.support.paths import REPOSITORY
 from tests.support.shown_search import shown_search
 
 
@@ -117,3 +119,31 @@ def test_that_without_a_result_it_says_why_none_is_the_best(tmp_path: Path, caps
     path = shown_search(tmp_path / 's', 3, waiting=3).path
     assert main(['best', str(path), '--csv']) == 0
     assert 'no run that could be the best has finished' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('verb', [['list'], ['best'], ['show', '1'], ['diff', '1', '2']])
+@pytest.mark.parametrize('form', [[], ['--json'], ['--csv']])
+def test_that_a_search_of_an_earlier_format_is_shown(
+    verb: list[str], form: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / 'search'
+    shutil.copytree(REPOSITORY / 'tests' / 'data' / 'search_of_format_1', path)
+    out = shown(capsys, verb[0], str(path), *verb[1:], *form)
+    assert 'sim_20261121200057_' in out
+    assert '--json' not in form or json.loads(out)
+
+
+def test_that_a_column_without_values_among_those_found_is_left_out(
+    search: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert 'reason' in shown(capsys, 'list', search).splitlines()[0]
+    assert 'reason' not in shown(capsys, 'list', search, '-n2').splitlines()[0]
+
+
+def test_that_a_table_fits_the_terminal(
+    search: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr('hpsearch.cli.runs.output.terminal_width', lambda: 60)
+    lines = shown(capsys, 'list', search, '-n3').splitlines()
+    assert all(len(line) <= 60 for line in lines[:5])
+    assert any(line.startswith('no room for: ') for line in lines)
