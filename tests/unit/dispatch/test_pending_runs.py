@@ -342,3 +342,23 @@ def test_that_the_runs_of_a_bad_place_are_found_later_where_the_plan_cannot_be_r
         waiting.note_bad_places(frozenset({'n3'}))
     waiting.note_bad_places(frozenset({'n3'}))
     assert taken(waiting) == [1]
+
+
+def ask(state: SearchState, waiting: PendingRuns, kind: str, number: int, revision: int) -> None:
+    state.fold('user', {'event': kind, 'run': f'sim_{number}', 'after': 0, 'revision': revision})
+    waiting.plan_again(run(number))
+
+
+def test_that_what_was_cancelled_and_asked_for_again_waits_once_wherever_the_plan_had_been_read_to() -> None:
+    for read in (0, 3):
+        state = SearchState()
+        waiting = backlog(state)
+        waiting.waiting_runs(read)
+        ask(state, waiting, 'cancel', 2, 1)
+        assert names(waiting.waiting_runs(3)) == [1, 3]
+        assert waiting.given_up == {'sim_2'}
+        ask(state, waiting, 'rerun', 2, 2)
+        assert sorted(names(waiting.waiting_runs(9))) == [1, 2, 3]
+        assert waiting.given_up == set()
+        claim(state, 2)
+        assert sorted(taken(waiting)) == [1, 3]
