@@ -14,7 +14,7 @@ def main() -> None:
     """Make the pictures that are named, or all of them."""
     for name in sys.argv[1:] or PICTURES:
         drawn = PICTURES[name]()
-        (HERE / name).write_text(drawn)
+        (HERE / name).write_bytes(drawn)
         print(f'{HERE / name}: {len(drawn) / 1000:.0f} kB')
 
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from docs.pictures.svg import picture
+from docs.pictures.svg import Frame, picture
 from docs.pictures.terminal import Terminal, terminal
 from tests.fakes.nvml.box import FakeBox
 from tests.support.paths import REPOSITORY
+
+COLUMNS, ROWS = 100, 28
+
+SHOWN_FOLDER = '/home/ada/digits'
 
 SCRIPT = '''\
 """Train for some epochs: a curve whose height depends on the learning rate, the width and the dropout."""
@@ -45,8 +50,8 @@ COMMAND = (
 
 
 @contextmanager
-def machine() -> Iterator[Terminal]:
-    """A terminal on a machine with four GPUs, one of which somebody else uses."""
+def machine() -> Iterator[tuple[Terminal, Path]]:
+    """A terminal, and its folder, on a machine with four GPUs, one of which somebody else uses."""
     # The name of this folder is as long as the one that is shown instead, so that lines are broken where they would be.
     with tempfile.TemporaryDirectory(prefix='hp_', dir='/tmp') as name:
         folder = Path(name)
@@ -56,18 +61,61 @@ def machine() -> Iterator[Terminal]:
         here = str(REPOSITORY / 'tests' / 'fakes' / 'nvml')
         (folder / 'train.py').write_text(SCRIPT.format(here=here, state=str(box.state)))
         path = f'{Path(sys.executable).parent}{os.pathsep}{os.environ["PATH"]}'
-        env = {**box.env(), 'PATH': path}
-        with box.neighbour(2, 31000, 0.9), terminal(folder, 100, 24, env, {name: '/home/ada/digits'}) as shown:
-            yield shown
+        env = {**box.env(), 'PATH': path, 'LOGNAME': 'ada', 'USER': 'ada'}
+        with box.neighbour(2, 31000, 0.9), terminal(folder, COLUMNS, ROWS, env, {name: SHOWN_FOLDER}) as shown:
+            yield shown, folder
 
 
-def search() -> str:
-    """A search from its command to its table."""
-    with machine() as shown:
+def search() -> bytes:
+    """A search from its command to its table, moving."""
+    with machine() as (shown, _):
         shown.type(COMMAND)
         frames = list(shown.record(lambda text: 'Results: ' in text))
-    return picture(frames, 100, 'hpsearch run')
+    return picture(frames, COLUMNS, 'hpsearch run').encode()
 
 
-PICTURES: dict[str, Callable[[], str]] = {'search.svg': search}
+def top() -> bytes:
+    """The view of a search that runs."""
+    with machine() as (shown, _):
+        shown.type(f'clear; {COMMAND} > log 2>&1 & sleep 8; hpsearch top')
+        lines = shown.wait_for(lambda text: 'finished' in text and 'clear;' not in text)
+        shown.press('q')
+    return picture([Frame(lines, 1.0)], COLUMNS, 'hpsearch top').encode()
+
+
+def runs() -> bytes:
+    """Runs of a search, by a condition, and what two of them differ in."""
+    with machine() as (shown, _):
+        searched(shown)
+        shown.type("clear; hpsearch list --where 'lr<0.01 and width>32' --sort=-val_acc -n 6; hpsearch diff 1 2")
+        lines = shown.wait_for(lambda text: text.rstrip().endswith('\n$'))[:-1]
+    return picture([Frame(lines, 1.0)], COLUMNS, 'hpsearch list, hpsearch diff').encode()
+
+
+def report() -> bytes:
+    """The top of the page of a search."""
+    with machine() as (shown, folder):
+        searched(shown)
+        shown.type('hpsearch report --output page.html; echo written')
+        shown.wait_for(lambda text: 'written' in text.split('\n'))
+        page, target = folder / 'page.html', folder / 'page.png'
+        page.write_text(page.read_text().replace(str(folder), SHOWN_FOLDER))
+        size = ('--window-size=1200,900', '--hide-scrollbars', f'--screenshot={target}')
+        words = ['chromium', '--headless', '--no-sandbox', '--disable-gpu', *size, page.as_uri()]
+        subprocess.run(words, check=True, capture_output=True, timeout=120)
+        return target.read_bytes()
+
+
+def searched(shown: Terminal) -> None:
+    """Run the search to its end."""
+    shown.type(f'clear; {COMMAND} > log 2>&1; echo ended')
+    shown.wait_for(lambda text: 'ended' in text.split('\n'))
+
+
+PICTURES: dict[str, Callable[[], bytes]] = {
+    'search.svg': search,
+    'top.svg': top,
+    'runs.svg': runs,
+    'report.png': report,
+}
 """File name of a picture to what makes it."""

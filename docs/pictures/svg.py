@@ -59,7 +59,7 @@ def picture(frames: Sequence[Frame], columns: int, title: str) -> str:
             f'<rect width="{width:.0f}" height="{height:.0f}" rx="9" fill="{BACKGROUND}"/>',
             *(f'<circle cx="{20 + 18 * dot}" cy="17" r="5.5" fill="#4a505e"/>' for dot in range(3)),
             f'<text class="t" x="{width / 2:.0f}" y="21">{escape(title)}</text>',
-            f'<g transform="translate({MARGIN:.0f} {BAR:.0f})">',
+            f'<g transform="translate({MARGIN:.0f} {BAR:.0f})" fill="{FOREGROUND}">',
             *groups,
             '</g>',
             '</svg>',
@@ -79,7 +79,7 @@ def _group(number: int, names: Sequence[str]) -> str:
 
 def _styles(frames: Sequence[Frame]) -> str:
     font = f'font: {SIZE}px "DejaVu Sans Mono", Menlo, Consolas, monospace'
-    plain = f'text {{ {font}; fill: {FOREGROUND}; white-space: pre }} .t {{ fill: #8a90a0; text-anchor: middle }}'
+    plain = f'text {{ {font}; white-space: pre }} .t {{ fill: #8a90a0; text-anchor: middle }}'
     total = sum(frame.seconds for frame in frames)
     if len(frames) == 1:
         return plain

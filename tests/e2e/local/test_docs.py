@@ -163,7 +163,7 @@ def test_that_every_page_is_in_one_part_of_the_table_of_contents() -> None:
 
 
 def test_that_every_picture_is_made_by_the_script_and_shown() -> None:
-    shown = re.findall(r'(?:image|figure):: (?:docs/)?pictures/(\S+)', '\n'.join(TEXTS.values()))
+    shown = re.findall(r'(?:image|figure):: (?:docs/|\.\./)?pictures/(\S+)', '\n'.join(TEXTS.values()))
     there = {path.name for path in (DOCS / 'pictures').iterdir() if path.suffix in ('.svg', '.png')}
     assert set(shown) == set(PICTURES) == there
     assert all((DOCS / 'pictures' / name).stat().st_size < 200_000 for name in there)
