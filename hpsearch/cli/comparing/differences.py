@@ -9,7 +9,10 @@ from typing import Any
 
 from hpsearch.cli.comparing.facts import Facts
 from hpsearch.cli.options import GROUPS, DisplayOptions, FolderOptions, SearchOptions, flat
+from hpsearch.config.distributions.notation import text_of
+from hpsearch.model.command import shell_line
 from hpsearch.model.states import REUSED
+from hpsearch.model.trials.distributions import Drawn
 from hpsearch.records.search import SearchRecord
 
 LONGEST_CODE = 12
@@ -32,7 +35,6 @@ _ATTRIBUTES = {
     'conditions': 'conditions',
     'fixed_args': 'fixed arguments',
     'env': 'environment',
-    'results': 'results',
 }
 """Attributes of a configuration to what they are called."""
 
@@ -80,8 +82,8 @@ def _attributes(search: SearchRecord) -> Mapping[str, Any]:
 
 
 def _grid(search: SearchRecord) -> Mapping[str, Any]:
-    grid = _attributes(search).get('grid', {})
-    return grid if isinstance(grid, Mapping) else {}
+    grid = search.configuration.grid
+    return {name: text_of(each.distribution) if isinstance(each, Drawn) else list(each) for name, each in grid.items()}
 
 
 def _options(search: SearchRecord) -> Mapping[str, Any]:
@@ -103,6 +105,8 @@ def _codes(search: SearchRecord) -> str:
 def _plain(value: Any) -> str:
     if value in (None, '', [], {}):
         return 'none'
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        return shell_line(value)
     return value if isinstance(value, str) else json.dumps(value, default=str)
 
 

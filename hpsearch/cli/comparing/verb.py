@@ -94,7 +94,8 @@ def _varying(found: Sequence[Mapping[str, Any]]) -> list[str]:
 def _sheet(facts: Sequence[Facts], *, with_params: bool) -> Sheet:
     rows = [_row(each, with_params=with_params) for each in facts]
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    columns = [name for name in columns if any(row.get(name) not in (None, '', 0) for row in rows)]
+    if not with_params:  # people get what there is to see, scripts always the same
+        columns = [name for name in columns if any(row.get(name) not in (None, '', 0) for row in rows)]
     return Sheet(columns, [[row.get(name) for name in columns] for row in rows])
 
 

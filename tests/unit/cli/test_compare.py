@@ -15,6 +15,7 @@ from hpsearch.cli.comparing.verb import compare_searches
 from hpsearch.cli.runs.output import Form
 from hpsearch.model.configuration import Grid
 from hpsearch.model.errors import ConfigError, SearchFolderError
+from hpsearch.model.trials.distributions import Uniform, as_plain
 from hpsearch.records.naming import distinct_names
 from hpsearch.records.reading import read_search
 from hpsearch.store.folder import SearchFolder
@@ -85,6 +86,20 @@ def test_that_people_and_spreadsheets_get_the_same(searches: list[str], capsys: 
     told = as_json(*searches)['searches']
     assert [float(row['best']) for row in rows] == [each['best']['value'] for each in told]
     assert rows[1]['best.lr'] == str(told[1]['best']['params']['lr'])
+
+
+def test_that_scripts_get_the_same_columns_whatever_came_of_the_searches(tmp_path: Path) -> None:
+    paths = [str(shown_search(tmp_path / name, runs=2, waiting=2).path) for name in ('one', 'two')]
+    heading, *_ = compare_searches(paths, Form.CSV, '')
+    assert {'best', 'median', 'finished', 'GPU hours', 'best_run'} <= set(heading.strip().split(','))
+
+
+def test_that_a_distribution_is_written_as_in_a_configuration(searches: list[str]) -> None:
+    info = SearchFolder(searches[1]).read_info()
+    grid = info['configuration']['attributes']['grid']
+    objective(searches[1], grid={**grid, 'lr': as_plain(Uniform(0.1, 1.0))})
+    (values,) = (each for each in as_json(*searches)['differences'] if each['name'] == 'lr')
+    assert values['in'] == {'a/out': '0.1, 0.2, 0.3, 0.4, 0.5', 'b/out': 'uniform(0.1, 1.0)'}
 
 
 def test_that_two_searches_that_exist_are_needed(searches: list[str], tmp_path: Path) -> None:
