@@ -26,10 +26,10 @@ from hpsearch.store.journal import read_state
 from hpsearch.ui.table import best_table, shortened
 from hpsearch.ui.terminal import prepare_streams, put_line
 
+from .drawing.style import check_matplotlib
 from .gather import gather
 from .gathered import MISSED, Gathered
 from .original_folder import gather_original, is_original_folder
-from .plots import check_plots
 from .schedules import written_schedules
 from .seeds import shown_columns
 from .tidy import Tidied, put_away_missed
@@ -107,7 +107,7 @@ def postprocess(request: Request) -> Iterator[str]:
     if request.parquet:
         check_parquet()
     if request.plots:
-        check_plots()
+        check_matplotlib('--plots')
     configuration, runs, notes = _gathered(request)
     yield from notes
     if request.criteria is not None:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpsearch.model.errors import HpsearchError
 from hpsearch.model.trials.lineage import Stage
 
 from .tidy import keep_earlier
@@ -18,20 +17,6 @@ PLOT = 'pbt_schedules.png'
 
 _LOGARITHMIC_FROM = 20
 """A scale is logarithmic where the largest value is so many times the smallest one."""
-
-
-def check_plots() -> None:
-    """Makes sure that something can be drawn, before anything else is done.
-
-    Raises:
-        HpsearchError: matplotlib is not installed.
-    """
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError as error:
-        raise HpsearchError(
-            f"--plots needs matplotlib, which cannot be imported ({error}): python3 -m pip install 'hpsearch[plots]'"
-        ) from error
 
 
 def draw_schedules(folder: Path, stages: Sequence[Stage], score: str) -> Path:

@@ -281,11 +281,11 @@ def best(words: Sequence[str]) -> int:
 
 
 def report(words: Sequence[str]) -> int:
-    """``hpsearch report``: write a page that shows a search."""
-    from hpsearch.cli.viewing.report import report_parser, write_report
+    """``hpsearch report``: write a page that shows a search, or its figures for papers."""
+    from hpsearch.cli.viewing.report import report_lines, report_parser
 
     args = report_parser().parse_args(words)
-    return _print_lines(write_report(_folder(args.dir), args.output))
+    return _print_lines(report_lines(_folder(args.dir), args))
 
 
 def cancel(words: Sequence[str]) -> int:

@@ -1,10 +1,11 @@
-"""``hpsearch report``: a search as one page of HTML."""
+"""``hpsearch report``: a search as one page of HTML, and its figures for papers."""
 
 from __future__ import annotations
 
+import argparse
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from hpsearch.cli.parsers import Parser, add_search_folder
@@ -35,7 +36,67 @@ def report_parser() -> Parser:
         type=os.path.expanduser,
         help='the file to write (default: report_NAME.html in the current directory, NAME being that of the search)',
     )
+    _add_papers(parser)
     return parser
+
+
+def _add_papers(parser: Parser) -> None:
+    group = parser.add_argument_group('figures for papers, instead of the page unless --output is given, too')
+    group.add_argument(
+        '--png', metavar='DIR', type=os.path.expanduser, help='a folder for them, with 300 dots per inch'
+    )
+    group.add_argument(
+        '--pdf',
+        metavar='DIR',
+        type=os.path.expanduser,
+        help='a folder for them, as vectors with their fonts; or a file that ends with .pdf, one figure a page',
+    )
+    group.add_argument(
+        '--columns',
+        type=int,
+        choices=(1, 2),
+        default=1,
+        help='how many columns of a paper they are as wide as: 3.35 or 6.9 inches (default: %(default)s)',
+    )
+
+
+def report_lines(folder: SearchFolder, args: argparse.Namespace) -> Iterator[str]:
+    """Do what the command line asks for, and say where the files are.
+
+    Raises:
+        HpsearchError: The search cannot be read, or something is not to be written.
+    """
+    targets = {form: target for form in ('png', 'pdf') if (target := getattr(args, form))}
+    if targets:
+        yield from write_papers(folder, targets, args.columns)
+    if args.output or not targets:
+        yield from write_report(folder, args.output)
+
+
+def write_papers(folder: SearchFolder, targets: Mapping[str, str], columns: int) -> Iterator[str]:
+    """Draw the figures of a search for papers, and say where.
+
+    Args:
+        folder: The search.
+        targets: ``png`` or ``pdf`` to the folder, or the file of PDF.
+        columns: Of a paper that they are as wide as.
+
+    Raises:
+        HpsearchError: The search cannot be read, a file is not to be written, or matplotlib is not installed.
+    """
+    papers = postprocessing('drawing.papers')
+    for form, target in targets.items():
+        postprocessing('drawing.style').check_matplotlib(f'--{form}')
+        refuse_in_foreign_search(Path(os.path.abspath(target)), f'--{form}')
+    figures = postprocessing('figures.payload').figures_of(read_search(folder, time.time()))
+    for form, target in targets.items():
+        try:
+            paths = papers.write_figures(figures, form, Path(os.path.abspath(target)), columns)
+        except OSError as error:
+            raise ConfigError([f'--{form}: {trouble_in_words(error)}.']) from None
+        yield from map(str, paths)
+        if not paths:
+            yield f'--{form}: there is nothing to be drawn yet: no run has finished with a number.'
 
 
 def write_report(folder: SearchFolder, output: str) -> Iterator[str]:
@@ -80,11 +141,20 @@ def check_page(output: str, option: str) -> None:
     path = Path(os.path.abspath(output))
     if not path.parent.is_dir():
         raise ConfigError([f'{option}: there is no folder {path.parent}; make it, or name another file.'])
-    search = next((each for each in path.parents if (each / 'search.json').is_file()), None)
-    if search is not None and search.stat().st_uid != os.geteuid():
-        raise ConfigError([f'{path} would be in the search of another user; name another file with {option}.'])
+    refuse_in_foreign_search(path, option)
     if path.is_dir() or (path.exists() and not _is_ours(path)):
         raise ConfigError([f'{option}: {path} is there, and is no page of hpsearch; name another file.'])
+
+
+def refuse_in_foreign_search(path: Path, option: str) -> None:
+    """See that nothing is written into the search of somebody else.
+
+    Raises:
+        ConfigError: It would be; ``option`` says what is written.
+    """
+    search = next((each for each in (path, *path.parents) if (each / 'search.json').is_file()), None)
+    if search is not None and search.stat().st_uid != os.geteuid():
+        raise ConfigError([f'{path} would be in the search of another user; name another place with {option}.'])
 
 
 def _is_ours(path: Path) -> bool:
