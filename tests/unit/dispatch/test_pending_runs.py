@@ -349,16 +349,20 @@ def ask(state: SearchState, waiting: PendingRuns, kind: str, number: int, revisi
     waiting.plan_again(run(number))
 
 
-def test_that_what_was_cancelled_and_asked_for_again_waits_once_wherever_the_plan_had_been_read_to() -> None:
-    for read in (0, 3):
-        state = SearchState()
-        waiting = backlog(state)
-        waiting.waiting_runs(read)
-        ask(state, waiting, 'cancel', 2, 1)
+@pytest.mark.parametrize('read', [0, 3])
+@pytest.mark.parametrize('is_heard_together', [False, True])
+def test_that_what_was_cancelled_and_asked_for_again_waits_once_wherever_the_plan_had_been_read_to(
+    read: int, is_heard_together: bool
+) -> None:
+    state = SearchState()
+    waiting = backlog(state)
+    waiting.waiting_runs(read)
+    ask(state, waiting, 'cancel', 2, 1)
+    assert waiting.given_up == {'sim_2'}
+    if not is_heard_together:
         assert names(waiting.waiting_runs(3)) == [1, 3]
-        assert waiting.given_up == {'sim_2'}
-        ask(state, waiting, 'rerun', 2, 2)
-        assert sorted(names(waiting.waiting_runs(9))) == [1, 2, 3]
-        assert waiting.given_up == set()
-        claim(state, 2)
-        assert sorted(taken(waiting)) == [1, 3]
+    ask(state, waiting, 'rerun', 2, 2)
+    assert sorted(names(waiting.waiting_runs(9))) == [1, 2, 3]
+    assert waiting.given_up == set()
+    claim(state, 2)
+    assert sorted(taken(waiting)) == [1, 3]
