@@ -160,7 +160,8 @@
 
     // A text with a border in the colour of the page, so that lines behind it do not matter.
     write(context, value, x, y, room) {
-      let text = hps.text(value);
+      const whole = hps.text(value);
+      let text = whole.length > 80 ? `${whole.slice(0, 80)}…` : whole;  // it is measured letter by letter
       while (text.length > 1 && context.measureText(text).width > room) text = `${text.slice(0, -2)}…`;
       [context.strokeStyle, context.lineWidth, context.lineJoin, context.fillStyle] = [this.theme.panel, 4, 'round', this.theme.text];
       context.strokeText(text, x, y);
