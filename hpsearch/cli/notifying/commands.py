@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ from hpsearch.model.errors import trouble_in_words
 
 TIME_LIMIT = 60.0
 """Seconds that a command may take."""
+
+GLANCE = 0.02
+"""Seconds between two looks at commands that are waited for."""
 
 
 @dataclass(frozen=True)
@@ -89,21 +93,24 @@ class Commands:
                 self._started.remove(each)
                 yield from _problem_of(each, now)
 
-    def finish(self, clock: Callable[[], float]) -> Iterator[str]:
-        """Wait for those that have not ended; Ctrl-C ends them instead. Yields what :meth:`poll` does.
+    def finish(
+        self,
+        clock: Callable[[], float],
+        is_stopped: Callable[[], bool] = lambda: False,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> Iterator[str]:
+        """Wait for those that have not ended; a stop ends them instead. Yields what :meth:`poll` does.
 
         Args:
             clock: Monotonic seconds.
+            is_stopped: Whether somebody does not want to wait any more.
+            sleep: Waits for so many seconds.
         """
-        end = 0.0
-        for each in self._started:
-            try:
-                each.process.wait(max(0.0, each.deadline - max(clock(), end)))
-            except subprocess.TimeoutExpired:
-                end = max(end, each.deadline)
-            except KeyboardInterrupt:
-                end = max(other.deadline for other in self._started)
-        yield from self.poll(max(clock(), end))
+        while any(each.process.poll() is None for each in self._started) and not is_stopped():
+            if clock() >= max(each.deadline for each in self._started):
+                break
+            sleep(GLANCE)
+        yield from self.poll(max([clock(), *(each.deadline for each in self._started)]))
 
 
 def _made_alone(path: Path) -> IO[bytes]:

@@ -16,6 +16,7 @@ from hpsearch.cli.notifying.commands import Commands
 from hpsearch.cli.notifying.facts import MOST_KINDS, Standing, facts_of, facts_without_search, finite
 from hpsearch.cli.notifying.options import NotifyOptions
 from hpsearch.cli.parsers import ALL_FINISHED
+from hpsearch.host.signals import StopRequests, stop_signals
 from hpsearch.model.errors import HpsearchError, SearchFolderError, trouble_in_words
 from hpsearch.model.evidence import Liveness
 from hpsearch.model.states import ACTIVE, Attempt, SearchState, State
@@ -159,8 +160,9 @@ class Notices:
         except Exception as error:
             facts = {**facts_without_search(self._folder, 'crashed', self._elapsed), 'error': _in_words(error)}
             if not is_pilot(self._folder):
-                self._tell('on_failure', f'crashed-{_short(f"{time.time()} {os.getpid()}")}', facts, _warn)
-                self._finish()
+                with stop_signals() as requests:
+                    self._tell('on_failure', f'crashed-{_short(f"{time.time()} {os.getpid()}")}', facts, _warn)
+                    self._finish(requests)
             raise
 
     def tell_end(self, result: SearchResult, code: int) -> None:
@@ -170,12 +172,13 @@ class Notices:
             result: What the work has come to.
             code: The exit code of this process.
         """
-        try:
-            if any(self._commands.values()):
-                self._tell_end(result, code)
-        except (HpsearchError, OSError) as error:
-            _warn(f'nobody was told of the end: {_in_words(error)}')
-        self._finish()
+        with stop_signals() as requests:  # Ctrl-C ends a command, and changes nothing of what hpsearch exits with
+            try:
+                if any(self._commands.values()):
+                    self._tell_end(result, code)
+            except (HpsearchError, OSError) as error:
+                _warn(f'nobody was told of the end: {_in_words(error)}')
+            self._finish(requests)
 
     def _tell_end(self, result: SearchResult, code: int) -> None:
         result.state.replay(result.reader.news(skip=result.writer), result.reader.place)
@@ -218,8 +221,8 @@ class Notices:
         if problem:
             warn(problem)
 
-    def _finish(self) -> None:
-        for problem in self._started.finish(self._clock):
+    def _finish(self, requests: StopRequests) -> None:
+        for problem in self._started.finish(self._clock, lambda: requests.stops > 0):
             _warn(problem)
 
 
