@@ -47,8 +47,6 @@ def build_page(searches: Sequence[SearchRecord], figures: Mapping[str, Any], *, 
     """
     library = chart_library() if figures else None
     scripts = [(ASSETS / name).read_text('utf-8') for name in SCRIPTS]
-    names = ', '.join(search.name for search in searches)
-    scripts = [(ASSETS / name).read_text('utf-8') for name in SCRIPTS] + ([library] if library else [])
     names = ', '.join(distinct_names([search.path for search in searches]))
     return _filled(
         (ASSETS / 'page.html').read_text('utf-8'),

@@ -170,3 +170,9 @@ def test_that_the_command_is_as_one_types_it(tmp_path: Path) -> None:
         info = {**search.info, 'argv': [program, '--set', "lr=[1, '2']"]}
         command = payload_of(replace(search, info=info))['about']['command']
         assert shlex.split(command) == ['hpsearch', '--set', "lr=[1, '2']"]
+
+
+def test_that_the_library_of_the_charts_is_in_the_page_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(html, 'chart_library', lambda: 'the library')
+    search = read_search(shown_search(tmp_path / 'search', runs=3), BEGIN)
+    assert build_page([search], {'a': [1]}).count('the library') == 1
