@@ -167,7 +167,7 @@ def test_that_what_is_written_is_read_as_the_same(expression: Expression) -> Non
 def reference(each: Expression) -> bool:
     """Evaluate an expression of Python with the same meaning."""
     return bool(
-        eval(in_python(each), {}, {'v': VALUES, 'same': same, 'number': number, 'known': known})
+        eval(in_python(each), {'inf': math.inf}, {'v': VALUES, 'same': same, 'number': number, 'known': known})
     )  # test data only
 
 
