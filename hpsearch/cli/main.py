@@ -343,8 +343,10 @@ def seeds(words: Sequence[str]) -> int:
     command = parse_seeds(words)
     from hpsearch.cli.seeds.command import repeat_runs
 
-    names_what = command.what.run_dir or command.gathering.seeds_dir
-    return repeat_runs(command if names_what else replace(command, dir=str(_folder(command.dir).path)))
+    if not (command.dir or command.what.run_dir or command.gathering.seeds_dir):
+        newest = os.path.relpath(_folder('').path)
+        command = replace(command, dir=newest, words=[newest, *words])
+    return repeat_runs(command)
 
 
 def compare(words: Sequence[str]) -> int:

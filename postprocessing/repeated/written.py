@@ -27,7 +27,7 @@ def text_lines(summary: Summary, settings: Settings, seed_option: str) -> Iterat
     yield f'Results over seeds ({seed_option}): mean ± {settings.error_in_words}, n: number of values'
     for place, row in enumerate(summary.rows, 1):
         yield ''
-        yield f'{place}. {row.repetition.label}'
+        yield f'{place}. {" ".join(row.repetition.label.split())}'
         yield from (f'   {line}' for line in _about_runs(row))
         yield from (f'   {line}' for line in _table(row, summary.keywords, settings))
     yield ''
@@ -82,12 +82,12 @@ def _about_comparison(summary: Summary, settings: Settings) -> Iterator[str]:
         yield summary.why_not
         return
     yield f'Is 1 better than 2 by {settings.key}, beyond what seeds make of it?'
-    for line in _answer(comparison, summary.left_out):
+    for line in _answer(comparison, settings, summary.left_out):
         yield from textwrap.wrap(line, WIDTH, initial_indent='   ', subsequent_indent='   ')
 
 
-def _answer(comparison: Comparison, left_out: int) -> Iterator[str]:
-    yield _verdict(comparison)
+def _answer(comparison: Comparison, settings: Settings, left_out: int) -> Iterator[str]:
+    yield _verdict(comparison, settings)
     if comparison.interval:
         low, high = comparison.interval
         reach = f', {CONFIDENCE:.0%} interval {low:.4g} to {high:.4g} (if differences are normally distributed)'
@@ -106,13 +106,15 @@ def _pairs(count: int) -> str:
     return '1 pair' if count == 1 else f'{count} pairs'
 
 
-def _verdict(comparison: Comparison) -> str:
+def _verdict(comparison: Comparison, settings: Settings) -> str:
     if comparison.least_p >= SIGNIFICANT:
         pairs = _pairs(comparison.pairs)
         return f'It cannot be told with {pairs}: no result could have p < {SIGNIFICANT:g}; 6 can.'
-    if comparison.p < SIGNIFICANT:
-        return f'Yes: a difference like this would be rare (p < {SIGNIFICANT:g}) if there were none.'
-    return 'It cannot be told: seeds alone often make such a difference.'
+    if comparison.p >= SIGNIFICANT:
+        return 'It cannot be told: seeds alone often make such a difference.'
+    is_better = (comparison.mean < 0) == settings.ascending  # it has the better mean, maybe by what is left out here
+    answer = 'Yes' if is_better else 'No, 2 is better with these seeds'
+    return f'{answer}: a difference like this would be rare (p < {SIGNIFICANT:g}) if there were none.'
 
 
 def _assumptions(left_out: int) -> Iterator[str]:
@@ -155,7 +157,8 @@ def _digits(number: Decimal) -> str:
 _ESCAPED = {
     **{character: f'\\{character}' for character in '&%$#_{}'},
     **{'~': r'\textasciitilde{}', '^': r'\textasciicircum{}', '\\': r'\textbackslash{}'},
-    **{'<': r'\textless{}', '>': r'\textgreater{}', '\n': ' ', '‰': r'\textperthousand{}', '°': r'\textdegree{}'},
+    **{'<': r'\textless{}', '>': r'\textgreater{}', '|': r'\textbar{}', '\n': ' '},
+    **{'‰': r'\textperthousand{}', '°': r'\textdegree{}'},
 }
 
 _NO_NUMBERS = {'': '--', 'nan': 'nan', 'inf': r'$\infty$', '-inf': r'$-\infty$'}

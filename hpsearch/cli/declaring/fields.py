@@ -24,13 +24,15 @@ def number_between(low: float, high: float) -> Callable[[str], float]:
     return parse
 
 
-def integer_from(low: int) -> Callable[[str], int]:
-    """An argparse type: a whole number, at least ``low``."""
+def integer_from(low: int, high: int | None = None) -> Callable[[str], int]:
+    """An argparse type: a whole number, at least ``low``, and at most ``high`` if that is given."""
 
     def parse(text: str) -> int:
         value = int(text)
         if value < low:
             raise argparse.ArgumentTypeError(f'{text} is less than {low}')
+        if high is not None and value > high:
+            raise argparse.ArgumentTypeError(f'{text} is more than {high}')
         return value
 
     parse.__name__ = 'whole number'

@@ -124,7 +124,10 @@ def seed_args(params: Iterable[Params], given: str, data: str) -> SeedArgs:
     seed = given or seed_among(options)
     if not seed:
         raise ConfigError(
-            [f'--seed_arg: which option is the seed? None of {", ".join(options) or "those of the run"} says so.']
+            [
+                f'--seed_arg: which option is the seed? None of {", ".join(options) or "those of the run"} says so; '
+                'give the one that the script has, as in --seed_arg=random_seed.'
+            ]
         )
     if seed == data:
         raise ConfigError([f'--data_seed_arg={data}: is the option of the seed itself.'])

@@ -27,6 +27,9 @@ from hpsearch.store.trust import to_work_on
 
 log = logging.getLogger('hpsearch')
 
+MARK = 'written by hpsearch seeds'
+"""It is in the first lines of each configuration that may be written again."""
+
 
 def prepare(command: SeedsCommand, gathering: Gathering) -> Gathering:
     """Make the search that repeats the runs, or add what it does not have, and take the results that there are.
@@ -82,7 +85,7 @@ def _text(command: SeedsCommand, gathering: Gathering) -> str:
     configuration = _configuration(gathering)
     zipped = [list(gathering.seeds.names)] if gathering.seeds.data else []
     comment = [
-        f'Runs of {gathering.source.path} with other seeds; written by hpsearch seeds, which writes it again.',
+        f'Runs of {gathering.source.path} with other seeds; {MARK}, which writes it again.',
     ]
     template = template_name(configuration, command.gathering.config_name)
     return module_text(configuration, gathering.rows, zipped, comment, template, gathering.source.handles)
@@ -96,6 +99,7 @@ def _make(command: SeedsCommand, gathering: Gathering, options: SearchOptions) -
     with extending(folder):
         if folder.search_json.exists():
             raise SearchFolderError(f'{folder.path} has just been made by another hpsearch: try again.')
+        _check_that_it_is_free(folder.path / f'{command.gathering.config_name}.py')
         path = write_module(
             folder.path, command.gathering.config_name, _text(command, gathering), _configuration(gathering)
         )
@@ -110,8 +114,18 @@ def _make(command: SeedsCommand, gathering: Gathering, options: SearchOptions) -
         create(request)
 
 
+def _check_that_it_is_free(path: Path) -> None:
+    """Refuse to write over a file that is not ours; ours was left by a process that was killed.
+
+    Raises:
+        SearchFolderError: There is one.
+    """
+    if path.exists() and MARK not in path.read_text(encoding='utf-8', errors='replace'):
+        raise SearchFolderError(f'{path} is there already: choose another --config_name or --out_dir.')
+
+
 def _note(command: SeedsCommand, gathering: Gathering) -> Note:
-    varied = [*gathering.source.configuration.varying, *changes_of(command.what.changes, ())]
+    varied = [*gathering.source.configuration.varying, *changes_of(command.what.changes, (), ())]
     of = os.path.relpath(os.path.realpath(gathering.source.path), os.path.realpath(gathering.folder.path))
     names = gathering.seeds.names
     return Note(of, names, [name for name in dict.fromkeys(varied) if name not in names])

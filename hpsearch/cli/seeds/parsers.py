@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
@@ -13,6 +15,18 @@ from hpsearch.cli.parsers import Parser, add_search_folder, given_in, values_of
 
 _OF_WORK = (*OF_PLACES, 'execution', 'notify', 'display')
 """The groups of options of a search that say where and how its runs execute."""
+
+
+MOST_PLACES = 30
+"""Digits after the point, at most; statistics have no more that are right."""
+
+
+def module_name(text: str) -> str:
+    """An argparse type: the name of a module, with or without the ending of its file, and without a folder."""
+    name = text.removesuffix('.py')
+    if not re.fullmatch(r'\w[\w-]*', name):
+        raise argparse.ArgumentTypeError(f'{text!r} is no name of a module, which is written into the folder')
+    return name
 
 
 @dataclass(frozen=True)
@@ -94,6 +108,7 @@ class GatheringOptions(OptionGroup):
         'hpsearch_random_seeds',
         'name of the configuration that is written in it (default: %(default)s)',
         metavar='NAME',
+        type=module_name,
     )
     seeds_dir: str = option(
         '', 'run nothing: only summarise what is in this folder', metavar='FOLDER', type=os.path.expanduser
@@ -114,9 +129,9 @@ class SummaryOptions(OptionGroup):
     population: bool = option(False, 'the standard deviation of these seeds alone (n) instead of a sample (n - 1)')
     precision: int | None = option(
         None,
-        'digits after the point (default: as many as show two digits of the error)',
+        f'digits after the point, at most {MOST_PLACES} (default: as many as show two digits of the error)',
         metavar='N',
-        type=integer_from(0),
+        type=integer_from(0, MOST_PLACES),
     )
     fresh: bool = option(False, 'leave the results out of the means by which a configuration was chosen')
 
@@ -142,11 +157,6 @@ class SeedsCommand:
     summary: SummaryOptions
     given: Mapping[str, Any]
     words: Sequence[str]
-
-    @property
-    def wants_best(self) -> bool:
-        """Whether the best configurations of a search are repeated."""
-        return not self.run and not self.what.run_dir
 
 
 _EXAMPLES = """\
@@ -187,6 +197,8 @@ def parse_seeds(words: Sequence[str]) -> SeedsCommand:
         chosen['job_prologue'] = values['job_prologue']
     if values['run_dir'] and values['dir']:
         parser.error(f'{values["dir"]}: --run_dir says already what is repeated; keep one of them')
+    if (values['run'] or values['run_dir']) and values['best'] > 1:
+        parser.error('--best: the run is named already; keep one of them')
     return SeedsCommand(
         values['dir'],
         values['run'],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from hpsearch.cli.seeds.sources import Source, source_of
 from hpsearch.cli.seeds.topping_up import listed, topped_up
 from hpsearch.config.yaml_file import parse_yaml
 from hpsearch.model.configuration import Grid, Params, Value
-from hpsearch.model.errors import ConfigError, SearchFolderError
+from hpsearch.model.errors import ConfigError, SearchFolderError, did_you_mean
 from hpsearch.model.states import State
 from hpsearch.model.trials.seeds import without_seeds
 from hpsearch.store.folder import SearchFolder
@@ -110,7 +110,8 @@ def _planned(
 ) -> Gathering:
     """Which seeds each configuration is given."""
     known, planned = by_configuration(source.runs, seeds), by_configuration(there.runs if there else (), seeds)
-    changes = changes_of(command.what.changes, (*seeds.names, source.configuration.out_arg))
+    options = dict.fromkeys(name for run in source.runs for name in run.params)
+    changes = changes_of(command.what.changes, options, (*seeds.names, source.configuration.out_arg))
     asked = [changed(params, changes) for params in _asked(command, source, seeds)]
     keys = {without_seeds(params, seeds.names): params for params in asked}
     given = _seeds_of_each(
@@ -162,16 +163,17 @@ def seeds_listed(text: str) -> list[int]:
         ConfigError: They are no whole numbers.
     """
     words = re.findall(r'[^\s,;()\[\]]+', text)
-    if not all(re.fullmatch(r'[+-]?\d{1,18}', word) for word in words):
+    if (text and not words) or not all(re.fullmatch(r'[+-]?\d{1,18}', word) for word in words):
         raise ConfigError([f'--seeds_list={text}: whole numbers are expected, as in 1,2,3.'])
     return list(dict.fromkeys(map(int, words)))
 
 
-def changes_of(texts: Sequence[str], taken: Sequence[str | None]) -> Params:
+def changes_of(texts: Sequence[str], known: Collection[str], taken: Collection[str | None]) -> Params:
     """What ``--set`` says, read as YAML.
 
     Args:
-        texts: ``OPTION=VALUE`` each.
+        texts: ``OPTION=VALUE`` each; a ``+`` before it says that the option is a new one.
+        known: Options of the runs: one that is almost called like one of them is a mistake.
         taken: Options that are not to be set.
 
     Raises:
@@ -183,10 +185,12 @@ def changes_of(texts: Sequence[str], taken: Sequence[str | None]) -> Params:
         name, equals, value = text.partition('=')
         if not name or not equals:
             problems.append(f'--set: {text!r}: OPTION=VALUE is expected.')
-        elif name in taken:
+        elif name.removeprefix('+') in taken:
             problems.append(f'--set: {name} is set by hpsearch itself.')
+        elif name not in known and not name.startswith('+') and (hint := did_you_mean(name, known)).endswith('?'):
+            problems.append(f'--set: {name!r} is no option of these runs{hint} To add it, write +{name}.')
         else:
-            changes[name] = _value_of(name, value, problems)
+            changes[name.removeprefix('+')] = _value_of(name, value, problems)
     if problems:
         raise ConfigError(problems)
     return changes

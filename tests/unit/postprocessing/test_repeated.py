@@ -276,6 +276,21 @@ def test_that_the_text_says_yes_where_six_pairs_agree_and_which_were_left_out() 
     assert 'Left out of the test: 1 pair of results' in text
 
 
+@pytest.mark.parametrize('ascending', [False, True])
+def test_that_the_text_says_no_where_only_the_seed_that_it_was_chosen_by_makes_the_first_one_the_best(
+    ascending: bool,
+) -> None:
+    sign = -1 if ascending else 1
+    lucky = repetition('a', {42: sign * 9, **dict.fromkeys(range(6), 0)}, chosen_by=frozenset({'42'}))
+    steady = repetition('b', {42: 0, **dict.fromkeys(range(6), sign)})
+    text = lines_of(lucky, steady, settings=summaries.Settings('acc', ascending))
+    assert 'No, 2 is better with these seeds: a difference like this would be rare' in text
+
+
+def test_that_the_name_of_a_configuration_is_one_line() -> None:
+    assert '\n1. text=a b\n' in lines_of(repetition('text=a\nb', {1: 0.5}))
+
+
 def test_that_the_text_says_how_many_runs_have_not_finished() -> None:
     assert 'not finished: 2 failed' in lines_of(repetition('a', {1: 0.5}, others={'failed': 2}))
 

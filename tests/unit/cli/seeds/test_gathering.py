@@ -355,7 +355,44 @@ def test_that_what_was_planned_is_said_with_the_command_that_starts_it(capsys: p
     assert 'hpsearch seeds out --best 2 --num_seeds=3 --start_gathering' in said
 
 
+def test_that_the_command_that_starts_it_names_the_search_that_was_the_newest(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    searched()
+    capsys.readouterr()
+    assert main(['seeds', '--num_seeds=3']) == 0
+    assert 'hpsearch seeds out --num_seeds=3 --start_gathering' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    'words', [['--config_name=../cfg'], ['--config_name='], ['--precision=5000'], ['2', '--best=2']]
+)
+def test_that_what_makes_no_sense_is_an_error_before_anything_is_written(
+    words: Sequence[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    searched()
+    with pytest.raises(SystemExit):
+        main(['seeds', 'out', *words])
+    assert f'hpsearch seeds: {"--best" if "2" in words else "argument --"}' in capsys.readouterr().err
+    assert not os.path.exists('out_seeds')
+
+
 # The folder
+
+
+def test_that_a_file_of_somebody_else_is_not_written_over(capsys: pytest.CaptureFixture[str]) -> None:
+    searched()
+    words = ('out', '--out_dir=.', '--config_name=cfg.py')
+    assert 'cfg.py is there already: choose another --config_name' in refused(capsys, *words)
+    assert Path('cfg.py').read_text() == CONFIG
+
+
+def test_that_a_configuration_that_was_left_by_a_process_that_was_killed_is_written_again() -> None:
+    searched()
+    assert main(['seeds', 'out', '--num_seeds=2']) == 0
+    os.unlink('out_seeds/search.json')
+    assert main(['seeds', 'out', '--num_seeds=2']) == 0
+    assert planned() == [(0.2, 42, True), (0.2, 1, False)]
 
 
 def test_that_both_folders_can_be_moved_together(tmp_path: Path) -> None:

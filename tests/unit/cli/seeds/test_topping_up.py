@@ -62,7 +62,7 @@ def test_that_seeds_are_listed_with_commas_or_as_a_list_of_a_shell(text: str) ->
     assert seeds_listed(text) == [1, 2, 3]
 
 
-@pytest.mark.parametrize('text', ['1,x', '1.5', '1-3'])
+@pytest.mark.parametrize('text', ['1,x', '1.5', '1-3', ','])
 def test_that_a_seed_is_a_whole_number(text: str) -> None:
     with pytest.raises(ConfigError, match='whole numbers are expected'):
         seeds_listed(text)
@@ -126,12 +126,13 @@ def test_that_the_seed_is_the_option_whose_name_says_so_and_is_asked_for_otherwi
 
 
 def test_that_values_are_set_as_yaml_reads_them() -> None:
-    assert changes_of(['lr=1e-3', 'name=a=b', 'layers=[1, 2]', 'flag=true', 'text='], ()) == {
+    assert changes_of(['lr=1e-3', 'name=a=b', 'layers=[1, 2]', 'flag=true', '+text='], ['texts'], ()) == {
         **{'lr': 1e-3, 'name': 'a=b', 'layers': [1, 2], 'flag': True, 'text': ''}
     }
     with pytest.raises(ConfigError) as error:
-        changes_of(['lr', 'seed=3', 'x=[1'], ('seed',))
-    assert len(error.value.problems) == 3
+        changes_of(['lr', 'seed=3', '+seed=3', 'x=[1', 'momntum=0.9'], ['momentum'], ('seed',))
+    assert len(error.value.problems) == 5
+    assert 'did you mean momentum? To add it, write +momntum.' in error.value.problems[-1]
 
 
 def test_that_a_configuration_is_called_by_what_varied_or_differs() -> None:
