@@ -66,7 +66,9 @@ def actions_of(parser: Parser, title: str | None) -> list[argparse.Action]:
 
 def entry(action: argparse.Action, text: list[str] | None) -> list[str]:
     """An option in reStructuredText: how it is written, what it means (by a text, or by its help), and its default."""
-    help_text = (action.help or '').replace('%%', '%') + stated_default(action)
+    help_text = (action.help or '').replace('%(default)s', str(action.default)).replace('%%', '%') + stated_default(
+        action
+    )
     default = _DEFAULT.search(help_text)
     meaning = ['   ' + _sentence(_DEFAULT.sub('', help_text))] if text is None else text
     stated = ['', f'   Default: {_marked(default[1])}.'] if default else []

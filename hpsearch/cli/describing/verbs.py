@@ -11,6 +11,8 @@ from hpsearch.cli.declaring.help_format import WIDEST
 if TYPE_CHECKING:
     from hpsearch.cli.parsers import Parser
 
+_RESULTS = 'its results'
+
 ABOUT: Mapping[str, Mapping[str, str]] = {
     'a new search': {
         'init SCRIPT': 'write a configuration for a script, from its --help and one run of it',
@@ -24,11 +26,11 @@ ABOUT: Mapping[str, Mapping[str, str]] = {
         'status [DIR]': 'show its state; --json: for scripts',
         'top [DIR]': 'watch it in the terminal, with keys to stop and retry runs; or the searches below DIR',
         'list [DIR]': 'list its runs; --where: of which a condition holds; --columns, --sort, --json, --csv',
-        'best [DIR]': 'list its best runs, or the Pareto front of several objectives',
-        'show [DIR] RUN': 'all that is known of a run: its command, its attempts, why it waits; --json, --csv',
-        'diff [DIR] RUN RUN': 'where two runs differ: parameters, results, code, times; --json, --csv',
-        'logs [DIR] RUN': 'print the output of a run; -f: as it comes, until the run has ended',
-        'serve [DIR]': 'show its page in a browser of this machine, kept fresh',
+        'best [DIR]': 'list its best runs, or its Pareto front',
+        'show [DIR] RUN': 'all that is known of a run, and why it waits',
+        'diff [DIR] RUN RUN': 'where two runs differ, and in what',
+        'logs [DIR] RUN': 'print the output of a run; -f: as it comes',
+        'serve [DIR]': 'show its page in a browser, kept fresh',
         'stop [DIR]': 'stop it from another terminal or host; --drain: let the runs end that have started',
         'cancel [DIR] RUN ...': 'start runs no more, and end those that are under way; --where: of which this holds',
         'rerun [DIR] RUN ...': 'let runs that did not finish, or were cancelled, have one more attempt; --where',
@@ -36,14 +38,14 @@ ABOUT: Mapping[str, Mapping[str, str]] = {
         'resume [DIR]': 'continue it, however it ended',
         'join DIR': 'help with a search that others work on',
     },
-    'its results': {
+    _RESULTS: {
         'seeds [DIR] [RUN]': 'repeat a run, or the best ones, with other random seeds, and say how results scatter',
         'report [DIR]': 'write a page that shows it: one file of HTML, which opens without a network',
         'compare DIR DIR ...': 'show several searches beside each other, and in what they differ; --html: as a page',
         'export TOOL [DIR]': 'write it for optuna, tensorboard, wandb or mlflow, or as csv',
     },
     'your shell': {
-        'completion SHELL': 'print a script that completes all of this in bash, zsh or fish',
+        'completion SHELL': 'complete words in bash, zsh or fish',
     },
 }
 """Title to how a verb is called and what it does, in the order in which they are listed."""
@@ -70,7 +72,9 @@ def short_help(columns: int) -> str:
         lines += ['', title]
         for called, does in verbs.items():
             lines += _row(f'hpsearch {called}', does, width)
-    lines += [*_row(*_POSTPROCESS, width), '']
+        if title == _RESULTS:
+            lines += _row(*_POSTPROCESS, width)
+    lines.append('')
     for note in _NOTES.splitlines():
         lines += textwrap.wrap(note, width, break_on_hyphens=False) or ['']
     return '\n'.join(lines) + '\n'
