@@ -270,12 +270,17 @@ def why_waiting(search: OpenedSearch, active: Iterable[Attempt], *, has_queue: b
 
 
 def end_of(search: OpenedSearch, active: Sequence[Attempt]) -> float:
-    """Until when its time counts: now while something is under way, else the last sign of life of its writers."""
+    """Until when its time counts: now while something is under way, else the last sign of life of writers and runs.
+
+    A writer that was killed may have given none since it began, and what it had started went on without it.
+    """
     if search.living or active:
         return search.now
     worked = ((writer, header) for writer, header in search.reader.headers.items() if not header.get('asks'))
     signs = [_last_sign(search, *each) for each in worked]
-    return max(signs, default=search.now)
+    attempts = (attempt for history in search.state.runs.values() for attempt in history.attempts)
+    ends = (each.claimed_at + (each.seconds or 0.0) for each in attempts if each.claimed_at is not None)
+    return max((*signs, *ends), default=search.now)
 
 
 def _last_sign(search: OpenedSearch, writer: str, header: Mapping[str, Any]) -> float:

@@ -64,6 +64,13 @@ def test_that_the_time_of_a_search_that_was_killed_ends_with_its_last_sign_of_li
     assert elapsed(search) == pytest.approx(40.0, abs=0.01)
 
 
+def test_that_the_time_of_a_search_that_was_killed_at_once_has_that_of_the_runs_which_went_on(tmp_path: Path) -> None:
+    search = QueuedSearch(tmp_path / 'search')
+    search.submit(1, gpus=[])
+    search.event('ended', run=search.names[0], attempt=1, state='finished', seconds=70.0)
+    assert elapsed(search) == 70.0
+
+
 def test_that_the_time_goes_on_while_jobs_of_a_search_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr('shutil.which', lambda program: None)
     search = QueuedSearch(tmp_path / 'search')
