@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hpsearch.cli.options import merged_options
@@ -62,13 +62,16 @@ class Asked:
     ending: tuple[str, ...] = ()
 
 
-def request_cancel(folder: SearchFolder, runs: Sequence[str], *, trust: bool = False) -> list[str]:
+def request_cancel(
+    folder: SearchFolder, runs: Sequence[str], *, trust: bool = False, read: OpenedSearch | None = None
+) -> list[str]:
     """Ask that runs are not started any more, and end where they are under way.
 
     Args:
         folder: The search.
         runs: Names of its runs.
         trust: Whether it may be the search of another user.
+        read: The search, where it has just been read; None: it is read here, which takes seconds if it is large.
 
     Returns:
         What becomes of them, in sentences.
@@ -76,7 +79,7 @@ def request_cancel(folder: SearchFolder, runs: Sequence[str], *, trust: bool = F
     Raises:
         HpsearchError: It is no search, belongs to another user, or has no such runs; or the request cannot be written.
     """
-    asked = ask_to_cancel(folder, runs, trust=trust)
+    asked = ask_to_cancel(folder, runs, trust=trust, read=read)
     return [*asked.sentences, *(_takers(asked.search) if asked.ending else ())]
 
 
@@ -100,21 +103,25 @@ def cancel_runs(folder: SearchFolder, runs: Sequence[str], *, trust: bool = Fals
     yield what_is_left(end_runs(asked.search.folder, options, only=frozenset(asked.ending))) or 'ended'
 
 
-def request_rerun(folder: SearchFolder, runs: Sequence[str], *, trust: bool = False) -> list[str]:
+def request_rerun(
+    folder: SearchFolder, runs: Sequence[str], *, trust: bool = False, read: OpenedSearch | None = None
+) -> list[str]:
     """Ask that runs which ended without success, or were cancelled, get one more attempt.
 
     Arguments, result and errors as those of :func:`request_cancel`.
     """
-    asked = _ask(folder, runs, 'rerun', _about_rerun, trust=trust)
+    asked = _ask(_opened(folder, read, trust=trust), runs, 'rerun', _about_rerun)
     return [*asked.sentences, *(_takers(asked.search) if asked.requested else ())]
 
 
-def request_pause(folder: SearchFolder, on: bool, *, trust: bool = False) -> list[str]:
+def request_pause(
+    folder: SearchFolder, on: bool, *, trust: bool = False, read: OpenedSearch | None = None
+) -> list[str]:
     """Ask that no more runs are started, while those that run go on; or that runs are started again.
 
     Arguments, result and errors as those of :func:`request_cancel`; ``on``: whether the search is to be paused.
     """
-    search = _opened(folder, trust=trust)
+    search = _opened(folder, read, trust=trust)
     admission = search.state.admission
     if admission.is_paused == on:
         return ['it is paused already' if on else 'it is not paused']
@@ -127,12 +134,12 @@ def request_pause(folder: SearchFolder, on: bool, *, trust: bool = False) -> lis
     return [f'paused: no more runs are started, those that run go on; to go on: {off}', *jobs]
 
 
-def request_drain(folder: SearchFolder, *, trust: bool = False) -> list[str]:
+def request_drain(folder: SearchFolder, *, trust: bool = False, read: OpenedSearch | None = None) -> list[str]:
     """Ask every hpsearch that works on a search to start no more runs, and to leave when those that run have ended.
 
     Arguments, result and errors as those of :func:`request_cancel`.
     """
-    search = _opened(folder, trust=trust)
+    search = _opened(folder, read, trust=trust)
     if not _at_work(search):
         return ['no hpsearch works on it: nothing is started, and what has been started ends by itself']
     _write(search.folder, [{'event': 'stop', 'drain': True, 'at': _timestamp()}])
@@ -160,15 +167,12 @@ def chosen_names(folder: SearchFolder, words: Sequence[str], where: str) -> list
 # What is asked of each run
 
 
-def ask_to_cancel(folder: SearchFolder, runs: Sequence[str], *, trust: bool) -> Asked:
+def ask_to_cancel(folder: SearchFolder, runs: Sequence[str], *, trust: bool, read: OpenedSearch | None = None) -> Asked:
     """See :func:`request_cancel`."""
-    return _ask(folder, runs, 'cancel', _about_cancel, trust=trust)
+    return _ask(_opened(folder, read, trust=trust), runs, 'cancel', _about_cancel)
 
 
-def _ask(
-    folder: SearchFolder, runs: Sequence[str], kind: str, about: Callable[[RunHistory], Answer], *, trust: bool
-) -> Asked:
-    search = _opened(folder, trust=trust)
+def _ask(search: OpenedSearch, runs: Sequence[str], kind: str, about: Callable[[RunHistory], Answer]) -> Asked:
     names = list(dict.fromkeys(runs))
     _check_names(search, names)
     histories = [search.state.runs.get(name) or RunHistory(name) for name in names]
@@ -235,7 +239,7 @@ def _check_names(search: OpenedSearch, names: Sequence[str]) -> None:
 # The search, and who works on it
 
 
-def _opened(folder: SearchFolder, *, trust: bool) -> OpenedSearch:
+def _opened(folder: SearchFolder, read: OpenedSearch | None = None, *, trust: bool) -> OpenedSearch:
     """A search that may be worked on, with what became of the attempts that nobody manages.
 
     Raises:
@@ -244,6 +248,8 @@ def _opened(folder: SearchFolder, *, trust: bool) -> OpenedSearch:
     folder.read_info()  # says first what is no search
     folder = to_work_on(folder, trust=trust)
     check_that_it_is_no_live_copy(folder, folder.read_info())
+    if read is not None:
+        return replace(read, folder=folder)
     search = open_search(folder, time.time())
     reconciled(search)
     return search

@@ -232,6 +232,8 @@ def _retry(view: View, shown: SearchShown) -> Pressed:
         return replace(view, message='no run is selected'), None
     if run.state in IN_SIGHT or run.state == 'planned':
         return replace(view, message=f'run {run.number} has not ended yet: {run.state}'), None
+    if run.state == 'finished':
+        return replace(view, message=f'run {run.number} has finished: it is not run again'), None
     return _asks(view, f'Run {run.number}, which is {run.state}, once more? y/n', Action('retry', run.name))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from hpsearch.cli.viewing.top.following import FollowedSearch
 from hpsearch.cli.viewing.top.terminal import undisturbed
 from hpsearch.ui.top.view import Action
@@ -17,21 +19,23 @@ def perform(action: Action, search: FollowedSearch, *, trust: bool) -> str:
 
     Raises:
         HpsearchError: It is refused, or not possible.
+        OSError: The search cannot be read any more.
     """
     if action.kind == 'filter':
         search.filter(action.what)
         return ''
     from hpsearch.cli.runs import control
 
-    folder = search.search.folder
     with undisturbed():
+        search.read_on(time.time(), checks=True)
+        folder, read = search.search.folder, search.search
         match action.kind:
             case 'stop':
-                said = control.request_cancel(folder, [action.what], trust=trust)
+                said = control.request_cancel(folder, [action.what], trust=trust, read=read)
             case 'retry':
-                said = control.request_rerun(folder, [action.what], trust=trust)
+                said = control.request_rerun(folder, [action.what], trust=trust, read=read)
             case 'drain':
-                said = control.request_drain(folder, trust=trust)
+                said = control.request_drain(folder, trust=trust, read=read)
             case _:
-                said = control.request_pause(folder, not search.is_paused, trust=trust)
+                said = control.request_pause(folder, not search.is_paused, trust=trust, read=read)
     return '; '.join(said)

@@ -83,11 +83,12 @@ class FollowedSearch:
         self._matching = self._names_of(self._where)
         self._combine()
 
-    def read_on(self, now: float) -> None:
+    def read_on(self, now: float, *, checks: bool = False) -> None:
         """Read what has happened since.
 
         Args:
             now: Seconds since 1970.
+            checks: Whether to look at once for what became of attempts that no writer manages.
 
         Raises:
             HpsearchError: It cannot be read any more.
@@ -97,7 +98,8 @@ class FollowedSearch:
             self._open(now)
             return
         changed = self.search.read_on(now)
-        changed |= self._check(now)
+        if checks or now - self._checked_at >= SECONDS_BETWEEN_CHECKS:
+            changed |= self._check(now)
         changed |= self._metrics.news(self._silent())
         for name in changed:
             record = record_of(self.search, name)
@@ -124,8 +126,6 @@ class FollowedSearch:
 
     def _check(self, now: float) -> set[str]:
         """Take in what became of the attempts that no writer manages; returns the names of their runs."""
-        if now - self._checked_at < SECONDS_BETWEEN_CHECKS:
-            return set()
         self._checked_at = now
         attempts = self._found_out
         if not attempts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
@@ -88,7 +89,7 @@ class SearchScreen:
         if action is None or action.kind in ('quit', 'back'):
             return action
         self._do(action)
-        self._shown = self._search.shown()
+        self.read(time.time())
         return None
 
     def _do(self, action: Action) -> None:

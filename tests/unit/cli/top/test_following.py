@@ -262,6 +262,28 @@ def test_that_a_search_is_paused_and_goes_on(folder: SearchFolder) -> None:
     assert 'waiting  no hpsearch works on it' in text_of(screen)
 
 
+def test_that_a_key_acts_on_what_was_read_already(folder: SearchFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = asking(folder)
+    monkeypatch.setattr('hpsearch.cli.runs.control.open_search', None)
+    for key in ('p', '3', 'end', 'k', 'y'):
+        screen.lines(LOOK)
+        screen.press(key, LOOK)
+    assert 'waiting  paused' in text_of(screen), 'what was asked for is seen at once'
+    runs = read_search(folder, NOW).runs
+    assert (runs[18].request, runs[19].request) == ('', 'cancel')
+
+
+def test_that_a_key_knows_what_has_happened_since_it_was_read(folder: SearchFolder, journal: Journal) -> None:
+    screen = asking(folder)
+    for key in ('3', 'end', 'k'):
+        screen.lines(LOOK)
+        screen.press(key, LOOK)
+    attempt = begin(journal, name(folder, 20))
+    journal.append({'event': 'ended', **attempt, 'state': 'finished', 'seconds': 1.0, 'summary': {'acc': '1'}})
+    screen.press('y', LOOK)
+    assert 'has finished, and is left as it is' in text_of(screen)
+
+
 def test_that_a_search_is_drained_only_after_a_yes(folder: SearchFolder, journal: Journal) -> None:
     screen = asking(folder)
     screen.press('d', LOOK)

@@ -133,6 +133,7 @@ def test_that_a_run_is_stopped_only_after_a_yes() -> None:
 def test_that_a_run_that_has_ended_is_not_stopped_and_one_that_has_not_is_not_run_again() -> None:
     assert 'has ended already' in after('2', 'k')[0].message
     assert 'has not ended yet' in after('R')[0].message
+    assert 'has finished' in after('2', 'R')[0].message
 
 
 def test_that_a_failed_run_is_asked_for_again() -> None:
