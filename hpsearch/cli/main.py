@@ -53,6 +53,8 @@ def _about_trouble(error: OSError) -> str:
         os.getcwd()
     except FileNotFoundError:
         return 'The current folder was deleted: change to another one (cd), and try again.'
+    if isinstance(error, PermissionError):
+        return f'{trouble_in_words(error)}. Ask whoever owns it for access.'
     return f'{trouble_in_words(error)}. Try again, or resume the search.'
 
 

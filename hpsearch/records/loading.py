@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -106,9 +107,9 @@ def _column(field: Field, values: Sequence[Scalar]) -> Series[Any]:
 def dtype_of(values: Sequence[Scalar]) -> str:
     """The type of a column of pandas for some values, of which those that are None are missing."""
     kinds = {type(value) for value in values if value is not None}
-    if kinds <= {float} or (kinds == {int, float}):
-        return _FLOAT
+    largest = max((abs(value) for value in values if isinstance(value, int)), default=0)
+    if kinds <= {float} or kinds == {int, float}:
+        return _FLOAT if largest <= sys.float_info.max else 'object'
     if kinds == {int}:
-        is_narrow = all(-WIDEST_INT <= value < WIDEST_INT for value in values if isinstance(value, int))
-        return _INT if is_narrow else 'object'
+        return _INT if largest < WIDEST_INT else 'object'
     return {frozenset({bool}): 'boolean', frozenset({str}): _TEXT}.get(frozenset(kinds), 'object')

@@ -318,12 +318,16 @@ class SearchFolder:
         by_options = (place_by_options(info, run.name) for run in runs[:1])
         return next(filter(None, (*map(search_path_of, runs), *by_options)), '')
 
+    def _what_it_lacks(self) -> str:
+        within = sorted(_searches(self.path, DEPTH_OF_HINT))
+        return 'it has no search.json' + (f'; one below it is {within[-1]}' if within else '')
+
     def _stored_info(self) -> dict[str, Any]:
         try:
             with self.open(self.search_json) as file:
                 info = json.loads(file.read())
         except FileNotFoundError:
-            raise SearchFolderError(f'{self.path} is not a search folder: it has no search.json.') from None
+            raise SearchFolderError(f'{self.path} is not a search folder: {self._what_it_lacks()}.') from None
         except OSError as error:
             raise _unreadable(self.search_json, error) from error
         except (ValueError, RecursionError) as error:
@@ -543,6 +547,9 @@ def _is_whole(line: bytes) -> bool:
 SEARCH_DEPTH = 4
 """How many levels below a directory its searches are looked for."""
 
+DEPTH_OF_HINT = 2
+"""The same for a search that an error names: enough for a folder that searches are written to."""
+
 
 def newest_search(below: Path) -> SearchFolder:
     """The search that was created or extended last, in a directory or at most four levels below it.
@@ -563,7 +570,7 @@ def searches_below(directory: Path) -> list[Path]:
 
 def _searches(directory: Path, depth: int) -> Iterator[Path]:
     """Search folders in a directory; links and hidden directories are not entered."""
-    if (directory / 'search.json').is_file():
+    if os.path.isfile(directory / 'search.json'):  # False as well where others may not look
         yield directory
         return
     try:

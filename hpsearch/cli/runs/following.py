@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from hpsearch.cli.options import merged_options
+from hpsearch.model.control.requests import CANCELLED_ON_REQUEST
 from hpsearch.model.errors import SearchFolderError
 from hpsearch.model.evidence import Liveness
 from hpsearch.model.retries import RetryPolicy, why_again
@@ -72,9 +73,8 @@ class FollowedRun:
         lives = writers.poll_once(search.folder, search.reader.headers, search.reader.closed, now)
         is_worked_on = Liveness.ALIVE in lives.values()
         history = search.state.runs.get(self.name)
-        if history is None:
-            why = 'it waits to be started' if is_worked_on else 'it was not started, and no hpsearch works on it'
-            return Standing(is_over=not is_worked_on, words=why)
+        if history is None or not history.by_number:
+            return _unstarted(history, is_worked_on=is_worked_on)
         self._take_in(history, lives)
         ended = frozenset(attempt.number for attempt in history.attempts if attempt.state in ENDED)
         return Standing(
@@ -98,6 +98,13 @@ class FollowedRun:
         if history.state in (State.FINISHED, State.STOPPED):
             return True
         return history.state in ENDED and not (is_worked_on and why_again(history, self._policy))
+
+
+def _unstarted(history: RunHistory | None, *, is_worked_on: bool) -> Standing:
+    if history is not None and history.is_cancelled:
+        return Standing(is_over=True, words=CANCELLED_ON_REQUEST)
+    why = 'it waits to be started' if is_worked_on else 'it was not started, and no hpsearch works on it'
+    return Standing(is_over=not is_worked_on, words=why)
 
 
 def _policy_of(search: OpenedSearch) -> RetryPolicy:

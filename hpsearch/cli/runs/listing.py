@@ -64,13 +64,13 @@ def _nothing(search: SearchRecord, where: str) -> str:
     return f'none of its {len(search.runs)} runs: {where}'
 
 
-def _names(text: str) -> list[str]:
-    """Names with commas between them; one in backticks may have commas itself."""
-    return [name.strip().strip('`') for name in re.findall(r'(?:`[^`]*`|[^,`])+', text) if name.strip()]
+def _words(text: str) -> list[str]:
+    """Words with commas between them; what is in backticks may have commas itself."""
+    return [word.strip() for word in re.findall(r'(?:`[^`]*`|[^,`])+', text) if word.strip()]
 
 
 def _columns(fields: Fields, text: str) -> dict[str, Field]:
-    return _each_found(fields, _names(text))
+    return _each_found(fields, [word.strip('`') for word in _words(text)])
 
 
 def _each_found(fields: Fields, names: Iterable[str]) -> dict[str, Field]:
@@ -92,9 +92,9 @@ def _each_found(fields: Fields, names: Iterable[str]) -> dict[str, Field]:
 
 
 def _keys(fields: Fields, order: str) -> list[tuple[Field, bool]]:
-    words = [word.strip() for word in order.split(',') if word.strip()]
-    found = _each_found(fields, [word.removeprefix('-') for word in words])
-    return [(found[word.removeprefix('-')], word.startswith('-')) for word in words]
+    keys = [(word.removeprefix('-').strip('`'), word.startswith('-')) for word in _words(order)]
+    found = _each_found(fields, [name for name, _ in keys])
+    return [(found[name], descending) for name, descending in keys]
 
 
 def _telling(search: SearchRecord, fields: Fields, found: Sequence[RunRecord], form: Form) -> dict[str, Field]:
@@ -137,7 +137,7 @@ def best_listed(search: SearchRecord, where: str, limit: int, form: Form) -> Lis
     fields = Fields(search)
     chosen = replace(search, runs=fields.selected(search.runs, where))
     if search.compares_trials:
-        return _leaders_listed(chosen, fields.varying, limit, OWN if form is not Form.PEOPLE else '')
+        return _leaders_listed(chosen, fields, limit, form)
     ranked = chosen.best()
     own = {field.name: field for field in fields.of_kind('own')}
     result = fields.of_kind('summary')
@@ -154,10 +154,13 @@ def _no_best(search: SearchRecord) -> str:
     return why_no_best(finished, search.key) or 'no run that could be the best has finished'
 
 
-def _leaders_listed(search: SearchRecord, varying: Sequence[Field], limit: int, prefix: str) -> Listed:
+def _leaders_listed(search: SearchRecord, fields: Fields, limit: int, form: Form) -> Listed:
     led = search.leaders()
-    names = [field.name for field in varying]
-    columns = [*(each.key for each in search.objectives), f'{prefix}run', f'{prefix}runs', *names]
+    prefix, heading = ('', fields.heading) if form is Form.PEOPLE else (OWN, fields.column)
+    headings = {field.name: heading(field) for field in fields.of_kind('summary')}
+    keys = [headings.get(each.key, each.key) for each in search.objectives]
+    names = [field.name for field in fields.varying]
+    columns = [*keys, f'{prefix}run', f'{prefix}runs', *map(heading, fields.varying)]
     rows = [[*each.values, each.run, each.runs, *_params(each, names)] for each in (led[:limit] if limit else led)]
     what = 'the Pareto front' if len(search.objectives) > 1 else 'means over seeds'
     note = f'{what} of {len(led)} trials ({objectives_in_words(search.objectives)})' if led else _no_best(search)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import io
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +18,7 @@ from hpsearch.cli.main import VERBS, _verb, main
 from hpsearch.cli.parsers import parse_plan, parse_run
 from hpsearch.cli.runs.parsers import list_parser, logs_parser
 from hpsearch.model.errors import SearchFolderError
-from hpsearch.store.folder import newest_search
+from hpsearch.store.folder import SearchFolder, newest_search
 
 
 def search_at(path: Path, moment: float) -> Path:
@@ -167,6 +169,29 @@ def test_that_the_newest_search_below_a_directory_is_found(tmp_path: Path) -> No
     search_at(tmp_path / 'a' / 'b' / 'c' / 'd' / 'e', 3000)
     assert newest_search(tmp_path).path == newest
     assert newest_search(newest).path == newest
+
+
+def test_that_what_others_may_not_look_into_is_no_search_to_be_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search = search_at(tmp_path / 'search_1', 1000)
+    (tmp_path / 'theirs').mkdir()
+    look = os.stat
+
+    def refused(path: str | Path | int, **options: Any) -> os.stat_result:
+        if 'theirs' in str(path):
+            raise PermissionError(errno.EACCES, 'Permission denied', str(path))
+        return look(path, **options)
+
+    monkeypatch.setattr(os, 'stat', refused)
+    assert newest_search(tmp_path).path == search
+
+
+def test_that_a_folder_of_searches_is_not_one_and_the_newest_is_named(tmp_path: Path) -> None:
+    search = search_at(tmp_path / 'search_2026', 1000)
+    search_at(tmp_path / 'search_2025', 1000)
+    with pytest.raises(SearchFolderError, match=rf'not a search folder: .*; one below it is {search}'):
+        SearchFolder(tmp_path).read_info()
 
 
 def test_that_a_directory_without_searches_is_named(tmp_path: Path) -> None:

@@ -76,6 +76,8 @@ def test_that_every_fact_of_ours_has_a_type() -> None:
         (['a', 1], 'object'),
         ([True, 1], 'object'),
         ([2**70], 'object'),
+        ([2**70, 0.5], 'float64'),
+        ([10**400, 0.5], 'object'),
     ],
 )
 def test_that_a_column_has_the_type_of_its_values(values: list[bool | int | float | str | None], dtype: str) -> None:

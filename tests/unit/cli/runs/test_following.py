@@ -37,6 +37,10 @@ class World:
         at = {'gpus': [], 'at': 1.0} if event == 'claimed' else {}
         self._journal.append({'event': event, 'run': self.run, 'attempt': number, **at, **more})
 
+    def ask(self, event: str, after: int) -> None:
+        """Ask something of the run."""
+        self._journal.append({'event': event, 'run': self.run, 'after': after, 'revision': 1, 'at': 1.0})
+
     def prints(self, number: int, text: bytes, *, to: str = 'stdout') -> None:
         """Let its script print."""
         path = Path(getattr(self.folder.attempt(self.run, number), to))
@@ -121,3 +125,9 @@ def test_that_an_attempt_that_is_not_there_is_an_error(world: World) -> None:
     world.note('claimed', 1)
     with pytest.raises(SearchFolderError, match='does not have attempt 3'):
         world.follow([], attempt=3)
+
+
+def test_that_a_run_that_was_cancelled_before_it_was_started_has_no_output(world: World) -> None:
+    world.ask('cancel', after=0)
+    with pytest.raises(SearchFolderError, match=r'no output of .*: cancelled by hpsearch cancel'):
+        world.follow([])

@@ -109,6 +109,24 @@ def test_that_the_best_among_several_objectives_are_the_pareto_front(
     assert 'the Pareto front' in err
 
 
+def test_that_an_objective_that_is_called_like_a_parameter_has_its_own_column(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = {'objective': ['acc', 'loss'], 'direction': ['maximize', 'minimize']}
+    path = shown_search(tmp_path / 's', 4, grid={'acc': [1, 2], 'loss': [3, 4]}, options=options).path
+    first = json.loads(shown(capsys, 'best', str(path), '--json'))[0]
+    assert {'acc', 'loss', 'summary_acc', 'summary_loss'} <= set(first)
+    assert first['acc'] in (1, 2) and first['summary_acc'] < 1
+
+
+def test_that_a_name_with_a_comma_in_backticks_can_be_sorted_by(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = shown_search(tmp_path / 's', 2, grid={'a,b': [1, 2]}).path
+    words = ['--columns=`a,b`', '--sort=-`a,b`,state', '--json']
+    assert json.loads(shown(capsys, 'list', str(path), *words)) == [{'a,b': 2}, {'a,b': 1}]
+
+
 def test_that_seeds_of_a_trial_count_as_their_mean(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = shown_search(tmp_path / 's', 10, options={'seeds_per_config': 2}).path
     assert main(['best', str(path)]) == 0
