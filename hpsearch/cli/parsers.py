@@ -38,7 +38,13 @@ class Parser(argparse.ArgumentParser):
 
     def parse_args(self, args: Sequence[str], namespace: Any = None) -> Any:  # type: ignore[override]
         """The values of a command line; exits where a word is unknown."""
-        values, unknown = self.parse_known_args(args, namespace)
+        return self._without_unknown(*self.parse_known_args(args, namespace))
+
+    def parse_intermixed_args(self, args: Sequence[str], namespace: Any = None) -> Any:  # type: ignore[override]
+        """The same where options may stand between the words that are none."""
+        return self._without_unknown(*self.parse_known_intermixed_args(args, namespace))
+
+    def _without_unknown(self, values: Any, unknown: Sequence[str]) -> Any:
         if unknown:
             self.error(self._about_unknown(unknown[0]))
         return values

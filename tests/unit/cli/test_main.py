@@ -36,3 +36,14 @@ def test_that_only_a_wrong_request_has_the_status_of_one(
     shown = capsys.readouterr().err
     assert shown.startswith('hpsearch: ')
     assert (os.strerror(error.errno or 0) if isinstance(error, OSError) else str(error)) in shown
+
+
+def test_that_who_may_not_read_is_told_whom_to_ask(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(words: object) -> int:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), '/theirs/stdout.log')
+
+    monkeypatch.setitem(command.VERBS, 'logs', fail)
+    assert command.main(['logs']) == 1
+    assert 'Permission denied (/theirs/stdout.log). Ask whoever owns it for access.' in capsys.readouterr().err

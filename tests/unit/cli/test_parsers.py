@@ -208,6 +208,14 @@ def test_that_the_newest_search_is_named_where_none_is_given(
     assert capsys.readouterr().err.startswith('hpsearch: the newest search here is out\n')
 
 
+def test_that_a_mistyped_option_of_a_verb_on_runs_is_named_with_what_it_may_mean(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        main(['list', '--jsn'])
+    assert '--jsn: no such option; did you mean --json?' in capsys.readouterr().err
+
+
 @pytest.mark.parametrize('words', [['d', '7', '--attempt=2'], ['d', '--attempt=2', '7'], ['--attempt=2', 'd', '7']])
 def test_that_logs_takes_its_words_in_any_order(words: list[str]) -> None:
     args = logs_parser().parse_intermixed_args(words)
