@@ -40,10 +40,12 @@ class _Summary:
     Attributes:
         counts: State to number of runs.
         mean: Seconds that a run takes; None: none has ended yet.
+        is_open: Whether some of them are to be started, or to end.
     """
 
     counts: Mapping[str, int]
     mean: float | None
+    is_open: bool
 
 
 class FollowedSearch:
@@ -69,9 +71,10 @@ class FollowedSearch:
         self._open(now)
 
     def _open(self, now: float) -> None:
-        self._stamp = _stamp(self._folder)
-        self._read_at = self._checked_at = now
+        stamp = _stamp(self._folder)
         self.search: SearchSnapshot = open_snapshot(self._folder, now)
+        self._stamp = stamp
+        self._read_at = self._checked_at = now
         self._notes = reconciled(self.search)
         self._writers = set(self.search.reader.headers)
         self._objectives = objectives_of_search(self.search.info.get('options', {}), self.search.plain)
@@ -186,10 +189,15 @@ class FollowedSearch:
         self._summary = _Summary(
             Counter(row.state for row in rows),
             sum(took) / len(took) if took else None,
+            any(row.state not in DONE and not self._is_kept_back(row.name) for row in rows),
         )
         key, *others = [objective.key for objective in self._objectives] or ['']
         varying = tuple(self.search.plain.varying)
         self._runs = Runs(rows, key, others, varying, best, frozenset(self._matching) if self._where else None)
+
+    def _is_kept_back(self, run: str) -> bool:
+        history = self.search.state.runs.get(run)
+        return history is not None and history.is_kept_back
 
     # What is shown
 
@@ -198,7 +206,7 @@ class FollowedSearch:
         search, active = self.search, self._active()
         queue = merged_queue(queue_lines(search))
         total, counts = search.total, dict(self._summary.counts)
-        is_open = any(count for state, count in counts.items() if state not in DONE) or (total or 0) > len(self._rows)
+        is_open = self._summary.is_open or (total or 0) > len(self._rows)
         eta = self._seconds_left(active) if search.living and not self.is_paused else None
         snapshot = Snapshot(
             folder=str(self._folder.path),
@@ -257,8 +265,8 @@ def _stamp(folder: SearchFolder) -> tuple[int, int]:
     """Changes when a search is described anew, as when it is extended."""
     try:
         facts = os.stat(folder.search_json)
-    except FileNotFoundError:
-        return 0, 0
+    except OSError:
+        return 0, 0  # whoever reads it says what is wrong
     return facts.st_mtime_ns, facts.st_ino
 
 

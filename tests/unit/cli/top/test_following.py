@@ -16,7 +16,7 @@ from hpsearch.cli.viewing.top.following import SECONDS_BETWEEN_CHECKS, FollowedS
 from hpsearch.cli.viewing.top.listing import Listing
 from hpsearch.cli.viewing.top.screens import ListScreen, SearchScreen
 from hpsearch.host.kernel import this_host
-from hpsearch.model.errors import ConfigError
+from hpsearch.model.errors import ConfigError, SearchFolderError
 from hpsearch.model.snapshot import seconds_left
 from hpsearch.model.states import SearchState, State
 from hpsearch.records.reading import read_search
@@ -136,6 +136,12 @@ def test_that_runs_that_were_interrupted_wait_for_somebody_to_go_on(tmp_path: Pa
     assert 'hpsearch resume continues it' in FollowedSearch(whole, NOW).shown().snapshot.waiting
 
 
+def test_that_a_search_with_nothing_left_but_cancelled_runs_waits_for_nobody(folder: SearchFolder) -> None:
+    request_cancel(folder, [name(folder, number) for number in range(17, 21)])
+    shown = FollowedSearch(folder, NOW).shown()
+    assert (shown.snapshot.counts['interrupted'], shown.snapshot.waiting) == (4, '')
+
+
 def test_that_gpus_and_the_queue_are_as_their_writers_tell(folder: SearchFolder, journal: Journal) -> None:
     holder = {'kind': 'process', 'pid': 7, 'name': 'python', 'user': 'eve', 'memory': 900}
     gpu = {
@@ -228,6 +234,14 @@ def test_that_a_search_that_is_deleted_stays_in_sight(folder: SearchFolder) -> N
     screen.read(NOW + 1)
     assert 'is not a search folder' in text_of(screen)
     assert '15 finished' in text_of(screen)
+    screen.read(NOW + 2)
+    assert 'is not a search folder' in text_of(screen), 'as long as it is not there'
+
+
+def test_that_what_is_no_folder_is_no_search(tmp_path: Path) -> None:
+    (tmp_path / 'file').touch()
+    with pytest.raises(SearchFolderError, match='cannot be read: Not a directory'):
+        FollowedSearch(SearchFolder(tmp_path / 'file'), NOW)
 
 
 # What keys ask for
