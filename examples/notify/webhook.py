@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import urllib.request
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +35,15 @@ def text_of(facts: dict[str, Any]) -> str:
 def main() -> None:
     """Read the facts and post the message."""
     body = json.dumps({'text': text_of(json.load(sys.stdin))}).encode()
-    request = urllib.request.Request(address(), body, {'Content-Type': 'application/json'})
     try:
+        request = urllib.request.Request(address(), body, {'Content-Type': 'application/json'})
         with urllib.request.urlopen(request, timeout=30):
             pass
     except OSError as error:
-        sys.exit(f'the message could not be posted: {error}')  # without the address, which is a secret
+        sys.exit(f'the message could not be posted: {error}')
+    except (ValueError, HTTPException) as error:
+        # Their texts have the address, which is a secret.
+        sys.exit(f'the message could not be posted: is the address one as https://… ({type(error).__name__})?')
 
 
 if __name__ == '__main__':

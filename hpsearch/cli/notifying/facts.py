@@ -110,11 +110,16 @@ def _message(standing: Standing, event: str, best: Mapping[str, Any] | None) -> 
 
 
 def finite(value: Any) -> Any:
-    """A value as JSON can have it: numbers that it has no words for become texts, like whatever it does not know."""
+    """A value as JSON can have it: numbers that it has no words for become texts, like whatever it does not know.
+
+    Bytes of file names that are no UTF-8 become ``?``.
+    """
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
+    if isinstance(value, str):
+        return value.encode(errors='replace').decode()
     if isinstance(value, Mapping):
-        return {str(name): finite(each) for name, each in value.items()}
+        return {finite(str(name)): finite(each) for name, each in value.items()}
     if isinstance(value, list | tuple):
         return [finite(each) for each in value]
-    return value if value is None or isinstance(value, str | int) else str(value)
+    return value if value is None or isinstance(value, int) else str(value)

@@ -93,7 +93,8 @@ def _how_to_start(command: SeedsCommand, gathering: Gathering) -> Iterator[str]:
     missing = gathering.counts.total() - gathering.counts[State.FINISHED]
     yield f'The search for them is {gathering.folder.path}.'
     if missing:
-        yield f'Start what is missing ({missing} runs) with:'
+        more = f', and {gathering.asked_before} that were asked for before' if gathering.asked_before else ''
+        yield f'Start what is missing ({missing} runs{more}) with:'
         yield f'  {shell_line(["hpsearch", "seeds", *command.words, "--start_gathering"])}'
 
 

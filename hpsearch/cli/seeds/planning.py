@@ -52,6 +52,13 @@ class Gathering:
         return Counter(known[seed].state if seed in known else State.PLANNED for known, seed in runs)
 
     @property
+    def asked_before(self) -> int:
+        """How many runs without a result are planned that are not asked for now."""
+        planned = self.there.runs if self.there else ()
+        asked = self.counts.total() - self.counts[State.FINISHED]
+        return sum(not run.has_finished for run in planned) - asked
+
+    @property
     def continued(self) -> list[str]:
         """Runs of the configurations that are asked for that went on from the checkpoint of another one."""
         known = by_configuration(self.source.runs, self.seeds)

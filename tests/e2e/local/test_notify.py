@@ -67,6 +67,18 @@ def test_that_the_scripts_tell_of_each_kind_of_failure_and_of_each_end(project: 
     assert 'secret' not in (project.out / 'search.json').read_text()
 
 
+@pytest.mark.parametrize('address', ['hooks.example.org/secret', 'http://h ost/secret', 'http://127.0.0.1:secret/'])
+def test_that_an_address_that_is_none_is_an_error_without_the_secret(address: str) -> None:
+    facts = {'message': 'a test', 'host': '', 'folder': ''}
+    words, env = [sys.executable, str(SCRIPTS / 'webhook.py')], {'HPSEARCH_WEBHOOK': address}
+    done = subprocess.run(
+        words, input=json.dumps(facts), env=env, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith('the message could not be posted: is the address one as https://')
+    assert 'secret' not in done.stderr
+
+
 def test_that_an_end_that_nobody_could_tell_is_told_once_by_those_that_resume(project: Project) -> None:
     program, facts = keeper(project.path / 'tell', project.path / 'told'), project.path / 'told'
     words = ['run', 'my_config', '--out_dir=out', '--force_out_dir', '--cpu_jobs=1', f'--on_finish={program}']

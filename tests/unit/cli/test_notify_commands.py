@@ -78,3 +78,7 @@ def test_that_ctrl_c_ends_the_wait_for_a_command(tmp_path: Path) -> None:
 @pytest.mark.parametrize('value', [math.nan, math.inf, {'a': [math.nan, (1, -math.inf)]}, b'x', {1: {2: None}}])
 def test_that_facts_are_json_whatever_the_values_are(value: object) -> None:
     json.dumps(finite(value), allow_nan=False)
+
+
+def test_that_facts_are_unicode_whatever_the_names_of_files_are() -> None:
+    assert finite({'folder': 'out/\udcff', 'ü\udcff': ['\udcff']}) == {'folder': 'out/?', 'ü?': ['?']}

@@ -355,6 +355,16 @@ def test_that_what_was_planned_is_said_with_the_command_that_starts_it(capsys: p
     assert 'hpsearch seeds out --best 2 --num_seeds=3 --start_gathering' in said
 
 
+def test_that_runs_that_were_asked_for_before_are_said_to_be_started_as_well(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    searched()
+    assert main(['seeds', 'out', '--best=2', '--num_seeds=3']) == 0
+    capsys.readouterr()
+    assert main(['seeds', 'out', '--num_seeds=3']) == 0
+    assert 'Start what is missing (2 runs, and 2 that were asked for before) with:' in capsys.readouterr().out
+
+
 def test_that_the_command_that_starts_it_names_the_search_that_was_the_newest(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
