@@ -27,10 +27,12 @@ def draw_best(figures: Data, columns: int, by: str) -> Figure:
     figure = new_figure(columns, 2.3)
     axes = figure.subplots()
     results, best = data['results'], data['best']
-    axes.plot(results[by], results['values'], '.', color=OTHERS, markersize=3, rasterized=len(results[by]) > 500)
-    axes.step([*best[by], data['end'][by]], [*best['values'], best['values'][-1]], where='post', color=COLORS[0])
+    axis = data['axes'][by]
+    times, ends = (np.array(each) * axis['factor'] for each in (results[by], [*best[by], data['end'][by]]))
+    axes.plot(times, results['values'], '.', color=OTHERS, markersize=3, rasterized=len(times) > 500)
+    axes.step(ends, [*best['values'], best['values'][-1]], where='post', color=COLORS[0])
     set_value_axis(axes, results['values'], maximize=data['maximize'])
-    axes.set(xlabel='hours since the first start' if by == 'hours' else data['unit'], ylabel=plain(data['key']))
+    axes.set(xlabel=axis['title'], ylabel=plain(data['key']))
     return figure
 
 
@@ -92,7 +94,7 @@ def draw_pair(figures: Data, columns: int) -> Figure:
         means = (total / np.where(count, count, np.nan)).reshape(shape)
     figure = new_figure(columns, 2.6)
     axes = figure.subplots()
-    image = axes.imshow(means, origin='lower', aspect='auto', cmap='viridis' if table['maximize'] else 'viridis_r')
+    image = axes.imshow(means, origin='lower', aspect='auto', cmap=_cmap(table))
     figure.colorbar(image, label=f'mean {plain(table["key"])}')
     for which, parameter in (('x', one), ('y', other)):
         places, labels = _cell_labels(parameter)
@@ -114,11 +116,10 @@ def draw_parallel(figures: Data, columns: int) -> Figure:
     lines = np.column_stack([*places, _on_axis(values, is_log=False)])
     figure = new_figure(columns, 2.4)
     axes = figure.subplots()
-    cmap = 'viridis_r' if table['maximize'] else 'viridis'
     collection = LineCollection(
         [np.column_stack([np.arange(lines.shape[1]), line]) for line in lines],
         array=values,
-        cmap=cmap,
+        cmap=_cmap(table),
         linewidths=0.6,
         alpha=0.6,
         rasterized=len(lines) > 300,
@@ -133,6 +134,11 @@ def draw_parallel(figures: Data, columns: int) -> Figure:
         for share, label in ((0.0, ends[0]), (1.0, ends[-1])):
             axes.text(at, share, plain(label, 10), fontsize=6, ha='center', va='bottom' if share else 'top')
     return figure
+
+
+def _cmap(table: Data) -> str:
+    """The best is darkest: it stands out from the paper."""
+    return 'viridis_r' if table['maximize'] else 'viridis'
 
 
 def _by_importance(figures: Data) -> list[Data]:

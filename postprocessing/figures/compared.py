@@ -141,7 +141,7 @@ def _about(
     without = [
         (len(search.runs) - finished, 'not finished'),
         (finished - len(valued), f'without a finite number for {objective.key}'),
-        (len(valued) - len(counted), f'with another {search.fidelity or "budget"}'),
+        (len(valued) - len(counted), f'with other {search.fidelity or "budgets"}'),
     ]
     left_out = ', '.join(f'{number:,} {why}' for number, why in without if number)
     sentence = f'{len(counted):,} of {len(search.runs):,} runs' + (f' (left out: {left_out}).' if left_out else '.')

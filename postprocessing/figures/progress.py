@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,9 @@ from .plain import number, thinned
 
 MOST_RESULTS = 1500
 
+UNITS = ((0.05, ('seconds', 3600)), (3.0, ('minutes', 60)))
+"""Up to how many hours which unit is used, and how many of it are an hour."""
+
 Floats = NDArray[np.float64]
 
 
@@ -26,14 +29,16 @@ def progress(search: SearchRecord, objective: Objective) -> dict[str, Any]:
 
     ``results``: those of runs in the order in which they ended, at most :data:`MOST_RESULTS`; ``best``: those that were
     the best so far. Both have ``hours`` since the first start, ``used`` hours until then, ``values`` and ``runs``.
-    ``unit`` of ``used`` is ``GPU hours``, or ``slot hours`` where no run has a GPU; ``end`` is the last hour and what
-    was used then.
+    ``end`` is the last hour and what was used then. ``counted`` is ``GPU``, or ``slot`` where no run has one; ``axes``
+    are those of :func:`axes_of`.
     """
     attempts = [each for run in search.runs for each in run.attempts if _cost(each)]
     if not attempts:
-        return {'nothing': 'It is not known when runs started, or how long they took.'}
+        has_run = any(run.attempts for run in search.runs)
+        why = 'It is not known when runs started, or how long they took.' if has_run else 'No run has ended yet.'
+        return {'nothing': why}
     begin = min(each.started_at or 0.0 for each in attempts)
-    used, unit = _used(attempts)
+    used, counted = _used(attempts)
     ended = _ended(search, objective)
     if not ended:
         return {'nothing': f'No run has finished with a number for {objective.key} yet.'}
@@ -41,15 +46,36 @@ def progress(search: SearchRecord, objective: Objective) -> dict[str, Any]:
     for place, is_best in enumerate(losses < np.concatenate([[np.inf], np.minimum.accumulate(losses)[:-1]])):
         best += [ended[place]] if is_best else []
     last = max((each.started_at or 0.0) + (each.seconds or 0.0) for each in attempts)
+    end = {'hours': number((last - begin) / 3600), 'used': number(float(used(np.array([last]))[0]) / 3600)}
     return {
         'key': objective.key,
         'maximize': objective.maximize,
-        'unit': unit,
+        'counted': counted,
+        'axes': axes_of([end], counted),
         'results': _columns(thinned(ended, MOST_RESULTS), begin, used),
         'best': _columns(best, begin, used),
-        'end': {'hours': number((last - begin) / 3600), 'used': number(float(used(np.array([last]))[0]) / 3600)},
-        'caption': _caption(search, objective, ended, unit),
+        'end': end,
+        'caption': _caption(search, objective, ended, counted),
     }
+
+
+def axes_of(ends: Sequence[Mapping[str, float | None]], counted: str) -> dict[str, Any]:
+    """The axes over ``hours`` and over ``used`` hours: the ``title``, and the ``factor`` from hours to its unit.
+
+    Args:
+        ends: The last of both, of each line.
+        counted: What is used.
+    """
+    time, use = (_unit(max(each[by] or 0.0 for each in ends)) for by in ('hours', 'used'))
+    return {
+        'hours': {'title': f'{time[0]} since the first start', 'factor': time[1]},
+        'used': {'title': f'{counted} {use[0]}', 'factor': use[1]},
+    }
+
+
+def _unit(hours: float) -> tuple[str, int]:
+    """In what so many hours are read most easily, and how many of them are an hour."""
+    return next((unit for limit, unit in UNITS if hours < limit), ('hours', 1))
 
 
 def _cost(attempt: AttemptRecord) -> bool:
@@ -77,7 +103,7 @@ def _used(attempts: Sequence[AttemptRecord]) -> tuple[Any, str]:
     def used(times: Floats) -> Floats:
         return _since(begin, weight, times) - _since(end, weight, times)
 
-    return used, 'GPU hours' if has_gpus else 'slot hours'
+    return used, 'GPU' if has_gpus else 'slot'
 
 
 def _since(starts: Floats, weights: Floats, times: Floats) -> Floats:
@@ -102,11 +128,13 @@ def _columns(ended: Sequence[tuple[float, float, str]], begin: float, used: Any)
     }
 
 
-def _caption(search: SearchRecord, objective: Objective, ended: Sequence[tuple[float, float, str]], unit: str) -> str:
+def _caption(
+    search: SearchRecord, objective: Objective, ended: Sequence[tuple[float, float, str]], counted: str
+) -> str:
     way = 'largest' if objective.maximize else 'smallest'
     sample = f', of which {MOST_RESULTS:,} are shown' if len(ended) > MOST_RESULTS else ''
-    budget = f' with the largest {search.fidelity}' if search.fidelity else ''
+    budget = f' with the largest budget ({search.fidelity})' if search.fidelity else ''
     return (
         f'The {way} {objective.key} so far (line), and the results of {len(ended):,} runs{budget} (dots{sample}) when '
-        f'they ended, by the time since the first start or by {unit}; what other runs took counts, too.'
+        f'they ended, by the time since the first start or by {counted} time; what other runs took counts, too.'
     )

@@ -9,7 +9,7 @@ from hpsearch.records.naming import distinct_names
 from hpsearch.records.search import SearchRecord
 
 from .payload import figures_of
-from .progress import progress
+from .progress import axes_of, progress
 
 MOST_SEARCHES = 20
 
@@ -18,8 +18,8 @@ def figures_of_several(searches: Sequence[SearchRecord]) -> dict[str, Any]:
     """The figures of searches that are compared; of one search those of :func:`figures_of`.
 
     ``compared`` has ``key``, ``maximize``, ``lines`` and a ``caption``. A line has the ``name`` of its search, and
-    ``hours``, ``used`` and ``values`` of each result that was the best so far, with the last hour at the end; ``unit``
-    says what ``used`` counts. Or ``nothing`` says why there is nothing to be seen.
+    ``hours``, ``used`` and ``values`` of each result that was the best so far, with the last hour at the end; ``axes``
+    are those of :func:`.progress.axes_of`. Or ``nothing`` says why there is nothing to be seen.
     """
     if len(searches) == 1:
         return figures_of(searches[0])
@@ -41,13 +41,14 @@ def _compared(searches: Sequence[SearchRecord]) -> dict[str, Any]:
             lines.append(_line(name, found))
     if not lines:
         return {'nothing': f'No run has finished with a number for {objective.key} yet.'}
-    units = sorted({line['unit'] for line in lines})
+    counted = ' or '.join(sorted({line.pop('counted') for line in lines}))
+    ends = [{by: line[by][-1] for by in ('hours', 'used')} for line in lines]
     way = 'largest' if objective.maximize else 'smallest'
     missing = f' Not shown, without such results or with another objective: {", ".join(left_out)}.' if left_out else ''
     return {
         'key': objective.key,
         'maximize': objective.maximize,
-        'unit': ' or '.join(units),
+        'axes': axes_of(ends, counted),
         'lines': lines,
         'caption': f'The {way} {objective.key} so far of each search, from its first start on.{missing}',
     }
@@ -57,7 +58,7 @@ def _line(name: str, found: dict[str, Any]) -> dict[str, Any]:
     best, end = found['best'], found['end']
     return {
         'name': name,
-        'unit': found['unit'],
+        'counted': found['counted'],
         'hours': [*best['hours'], end['hours']],
         'used': [*best['used'], end['used']],
         'values': [*best['values'], best['values'][-1]],

@@ -38,6 +38,7 @@ hps.charts = {};
   charts.brief = value => value !== 0 && (Math.abs(value) < 1e-3 || Math.abs(value) >= 1e5)
     ? value.toExponential(1).replace('e+', 'e').replace('.0e', 'e') : String(Number(value.toPrecision(3)));
 
+  charts.extent = values => values.reduce(([low, high], value) => [Math.min(low, value), Math.max(high, value)], [Infinity, -Infinity]);
   charts.quantile = (sorted, share) => {
     const at = share * (sorted.length - 1);
     const low = Math.floor(at);
@@ -80,8 +81,16 @@ hps.charts = {};
       xaxis: {...axis(theme), ...xaxis}, yaxis: {...axis(theme), ...yaxis}, ...others,
     };
   };
-  // A logarithmic axis with a number at each power of ten, or where there are few of them as Plotly likes it.
-  charts.logAxis = (low, high) => ({type: 'log', ...(high / low > 300 ? {dtick: Math.ceil(Math.log10(high / low) / 6)} : {})});
+  // A logarithmic axis with numbers that can be read by themselves: powers of ten, or 1, 2 and 5 times these.
+  charts.logAxis = (low, high) => {
+    const [first, last] = [Math.floor(Math.log10(low)), Math.ceil(Math.log10(high))];
+    if (high / low < 5) return {type: 'log'};
+    const [step, digits] = high / low > 300 ? [Math.ceil((last - first) / 7), [1]] : [1, [1, 2, 5]];
+    const tickvals = [];
+    for (let power = first; power <= last; power += step) tickvals.push(...digits.map(digit => Number(`${digit}e${power}`)));
+    return {type: 'log', tickvals, ticktext: tickvals.map(charts.brief)};
+  };
+  charts.axisOf = range => ({...(range.log ? charts.logAxis(range.low, range.high) : {type: 'linear'}), range: charts.plotlyRange(range)});
 
   charts.title = text => ({text: charts.short(text, 40), font: {size: 13}, standoff: 8});
 
@@ -119,8 +128,10 @@ hps.charts = {};
     hps.el('select', {on: {change: event => changed(event.target.value)}}, options.map(([key, text]) =>
       hps.el('option', {value: key, selected: key === value}, text))));
 
+  const hasResults = data => (data.figures.objectives || []).some(each => !each.table.nothing);
+
   // A section of a figure that each objective has; draw(element, figures of the objective, theme, redraw).
-  charts.ofObjective = (id, title, figure, draw, order) => {
+  charts.ofObjective = (id, title, figure, draw, {when = hasResults, ...options}) => {
     let chosen = 0;
     hps.section(id, title, (element, data, theme) => {
       const all = data.figures.objectives;
@@ -144,14 +155,14 @@ hps.charts = {};
       element.append(body);
       redraw();
       return clear;
-    }, {order, chart: true, when: data => (data.figures.objectives || []).length > 0});
+    }, {...options, chart: true, when});
   };
 
   // A section of a figure that the search has once.
-  charts.once = (id, title, figure, draw, order) => hps.section(id, title, (element, data, theme) => {
+  charts.once = (id, title, figure, draw, options) => hps.section(id, title, (element, data, theme) => {
     const found = data.figures[figure];
     if (found.nothing) element.append(hps.el('p.nothing', null, found.nothing));
     else draw(element, found, theme);
     return () => charts.purge(element);
-  }, {order, chart: true, when: data => figure in data.figures});
+  }, {...options, chart: true, when: data => figure in data.figures});
 }

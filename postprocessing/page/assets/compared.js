@@ -5,11 +5,11 @@
   const charts = hps.charts;
 
   const traces = (figure, by, theme) => figure.lines.map((line, at) => ({
-    x: line[by], y: line.values, name: charts.short(line.name, 40), mode: 'lines+markers',
+    x: line[by].map(each => each * figure.axes[by].factor), y: line.values, name: charts.short(line.name, 40), mode: 'lines+markers',
     line: {color: charts.palette(theme)[at % 8], width: 2.5, shape: 'hv', dash: at < 8 ? 'solid' : 'dot'},
     marker: {size: line.values.map((_, place) => place < line.values.length - 1 ? 6 : 0)},
     hovertext: line.values.map((value, place) =>
-      `${charts.plain(line.name)}<br>${charts.plain(figure.key)} ${hps.number(value)}<br>after ${hps.number(line[by][place], 3)} h`),
+      `${charts.plain(line.name)}<br>${charts.plain(figure.key)} ${hps.number(value)}<br>after ${hps.duration(3600 * line[by][place])}`),
     hoverinfo: 'text',
   }));
 
@@ -17,14 +17,14 @@
     const range = charts.rangeOf(figure.lines.flatMap(line => line.values), figure.maximize);
     const panels = hps.el('div.panels.wide');
     element.append(panels, charts.caption(figure.caption));
-    for (const [by, label] of [['hours', 'hours since the first start'], ['used', figure.unit]]) {
+    for (const by of ['hours', 'used']) {
       const chart = hps.el('div.chart');
       panels.append(chart);
       charts.plot(chart, traces(figure, by, theme), charts.layout(theme, {
         height: 380, showlegend: true, legend: {orientation: 'h', y: -0.22, yanchor: 'top'},
-        xaxis: {title: charts.title(label), rangemode: 'tozero'},
-        yaxis: {title: charts.title(figure.key), type: range.log ? 'log' : 'linear', range: charts.plotlyRange(range)},
+        xaxis: {title: charts.title(figure.axes[by].title), rangemode: 'tozero'},
+        yaxis: {title: charts.title(figure.key), ...charts.axisOf(range)},
       }));
     }
-  }, 15);
+  }, {order: 15, nav: 'Best'});
 }

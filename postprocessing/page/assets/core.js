@@ -5,6 +5,7 @@
  * function or nothing, is called before that. Options:
  *   order   where it stands on the page
  *   when    a function of the data: whether the section is there at all
+ *   nav     its name in the bar above, where the title is too long for it
  *   chart   it needs Plotly, and waits for it; without Plotly it is left out
  *
  * Text gets into the page by hps.el and textContent alone: nothing from a search is ever read as markup.
@@ -160,7 +161,7 @@ const place = section => {
       hps.el('a.anchor', {href: `#${section.id}`, 'aria-label': `Link to ${section.title}`}, '#')),
     section.body);
   document.getElementById('main').append(section.node);
-  document.getElementById('nav').append(hps.el('a', {href: `#${section.id}`}, section.title));
+  document.getElementById('nav').append(hps.el('a', {href: `#${section.id}`}, section.nav || section.title));
   observer.observe(section.node);
 };
 

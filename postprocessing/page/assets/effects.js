@@ -29,7 +29,7 @@
       xaxis: {title: charts.title('share of the differences'), rangemode: 'tozero'},
       yaxis: {tickvals: at, ticktext: shown.map(each => charts.short(each.name)), ticks: '', showgrid: false, range: [-0.6, shown.length - 0.4]},
     }));
-  }, 35);
+  }, {order: 35, nav: 'Importance'});
 
   const xOf = parameter => parameter.number ? parameter.levels.map(level => level.centre) : parameter.levels.map((_, at) => at);
 
@@ -86,7 +86,7 @@
       charts.plot(chart, effectTraces(parameter, line, theme), charts.layout(theme, {
         height: 240, margin: {l: 50, r: 8, t: 8, b: 44},
         xaxis: parameterAxis(parameter, parameter.levels.map(level => level.label), xOf(parameter)),
-        yaxis: {type: range.log ? 'log' : 'linear', range: charts.plotlyRange(range), nticks: 6},
+        yaxis: {...charts.axisOf(range), nticks: 6},
       }));
     }
     if (all.length > shown.length) element.append(hps.el('button', {type: 'button', on: {click: () => { state.all = true; redraw(); }}},
@@ -94,7 +94,7 @@
     const lacking = all.filter(each => each.missing).map(each => `${each.name} (${each.missing.toLocaleString('en-US')})`);
     element.append(charts.caption(`${objective.effects.caption} Diamonds: the best. All panels have the same scale.`
       + (lacking.length ? ` Points without the parameter, or with one of its rarer values, are left out: ${lacking.join(', ')}.` : '')));
-  }, 40);
+  }, {order: 40, nav: 'Effects'});
 
   // What is in each pair of levels: {n, sum, best, run}.
   const cellsOf = (table, one, other) => {
@@ -131,7 +131,7 @@
       customdata: grid(each => each.run),
       hovertext: grid(each => `mean ${hps.number(each.sum / each.n)}<br>best ${hps.number(each.best)} (${charts.plain(each.run)})<br>n = ${each.n}`),
       hoverinfo: 'text', text: grid(each => hps.number(VALUES[state.of](each), 3)), texttemplate: few ? '%{text}' : '',
-      colorbar: {title: {text: name, font: {size: 12}}, thickness: 12, outlinewidth: 0, tickvals: ticks,
+      colorbar: {title: {text: `${name}<br>\u00a0`, font: {size: 12}}, thickness: 12, outlinewidth: 0, tickvals: ticks,
         ticktext: ticks.map(value => hps.number(range.log ? 10 ** value : value, 3))},
     }], charts.layout(theme, {
       height: Math.max(320, Math.min(620, 120 + 34 * other.labels.length)),
@@ -166,7 +166,7 @@
     charts.plot(chart, traces, charts.layout(theme, {
       height: 420, showlegend: true, legend: {title: {text: charts.short(other.name)}, font: {size: 12}},
       xaxis: parameterAxis(one, one.labels, x),
-      yaxis: {title: charts.title(state.of === 'n' ? 'points' : table.key), type: range.log ? 'log' : 'linear', range: charts.plotlyRange(range)},
+      yaxis: {title: charts.title(state.of === 'n' ? 'points' : table.key), ...charts.axisOf(range)},
     }), point => charts.pick(point.customdata));
   };
 
@@ -201,7 +201,7 @@
       charts.choice('Show', [['mean', 'mean'], ['best', 'best'], ['n', 'number of points']], state.of, set('of')),
       charts.choice('As', [['cells', 'heat map'], ['lines', 'lines']], state.as, set('as'))), chart,
     charts.caption(`${{mean: `Mean of ${table.key}`, best: `Best ${table.key}`, n: 'Number of points'}[state.of]} for each pair of values, `
-      + `or of bins. Empty: nothing there. Lines that are not parallel act together. ${table.caption}${pairWords(interactions)}`));
+      + `or of bins. Empty: nothing there. ${state.as === 'lines' ? 'Where lines are not parallel, the two act together. ' : ''}${table.caption}${pairWords(interactions)}`));
     (state.as === 'cells' ? heatMap : lines)(chart, table, byName.get(state.x), byName.get(state.y), theme);
-  }, 45);
+  }, {order: 45, nav: 'Pairs'});
 }

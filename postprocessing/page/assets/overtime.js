@@ -5,19 +5,18 @@
   const charts = hps.charts;
   const state = {by: 'hours', metric: 0, log: false};
 
-  const LABELS = {hours: 'hours since the first start'};
-
   const bestTraces = (figure, theme) => {
     const [color, accent] = [theme.muted, charts.palette(theme)[0]];
     const hover = part => part.runs.map((run, at) =>
-      `${charts.plain(run)}<br>${charts.plain(figure.key)} ${hps.number(part.values[at])}<br>after ${hps.number(part[state.by][at], 3)} h`);
+      `${charts.plain(run)}<br>${charts.plain(figure.key)} ${hps.number(part.values[at])}<br>after ${hps.duration(3600 * part[state.by][at])}`);
     const {results, best, end} = figure;
-    const [x, y] = [[...best[state.by], end[state.by]], [...best.values, best.values[best.values.length - 1]]];
+    const scaled = hours => hours.map(each => each * figure.axes[state.by].factor);
+    const [x, y] = [scaled([...best[state.by], end[state.by]]), [...best.values, best.values[best.values.length - 1]]];
     return [
-      {x: results[state.by], y: results.values, customdata: results.runs, hovertext: hover(results), hoverinfo: 'text', mode: 'markers',
+      {x: scaled(results[state.by]), y: results.values, customdata: results.runs, hovertext: hover(results), hoverinfo: 'text', mode: 'markers',
         marker: {color, size: results.values.length > 400 ? 4 : 6, opacity: 0.45}},
       {x, y, mode: 'lines', line: {color: accent, width: 2.5, shape: 'hv'}, hoverinfo: 'skip'},
-      {x: best[state.by], y: best.values, customdata: best.runs, hovertext: hover(best), hoverinfo: 'text', mode: 'markers',
+      {x: x.slice(0, -1), y: best.values, customdata: best.runs, hovertext: hover(best), hoverinfo: 'text', mode: 'markers',
         marker: {color: accent, size: 8}},
     ];
   };
@@ -26,15 +25,15 @@
     const chart = hps.el('div.chart');
     const range = charts.rangeOf([...progress.results.values, ...progress.best.values], progress.maximize);
     element.append(
-      hps.el('div.controls', null, charts.choice('Over', [['hours', 'time'], ['used', progress.unit]], state.by,
+      hps.el('div.controls', null, charts.choice('Over', [['hours', 'time'], ['used', `${progress.counted} time`]], state.by,
         value => { state.by = value; redraw(); })),
       chart, charts.caption(progress.caption));
     charts.plot(chart, bestTraces(progress, theme), charts.layout(theme, {
       height: 380,
-      xaxis: {title: charts.title(LABELS[state.by] || progress.unit), rangemode: 'tozero'},
-      yaxis: {title: charts.title(progress.key), type: range.log ? 'log' : 'linear', range: charts.plotlyRange(range)},
+      xaxis: {title: charts.title(progress.axes[state.by].title), rangemode: 'tozero'},
+      yaxis: {title: charts.title(progress.key), ...charts.axisOf(range)},
     }), point => charts.pick(point.customdata));
-  }, 30);
+  }, {order: 30, nav: 'Best', when: data => (data.figures.objectives || []).length > 0});
 
   // The best curve is drawn last and strongest; curves of runs without a result are dashed.
   const curveTraces = (figure, theme) => {
@@ -64,10 +63,11 @@
     const draw = () => {
       const values = figure.curves.flatMap(each => each.values[state.metric]);
       const range = charts.rangeOf(values, figure.maximize);
+      const [first, last] = charts.extent(figure.curves.flatMap(each => each.steps));
       charts.plot(chart, curveTraces(figure, theme), charts.layout(theme, {
         height: 420,
-        xaxis: {title: charts.title('step'), type: state.log ? 'log' : 'linear'},
-        yaxis: {title: charts.title(figure.metrics[state.metric]), type: range.log ? 'log' : 'linear', range: charts.plotlyRange(range)},
+        xaxis: {title: charts.title('step'), ...(state.log ? charts.logAxis(Math.max(1, first), last) : {type: 'linear'})},
+        yaxis: {title: charts.title(figure.metrics[state.metric]), ...charts.axisOf(range)},
       }), point => charts.pick(point.customdata));
     };
     element.append(
@@ -78,5 +78,5 @@
           value => { state.log = value === 'log'; draw(); })),
       chart, charts.caption(`${figure.caption} The better a run has ended, the stronger its colour; dotted: without a result.`));
     draw();
-  }, 55);
+  }, {order: 55, nav: 'Curves'});
 }

@@ -14,10 +14,10 @@
   // An axis: its name, where a point is on it (0 below to 1 above; null: it has no value), and what is written beside it.
   const numberAxis = (name, values, log, ticks) => {
     const found = values.filter(value => value !== null);
-    const range = {log, low: Math.min(...extent(found)), high: Math.max(...extent(found))};
+    const [low, high] = charts.extent(found);
+    const range = {log, low, high};
     return {name, at: values.map(value => value === null ? null : charts.share(range, value)), ticks: ticks || numberTicks(range)};
   };
-  const extent = values => values.reduce(([low, high], value) => [Math.min(low, value), Math.max(high, value)], [Infinity, -Infinity]);
   const numberTicks = range => [0, 0.25, 0.5, 0.75, 1].map(at => [at, charts.brief(range.log
     ? Math.exp(Math.log(range.low) + at * (Math.log(range.high) - Math.log(range.low))) : range.low + at * (range.high - range.low))]);
 
@@ -255,5 +255,5 @@
     const shown = new Parallel(element, table, state.names, theme, told);
     element.append(charts.caption(`Each line is a point, the stronger the better its ${table.key}. Drag along an axis to select, click on the axis to let go. ${table.caption}`));
     return () => shown.stop();
-  }, 50);
+  }, {order: 50, nav: 'Parallel'});
 }

@@ -67,6 +67,8 @@ const progressWords = search => {
   return search.open ? 'nothing works on it' : 'complete';
 };
 
+const gpuTime = seconds => seconds < 3600 ? hps.duration(seconds) : `${hps.number(seconds / 3600, 3)} h`;
+
 const tiles = search => {
   const total = Math.max(search.total || 0, search.count);
   const done = ended(search);
@@ -80,9 +82,9 @@ const tiles = search => {
       : null,
     tile('Runs', total ? `${done.toLocaleString('en-US')} of ${total.toLocaleString('en-US')}` : String(done), progressWords(search)),
     tile('Time', seconds === null ? 'not begun' : hps.duration(seconds), search.begin === null ? '' : `since ${hps.date(search.begin)}`),
-    search.gpu_seconds ? tile('GPU hours', hps.number(search.gpu_seconds / 3600, 3), 'over all attempts') : null,
+    search.gpu_seconds ? tile('GPU time', gpuTime(search.gpu_seconds), 'over all attempts') : null,
     took.length
-      ? tile('Median run', hps.duration(took[took.length >> 1]), `${hps.duration(took[0])} to ${hps.duration(took[took.length - 1])}`)
+      ? tile('Median run', hps.duration(took[took.length >> 1]), `from ${hps.duration(took[0])} to ${hps.duration(took[took.length - 1])}`)
       : null);
 };
 

@@ -141,12 +141,19 @@ const firstColumns = columns => {
   return new Set([...shown, ...reason].map(column => column.id));
 };
 
+// With room for its margins and the arrow.
+const headWidth = title => {
+  const context = document.createElement('canvas').getContext('2d');
+  context.font = `600 14px ${getComputedStyle(document.body).fontFamily}`;
+  return context.measureText(hps.text(title.slice(0, 80))).width + 40;
+};
+
 const widthOf = (column, count) => {
   const step = Math.max(1, Math.floor(count / SAMPLE));
-  let longest = column.title.length + 3;
+  let longest = 0;
   for (let row = 0; row < count; row += step) longest = Math.max(longest, column.text(row).length);
   const mark = column.id === 'state' ? 22 : 0;
-  return Math.min(column.id === 'reason' ? 420 : 260, Math.max(76, Math.round(longest * 8) + 24 + mark));
+  return Math.min(column.id === 'reason' ? 420 : 260, Math.max(76, Math.ceil(headWidth(column.title)), Math.round(longest * 8) + 24 + mark));
 };
 
 /* The table: what was chosen survives a redraw */

@@ -30,7 +30,7 @@
     const axisOf = at => {
       const {key, maximize} = figure.objectives[at];
       const range = charts.rangeOf([...figure.front.values, ...figure.others.values].map(each => each[at]), maximize);
-      return {title: charts.title(`${key} (${maximize ? 'larger' : 'smaller'} is better)`), type: range.log ? 'log' : 'linear', range: charts.plotlyRange(range)};
+      return {title: charts.title(`${key} (${maximize ? 'larger' : 'smaller'} is better)`), ...charts.axisOf(range)};
     };
     const draw = () => charts.plot(chart, frontTraces(figure, theme),
       charts.layout(theme, {height: 440, showlegend: true, xaxis: axisOf(state.x), yaxis: axisOf(state.y), legend: {orientation: 'h', y: 1.08}}),
@@ -39,7 +39,7 @@
     if (names.length > 2) element.append(hps.el('div.controls', null, choose('Across', 'x'), choose('Up', 'y')));
     element.append(chart, charts.caption(figure.caption));
     draw();
-  }, 60);
+  }, {order: 60, nav: 'Pareto'});
 
   // All stages, and lines to them: from their own member, or dashed from the one that they took over from.
   const memberTraces = (figure, pick, theme) => {
@@ -78,12 +78,12 @@
     };
     const stages = figure.members.flatMap(member => member.stages);
     const range = charts.rangeOf(stages.map(each => each.score), figure.maximize);
-    panel(figure.key, stage => stage.score, {type: range.log ? 'log' : 'linear', range: charts.plotlyRange(range)});
+    panel(figure.key, stage => stage.score, {...charts.axisOf(range)});
     figure.options.forEach((option, at) => {
       const values = [...new Set(stages.map(stage => stage.values[at]).filter(value => value !== null))];
-      if (option.number) panel(option.name, stage => stage.values[at], {type: option.log ? 'log' : 'linear'});
+      if (option.number) panel(option.name, stage => stage.values[at], option.log ? charts.logAxis(...charts.extent(values)) : {type: 'linear'});
       else if (values.length > 1) panel(option.name, stage => values.indexOf(stage.values[at]), {tickvals: values.map((_, i) => i), ticktext: values.map(each => charts.short(each, 14))});
     });
     element.append(charts.caption(figure.caption));
-  }, 65);
+  }, {order: 65, nav: 'Schedules'});
 }

@@ -159,12 +159,26 @@ def test_that_dragging_along_an_axis_selects_points_and_letting_go_shows_all(ope
 def test_that_charts_follow_the_theme_and_the_hours_that_are_chosen(opened: Opened, text: str) -> None:
     browser = opened(text)
     light = data(browser, 'best', 'layout.font.color')
-    assert data(browser, 'best', 'data[1].x').pop() == pytest.approx(119 * 60 / 3600 - 0.983, abs=2)
+    assert data(browser, 'best', 'data[1].x').pop() == pytest.approx(119, abs=2)
+    assert data(browser, 'best', 'layout.xaxis.title.text') == 'minutes since the first start'
     choose(browser, 'best', 'Over', 'used')
     assert data(browser, 'best', 'data[1].x').pop() == pytest.approx(60)
+    assert data(browser, 'best', 'layout.xaxis.title.text') == 'GPU hours'
     browser.run("document.getElementById('theme').click(); document.getElementById('theme').click()")
     browser.wait("document.querySelector('#best .js-plotly-plot')")
     assert data(browser, 'best', 'layout.font.color') != light
+
+
+def test_that_the_names_of_all_sections_fit_above_the_page(opened: Opened, text: str) -> None:
+    browser = opened(text)
+    assert browser.run("const nav = document.querySelector('nav'); return nav.scrollWidth <= nav.clientWidth")
+
+
+def test_that_numbers_of_logarithmic_axes_can_be_read_by_themselves(opened: Opened, text: str) -> None:
+    browser = opened(text)
+    ticks = [browser.run('return hps.charts.logAxis(...arguments).ticktext', *ends) for ends in ((90, 1200), (1e-5, 1))]
+    assert ticks[0] == ['10', '20', '50', '100', '200', '500', '1000', '2000', '5000', '10000', '20000', '50000']
+    assert ticks[1] == ['1e-5', '1e-4', '0.001', '0.01', '0.1', '1']
 
 
 def member(number: int, who: int, generation: int, parent: str, lr: float) -> RunRecord:
@@ -195,5 +209,5 @@ def test_that_a_search_without_results_says_what_is_missing(opened: Opened, tmp_
     page.write_text(build_page([search], figures_of(search)), 'utf-8')
     browser.open(page)
     show(browser, 'best', '.nothing')
-    show(browser, 'pairs', '.nothing')
+    assert not browser.all('#pairs, #effects, #importance, #parallel')
     assert 'No run has finished with a number for acc yet.' in browser.texts('.nothing')

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from hpsearch.model.configuration import Grid
 from hpsearch.records.failures import FailureGroup
 from hpsearch.records.reading import read_search
 from hpsearch.records.search import SearchRecord
@@ -174,6 +175,14 @@ def test_that_the_page_is_light_or_dark_as_asked(opened: Opened) -> None:
         seen.add(browser.run('return getComputedStyle(document.body).backgroundColor'))
         assert browser.wait("document.querySelector('#runs tbody tr:not(.space)')")
     assert len(seen) == 2
+
+
+def test_that_no_heading_of_the_table_is_cut(opened: Opened, tmp_path: Path) -> None:
+    grid: Grid = {'momentum': [1, 2], 'mmmmmmmmmmmm': [1, 2], 'i': [1, 2]}
+    browser = opened(read_search(shown_search(tmp_path / 'wide', runs=8, grid=grid), BEGIN + 1e6))
+    cut = "[...document.querySelectorAll('.grid th button')].filter(each => each.scrollWidth > each.clientWidth).length"
+    assert len(browser.all('.grid th button')) > 5
+    assert browser.run(f'return {cut}') == 0
 
 
 def test_that_nothing_is_wider_than_a_phone(opened: Opened, browser: Browser) -> None:

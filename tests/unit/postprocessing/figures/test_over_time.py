@@ -31,7 +31,7 @@ def test_that_the_best_so_far_is_over_hours_and_over_the_gpu_hours_of_all_runs()
         run_record(5, {'a': 5}, None, state=State.RUNNING, begin=4 * HOUR, seconds=HOUR, gpus=('0',)),
     ]
     found = progress(search_record(runs), ACC)
-    assert found['unit'] == 'GPU hours'
+    assert found['axes']['used'] == {'title': 'GPU hours', 'factor': 1}
     # After one hour: one GPU of run 1 and two of run 2; after two: 2 + 4; after four: one more.
     assert found['results'] == {
         'hours': [1, 2, 4],
@@ -47,9 +47,18 @@ def test_that_the_best_so_far_is_over_hours_and_over_the_gpu_hours_of_all_runs()
 def test_that_without_gpus_the_hours_of_slots_count_and_the_smallest_may_be_the_best() -> None:
     runs = [run_record(1, {}, 0.5, seconds=HOUR), run_record(2, {}, 0.4, seconds=2 * HOUR), run_record(3, {}, 0.6)]
     found = progress(search_record(runs), Objective('acc'))
-    assert found['unit'] == 'slot hours'
+    assert found['axes']['used']['title'] == 'slot hours'
     assert found['best']['values'] == [0.5, 0.4]
     assert found['best']['used'] == [3, 4]
+
+
+@pytest.mark.parametrize(
+    ('seconds', 'title', 'factor'), [(6, 'seconds', 3600), (6 * 60, 'minutes', 60), (6 * HOUR, 'hours', 1)]
+)
+def test_that_axes_have_a_unit_in_which_they_are_easily_read(seconds: float, title: str, factor: int) -> None:
+    axes = progress(search_record([run_record(1, {}, 0.5, seconds=seconds)]), ACC)['axes']
+    assert axes['hours'] == {'title': f'{title} since the first start', 'factor': factor}
+    assert axes['used'] == {'title': f'slot {title}', 'factor': factor}
 
 
 def test_that_results_that_were_taken_from_an_earlier_search_cost_nothing() -> None:
@@ -70,7 +79,7 @@ def test_that_many_results_are_thinned_and_no_best_one_is_lost() -> None:
 @pytest.mark.parametrize(
     ('runs', 'words'),
     [
-        ([], 'not known when runs started'),
+        ([], 'No run has ended yet'),
         ([run_record(1, {}, 0.5, seconds=None)], 'not known when runs started'),
         ([run_record(1, {}, 'nan')], 'No run has finished with a number for acc'),
     ],
