@@ -612,8 +612,10 @@ def whole_file(path: Path, *, is_durable: bool = True, errors: str = 'surrogatee
                 out.flush()
                 os.fsync(out.fileno())
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename == str(temporary):
+            error.filename = str(path)  # that name people know
         raise
 
 

@@ -128,7 +128,7 @@ def write_page(searches: Sequence[SearchRecord], output: str, option: str) -> st
         with whole_file(path) as out:
             out.write(text)
     except OSError as error:
-        raise ConfigError([f'{option}: {trouble_in_words(error)}.']) from None
+        raise ConfigError([f'{trouble_in_words(error)}: name another file with {option}.']) from None
     return f'{path} ({len(text) / 1e6:.1f} MB, {sum(len(search.runs) for search in searches):,} runs)'
 
 
@@ -142,7 +142,7 @@ def check_page(output: str, option: str) -> None:
     if not path.parent.is_dir():
         raise ConfigError([f'{option}: there is no folder {path.parent}; make it, or name another file.'])
     refuse_in_foreign_search(path, option)
-    if path.is_dir() or (path.exists() and not _is_ours(path)):
+    if path.exists() and not _is_ours(path):
         raise ConfigError([f'{option}: {path} is there, and is no page of hpsearch; name another file.'])
 
 
@@ -158,5 +158,10 @@ def refuse_in_foreign_search(path: Path, option: str) -> None:
 
 
 def _is_ours(path: Path) -> bool:
-    with open(path, 'rb') as file:
-        return OURS in file.read(NEAR)
+    if not path.is_file():
+        return False  # a pipe would be waited for
+    try:
+        with open(path, 'rb') as file:
+            return OURS in file.read(NEAR)
+    except OSError:
+        return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -47,3 +48,23 @@ def test_that_nothing_is_written_into_the_search_of_somebody_else(
     assert main(['report']) == 2
     assert 'in the search of another user' in capsys.readouterr().err
     assert not list(folder.glob('*.html'))
+
+
+@pytest.mark.usefixtures('folder')
+def test_that_a_pipe_or_a_place_where_nothing_can_be_written_is_named_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.mkfifo(tmp_path / 'pipe')
+    assert main(['report', '--output=pipe']) == 2
+    assert f'{tmp_path / "pipe"} is there, and is no page of hpsearch' in capsys.readouterr().err
+
+    def refuse(temporary: Path, path: Path) -> None:
+        raise PermissionError(errno.EACCES, 'Permission denied', str(temporary))
+
+    monkeypatch.setattr(os, 'replace', refuse)
+    assert main(['report']) == 2
+    assert (
+        f'Permission denied ({tmp_path / "report_search.html"}): name another file with --output'
+        in capsys.readouterr().err
+    )
+    assert sorted(each.name for each in tmp_path.iterdir() if each.name != 'search') == ['pipe']
