@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from hpsearch.ui.head import Line
+from hpsearch.ui.table import shortened
 from hpsearch.ui.top.cells import filled, harmless, width_of
 
 RowT = TypeVar('RowT')
@@ -160,9 +161,12 @@ def window(top: int, at: int, rows: int, count: int) -> int:
 
 
 def params_columns(names: Sequence[str], params: Callable[[RowT], Mapping[str, Any]]) -> list[Column[RowT]]:
-    """A column for each parameter."""
+    """A column for each parameter, with numbers rounded: one that was drawn has many digits before its exponent."""
 
     def column(name: str) -> Column[RowT]:
-        return Column(name, lambda row: str(params(row).get(name, '')), lambda row: params(row).get(name), widest=16)
+        def text(row: RowT) -> str:
+            return shortened(str(params(row).get(name, '')))
+
+        return Column(name, text, lambda row: params(row).get(name), widest=16)
 
     return [column(name) for name in names]

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpsearch.ui.top.cells import clipped, filled, harmless, sparkline, width_of
+from hpsearch.ui.top.tables import Column, params_columns
 
 
 @given(st.text(), st.integers(0, 20))
@@ -49,3 +50,11 @@ def test_that_a_curve_is_drawn_in_ascii_where_there_is_nothing_else() -> None:
 @given(st.lists(st.floats(), max_size=300), st.integers(1, 40))
 def test_that_any_curve_can_be_drawn(values: list[float], width: int) -> None:
     assert len(sparkline(values, width)) == min(width, len(values))
+
+
+@pytest.mark.parametrize(
+    ('value', 'text'), [(1.7756017628701234e-05, '1.7756e-05'), (1234567890, '1234567890'), ('', '')]
+)
+def test_that_a_parameter_that_was_drawn_is_shown_with_its_exponent(value: float | str, text: str) -> None:
+    columns: list[Column[None]] = params_columns(['lr'], lambda row: {'lr': value})
+    assert columns[0].text(None) == text
