@@ -105,3 +105,8 @@ def is_of_machine(error: OSError) -> bool:
 def trouble_in_words(error: OSError) -> str:
     """What the system says, and of which file."""
     return f'{error.strerror or error} ({error.filename})' if error.filename else f'{error.strerror or error}'
+
+
+def in_one_line(error: Exception) -> str:
+    """What is wrong, without the lines that show where."""
+    return trouble_in_words(error) if isinstance(error, OSError) else str(error).partition('\n')[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections import Counter
@@ -10,9 +11,12 @@ from pathlib import Path
 
 from hpsearch.cli.reports import best_run
 from hpsearch.cli.status import SearchSnapshot, open_snapshot
+from hpsearch.cli.viewing.top.following import SECONDS_BETWEEN_CHECKS
 from hpsearch.host.processes import user_name
-from hpsearch.model.errors import HpsearchError
+from hpsearch.model.errors import HpsearchError, in_one_line
+from hpsearch.records.reading import reconciled
 from hpsearch.store.folder import SearchFolder, searches_below
+from hpsearch.store.reconcile import active_attempts
 from hpsearch.ui.table import shortened
 from hpsearch.ui.top.shown import ListShown, SearchRow
 
@@ -74,7 +78,10 @@ class _ListedSearch:
     def __init__(self, path: Path) -> None:
         self._folder = SearchFolder(path)
         self._search: SearchSnapshot | None = None
+        self._writers: set[str] = set()
         self._best, self._counts = '', dict[str, int]()
+        self._has_found_out = False
+        self._checked_at = -math.inf
         self.read_at = 0.0
 
     def read_on(self, name: str, now: float) -> SearchRow:
@@ -84,12 +91,33 @@ class _ListedSearch:
             return self._row(name, now)
         except (HpsearchError, OSError) as error:
             self._search = None
-            return SearchRow(name, problem=' '.join(str(error).split()))
+            return SearchRow(name, problem=in_one_line(error))
+
+    def _news(self, now: float) -> tuple[SearchSnapshot, bool]:
+        """The search as it stands, and whether something has happened."""
+        search = self._search
+        has_changed = search is None or bool(search.read_on(now))
+        if search is None or (self._has_found_out and search.reader.headers.keys() != self._writers):
+            # A writer that came may report otherwise what was found out without one.
+            search = self._search = open_snapshot(self._folder, now)
+            self._writers, self._has_found_out = set(search.reader.headers), False
+            self._checked_at = -math.inf
+        return search, self._check(search, now) or has_changed
+
+    def _check(self, search: SearchSnapshot, now: float) -> bool:
+        """Take in what became of the attempts that no writer manages; returns whether there were any."""
+        if now - self._checked_at < SECONDS_BETWEEN_CHECKS:
+            return False
+        self._checked_at = now
+        if all(attempt.owner in search.living for attempt in active_attempts(search.state)):
+            return False
+        reconciled(search)
+        self._has_found_out = True
+        return True
 
     def _row(self, name: str, now: float) -> SearchRow:
-        is_new = self._search is None
-        search = self._search = self._search or open_snapshot(self._folder, now)
-        if is_new or search.read_on(now):
+        search, has_changed = self._news(now)
+        if has_changed:
             best = best_run(self._folder, search.state, search.plain)
             self._best = f'{search.plain.performance_key} {shortened(best[2])}' if best else ''
             self._counts = _counts_of(search)

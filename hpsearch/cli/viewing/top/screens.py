@@ -11,7 +11,7 @@ from hpsearch.cli.viewing.top.following import FollowedSearch
 from hpsearch.cli.viewing.top.listing import Listing
 from hpsearch.cli.viewing.top.logs import LogReader
 from hpsearch.cli.viewing.top.rows import details_of
-from hpsearch.model.errors import HpsearchError
+from hpsearch.model.errors import HpsearchError, in_one_line
 from hpsearch.store.folder import SearchFolder
 from hpsearch.ui.head import Line
 from hpsearch.ui.top.paint import Look, body_rows, paint
@@ -63,7 +63,7 @@ class SearchScreen:
             self._search.read_on(now)
             self._shown = self._search.shown()
         except (HpsearchError, OSError) as error:
-            self._shown = replace(self._shown, problem=f'{error} What is shown was read before.')
+            self._shown = replace(self._shown, problem=f'{in_one_line(error)} What is shown was read before.')
 
     def lines(self, look: Look) -> Sequence[Line]:
         self._view, lines = paint(self._view, self._with_run(), look)
@@ -96,7 +96,7 @@ class SearchScreen:
         try:
             message = self._perform(action, self._search)
         except (HpsearchError, OSError) as error:
-            message = str(error).split('\n')[0]
+            message = in_one_line(error)
         else:
             self._view = filtered(self._view, action.what) if action.kind == 'filter' else self._view
         self._view = replace(self._view, message=message)

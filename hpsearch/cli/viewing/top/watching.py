@@ -14,7 +14,7 @@ from hpsearch.cli.viewing.top.actions import perform
 from hpsearch.cli.viewing.top.listing import Listing
 from hpsearch.cli.viewing.top.screens import ListScreen, Screen, SearchScreen
 from hpsearch.cli.viewing.top.terminal import FullScreen, full_screen
-from hpsearch.model.errors import HpsearchError, SearchFolderError
+from hpsearch.model.errors import HpsearchError, SearchFolderError, in_one_line
 from hpsearch.store.folder import SEARCH_DEPTH, SearchFolder, searches_below
 from hpsearch.ui.terminal import Sink, is_tty
 from hpsearch.ui.top.cells import harmless
@@ -145,4 +145,4 @@ class _Loop:
             does = partial(perform, trust=self._command.trust)
             self._screens.append(SearchScreen(listed.folder(name), does, time.time(), can_close=True))
         except (HpsearchError, OSError) as error:
-            listed.tell(str(error))
+            listed.tell(in_one_line(error))

@@ -366,6 +366,8 @@ def test_that_the_searches_below_a_folder_are_listed_and_followed(tmp_path: Path
     shown_search(tmp_path / 'a' / 'first', 20)
     (tmp_path / 'b').mkdir()
     (tmp_path / 'b' / 'search.json').write_text('{')
+    (tmp_path / 'unplanned').mkdir()
+    shutil.copy(tmp_path / 'a' / 'first' / 'search.json', tmp_path / 'unplanned')
     clock = [0.0]
     listing = Listing(tmp_path, lambda: clock[0])
     listing.read_on(NOW)
@@ -373,6 +375,7 @@ def test_that_the_searches_below_a_folder_are_listed_and_followed(tmp_path: Path
     assert (rows['a/first'].counts['failed'], rows['a/first'].total, rows['a/first'].is_alive) == (1, 20, False)
     assert rows['a/first'].best.startswith('acc 0.')
     assert 'is damaged' in rows['b'].problem
+    assert rows['unplanned'].problem.startswith('No such file or directory (')
     shown_search(tmp_path / 'c', 20)
     clock[0] += 60
     listing.read_on(NOW)
@@ -380,7 +383,43 @@ def test_that_the_searches_below_a_folder_are_listed_and_followed(tmp_path: Path
     shutil.rmtree(tmp_path / 'a')
     clock[0] += 60
     listing.read_on(NOW)
-    assert {row.name for row in listing.shown(NOW).rows} == {'b', 'c'}
+    assert {row.name for row in listing.shown(NOW).rows} == {'b', 'c', 'unplanned'}
+
+
+def test_that_the_list_tells_what_became_of_runs_whose_hpsearch_was_killed(folder: SearchFolder) -> None:
+    run = name(folder, 17)
+    journal = Journal(folder, 'gone', {**elsewhere('far').as_header(), **GONE, 'at': BEGIN})
+    begin(journal, run)
+    journal.close()
+    paths = folder.attempt(run, 1)
+    os.makedirs(paths.folder)
+    Path(paths.started).write_text(f'gone:{run}:1\n')
+    listing = Listing(folder.path.parent)
+    listing.read_on(NOW)
+    assert listing.shown(NOW).rows[0].counts['unknown'] == 1
+    Path(paths.exit).write_text('256\n')
+    listing.read_on(NOW + SECONDS_BETWEEN_CHECKS)
+    counts = listing.shown(NOW).rows[0].counts
+    assert (counts['failed'], 'unknown' in counts) == (2, False)
+
+
+def test_that_the_list_believes_a_writer_that_came_later(folder: SearchFolder) -> None:
+    run = name(folder, 17)
+    journal = Journal(folder, 'gone', {**elsewhere('far').as_header(), **GONE, 'at': BEGIN})
+    key = begin(journal, run)
+    journal.close()
+    paths = folder.attempt(run, 1)
+    os.makedirs(paths.folder)
+    Path(paths.started).write_text(f'gone:{run}:1\n')
+    Path(paths.exit).write_text('256\n')
+    listing = Listing(folder.path.parent)
+    listing.read_on(NOW)
+    assert listing.shown(NOW).rows[0].counts['failed'] == 2
+    with own_journal(folder, this_host()) as later:
+        later.append({'event': 'adopted', **key, 'generation': 1})
+        later.append({'event': 'ended', **key, 'state': 'interrupted', 'cause': 'cancelled', 'seconds': 5.0})
+        listing.read_on(NOW + 1)
+    assert listing.shown(NOW).rows[0].counts['interrupted'] == 1
 
 
 def test_that_a_long_list_is_read_bit_by_bit(tmp_path: Path) -> None:
