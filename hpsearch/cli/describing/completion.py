@@ -25,7 +25,8 @@ _hpsearch_searches() {{
 }}
 
 _hpsearch_runs() {{
-    local folder="$1"
+    local folder="${{1/#\~/$HOME}}"
+    folder="${{folder//[\\\"\']/}}"
     if [ ! -e "$folder/search.json" ]; then
         folder="$({find} -exec ls -t {{}} + | head -n 1)"
         folder="${{folder%/search.json}}"
@@ -89,6 +90,7 @@ _hpsearch() {{
     elif [ -z "$verb" ]; then offered='{verbs}'
     else offered="$(_hpsearch_places "$verb" "$place")"
     fi
+    case "$offered" in *:searches* | *:files* | *:folders*) compopt -o filenames 2>/dev/null ;; esac
     while IFS= read -r word; do
         case "$word" in "$cur"*) COMPREPLY+=("$head$word") ;; esac
     done <<< "$(_hpsearch_offer "$offered" "$folder" "$cur" | sort -u)"
@@ -113,6 +115,7 @@ end
 
 function __hpsearch_runs
     for word in (commandline -opc)
+        set word (string replace -r '^~' $HOME -- $word)
         test -e "$word/search.json"; and set folder $word
     end
     if not set -q folder

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -30,11 +31,11 @@ TRY_IN_FISH = 'source $argv[1]; complete -C "$argv[2..-1]" | string replace -r "
 CASES = [
     (['hpsearch', 'st'], {'status', 'stop'}),
     (['hpsearch', 'run', '--max_t'], {'--max_trials'}),
-    (['hpsearch', 'status', 'my'], {'my/search'}),
+    (['hpsearch', 'status', 'my'], {'my/search', 'my older/search'}),
     (['hpsearch', 'logs', 'my/search', 'sim_2'], {'sim_2'}),
     (['hpsearch', 'run', '--packing', ''], {'auto', 'fixed'}),
     (['hpsearch', 'completion', 'f'], {'fish'}),
-    (['hpsearch-postprocess', 'my'], {'my/search'}),
+    (['hpsearch-postprocess', 'my'], {'my/search', 'my older/search'}),
     (['hpsearch-postprocess', '--plo'], {'--plots'}),
 ]
 IN_BASH = [
@@ -43,6 +44,9 @@ IN_BASH = [
     (['hpsearch', 'run', '--', 'python3', 'st'], {''}),
     (['hpsearch', '--max_tr'], {'--max_trials'}),
     (['hpsearch', 'export', 'c'], {'csv'}),
+    (['hpsearch', 'logs', 'my\\ older/search', 'old'], {'old_1'}),
+    (['hpsearch', 'logs', '"my older/search"', 'old'], {'old_1'}),
+    (['hpsearch', 'logs', '~/my\\ older/search', 'old'], {'old_1'}),
 ]
 
 
@@ -53,6 +57,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shown_search(path / 'my' / 'search', runs=3)
     for run in (1, 2, 3):
         (path / 'my' / 'search' / 'jobs' / f'sim_{run}').mkdir(parents=True, exist_ok=True)
+    older = shown_search(path / 'my older' / 'search', runs=1)
+    (older.jobs_dir / 'old_1').mkdir()
+    os.utime(older.search_json, (0, 0))
     for shell in ('bash', 'zsh', 'fish'):
         words = [sys.executable, '-m', 'hpsearch', 'completion', shell]
         done = subprocess.run(words, cwd=REPOSITORY, capture_output=True, text=True, check=True, timeout=60)
@@ -62,7 +69,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def offered(folder: Path, command: Sequence[str], words: Sequence[str]) -> set[str]:
     """What a shell offers."""
-    done = subprocess.run([*command, *words], cwd=folder, capture_output=True, text=True, check=True, timeout=60)
+    env = {**os.environ, 'HOME': str(folder)}
+    done = subprocess.run(
+        [*command, *words], cwd=folder, env=env, capture_output=True, text=True, check=True, timeout=60
+    )
     assert not done.stderr
     return set(done.stdout.rstrip('\n').split('\n'))
 
@@ -70,6 +80,16 @@ def offered(folder: Path, command: Sequence[str], words: Sequence[str]) -> set[s
 @pytest.mark.parametrize(('words', 'expected'), CASES + IN_BASH)
 def test_that_bash_completes(words: list[str], expected: set[str], folder: Path) -> None:
     assert offered(folder, ['bash', '--norc', '-c', TRY, 'bash', 'completion.bash'], words) == expected
+
+
+@pytest.mark.parametrize(
+    ('word', 'is_path'), [('my/s', True), ('con', True), ('--grid_mod', False), ('--packing', False)]
+)
+def test_that_bash_knows_what_is_a_path(word: str, is_path: bool, folder: Path) -> None:
+    told = 'compopt() { COMPREPLY=("compopt $*"); }; ' + TRY
+    verb = 'status' if word == 'my/s' else 'run'
+    shown = offered(folder, ['bash', '--norc', '-c', told, 'bash', 'completion.bash'], ['hpsearch', verb, word])
+    assert ('compopt -o filenames' in shown) == is_path
 
 
 @pytest.mark.skipif(shutil.which('zsh') is None, reason='zsh is not installed')
