@@ -179,7 +179,7 @@ def _started_at(search: OpenedSearch, attempt: Attempt) -> float | None:
 
 def _so_far(search: OpenedSearch, attempt: Attempt, started: float | None) -> float | None:
     is_running = attempt.state is State.RUNNING and started is not None
-    return max(0.0, search.now - started) if is_running and started is not None else None
+    return max(0.0, round(search.now - started, 3)) if is_running and started is not None else None
 
 
 def _job_of(attempt: Attempt, fence: Fence, header: Mapping[str, Any]) -> str:

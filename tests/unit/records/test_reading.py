@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from hpsearch.host.kernel import this_host
 from hpsearch.model.states import State
 from hpsearch.records.reading import read_search
 from hpsearch.store.folder import SearchFolder
+from hpsearch.store.journal import own_journal
 from tests.support.queued_search import BEGIN
 from tests.support.shown_search import shown_search
 
@@ -61,3 +63,15 @@ def test_that_reading_writes_nothing(tmp_path: Path) -> None:
     before = files_of(path)
     read_search(SearchFolder(path), NOW)
     assert files_of(path) == before
+
+
+def test_that_the_time_of_a_run_so_far_has_milliseconds_as_that_of_others(tmp_path: Path) -> None:
+    folder = shown_search(tmp_path / 's', 1, waiting=1)
+    key = {'run': next(iter(folder.read_runs())).name, 'attempt': 1}
+    with own_journal(folder, this_host()) as journal:
+        journal.append({'event': 'claimed', **key, 'gpus': [], 'at': 1.0})
+        journal.append({'event': 'running', **key, 'handle': {}})
+        journal.sync()
+        attempt = read_search(folder, 3.123456789).runs[0].last
+    assert attempt is not None
+    assert attempt.seconds == 2.123
