@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -12,12 +13,14 @@ from pathlib import Path
 
 from docs.pictures.svg import Frame, picture
 from docs.pictures.terminal import Terminal, terminal
+from hpsearch.host.processes import user_name
 from tests.fakes.nvml.box import FakeBox
 from tests.support.paths import REPOSITORY
 
 COLUMNS, ROWS = 100, 28
 
 SHOWN_FOLDER = '/home/ada/digits'
+SHOWN_OWNER = 'ada@gpu-box'
 
 SCRIPT = '''\
 """Train for some epochs: a curve whose height depends on the learning rate, the width and the dropout."""
@@ -99,7 +102,8 @@ def report() -> bytes:
         shown.type('hpsearch report --output page.html; echo written')
         shown.wait_for(lambda text: 'written' in text.split('\n'))
         page, target = folder / 'page.html', folder / 'page.png'
-        page.write_text(page.read_text().replace(str(folder), SHOWN_FOLDER))
+        owner = f'{user_name(os.getuid())}@{socket.gethostname()}'
+        page.write_text(page.read_text().replace(str(folder), SHOWN_FOLDER).replace(owner, SHOWN_OWNER))
         size = ('--window-size=1200,900', '--hide-scrollbars', f'--screenshot={target}')
         words = ['chromium', '--headless', '--no-sandbox', '--disable-gpu', *size, page.as_uri()]
         subprocess.run(words, check=True, capture_output=True, timeout=120)
