@@ -231,13 +231,13 @@ def diff(words: Sequence[str]) -> int:
     from hpsearch.cli.runs.parsers import diff_parser, parse_on_runs
 
     args = parse_on_runs(diff_parser(), words)
-    from hpsearch.cli.runs.choosing import find_run, read, search_and_runs
+    from hpsearch.cli.runs.choosing import find_runs, read, search_and_runs
     from hpsearch.cli.runs.difference import difference, difference_lines
     from hpsearch.cli.runs.output import form_of
 
     folder, chosen = search_and_runs(args.dir, [args.run, args.other], _folder)
     search = read(folder)
-    one, other = (find_run(search.runs, word, search.path) for word in chosen)
+    one, other = find_runs(search.runs, chosen, search.path)
     return _print_lines(difference_lines(difference(search, folder, one, other), form_of(args)))
 
 

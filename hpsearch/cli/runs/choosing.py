@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
-from hpsearch.model.errors import SearchFolderError, closest
+from hpsearch.model.errors import ConfigError, SearchFolderError, closest
 from hpsearch.model.units import whole_number
 from hpsearch.records.reading import read_search
 from hpsearch.records.search import SearchRecord
@@ -93,3 +93,20 @@ def find_run(runs: Sequence[RunT], word: str, path: str) -> RunT:
     named = ', '.join(run.name for run in found[:MOST_NAMED])
     others = f' and {len(found) - MOST_NAMED} others' if len(found) > MOST_NAMED else ''
     raise SearchFolderError(f'{word} may be {named}{others}: give the number of the run, or more of its name.')
+
+
+def find_runs(runs: Sequence[RunT], words: Sequence[str], path: str) -> list[RunT]:
+    """The runs that words mean; arguments as those of :func:`find_run`.
+
+    Raises:
+        ConfigError: With all words that mean none, or several.
+    """
+    found, problems = [], []
+    for word in words:
+        try:
+            found.append(find_run(runs, word, path))
+        except SearchFolderError as error:
+            problems.append(str(error))
+    if problems:
+        raise ConfigError(problems)
+    return found

@@ -12,7 +12,7 @@ from typing import Any
 
 from hpsearch.cli.options import merged_options
 from hpsearch.cli.resume import check_that_it_is_no_live_copy
-from hpsearch.cli.runs.choosing import find_run
+from hpsearch.cli.runs.choosing import find_runs
 from hpsearch.cli.stop import end_runs, what_is_left
 from hpsearch.host import kernel
 from hpsearch.model.command import shell_line
@@ -160,7 +160,7 @@ def chosen_names(folder: SearchFolder, words: Sequence[str], where: str) -> list
     if not words and not where.strip():
         raise ConfigError(["Which runs? Name them, or choose them with --where, such as --where 'state=failed'."])
     search = read_search(folder, time.time())
-    named = [find_run(search.runs, word, search.path) for word in words] if words else search.runs
+    named = find_runs(search.runs, words, search.path) if words else search.runs
     return [run.name for run in Fields(search).selected(named, where)]
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hpsearch.cli.runs.control import request_cancel, request_drain, request_pause, request_rerun
+from hpsearch.cli.runs.control import chosen_names, request_cancel, request_drain, request_pause, request_rerun
 from hpsearch.cli.status import status_lines
 from hpsearch.model.errors import ConfigError, SearchFolderError
 from hpsearch.model.states import State
@@ -130,3 +130,11 @@ def test_that_a_search_with_nothing_left_but_what_was_cancelled_waits_for_nothin
 
 def shown(folder: SearchFolder) -> str:
     return '\n'.join(status_lines(folder, as_json=False))
+
+
+def test_that_all_words_that_mean_no_run_are_named(folder: SearchFolder) -> None:
+    with pytest.raises(ConfigError) as raised:
+        chosen_names(folder, ['1', '999', 'no_such'], '')
+    assert [problem.partition(' has no run ')[2].partition(':')[0] for problem in raised.value.problems] == [
+        '999', 'no_such'
+    ]  # fmt: skip
