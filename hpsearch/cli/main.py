@@ -72,12 +72,13 @@ def _verb(words: list[str]) -> tuple[Callable[[Sequence[str]], int], list[str]]:
 
 
 def _print_error(error: HpsearchError) -> None:
+    """Print an error, which may name what others have written, without what a terminal would take for commands."""
+    from hpsearch.ui.format import printable
+
+    text = f'hpsearch: {error}'
     if isinstance(error, ConfigError) and len(error.problems) > 1:
-        put_line(sys.stderr, f'hpsearch: {len(error.problems)} problems:')
-        for problem in error.problems:
-            put_line(sys.stderr, f'  - {problem}')
-    else:
-        put_line(sys.stderr, f'hpsearch: {error}')
+        text = '\n  - '.join((f'hpsearch: {len(error.problems)} problems:', *error.problems))
+    put_line(sys.stderr, '\n'.join(map(printable, text.split('\n'))))
 
 
 def _print_lines(lines: Iterable[str]) -> int:

@@ -90,6 +90,17 @@ def test_that_a_wrong_name_is_an_error(
     assert says in err
 
 
+def test_that_an_error_that_names_what_others_wrote_does_nothing_to_the_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = shown_search(tmp_path / 's', 2, grid={'a\x1b[31mb': [1, 2], 'c\rd': [3]}).path
+    assert main(['list', str(path), '--where', 'foo=1']) == 2
+    assert main(['list', str(path), '--columns', 'foo,baz']) == 2
+    err = capsys.readouterr().err
+    assert 'there are ab, c d, the keywords' in err
+    assert err.replace('\n', '').isprintable()
+
+
 def test_that_the_best_come_first(search: str, capsys: pytest.CaptureFixture[str]) -> None:
     rows = json.loads(shown(capsys, 'best', search, '-n3', '--json'))
     every = json.loads(shown(capsys, 'list', search, '--json'))
