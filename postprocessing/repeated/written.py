@@ -15,6 +15,9 @@ from .summary import Row, Settings, Summary
 SIGNIFICANT = 0.05
 """A p value below which a difference is taken for one."""
 
+LEAST_P = 1e-10
+"""A p value of the t test below which its digits are no longer right."""
+
 WIDTH = 100
 """Characters of a line with a sentence."""
 
@@ -98,8 +101,12 @@ def _answer(comparison: Comparison, settings: Settings, left_out: int) -> Iterat
     least = f'the smallest possible: {comparison.least_p:.4g}'
     yield f'p = {comparison.p:.4g} (paired sign-flip test, two-sided, {how}; {least})'
     if comparison.t_p is not None:
-        yield f'p = {comparison.t_p:.4g} (paired t test, two-sided, if differences are normally distributed)'
+        yield f'p {_p_value(comparison.t_p)} (paired t test, two-sided, if differences are normally distributed)'
     yield from _assumptions(left_out)
+
+
+def _p_value(p: float) -> str:
+    return f'= {p:.4g}' if p >= LEAST_P else f'< {LEAST_P:g}'
 
 
 def _pairs(count: int) -> str:

@@ -287,6 +287,12 @@ def test_that_the_text_says_no_where_only_the_seed_that_it_was_chosen_by_makes_t
     assert 'No, 2 is better with these seeds: a difference like this would be rare' in text
 
 
+def test_that_a_p_value_that_is_too_small_to_be_computed_is_said_to_be_small() -> None:
+    values = {seed: 1 + 0.01 * (seed % 5) for seed in range(31)}
+    text = lines_of(repetition('a', values), repetition('b', dict.fromkeys(range(31), 0)))
+    assert 'p < 1e-10 (paired t test' in text
+
+
 def test_that_the_name_of_a_configuration_is_one_line() -> None:
     assert '\n1. text=a b\n' in lines_of(repetition('text=a\nb', {1: 0.5}))
 
