@@ -20,6 +20,12 @@ def _port(text: str) -> int:
 _port.__name__ = 'port'
 
 
+def _host(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError('it names no address; without --host, only this machine can reach the page')
+    return text
+
+
 def serve_parser() -> Parser:
     """The parser of ``hpsearch serve``."""
     parser = Parser(
@@ -38,6 +44,7 @@ def serve_parser() -> Parser:
     parser.add_argument(
         '--host',
         metavar='ADDRESS',
+        type=_host,
         default=LOOPBACK,
         help='the address of this machine to listen at; any other than the default can be reached from the network, '
         'without encryption (default: %(default)s)',

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from hpsearch.cli.serving.fresh import AGEING, INTERVAL, SHARE, Fresh, Views
 from hpsearch.cli.serving.gate import Gate, Refusal, Request, Resource, request_of
+from hpsearch.cli.serving.parsers import serve_parser
 from hpsearch.cli.serving.server import PageServer, granted
 from hpsearch.cli.serving.verb import gate_of, is_loopback, lines_of
 from hpsearch.model.errors import DamageError, HpsearchError
@@ -94,6 +95,12 @@ def test_that_an_address_in_the_network_is_let_in_by_numbers_and_its_own_names_a
     assert [is_loopback(each) for each in ('127.0.0.1', '127.8.8.8', '::1', 'localhost', '0.0.0.0', 'box')] == [
         *(True,) * 4, False, False,
     ]  # fmt: skip
+
+
+def test_that_an_empty_address_does_not_mean_all_of_them(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        serve_parser().parse_args(['--host', ''])
+    assert 'it names no address' in capsys.readouterr().err
 
 
 def test_that_the_address_and_a_tunnel_to_it_are_printed(tmp_path: Path) -> None:
