@@ -32,7 +32,7 @@ def draw_best(figures: Data, columns: int, by: str) -> Figure:
     axes.plot(times, results['values'], '.', color=OTHERS, markersize=3, rasterized=len(times) > 500)
     axes.step(ends, [*best['values'], best['values'][-1]], where='post', color=COLORS[0])
     set_value_axis(axes, results['values'], maximize=data['maximize'])
-    axes.set(xlabel=axis['title'], ylabel=plain(data['key']))
+    axes.set(xlabel=axis['title'], ylabel=plain(data['key']), xlim=(0, None))
     return figure
 
 
@@ -72,12 +72,19 @@ def draw_effects(figures: Data, columns: int) -> Figure:
         means, spreads = [level['mean'] for level in levels], [level['std'] or 0.0 for level in levels]
         panel.errorbar(x, means, spreads, color=COLORS[0], marker='.', linestyle=line, linewidth=1, elinewidth=0.7)
         set_parameter_axis(panel, parameter, [level['label'] for level in levels], x)
-    results = [each for parameter in shown for level in parameter['levels'] for each in level['quartiles']]
-    set_value_axis(panels[0], results, maximize=figures['maximize'])
+    all_levels = [level for parameter in shown for level in parameter['levels']]
+    set_value_axis(panels[0], _reach(all_levels), maximize=figures['maximize'])
     for panel in panels[len(shown) :]:
         panel.remove()
     figure.supylabel(plain(figures['key']), fontsize=8)
     return figure
+
+
+def _reach(levels: Sequence[Data]) -> list[float]:
+    """Where boxes and bars end; a bar that would end below zero is no reason against a logarithmic scale."""
+    boxes = [each for level in levels for each in level['quartiles']]
+    bars = [level['mean'] + side * (level['std'] or 0.0) for level in levels for side in (-1, 1)]
+    return boxes + (bars if min(bars) > 0 or min(boxes) <= 0 else [])
 
 
 def draw_pair(figures: Data, columns: int) -> Figure:

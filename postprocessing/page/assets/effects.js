@@ -74,9 +74,13 @@
   charts.ofObjective('effects', 'Effects of parameters', 'effects', (element, objective, theme, redraw) => {
     const all = ordered(objective);
     const shown = state.all ? all : all.slice(0, AT_ONCE);
-    const results = all.flatMap(each => each.levels.flatMap(level => [level.best, ...level.quartiles]));
-    const range = charts.rangeOf(results, objective.maximize);
+    const levels = all.flatMap(each => each.levels);
+    const results = levels.flatMap(level => [level.best, ...level.quartiles]);
     const line = state.line || (areFarOut(objective.table.values) ? 'median' : 'mean');
+    // A bar that would end below zero is no reason against a logarithmic scale.
+    const bars = line === 'mean' ? levels.flatMap(level => [level.mean - level.std, level.mean + level.std]) : [];
+    const shownBars = bars.every(each => each > 0) || results.some(each => each <= 0) ? bars : [];
+    const range = charts.rangeOf([...results, ...shownBars], objective.maximize);
     const grid = hps.el('div.panels');
     element.append(hps.el('div.controls', null, charts.choice('Line', [['mean', 'mean ± standard deviation'], ['median', 'median']], line,
       value => { state.line = value; redraw(); })), grid);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import statistics
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from hpsearch.records.search import SearchRecord
 from postprocessing.figures.payload import figures_of
 from postprocessing.page.html import build_page
 from tests.support.browser import Browser
-from tests.support.search_records import run_record, search_record
+from tests.support.search_records import results_of, run_record, search_record
 
 pytest.importorskip('plotly')
 
@@ -167,6 +168,13 @@ def test_that_charts_follow_the_theme_and_the_hours_that_are_chosen(opened: Open
     browser.run("document.getElementById('theme').click(); document.getElementById('theme').click()")
     browser.wait("document.querySelector('#best .js-plotly-plot')")
     assert data(browser, 'best', 'layout.font.color') != light
+
+
+def test_that_the_bars_of_effects_are_not_cut(opened: Opened) -> None:
+    values = (0.23, 0.63, 0.83)
+    browser = opened(page_of(results_of([({'a': a, 'b': b}, values[b]) for a in (1, 2) for b in range(3)])))
+    show(browser, 'effects')
+    assert data(browser, 'effects', 'layout.yaxis.range[1]') > statistics.fmean(values) + statistics.stdev(values)
 
 
 def test_that_the_names_of_all_sections_fit_above_the_page(opened: Opened, text: str) -> None:

@@ -82,6 +82,14 @@ def test_that_odd_values_are_drawn(points: Any, tmp_path: Path) -> None:
     assert write_figures(figures_of(results_of(points)), 'png', tmp_path, 1)
 
 
+def test_that_bars_are_not_cut_and_time_begins_with_the_search() -> None:
+    found = dict(
+        drawings(figures_of(results_of([({'a': a, 'b': b}, float(b == 3)) for a in (1, 2) for b in range(4)])))
+    )
+    assert found['effects'](1).axes[0].get_ylim()[1] > 0.75  # the mean of 0, 0, 0 and 1 with their standard deviation
+    assert found['best_over_time'](1).axes[0].get_xlim()[0] == 0
+
+
 def test_that_objectives_have_files_of_their_own_and_a_front(tmp_path: Path) -> None:
     runs = [run_record(each, {'a': each}, {'acc': each, 'size/kB': -each}) for each in range(5)]
     figures = figures_of(search_record(runs, objectives=[Objective('acc', True), Objective('size/kB')]))
