@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import html
 import json
@@ -30,7 +31,8 @@ STYLES = ('page.css', 'charts.css')
 
 WITHOUT_CHARTS = "The charts are left out, since plotly is not installed: pip install 'hpsearch[report]'"
 
-_ESCAPED = str.maketrans({character: f'\\u{ord(character):04x}' for character in '<>&'})
+PACKED = 'application/gzip+base64'
+"""The type of elements whose text was :func:`packed`: no browser executes it."""
 
 
 def build_page(searches: Sequence[SearchRecord], figures: Mapping[str, Any], *, is_live: bool = False) -> str:
@@ -54,9 +56,9 @@ def build_page(searches: Sequence[SearchRecord], figures: Mapping[str, Any], *, 
             'policy': _policy([*scripts, *filter(None, [library])], is_live),
             'title': html.escape(_printable(names)),
             'styles': '\n'.join((ASSETS / name).read_text('utf-8') for name in STYLES),
-            'payload': json_for_html(page_data(searches, figures if library else {}, is_live=is_live)),
+            'payload': packed(as_json(page_data(searches, figures if library else {}, is_live=is_live))),
             # The scripts execute it once a chart comes into view.
-            'library': f'<script type="text/plain" id="plotly">{library}</script>' if library else '',
+            'library': f'<script type="{PACKED}" id="plotly">{packed(library)}</script>' if library else '',
             'scripts': '\n'.join(f'<script>{script}</script>' for script in scripts),
         },
     )
@@ -80,13 +82,17 @@ def chart_library() -> str | None:
         from plotly.offline import get_plotlyjs
     except ImportError:
         return None
-    # None of its texts may end the element that it is in.
-    return re.sub(r'<(?=/script|!--|script)', r'\\x3c', str(get_plotlyjs()), flags=re.IGNORECASE)
+    return str(get_plotlyjs())
 
 
-def json_for_html(data: Any) -> str:
-    """JSON in ASCII that neither ends the element it is in, nor is mistaken for markup."""
-    return json.dumps(data, separators=(',', ':'), allow_nan=False).translate(_ESCAPED)
+def as_json(data: Any) -> str:
+    """JSON in ASCII, as small as it can be."""
+    return json.dumps(data, separators=(',', ':'), allow_nan=False)
+
+
+def packed(text: str) -> str:
+    """A text compressed and in base64, which ``core.js`` unpacks; none of its characters is markup."""
+    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
 
 
 def _policy(scripts: Sequence[str], is_live: bool) -> str:

@@ -99,6 +99,14 @@ const nextTheme = () => {
   hps.redraw();
 };
 
+// The text of an element that was compressed, so that the page of many runs stays small enough to be sent by mail.
+const unpacked = async id => {
+  const bytes = atob(document.getElementById(id).textContent);
+  const packed = new Uint8Array(bytes.length);
+  for (let at = 0; at < bytes.length; at++) packed[at] = bytes.charCodeAt(at);
+  return new Response(new Blob([packed]).stream().pipeThrough(new DecompressionStream('gzip'))).text();
+};
+
 /* Sections */
 
 hps.section = (id, title, draw, options = {}) => hps.sections.push({id, title, draw, order: 50, ...options});
@@ -116,12 +124,12 @@ const undraw = section => {
 
 // Plotly is a text of the page at first: it takes a second to execute, in which nothing else would be seen.
 let loading = false;
-const loadCharts = () => {
+const loadCharts = async () => {
   if (loading) return;
   loading = true;
+  const script = document.createElement('script');
+  script.textContent = await unpacked('plotly');
   requestAnimationFrame(() => setTimeout(() => {
-    const script = document.createElement('script');
-    script.textContent = document.getElementById('plotly').textContent;
     document.head.append(script);
     seen.forEach(drawSection);
   }));
@@ -188,14 +196,20 @@ hps.update = data => {
   hps.redraw();
 };
 
-hps.start = () => {
+hps.start = async () => {
   applyTheme();
   document.getElementById('theme').addEventListener('click', nextTheme);
   prefersDark.addEventListener('change', () => { applyTheme(); hps.redraw(); });
   const names = data => data.searches.map(search => search.name).join(', ');
-  hps.update(JSON.parse(document.getElementById('data').textContent));
+  if (!window.DecompressionStream) {
+    document.getElementById('main').append(hps.el('p.note', null, 'This page needs a browser of 2023 or later.'));
+    return;
+  }
+  hps.update(JSON.parse(await unpacked('data')));
   document.getElementById('title').textContent = hps.text(names(hps.data));
   document.getElementById('footer').append(
     hps.el('span', null, `hpsearch ${hps.data.hpsearch} · read ${hps.date(hps.data.searches[0].now)}`),
     ...hps.data.notes.map(note => hps.el('p.note', null, note)));
+  if (location.hash) document.getElementById(location.hash.slice(1))?.scrollIntoView();  // it was not there yet
+  if (hps.data.live) hps.keepFresh();
 };

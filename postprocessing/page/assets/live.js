@@ -64,8 +64,7 @@ const poll = async () => {
   setTimeout(poll, live.pause);
 };
 
-document.addEventListener('DOMContentLoaded', () => {
-  if (!hps.data.live) return;
+hps.keepFresh = () => {
   live.note = hps.el('span.live', {id: 'live', role: 'status', 'aria-live': 'off'}, 'live');
   document.body.append(live.note);
   for (const event of ['keydown', 'pointerdown', 'wheel', 'scroll', 'touchstart']) {
@@ -73,4 +72,4 @@ document.addEventListener('DOMContentLoaded', () => {
   }
   setInterval(takeIn, 250);
   setTimeout(poll, POLL);
-});
+};

@@ -93,7 +93,7 @@ def test_that_the_page_and_its_data_are_served_and_nothing_else(served: Served) 
     assert re.fullmatch(r'/[\w-]{32}/', served.path)
     page, data = served.ask(), served.ask('data.json')
     assert (page.status, page.headers['Content-Type']) == (200, 'text/html; charset=utf-8')
-    assert b'<script type="application/json" id="data">' in page.body
+    assert b'<script type="application/gzip+base64" id="data">' in page.body
     assert "frame-ancestors 'none'" in page.headers['Content-Security-Policy']
     for name, value in {
         'Cache-Control': 'no-store',

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import json
 import math
@@ -24,7 +25,7 @@ from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import Journal
 from postprocessing.page import html
 from postprocessing.page.columns import Encoded, column
-from postprocessing.page.html import build_page, json_for_html
+from postprocessing.page.html import as_json, build_page, packed
 from postprocessing.page.payload import payload_of
 from tests.support.adaptive import adaptive_folder, suggested
 from tests.support.kept_searches import FORMATS, kept
@@ -41,6 +42,13 @@ def decoded(encoded: Encoded) -> list[Any]:
     return [encoded['all']] * encoded['count']
 
 
+def unpacked(page: str, ident: str) -> str:
+    """Return a text of a page that was compressed."""
+    found = re.search(rf'<script type="application/gzip\+base64" id="{ident}">(.*?)</script>', page)
+    assert found
+    return gzip.decompress(base64.b64decode(found[1])).decode()
+
+
 @given(st.lists(st.none() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=2), min_size=1))
 def test_that_a_column_is_what_it_was(values: list[Any]) -> None:
     found = decoded(column(values))
@@ -54,10 +62,15 @@ def test_that_a_column_of_few_values_is_small() -> None:
 
 @given(st.recursive(st.text(), lambda each: st.lists(each) | st.dictionaries(st.text(), each)))
 def test_that_no_text_ends_the_element_of_the_data(data: Any) -> None:
-    written = json_for_html(data)
+    written = packed(as_json(data))
     assert written.isascii()
     assert not set('<>&') & set(written)
-    assert json.loads(written) == data
+    assert json.loads(gzip.decompress(base64.b64decode(written))) == data
+
+
+def test_that_a_page_of_the_same_data_is_the_same() -> None:
+    assert packed('a' * 1000) == packed('a' * 1000)
+    assert len(packed('a' * 1000)) < 100
 
 
 def test_that_runs_and_attempts_are_told_by_columns(tmp_path: Path) -> None:
@@ -93,7 +106,7 @@ def test_that_the_library_of_the_charts_is_a_text_that_may_be_executed(
 ) -> None:
     monkeypatch.setattr(html, 'chart_library', lambda: 'window.Plotly = {};')
     text = build_page([read_search(shown_search(tmp_path / 'search', runs=3), BEGIN)], {'objectives': []})
-    assert '<script type="text/plain" id="plotly">window.Plotly = {};</script>' in text
+    assert unpacked(text, 'plotly') == 'window.Plotly = {};'
     digest = base64.b64encode(hashlib.sha256(b'window.Plotly = {};').digest()).decode()
     assert f'sha256-{digest}' in unescape(text.partition('Content-Security-Policy" content="')[2].partition('"')[0])
 
@@ -101,9 +114,8 @@ def test_that_the_library_of_the_charts_is_a_text_that_may_be_executed(
 def test_that_charts_are_left_out_without_their_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(html, 'chart_library', lambda: None)
     search = read_search(shown_search(tmp_path / 'search', runs=3), BEGIN)
-    data = re.search(r'<script type="application/json" id="data">(.*?)</script>', build_page([search], {'a': [1]}))
-    assert data
-    assert (json.loads(data[1])['figures'], json.loads(data[1])['notes']) == ({}, [html.WITHOUT_CHARTS])
+    data = json.loads(unpacked(build_page([search], {'a': [1]}), 'data'))
+    assert (data['figures'], data['notes']) == ({}, [html.WITHOUT_CHARTS])
 
 
 @pytest.mark.parametrize('number', FORMATS)
@@ -112,7 +124,7 @@ def test_that_searches_of_earlier_versions_have_a_page(number: int, tmp_path: Pa
     search = read_search(folder, BEGIN)
     data = payload_of(search)
     assert len(decoded(data['runs']['name'])) == len(search.runs) > 0
-    json_for_html(data)
+    as_json(data)
 
 
 def test_that_an_adaptive_search_has_a_page(tmp_path: Path) -> None:
@@ -148,7 +160,7 @@ def test_that_numbers_that_json_lacks_are_texts(tmp_path: Path) -> None:
         **{'a': 'nan', 'b': '-inf', 'c': str(2**60), 'd': 'True', 'e': '[1, 2]', 'f': 'None'},
         **{'acc': 'nan', 'x': 'inf'},
     }
-    json_for_html(data)
+    as_json(data)
 
 
 def test_that_what_a_folder_says_of_itself_may_be_anything(tmp_path: Path) -> None:
@@ -175,4 +187,4 @@ def test_that_the_command_is_as_one_types_it(tmp_path: Path) -> None:
 def test_that_the_library_of_the_charts_is_in_the_page_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(html, 'chart_library', lambda: 'the library')
     search = read_search(shown_search(tmp_path / 'search', runs=3), BEGIN)
-    assert build_page([search], {'a': [1]}).count('the library') == 1
+    assert build_page([search], {'a': [1]}).count(packed('the library')) == 1
