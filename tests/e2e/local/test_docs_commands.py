@@ -38,6 +38,7 @@ NOT_EXECUTED = {
     'python3 -m hypnettorch': 'is the original',
     'hpsearch --grid_module=hpsearch/': 'needs such a repository; tests/e2e/local/test_packaging.py has one',
     'python -m hpsearch --grid_module=my_config.py': 'is the next command of its page',
+    'hpsearch report out/hyperparam_search/search_2026-11-20_23-19-00 --png': 'as --pdf, which is executed',
     'hpsearch serve ': 'ends with Ctrl-C; tests/e2e/local/test_serve.py has it in a browser',
     'hpsearch run my_config --on_finish': 'writes to people; tests/e2e/local/test_notify.py has it',
     'HPSEARCH_SENDMAIL=msmtp hpsearch run': 'as above',
