@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -69,6 +70,8 @@ class FollowedRun:
             HpsearchError: The search cannot be read any more.
         """
         search = self._search
+        if not search.folder.search_json.exists():
+            raise SearchFolderError(f'{search.folder.path} is no search folder any more: it was deleted or moved.')
         search.state.replay(search.reader.news(), search.reader.place)
         lives = writers.poll_once(search.folder, search.reader.headers, search.reader.closed, now)
         is_worked_on = Liveness.ALIVE in lives.values()
@@ -178,9 +181,13 @@ class _Logs:
         self._files: dict[str, BinaryIO] = {}
 
     def pump(self, show: Show) -> None:
-        """Show all that is new."""
+        """Show all that is new.
+
+        Raises:
+            OSError: They may not be read.
+        """
         for path in self._paths:
-            if path not in self._files and os.path.isfile(path):
+            if path not in self._files and _is_file(path):
                 self._files[path] = open(path, 'rb')
         for path, file in self._files.items():
             while data := file.read(_CHUNK):
@@ -190,3 +197,11 @@ class _Logs:
         """Close the files."""
         for file in self._files.values():
             file.close()
+
+
+def _is_file(path: str) -> bool:
+    """Whether there is a file; what may not be looked at is no reason to say that there is none."""
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode)
+    except FileNotFoundError:
+        return False

@@ -131,3 +131,19 @@ def test_that_a_run_that_was_cancelled_before_it_was_started_has_no_output(world
     world.ask('cancel', after=0)
     with pytest.raises(SearchFolderError, match=r'no output of .*: cancelled by hpsearch cancel'):
         world.follow([])
+
+
+def test_that_following_ends_where_the_search_is_deleted(world: World) -> None:
+    with pytest.raises(SearchFolderError, match='deleted or moved'):
+        world.follow([world.folder.search_json.unlink])
+
+
+def test_that_logs_that_cannot_be_looked_at_are_an_error(world: World) -> None:
+    world.prints(1, b'')
+    log = Path(world.folder.attempt(world.run, 1).stdout)
+    log.unlink()
+    log.symlink_to(log)
+    world.note('claimed', 1)
+    world.note('ended', 1, state='finished', cause='exit', code=0, seconds=1.0)
+    with pytest.raises(OSError, match='symbolic links'):
+        world.follow([])
