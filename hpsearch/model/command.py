@@ -13,8 +13,9 @@ from hpsearch.model.configuration import Value
 
 _QUOTES = ('"', "'")
 
-# Characters that would end a line of a file, or a pasted line, are put into a variable first.
-_LINE_BREAKS = {'\n': ('nl', '\\n'), '\r': ('cr', '\\r')}
+# Characters that would end a line of a file, or a pasted line, or command the terminal that shows them, are put into a
+# variable first.
+_LINE_BREAKS = {'\n': ('nl', '\\n'), '\r': ('cr', '\\r'), '\x1b': ('esc', '\\033')}
 
 # Words that a shell does not take for a program when they come first, unquoted.
 _RESERVED = frozenset(
@@ -200,14 +201,14 @@ def _named(text: str, before: str) -> str:
 
 
 def shell_line(argv: Sequence[str]) -> str:
-    """One line of POSIX sh, without a line break, that executes exactly these words (at least one, none with a NUL)."""
+    """One line of POSIX sh, safe to be shown, that executes exactly these words (at least one, none with a NUL)."""
     line = ' '.join([shell_program(argv[0]), *map(shell_word, argv[1:])])
     return line_breaks_of(line) + line
 
 
 def shell_word(text: str) -> str:
     """A word quoted for sh; a line that contains it must begin with :func:`line_breaks_of`."""
-    pieces = re.split('([\n\r])', text)
+    pieces = re.split('([\n\r\x1b])', text)
     if len(pieces) == 1:
         return shlex.quote(text)
     return ''.join(_piece(piece) for piece in pieces if piece)

@@ -45,6 +45,7 @@ DIFFICULT = [
     '\\',
     '\\n',
     'a\r',
+    '\x1b[31mred',
 ]
 
 
@@ -64,10 +65,12 @@ def test_that_a_shell_reads_back_the_words(shell: str, arguments: list[str]) -> 
 
 
 @given(WORDS)
-def test_that_a_command_is_one_line(arguments: list[str]) -> None:
+@example(DIFFICULT)
+def test_that_a_command_is_one_line_that_commands_no_terminal(arguments: list[str]) -> None:
     line = shell_line(['program', *arguments])
     assert '\n' not in line
     assert '\r' not in line
+    assert '\x1b' not in line
 
 
 @given(st.lists(WORDS, min_size=1, max_size=3))
