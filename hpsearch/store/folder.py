@@ -209,6 +209,8 @@ class SearchFolder:
             OSError: Something of the machine is in the way.
         """
         if self._layout is None:
+            if not os.path.lexists(self.search_json):
+                return LAYOUT  # this is asked for every attempt, and nobody is told what is missing
             try:
                 self._stored_info()
             except SearchFolderError:
