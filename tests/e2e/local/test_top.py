@@ -165,6 +165,13 @@ class Tmux:
             time.sleep(0.05)
         return screen
 
+    def until_gone(self, text: str) -> None:
+        """Wait until there is this text no longer."""
+        end = time.monotonic() + PATIENCE
+        while text in (screen := self.screen()):
+            assert time.monotonic() < end, screen
+            time.sleep(0.05)
+
     def close(self) -> None:
         subprocess.run(['tmux', '-S', str(self._socket), 'kill-server'], check=False, capture_output=True)
 
@@ -180,7 +187,8 @@ def test_that_the_view_is_suspended_and_goes_on(tmp_path: Path) -> None:
         tmux.press(f'{sys.executable} -m hpsearch top --interval=600 {tmp_path / "s"}', 'Enter')
         tmux.until('17 finished')
         tmux.press('C-z')
-        assert '17 finished' not in tmux.until('Stopped')
+        tmux.until('Stopped')
+        tmux.until_gone('17 finished')
         tmux.press('fg', 'Enter')
         tmux.until('17 finished')
         tmux.press('q')
@@ -219,7 +227,7 @@ def test_that_a_user_watches_a_search_stops_a_run_and_lets_it_drain(tmp_path: Pa
             assert search.wait(PATIENCE) == 130
             assert list(project.states().values()) == ['interrupted'] * 3
             tmux.press('q')
-            assert '3 interrupted' not in tmux.until('')
+            tmux.until_gone('3 interrupted')
         finally:
             search.terminate()
             if tmux is not None:
