@@ -6,14 +6,21 @@ from xdist.scheduler import LoadScopeScheduling
 
 
 class OneWorkerForSlurm(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
-    """Gives each test to a worker that is free, but all tests that need a Slurm to one, as there is one Slurm.
+    """Gives all tests that need a Slurm to one worker, as there is one Slurm, and the others to whichever is free.
 
     ``--dist=loadgroup`` would do the same, but pytest-xdist 3.8 ignores its marker with pytest 9.2.
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        """The unit of work that a test belongs to."""
-        return 'slurm' if needs_slurm(nodeid) else nodeid
+        """The unit of work that a test belongs to: its file, where tests are short or share what they look at."""
+        if needs_slurm(nodeid):
+            return 'slurm'
+        file = nodeid.partition('::')[0]
+        return file if file.startswith(WHOLE) else nodeid
+
+
+WHOLE = ('tests/unit/', 'tests/e2e/page/')
+"""Folders of tests of which a worker executes a file at a time."""
 
 
 def needs_slurm(nodeid: str) -> bool:
