@@ -7,13 +7,20 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from operator import getitem
 from random import Random
 
 MOST_EXACT = 32
 """Pairs of which all changes of sign are counted; of more, some are drawn."""
 
-DRAWN = 100_000
-"""How many changes of sign are drawn where they are too many."""
+MOST_DRAWN, LEAST_DRAWN = 100_000, 1_000
+"""Between these is how many changes of sign are drawn where they are too many."""
+
+MOST_LOOKED_UP = 4_000_000
+"""How many sums are looked up for all that are drawn: these take less than a second."""
+
+BLOCK = 8
+"""Differences whose sums are in one table: a random byte says which changes of sign they have."""
 
 CONFIDENCE = 0.95
 
@@ -27,7 +34,7 @@ class Comparison:
         mean: Their mean; above 0 the first one has the larger values.
         p: Two-sided p value of the sign-flip test.
         least_p: The smallest p value that so many pairs can have.
-        is_exact: Whether all changes of sign were counted.
+        drawn: How many changes of sign were drawn for ``p``; 0: all were counted.
         interval: Interval of the mean difference by Student's t at :data:`CONFIDENCE`; None: of less than two pairs.
         t_p: Two-sided p value of the paired t test; None: of less than two pairs, or they do not scatter.
     """
@@ -36,9 +43,14 @@ class Comparison:
     mean: float
     p: float
     least_p: float
-    is_exact: bool
+    drawn: int
     interval: tuple[float, float] | None
     t_p: float | None
+
+    @property
+    def p_error(self) -> float:
+        """The standard error of ``p``, which is 0 where all changes of sign were counted."""
+        return math.sqrt(self.p * (1 - self.p) / self.drawn) if self.drawn else 0.0
 
 
 def compare(differences: Sequence[Fraction], random: Random) -> Comparison:
@@ -49,9 +61,9 @@ def compare(differences: Sequence[Fraction], random: Random) -> Comparison:
         random: Draws changes of sign where they are too many to be counted.
     """
     n = len(differences)
-    is_exact = n <= MOST_EXACT
-    p = float(sign_flip_p(differences)) if is_exact else drawn_p(differences, random)
-    least = 2.0 ** (1 - n) if is_exact else 1 / (DRAWN + 1)
+    drawn = 0 if n <= MOST_EXACT else number_drawn(n)
+    p = drawn_p(differences, random, drawn) if drawn else float(sign_flip_p(differences))
+    least = 1 / (drawn + 1) if drawn else 2.0 ** (1 - n)
     size = max(map(abs, differences)) or Fraction(1)
     scale, small = (
         _as_float(size),
@@ -59,7 +71,7 @@ def compare(differences: Sequence[Fraction], random: Random) -> Comparison:
     )  # neither their squares nor their sum overflow
     mean, reach, t_p = _by_student(small)
     interval = None if reach is None else ((mean - reach) * scale, (mean + reach) * scale)
-    return Comparison(n, mean * scale, p, least, is_exact, interval, t_p)
+    return Comparison(n, mean * scale, p, least, drawn, interval, t_p)
 
 
 def _as_float(number: Fraction) -> float:
@@ -75,8 +87,7 @@ def sign_flip_p(differences: Sequence[Fraction]) -> Fraction:
     Args:
         differences: At most :data:`MOST_EXACT`; they are added without any error.
     """
-    unit = math.lcm(*(each.denominator for each in differences))
-    whole = [int(each * unit) for each in differences]
+    whole = _whole(differences)
     total = abs(sum(whole))
     if not total:
         return Fraction(1)
@@ -94,18 +105,28 @@ def _sums(numbers: Sequence[int]) -> list[int]:
     return sums
 
 
-def drawn_p(differences: Sequence[Fraction], random: Random, drawn: int = DRAWN) -> float:
-    """The p value of :func:`sign_flip_p`, estimated from changes of sign that are drawn; never 0."""
-    size = max(map(abs, differences)) or Fraction(1)
-    numbers = [float(each / size) for each in differences]
-    total = abs(math.fsum(numbers)) * (1 - 1e-12)  # sums of floats that are equal may differ in their last digits
-    signs = (random.getrandbits(len(numbers)) for _ in range(drawn))
-    found = sum(abs(_flipped(numbers, each)) >= total for each in signs)
+def number_drawn(pairs: int) -> int:
+    """How many changes of sign are drawn for so many pairs, such that it takes about as long for any number of them."""
+    return max(LEAST_DRAWN, min(MOST_DRAWN, MOST_LOOKED_UP * BLOCK // pairs))
+
+
+def drawn_p(differences: Sequence[Fraction], random: Random, drawn: int) -> float:
+    """The p value of :func:`sign_flip_p`, estimated from changes of sign that are drawn; never 0.
+
+    The differences themselves are one more change of sign, so the test is valid however few are drawn.
+    """
+    whole = _whole(differences)
+    total = abs(sum(whole))
+    tables = [_sums(whole[at : at + BLOCK]) for at in range(0, len(whole), BLOCK)]
+    tables[-1] *= 2**BLOCK // len(tables[-1])
+    found = sum(abs(sum(map(getitem, tables, random.randbytes(len(tables))))) >= total for _ in range(drawn))
     return (1 + found) / (1 + drawn)
 
 
-def _flipped(numbers: Sequence[float], signs: int) -> float:
-    return math.fsum(number if signs >> place & 1 else -number for place, number in enumerate(numbers))
+def _whole(differences: Sequence[Fraction]) -> list[int]:
+    """The differences in a unit in which all are whole numbers, which are added without any error."""
+    unit = math.lcm(*(each.denominator for each in differences))
+    return [int(each * unit) for each in differences]
 
 
 def _by_student(differences: Sequence[Fraction]) -> tuple[float, float | None, float | None]:

@@ -153,9 +153,8 @@ def _compared(summary: Summary, repetitions: Sequence[Repetition], settings: Set
     pairs = [(_exact(first, seed, settings.key), _exact(second, seed, settings.key)) for seed in fresh]
     differences = [a - b for a, b in pairs if a is not None and b is not None]
     if not differences:
-        why = (
-            f'the best and the second share {len(common)} seeds' if common else 'the best and the second share no seed'
-        )
+        count = f'{len(common)} seed{"" if len(common) == 1 else "s"}' if common else 'no seed'
+        why = f'the best and the second share {count}'
         were = ', all of which they were chosen by' if common and not fresh else ''
         return Summary(rows, keywords, why_not=f'Nothing is tested: {why}{were}. Give both the same further seeds.')
     return Summary(rows, keywords, compare(differences, random), left_out=len(common) - len(fresh))

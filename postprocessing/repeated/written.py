@@ -97,12 +97,17 @@ def _answer(comparison: Comparison, settings: Settings, left_out: int) -> Iterat
     else:
         reach = ''
     yield f'mean difference (1 minus 2) {comparison.mean:.4g}{reach}, pairs of equal seeds: {comparison.pairs}'
-    how = 'exact' if comparison.is_exact else 'estimated from changes of sign that were drawn'
     least = f'the smallest possible: {comparison.least_p:.4g}'
-    yield f'p = {comparison.p:.4g} (paired sign-flip test, two-sided, {how}; {least})'
+    yield f'p = {comparison.p:.4g} (paired sign-flip test, two-sided, {_how(comparison)}; {least})'
     if comparison.t_p is not None:
         yield f'p {_p_value(comparison.t_p)} (paired t test, two-sided, if differences are normally distributed)'
     yield from _assumptions(left_out)
+
+
+def _how(comparison: Comparison) -> str:
+    if not comparison.drawn:
+        return 'exact'
+    return f'estimated from {comparison.drawn:,} random changes of sign, standard error {comparison.p_error:.2g}'
 
 
 def _p_value(p: float) -> str:

@@ -173,7 +173,8 @@ def test_that_p_is_that_of_the_permutation_test_of_scipy(differences: list[Fract
 
 def test_that_p_of_thirty_two_pairs_is_exact() -> None:
     found = paired.compare([Fraction(1)] * 32, Random(1))
-    assert found.is_exact
+    assert not found.drawn
+    assert not found.p_error
     assert found.p == found.least_p == 2 / 2**32
 
 
@@ -181,7 +182,21 @@ def test_that_p_of_more_pairs_is_estimated_and_near_the_exact_one() -> None:
     differences = [Fraction(each) for each in range(-4, 9)]
     drawn = paired.drawn_p(differences, Random(1), 4_000)
     assert math.isclose(drawn, paired.sign_flip_p(differences), abs_tol=0.03)
-    assert not paired.compare([Fraction(1)] * 33, Random(1)).is_exact
+    assert paired.compare([Fraction(1)] * 33, Random(1)).drawn
+
+
+@pytest.mark.parametrize(('wins', 'pairs'), [(25, 33), (65, 100), (530, 1000)])
+def test_that_p_of_many_equal_differences_is_that_of_the_sign_test_of_scipy(wins: int, pairs: int) -> None:
+    scipy_stats = pytest.importorskip('scipy.stats')
+    found = paired.compare([Fraction(1, 3)] * wins + [Fraction(-1, 3)] * (pairs - wins), Random(1))
+    assert abs(found.p - scipy_stats.binomtest(wins, pairs).pvalue) < 4 * found.p_error
+    assert found.least_p == 1 / (found.drawn + 1)
+
+
+def test_that_fewer_changes_of_sign_are_drawn_the_more_pairs_there_are() -> None:
+    work = [paired.number_drawn(pairs) * pairs for pairs in (33, 1_000, 10_000)]
+    assert max(work) <= paired.MOST_LOOKED_UP * paired.BLOCK
+    assert paired.number_drawn(10**9) == paired.LEAST_DRAWN
 
 
 @given(st.integers(1, 60), st.floats(0, 50))
@@ -241,7 +256,7 @@ def test_that_results_by_which_a_configuration_was_chosen_can_be_left_out_of_the
     [
         ({1: 1}, None, 'there is only one configuration'),
         ({1: 1}, {2: 1}, 'share no seed'),
-        ({42: 1}, {42: 2}, 'share 1 seeds, all of which they were chosen by'),
+        ({42: 1}, {42: 2}, 'share 1 seed, all of which they were chosen by'),
         ({1: 'nan'}, {1: 2}, 'no mean of acc'),
     ],
 )
@@ -257,6 +272,13 @@ def test_that_it_is_said_why_nothing_is_tested(first: Any, second: Any, why: str
 
 def lines_of(*repetitions: Any, settings: Any = BY_ACC) -> str:
     return '\n'.join(written.text_lines(summary_of(*repetitions, settings=settings), settings, 'seed'))
+
+
+def test_that_the_text_says_from_how_many_changes_of_sign_p_was_estimated() -> None:
+    better = repetition('a', {seed: 0.9 + seed / 100 for seed in range(40)})
+    text = ' '.join(lines_of(better, repetition('b', dict.fromkeys(range(40), 0.8))).split())
+    how = 'estimated from 100,000 random changes of sign, standard error 1e-05'
+    assert f'p = 1e-05 (paired sign-flip test, two-sided, {how}; the smallest possible: 1e-05)' in text
 
 
 def test_that_the_text_says_what_cannot_be_told_with_five_pairs() -> None:
