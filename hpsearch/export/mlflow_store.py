@@ -30,7 +30,7 @@ def write_store(search: ExportedSearch, path: Path) -> None:
         logging.getLogger(library).setLevel(logging.ERROR)
 
     client = MlflowClient(tracking_uri=f'sqlite:///{path}')
-    experiment = client.create_experiment(search.name, artifact_location=f'{path.resolve()}.artifacts')
+    experiment = client.create_experiment(search.record.name, artifact_location=f'{path.resolve()}.artifacts')
     for run in search.runs:
         _write_run(client, experiment, run)
 
@@ -39,17 +39,18 @@ def _write_run(client: Any, experiment: str, run: ExportedRun) -> None:
     from mlflow.entities import Param, RunTag
 
     begun = _milliseconds(run.begun)
-    made = client.create_run(experiment, start_time=begun, run_name=run.name).info.run_id
-    params = [Param(name, str(scalar(value))[:_LONGEST_PARAM]) for name, value in run.params.items()]
-    about = {'hpsearch.run': run.name, 'hpsearch.state': run.state.value, 'hpsearch.reason': run.reason, **run.texts}
-    tags = [RunTag(key, text) for key, text in about.items() if text]
+    made = client.create_run(experiment, start_time=begun, run_name=run.record.name).info.run_id
+    params = [Param(name, str(scalar(value))[:_LONGEST_PARAM]) for name, value in run.record.params.items()]
+    about = {'run': run.record.name, 'state': run.record.state.value, 'reason': run.attempt.reason}
+    texts = {**{f'hpsearch.{key}': text for key, text in about.items()}, **run.texts}
+    tags = [RunTag(key, text) for key, text in texts.items() if text]
     for start in range(0, len(params), 100):
         client.log_batch(made, params=params[start : start + 100])
     client.log_batch(made, tags=tags)
     metrics = list(_metrics(run))
     for start in range(0, len(metrics), _MOST_AT_ONCE):
         client.log_batch(made, metrics=metrics[start : start + _MOST_AT_ONCE])
-    if run.has_ended:
+    if run.record.has_ended:
         client.set_terminated(made, _status(run), _milliseconds(run.ended) or begun)
 
 
@@ -65,9 +66,9 @@ def _metrics(run: ExportedRun) -> Iterator[Any]:
 
 
 def _status(run: ExportedRun) -> str:
-    if run.state in (State.STOPPED, State.INTERRUPTED):
+    if run.record.state in (State.STOPPED, State.INTERRUPTED):
         return 'KILLED'
-    return 'FINISHED' if run.state is State.FINISHED else 'FAILED'
+    return 'FINISHED' if run.record.state is State.FINISHED else 'FAILED'
 
 
 def _milliseconds(seconds: float | None) -> int | None:

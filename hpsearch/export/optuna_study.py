@@ -43,13 +43,14 @@ def _write(search: ExportedSearch, path: Path) -> None:
 
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')  # that names of metrics are experimental, that a step does not fit its range
-        directions: Any = ['maximize' if each.maximize else 'minimize' for each in search.objectives] or ['minimize']
-        study = optuna.create_study(storage=_storage(path), study_name=search.name, directions=directions)
+        objectives = search.record.objectives
+        directions: Any = ['maximize' if each.maximize else 'minimize' for each in objectives] or ['minimize']
+        study = optuna.create_study(storage=_storage(path), study_name=search.record.name, directions=directions)
         study.set_user_attr('hpsearch', 'exported')
-        if search.objectives:
-            study.set_metric_names([each.key for each in search.objectives])
+        if objectives:
+            study.set_metric_names([each.key for each in objectives])
         distributions = _distributions(search)
-        study.add_trials([_trial(run, search.objectives, distributions) for run in search.runs])
+        study.add_trials([_trial(run, objectives, distributions) for run in search.runs])
 
 
 def _storage(path: Path) -> Any:
@@ -68,9 +69,9 @@ def _trial(run: ExportedRun, objectives: Sequence[Objective], distributions: Map
     from optuna.trial import TrialState, create_trial
 
     values: list[Any] = [run.metric(each.key) for each in objectives]
-    is_complete = run.state is State.FINISHED and bool(values) and not any(map(_is_missing, values))
+    is_complete = run.record.state is State.FINISHED and bool(values) and not any(map(_is_missing, values))
     state = _state(run, is_complete=is_complete)
-    params = {name: scalar(value) for name, value in run.params.items() if name in distributions}
+    params = {name: scalar(value) for name, value in run.record.params.items() if name in distributions}
     trial = create_trial(
         state=TrialState[state],
         values=values if is_complete else None,
@@ -80,14 +81,14 @@ def _trial(run: ExportedRun, objectives: Sequence[Objective], distributions: Map
         user_attrs=_attributes(run, distributions),
     )
     trial.datetime_start = _moment(run.begun) or (trial.datetime_start if run.ended is None else _moment(run.ended))
-    trial.datetime_complete = (_moment(run.ended) or trial.datetime_start) if run.has_ended else None
+    trial.datetime_complete = (_moment(run.ended) or trial.datetime_start) if run.record.has_ended else None
     return trial
 
 
 def _state(run: ExportedRun, *, is_complete: bool) -> str:
-    if not run.has_ended:
+    if not run.record.has_ended:
         return 'RUNNING'
-    if run.state is State.STOPPED:
+    if run.record.state is State.STOPPED:
         return 'PRUNED'
     return 'COMPLETE' if is_complete else 'FAIL'
 
@@ -103,9 +104,9 @@ def _intermediate(run: ExportedRun, objectives: Sequence[Objective]) -> dict[int
 
 
 def _attributes(run: ExportedRun, distributions: Mapping[str, Any]) -> dict[str, Any]:
-    fixed = {name: scalar(value) for name, value in run.params.items() if name not in distributions}
-    about = {'run': run.name, 'state': run.state.value, **({'reason': run.reason} if run.reason else {})}
-    return {**about, **fixed, **run.values, **run.texts}
+    fixed = {name: scalar(value) for name, value in run.record.params.items() if name not in distributions}
+    reason = {'reason': run.attempt.reason} if run.attempt.reason else {}
+    return {'run': run.record.name, 'state': run.record.state.value, **reason, **fixed, **run.values, **run.texts}
 
 
 def _moment(seconds: float | None) -> datetime | None:
@@ -119,7 +120,7 @@ def _distributions(search: ExportedSearch) -> dict[str, Any]:
     """What Optuna is told of each option: its distribution, or, where values do not fit it, those that occurred."""
     found = {}
     for name, distribution in search.space.items():
-        values = [scalar(run.params[name]) for run in search.runs if name in run.params]
+        values = [scalar(run.record.params[name]) for run in search.runs if name in run.record.params]
         optunas = _distribution(distribution)
         fits = optunas is not None and all(_contains(optunas, value) for value in values)
         if fits or values:

@@ -1,18 +1,17 @@
-"""A search as other programs want it: numbers, times, and curves, with the states of its runs."""
+"""What other programs are told of a search beyond its record: results as numbers and texts, and curves by metric."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from hpsearch.model.command import plain
-from hpsearch.model.configuration import Params, Value
-from hpsearch.model.run import Run
-from hpsearch.model.states import ENDED, RunHistory, State
+from hpsearch.model.configuration import Configuration, Value
 from hpsearch.model.trials.curves import Points
-from hpsearch.model.trials.distributions import Distribution
-from hpsearch.model.trials.trial import Objective
+from hpsearch.model.trials.distributions import Distribution, choice_of
 from hpsearch.model.units import read_number
+from hpsearch.records.run import AttemptRecord, RunRecord
+from hpsearch.records.search import SearchRecord
 
 
 @dataclass(frozen=True)
@@ -20,33 +19,28 @@ class ExportedRun:
     """A run that was started.
 
     Attributes:
-        number: From 1.
-        name: Its name.
-        params: Its hyperparameters.
-        state: Where it stands.
-        reason: Why it ended so, in words; may be empty.
-        values: Keyword of its summary to the number there; what is no number is left out.
+        record: What is known of it.
+        attempt: The attempt that speaks for it.
+        values: Keyword of its result to the number there; what is no number is left out.
         texts: The other keywords, to their texts.
         curves: Metric to step to value, as it was reported while it ran.
-        begun: When it was claimed, in seconds since 1970; None: not known.
-        ended: When it ended, in seconds since 1970; None: it has not, or that is not known.
     """
 
-    number: int
-    name: str
-    params: Params
-    state: State
-    reason: str = ''
-    values: Mapping[str, float] = field(default_factory=dict)
-    texts: Mapping[str, str] = field(default_factory=dict)
-    curves: Mapping[str, Mapping[float, float]] = field(default_factory=dict)
-    begun: float | None = None
-    ended: float | None = None
+    record: RunRecord
+    attempt: AttemptRecord
+    values: Mapping[str, float]
+    texts: Mapping[str, str]
+    curves: Mapping[str, Mapping[float, float]]
 
     @property
-    def has_ended(self) -> bool:
-        """Whether it is over; otherwise it runs, or waits in a queue."""
-        return self.state in ENDED
+    def begun(self) -> float | None:
+        """When it was claimed, in seconds since 1970; None: not known."""
+        return self.attempt.claimed_at
+
+    @property
+    def ended(self) -> float | None:
+        """When it ended, in seconds since 1970; None: it has not, or waited in a queue before it began."""
+        return None if self.attempt.queue else self.attempt.ended_at
 
     @property
     def finals(self) -> Iterator[tuple[str, int, float]]:
@@ -70,41 +64,31 @@ class ExportedSearch:
     """A search, of which the runs that were never started are left out.
 
     Attributes:
-        name: Name of its folder.
-        runs: Its runs, by number.
-        objectives: What it optimises, or its performance key; may be empty.
+        record: What is known of it, with all runs.
+        runs: Those that were started, by number.
         space: The options that differ between runs, with their distributions.
     """
 
-    name: str
+    record: SearchRecord
     runs: Sequence[ExportedRun]
-    objectives: Sequence[Objective] = ()
-    space: Mapping[str, Distribution] = field(default_factory=dict)
+    space: Mapping[str, Distribution]
 
 
-def exported_run(run: Run, history: RunHistory, points: Points) -> ExportedRun | None:
-    """A run of the plan with what became of it; None: it was never started.
+def exported_search(record: SearchRecord) -> ExportedSearch:
+    """A search as it is exported."""
+    runs = [_exported_run(run, run.deciding) for run in record.runs if run.deciding]
+    return ExportedSearch(record, runs, _space(record.configuration))
 
-    Args:
-        run: The run.
-        history: Its attempts.
-        points: What it has reported.
-    """
-    attempt = history.deciding
-    if attempt is None:
-        return None
-    readings = {key: read_number(text) for key, text in attempt.summary.items()}
+
+def _exported_run(run: RunRecord, attempt: AttemptRecord) -> ExportedRun:
+    summary = run.summary if run.summary and run.has_ended else {}  # not that of an attempt that is being repeated
+    readings = {key: read_number(text) for key, text in summary.items()}
     return ExportedRun(
-        number=run.number,
-        name=run.name,
-        params=run.params,
-        state=attempt.state,
-        reason=attempt.reason,
+        run,
+        attempt,
         values={key: reading.value for key, reading in readings.items() if reading},
-        texts={key: text for key, text in attempt.summary.items() if not readings[key]},
-        curves=_by_metric(points),
-        begun=attempt.claimed_at,
-        ended=attempt.ended_at if attempt.state in ENDED else None,
+        texts={key: text for key, text in summary.items() if not readings[key]},
+        curves=_by_metric(run.curve),
     )
 
 
@@ -114,6 +98,12 @@ def _by_metric(points: Points) -> dict[str, dict[float, float]]:
         for name, value in metrics.items():
             curves.setdefault(name, {})[step] = value
     return curves
+
+
+def _space(configuration: Configuration) -> dict[str, Distribution]:
+    """The options that may differ between runs, with what is known of their values."""
+    lists = {name: choice_of(configuration.grid.get(name, ())) for name in configuration.varying}
+    return {**lists, **configuration.distributions}
 
 
 def scalar(value: Value) -> bool | int | float | str | None:

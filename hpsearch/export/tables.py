@@ -18,7 +18,7 @@ def write_tables(search: ExportedSearch, path: Path) -> None:
     Raises:
         OSError: They cannot be written.
     """
-    params = list(dict.fromkeys(name for run in search.runs for name in run.params))
+    params = list(dict.fromkeys(name for run in search.runs for name in run.record.params))
     keywords = list(dict.fromkeys(name for run in search.runs for name in (*run.values, *run.texts)))
     header = [*_ABOUT_RUN, *(f'param.{name}' for name in params), *(f'result.{name}' for name in keywords)]
     _write(path, header, (_row(run, params, keywords) for run in search.runs))
@@ -28,15 +28,16 @@ def write_tables(search: ExportedSearch, path: Path) -> None:
 
 
 def _row(run: ExportedRun, params: Iterable[str], keywords: Iterable[str]) -> list[object]:
-    about = [run.name, run.number, run.state.value, run.reason, _time(run.begun), _time(run.ended)]
-    chosen = [scalar(run.params[name]) if name in run.params else '' for name in params]
+    record = run.record
+    about = [record.name, record.number, record.state.value, run.attempt.reason, _time(run.begun), _time(run.ended)]
+    chosen = [scalar(record.params[name]) if name in record.params else '' for name in params]
     return [*about, *chosen, *(run.values.get(name, run.texts.get(name, '')) for name in keywords)]
 
 
 def _points(run: ExportedRun) -> Iterator[list[object]]:
     for metric, curve in run.curves.items():
         for step in sorted(curve):
-            yield [run.name, metric, int(step) if float(step).is_integer() else step, curve[step]]
+            yield [run.record.name, metric, int(step) if float(step).is_integer() else step, curve[step]]
 
 
 def _time(seconds: float | None) -> str:

@@ -18,12 +18,12 @@ def write_hparams(search: ExportedSearch, path: Path) -> None:
         OSError: They cannot be written.
     """
     metrics = list(dict.fromkeys(key for run in search.runs for key in (*run.values, *run.curves)))
-    names = list(dict.fromkeys(name for run in search.runs for name in run.params))
+    names = list(dict.fromkeys(name for run in search.runs for name in run.record.params))
     path.mkdir()
     _write(path, [(_config(search, names, metrics), 0, time.time())])
     for run in search.runs:
-        (path / run.name).mkdir()
-        _write(path / run.name, _summaries(run))
+        (path / run.record.name).mkdir()
+        _write(path / run.record.name, _summaries(run))
 
 
 def _write(folder: Path, summaries: Iterable[tuple[Any, int, float]]) -> None:
@@ -41,7 +41,8 @@ def _config(search: ExportedSearch, names: Iterable[str], metrics: Iterable[str]
     """Which hyperparameters and metrics there are."""
     from tensorboard.plugins.hparams import summary_v2
 
-    values = {name: {_hparam(run.params[name]) for run in search.runs if name in run.params} for name in names}
+    params = [run.record.params for run in search.runs]
+    values = {name: {_hparam(each[name]) for each in params if name in each} for name in names}
     hparams = [summary_v2.HParam(name, _domain(found)) for name, found in values.items()]
     return summary_v2.hparams_config_pb(hparams, [summary_v2.Metric(key) for key in metrics])
 
@@ -59,14 +60,14 @@ def _summaries(run: ExportedRun) -> Iterable[tuple[Any, int, float]]:
 
     begun = run.begun or 0.0
     ended = run.ended or begun
-    hparams = {name: _hparam(value) for name, value in run.params.items()}
-    yield summary_v2.hparams_pb(hparams, trial_id=run.name, start_time_secs=begun), 0, begun
+    hparams = {name: _hparam(value) for name, value in run.record.params.items()}
+    yield summary_v2.hparams_pb(hparams, trial_id=run.record.name, start_time_secs=begun), 0, begun
     for key, curve in run.curves.items():
         for at, value in sorted(curve.items()):
             yield _scalar(key, value), int(at), ended
     for key, step, value in run.finals:
         yield _scalar(key, value), step, ended
-    if run.has_ended:
+    if run.record.has_ended:
         yield _end(run, ended), 0, ended
 
 
@@ -86,7 +87,7 @@ def _end(run: ExportedRun, ended: float) -> Any:
     from tensorboard.compat.proto.summary_pb2 import Summary
     from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
 
-    status = api_pb2.STATUS_SUCCESS if run.state is State.FINISHED else api_pb2.STATUS_FAILURE
+    status = api_pb2.STATUS_SUCCESS if run.record.state is State.FINISHED else api_pb2.STATUS_FAILURE
     info = plugin_data_pb2.SessionEndInfo(status=status, end_time_secs=ended)
     data = metadata.create_summary_metadata(plugin_data_pb2.HParamsPluginData(session_end_info=info))
     return Summary(value=[Summary.Value(tag=metadata.SESSION_END_INFO_TAG, metadata=data)])

@@ -29,20 +29,20 @@ def _write_run(wandb: Any, search: ExportedSearch, run: ExportedRun, path: Path)
     made = wandb.init(
         mode='offline',
         dir=str(path),
-        project=_project(search.name),
-        group=search.name,
-        name=run.name,
-        id=run.name,
-        config={name: scalar(value) for name, value in run.params.items()},
-        notes=run.reason or None,
-        tags=[run.state.value],
+        project=_project(search.record.name),
+        group=search.record.name,
+        name=run.record.name,
+        id=run.record.name,
+        config={name: scalar(value) for name, value in run.record.params.items()},
+        notes=run.attempt.reason or None,
+        tags=[run.record.state.value],
         reinit='finish_previous',
         settings=settings,
     )
     for step in sorted({step for curve in run.curves.values() for step in curve}):
         made.log({key: curve[step] for key, curve in run.curves.items() if step in curve}, step=int(step))
-    made.summary.update({**run.values, **run.texts, 'hpsearch_state': run.state.value})
-    made.finish(exit_code=0 if run.state in (State.FINISHED, State.STOPPED) else 1)
+    made.summary.update({**run.values, **run.texts, 'hpsearch_state': run.record.state.value})
+    made.finish(exit_code=0 if run.record.state in (State.FINISHED, State.STOPPED) else 1)
 
 
 def _project(name: str) -> str:

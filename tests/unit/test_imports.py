@@ -36,7 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         'backends',
     },
     'records': {'model', 'arguments', 'host', 'results', 'store', 'config'},
-    'export': {'model', 'arguments', 'host', 'results', 'store', 'config', 'space'},
+    'export': {'model', 'arguments', 'host', 'results', 'store', 'config', 'space', 'records'},
     'ui': {'model'},
     'cli': {
         *('model', 'arguments', 'samplers', 'pruners', 'packing', 'host', 'results', 'store', 'config', 'space'),
