@@ -21,6 +21,7 @@ from hpsearch.model.errors import ConfigError, HpsearchError, SearchFolderError
 from hpsearch.model.table import PerformanceDoubts
 from hpsearch.model.trials.leading import objectives_in_words
 from hpsearch.model.trials.seeds import USUAL_SEEDS
+from hpsearch.records.finding import named_search
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import read_state
 from hpsearch.ui.table import best_table, shortened
@@ -124,7 +125,7 @@ def _gathered(request: Request) -> tuple[Configuration, Sequence[Gathered], Sequ
         raise SearchFolderError(f'There is no folder {request.folder}.')
     if is_original_folder(request.folder):
         return _gathered_original(request)
-    folder = SearchFolder(request.folder)
+    folder = named_search(request.folder)
     configuration, notes = _configuration(request, folder)
     return configuration, gather(folder, configuration), notes
 

@@ -111,10 +111,10 @@ def _put_lines(lines: Iterable[str]) -> int:
 
 def _folder(path: str) -> SearchFolder:
     """The search folder that was named, or the newest one here."""
-    from hpsearch.store.folder import SearchFolder, newest_search
+    from hpsearch.records.finding import named_search, newest_search
 
     if path:
-        return SearchFolder(path)
+        return named_search(path)
     folder = newest_search(Path.cwd())
     put_line(sys.stderr, f'hpsearch: the newest search here is {os.path.relpath(folder.path)}')
     return folder
@@ -202,8 +202,9 @@ def join(words: Sequence[str]) -> int:
     """``hpsearch join``: help with a search that others work on."""
     command = parsers.parse_join(words)
     from hpsearch.cli.resume import resume_search
+    from hpsearch.records.finding import named_search
 
-    return resume_search(command)
+    return resume_search(replace(command, dir=str(named_search(command.dir).path)))
 
 
 def stop(words: Sequence[str]) -> int:

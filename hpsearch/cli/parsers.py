@@ -135,25 +135,19 @@ def _parser(verb: str, description: str) -> Parser:
 _MANY_OPTIONS = '%(prog)s [OPTION ...]'
 
 
-def _parser_of_search(verb: str, description: str, *, needs_folder: bool = False) -> Parser:
+def _parser_of_search(verb: str, description: str) -> Parser:
     parser = _parser(verb, description)
-    if needs_folder:
-        parser.add_argument('dir', metavar='DIR', type=os.path.expanduser, help='the search folder')
-    else:
-        add_search_folder(parser)
+    add_search_folder(parser)
     return parser
 
 
-def add_search_folder(parser: Parser) -> None:
-    """Add the argument that names a search, which may be left out."""
-    parser.add_argument(
-        'dir',
-        metavar='DIR',
-        nargs='?',
-        default='',
-        type=os.path.expanduser,
-        help='the search folder (default: the newest one below the current directory)',
-    )
+NEWEST = 'the search folder (default: the newest one below the current directory)'
+
+
+def add_search_folder(parser: argparse.ArgumentParser, help_text: str = NEWEST, *, is_needed: bool = False) -> None:
+    """Add the argument that names a search, which may be left out unless it is needed."""
+    nargs = None if is_needed else '?'
+    parser.add_argument('dir', metavar='DIR', nargs=nargs, default='', type=os.path.expanduser, help=help_text)
 
 
 # run, plan
@@ -394,8 +388,9 @@ _RESUMES = {
 
 def resume_parser(verb: str) -> Parser:
     """The parser of ``hpsearch resume`` and ``join``: where, how many and how can differ from the first time."""
-    parser = _parser_of_search(verb, _RESUMES[verb], needs_folder=verb == 'join')
-    parser.usage = f'{_MANY_OPTIONS} {"DIR" if verb == "join" else "[DIR]"}'
+    parser, joins = _parser(verb, _RESUMES[verb]), verb == 'join'
+    add_search_folder(parser, 'the search folder' if joins else NEWEST, is_needed=joins)
+    parser.usage = f'{_MANY_OPTIONS} {"DIR" if joins else "[DIR]"}'
     add_options(parser, (*OF_PLACES, 'pruning', 'limits', 'execution', 'notify', 'display'), keeps=True)
     group = add_group(parser, ResumeCommand)
     group.add_argument(

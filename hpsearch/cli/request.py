@@ -43,6 +43,7 @@ from hpsearch.host.processes import user_name
 from hpsearch.model.command import shell_line
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import ConfigError, SearchFolderError
+from hpsearch.records.finding import hint_of_search_below
 from hpsearch.results.metrics.rules import watching
 from hpsearch.space.order import Order
 from hpsearch.space.plan import Plan, PlanSummary
@@ -287,8 +288,9 @@ def _option_problems(options: SearchOptions, run_cwd: Path) -> list[str]:
 def no_searches(option: str, paths: Sequence[str]) -> Iterator[str]:
     """What is wrong with the folders of earlier searches that an option names, in words."""
     for path in paths:
-        if not SearchFolder(path).search_json.is_file():
-            yield f'--{option}={path}: there is no search in {os.path.abspath(path)}.'
+        folder = SearchFolder(path)
+        if not folder.search_json.is_file():
+            yield f'--{option}={path}: there is no search in {folder.path}{hint_of_search_below(folder.path)}.'
 
 
 def interpreter_of(python: str) -> str:

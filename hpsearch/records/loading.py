@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from hpsearch.records.expression import Scalar
 from hpsearch.records.fields import Field, Fields
+from hpsearch.records.finding import named_search, newest_search
 from hpsearch.records.reading import read_search
 from hpsearch.records.run import RunRecord
 from hpsearch.records.search import SearchRecord
-from hpsearch.store.folder import SearchFolder, newest_search
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
@@ -77,7 +77,7 @@ def load(directory: str | os.PathLike[str] = '', where: str = '') -> DataFrame:
 
 
 def _read(directory: str | os.PathLike[str]) -> SearchRecord:
-    folder = SearchFolder(os.path.expanduser(directory)) if directory else newest_search(Path.cwd())
+    folder = named_search(os.path.expanduser(directory)) if directory else newest_search(Path.cwd())
     return read_search(folder, time.time())
 
 

@@ -209,8 +209,6 @@ class SearchFolder:
             OSError: Something of the machine is in the way.
         """
         if self._layout is None:
-            if not os.path.lexists(self.search_json):
-                return LAYOUT  # this is asked for every attempt, and nobody is told what is missing
             try:
                 self._stored_info()
             except SearchFolderError:
@@ -320,16 +318,12 @@ class SearchFolder:
         by_options = (place_by_options(info, run.name) for run in runs[:1])
         return next(filter(None, (*map(search_path_of, runs), *by_options)), '')
 
-    def _what_it_lacks(self) -> str:
-        within = sorted(_searches(self.path, DEPTH_OF_HINT))
-        return 'it has no search.json' + (f'; one below it is {within[-1]}' if within else '')
-
     def _stored_info(self) -> dict[str, Any]:
         try:
             with self.open(self.search_json) as file:
                 info = json.loads(file.read())
         except FileNotFoundError:
-            raise SearchFolderError(f'{self.path} is not a search folder: {self._what_it_lacks()}.') from None
+            raise SearchFolderError(f'{self.path} is not a search folder: it has no search.json.') from None
         except OSError as error:
             raise _unreadable(self.search_json, error) from error
         except (ValueError, RecursionError) as error:
@@ -544,44 +538,6 @@ def _run_of(line: bytes) -> Run | None:
 def _is_whole(line: bytes) -> bool:
     """Whether nothing but its end is missing of a line of the plan."""
     return _run_of(line) is not None
-
-
-SEARCH_DEPTH = 4
-"""How many levels below a directory its searches are looked for."""
-
-DEPTH_OF_HINT = 2
-"""The same for a search that an error names: enough for a folder that searches are written to."""
-
-
-def newest_search(below: Path) -> SearchFolder:
-    """The search that was created or extended last, in a directory or at most four levels below it.
-
-    Raises:
-        SearchFolderError: There is none.
-    """
-    found = searches_below(below)
-    if not found:
-        raise SearchFolderError(f'{below}: there is no search folder at most {SEARCH_DEPTH} levels below it; name one.')
-    return max((SearchFolder(path) for path in found), key=lambda folder: folder.search_json.stat().st_mtime)
-
-
-def searches_below(directory: Path) -> list[Path]:
-    """The folders of all searches in a directory, or at most four levels below it."""
-    return sorted(_searches(directory, SEARCH_DEPTH))
-
-
-def _searches(directory: Path, depth: int) -> Iterator[Path]:
-    """Search folders in a directory; links and hidden directories are not entered."""
-    if os.path.isfile(directory / 'search.json'):  # False as well where others may not look
-        yield directory
-        return
-    try:
-        entries = list(os.scandir(directory)) if depth else []
-    except OSError:
-        return  # what cannot be listed is not the user's search
-    for entry in entries:
-        if entry.is_dir(follow_symlinks=False) and not entry.name.startswith('.'):
-            yield from _searches(Path(entry.path), depth - 1)
 
 
 def write_whole(path: Path, text: str) -> None:

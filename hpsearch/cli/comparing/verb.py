@@ -14,9 +14,9 @@ from hpsearch.cli.viewing.report import check_page, write_page
 from hpsearch.model.errors import ConfigError
 from hpsearch.model.table import cell
 from hpsearch.model.units import duration
+from hpsearch.records.finding import named_search
 from hpsearch.records.naming import distinct_names
 from hpsearch.records.reading import read_search
-from hpsearch.store.folder import SearchFolder
 from hpsearch.ui.terminal import put_line
 
 STATES = ('finished', 'failed', 'stopped', 'running', 'planned')
@@ -38,7 +38,7 @@ def compare_searches(paths: Sequence[str], form: Form, html: str) -> Iterator[st
         raise ConfigError([f'{paths[0]}: two searches at least are compared; for one: hpsearch report {paths[0]}'])
     if html:
         check_page(html, '--html')
-    searches = [read_search(SearchFolder(path), time.time()) for path in paths]
+    searches = [read_search(named_search(path), time.time()) for path in paths]
     names = distinct_names([search.path for search in searches])
     facts = [facts_of(search, name) for search, name in zip(searches, names, strict=True)]
     found = list(differences(searches))

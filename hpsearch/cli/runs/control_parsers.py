@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
-from hpsearch.cli.parsers import Parser, add_search_folder
+from hpsearch.cli.parsers import NEWEST, Parser, add_search_folder
 from hpsearch.cli.runs.parsers import add_where
 
 
@@ -37,7 +38,7 @@ def _parser_on_runs(verb: str, description: str) -> Parser:
         nargs='*',
         metavar='[DIR] RUN ...',
         type=os.path.expanduser,
-        help='the search folder (default: the newest one below the current directory), and names or numbers of runs',
+        help=f'{NEWEST}, and names or numbers of runs',
     )
     add_where(parser)
     _add_trust(parser)
@@ -51,7 +52,16 @@ def _add_trust(parser: Parser) -> None:
 def directory_and_runs(words: Sequence[str]) -> tuple[str, list[str]]:
     """The search folder among the words of a command line, empty where it was left out, and the words for runs.
 
-    The first word is the folder of a search if it is one, or if it can be no run: it ends with a slash.
+    The first word is the folder of a search if it is one, or if it can be no run: it ends with a slash, or is a folder
+    with searches below it.
     """
-    is_folder = bool(words) and (words[0].endswith('/') or os.path.isfile(os.path.join(words[0], 'search.json')))
+    is_folder = bool(words) and (words[0].endswith('/') or _has_search(words[0]))
     return (words[0], list(words[1:])) if is_folder else ('', list(words))
+
+
+def _has_search(word: str) -> bool:
+    if not os.path.isdir(word):
+        return False
+    from hpsearch.records.finding import DEPTH_OF_HINT, searches_below
+
+    return bool(searches_below(Path(word), DEPTH_OF_HINT))

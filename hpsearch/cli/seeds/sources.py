@@ -21,6 +21,7 @@ from hpsearch.model.errors import ConfigError, SearchFolderError, one_line
 from hpsearch.model.states import REUSED, State
 from hpsearch.model.trials.trial import Objective
 from hpsearch.model.units import read_number
+from hpsearch.records.finding import hint_of_search_below
 from hpsearch.records.reading import read_search
 from hpsearch.records.run import RunRecord
 from hpsearch.store.folder import SearchFolder
@@ -118,8 +119,8 @@ def source_of(path: Path, what: SeedsOptions, *, executes: bool, trust: bool = F
     if (path / ARGUMENTS).is_file():
         return _of_run(path, what)
     raise SearchFolderError(
-        f'{path} is no search, is in none, and has no {ARGUMENTS}; give a search folder, or with --run_dir the output '
-        'folder of a run.'
+        f'{path} is no search, is in none, and has no {ARGUMENTS}{hint_of_search_below(path)}. Give a search folder, '
+        'or with --run_dir the output folder of a run.'
     )
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import os
 
-from hpsearch.cli.parsers import Parser
+from hpsearch.cli.parsers import Parser, add_search_folder
 
 LOOPBACK = '127.0.0.1'
 
@@ -31,13 +30,7 @@ def serve_parser() -> Parser:
     parser = Parser(
         prog='hpsearch serve', description='Show the page of a search, kept fresh, to browsers on this machine.'
     )
-    parser.add_argument(
-        'dir',
-        nargs='?',
-        default='',
-        type=os.path.expanduser,
-        help='the search folder (default: the newest one below the current directory)',
-    )
+    add_search_folder(parser)
     parser.add_argument(
         '--port', metavar='N', type=_port, default=0, help='where to listen; 0: any that is free (default: %(default)s)'
     )

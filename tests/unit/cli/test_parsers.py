@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import errno
 import io
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from hpsearch.cli import parsers
 from hpsearch.cli.main import VERBS, _verb, main
 from hpsearch.cli.parsers import parse_plan, parse_run
+from hpsearch.cli.request import no_searches
 from hpsearch.cli.runs.parsers import list_parser, logs_parser
-from hpsearch.model.errors import SearchFolderError
-from hpsearch.store.folder import SearchFolder, newest_search
 
 
 def search_at(path: Path, moment: float) -> Path:
@@ -160,45 +157,6 @@ def test_that_no_words_print_all_commands_within_two_screens(capsys: pytest.Capt
     assert all(f'hpsearch {verb}' in shown for verb in VERBS)
 
 
-def test_that_the_newest_search_below_a_directory_is_found(tmp_path: Path) -> None:
-    search_at(tmp_path / 'out' / 'hyperparam_search' / 'search_1', 1000)
-    newest = search_at(tmp_path / 'results', 2000)
-    search_at(newest / 'inner', 3000)
-    search_at(tmp_path / '.hidden', 3000)
-    (tmp_path / 'link').symlink_to(tmp_path / '.hidden')
-    search_at(tmp_path / 'a' / 'b' / 'c' / 'd' / 'e', 3000)
-    assert newest_search(tmp_path).path == newest
-    assert newest_search(newest).path == newest
-
-
-def test_that_what_others_may_not_look_into_is_no_search_to_be_found(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    search = search_at(tmp_path / 'search_1', 1000)
-    (tmp_path / 'theirs').mkdir()
-    look = os.stat
-
-    def refused(path: str | Path | int, **options: Any) -> os.stat_result:
-        if 'theirs' in str(path):
-            raise PermissionError(errno.EACCES, 'Permission denied', str(path))
-        return look(path, **options)
-
-    monkeypatch.setattr(os, 'stat', refused)
-    assert newest_search(tmp_path).path == search
-
-
-def test_that_a_folder_of_searches_is_not_one_and_the_newest_is_named(tmp_path: Path) -> None:
-    search = search_at(tmp_path / 'search_2026', 1000)
-    search_at(tmp_path / 'search_2025', 1000)
-    with pytest.raises(SearchFolderError, match=rf'not a search folder: .*; one below it is {search}'):
-        SearchFolder(tmp_path).read_info()
-
-
-def test_that_a_directory_without_searches_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SearchFolderError, match=str(tmp_path)):
-        newest_search(tmp_path)
-
-
 def test_that_the_newest_search_is_named_where_none_is_given(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -249,3 +207,25 @@ def test_that_half_a_character_is_printed_as_what_it_is(monkeypatch: pytest.Monk
 def test_that_a_distribution_in_a_setting_is_no_command() -> None:
     command = parsers.parse_plan(['c.py', '--set', '+lr~uniform(0, 1)', '--set=a~choice(1)'])
     assert command.options.configuration.replacements == ('+lr~uniform(0, 1)', 'a~choice(1)')
+
+
+NO_FOLDER_OF_A_SEARCH = {'init', 'run', 'hunt', 'plan', 'try', 'top', 'templates', 'completion'}
+"""Verbs that take none; top takes one with searches below it as well."""
+
+MORE_WORDS = {'cancel': ['1'], 'rerun': ['1'], 'show': ['1'], 'logs': ['1'], 'diff': ['1', '2'], 'compare': ['out']}
+
+
+@pytest.mark.parametrize('verb', sorted(VERBS.keys() - NO_FOLDER_OF_A_SEARCH))
+def test_that_a_search_below_the_folder_that_a_user_names_is_hinted_at(
+    verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    search = search_at(tmp_path / 'out' / 'search_2026', 1000)
+    monkeypatch.chdir(tmp_path)
+    assert main([verb, *(['csv'] if verb == 'export' else []), 'out', *MORE_WORDS.get(verb, [])]) == 2
+    assert f'; one below it is {search}.' in capsys.readouterr().err
+
+
+def test_that_a_search_below_the_folder_of_an_option_is_hinted_at(tmp_path: Path) -> None:
+    search = search_at(tmp_path / 'out' / 'search_2026', 1000)
+    (said,) = no_searches('reuse', [str(tmp_path / 'out')])
+    assert said == f'--reuse={tmp_path}/out: there is no search in {tmp_path}/out; one below it is {search}.'

@@ -346,6 +346,13 @@ def test_that_a_run_which_waits_for_another_attempt_was_started(search: Search) 
     assert [entry['state'] for entry in listed(search.path, 'unfinished')] == ['planned']
 
 
+def test_that_a_search_below_the_folder_that_is_named_is_hinted_at(
+    search: Search, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(search.path.parent)]) == 2
+    assert f'one below it is {search.path}.' in capsys.readouterr().err
+
+
 def test_that_the_journal_tells_what_a_deleted_folder_said(search: Search) -> None:
     name = search.plan(lr=0.1)
     search.ended(name, summary={'acc': '0.5', 'finished': '1'})

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 
 from hpsearch.model.errors import DamageError
 from hpsearch.model.run import Run, encode_run
-from hpsearch.store import folder as folder_module
 from hpsearch.store.folder import MOST_WARNINGS, SearchFolder
 
 
@@ -207,13 +206,3 @@ def test_that_a_folder_that_is_gone_was_deleted_only_if_its_file_system_is_there
     folder.path.rename(folder.path.with_name('moved'))
     assert folder.is_deleted(device)
     assert not folder.is_deleted(device + 1), 'it is not mounted'
-
-
-def test_that_nothing_below_a_folder_that_is_not_described_yet_is_looked_at(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*_: object) -> None:
-        raise AssertionError('a large search would be slow')
-
-    monkeypatch.setattr(folder_module, '_searches', refuse)
-    assert SearchFolder(tmp_path).attempt('run_1', 1).folder == f'{tmp_path}/jobs/run_1'

@@ -14,8 +14,9 @@ from hpsearch.cli.status import SearchSnapshot, open_snapshot
 from hpsearch.cli.viewing.top.following import SECONDS_BETWEEN_CHECKS
 from hpsearch.host.processes import user_name
 from hpsearch.model.errors import HpsearchError, in_one_line
+from hpsearch.records.finding import searches_below
 from hpsearch.records.reading import reconciled
-from hpsearch.store.folder import SearchFolder, searches_below
+from hpsearch.store.folder import SearchFolder
 from hpsearch.store.reconcile import active_attempts
 from hpsearch.ui.table import shortened
 from hpsearch.ui.top.shown import ListShown, SearchRow

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
 
-from hpsearch.cli.parsers import Parser
+from hpsearch.cli.parsers import Parser, add_search_folder
 
 SHORTEST = 0.1
 """Seconds between two readings, at least."""
@@ -18,14 +17,7 @@ def top_parser() -> Parser:
         prog='hpsearch top',
         description='Watch a search, or those below a folder, in the terminal; keys stop and retry runs, ? lists them.',
     )
-    parser.add_argument(
-        'dir',
-        metavar='DIR',
-        nargs='?',
-        default='',
-        type=os.path.expanduser,
-        help='a search folder, or one with searches below it (default: the current directory)',
-    )
+    add_search_folder(parser, 'a search folder, or one with searches below it (default: the current directory)')
     parser.add_argument(
         '--interval', metavar='SECONDS', type=_seconds, default=1.0, help='how often it is read again (default: 1)'
     )

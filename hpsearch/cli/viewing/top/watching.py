@@ -15,7 +15,8 @@ from hpsearch.cli.viewing.top.listing import Listing
 from hpsearch.cli.viewing.top.screens import ListScreen, Screen, SearchScreen
 from hpsearch.cli.viewing.top.terminal import FullScreen, full_screen
 from hpsearch.model.errors import HpsearchError, SearchFolderError, in_one_line
-from hpsearch.store.folder import SEARCH_DEPTH, SearchFolder, searches_below
+from hpsearch.records.finding import SEARCH_DEPTH, searches_below
+from hpsearch.store.folder import SearchFolder
 from hpsearch.ui.terminal import Sink, is_tty
 from hpsearch.ui.top.cells import harmless
 from hpsearch.ui.top.paint import Look
