@@ -13,7 +13,7 @@ from hpsearch.backends.base import AttemptBackend, PilotBackend
 from hpsearch.cli.options import DisplayOptions
 from hpsearch.host.signals import Wakeup
 from hpsearch.model.states import SearchState
-from hpsearch.store.folder import OpenSearch
+from hpsearch.store.opening.open_search import OpenSearch
 from hpsearch.ui.view import View, open_view
 
 log = logging.getLogger('hpsearch')

@@ -34,10 +34,11 @@ from hpsearch.model.states import SearchState
 from hpsearch.space.extension import Extension, extend, extending, note_place, write_extension
 from hpsearch.space.plan import Plan
 from hpsearch.store.completion import CompletionReader
-from hpsearch.store.folder import OpenSearch, SearchFolder
+from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import JournalReader, open_journals
+from hpsearch.store.opening.open_search import OpenSearch
+from hpsearch.store.opening.trust import to_work_on
 from hpsearch.store.reconcile import Reconciler
-from hpsearch.store.trust import to_work_on
 from hpsearch.store.writers import poll_once
 
 log = logging.getLogger('hpsearch')

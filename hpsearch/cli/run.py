@@ -15,7 +15,7 @@ from hpsearch.cli.options import SearchOptions
 from hpsearch.cli.reports import report_end
 from hpsearch.cli.request import SearchRequest, create, make_request
 from hpsearch.cli.search_runner import work, work_options
-from hpsearch.store.folder import OpenSearch
+from hpsearch.store.opening.open_search import OpenSearch
 
 log = logging.getLogger('hpsearch')
 

@@ -33,8 +33,9 @@ from hpsearch.model.states import SearchState, State
 from hpsearch.model.table import MoreColumns, code_column, measure_columns
 from hpsearch.store import writers
 from hpsearch.store.completion import CompletionReader
-from hpsearch.store.folder import OpenSearch, SearchFolder
+from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import JournalReader, open_journals, own_journal
+from hpsearch.store.opening.open_search import OpenSearch
 from hpsearch.store.results import ResultsView
 
 if TYPE_CHECKING:

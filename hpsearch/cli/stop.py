@@ -23,7 +23,7 @@ from hpsearch.model.states import ACTIVE, Event, SearchState
 from hpsearch.store import writers
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import JournalReader, open_journals, own_journal
-from hpsearch.store.trust import to_work_on
+from hpsearch.store.opening.trust import to_work_on
 
 POLL_INTERVAL = 0.2
 """Seconds between two checks whether a dispatcher has exited."""

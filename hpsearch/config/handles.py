@@ -12,7 +12,7 @@ from hpsearch.config.loading import load_configuration
 from hpsearch.model.configuration import Configuration, from_plain, plain_attributes
 from hpsearch.model.errors import ConfigError, DamageError, SearchFolderError
 from hpsearch.store.folder import SearchFolder
-from hpsearch.store.trust import why_foreign
+from hpsearch.store.opening.trust import why_foreign
 
 HANDLES = ('summary_parser', 'performance_eval')
 """The handles that read and judge results; constraints only matter while runs are chosen."""

@@ -28,7 +28,8 @@ from hpsearch.host.git import Problem, Repository, Tree, UnusableRepository, ask
 from hpsearch.host.processes import start_thread, user_name
 from hpsearch.model.errors import SearchFolderError
 from hpsearch.model.states import NEVER_STARTED, Attempt, SearchState, State
-from hpsearch.store.folder import OpenSearch, SearchFolder, write_whole
+from hpsearch.store.folder import SearchFolder, write_whole
+from hpsearch.store.opening.open_search import OpenSearch
 
 log = logging.getLogger('hpsearch')
 

@@ -20,8 +20,9 @@ from hpsearch.model.trials.distributions import Drawn, Uniform
 from hpsearch.model.trials.trial import Objective
 from hpsearch.samplers.base import Sampler
 from hpsearch.space.sampled import SampledSpace
-from hpsearch.store.folder import OpenSearch, SearchFolder
+from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import Journal, open_journals
+from hpsearch.store.opening.open_search import OpenSearch
 from tests.fakes.scripted_queue import Clock
 
 CONFIGURATION = Configuration(

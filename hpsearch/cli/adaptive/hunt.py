@@ -24,8 +24,9 @@ from hpsearch.host.signals import Wakeup
 from hpsearch.model.configuration import plain_attributes
 from hpsearch.model.errors import ConfigError, SearchFolderError
 from hpsearch.model.evidence import Liveness
-from hpsearch.store.folder import OpenSearch, SearchFolder
+from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import open_journals
+from hpsearch.store.opening.open_search import OpenSearch
 from hpsearch.store.writers import poll_once
 
 log = logging.getLogger('hpsearch')

@@ -14,7 +14,7 @@ from hpsearch.model.errors import ConfigError
 from hpsearch.pruners.factory import make_pruner
 from hpsearch.results.metrics.rules import watching
 from hpsearch.results.rules import METRICS
-from hpsearch.store.folder import OpenSearch
+from hpsearch.store.opening.open_search import OpenSearch
 
 
 def prune_settings(options: SearchOptions, configuration: Configuration) -> PruneSettings | None:

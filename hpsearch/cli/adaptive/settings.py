@@ -22,7 +22,7 @@ from hpsearch.samplers.allowed import AllowedSampler
 from hpsearch.samplers.random_search import RandomSampler
 from hpsearch.space.sampled import SampledSpace
 from hpsearch.space.seeds import seeds_of
-from hpsearch.store.folder import OpenSearch
+from hpsearch.store.opening.open_search import OpenSearch
 
 _OF_GRIDS = ('search', 'objective', 'direction')
 """Options that also a search has whose runs are planned in advance: it has a table with a best run."""

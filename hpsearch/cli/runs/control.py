@@ -24,7 +24,7 @@ from hpsearch.records.opening import OpenedSearch, open_search
 from hpsearch.records.reading import read_search, reconciled
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import own_journal
-from hpsearch.store.trust import to_work_on
+from hpsearch.store.opening.trust import to_work_on
 
 MOST_NAMED = 5
 """Runs that are named in one sentence."""

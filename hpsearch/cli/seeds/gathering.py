@@ -23,7 +23,7 @@ from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import ConfigError, SearchFolderError
 from hpsearch.space.extension import extending
 from hpsearch.store.folder import SearchFolder
-from hpsearch.store.trust import to_work_on
+from hpsearch.store.opening.trust import to_work_on
 
 log = logging.getLogger('hpsearch')
 

@@ -25,7 +25,7 @@ from hpsearch.records.finding import hint_of_search_below
 from hpsearch.records.reading import read_search
 from hpsearch.records.run import RunRecord
 from hpsearch.store.folder import SearchFolder
-from hpsearch.store.trust import why_foreign
+from hpsearch.store.opening.trust import why_foreign
 
 ARGUMENTS = 'config.pickle'
 """The file in which scripts of hypnettorch leave their arguments."""

@@ -21,7 +21,7 @@ from hpsearch.config.yaml_file import yaml_text
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import ConfigError
 from hpsearch.results.rules import rule_of
-from hpsearch.store.folder import WRITTEN
+from hpsearch.store.opening.creation import WRITTEN
 
 FILE_NAME = 'search.yaml'
 """The configuration that is written for such a search, so that it can be gone on from."""

@@ -14,7 +14,7 @@ from hpsearch.model.run import Run
 from hpsearch.model.states import SearchState, State
 from hpsearch.model.trials.trial import Evaluation
 from hpsearch.pruners.factory import make_pruner, rungs_of
-from hpsearch.store.folder import OpenSearch
+from hpsearch.store.opening.open_search import OpenSearch
 
 
 class PromotedFirst:

@@ -32,7 +32,8 @@ from hpsearch.samplers.models.used import UsedSampler
 from hpsearch.samplers.seeds import SeedsSampler
 from hpsearch.space.sampled import SampledSpace
 from hpsearch.space.seeds import without_seeds
-from hpsearch.store.folder import OpenSearch, SearchFolder
+from hpsearch.store.folder import SearchFolder
+from hpsearch.store.opening.open_search import OpenSearch
 
 log = logging.getLogger('hpsearch')
 

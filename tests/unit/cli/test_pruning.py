@@ -17,7 +17,8 @@ from hpsearch.cli.options import search_options
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import ConfigError
 from hpsearch.model.trials.trial import Objective
-from hpsearch.store.folder import OpenSearch, SearchFolder
+from hpsearch.store.folder import SearchFolder
+from hpsearch.store.opening.open_search import OpenSearch
 
 REPORTS = Configuration('grid.py', '', {'a': [1]}, command=('true',), metrics=(), performance_key='acc')
 

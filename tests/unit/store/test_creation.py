@@ -11,7 +11,9 @@ import pytest
 from hpsearch.model.configuration import Configuration, plain_attributes
 from hpsearch.model.errors import SearchFolderError
 from hpsearch.model.run import Run, encode_run
-from hpsearch.store.folder import NewFolder, OpenSearch, SearchFolder, make_folder
+from hpsearch.store.folder import SearchFolder
+from hpsearch.store.opening.creation import NewFolder, make_folder
+from hpsearch.store.opening.open_search import OpenSearch
 
 NOON = time.mktime((2026, 3, 4, 12, 0, 0, 0, 0, -1))
 EARLIER = 'earlier_20260304120000'

@@ -14,9 +14,10 @@ import pytest
 from hpsearch.model.errors import JournalError, SearchFolderError
 from hpsearch.model.run import Run, encode_run
 from hpsearch.store.attempt_files import claim
-from hpsearch.store.folder import SearchFolder, make_folder
+from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import Journal, JournalReader
-from hpsearch.store.trust import to_work_on, why_foreign
+from hpsearch.store.opening.creation import make_folder
+from hpsearch.store.opening.trust import to_work_on, why_foreign
 
 NOBODY = 65534
 

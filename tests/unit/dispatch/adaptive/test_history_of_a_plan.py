@@ -10,7 +10,7 @@ from hpsearch.dispatch.adaptive.promotions import PromotedFirst, pruned_runs
 from hpsearch.dispatch.adaptive.settings import PruneSettings
 from hpsearch.model.retries import RetryPolicy
 from hpsearch.model.trials.trial import Objective, TrialState
-from hpsearch.store.folder import OpenSearch
+from hpsearch.store.opening.open_search import OpenSearch
 from tests.support.dispatching import CONFIGURATION, Desk
 
 LOSS = Objective('loss')
