@@ -251,13 +251,13 @@ class Dispatcher:
     # Stopping
 
     def _heed_limits(self, now: float) -> None:
-        """Start nothing more in an adaptive search that has come to its end; if it was a success, stop what runs."""
+        """At the end of an adaptive search start only what users ask for; if it was a success, stop the others."""
         chosen = self._search.adaptive
         if chosen is None:
             return
         if self._enough is None and (enough := chosen.enough()) is not None:
+            self._search.pending.have_enough()
             log.info('%s: nothing more is started', enough.reason)
-            self._search.pending.close()
             self._enough = enough
         if self._enough is not None and self._enough.is_success:
             self._strategy.stop_early(self._enough.reason)

@@ -73,6 +73,29 @@ class PlannedRuns:
         return run
 
 
+class NoMoreRuns:
+    """A source that gives no more runs.
+
+    Args:
+        before: The source that it replaces.
+    """
+
+    is_exhausted = True
+    is_ready: bool | None = False
+
+    def __init__(self, before: RunSource) -> None:
+        self._before = before
+
+    @property
+    def total(self) -> int | None:
+        """Number of runs of the search."""
+        return self._before.total
+
+    def next(self) -> Run | None:
+        """There is none."""
+        return None
+
+
 class PendingRuns:
     """The runs that wait.
 
@@ -111,6 +134,7 @@ class PendingRuns:
         self._ended_for_good: dict[str, Run] = {}
         self._held: set[str] = set()
         self._is_closed = False
+        self._has_enough = False
 
     def __bool__(self) -> bool:
         """Whether a run can be taken now."""
@@ -142,6 +166,17 @@ class PendingRuns:
     def close(self) -> None:
         """Give no more runs: the search is being stopped."""
         self._is_closed = True
+
+    def have_enough(self) -> None:
+        """Give only those that users ask for from now on: the search needs no more.
+
+        Raises:
+            OSError: One of them cannot be read now; to be called again.
+        """
+        asked_for = [self._find(history.name) for history in self._state.wanted if history.is_asked_for]
+        self._source, self._has_enough = NoMoreRuns(self._source), True
+        for run in filter(None, asked_for):
+            self.plan_again(run)
 
     # Runs that can be anywhere
 
@@ -228,7 +263,11 @@ class PendingRuns:
             return False
         history = self._state.runs.get(run.name)
         is_wanted = history is None or not (history.is_cancelled or history.state in (*ACTIVE, State.FINISHED))
-        return is_wanted and run.name not in self._ended_for_good
+        return is_wanted and self._is_worth(history) and run.name not in self._ended_for_good
+
+    def _is_worth(self, history: RunHistory | None) -> bool:
+        """Whether a run is worth another attempt: once the search needs no more, only because a user asks for it."""
+        return not self._has_enough or (history is not None and history.is_asked_for)
 
     def _waits(self, run: Run) -> bool:
         """Whether a run is to be started and needs no more room than others; one that does is set aside."""
@@ -274,7 +313,7 @@ class PendingRuns:
         why = why_again(history, self._policy)
         self.given_up.discard(run.name)
         self._ended_for_good.pop(run.name, None)
-        if why and not self._is_closed:
+        if why and not self._is_closed and self._is_worth(history):
             has_begun = history.last is None or history.last.cause not in NEVER_STARTED
             log.log(logging.INFO if has_begun else logging.DEBUG, '%s is planned again: %s', run.name, why)
             if not self._is_set_aside(run):

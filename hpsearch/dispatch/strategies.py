@@ -327,12 +327,12 @@ class AttemptStrategy:
         self._yielding.step(self._active.values(), now)
 
     def stop_early(self, why: str) -> None:
-        """Journal that all attempts are to be stopped, since no more results are needed; :meth:`prune` does it."""
+        """Journal that all attempts are to be stopped but those that users asked for; :meth:`prune` does it."""
         recorder, state = self._search.recorder, self._search.state
         for active in self._active.values():
             run, number = active.launch.run.name, active.launch.number
             attempt = state.attempt_of(run, number)
-            if attempt is not None and not attempt.pruned:
+            if attempt is not None and not attempt.pruned and not state.runs[run].was_asked_for(number):
                 recorder.record_now('pruned', run, number, step=max(state.curves.of(run), default=0), reason=why)
 
     def cancel(self, why: str) -> None:

@@ -447,7 +447,11 @@ class RunHistory:
     @property
     def is_asked_for(self) -> bool:
         """Whether it was asked for that it is run again, and has not been since."""
-        return self.requests is not None and self.requests.asks_for(self._next)
+        return self.was_asked_for(self._next)
+
+    def was_asked_for(self, number: int) -> bool:
+        """Whether somebody asked for the attempt of this number."""
+        return self.requests is not None and self.requests.asks_for(number)
 
     @property
     def next_revision(self) -> int:

@@ -27,6 +27,10 @@ def end(state: SearchState, number: int, ended: str, attempt: int = 1, **facts: 
     state.fold('w', {'event': 'ended', 'run': f'sim_{number}', 'attempt': attempt, 'state': ended, **facts})
 
 
+def ask_again(state: SearchState, number: int) -> None:
+    state.fold('user', {'event': 'rerun', 'run': f'sim_{number}', 'after': 1, 'revision': 1})
+
+
 def backlog(
     state: SearchState, count: int = 3, policy: RetryPolicy | None = None, given_up: tuple[str, ...] = ()
 ) -> PendingRuns:
@@ -246,6 +250,30 @@ def test_that_a_run_that_is_run_again_counts_although_the_source_is_exhausted() 
     assert not waiting.is_exhausted
     assert taken(waiting) == [1]
     assert waiting.is_exhausted
+
+
+def test_that_a_search_that_has_enough_gives_only_what_users_ask_for() -> None:
+    state, source = SearchState(), GrowingRuns(run(1), run(2))
+    waiting = PendingRuns(source, state, {}, RetryPolicy(retries=3), find=lambda name: run(int(name[-1])))
+    for number in (3, 4):
+        end(state, number, 'failed')
+        waiting.plan_again(run(number))
+    waiting.have_enough()
+    assert (taken(waiting), waiting.is_exhausted, source.asked) == ([], True, 0)
+    ask_again(state, 4)
+    waiting.plan_again(run(4))
+    assert not waiting.is_exhausted
+    assert taken(waiting) == [4]
+
+
+def test_that_what_was_asked_for_before_a_search_had_enough_is_given_as_well() -> None:
+    state = SearchState()
+    waiting = PendingRuns(GrowingRuns(), state, {}, RetryPolicy(), find=lambda name: run(int(name[-1])))
+    end(state, 3, 'failed')
+    ask_again(state, 3)
+    waiting.have_enough()
+    assert names(waiting.waiting_runs(2)) == [3]
+    assert taken(waiting) == [3]
 
 
 def test_that_a_run_of_which_an_attempt_is_ours_does_not_wait_whatever_others_report() -> None:

@@ -112,3 +112,22 @@ def test_that_a_target_that_is_reached_after_the_last_round_asked_is_told_all_th
     writer = Writer(folder, 'me', Limits(target=0.5))
     outcome = worked_on(writer, InstantBackend(writer.clock))
     assert outcome.enough is not None and outcome.enough.is_success
+
+
+def test_that_what_a_user_asks_for_is_run_to_its_end_although_the_target_was_reached(folder: SearchFolder) -> None:
+    reached = [suggested(1), *ended(1, 1, 'finished', summary={'loss': '0.3'})]
+    again = {'event': 'rerun', 'run': name(2), 'after': 1, 'revision': 1}
+    write_journal(folder, 'a', [*reached, suggested(2), *ended(2, 1, 'failed'), again, suggested(3)])
+    writer = Writer(folder, 'me', Limits(target=0.5))
+    backend = InstantBackend(writer.clock)
+    backend.code, wait = None, backend.wait
+
+    def wait_and_end(timeout: float) -> None:
+        wait(timeout)
+        backend.code = 0 if backend.rounds > 3 else None
+
+    backend.wait = wait_and_end  # type: ignore[method-assign]
+    outcome = worked_on(writer, backend)
+    assert outcome.enough is not None
+    assert backend.started == [name(2)]
+    assert writer.recorder.state.runs[name(2)].attempts[-1].pruned == ''
