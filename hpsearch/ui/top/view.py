@@ -221,8 +221,10 @@ def _stop(view: View, shown: SearchShown) -> Pressed:
     run = _selected(view, shown)
     if run is None:
         return replace(view, message='no run is selected'), None
-    if run.state in ('finished', 'failed', 'stopped'):
-        return replace(view, message=f'run {run.number} has ended already: {run.state}'), None
+    if run.state == 'finished':
+        return replace(view, message=f'run {run.number} has finished already'), None
+    if run.state in ('failed', 'stopped', 'interrupted', 'lost'):
+        return _asks(view, f'Never start run {run.number}, which is {run.state}, again? y/n', Action('stop', run.name))
     return _asks(view, f'Stop run {run.number}, which is {run.state}? y/n', Action('stop', run.name))
 
 

@@ -130,8 +130,16 @@ def test_that_a_run_is_stopped_only_after_a_yes() -> None:
     assert after('y', view=view)[1] == Action('stop', 'sim_009')
 
 
-def test_that_a_run_that_has_ended_is_not_stopped_and_one_that_has_not_is_not_run_again() -> None:
-    assert 'has ended already' in after('2', 'k')[0].message
+@pytest.mark.parametrize('state', ['failed', 'stopped', 'interrupted', 'lost'])
+def test_that_a_run_that_may_be_started_again_is_kept_from_it(state: str) -> None:
+    only = replace(SHOWN, runs=replace(SHOWN.runs, rows=[run_row(7, state)]))
+    view = after('3', 'down', 'k', what=only)[0]
+    assert view.prompt is not None and view.prompt.text == f'Never start run 7, which is {state}, again? y/n'
+    assert after('y', view=view, what=only)[1] == Action('stop', 'sim_007')
+
+
+def test_that_a_run_that_has_finished_is_not_stopped_and_one_that_has_not_ended_is_not_run_again() -> None:
+    assert 'has finished already' in after('2', 'k')[0].message
     assert 'has not ended yet' in after('R')[0].message
     assert 'has finished' in after('2', 'R')[0].message
 
