@@ -33,8 +33,20 @@ def total_of(runs: int, trials: int, limits: Limits) -> int | None:
     return None if limits.max_trials is None else runs + max(0, limits.max_trials - trials)
 
 
-def enough_by_results(trials: Sequence[Trial], limits: Limits, objectives: Sequence[Objective]) -> Enough | None:
-    """Whether the results are a reason to start nothing more: the target was reached, or too many trials failed."""
+def enough_by_results(
+    trials: Sequence[Trial],
+    limits: Limits,
+    objectives: Sequence[Objective],
+    was_cancelled: Callable[[str], bool] = lambda run: False,
+) -> Enough | None:
+    """Whether the results are a reason to start nothing more: the target was reached, or too many trials failed.
+
+    Args:
+        trials: All trials so far.
+        limits: What there may be.
+        objectives: What is optimised; the target is one of the first.
+        was_cancelled: Whether a run has no result since somebody did not want it: that is no failure.
+    """
     if limits.target is not None and objectives:
         target = objectives[0].loss(limits.target)
         reached = next((trial for trial in trials if trial.losses and trial.losses[0] <= target), None)
@@ -44,7 +56,8 @@ def enough_by_results(trials: Sequence[Trial], limits: Limits, objectives: Seque
             return Enough(f'the target was reached: {objectives[0].key} is {value:g} in {run}', is_success=True)
     if limits.max_broken is None:
         return None
-    broken = sum(trial.state is TrialState.FAILED for trial in trials)
+    failed = (trial for trial in trials if trial.state is TrialState.FAILED)
+    broken = sum(not was_cancelled(trial.evaluations[-1].run) for trial in failed)
     if broken >= limits.max_broken:
         return Enough(f'{broken} trials have failed (--max_broken={limits.max_broken})')
     return None

@@ -142,12 +142,16 @@ class SampledRuns:
     def enough(self) -> Enough | None:
         """Why nothing more is to be started, whether or not a run waits; None: that depends on the sampler alone."""
         if self._judged_at != self.history.version:
-            trials = self.history.trials
-            self._enough = enough_by_results(trials, self._limits, self._settings.objectives)
+            trials, objectives = self.history.trials, self._settings.objectives
+            self._enough = enough_by_results(trials, self._limits, objectives, self._was_cancelled)
             self._judged_at = self.history.version
         if self._enough is None and self._limits.budget is not None:
             self._enough = enough_by_budget(self._spending.seconds(), self._limits)
         return self._enough
+
+    def _was_cancelled(self, run: str) -> bool:
+        history = self._state.runs.get(run)
+        return history is not None and (history.is_kept_back or history.was_cancelled_outside)
 
     def next(self) -> Run | None:
         """The next run.

@@ -18,7 +18,7 @@ class Limits:
 
     Attributes:
         max_trials: After so many trials.
-        max_broken: After so many trials have failed.
+        max_broken: After so many trials have failed, those apart that somebody cancelled.
         target: As soon as the first objective is as good as this.
         budget: Seconds of computing after which nothing more is started: on GPUs times their number.
     """

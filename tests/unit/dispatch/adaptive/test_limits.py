@@ -41,6 +41,15 @@ def test_that_a_search_ends_when_too_many_trials_have_failed() -> None:
     assert found is not None and not found.is_success and '3 trials have failed' in found.reason
 
 
+def test_that_trials_that_somebody_cancelled_are_not_among_those_that_have_failed(folder: SearchFolder) -> None:
+    cancelled = [{'event': 'cancel', 'run': name(number), 'after': 0, 'revision': 1} for number in (1, 2)]
+    of_queue = ended(3, 1, 'interrupted', cause='cancelled')
+    events = [*map(suggested, range(1, 6)), *cancelled, *ended(2, 1, 'interrupted', cause='cancelled'), *of_queue]
+    write_journal(folder, 'a', [*events, *ended(4, 1, 'failed'), *ended(5, 1, 'failed')])
+    assert Writer(folder, 'b', Limits(max_broken=3)).source.enough() is None
+    assert Writer(folder, 'c', Limits(max_broken=2)).source.enough() is not None
+
+
 def test_that_trials_still_to_come_count_as_one_run_each() -> None:
     assert total_of(3, 2, Limits(max_trials=5)) == 6
     assert total_of(9, 5, Limits(max_trials=2)) == 9
