@@ -30,8 +30,9 @@ from hpsearch.model.states import ACTIVE, REQUESTS, Attempt, Event, State
 from hpsearch.store.attempt_files import attempt_id, attempt_processes, claimant, close_fence, duration, read_fence
 from hpsearch.store.completion import Completion
 from hpsearch.store.evidence import EvidenceReader
-from hpsearch.store.folder import MOST_WARNINGS, SearchFolder
+from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import JournalReader, header_from_name
+from hpsearch.store.plan.planned_runs import MOST_WARNINGS
 from hpsearch.store.writers import Writers, is_astray
 
 log = logging.getLogger('hpsearch')

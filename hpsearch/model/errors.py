@@ -102,6 +102,13 @@ def is_of_machine(error: OSError) -> bool:
     return error.errno not in OF_THE_FILE
 
 
+def unreadable(path: object, error: OSError) -> OSError | SearchFolderError:
+    """What it means that a file of a search cannot be read: trouble of the machine, or something about the file."""
+    if is_of_machine(error):
+        return OSError(error.errno, error.strerror, str(path))
+    return SearchFolderError(f'{path} cannot be read: {error.strerror}.')
+
+
 def trouble_in_words(error: OSError) -> str:
     """What the system says, and of which file."""
     return f'{error.strerror or error} ({error.filename})' if error.filename else f'{error.strerror or error}'

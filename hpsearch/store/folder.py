@@ -21,16 +21,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 from hpsearch.host.ownership import why_not_ours
 from hpsearch.model.configuration import from_plain
-from hpsearch.model.errors import DamageError, SearchFolderError, is_of_machine
-from hpsearch.model.run import Run, decode_run, search_path_of, with_output
+from hpsearch.model.errors import DamageError, SearchFolderError, unreadable
+from hpsearch.model.run import Run, search_path_of, with_output
 from hpsearch.store.place import Move, after_move, place_by_options
-from hpsearch.store.suggestions import SuggestedRuns
+from hpsearch.store.plan.planned_runs import PlannedRuns
+from hpsearch.store.plan.suggested_runs import SuggestedRuns
 
 if TYPE_CHECKING:
     from hpsearch.host.code_copy import CodeCopy
@@ -52,9 +52,6 @@ SCHEDULES = 'pbt_schedules.csv'
 
 WITNESSES = 20
 """Lines of a plan that are asked where the search folder was: the first may be damaged."""
-
-MOST_WARNINGS = 5
-"""Damaged lines of a file that are named at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,10 +142,8 @@ class SearchFolder:
         self._layout: int | None = None
         self._copy: CodeCopy | None = None
         self._is_adaptive = False
-        self.suggested = SuggestedRuns(self.open)
-        self._places: dict[str, tuple[int, int]] = {}
-        self._indexed, self._indexed_lines = 0, 0
-        self._damaged: set[int] = set()
+        self._planned = PlannedRuns(self.runs_jsonl, self.open)
+        self.suggested = SuggestedRuns(self.journal_dir, self.open)
 
     def _set_paths(self, path: Path) -> None:
         self.path = path
@@ -167,6 +162,7 @@ class SearchFolder:
     def follow(self, path: str) -> None:
         """Have the paths of the place to which the folder was moved; ``path`` is absolute."""
         self._set_paths(Path(path))
+        self._planned.path, self.suggested.journals = self.runs_jsonl, self.journal_dir
 
     @cached_property
     def identity(self) -> str:
@@ -301,8 +297,7 @@ class SearchFolder:
     def _place_in_format_1(self, info: Mapping[str, Any]) -> str:
         """Where a folder of format 1 was when its plan was made; empty: nothing says it."""
         try:
-            with self.open(self.runs_jsonl) as plan:
-                runs = [run for line in islice(plan, WITNESSES) if (run := _run_of(line)) is not None]
+            runs = self._planned.first(WITNESSES)
         except (OSError, SearchFolderError):
             return ''
         by_options = (place_by_options(info, run.name) for run in runs[:1])
@@ -315,7 +310,7 @@ class SearchFolder:
         except FileNotFoundError:
             raise SearchFolderError(f'{self.path} is not a search folder: it has no search.json.') from None
         except OSError as error:
-            raise _unreadable(self.search_json, error) from error
+            raise unreadable(self.search_json, error) from error
         except (ValueError, RecursionError) as error:
             raise DamageError(f'{self.search_json} is damaged: {error}.') from error
         if not isinstance(info, dict) or not all(isinstance(info.get(name, 0), int) for name in ('format', 'layout')):
@@ -340,7 +335,11 @@ class SearchFolder:
         write_whole(self.search_json, json.dumps(stamped, indent=2, default=str) + '\n')
         self._note(stamped)
 
-    # The plan; a line that is damaged is left out, with one warning, but still counts as a run that is wanted
+    # The plan
+
+    @property
+    def _plan(self) -> PlannedRuns | SuggestedRuns:
+        return self.suggested if self.is_adaptive else self._planned
 
     def read_runs(self) -> Iterator[Run]:
         """The plan, in its order.
@@ -349,131 +348,39 @@ class SearchFolder:
             SearchFolderError: The plan is missing or may not be read.
             OSError: Something of the machine is in the way.
         """
-        if self.is_adaptive:
-            yield from map(self._placed, self._read_suggested())
-            return
-        seen: set[str] = set()
-        try:
-            with self.open(self.runs_jsonl) as plan:
-                for number, line in enumerate(plan, 1):
-                    run = self._decoded(line, number)
-                    if run is not None and self._is_new(run.name, seen, number):
-                        yield run
-        except FileNotFoundError:
-            raise SearchFolderError(
-                f'{self.path} has no plan (runs.jsonl): the search ended before it was made.'
-            ) from None
-        except OSError as error:
-            raise _unreadable(self.runs_jsonl, error) from error
-
-    def _read_suggested(self) -> SuggestedRuns:
-        try:
-            self.suggested.read(self.journal_dir)
-        except OSError as error:
-            raise _unreadable(self.journal_dir, error) from error
-        return self.suggested
-
-    def _find_suggested(self, name: str) -> Run | None:
-        if name not in self.suggested:
-            self._read_suggested()
-        run = self.suggested.get(name)
-        return self._placed(run) if run else None
-
-    def _is_new(self, name: str, seen: set[str], number: int) -> bool:
-        if name in seen:
-            self._warn(number, f'{name} is there already')
-            return False
-        seen.add(name)
-        return True
+        yield from map(self._placed, self._plan.read())
 
     def find_run(self, name: str) -> Run | None:
-        """One run of the plan, or None; the plan is indexed as far as it has grown since the last call.
+        """One run of the plan, or None.
 
         Raises:
             SearchFolderError: The plan may not be read.
             OSError: It cannot be read.
         """
-        if self.is_adaptive:
-            return self._find_suggested(name)
-        with self.open(self.runs_jsonl) as plan:
-            if name not in self._places:
-                self._index(plan)
-            if name not in self._places:
-                return None
-            offset, number = self._places[name]
-            plan.seek(offset)
-            return self._decoded(plan.readline(), number)
+        run = self._plan.find(name)
+        return self._placed(run) if run else None
 
     def has_run(self, name: str) -> bool:
         """Whether a run is in the plan; also where that cannot be read, and so rules nothing out."""
-        if name not in self._places:
-            try:
-                if self.is_adaptive:
-                    return name in self.suggested or name in self._read_suggested()
-                with self.open(self.runs_jsonl) as plan:
-                    self._index(plan)
-            except (OSError, SearchFolderError):
-                return True
-        return name in self._places
-
-    def _index(self, plan: BinaryIO) -> None:
-        """Note where the runs begin that were appended; a line that is being written is left for the next time."""
-        plan.seek(self._indexed)
-        for line in plan:
-            if not line.endswith(b'\n') and not _is_whole(line):
-                return
-            self._indexed_lines += 1
-            run = self._decoded(line, self._indexed_lines)
-            if run is not None:
-                self._places.setdefault(run.name, (self._indexed, self._indexed_lines))
-            self._indexed += len(line)
-
-    def _decoded(self, line: bytes, number: int) -> Run | None:
         try:
-            run = decode_run(line.decode())
-        except ValueError as error:
-            self._warn(number, str(error))
-            return None
-        return self._placed(run)
+            return self._plan.has(name)
+        except (OSError, SearchFolderError):
+            return True
+
+    def count_runs(self) -> int:
+        """The number of runs in the plan; also those whose lines are damaged are wanted.
+
+        Raises:
+            SearchFolderError: It may not be read.
+            OSError: Something of the machine is in the way.
+        """
+        return self._plan.count()
 
     def _placed(self, run: Run) -> Run:
         """A run as it is executed where the folder is now."""
         run = with_output(run, f'{self._path}/{run.name}')
         copy = self.code_copy
         return replace(run, argv=copy.argv(self.code_dir, run.argv)) if copy and copy.words else run
-
-    def _warn(self, number: int, problem: str) -> None:
-        if number not in self._damaged:
-            self._damaged.add(number)
-            if len(self._damaged) <= MOST_WARNINGS:
-                log.warning('%s, line %d is left out, it is damaged: %s', self.runs_jsonl, number, problem)
-
-    def count_runs(self) -> int:
-        """The number of runs in the plan, without parsing it: damaged ones are wanted, too.
-
-        Raises:
-            SearchFolderError: It may not be read.
-            OSError: Something of the machine is in the way.
-        """
-        if self.is_adaptive:
-            return len(self._read_suggested())
-        lines, last = 0, b'\n'
-        try:
-            with self.open(self.runs_jsonl) as plan:
-                while chunk := plan.read(1 << 20):
-                    lines, last = lines + chunk.count(b'\n'), chunk[-1:]
-        except FileNotFoundError:
-            return 0
-        except OSError as error:
-            raise _unreadable(self.runs_jsonl, error) from error
-        return lines + (last != b'\n')
-
-
-def _unreadable(path: Path, error: OSError) -> OSError | SearchFolderError:
-    """What it means that a file cannot be read: trouble of the machine, or something about the file."""
-    if is_of_machine(error):
-        return OSError(error.errno, error.strerror, str(path))
-    return SearchFolderError(f'{path} cannot be read: {error.strerror}.')
 
 
 _INFO_TYPES = {
@@ -515,19 +422,6 @@ def _copy_of(info: Mapping[str, Any]) -> CodeCopy | None:
     from hpsearch.host.code_copy import copy_from_info
 
     return copy_from_info(info['code_copy'])
-
-
-def _run_of(line: bytes) -> Run | None:
-    """The run of a line of the plan as it stands there; None: the line is damaged."""
-    try:
-        return decode_run(line.decode())
-    except ValueError:
-        return None
-
-
-def _is_whole(line: bytes) -> bool:
-    """Whether nothing but its end is missing of a line of the plan."""
-    return _run_of(line) is not None
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from hpsearch.model.errors import DamageError
 from hpsearch.model.run import Run, encode_run
-from hpsearch.store.folder import MOST_WARNINGS, SearchFolder
+from hpsearch.store.folder import SearchFolder
+from hpsearch.store.plan.planned_runs import MOST_WARNINGS, PlannedRuns
 
 
 def run_of(number: int) -> Run:
@@ -118,9 +119,8 @@ class Failing(io.BytesIO):
         return self.readline()
 
 
-def test_that_a_plan_that_cannot_be_read_on_is_named(folder: SearchFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(folder, 'open', lambda path: Failing(path.read_bytes()))
-    runs = folder.read_runs()
+def test_that_a_plan_that_cannot_be_read_on_is_named(folder: SearchFolder) -> None:
+    runs = PlannedRuns(folder.runs_jsonl, lambda path: Failing(path.read_bytes())).read()
     assert next(runs) == run_of(1)
     with pytest.raises(OSError, match=r"Input/output error: '.*/runs\.jsonl'"):
         next(runs)
