@@ -14,8 +14,8 @@ from hpsearch.model.errors import HpsearchError
 from hpsearch.model.table import code_column, measure_columns
 from hpsearch.model.trials.leading import Found, leaders, table_of
 from hpsearch.model.trials.trial import Objective
-from hpsearch.store.folder import write_whole
 from hpsearch.store.results import write_results, write_table
+from hpsearch.store.whole_files import write_whole
 
 from .gathered import Gathered
 from .seeds import group_by_seed, seed_option, seeds_table

@@ -47,9 +47,10 @@ from hpsearch.records.finding import hint_of_search_below
 from hpsearch.results.metrics.rules import watching
 from hpsearch.space.order import Order
 from hpsearch.space.plan import Plan, PlanSummary
-from hpsearch.store.folder import SearchFolder, write_whole
+from hpsearch.store.folder import SearchFolder
 from hpsearch.store.opening.creation import NewFolder, make_folder
 from hpsearch.store.opening.open_search import OpenSearch
+from hpsearch.store.whole_files import write_whole
 
 log = logging.getLogger('hpsearch')
 

@@ -23,7 +23,8 @@ from hpsearch.model.errors import ConfigError, SearchFolderError
 from hpsearch.model.run import Run, encode_run, with_output
 from hpsearch.model.states import SearchState, State
 from hpsearch.space.identity import Identity, identity_of, stored
-from hpsearch.store.folder import SearchFolder, whole_file
+from hpsearch.store.folder import SearchFolder
+from hpsearch.store.whole_files import whole_file
 
 _FIXED = {
     'script': '_SCRIPT_NAME',

@@ -37,7 +37,8 @@ from hpsearch.model.errors import ConfigError
 from hpsearch.model.run import OUT_DIR, RUN, Run, param_json, plan_line, values_note, without_path
 from hpsearch.space.grid import ABSENT, Expansion, Picks, Space
 from hpsearch.space.order import Order
-from hpsearch.store.folder import SearchFolder, whole_file
+from hpsearch.store.folder import SearchFolder
+from hpsearch.store.whole_files import whole_file
 
 TOO_MANY_TO_ENUMERATE = 50_000_000
 """A grid of more raw combinations is only sampled."""

@@ -24,7 +24,8 @@ from hpsearch.model.resources import CUDA, ROCR
 from hpsearch.model.run import Run, config_file
 from hpsearch.model.units import whole_number
 from hpsearch.results.rules import LOGS, METRICS, ORION, reads_orion
-from hpsearch.store.folder import AttemptPaths, SearchFolder, write_whole
+from hpsearch.store.folder import AttemptPaths, SearchFolder
+from hpsearch.store.whole_files import write_whole
 
 LOCAL_SCRIPT = """\
 files=$1 id=$2

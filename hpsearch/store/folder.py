@@ -18,11 +18,10 @@ import logging
 import os
 import stat
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from hpsearch.host.ownership import why_not_ours
 from hpsearch.model.configuration import from_plain
@@ -31,6 +30,7 @@ from hpsearch.model.run import Run, search_path_of, with_output
 from hpsearch.store.place import Move, after_move, place_by_options
 from hpsearch.store.plan.planned_runs import PlannedRuns
 from hpsearch.store.plan.suggested_runs import SuggestedRuns
+from hpsearch.store.whole_files import write_whole
 
 if TYPE_CHECKING:
     from hpsearch.host.code_copy import CodeCopy
@@ -422,45 +422,3 @@ def _copy_of(info: Mapping[str, Any]) -> CodeCopy | None:
     from hpsearch.host.code_copy import copy_from_info
 
     return copy_from_info(info['code_copy'])
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file that readers find whole or not at all.
-
-    Raises:
-        OSError: It cannot be written; an earlier file of that name is untouched.
-    """
-    with whole_file(path) as out:
-        out.write(text)
-
-
-@contextmanager
-def whole_file(path: Path, *, is_durable: bool = True, errors: str = 'surrogateescape') -> Iterator[TextIO]:
-    """A file to write that gets its name when it is complete, and never exists otherwise.
-
-    Args:
-        path: The file, which is replaced.
-        is_durable: Whether it is on disk before it gets its name.
-        errors: What becomes of characters that UTF-8 cannot encode, as for :func:`open`.
-
-    Raises:
-        OSError: It cannot be written; an earlier file of that name is untouched.
-    """
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp')
-    try:
-        with open(temporary, 'x', encoding='utf-8', errors=errors, newline='\n', opener=_for_us_alone) as out:
-            yield out
-            if is_durable:
-                out.flush()
-                os.fsync(out.fileno())
-        os.replace(temporary, path)
-    except BaseException as error:
-        temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename == str(temporary):
-            error.filename = str(path)  # that name people know
-        raise
-
-
-def _for_us_alone(path: str, flags: int) -> int:
-    """Whatever our umask is, since what others could write is not executed (:mod:`hpsearch.store.opening.trust`)."""
-    return os.open(path, flags, 0o644)

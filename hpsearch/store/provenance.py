@@ -28,8 +28,9 @@ from hpsearch.host.git import Problem, Repository, Tree, UnusableRepository, ask
 from hpsearch.host.processes import start_thread, user_name
 from hpsearch.model.errors import SearchFolderError
 from hpsearch.model.states import NEVER_STARTED, Attempt, SearchState, State
-from hpsearch.store.folder import SearchFolder, write_whole
+from hpsearch.store.folder import SearchFolder
 from hpsearch.store.opening.open_search import OpenSearch
+from hpsearch.store.whole_files import write_whole
 
 log = logging.getLogger('hpsearch')
 

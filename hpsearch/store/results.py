@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 
 from hpsearch.model.table import MoreColumns, Row, best, table
-from hpsearch.store.folder import whole_file
+from hpsearch.store.whole_files import whole_file
 
 SHARE_OF_TIME = 0.05
 """The largest share (0-1) of the time that rebuilding the table may take."""

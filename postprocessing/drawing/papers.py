@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpsearch.model.errors import ConfigError
-from hpsearch.store.folder import whole_file
+from hpsearch.store.whole_files import whole_file
 
 from .courses import draw_curves, draw_schedules, draw_tradeoffs
 from .results import draw_best, draw_effects, draw_importance, draw_pair, draw_parallel

@@ -27,7 +27,8 @@ from hpsearch.backends.queue.limits import RETRY, LimitsQuery, SubmitWindow
 from hpsearch.backends.queue.poller import JobPoller
 from hpsearch.host.signals import Wakeup
 from hpsearch.model.evidence import JobRecord, JobState
-from hpsearch.store.folder import SearchFolder, write_whole
+from hpsearch.store.folder import SearchFolder
+from hpsearch.store.whole_files import write_whole
 
 log = logging.getLogger('hpsearch')
 

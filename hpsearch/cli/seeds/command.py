@@ -23,7 +23,7 @@ from hpsearch.model.command import shell_line
 from hpsearch.model.configuration import Value
 from hpsearch.model.errors import ConfigError, SearchFolderError, trouble_in_words
 from hpsearch.model.states import State
-from hpsearch.store.folder import write_whole
+from hpsearch.store.whole_files import write_whole
 from hpsearch.ui.terminal import put_line
 
 TEXT, TABLE = 'seeds_summary_text.txt', 'seeds_summary.csv'

@@ -10,7 +10,7 @@ from typing import Any
 
 from hpsearch.config.source import SPELLINGS
 from hpsearch.model.configuration import Configuration, Grid
-from hpsearch.store.folder import write_whole
+from hpsearch.store.whole_files import write_whole
 
 _AS_THEY_ARE = (
     *('command', 'fixed_args', 'env', 'metrics', 'summary_filename', 'summary_keywords', 'out_arg'),

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from hpsearch.model.errors import DamageError
-from hpsearch.store.folder import write_whole
+from hpsearch.store.whole_files import write_whole
 
 FILE = 'seeds.json'
 """Its name. It is written before the search is made, so that there is no search over seeds without it."""

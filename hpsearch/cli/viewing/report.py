@@ -13,7 +13,8 @@ from hpsearch.cli.viewing.postprocessing import postprocessing
 from hpsearch.model.errors import ConfigError, trouble_in_words
 from hpsearch.records.reading import read_search
 from hpsearch.records.search import SearchRecord
-from hpsearch.store.folder import SearchFolder, whole_file
+from hpsearch.store.folder import SearchFolder
+from hpsearch.store.whole_files import whole_file
 
 OURS = b'<meta name="generator" content="hpsearch">'
 """Is near the beginning of our pages."""

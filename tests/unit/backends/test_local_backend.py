@@ -24,7 +24,8 @@ from hpsearch.model.resources import Slot
 from hpsearch.model.states import Attempt
 from hpsearch.store.attempt_files import attempt_processes, exit_code, marks, read_fence
 from hpsearch.store.evidence import EvidenceReader
-from hpsearch.store.folder import SearchFolder, whole_file
+from hpsearch.store.folder import SearchFolder
+from hpsearch.store.whole_files import whole_file
 from tests.fakes.trouble import Trouble
 from tests.support.harness import ends, launch, new_folder, python, shell, start, until
 
