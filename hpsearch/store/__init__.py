@@ -1,1 +1,1 @@
-"""A search on disk: its folder, its journals, the files of its attempts, their summaries, the table of results."""
+"""A search on disk: its folder, its plan, its journals, the files of its attempts, their summaries, its table."""

@@ -1,4 +1,4 @@
-"""A search on disk: every path of a search folder, what describes the search, its plan, and how files are written.
+"""The folder of a search: every path in it, and how what it says of the search, and of its runs, is read.
 
 search.json              what was requested
 runs.jsonl               the plan, one line per run; empty where runs are chosen while the search goes
@@ -13,8 +13,6 @@ code/                    a copy of the code, if runs are started from one
 from __future__ import annotations
 
 import errno
-import json
-import logging
 import os
 import stat
 from collections.abc import Iterator, Mapping
@@ -24,10 +22,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from hpsearch.host.ownership import why_not_ours
-from hpsearch.model.configuration import from_plain
-from hpsearch.model.errors import DamageError, SearchFolderError, unreadable
-from hpsearch.model.run import Run, search_path_of, with_output
-from hpsearch.store.place import Move, after_move, place_by_options
+from hpsearch.model.errors import SearchFolderError, unreadable
+from hpsearch.model.run import Run, with_output
+from hpsearch.store.description import Form, decoded, encoded, form_of, stamped
+from hpsearch.store.place import WITNESSES, Move, after_move, place_in_format_1
 from hpsearch.store.plan.planned_runs import PlannedRuns
 from hpsearch.store.plan.suggested_runs import SuggestedRuns
 from hpsearch.store.whole_files import write_whole
@@ -35,23 +33,8 @@ from hpsearch.store.whole_files import write_whole
 if TYPE_CHECKING:
     from hpsearch.host.code_copy import CodeCopy
 
-log = logging.getLogger('hpsearch')
-
-FOLDER_FORMAT = 3
-"""Since 2, the plan has the names of output folders without the search folder; in 1 they are absolute paths. In 3 runs
-are chosen while the search goes, and the plan is in the journals."""
-
-PLANNED_FORMAT = 2
-"""The format of a search whose runs are all planned in advance."""
-
-LAYOUT = 2
-"""Where the files of attempts are. A search keeps the layout it was made with: see docs/design.rst."""
-
 SCHEDULES = 'pbt_schedules.csv'
 """The table of the schedules of a population."""
-
-WITNESSES = 20
-"""Lines of a plan that are asked where the search folder was: the first may be damaged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +122,7 @@ class SearchFolder:
     def __init__(self, path: str | os.PathLike[str], *, only_ours: bool = False) -> None:
         self.only_ours = only_ours
         self._set_paths(Path(os.path.abspath(path)))
-        self._layout: int | None = None
-        self._copy: CodeCopy | None = None
-        self._is_adaptive = False
+        self._known_form: Form | None = None
         self._planned = PlannedRuns(self.runs_jsonl, self.open)
         self.suggested = SuggestedRuns(self.journal_dir, self.open)
 
@@ -188,18 +169,22 @@ class SearchFolder:
         return self.path / run
 
     @property
+    def _form(self) -> Form:
+        if self._known_form is None:
+            try:
+                self._stored_info()
+            except SearchFolderError:
+                return Form()
+        return self._known_form or Form()
+
+    @property
     def layout(self) -> int:
         """Where the files of attempts are; of a search that is not described yet, the layout it will have.
 
         Raises:
             OSError: Something of the machine is in the way.
         """
-        if self._layout is None:
-            try:
-                self._stored_info()
-            except SearchFolderError:
-                return LAYOUT
-        return self._layout or LAYOUT
+        return self._form.layout
 
     @property
     def code_copy(self) -> CodeCopy | None:
@@ -208,7 +193,7 @@ class SearchFolder:
         Raises:
             OSError: Something of the machine is in the way.
         """
-        return self._copy if self.layout else None  # both are read together
+        return self._form.code_copy
 
     @property
     def is_adaptive(self) -> bool:
@@ -217,7 +202,7 @@ class SearchFolder:
         Raises:
             OSError: Something of the machine is in the way.
         """
-        return self._is_adaptive if self.layout else False  # both are read together
+        return self._form.is_adaptive
 
     def cwd_of_runs(self, run_cwd: str) -> str:
         """The working directory of the runs, which is ``run_cwd`` without a copy of the code."""
@@ -295,45 +280,27 @@ class SearchFolder:
         return after_move(info, Move(place, self._path)) if os.path.isabs(place) and place != self._path else info
 
     def _place_in_format_1(self, info: Mapping[str, Any]) -> str:
-        """Where a folder of format 1 was when its plan was made; empty: nothing says it."""
         try:
-            runs = self._planned.first(WITNESSES)
+            return place_in_format_1(info, self._planned.first(WITNESSES))
         except (OSError, SearchFolderError):
             return ''
-        by_options = (place_by_options(info, run.name) for run in runs[:1])
-        return next(filter(None, (*map(search_path_of, runs), *by_options)), '')
 
     def _stored_info(self) -> dict[str, Any]:
         try:
             with self.open(self.search_json) as file:
-                info = json.loads(file.read())
+                info = decoded(file.read(), self.search_json)
         except FileNotFoundError:
             raise SearchFolderError(f'{self.path} is not a search folder: it has no search.json.') from None
         except OSError as error:
             raise unreadable(self.search_json, error) from error
-        except (ValueError, RecursionError) as error:
-            raise DamageError(f'{self.search_json} is damaged: {error}.') from error
-        if not isinstance(info, dict) or not all(isinstance(info.get(name, 0), int) for name in ('format', 'layout')):
-            raise DamageError(f'{self.search_json} is damaged: it does not describe a search.')
-        if info.get('format', 0) > FOLDER_FORMAT or info.setdefault('layout', 1) > LAYOUT:
-            raise SearchFolderError(
-                f'{self.search_json} is of a newer format than this hpsearch reads ({FOLDER_FORMAT}): update hpsearch.'
-            )
-        problem = _problem_of(info)
-        if problem:
-            raise DamageError(f'{self.search_json} is damaged: {problem}.')
-        self._note(info)
+        self._known_form = form_of(info)
         return info
-
-    def _note(self, info: Mapping[str, Any]) -> None:
-        self._layout, self._copy, self._is_adaptive = info['layout'], _copy_of(info), _is_adaptive(info)
 
     def write_info(self, info: Mapping[str, Any]) -> None:
         """Write ``search.json``, whole or not at all."""
-        form = FOLDER_FORMAT if _is_adaptive(info) else PLANNED_FORMAT
-        stamped = {'layout': LAYOUT, **info, 'format': form, 'place': str(self.path)}
-        write_whole(self.search_json, json.dumps(stamped, indent=2, default=str) + '\n')
-        self._note(stamped)
+        written = stamped(info, self._path)
+        write_whole(self.search_json, encoded(written))
+        self._known_form = form_of(written)
 
     # The plan
 
@@ -381,44 +348,3 @@ class SearchFolder:
         run = with_output(run, f'{self._path}/{run.name}')
         copy = self.code_copy
         return replace(run, argv=copy.argv(self.code_dir, run.argv)) if copy and copy.words else run
-
-
-_INFO_TYPES = {
-    **dict.fromkeys(('configuration', 'options'), dict),
-    **dict.fromkeys(('run_cwd', 'interpreter', 'place'), str),
-    'withdrawn': list,
-}
-
-
-def _problem_of(info: Mapping[str, Any]) -> str:
-    """What is wrong with what describes a search, in words; empty: nothing of what is there."""
-    for name, wanted in _INFO_TYPES.items():
-        if not isinstance(info.get(name, wanted()), wanted):
-            return f'{name} is {info[name]!r:.80}'
-    if not all(isinstance(name, str) for name in info.get('withdrawn', ())):
-        return 'withdrawn are no names'
-    try:
-        if 'configuration' in info:
-            from_plain(info['configuration']['attributes'])
-        _copy_of(info)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        return f'its configuration, or its copy of the code: {error!r:.200}'
-    return ''
-
-
-def _is_adaptive(info: Mapping[str, Any]) -> bool:
-    """Whether what describes a search says that its runs are chosen while it goes."""
-    return bool(info.get('options', {}).get('search', 'grid') != 'grid')
-
-
-def _copy_of(info: Mapping[str, Any]) -> CodeCopy | None:
-    """The copy of the code that a search has; None: there is none.
-
-    Raises:
-        ValueError: Its description is damaged.
-    """
-    if info.get('code_copy') is None:
-        return None
-    from hpsearch.host.code_copy import copy_from_info
-
-    return copy_from_info(info['code_copy'])

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from hpsearch.model.run import Run, search_path_of
 
 _DATE = re.compile(r'sim_([0-9]{4})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})_[0-9]+')
 
@@ -20,6 +22,9 @@ _PATHS: Mapping[str, Any] = {
     'options': {'grid_module': None, 'grid_config': None, 'reuse': None, 'learn_from': None},
 }
 """What is a path in ``search.json``, by section."""
+
+WITNESSES = 20
+"""Lines of a plan of format 1 that are asked where the search folder was: the first may be damaged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +92,17 @@ def _with_each(values: Mapping[str, Any], wanted: Mapping[str, Any], change: Cal
         if name in values
     }
     return {**values, **changed}
+
+
+def place_in_format_1(info: Mapping[str, Any], runs: Sequence[Run]) -> str:
+    """Where a folder of format 1 was when its plan was made; empty: nothing says it.
+
+    Args:
+        info: What describes it, as it was written.
+        runs: The first runs of its plan.
+    """
+    by_options = (place_by_options(info, run.name) for run in runs[:1])
+    return next(filter(None, (*map(search_path_of, runs), *by_options)), '')
 
 
 def place_by_options(info: Mapping[str, Any], run: str) -> str:

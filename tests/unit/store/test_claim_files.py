@@ -13,7 +13,8 @@ import pytest
 
 from hpsearch.model.errors import SearchFolderError
 from hpsearch.store.attempt_files import claim, claim_changed_at, claimant, claimed_attempts
-from hpsearch.store.folder import LAYOUT, SearchFolder
+from hpsearch.store.description import LAYOUT
+from hpsearch.store.folder import SearchFolder
 from tests.support.harness import new_folder
 
 
