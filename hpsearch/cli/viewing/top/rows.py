@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
+from hpsearch.model.control.requests import CANCELLED_ON_REQUEST
 from hpsearch.model.states import State
 from hpsearch.model.trials.trial import Objective
 from hpsearch.model.units import duration, read_number
@@ -16,8 +17,6 @@ from hpsearch.ui.top.shown import RunRow
 
 MOST_POINTS = 120
 """Points of a curve that are kept to be drawn."""
-
-_REQUESTED = {'cancel': 'asked to end', 'rerun': 'asked for again'}
 
 MOST_ATTEMPTS = 20
 """Attempts of a run that are told of."""
@@ -51,8 +50,21 @@ def row_of(record: RunRecord, objectives: Sequence[Objective], host: str) -> Run
         seconds=last.seconds if last and record.has_ended else None,
         where=_where(last, host) if last else '',
         attempts=len(record.attempts),
-        reason=_REQUESTED.get(record.request, '') or (' '.join(record.reason.split()) if record.has_ended else ''),
+        reason=_reason(record),
     )
+
+
+def _reason(record: RunRecord) -> str:
+    """Why it ended, and what was asked of it."""
+    ended = ' '.join(record.reason.split()) if record.has_ended else ''
+    match record.request:
+        case 'cancel' if not record.has_ended:
+            return 'asked to end'
+        case 'cancel' if ended != CANCELLED_ON_REQUEST:
+            return f'not started again: {ended}'
+        case 'rerun':
+            return 'asked for again'
+    return ended
 
 
 def _rank(record: RunRecord, objectives: Sequence[Objective]) -> tuple[float, float] | None:
