@@ -19,7 +19,7 @@ from hpsearch.model.trials.trial import Evaluation, Proposal, Trial, TrialState
 from hpsearch.samplers.random_search import RandomSampler
 
 MOST_FAILURES = 3
-"""A member whose last so many runs have failed is given up."""
+"""A member is given up after so many failures since it last came further than before."""
 
 
 MOST_DRAWN = 10_000
@@ -82,9 +82,13 @@ class Member:
 
     @property
     def is_given_up(self) -> bool:
-        """Whether it has failed too often, one time after the other."""
-        last = self.runs[-MOST_FAILURES:]
-        return len(last) == MOST_FAILURES and all(_has_failed(each) for each in last)
+        """Whether it has failed too often without getting further, be it that it went back in between."""
+        furthest, failures = 0.0, 0
+        for each in self.runs:
+            if each.losses and _budget(each) > furthest:
+                furthest, failures = _budget(each), 0
+            failures += _has_failed(each)
+        return failures >= MOST_FAILURES
 
     @property
     def budget(self) -> float:
@@ -209,12 +213,17 @@ class PbtSampler:
         is_bad = member in ranked[len(ranked) - count :] and member.budget >= self._settings.burn_in
         if not (is_bad or member.has_failed):
             return None
-        best = [run for each in ranked[:count] if each is not member for run in self._usable(each)]
+        best = [run for each in ranked[:count] if each is not member for run in self._usable(each, member)]
         return random.choice(best) if best else None
 
-    def _usable(self, member: Member) -> list[Evaluation]:
-        """Its latest run that has not had the whole budget yet: of one that has, nothing is left to train."""
-        return [each for each in member.complete if _budget(each) < self._whole and each.losses[0] < math.inf][-1:]
+    def _usable(self, member: Member, by: Member) -> list[Evaluation]:
+        """Its latest run that has not had the whole budget yet: of one that has, nothing is left to train.
+
+        Once it gets no further, another one does not go back to it, since it would come back again and again.
+        """
+        latest = [each for each in member.complete if _budget(each) < self._whole and each.losses[0] < math.inf][-1:]
+        is_ahead = bool(latest) and _budget(latest[0]) >= by.budget
+        return latest if is_ahead or by.has_failed or not self._has_ended(member) else []
 
 
 def members_of(trials: Sequence[Trial], size: int) -> list[Member]:

@@ -27,9 +27,10 @@ def run(
     *,
     lr: float = 0.1,
     has_failed: bool = False,
+    budget: int = 0,
 ) -> Evaluation:
-    """A run of a member; without a loss it waits, or has failed."""
-    budget = 25 * generation
+    """A run of a member; without a loss it waits, or has failed; its budget is 25 times the generation unless given."""
+    budget = budget or 25 * generation
     facts = {'member': member, 'generation': generation}
     proposal = Proposal({'lr': lr, 'epochs': budget}, member, float(budget), facts=facts)
     state = TrialState.FAILED if has_failed else TrialState.WAITING if loss is None else TrialState.COMPLETE
@@ -91,6 +92,23 @@ def test_that_a_run_that_has_had_the_whole_budget_is_not_gone_on_from() -> None:
     assert (proposal.trial, proposal.parent, proposal.values['epochs']) == (4, 'run_6', 100)
 
 
+def test_that_a_member_does_not_go_back_to_one_that_has_had_the_whole_budget() -> None:
+    whole = [run(1, 1, loss=0.1), run(5, 1, 4, loss=0.1), run(2, 2), run(3, 3)]
+    last = [run(4, 4, loss=0.4), run(6, 4, 2, loss=0.3)]
+    proposal = proposed([*whole, *last])
+    assert proposal is not None
+    assert (proposal.trial, proposal.parent, proposal.values['epochs']) == (4, 'run_6', 75)
+
+
+@pytest.mark.parametrize('seed', range(6))
+def test_that_a_population_comes_to_its_end_also_one_run_after_the_other(seed: int) -> None:
+    def fails_if_endless(each: Evaluation) -> bool:
+        assert each.number < 50, 'a member goes back again and again'
+        return False
+
+    search(PopulationSettings(3, 25), seed, slots=1, fails=fails_if_endless)
+
+
 def test_that_a_member_that_failed_goes_on_from_a_good_one() -> None:
     runs = [*FIRST[:3], run(4, 4, has_failed=True)]
     proposal = proposed([*runs, *(run(4 + each, each, 2) for each in (1, 2, 3))])
@@ -110,6 +128,15 @@ def test_that_a_member_that_fails_again_and_again_is_given_up() -> None:
     failed = [run(each, each % 4 + 1, each // 4 + 1, has_failed=True) for each in range(12)]
     assert proposed(failed) is None
     assert PbtSampler(SPACE, SETTINGS, 1).is_done(trials_of(failed))
+
+
+def test_that_a_member_is_given_up_that_fails_wherever_it_had_come_whatever_it_does_in_between() -> None:
+    begins = [run(1, 1, 1, loss=0.2), run(2, 1, 2, loss=0.2)]
+    goes_on = [run(each, 1, each, has_failed=True, budget=75) for each in (3, 5, 7)]
+    goes_back = [run(each, 1, each, loss=0.2, budget=50) for each in (4, 6)]
+    runs = sorted([*begins, *goes_on, *goes_back], key=lambda each: each.number)
+    (before,), (after,) = members_of(trials_of(runs[:6]), 1), members_of(trials_of(runs), 1)
+    assert (before.is_given_up, after.is_given_up) == (False, True)
 
 
 def test_that_of_two_runs_that_two_writers_proposed_at_once_one_counts() -> None:
