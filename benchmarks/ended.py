@@ -13,8 +13,9 @@ from pathlib import Path
 from benchmarks.tools import Line, Place, both, hpsearch, interleaved, median_ratio, wall
 from hpsearch.config.loading import load_configuration
 from hpsearch.model.configuration import plain_attributes
+from hpsearch.model.history.attempt import Attempt
 from hpsearch.model.run import Run
-from hpsearch.model.states import Attempt, State
+from hpsearch.model.states import State
 from hpsearch.model.table import Row, row_of, table
 from hpsearch.space.order import Order
 from hpsearch.space.plan import Plan

@@ -10,8 +10,10 @@ from hpsearch.model.configuration import Configuration
 from hpsearch.model.control.requests import CANCELLED_ON_REQUEST
 from hpsearch.model.errors import trouble_in_words
 from hpsearch.model.evidence import Conclusion, JobState
+from hpsearch.model.history.attempt import Attempt
+from hpsearch.model.history.run_history import RunHistory
 from hpsearch.model.run import Run, Summary
-from hpsearch.model.states import ENDED, Attempt, RunHistory, State
+from hpsearch.model.states import ENDED, State
 from hpsearch.model.usage.measured import NOTHING_MEASURED
 from hpsearch.store.completion import CompletionReader
 from hpsearch.store.folder import SearchFolder

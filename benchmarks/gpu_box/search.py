@@ -10,10 +10,11 @@ from random import Random
 from benchmarks.gpu_box.box import Box, Card, Ended, Resident
 from benchmarks.gpu_box.jobs import RESERVED, Job, World
 from hpsearch.dispatch.packing.lessons import RunningAttempt, observation
+from hpsearch.model.history.attempt import Attempt
 from hpsearch.model.logs.out_of_memory import GPU_OOM
 from hpsearch.model.resources import DEFAULT_RESOURCES, Gpu, GpuProcess, GpuTenant, Reading, ResourceRequest, Slot
 from hpsearch.model.retries import RetryPolicy, again, had_most_room, resources_for
-from hpsearch.model.states import Attempt, State
+from hpsearch.model.states import State
 from hpsearch.model.usage.estimate import NOTHING_EXPECTED, Estimate
 from hpsearch.model.usage.measured import Measured
 from hpsearch.packing.prediction.observation import Observation

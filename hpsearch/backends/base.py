@@ -13,10 +13,10 @@ from typing import Any, Protocol, runtime_checkable
 
 from hpsearch.model.command import going_on, making_folder
 from hpsearch.model.evidence import JobState
+from hpsearch.model.history.attempt import Attempt
 from hpsearch.model.resources import DEFAULT_RESOURCES, GpuTenant, Placement, ResourceRequest, Slot
 from hpsearch.model.run import Run
 from hpsearch.model.snapshot import GpuLine, QueueLine
-from hpsearch.model.states import Attempt
 from hpsearch.model.usage.estimate import NOTHING_EXPECTED, Estimate
 from hpsearch.model.usage.in_use import RunUse
 from hpsearch.model.usage.measured import NOTHING_MEASURED, Measured

@@ -28,9 +28,10 @@ from hpsearch.cli.packing.options import NeighbourOptions
 from hpsearch.host.signals import Wakeup
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import BackendError, ConfigError
+from hpsearch.model.history.search_state import SearchState
 from hpsearch.model.placement import why_too_short
 from hpsearch.model.retries import JobTime
-from hpsearch.model.states import SearchState, State
+from hpsearch.model.states import State
 from hpsearch.model.units import duration
 from hpsearch.model.usage.threads import share_of
 from hpsearch.packing.neighbours.policy import NO_LIMITS, NeighbourPolicy

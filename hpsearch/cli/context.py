@@ -12,7 +12,7 @@ from typing import Any
 from hpsearch.backends.base import AttemptBackend, PilotBackend
 from hpsearch.cli.options import DisplayOptions
 from hpsearch.host.signals import Wakeup
-from hpsearch.model.states import SearchState
+from hpsearch.model.history.search_state import SearchState
 from hpsearch.store.opening.open_search import OpenSearch
 from hpsearch.ui.view import View, open_view
 

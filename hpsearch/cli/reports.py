@@ -17,6 +17,10 @@ from hpsearch.cli.parsers import ALL_FINISHED, INTERRUPTED, SOME_DID_NOT, WRONG_
 from hpsearch.cli.runs.requests import request_notes
 from hpsearch.model.command import shell_line
 from hpsearch.model.configuration import Configuration, Params, best_text
+from hpsearch.model.history.attempt import Attempt
+from hpsearch.model.history.places import is_gpu, place_in_words
+from hpsearch.model.history.run_history import RunHistory
+from hpsearch.model.history.search_state import SearchState
 from hpsearch.model.retries import (
     avoided_until,
     bad_places,
@@ -26,16 +30,7 @@ from hpsearch.model.retries import (
     why_avoided,
     without_progress,
 )
-from hpsearch.model.states import (
-    TIMEOUT,
-    YIELDED,
-    Attempt,
-    RunHistory,
-    SearchState,
-    State,
-    is_gpu,
-    place_in_words,
-)
+from hpsearch.model.states import TIMEOUT, YIELDED, State
 from hpsearch.model.table import cell, has_list, performance_text, why_no_best
 from hpsearch.model.trials.leading import table_of
 from hpsearch.model.units import duration, read_number

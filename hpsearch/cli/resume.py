@@ -29,8 +29,8 @@ from hpsearch.host.code_copy import from_copy
 from hpsearch.model.configuration import Configuration, from_plain
 from hpsearch.model.errors import ConfigError, DamageError, SearchFolderError
 from hpsearch.model.evidence import Liveness
+from hpsearch.model.history.search_state import SearchState
 from hpsearch.model.retries import JobTime
-from hpsearch.model.states import SearchState
 from hpsearch.space.extension import Extension, extend, extending, note_place, write_extension
 from hpsearch.space.plan import Plan
 from hpsearch.store.completion import CompletionReader

@@ -28,8 +28,9 @@ from hpsearch.host.processes import Process, start_ticks
 from hpsearch.host.signals import stop_signals
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.evidence import Liveness
+from hpsearch.model.history.search_state import SearchState
 from hpsearch.model.retries import JobTime, RetryPolicy, bad_places
-from hpsearch.model.states import SearchState, State
+from hpsearch.model.states import State
 from hpsearch.model.table import MoreColumns, code_column, measure_columns
 from hpsearch.store import writers
 from hpsearch.store.completion import CompletionReader

@@ -18,8 +18,10 @@ from hpsearch.cli.runs.requests import request_notes
 from hpsearch.host.processes import user_name
 from hpsearch.model.errors import ConfigError, DamageError
 from hpsearch.model.evidence import HostRelation, JobState, Liveness, QueueView
+from hpsearch.model.history.attempt import Attempt
+from hpsearch.model.history.submission import Submission
 from hpsearch.model.snapshot import GpuLine, QueueLine, RunLine, Snapshot, merged_queue
-from hpsearch.model.states import ACTIVE, Attempt, State, Submission
+from hpsearch.model.states import ACTIVE, State
 from hpsearch.model.trials.curves import latest
 from hpsearch.model.units import duration
 from hpsearch.model.usage.holders import GpuHolder, HolderKind

@@ -19,7 +19,8 @@ from hpsearch.dispatch.dispatcher import Outcome
 from hpsearch.host import kernel
 from hpsearch.model.errors import BackendError
 from hpsearch.model.evidence import Liveness, ProcessState
-from hpsearch.model.states import ACTIVE, Event, SearchState
+from hpsearch.model.history.search_state import SearchState
+from hpsearch.model.states import ACTIVE, Event
 from hpsearch.store import writers
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import JournalReader, open_journals, own_journal

@@ -13,8 +13,9 @@ from hpsearch.dispatch.adaptive.limits import Enough
 from hpsearch.dispatch.adaptive.settings import AdaptiveSettings, PruneRule, PruneSettings
 from hpsearch.dispatch.pending_runs import PendingRuns
 from hpsearch.model.configuration import Configuration
+from hpsearch.model.history.search_state import SearchState
 from hpsearch.model.retries import JobTime, RetryPolicy
-from hpsearch.model.states import STOP, Event, SearchState, State
+from hpsearch.model.states import STOP, Event, State
 from hpsearch.model.trials.trial import Evaluation
 from hpsearch.model.usage.measured import NOTHING_MEASURED, Measured
 from hpsearch.store.folder import SearchFolder

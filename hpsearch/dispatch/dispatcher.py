@@ -32,9 +32,9 @@ from hpsearch.dispatch.strategies import AttemptStrategy, PilotStrategy, Strateg
 from hpsearch.host.signals import StopRequests
 from hpsearch.model.control.requests import PAUSED
 from hpsearch.model.errors import SearchFolderError, trouble_in_words
+from hpsearch.model.history.places import is_gpu
 from hpsearch.model.retries import Pauses
 from hpsearch.model.run import Run
-from hpsearch.model.states import is_gpu
 from hpsearch.store.completion import Completion
 
 if TYPE_CHECKING:

@@ -15,8 +15,9 @@ from hpsearch.dispatch.adaptive.checkpoints import drop_copy
 from hpsearch.dispatch.context import ActiveAttempt, EventRecorder, SearchContext
 from hpsearch.dispatch.progress import Progress
 from hpsearch.host.kernel import kernel_oom_kills
+from hpsearch.model.history.attempt import Attempt
 from hpsearch.model.run import Run
-from hpsearch.model.states import ACTIVE, ENDED, NEVER_STARTED, TIMEOUT, Attempt, State
+from hpsearch.model.states import ACTIVE, ENDED, NEVER_STARTED, TIMEOUT, State
 from hpsearch.model.table import Row, performance_text
 from hpsearch.store.attempt_files import has_unshown_logs, is_there, read_fence
 from hpsearch.store.completion import (

@@ -13,6 +13,7 @@ from hpsearch.backends.base import AttemptStatus, Launch
 from hpsearch.dispatch.context import ActiveAttempt, EventRecorder, SearchContext
 from hpsearch.dispatch.intake import Intake
 from hpsearch.dispatch.shutdown import Stop
+from hpsearch.model.control.requests import REQUESTS
 from hpsearch.model.errors import JournalError, trouble_in_words
 from hpsearch.model.evidence import (
     Action,
@@ -24,9 +25,10 @@ from hpsearch.model.evidence import (
     conclude,
     node_name,
 )
+from hpsearch.model.history.attempt import Attempt
 from hpsearch.model.resources import GpuTenant, ResourceRequest, Slot
 from hpsearch.model.run import Run
-from hpsearch.model.states import ACTIVE, REQUESTS, Attempt, Event, State
+from hpsearch.model.states import ACTIVE, Event, State
 from hpsearch.store.attempt_files import attempt_id, attempt_processes, claimant, close_fence, duration, read_fence
 from hpsearch.store.completion import Completion
 from hpsearch.store.evidence import EvidenceReader

@@ -10,10 +10,12 @@ from itertools import islice
 from typing import Protocol
 
 from hpsearch.model.errors import SearchFolderError
+from hpsearch.model.history.run_history import RunHistory
+from hpsearch.model.history.search_state import SearchState
 from hpsearch.model.resources import DEFAULT_RESOURCES, ResourceRequest
 from hpsearch.model.retries import RetryPolicy, failed_there, resources_for, why_again
 from hpsearch.model.run import Run
-from hpsearch.model.states import ACTIVE, NEVER_STARTED, RunHistory, SearchState, State
+from hpsearch.model.states import ACTIVE, NEVER_STARTED, State
 from hpsearch.store.folder import SearchFolder
 
 log = logging.getLogger('hpsearch')

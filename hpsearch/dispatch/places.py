@@ -6,8 +6,9 @@ import logging
 from collections.abc import Collection, Mapping, Sequence
 
 from hpsearch.backends.base import Avoided
+from hpsearch.model.history.attempt import Attempt
+from hpsearch.model.history.places import gpu_place, is_gpu, place_in_words
 from hpsearch.model.retries import LONGEST_AVOIDED, avoided_until, since_bad, why_avoided
-from hpsearch.model.states import Attempt, gpu_place, is_gpu, place_in_words
 from hpsearch.model.units import duration
 
 log = logging.getLogger('hpsearch')

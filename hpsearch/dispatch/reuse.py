@@ -8,8 +8,10 @@ from pathlib import Path
 
 from hpsearch.dispatch.context import EventRecorder
 from hpsearch.model.errors import SearchFolderError
+from hpsearch.model.history.attempt import Attempt
+from hpsearch.model.history.search_state import SearchState
 from hpsearch.model.run import Run
-from hpsearch.model.states import REUSED, Attempt, SearchState, State
+from hpsearch.model.states import REUSED, State
 from hpsearch.space.identity import identity_of
 from hpsearch.store.attempt_files import claim
 from hpsearch.store.folder import SearchFolder

@@ -9,8 +9,9 @@ from enum import IntEnum
 from hpsearch.backends.base import Silence
 from hpsearch.dispatch.context import WorkOptions
 from hpsearch.host.signals import StopRequests
+from hpsearch.model.history.places import is_gpu
 from hpsearch.model.run import Run
-from hpsearch.model.states import State, is_gpu
+from hpsearch.model.states import State
 from hpsearch.model.verdict import same_failure
 from hpsearch.store.completion import Completion
 
@@ -149,7 +150,7 @@ class Shutdown:
 
         Args:
             completion: How.
-            places: What may be to blame (:attr:`hpsearch.model.states.Attempt.places`).
+            places: What may be to blame (:attr:`hpsearch.model.history.attempt.Attempt.places`).
         """
         if completion.report.cause == 'refused':
             self.refuse(completion.report.detail)

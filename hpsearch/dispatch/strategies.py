@@ -20,8 +20,10 @@ from hpsearch.dispatch.progress import OutputEcho
 from hpsearch.host.signals import StopRequests
 from hpsearch.model.errors import trouble_in_words
 from hpsearch.model.evidence import JobState
+from hpsearch.model.history.attempt import Attempt
+from hpsearch.model.history.places import host_of
 from hpsearch.model.retries import Pauses, bad_places, running_ages
-from hpsearch.model.states import ENDED, Attempt, State, host_of
+from hpsearch.model.states import ENDED, State
 from hpsearch.store.completion import Completion
 
 if TYPE_CHECKING:

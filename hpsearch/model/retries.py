@@ -9,21 +9,13 @@ from itertools import takewhile
 from typing import Any
 
 from hpsearch.model.control.requests import RERUN_ON_REQUEST
+from hpsearch.model.history.attempt import Attempt
+from hpsearch.model.history.places import is_gpu, kind_of, place_in_words
+from hpsearch.model.history.run_history import RunHistory
 from hpsearch.model.logs import broken_gpu
 from hpsearch.model.logs.out_of_memory import GPU_OOM, HOST_OOM
 from hpsearch.model.resources import ResourceRequest
-from hpsearch.model.states import (
-    CANCELLED,
-    ON_REQUEST,
-    TIMEOUT,
-    YIELDED,
-    Attempt,
-    RunHistory,
-    State,
-    is_gpu,
-    kind_of,
-    place_in_words,
-)
+from hpsearch.model.states import CANCELLED, ON_REQUEST, TIMEOUT, YIELDED, State
 
 MORE_MEMORY = 1.5
 """Factor of memory for the next job of a run whose last one ran out of memory."""

@@ -7,9 +7,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from hpsearch.model.configuration import Configuration
+from hpsearch.model.history.attempt import Attempt
+from hpsearch.model.history.places import kind_of, place_in_words
+from hpsearch.model.history.search_state import SearchState
 from hpsearch.model.logs.failures import Failure, cure, error_in_logs, telling_lines
 from hpsearch.model.logs.last_words import last_words
-from hpsearch.model.states import Attempt, SearchState, State, kind_of, place_in_words
+from hpsearch.model.states import State
 from hpsearch.store.attempt_files import tail
 from hpsearch.store.folder import SearchFolder
 

@@ -13,7 +13,7 @@ from hpsearch.host import kernel
 from hpsearch.model.configuration import Configuration, from_plain
 from hpsearch.model.errors import DamageError
 from hpsearch.model.evidence import HostRelation, Liveness
-from hpsearch.model.states import SearchState
+from hpsearch.model.history.search_state import SearchState
 from hpsearch.store import writers
 from hpsearch.store.completion import CompletionReader
 from hpsearch.store.folder import SearchFolder

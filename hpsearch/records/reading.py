@@ -7,8 +7,10 @@ from typing import Any
 
 from hpsearch.config.inline.objective import objectives_of_search
 from hpsearch.model.control.requests import CANCELLED_ON_REQUEST, PAUSED
+from hpsearch.model.history.attempt import Attempt
+from hpsearch.model.history.run_history import RunHistory
 from hpsearch.model.run import Run
-from hpsearch.model.states import ACTIVE, ENDED, Attempt, RunHistory, State
+from hpsearch.model.states import ACTIVE, ENDED, State
 from hpsearch.model.usage.in_use import run_use_from
 from hpsearch.model.usage.measured import NOTHING_MEASURED, Measured
 from hpsearch.records.failures import failure_groups

@@ -20,8 +20,9 @@ from typing import Any
 from hpsearch.model.command import shell_line
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import ConfigError, SearchFolderError
+from hpsearch.model.history.search_state import SearchState
 from hpsearch.model.run import Run, encode_run, with_output
-from hpsearch.model.states import SearchState, State
+from hpsearch.model.states import State
 from hpsearch.space.identity import Identity, identity_of, stored
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.whole_files import whole_file

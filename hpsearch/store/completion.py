@@ -14,22 +14,14 @@ from hpsearch.model.command import shell_line
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.control.requests import CANCELLED_ON_REQUEST
 from hpsearch.model.evidence import Conclusion, conclude
+from hpsearch.model.history.attempt import Attempt
+from hpsearch.model.history.run_history import RunHistory
+from hpsearch.model.history.search_state import SearchState
 from hpsearch.model.logs.failures import error_in_logs
 from hpsearch.model.logs.out_of_memory import GPU_OOM, HOST_OOM, out_of_memory
 from hpsearch.model.retries import had_most_room
 from hpsearch.model.run import Run, Summary
-from hpsearch.model.states import (
-    CANCELLED,
-    NEVER_STARTED,
-    ON_REQUEST,
-    PRUNED,
-    STOP,
-    TIMEOUT,
-    Attempt,
-    RunHistory,
-    SearchState,
-    State,
-)
+from hpsearch.model.states import CANCELLED, NEVER_STARTED, ON_REQUEST, PRUNED, STOP, TIMEOUT, State
 from hpsearch.model.table import Row, row_of
 from hpsearch.model.trials.curves import Points, last_values
 from hpsearch.model.usage.measured import NOTHING_MEASURED, Measured

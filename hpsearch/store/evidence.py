@@ -9,7 +9,8 @@ from typing import Any
 
 from hpsearch.host.processes import Process, can_read_processes_of, presence, sessions, start_ticks
 from hpsearch.model.evidence import Evidence, HostRelation, JobState, Liveness, ProcessState, QueueView
-from hpsearch.model.states import Attempt, State
+from hpsearch.model.history.attempt import Attempt
+from hpsearch.model.states import State
 from hpsearch.store.attempt_files import CLOSED, Fence, attempt_processes, exit_code, read_fence, read_line
 from hpsearch.store.folder import AttemptPaths, SearchFolder
 

@@ -22,8 +22,9 @@ from typing import Any
 from hpsearch.host.kernel import Host, path_of, this_host
 from hpsearch.host.processes import start_ticks, ticks_if_older, user_name
 from hpsearch.model.errors import JournalError, SearchFolderError
+from hpsearch.model.history.search_state import SearchState
 from hpsearch.model.run import is_run_name
-from hpsearch.model.states import Event, SearchState
+from hpsearch.model.states import Event
 from hpsearch.store.events import problem_of
 from hpsearch.store.folder import SearchFolder
 

@@ -27,7 +27,9 @@ from hpsearch.host.code_copy import CodeCopy, files_in, from_copy
 from hpsearch.host.git import Problem, Repository, Tree, UnusableRepository, ask, find_repository
 from hpsearch.host.processes import start_thread, user_name
 from hpsearch.model.errors import SearchFolderError
-from hpsearch.model.states import NEVER_STARTED, Attempt, SearchState, State
+from hpsearch.model.history.attempt import Attempt
+from hpsearch.model.history.search_state import SearchState
+from hpsearch.model.states import NEVER_STARTED, State
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.opening.open_search import OpenSearch
 from hpsearch.store.whole_files import write_whole

@@ -13,7 +13,10 @@ from typing import Any, TypeAlias
 
 from hpsearch.host import kernel
 from hpsearch.model.evidence import Conclusion, Evidence, JobState, Liveness, QueueView, conclude
-from hpsearch.model.states import ACTIVE, Attempt, RunHistory, SearchState, State
+from hpsearch.model.history.attempt import Attempt
+from hpsearch.model.history.run_history import RunHistory
+from hpsearch.model.history.search_state import SearchState
+from hpsearch.model.states import ACTIVE, State
 from hpsearch.store import writers
 from hpsearch.store.attempt_files import claimant, claimed_attempts, duration
 from hpsearch.store.completion import BY_ITS_SUMMARY, Completion, CompletionReader, EndReport, may_have_late_record

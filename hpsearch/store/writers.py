@@ -18,7 +18,8 @@ from hpsearch.host.kernel import Host, host_of
 from hpsearch.host.processes import presence
 from hpsearch.model.errors import SearchFolderError
 from hpsearch.model.evidence import HostRelation, Liveness, ProcessState
-from hpsearch.model.states import SearchState, Submission
+from hpsearch.model.history.search_state import SearchState
+from hpsearch.model.history.submission import Submission
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import header_from_name
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from hpsearch.backends.base import AttemptBackend, AttemptStatus, Avoided, Launch, LaunchResult, PilotBackend, Workload
 from hpsearch.model.evidence import JobState
+from hpsearch.model.history.attempt import Attempt
 from hpsearch.model.resources import DEFAULT_RESOURCES, GpuTenant, Placement, ResourceRequest, Slot
 from hpsearch.model.snapshot import GpuLine, QueueLine
-from hpsearch.model.states import Attempt
 from tests.fakes.scripted_queue import Clock
 
 

@@ -25,9 +25,9 @@ from hpsearch.backends.queue.poller import JobPoller
 from hpsearch.backends.queue.submission import QueueContext
 from hpsearch.host.signals import Wakeup
 from hpsearch.model.evidence import JobRecord, JobState
+from hpsearch.model.history.search_state import SearchState
 from hpsearch.model.resources import DEFAULT_RESOURCES, ResourceRequest, Slot
 from hpsearch.model.run import Run
-from hpsearch.model.states import SearchState
 from hpsearch.store.attempt_files import attempt_id, claim
 from hpsearch.store.folder import SearchFolder
 

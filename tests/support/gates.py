@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hpsearch.host.processes import Process, send_signal
-from hpsearch.model.states import RunHistory
+from hpsearch.model.history.run_history import RunHistory
 from hpsearch.store.attempt_files import attempt_processes
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import read_state

@@ -11,8 +11,9 @@ from typing import Any
 
 from hpsearch.host.kernel import Host, this_host
 from hpsearch.model.configuration import Configuration, plain_attributes
+from hpsearch.model.history.attempt import Attempt
+from hpsearch.model.history.search_state import SearchState
 from hpsearch.model.retries import room_in_queue
-from hpsearch.model.states import Attempt, SearchState
 from hpsearch.store.attempt_files import attempt_id, claim
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import Journal, open_journals

@@ -39,10 +39,11 @@ from hpsearch.model.evidence import (
     conclude,
     node_name,
 )
+from hpsearch.model.history.search_state import SearchState
 from hpsearch.model.resources import DEFAULT_RESOURCES, GpuTenant, Placement, ResourceRequest, Slot
 from hpsearch.model.retries import room_in_queue
 from hpsearch.model.snapshot import GpuLine, QueueLine
-from hpsearch.model.states import CANCELLED, SearchState
+from hpsearch.model.states import CANCELLED
 from hpsearch.store.attempt_files import close_fence, duration, fence_job, read_fence
 from hpsearch.store.evidence import read_files
 from hpsearch.store.folder import AttemptPaths

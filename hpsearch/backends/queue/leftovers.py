@@ -16,7 +16,9 @@ from hpsearch.backends.queue.batch_system import CommandResult
 from hpsearch.backends.queue.poller import is_ours
 from hpsearch.backends.queue.submission import JobArray, QueueContext
 from hpsearch.model.evidence import JobRecord, JobState
-from hpsearch.model.states import ENDED, SearchState, Submission
+from hpsearch.model.history.search_state import SearchState
+from hpsearch.model.history.submission import Submission
+from hpsearch.model.states import ENDED
 
 log = logging.getLogger('hpsearch')
 

@@ -29,10 +29,13 @@ from hpsearch.backends.queue.submission import (
 )
 from hpsearch.model.command import shell_line
 from hpsearch.model.evidence import JobState, node_name
+from hpsearch.model.history.attempt import Attempt
+from hpsearch.model.history.search_state import SearchState
+from hpsearch.model.history.submission import Submission
 from hpsearch.model.resources import Placement
 from hpsearch.model.retries import bad_places
 from hpsearch.model.snapshot import GpuLine, QueueLine
-from hpsearch.model.states import Attempt, SearchState, State, Submission
+from hpsearch.model.states import State
 from hpsearch.store.attempt_files import tail
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.writers import is_astray

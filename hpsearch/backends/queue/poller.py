@@ -17,8 +17,9 @@ from hpsearch.backends.base import Silence
 from hpsearch.backends.queue.batch_system import BatchSystem, CommandResult, QueueLimits
 from hpsearch.backends.queue.commands import CLOSE_TIMEOUT, QUERY_TIMEOUT, CommandRunner, query
 from hpsearch.model.evidence import JobRecord, JobState
+from hpsearch.model.history.attempt import Attempt
+from hpsearch.model.history.submission import Submission
 from hpsearch.model.snapshot import QueueLine, merged_queue
-from hpsearch.model.states import Attempt, Submission
 
 log = logging.getLogger('hpsearch')
 

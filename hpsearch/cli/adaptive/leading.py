@@ -7,7 +7,8 @@ from typing import Any
 
 from hpsearch.config.inline.objective import objectives_of_search
 from hpsearch.model.configuration import Configuration
-from hpsearch.model.states import SearchState, State
+from hpsearch.model.history.search_state import SearchState
+from hpsearch.model.states import State
 from hpsearch.model.trials.leading import Found, Leader, leaders, objectives_in_words
 from hpsearch.model.trials.trial import Objective
 from hpsearch.store.folder import SearchFolder

@@ -14,8 +14,8 @@ from hpsearch.dispatch.adaptive.sampled_runs import POPULATION, sampler_of, spac
 from hpsearch.dispatch.adaptive.settings import AdaptiveSettings, Limits
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import ConfigError
+from hpsearch.model.history.search_state import SearchState
 from hpsearch.model.retries import RetryPolicy
-from hpsearch.model.states import SearchState
 from hpsearch.model.trials.evaluations import evaluation_of
 from hpsearch.model.trials.trial import Evaluation, Objective, trials_of
 from hpsearch.samplers.allowed import AllowedSampler

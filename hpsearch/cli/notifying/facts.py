@@ -14,7 +14,7 @@ from hpsearch.cli.reports import best_run
 from hpsearch.host.kernel import this_host
 from hpsearch.host.processes import user_name
 from hpsearch.model.configuration import Configuration
-from hpsearch.model.states import SearchState
+from hpsearch.model.history.search_state import SearchState
 from hpsearch.model.units import read_number
 from hpsearch.records.failures import failure_groups
 from hpsearch.store.folder import SearchFolder

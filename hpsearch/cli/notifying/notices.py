@@ -19,7 +19,9 @@ from hpsearch.cli.parsers import ALL_FINISHED
 from hpsearch.host.signals import StopRequests, stop_signals
 from hpsearch.model.errors import HpsearchError, SearchFolderError, trouble_in_words
 from hpsearch.model.evidence import Liveness
-from hpsearch.model.states import ACTIVE, Attempt, SearchState, State
+from hpsearch.model.history.attempt import Attempt
+from hpsearch.model.history.search_state import SearchState
+from hpsearch.model.states import ACTIVE, State
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import first_headers
 from hpsearch.store.writers import poll_once

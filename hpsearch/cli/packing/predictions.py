@@ -11,8 +11,10 @@ from hpsearch.dispatch.packing.earlier import earlier_observations, observations
 from hpsearch.dispatch.packing.lessons import RunningAttempt, by_its_own, measured_of
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import SearchFolderError
+from hpsearch.model.history.attempt import Attempt
+from hpsearch.model.history.search_state import SearchState
 from hpsearch.model.run import Run
-from hpsearch.model.states import ACTIVE, ENDED, Attempt, SearchState, State
+from hpsearch.model.states import ACTIVE, ENDED, State
 from hpsearch.model.units import duration
 from hpsearch.model.usage.estimate import NOTHING_EXPECTED, Estimate, Guess
 from hpsearch.model.usage.in_use import RunUse

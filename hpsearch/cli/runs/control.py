@@ -18,7 +18,8 @@ from hpsearch.host import kernel
 from hpsearch.model.command import shell_line
 from hpsearch.model.errors import ConfigError, JournalError
 from hpsearch.model.evidence import Liveness
-from hpsearch.model.states import ACTIVE, RunHistory, State
+from hpsearch.model.history.run_history import RunHistory
+from hpsearch.model.states import ACTIVE, State
 from hpsearch.records.fields import Fields
 from hpsearch.records.opening import OpenedSearch, open_search
 from hpsearch.records.reading import read_search, reconciled

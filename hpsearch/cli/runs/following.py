@@ -13,8 +13,9 @@ from hpsearch.cli.options import merged_options
 from hpsearch.model.control.requests import CANCELLED_ON_REQUEST
 from hpsearch.model.errors import SearchFolderError
 from hpsearch.model.evidence import Liveness
+from hpsearch.model.history.run_history import RunHistory
 from hpsearch.model.retries import RetryPolicy, why_again
-from hpsearch.model.states import ACTIVE, ENDED, RunHistory, State
+from hpsearch.model.states import ACTIVE, ENDED, State
 from hpsearch.records.opening import OpenedSearch
 from hpsearch.store import writers
 from hpsearch.store.folder import AttemptPaths, SearchFolder

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hpsearch.model.command import shell_line
 from hpsearch.model.control.requests import PAUSED
-from hpsearch.model.states import SearchState
+from hpsearch.model.history.search_state import SearchState
 from hpsearch.store.folder import SearchFolder
 
 

@@ -10,8 +10,9 @@ from hpsearch.cli.seeds.sources import Known, Source
 from hpsearch.dispatch.context import EventRecorder
 from hpsearch.dispatch.reuse import Reused, take_results
 from hpsearch.host.kernel import this_host
+from hpsearch.model.history.attempt import Attempt
 from hpsearch.model.run import Run
-from hpsearch.model.states import Attempt, State
+from hpsearch.model.states import State
 from hpsearch.model.trials.seeds import without_seeds
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import open_journals, own_journal

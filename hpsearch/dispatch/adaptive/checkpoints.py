@@ -6,8 +6,8 @@ import os
 import shutil
 
 from hpsearch.model.configuration import Configuration
+from hpsearch.model.history.run_history import RunHistory
 from hpsearch.model.run import checkpoint_copy
-from hpsearch.model.states import RunHistory
 from hpsearch.store.attempt_files import moved_aside
 from hpsearch.store.folder import SearchFolder
 

@@ -10,7 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from hpsearch.dispatch.adaptive.settings import Limits
-from hpsearch.model.states import Attempt, SearchState, State
+from hpsearch.model.history.attempt import Attempt
+from hpsearch.model.history.search_state import SearchState
+from hpsearch.model.states import State
 from hpsearch.model.trials.trial import Objective, Trial, TrialState
 from hpsearch.model.units import duration
 

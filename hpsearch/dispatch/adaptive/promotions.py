@@ -9,9 +9,10 @@ from hpsearch.dispatch.adaptive.sampled_runs import SampledRuns
 from hpsearch.dispatch.adaptive.settings import PruneRule, PruneSettings
 from hpsearch.dispatch.context import EventRecorder
 from hpsearch.dispatch.pending_runs import RunSource
+from hpsearch.model.history.search_state import SearchState
 from hpsearch.model.retries import RetryPolicy
 from hpsearch.model.run import Run
-from hpsearch.model.states import SearchState, State
+from hpsearch.model.states import State
 from hpsearch.model.trials.trial import Evaluation
 from hpsearch.pruners.factory import make_pruner, rungs_of
 from hpsearch.store.opening.open_search import OpenSearch

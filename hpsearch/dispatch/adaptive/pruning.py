@@ -11,7 +11,7 @@ from hpsearch.backends.base import AttemptBackend
 from hpsearch.dispatch.adaptive.settings import PruneRule
 from hpsearch.dispatch.context import ActiveAttempt, EventRecorder
 from hpsearch.dispatch.packing.ending import Ending
-from hpsearch.model.states import Attempt
+from hpsearch.model.history.attempt import Attempt
 from hpsearch.model.trials.curves import Points
 from hpsearch.model.trials.trial import Evaluation
 from hpsearch.store.attempt_files import exit_code

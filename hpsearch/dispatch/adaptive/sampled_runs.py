@@ -18,9 +18,9 @@ from hpsearch.dispatch.context import EventRecorder, WorkOptions
 from hpsearch.dispatch.pending_runs import needs_a_start
 from hpsearch.model.configuration import Configuration, Params
 from hpsearch.model.errors import ConfigError, JournalError
+from hpsearch.model.history.search_state import SearchState
 from hpsearch.model.retries import RetryPolicy
 from hpsearch.model.run import Run
-from hpsearch.model.states import SearchState
 from hpsearch.model.trials.distributions import Fidelity
 from hpsearch.model.trials.suggestion import event_of
 from hpsearch.model.trials.trial import Evaluation, Proposal, Trial, TrialState

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from hpsearch.model.history.search_state import SearchState
 from hpsearch.model.retries import RetryPolicy
-from hpsearch.model.states import SearchState
 from hpsearch.model.trials.evaluations import evaluation_of
 from hpsearch.model.trials.lineage import Stage, schedule_table, stages
 from hpsearch.model.trials.trial import Objective

@@ -9,7 +9,8 @@ from hpsearch.backends.base import AttemptBackend
 from hpsearch.dispatch.context import ActiveAttempt
 from hpsearch.dispatch.packing.ending import Ending
 from hpsearch.model.control.requests import CANCELLED_ON_REQUEST
-from hpsearch.model.states import CANCELLED, SearchState
+from hpsearch.model.history.search_state import SearchState
+from hpsearch.model.states import CANCELLED
 
 MOST_NAMED = 5
 """Runs that are named in one message."""

@@ -9,7 +9,8 @@ from dataclasses import replace
 from hpsearch.dispatch.packing.lessons import observation
 from hpsearch.model.configuration import Configuration, from_plain
 from hpsearch.model.errors import HpsearchError, SearchFolderError
-from hpsearch.model.states import ENDED, SearchState
+from hpsearch.model.history.search_state import SearchState
+from hpsearch.model.states import ENDED
 from hpsearch.packing.prediction.observation import Observation
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import read_state

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from hpsearch.model.configuration import Params
+from hpsearch.model.history.attempt import Attempt
 from hpsearch.model.logs.out_of_memory import GPU_OOM, HOST_OOM
-from hpsearch.model.states import ENDED, NEVER_STARTED, REUSED, Attempt, State
+from hpsearch.model.states import ENDED, NEVER_STARTED, REUSED, State
 from hpsearch.model.usage.estimate import Estimate, Guess
 from hpsearch.model.usage.measured import NOTHING_MEASURED, Measured
 from hpsearch.packing.prediction.observation import Observation

@@ -13,9 +13,10 @@ from itertools import islice
 
 from hpsearch.dispatch.packing.lessons import RunningAttempt, by_its_own, observation
 from hpsearch.model.configuration import Params
+from hpsearch.model.history.search_state import SearchState
 from hpsearch.model.logs.out_of_memory import GPU_OOM, HOST_OOM
 from hpsearch.model.run import Run
-from hpsearch.model.states import ENDED, SearchState, State
+from hpsearch.model.states import ENDED, State
 from hpsearch.model.usage.estimate import NOTHING_EXPECTED, Estimate, Guess
 from hpsearch.packing.learned import Learned, learn
 from hpsearch.packing.prediction.observation import Observation

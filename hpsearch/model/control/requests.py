@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+REQUESTS = ('cancel', 'rerun')
+"""Events in which users ask something of a run."""
+
 CANCELLED_ON_REQUEST = 'cancelled by hpsearch cancel'
 """Why an attempt ended that was cancelled, in words."""
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from hpsearch.model.history.run_history import RunHistory
 from hpsearch.model.retries import RetryPolicy, why_again
-from hpsearch.model.states import ACTIVE, RunHistory, State
+from hpsearch.model.states import ACTIVE, State
 from hpsearch.model.trials.curves import Points, curve_of
 from hpsearch.model.trials.suggestion import Suggestion
 from hpsearch.model.trials.trial import Evaluation, Objective, TrialState

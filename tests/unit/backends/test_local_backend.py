@@ -20,8 +20,8 @@ from hpsearch.backends.local.slots import FixedSlots
 from hpsearch.host.processes import Process, start_ticks
 from hpsearch.host.signals import Wakeup
 from hpsearch.model.evidence import HostRelation, JobState, Liveness, ProcessState
+from hpsearch.model.history.attempt import Attempt
 from hpsearch.model.resources import Slot
-from hpsearch.model.states import Attempt
 from hpsearch.store.attempt_files import attempt_processes, exit_code, marks, read_fence
 from hpsearch.store.evidence import EvidenceReader
 from hpsearch.store.folder import SearchFolder

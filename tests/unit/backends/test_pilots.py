@@ -29,7 +29,7 @@ from hpsearch.backends.queue.submission import QueueContext
 from hpsearch.host.kernel import this_host
 from hpsearch.host.signals import Wakeup
 from hpsearch.model.evidence import JobState
-from hpsearch.model.states import Submission
+from hpsearch.model.history.submission import Submission
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import writer_name
 from tests.fakes.scripted_queue import Clock, ScriptedQueue, ScriptedRunner, as_runner, system

@@ -15,7 +15,7 @@ from hpsearch.cli.notifying.notices import NOTICES, Notices, event_at_end, key_o
 from hpsearch.cli.notifying.options import NotifyOptions
 from hpsearch.dispatch.dispatcher import Outcome
 from hpsearch.model.errors import JournalError
-from hpsearch.model.states import SearchState
+from hpsearch.model.history.search_state import SearchState
 from tests.support.harness import new_folder
 
 

@@ -22,8 +22,9 @@ from hpsearch.cli.status import status_lines
 from hpsearch.host.processes import start_ticks
 from hpsearch.model.errors import BackendError
 from hpsearch.model.evidence import JobRecord, JobState
+from hpsearch.model.history.attempt import Attempt
+from hpsearch.model.history.submission import Submission
 from hpsearch.model.snapshot import QueueLine, RunLine
-from hpsearch.model.states import Attempt, Submission
 from hpsearch.store.writers import FRESH
 from hpsearch.ui.format import progress_line, queue_texts, stuck_texts, worth_a_line
 from hpsearch.ui.live import LiveLayout

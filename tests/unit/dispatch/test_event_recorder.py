@@ -9,7 +9,8 @@ import pytest
 
 from hpsearch.dispatch.context import EventRecorder
 from hpsearch.model.errors import IllegalMove
-from hpsearch.model.states import Event, SearchState, State
+from hpsearch.model.history.search_state import SearchState
+from hpsearch.model.states import Event, State
 from tests.support.dispatching import Desk
 
 

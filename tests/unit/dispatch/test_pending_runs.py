@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from hpsearch.dispatch.pending_runs import PendingRuns, PlannedRuns, RunsToStart, runs_given_up
+from hpsearch.model.history.search_state import SearchState
 from hpsearch.model.resources import ResourceRequest
 from hpsearch.model.retries import RetryPolicy
 from hpsearch.model.run import Run
-from hpsearch.model.states import SearchState, State
+from hpsearch.model.states import State
 from tests.support.dispatching import Desk, GrowingRuns, run
 
 ALONE_ON_GPU = ResourceRequest(alone=True)

@@ -13,9 +13,10 @@ from hpsearch.backends.base import AttemptStatus, Avoided, Launch, LaunchResult
 from hpsearch.dispatch.context import WorkOptions
 from hpsearch.dispatch.places import ANSWER_PATIENCE, PlaceWatch
 from hpsearch.model.evidence import JobState
+from hpsearch.model.history.attempt import Attempt
 from hpsearch.model.resources import DEFAULT_RESOURCES, GpuTenant, Placement, ResourceRequest, Slot
 from hpsearch.model.retries import AVOIDED_SECONDS, RetryPolicy
-from hpsearch.model.states import Attempt, State
+from hpsearch.model.states import State
 from tests.fakes.instant_backend import InstantBackend
 from tests.fakes.scripted_queue import Clock
 from tests.support.dispatching import Desk

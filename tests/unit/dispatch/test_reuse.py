@@ -17,8 +17,8 @@ from hpsearch.dispatch.context import EventRecorder
 from hpsearch.dispatch.reuse import reusable, reuse_results
 from hpsearch.model.configuration import Configuration, Grid, Params, plain_attributes
 from hpsearch.model.errors import JournalError, SearchFolderError
+from hpsearch.model.history.search_state import SearchState
 from hpsearch.model.run import Run
-from hpsearch.model.states import SearchState
 from hpsearch.space.identity import identity, identity_of
 from hpsearch.space.order import Order
 from hpsearch.space.plan import Plan

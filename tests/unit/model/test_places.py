@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 
 from hpsearch.model.evidence import JobRecord, JobState
+from hpsearch.model.history.attempt import Attempt
+from hpsearch.model.history.places import place_in_words
+from hpsearch.model.history.search_state import SearchState
 from hpsearch.model.retries import (
     AVOIDED_SECONDS,
     LONGEST_AVOIDED,
@@ -23,7 +26,7 @@ from hpsearch.model.retries import (
     since_bad,
     why_avoided,
 )
-from hpsearch.model.states import Attempt, SearchState, State, place_in_words
+from hpsearch.model.states import State
 
 ENDS = {'x': State.FAILED, 'l': State.LOST, 'f': State.FINISHED, 'i': State.INTERRUPTED, 's': State.FAILED}
 """Letter to end: ``s`` is a failure after an hour."""

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from hpsearch.model.history.run_history import RunHistory
+from hpsearch.model.history.search_state import SearchState
 from hpsearch.model.retries import RetryPolicy, why_again
-from hpsearch.model.states import RunHistory, SearchState, State
+from hpsearch.model.states import State
 from hpsearch.store.events import problem_of
 
 

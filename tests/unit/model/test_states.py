@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpsearch.model.errors import IllegalMove
-from hpsearch.model.states import END_ORDER, TRANSITIONS, SearchState, State
+from hpsearch.model.history.search_state import SearchState
+from hpsearch.model.states import END_ORDER, TRANSITIONS, State
 
 
 def event(kind: str, run: str = 'sim_1', attempt: int = 1, **facts: Any) -> dict[str, Any]:

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from hpsearch.model.history.attempt import Attempt
 from hpsearch.model.run import Run
-from hpsearch.model.states import Attempt, State
+from hpsearch.model.states import State
 from hpsearch.model.table import (
     CODE_COLUMN,
     FEW,

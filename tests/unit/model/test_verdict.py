@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
+from hpsearch.model.history.attempt import Attempt
 from hpsearch.model.logs.failures import telling_lines
 from hpsearch.model.resources import ResourceRequest
 from hpsearch.model.retries import OOM_LIMIT, RetryPolicy, again, had_most_room, resources_for
 from hpsearch.model.run import Run, Summary
-from hpsearch.model.states import Attempt, State
+from hpsearch.model.states import State
 from hpsearch.model.verdict import failure_signature, judge, same_failure, status_in_words
 
 NO_SUMMARY = Summary(problem='there is no performance_overview.txt')

@@ -14,8 +14,8 @@ import pytest
 
 from hpsearch.model.command import CommandLimits, shell_line
 from hpsearch.model.configuration import Configuration, Grid, from_plain, plain_attributes
+from hpsearch.model.history.search_state import SearchState
 from hpsearch.model.run import Run
-from hpsearch.model.states import SearchState
 from hpsearch.space.extension import extend, extending, write_extension
 from hpsearch.space.identity import identity
 from hpsearch.space.order import Order

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from hpsearch.model.configuration import Configuration, Grid, plain_attributes
 from hpsearch.model.errors import ConfigError, SearchFolderError
+from hpsearch.model.history.search_state import SearchState
 from hpsearch.model.run import Run
-from hpsearch.model.states import SearchState
 from hpsearch.space.extension import Extension, extend, extending, write_extension
 from hpsearch.space.order import Order
 from hpsearch.space.plan import Plan

@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 
 from hpsearch.model.configuration import Configuration
+from hpsearch.model.history.attempt import Attempt
+from hpsearch.model.history.run_history import RunHistory
 from hpsearch.model.resources import ResourceRequest
 from hpsearch.model.retries import resources_for
 from hpsearch.model.run import Run
-from hpsearch.model.states import Attempt, RunHistory, State
+from hpsearch.model.states import State
 from hpsearch.results.summary import summary_mark
 from hpsearch.store import attempt_files
 from hpsearch.store.attempt_files import claim

@@ -11,7 +11,8 @@ import pytest
 
 from hpsearch.host.processes import Process, start_ticks
 from hpsearch.model.evidence import Evidence, HostRelation, JobState, Liveness, ProcessState, QueueView
-from hpsearch.model.states import Attempt, State
+from hpsearch.model.history.attempt import Attempt
+from hpsearch.model.states import State
 from hpsearch.store import evidence as evidence_module
 from hpsearch.store.evidence import EvidenceReader, read_files
 from hpsearch.store.folder import AttemptPaths, SearchFolder

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from hpsearch.model.configuration import Configuration
+from hpsearch.model.history.attempt import Attempt
 from hpsearch.model.run import Run
-from hpsearch.model.states import Attempt, State
+from hpsearch.model.states import State
 from hpsearch.store.attempt_files import LogTail, claim, has_unshown_logs, show_logs_in_output, tail
 from hpsearch.store.completion import CompletionReader
 from hpsearch.store.folder import SearchFolder

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from hpsearch.model.errors import JournalError
-from hpsearch.model.states import Attempt, SearchState
+from hpsearch.model.history.attempt import Attempt
+from hpsearch.model.history.search_state import SearchState
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import JOURNAL_FORMAT, read_state
 from tests.support.kept_searches import FORMATS, HOME, expected, kept

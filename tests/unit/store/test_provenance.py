@@ -31,7 +31,7 @@ from hpsearch.host.git import (
     without_empty_entries,
 )
 from hpsearch.model.configuration import Configuration
-from hpsearch.model.states import SearchState
+from hpsearch.model.history.search_state import SearchState
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.provenance import (
     INTERVAL,

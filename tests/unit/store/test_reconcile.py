@@ -14,7 +14,8 @@ from hpsearch.host.kernel import this_host
 from hpsearch.host.processes import start_ticks
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.evidence import JobRecord, JobState, QueueView
-from hpsearch.model.states import SearchState, State
+from hpsearch.model.history.search_state import SearchState
+from hpsearch.model.states import State
 from hpsearch.store.attempt_files import move_output_aside
 from hpsearch.store.completion import CompletionReader
 from hpsearch.store.journal import open_journals

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hpsearch.model.errors import SearchFolderError
-from hpsearch.model.states import SearchState
+from hpsearch.model.history.search_state import SearchState
 from hpsearch.store.events import problem_of
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import EARLY_PATIENCE, JournalReader, read_state

@@ -15,7 +15,8 @@ import pytest
 from hpsearch.host.kernel import Host, this_host
 from hpsearch.host.processes import start_ticks
 from hpsearch.model.evidence import HostRelation, Liveness, ProcessState
-from hpsearch.model.states import SearchState, Submission
+from hpsearch.model.history.search_state import SearchState
+from hpsearch.model.history.submission import Submission
 from hpsearch.store import writers as writers_module
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import open_journals, writer_name

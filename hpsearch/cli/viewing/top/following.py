@@ -15,8 +15,9 @@ from hpsearch.cli.viewing.top.rows import row_of
 from hpsearch.cli.viewing.top.told import gpu_lines, queue_lines, who_works
 from hpsearch.config.inline.objective import objectives_of_search
 from hpsearch.host import kernel
+from hpsearch.model.history.attempt import Attempt
 from hpsearch.model.snapshot import Snapshot, merged_queue, seconds_left
-from hpsearch.model.states import ACTIVE, Attempt, State
+from hpsearch.model.states import ACTIVE, State
 from hpsearch.model.usage.in_use import RunUse, run_use_from
 from hpsearch.records.fields import Fields
 from hpsearch.records.reading import reconciled, record_of, runs_of

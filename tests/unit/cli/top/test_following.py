@@ -17,8 +17,9 @@ from hpsearch.cli.viewing.top.listing import Listing
 from hpsearch.cli.viewing.top.screens import ListScreen, SearchScreen
 from hpsearch.host.kernel import this_host
 from hpsearch.model.errors import ConfigError, SearchFolderError
+from hpsearch.model.history.search_state import SearchState
 from hpsearch.model.snapshot import seconds_left
-from hpsearch.model.states import SearchState, State
+from hpsearch.model.states import State
 from hpsearch.records.reading import read_search
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import Journal, own_journal

@@ -11,8 +11,10 @@ import pytest
 from hpsearch.dispatch.adaptive.checkpoints import drop_copy, going_on_from
 from hpsearch.dispatch.adaptive.numbers import GAP_PATIENCE
 from hpsearch.dispatch.adaptive.settings import Limits
+from hpsearch.model.history.attempt import Attempt
+from hpsearch.model.history.run_history import RunHistory
 from hpsearch.model.run import Run
-from hpsearch.model.states import Attempt, RunHistory, State
+from hpsearch.model.states import State
 from hpsearch.model.trials.distributions import Drawn, Fidelity, Uniform
 from hpsearch.store.folder import SearchFolder
 from tests.fakes.scripted_queue import Clock

@@ -8,8 +8,8 @@ import pytest
 
 from hpsearch.dispatch.adaptive.history import History
 from hpsearch.dispatch.context import EventRecorder
+from hpsearch.model.history.search_state import SearchState
 from hpsearch.model.retries import RetryPolicy
-from hpsearch.model.states import SearchState
 from hpsearch.model.trials import evaluations
 from hpsearch.model.trials.trial import Objective, TrialState, trials_of
 from hpsearch.store.folder import SearchFolder

@@ -9,7 +9,7 @@ import pytest
 
 from hpsearch.dispatch.adaptive.limits import Spending, enough_by_budget, enough_by_results, total_of
 from hpsearch.dispatch.adaptive.settings import Limits
-from hpsearch.model.states import SearchState
+from hpsearch.model.history.search_state import SearchState
 from hpsearch.model.trials.trial import Evaluation, Objective, Proposal, Trial, TrialState
 from hpsearch.store.folder import SearchFolder
 from tests.support.adaptive import Writer, adaptive_folder, ended, finished, name, suggested, write_journal

@@ -12,8 +12,10 @@ from hpsearch.dispatch.packing import predictions as module
 from hpsearch.dispatch.packing.lessons import RunningAttempt, by_its_own, measured_of, observation, ran_out_of
 from hpsearch.dispatch.packing.predictions import SHARE, Predictions, in_the_middle
 from hpsearch.model.configuration import Params
+from hpsearch.model.history.attempt import Attempt
+from hpsearch.model.history.search_state import SearchState
 from hpsearch.model.run import Run
-from hpsearch.model.states import Attempt, SearchState, State
+from hpsearch.model.states import State
 from hpsearch.model.usage.estimate import NOTHING_EXPECTED, Estimate, Guess
 from hpsearch.model.usage.measured import Measured
 from hpsearch.packing.learned import Learned

@@ -11,10 +11,11 @@ import pytest
 from hpsearch.backends.base import AttemptBackend, Launch
 from hpsearch.dispatch.context import ActiveAttempt
 from hpsearch.dispatch.packing.yielding import Yielding
+from hpsearch.model.history.attempt import Attempt
 from hpsearch.model.resources import Slot
 from hpsearch.model.retries import RetryPolicy, again
 from hpsearch.model.run import Summary
-from hpsearch.model.states import YIELDED, Attempt, State
+from hpsearch.model.states import YIELDED, State
 from hpsearch.model.verdict import judge
 from tests.support.dispatching import Desk, run
 

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpsearch.model.states import SearchState
+from hpsearch.model.history.search_state import SearchState
 from hpsearch.model.trials.curves import Curves, Points, curve_of, last_values, points_as_json
 from hpsearch.model.trials.trial import Objective
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from hpsearch.model.history.search_state import SearchState
 from hpsearch.model.retries import RetryPolicy
-from hpsearch.model.states import SearchState
 from hpsearch.model.trials.evaluations import evaluation_of, losses_of
 from hpsearch.model.trials.trial import Evaluation, Objective, TrialState
 from tests.support.adaptive import ended, finished, name, suggested
