@@ -194,8 +194,8 @@ def scalar_of_text(text: str) -> Scalar:
 
 _TRUTHS = {'true': True, 'false': False}
 
-LONGEST_WHOLE = 18
-"""Characters of a whole number; a longer one has no place in the columns of a table of numbers."""
+LONGEST_WHOLE = 300
+"""Characters of a whole number; a longer one is beyond floating-point numbers, with which it is compared."""
 
 
 def time_text(seconds: float | None) -> str | None:

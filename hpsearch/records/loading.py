@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-import sys
+import re
 import time
 from collections.abc import Iterator, Sequence
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,10 +30,16 @@ OWN_TYPES = {
     **dict.fromkeys(('budget', 'performance', 'loss'), _FLOAT),
     **dict.fromkeys(('started', 'ended'), _TIME),
 }
-"""Types of the columns with facts of ours, whatever they contain."""
+"""Types of the columns with facts of ours, unless they contain what such a column cannot hold."""
 
 WIDEST_INT = 2**63
-"""A whole number of this size has no place in a column of whole numbers."""
+"""Whole numbers from here on, or below its negative, have no place in a column of whole numbers."""
+
+LAST_TIME = 9_223_372_036
+"""Seconds from 1970 to what is too late for a column of times, in the year 2262."""
+
+SURROGATE = re.compile('[\ud800-\udfff]')
+"""Half a character, which stands for a byte that is none."""
 
 
 def runs(directory: str | os.PathLike[str] = '', where: str = '') -> Iterator[RunRecord]:
@@ -54,8 +61,10 @@ def load(directory: str | os.PathLike[str] = '', where: str = '') -> DataFrame:
 
     Its columns are those of ``search_results.csv`` and more: parameters, keywords of the results, ``metrics.NAME`` for
     what was reported while runs went, and ``hpsearch_NAME`` for facts of ours. Whole numbers are ``Int64``, other
-    numbers ``float64``, truths ``boolean``, texts ``string``, times ``datetime64[ns, UTC]``; what a run does not have
-    is missing. ``attrs`` has what describes the search.
+    numbers ``float64``, truths ``boolean``, texts ``string``, times ``datetime64[ns, UTC]``; what such a column cannot
+    hold, such as whole numbers of more than 64 bits, or whose values differ in type, is ``object``, so that each value
+    is what it was. Lists and dicts are texts; what a run does not have, or is None, is missing. ``attrs`` has what
+    describes the search.
 
     Args:
         directory: The search folder, which is only read; empty: the newest one below the current directory.
@@ -70,7 +79,7 @@ def load(directory: str | os.PathLike[str] = '', where: str = '') -> DataFrame:
     search = _read(directory)
     fields = Fields(search)
     found = fields.selected(search.runs, where)
-    columns = {fields.column(field): _column(field, [field.of(run) for run in found]) for field in fields.all}
+    columns = {fields.column(field): _column(field, found) for field in fields.all}
     frame: DataFrame = pandas.DataFrame(columns)
     frame.attrs.update(_facts(search, fields))
     return frame
@@ -96,20 +105,46 @@ def _facts(search: SearchRecord, fields: Fields) -> dict[str, Any]:
     }
 
 
-def _column(field: Field, values: Sequence[Scalar]) -> Series[Any]:
+def _column(field: Field, runs: Sequence[RunRecord]) -> Series[Any]:
     import pandas
 
-    dtype: Any = OWN_TYPES[field.name] if field.kind == 'own' else dtype_of(values)
-    column: Series[Any] = pandas.Series(list(values), dtype='object' if dtype == _TIME else dtype)
-    return pandas.to_datetime(column, utc=True).astype(dtype) if dtype == _TIME else column
+    declared = OWN_TYPES[field.name] if field.kind == 'own' else ''
+    if declared == _TIME:
+        times = [_moment(run, f'{field.name}_at') for run in runs]
+        return pandas.to_datetime(pandas.Series(times, dtype='object'), utc=True).astype(declared)
+    values = [field.of(run) for run in runs]
+    found = dtype_of(values)
+    dtype: Any = found if found == 'object' or not declared else declared
+    return pandas.Series(values, dtype=dtype)
+
+
+def _moment(run: RunRecord, name: str) -> datetime | None:
+    """A time of the attempt that speaks for a run, to the microsecond."""
+    seconds = getattr(run.deciding, name, None)
+    return datetime.fromtimestamp(seconds, timezone.utc) if seconds is not None and 0 <= seconds < LAST_TIME else None
 
 
 def dtype_of(values: Sequence[Scalar]) -> str:
-    """The type of a column of pandas for some values, of which those that are None are missing."""
-    kinds = {type(value) for value in values if value is not None}
-    largest = max((abs(value) for value in values if isinstance(value, int)), default=0)
-    if kinds <= {float} or kinds == {int, float}:
-        return _FLOAT if largest <= sys.float_info.max else 'object'
+    """The type of a column of pandas that holds some values as they are; those that are None are missing."""
+    known = [value for value in values if value is not None]
+    kinds = frozenset(map(type, known))
+    if kinds <= {float, int} and kinds != {int}:
+        return _FLOAT if all(map(_is_float, known)) else 'object'
     if kinds == {int}:
-        return _INT if largest < WIDEST_INT else 'object'
-    return {frozenset({bool}): 'boolean', frozenset({str}): _TEXT}.get(frozenset(kinds), 'object')
+        return _INT if all(-WIDEST_INT <= value < WIDEST_INT for value in known) else 'object'  # type: ignore[operator]
+    if kinds == {str}:
+        return _TEXT if all(map(_is_encodable, known)) else 'object'
+    return 'boolean' if kinds == {bool} else 'object'
+
+
+def _is_float(value: Scalar) -> bool:
+    """Whether a number is the same as a floating-point number."""
+    try:
+        return value != value or float(value or 0) == value
+    except OverflowError:
+        return False
+
+
+def _is_encodable(text: Scalar) -> bool:
+    """Whether UTF-8 has a text, which a path in another encoding is not."""
+    return SURROGATE.search(str(text)) is None

@@ -109,17 +109,21 @@ def parameter_of(name: str, values: Sequence[Value], distribution: Distribution 
     distinct = sorted(set(numbers))
     is_log = distinct[0] > 0 and _is_log(distinct, distribution)
     if len(distinct) <= min(MOST_LEVELS, max(FEW_LEVELS, len(numbers) // 2)):
-        return Parameter(name, True, is_log, [short(number) for number in distinct], distinct)
+        return Parameter(name, True, is_log, labels_of(distinct), distinct)
     bins = min(BINS, max(FEWEST_BINS, math.isqrt(len(numbers))))
     edges = _edges(distinct[0], distinct[-1], bins, is_log=is_log)
-    labels = [f'{short(low)} – {short(high)}' for low, high in pairwise(edges)]
+    labels = [f'{low} – {high}' for low, high in pairwise(labels_of(edges))]
     centres = [_middle(low, high, is_log=is_log) for low, high in pairwise(edges)]
     return Parameter(name, True, is_log, labels, centres, edges)
 
 
-def short(number: float) -> str:
-    """A number in four digits at most, as a label."""
-    return f'{number:.4g}'
+def labels_of(numbers: Sequence[float]) -> list[str]:
+    """Numbers that differ as texts that do, in as few digits as that takes; four at least, of those that have so many."""
+    for digits in (4, 6, 10, 17):
+        labels = [f'{number:.{digits}g}' for number in numbers]
+        if len(set(labels)) == len(numbers):
+            break
+    return labels
 
 
 def _category(name: str, values: Iterable[Value]) -> Parameter:

@@ -9,6 +9,9 @@ from typing import TypeVar
 
 Item = TypeVar('Item')
 
+EXACT = 17
+"""Significant digits of any number."""
+
 
 def number(value: float | None, digits: int = 7) -> float | None:
     """A number in so many significant digits; None: there is none, or it is not finite."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from .compared import Compared
 from .parameters import Parameter
-from .plain import best_and_sample, number
+from .plain import EXACT, best_and_sample, number
 
 MOST_CELLS = 150_000
 """More values are left out, so that a page stays small."""
@@ -51,8 +51,8 @@ def _column(results: Compared, parameter: Parameter, codes: list[int], chosen: l
         'number': parameter.is_number,
         'log': parameter.is_log,
         'labels': list(parameter.labels),
-        'centres': [number(centre) for centre in parameter.centres],
-        'edges': [number(edge) for edge in parameter.edges],
+        'centres': [number(centre, EXACT) for centre in parameter.centres],
+        'edges': [number(edge, EXACT) for edge in parameter.edges],
         'codes': [codes[place] for place in chosen],
         'values': [number(each) for each in parameter.numbers(values)] if parameter.edges else None,
     }

@@ -9,7 +9,7 @@ from typing import Any
 from hpsearch.model.command import line_breaks_of, shell_program, shell_word
 from hpsearch.model.states import State
 from hpsearch.model.table import cell
-from hpsearch.model.units import read_number
+from hpsearch.records.fields import scalar_of_text
 from hpsearch.records.run import AttemptRecord, RunRecord
 from hpsearch.records.search import SearchRecord
 
@@ -128,9 +128,8 @@ def _param(value: Any) -> Plain:
 
 def _value(text: str) -> Plain:
     """A value of a result: as a number where it is just one."""
-    reading = read_number(text)
-    is_one = reading is not None and reading.is_single
-    return plain_number(reading.value) if reading and is_one else text[:LONGEST_TEXT]
+    value = scalar_of_text(text)
+    return text[:LONGEST_TEXT] if isinstance(value, bool | str) else plain_number(value)
 
 
 def _commands(runs: Sequence[RunRecord]) -> dict[str, Any]:

@@ -42,11 +42,18 @@ def difference(search: SearchRecord, folder: SearchFolder, one: RunRecord, other
     found, same = [], 0
     for each in Fields(search).all:
         first, second = each.of(one), each.of(other)
-        is_same = first == second or (first != first and second != second)
+        is_same = _are_same(each.kind, first, second)
         same += is_same and each.kind == 'params' and first is not None
         if not is_same and not (each.kind == 'own' and each.name in ALWAYS_DIFFERENT):
             found.append((each.kind, each.name, first, second))
     return Difference((one.name, other.name), found, same, _files(folder, one, other))
+
+
+def _are_same(kind: str, first: Scalar, second: Scalar) -> bool:
+    """Whether it is the same value; as a parameter, ``1``, ``1.0`` and true are written differently in a command."""
+    if kind == 'params':
+        return repr(first) == repr(second)
+    return first == second or (first != first and second != second)
 
 
 def _files(folder: SearchFolder, one: RunRecord, other: RunRecord) -> Sequence[str] | None:

@@ -2,7 +2,7 @@
 'use strict';
 
 const pairs = (columns, run) => Object.entries(columns).filter(([, values]) => values[run] !== null)
-  .map(([name, values]) => [name, hps.number(values[run], 12)]);
+  .map(([name, values]) => [name, hps.value(values[run], 17)]);
 
 const pairTable = (title, rows) => rows.length
   ? hps.el('div', null, hps.el('h3', null, title),

@@ -9,6 +9,9 @@ hps.number = (value, digits = 5) => {
   return size !== 0 && (size < 1e-4 || size >= 1e7) ? shown.toExponential().replace('e+', 'e') : String(shown);
 };
 
+// A value of a run: a whole number, such as a seed, in full; what JavaScript cannot keep is a text already.
+hps.value = (value, digits = 6) => Number.isSafeInteger(value) ? String(value) : hps.number(value, digits);
+
 hps.duration = seconds => {
   if (seconds === null || seconds === undefined) return '';
   if (seconds < 10) return `${Number(seconds.toPrecision(2))} s`;

@@ -28,7 +28,7 @@
       const values = parameter.codes.map(code => code < 0 ? null : parameter.centres[code]);
       const axis = numberAxis(parameter.name, values, parameter.log);
       const range = {log: parameter.log, low: parameter.centres[0], high: parameter.centres[levels - 1]};
-      return {...axis, ticks: parameter.centres.map(centre => [charts.share(range, centre), charts.brief(centre)])};
+      return {...axis, ticks: parameter.centres.map((centre, level) => [charts.share(range, centre), parameter.labels[level]])};
     }
     const place = level => levels > 1 ? (level + 0.5) / levels : 0.5;
     return {name: parameter.name, at: parameter.codes.map(code => code < 0 ? null : place(code)), ticks: parameter.labels.map((label, at) => [place(at), label])};

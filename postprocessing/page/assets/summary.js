@@ -95,7 +95,7 @@ const bestTrials = (search, at) => {
   const heads = [...search.objectives.map(each => each.key), 'Run', ...(search.leaders.some(each => each.runs > 1) ? ['Runs'] : []), ...names];
   const cells = leader => [
     ...leader.values.map(value => hps.number(value)), hps.runButton(at, leader.run),
-    ...(heads.includes('Runs') ? [leader.runs] : []), ...names.map(name => hps.number(search.params[name][leader.run], 6)),
+    ...(heads.includes('Runs') ? [leader.runs] : []), ...names.map(name => hps.value(search.params[name][leader.run])),
   ];
   const directions = search.objectives.map(each => `${each.key} ${each.maximize ? 'large' : 'small'}`).join(', ');
   return hps.el('div.best', null,
@@ -120,7 +120,7 @@ const bestRun = (search, at) => {
   return hps.el('div.best', null,
     hps.el('h3', null, 'Best run ', hps.runButton(at, best)),
     hps.el('dl.chips', null, names.filter(name => search.params[name][best] !== null).map(name =>
-      hps.el('div', null, hps.el('dt', null, name), hps.el('dd', null, hps.number(search.params[name][best], 10))))),
+      hps.el('div', null, hps.el('dt', null, name), hps.el('dd', null, hps.value(search.params[name][best], 10))))),
     others > 0 ? hps.el('p.muted.small', null, `and ${hps.count(others, 'option')} that ${others === 1 ? 'is' : 'are'} the same in all runs`) : null,
     hps.commandBox(search.commandOf(best)));
 };

@@ -11,6 +11,7 @@ const PRINTED = 100;
 
 const asNumber = value => {
   if (typeof value === 'number') return value;
+  if (/^-?\d{16,}$/.test(value)) return Number(value);  // it is shown in full, and ordered as far as numbers can be told apart
   return {inf: Infinity, '-inf': -Infinity, nan: NaN}[value];
 };
 
@@ -57,7 +58,7 @@ const decimalsOf = values => {
   let most = 0;
   for (let at = 0; at < values.length; at += Math.max(1, Math.floor(values.length / SAMPLE))) {
     if (typeof values[at] !== 'number') continue;
-    const text = hps.number(values[at], 6);
+    const text = hps.value(values[at]);
     if (text.includes('e')) return null;
     most = Math.max(most, (text.split('.')[1] || '').length);
   }
@@ -66,7 +67,7 @@ const decimalsOf = values => {
 
 const aligned = values => {
   const decimals = decimalsOf(values);
-  return each => decimals === null || typeof each !== 'number' || Math.abs(each) >= 1e7 ? hps.number(each, 6) : each.toFixed(decimals);
+  return each => decimals === null || typeof each !== 'number' || Math.abs(each) >= 1e7 ? hps.value(each) : each.toFixed(decimals);
 };
 
 const columnOf = (rows, id, title, value, options = {}) => {
@@ -116,7 +117,7 @@ const runColumns = (data, rows) => {
       keep: true, choices: states, node: ({search, run}) => hps.stateTag(search.stateOf(run)),
     }),
     ...objectives.map(key => add(`value:${key}`, key, ofRuns(key, 'values'), {kind: 'Result', keep: true})),
-    ...keysOf(data, 'params').map(key => add(`param:${key}`, key, ofRuns(key, 'params'), {kind: 'Parameter', show: each => hps.number(each, 6)})),
+    ...keysOf(data, 'params').map(key => add(`param:${key}`, key, ofRuns(key, 'params'), {kind: 'Parameter', show: each => hps.value(each)})),
     ...values.map(key => add(`value:${key}`, key, ofRuns(key, 'values'), {kind: 'Result'})),
     ...keysOf(data, 'metrics').map(key => add(`metric:${key}`, `${key} (last)`, ofRuns(key, 'metrics'), {kind: 'Metric'})),
     add('seconds', 'Time', ({search, run}) => search.runs.seconds[run], {show: each => hps.duration(each), keep: true}),

@@ -106,6 +106,14 @@ def test_that_a_heading_sorts_numbers_as_numbers_with_missing_ones_last(opened: 
         assert column(browser, 'acc')[-1] == ''
 
 
+def test_that_whole_numbers_are_shown_in_full_and_ordered_however_large(opened: Opened, search: SearchRecord) -> None:
+    numbers = [2**70 + 1, 4_294_967_295, 7, -(2**53) - 1]
+    runs = [replace(run, run=replace(run.run, params={'seed': n})) for n, run in zip(numbers, search.runs, strict=False)]
+    browser = opened(replace(search, runs=runs, failures=()))
+    click(browser, '.grid th[data-column="param:seed"] button')
+    assert column(browser, 'seed') == [str(number) for number in sorted(numbers)]
+
+
 def test_that_filters_leave_what_they_ask_for(opened: Opened, search: SearchRecord) -> None:
     browser = opened()
     at = [each.get_attribute('data-column') for each in browser.all('.grid th')]

@@ -152,13 +152,14 @@ def test_that_numbers_that_json_lacks_are_texts(tmp_path: Path) -> None:
     search = read_search(shown_search(tmp_path / 'search', runs=2), BEGIN)
     odd = {'a': math.nan, 'b': -math.inf, 'c': 2**60, 'd': True, 'e': [1, 2], 'f': None}
     runs = [
-        replace(each, run=replace(each.run, params=odd), summary={'acc': 'nan', 'x': '1e400'}) for each in search.runs
+        replace(each, run=replace(each.run, params=odd), summary={'acc': 'nan', 'x': '1e400', 'y': str(2**60)})
+        for each in search.runs
     ]
     data = payload_of(replace(search, runs=runs))
     found = {name: decoded(values)[0] for name, values in {**data['params'], **data['values']}.items()}
     assert found == {
         **{'a': 'nan', 'b': '-inf', 'c': str(2**60), 'd': 'True', 'e': '[1, 2]', 'f': 'None'},
-        **{'acc': 'nan', 'x': 'inf'},
+        **{'acc': 'nan', 'x': 'inf', 'y': str(2**60)},
     }
     as_json(data)
 

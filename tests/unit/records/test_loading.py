@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import math
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pandas
 import pytest
@@ -14,6 +17,7 @@ import hpsearch
 from hpsearch.model.errors import ConfigError, SearchFolderError
 from hpsearch.records.fields import OF_RUNS
 from hpsearch.records.loading import OWN_TYPES, dtype_of
+from hpsearch.store.folder import SearchFolder
 from tests.support.paths import REPOSITORY
 from tests.support.shown_search import shown_search
 
@@ -51,6 +55,41 @@ def test_that_runs_are_chosen_by_a_condition(search: Path) -> None:
         hpsearch.load(search, where='widht>3')
 
 
+def test_that_values_are_what_they_were_however_large_or_mixed(tmp_path: Path) -> None:
+    grid: dict[str, list[Any]] = {
+        'seed': [2**70, -(2**63) - 1],
+        'whole': [2**63 - 1, None],
+        'mixed': [2**53 + 1, 0.5],
+        'flag': [True, None],
+        'rate': [float('inf'), 1],
+    }
+    folder = SearchFolder(shown_search(tmp_path / 's', 32, grid=grid).path.rename(tmp_path / 's\udcff'))
+    frame = hpsearch.load(folder.path)
+    planned = [run.params for run in folder.read_runs()]
+    for name in grid:
+        found = [None if value is pandas.NA else value for value in frame[name]]
+        assert found == [params[name] for params in planned]
+    types = {name: str(frame[name].dtype) for name in grid}
+    assert types == {'seed': 'object', 'whole': 'Int64', 'mixed': 'object', 'flag': 'boolean', 'rate': 'float64'}
+    assert frame['hpsearch_output'][0].startswith(str(folder.path))
+
+
+def test_that_times_have_their_fraction(search: Path) -> None:
+    frame = hpsearch.load(search, where='state!=planned')
+    seconds = (frame['hpsearch_ended'] - frame['hpsearch_started']).dt.total_seconds()
+    assert any(frame['hpsearch_started'].dt.microsecond)
+    assert list(seconds) == pytest.approx(list(frame['hpsearch_seconds']), abs=2e-6)
+
+
+def test_that_a_time_that_pandas_does_not_have_is_missing(tmp_path: Path) -> None:
+    search = shown_search(tmp_path / 's', 2, waiting=2)
+    journal = search.path / 'journal' / 'w1.jsonl'
+    run = next(iter(search.read_runs())).name
+    event = {'event': 'claimed', 'run': run, 'attempt': 1, 'gpus': [], 'at': 1e11}
+    journal.write_text(journal.read_text() + json.dumps(event) + '\n')
+    assert hpsearch.load(search.path)['hpsearch_started'].isna().all()
+
+
 def test_that_a_folder_without_a_search_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(SearchFolderError, match='not a search folder'):
         hpsearch.load(tmp_path)
@@ -78,6 +117,11 @@ def test_that_every_fact_of_ours_has_a_type() -> None:
         ([2**70], 'object'),
         ([2**70, 0.5], 'float64'),
         ([10**400, 0.5], 'object'),
+        ([2**53 + 1, 0.5], 'object'),
+        ([math.nan, 1], 'float64'),
+        ([-(2**63)], 'Int64'),
+        ([2**63], 'object'),
+        (['\ud800'], 'object'),
     ],
 )
 def test_that_a_column_has_the_type_of_its_values(values: list[bool | int | float | str | None], dtype: str) -> None:

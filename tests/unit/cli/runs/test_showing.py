@@ -13,10 +13,12 @@ from typing import Any
 import pytest
 
 from hpsearch.cli.main import main
+from hpsearch.cli.runs.difference import difference
 from hpsearch.host.kernel import this_host
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import own_journal
 from tests.support.queued_search import QueuedSearch
+from tests.support.search_records import results_of
 from tests.support.shown_search import shown_search
 from tests.unit.cli.test_status import Queue
 
@@ -108,6 +110,13 @@ def test_that_what_differs_between_two_runs_is_listed(search: str, capsys: pytes
     assert f'parameters that are the same: {found["same_params"]}' in text
     rows = list(csv.reader(io.StringIO(shown(capsys, 'diff', search, '3', '16', '--csv'), newline='')))
     assert rows[0] == ['what', 'name', one['run'], other['run']]
+
+
+def test_that_parameters_of_different_types_differ(tmp_path: Path) -> None:
+    search = results_of([({'a': 1, 'b': 2}, '1'), ({'a': 1.0, 'b': 2}, '1.0')])
+    found = difference(search, SearchFolder(tmp_path), *search.runs)
+    assert [(kind, name) for kind, name, *_ in found.values if kind != 'own'] == [('params', 'a')]
+    assert found.same == 1
 
 
 def test_that_files_of_the_code_that_differ_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,7 @@ from hpsearch.model.states import State
 from hpsearch.model.trials.distributions import Choice, Drawn, Fidelity, Integer, Normal, Uniform
 from hpsearch.model.trials.trial import Objective, Proposal
 from postprocessing.figures.compared import compared
-from postprocessing.figures.parameters import BINS, MISSING, MOST_LEVELS, number_of, parameter_of
+from postprocessing.figures.parameters import BINS, MISSING, MOST_LEVELS, labels_of, number_of, parameter_of
 from tests.support.search_records import results_of, run_record, search_record
 
 ACC = Objective('acc', maximize=True)
@@ -118,6 +118,12 @@ def test_that_a_scale_is_logarithmic_where_it_was_drawn_or_listed_so(
     values: list[float], distribution: Uniform | None, is_log: bool
 ) -> None:
     assert parameter_of('lr', values, distribution).is_log is is_log
+
+
+def test_that_labels_have_four_digits_or_as_many_as_tell_them_apart() -> None:
+    assert labels_of([0.123456, 20.0]) == ['0.1235', '20']
+    assert labels_of([4_294_967_294, 4_294_967_295]) == ['4294967294', '4294967295']
+    assert labels_of([0.1, 0.1 + 2**-55]) == ['0.10000000000000001', '0.10000000000000003']
 
 
 def test_that_a_number_with_many_values_has_bins_of_equal_width_on_its_scale() -> None:
