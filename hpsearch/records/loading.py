@@ -108,14 +108,14 @@ def _facts(search: SearchRecord, fields: Fields) -> dict[str, Any]:
 def _column(field: Field, runs: Sequence[RunRecord]) -> Series[Any]:
     import pandas
 
-    declared = OWN_TYPES[field.name] if field.kind == 'own' else ''
-    if declared == _TIME:
+    dtype: Any = OWN_TYPES[field.name] if field.kind == 'own' else ''
+    if dtype == _TIME:
         times = [_moment(run, f'{field.name}_at') for run in runs]
-        return pandas.to_datetime(pandas.Series(times, dtype='object'), utc=True).astype(declared)
+        return pandas.to_datetime(pandas.Series(times, dtype='object'), utc=True).astype(dtype)
     values = [field.of(run) for run in runs]
     found = dtype_of(values)
-    dtype: Any = found if found == 'object' or not declared else declared
-    return pandas.Series(values, dtype=dtype)
+    column: Series[Any] = pandas.Series(values, dtype=found if found == 'object' or not dtype else dtype)
+    return column
 
 
 def _moment(run: RunRecord, name: str) -> datetime | None:

@@ -122,11 +122,10 @@ def set_value_axis(axes: Axes, values: Sequence[float | None], *, maximize: bool
         axes.set(**{f'{which}scale': 'log'})
         return
     spread = (last - first) or abs(last) or 1.0
-    if not math.isfinite(spread):
-        return
     low, high = (max(low, first - spread), high) if maximize else (low, min(high, last + spread))
     margin = 0.06 * ((high - low) or abs(high) or 1.0)
-    axes.set(**{f'{which}lim': (low - margin, high + margin)})
+    if math.isfinite(low - margin) and math.isfinite(high + margin):
+        axes.set(**{f'{which}lim': (low - margin, high + margin)})
 
 
 def set_parameter_axis(

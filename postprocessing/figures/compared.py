@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from statistics import fmean
 
 from hpsearch.model.configuration import Params
 from hpsearch.model.states import State
 from hpsearch.model.trials.seeds import is_seed
+from hpsearch.model.trials.standings import mean_of
 from hpsearch.model.trials.trial import Objective
 from hpsearch.records.run import RunRecord
 from hpsearch.records.search import SearchRecord
 
 from .parameters import Parameter, parameter_of
+from .plain import as_result
 
 ENOUGH = 20
 """Runs with the same budget that are enough to be compared with each other."""
@@ -73,9 +73,8 @@ class Compared:
 
 
 def finished_value(run: RunRecord, objective: Objective) -> float | None:
-    """The result of a run; None: it has not finished, or has no finite number."""
-    value = run.value(objective.key) if run.state is State.FINISHED else None
-    return value if value is not None and math.isfinite(value) else None
+    """The result of a run; None: it has not finished, or has no usable number."""
+    return as_result(run.value(objective.key)) if run.state is State.FINISHED else None
 
 
 def seed_options(search: SearchRecord) -> frozenset[str]:
@@ -87,7 +86,7 @@ def seed_options(search: SearchRecord) -> frozenset[str]:
 def compared(search: SearchRecord, objective: Objective) -> Compared:
     """The results of a search by one objective.
 
-    Runs count if they have finished with a finite number. Of several budgets it is the largest one with so many runs as
+    Runs count if they have finished with a usable number. Of several budgets it is the largest one with so many runs as
     are :data:`ENOUGH`, or the largest one.
     """
     valued = [(run, value) for run in search.runs if (value := finished_value(run, objective)) is not None]
@@ -116,7 +115,7 @@ def _points(counted: Sequence[tuple[RunRecord, float]], aside: frozenset[str]) -
 def _point(group: Sequence[tuple[RunRecord, float]], aside: frozenset[str]) -> Point:
     first = group[0][0]
     params = {option: value for option, value in first.params.items() if option not in aside}
-    return Point(first.name, params, fmean(value for _, value in group), len(group))
+    return Point(first.name, params, mean_of([value for _, value in group]), len(group))
 
 
 def _parameters(search: SearchRecord, points: Sequence[Point]) -> list[Parameter]:
@@ -140,7 +139,7 @@ def _about(
     finished = sum(run.state is State.FINISHED for run in search.runs)
     without = [
         (len(search.runs) - finished, 'not finished'),
-        (finished - len(valued), f'without a finite number for {objective.key}'),
+        (finished - len(valued), f'without a usable number for {objective.key}'),
         (len(valued) - len(counted), f'with other {search.fidelity or "budgets"}'),
     ]
     left_out = ', '.join(f'{number:,} {why}' for number, why in without if number)

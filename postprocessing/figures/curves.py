@@ -10,7 +10,7 @@ from hpsearch.model.trials.trial import Objective
 from hpsearch.records.run import RunRecord
 from hpsearch.records.search import SearchRecord
 
-from .plain import best_and_sample, number, thinned
+from .plain import as_result, best_and_sample, number, thinned
 
 MOST_CURVES = 100
 BEST_CURVES = 40
@@ -48,7 +48,7 @@ def _metrics(reporting: list[RunRecord], objective: Objective | None) -> list[st
 
 def _curve(run: RunRecord, metrics: list[str], rank: int | None) -> dict[str, Any]:
     steps = thinned(list(run.curve), MOST_POINTS)
-    values = [[number(run.curve[step].get(name), 5) for step in steps] for name in metrics]
+    values = [[number(as_result(run.curve[step].get(name)), 5) for step in steps] for name in metrics]
     return {'run': run.name, 'state': run.state.value, 'rank': rank, 'steps': steps, 'values': values}
 
 

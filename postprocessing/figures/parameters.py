@@ -118,7 +118,7 @@ def parameter_of(name: str, values: Sequence[Value], distribution: Distribution 
 
 
 def labels_of(numbers: Sequence[float]) -> list[str]:
-    """Numbers that differ as texts that do, in as few digits as that takes; four at least, of those that have so many."""
+    """Numbers that differ as texts that do, in as few digits as that takes, from four on."""
     for digits in (4, 6, 10, 17):
         labels = [f'{number:.{digits}g}' for number in numbers]
         if len(set(labels)) == len(numbers):

@@ -13,6 +13,15 @@ EXACT = 17
 """Significant digits of any number."""
 
 
+LARGEST_RESULT = 1e306
+"""Beyond this, a result stands for none, as the largest number there is does: sums and differences are no numbers."""
+
+
+def as_result(value: float | None) -> float | None:
+    """A result that can be compared with others; None: there is none."""
+    return value if value is not None and abs(value) <= LARGEST_RESULT else None
+
+
 def number(value: float | None, digits: int = 7) -> float | None:
     """A number in so many significant digits; None: there is none, or it is not finite."""
     return None if value is None or not math.isfinite(value) else float(f'{value:.{digits}g}')

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hpsearch.model.states import ENDED, State
+from hpsearch.model.trials.standings import mean_of
 from hpsearch.model.trials.trial import Objective
 from hpsearch.records.search import SearchRecord
 
@@ -66,7 +67,7 @@ def facts_of(search: SearchRecord, name: str) -> Facts:
         total=search.total,
         best=_best(search),
         median=statistics.median(values) if values else None,
-        mean=statistics.fmean(values) if values else None,
+        mean=mean_of(values) if values else None,
         seconds=_seconds(search),
         gpu_hours=sum(run.gpu_seconds for run in search.runs) / 3600,
     )

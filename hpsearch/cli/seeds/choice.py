@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import fmean
 
 from hpsearch.cli.seeds.sources import Known
 from hpsearch.model.configuration import Grid, Params, Value
 from hpsearch.model.errors import ConfigError, SearchFolderError
 from hpsearch.model.table import cell
 from hpsearch.model.trials.seeds import seed_among, without_seeds
+from hpsearch.model.trials.standings import mean_of
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def best(runs: Iterable[Known], seeds: SeedArgs, count: int) -> list[Params]:
             key = without_seeds(run.params, seeds.names)
             losses.setdefault(key, []).append(run.loss)
             first.setdefault(key, run)
-    ranked = sorted(losses, key=lambda key: (-first[key].budget, fmean(losses[key]), first[key].number))
+    ranked = sorted(losses, key=lambda key: (-first[key].budget, mean_of(losses[key]), first[key].number))
     return [first[key].params for key in ranked[:count]]
 
 

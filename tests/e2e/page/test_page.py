@@ -108,7 +108,8 @@ def test_that_a_heading_sorts_numbers_as_numbers_with_missing_ones_last(opened: 
 
 def test_that_whole_numbers_are_shown_in_full_and_ordered_however_large(opened: Opened, search: SearchRecord) -> None:
     numbers = [2**70 + 1, 4_294_967_295, 7, -(2**53) - 1]
-    runs = [replace(run, run=replace(run.run, params={'seed': n})) for n, run in zip(numbers, search.runs, strict=False)]
+    planned = [replace(run.run, params={'seed': number}) for number, run in zip(numbers, search.runs, strict=False)]
+    runs = [replace(run, run=each) for each, run in zip(planned, search.runs, strict=False)]
     browser = opened(replace(search, runs=runs, failures=()))
     click(browser, '.grid th[data-column="param:seed"] button')
     assert column(browser, 'seed') == [str(number) for number in sorted(numbers)]

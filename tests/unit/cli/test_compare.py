@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hpsearch.cli.comparing.facts import facts_of
 from hpsearch.cli.comparing.verb import compare_searches
 from hpsearch.cli.runs.output import Form
 from hpsearch.model.configuration import Grid
@@ -20,6 +21,7 @@ from hpsearch.records.naming import distinct_names
 from hpsearch.records.reading import read_search
 from hpsearch.store.folder import SearchFolder
 from tests.support.queued_search import BEGIN
+from tests.support.search_records import results_of
 from tests.support.shown_search import shown_search
 
 
@@ -92,6 +94,10 @@ def test_that_scripts_get_the_same_columns_whatever_came_of_the_searches(tmp_pat
     paths = [str(shown_search(tmp_path / name, runs=2, waiting=2).path) for name in ('one', 'two')]
     heading, *_ = compare_searches(paths, Form.CSV, '')
     assert {'best', 'median', 'finished', 'GPU hours', 'best_run'} <= set(heading.strip().split(','))
+
+
+def test_that_results_whose_sum_is_too_large_for_a_number_have_a_mean() -> None:
+    assert facts_of(results_of([({'a': a}, 1.5e308) for a in (1, 2)]), 's').mean == 1.5e308
 
 
 def test_that_a_distribution_is_written_as_in_a_configuration(searches: list[str]) -> None:

@@ -73,10 +73,11 @@ ODD = {'$x$ {': '$\\frac', 'b': None, 'c': True}
     [
         [(ODD, 1.0), ({**ODD, 'b': '漢字 \x00\n'}, 2.0)],
         [({'a': 0.1}, 1e300), ({'a': 0.2}, -1e300), ({'a': 0.3}, 0.0)],
+        [({'a': 0.1}, 1e306), ({'a': 0.2}, -1e306), ({'a': 0.3}, 1.7e308)],
         [({'a': 10.0**each, 'b': each}, 10.0**-each) for each in range(20)],
         [({'a': 'x' * 200, 'long ' * 30: each}, 0.5) for each in range(3)] + [({}, 1.0)],
     ],
-    ids=['odd', 'huge', 'logarithmic', 'long'],
+    ids=['odd', 'huge', 'largest', 'logarithmic', 'long'],
 )
 def test_that_odd_values_are_drawn(points: Any, tmp_path: Path) -> None:
     assert write_figures(figures_of(results_of(points)), 'png', tmp_path, 1)

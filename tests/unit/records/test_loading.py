@@ -8,12 +8,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pandas
 import pytest
 
 import hpsearch
+from hpsearch.model.configuration import Grid
 from hpsearch.model.errors import ConfigError, SearchFolderError
 from hpsearch.records.fields import OF_RUNS
 from hpsearch.records.loading import OWN_TYPES, dtype_of
@@ -56,7 +56,7 @@ def test_that_runs_are_chosen_by_a_condition(search: Path) -> None:
 
 
 def test_that_values_are_what_they_were_however_large_or_mixed(tmp_path: Path) -> None:
-    grid: dict[str, list[Any]] = {
+    grid: Grid = {
         'seed': [2**70, -(2**63) - 1],
         'whole': [2**63 - 1, None],
         'mixed': [2**53 + 1, 0.5],

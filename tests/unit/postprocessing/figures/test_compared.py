@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 
 import pytest
 
@@ -28,7 +29,7 @@ def test_that_only_finished_runs_with_a_finite_number_count_and_the_others_are_n
     ]
     found = compared(search_record(runs), ACC)
     assert [run.number for run in found.runs] == [1]
-    assert found.about == '1 of 7 runs (left out: 2 not finished, 4 without a finite number for acc).'
+    assert found.about == '1 of 7 runs (left out: 2 not finished, 4 without a usable number for acc).'
 
 
 def test_that_runs_which_differ_in_their_seeds_alone_are_one_point_with_their_mean() -> None:
@@ -44,6 +45,17 @@ def test_that_runs_which_differ_in_their_seeds_alone_are_one_point_with_their_me
     ]
     assert [each.name for each in found.parameters] == ['lr']
     assert found.about == ('3 of 3 runs. Runs with the same values, seeds aside, are one point, their mean: 2 points.')
+
+
+def test_that_results_whose_sum_is_too_large_for_a_number_have_a_mean() -> None:
+    (point,) = compared(results_of([({'a': 1, 'random_seed': seed}, 1e306) for seed in range(200)]), ACC).points
+    assert point.value == pytest.approx(1e306)
+
+
+def test_that_the_largest_number_there_is_stands_for_no_result() -> None:
+    found = compared(results_of([({'a': 1}, sys.float_info.max), ({'a': 2}, 0.5)]), ACC)
+    assert [point.value for point in found.points] == [0.5]
+    assert '1 without a usable number for acc' in found.about
 
 
 def test_that_an_option_is_a_seed_where_the_search_says_so() -> None:
