@@ -8,7 +8,7 @@ from hpsearch.store.journal import read_state
 from tests.support.cli_harness import Project
 
 SCRIPT = """\
-import argparse, os
+import argparse, os, time
 parser = argparse.ArgumentParser()
 parser.add_argument('--out_dir')
 parser.add_argument('--lr', type=float)
@@ -24,6 +24,8 @@ if args.resume:
 os.makedirs(args.out_dir, exist_ok=True)
 with open('ran.txt', 'a') as ran:
     ran.write(f"{os.environ['HPSEARCH_RUN']} {done} {args.epochs}\\n")
+while os.path.exists('wait'):
+    time.sleep(0.05)
 for epoch in range(done, args.epochs):
     loss *= 1 - args.lr * (1 - args.lr)
 with open(os.path.join(args.out_dir, 'checkpoint.txt'), 'w') as file:
@@ -46,7 +48,7 @@ _CHECKPOINT = 'checkpoint.txt'
 
 
 def write_project(project: Project) -> None:
-    """Put the script and its configuration into a project."""
+    """Put the script and its configuration into a project; runs wait while there is a file ``wait``."""
     (project.path / 'train.py').write_text(SCRIPT)
     (project.path / 'my_config.py').write_text(CONFIG)
 

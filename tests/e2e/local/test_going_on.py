@@ -14,6 +14,7 @@ import pytest
 
 from hpsearch.model.trials.suggestion import Suggestion
 from tests.support.cli_harness import Project
+from tests.support.gates import finish
 from tests.support.going_on import (
     CONFIG,
     begun,
@@ -101,6 +102,21 @@ def test_that_a_population_that_was_killed_goes_on(project: Project) -> None:
     assert done.returncode == 0, done.stderr
     check_that_all_went_on_from_their_parents(project)
     assert members_at_the_end(project) == set(range(1, 7))
+
+
+def test_that_a_member_whose_run_is_cancelled_goes_on_with_another_and_the_search_ends(project: Project) -> None:
+    (project.path / 'wait').touch()
+    two = ('--search=pbt', '--search_options=population=2', '--search_options=interval=2', '--cpu_jobs=2')
+    search = project.start(*two)
+    until(lambda: len(begun(project)) == 2)
+    cancelled = min(begun(project))
+    done = project.run('cancel', 'out', cancelled)
+    assert done.returncode == 0, done.stderr
+    until(lambda: len(begun(project)) == 3)
+    (project.path / 'wait').unlink()
+    finish(search, (1,))
+    assert members_at_the_end(project) == {1, 2}
+    assert cancelled not in {row['hpsearch_run'] for row in project.rows() if row['hpsearch_state'] == 'finished'}
 
 
 def test_that_writers_beside_each_other_train_one_population(project: Project) -> None:
