@@ -21,6 +21,7 @@ from hpsearch.model.errors import ConfigError, HpsearchError, SearchFolderError
 from hpsearch.model.table import PerformanceDoubts
 from hpsearch.model.trials.leading import objectives_in_words
 from hpsearch.model.trials.seeds import USUAL_SEEDS
+from hpsearch.model.units import count_of, noun_for
 from hpsearch.records.finding import named_search
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import read_state
@@ -154,8 +155,10 @@ def _gathered_original(request: Request) -> tuple[Configuration, Sequence[Gather
 def _about_tidying(tidied: Tidied) -> Iterator[str]:
     yield from tidied.problems
     if tidied.still_open:
-        yield f'{len(tidied.still_open)} run(s) may still be running and were left where they are.'
-    yield f'{len(tidied.moved)} run(s) that miss the criteria were moved to {MISSED}.'
+        left = noun_for(len(tidied.still_open), 'was left where it is', 'were left where they are')
+        yield f'{count_of(len(tidied.still_open), "run")} may still be running and {left}.'
+    missed = count_of(len(tidied.moved), 'run that misses the criteria was', 'runs that miss the criteria were')
+    yield f'{missed} moved to {MISSED}.'
 
 
 def _doubts(configuration: Configuration, runs: Sequence[Gathered]) -> Iterator[str]:
@@ -171,7 +174,7 @@ def _counts(runs: Sequence[Gathered]) -> str:
     states = Counter(gathered.state.value for gathered in runs if gathered.kind == 'unfinished')
     detail = ', '.join(f'{count} {state}' for state, count in sorted(states.items()))
     counted = ', '.join(f'{kinds[kind]} {kind}' for kind in kinds_of(runs))
-    return f'{len(runs)} runs: {counted}.' + (f' Unfinished: {detail}.' if detail else '')
+    return f'{count_of(len(runs), "run")}: {counted}.' + (f' Unfinished: {detail}.' if detail else '')
 
 
 def _written(request: Request, configuration: Configuration, runs: Sequence[Gathered]) -> Iterator[str]:
@@ -202,8 +205,8 @@ def _seeds(request: Request, configuration: Configuration, runs: Sequence[Gather
         return
     shown = shown_columns(table.columns, table.seed_key, configuration.performance_key)
     order = ', best mean first' if table.columns[shown[0]] == f'{configuration.performance_key}_mean' else ''
-    count, groups = sum(table.counts), f'{len(table.rows)} group{"s" * (len(table.rows) > 1)}'
-    yield f'{count} finished runs in {groups} whose runs differ only in {table.seed_key}{order}:'
+    finished, groups = count_of(sum(table.counts), 'finished run'), count_of(len(table.rows), 'group')
+    yield f'{finished} in {groups} whose runs differ only in {table.seed_key}{order}:'
     rows = [[shortened(row[index]) for index in shown] for row in table.rows[:GROUPS_SHOWN]]
     yield best_table(rows, [table.columns[index] for index in shown]).rstrip('\n')
 
@@ -216,7 +219,7 @@ def _pareto(folder: SearchFolder, configuration: Configuration, runs: Sequence[G
         suggestions = read_state(folder).suggestions
         trial_of = {name: each.proposal.trial or each.number for name, each in suggestions.items()}
         path, count = write_pareto(folder.path, runs, objectives, trial_of)
-        yield f'Pareto front: {path} ({count} trials; {objectives_in_words(objectives)})'
+        yield f'Pareto front: {path} ({count_of(count, "trial")}; {objectives_in_words(objectives)})'
 
 
 def _search_has(folder: SearchFolder, option: str) -> bool:

@@ -32,7 +32,7 @@ from hpsearch.model.history.search_state import SearchState
 from hpsearch.model.placement import why_too_short
 from hpsearch.model.retries import JobTime
 from hpsearch.model.states import State
-from hpsearch.model.units import duration
+from hpsearch.model.units import count_of, duration
 from hpsearch.model.usage.threads import share_of
 from hpsearch.packing.neighbours.policy import NO_LIMITS, NeighbourPolicy
 from hpsearch.store.folder import SearchFolder
@@ -226,8 +226,10 @@ def _check_devices(devices: Sequence[str], per_run: int) -> None:
         ConfigError: It does not.
     """
     if per_run > 1 and len(devices) < per_run:
-        has = f'has {len(devices)} GPUs (CUDA_VISIBLE_DEVICES={",".join(devices)})' if devices else 'has no GPU'
-        raise ConfigError([f'--gpus_per_run={per_run}: this job {has}; request more, or resume with fewer per run.'])
+        gpus = f'{count_of(len(devices), "GPU")} (CUDA_VISIBLE_DEVICES={",".join(devices)})' if devices else 'no GPU'
+        raise ConfigError(
+            [f'--gpus_per_run={per_run}: this job has {gpus}; request more, or resume with fewer per run.']
+        )
 
 
 def _gpu_slots(options: SearchOptions, wakeup: Wakeup) -> tuple[SlotSource, FairShares] | None:
@@ -252,7 +254,8 @@ def _gpu_slots(options: SearchOptions, wakeup: Wakeup) -> tuple[SlotSource, Fair
     for name, reason in hidden.items():
         log.info('GPU %s is not used: %s', name, reason)
     if local.gpus_per_run > len(gpus):
-        raise ConfigError([f'--gpus_per_run={local.gpus_per_run}: only {len(gpus)} GPUs are available.'])
+        available = count_of(len(gpus), 'GPU is', 'GPUs are')
+        raise ConfigError([f'--gpus_per_run={local.gpus_per_run}: only {available} available.'])
     gpu_policy, neighbours = local_policies.gpu_policy(options, gpus), local_policies.neighbour_policy(options)
     window = gpu_policy.window + SPARE_READINGS
     others = [gpu for gpu in source.gpus if gpu not in gpus]
@@ -344,7 +347,7 @@ def gpu_problems(options: SearchOptions, system: BatchSystem) -> list[str]:
     if per_run == 1 or gpus is None or gpus >= per_run:
         return []
     more = _MORE_GPUS[system.name].format(per_run)
-    return [f'--gpus_per_run={per_run}: a job requests only {gpus} GPUs; request more with {more}.']
+    return [f'--gpus_per_run={per_run}: a job requests only {count_of(gpus, "GPU")}; request more with {more}.']
 
 
 def system_named(name: str, options: SearchOptions) -> BatchSystem:

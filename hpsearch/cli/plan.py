@@ -24,6 +24,7 @@ from hpsearch.model.configuration import best_text
 from hpsearch.model.errors import ConfigError
 from hpsearch.model.resources import Slot
 from hpsearch.model.run import Run
+from hpsearch.model.units import count_of
 from hpsearch.results.documents import read_yaml
 from hpsearch.results.rows import flattened
 from hpsearch.store.attempt_files import attempt_id
@@ -67,7 +68,7 @@ def _lines(request: SearchRequest, shown: int | None) -> Iterator[str]:
     summary = plan.survey()
     yield from _first_lines(request)
     yield f'Combinations of the grid: {summary.raw:,}; runs: {summary.runs:,}'
-    yield f'Left out: {summary.duplicates:,} duplicates, {summary.rejected:,} rejected by constraints'
+    yield f'Left out: {count_of(summary.duplicates, "duplicate")}, {summary.rejected:,} rejected by constraints'
     yield from summary.notes()
     yield from _warnings(request, plan, plan.not_startable(command_limits(os.environb)))
     yield from _lines_about_runs(request)
@@ -211,14 +212,15 @@ def _array_lines(
     prepared = maker.prepare(submission_name(folder, SALT), launches, throttle)
     yield from prepared.script.rstrip('\n').split('\n')
     if request.options.is_adaptive:
-        yield f'# The first array, with examples: {total:,} jobs at most wait or run, and others follow as these end.'
+        most = count_of(total, 'job at most waits or runs', 'jobs at most wait or run')
+        yield f'# The first array, with examples: {most}, and others follow as these end.'
         return
     size = prepared.job.size
     count = len(cut(total, size))
     yield (
-        f'# The first of {count:,} arrays for {total:,} runs: it has {size:,} of them.'
+        f'# The first of {count:,} arrays for {count_of(total, "run")}: it has {size:,} of them.'
         if count > 1
-        else f'# The only array: it has all {total:,} runs.'
+        else f'# The only array: it has {"the only run" if total == 1 else f"all {total:,} runs"}.'
     )
 
 
@@ -243,4 +245,4 @@ def _pilot_lines(
     yield from prepared.script.rstrip('\n').split('\n')
     at_a_time = request.options.cluster.runs_per_job
     many = 'as many as it has room for' if at_a_time == AUTO else at_a_time
-    yield f'# {count} jobs of this array would work on {runs:,} runs, each on {many} at a time.'
+    yield f'# {count_of(count, "job")} of this array would work on {count_of(runs, "run")}, each on {many} at a time.'

@@ -33,7 +33,7 @@ from hpsearch.model.retries import (
 from hpsearch.model.states import TIMEOUT, YIELDED, State
 from hpsearch.model.table import cell, has_list, performance_text, why_no_best
 from hpsearch.model.trials.leading import table_of
-from hpsearch.model.units import duration, read_number
+from hpsearch.model.units import count_of, duration, noun_for, read_number
 from hpsearch.records.failures import deciding_attempts, explained, failure_groups
 from hpsearch.store.completion import lacks_results
 from hpsearch.store.folder import SCHEDULES, SearchFolder
@@ -124,8 +124,8 @@ def reread_note(folder: SearchFolder, state: SearchState) -> list[str]:
     count = sum(lacks_results(attempt) for attempt in deciding_attempts(state, State.FAILED))
     resume = shell_line(['hpsearch', 'resume', str(folder.path), '--reread'])
     return [
-        f'{count} runs ended with status 0 and failed only because of their results. If these are there and the '
-        f'configuration is wrong, correct it, then: {resume}'
+        f'{count_of(count, "run")} ended with status 0 and failed only because of {noun_for(count, "its", "their")} '
+        f'results. If these are there and the configuration is wrong, correct it, then: {resume}'
     ] * bool(count)
 
 
@@ -140,11 +140,11 @@ def time_limit_notes(folder: SearchFolder, state: SearchState) -> list[str]:
     ]
     if not stuck:
         return []
-    runs = '1 run' if len(stuck) == 1 else f'{len(stuck)} runs'
+    attempts, runs = count_of(sum(stuck), 'attempt'), count_of(len(stuck), 'run')
     return [
-        f'{sum(stuck)} attempts of {runs} ended at their time limit without new output: they may have started from '
-        'scratch each time. Let the script write checkpoints into its output folder in time, or when it gets the '
-        'signal of --signal; or give it more time (--num_hours). Then: '
+        f'{attempts} of {runs} ended at {noun_for(sum(stuck), "its", "their")} time limit without new output: the '
+        'script may have started from scratch each time. Let it write checkpoints into its output folder in time, or '
+        'when it gets the signal of --signal; or give it more time (--num_hours). Then: '
         + shell_line(['hpsearch', 'resume', str(folder.path), '--retry_failed'])
     ]
 
@@ -184,10 +184,10 @@ def _print_end(result: SearchResult, options: SearchOptions) -> None:
         print_table(sys.stdout, columns, [[*map(shortened, row[:values]), *row[values:]] for row in rows])
     elif rows:
         put_line(sys.stdout)
-        count = result.counts[State.FINISHED.value]
+        finished = count_of(result.counts[State.FINISHED.value], 'finished run')
         put_line(
             sys.stdout,
-            f'best {len(rows)} of {count} finished runs (best: {best_text(result.configuration)}{_of_lists(result)})',
+            f'best {len(rows)} of {finished} (best: {best_text(result.configuration)}{_of_lists(result)})',
         )
         print_table(sys.stdout, columns, rows)
     elif line := no_best_note(result.state, result.configuration):
@@ -238,8 +238,8 @@ def _end_lines(result: SearchResult) -> Iterator[str]:
     yield from time_limit_notes(result.folder, result.state)
     if result.outcome.unknown:
         yield (
-            f'{len(result.outcome.unknown)} runs may still be running where that cannot be checked; '
-            f'hpsearch status {result.folder.path} names them. If a host is dead: hpsearch resume --host_is_dead=HOST'
+            f'{count_of(len(result.outcome.unknown), "run")} may still be running where that cannot be checked; '
+            f'hpsearch status {result.folder.path} says which. If a host is dead: hpsearch resume --host_is_dead=HOST'
         )
     if result.outcome.leftovers:
         yield f'{result.outcome.leftovers}; hpsearch stop {result.folder.path} cancels what is there'
@@ -247,7 +247,8 @@ def _end_lines(result: SearchResult) -> Iterator[str]:
     if result.outcome.left is not None:
         yield from _left_lines(result)
     yield from _enough_lines(result)
-    yield f'{shown} runs' if result.total is None else f'{shown} of {result.total} runs'
+    total = sum(counts.values()) if result.total is None else result.total
+    yield f'{shown} {noun_for(total, "run")}' if result.total is None else f'{shown} of {count_of(total, "run")}'
     yield from _result_lines(result)
     if result.outcome.left is None:
         yield from _continue_lines(result)
@@ -299,8 +300,8 @@ def _left_lines(result: SearchResult) -> Iterator[str]:
         yield f'hpsearch ended although the queue does not answer: {outcome.silence}'
     if left.unanswered:
         yield (
-            f'{left.unanswered} jobs were submitted without an answer: the queue may have accepted them. '
-            f'hpsearch resume {folder} finds out.'
+            f'{count_of(left.unanswered, "job was", "jobs were")} submitted without an answer: the queue may have '
+            f'accepted {noun_for(left.unanswered, "it", "them")}. hpsearch resume {folder} finds out.'
         )
     waiting = result.waiting + left.unsubmitted
     if left.accepted:
@@ -308,7 +309,8 @@ def _left_lines(result: SearchResult) -> Iterator[str]:
         return
     if not (left.unanswered or outcome.silence):
         yield 'No job of this search is in the queue.'
-    yield f'{waiting} runs remain to be submitted: hpsearch resume {folder} submits them.'
+    remaining = count_of(waiting, 'run remains', 'runs remain')
+    yield f'{remaining} to be submitted: hpsearch resume {folder} submits {noun_for(waiting, "it", "them")}.'
 
 
 def _about_accepted(result: SearchResult, accepted: int, waiting: int) -> str:
@@ -316,17 +318,17 @@ def _about_accepted(result: SearchResult, accepted: int, waiting: int) -> str:
     folder = result.folder.path
     if result.outcome.interrupted:
         return (
-            f'{accepted} jobs were to be cancelled and have not ended, as far as is known: hpsearch status {folder} '
-            f'shows them, hpsearch stop {folder} cancels them again.'
+            f'{count_of(accepted, "job was", "jobs were")} to be cancelled, with no end as far as is known: hpsearch '
+            f'status {folder} shows what is there, hpsearch stop {folder} cancels it again.'
         )
     if any(submission.pilots for submission in result.state.submissions.values()):
-        return (
-            f'{accepted} jobs in the queue work on the search by themselves; hpsearch status {folder} shows their '
-            'progress, hpsearch resume submits more of them if needed.'
-        )
+        one, several = 'works on the search by itself', 'work on the search by themselves'
+        pilots = count_of(accepted, f'job in the queue {one}', f'jobs in the queue {several}')
+        return f'{pilots}; hpsearch status {folder} shows the progress, hpsearch resume submits more jobs if needed.'
     return (
-        f'The jobs in the queue continue without hpsearch: {accepted} runs; {waiting} remain to be submitted. hpsearch '
-        f'resume {folder} collects results and submits the rest; hpsearch status only collects results.'
+        f'The jobs in the queue continue without hpsearch: {count_of(accepted, "run")}; '
+        f'{count_of(waiting, "remains", "remain")} to be submitted. hpsearch resume {folder} collects results and '
+        'submits the rest; hpsearch status only collects results.'
     )
 
 

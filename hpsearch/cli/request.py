@@ -43,6 +43,7 @@ from hpsearch.host.processes import user_name
 from hpsearch.model.command import shell_line
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import ConfigError, SearchFolderError
+from hpsearch.model.units import count_of
 from hpsearch.records.finding import hint_of_search_below
 from hpsearch.results.metrics.rules import watching
 from hpsearch.space.order import Order
@@ -69,7 +70,7 @@ class Snapshot:
         """What a user should know about it, in sentences."""
         contents = self.contents
         linked = f', with links to what is not copied: {_few(contents.linked)}' if contents.linked else ''
-        notes = [f'Runs are started from a copy of {contents.top} ({len(contents.files):,} files){linked}']
+        notes = [f'Runs are started from a copy of {contents.top} ({count_of(len(contents.files), "file")}){linked}']
         outside = [] if self.copy.run_cwd is None else _values_outside(configuration, run_cwd)
         return (*notes, *(f'warning: {text}' for text in [*contents.left_out, *outside]))
 
@@ -430,12 +431,12 @@ def _write(request: SearchRequest, made: NewFolder, written: Mapping[str, bytes]
 def _write_plan(plan: Plan, folder: SearchFolder) -> Sequence[str]:
     summary = plan.write(folder)
     notes = [*summary.notes(), *plan.warnings(), *plan.not_startable(command_limits(os.environb))]
-    log.info('%s planned%s', '1 run is' if summary.runs == 1 else f'{summary.runs} runs are', _left_out(summary))
+    log.info('%s planned%s', count_of(summary.runs, 'run is', 'runs are'), _left_out(summary))
     return notes
 
 
 def _left_out(summary: PlanSummary) -> str:
-    parts = [f'{summary.duplicates} duplicates'] if summary.duplicates else []
+    parts = [count_of(summary.duplicates, 'duplicate')] if summary.duplicates else []
     parts += [f'{summary.rejected} rejected by constraints'] if summary.rejected else []
     return f' ({", ".join(parts)} left out)' if parts else ''
 

@@ -31,6 +31,7 @@ from hpsearch.model.errors import ConfigError, DamageError, SearchFolderError
 from hpsearch.model.evidence import Liveness
 from hpsearch.model.history.search_state import SearchState
 from hpsearch.model.retries import JobTime
+from hpsearch.model.units import count_of
 from hpsearch.space.extension import Extension, extend, extending, note_place, write_extension
 from hpsearch.space.plan import Plan
 from hpsearch.store.completion import CompletionReader
@@ -64,7 +65,7 @@ def resume_search(command: ResumeCommand) -> int:
         asked = _with_module_given(info, command)
         if command.extend:
             extension = extend_plan(folder, asked, options, command.dead_hosts)
-            log.info('%d runs added, %d withdrawn', len(extension.added), len(extension.withdrawn))
+            log.info('%s added, %d withdrawn', count_of(len(extension.added), 'run'), len(extension.withdrawn))
         if command.reread:
             read_results_anew(folder, asked, options, command.dead_hosts)
         search = with_metrics(open_search(folder, folder.read_info()), options)

@@ -32,6 +32,7 @@ from hpsearch.model.history.search_state import SearchState
 from hpsearch.model.retries import JobTime, RetryPolicy, bad_places
 from hpsearch.model.states import State
 from hpsearch.model.table import MoreColumns, code_column, measure_columns
+from hpsearch.model.units import count_of
 from hpsearch.store import writers
 from hpsearch.store.completion import CompletionReader
 from hpsearch.store.folder import SearchFolder
@@ -285,7 +286,7 @@ def _take_earlier_results(search: OpenSearch, options: WorkOptions, recorder: Ev
     from hpsearch.dispatch.reuse import reuse_results
 
     taken = reuse_results(search.folder, options.reuse, search.configuration.summary_keywords, recorder)
-    log.info('%d runs are taken from earlier searches', taken)
+    log.info('%s taken from earlier searches', count_of(taken, 'run is', 'runs are'))
 
 
 def work_options(

@@ -23,7 +23,7 @@ from hpsearch.model.history.submission import Submission
 from hpsearch.model.snapshot import GpuLine, QueueLine, RunLine, Snapshot, merged_queue
 from hpsearch.model.states import ACTIVE, State
 from hpsearch.model.trials.curves import latest
-from hpsearch.model.units import duration
+from hpsearch.model.units import count_of, duration, noun_for
 from hpsearch.model.usage.holders import GpuHolder, HolderKind
 from hpsearch.model.usage.in_use import run_use_from
 from hpsearch.records.failures import failure_groups
@@ -116,7 +116,7 @@ def why_under_way(folder: SearchFolder, dead_hosts: Collection[str] = ()) -> str
     for writer in sorted(search.living.keys() - dead):
         return f'hpsearch works on it, on {headers[writer].get("host")} (pid {headers[writer].get("pid")})'
     runs = sum(attempt.owner not in dead for attempt in active_attempts(search.state))
-    return f'{runs} of its runs are under way, or may be' if runs else ''
+    return f'{count_of(runs, "of its runs is", "of its runs are")} under way, or may be' if runs else ''
 
 
 def why_live_copy(folder: SearchFolder, info: Mapping[str, Any], dead_hosts: Collection[str] = ()) -> str:
@@ -346,7 +346,7 @@ def silent_hosts(search: SearchSnapshot) -> Iterator[str]:
     here = [each for each in hidden if search.relation(each.owner) is HostRelation.SAME]
     if here:
         yield (
-            f'{len(here)} of the runs under way may run on this host, where we cannot read their processes: '
+            f'{len(here)} of the runs under way may run on this host, where we cannot read the processes: '
             'they belong to another user, or /proc hides them'
         )
     runs = Counter(attempt.owner for attempt in active_attempts(search.state) if not attempt.is_in_queue)
@@ -357,8 +357,9 @@ def silent_hosts(search: SearchSnapshot) -> Iterator[str]:
     if silent:
         count = sum(others[writer] for writer in silent)
         yield (
-            f'{count} of the runs under way show no sign of life, in {len(silent)} of the jobs that work on the '
-            'search: hpsearch resume asks the queue what became of them'
+            f'{count_of(count, "of the runs under way shows", "of the runs under way show")} no sign of life, in '
+            f'{len(silent)} of the jobs that work on the search: hpsearch resume asks the queue what became of '
+            f'{noun_for(count, "it", "them")}'
         )
 
 
@@ -367,8 +368,8 @@ def _silent_host(search: SearchSnapshot, writer: str, count: int) -> str:
     ago = 'never' if silence is None else f'{duration(max(0.0, silence))} ago'
     host = search.reader.headers.get(writer, {}).get('host', 'a host without a name')
     return (
-        f'{count} of the runs under way are on {host}, which cannot be asked from '
-        f'here; its hpsearch was last active {ago}. If it is dead: hpsearch resume --host_is_dead=HOST'
+        f'{count_of(count, "of the runs under way is", "of the runs under way are")} on {host}, which cannot be asked '
+        f'from here; its hpsearch was last active {ago}. If it is dead: hpsearch resume --host_is_dead=HOST'
     )
 
 
@@ -447,9 +448,11 @@ def listing_of(search: SearchSnapshot, queue: str) -> Listing:
 
 
 def _about_unclear(attempts: Sequence[Attempt]) -> Iterator[str]:
-    if attempts:
+    count = len(attempts)
+    if count:
+        ended = noun_for(count, 'has ended in the queue, or is', 'have ended in the queue, or are')
         yield (
-            f'{len(attempts)} of the runs ({attempts[0].run}{", …" if len(attempts) > 1 else ""}) have ended in the '
-            'queue, or are not listed there, and left no record of their end: hpsearch resume finds out what became '
-            'of them'
+            f'{count} of the runs ({attempts[0].run}{", …" if count > 1 else ""}) {ended} not listed there, and left '
+            f'no record of {noun_for(count, "its", "their")} end: hpsearch resume finds out what became of '
+            f'{noun_for(count, "it", "them")}'
         )

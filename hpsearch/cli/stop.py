@@ -21,6 +21,7 @@ from hpsearch.model.errors import BackendError
 from hpsearch.model.evidence import Liveness, ProcessState
 from hpsearch.model.history.search_state import SearchState
 from hpsearch.model.states import ACTIVE, Event
+from hpsearch.model.units import count_of
 from hpsearch.store import writers
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import JournalReader, open_journals, own_journal
@@ -76,7 +77,7 @@ def _check_that_none_is_left(folder: SearchFolder, jobs: int, reasons: Sequence[
     """
     why = '; '.join(filter(None, reasons))
     if jobs or why:
-        what = f'{jobs} jobs' if jobs else 'jobs of this search'
+        what = count_of(jobs, 'job') if jobs else 'jobs of this search'
         raise BackendError(
             f'{what} may go on in the queue: {why or "hpsearch was asked not to wait for their ends"}. '
             f'Try again later: hpsearch stop {folder.path}'
@@ -120,9 +121,10 @@ def _end_here(folder: SearchFolder, state: SearchState, options: SearchOptions, 
     elif not active:
         yield 'nothing runs, and no hpsearch works on it'
     elif drain:
-        yield f'no hpsearch works on it: the {len(active)} runs that have started end by themselves'
+        runs = count_of(len(active), 'run that has started ends by itself', 'runs that have started end by themselves')
+        yield f'no hpsearch works on it: the {runs}'
     else:
-        yield f'no hpsearch works on it: ending its {len(active)} runs from here'
+        yield f'no hpsearch works on it: ending its {count_of(len(active), "run")} from here'
         outcome = end_runs(folder, options)
         yield what_is_left(outcome) or 'stopped'
 

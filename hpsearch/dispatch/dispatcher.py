@@ -35,6 +35,7 @@ from hpsearch.model.errors import SearchFolderError, trouble_in_words
 from hpsearch.model.history.places import is_gpu
 from hpsearch.model.retries import Pauses
 from hpsearch.model.run import Run
+from hpsearch.model.units import count_of
 from hpsearch.store.completion import Completion
 
 if TYPE_CHECKING:
@@ -277,10 +278,10 @@ class Dispatcher:
         match stop:
             case Stop.DRAIN:
                 recorder.note('draining', reason=why)
-                log.warning('%s: %d runs may end, no more are started', why, len(attempts))
+                log.warning('%s: %s may end, no more are started', why, count_of(len(attempts), 'run'))
             case Stop.TERM:
                 recorder.note('stopping', reason=why)
-                log.warning('%s: ending %d runs, no more are started', why, len(attempts))
+                log.warning('%s: ending %s, no more are started', why, count_of(len(attempts), 'run'))
                 self._strategy.cancel(why)
             case Stop.KILL:
                 if attempts:

@@ -19,6 +19,7 @@ from hpsearch.model.history.attempt import Attempt
 from hpsearch.model.run import Run
 from hpsearch.model.states import ACTIVE, ENDED, NEVER_STARTED, TIMEOUT, State
 from hpsearch.model.table import Row, performance_text
+from hpsearch.model.units import count_of
 from hpsearch.store.attempt_files import has_unshown_logs, is_there, read_fence
 from hpsearch.store.completion import (
     BY_ITS_SUMMARY,
@@ -279,11 +280,13 @@ def _log_readings(read: Sequence[tuple[Completion, Attempt]]) -> None:
     new = [(completion, attempt) for completion, attempt in read if says_more(completion, attempt)]
     finished = [completion for completion, attempt in new if completion.state is not attempt.state]
     failed = [completion for completion, attempt in read if lacks_results(attempt) and completion not in finished]
-    log.info('%d runs have finished, by their results as they are read now', len(finished))
+    runs = count_of(len(finished), 'run has finished, by its', 'runs have finished, by their')
+    log.info('%s results as they are read now', runs)
     if len(new) > len(finished):
-        log.info('the results of %d other runs are read differently now', len(new) - len(finished))
+        log.info('the results of %s are read differently now', count_of(len(new) - len(finished), 'other run'))
     if failed:
-        log.warning('%d runs have still failed, for example %s: %s', len(failed), failed[0].run.name, failed[0].reason)
+        still = count_of(len(failed), 'run has', 'runs have')
+        log.warning('%s still failed, for example %s: %s', still, failed[0].run.name, failed[0].reason)
 
 
 def _record_late_ends(reader: CompletionReader, recorder: EventRecorder, run: Run) -> list[Completion]:

@@ -20,6 +20,7 @@ from hpsearch.arguments.placeholders import literal
 from hpsearch.host.code import Stamp, folder_of_code, stamp_of
 from hpsearch.host.git import Problem, Repository, find_repository
 from hpsearch.model.configuration import Configuration
+from hpsearch.model.units import count_of
 
 MOST_BYTES = 256 << 20
 """Bytes that a copy may have."""
@@ -70,10 +71,11 @@ class Contents:
             shares[part] = shares.get(part, 0) + size
         largest = sorted(shares.items(), key=lambda share: -share[1])[:LARGEST_SHOWN]
         shown = ', '.join(f'{name} {_mib(size)}' for name, size in largest)
+        files = count_of(len(sizes), 'file')
         return (
-            f'a copy of {self.top} would have {len(sizes):,} files and {_mib(total)}, but no more than {MOST_FILES:,} '
-            f'files and {_mib(MOST_BYTES)} are copied. The largest: {shown}. Name what is no code in a .gitignore, in '
-            'a git repository, or move it out of the folder.'
+            f'a copy of {self.top} would have {files} and {_mib(total)}, but no more than {MOST_FILES:,} files and '
+            f'{_mib(MOST_BYTES)} are copied. The largest: {shown}. Name what is no code in a .gitignore, in a git '
+            'repository, or move it out of the folder.'
         )
 
 

@@ -24,7 +24,7 @@ from hpsearch.model.resources import (
     ResourceRequest,
     Slot,
 )
-from hpsearch.model.units import duration
+from hpsearch.model.units import count_of, duration
 
 T = TypeVar('T')
 
@@ -316,7 +316,7 @@ def _slots(ready: Sequence[GpuCase], closed: Mapping[str, str], policy: GpuPolic
     groups = together(ranked, size, lambda place: place[1].gpu, lambda place: len(place[1].ours))
     in_order = [sorted(group, key=itemgetter(0)) for group in groups]
     left = len(ranked) % size
-    short = f'only {left} more {"GPU is" if left == 1 else "GPUs are"} open, and a run needs {size} (--gpus_per_run)'
+    short = f'only {count_of(left, "more GPU is", "more GPUs are")} open, and a run needs {size} (--gpus_per_run)'
     given = {case.gpu.name for group in groups for _, case in group}
     left_over = {case.gpu.name: short for _, case in ranked if case.gpu.name not in given}
     return Placement(tuple(slot_of([case.gpu for _, case in group]) for group in in_order), {**closed, **left_over})
@@ -412,7 +412,7 @@ def _given_to_our_runs(case: GpuCase) -> Iterator[str]:
     if any(tenant.exclusive for tenant in case.ours):
         yield 'reserved for a run that ran out of memory before'
     count, limit = len(case.ours), case.policy.max_runs_per_gpu
-    has_runs = f'has {count} {"run" if count == 1 else "runs"} of this search'
+    has_runs = f'has {count_of(count, "run")} of this search'
     if case.resources.alone and case.ours:
         yield f'{NEEDS_ITS_OWN}, and it {has_runs}'
     if case.now - case.last_start < case.policy.startup_time:

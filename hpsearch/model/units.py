@@ -31,6 +31,22 @@ def memory(mib: int | None) -> str:
     return f'{mib} MiB' if mib < 1024 else f'{mib / 1024:.1f} GiB'
 
 
+def count_of(count: int, one: str, several: str = '') -> str:
+    """A number with what it counts: ``1 run``, ``1,000 runs``.
+
+    Args:
+        count: The number.
+        one: The noun, perhaps with its predicate, for one.
+        several: The same for any other number; empty: with an ``s`` at its end.
+    """
+    return f'{count:,} {noun_for(count, one, several)}'
+
+
+def noun_for(count: float, one: str, several: str = '') -> str:
+    """What is counted alone, where the number has a form of its own; arguments as those of :func:`count_of`."""
+    return one if count == 1 else several or f'{one}s'
+
+
 def whole_number(text: str, digits: int = 9) -> int | None:
     """The number that a text is: some of the digits 0 to 9 and nothing else; None: it is none, or has more digits."""
     return int(text) if text.isascii() and text.isdigit() and len(text) <= digits else None

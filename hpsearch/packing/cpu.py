@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from hpsearch.model.resources import Slot
+from hpsearch.model.units import count_of
 from hpsearch.model.usage.estimate import Estimate, Guess
 from hpsearch.model.usage.host import HostReading
 from hpsearch.packing.box import HAS_THE_MACHINE, Candidate, Packing, Start
@@ -112,7 +113,7 @@ class _Filling:
         """Why a run of which too little is known waits for those that are measured; empty: it need not."""
         if is_known(estimate) or self.new < self.most_new:
             return ''
-        runs = '1 run takes that was' if self.new == 1 else f'{self.new} runs take that were'
+        runs = count_of(self.new, 'run takes that was', 'runs take that were')
         return f'it is measured for {MEASURED_AFTER:g} s what {runs} just started'
 
     def _add(self, estimate: Estimate) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from hpsearch.model.resources import OtherStart
+from hpsearch.model.units import count_of, noun_for
 from hpsearch.model.usage.estimate import NOTHING_EXPECTED, Estimate
 from hpsearch.model.usage.host import HostReading
 
@@ -161,15 +162,16 @@ class HostRoom:
         return not self.runs and free > AS_FREE_AS_CAN_BE * total
 
     def _no_cores(self, estimate: Estimate) -> str:
-        needs = cores_for(estimate, self.unknown_cores)
+        needs, cores = cores_for(estimate, self.unknown_cores), f'{self.cores:g} {noun_for(self.cores, "core")}'
         if self.runs >= self.most_runs:
-            return f'{self.runs} runs share {self.cores:g} cores, and there are at most {MOST_PER_CORE} per core'
+            share = count_of(self.runs, 'run shares', 'runs share')
+            return f'{share} {cores}, and there are at most {MOST_PER_CORE} per core'
         is_little = self.ours + needs <= OURS_ANYWAY
         if not self.runs or is_little or self.cores_free >= LEAST_SHARE * needs:
             return ''
         others = f', others use {self.others:.1f}' if self.others >= 0.05 else ''
-        taken = f'{self.runs} {"run keeps" if self.runs == 1 else "runs keep"} {self.ours:.1f} of them busy{others}'
-        return f'a run needs {needs:.1f} of the {self.cores:g} cores, and {taken}'
+        taken = f'{count_of(self.runs, "run keeps", "runs keep")} {self.ours:.1f} of them busy{others}'
+        return f'a run needs {needs:.1f} of the {cores}, and {taken}'
 
 
 def with_starts(reading: HostReading, starts: Iterable[OtherStart]) -> HostReading:

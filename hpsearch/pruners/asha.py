@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from hpsearch.model.trials.standings import Standings
 from hpsearch.model.trials.trial import Evaluation
+from hpsearch.model.units import count_of
 from hpsearch.pruners.foresight import Foresight
 from hpsearch.pruners.rungs import Ladder
 
@@ -66,10 +67,9 @@ class Asha:
         place = self._place(run, others)
         if place is None or place.goes_on or self._is_spared(run, place.rung, [*_without(run, others), run]):
             return ''
-        return (
-            f'{place.better} of {place.of} runs were better by step {place.rung:g}, where the best '
-            f'{place.kept if place.kept > 1 else "one"} may go on'
-        )
+        better = count_of(place.better, f'of {place.of} runs was', f'of {place.of} runs were')
+        kept = place.kept if place.kept > 1 else 'one'
+        return f'{better} better by step {place.rung:g}, where the best {kept} may go on'
 
     def promotable(self, stopped: Sequence[Evaluation], others: Sequence[Evaluation]) -> Evaluation | None:
         """See :class:`hpsearch.pruners.base.Pruner`: the one that came furthest, and of these the best."""

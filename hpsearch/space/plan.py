@@ -35,6 +35,7 @@ from hpsearch.model.command import (
 from hpsearch.model.configuration import Configuration, Value, sort_order_warning
 from hpsearch.model.errors import ConfigError
 from hpsearch.model.run import OUT_DIR, RUN, Run, param_json, plan_line, values_note, without_path
+from hpsearch.model.units import count_of, noun_for
 from hpsearch.space.grid import ABSENT, Expansion, Picks, Space
 from hpsearch.space.order import Order
 from hpsearch.store.folder import SearchFolder
@@ -88,7 +89,7 @@ class PlanSummary:
             notes.append(self._about_conditions())
         if self.stopped:
             hint = ' To run chosen combinations, grid may be a list of them.' if self.rejected else ''
-            notes.append(f'The draw ended with {self.runs} runs: {self.stopped}.{hint}')
+            notes.append(f'The draw ended with {count_of(self.runs, "run")}: {self.stopped}.{hint}')
         return notes
 
     def _about_conditions(self) -> str:
@@ -101,8 +102,7 @@ class PlanSummary:
 
 
 def _conditions(indices: Sequence[int]) -> str:
-    noun = 'condition' if len(indices) == 1 else 'conditions'
-    return f'{len(indices)} {noun} ({", ".join(f"conditions[{index}]" for index in indices)})'
+    return f'{count_of(len(indices), "condition")} ({", ".join(f"conditions[{index}]" for index in indices)})'
 
 
 class Plan:
@@ -227,7 +227,7 @@ class Plan:
         shown = list(found.items())[:REASONS_SHOWN]
         others = sum(map(len, found.values())) - sum(len(numbers) for _, numbers in shown)
         sentences = [f'{_numbered(numbers)} cannot be started: {why}.' for why, numbers in shown]
-        return [*sentences, f'{others:,} more runs cannot be started, either.'] if others else sentences
+        return [*sentences, f'{count_of(others, "more run")} cannot be started, either.'] if others else sentences
 
     def _may_exceed(self, limits: CommandLimits) -> bool:
         """Whether a run can have a command that is too long; without going through the runs."""
@@ -338,8 +338,8 @@ def _room_of(words: Iterable[str]) -> int:
 def _numbered(numbers: Sequence[int]) -> str:
     """Runs by their numbers, the first few of many."""
     shown = ', '.join(map(str, numbers[:RUNS_SHOWN]))
-    others = f' and {len(numbers) - RUNS_SHOWN:,} others' if len(numbers) > RUNS_SHOWN else ''
-    return f'{"run" if len(numbers) == 1 else "runs"} {shown}{others}'
+    others = f' and {count_of(len(numbers) - RUNS_SHOWN, "other")}' if len(numbers) > RUNS_SHOWN else ''
+    return f'{noun_for(len(numbers), "run")} {shown}{others}'
 
 
 class _Fragments:

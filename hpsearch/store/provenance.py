@@ -30,6 +30,7 @@ from hpsearch.model.errors import SearchFolderError
 from hpsearch.model.history.attempt import Attempt
 from hpsearch.model.history.search_state import SearchState
 from hpsearch.model.states import NEVER_STARTED, State
+from hpsearch.model.units import count_of
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.opening.open_search import OpenSearch
 from hpsearch.store.whole_files import write_whole
@@ -497,7 +498,7 @@ def code_changes(folder: SearchFolder, state: SearchState) -> str:
     if len(runs) < 2:
         return ''
     earlier, shown = list(runs.items())[:-CODES_SHOWN], list(runs.items())[-CODES_SHOWN:]
-    parts = [f'{sum(count for _, count in earlier)} with {len(earlier)} others'] if earlier else []
+    parts = [f'{sum(count for _, count in earlier)} with {count_of(len(earlier), "other")}'] if earlier else []
     before = earlier[-1][0] if earlier else ''
     for code, count in shown:
         about = [_about_changes(folder, before, code)] if before else []

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from hpsearch.model.configuration import Params
 from hpsearch.model.snapshot import GpuLine, QueueLine, RunLine, Snapshot, merged_queue
-from hpsearch.model.units import duration, memory
+from hpsearch.model.units import count_of, duration, memory
 from hpsearch.model.usage.in_use import RunUse
 from hpsearch.ui.ansi_filter import SEQUENCE
 
@@ -153,7 +153,7 @@ def queue_texts(lines: Iterable[QueueLine]) -> list[str]:
     shown = ordered if len(ordered) <= QUEUE_PARTS else ordered[: QUEUE_PARTS - 1]
     texts = [f'{line.count} {line.state}' + (f' ({line.reason})' if line.reason else '') for line in shown]
     others = sum(line.count for line in ordered[len(shown) :])
-    return [printable(text) for text in texts] + ([f'{others} others'] if others else [])
+    return [printable(text) for text in texts] + ([count_of(others, 'other')] if others else [])
 
 
 def stuck_texts(lines: Iterable[QueueLine]) -> list[str]:
@@ -195,7 +195,7 @@ def gpu_parts(gpu: GpuLine, width: int | None) -> list[tuple[str, str]]:
         'name': f'GPU {gpu.name:<2}',
         'load': 'load   ?  ' if gpu.load is None else f'load {gpu.load * 100:3.0f} %',
         'memory': _memory_of(gpu),
-        'own': f'{gpu.own_runs} run{" " if gpu.own_runs == 1 else "s"}',
+        'own': count_of(gpu.own_runs, 'run ', 'runs'),
         'others': f'others {memory(gpu.others_memory)}' if gpu.others_memory else '',
         'age': f'read {duration(gpu.age)} ago' if gpu.age is not None and gpu.age >= OLD else '',
         'closed': f'closed: {printable(gpu.closed)}' if gpu.closed else '',

@@ -11,6 +11,7 @@ from contextlib import ExitStack, redirect_stderr, redirect_stdout
 from typing import TYPE_CHECKING, TextIO
 
 from hpsearch.model.snapshot import GpuLine, Snapshot
+from hpsearch.model.units import count_of
 from hpsearch.ui.ansi_filter import TRANSIENT_ROWS, AnsiFilter
 from hpsearch.ui.format import gpu_parts, line_width, printable, queue_texts, running_texts, stuck_texts
 from hpsearch.ui.head import LETTER_MARKS, LINE_MARKS, Line, Part, best_lines, head
@@ -122,7 +123,8 @@ class LiveView:
         self._left_out += excess
 
     def _take_above(self) -> list[str]:
-        note = [f'({self._left_out} lines are not shown here; the logs have them)'] if self._left_out else []
+        hidden = count_of(self._left_out, 'line is', 'lines are')
+        note = [f'({hidden} not shown here; the logs have everything)'] if self._left_out else []
         lines, self._above, self._left_out = note + self._above, [], 0
         return lines
 

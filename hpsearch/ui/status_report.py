@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hpsearch.model.snapshot import GpuLine, Snapshot
+from hpsearch.model.units import count_of
 from hpsearch.ui.format import (
     best_text,
     done,
@@ -81,8 +82,7 @@ def _few_running(snapshot: Snapshot) -> list[str]:
 
 
 def _failure_lines(folder: str, count: int, stderr: str, run: str) -> list[str]:
-    runs = 'run' if count == 1 else 'runs'
-    head = f'{count} {runs} failed like this, see: hpsearch logs {folder} {run}'
+    head = f'{count_of(count, "run")} failed like this, see: hpsearch logs {folder} {run}'
     return [head, *(f'    {printable(line)}' for line in stderr.splitlines() or ['(nothing on stderr)'])]
 
 

@@ -12,6 +12,7 @@ from hpsearch.model.states import State
 from hpsearch.model.trials.seeds import is_seed
 from hpsearch.model.trials.standings import mean_of
 from hpsearch.model.trials.trial import Objective
+from hpsearch.model.units import count_of
 from hpsearch.records.run import RunRecord
 from hpsearch.records.search import SearchRecord
 
@@ -143,9 +144,11 @@ def _about(
         (len(valued) - len(counted), f'with other {search.fidelity or "budgets"}'),
     ]
     left_out = ', '.join(f'{number:,} {why}' for number, why in without if number)
-    sentence = f'{len(counted):,} of {len(search.runs):,} runs' + (f' (left out: {left_out}).' if left_out else '.')
+    sentence = f'{len(counted):,} of {count_of(len(search.runs), "run")}' + (
+        f' (left out: {left_out}).' if left_out else '.'
+    )
     if search.fidelity and counted:
         sentence += f' All have {search.fidelity} = {search.budget(counted[0][0]):g}.'
     if points < len(counted):
-        sentence += f' Runs with the same values, seeds aside, are one point, their mean: {points:,} points.'
+        sentence += f' Runs with the same values, seeds aside, are one point, their mean: {count_of(points, "point")}.'
     return sentence

@@ -7,6 +7,7 @@ from typing import Any
 
 from hpsearch.model.states import State
 from hpsearch.model.trials.trial import Objective
+from hpsearch.model.units import count_of
 from hpsearch.records.run import RunRecord
 from hpsearch.records.search import SearchRecord
 
@@ -53,9 +54,10 @@ def _curve(run: RunRecord, metrics: list[str], rank: int | None) -> dict[str, An
 
 
 def _caption(search: SearchRecord, reporting: list[RunRecord], chosen: list[RunRecord]) -> str:
-    text = f'What {len(reporting):,} of {len(search.runs):,} runs have reported while they went'
+    of = f'of {count_of(len(search.runs), "run")}'
+    text = f'What {count_of(len(reporting), f"{of} has reported while it", f"{of} have reported while they")} went'
     if len(chosen) < len(reporting):
         text += f'; shown are {len(chosen)}, the best {BEST_CURVES} and a random sample of the others'
     stopped = sum(run.state is State.STOPPED for run in reporting)
-    text += f'. {stopped:,} were stopped early' if stopped else ''
+    text += f'. {count_of(stopped, "was", "were")} stopped early' if stopped else ''
     return f'{text}. Of a curve with more than {MOST_POINTS} points, so many are shown.'

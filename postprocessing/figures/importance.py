@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hpsearch.model.units import count_of
+
 from .compared import Compared
 from .forest import Codes, Floats, Forest, grow
 from .parameters import Parameter
@@ -60,7 +62,7 @@ def importance(results: Compared, seed: int = 0) -> dict[str, Any]:
     if not names:
         return {'nothing': 'There are no two runs with a result that differ in more than their seeds.'}
     if len(results.points) < needed:
-        had = f'{len(results.points)} points with a result, and {len(names)} parameter{"s" if len(names) > 1 else ""}'
+        had = f'{count_of(len(results.points), "point")} with a result, and {count_of(len(names), "parameter")}'
         return {'nothing': f'Too few runs to tell: {had}; {needed} points are needed, or it would show noise.'}
     y = _ranks([point.value for point in results.points])
     if np.ptp(y) == 0:

@@ -11,6 +11,7 @@ from hpsearch.model.table import cell
 from hpsearch.model.trials.evaluations import losses_of
 from hpsearch.model.trials.lineage import Stage, stages
 from hpsearch.model.trials.trial import Evaluation, Objective, Proposal, TrialState
+from hpsearch.model.units import count_of
 from hpsearch.records.run import RunRecord
 from hpsearch.records.search import SearchRecord
 
@@ -102,8 +103,9 @@ def _value(option: Parameter, values: Mapping[str, Value]) -> float | str | None
 def _caption(search: SearchRecord, found: Sequence[Stage], members: int, shown: int) -> str:
     exploited = sum(stage.exploited for stage in found)
     sample = f', of which {shown} are shown' if shown < members else ''
+    runs = count_of(len(found), 'run')
     return (
-        f'{members} members of a population{sample} over their {search.fidelity or "budget"}, in {len(found):,} runs: '
-        f'the score, and the values that were changed on the way. {exploited:,} times a member went on from another '
-        'one that was better (dashed). In front: the way to the best run.'
+        f'{count_of(members, "member")} of a population{sample} over their {search.fidelity or "budget"}, in {runs}: '
+        f'the score, and the values that were changed on the way. {count_of(exploited, "time")} a member went on from '
+        'another one that was better (dashed). In front: the way to the best run.'
     )

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from hpsearch.model.states import REUSED
 from hpsearch.model.trials.trial import Objective
+from hpsearch.model.units import count_of
 from hpsearch.records.run import AttemptRecord
 from hpsearch.records.search import SearchRecord
 
@@ -134,7 +135,8 @@ def _caption(
     way = 'largest' if objective.maximize else 'smallest'
     sample = f', of which {MOST_RESULTS:,} are shown' if len(ended) > MOST_RESULTS else ''
     budget = f' with the largest budget ({search.fidelity})' if search.fidelity else ''
+    runs = count_of(len(ended), 'run')
     return (
-        f'The {way} {objective.key} so far (line), and the results of {len(ended):,} runs{budget} (dots{sample}) when '
-        f'they ended, by the time since the first start or by {counted} time; what other runs took counts, too.'
+        f'The {way} {objective.key} so far (line), and the results of {runs}{budget} (dots{sample}) '
+        f'when they ended, by the time since the first start or by {counted} time; what other runs took counts, too.'
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 from hpsearch.model.states import State
 from hpsearch.model.trials.leading import Found, leaders, objectives_in_words, scored_trials
+from hpsearch.model.units import count_of
 from hpsearch.records.search import SearchRecord
 
 from .plain import number, thinned
@@ -35,13 +36,15 @@ def tradeoffs(search: SearchRecord) -> dict[str, Any]:
     others = [each for each in scored if each.run not in named]
     shown = thinned(others, MOST_TRIALS)
     sample = f', of which {len(shown):,} are shown' if len(shown) < len(others) else ''
+    of = f'of {count_of(len(scored), "trial")}'
+    on_front = count_of(len(best), f'{of} is', f'{of} are')
     return {
         'objectives': [{'key': each.key, 'maximize': each.maximize} for each in search.objectives],
         'front': {'runs': [each.run for each in best], 'values': [_numbers(each.values) for each in best]},
         'others': {'runs': [each.run for each in shown], 'values': [_numbers(each.values) for each in shown]},
         'caption': f'Sought: {objectives_in_words(search.objectives)}. No result is better than one on the front in '
-        f'one of them without being worse in another: {len(best):,} of {len(scored):,} trials are there; '
-        f'{len(others):,} others{sample}. Runs of one trial with several seeds are shown as their mean.',
+        f'one of them without being worse in another: {on_front} there; '
+        f'{count_of(len(others), "other")}{sample}. Runs of one trial with several seeds are shown as their mean.',
     }
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal, localcontext
 
-from hpsearch.model.units import Reading, read_number
+from hpsearch.model.units import Reading, noun_for, read_number
 
 NAN = Decimal('nan')
 
@@ -63,7 +63,7 @@ def scatter(
     counts = {'missing': len(texts) - len(readings), 'no number': len(readings) - len(found)}
     problems = [f'{what} in {count} of {len(texts)}' for what, count in counts.items() if count]
     broken = [seed for seed, reading in found.items() if math.isnan(reading.value)]
-    problems += [f'nan with {"seed" if len(broken) == 1 else "seeds"} {", ".join(broken)}'] if broken else []
+    problems += [f'nan with {noun_for(len(broken), "seed")} {", ".join(broken)}'] if broken else []
     own = {reading.unit for reading in found.values()}
     if len(own | set(units)) > 1:
         named = ', '.join(sorted(unit or 'none' for unit in own | set(units)))

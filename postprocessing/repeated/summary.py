@@ -8,7 +8,7 @@ from decimal import Decimal
 from fractions import Fraction
 from random import Random
 
-from hpsearch.model.units import read_number
+from hpsearch.model.units import count_of, read_number
 from hpsearch.results.summary import FINISHED
 
 from .paired import Comparison, compare
@@ -153,7 +153,7 @@ def _compared(summary: Summary, repetitions: Sequence[Repetition], settings: Set
     pairs = [(_exact(first, seed, settings.key), _exact(second, seed, settings.key)) for seed in fresh]
     differences = [a - b for a, b in pairs if a is not None and b is not None]
     if not differences:
-        count = f'{len(common)} seed{"" if len(common) == 1 else "s"}' if common else 'no seed'
+        count = count_of(len(common), 'seed') if common else 'no seed'
         why = f'the best and the second share {count}'
         were = ', all of which they were chosen by' if common and not fresh else ''
         return Summary(rows, keywords, why_not=f'Nothing is tested: {why}{were}. Give both the same further seeds.')

@@ -8,6 +8,8 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
+from hpsearch.model.units import count_of
+
 from .paired import CONFIDENCE, Comparison
 from .scatter import Scatter, Shown, shown
 from .summary import Row, Settings, Summary
@@ -114,13 +116,9 @@ def _p_value(p: float) -> str:
     return f'= {p:.4g}' if p >= LEAST_P else f'< {LEAST_P:g}'
 
 
-def _pairs(count: int) -> str:
-    return '1 pair' if count == 1 else f'{count} pairs'
-
-
 def _verdict(comparison: Comparison, settings: Settings) -> str:
     if comparison.least_p >= SIGNIFICANT:
-        pairs = _pairs(comparison.pairs)
+        pairs = count_of(comparison.pairs, 'pair')
         return f'It cannot be told with {pairs}: no result could have p < {SIGNIFICANT:g}; 6 can.'
     if comparison.p >= SIGNIFICANT:
         return 'It cannot be told: seeds alone often make such a difference.'
@@ -133,8 +131,8 @@ def _assumptions(left_out: int) -> Iterator[str]:
     yield 'Assumed: were there no difference, either of the two could have had each result of a pair (exchangeability).'
     if left_out:
         yield (
-            f'Left out of the test: {_pairs(left_out)} of results by which the two were chosen. They were the luckiest '
-            'of the search, so they would make the difference, and p, look better than they are.'
+            f'Left out of the test: {count_of(left_out, "pair")} of results by which the two were chosen. They were '
+            'the luckiest of the search, so they would make the difference, and p, look better than they are.'
         )
     else:
         yield (

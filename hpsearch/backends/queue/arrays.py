@@ -27,6 +27,7 @@ from hpsearch.backends.queue.throttle import Division, Share, cut, first_throttl
 from hpsearch.model.command import encoded, shell_line, shell_word
 from hpsearch.model.evidence import JobState
 from hpsearch.model.retries import room_in_queue
+from hpsearch.model.units import count_of
 from hpsearch.store.attempt_files import close_fence, fence_job
 from hpsearch.store.folder import SearchFolder
 
@@ -277,7 +278,7 @@ class Throttles:
         array.throttle = max(array.throttle, throttle)
         array.ceiling = max(array.ceiling, array.throttle)
         array.is_throttling, array.throttled_at = True, now
-        log.debug('%s may run %d jobs at a time', array.name, throttle)
+        log.debug('%s may run %s at a time', array.name, count_of(throttle, 'job'))
         self._runner.run(argv, lambda answer: self._receive(array, throttle, answer))
 
     def _receive(self, array: AttemptArray, throttle: int, answer: CommandResult) -> None:
@@ -437,7 +438,7 @@ class AttemptQueue:
         if throttle:
             self._submit(sizes[0], throttle, memory, now)
         elif not self._settings.holds:
-            return self._give_back(self.refusal or f'all {self._settings.num_jobs} jobs at a time are in use')
+            return self._give_back(self.refusal or 'all jobs at a time are in use')
         return []
 
     def _how_many(self, memory: int | None, now: float) -> int:

@@ -44,6 +44,7 @@ from hpsearch.model.resources import DEFAULT_RESOURCES, GpuTenant, Placement, Re
 from hpsearch.model.retries import room_in_queue
 from hpsearch.model.snapshot import GpuLine, QueueLine
 from hpsearch.model.states import CANCELLED
+from hpsearch.model.units import count_of
 from hpsearch.store.attempt_files import close_fence, duration, fence_job, read_fence
 from hpsearch.store.evidence import read_files
 from hpsearch.store.folder import AttemptPaths
@@ -107,11 +108,12 @@ class QueueBackend(AttemptBackend):
         if queue.is_final or queue.has_given_back:
             return Placement(waiting=queue.refusal, is_final=queue.is_final)
         if queue.waiting:
-            return Placement(waiting=f'{len(queue.waiting)} runs wait to be submitted: {queue.why_waiting()}')
+            runs = count_of(len(queue.waiting), 'run waits', 'runs wait')
+            return Placement(waiting=f'{runs} to be submitted: {queue.why_waiting()}')
         most = self._settings.most_attempts
         free = WAVE if most is None else most - sum(not self._has_left(queued) for queued in self._attempts.values())
         if free <= 0 or not queue.has_room():
-            return Placement(waiting=f'{len(self._attempts)} jobs are in the queue')
+            return Placement(waiting=f'{count_of(len(self._attempts), "job is", "jobs are")} in the queue')
         return Placement(slots=(Slot(),) * min(WAVE, free))
 
     def _has_left(self, queued: QueuedAttempt) -> bool:

@@ -19,6 +19,7 @@ from hpsearch.model.evidence import JobRecord, JobState
 from hpsearch.model.history.search_state import SearchState
 from hpsearch.model.history.submission import Submission
 from hpsearch.model.states import ENDED
+from hpsearch.model.units import count_of
 
 log = logging.getLogger('hpsearch')
 
@@ -106,7 +107,8 @@ class Leftovers:
             return False
         left = self.cancel(now, is_over=True)
         names = ', '.join(f'{each.job}_{each.index}' for each in left[:3])
-        self.words = f'{len(left)} jobs of this search are still in the queue: {names}' if left else ''
+        jobs = count_of(len(left), 'job of this search is', 'jobs of this search are')
+        self.words = f'{jobs} still in the queue: {names}' if left else ''
         return not left
 
     def _may_be_left(self) -> bool:
@@ -157,7 +159,8 @@ class Leftovers:
         return array is not None and array.job == record.job and record.index in array.members
 
     def _cancel(self, job: str, indices: Sequence[int]) -> None:
-        log.info('cancelling what nothing needs any more in the queue: %d elements of job %s', len(indices), job)
+        elements = count_of(len(indices), 'element')
+        log.info('cancelling what nothing needs any more in the queue: %s of job %s', elements, job)
         argv = self._context.system.cancel_argv(job, indices, whole=False, force=False)
         self._context.runner.run(argv, self._receive)
         self._context.poller.poll_anyway()

@@ -36,6 +36,7 @@ from hpsearch.model.resources import Placement
 from hpsearch.model.retries import bad_places
 from hpsearch.model.snapshot import GpuLine, QueueLine
 from hpsearch.model.states import State
+from hpsearch.model.units import count_of
 from hpsearch.store.attempt_files import tail
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.writers import is_astray
@@ -334,7 +335,7 @@ class Pilots:
     def _take_outcome(self, event: SubmissionEvent[PilotArray], now: float) -> None:
         match event.outcome:
             case Outcome.ACCEPTED:
-                log.info('%d jobs submitted that work on the search', len(event.array.members))
+                log.info('%s submitted, to work on the search', count_of(len(event.array.members), 'job'))
             case Outcome.REFUSED:
                 self._is_complete = self._is_complete or not (self._settings.holds or self._submitter.room(now))
             case Outcome.REJECTED:

@@ -27,6 +27,7 @@ from hpsearch.backends.queue.limits import RETRY, LimitsQuery, SubmitWindow
 from hpsearch.backends.queue.poller import JobPoller
 from hpsearch.host.signals import Wakeup
 from hpsearch.model.evidence import JobRecord, JobState
+from hpsearch.model.units import count_of
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.whole_files import write_whole
 
@@ -317,7 +318,7 @@ class Submitter(Generic[ArrayT]):
         if array.tries > 1:
             self._context.resent.add(array.name)
         job, script = array.unsent.job, array.unsent.script
-        log.debug('submitting %d jobs as %s', job.size, array.name)
+        log.debug('submitting %s as %s', count_of(job.size, 'job'), array.name)
         stdin = self._system.submit_stdin(script, str(self._context.folder.submission(array.name).script))
         self._context.runner.run(
             self._system.submit_argv(job),
@@ -395,7 +396,7 @@ class Submitter(Generic[ArrayT]):
         self._conclude(array, Outcome.REFUSED, message)
         self._window.refused(self.live, size, now)
         if self._problem != message:
-            log.info('the queue does not accept %d more jobs: %s', size, message)
+            log.info('the queue does not accept %s: %s', count_of(size, 'more job'), message)
         self._problem = message
         self._retry_at = now if self.room(now) else now + RETRY
 
@@ -526,6 +527,6 @@ class Canceller:
         problem = self._system.parse_cancel(answer)
         left = [index for index in indices if index in array.members]
         if problem and left:
-            log.warning('%s: %d jobs could not be cancelled yet: %s', array.name, len(left), problem)
+            log.warning('%s: %s could not be cancelled yet: %s', array.name, count_of(len(left), 'job'), problem)
             array.to_cancel.update(left)
         self._poller.poll_soon()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from hpsearch.export.search import exported_search
 from hpsearch.export.targets import TARGETS, check, export
+from hpsearch.model.units import count_of
 from hpsearch.records.reading import read_search
 from hpsearch.store.folder import SearchFolder
 
@@ -34,7 +35,6 @@ def export_search(folder: SearchFolder, tool: str, to: str) -> Iterator[str]:
         log.warning(note)
     search = exported_search(record)
     export(search, tool, path)
-    runs = '1 run is' if len(search.runs) == 1 else f'{len(search.runs)} runs are'
-    yield f'{runs} in {path}'
+    yield f'{count_of(len(search.runs), "run is", "runs are")} in {path}'
     if target.hint:
         yield f'Open it with: {target.hint.format(path=path)}'

@@ -13,6 +13,7 @@ from hpsearch.dispatch.adaptive.sampled_runs import RunMaker, space_of
 from hpsearch.model.command import shell_line
 from hpsearch.model.run import Run, with_output
 from hpsearch.model.trials.trial import Evaluation, Proposal, Trial
+from hpsearch.model.units import count_of
 from hpsearch.samplers.allowed import AllowedSampler
 from hpsearch.samplers.random_search import RandomSampler
 from hpsearch.space.identity import identity
@@ -64,7 +65,7 @@ class Samples:
 
     def lines(self) -> Iterator[str]:
         """How runs are chosen, and from what."""
-        most = f'{self._limit:,} trials at most' if self._limit else 'no limit of trials'
+        most = f'{count_of(self._limit, "trial")} at most' if self._limit else 'no limit of trials'
         seeds = self._settings.seeds
         repeated = f', each with {len(seeds.values)} seeds ({seeds.option})' if seeds else ''
         yield f'Runs are chosen while the search goes, by {self._settings.sampler}: {most}{repeated}'
@@ -74,10 +75,8 @@ class Samples:
             yield f'  {name}: {text if len(text) <= _LONGEST_TEXT else f"{text[: _LONGEST_TEXT - 4]} ...)"}'
 
     def _size(self) -> str:
-        count = len(self.space.space)
-        options = '1 choice' if count == 1 else f'{count} choices'
-        runs = f'{len(self.space.all_runs):,} different runs' if self.space.is_finite else 'no end of runs'
-        return f'{options}, {runs}'
+        runs = count_of(len(self.space.all_runs), 'different run') if self.space.is_finite else 'no end of runs'
+        return f'{count_of(len(self.space.space), "choice")}, {runs}'
 
 
 def sample(request: SearchRequest, folder: SearchFolder, number: int, ident: str) -> Run | None:

@@ -18,6 +18,7 @@ from hpsearch.model.history.search_state import SearchState
 from hpsearch.model.retries import RetryPolicy
 from hpsearch.model.trials.evaluations import evaluation_of
 from hpsearch.model.trials.trial import Evaluation, Objective, trials_of
+from hpsearch.model.units import count_of
 from hpsearch.samplers.allowed import AllowedSampler
 from hpsearch.samplers.random_search import RandomSampler
 from hpsearch.space.sampled import SampledSpace
@@ -118,7 +119,7 @@ def problems_of(options: SearchOptions, configuration: Configuration) -> list[st
 def _direction_problems(directions: int, objectives: int) -> list[str]:
     """One for each objective, or none: nobody would see that the others got the direction of the first."""
     if directions > objectives:
-        return [f'--direction: is given {directions} times, for fewer objectives.']
+        return [f'--direction: is given {count_of(directions, "time")}, for fewer objectives.']
     if 0 < directions < objectives:
         return [f'--direction: give it {objectives} times, once for each objective, in their order.']
     return []

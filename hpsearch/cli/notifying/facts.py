@@ -15,7 +15,7 @@ from hpsearch.host.kernel import this_host
 from hpsearch.host.processes import user_name
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.history.search_state import SearchState
-from hpsearch.model.units import read_number
+from hpsearch.model.units import noun_for, read_number
 from hpsearch.records.failures import failure_groups
 from hpsearch.store.folder import SearchFolder
 from hpsearch.ui.format import counts_text
@@ -104,8 +104,9 @@ def _best(found: tuple[str, Mapping[str, Any], str] | None, key: str | None) -> 
 def _message(standing: Standing, event: str, best: Mapping[str, Any] | None) -> str:
     """One line for a subject or a chat."""
     runs = counts_text(standing.counts) or 'nothing'
-    of = '' if standing.total is None else f' of {standing.total}'
-    text = f'{standing.folder.path.name} {event.replace("_", " ")}: {runs}{of} runs'
+    total = sum(standing.counts.values()) if standing.total is None else standing.total
+    of = '' if standing.total is None else f' of {total:,}'
+    text = f'{standing.folder.path.name} {event.replace("_", " ")}: {runs}{of} {noun_for(total, "run")}'
     return f'{text}; best {best["key"]} {best["value"]} ({best["run"]})' if best else text
 
 

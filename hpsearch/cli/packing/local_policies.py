@@ -10,6 +10,7 @@ from hpsearch.cli.packing.options import memory_of
 from hpsearch.model.errors import ConfigError
 from hpsearch.model.placement import gpu_order
 from hpsearch.model.resources import Gpu, GpuPolicy
+from hpsearch.model.units import count_of
 from hpsearch.packing.box import PackingPolicy
 from hpsearch.packing.neighbours.hours import parse_hours
 from hpsearch.packing.neighbours.machine import MachineLimits
@@ -44,9 +45,11 @@ def gpu_policy(options: SearchOptions, gpus: Sequence[Gpu]) -> GpuPolicy:
 def _check_quota(options: SearchOptions, count: int) -> None:
     per_run, neighbours = options.local.gpus_per_run, options.neighbours
     if neighbours.max_gpus is not None and neighbours.max_gpus < per_run:
-        raise ConfigError([f'--max_gpus={neighbours.max_gpus}: a run needs {per_run} GPUs (--gpus_per_run).'])
+        raise ConfigError(
+            [f'--max_gpus={neighbours.max_gpus}: a run needs {count_of(per_run, "GPU")} (--gpus_per_run).']
+        )
     if neighbours.leave_free > count - per_run:
-        needs = f'a run needs {per_run} of the {count} GPUs that may be used'
+        needs = f'a run needs {per_run} of the {count_of(count, "GPU")} that may be used'
         raise ConfigError(
             [f'--leave_free={neighbours.leave_free}: {needs}, so that at most {count - per_run} stay free.']
         )

@@ -15,7 +15,7 @@ from hpsearch.model.history.attempt import Attempt
 from hpsearch.model.history.search_state import SearchState
 from hpsearch.model.run import Run
 from hpsearch.model.states import ACTIVE, ENDED, State
-from hpsearch.model.units import duration
+from hpsearch.model.units import count_of, duration
 from hpsearch.model.usage.estimate import NOTHING_EXPECTED, Estimate, Guess
 from hpsearch.model.usage.in_use import RunUse
 from hpsearch.model.usage.measured import NOTHING_MEASURED, Measured
@@ -191,7 +191,7 @@ def _learned(learned: Explanation) -> str:
     few = '' if learned.is_relied_upon else ', too few to rely on: guessed high'
     text = f'{name} ({unit}): {learned.formula}'
     text += f'; what matters: {shares}' if shares else '; the same for all'
-    runs = '1 run' if learned.runs == 1 else f'{learned.runs} different runs'
+    runs = count_of(learned.runs, 'run', 'different runs')
     return printable(f'{text}; error {learned.error:.1%} ({runs}{few})')
 
 
@@ -203,8 +203,9 @@ def _missed(runs: Sequence[RunNeeds]) -> Iterator[str]:
         if known:
             missed = statistics.median(abs(guess.expected / value - 1) for guess, value in known)
             more = sum(value > guess.high for guess, value in known)
+            ended = count_of(len(known), 'run that has', 'runs that have')
             yield (
-                f'{MEANINGS[quantity][0]} of {len(known)} runs that have ended: missed by {missed:.1%} (median); '
+                f'{MEANINGS[quantity][0]} of {ended} ended: missed by {missed:.1%} (median); '
                 f'{more} needed more than was expected at most'
             )
 

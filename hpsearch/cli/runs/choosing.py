@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
 from hpsearch.model.errors import ConfigError, SearchFolderError, closest
-from hpsearch.model.units import whole_number
+from hpsearch.model.units import count_of, whole_number
 from hpsearch.records.reading import read_search
 from hpsearch.records.search import SearchRecord
 from hpsearch.store.folder import SearchFolder
@@ -91,7 +91,7 @@ def find_run(runs: Sequence[RunT], word: str, path: str) -> RunT:
         more = f'; did you mean {hint}?' if hint else f': hpsearch list {path} lists its runs.'
         raise SearchFolderError(f'{path} has no run {word}{more}')
     named = ', '.join(run.name for run in found[:MOST_NAMED])
-    others = f' and {len(found) - MOST_NAMED} others' if len(found) > MOST_NAMED else ''
+    others = f' and {count_of(len(found) - MOST_NAMED, "other")}' if len(found) > MOST_NAMED else ''
     raise SearchFolderError(f'{word} may be {named}{others}: give the number of the run, or more of its name.')
 
 

@@ -20,6 +20,7 @@ from hpsearch.model.errors import ConfigError, JournalError
 from hpsearch.model.evidence import Liveness
 from hpsearch.model.history.run_history import RunHistory
 from hpsearch.model.states import ACTIVE, State
+from hpsearch.model.units import count_of
 from hpsearch.records.fields import Fields
 from hpsearch.records.opening import OpenedSearch, open_search
 from hpsearch.records.reading import read_search, reconciled
@@ -99,7 +100,7 @@ def cancel_runs(folder: SearchFolder, runs: Sequence[str], *, trust: bool = Fals
     if _at_work(asked.search):
         yield from _takers(asked.search)
         return
-    yield f'no hpsearch works on it: ending {len(asked.ending)} runs from here'
+    yield f'no hpsearch works on it: ending {count_of(len(asked.ending), "run")} from here'
     options = merged_options(asked.search.info, {'quiet': True, 'wait_for_queue': False})
     yield what_is_left(end_runs(asked.search.folder, options, only=frozenset(asked.ending))) or 'ended'
 
@@ -130,7 +131,8 @@ def request_pause(
     if not on:
         return ['runs are started again', *_takers(search)]
     queued = sum(each.state in ACTIVE and each.is_in_queue for each in _last_attempts(search))
-    jobs = [f'{queued} runs are in the queue already: those that wait there may still start'] * bool(queued)
+    runs = count_of(queued, 'run is', 'runs are')
+    jobs = [f'{runs} in the queue already: what waits there may still start'] * bool(queued)
     off = shell_line(['hpsearch', 'pause', '--off', str(folder.path)])
     return [f'paused: no more runs are started, those that run go on; to go on: {off}', *jobs]
 
@@ -223,7 +225,7 @@ def _sentences(answers: Mapping[str, Answer]) -> Iterable[str]:
     for (one, several), those in names.items():
         shown = ', '.join(those[:MOST_NAMED])
         more = ', …' if len(those) > MOST_NAMED else ''
-        yield f'{those[0]} {one}' if len(those) == 1 else f'{len(those)} runs {several}: {shown}{more}'
+        yield f'{those[0]} {one}' if len(those) == 1 else f'{count_of(len(those), "run")} {several}: {shown}{more}'
 
 
 def _check_names(search: OpenedSearch, names: Sequence[str]) -> None:

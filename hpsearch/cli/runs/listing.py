@@ -11,6 +11,7 @@ from hpsearch.model.errors import ConfigError, SearchFolderError
 from hpsearch.model.states import State
 from hpsearch.model.table import why_no_best
 from hpsearch.model.trials.leading import Leader, objectives_in_words
+from hpsearch.model.units import count_of
 from hpsearch.records.fields import OWN, Field, Fields, scalar_of, sorted_by
 from hpsearch.records.run import RunRecord
 from hpsearch.records.search import SearchRecord
@@ -61,7 +62,7 @@ def runs_listed(search: SearchRecord, where: str, columns: str, order: str, limi
 def _nothing(search: SearchRecord, where: str) -> str:
     if not search.runs:
         return f'{search.path} has no runs so far'
-    return f'none of its {len(search.runs)} runs: {where}'
+    return f'none of its {count_of(len(search.runs), "run")}: {where}'
 
 
 def _words(text: str) -> list[str]:
@@ -163,7 +164,11 @@ def _leaders_listed(search: SearchRecord, fields: Fields, limit: int, form: Form
     columns = [*keys, f'{prefix}run', f'{prefix}runs', *map(heading, fields.varying)]
     rows = [[*each.values, each.run, each.runs, *_params(each, names)] for each in (led[:limit] if limit else led)]
     what = 'the Pareto front' if len(search.objectives) > 1 else 'means over seeds'
-    note = f'{what} of {len(led)} trials ({objectives_in_words(search.objectives)})' if led else _no_best(search)
+    note = (
+        f'{what} of {count_of(len(led), "trial")} ({objectives_in_words(search.objectives)})'
+        if led
+        else _no_best(search)
+    )
     return Listed(Sheet(columns, rows), note)
 
 

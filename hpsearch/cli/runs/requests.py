@@ -5,6 +5,7 @@ from __future__ import annotations
 from hpsearch.model.command import shell_line
 from hpsearch.model.control.requests import PAUSED
 from hpsearch.model.history.search_state import SearchState
+from hpsearch.model.units import count_of, noun_for
 from hpsearch.store.folder import SearchFolder
 
 
@@ -14,10 +15,12 @@ def request_notes(folder: SearchFolder, state: SearchState) -> list[str]:
     outside = sum(history.was_cancelled_outside for history in state.wanted)
     path = str(folder.path)
     every = shell_line(['hpsearch', 'resume', path, '--retry_cancelled'])
+    again = f'one of them again: {shell_line(["hpsearch", "rerun", path])} RUN, all of them: {every}'
     notes = {
         f'{PAUSED}: no run is started': state.admission.is_paused,
-        f'{on_request} runs were cancelled by hpsearch cancel; to run one of them again: '
-        f'{shell_line(["hpsearch", "rerun", path])} RUN, all of them: {every}': on_request,
-        f'{outside} runs were cancelled in the queue; they are run again only with {every}': outside,
+        f'{count_of(on_request, "run was", "runs were")} cancelled by hpsearch cancel; to run '
+        f'{noun_for(on_request, f"it again: {every}", again)}': on_request,
+        f'{count_of(outside, "run was", "runs were")} cancelled in the queue; '
+        f'{noun_for(outside, "it is", "they are")} run again only with {every}': outside,
     }
     return [note for note, holds in notes.items() if holds]

@@ -18,6 +18,7 @@ from hpsearch.host.script_help import help_of
 from hpsearch.model.command import shell_line
 from hpsearch.model.errors import ConfigError
 from hpsearch.model.states import State
+from hpsearch.model.units import count_of
 from hpsearch.results.guess import Guess, guess_result
 from hpsearch.results.sources import Places
 from hpsearch.store.attempt_files import tail
@@ -36,7 +37,8 @@ def write_module(command: InitCommand) -> int:
     path = Path(command.output or f'{Path(command.script).stem}_search.py')
     draft = _draft(command, path)
     for_output = f', and {draft.output.shown.name} for the output folder' if draft.output else ''
-    print(f'{command.script}: {len(draft.options) or "no"} options are shown by its help{for_output}.')
+    shown = count_of(len(draft.options), 'option is', 'options are') if draft.options else 'no options are'
+    print(f'{command.script}: {shown} shown by its help{for_output}.')
     if draft.is_python and not draft.options:
         words = [interpreter_of(command.python), command.script, *command.words, '--help']
         print(f'If that is wrong, see what {shell_line(words)} prints; --python=... is another interpreter.')

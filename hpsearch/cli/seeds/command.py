@@ -23,6 +23,7 @@ from hpsearch.model.command import shell_line
 from hpsearch.model.configuration import Value
 from hpsearch.model.errors import ConfigError, SearchFolderError, trouble_in_words
 from hpsearch.model.states import State
+from hpsearch.model.units import count_of, noun_for
 from hpsearch.store.whole_files import write_whole
 from hpsearch.ui.terminal import put_line
 
@@ -74,10 +75,11 @@ def _about(gathering: Gathering) -> Iterator[str]:
     """What is planned, and what of it there is."""
     numbers = Counter(len(seeds) for seeds in gathering.chosen.values())
     each = ' or '.join(str(number) for number in sorted(numbers))
-    count, counts = len(gathering.chosen), gathering.counts
+    counts, configurations = gathering.counts, count_of(len(gathering.chosen), 'configuration')
+    finished = count_of(counts[State.FINISHED], 'has', 'have')
     yield (
-        f'{count} configuration{"s" * (count > 1)} with {each} seeds ({", ".join(gathering.seeds.names)}): '
-        f'{counts.total()} runs, of which {counts[State.FINISHED]} have a result'
+        f'{configurations} with {each} {noun_for(max(numbers), "seed")} ({", ".join(gathering.seeds.names)}): '
+        f'{count_of(counts.total(), "run")}, of which {finished} a result'
     )
     if counts[State.FAILED]:
         yield f'{counts[State.FAILED]} failed; --retry_failed runs them again'
@@ -93,8 +95,9 @@ def _how_to_start(command: SeedsCommand, gathering: Gathering) -> Iterator[str]:
     missing = gathering.counts.total() - gathering.counts[State.FINISHED]
     yield f'The search for them is {gathering.folder.path}.'
     if missing:
-        more = f', and {gathering.asked_before} that were asked for before' if gathering.asked_before else ''
-        yield f'Start what is missing ({missing} runs{more}) with:'
+        before = count_of(gathering.asked_before, 'that was', 'that were')
+        more = f', and {before} asked for before' if gathering.asked_before else ''
+        yield f'Start what is missing ({count_of(missing, "run")}{more}) with:'
         yield f'  {shell_line(["hpsearch", "seeds", *command.words, "--start_gathering"])}'
 
 
@@ -152,7 +155,8 @@ def _texts(source: Source, seeds: SeedArgs, groups: list[Repeated], command: See
     shown = replace(found, rows=found.rows[:SHOWN])
     lines = list(written.text_lines(shown, settings, ', '.join(seeds.names)))
     if len(found.rows) > SHOWN:
-        lines.append(f'{len(found.rows) - SHOWN} more configurations are in {TABLE}.')
+        more = count_of(len(found.rows) - SHOWN, 'more configuration is', 'more configurations are')
+        lines.append(f'{more} in {TABLE}.')
     return '\n'.join([*lines, '']), written.csv_text(found)
 
 

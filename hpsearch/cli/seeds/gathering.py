@@ -21,6 +21,7 @@ from hpsearch.cli.seeds.planning import Gathering, changes_of, read_there
 from hpsearch.cli.seeds.taking import take_known_results
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.errors import ConfigError, SearchFolderError
+from hpsearch.model.units import count_of
 from hpsearch.space.extension import extending
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.opening.trust import to_work_on
@@ -48,7 +49,7 @@ def prepare(command: SeedsCommand, gathering: Gathering) -> Gathering:
         else:
             _extend(command, gathering)
         taken = take_known_results(folder, gathering.source, gathering.seeds)
-        log.info('%d results were there already', taken)
+        log.info('%s there already', count_of(taken, 'result was', 'results were'))
     return replace(gathering, folder=SearchFolder(folder.path), there=read_there(folder, command.what))
 
 
@@ -151,7 +152,7 @@ def _extend(command: SeedsCommand, gathering: Gathering) -> None:
     except Exception:
         path.write_text(before, encoding='utf-8')
         raise
-    log.info('%d runs added', len(extension.added))
+    log.info('%s added', count_of(len(extension.added), 'run'))
 
 
 def start(command: SeedsCommand, gathering: Gathering) -> int:

@@ -11,6 +11,7 @@ from pathlib import Path
 from hpsearch.cli.parsers import Parser, add_search_folder
 from hpsearch.cli.viewing.postprocessing import postprocessing
 from hpsearch.model.errors import ConfigError, trouble_in_words
+from hpsearch.model.units import count_of
 from hpsearch.records.reading import read_search
 from hpsearch.records.search import SearchRecord
 from hpsearch.store.folder import SearchFolder
@@ -130,7 +131,8 @@ def write_page(searches: Sequence[SearchRecord], output: str, option: str) -> st
             out.write(text)
     except OSError as error:
         raise ConfigError([f'{trouble_in_words(error)}: name another file with {option}.']) from None
-    return f'{path} ({len(text) / 1e6:.1f} MB, {sum(len(search.runs) for search in searches):,} runs)'
+    runs = count_of(sum(len(search.runs) for search in searches), 'run')
+    return f'{path} ({len(text) / 1e6:.1f} MB, {runs})'
 
 
 def check_page(output: str, option: str) -> None:

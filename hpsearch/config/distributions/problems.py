@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from hpsearch.model.trials.distributions import Choice, Distribution, Fidelity, Integer, Normal, Uniform
+from hpsearch.model.units import count_of
 
 
 def problems_of(distribution: Distribution) -> list[str]:
@@ -89,7 +90,8 @@ def _of_choice(distribution: Choice) -> Iterator[str]:
     if not distribution.values:
         yield 'has no values; at least one is expected.'
     elif weights and len(weights) != len(distribution.values):
-        yield f'has {len(distribution.values)} values and {len(weights)} weights; as many of each are expected.'
+        values = count_of(len(distribution.values), 'value')
+        yield f'has {values} and {count_of(len(weights), "weight")}; as many of each are expected.'
     elif weights and (not all(_is_number(each) and each >= 0 for each in weights) or not sum(weights)):
         yield f'has {reprlib.repr(list(weights))} as weights; numbers that are not negative, not all 0, are expected.'
 

@@ -14,7 +14,7 @@ from hpsearch.model.history.attempt import Attempt
 from hpsearch.model.history.search_state import SearchState
 from hpsearch.model.states import State
 from hpsearch.model.trials.trial import Objective, Trial, TrialState
-from hpsearch.model.units import duration
+from hpsearch.model.units import count_of, duration
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def enough_by_results(
     failed = (trial for trial in trials if trial.state is TrialState.FAILED)
     broken = sum(not was_cancelled(trial.evaluations[-1].run) for trial in failed)
     if broken >= limits.max_broken:
-        return Enough(f'{broken} trials have failed (--max_broken={limits.max_broken})')
+        return Enough(f'{count_of(broken, "trial has", "trials have")} failed (--max_broken={limits.max_broken})')
     return None
 
 

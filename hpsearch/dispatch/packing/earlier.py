@@ -11,6 +11,7 @@ from hpsearch.model.configuration import Configuration, from_plain
 from hpsearch.model.errors import HpsearchError, SearchFolderError
 from hpsearch.model.history.search_state import SearchState
 from hpsearch.model.states import ENDED
+from hpsearch.model.units import count_of, noun_for
 from hpsearch.packing.prediction.observation import Observation
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import read_state
@@ -39,7 +40,8 @@ def _told_by(earlier: SearchFolder, configuration: Configuration) -> list[Observ
         log.warning(
             '%s ran %s: what its runs needed counts less than what those of this search do', earlier.path, script
         )
-    log.info('%d attempts of %s tell what runs need', len(found), earlier.path)
+    tells = noun_for(len(found), 'tells', 'tell')
+    log.info('%s of %s %s what runs need', count_of(len(found), 'attempt'), earlier.path, tells)
     return [in_common(each, configuration.options, '' if is_same else script) for each in found]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from hpsearch.model.units import duration
+from hpsearch.model.units import duration, noun_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +48,13 @@ class Estimate:
     def in_words(self) -> str:
         """For people; empty: nothing is expected."""
         memory, load, seconds, host_memory, cpu = self.memory, self.load, self.seconds, self.host_memory, self.cpu
+        cores = f'{cpu.expected:.2g}' if cpu else '0'
         words = [
             f'{memory.expected:.0f} MiB ({memory.high:.0f} at most)' if memory else '',
             f'load {load.expected:.2g}' if load else '',
             duration(seconds.expected) if seconds else '',
             f'{host_memory.expected:.0f} MiB of the host' if host_memory else '',
-            f'{cpu.expected:.2g} cores' if cpu else '',
+            f'{cores} {noun_for(float(cores), "core")}' if cpu else '',
         ]
         return ', '.join(filter(None, words))
 

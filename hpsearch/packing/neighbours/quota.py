@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from hpsearch.model.placement import small_use
 from hpsearch.model.resources import Reading, Slot
+from hpsearch.model.units import count_of
 
 IDLE_LOAD = 0.1
 """Load (0-1) up to which a GPU counts as idle."""
@@ -75,11 +76,11 @@ def why_closed(gpus: Iterable[str], taken: Taken, quota: Quota) -> Mapping[str, 
     for name in gpus:
         if name not in taken.ours and taken.more(quota) <= 0:
             count = len(taken.ours)
-            has = f'this search has runs on {count} {"GPU" if count == 1 else "GPUs"}'
+            has = f'this search has runs on {count_of(count, "GPU")}'
             closed[name] = f'{has}, --max_gpus is {quota.max_gpus}'
         elif name in taken.idle and taken.more_idle(quota) <= 0:
             count = len(taken.idle)
-            idle = f'{count} {"GPU is" if count == 1 else "GPUs are"} idle'
+            idle = f'{count_of(count, "GPU is", "GPUs are")} idle'
             closed[name] = f'{idle}, and --leave_free={quota.leave_free} leaves so many to others'
     return closed
 

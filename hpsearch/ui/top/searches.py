@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from hpsearch.model.units import duration
+from hpsearch.model.units import count_of, duration
 from hpsearch.ui.format import DONE, ORDER, counts_text
 from hpsearch.ui.head import Line
 from hpsearch.ui.top.cells import fitted, harmless
@@ -44,7 +44,7 @@ def paint_list(view: ListView, shown: ListShown, look: Look) -> tuple[ListView, 
         return view, too_small(look)
     rows, room = _ordered(view, shown), look.height - 4
     view = _settled(view, rows, room)
-    many = f'{len(rows)} search{"" if len(rows) == 1 else "es"}'
+    many = count_of(len(rows), 'search', 'searches')
     table = table_lines(
         rows[view.top : view.top + room], columns_of(shown.now), view.sort, view.at - view.top, look.width
     )

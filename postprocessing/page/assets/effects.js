@@ -17,7 +17,7 @@
     const shown = [...importance.parameters].slice(0, 30).reverse();
     const chart = hps.el('div.chart');
     const hidden = importance.parameters.length - shown.length;
-    element.append(chart, charts.caption(importance.caption + (hidden ? ` ${hidden} parameters that matter less are not shown.` : '')));
+    element.append(chart, charts.caption(importance.caption + (hidden ? ` ${hps.count(hidden, 'parameter that matters less is', 'parameters that matter less are')} not shown.` : '')));
     const at = shown.map((_, place) => place);
     charts.plot(chart, [{
       type: 'bar', orientation: 'h', y: at, x: shown.map(each => Math.max(0, each.mean)), marker: {color: charts.palette(theme)[0]},
@@ -94,7 +94,7 @@
       }));
     }
     if (all.length > shown.length) element.append(hps.el('button', {type: 'button', on: {click: () => { state.all = true; redraw(); }}},
-      `Show the other ${all.length - shown.length} parameters`));
+      `Show ${hps.count(all.length - shown.length, 'other parameter')}`));
     const lacking = all.filter(each => each.missing).map(each => `${each.name} (${each.missing.toLocaleString('en-US')})`);
     element.append(charts.caption(`${objective.effects.caption} Diamonds: the best. All panels have the same scale.`
       + (lacking.length ? ` Points without the parameter, or with one of its rarer values, are left out: ${lacking.join(', ')}.` : '')));

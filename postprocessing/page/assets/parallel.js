@@ -232,7 +232,7 @@
   }
 
   const axisBoxes = (table, names, changed) => hps.el('details.axes', null,
-    hps.el('summary', null, `Axes: ${names.size} of ${table.parameters.length} parameters`),
+    hps.el('summary', null, `Axes: ${names.size} of ${hps.count(table.parameters.length, 'parameter')}`),
     hps.el('div.boxes', null, table.parameters.map(each => hps.el('label', null, hps.el('input', {
       type: 'checkbox', checked: names.has(each.name),
       on: {change: event => { if (event.target.checked) names.add(each.name); else names.delete(each.name); changed(); }},
@@ -247,7 +247,7 @@
     const said = hps.el('span.muted');
     const told = chosen => {
       const best = chosen.length ? chosen[chosen.length - 1] : null;
-      said.textContent = hps.text(`${chosen.length.toLocaleString('en-US')} of ${table.values.length.toLocaleString('en-US')} points`
+      said.textContent = hps.text(`${chosen.length.toLocaleString('en-US')} of ${hps.count(table.values.length, 'point')}`
         + (best === null ? '' : `; the best of them: ${table.runs[best]}, ${table.key} ${hps.number(table.values[best])}`));
     };
     const clear = hps.el('button', {type: 'button', on: {click: () => { state.brushes.clear(); shown.draw(); }}}, 'Show all');

@@ -257,9 +257,9 @@ class RunTable {
     const sorter = this.columns.find(column => column.id === view.sort) || this.columns[0];
     this.order = this.rows.map((_, row) => row).filter(row => tests.every(test => test(row)))
       .sort(comparedBy(sorter.key, view.direction));
-    const all = this.rows.length.toLocaleString('en-US');
+    const all = hps.count(this.rows.length, 'run');
     this.count.textContent = this.order.length === this.rows.length
-      ? hps.count(this.rows.length, 'run') : `${this.order.length.toLocaleString('en-US')} of ${all} runs`;
+      ? all : `${this.order.length.toLocaleString('en-US')} of ${all}`;
     this.table.setAttribute('aria-rowcount', this.order.length + 1);
     this.draw();
   }

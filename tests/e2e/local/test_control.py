@@ -48,7 +48,7 @@ def test_that_runs_are_cancelled_while_the_search_goes_on_and_run_again_when_it_
 def test_that_what_runs_without_a_dispatcher_is_ended_from_here_and_nothing_else_is(project: Gated) -> None:
     kill(project.begin(2))
     said = hpsearch(project, 'cancel', 'out', '--where', 'n=1 or n=3')
-    assert 'no hpsearch works on it: ending 1 runs from here\nended\n' in said
+    assert 'no hpsearch works on it: ending 1 run from here\nended\n' in said
     assert len(project.living()) == 1, 'the other one goes on'
     assert project.ends() == {
         '1': [('interrupted', 'cancelled')], '2': [('running', '')], '3': []

@@ -106,7 +106,7 @@ def test_that_a_search_whose_folder_is_deleted_ends_with_the_reason(project: Gat
     search = project.begin(1)
     until(lambda: is_removed(project.out))
     said = finish(search, (130,))
-    assert f'{project.out} was deleted: ending 1 runs' in said
+    assert f'{project.out} was deleted: ending 1 run' in said
     assert not project.out.exists() and project.begun() == project.once()[:1]
 
 

@@ -268,7 +268,7 @@ def test_that_a_search_that_is_moved_while_it_is_worked_on_ends_and_goes_on_wher
     project.wait_for_begun(1)
     moved(project, 'elsewhere')
     printed = finish(search, (130,))
-    assert f'{project.path / "out"} was moved to {project.out}: ending 1 runs' in printed
+    assert f'{project.path / "out"} was moved to {project.out}: ending 1 run' in printed
     assert f'Continue with: hpsearch resume {project.out}' in printed
     assert project.ends() == {'1': [('interrupted', 'stop')]}
     resume(project)

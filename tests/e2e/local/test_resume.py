@@ -104,7 +104,7 @@ def test_that_withdrawn_runs_are_neither_counted_nor_in_the_table(project: Gated
     project.write_config()
     (project.path / 'then.sh').unlink()
     printed = resume(project, '--extend')
-    assert '1 runs added, 2 withdrawn' in printed
+    assert '1 run added, 2 withdrawn' in printed
     assert '2 finished of 2 runs' in printed
     assert project.table_states() == {'1': 'finished', '4': 'finished'}
     assert '2 of 2 done' in finish(project.drive({}, 'status', 'out'))
@@ -119,7 +119,7 @@ def test_that_a_run_which_finished_unseen_is_not_withdrawn(project: Gated) -> No
     project.numbers = ['4']
     project.write_config()
     printed = resume(project, '--extend')
-    assert '1 runs added, 2 withdrawn' in printed
+    assert '1 run added, 2 withdrawn' in printed
     assert project.table_states() == {'1': 'finished', '4': 'finished'}
 
 

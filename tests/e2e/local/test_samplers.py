@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from hpsearch.model.units import count_of
 from hpsearch.store.folder import SearchFolder
 from tests.support.cli_harness import Project
 from tests.support.gates import Gated, finish
@@ -93,12 +94,13 @@ def test_that_the_pareto_front_of_several_objectives_is_reported(tmp_path: Path)
     rates = sorted(float(str(each['lr'])) for each in values(project.out))
     nearest = min(rates, key=lambda rate: abs(rate - 0.5))
     front = [rate for rate in rates if rate <= nearest]
-    assert f'Pareto front: {len(front)} trials (acc largest, cost smallest)' in done.stdout
+    trials = count_of(len(front), 'trial')
+    assert f'Pareto front: {trials} (acc largest, cost smallest)' in done.stdout
     status = project.run('status', 'out').stdout
-    assert f'Pareto front: {len(front)} trials' in status
+    assert f'Pareto front: {trials}' in status
     leaders = json.loads(project.run('status', 'out', '--json').stdout)['leaders']
     assert sorted(each['params']['lr'] for each in leaders) == pytest.approx(front)
-    assert f'postprocessing_pareto.csv ({len(front)} trials; acc largest, cost smallest)' in postprocess(project.out)
+    assert f'postprocessing_pareto.csv ({trials}; acc largest, cost smallest)' in postprocess(project.out)
     table = (project.out / 'postprocessing_pareto.csv').read_text().splitlines()
     assert table[0].startswith('acc;cost;run;runs;') and len(table) == 1 + len(front)
 

@@ -115,7 +115,7 @@ def test_that_a_second_user_starts_no_run_that_may_be_under_way(project: Gated) 
     assert 'lost' not in printed
     assert project.living(), 'the run of the first user goes on'
     shown = finish(start(project, as_another_user(*hpsearch('status', 'out'))))
-    assert '1 of the runs under way may run on this host, where we cannot read their processes' in shown
+    assert '1 of the runs under way may run on this host, where we cannot read the processes' in shown
     assert project.ends()['1'] == [('running', '')]
 
 

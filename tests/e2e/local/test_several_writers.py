@@ -450,5 +450,5 @@ def test_that_status_tells_of_unknown_runs(project: Gated) -> None:
     told = json.loads(finish(project.drive(B, 'status', 'out', '--json')))
     assert told['counts'].get('finished') == 2
     shown = finish(project.drive(B, 'status', 'out'))
-    assert '1 of the runs under way are on a, which cannot be asked' in shown
+    assert '1 of the runs under way is on a, which cannot be asked' in shown
     assert '--host_is_dead' in shown

@@ -71,7 +71,7 @@ def test_that_such_a_search_goes_on_from_its_folder_alone(project: Project) -> N
     text = (moved / 'search.yaml').read_text()
     (moved / 'search.yaml').write_text(text.replace('"model.lr": [0.1, 0.5]', '"model.lr": [0.5, 0.7]'))
     done = project.run('resume', str(moved), '--extend')
-    assert '1 runs added' in done.stdout + done.stderr, done.stderr
+    assert '1 run added' in done.stdout + done.stderr, done.stderr
     assert ran(project) == ['0.1 False', '0.5 False', '0.7 False']
 
 

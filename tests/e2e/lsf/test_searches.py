@@ -709,7 +709,7 @@ def test_that_an_end_which_bjobs_forgot_is_looked_up_in_the_history(tmp_path: Pa
         lsf.set(clean_period=0.0)
         project.kill_job(project.element('1'))
         project.open('2')
-        assert '1 runs were cancelled in the queue' in finish(search, (1,))
+        assert '1 run was cancelled in the queue' in finish(search, (1,))
         assert project.ends() == {'1': [('interrupted', 'cancelled')], '2': [FINISHED]}
         assert project.calls('bhist')
 

@@ -220,7 +220,7 @@ def test_that_a_submission_under_way_is_why_others_wait(desk: Desk) -> None:
     desk.start(2, first=2)
     desk.start(1, first=4)
     waiting = desk.backend.open_slots(desk.clock.now).waiting
-    assert waiting == '1 runs wait to be submitted: submit has not answered yet'
+    assert waiting == '1 run waits to be submitted: submit has not answered yet'
 
 
 # A queue that does not answer
@@ -1108,7 +1108,7 @@ def test_that_a_job_that_cannot_be_cancelled_is_named_in_the_end(desk: Desk) -> 
     ended_run(desk)
     desk.queue.ignores.add('cancel')
     desk.until(lambda: is_clear(desk))
-    assert desk.backend.leftovers == '1 jobs of this search are still in the queue: 1_1'
+    assert desk.backend.leftovers == '1 job of this search is still in the queue: 1_1'
 
 
 def test_that_a_queue_that_cannot_be_asked_in_the_end_is_no_empty_one(desk: Desk) -> None:

@@ -30,9 +30,9 @@ LSF = ('--run_cluster', '--scheduler=lsf')
 @pytest.mark.parametrize(
     ('words', 'problem'),
     [
-        (SLURM, '--gpus_per_run=2: a job requests only 1 GPUs; request more with --slurm_gres=gpu:2.'),
-        ((*SLURM, '--runs_per_job=4', '--slurm_gres=gpu:a100'), '--gpus_per_run=2: a job requests only 1 GPUs'),
-        (LSF, '--gpus_per_run=2: a job requests only 1 GPUs; request more with --lsf_gpu=num=2 or in --resources.'),
+        (SLURM, '--gpus_per_run=2: a job requests only 1 GPU; request more with --slurm_gres=gpu:2.'),
+        ((*SLURM, '--runs_per_job=4', '--slurm_gres=gpu:a100'), '--gpus_per_run=2: a job requests only 1 GPU'),
+        (LSF, '--gpus_per_run=2: a job requests only 1 GPU; request more with --lsf_gpu=num=2 or in --resources.'),
         ((*SLURM, '--slurm_gres=gpu:2'), ''),
         ((*SLURM, '--slurm_gres='), ''),
         ((*LSF, '--resources=rusage[ngpus_excl_p=2]'), ''),
@@ -49,7 +49,7 @@ def test_that_a_job_with_fewer_gpus_than_a_run_needs_is_refused(words: tuple[str
 
 @pytest.mark.parametrize(
     ('devices', 'problem'),
-    [('3', 'this job has 1 GPUs (CUDA_VISIBLE_DEVICES=3)'), ('', 'this job has no GPU'), ('0,3', '')],
+    [('3', 'this job has 1 GPU (CUDA_VISIBLE_DEVICES=3)'), ('', 'this job has no GPU'), ('0,3', '')],
 )
 def test_that_a_job_which_was_given_fewer_gpus_than_a_run_needs_starts_none(
     monkeypatch: pytest.MonkeyPatch, devices: str, problem: str

@@ -46,7 +46,7 @@ def test_that_a_run_is_shown_with_what_was_expected_when_it_was_started(tmp_path
     line = next(line for line in shown(search.folder).splitlines() if run.name in line and 'measured' in line)
     assert '1500 (≤ 2100) measured 1400' in line
     assert '50 s (≤ 1 min 20 s) measured 1 min 00 s' in line
-    assert 'memory of 1 runs that have ended: missed by 7.1% (median); 0 needed more' in shown(search.folder)
+    assert 'memory of 1 run that has ended: missed by 7.1% (median); 0 needed more' in shown(search.folder)
 
 
 def test_that_a_run_that_waits_is_shown_with_what_is_expected_now(tmp_path: Path) -> None:

@@ -420,7 +420,7 @@ def test_that_a_run_that_is_missing_in_the_queue_is_told_and_not_given_up(search
     assert read['counts'] == {'submitted': 2}
     (note,) = read['notes']
     assert names[1] in note
-    assert 'are not listed there, and left no record' in note
+    assert note.startswith(f'1 of the runs ({names[1]}) has ended in the queue, or is not listed there')
 
 
 def test_that_a_job_that_ended_without_a_record_is_told_and_not_given_up(search: QueuedSearch, queue: Queue) -> None:
@@ -442,7 +442,7 @@ def test_that_a_run_that_was_killed_has_the_cause_that_the_queue_tells(search: Q
     read = json_of(search)
     assert read['counts'] == {'interrupted': 1, 'failed': 1}
     assert read['queue'] == []
-    assert [note.partition(';')[0] for note in read['notes']] == ['1 runs were cancelled in the queue']
+    assert [note.partition(';')[0] for note in read['notes']] == ['1 run was cancelled in the queue']
 
 
 def test_that_a_run_that_was_killed_has_an_end_where_the_queue_cannot_be_asked(

@@ -623,7 +623,7 @@ def test_that_a_search_does_not_end_while_a_job_of_it_is_left(tmp_path: Path) ->
 def test_that_jobs_that_are_left_in_the_end_are_reported(tmp_path: Path) -> None:
     desk = Desk(tmp_path, 1)
     backend = Untidy(desk.clock)
-    backend.looks, backend.leftovers = 1, '1 jobs of this search are still in the queue: 7_1'
+    backend.looks, backend.leftovers = 1, '1 job of this search is still in the queue: 7_1'
     assert desk.dispatcher(backend).run().leftovers == backend.leftovers
 
 

@@ -1,4 +1,4 @@
-"""Numbers as training scripts print them."""
+"""Numbers as training scripts print them, and counts as people read them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpsearch.model.units import LARGEST_FORM, is_ambiguous, read_number
+from hpsearch.model.units import LARGEST_FORM, count_of, is_ambiguous, noun_for, read_number
 
 FORMS = {
     'numpy': (
@@ -223,3 +223,10 @@ def test_that_no_text_is_an_error_and_a_number_is_at_most_what_is_printed(text: 
     found = read_number(text)
     assert found is None or found.text in re.sub(r'\s*,\s*', '/', text) or found.text in text
     assert not (found and is_ambiguous(text))
+
+
+def test_that_one_thing_is_counted_in_the_singular() -> None:
+    assert [count_of(number, 'run') for number in (0, 1, 2, 1234)] == ['0 runs', '1 run', '2 runs', '1,234 runs']
+    assert count_of(1, 'search is', 'searches are') == '1 search is'
+    assert count_of(2, 'search is', 'searches are') == '2 searches are'
+    assert [noun_for(number, 'core') for number in (0.5, 1.0, 2)] == ['cores', 'core', 'cores']

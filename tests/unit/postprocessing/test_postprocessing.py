@@ -391,7 +391,7 @@ def test_that_missed_runs_are_moved_and_nothing_is_deleted(judging: Search, caps
     assert judging.folder.output(high).is_dir()
     row = rows_of(judging.path)[1]
     assert row['out_dir'] == str(moved) and 'TO_BE_DELETED' in row['hpsearch_reason'] and row['acc'] == '0.25'
-    assert '1 run(s) that miss the criteria were moved' in capsys.readouterr().out
+    assert '1 run that misses the criteria was moved' in capsys.readouterr().out
 
 
 def test_that_a_second_call_finds_moved_runs_where_they_are(judging: Search, capsys: Any) -> None:
@@ -400,7 +400,7 @@ def test_that_a_second_call_finds_moved_runs_where_they_are(judging: Search, cap
     before = {name for name in tree(judging.path) if 'TO_BE_DELETED' in name}
     assert main([str(judging.path), '--performance_criteria=0.5']) == 0
     assert {name for name in tree(judging.path) if 'TO_BE_DELETED' in name} == before
-    assert len(rows_of(judging.path)) == 1 and '0 run(s)' in capsys.readouterr().out
+    assert len(rows_of(judging.path)) == 1 and '0 runs' in capsys.readouterr().out
 
 
 def test_that_nothing_is_moved_over_an_earlier_folder(judging: Search, capsys: Any) -> None:
