@@ -9,6 +9,7 @@ from hpsearch.model.configuration import Params
 from hpsearch.model.table import cell
 from hpsearch.model.trials.evaluations import losses_of
 from hpsearch.model.trials.pareto import front
+from hpsearch.model.trials.standings import mean_of
 from hpsearch.model.trials.trial import Objective
 
 
@@ -79,7 +80,7 @@ def _scored(runs: Sequence[Found], objectives: Sequence[Objective]) -> tuple[tup
     counted = [(losses, each) for losses, each in pairs if (each.fidelity or 0.0) == largest]
     if not counted:
         return None
-    means = tuple(sum(column) / len(counted) for column in zip(*(losses for losses, _ in counted), strict=True))
+    means = tuple(map(mean_of, zip(*(losses for losses, _ in counted), strict=True)))
     values = tuple(objective.value(loss) for objective, loss in zip(objectives, means, strict=True))
     return means, Leader(counted[0][1].run, counted[0][1].params, values, len(counted))
 

@@ -111,7 +111,8 @@ def _best(shown: SearchShown) -> list[Line]:
         return []
     params = harmless(params_text(dict(best.params), shown.runs.varying))
     result = harmless(f'{shown.runs.key} {shortened(best.text)}')
-    return [[('best     ', 'bold'), (result, 'bold green'), (f'  run {best.number}  {params}', '')]]
+    alone = f', by {harmless(shown.runs.key)} alone' if shown.runs.front else ''
+    return [[('best     ', 'bold'), (result, 'bold green'), (f'  run {best.number}{alone}  {params}', '')]]
 
 
 def _worth_knowing(shown: SearchShown) -> list[tuple[str, str]]:
@@ -149,10 +150,16 @@ def _gpu_and_users(gpu: GpuLine, width: int) -> str:
 def _tabs(view: View, shown: SearchShown, look: Look) -> Line:
     """The panes, the one in sight in brackets."""
     places = 'queue' if shown.snapshot.queue and not shown.snapshot.gpus else 'GPUs'
-    titles = {RUNNING: 'running', BEST: 'best', RUNS: 'all runs', PLACES: places, LOG: 'log'}
+    titles = {
+        RUNNING: 'running',
+        BEST: 'Pareto front' if shown.runs.front else 'best',
+        RUNS: 'all runs',
+        PLACES: places,
+        LOG: 'log',
+    }
     line = _tab_line(view.pane, titles, ' ')
     if length(line) > look.width:
-        line = _tab_line(view.pane, {**titles, RUNS: 'runs'}, '')
+        line = _tab_line(view.pane, {**titles, BEST: 'best', RUNS: 'runs'}, '')
     if view.pane in (DETAILS, HELP):
         line = [(f'[{view.pane}]', 'bold'), ('  esc closes it', 'dim')]
     if view.where:

@@ -174,7 +174,8 @@ def _ordered(runs: Runs, pane: str, sort: Sort) -> Sequence[RunRow]:
 def _usual_order(runs: Runs, pane: str) -> Sequence[RunRow]:
     kept = [row for row in runs.rows if runs.matching is None or row.name in runs.matching]
     if pane == BEST:
-        ranked = [row for row in kept if row.rank is not None]
+        front = runs.front() if runs.front else None
+        ranked = [row for row in kept if (row.rank is not None if front is None else row.name in front)]
         return sorted(ranked, key=lambda row: (row.rank or (), row.number))
     shown = [row for row in kept if row.state in IN_SIGHT] if pane == RUNNING else kept
     return sorted(shown, key=lambda row: (_place(row), row.number))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hpsearch.model.configuration import Value
@@ -60,7 +60,8 @@ class Runs:
         key: The keyword by which they are compared; empty: they are not.
         others: Those of the other objectives.
         varying: Names of the parameters that differ; empty: not known.
-        best: The best run; None: there is none yet.
+        best: The best run, by the first objective; None: there is none yet.
+        front: Gives the names of the runs on the Pareto front; None: there are not several objectives.
         matching: Names of those that a filter lets through; None: there is no filter.
     """
 
@@ -69,6 +70,7 @@ class Runs:
     others: Sequence[str] = ()
     varying: Sequence[str] = ()
     best: RunRow | None = None
+    front: Callable[[], frozenset[str]] | None = None
     matching: frozenset[str] | None = None
 
 

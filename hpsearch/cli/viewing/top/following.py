@@ -79,6 +79,7 @@ class FollowedSearch:
         self._notes = reconciled(self.search)
         self._writers = set(self.search.reader.headers)
         self._objectives = objectives_of_search(self.search.info.get('options', {}), self.search.plain)
+        self._led: frozenset[str] | None = None
         self.records: dict[str, RunRecord] = {}
         self._rows: dict[str, RunRow] = {}
         self._metrics = LiveMetrics(self._folder, self.search.plain)
@@ -178,6 +179,9 @@ class FollowedSearch:
             self._matching |= {record.name for record in self._fields.selected(known, self._where)}
 
     def _take(self, record: RunRecord) -> None:
+        earlier = self.records.get(record.name)
+        if State.FINISHED in (record.state, earlier and earlier.state):
+            self._led = None
         self.records[record.name] = record
         self._rows[record.name] = row_of(record, self._objectives, self._host)
 
@@ -194,7 +198,14 @@ class FollowedSearch:
         )
         key, *others = [objective.key for objective in self._objectives] or ['']
         varying = tuple(self.search.plain.varying)
-        self._runs = Runs(rows, key, others, varying, best, frozenset(self._matching) if self._where else None)
+        front = self._front if others else None
+        self._runs = Runs(rows, key, others, varying, best, front, frozenset(self._matching) if self._where else None)
+
+    def _front(self) -> frozenset[str]:
+        """The runs on the Pareto front, of several with one trial the first; looked for where it is to be seen."""
+        if self._led is None:
+            self._led = frozenset(each.run for each in self._whole().leaders())
+        return self._led
 
     def _is_kept_back(self, run: str) -> bool:
         history = self.search.state.runs.get(run)

@@ -118,6 +118,23 @@ def test_that_no_end_is_expected_where_nobody_works(folder: SearchFolder) -> Non
     assert 'no hpsearch works on it' in shown.snapshot.waiting
 
 
+def test_that_the_best_of_several_objectives_are_the_pareto_front(tmp_path: Path) -> None:
+    options = {'objective': ['acc', 'loss'], 'direction': ['maximize', 'maximize']}
+    folder = shown_search(tmp_path / 'two', 20, waiting=4, options=options)
+    search = FollowedSearch(folder, NOW)
+    record = read_search(folder, NOW)
+    assert [row.name for row in rows_of('best', search.shown(), Sort())] == [each.run for each in record.leaders()]
+    text = text_of(SearchScreen(folder, lambda action, search: '', NOW))
+    assert f'run {record.best(1)[0].number}, by acc alone' in text
+    assert 'Pareto front' in text
+    with own_journal(folder, this_host()) as journal:
+        key = begin(journal, name(folder, 17))
+        summary = {'acc': '1', 'loss': '1', 'finished': '1'}
+        journal.append({'event': 'ended', **key, 'state': 'finished', 'seconds': 5.0, 'code': 0, 'summary': summary})
+        search.read_on(NOW + 1)
+        assert [row.number for row in rows_of('best', search.shown(), Sort())] == [17]
+
+
 def test_that_every_objective_has_its_column(tmp_path: Path) -> None:
     options = {'objective': ['acc', 'loss'], 'direction': ['maximize', 'minimize']}
     shown = FollowedSearch(shown_search(tmp_path / 'two', 20, options=options), NOW).shown()
