@@ -18,6 +18,7 @@ import argparse
 import fcntl
 import os
 import pwd
+import re
 import shlex
 import shutil
 import signal
@@ -484,6 +485,12 @@ class Cluster:
         """Start slurmctld, or let it go on, and wait until it answers."""
         self.daemon('slurmctld').start(self.env())
         self._comes_up('slurmctld', self.is_up)
+
+    def forget_jobs_after(self, seconds: int) -> None:
+        """Let the controller keep what has ended for so many seconds."""
+        text = self.conf.read_text()
+        self.conf.write_text(re.sub(r'^MinJobAge=.*', f'MinJobAge={seconds}', text, flags=re.MULTILINE))
+        self.ask('scontrol', 'reconfigure')
 
     def stop_accounting(self) -> None:
         """End slurmdbd; the controller keeps what it has to say until it is back."""

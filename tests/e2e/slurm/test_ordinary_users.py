@@ -25,10 +25,10 @@ def project(slurm: Cluster) -> Iterator[SlurmProject]:
 
 @pytest.fixture(scope='module')
 def plain_cluster() -> Iterator[Cluster]:
-    """A cluster that accounts for nothing and forgets jobs at once."""
+    """A cluster that accounts for nothing."""
     if problem := missing(accounting=False):
         pytest.skip(f'no Slurm to test with: {problem}')
-    with new_cluster(accounting=False, settings={'MinJobAge': '2'}) as cluster:
+    with new_cluster(accounting=False) as cluster:
         yield cluster
 
 
@@ -114,6 +114,7 @@ def test_that_a_run_whose_job_is_forgotten_is_not_run_again_until_the_user_says_
 ) -> None:
     """Its node died while nobody watched, and there is no accounting to say so."""
     project, cluster = plain_project, plain_project.cluster
+    cluster.forget_jobs_after(2)
     search = project.submit('--num_jobs=1')
     project.wait_for_begun(1)
     element = project.element('1')
