@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from hpsearch.backends.base import AttemptStatus, Launch
-from hpsearch.backends.local import backend as local_module
+from hpsearch.backends.local.attempts import ends as ends_module
+from hpsearch.backends.local.attempts import leftovers, living, spawning
 from hpsearch.backends.local.backend import LocalBackend
 from hpsearch.backends.local.slots import FixedSlots
 from hpsearch.host.processes import Process, start_ticks
@@ -65,7 +66,7 @@ def test_that_children_left_in_the_group_are_stopped_and_told(backend: LocalBack
 def test_that_children_which_ignore_term_are_killed_after_their_grace(
     backend: LocalBackend, folder: SearchFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(local_module, 'LEFTOVER_GRACE', 0.2)
+    monkeypatch.setattr(leftovers, 'GRACE', 0.2)
     pid_file = folder.path / 'pid'
     code = f"(trap '' TERM; echo ready > {pid_file}.ready; sleep 600; sleep 600) & echo $! > {pid_file}"
     gate = f'while [ ! -e {pid_file}.ready ]; do sleep 0.02; done'
@@ -121,7 +122,7 @@ open('checkpoint', 'w').close()
 def test_that_a_script_behind_a_wrapper_that_ended_is_left_its_time_when_it_is_cancelled(
     backend: LocalBackend, folder: SearchFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(local_module, 'LEFTOVER_GRACE', 0.0)
+    monkeypatch.setattr(leftovers, 'GRACE', 0.0)
     wrapper = 'import subprocess, sys; subprocess.call(sys.argv[1:])'
     (ident,) = start(backend, launch(folder, 'sim_1', *python(wrapper), *python(CHECKPOINTS)))
     pid = pid_in(tmp_path / 'ready')
@@ -347,7 +348,7 @@ def test_that_an_end_that_cannot_be_read_is_reported_when_it_can(
     start(backend, one)
     until(lambda: os.path.exists(folder.attempt('sim_1', 1).exit))
     broken = failing(OSError(errno.EIO, 'Input/output error'), 2, exit_code)
-    monkeypatch.setattr(local_module, 'exit_code', broken)
+    monkeypatch.setattr(ends_module, 'exit_code', broken)
     assert 'Input/output error' in until(lambda: backend.states(time.monotonic())[one.ident].problem)
     assert ends(backend, [one.ident])[one.ident].code == 3
 
@@ -379,7 +380,7 @@ def in_trouble(folder: SearchFolder, one: Launch, trouble: Trouble) -> AttemptSt
 def test_that_a_shell_that_cannot_start_processes_tries_again_and_nothing_is_judged(
     folder: SearchFolder, preload: Callable[..., Trouble], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(local_module, 'SPAWN_PAUSE', 0.05)
+    monkeypatch.setattr(spawning, 'PAUSE', 0.05)
     trouble = preload(1, errno.EAGAIN, fork_in='sh')
     status = in_trouble(folder, launch(folder, 'sim_1', 'true'), trouble)
     assert (status.code, status.cause, status.problem) == (0, '', '')
@@ -523,7 +524,7 @@ def test_that_the_session_of_another_program_is_not_signalled_when_it_got_the_pi
         backend.adopt(one, {'pid': other.pid, **({'ticks': ticks} if ticks else {})}, 0.0, time.monotonic())
         backend.cancel([one.ident], force=True)
         assert ends(backend, [one.ident])[one.ident].code is None
-        backend.states(time.monotonic() + 2 * local_module.LEFTOVER_GRACE)
+        backend.states(time.monotonic() + 2 * leftovers.GRACE)
         backend.close()
         assert other.poll() is None
         os.killpg(other.pid, signal.SIGKILL)
@@ -540,9 +541,9 @@ def test_that_what_got_the_pid_of_what_was_left_behind_is_not_killed(
         return {started.handle['pid']: [Process(later[-1].pid, start_ticks(later[-1].pid))]} if started.handle else {}
 
     (started,) = backend.start([launch(folder, 'sim_1', *shell('sleep 600 & exit 0'))], time.monotonic())
-    monkeypatch.setattr(local_module, 'sessions', look)
+    monkeypatch.setattr(living, 'sessions', look)
     ends(backend, [started.ident])
-    backend.states(time.monotonic() + 2 * local_module.LEFTOVER_GRACE)
+    backend.states(time.monotonic() + 2 * leftovers.GRACE)
     assert [other.poll() for other in later] == [None] * len(later) and later
     for other in later:
         other.kill()
