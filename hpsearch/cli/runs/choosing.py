@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from typing import Protocol, TypeVar
+from itertools import accumulate
+from typing import Generic, Protocol, TypeVar
 
 from hpsearch.model.errors import ConfigError, SearchFolderError, closest
 from hpsearch.model.units import count_of, whole_number
@@ -70,6 +72,50 @@ class Numbered(Protocol):
 RunT = TypeVar('RunT', bound=Numbered)
 
 
+class _Words(Generic[RunT]):
+    """What words mean among the runs of a search; names and numbers are looked up, not compared with each run."""
+
+    def __init__(self, runs: Sequence[RunT], path: str) -> None:
+        self._runs, self._path, self._unknown = runs, path, 0
+        self._names = [run.name for run in runs]
+        self._text = ''.join(f'{name}\0' for name in self._names)  # no word of a command line has a \0
+        self._starts = list(accumulate((len(name) + 1 for name in self._names), initial=0))
+        self._by_name: dict[str, list[RunT]] = {}
+        self._by_number: dict[int | None, list[RunT]] = {}
+        for run, name in zip(runs, self._names, strict=True):
+            self._by_name.setdefault(name, []).append(run)
+            self._by_number.setdefault(run.number, []).append(run)
+
+    def run(self, word: str) -> RunT:
+        """See :func:`find_run`."""
+        exact = self._by_name.get(word) or self._by_number.get(whole_number(word))
+        found = exact or self._having(word)
+        if len(found) == 1:
+            return found[0]
+        raise SearchFolderError(self._about_several(word, found) if found else self._about_none(word))
+
+    def _having(self, part: str) -> list[RunT]:
+        """The runs with a part in their names, which is looked for in all names at once."""
+        found: list[RunT] = []
+        at = self._text.find(part) if part else -1
+        while at >= 0:
+            place = bisect_right(self._starts, at) - 1
+            found.append(self._runs[place])
+            at = self._text.find(part, self._starts[place + 1])
+        return found
+
+    def _about_none(self, word: str) -> str:
+        self._unknown += 1
+        hint = closest(word, self._names) if self._unknown <= MOST_NAMED else ''  # each takes long among many runs
+        more = f'; did you mean {hint}?' if hint else f': hpsearch list {self._path} lists its runs.'
+        return f'{self._path} has no run {word}{more}'
+
+    def _about_several(self, word: str, found: Sequence[RunT]) -> str:
+        named = ', '.join(run.name for run in found[:MOST_NAMED])
+        others = f' and {count_of(len(found) - MOST_NAMED, "other")}' if len(found) > MOST_NAMED else ''
+        return f'{word} may be {named}{others}: give the number of the run, or more of its name.'
+
+
 def find_run(runs: Sequence[RunT], word: str, path: str) -> RunT:
     """The run that a word means: its name, its number, or a part of its name that no other run has.
 
@@ -81,18 +127,7 @@ def find_run(runs: Sequence[RunT], word: str, path: str) -> RunT:
     Raises:
         SearchFolderError: There is none, or several.
     """
-    number = whole_number(word)
-    exact = [run for run in runs if run.name == word] or [run for run in runs if run.number == number]
-    found = exact or [run for run in runs if word and word in run.name]
-    if len(found) == 1:
-        return found[0]
-    if not found:
-        hint = closest(word, [run.name for run in runs])
-        more = f'; did you mean {hint}?' if hint else f': hpsearch list {path} lists its runs.'
-        raise SearchFolderError(f'{path} has no run {word}{more}')
-    named = ', '.join(run.name for run in found[:MOST_NAMED])
-    others = f' and {count_of(len(found) - MOST_NAMED, "other")}' if len(found) > MOST_NAMED else ''
-    raise SearchFolderError(f'{word} may be {named}{others}: give the number of the run, or more of its name.')
+    return _Words(runs, path).run(word)
 
 
 def find_runs(runs: Sequence[RunT], words: Sequence[str], path: str) -> list[RunT]:
@@ -101,10 +136,10 @@ def find_runs(runs: Sequence[RunT], words: Sequence[str], path: str) -> list[Run
     Raises:
         ConfigError: With all words that mean none, or several.
     """
-    found, problems = [], []
+    meant, found, problems = _Words(runs, path), [], []
     for word in words:
         try:
-            found.append(find_run(runs, word, path))
+            found.append(meant.run(word))
         except SearchFolderError as error:
             problems.append(str(error))
     if problems:
