@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from hpsearch.model.trials.trial import Objective
 from hpsearch.records.naming import distinct_names
 from hpsearch.records.search import SearchRecord
 
-from .payload import figures_of
+from .payload import MOST_OBJECTIVES, figures_of
 from .progress import axes_of, progress
 
 MOST_SEARCHES = 20
@@ -17,24 +18,26 @@ MOST_SEARCHES = 20
 def figures_of_several(searches: Sequence[SearchRecord]) -> dict[str, Any]:
     """The figures of searches that are compared; of one search those of :func:`figures_of`.
 
-    ``compared`` has ``key``, ``maximize``, ``lines`` and a ``caption``. A line has the ``name`` of its search, and
-    ``hours``, ``used`` and ``values`` of each result that was the best so far, with the last hour at the end; ``axes``
-    are those of :func:`.progress.axes_of`. Or ``nothing`` says why there is nothing to be seen.
+    ``objectives``: for each that one of them has (at most :data:`.payload.MOST_OBJECTIVES`) its ``key`` and
+    ``compared``. This has ``key``, ``maximize``, ``lines`` and a ``caption``. A line has the ``name`` of its search,
+    and ``hours``, ``used`` and ``values`` of each result that was the best so far, with the last hour at the end;
+    ``axes`` are those of :func:`.progress.axes_of`. Or ``nothing`` says why there is nothing to be seen.
     """
     if len(searches) == 1:
         return figures_of(searches[0])
-    return {'compared': _compared(searches)}
+    objectives = list(dict.fromkeys(objective for search in searches for objective in search.objectives))
+    if not objectives:
+        nothing = 'None of the searches says by what its runs are compared.'
+        return {'objectives': [{'key': '', 'compared': {'nothing': nothing}}]}
+    shown = objectives[:MOST_OBJECTIVES]
+    return {'objectives': [{'key': each.key, 'compared': _compared(searches, each)} for each in shown]}
 
 
-def _compared(searches: Sequence[SearchRecord]) -> dict[str, Any]:
-    objective = next((search.objectives[0] for search in searches if search.objectives), None)
-    if objective is None:
-        return {'nothing': 'None of the searches says by what its runs are compared.'}
+def _compared(searches: Sequence[SearchRecord], objective: Objective) -> dict[str, Any]:
     lines: list[dict[str, Any]] = []
     left_out = []
     for search, name in zip(searches, distinct_names([search.path for search in searches]), strict=True):
-        same = bool(search.objectives) and search.objectives[0] == objective
-        found = progress(search, objective) if same else {'nothing': 'another objective'}
+        found = progress(search, objective) if objective in search.objectives else {'nothing': 'another objective'}
         if 'nothing' in found or len(lines) == MOST_SEARCHES:
             left_out.append(name)
         else:

@@ -128,10 +128,11 @@ hps.charts = {};
     hps.el('select', {on: {change: event => changed(event.target.value)}}, options.map(([key, text]) =>
       hps.el('option', {value: key, selected: key === value}, text))));
 
-  const hasResults = data => (data.figures.objectives || []).some(each => !each.table.nothing);
+  const haveResults = objectives => objectives.some(each => !each.table.nothing);
 
-  // A section of a figure that each objective has; draw(element, figures of the objective, theme, redraw).
-  charts.ofObjective = (id, title, figure, draw, {when = hasResults, ...options}) => {
+  // A section of a figure that each objective has; draw(element, figures of the objective, theme, redraw). "when" is a
+  // function of the objectives.
+  charts.ofObjective = (id, title, figure, draw, {when = haveResults, ...options}) => {
     let chosen = 0;
     hps.section(id, title, (element, data, theme) => {
       const all = data.figures.objectives;
@@ -155,7 +156,10 @@ hps.charts = {};
       element.append(body);
       redraw();
       return clear;
-    }, {...options, chart: true, when});
+    }, {...options, chart: true, when: data => {
+      const objectives = (data.figures.objectives || []).filter(each => each[figure]);
+      return objectives.length > 0 && when(objectives);
+    }});
   };
 
   // A section of a figure that the search has once.

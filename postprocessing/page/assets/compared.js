@@ -13,7 +13,7 @@
     hoverinfo: 'text',
   }));
 
-  charts.once('compared', 'Best of each search', 'compared', (element, figure, theme) => {
+  charts.ofObjective('compared', 'Best of each search', 'compared', (element, {compared: figure}, theme) => {
     const range = charts.rangeOf(figure.lines.flatMap(line => line.values), figure.maximize);
     const panels = hps.el('div.panels.wide');
     element.append(panels, charts.caption(figure.caption));
@@ -26,5 +26,5 @@
         yaxis: {title: charts.title(figure.key), ...charts.axisOf(range)},
       }));
     }
-  }, {order: 15, nav: 'Best'});
+  }, {order: 15, nav: 'Best', when: () => true});
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from hpsearch.model.states import State
 from hpsearch.model.trials.trial import Objective
 from postprocessing.figures.compared import compared
 from postprocessing.figures.payload import figures_of
+from postprocessing.figures.several import figures_of_several
 from postprocessing.figures.table import MOST_CELLS, table
 from tests.support.search_records import finite, results_of, run_record, search_record
 
@@ -79,6 +81,16 @@ def test_that_each_of_several_objectives_has_its_figures() -> None:
     assert [each['key'] for each in found['objectives']] == ['acc', 'size']
     assert found['objectives'][1]['table']['values'] == [10, 9, 8, 7, 6]
     assert 'front' in found['tradeoffs']
+
+
+def test_that_searches_are_compared_by_each_objective_that_one_of_them_has() -> None:
+    runs = [run_record(each, {'a': each}, {'acc': each, 'size': -each}) for each in range(3)]
+    both = search_record(runs, objectives=[Objective('acc', True), Objective('size')])
+    one = replace(search_record(runs, objectives=[Objective('size')]), path='/searches/one')
+    acc, size = (each['compared'] for each in figures_of_several([both, one])['objectives'])
+    assert (acc['key'], [line['name'] for line in acc['lines']]) == ('acc', ['s'])
+    assert (size['key'], [line['name'] for line in size['lines']]) == ('size', ['s', 'one'])
+    assert 'with another objective: one.' in acc['caption']
 
 
 def test_that_runs_that_have_not_ended_are_no_obstacle() -> None:
