@@ -41,7 +41,7 @@ def gather(folder: SearchFolder, configuration: Configuration) -> list[Gathered]
     lives = poll_once(folder, reader.headers, reader.closed, time.time())
     completions = CompletionReader(folder, configuration, lambda name: find_output(folder.path, name))
     reconciler = Reconciler(folder, state, reader.headers, lives, lambda: completions)
-    reconciler.take_in(reconciler.unattended(), {})
+    reconciler.take_in_unattended({})
     reconciler.take_in_late_records()
     withdrawn = frozenset(folder.read_info().get('withdrawn', ()))
     wanted = (run for run in folder.read_runs() if run.name not in withdrawn)

@@ -318,7 +318,7 @@ def _take_in_ends(
     lives = poll_once(folder, reader.headers, reader.closed, time.time(), dead_hosts)
     configuration = open_search(folder, info).configuration
     reconciler = Reconciler(folder, state, reader.headers, lives, lambda: CompletionReader(folder, configuration))
-    for problem in [*reconciler.take_in(reconciler.unattended()), *reconciler.take_in_late_records()]:
+    for problem in [*reconciler.take_in_unattended(), *reconciler.take_in_late_records()]:
         log.warning(problem)
 
 

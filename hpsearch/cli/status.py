@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from hpsearch.cli.adaptive import leading
 from hpsearch.cli.options import SearchOptions, merged_options
 from hpsearch.cli.reports import best_run, no_best_note, place_notes, reread_note, time_limit_notes
+from hpsearch.cli.runs.output import few_of
 from hpsearch.cli.runs.requests import request_notes
 from hpsearch.host.processes import user_name
 from hpsearch.model.errors import ConfigError, DamageError
@@ -30,7 +31,6 @@ from hpsearch.records.failures import failure_groups
 from hpsearch.records.opening import OpenedSearch, open_search
 from hpsearch.store import writers
 from hpsearch.store.attempt_files import duration as seconds_of
-from hpsearch.store.attempt_files import read_fence
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import first_headers, open_journals
 from hpsearch.store.provenance import code_changes, runs_by_code
@@ -44,9 +44,6 @@ if TYPE_CHECKING:
     from hpsearch.cli.packing.predictions import Predictions
 
 log = logging.getLogger('hpsearch')
-
-MOST_NOTES = 5
-"""Notes about the same thing that are shown."""
 
 QUEUES = ('slurm', 'lsf')
 
@@ -110,13 +107,16 @@ def why_under_way(folder: SearchFolder, dead_hosts: Collection[str] = ()) -> str
     except DamageError:
         return ''  # nobody can work on it
     reconciler = search.reconciler()
+    unread = reconciler.note_claims()
     reconciler.take_in(reconciler.unattended())
     headers = search.reader.headers
     dead = {writer for writer, header in headers.items() if header.get('host') in dead_hosts}
     for writer in sorted(search.living.keys() - dead):
         return f'hpsearch works on it, on {headers[writer].get("host")} (pid {headers[writer].get("pid")})'
     runs = sum(attempt.owner not in dead for attempt in active_attempts(search.state))
-    return f'{count_of(runs, "of its runs is", "of its runs are")} under way, or may be' if runs else ''
+    if runs:
+        return f'{count_of(runs, "of its runs is", "of its runs are")} under way, or may be'
+    return '; '.join(unread[:1])
 
 
 def why_live_copy(folder: SearchFolder, info: Mapping[str, Any], dead_hosts: Collection[str] = ()) -> str:
@@ -175,10 +175,10 @@ def status_lines(folder: SearchFolder, *, as_json: bool, with_predictions: bool 
     """
     search = open_snapshot(folder, time.time())
     reconciler = search.reconciler()
-    notes = _few(reconciler.take_in(reconciler.unattended()))
+    notes = few_of(reconciler.take_in_unattended())
     queue, about_queue = queue_of(search, reconciler)
     notes += reconciler.take_in((attempt for attempt in reconciler.unclear if attempt.state in ACTIVE), {})
-    notes += _few(reconciler.take_in_late_records())
+    notes += few_of(reconciler.take_in_late_records())
     snapshot = snapshot_of(search, queue)
     notes += [
         *filter(None, [why_live_copy(folder, search.info)]),
@@ -207,7 +207,7 @@ def status_lines(folder: SearchFolder, *, as_json: bool, with_predictions: bool 
     yield from (f'  note: {text}' for text in notes)
     if changes:
         yield f'  warning: {changes}'
-    yield from (f'note: {odd}' for odd in [*search.reader.odd, *search.state.odd][:MOST_NOTES])
+    yield from (f'note: {odd}' for odd in few_of([*search.reader.odd, *search.state.odd]))
 
 
 def _predictions_of(search: SearchSnapshot) -> Predictions:
@@ -217,11 +217,6 @@ def _predictions_of(search: SearchSnapshot) -> Predictions:
     learn_from = search.options.local.learn_from
     uses = {run: run_use_from(use) for run, use in search.uses.items()}
     return predictions_of(search.folder, search.state, search.plain, learn_from, uses, search.now)
-
-
-def _few(notes: Sequence[str]) -> list[str]:
-    more = len(notes) - MOST_NOTES
-    return [*notes[:MOST_NOTES], *([f'and {more} more like these'] if more > 0 else [])]
 
 
 def snapshot_of(search: SearchSnapshot, queue: Sequence[QueueLine]) -> Snapshot:
@@ -326,7 +321,7 @@ def _run_line(search: SearchSnapshot, attempt: Attempt) -> RunLine:
         seconds = max(0.0, search.now - (attempt.claimed_at or search.now))
         use = run_use_from(search.uses.get(attempt.run))
         return RunLine(attempt.run, seconds, _where(search, attempt), params, *reported, use)
-    host = read_fence(paths).host
+    host = search.fence(attempt).host
     return RunLine(attempt.run, seconds_of(paths) or 0.0, f'on {host}' if host else '', params, *reported)
 
 
@@ -434,7 +429,7 @@ def _query(
     ended = [(attempt, record) for attempt, record in listed.ended if attempt.state in ACTIVE]
     unclear = [*(attempt for attempt, _ in ended), *(each for each in listed.missing if each.state in ACTIVE)]
     lines = [*listed.lines, *(line_of(record, attempt.run) for attempt, record in ended)]
-    return lines, [*_few(problems), *_about_unclear(unclear)]
+    return lines, [*few_of(problems), *_about_unclear(unclear)]
 
 
 def listing_of(search: SearchSnapshot, queue: str) -> Listing:

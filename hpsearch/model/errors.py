@@ -114,6 +114,11 @@ def trouble_in_words(error: OSError) -> str:
     return f'{error.strerror or error} ({error.filename})' if error.filename else f'{error.strerror or error}'
 
 
+def reason_of(error: OSError | ValueError) -> str:
+    """Why a file cannot be read, without its name, which stands before that."""
+    return error.strerror or str(error) if isinstance(error, OSError) else str(error)
+
+
 def in_one_line(error: Exception) -> str:
     """What is wrong, without the lines that show where."""
     return trouble_in_words(error) if isinstance(error, OSError) else str(error).partition('\n')[0]

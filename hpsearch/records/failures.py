@@ -7,14 +7,18 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from hpsearch.model.configuration import Configuration
+from hpsearch.model.errors import reason_of
 from hpsearch.model.history.attempt import Attempt
 from hpsearch.model.history.places import kind_of, place_in_words
 from hpsearch.model.history.search_state import SearchState
 from hpsearch.model.logs.failures import Failure, cure, error_in_logs, telling_lines
 from hpsearch.model.logs.last_words import last_words
 from hpsearch.model.states import State
-from hpsearch.store.attempt_files import tail
+from hpsearch.results.files import read_end
 from hpsearch.store.folder import SearchFolder
+
+END_OF_LOG = 1 << 14
+"""Bytes at the end of a log in which it is looked for why its run failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +73,12 @@ def deciding_attempts(state: SearchState, wanted: State) -> list[Attempt]:
 def explained(folder: SearchFolder, attempt: Attempt, configuration: Configuration) -> str:
     """Why an attempt failed, with the last lines of its logs that say so, and what can be done."""
     paths, run = folder.attempt(attempt.run, attempt.number), folder.find_run(attempt.run)
-    stderr, stdout = tail(paths.stderr, 1 << 14), tail(paths.stdout, 1 << 14)
+    (stderr, problem), (stdout, another) = _end_of(paths.stderr), _end_of(paths.stdout)
     lines = telling_lines(stderr, stdout) if attempt.code != 0 else []
     said = error_in_logs(stderr, stdout)
     is_said = said and said in attempt.reason
     lines = [attempt.reason, *(line for line in lines if not (is_said and said in line))]
+    lines += filter(None, (problem, another))
     failure = Failure(
         code=attempt.code,
         reason=attempt.reason,
@@ -86,6 +91,16 @@ def explained(folder: SearchFolder, attempt: Attempt, configuration: Configurati
     )
     hint = cure(failure) if run else ''
     return '\n'.join([*lines, *([f'Hint: {hint}'] if hint else [])])
+
+
+def _end_of(log: str) -> tuple[str, str]:
+    """What was printed last, and in a sentence why it cannot be read; what is missing is only that nothing was."""
+    try:
+        return read_end(log, END_OF_LOG).decode('utf-8', 'replace'), ''
+    except FileNotFoundError:
+        return '', ''
+    except (OSError, ValueError) as error:
+        return '', f'{log} cannot be read: {reason_of(error)}.'
 
 
 def _common_place(group: Sequence[Attempt], places: Collection[str]) -> str:

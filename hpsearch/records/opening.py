@@ -13,8 +13,10 @@ from hpsearch.host import kernel
 from hpsearch.model.configuration import Configuration, from_plain
 from hpsearch.model.errors import DamageError
 from hpsearch.model.evidence import HostRelation, Liveness
+from hpsearch.model.history.attempt import Attempt
 from hpsearch.model.history.search_state import SearchState
 from hpsearch.store import writers
+from hpsearch.store.attempt_files import Fence, read_fence
 from hpsearch.store.completion import CompletionReader
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import JournalReader, open_journals
@@ -111,6 +113,15 @@ class OpenedSearch:
     def completions(self) -> CompletionReader:
         """How attempts ended."""
         return CompletionReader(self.folder, self.configuration)
+
+    def fence(self, attempt: Attempt) -> Fence:
+        """Who passed the start fence of an attempt that is a job; nobody: it is none, or that cannot be read."""
+        if not attempt.is_in_queue:
+            return Fence()
+        try:
+            return read_fence(self.folder.attempt(attempt.run, attempt.number))
+        except OSError:
+            return Fence()  # what is shown of a run does not depend on one file of it
 
     def relation(self, writer: str) -> HostRelation:
         """How the host of a writer relates to ours."""

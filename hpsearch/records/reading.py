@@ -17,26 +17,35 @@ from hpsearch.records.failures import failure_groups
 from hpsearch.records.opening import OpenedSearch, open_search
 from hpsearch.records.run import AttemptRecord, RunRecord
 from hpsearch.records.search import SearchRecord
-from hpsearch.store.attempt_files import Fence, changed_at, read_fence
+from hpsearch.store.attempt_files import Fence, changed_at
 from hpsearch.store.folder import SearchFolder
 
 MOST_GROUPS = 50
 """Groups of failures, the largest ones: the logs of one run of each are looked at."""
 
 
-def read_search(folder: SearchFolder, now: float) -> SearchRecord:
-    """The record of a search, which is only read; ``now`` is in seconds since 1970.
+def read_search(folder: SearchFolder, now: float, *, with_failures: bool = False) -> SearchRecord:
+    """The record of a search, which is only read.
 
     The queue is not asked: an attempt that is a job is as the journals and its files have it.
+
+    Args:
+        folder: The search.
+        now: Seconds since 1970.
+        with_failures: Whether it has failed runs grouped, for which logs are read.
 
     Raises:
         HpsearchError: It is no search, or cannot be read.
     """
-    return search_record_of(open_search(folder, now))
+    return search_record_of(open_search(folder, now), with_failures=with_failures)
 
 
-def search_record_of(search: OpenedSearch) -> SearchRecord:
+def search_record_of(search: OpenedSearch, *, with_failures: bool = False) -> SearchRecord:
     """The record of a search that was opened; its state takes in what became of runs that no writer looks after.
+
+    Args:
+        search: The search.
+        with_failures: Whether it has failed runs grouped, for which logs are read.
 
     Raises:
         HpsearchError: Its plan cannot be read.
@@ -44,6 +53,7 @@ def search_record_of(search: OpenedSearch) -> SearchRecord:
     folder, notes = search.folder, reconciled(search)
     runs = list(runs_of(search))
     odd = [*search.reader.odd, *search.state.odd]
+    failures = failure_groups(folder, search.state, search.plain, most=MOST_GROUPS) if with_failures else ()
     return SearchRecord(
         path=str(folder.path),
         info=search.info,
@@ -55,7 +65,7 @@ def search_record_of(search: OpenedSearch) -> SearchRecord:
         writers={writer: header for writer, header in search.reader.headers.items() if not header.get('asks')},
         alive=frozenset(search.living),
         provenance=search.state.provenance,
-        failures=failure_groups(folder, search.state, search.plain, most=MOST_GROUPS),
+        failures=failures,
         notes=[*notes, *odd],
     )
 
@@ -63,7 +73,7 @@ def search_record_of(search: OpenedSearch) -> SearchRecord:
 def reconciled(search: OpenedSearch) -> list[str]:
     """Take in what became of the attempts that no writer manages; returns what could not be read, in sentences."""
     reconciler = search.reconciler()
-    notes = reconciler.take_in(reconciler.unattended())
+    notes = reconciler.take_in_unattended()
     notes += reconciler.take_in((attempt for attempt in reconciler.unclear if attempt.state in ACTIVE), {})
     return [*notes, *reconciler.take_in_late_records()]
 
@@ -130,7 +140,7 @@ def _request_of(history: RunHistory | None) -> str:
 
 def _attempt_record(search: OpenedSearch, attempt: Attempt) -> AttemptRecord:
     header = search.reader.headers.get(attempt.owner, {})
-    fence = _fence(search, attempt)
+    fence = search.fence(attempt)
     started = _started_at(search, attempt)
     ended = started + attempt.seconds if started is not None and attempt.seconds is not None else None
     has_ended = attempt.state in ENDED
@@ -156,15 +166,6 @@ def _attempt_record(search: OpenedSearch, attempt: Attempt) -> AttemptRecord:
         code_id=attempt.code_text,
         writer=attempt.owner,
     )
-
-
-def _fence(search: OpenedSearch, attempt: Attempt) -> Fence:
-    if not attempt.is_in_queue:
-        return Fence()
-    try:
-        return read_fence(search.folder.attempt(attempt.run, attempt.number))
-    except OSError:
-        return Fence()  # what is shown of a run does not depend on one file of it
 
 
 def _started_at(search: OpenedSearch, attempt: Attempt) -> float | None:

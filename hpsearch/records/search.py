@@ -30,7 +30,7 @@ class SearchRecord:
         writers: Writer to the header of its journal: host, pid, user, when it began.
         alive: The writers that are at work.
         provenance: What writers found out about the code and the environment of the runs, as they journaled it.
-        failures: The failed runs, grouped by their errors.
+        failures: The failed runs, grouped by their errors, where they are shown; empty: nobody asked for them.
         notes: What could not be read, or cannot be, in sentences.
     """
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import codecs
 import os
 import stat
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 LARGEST_SUMMARY = 10 * 2**20
 """Bytes; a larger file is no summary and is not read."""
@@ -24,19 +26,20 @@ def read_fresh(path: Path, largest: int = LARGEST_SUMMARY) -> bytes:
         ValueError: It is too large, or no regular file.
     """
     try:
-        return _read_bounded(path, largest)
+        return read_whole(path, largest)
     except FileNotFoundError:
         look_again(path.parent)
-        return _read_bounded(path, largest)
+        return read_whole(path, largest)
 
 
-def read_end(path: Path, size: int) -> bytes:
+def read_end(path: str | os.PathLike[str], size: int) -> bytes:
     """The last bytes of a file.
 
     Raises:
         OSError: It is not there or cannot be read.
+        ValueError: It is no regular file.
     """
-    with open(path, 'rb') as file:
+    with opened_file(path) as file:
         file.seek(max(0, os.fstat(file.fileno()).st_size - size))
         return file.read(size)
 
@@ -52,16 +55,32 @@ def look_again(folder: Path) -> None:
         os.listdir(folder)
 
 
-def _read_bounded(path: Path, largest: int) -> bytes:
-    # Non-blocking, since there may be a named pipe of this name.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    with os.fdopen(descriptor, 'rb') as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise ValueError('it is not a regular file')
+def read_whole(path: str | os.PathLike[str], largest: int = LARGEST_SUMMARY) -> bytes:
+    """The content of a file; arguments and errors as those of :func:`read_fresh`."""
+    with opened_file(path) as file:
         raw = file.read(largest + 1)
     if len(raw) > largest:
         raise ValueError(f'it is larger than {largest // 2**20} MiB')
     return raw
+
+
+@contextmanager
+def opened_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """A file that is open to be read; an error that reading it raises names it.
+
+    Raises:
+        OSError: It is not there or cannot be opened.
+        ValueError: It is no regular file.
+    """
+    try:
+        # Non-blocking, since there may be a named pipe of this name.
+        with open(path, 'rb', opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise ValueError('it is not a regular file')
+            yield file
+    except OSError as error:
+        error.filename = os.fspath(path)
+        raise
 
 
 _MARKS = (

@@ -129,7 +129,7 @@ def _printed(places: Places) -> Guess:
     for log, path in places.logs.items():
         try:
             text, _ = decode(read_end(path, _END_OF_LOG))
-        except OSError:
+        except (OSError, ValueError):
             continue
         matches = ((match['two'] or match['one'], match['between']) for match in _PRINTED.finditer(text))
         names = {name: between for name, between in matches if _METRICS.search(name.replace('_', ' '))}

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hpsearch.model.configuration import Configuration
-from hpsearch.model.errors import is_of_machine
+from hpsearch.model.errors import is_of_machine, reason_of
 from hpsearch.model.run import Summary
 from hpsearch.model.units import read_number
 from hpsearch.results.documents import keywords_of, read_json, read_yaml
@@ -154,7 +154,7 @@ def _by_file(folder: Path, filename: str, keywords: Sequence[str]) -> Summary:
     except (OSError, ValueError) as error:
         if isinstance(error, OSError) and is_of_machine(error):
             raise
-        return Summary(problem=f'summary file {filename} cannot be read: {_reason(error)}')
+        return Summary(problem=f'summary file {filename} cannot be read: {reason_of(error)}')
     text, oddities = decode(raw)
     try:
         values, more = _read(filename, text, keywords)
@@ -220,10 +220,6 @@ _DOCUMENTS = {'.json': read_json, '.yaml': read_yaml, '.yml': read_yaml}
 def _read(filename: str, text: str, keywords: Sequence[str]) -> tuple[dict[str, str], list[str]]:
     ending = os.path.splitext(filename)[1].lower()
     return (keywords_of(_DOCUMENTS[ending](text)), []) if ending in _DOCUMENTS else read_lines(text, keywords)
-
-
-def _reason(error: OSError | ValueError) -> str:
-    return error.strerror or str(error) if isinstance(error, OSError) else str(error)
 
 
 def _one_line(error: BaseException) -> str:

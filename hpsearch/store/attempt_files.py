@@ -23,6 +23,7 @@ from hpsearch.model.errors import SearchFolderError, is_of_machine
 from hpsearch.model.resources import CUDA, ROCR
 from hpsearch.model.run import Run, config_file
 from hpsearch.model.units import whole_number
+from hpsearch.results.files import read_end
 from hpsearch.results.rules import LOGS, METRICS, ORION, reads_orion
 from hpsearch.store.folder import AttemptPaths, SearchFolder
 from hpsearch.store.whole_files import write_whole
@@ -228,16 +229,21 @@ def _make(path: str) -> None:
         pass  # made for an earlier attempt, or by another writer: the claim decides
 
 
-def claimed_attempts(folder: SearchFolder, without: Collection[str]) -> Iterator[tuple[str, int]]:
-    """The latest attempt of each run that has one on disk: run and number; ``without``: runs that are passed over."""
-    for name in sorted(set(_listed(str(folder.jobs_dir))).difference(without)):
-        numbers = attempts_on_disk(folder, name)
-        if numbers:
-            yield name, max(numbers)
+def runs_with_files(folder: SearchFolder) -> set[str]:
+    """The names of the runs that have files of ours, and what else is named among them.
+
+    Raises:
+        OSError: They cannot be listed.
+    """
+    return set(_listed(str(folder.jobs_dir)))
 
 
 def attempts_on_disk(folder: SearchFolder, run: str) -> set[int]:
-    """The attempts of a run that have files; those of the first lie beside the folders of the others."""
+    """The attempts of a run that have files; those of the first lie beside the folders of the others.
+
+    Raises:
+        OSError: They cannot be listed.
+    """
     found = {whole_number(entry) for entry in _listed(folder.attempts(run))}
     first = {1} if None in found and folder.layout > 1 else set()
     return first | {number for number in found if number is not None}
@@ -331,7 +337,7 @@ def log_files(folder: SearchFolder, run: str, attempt: int) -> list[str]:
         which = f'attempt {attempt}' if attempt else 'an attempt'
         raise SearchFolderError(f'{folder.path} does not have {which} of run {run}: it was not started.')
     paths = folder.attempt(name, wanted)
-    return [path for path in (paths.stdout, paths.stderr) if os.path.exists(path)]
+    return [path for path in (paths.stdout, paths.stderr) if os.path.lexists(path)]
 
 
 def moved_aside(run: str, number: int) -> str:
@@ -534,15 +540,15 @@ class LogTail:
 
 
 def tail(path: str, limit: int = 1 << 16) -> str:
-    """The end of a log, at most ``limit`` bytes; empty when there is none, or it may not be read.
+    """The end of a log, at most ``limit`` bytes; empty when there is none, it is no file, or it may not be read.
 
     Raises:
         OSError: Something of the machine is in the way.
     """
     try:
-        with open(path, 'rb') as log:
-            log.seek(max(0, os.fstat(log.fileno()).st_size - limit))
-            return log.read(limit).decode('utf-8', 'replace')
+        return read_end(path, limit).decode('utf-8', 'replace')
+    except ValueError:
+        return ''
     except OSError as error:
         if is_of_machine(error):
             raise

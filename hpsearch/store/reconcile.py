@@ -12,13 +12,14 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from hpsearch.host import kernel
+from hpsearch.model.errors import trouble_in_words
 from hpsearch.model.evidence import Conclusion, Evidence, JobState, Liveness, QueueView, conclude
 from hpsearch.model.history.attempt import Attempt
 from hpsearch.model.history.run_history import RunHistory
 from hpsearch.model.history.search_state import SearchState
 from hpsearch.model.states import ACTIVE, State
 from hpsearch.store import writers
-from hpsearch.store.attempt_files import claimant, claimed_attempts, duration
+from hpsearch.store.attempt_files import attempts_on_disk, claimant, duration, runs_with_files
 from hpsearch.store.completion import BY_ITS_SUMMARY, Completion, CompletionReader, EndReport, may_have_late_record
 from hpsearch.store.evidence import EvidenceReader
 from hpsearch.store.folder import SearchFolder
@@ -34,6 +35,10 @@ def active_attempts(state: SearchState) -> list[Attempt]:
     """The latest attempts of all runs that are under way, or in a queue."""
     latest = (history.last for history in state.runs.values())
     return [attempt for attempt in latest if attempt is not None and attempt.state in ACTIVE]
+
+
+def _unread(who: str, error: OSError) -> str:
+    return f'what {who} left cannot be read: {trouble_in_words(error)}'
 
 
 class Reconciler:
@@ -69,17 +74,37 @@ class Reconciler:
         self.conclusions: dict[AttemptKey, Conclusion] = {}
         self.unclear: list[Attempt] = []
 
+    def take_in_unattended(self, jobs: Mapping[AttemptKey, QueueView] | None = None) -> list[str]:
+        """Take in the evidence of all attempts under way whose writer is not at work; see :meth:`take_in`."""
+        return [*self.note_claims(), *self.take_in(self.unattended(), jobs)]
+
     def unattended(self) -> list[Attempt]:
         """Attempts under way whose writer is not at work."""
-        self._note_claims()
         return [each for each in active_attempts(self._state) if self._life(each) is not Liveness.ALIVE]
 
-    def _note_claims(self) -> None:
-        """Take in claims that no journal mentions: their events may have been lost with the power."""
-        for name, number in claimed_attempts(self._folder, without={*self._state.runs, *self._state.withdrawn}):
-            if self._folder.find_run(name) is not None:
-                owner = claimant(self._folder.attempt(name, number))
-                self._state.replay([(owner, {'event': 'claimed', 'run': name, 'attempt': number})])
+    def note_claims(self) -> list[str]:
+        """Take in claims that no journal mentions: their events may have been lost with the power.
+
+        Returns what could not be read, in sentences.
+        """
+        try:
+            names = runs_with_files(self._folder)
+        except OSError as error:
+            return [_unread('runs', error)]
+        problems = []
+        for name in sorted(names.difference(self._state.runs, self._state.withdrawn)):
+            try:
+                self._note_claim(name)
+            except OSError as error:
+                problems.append(_unread(name, error))
+        return problems
+
+    def _note_claim(self, name: str) -> None:
+        """Take in the latest claim of a run, if it is one."""
+        numbers = attempts_on_disk(self._folder, name) if self._folder.find_run(name) else ()
+        if numbers:
+            owner = claimant(self._folder.attempt(name, max(numbers)))
+            self._state.replay([(owner, {'event': 'claimed', 'run': name, 'attempt': max(numbers)})])
 
     def _life(self, attempt: Attempt) -> Liveness:
         return self._lives.get(attempt.owner, Liveness.STALE)
@@ -96,10 +121,9 @@ class Reconciler:
             try:
                 self._take_in(attempt, jobs)
             except OSError as error:
-                why = f'cannot be read: {error.strerror} ({error.filename})'
-                unknown = Conclusion(JobState.UNKNOWN, detail=f'what it left {why}')
+                unknown = Conclusion(JobState.UNKNOWN, detail=_unread('it', error))
                 self.conclusions[attempt.run, attempt.number] = unknown
-                problems.append(f'what {attempt.run} left {why}')
+                problems.append(_unread(attempt.run, error))
         return problems
 
     def take_in_late_records(self) -> list[str]:
@@ -109,7 +133,7 @@ class Reconciler:
             try:
                 self._take_in_late_records(history)
             except OSError as error:
-                problems.append(f'what {history.name} left cannot be read: {error.strerror} ({error.filename})')
+                problems.append(_unread(history.name, error))
         return problems
 
     def _take_in_late_records(self, history: RunHistory) -> None:

@@ -20,6 +20,7 @@ from hpsearch.model.errors import SearchFolderError
 from hpsearch.model.evidence import HostRelation, Liveness, ProcessState
 from hpsearch.model.history.search_state import SearchState
 from hpsearch.model.history.submission import Submission
+from hpsearch.results.files import read_whole
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import header_from_name
 
@@ -271,7 +272,7 @@ def silence_of(folder: SearchFolder, writer: str, now: float) -> float | None:
 def read_news(folder: SearchFolder, writer: str) -> dict[str, Any]:
     """What a writer last reported of itself; empty when there is nothing to read."""
     try:
-        news = json.loads((folder.journal_dir / f'{writer}.alive').read_text(encoding='utf-8'))
+        news = json.loads(read_whole(folder.journal_dir / f'{writer}.alive'))
     except (OSError, ValueError, RecursionError):
         return {}
     return news if isinstance(news, dict) else {}

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from hpsearch.cli.comparing.differences import Difference, differences, doubts
 from hpsearch.cli.comparing.facts import Facts, facts_of
+from hpsearch.cli.runs.choosing import read
 from hpsearch.cli.runs.output import Form, Sheet, csv_lines, lines_of, strict_json
 from hpsearch.cli.viewing.report import check_page, write_page
 from hpsearch.model.errors import ConfigError
@@ -16,7 +16,6 @@ from hpsearch.model.table import cell
 from hpsearch.model.units import duration
 from hpsearch.records.finding import named_search
 from hpsearch.records.naming import distinct_names
-from hpsearch.records.reading import read_search
 from hpsearch.ui.terminal import put_line
 
 STATES = ('finished', 'failed', 'stopped', 'running', 'planned')
@@ -38,7 +37,7 @@ def compare_searches(paths: Sequence[str], form: Form, html: str) -> Iterator[st
         raise ConfigError([f'{paths[0]}: two searches at least are compared; for one: hpsearch report {paths[0]}'])
     if html:
         check_page(html, '--html')
-    searches = [read_search(named_search(path), time.time()) for path in paths]
+    searches = [read(named_search(path), with_failures=bool(html)) for path in paths]
     names = distinct_names([search.path for search in searches])
     facts = [facts_of(search, name) for search, name in zip(searches, names, strict=True)]
     found = list(differences(searches))

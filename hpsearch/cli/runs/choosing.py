@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from itertools import accumulate
 from typing import Generic, Protocol, TypeVar
 
+from hpsearch.cli.runs.output import tell_unread
 from hpsearch.model.errors import ConfigError, SearchFolderError, closest
 from hpsearch.model.units import count_of, whole_number
 from hpsearch.records.reading import read_search
@@ -19,13 +20,19 @@ MOST_NAMED = 5
 """Runs that an error names."""
 
 
-def read(folder: SearchFolder) -> SearchRecord:
-    """A search as it stands.
+def read(folder: SearchFolder, *, with_failures: bool = False) -> SearchRecord:
+    """A search as it stands; what of it cannot be read is said on standard error.
+
+    Args:
+        folder: The search.
+        with_failures: Whether it has failed runs grouped.
 
     Raises:
         HpsearchError: It is no search, or cannot be read.
     """
-    return read_search(folder, time.time())
+    search = read_search(folder, time.time(), with_failures=with_failures)
+    tell_unread(search)
+    return search
 
 
 def search_and_runs(

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import time
+from collections.abc import Iterator
 
 from hpsearch.cli.runs.choosing import find_run
 from hpsearch.cli.runs.following import FollowedRun, follow
+from hpsearch.model.errors import DamageError, reason_of
 from hpsearch.records.opening import open_search
+from hpsearch.results.files import opened_file
 from hpsearch.store.attempt_files import log_files
 from hpsearch.store.folder import SearchFolder
 from hpsearch.ui.terminal import put_line
+
+_CHUNK = 1 << 20
 
 
 def print_logs(folder: SearchFolder, word: str, attempt: int, *, follows: bool) -> None:
@@ -24,20 +28,45 @@ def print_logs(folder: SearchFolder, word: str, attempt: int, *, follows: bool) 
         follows: Whether what comes is printed as well.
 
     Raises:
-        HpsearchError: There is no such run, or no such attempt of it.
+        HpsearchError: There is no such run, or no such attempt of it; or a log cannot be read, when the other is
+            printed.
     """
     folder.read_info()
     run = find_run(list(folder.read_runs()), word, str(folder.path))
     if not follows:
-        for path in log_files(folder, run.name, attempt):
-            print(f'==> {path} <==', flush=True)
-            with open(path, 'rb') as log:
-                shutil.copyfileobj(log, sys.stdout.buffer)
-            sys.stdout.buffer.flush()
+        problems = list(filter(None, map(_print_log, log_files(folder, run.name, attempt))))
+        if problems:
+            raise DamageError('\n'.join(problems))
         return
     followed = FollowedRun(open_search(folder, time.time()), run.name)
     ended = follow(followed, attempt, _Printer().show, lambda why: put_line(sys.stderr, f'hpsearch: {run.name}: {why}'))
     put_line(sys.stderr, f'hpsearch: {run.name}: {ended}')
+
+
+def _print_log(path: str) -> str:
+    """Print a log as far as it can be read; returns why it cannot, in a sentence, or empty."""
+    print(f'==> {path} <==', flush=True)
+    try:
+        for data in _pieces(path):
+            sys.stdout.buffer.write(data)
+    except DamageError as error:
+        return str(error)
+    sys.stdout.buffer.flush()
+    return ''
+
+
+def _pieces(path: str) -> Iterator[bytes]:
+    """The content of a log.
+
+    Raises:
+        DamageError: It cannot be read.
+    """
+    try:
+        with opened_file(path) as log:
+            while data := log.read(_CHUNK):
+                yield data
+    except (OSError, ValueError) as error:
+        raise DamageError(f'{path} cannot be read: {reason_of(error)}.') from None
 
 
 class _Printer:

@@ -13,9 +13,14 @@ from enum import Enum
 from typing import Any
 
 from hpsearch.records.expression import Scalar
+from hpsearch.records.search import SearchRecord
+from hpsearch.ui.format import printable
 from hpsearch.ui.listing import listed
 from hpsearch.ui.table import shortened
-from hpsearch.ui.terminal import Terminal, is_tty
+from hpsearch.ui.terminal import Terminal, is_tty, put_line
+
+MOST_NOTES = 5
+"""Notes about the same thing that are shown."""
 
 
 class Form(Enum):
@@ -89,6 +94,18 @@ def table_lines(sheet: Sheet, width: int | None) -> Iterator[str]:
     shown = shortened if width is not None else str
     rows = [['' if value is None else shown(str(value)) for value in row] for row in sheet.rows]
     return listed(rows, sheet.columns, width) if sheet.rows else iter(())
+
+
+def few_of(notes: Sequence[str]) -> list[str]:
+    """The first of many notes, and how many there are."""
+    more = len(notes) - MOST_NOTES
+    return [*notes[:MOST_NOTES], *([f'and {more} more like these'] if more > 0 else [])]
+
+
+def tell_unread(search: SearchRecord) -> None:
+    """Say on standard error what could not be read of a search, of which the rest is shown."""
+    for note in few_of(search.notes):
+        put_line(sys.stderr, f'hpsearch: {printable(note)}')
 
 
 def terminal_width() -> int | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hpsearch.cli.runs.choosing import find_run
-from hpsearch.cli.runs.output import Form, Sheet, csv_lines, strict_json
+from hpsearch.cli.runs.output import Form, Sheet, csv_lines, strict_json, tell_unread
 from hpsearch.cli.status import SearchSnapshot, listing_of, open_snapshot
 from hpsearch.host.processes import user_name
 from hpsearch.model.command import line_breaks_of, shell_program, shell_word
@@ -65,11 +65,14 @@ class Shown:
 def shown_run(folder: SearchFolder, word: str) -> Shown:
     """The run that a word means, with all that is known of it; its queue is asked if it waits there.
 
+    What of the search cannot be read is said on standard error.
+
     Raises:
         HpsearchError: It is no search, or cannot be read; or there is no such run.
     """
     snapshot = open_snapshot(folder, time.time())
     search = search_record_of(snapshot)
+    tell_unread(search)
     run = find_run(search.runs, word, search.path)
     return Shown(search, folder, run, why_it_waits(snapshot, run))
 

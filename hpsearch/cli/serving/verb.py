@@ -61,7 +61,7 @@ def views() -> Views:
     page, figures = postprocessing('page.html'), postprocessing('figures.payload')
 
     def read(folder: SearchFolder) -> tuple[SearchRecord, Mapping[str, Any]]:
-        search = read_search(folder, time.time())
+        search = read_search(folder, time.time(), with_failures=True)
         return search, figures.figures_of(search)
 
     return Views(

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from hpsearch.cli.parsers import Parser, add_search_folder
+from hpsearch.cli.runs.choosing import read
 from hpsearch.cli.viewing.postprocessing import postprocessing
 from hpsearch.model.errors import ConfigError, trouble_in_words
 from hpsearch.model.units import count_of
@@ -90,7 +91,7 @@ def write_papers(folder: SearchFolder, targets: Mapping[str, str], columns: int)
     for form, target in targets.items():
         postprocessing('drawing.style').check_matplotlib(f'--{form}')
         refuse_in_foreign_search(Path(os.path.abspath(target)), f'--{form}')
-    figures = postprocessing('figures.payload').figures_of(read_search(folder, time.time()))
+    figures = postprocessing('figures.payload').figures_of(read(folder))
     for form, target in targets.items():
         try:
             paths = papers.write_figures(figures, form, Path(os.path.abspath(target)), columns)
@@ -109,7 +110,7 @@ def write_report(folder: SearchFolder, output: str) -> Iterator[str]:
     """
     path = output or f'report_{folder.path.name}.html'
     check_page(path, '--output')
-    yield write_page([read_search(folder, time.time())], path, '--output')
+    yield write_page([read_search(folder, time.time(), with_failures=True)], path, '--output')
 
 
 def write_page(searches: Sequence[SearchRecord], output: str, option: str) -> str:

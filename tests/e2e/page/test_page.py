@@ -25,7 +25,7 @@ Opened = Callable[..., Browser]
 def search(tmp_path_factory: pytest.TempPathFactory) -> SearchRecord:
     """A search of 400 runs, the last two of which wait."""
     folder = shown_search(tmp_path_factory.mktemp('page') / 'search', runs=400, waiting=2)
-    return read_search(folder, BEGIN + 1e6)
+    return read_search(folder, BEGIN + 1e6, with_failures=True)
 
 
 @pytest.fixture
@@ -172,6 +172,7 @@ def test_that_failures_are_grouped(opened: Opened, search: SearchRecord) -> None
     browser = opened()
     browser.run("location.hash = '#failures'")
     browser.wait("document.querySelector('.failure')")
+    assert search.failures
     assert browser.texts('.failure .count') == [str(len(group.runs)) for group in search.failures]
     assert browser.texts('.failure pre') == ['exit status 1\nRuntimeError: the loss is nan']
 

@@ -458,7 +458,7 @@ def test_that_a_summary_that_cannot_be_read_is_read_again_and_not_judged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     desk = Desk(tmp_path, 2, configuration=NEEDS_SUMMARY)
-    fails(monkeypatch, files, '_read_bounded', 5)
+    fails(monkeypatch, files, 'read_whole', 5)
     desk.dispatcher(Writing(desk)).run()
     assert [(end['run'], end['attempt'], end['state']) for end in desk.events('ended')] == [
         ('sim_2', 1, 'finished'),

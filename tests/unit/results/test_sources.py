@@ -160,6 +160,12 @@ def test_that_event_files_of_several_folders_keep_their_tags_apart(tmp_path: Pat
     assert summary.values == {'train/loss': '0.25', 'validation/loss': '0.1'}
 
 
+def test_that_a_log_that_is_no_file_has_no_result(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / 'pipe')
+    summary = read_summary(tmp_path, configured('stdout: acc=(.*)'), 1, {'stdout': tmp_path / 'pipe'})
+    assert 'it is not a regular file' in summary.problem
+
+
 REPORTED = [{'name': 'loss', 'type': 'objective', 'value': 0.25}, {'name': 'n', 'type': 'statistic', 'value': 3}]
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from hpsearch.model.errors import SearchFolderError
-from hpsearch.store.attempt_files import claim, claim_changed_at, claimant, claimed_attempts
+from hpsearch.store.attempt_files import attempts_on_disk, claim, claim_changed_at, claimant, runs_with_files
 from hpsearch.store.description import LAYOUT
 from hpsearch.store.folder import SearchFolder
 from tests.support.harness import new_folder
@@ -136,7 +136,8 @@ def test_that_claims_on_disk_are_found_in_each_layout(folder: SearchFolder, numb
     for attempt in (('sim_1', 1), ('sim_1', 2), ('sim_2', 1), ('sim_3', 1)):
         claim(folder, *attempt, 'w')
     (folder.jobs_dir / 'sim_4').mkdir()
-    assert list(claimed_attempts(folder, ['sim_3'])) == [('sim_1', 2), ('sim_2', 1)]
+    found = {name: attempts_on_disk(folder, name) for name in sorted(runs_with_files(folder))}
+    assert found == {'sim_1': {1, 2}, 'sim_2': {1}, 'sim_3': {1}, 'sim_4': set()}
 
 
 @pytest.mark.parametrize('attempt', [1, 2])

@@ -39,6 +39,11 @@ def test_that_the_tail_of_a_huge_log_is_read_without_the_rest(tmp_path: Path) ->
     assert tail(str(tmp_path / 'nothing')) == ''
 
 
+def test_that_what_is_no_file_has_no_tail(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / 'pipe')
+    assert [tail(str(path)) for path in (tmp_path, tmp_path / 'pipe')] == ['', '']
+
+
 def test_that_logs_are_not_put_where_the_next_attempt_expects_no_folder(tmp_path: Path) -> None:
     folder = SearchFolder(tmp_path)
     folder.jobs_dir.mkdir()

@@ -51,7 +51,7 @@ def looked_at(
 ) -> SearchState:
     """What is known of a search after a look at all its active attempts."""
     state, reconciler = reconciler_of(search, configuration)
-    assert reconciler.take_in(reconciler.unattended(), jobs or {}) == []
+    assert reconciler.take_in_unattended(jobs or {}) == []
     assert not state.odd
     return state
 
@@ -171,7 +171,7 @@ def test_that_an_attempt_which_was_killed_waits_until_the_queue_is_asked(search:
     search.end(killed, 137)
     search.end(ended, 1)
     state, reconciler = reconciler_of(search)
-    reconciler.take_in(reconciler.unattended())
+    reconciler.take_in_unattended()
     assert [attempt.run for attempt in reconciler.unclear] == [killed]
     assert (state.state_of(killed), state.state_of(ended)) == (State.RUNNING, State.FAILED)
 
@@ -325,7 +325,7 @@ def test_that_a_file_which_cannot_be_read_is_told_and_the_others_are_taken_in(se
     Path(search.folder.attempt(odd, 1).exit).mkdir()
     search.end(fine, 0, acc=0.5)
     state, reconciler = reconciler_of(search)
-    (problem,) = reconciler.take_in(reconciler.unattended())
+    (problem,) = reconciler.take_in_unattended()
     assert odd in problem
     assert (state.state_of(odd), state.state_of(fine)) == (State.SUBMITTED, State.FINISHED)
 

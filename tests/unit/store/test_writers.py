@@ -31,6 +31,7 @@ from hpsearch.store.writers import (
     is_elsewhere,
     originals,
     poll_once,
+    read_news,
     relation,
 )
 from tests.support.queued_search import QueuedSearch, elsewhere
@@ -93,6 +94,11 @@ def test_that_a_writer_elsewhere_is_stale_only_after_several_spaced_looks(folder
     beat(folder, 1)
     lives = [look(writers, step * SPACING) for step in range(POLLS + 1)]
     assert lives == [Liveness.ALIVE] * POLLS + [Liveness.STALE]
+
+
+def test_that_no_writer_is_waited_for_where_its_counter_is_no_file(folder: SearchFolder) -> None:
+    os.mkfifo(folder.journal_dir / 'w.alive')
+    assert read_news(folder, 'w') == {}
 
 
 def test_that_many_looks_at_once_count_as_one(folder: SearchFolder) -> None:
