@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -13,6 +13,7 @@ from hpsearch.dispatch.adaptive.limits import Enough
 from hpsearch.dispatch.adaptive.settings import AdaptiveSettings, PruneRule, PruneSettings
 from hpsearch.dispatch.pending_runs import PendingRuns
 from hpsearch.model.configuration import Configuration
+from hpsearch.model.history.attempt import Attempt
 from hpsearch.model.history.search_state import SearchState
 from hpsearch.model.retries import JobTime, RetryPolicy
 from hpsearch.model.states import STOP, Event, State
@@ -111,8 +112,7 @@ class EventRecorder:
         Raises:
             IllegalMove: The event cannot follow what this writer recorded of the attempt before.
         """
-        event = {'event': kind, 'run': run, 'attempt': number, **facts}
-        self.state.check(self.writer, event)
+        event = self._checked(kind, run, number, facts)
         self.journal.append(event)
         self._fold(run, event)
 
@@ -122,12 +122,16 @@ class EventRecorder:
         Raises:
             IllegalMove: See :meth:`record`.
         """
-        event = {'event': kind, 'run': run, 'attempt': number, **facts}
-        self.state.check(self.writer, event)
+        event = self._checked(kind, run, number, facts)
         is_written = self.journal.append_now(event)
         if is_written:
             self._fold(run, event)
         return is_written
+
+    def _checked(self, kind: str, run: str, number: int, facts: Mapping[str, Any]) -> Event:
+        event = {'event': kind, 'run': run, 'attempt': number, **facts}
+        self.state.check(self.writer, event)
+        return event
 
     def _fold(self, run: str, event: Event) -> None:
         before = self._state_of(run)
@@ -247,6 +251,7 @@ class ActiveAttempt:
         is_running: Whether it is known to run.
         is_unknown: Whether it has started, and its queue does not know its job any more.
         stop_reason: Why it was asked to end, in words, or empty.
+        stop_cause: The same in one word.
         measured: What it has used so far.
     """
 
@@ -259,3 +264,7 @@ class ActiveAttempt:
     stop_reason: str = ''
     stop_cause: str = STOP
     measured: Measured = NOTHING_MEASURED
+
+    def journaled(self, state: SearchState) -> Attempt | None:
+        """What all journals say of it; None: nothing yet."""
+        return state.attempt_of(self.launch.run.name, self.launch.number)

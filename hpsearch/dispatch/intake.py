@@ -136,12 +136,12 @@ class Intake:
         return is_there(paths.stderr) or (cause != 'abandoned' and read_fence(paths).is_passed)
 
     def _node_of(self, active: ActiveAttempt) -> str:
-        attempt = self._search.state.attempt_of(active.launch.run.name, active.launch.number)
+        attempt = active.journaled(self._search.state)
         return attempt.node if attempt else ''
 
     def _oom_kills(self, active: ActiveAttempt, status: AttemptStatus) -> tuple[int | None, int | None]:
         """The kernel's counts before and after an attempt; no first one where it may have been on another host."""
-        attempt = self._search.state.attempt_of(active.launch.run.name, active.launch.number)
+        attempt = active.journaled(self._search.state)
         is_here = attempt is not None and attempt.owner == self._search.writer and not active.in_queue
         return (attempt.oom_kills or 0) if attempt and is_here else None, kernel_oom_kills() if status.code else None
 

@@ -313,7 +313,7 @@ class AttemptStrategy:
 
     def _is_over(self, active: ActiveAttempt, status: AttemptStatus) -> bool:
         """Whether an attempt of ours that could not start was ended by another writer, to whom we seemed dead."""
-        attempt = self._search.state.attempt_of(active.launch.run.name, active.launch.number)
+        attempt = active.journaled(self._search.state)
         return status.cause == 'fenced' and attempt is not None and attempt.state in ENDED
 
     def judge_places(self, wall: float) -> JudgedPlaces:
@@ -333,7 +333,7 @@ class AttemptStrategy:
         recorder, state = self._search.recorder, self._search.state
         for active in self._active.values():
             run, number = active.launch.run.name, active.launch.number
-            attempt = state.attempt_of(run, number)
+            attempt = active.journaled(state)
             if attempt is not None and not attempt.pruned and not state.runs[run].was_asked_for(number):
                 recorder.record_now('pruned', run, number, step=max(state.curves.of(run), default=0), reason=why)
 

@@ -21,6 +21,7 @@ from hpsearch.model.resources import (
     OtherStart,
     Placement,
     Reading,
+    Readings,
     ResourceRequest,
     Slot,
 )
@@ -202,7 +203,7 @@ class GpuCase:
 class Situation:
     """What there is to know of all GPUs; see the arguments of :func:`place`."""
 
-    readings: Mapping[str, Sequence[Reading]]
+    readings: Readings
     tenants: Sequence[GpuTenant]
     now: float
     freed: Mapping[str, float]
@@ -225,7 +226,7 @@ class Situation:
 
 def place(
     gpus: Sequence[Gpu],
-    readings: Mapping[str, Sequence[Reading]],
+    readings: Readings,
     tenants: Sequence[GpuTenant],
     policy: GpuPolicy,
     now: float,

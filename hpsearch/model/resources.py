@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import TypeAlias
 
 from hpsearch.model.usage.estimate import NOTHING_EXPECTED, Estimate
 from hpsearch.model.usage.measured import NOTHING_MEASURED, Measured
@@ -79,6 +80,10 @@ class Reading:
     memory_free: int | None = None
     is_unified: bool = False
     compute_mode: ComputeMode = ComputeMode.SHARED
+
+
+Readings: TypeAlias = Mapping[str, Sequence[Reading]]
+"""GPU to its readings, oldest first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hpsearch.model.placement import Situation, identity, rank_of, slot_of, together
-from hpsearch.model.resources import Gpu, GpuPolicy, GpuTenant, OtherStart, Reading
+from hpsearch.model.resources import Gpu, GpuPolicy, GpuTenant, OtherStart, Readings
 from hpsearch.packing.box import Candidate, Packing, PackingPolicy, Start
 from hpsearch.packing.cards import Card, Reservation
 from hpsearch.packing.host_room import HostRoom
@@ -24,7 +24,7 @@ MANY = 2
 
 def pack(
     gpus: Sequence[Gpu],
-    readings: Mapping[str, Sequence[Reading]],
+    readings: Readings,
     tenants: Sequence[GpuTenant],
     candidates: Sequence[Candidate],
     policy: PackingPolicy,

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 
 from hpsearch.host.gpu.holders import Holders
 from hpsearch.model.placement import identity
-from hpsearch.model.resources import Gpu, GpuTenant, OtherStart, Placement, Reading
-from hpsearch.packing.box import Packing
+from hpsearch.model.resources import Gpu, GpuTenant, OtherStart, Reading, Readings, Slot
 from hpsearch.packing.neighbours.policy import NeighbourPolicy
 from hpsearch.packing.neighbours.quota import Taken, is_idle, why_beyond, why_closed, why_not_watched, within
 from hpsearch.packing.neighbours.strangers import (
@@ -22,8 +20,6 @@ from hpsearch.packing.neighbours.strangers import (
     why_kept_away,
     why_promised,
 )
-
-Readings = Mapping[str, Sequence[Reading]]
 
 
 class GpuNeighbours:
@@ -115,26 +111,14 @@ class GpuNeighbours:
 
     def within_quota(
         self,
-        placement: Placement,
+        slots: Sequence[Slot],
         readings: Readings,
         everybody: Sequence[GpuTenant],
         other_starts: Sequence[OtherStart],
-    ) -> Placement:
-        """A placement without the slots that would take more than the quota."""
-        taken, quota = self._taken(readings, everybody, other_starts), self._policy.quota
-        kept = within(placement.slots, taken, quota)
-        closed = {**placement.closed, **why_beyond(placement.slots, kept, quota)}
-        return replace(placement, slots=tuple(kept), closed=closed)
-
-    def packed_within_quota(
-        self, packing: Packing, readings: Readings, everybody: Sequence[GpuTenant], other_starts: Sequence[OtherStart]
-    ) -> Packing:
-        """The same of what packing decided."""
-        taken, slots = self._taken(readings, everybody, other_starts), [start.slot for start in packing.starts]
-        kept = within(slots, taken, self._policy.quota)
-        starts = tuple(start for start in packing.starts if start.slot in kept)
-        closed = {**packing.closed, **why_beyond(slots, kept, self._policy.quota)}
-        return replace(packing, starts=starts, closed=closed)
+    ) -> tuple[Sequence[Slot], Mapping[str, str]]:
+        """The slots that take no more than the quota, and why GPUs get no run that the others are on, in words."""
+        kept = within(slots, self._taken(readings, everybody, other_starts), self._policy.quota)
+        return kept, why_beyond(slots, kept, self._policy.quota)
 
     def _taken(self, readings: Readings, everybody: Sequence[GpuTenant], other_starts: Sequence[OtherStart]) -> Taken:
         ours = frozenset(gpu for tenant in everybody for gpu in tenant.gpus)

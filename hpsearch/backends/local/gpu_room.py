@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from hpsearch.host.processes import group_of
 from hpsearch.model.placement import free_memory, small_use
-from hpsearch.model.resources import GpuTenant, OtherStart, Reading
-
-Readings = Mapping[str, Sequence[Reading]]
+from hpsearch.model.resources import GpuTenant, OtherStart, Reading, Readings
 
 
 def memory_of_group(group: int, reading: Reading) -> int:

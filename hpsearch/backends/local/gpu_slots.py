@@ -35,6 +35,7 @@ from hpsearch.model.resources import (
     OtherStart,
     Placement,
     Reading,
+    Readings,
     ResourceRequest,
     Slot,
 )
@@ -161,9 +162,10 @@ class GpuSlots(SlotSource):
             other_starts=self._other_starts,
             avoided=self._closed(readings, now),
         )
-        return self._neighbours.within_quota(placement, readings, self._everybody(), self._other_starts)
+        kept, beyond = self._within_quota(placement.slots, readings)
+        return replace(placement, slots=tuple(kept), closed={**placement.closed, **beyond})
 
-    def _closed(self, readings: Mapping[str, Sequence[Reading]], now: float) -> Mapping[str, str]:
+    def _closed(self, readings: Readings, now: float) -> Mapping[str, str]:
         """Why GPUs get no run, whatever room they have."""
         left = self._neighbours.closed(readings, self._everybody(), self._other_starts, now)
         return {**left, **self._avoided}
@@ -208,7 +210,12 @@ class GpuSlots(SlotSource):
             host=self._host_room(now),
             siblings=self._neighbours.siblings,
         )
-        return self._neighbours.packed_within_quota(packing, readings, everybody, self._other_starts)
+        kept, beyond = self._within_quota([start.slot for start in packing.starts], readings)
+        starts = tuple(start for start in packing.starts if start.slot in kept)
+        return replace(packing, starts=starts, closed={**packing.closed, **beyond})
+
+    def _within_quota(self, slots: Sequence[Slot], readings: Readings) -> tuple[Sequence[Slot], Mapping[str, str]]:
+        return self._neighbours.within_quota(slots, readings, self._everybody(), self._other_starts)
 
     def _host_room(self, now: float) -> HostRoom | None:
         """What the machine has left beside its GPUs."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from hpsearch.host.processes import group_of
-from hpsearch.model.resources import GpuProcess, GpuTenant, Reading
+from hpsearch.model.resources import GpuProcess, GpuTenant, Reading, Readings
 from hpsearch.model.usage.meter import Meter
 
 log = logging.getLogger('hpsearch')
@@ -73,7 +73,7 @@ class GpuUse:
         self,
         ident: str,
         held: Mapping[str, Holder],
-        histories: Mapping[str, Sequence[Reading]],
+        histories: Readings,
         freed: Mapping[str, float],
     ) -> None:
         """An attempt was started.

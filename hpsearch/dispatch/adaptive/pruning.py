@@ -11,7 +11,6 @@ from hpsearch.backends.base import AttemptBackend
 from hpsearch.dispatch.adaptive.settings import PruneRule
 from hpsearch.dispatch.context import ActiveAttempt, EventRecorder
 from hpsearch.dispatch.packing.ending import Ending
-from hpsearch.model.history.attempt import Attempt
 from hpsearch.model.trials.curves import Points
 from hpsearch.model.trials.trial import Evaluation
 from hpsearch.store.attempt_files import exit_code
@@ -94,8 +93,5 @@ class Pruning:
         return self._recorder.record_now('pruned', run, number, step=evaluation.last_step, reason=why)
 
     def _pruned(self, active: ActiveAttempt) -> str:
-        return self._attempt(active).pruned
-
-    def _attempt(self, active: ActiveAttempt) -> Attempt:
-        run, number = active.launch.run.name, active.launch.number
-        return self._recorder.state.attempt_of(run, number) or Attempt(run, number)
+        attempt = active.journaled(self._recorder.state)
+        return attempt.pruned if attempt else ''

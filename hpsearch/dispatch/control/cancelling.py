@@ -48,5 +48,5 @@ class Cancelling:
         self._ending.step(chosen, lambda active: CANCELLED_ON_REQUEST, now)
 
     def _is_cancelled(self, active: ActiveAttempt) -> bool:
-        attempt = self._state.attempt_of(active.launch.run.name, active.launch.number)
+        attempt = active.journaled(self._state)
         return attempt is not None and attempt.is_cancelled

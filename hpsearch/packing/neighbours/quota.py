@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from hpsearch.model.placement import small_use
-from hpsearch.model.resources import Reading, Slot
+from hpsearch.model.resources import Reading, Readings, Slot
 from hpsearch.model.units import count_of
 
 IDLE_LOAD = 0.1
@@ -60,7 +60,7 @@ def is_idle(readings: Sequence[Reading]) -> bool:
     return False
 
 
-def why_not_watched(readings: Mapping[str, Sequence[Reading]], seconds: float, now: float) -> Mapping[str, str]:
+def why_not_watched(readings: Readings, seconds: float, now: float) -> Mapping[str, str]:
     """Why GPUs get no run since they have not been watched for so many seconds: name to the reason, in words."""
     began = {name: each[0].at for name, each in readings.items() if each}
     return {

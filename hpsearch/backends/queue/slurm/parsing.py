@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
@@ -344,10 +344,7 @@ _NOTHING_TO_CANCEL = (_NO_SUCH_JOB, 'already completing or completed', 'already 
 
 def parse_cancel(answer: CommandResult) -> str:
     """Why scancel failed in a way that is worth another try; empty: it did not. A job that is gone is no failure."""
-    errors = cancel_errors(answer, _NOTHING_TO_CANCEL)
-    if errors is None:
-        return ''
-    return _message('\n'.join(errors)) or f'scancel exited with status {answer.code}'
+    return _failure(answer, 'scancel', _NOTHING_TO_CANCEL)
 
 
 def parse_trial(answer: CommandResult) -> bool | None:
@@ -363,10 +360,15 @@ _HAS_BEGUN = ('no longer pending', 'already finished', 'already completing or co
 
 def parse_avoid(answer: CommandResult) -> str:
     """Why the excluded nodes of a job could not be changed; empty: they were, for all elements that are pending."""
-    errors = cancel_errors(answer, _HAS_BEGUN)
+    return _failure(answer, 'scontrol', _HAS_BEGUN)
+
+
+def _failure(answer: CommandResult, program: str, harmless: Collection[str]) -> str:
+    """Why a change of a job failed, unless for a reason that is harmless; empty: it did not."""
+    errors = cancel_errors(answer, harmless)
     if errors is None:
         return ''
-    return _message('\n'.join(errors)) or f'scontrol exited with status {answer.code}'
+    return _message('\n'.join(errors)) or f'{program} exited with status {answer.code}'
 
 
 def parse_limits(answer: CommandResult) -> QueueLimits:
