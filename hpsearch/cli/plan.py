@@ -12,7 +12,9 @@ from hpsearch.arguments.help_text import is_hydra, may_have_help
 from hpsearch.arguments.unknown_options import asking_words, may_take_others
 from hpsearch.backends.base import Launch, Workload
 from hpsearch.cli.adaptive.samples import Samples
-from hpsearch.cli.backends import pilot_note, pilot_settings, queue_settings, requested_system, system_named
+from hpsearch.cli.backends.job_time import pilot_note
+from hpsearch.cli.backends.jobs import pilot_settings, queue_settings
+from hpsearch.cli.backends.queue_system import requested_system, system_named
 from hpsearch.cli.declaring.fields import AUTO
 from hpsearch.cli.options import SearchOptions
 from hpsearch.cli.parsers import PlanCommand

@@ -19,7 +19,7 @@ from hpsearch.cli.adaptive.pruning import prune_problems
 from hpsearch.cli.adaptive.settings import problems_of as adaptive_problems
 from hpsearch.cli.adaptive.settings import results_given
 from hpsearch.cli.adaptive.suggested import with_suggested
-from hpsearch.cli.backends import requested_system
+from hpsearch.cli.backends.queue_system import requested_system
 from hpsearch.cli.notifying.options import missing_programs
 from hpsearch.cli.options import ConfigurationOptions, SearchOptions, flat
 from hpsearch.config.handles import description_of

@@ -14,7 +14,10 @@ from hpsearch.backends.queue.own_job import is_pilot, job_end, own_job
 from hpsearch.cli.adaptive.options import LimitOptions
 from hpsearch.cli.adaptive.pruning import prune_settings, with_metrics
 from hpsearch.cli.adaptive.settings import adaptive_settings, impossible_options, results_given
-from hpsearch.cli.backends import JobAsker, check_queue, choose_backend, pilot_margin
+from hpsearch.cli.backends.asking import JobAsker
+from hpsearch.cli.backends.choice import choose_backend
+from hpsearch.cli.backends.job_time import pilot_margin
+from hpsearch.cli.backends.queue_system import check_queue
 from hpsearch.cli.context import process_context
 from hpsearch.cli.notifying.notices import Notices
 from hpsearch.cli.notifying.options import missing_programs

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from hpsearch.cli.adaptive.pruning import prune_settings
 from hpsearch.cli.adaptive.settings import adaptive_settings
-from hpsearch.cli.backends import JobAsker, check_queue, choose_backend
+from hpsearch.cli.backends.asking import JobAsker
+from hpsearch.cli.backends.choice import choose_backend
+from hpsearch.cli.backends.queue_system import check_queue
 from hpsearch.cli.context import process_context
 from hpsearch.cli.notifying.notices import Notices
 from hpsearch.cli.options import SearchOptions

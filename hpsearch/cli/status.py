@@ -78,7 +78,7 @@ class SearchSnapshot(OpenedSearch):
         Raises:
             ConfigError: The options of the search do not suit the one that is here.
         """
-        from hpsearch.cli.backends import system_named
+        from hpsearch.cli.backends.queue_system import system_named
 
         return system_named(queue, self.options)
 

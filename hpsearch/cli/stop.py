@@ -9,7 +9,10 @@ from collections.abc import Collection, Iterator, Sequence
 
 from hpsearch.backends.base import JobCounts
 from hpsearch.backends.local.slots import FixedSlots
-from hpsearch.cli.backends import JobAsker, check_queue, installed_system, local_backend, queue_backend
+from hpsearch.cli.backends.asking import JobAsker
+from hpsearch.cli.backends.jobs import queue_backend
+from hpsearch.cli.backends.queue_system import check_queue, installed_system
+from hpsearch.cli.backends.this_machine import local_backend
 from hpsearch.cli.context import process_context
 from hpsearch.cli.options import SearchOptions, merged_options
 from hpsearch.cli.resume import check_that_it_is_no_live_copy, open_search

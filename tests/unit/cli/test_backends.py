@@ -8,14 +8,9 @@ import pytest
 
 from hpsearch.backends.local.cpu_slots import CpuSlots
 from hpsearch.backends.queue.own_job import allotted
-from hpsearch.cli.backends import (
-    choose_backend,
-    gpu_problems,
-    requested_system,
-    slots_for,
-    system_named,
-    with_listed_nodes,
-)
+from hpsearch.cli.backends.choice import choose_backend
+from hpsearch.cli.backends.queue_system import gpu_problems, requested_system, system_named, with_listed_nodes
+from hpsearch.cli.backends.slots import slots_for
 from hpsearch.cli.context import process_context
 from hpsearch.cli.parsers import parse_run
 from hpsearch.host.gpu import source

@@ -15,8 +15,8 @@ import pytest
 
 from hpsearch.backends.queue.batch_system import CommandResult
 from hpsearch.backends.queue.poller import match_jobs
-from hpsearch.cli import backends
-from hpsearch.cli.backends import check_queue
+from hpsearch.cli.backends import queue_system
+from hpsearch.cli.backends.queue_system import check_queue
 from hpsearch.cli.options import ClusterOptions, SearchOptions
 from hpsearch.cli.status import status_lines
 from hpsearch.host.processes import start_ticks
@@ -308,7 +308,7 @@ class Queue:
         path.mkdir()
         self.asked = path / 'asked'
         monkeypatch.setenv('PATH', f'{path}{os.pathsep}{os.environ["PATH"]}')
-        monkeypatch.setattr(backends, 'system_named', lambda name, args: ScriptedSystem())
+        monkeypatch.setattr(queue_system, 'system_named', lambda name, args: ScriptedSystem())
 
     def lists(self, *rows: str, code: int = 0, err: str = '') -> None:
         text = '\n'.join(rows)
