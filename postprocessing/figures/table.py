@@ -14,6 +14,10 @@ MOST_CELLS = 150_000
 """More values are left out, so that a page stays small."""
 
 
+SHOWN = 5
+"""Significant digits of a value of which only its place on an axis is seen."""
+
+
 def table(results: Compared) -> dict[str, Any]:
     """Columns of the points, best and others, at most :data:`MOST_CELLS` values of them.
 
@@ -54,5 +58,5 @@ def _column(results: Compared, parameter: Parameter, codes: list[int], chosen: l
         'centres': [number(centre, EXACT) for centre in parameter.centres],
         'edges': [number(edge, EXACT) for edge in parameter.edges],
         'codes': [codes[place] for place in chosen],
-        'values': [number(each) for each in parameter.numbers(values)] if parameter.edges else None,
+        'values': [number(each, SHOWN) for each in parameter.numbers(values)] if parameter.edges else None,
     }

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from hpsearch.model.command import line_breaks_of, shell_program, shell_word
 from hpsearch.model.states import State
 from hpsearch.model.table import cell
 from hpsearch.records.fields import scalar_of_text
@@ -15,6 +14,7 @@ from hpsearch.records.search import SearchRecord
 
 from .about import about_of
 from .columns import Encoded, Plain, column, plain_number
+from .commands import commands_of
 
 LONGEST_TEXT = 4000
 """Characters that are shown of a text from elsewhere."""
@@ -54,7 +54,7 @@ def payload_of(search: SearchRecord) -> dict[str, Any]:
         'params': _params(search.runs),
         'values': _by_key(search.runs, lambda run: run.summary or {}, _value),
         'metrics': _by_key(search.runs, lambda run: run.metrics, plain_number),
-        'commands': _commands(search.runs),
+        'commands': commands_of(search.runs),
         'attempts': _attempts(search, begin or 0.0, places),
         'failures': _failures(search, places),
         'about': about_of(search),
@@ -130,20 +130,6 @@ def _value(text: str) -> Plain:
     """A value of a result: as a number where it is just one."""
     value = scalar_of_text(text)
     return text[:LONGEST_TEXT] if isinstance(value, bool | str) else plain_number(value)
-
-
-def _commands(runs: Sequence[RunRecord]) -> dict[str, Any]:
-    """The commands of the runs, each as the places of its words, quoted for a shell, among all that occur."""
-    lines = [_words(run.run.argv) for run in runs]
-    places = {word: at for at, word in enumerate(dict.fromkeys(word for line in lines for word in line))}
-    return {'words': list(places), 'lines': [[places[word] for word in line] for line in lines]}
-
-
-def _words(argv: Sequence[str]) -> list[str]:
-    if not argv:
-        return []
-    first, *others = [shell_program(argv[0]), *map(shell_word, argv[1:])]
-    return [line_breaks_of(' '.join([first, *others])) + first, *others]
 
 
 def _failures(search: SearchRecord, places: Mapping[str, int]) -> list[dict[str, Any]]:

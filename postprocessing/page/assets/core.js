@@ -43,21 +43,36 @@ hps.el = (kind, properties, ...children) => {
 
 /* Data */
 
+// Numbers from their bytes: the first bytes of all of them, then the second ones, and so on.
+const doubles = text => {
+  const bytes = atob(text);
+  const count = bytes.length / 8;
+  const ordered = new Uint8Array(bytes.length);
+  for (let part = 0, at = 0; part < 8; part++) {
+    for (let number = 0; number < count; number++) ordered[8 * number + part] = bytes.charCodeAt(at++);
+  }
+  return Array.from(new Float64Array(ordered.buffer));
+};
+
 // The values of a column as they were before they were made small.
 hps.column = column => {
   if (Array.isArray(column)) return column;
+  if ('doubles' in column) return doubles(column.doubles);
   if ('of' in column) return column.at.map(place => column.of[place]);
   return new Array(column.count).fill(column.all);
 };
 
 hps.columns = columns => Object.fromEntries(Object.entries(columns).map(([name, column]) => [name, hps.column(column)]));
 
+// A word of a command may end with the value of a parameter.
+const wordOf = (search, run, word) => Array.isArray(word) ? word[0] + hps.digits(search.params[word[1]][run]) : word;
+
 const unfold = data => {
   for (const search of data.searches) {
     for (const part of ['runs', 'params', 'values', 'metrics', 'attempts']) search[part] = hps.columns(search[part]);
     search.count = search.runs.name.length;
     search.stateOf = run => search.states[search.runs.state[run]];
-    search.commandOf = run => search.commands.lines[run].map(place => search.commands.words[place]).join(' ');
+    search.commandOf = run => search.commands.lines[run].map(place => wordOf(search, run, search.commands.words[place])).join(' ');
   }
   return data;
 };

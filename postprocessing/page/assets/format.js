@@ -12,6 +12,12 @@ hps.number = (value, digits = 5) => {
 // A value of a run: a whole number, such as a seed, in full; what JavaScript cannot keep is a text already.
 hps.value = (value, digits = 6) => Number.isSafeInteger(value) ? String(value) : hps.number(value, digits);
 
+// A number as Python writes it: whole ones are those that had no point.
+hps.digits = value => {
+  const [digits, power] = value.toExponential().split('e');
+  return Number.isInteger(value) || Number(power) >= -4 ? String(value) : `${digits}e-${String(-power).padStart(2, '0')}`;
+};
+
 hps.duration = seconds => {
   if (seconds === null || seconds === undefined) return '';
   if (seconds < 10) return `${Number(seconds.toPrecision(2))} s`;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -113,6 +114,28 @@ def test_that_whole_numbers_are_shown_in_full_and_ordered_however_large(opened: 
     browser = opened(replace(search, runs=runs, failures=()))
     click(browser, '.grid th[data-column="param:seed"] button')
     assert column(browser, 'seed') == [str(number) for number in sorted(numbers)]
+
+
+def test_that_commands_have_the_numbers_that_runs_were_given(opened: Opened, search: SearchRecord) -> None:
+    numbers = [0.1, 1e-5, -1.5e-7, 1 / 3, 1e-300, 123456.75, 5, 5.0, 1e22, 2**60, -0.0]
+    words = [('train.py', f'--a={number}', "it's", str(number)) for number in numbers]
+    runs = [
+        replace(run, run=replace(run.run, params={'a': number}, argv=argv))
+        for run, number, argv in zip(search.runs, numbers, words, strict=False)
+    ]
+    browser = opened(replace(search, runs=runs, failures=()))
+    commands = browser.run('return hps.data.searches[0].runs.name.map((_, run) => hps.data.searches[0].commandOf(run))')
+    assert [tuple(shlex.split(command)) for command in commands] == words
+
+
+def test_that_columns_of_drawn_numbers_are_read(opened: Opened, search: SearchRecord) -> None:
+    numbers = [each / 7 for each in range(100)]
+    runs = [
+        replace(run, run=replace(run.run, params={'a': number}))
+        for number, run in zip(numbers, search.runs, strict=False)
+    ]
+    browser = opened(replace(search, runs=runs, failures=()))
+    assert browser.run('return hps.data.searches[0].params.a') == numbers
 
 
 def test_that_filters_leave_what_they_ask_for(opened: Opened, search: SearchRecord) -> None:

@@ -7,9 +7,11 @@ import gzip
 import hashlib
 import json
 import math
+import random
 import re
 import shlex
 import shutil
+import struct
 from dataclasses import replace
 from html import unescape
 from pathlib import Path
@@ -25,6 +27,7 @@ from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import Journal
 from postprocessing.page import html
 from postprocessing.page.columns import Encoded, column
+from postprocessing.page.commands import digits_of
 from postprocessing.page.html import as_json, build_page, packed
 from postprocessing.page.payload import payload_of
 from tests.support.adaptive import adaptive_folder, suggested
@@ -37,6 +40,10 @@ def decoded(encoded: Encoded) -> list[Any]:
     """Return what the page makes of a column."""
     if isinstance(encoded, list):
         return encoded
+    if 'doubles' in encoded:
+        planes = base64.b64decode(encoded['doubles'])
+        count = len(planes) // 8
+        return list(struct.unpack(f'<{count}d', b''.join(planes[at::count] for at in range(count))))
     if 'of' in encoded:
         return [encoded['of'][at] for at in encoded['at']]
     return [encoded['all']] * encoded['count']
@@ -84,7 +91,34 @@ def test_that_runs_and_attempts_are_told_by_columns(tmp_path: Path) -> None:
     assert decoded(data['attempts']['cause']).count('oom') == 2
     assert [data['runs']['name'][at] for at in data['ranked'][:3]] == [run.name for run in search.best(3)]
     words = data['commands']['words']
-    assert ' '.join(words[at] for at in data['commands']['lines'][0]).startswith('python3 train.py --')
+    program, script, *_, seed = [words[at] for at in data['commands']['lines'][0]]
+    assert (program, script, seed) == ('python3', 'train.py', ('--random_seed=', 'random_seed'))
+
+
+def test_that_numbers_with_many_digits_take_little_room() -> None:
+    drawn = [random.Random(1).random() / (each + 1) for each in range(100)]
+    found = column(drawn)
+    assert decoded(found) == drawn
+    assert len(json.dumps(found)) < 0.7 * len(json.dumps(drawn))
+    assert column([0.5, 0.25, 0.125]) == [0.5, 0.25, 0.125]
+
+
+@pytest.mark.parametrize(
+    ('value', 'digits'),
+    [
+        (0.1, '0.1'),
+        (1e-7, '1e-07'),
+        (-5, '-5'),
+        (5.0, ''),
+        (1e300, ''),
+        (2**53, ''),
+        (True, ''),
+        ('0.1', ''),
+        (-0.0, ''),
+    ],
+)
+def test_that_the_page_can_write_a_number_of_a_command_where_no_other_is_the_same(value: Any, digits: str) -> None:
+    assert digits_of(value) == digits
 
 
 def test_that_an_empty_search_has_a_page(tmp_path: Path) -> None:
