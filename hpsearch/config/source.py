@@ -276,12 +276,18 @@ def _root_of_package(path: Path, cwd: Path) -> Path:
 
 @contextmanager
 def _importing_from(*folders: Path) -> Iterator[None]:
-    """Search these folders first, and from then on last: what a handle imports later must still be found."""
+    """Search these folders first, and from then on last: what a handle imports later must still be found.
+
+    No bytecode is written beside them: the folders are the user's, and a module that is edited twice within a second would
+    be read as it was.
+    """
     added = [str(folder) for folder in folders if str(folder) not in sys.path]
     sys.path[:0] = added
+    writes_no_bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
         yield
     finally:
+        sys.dont_write_bytecode = writes_no_bytecode
         sys.path[:] = [entry for entry in sys.path if entry not in added] + added
 
 

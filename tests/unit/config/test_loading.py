@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import json
+import os
 import pickle
 import struct
 import sys
@@ -100,6 +101,22 @@ def minimal(**attributes: Any) -> str:
     """Return the text of a module that is right but for the given attributes; None leaves one out."""
     all_of_them = {'grid': {'a': [1]}, '_SCRIPT_NAME': 'train.py', **attributes}
     return 'from hpsearch import Not\n' + ''.join(f'{name} = {value!r}\n' for name, value in all_of_them.items())
+
+
+@pytest.mark.parametrize('name', ['my-config.py', 'my_config'])
+def test_that_a_configuration_edited_twice_within_a_second_is_read_anew_and_leaves_no_bytecode(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(sys, 'dont_write_bytecode', False)
+    monkeypatch.setattr(sys, 'pycache_prefix', None)
+    file = tmp_path / f'{name.removesuffix(".py")}.py'
+    for number in (1, 2):
+        put(file, minimal(grid={'a': [number]}))
+        os.utime(file, (1e9, 1e9))
+        sys.modules.pop(name, None)
+        assert load_configuration(name, cwd=tmp_path).grid == {'a': [number]}
+    assert list(tmp_path.iterdir()) == [file]
+    assert not sys.dont_write_bytecode
 
 
 ODD_MODULE = """

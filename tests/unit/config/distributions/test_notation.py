@@ -180,7 +180,7 @@ def test_that_a_mapping_has_the_name_and_the_arguments(plain: dict[str, Any], ex
         (hpsearch.normal(0, 0), 'has 0.0 as std; a number above 0 is expected.'),
         (hpsearch.choice(), 'has no values; at least one is expected.'),
         (hpsearch.choice([]), 'has no values; at least one is expected.'),
-        (hpsearch.choice([1, 2], weights=[1]), 'has 2 values and 1 weights; as many of each are expected.'),
+        (hpsearch.choice([1, 2], weights=[1]), 'has 2 values and 1 weight; as many of each are expected.'),
         (hpsearch.choice({'a': 1, 'b': -1}), 'numbers that are not negative, not all 0, are expected.'),
         (hpsearch.choice({'a': 0}), 'numbers that are not negative, not all 0, are expected.'),
         (hpsearch.fidelity(0, 9), 'has 0 as low and 9 as high; at least 1, and low < high, is expected.'),

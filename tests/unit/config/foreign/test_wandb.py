@@ -139,7 +139,7 @@ def test_that_everything_that_does_not_exist_here_is_named_at_once_with_its_line
         f'line 6: parameters.lr: has beta; value, values, or one of {KNOWN} is expected.',
         'line 7: parameters.depth: uniform has 8.0 as low and 1.0 as high; low has to be smaller.',
         'line 8: parameters.seed: is 3; a mapping with value or values is expected.',
-        'line 9: parameters.width: categorical has 2 values and 1 weights; as many of each are expected.',
+        'line 9: parameters.width: categorical has 2 values and 1 weight; as many of each are expected.',
         'line 10: parameters.opt.parameters.beta: is nested and drawn from a range; write what to try: values: [...].',
         f'line 11: parameters.empty: has neither value nor values; value, values, or one of {KNOWN} is expected.',
         "line 12: early_terminate: has type 'envelope'; hyperband with min_iter, max_iter, s and eta is expected.",
