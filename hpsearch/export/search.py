@@ -34,13 +34,13 @@ class ExportedRun:
 
     @property
     def begun(self) -> float | None:
-        """When it was claimed, in seconds since 1970; None: not known."""
-        return self.attempt.claimed_at
+        """When its script began, or else when it was claimed, in seconds since 1970; None: not known."""
+        return self.attempt.claimed_at if self.attempt.started_at is None else self.attempt.started_at
 
     @property
     def ended(self) -> float | None:
-        """When it ended, in seconds since 1970; None: it has not, or waited in a queue before it began."""
-        return None if self.attempt.queue else self.attempt.ended_at
+        """When it ended, in seconds since 1970; None: it has not, or that is not known."""
+        return self.attempt.ended_at
 
     @property
     def finals(self) -> Iterator[tuple[str, int, float]]:

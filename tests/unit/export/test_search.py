@@ -42,3 +42,12 @@ def test_that_a_number_of_the_result_is_told_once_if_a_curve_ends_with_it() -> N
 def test_that_the_options_of_a_grid_that_have_several_values_are_the_space() -> None:
     record = search_record([run_record(1, {'lr': 0.1}, 0.5)], grid={'lr': [0.1, 0.2], 'mode': ['good']})
     assert list(exported_search(record).space) == ['lr']
+
+
+def test_that_the_time_of_a_job_is_that_of_its_script_not_of_its_wait_in_the_queue() -> None:
+    finished = run_record(1, {}, 0.5)
+    job = replace(finished.attempts[0], queue='slurm', claimed_at=100.0, started_at=500.0, ended_at=560.0)
+    waiting = replace(job, state=State.SUBMITTED, started_at=None, ended_at=None)
+    records = [replace(finished, attempts=[job]), replace(finished, state=State.SUBMITTED, attempts=[waiting])]
+    runs = exported_search(search_record(records)).runs
+    assert [(run.begun, run.ended) for run in runs] == [(500.0, 560.0), (100.0, None)]
