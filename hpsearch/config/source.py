@@ -278,8 +278,8 @@ def _root_of_package(path: Path, cwd: Path) -> Path:
 def _importing_from(*folders: Path) -> Iterator[None]:
     """Search these folders first, and from then on last: what a handle imports later must still be found.
 
-    No bytecode is written beside them: the folders are the user's, and a module that is edited twice within a second would
-    be read as it was.
+    No bytecode is written beside them: the folders are the user's, and a module that is edited twice within a second
+    would be read as it was.
     """
     added = [str(folder) for folder in folders if str(folder) not in sys.path]
     sys.path[:0] = added

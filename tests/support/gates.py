@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -210,10 +210,11 @@ class Gated(Project):
 
     def kill_runs(self) -> None:
         """End every attempt as a failing host does; a search that goes on may start others at once."""
-        killed = self.living()
-        for pid in killed:
-            os.killpg(pid, signal.SIGKILL)
-        until(lambda: not set(killed).intersection(self.living()))
+        killed = self.processes()  # also those that the search has started and not journaled yet
+        for group in {group for process in killed if (group := group_of(process))}:
+            with suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGKILL)
+        until(lambda: not killed.keys() & self.processes().keys())
 
     def clean(self) -> None:
         """End what a failed test left behind."""
@@ -229,6 +230,14 @@ def gated(path: Path, count: int = 3, more: str = '') -> Iterator[Gated]:
         yield project
     finally:
         project.clean()
+
+
+def group_of(process: Process) -> int | None:
+    """The process group that a process is in; None: it has ended."""
+    try:
+        return os.getpgid(process.pid)
+    except ProcessLookupError:
+        return None
 
 
 def kill(process: subprocess.Popen[str]) -> None:
