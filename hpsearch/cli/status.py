@@ -281,9 +281,8 @@ def end_of(search: OpenedSearch, active: Sequence[Attempt]) -> float:
 
 
 def _last_sign(search: OpenedSearch, writer: str, header: Mapping[str, Any]) -> float:
-    silence = writers.silence_of(search.folder, writer, search.now)
-    heard = float(header.get('at', 0.0)) if silence is None else search.now - silence
-    return search.reader.closed.get(writer) or heard
+    heard = writers.heard_at(search.folder, writer, search.now)
+    return search.reader.closed.get(writer) or (float(header.get('at', 0.0)) if heard is None else heard)
 
 
 def gpu_line_from(reported: Mapping[str, Any], silence: float | None) -> GpuLine:
@@ -359,8 +358,8 @@ def silent_hosts(search: SearchSnapshot) -> Iterator[str]:
 
 
 def _silent_host(search: SearchSnapshot, writer: str, count: int) -> str:
-    silence = writers.silence_of(search.folder, writer, search.now)
-    ago = 'never' if silence is None else f'{duration(max(0.0, silence))} ago'
+    heard = writers.heard_at(search.folder, writer, search.now)
+    ago = 'never' if heard is None else f'{duration(max(0.0, search.now - heard))} ago'
     host = search.reader.headers.get(writer, {}).get('host', 'a host without a name')
     return (
         f'{count_of(count, "of the runs under way is", "of the runs under way are")} on {host}, which cannot be asked '

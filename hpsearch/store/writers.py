@@ -269,6 +269,18 @@ def silence_of(folder: SearchFolder, writer: str, now: float) -> float | None:
         return None
 
 
+def heard_at(folder: SearchFolder, writer: str, now: float) -> float | None:
+    """When a writer gave its last sign of life, in seconds since 1970; None: there was none.
+
+    It says so itself; the time of its file is that of the copy where a search was copied.
+    """
+    at = read_news(folder, writer).get('at')
+    if isinstance(at, int | float) and not isinstance(at, bool) and 0 <= at <= now:
+        return float(at)
+    silence = silence_of(folder, writer, now)
+    return None if silence is None else now - silence
+
+
 def read_news(folder: SearchFolder, writer: str) -> dict[str, Any]:
     """What a writer last reported of itself; empty when there is nothing to read."""
     try:

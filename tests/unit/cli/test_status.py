@@ -65,6 +65,12 @@ def test_that_the_time_of_a_search_that_was_killed_ends_with_its_last_sign_of_li
     assert elapsed(search) == pytest.approx(40.0, abs=0.01)
 
 
+def test_that_the_time_of_a_search_that_was_killed_is_the_same_in_a_copy(tmp_path: Path) -> None:
+    search = QueuedSearch(tmp_path / 'search')
+    search.beat(at=BEGIN + 40.0)  # its file has the time of now, as that of a copy
+    assert elapsed(search) == 40.0
+
+
 def test_that_the_time_of_a_search_that_was_killed_at_once_has_that_of_the_runs_which_went_on(tmp_path: Path) -> None:
     search = QueuedSearch(tmp_path / 'search')
     search.submit(1, gpus=[])
