@@ -82,7 +82,12 @@ def request_cancel(
         HpsearchError: It is no search, belongs to another user, or has no such runs; or the request cannot be written.
     """
     asked = ask_to_cancel(folder, runs, trust=trust, read=read)
-    return [*asked.sentences, *(_takers(asked.search) if asked.ending else ())]
+    if not asked.ending:
+        return asked.sentences
+    if _at_work(asked.search):
+        return [*asked.sentences, *_takers(asked.search)]
+    ends = shell_line(['hpsearch', 'cancel', str(asked.search.folder.path), *asked.ending])
+    return [*asked.sentences, f'no hpsearch works on it: {ends} ends what is under way']
 
 
 def cancel_runs(folder: SearchFolder, runs: Sequence[str], *, trust: bool = False) -> Iterator[str]:

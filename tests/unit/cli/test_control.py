@@ -8,12 +8,14 @@ import pytest
 
 from hpsearch.cli.runs.control import chosen_names, request_cancel, request_drain, request_pause, request_rerun
 from hpsearch.cli.status import status_lines
+from hpsearch.host.kernel import this_host
 from hpsearch.model.errors import ConfigError, SearchFolderError
 from hpsearch.model.states import State
+from hpsearch.records.opening import open_search
 from hpsearch.records.reading import read_search
 from hpsearch.records.run import RunRecord
 from hpsearch.store.folder import SearchFolder
-from hpsearch.store.journal import open_journals
+from hpsearch.store.journal import open_journals, own_journal
 from tests.support.queued_search import BEGIN
 from tests.support.shown_search import shown_search
 
@@ -40,6 +42,18 @@ def test_that_what_waits_is_cancelled_at_once_although_nobody_works_on_the_searc
     found = runs(folder)
     assert (found[20].state, found[20].reason) == (State.INTERRUPTED, 'cancelled by hpsearch cancel')
     assert (found[19].state, found[20].request, found[19].request) == (State.PLANNED, 'cancel', '')
+
+
+def test_that_of_what_runs_while_nobody_works_on_the_search_it_is_said_how_to_end_it(folder: SearchFolder) -> None:
+    name = names(folder, 20)[0]
+    with own_journal(folder, this_host()) as journal:
+        journal.append({'event': 'claimed', 'run': name, 'attempt': 1})
+        journal.append({'event': 'running', 'run': name, 'attempt': 1, 'handle': {}})
+    said = request_cancel(folder, [name], read=open_search(folder, NOW))
+    assert said == [
+        f'{name} is ended',
+        f'no hpsearch works on it: hpsearch cancel {folder.path} {name} ends what is under way',
+    ]
 
 
 def test_that_each_run_is_answered_and_what_has_finished_stays(folder: SearchFolder) -> None:
