@@ -221,11 +221,13 @@ def show(words: Sequence[str]) -> int:
 
     args = parse_on_runs(show_parser(), words)
     from hpsearch.cli.runs.choosing import search_and_runs
-    from hpsearch.cli.runs.output import form_of
+    from hpsearch.cli.runs.output import Form, form_of
     from hpsearch.cli.runs.showing import shown_lines, shown_run
 
     folder, (run,) = search_and_runs(args.dir, [args.run], _folder)
-    return _print_lines(shown_lines(shown_run(folder, run), form_of(args)))
+    form = form_of(args)
+    shown = shown_run(folder, run, with_others=form is Form.CSV)  # whose columns are those that any run has
+    return _print_lines(shown_lines(shown, form))
 
 
 def diff(words: Sequence[str]) -> int:

@@ -83,13 +83,9 @@ class SearchSnapshot(OpenedSearch):
         return system_named(queue, self.options)
 
 
-def open_snapshot(folder: SearchFolder, now: float) -> SearchSnapshot:
-    """Read a search; ``now`` is in seconds since 1970.
-
-    Raises:
-        HpsearchError: It is no search, or cannot be read.
-    """
-    return SearchSnapshot(**vars(open_search(folder, now)))
+def open_snapshot(folder: SearchFolder, now: float, *, with_runs: bool = False) -> SearchSnapshot:
+    """Read a search; arguments and errors as those of :func:`open_search`."""
+    return SearchSnapshot(**vars(open_search(folder, now, with_runs=with_runs)))
 
 
 def why_under_way(folder: SearchFolder, dead_hosts: Collection[str] = ()) -> str:

@@ -74,7 +74,7 @@ def _among_jobs(output: str, file: str) -> str:
 
 
 def _has_marks(words: Iterable[str]) -> bool:
-    return any('\0' in word for word in words)
+    return '\0' in ''.join(words)
 
 
 def _filled(word: str, name: str, output: str) -> str:
@@ -96,7 +96,7 @@ def search_path_of(run: Run) -> str:
 
 def _with_output(words: Sequence[str], name: str, output: str) -> tuple[str, ...] | None:
     for place, word in enumerate(words):
-        if around := _around_output(word, name):
+        if name in word and (around := _around_output(word, name)):
             return (*words[:place], _enclosed(output, *around), *words[place + 1 :])
     return None
 
@@ -188,13 +188,9 @@ def _has_types(run: Run, argv: object) -> bool:
 
 def is_command(argv: object) -> bool:
     """Whether something can be the words of a run, with marks or without."""
-    words = argv if isinstance(argv, list) else []
-    return bool(words) and all(isinstance(word, str) and _is_whole_word(word) for word in words)
-
-
-def _is_whole_word(word: str) -> bool:
-    """Whether nothing but marks has a NUL in it; most words have no marks."""
-    return '\0' not in word or '\0' not in _filled(word, '', '')
+    if not isinstance(argv, list) or {*map(type, argv)} != {str}:
+        return False
+    return not _has_marks(argv) or not any('\0' in _filled(word, '', '') for word in argv)
 
 
 def _checked(name: object) -> str:

@@ -10,6 +10,7 @@ import difflib
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from itertools import chain
 from typing import TypeAlias
 
 from hpsearch.model.command import plain
@@ -71,9 +72,9 @@ class Fields:
     def __init__(self, search: SearchRecord) -> None:
         self._search = search
         named = {
-            'params': {name: _param(name) for run in search.runs for name in run.params},
-            'summary': {name: _keyword(name) for run in search.runs for name in run.summary or ()},
-            'metrics': {name: _metric(name) for run in search.runs for name in run.metrics},
+            'params': {name: _param(name) for name in _names(run.params for run in search.runs)},
+            'summary': {name: _keyword(name) for name in _names(run.summary or () for run in search.runs)},
+            'metrics': {name: _metric(name) for name in _names(run.metrics for run in search.runs)},
             'own': _own(search),
         }
         self.all: list[Field] = [
@@ -128,8 +129,12 @@ class Fields:
     @property
     def varying(self) -> list[Field]:
         """The parameters that are not the same in all runs."""
-        runs = self._search.runs
-        return [field for field in self.of_kind('params') if len({repr(field.of(run)) for run in runs}) > 1]
+        return [field for field in self.of_kind('params') if self._varies(field)]
+
+    def _varies(self, field: Field) -> bool:
+        values = (repr(field.of(run)) for run in self._search.runs)
+        first = next(values, None)
+        return any(value != first for value in values)
 
     def selected(self, runs: Iterable[RunRecord], where: str) -> list[RunRecord]:
         """The runs of which a condition holds; all of them where it is empty.
@@ -151,6 +156,11 @@ class Fields:
             except ConfigError as error:
                 raise problem_at(where, name.at, str(error)) from None
         return found
+
+
+def _names(found: Iterable[Iterable[str]]) -> Iterable[str]:
+    """All names, each once, in the order in which they occur."""
+    return dict.fromkeys(chain.from_iterable(found))
 
 
 def _columns_of(every: Iterable[Field]) -> dict[Field, str]:

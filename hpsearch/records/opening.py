@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,6 +15,7 @@ from hpsearch.model.errors import DamageError
 from hpsearch.model.evidence import HostRelation, Liveness
 from hpsearch.model.history.attempt import Attempt
 from hpsearch.model.history.search_state import SearchState
+from hpsearch.model.run import Run
 from hpsearch.store import writers
 from hpsearch.store.attempt_files import Fence, read_fence
 from hpsearch.store.completion import CompletionReader
@@ -23,6 +24,9 @@ from hpsearch.store.journal import JournalReader, open_journals
 from hpsearch.store.reconcile import Reconciler
 
 log = logging.getLogger('hpsearch')
+
+NOBODY = Fence()
+"""Who has passed a fence of which nothing is known."""
 
 
 @dataclass
@@ -35,6 +39,7 @@ class OpenedSearch:
         state: What the journals say, and later what else is found out.
         reader: Has read the journals.
         now: Seconds since 1970.
+        planned: The runs of its plan, where they were read with it; None: they are read when they are wanted.
     """
 
     folder: SearchFolder
@@ -42,6 +47,16 @@ class OpenedSearch:
     state: SearchState
     reader: JournalReader
     now: float
+    planned: Sequence[Run] | None = None
+
+    def runs(self) -> Iterator[Run]:
+        """The runs of its plan, in its order, those that were withdrawn aside.
+
+        Raises:
+            HpsearchError: The plan cannot be read.
+        """
+        planned = self.folder.read_runs() if self.planned is None else self.planned
+        return (run for run in planned if run.name not in self.state.withdrawn)
 
     @cached_property
     def plain(self) -> Configuration:
@@ -117,11 +132,11 @@ class OpenedSearch:
     def fence(self, attempt: Attempt) -> Fence:
         """Who passed the start fence of an attempt that is a job; nobody: it is none, or that cannot be read."""
         if not attempt.is_in_queue:
-            return Fence()
+            return NOBODY
         try:
             return read_fence(self.folder.attempt(attempt.run, attempt.number))
         except OSError:
-            return Fence()  # what is shown of a run does not depend on one file of it
+            return NOBODY  # what is shown of a run does not depend on one file of it
 
     def relation(self, writer: str) -> HostRelation:
         """How the host of a writer relates to ours."""
@@ -129,8 +144,14 @@ class OpenedSearch:
         return writers.relation(kernel.host_of(header), kernel.this_host())
 
 
-def open_search(folder: SearchFolder, now: float) -> OpenedSearch:
-    """Read a search; ``now`` is in seconds since 1970.
+def open_search(folder: SearchFolder, now: float, *, with_runs: bool = False) -> OpenedSearch:
+    """Read a search.
+
+    Args:
+        folder: The search.
+        now: Seconds since 1970.
+        with_runs: Whether all runs of its plan are wanted. It is read once then, before the journals, which are read
+            by it.
 
     Raises:
         HpsearchError: It is no search, or cannot be read.
@@ -138,9 +159,10 @@ def open_search(folder: SearchFolder, now: float) -> OpenedSearch:
     info = folder.read_info()
     if 'configuration' not in info:
         raise DamageError(f'{folder.search_json} is damaged: it has no configuration.')
+    planned = list(folder.read_runs()) if with_runs and not folder.is_adaptive else None
     state, reader = open_journals(folder)
     writers.forget_pilots_of_originals(state, folder, info)
     state.withdrawn = frozenset(info.get('withdrawn', ()))
     for name in state.withdrawn:
         state.runs.pop(name, None)
-    return OpenedSearch(folder, info, state, reader, now)
+    return OpenedSearch(folder, info, state, reader, now, planned)

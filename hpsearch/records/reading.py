@@ -37,21 +37,22 @@ def read_search(folder: SearchFolder, now: float, *, with_failures: bool = False
     Raises:
         HpsearchError: It is no search, or cannot be read.
     """
-    return search_record_of(open_search(folder, now), with_failures=with_failures)
+    return search_record_of(open_search(folder, now, with_runs=True), with_failures=with_failures)
 
 
-def search_record_of(search: OpenedSearch, *, with_failures: bool = False) -> SearchRecord:
+def search_record_of(search: OpenedSearch, *, only: str = '', with_failures: bool = False) -> SearchRecord:
     """The record of a search that was opened; its state takes in what became of runs that no writer looks after.
 
     Args:
         search: The search.
+        only: The run that it has; empty: all.
         with_failures: Whether it has failed runs grouped, for which logs are read.
 
     Raises:
         HpsearchError: Its plan cannot be read.
     """
     folder, notes = search.folder, reconciled(search)
-    runs = list(runs_of(search))
+    runs = list(filter(None, [record_of(search, only)] if only else runs_of(search)))
     odd = [*search.reader.odd, *search.state.odd]
     failures = failure_groups(folder, search.state, search.plain, most=MOST_GROUPS) if with_failures else ()
     return SearchRecord(
@@ -85,9 +86,8 @@ def runs_of(search: OpenedSearch) -> Iterator[RunRecord]:
         HpsearchError: The plan cannot be read.
     """
     waiting = _why_waiting(search)
-    for run in search.folder.read_runs():
-        if run.name not in search.state.withdrawn:
-            yield _run_record(search, run, search.state.runs.get(run.name), waiting)
+    for run in search.runs():
+        yield _run_record(search, run, search.state.runs.get(run.name), waiting)
 
 
 def record_of(search: OpenedSearch, name: str) -> RunRecord | None:
@@ -187,7 +187,7 @@ def _so_far(search: OpenedSearch, attempt: Attempt, started: float | None) -> fl
 
 def _job_of(attempt: Attempt, fence: Fence, header: Mapping[str, Any]) -> str:
     job = header.get('job')
-    of_writer = str(job.get('id', '')) if isinstance(job, Mapping) else ''
+    of_writer = str(job.get('id', '')) if isinstance(job, dict) else ''
     return (fence.job if fence.job != '-' else '') or of_writer
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from hpsearch.ui.format import printable
 from hpsearch.ui.table import choose_columns, is_number, notes_on_columns, short_cell
@@ -20,21 +20,20 @@ def listed(rows: Sequence[Sequence[str]], columns: Sequence[str], width: int | N
         width: Columns of the terminal; None: all columns are shown, and no cell is shortened.
     """
     kept = list(range(len(columns))) if width is None else choose_columns(rows, columns, width)
-    cell = printable if width is None else short_cell
-    lines = [[cell(line[place]) for place in kept] for line in (columns, *rows)]
-    widths = [max(map(shown_width, column)) for column in zip(*lines, strict=True)]
-    to_the_right = [all(is_number(row[place]) for row in rows if row[place]) for place in kept]
-    for number, cells in enumerate(lines):
-        yield _line(cells, widths, to_the_right)
-        if not number:
-            yield GAP.join('-' * each for each in widths)
+    shown = printable if width is None else short_cell
+    padded = [_column(columns[place], [row[place] for row in rows], shown) for place in kept]
+    for cells in zip(*padded, strict=True):
+        yield GAP.join(cells).rstrip()
     if width is not None:
         yield from notes_on_columns(rows, columns, kept)
 
 
-def _line(cells: Sequence[str], widths: Sequence[int], to_the_right: Sequence[bool]) -> str:
-    padded = []
-    for cell, width, is_right in zip(cells, widths, to_the_right, strict=True):
-        space = ' ' * (width - shown_width(cell))
-        padded.append(space + cell if is_right else cell + space)
-    return GAP.join(padded).rstrip()
+def _column(heading: str, cells: Sequence[str], shown: Callable[[str], str]) -> Iterator[str]:
+    """A heading, the rule below it, and the cells, as wide as the widest of them; numbers stand to the right."""
+    is_right = all(map(is_number, {*cells} - {''}))
+    texts = [shown(text) for text in (heading, *cells)]
+    widths = list(map(shown_width, texts))
+    widest = max(widths)
+    spaces = (' ' * (widest - width) for width in widths)
+    first, *rest = (space + text if is_right else text + space for text, space in zip(texts, spaces, strict=True))
+    yield from (first, '-' * widest, *rest)

@@ -62,18 +62,24 @@ class Shown:
         return [path for path in (paths.stdout, paths.stderr) if os.path.exists(path)]
 
 
-def shown_run(folder: SearchFolder, word: str) -> Shown:
+def shown_run(folder: SearchFolder, word: str, *, with_others: bool = False) -> Shown:
     """The run that a word means, with all that is known of it; its queue is asked if it waits there.
 
     What of the search cannot be read is said on standard error.
 
+    Args:
+        folder: The search.
+        word: The word.
+        with_others: Whether its search has the records of the other runs, too.
+
     Raises:
         HpsearchError: It is no search, or cannot be read; or there is no such run.
     """
-    snapshot = open_snapshot(folder, time.time())
-    search = search_record_of(snapshot)
+    snapshot = open_snapshot(folder, time.time(), with_runs=True)
+    name = find_run(list(snapshot.runs()), word, str(folder.path)).name
+    search = search_record_of(snapshot, only='' if with_others else name)
     tell_unread(search)
-    run = find_run(search.runs, word, search.path)
+    run = next(run for run in search.runs if run.name == name)
     return Shown(search, folder, run, why_it_waits(snapshot, run))
 
 

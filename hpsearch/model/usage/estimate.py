@@ -67,7 +67,9 @@ class Estimate:
 NOTHING_EXPECTED = Estimate()
 
 
+_QUANTITIES = frozenset(each.name for each in fields(Estimate))
+
+
 def estimate_from(facts: Mapping[str, Any] | None) -> Estimate:
     """What :meth:`Estimate.facts` returned, from a journal; facts that are not known here are left out."""
-    names = {each.name for each in fields(Estimate)}
-    return Estimate(**{name: Guess(*pair) for name, pair in (facts or {}).items() if name in names})
+    return Estimate(**{name: Guess(*pair) for name, pair in (facts or {}).items() if name in _QUANTITIES})

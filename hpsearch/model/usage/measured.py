@@ -37,7 +37,9 @@ class Measured:
 NOTHING_MEASURED = Measured()
 
 
+_QUANTITIES = frozenset(each.name for each in fields(Measured))
+
+
 def measured_from(facts: Mapping[str, Any] | None) -> Measured:
     """What :meth:`Measured.facts` returned, from a journal; facts that are not known here are left out."""
-    names = {each.name for each in fields(Measured)}
-    return Measured(**{name: value for name, value in (facts or {}).items() if name in names})
+    return Measured(**{name: value for name, value in (facts or {}).items() if name in _QUANTITIES})

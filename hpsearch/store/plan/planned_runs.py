@@ -50,6 +50,7 @@ class PlannedRuns:
             with self._open(self.path) as plan:
                 for number, line in enumerate(plan, 1):
                     run = self._decoded(line, number)
+                    self._note(line, number, run)
                     if run is not None and self._is_new(run.name, seen, number):
                         yield run
         except FileNotFoundError:
@@ -107,14 +108,18 @@ class PlannedRuns:
     def _index(self, plan: BinaryIO) -> None:
         """Note where the runs begin that were appended; a line that is being written is left for the next time."""
         plan.seek(self._indexed)
-        for line in plan:
+        for number, line in enumerate(plan, self._indexed_lines + 1):
             if not line.endswith(b'\n') and _run_of(line) is None:
                 return
-            self._indexed_lines += 1
-            run = self._decoded(line, self._indexed_lines)
-            if run is not None:
-                self._places.setdefault(run.name, (self._indexed, self._indexed_lines))
-            self._indexed += len(line)
+            self._note(line, number, self._decoded(line, number))
+
+    def _note(self, line: bytes, number: int, run: Run | None) -> None:
+        """Note where a run begins, if its line is the first that was not indexed yet; of None it is damaged."""
+        if number != self._indexed_lines + 1 or (run is None and not line.endswith(b'\n')):
+            return
+        if run is not None:
+            self._places.setdefault(run.name, (self._indexed, number))
+        self._indexed_lines, self._indexed = number, self._indexed + len(line)
 
     def _decoded(self, line: bytes, number: int) -> Run | None:
         try:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
+
 from hpsearch.host.kernel import this_host
+from hpsearch.model.run import Run, decode_run
 from hpsearch.model.states import State
 from hpsearch.records.reading import read_search
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import own_journal
+from hpsearch.store.plan import planned_runs
 from tests.support.queued_search import BEGIN
 from tests.support.shown_search import shown_search
 
@@ -63,6 +67,18 @@ def test_that_reading_writes_nothing(tmp_path: Path) -> None:
     before = files_of(path)
     read_search(SearchFolder(path), NOW)
     assert files_of(path) == before
+
+
+def test_that_the_plan_is_parsed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = SearchFolder(shown_search(tmp_path / 's', 10, waiting=2).path)
+    parsed: list[str] = []
+
+    def counted(line: str) -> Run:
+        parsed.append(line)
+        return decode_run(line)
+
+    monkeypatch.setattr(planned_runs, 'decode_run', counted)
+    assert len(read_search(folder, NOW).runs) == len(parsed) == 10
 
 
 def test_that_the_time_of_a_run_so_far_has_milliseconds_as_that_of_others(tmp_path: Path) -> None:

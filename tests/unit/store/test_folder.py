@@ -55,6 +55,14 @@ def test_that_the_plan_is_not_read_again_from_its_beginning(folder: SearchFolder
     assert folder.find_run('sim_3') == run_of(3)
 
 
+def test_that_runs_that_were_read_are_found_without_reading_them_again(folder: SearchFolder) -> None:
+    append(folder, encode_run(run_of(3))[:20])
+    assert list(folder.read_runs()) == [run_of(1), run_of(2)]
+    size = folder.runs_jsonl.stat().st_size
+    folder.runs_jsonl.write_text(' ' * size)
+    assert folder.has_run('sim_2') and not folder.has_run('sim_3')
+
+
 def test_that_a_run_whose_line_is_still_being_written_is_found_when_that_is_complete(folder: SearchFolder) -> None:
     line = encode_run(run_of(3))
     append(folder, line[:20])

@@ -73,7 +73,7 @@ class FollowedSearch:
 
     def _open(self, now: float) -> None:
         stamp = _stamp(self._folder)
-        self.search: SearchSnapshot = open_snapshot(self._folder, now)
+        self.search: SearchSnapshot = open_snapshot(self._folder, now, with_runs=True)
         self._stamp = stamp
         self._read_at = self._checked_at = now
         self._notes = reconciled(self.search)

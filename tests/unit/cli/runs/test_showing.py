@@ -57,6 +57,11 @@ def test_that_a_run_is_one_row_of_csv(search: str, capsys: pytest.CaptureFixture
     assert float(row['acc']) > 0
 
 
+def test_that_a_run_that_waits_has_the_columns_of_all_in_csv(search: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (row,) = csv.DictReader(io.StringIO(shown(capsys, 'show', search, '50', '--csv'), newline=''))
+    assert (row['acc'], row['metrics.val_acc'], row['hpsearch_state']) == ('', '', 'planned')
+
+
 def test_that_a_run_without_hpsearch_says_why_it_waits(search: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert facts(capsys, 'show', search, '50')['waits'] == 'no hpsearch works on the search'
     assert 'waits: no hpsearch works on the search' in shown(capsys, 'show', search, '50')
