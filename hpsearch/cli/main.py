@@ -182,9 +182,9 @@ def status(words: Sequence[str]) -> int:
 
 def top(words: Sequence[str]) -> int:
     """``hpsearch top``: watch a search, or several, in the terminal."""
-    from hpsearch.cli.viewing.top.parsers import top_parser
+    from hpsearch.cli.viewing.top.parsers import parse_top
 
-    args = top_parser().parse_args(words)
+    args = parse_top(words)
     from hpsearch.cli.viewing.top.watching import TopCommand, watch
 
     return watch(TopCommand(args.dir, args.interval, args.once, args.trust))

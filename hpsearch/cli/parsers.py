@@ -474,8 +474,12 @@ def templates_parser() -> Parser:
 
 # Profiles
 
-_RIVALS = {'slurm_time': 'num_hours', 'visible_gpus': 'cpu_jobs', 'cpu_jobs': 'visible_gpus'}
-"""Option to another with the same meaning: where that one is given, the value of a profile must not override it."""
+_RIVALS = {
+    'slurm_time': 'num_hours',
+    **dict.fromkeys(('visible_gpus', 'packing', 'gpus_per_run'), 'cpu_jobs'),
+    'cpu_jobs': 'visible_gpus',
+}
+"""Option to another that says the same, or rules it out: where that one is given, a profile must not say it."""
 
 
 def profile_options() -> dict[str, argparse.Action]:

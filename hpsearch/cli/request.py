@@ -22,6 +22,7 @@ from hpsearch.cli.adaptive.suggested import with_suggested
 from hpsearch.cli.backends.queue_system import requested_system
 from hpsearch.cli.notifying.options import missing_programs
 from hpsearch.cli.options import ConfigurationOptions, SearchOptions, flat
+from hpsearch.cli.packing.ineffective import contradictions, of_a_new_search
 from hpsearch.config.handles import description_of
 from hpsearch.config.inline.command import FILE_NAME, files_of
 from hpsearch.config.loading import load_configuration
@@ -168,7 +169,7 @@ def make_request(options: SearchOptions, *, needs_program: bool = True, draws_ex
         raise ConfigError([*problems, *missing])
     out_dir = Path(os.path.abspath(run_cwd / options.folder.out_dir))
     notes = () if missing else _interpreter_notes(configuration, interpreter, resolved, options.cluster.run_cluster)
-    notes += (*in_queue, *(f'warning: {problem}' for problem in missing))
+    notes += (*in_queue, *(f'warning: {problem}' for problem in (*missing, *of_a_new_search(options))))
     order = order_of(options.configuration)
     snapshot = None
     if options.configuration.snapshot and not missing:
@@ -284,9 +285,7 @@ def _option_problems(options: SearchOptions, run_cwd: Path) -> list[str]:
     problems += no_searches('reuse', options.execution.reuse)
     problems += no_searches('learn_from', options.local.learn_from)
     problems += missing_programs(options.notify)
-    if options.local.cpu_jobs and options.local.visible_gpus not in ('', '-1'):
-        problems.append('--cpu_jobs assigns no GPUs: use either it or --visible_gpus.')
-    return problems
+    return [*problems, *contradictions(options)]
 
 
 def no_searches(option: str, paths: Sequence[str]) -> Iterator[str]:

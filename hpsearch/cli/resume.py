@@ -126,11 +126,15 @@ def _with_module_given(info: Mapping[str, Any], command: ResumeCommand) -> Mappi
     Raises:
         ConfigError: Nothing would be read from it.
     """
-    module = command.given.get('grid_module')
+    module, problems = command.given.get('grid_module'), []
+    if 'num_searches' in command.given and not command.extend:
+        problems.append('--num_searches needs --extend: otherwise the plan stays as it is.')
+    if module and not (command.reread or command.extend):
+        problems.append(f'--grid_module={module} needs --reread or --extend: otherwise nothing is read from it.')
+    if problems:
+        raise ConfigError(problems)
     if not module:
         return info
-    if not (command.reread or command.extend):
-        raise ConfigError([f'--grid_module={module} needs --reread or --extend: otherwise nothing is read from it.'])
     return {**info, 'configuration': {**info['configuration'], 'module': module, 'cwd': str(Path.cwd())}}
 
 

@@ -171,6 +171,10 @@ class GpuSlots(SlotSource):
         return {**left, **self._avoided}
 
     @property
+    def assigns_gpus(self) -> bool:
+        return True
+
+    @property
     def packs(self) -> bool:
         return self._packing is not None
 

@@ -40,6 +40,11 @@ class SlotSource(Protocol):
         """
 
     @property
+    def assigns_gpus(self) -> bool:
+        """Whether runs are given GPUs."""
+        return False
+
+    @property
     def packs(self) -> bool:
         """See :attr:`hpsearch.backends.base.AttemptBackend.packs`."""
         return False

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from hpsearch.backends.local.slots import FixedSlots
+import logging
+from collections.abc import Iterable
+
 from hpsearch.backends.queue.own_job import own_job
 from hpsearch.cli.backends.jobs import queue_backend
 from hpsearch.cli.backends.queue_system import installed_system, requested_system
@@ -10,9 +12,11 @@ from hpsearch.cli.backends.slots import slots_for
 from hpsearch.cli.backends.this_machine import local_backend
 from hpsearch.cli.context import MakeBackend, ProcessContext
 from hpsearch.cli.options import SearchOptions
-from hpsearch.cli.packing import local_policies
+from hpsearch.cli.packing import ineffective, local_policies
 from hpsearch.model.configuration import Configuration
 from hpsearch.model.retries import JobTime
+
+log = logging.getLogger('hpsearch')
 
 
 def choose_backend(
@@ -31,13 +35,17 @@ def choose_backend(
     """
     if options.cluster.run_cluster:
         installed_system(options)
-        local_policies.warn_of_ignored(options)
+        _warn(ineffective.in_a_queue(options))
         return queue_backend(options, requested_system(options, configuration)[0]), False
     slots, echo, shares = slots_for(options, context.wakeup)
     context.stack.callback(slots.close)
     if options.cluster.runs_per_job and own_job():
         return local_backend(slots, job_time, shares=shares), echo  # a job has its part of the machine already
-    assigns_gpus = not isinstance(slots, FixedSlots)
-    local_policies.warn_without_effect(options, packs=slots.packs, assigns_gpus=assigns_gpus)
+    _warn(ineffective.on_this_machine(options, packs=slots.packs, assigns_gpus=slots.assigns_gpus))
     policy, nice = local_policies.neighbour_policy(options), options.neighbours.nice
     return local_backend(slots, job_time, policy, nice, shares), echo
+
+
+def _warn(sentences: Iterable[str]) -> None:
+    for sentence in sentences:
+        log.warning('%s', sentence)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 
 from hpsearch.cli.options import SearchOptions
@@ -16,8 +15,6 @@ from hpsearch.packing.neighbours.hours import parse_hours
 from hpsearch.packing.neighbours.machine import MachineLimits
 from hpsearch.packing.neighbours.policy import NeighbourPolicy
 from hpsearch.packing.neighbours.quota import Quota
-
-log = logging.getLogger('hpsearch')
 
 WINDOW = 5.0
 """Seconds of readings that count, where nothing else is requested."""
@@ -80,28 +77,3 @@ def neighbour_policy(options: SearchOptions) -> NeighbourPolicy:
         keeps_away=options.local.packing == 'auto' or chosen.yields != 'none',
         yields=chosen.yields != 'none',
     )
-
-
-def warn_of_ignored(options: SearchOptions) -> None:
-    """Say which options have no effect, since the runs are jobs of a queue."""
-    if given := ', '.join(options.neighbours.given):
-        log.warning('%s: without effect with --run_cluster, where the scheduler decides what is left to others.', given)
-
-
-OF_GPUS = ('max_gpus', 'leave_free', 'gpu_order')
-"""Options of neighbours that are about GPUs alone."""
-
-
-def warn_without_effect(options: SearchOptions, *, packs: bool, assigns_gpus: bool) -> None:
-    """Say which options have no effect on this machine.
-
-    Args:
-        options: Of the search.
-        packs: Whether runs are placed by what each is expected to need.
-        assigns_gpus: Whether runs are given GPUs.
-    """
-    if options.local.learn_from and not packs:
-        log.warning('--learn_from: without effect unless --packing=auto or --cpu_jobs=auto is given.')
-    given = [] if assigns_gpus else [name for name in OF_GPUS if getattr(options.neighbours, name)]
-    if given:
-        log.warning('%s: without effect, since no GPUs are assigned.', ', '.join(f'--{name}' for name in given))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -109,11 +108,3 @@ class NeighbourOptions(OptionGroup):
         metavar='FACTOR',
         type=number_between(0.001, 1000),
     )
-
-    @property
-    def given(self) -> Iterator[str]:
-        """Those that are not at their defaults, as they are given."""
-        defaults = NeighbourOptions()
-        for name, value in vars(self).items():
-            if value != getattr(defaults, name):
-                yield f'--{"yield" if name == "yields" else name}={value}'

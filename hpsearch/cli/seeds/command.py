@@ -108,8 +108,9 @@ def _summarise(folder: Path, command: SeedsCommand) -> int:
     """Print the summary of a folder with repeated runs, and write it into it."""
     if not folder.is_dir():
         raise SearchFolderError(f'--seeds_dir: there is no folder {folder}.')
-    is_ours = (folder / 'search.json').exists()
-    what = replace(command.what, grid_module='', script='', results=()) if is_ours else command.what
+    what = command.what
+    if not command.gathering.seeds_dir:  # it is a search of ours, which was just made
+        what = replace(what, grid_module='', script='', results=())
     source = source_of(folder, what, executes=False)
     seeds = _seeds_of(source, command)
     groups = [each for each in by_configuration(source.runs, seeds).values() if each.runs]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 from hpsearch.cli.declaring.fields import OptionGroup, integer_from, option
-from hpsearch.cli.options import GROUPS, OF_PLACES, add_group, add_options, given_to
+from hpsearch.cli.options import GROUPS, OF_PLACES, DisplayOptions, add_group, add_options, given_to
 from hpsearch.cli.parsers import Parser, add_search_folder, given_in, values_of
 
 _OF_WORK = (*OF_PLACES, 'execution', 'notify', 'display')
@@ -159,6 +159,20 @@ class SeedsCommand:
     words: Sequence[str]
 
 
+_OWN = (SeedsOptions, GatheringOptions, SummaryOptions)
+
+_OF_SUMMARIES = (
+    'seed_arg',
+    'vary_data_seed',
+    'data_seed_arg',
+    'grid_module',
+    'script',
+    'results',
+    'run_cwd',
+    'seeds_dir',
+)
+"""Options that also count where nothing is run."""
+
 _EXAMPLES = """\
 examples:
   hpsearch seeds out/my_search                             # what would be run
@@ -179,10 +193,29 @@ def seeds_parser() -> Parser:
     parser.epilog = _EXAMPLES
     add_search_folder(parser)
     parser.add_argument('run', metavar='RUN', nargs='?', default='', help='name or number of a run (default: the best)')
-    for group in (SeedsOptions, GatheringOptions, SummaryOptions):
+    for group in _OWN:
         add_group(parser, group)
     add_options(parser, _OF_WORK)
     return parser
+
+
+def _problems(values: Mapping[str, Any], own: Collection[str]) -> Iterator[str]:
+    """Options that others make meaningless, in sentences; ``own``: those of seeds that were given."""
+    if values['run_dir'] and values['dir']:
+        yield f'{values["dir"]}: --run_dir says already what is repeated; keep one of them'
+    if (values['run'] or values['run_dir']) and values['best'] > 1:
+        yield '--best: the run is named already; keep one of them'
+    if values['seeds_list'] and 'num_seeds' in own:
+        yield '--num_seeds: --seeds_list says already which seeds there are; keep one of them'
+    if 'data_seed_arg' in own and not values['vary_data_seed']:
+        yield '--data_seed_arg: needs --vary_data_seed'
+
+
+def _idle_in_a_summary(parser: Parser, values: Mapping[str, Any], given: Set[str]) -> list[str]:
+    """The words and options that have no effect where nothing is run; ``given``: the options that were given."""
+    counting = {*_OF_SUMMARIES, *given_to(SummaryOptions, values), *given_to(DisplayOptions, values)}
+    flags = {action.dest: action.option_strings[0] for action in parser._actions if action.option_strings}
+    return [*filter(None, (values['dir'], values['run'])), *(flags[name] for name in flags if name in given - counting)]
 
 
 def parse_seeds(words: Sequence[str]) -> SeedsCommand:
@@ -195,10 +228,12 @@ def parse_seeds(words: Sequence[str]) -> SeedsCommand:
     chosen = {name: values[name] for name in names if name in given or values[name] != defaults[name]}
     if values.get('job_prologue'):
         chosen['job_prologue'] = values['job_prologue']
-    if values['run_dir'] and values['dir']:
-        parser.error(f'{values["dir"]}: --run_dir says already what is repeated; keep one of them')
-    if (values['run'] or values['run_dir']) and values['best'] > 1:
-        parser.error('--best: the run is named already; keep one of them')
+    own = given_in(parser, words, [name for group in _OWN for name in given_to(group, values)])
+    problems = list(_problems(values, own))
+    if values['seeds_dir'] and (idle := _idle_in_a_summary(parser, values, own | given)):
+        problems.append(f'{", ".join(idle)}: without effect with --seeds_dir, which runs nothing; leave it out')
+    if problems:
+        parser.error('; '.join(problems))
     return SeedsCommand(
         values['dir'],
         values['run'],

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from hpsearch.cli.request import interpreter_of
 from hpsearch.cli.seeds.choice import SeedArgs, best, by_configuration, changed, run_named, seed_args
 from hpsearch.cli.seeds.note import read_note
-from hpsearch.cli.seeds.parsers import SeedsCommand, SeedsOptions
+from hpsearch.cli.seeds.parsers import GatheringOptions, SeedsCommand, SeedsOptions
 from hpsearch.cli.seeds.sources import Source, source_of
 from hpsearch.cli.seeds.topping_up import listed, topped_up
 from hpsearch.config.yaml_file import parse_yaml
@@ -84,6 +85,8 @@ def gathering_of(command: SeedsCommand) -> Gathering:
         [run.params for run in source.runs], what.seed_arg, what.data_seed_arg if what.vary_data_seed else ''
     )
     _check_that_it_repeats(folder, there, source, seeds)
+    if there and (problems := list(_of_another_search(command, there))):
+        raise ConfigError(problems)
     return _planned(command, source, folder, there, seeds)
 
 
@@ -110,6 +113,30 @@ def _check_that_it_repeats(folder: SearchFolder, there: Source | None, source: S
             f'{folder.path} has other seeds, {" and ".join(note.options)}: give --seed_arg, --vary_data_seed and '
             '--data_seed_arg as before, or choose another --out_dir.'
         )
+
+
+def _of_another_search(command: SeedsCommand, there: Source) -> Iterator[str]:
+    """What is asked of the search that repeats runs that it was not made with, in sentences."""
+    what, info = command.what, there.info or {}
+    name = Path(str(info['configuration'].get('module', ''))).stem
+    was = {
+        f'--config_name={command.gathering.config_name}': (
+            command.gathering.config_name not in (GatheringOptions().config_name, name),
+            f'its configuration is {name}.py',
+        ),
+        '--snapshot': (command.gathering.snapshot and not info.get('code_copy'), 'its runs have no copy of the code'),
+        f'--run_cwd={what.run_cwd}': (
+            what.run_cwd and os.path.abspath(what.run_cwd) != info['run_cwd'],
+            f'its runs work in {info["run_cwd"]}',
+        ),
+        f'--python={what.python}': (
+            what.python and interpreter_of(what.python) != info['interpreter'],
+            f'its runs use {info["interpreter"]}',
+        ),
+    }
+    for option, (is_other, how) in was.items():
+        if is_other:
+            yield f'{option}: {there.path} is made already, and {how}; leave it out, or choose another --out_dir.'
 
 
 def _planned(

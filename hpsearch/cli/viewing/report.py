@@ -58,8 +58,7 @@ def _add_papers(parser: Parser) -> None:
         '--columns',
         type=int,
         choices=(1, 2),
-        default=1,
-        help='how many columns of a paper they are as wide as: 3.35 or 6.9 inches (default: %(default)s)',
+        help='how many columns of a paper they are as wide as: 3.35 or 6.9 inches (default: 1)',
     )
 
 
@@ -70,8 +69,10 @@ def report_lines(folder: SearchFolder, args: argparse.Namespace) -> Iterator[str
         HpsearchError: The search cannot be read, or something is not to be written.
     """
     targets = {form: target for form in ('png', 'pdf') if (target := getattr(args, form))}
+    if args.columns and not targets:
+        raise ConfigError(['--columns: needs --png or --pdf; the page is as wide as its window.'])
     if targets:
-        yield from write_papers(folder, targets, args.columns)
+        yield from write_papers(folder, targets, args.columns or 1)
     if args.output or not targets:
         yield from write_report(folder, args.output)
 

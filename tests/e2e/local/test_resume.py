@@ -630,8 +630,9 @@ def test_that_another_file_may_say_how_results_are_read_from_now_on(tmp_path: Pa
     corrected = project.path / 'other' / 'corrected.py'
     parser = "def _SUMMARY_PARSER_HANDLE(out_dir, cmd_ident):\n    return {'acc': [7], 'finished': [1]}\n"
     corrected.write_text((project.path / 'my_config.py').read_text() + parser)
-    refused = project.run('resume', 'out', '--grid_module=other/corrected.py')
+    refused = project.run('resume', 'out', '--grid_module=other/corrected.py', '--num_searches=1')
     assert refused.returncode == 2 and 'needs --reread or --extend' in refused.stderr
+    assert '--num_searches needs --extend' in refused.stderr
     assert reread(project, '--grid_module=other/corrected.py').returncode == 0
     assert [row['acc'] for row in project.rows()] == ['7']
     corrected.write_text(corrected.read_text().replace('[7]', '[8]'))

@@ -4,37 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from hpsearch.cli.packing.local_policies import neighbour_policy, warn_of_ignored, warn_without_effect
+from hpsearch.cli.packing.local_policies import neighbour_policy
 from hpsearch.cli.packing.options import memory_of
 from hpsearch.cli.parsers import parse_run
 from hpsearch.packing.neighbours.hours import parse_hours
 from hpsearch.packing.neighbours.machine import MachineLimits
 from hpsearch.packing.neighbours.policy import NO_LIMITS, NeighbourPolicy
 from hpsearch.packing.neighbours.quota import Quota
-
-
-def test_that_what_is_left_to_others_has_no_effect_in_a_queue_and_that_is_said(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    warn_of_ignored(parse_run(['--grid_module=m', '--yield=stop', '--max_gpus=2']))
-    assert caplog.messages == [
-        '--yield=stop, --max_gpus=2: without effect with --run_cluster, where the scheduler decides what is left to '
-        'others.'
-    ]
-    caplog.clear()
-    warn_of_ignored(parse_run(['--grid_module=m']))
-    assert not caplog.messages
-
-
-def test_that_options_about_gpus_and_learning_say_where_they_have_no_effect(caplog: pytest.LogCaptureFixture) -> None:
-    options = parse_run(['--grid_module=m', '--learn_from=earlier', '--max_gpus=2', '--gpu_order=reverse', '--nice=5'])
-    warn_without_effect(options, packs=True, assigns_gpus=True)
-    assert not caplog.messages
-    warn_without_effect(options, packs=False, assigns_gpus=False)
-    assert caplog.messages == [
-        '--learn_from: without effect unless --packing=auto or --cpu_jobs=auto is given.',
-        '--max_gpus, --gpu_order: without effect, since no GPUs are assigned.',
-    ]
 
 
 def test_that_options_become_the_limits_of_this_machine() -> None:

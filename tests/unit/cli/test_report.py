@@ -39,6 +39,13 @@ def test_that_a_file_that_is_no_report_is_left_alone(tmp_path: Path, capsys: pyt
     assert 'there is no folder' in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures('folder')
+def test_that_the_width_of_figures_needs_figures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(['report', '--columns=1']) == 2
+    assert '--columns: needs --png or --pdf' in capsys.readouterr().err
+    assert not list(tmp_path.glob('*.html'))
+
+
 def test_that_nothing_is_written_into_the_search_of_somebody_else(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

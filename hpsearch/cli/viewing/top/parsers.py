@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import math
+from collections.abc import Sequence
 
-from hpsearch.cli.parsers import Parser, add_search_folder
+from hpsearch.cli.parsers import Parser, add_search_folder, given_in
 
 SHORTEST = 0.1
 """Seconds between two readings, at least."""
@@ -24,6 +25,15 @@ def top_parser() -> Parser:
     parser.add_argument('--once', action='store_true', help='print what it shows now, and exit')
     parser.add_argument('--trust', action='store_true', help='keys also act on a search that another user can write')
     return parser
+
+
+def parse_top(words: Sequence[str]) -> argparse.Namespace:
+    """The values of a command line; exits where an option would have no effect."""
+    parser = top_parser()
+    args: argparse.Namespace = parser.parse_args(words)
+    if args.once and (idle := given_in(parser, words, ('interval', 'trust'))):
+        parser.error(f'--{", --".join(sorted(idle))}: without effect with --once; leave it out')
+    return args
 
 
 def _seconds(text: str) -> float:

@@ -387,6 +387,36 @@ def test_that_what_makes_no_sense_is_an_error_before_anything_is_written(
     assert not os.path.exists('out_seeds')
 
 
+def test_that_what_would_have_no_effect_is_refused_all_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    searched()
+    words = ['out', '7', '--start_gathering', '--set=lr=1', '--cpu_jobs=2', '--num_seeds=3', '--seeds_list=1', '--sem']
+    with pytest.raises(SystemExit):
+        main(['seeds', '--seeds_dir=out', '--data_seed_arg=x', *words])
+    said = capsys.readouterr().err
+    assert '--num_seeds: --seeds_list says already which seeds there are' in said
+    assert '--data_seed_arg: needs --vary_data_seed' in said
+    idle = 'out, 7, --num_seeds, --seeds_list, --set, --start_gathering, --cpu_jobs'
+    assert f'{idle}: without effect with --seeds_dir' in said
+
+
+def test_that_a_summary_says_what_a_search_of_ours_need_not_be_told(capsys: pytest.CaptureFixture[str]) -> None:
+    searched()
+    assert '--grid_module: is not needed here' in refused(capsys, '--seeds_dir=out', '--grid_module=cfg.py')
+
+
+def test_that_a_search_that_is_made_already_keeps_its_configuration_and_says_so(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    searched()
+    first = ('out', '--config_name=again', '--run_cwd=.')
+    assert main(['seeds', *first, '--num_seeds=2']) == 0
+    assert main(['seeds', *first, '--num_seeds=3']) == 0
+    words = ('--config_name=other', '--snapshot', '--run_cwd=/', '--python=pypy3')
+    said = refused(capsys, 'out', *words)
+    assert all(f'{word}: {os.path.abspath("out_seeds")} is made already' in said for word in words)
+    assert 'and its configuration is again.py; leave it out, or choose another --out_dir' in said
+
+
 # The folder
 
 

@@ -46,6 +46,12 @@ def test_that_the_only_search_below_a_folder_is_shown(
     assert capsys.readouterr().out.startswith('only')
 
 
+def test_that_options_that_one_frame_does_not_need_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(['top', '--once', '--interval=1', '--trust'])
+    assert '--interval, --trust: without effect with --once' in capsys.readouterr().err
+
+
 def test_that_a_folder_without_a_search_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(['top', str(tmp_path)]) == 2
     assert 'is a search' in capsys.readouterr().err
