@@ -106,6 +106,7 @@ def _caption(search: SearchRecord, found: Sequence[Stage], members: int, shown: 
     runs = count_of(len(found), 'run')
     return (
         f'{count_of(members, "member")} of a population{sample} over their {search.fidelity or "budget"}, in {runs}: '
-        f'the score, and the values that were changed on the way. {count_of(exploited, "time")} a member went on from '
-        'another one that was better (dashed). In front: the way to the best run.'
+        'the score, and the values that were changed on the way. '
+        f'In {count_of(exploited, "run")} a member went on from another one that was better (dashed). In front: the '
+        'way to the best run.'
     )

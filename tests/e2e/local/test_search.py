@@ -520,7 +520,7 @@ def test_that_plan_tells_of_conditions_and_duplicates(project: Project) -> None:
     project.configure({'lr': [0.1, 0.2]}, more)
     shown = project.run('plan', '--grid_module=my_config').stdout
     assert 'runs: 1' in shown
-    assert '1 duplicates' in shown
+    assert '1 duplicate,' in shown
     assert 'conditions[0]' in shown
     assert 'conditions[1]' in shown
 

@@ -162,5 +162,5 @@ def test_that_schedules_say_from_whom_a_member_took_over() -> None:
     }
     assert two['from'] is None
     assert not two['best']
-    assert '1 times a member went on' in found['caption']
+    assert 'In 1 run a member went on' in found['caption']
     assert schedules(search_record([run_record(1, {}, 0.5)])) == {}
