@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from hpsearch.cli.context import process_context
 from hpsearch.cli.options import SearchOptions, merged_options, search_options
 from hpsearch.cli.parsers import ALL_FINISHED, ResumeCommand
-from hpsearch.cli.request import create, make_request
+from hpsearch.cli.plan import doubts_by_help
+from hpsearch.cli.request import SearchRequest, create, make_request
 from hpsearch.cli.resume import extend_plan, resume_search
 from hpsearch.cli.seeds.choice import by_configuration
 from hpsearch.cli.seeds.module import module_text, template_name, write_module
@@ -106,6 +108,7 @@ def _make(command: SeedsCommand, gathering: Gathering, options: SearchOptions) -
         )
         try:
             request = make_request(options)
+            _check_new_options(request, gathering, command.what.changes)
         except ConfigError:
             path.unlink()  # what cannot be run is no configuration to be found later
             raise
@@ -113,6 +116,26 @@ def _make(command: SeedsCommand, gathering: Gathering, options: SearchOptions) -
             log.info(text)
         write_note(folder.path, _note(command, gathering))
         create(request)
+
+
+def _check_new_options(request: SearchRequest, gathering: Gathering, changes: Sequence[str]) -> None:
+    """Ask the script for help where its runs get an option that they did not have: it may be mistyped.
+
+    Nothing is asked about what a + before its name says to be a new one.
+
+    Raises:
+        ConfigError: The script has no such option, but one with a name like it.
+    """
+    added = {text.partition('=')[0].removeprefix('+') for text in changes if text.startswith('+')}
+    new = {name: said_by for name, said_by in gathering.new_options.items() if name not in added}
+    if not new:
+        return
+    doubts = doubts_by_help(request, request.plan(gathering.folder.path, '<date>'))
+    about = [f'{new[name]}: {doubt}' for name in new for doubt in doubts if doubt.startswith(f'{name}: ')]
+    if mistyped := [doubt for doubt in about if 'did you mean' in doubt]:
+        raise ConfigError(mistyped)
+    for doubt in about:
+        log.warning('%s', doubt)
 
 
 def _check_that_it_is_free(path: Path) -> None:

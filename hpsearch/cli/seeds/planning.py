@@ -60,6 +60,13 @@ class Gathering:
         return sum(not run.has_finished for run in planned) - asked
 
     @property
+    def new_options(self) -> dict[str, str]:
+        """Options that no run had that is repeated, and what says that they get them."""
+        had = {name for run in self.source.runs for name in run.params}
+        says = dict(zip(self.seeds.names, ('--seed_arg', '--data_seed_arg'), strict=False))
+        return {name: says.get(name, '--set') for row in self.rows for name in row if name not in had}
+
+    @property
     def continued(self) -> list[str]:
         """Runs of the configurations that are asked for that went on from the checkpoint of another one."""
         known = by_configuration(self.source.runs, self.seeds)

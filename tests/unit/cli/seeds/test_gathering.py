@@ -160,6 +160,48 @@ def test_that_a_seed_that_no_run_has_must_be_named_and_then_no_result_counts(
     assert planned() == [(0.2, 1, False), (0.2, 2, False)]
 
 
+HELP = """\
+import argparse
+print('usage: train.py [--lr LR]\\n\\n  --help\\n  --lr LR\\n  --epochs N\\n  --random_seed N\\n  --data_random_seed N')
+"""
+
+
+@pytest.mark.parametrize(
+    ('words', 'said'),
+    [
+        (
+            ['--seed_arg=random_sed'],
+            '--seed_arg: random_sed: the --help of the script shows no --random_sed; did you mean ',
+        ),
+        (['--vary_data_seed', '--data_seed_arg=data_random_sed'], '--data_seed_arg: data_random_sed: the --help'),
+        (['--set=epohs=1'], '--set: epohs: the --help of the script shows no --epohs; did you mean --epochs?'),
+    ],
+)
+def test_that_an_option_that_the_script_does_not_have_is_refused_with_the_one_that_may_be_meant(
+    words: Sequence[str], said: str, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    searched()
+    (project / 'train.py').write_text(HELP)
+    assert said in refused(capsys, 'out', *words)
+    assert os.listdir('out_seeds') == ['.extension.lock']
+
+
+def test_that_an_option_that_only_the_script_has_can_be_the_seed(project: Path) -> None:
+    (project / 'cfg.py').write_text(CONFIG.replace(", 'random_seed': [42]", ''))
+    searched()
+    (project / 'train.py').write_text(HELP)
+    words = ['out', '--seed_arg=random_seed', '--vary_data_seed', '--num_seeds=2', '--set=+epohs=3']
+    assert main(['seeds', *words]) == 0
+    assert len(list(SearchFolder('out_seeds').read_runs())) == 2
+
+
+def test_that_a_script_is_not_asked_for_help_on_options_that_its_runs_had(project: Path) -> None:
+    searched()
+    (project / 'train.py').write_text(f"{HELP}open('asked', 'w')")
+    assert main(['seeds', 'out']) == 0
+    assert not os.path.exists('asked')
+
+
 def test_that_the_code_is_copied_on_request() -> None:
     searched()
     assert main(['seeds', 'out', '--num_seeds=2', '--snapshot']) == 0
