@@ -110,7 +110,7 @@ def test_that_stopped_runs_and_gaps_have_curves_and_a_search_without_metrics_has
     found = curves(search_record(runs, objectives=[]), None)
     assert found['curves'][0]['values'] == [[1.0, None], [None, 2.0]]
     assert found['curves'][0]['rank'] is None
-    assert '1 were stopped early' in found['caption']
+    assert '1 was stopped early' in found['caption']
     assert curves(search_record([run_record(1, {}, 1.0)]), ACC) == {}
 
 
