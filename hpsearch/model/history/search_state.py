@@ -97,7 +97,7 @@ class SearchState:
         attempt.apply(writer, event)
         if event['event'] == 'claimed':
             self._note_claim(writer, attempt)
-        if not had_ended and attempt.places:
+        if not had_ended and (attempt.node or attempt.gpus):
             self._note_place(attempt)
 
     def _history(self, run: str) -> RunHistory:

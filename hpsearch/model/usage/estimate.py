@@ -72,4 +72,6 @@ _QUANTITIES = frozenset(each.name for each in fields(Estimate))
 
 def estimate_from(facts: Mapping[str, Any] | None) -> Estimate:
     """What :meth:`Estimate.facts` returned, from a journal; facts that are not known here are left out."""
-    return Estimate(**{name: Guess(*pair) for name, pair in (facts or {}).items() if name in _QUANTITIES})
+    if not facts:
+        return NOTHING_EXPECTED
+    return Estimate(**{name: Guess(*pair) for name, pair in facts.items() if name in _QUANTITIES})

@@ -42,4 +42,6 @@ _QUANTITIES = frozenset(each.name for each in fields(Measured))
 
 def measured_from(facts: Mapping[str, Any] | None) -> Measured:
     """What :meth:`Measured.facts` returned, from a journal; facts that are not known here are left out."""
-    return Measured(**{name: value for name, value in (facts or {}).items() if name in _QUANTITIES})
+    if not facts:
+        return NOTHING_MEASURED
+    return Measured(**{name: value for name, value in facts.items() if name in _QUANTITIES})
