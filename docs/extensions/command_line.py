@@ -18,7 +18,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from hpsearch.cli.declaring.help_format import stated_default
 from hpsearch.cli.describing.verbs import parsers_of_verbs
-from hpsearch.cli.parsers import Parser
+from hpsearch.cli.parsers.parser import Parser
 
 _DEFAULT = re.compile(r' ?\(default: (.*)\)$')
 _CODE = re.compile(r"(?<![\w`])(--[a-z][\w-]*(?:=\w+|~'[^']*')?|_[A-Z][A-Z_]+|[\w.]+/[\w./]+|hpsearch [a-z]+)")

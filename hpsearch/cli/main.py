@@ -10,8 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpsearch.cli import parsers
-from hpsearch.cli.parsers import ALL_FINISHED, INTERRUPTED, SOME_DID_NOT, WRONG_REQUEST
+from hpsearch.cli.exit_codes import ALL_FINISHED, INTERRUPTED, SOME_DID_NOT, WRONG_REQUEST
+from hpsearch.cli.parsers.leading_words import about_unknown_command, before_command, first_word, has_search
+from hpsearch.cli.parsers.other_verbs import export_parser, status_parser, stop_parser, templates_parser
+from hpsearch.cli.parsers.resuming import parse_join, parse_resume
+from hpsearch.cli.parsers.searches import parse_plan, parse_run, parse_try, search_parser
+from hpsearch.cli.script.parsers import parse_init
 from hpsearch.model.errors import ConfigError, DamageError, HpsearchError, IllegalMove, JournalError, trouble_in_words
 from hpsearch.ui.terminal import drop, prepare_streams, put_line
 
@@ -62,12 +66,12 @@ def _verb(words: list[str]) -> tuple[Callable[[Sequence[str]], int], list[str]]:
     """The verb of a command line, and its other words; options may stand before the verb."""
     if not words or words in (['-h'], ['--help']):
         return short_help, words
-    at = 0 if words[0] in VERBS else parsers.first_word(words)
-    word = words[at] if at < len(parsers.before_command(words)) else ''
+    at = 0 if words[0] in VERBS else first_word(words, search_parser('run', ''))
+    word = words[at] if at < len(before_command(words)) else ''
     if word in VERBS:
         return VERBS[word], words[:at] + words[at + 1 :]
-    if word and not (word.endswith(CONFIG_SUFFIXES) or os.path.exists(word) or parsers.has_search(words)):
-        raise ConfigError([parsers.about_unknown_command(word, VERBS)])
+    if word and not (word.endswith(CONFIG_SUFFIXES) or os.path.exists(word) or has_search(words)):
+        raise ConfigError([about_unknown_command(word, VERBS)])
     return run, words
 
 
@@ -133,7 +137,7 @@ def short_help(words: Sequence[str]) -> int:
 
 def run(words: Sequence[str]) -> int:
     """``hpsearch run``: create a search and work on it."""
-    options = parsers.parse_run(words)
+    options = parse_run(words)
     from hpsearch.cli.run import create_only, run_search
 
     if options.folder.dont_start:
@@ -150,7 +154,7 @@ def hunt(words: Sequence[str]) -> int:
 
 def plan(words: Sequence[str]) -> int:
     """``hpsearch plan``: show what would be run."""
-    command = parsers.parse_plan(words)
+    command = parse_plan(words)
     from hpsearch.cli.plan import plan_lines
 
     return _print_lines(plan_lines(command))
@@ -158,7 +162,7 @@ def plan(words: Sequence[str]) -> int:
 
 def try_(words: Sequence[str]) -> int:
     """``hpsearch try``: run one set of hyperparameters in the foreground."""
-    command = parsers.parse_try(words)
+    command = parse_try(words)
     from hpsearch.cli.script.trial import try_one
 
     return try_one(command)
@@ -166,7 +170,7 @@ def try_(words: Sequence[str]) -> int:
 
 def init(words: Sequence[str]) -> int:
     """``hpsearch init``: write a configuration for a script."""
-    command = parsers.parse_init(words)
+    command = parse_init(words)
     from hpsearch.cli.script.init import write_module
 
     return write_module(command)
@@ -174,7 +178,7 @@ def init(words: Sequence[str]) -> int:
 
 def status(words: Sequence[str]) -> int:
     """``hpsearch status``: show the state of a search."""
-    args = parsers.status_parser().parse_args(words)
+    args = status_parser().parse_args(words)
     from hpsearch.cli.status import status_lines
 
     return _print_lines(status_lines(_folder(args.dir), as_json=args.json, with_predictions=args.predictions))
@@ -192,7 +196,7 @@ def top(words: Sequence[str]) -> int:
 
 def resume(words: Sequence[str]) -> int:
     """``hpsearch resume``: continue a search."""
-    command = parsers.parse_resume(words)
+    command = parse_resume(words)
     from hpsearch.cli.resume import resume_search
 
     return resume_search(replace(command, dir=str(_folder(command.dir).path)))
@@ -200,7 +204,7 @@ def resume(words: Sequence[str]) -> int:
 
 def join(words: Sequence[str]) -> int:
     """``hpsearch join``: help with a search that others work on."""
-    command = parsers.parse_join(words)
+    command = parse_join(words)
     from hpsearch.cli.resume import resume_search
     from hpsearch.records.finding import named_search
 
@@ -209,7 +213,7 @@ def join(words: Sequence[str]) -> int:
 
 def stop(words: Sequence[str]) -> int:
     """``hpsearch stop``: stop a search from another terminal or host."""
-    args = parsers.stop_parser().parse_args(words)
+    args = stop_parser().parse_args(words)
     from hpsearch.cli.stop import stop_search
 
     return _put_lines(stop_search(_folder(args.dir), drain=args.drain, trust=args.trust))
@@ -336,7 +340,7 @@ def pause(words: Sequence[str]) -> int:
 
 def export(words: Sequence[str]) -> int:
     """``hpsearch export``: write a search so that another program can open it."""
-    args = parsers.export_parser().parse_args(words)
+    args = export_parser().parse_args(words)
     from hpsearch.cli.adaptive.export import export_search
 
     return _print_lines(export_search(_folder(args.dir), args.tool, args.to))
@@ -378,7 +382,7 @@ def serve(words: Sequence[str]) -> int:
 
 def templates(words: Sequence[str]) -> int:
     """``hpsearch templates``: list the configurations to start from, or print one."""
-    args = parsers.templates_parser().parse_args(words)
+    args = templates_parser().parse_args(words)
     from hpsearch.config.templates import template_lines
 
     return _print_lines(template_lines(args.name))

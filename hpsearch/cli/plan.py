@@ -17,7 +17,7 @@ from hpsearch.cli.backends.jobs import pilot_settings, queue_settings
 from hpsearch.cli.backends.queue_system import requested_system, system_named
 from hpsearch.cli.declaring.fields import AUTO
 from hpsearch.cli.options import SearchOptions
-from hpsearch.cli.parsers import PlanCommand
+from hpsearch.cli.parsers.searches import PlanCommand
 from hpsearch.cli.request import SearchRequest, make_request
 from hpsearch.host.kernel import command_limits
 from hpsearch.host.script_help import help_of

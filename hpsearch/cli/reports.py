@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from hpsearch.backends.base import JobCounts
 from hpsearch.cli.adaptive import leading
+from hpsearch.cli.exit_codes import ALL_FINISHED, INTERRUPTED, SOME_DID_NOT, WRONG_REQUEST
 from hpsearch.cli.options import SearchOptions
-from hpsearch.cli.parsers import ALL_FINISHED, INTERRUPTED, SOME_DID_NOT, WRONG_REQUEST
 from hpsearch.cli.runs.requests import request_notes
 from hpsearch.model.command import shell_line
 from hpsearch.model.configuration import Configuration, Params, best_text

@@ -22,7 +22,7 @@ from hpsearch.cli.context import process_context
 from hpsearch.cli.notifying.notices import Notices
 from hpsearch.cli.notifying.options import missing_programs
 from hpsearch.cli.options import SearchOptions, flat_group, merged_options
-from hpsearch.cli.parsers import ResumeCommand
+from hpsearch.cli.parsers.resuming import ResumeCommand
 from hpsearch.cli.reports import report_end
 from hpsearch.cli.request import no_searches, order_of
 from hpsearch.cli.search_runner import work, work_options

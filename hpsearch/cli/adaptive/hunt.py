@@ -15,7 +15,10 @@ from typing import Any
 from hpsearch.backends.queue.own_job import own_job
 from hpsearch.cli.adaptive.suggested import of_workers
 from hpsearch.cli.options import GROUPS, OF_PLACES, add_options, given_to, search_options
-from hpsearch.cli.parsers import Parser, ResumeCommand, before_command, first_word, given_in, values_of
+from hpsearch.cli.parsers.leading_words import before_command, first_word
+from hpsearch.cli.parsers.parser import Parser
+from hpsearch.cli.parsers.resuming import ResumeCommand
+from hpsearch.cli.parsers.values import given_in, values_of
 from hpsearch.cli.request import SearchRequest, create, load_requested, make_request
 from hpsearch.cli.resume import resume_search
 from hpsearch.cli.run import run_search

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from hpsearch.cli.parsers import Parser
+from hpsearch.cli.parsers.parser import Parser
 from hpsearch.cli.runs.parsers import add_formats
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hpsearch.cli.parsers import Parser
+from hpsearch.cli.parsers.parser import Parser
 
 SHELLS = ('bash', 'zsh', 'fish')
 

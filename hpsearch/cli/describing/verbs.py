@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from hpsearch.cli.declaring.help_format import WIDEST
 
 if TYPE_CHECKING:
-    from hpsearch.cli.parsers import Parser
+    from hpsearch.cli.parsers.parser import Parser
 
 _RESULTS = 'its results'
 
@@ -88,25 +88,28 @@ def _row(called: str, does: str, width: int) -> Iterator[str]:
 
 def parsers_of_verbs() -> dict[str, Parser]:
     """Verb to its parser, of all verbs."""
-    from hpsearch.cli import parsers
     from hpsearch.cli.adaptive.hunt import hunt_parser
     from hpsearch.cli.comparing.parsers import compare_parser
     from hpsearch.cli.describing.parsers import completion_parser
+    from hpsearch.cli.parsers.other_verbs import export_parser, status_parser, stop_parser, templates_parser
+    from hpsearch.cli.parsers.resuming import resume_parser
+    from hpsearch.cli.parsers.searches import plan_parser, run_parser, try_parser
     from hpsearch.cli.runs import control_parsers
     from hpsearch.cli.runs import parsers as run_parsers
+    from hpsearch.cli.script.parsers import init_parser
     from hpsearch.cli.seeds.parsers import seeds_parser
     from hpsearch.cli.serving.parsers import serve_parser
     from hpsearch.cli.viewing.report import report_parser
     from hpsearch.cli.viewing.top.parsers import top_parser
 
     return {
-        'init': parsers.init_parser(),
-        'templates': parsers.templates_parser(),
-        'plan': parsers.plan_parser(),
-        'try': parsers.try_parser(),
-        'run': parsers.run_parser(),
+        'init': init_parser(),
+        'templates': templates_parser(),
+        'plan': plan_parser(),
+        'try': try_parser(),
+        'run': run_parser(),
         'hunt': hunt_parser(),
-        'status': parsers.status_parser(),
+        'status': status_parser(),
         'top': top_parser(),
         'list': run_parsers.list_parser(),
         'best': run_parsers.best_parser(),
@@ -114,15 +117,15 @@ def parsers_of_verbs() -> dict[str, Parser]:
         'diff': run_parsers.diff_parser(),
         'logs': run_parsers.logs_parser(),
         'serve': serve_parser(),
-        'stop': parsers.stop_parser(),
+        'stop': stop_parser(),
         'cancel': control_parsers.cancel_parser(),
         'rerun': control_parsers.rerun_parser(),
         'pause': control_parsers.pause_parser(),
-        'resume': parsers.resume_parser('resume'),
-        'join': parsers.resume_parser('join'),
+        'resume': resume_parser('resume'),
+        'join': resume_parser('join'),
         'seeds': seeds_parser(),
         'report': report_parser(),
         'compare': compare_parser(),
-        'export': parsers.export_parser(),
+        'export': export_parser(),
         'completion': completion_parser(),
     }

@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from hpsearch.backends.queue.own_job import is_pilot
+from hpsearch.cli.exit_codes import ALL_FINISHED
 from hpsearch.cli.notifying.commands import Commands
 from hpsearch.cli.notifying.facts import MOST_KINDS, Standing, facts_of, facts_without_search, finite
 from hpsearch.cli.notifying.options import NotifyOptions
-from hpsearch.cli.parsers import ALL_FINISHED
 from hpsearch.host.signals import StopRequests, stop_signals
 from hpsearch.model.errors import HpsearchError, SearchFolderError, trouble_in_words
 from hpsearch.model.evidence import Liveness

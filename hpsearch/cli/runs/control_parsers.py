@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from hpsearch.cli.parsers import NEWEST, Parser, add_search_folder
+from hpsearch.cli.parsers.parser import NEWEST, Parser, add_search_folder
 from hpsearch.cli.runs.parsers import add_where
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hpsearch.cli.declaring.fields import integer_from
-from hpsearch.cli.parsers import Parser, add_search_folder
+from hpsearch.cli.parsers.parser import Parser, add_search_folder
 
 WHERE = "a condition, such as 'lr<0.01 and state=finished' (see docs/runs.rst)"
 

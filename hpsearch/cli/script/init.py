@@ -9,9 +9,11 @@ from pathlib import Path
 
 from hpsearch.arguments.draft import Draft, draft_of, draft_of_hydra, is_configuration, module_text
 from hpsearch.arguments.help_text import is_hydra, may_have_help
-from hpsearch.cli.parsers import ALL_FINISHED, InitCommand, parse_try
+from hpsearch.cli.exit_codes import ALL_FINISHED
+from hpsearch.cli.parsers.searches import parse_try
 from hpsearch.cli.plan import values_of_hydra
 from hpsearch.cli.request import interpreter_of, make_request
+from hpsearch.cli.script.parsers import InitCommand
 from hpsearch.cli.script.trial import run_of, show_output
 from hpsearch.dispatch.trial import try_run
 from hpsearch.host.script_help import help_of

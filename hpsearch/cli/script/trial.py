@@ -9,7 +9,8 @@ from itertools import islice
 from pathlib import Path
 
 from hpsearch.cli.adaptive.samples import sample
-from hpsearch.cli.parsers import ALL_FINISHED, SOME_DID_NOT, TryCommand
+from hpsearch.cli.exit_codes import ALL_FINISHED, SOME_DID_NOT
+from hpsearch.cli.parsers.searches import TryCommand
 from hpsearch.cli.plan import doubts_by_help
 from hpsearch.cli.request import SearchRequest, make_request
 from hpsearch.dispatch.trial import Trial, try_run

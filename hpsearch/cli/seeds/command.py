@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from hpsearch.cli.parsers import ALL_FINISHED
+from hpsearch.cli.exit_codes import ALL_FINISHED
 from hpsearch.cli.seeds.choice import Repeated, SeedArgs, by_configuration, labels, seed_args
 from hpsearch.cli.seeds.gathering import prepare, start
 from hpsearch.cli.seeds.note import read_note

@@ -10,8 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from hpsearch.cli.context import process_context
+from hpsearch.cli.exit_codes import ALL_FINISHED
 from hpsearch.cli.options import SearchOptions, merged_options, search_options
-from hpsearch.cli.parsers import ALL_FINISHED, ResumeCommand
+from hpsearch.cli.parsers.resuming import ResumeCommand
 from hpsearch.cli.plan import doubts_by_help
 from hpsearch.cli.request import SearchRequest, create, make_request
 from hpsearch.cli.resume import extend_plan, resume_search

@@ -11,7 +11,8 @@ from typing import Any, ClassVar
 
 from hpsearch.cli.declaring.fields import OptionGroup, integer_from, option
 from hpsearch.cli.options import GROUPS, OF_PLACES, DisplayOptions, add_group, add_options, given_to
-from hpsearch.cli.parsers import Parser, add_search_folder, given_in, values_of
+from hpsearch.cli.parsers.parser import Parser, add_search_folder
+from hpsearch.cli.parsers.values import given_in, values_of
 
 _OF_WORK = (*OF_PLACES, 'execution', 'notify', 'display')
 """The groups of options of a search that say where and how its runs execute."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from hpsearch.cli.parsers import Parser, add_search_folder
+from hpsearch.cli.parsers.parser import Parser, add_search_folder
 
 LOOPBACK = '127.0.0.1'
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from hpsearch.cli.parsers import ALL_FINISHED
+from hpsearch.cli.exit_codes import ALL_FINISHED
 from hpsearch.cli.serving.fresh import Fresh, Views
 from hpsearch.cli.serving.gate import Gate, Resource
 from hpsearch.cli.serving.parsers import LOOPBACK

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from hpsearch.cli.parsers import Parser, add_search_folder
+from hpsearch.cli.parsers.parser import Parser, add_search_folder
 from hpsearch.cli.runs.choosing import read
 from hpsearch.cli.viewing.postprocessing import postprocessing
 from hpsearch.model.errors import ConfigError, trouble_in_words

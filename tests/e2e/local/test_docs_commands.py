@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from hpsearch.cli.describing.verbs import parsers_of_verbs
-from hpsearch.cli.parsers import before_command
+from hpsearch.cli.parsers.leading_words import before_command
 from tests.fakes.lsf import FakeLsf
 from tests.fakes.nvml.box import FakeBox
 from tests.support.pages import commands_of, execute, files_of, masked

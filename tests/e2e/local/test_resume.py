@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from hpsearch.cli.options import merged_options
-from hpsearch.cli.parsers import parse_resume
+from hpsearch.cli.parsers.resuming import parse_resume
 from hpsearch.store.attempt_files import read_fence
 from hpsearch.store.folder import SearchFolder
 from tests.support.cli_harness import Project

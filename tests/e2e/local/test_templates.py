@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from hpsearch.cli.parsers import parse_run, profile_options
+from hpsearch.cli.parsers.searches import parse_run
+from hpsearch.cli.parsers.values import profile_options
 from hpsearch.config.profile import read_profile
 from hpsearch.config.yaml_file import parse_yaml
 from tests.support.paths import REPOSITORY

@@ -12,7 +12,7 @@ from hpsearch.cli.backends.choice import choose_backend
 from hpsearch.cli.backends.queue_system import gpu_problems, requested_system, system_named, with_listed_nodes
 from hpsearch.cli.backends.slots import slots_for
 from hpsearch.cli.context import process_context
-from hpsearch.cli.parsers import parse_run
+from hpsearch.cli.parsers.searches import parse_run
 from hpsearch.host.gpu import source
 from hpsearch.model.errors import ConfigError
 from hpsearch.model.usage.host import ALL, Allotted

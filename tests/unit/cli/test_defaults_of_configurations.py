@@ -10,7 +10,7 @@ import pytest
 from hpsearch.cli.adaptive.options import PruneOptions
 from hpsearch.cli.adaptive.settings import settings_of
 from hpsearch.cli.options import SearchOptions, flat, search_options
-from hpsearch.cli.parsers import parse_run
+from hpsearch.cli.parsers.searches import parse_run
 from hpsearch.cli.request import make_request
 from hpsearch.model.errors import ConfigError
 from hpsearch.model.trials.trial import Objective

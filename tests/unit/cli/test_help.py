@@ -12,7 +12,8 @@ import pytest
 from hpsearch.cli.declaring.help_format import HelpFormatter, stated_default
 from hpsearch.cli.describing.verbs import parsers_of_verbs, short_help
 from hpsearch.cli.main import VERBS
-from hpsearch.cli.parsers import Parser, parse_run, run_parser
+from hpsearch.cli.parsers.parser import Parser
+from hpsearch.cli.parsers.searches import parse_run, run_parser
 
 PARSERS = parsers_of_verbs()
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from hpsearch.cli.packing.ineffective import contradictions, in_a_queue, of_a_new_search, on_this_machine
-from hpsearch.cli.parsers import parse_run
+from hpsearch.cli.parsers.searches import parse_run
 
 QUEUE = '--run_cluster'
 

@@ -6,7 +6,7 @@ import pytest
 
 from hpsearch.cli.packing.local_policies import neighbour_policy
 from hpsearch.cli.packing.options import memory_of
-from hpsearch.cli.parsers import parse_run
+from hpsearch.cli.parsers.searches import parse_run
 from hpsearch.packing.neighbours.hours import parse_hours
 from hpsearch.packing.neighbours.machine import MachineLimits
 from hpsearch.packing.neighbours.policy import NO_LIMITS, NeighbourPolicy

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from hpsearch.cli.notifying.options import NotifyOptions, command_words, missing_programs
 from hpsearch.cli.options import SearchOptions, flat, search_options
-from hpsearch.cli.parsers import parse_run, profile_options
+from hpsearch.cli.parsers.searches import parse_run
+from hpsearch.cli.parsers.values import profile_options
 from hpsearch.config.profile import read_profile
 
 WORDS = st.lists(st.text(st.characters(exclude_characters='\0', exclude_categories=['Cs'])), min_size=1)

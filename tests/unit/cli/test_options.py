@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from hpsearch.cli.options import GROUPS, SearchOptions, flat, merged_options, search_options
-from hpsearch.cli.parsers import parse_join, parse_resume, parse_run, plan_parser, search_parser, values_of
+from hpsearch.cli.parsers.resuming import parse_join, parse_resume
+from hpsearch.cli.parsers.searches import parse_run, plan_parser, search_parser
+from hpsearch.cli.parsers.values import values_of
 
 WORDS = ['--grid_module=m', '--set', 'lr=[1]', '--set=mode=[a]', '--cpu_jobs=2', '--slurm_extra=-v', '--quiet']
 

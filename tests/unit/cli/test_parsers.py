@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from hpsearch.cli import parsers
 from hpsearch.cli.main import VERBS, _verb, main
-from hpsearch.cli.parsers import parse_plan, parse_run
+from hpsearch.cli.parsers.other_verbs import status_parser, stop_parser
+from hpsearch.cli.parsers.resuming import parse_resume, resume_parser
+from hpsearch.cli.parsers.searches import parse_plan, parse_run, parse_try, plan_parser, run_parser
 from hpsearch.cli.request import no_searches
 from hpsearch.cli.runs.parsers import list_parser, logs_parser
 
@@ -112,7 +113,7 @@ def test_that_the_words_after_two_dashes_are_a_command() -> None:
 
 @pytest.mark.parametrize(('words', 'run'), [([], 1), (['3'], 3), (['--keep', '2'], 2)])
 def test_that_a_run_of_a_command_can_be_tried(words: list[str], run: int) -> None:
-    command = parsers.parse_try([*words, '--', 'python', 'x.py'])
+    command = parse_try([*words, '--', 'python', 'x.py'])
     assert (command.run, command.options.configuration.command) == (run, ('python', 'x.py'))
 
 
@@ -124,13 +125,13 @@ def test_that_paths_may_begin_with_the_home_directory(monkeypatch: pytest.Monkey
     assert (options.configuration.grid_module, options.configuration.python) == ('/h/c.py', '/h/p')
     assert (options.configuration.grid_config, options.execution.reuse) == ('/h/g', ('/h/a',))
     assert (options.folder.out_dir, options.folder.run_cwd) == ('/h/o', '/h')
-    assert parsers.parse_resume(['~/o']).dir == '/h/o'
+    assert parse_resume(['~/o']).dir == '/h/o'
 
 
 PARSERS = [
-    *(build() for build in (parsers.plan_parser, parsers.status_parser, parsers.stop_parser, logs_parser, list_parser)),
-    parsers.run_parser(),
-    parsers.resume_parser('resume'),
+    *(build() for build in (plan_parser, status_parser, stop_parser, logs_parser, list_parser)),
+    run_parser(),
+    resume_parser('resume'),
 ]
 
 
@@ -205,7 +206,7 @@ def test_that_half_a_character_is_printed_as_what_it_is(monkeypatch: pytest.Monk
 
 
 def test_that_a_distribution_in_a_setting_is_no_command() -> None:
-    command = parsers.parse_plan(['c.py', '--set', '+lr~uniform(0, 1)', '--set=a~choice(1)'])
+    command = parse_plan(['c.py', '--set', '+lr~uniform(0, 1)', '--set=a~choice(1)'])
     assert command.options.configuration.replacements == ('+lr~uniform(0, 1)', 'a~choice(1)')
 
 

@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpsearch.cli.options import add_options, merged_options, search_options
-from hpsearch.cli.parsers import profile_options, resume_parser, values_of
+from hpsearch.cli.parsers.resuming import resume_parser
+from hpsearch.cli.parsers.values import profile_options, values_of
 from hpsearch.config.profile import JOB_PROLOGUE, read_profile
 from hpsearch.model.errors import ConfigError
 

@@ -6,7 +6,8 @@ import argparse
 import math
 from collections.abc import Sequence
 
-from hpsearch.cli.parsers import Parser, add_search_folder, given_in
+from hpsearch.cli.parsers.parser import Parser, add_search_folder
+from hpsearch.cli.parsers.values import given_in
 
 SHORTEST = 0.1
 """Seconds between two readings, at least."""
