@@ -30,8 +30,8 @@ hps.charts = {};
 
   charts.plain = value => hps.text(value).replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;');
   charts.short = (value, length = 22) => {
-    const text = String(value);
-    return charts.plain(text.length > length ? text.slice(0, length - 1) + '…' : text);
+    const characters = [...hps.text(value)];
+    return charts.plain(characters.length > length ? characters.slice(0, length - 1).join('') + '…' : characters.join(''));
   };
 
   // A number in few characters, for the ticks of an axis.
@@ -92,7 +92,7 @@ hps.charts = {};
   };
   charts.axisOf = range => ({...(range.log ? charts.logAxis(range.low, range.high) : {type: 'linear'}), range: charts.plotlyRange(range)});
 
-  charts.title = text => ({text: charts.short(text, 40), font: {size: 13}, standoff: 8});
+  charts.title = (text, length = 40) => ({text: charts.short(text, length), font: {size: 13}, standoff: 8});
 
   // Plotly has more buttons, of which some would send data away.
   const CONFIG = {displaylogo: false, modeBarButtons: [['toImage', 'pan2d', 'zoom2d', 'resetScale2d']]};

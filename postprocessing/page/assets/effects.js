@@ -27,15 +27,15 @@
     }], charts.layout(theme, {
       height: 80 + 26 * shown.length, bargap: 0.35,
       xaxis: {title: charts.title('share of the differences'), rangemode: 'tozero'},
-      yaxis: {tickvals: at, ticktext: shown.map(each => charts.short(each.name)), ticks: '', showgrid: false, range: [-0.6, shown.length - 0.4]},
+      yaxis: {tickvals: at, ticktext: shown.map(each => charts.short(each.name, element.clientWidth < 500 ? 12 : 22)), ticks: '', showgrid: false, range: [-0.6, shown.length - 0.4]},
     }));
   }, {order: 35, nav: 'Importance'});
 
   const xOf = parameter => parameter.number ? parameter.levels.map(level => level.centre) : parameter.levels.map((_, at) => at);
 
   // Axis of a parameter: numbers on their scale, categories one after another.
-  const parameterAxis = (parameter, labels, centres) => {
-    const title = charts.title(parameter.name);
+  const parameterAxis = (parameter, labels, centres, length) => {
+    const title = charts.title(parameter.name, length);
     if (!parameter.number) {
       return {title, tickvals: labels.map((_, at) => at), ticktext: labels.map(each => charts.short(each, 14)), range: [-0.5, labels.length - 0.5]};
     }
@@ -89,7 +89,7 @@
       grid.append(chart);
       charts.plot(chart, effectTraces(parameter, line, theme), charts.layout(theme, {
         height: 240, margin: {l: 50, r: 8, t: 8, b: 44},
-        xaxis: parameterAxis(parameter, parameter.levels.map(level => level.label), xOf(parameter)),
+        xaxis: parameterAxis(parameter, parameter.levels.map(level => level.label), xOf(parameter), 26),
         yaxis: {...charts.axisOf(range), nticks: 6},
       }));
     }

@@ -51,7 +51,7 @@ const stateBar = search => {
 };
 
 const tile = (label, value, about, kind = '') =>
-  hps.el(`div.tile${kind}`, null, hps.el('dt', null, label), hps.el('dd.value', null, value),
+  hps.el(`div.tile${kind}`, null, hps.el('dt', null, label), hps.el(value.length > 14 ? 'dd.value.long' : 'dd.value', null, value),
     about ? hps.el('dd.about', null, about) : null);
 
 const ended = search =>

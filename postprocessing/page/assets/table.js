@@ -142,19 +142,19 @@ const firstColumns = columns => {
   return new Set([...shown, ...reason].map(column => column.id));
 };
 
-// With room for its margins and the arrow.
-const headWidth = title => {
-  const context = document.createElement('canvas').getContext('2d');
-  context.font = `600 14px ${getComputedStyle(document.body).fontFamily}`;
-  return context.measureText(hps.text(title.slice(0, 80))).width + 40;
+const pen = document.createElement('canvas').getContext('2d');
+const widest = (texts, weight) => {
+  pen.font = `${weight} 14px ${getComputedStyle(document.body).fontFamily}`;
+  return texts.reduce((most, text) => Math.max(most, pen.measureText(hps.text(text.slice(0, 80))).width), 0);
 };
 
+// With room for margins, the arrow of a heading, and the mark of a state.
 const widthOf = (column, count) => {
   const step = Math.max(1, Math.floor(count / SAMPLE));
-  let longest = 0;
-  for (let row = 0; row < count; row += step) longest = Math.max(longest, column.text(row).length);
-  const mark = column.id === 'state' ? 22 : 0;
-  return Math.min(column.id === 'reason' ? 420 : 260, Math.max(76, Math.ceil(headWidth(column.title)), Math.round(longest * 8) + 24 + mark));
+  const texts = [];
+  for (let row = 0; row < count; row += step) texts.push(column.text(row));
+  const needed = Math.max(widest([column.title], 600) + 40, widest(texts, 400) + (column.id === 'state' ? 46 : 24));
+  return Math.min(column.id === 'reason' ? 420 : 260, Math.max(76, Math.ceil(needed)));
 };
 
 /* The table: what was chosen survives a redraw */

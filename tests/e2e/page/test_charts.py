@@ -170,11 +170,16 @@ def test_that_charts_follow_the_theme_and_the_hours_that_are_chosen(opened: Open
     assert data(browser, 'best', 'layout.font.color') != light
 
 
-def test_that_the_bars_of_effects_are_not_cut(opened: Opened) -> None:
+def test_that_the_bars_and_the_names_of_effects_are_not_cut(opened: Opened) -> None:
     values = (0.23, 0.63, 0.83)
-    browser = opened(page_of(results_of([({'a': a, 'b': b}, values[b]) for a in (1, 2) for b in range(3)])))
+    browser = opened(page_of(results_of([({'a\u202e' * 40: a, 'b': b}, values[b]) for a in (1, 2) for b in range(3)])))
     show(browser, 'effects')
     assert data(browser, 'effects', 'layout.yaxis.range[1]') > statistics.fmean(values) + statistics.stdev(values)
+    sides = browser.run(
+        "return [...document.querySelectorAll('#effects .chart')].map(chart =>"
+        " [chart, chart.querySelector('.xtitle')].map(each => each.getBoundingClientRect()))"
+    )
+    assert all(chart['left'] <= title['left'] and title['right'] <= chart['right'] for chart, title in sides)
 
 
 def test_that_the_names_of_all_sections_fit_above_the_page(opened: Opened, text: str) -> None:
