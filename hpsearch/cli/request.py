@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hpsearch import __version__
-from hpsearch.arguments.command import environment_words, program_words, uses_interpreter
+from hpsearch.arguments.command import environment_words, program_words, uses_gpus, uses_interpreter
 from hpsearch.cli.adaptive.defaults import with_configuration
 from hpsearch.cli.adaptive.pruning import prune_problems
 from hpsearch.cli.adaptive.settings import problems_of as adaptive_problems
@@ -155,7 +155,8 @@ def make_request(options: SearchOptions, *, needs_program: bool = True, draws_ex
     try:
         configuration = replace(load_requested(options, run_cwd), gpus=options.local.gpus_per_run)
     except ConfigError as error:
-        raise ConfigError([*problems, *error.problems]) from None
+        raise ConfigError([*problems, *contradictions(options, names_gpus=True), *error.problems]) from None
+    problems += contradictions(options, names_gpus=uses_gpus(configuration))
     options, wrong = _with_defaults(options, configuration)
     options = _for_examples(options, configuration) if draws_examples else options
     problems += wrong or [*adaptive_problems(options, configuration), *prune_problems(options, configuration)]
@@ -285,7 +286,7 @@ def _option_problems(options: SearchOptions, run_cwd: Path) -> list[str]:
     problems += no_searches('reuse', options.execution.reuse)
     problems += no_searches('learn_from', options.local.learn_from)
     problems += missing_programs(options.notify)
-    return [*problems, *contradictions(options)]
+    return problems
 
 
 def no_searches(option: str, paths: Sequence[str]) -> Iterator[str]:

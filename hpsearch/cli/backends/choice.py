@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 
+from hpsearch.arguments.command import uses_gpus
 from hpsearch.backends.queue.own_job import own_job
 from hpsearch.cli.backends.jobs import queue_backend
 from hpsearch.cli.backends.queue_system import installed_system, requested_system
@@ -41,7 +42,8 @@ def choose_backend(
     context.stack.callback(slots.close)
     if options.cluster.runs_per_job and own_job():
         return local_backend(slots, job_time, shares=shares), echo  # a job has its part of the machine already
-    _warn(ineffective.on_this_machine(options, packs=slots.packs, assigns_gpus=slots.assigns_gpus))
+    how = {'packs': slots.packs, 'assigns_gpus': slots.assigns_gpus, 'names_gpus': uses_gpus(configuration)}
+    _warn(ineffective.on_this_machine(options, **how))
     policy, nice = local_policies.neighbour_policy(options), options.neighbours.nice
     return local_backend(slots, job_time, policy, nice, shares), echo
 

@@ -51,18 +51,22 @@ def in_a_queue(options: SearchOptions) -> Iterator[str]:
         yield f'--num_hours={cluster.num_hours}: without effect with --slurm_time.'
 
 
-def on_this_machine(options: SearchOptions, *, packs: bool, assigns_gpus: bool) -> Iterator[str]:
+def on_this_machine(
+    options: SearchOptions, *, packs: bool, assigns_gpus: bool, names_gpus: bool = False
+) -> Iterator[str]:
     """What has no effect where the runs are started here.
 
     Args:
         options: Of the search.
         packs: Whether runs are placed by what each is expected to need.
         assigns_gpus: Whether runs are given GPUs.
+        names_gpus: Whether their commands say how many GPUs they have, whatever they are given.
     """
     if options.local.learn_from and not packs:
         yield '--learn_from: without effect unless --packing=auto or --cpu_jobs=auto is given.'
-    shares_cores = ('packing',) if packs else ()  # as it does where there are no GPUs
-    given = {**given_of(options.local, shares_cores), **given_of(options.neighbours)}
+    # Where there are no GPUs, packing shares the cores.
+    counting = [*(['packing'] if packs else []), *(['gpus_per_run'] if names_gpus else [])]
+    given = {**given_of(options.local, counting), **given_of(options.neighbours)}
     if not assigns_gpus and (of_gpus := {name: value for name, value in given.items() if name in OF_GPUS}):
         yield f'{_named(of_gpus)}: without effect, since no GPUs are assigned.'
     if not (assigns_gpus or packs) and 'priority' in given:
@@ -84,13 +88,13 @@ def of_a_new_search(options: SearchOptions) -> Iterator[str]:
         yield '--deterministic_search: without effect with --dont_generate_full_grid, which draws.'
 
 
-def contradictions(options: SearchOptions) -> list[str]:
-    """Options of a new search of which one would have no effect, so that something else was meant."""
+def contradictions(options: SearchOptions, *, names_gpus: bool) -> list[str]:
+    """Options of a new search of which one would have no effect; for ``names_gpus`` see :func:`on_this_machine`."""
     local, problems = options.local, []
     others = ['visible_gpus'] if local.visible_gpus not in ('', '-1') else []
     if not options.cluster.run_cluster:
         others += [f'packing={AUTO}'] if local.packing == AUTO else []
-        others += ['gpus_per_run'] if local.gpus_per_run > 1 else []
+        others += ['gpus_per_run'] if local.gpus_per_run > 1 and not names_gpus else []
     if local.cpu_jobs:
         problems += [f'--cpu_jobs assigns no GPUs: use either it or --{other}.' for other in others]
     if options.display.quiet and 'log_level' in given_of(options.display):

@@ -25,7 +25,7 @@ def said_of_a_new_search(*words: str) -> list[str]:
 
 
 def refused(*words: str) -> list[str]:
-    return contradictions(parse_run(['--grid_module=m', *words]))
+    return contradictions(parse_run(['--grid_module=m', *words]), names_gpus=False)
 
 
 def test_that_nothing_is_said_of_options_that_were_not_given() -> None:
@@ -118,4 +118,7 @@ def test_that_options_that_rule_each_other_out_are_refused_all_at_once() -> None
         '--cpu_jobs assigns no GPUs: use either it or --gpus_per_run.',
         '--quiet shows errors only: use either it or --log_level.',
     ]
+    options = parse_run(['--grid_module=m', '--cpu_jobs=4', '--gpus_per_run=2'])
+    assert contradictions(options, names_gpus=True) == [], 'their commands say it'
+    assert list(on_this_machine(options, packs=False, assigns_gpus=False, names_gpus=True)) == []
     assert refused(QUEUE, '--cpu_jobs=4', '--gpus_per_run=2') == [], 'each job requests them'
