@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from hpsearch.store.folder import SearchFolder
 from tests.fakes.nvml.box import FakeBox
 from tests.support.cli_harness import Project
 from tests.support.gates import finish
@@ -140,11 +141,13 @@ def test_that_a_search_that_holds_more_than_its_share_says_what_it_waits_for(
     tmp_path: Path, projects: list[Boxed]
 ) -> None:
     box = FakeBox(tmp_path / 'nvml', sizes=[24000] * 2)
-    one = made(projects, tmp_path / 'one', box, 200, seconds='8 if n == 0 else 600', startup='0')
-    other = made(projects, tmp_path / 'other', box, 200, seconds='600', startup='0')
+    one, other = (made(projects, tmp_path / name, box, 200, seconds='600', startup='0') for name in ('one', 'other'))
     one.begin(*QUICK)
     until(lambda: one.training == 2)
     other.begin(*QUICK, '--window=12')
+    until(lambda: _told(other, 'waiting: GPU 0'))
+    name = next(SearchFolder(one.out).read_runs()).name
+    assert one.run('cancel', 'out', name).returncode == 0
     told = until(lambda: _told(one, 'left to your search'))
     assert f'left to your search {other.out}, which waits and holds 0 of its share of 1 (--priority)' in told
     until(lambda: other.training == 1)

@@ -461,13 +461,16 @@ def test_that_words_are_joined_and_read_again(clusters: Clusters, tmp_path: Path
 
 
 def test_that_the_signals_reach_processes_with_a_session_of_their_own(clusters: Clusters, tmp_path: Path) -> None:
-    lsf = clusters()
+    lsf = clusters(terminate_interval=10.0)  # the script is to end by the first signal, however slow it is
     script = (
-        f'#!{sys.executable}\nimport signal, subprocess, sys\n'
-        'signal.signal(signal.SIGINT, lambda *_: None)\n'
+        f'#!{sys.executable}\nimport signal, subprocess, sys, time\n'
+        'heard = []\n'
+        'signal.signal(signal.SIGINT, lambda number, _: heard.append(number))\n'
         "child = subprocess.Popen(['sleep', '60'], start_new_session=True)\n"
         f"print(child.pid, file=open({str(tmp_path / 'pid')!r}, 'w'), flush=True)\n"
-        'sys.exit(child.wait() != -2)\n'
+        'status = child.wait()\n'
+        'while not heard: time.sleep(0.01)\n'  # its child may get the signal first, and one at its end would kill it
+        'sys.exit(status != -2)\n'
     )
     number = submitted(lsf, stdin=script)
     until(lambda: (tmp_path / 'pid').exists() and (tmp_path / 'pid').read_text())

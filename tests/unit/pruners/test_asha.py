@@ -8,7 +8,7 @@ from dataclasses import replace
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hpsearch.model.trials.trial import Evaluation, TrialState
@@ -20,6 +20,7 @@ from tests.unit.pruners.curves import run_with, runs_with, searches
 
 PLAIN: list[Callable[[], Pruner]] = [lambda: Asha(Ladder(), adapts=False), lambda: Asha(Ladder(2, 2, 30), adapts=False)]
 ALL: list[Callable[[], Pruner]] = [*PLAIN, lambda: Asha(Ladder()), lambda: Hyperband(Ladder(1, 3, 27))]
+SHARED = settings(max_examples=settings().max_examples // len(ALL))  # as many for all of them as usual for one
 
 
 def plain(grace: float = 1, factor: float = 3) -> Asha:
@@ -95,6 +96,7 @@ def test_that_nothing_is_stopped_at_the_maximum() -> None:
 
 
 @pytest.mark.parametrize('make', ALL)
+@SHARED
 @given(runs=searches())
 def test_that_a_single_run_is_never_stopped(make: Callable[[], Pruner], runs: list[Evaluation]) -> None:
     assert not make().why_stop(runs[0], [runs[0]])
@@ -102,6 +104,7 @@ def test_that_a_single_run_is_never_stopped(make: Callable[[], Pruner], runs: li
 
 
 @pytest.mark.parametrize('make', ALL)
+@SHARED
 @given(runs=searches())
 def test_that_whoever_is_best_at_every_step_is_never_stopped(
     make: Callable[[], Pruner], runs: list[Evaluation]
@@ -111,6 +114,7 @@ def test_that_whoever_is_best_at_every_step_is_never_stopped(
 
 
 @pytest.mark.parametrize('make', ALL)
+@SHARED
 @given(runs=searches(), seed=st.integers(0, 9))
 def test_that_the_order_of_the_other_runs_and_whether_the_run_is_among_them_do_not_matter(
     make: Callable[[], Pruner], runs: list[Evaluation], seed: int
@@ -133,6 +137,7 @@ def test_that_a_run_with_smaller_losses_goes_on_where_another_does(
 
 
 @pytest.mark.parametrize('make', ALL)
+@SHARED
 @given(runs=searches())
 def test_that_what_was_asked_before_does_not_change_an_answer(
     make: Callable[[], Pruner], runs: list[Evaluation]
@@ -167,6 +172,7 @@ def test_that_the_run_that_came_furthest_is_promoted_first_and_then_the_best() -
 
 
 @pytest.mark.parametrize('make', ALL)
+@SHARED
 @given(runs=searches())
 def test_that_a_promoted_run_is_not_stopped_at_once(make: Callable[[], Pruner], runs: list[Evaluation]) -> None:
     pruner = make()
