@@ -219,6 +219,12 @@ def test_that_no_heading_and_no_short_value_of_the_table_is_cut(opened: Opened, 
     assert browser.run(f'return {cut}.length') == 0
 
 
+def test_that_short_values_of_the_best_run_are_in_one_line(opened: Opened) -> None:
+    heights = opened().run("return [...document.querySelectorAll('.chips dd')].map(each => each.clientHeight)")
+    assert heights
+    assert max(heights) < 32
+
+
 def test_that_nothing_is_wider_than_a_phone(opened: Opened, browser: Browser) -> None:
     browser.driver.set_window_size(500, 800)  # chromium has no narrower window
     try:
