@@ -317,9 +317,10 @@ def _about_accepted(result: SearchResult, accepted: int, waiting: int) -> str:
     """What becomes of jobs in the queue without us."""
     folder = result.folder.path
     if result.outcome.interrupted:
+        them, have = noun_for(accepted, 'it', 'them'), noun_for(accepted, 'has', 'have')
         return (
-            f'{count_of(accepted, "job was", "jobs were")} to be cancelled, with no end as far as is known: hpsearch '
-            f'status {folder} shows what is there, hpsearch stop {folder} cancels it again.'
+            f'{count_of(accepted, "job was", "jobs were")} to be cancelled and {have} not ended, as far as is known: '
+            f'hpsearch status {folder} shows {them}, hpsearch stop {folder} cancels {them} again.'
         )
     if any(submission.pilots for submission in result.state.submissions.values()):
         one, several = 'works on the search by itself', 'work on the search by themselves'
