@@ -225,13 +225,16 @@ def test_that_short_values_of_the_best_run_are_in_one_line(opened: Opened) -> No
     assert max(heights) < 32
 
 
-def test_that_nothing_is_wider_than_a_phone(opened: Opened, browser: Browser) -> None:
-    browser.driver.set_window_size(500, 800)  # chromium has no narrower window
+def test_that_nothing_is_wider_than_a_phone(opened: Opened, browser: Browser, search: SearchRecord) -> None:
+    phone = {'width': 400, 'height': 800, 'deviceScaleFactor': 1, 'mobile': False}
+    browser.driver.execute_cdp_cmd('Emulation.setDeviceMetricsOverride', phone)
     try:
-        opened()
+        opened(replace(search, path='/' + 'm' * 100))
         assert browser.run('return document.documentElement.scrollWidth <= innerWidth')
+        top = browser.run("return document.querySelector('#theme').getBoundingClientRect().top")
+        assert top < 20, 'the button is not beside the title'
     finally:
-        browser.driver.set_window_size(1400, 1000)
+        browser.driver.execute_cdp_cmd('Emulation.clearDeviceMetricsOverride', {})
 
 
 HOSTILE = (
