@@ -68,7 +68,8 @@ def _options(command: SeedsCommand, gathering: Gathering) -> SearchOptions:
         'python': what.python or source.interpreter,
         'snapshot': command.gathering.snapshot,
     }
-    return search_options({'gpus_per_run': source.configuration.gpus, **command.given, **own})
+    of_source = {} if command.given.get('cpu_jobs') else {'gpus_per_run': source.configuration.gpus}
+    return search_options({**of_source, **command.given, **own})
 
 
 def _configuration(gathering: Gathering) -> Configuration:

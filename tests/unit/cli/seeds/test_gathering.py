@@ -225,6 +225,15 @@ def test_that_options_of_a_search_are_kept_for_when_it_is_started() -> None:
     assert (options['cpu_jobs'], options['slurm_mem'], options['retries']) == (3, '3G', 2)
 
 
+@pytest.mark.parametrize(('words', 'gpus'), [((), 2), (('--cpu_jobs=3',), 1)])
+def test_that_runs_are_given_as_many_gpus_as_those_of_the_search_unless_they_are_to_have_none(
+    words: Sequence[str], gpus: int
+) -> None:
+    searched('--gpus_per_run=2')
+    assert main(['seeds', 'out', '--quiet', *words]) == 0
+    assert SearchFolder('out_seeds').read_info()['options']['gpus_per_run'] == gpus
+
+
 def test_that_a_failed_extension_leaves_the_configuration_as_it_was(capsys: pytest.CaptureFixture[str]) -> None:
     searched()
     assert main(['seeds', 'out', '--num_seeds=2']) == 0
