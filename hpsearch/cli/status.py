@@ -220,8 +220,7 @@ def snapshot_of(search: SearchSnapshot, queue: Sequence[QueueLine]) -> Snapshot:
     counts = Counter(history.state.value for history in search.state.runs.values())
     known = len(search.state.suggestions) if search.total is None else search.total
     counts['planned'] += max(0, known - len(search.state.runs))
-    cancelled = sum(history.is_kept_back for history in search.state.runs.values())
-    is_open = sum(count for state, count in counts.items() if state not in DONE) > cancelled
+    is_open = counts['planned'] > 0 or any(history.is_open for history in search.state.runs.values())
     active = active_attempts(search.state)
     news = search.living.items()
     begin = min((float(each['at']) for each in search.reader.headers.values() if 'at' in each), default=search.now)

@@ -20,6 +20,7 @@ from hpsearch.cli.search_runner import work, work_options
 from hpsearch.dispatch.context import EventRecorder
 from hpsearch.dispatch.dispatcher import Outcome
 from hpsearch.host import kernel
+from hpsearch.model.command import shell_line
 from hpsearch.model.errors import BackendError
 from hpsearch.model.evidence import Liveness, ProcessState
 from hpsearch.model.history.search_state import SearchState
@@ -67,13 +68,18 @@ def stop_search(folder: SearchFolder, *, drain: bool, trust: bool) -> Iterator[s
         time.sleep(POLL_INTERVAL)
         collections.deque(reader.news(), maxlen=0)
     left = _left_by(here, folder)
-    _check_that_none_is_left(folder, sum(each['jobs'] for each in left), [each['reason'] for each in left])
+    _check_that_none_is_left(_again(folder), sum(each['jobs'] for each in left), [each['reason'] for each in left])
     if here:
         yield 'drained' if drain else 'stopped'
 
 
-def _check_that_none_is_left(folder: SearchFolder, jobs: int, reasons: Sequence[str]) -> None:
-    """Check that nobody left while jobs may go on.
+def _again(folder: SearchFolder) -> str:
+    """The command that tries again to stop a search."""
+    return shell_line(['hpsearch', 'stop', str(folder.path)])
+
+
+def _check_that_none_is_left(again: str, jobs: int, reasons: Sequence[str]) -> None:
+    """Check that nobody left while jobs may go on; ``again``: the command that tries again to end them.
 
     Raises:
         BackendError: There may be such jobs.
@@ -83,7 +89,7 @@ def _check_that_none_is_left(folder: SearchFolder, jobs: int, reasons: Sequence[
         what = count_of(jobs, 'job') if jobs else 'jobs of this search'
         raise BackendError(
             f'{what} may go on in the queue: {why or "hpsearch was asked not to wait for their ends"}. '
-            f'Try again later: hpsearch stop {folder.path}'
+            f'Try again later: {again}'
         )
 
 
@@ -120,7 +126,7 @@ def _end_here(folder: SearchFolder, state: SearchState, options: SearchOptions, 
     active = [name for name, history in state.runs.items() if history.state in ACTIVE]
     if not active and _may_have_jobs(state, options) and not drain:
         yield 'no hpsearch works on it: cancelling what is left of it in the queue'
-        yield end_runs(folder, options).leftovers or 'stopped'
+        yield end_runs(folder, options, _again(folder)).leftovers or 'stopped'
     elif not active:
         yield 'nothing runs, and no hpsearch works on it'
     elif drain:
@@ -128,7 +134,7 @@ def _end_here(folder: SearchFolder, state: SearchState, options: SearchOptions, 
         yield f'no hpsearch works on it: the {runs}'
     else:
         yield f'no hpsearch works on it: ending its {count_of(len(active), "run")} from here'
-        outcome = end_runs(folder, options)
+        outcome = end_runs(folder, options, _again(folder))
         yield what_is_left(outcome) or 'stopped'
 
 
@@ -144,8 +150,14 @@ def _may_have_jobs(state: SearchState, options: SearchOptions) -> bool:
     return options.cluster.run_cluster and bool(state.submissions)
 
 
-def end_runs(folder: SearchFolder, options: SearchOptions, only: frozenset[str] | None = None) -> Outcome:
-    """Take over runs of a search that no process manages, and end them; ``only``: which; None: all.
+def end_runs(folder: SearchFolder, options: SearchOptions, again: str, only: frozenset[str] | None = None) -> Outcome:
+    """Take over runs of a search that no process manages, and end them.
+
+    Args:
+        folder: The search.
+        options: As it was started with.
+        again: The command that tries the same again, for who is told that it did not succeed.
+        only: Which runs; None: all.
 
     Raises:
         HpsearchError: The search cannot be worked on, or its queue does not answer.
@@ -153,12 +165,12 @@ def end_runs(folder: SearchFolder, options: SearchOptions, only: frozenset[str] 
     with process_context(options.display) as context:
         search = open_search(folder, folder.read_info())
         how = work_options(options, stop_at_once=True, waits_for_others=False, only=only)
-        check_queue(options)
+        check_queue(options, otherwise=f'Try again later: {again}')
         if options.cluster.run_cluster:
             make_backend = queue_backend(options, installed_system(options))
         else:
             make_backend = local_backend(FixedSlots(1))
         outcome = work(search, context, make_backend, how, JobAsker(options, context.wakeup)).outcome
     left = outcome.left or JobCounts()
-    _check_that_none_is_left(folder, left.accepted + left.unanswered, [outcome.silence])
+    _check_that_none_is_left(again, left.accepted + left.unanswered, [outcome.silence])
     return outcome

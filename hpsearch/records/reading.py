@@ -141,8 +141,9 @@ def _request_of(history: RunHistory | None) -> str:
 def _attempt_record(search: OpenedSearch, attempt: Attempt) -> AttemptRecord:
     header = search.reader.headers.get(attempt.owner, {})
     fence = search.fence(attempt)
-    started = _started_at(search, attempt)
-    ended = started + attempt.seconds if started is not None and attempt.seconds is not None else None
+    began = _fence_at(search, attempt)
+    started = None if fence.is_closed else began
+    ended = began + attempt.seconds if began is not None and attempt.seconds is not None else None
     has_ended = attempt.state in ENDED
     return AttemptRecord(
         run=attempt.run,
@@ -168,8 +169,8 @@ def _attempt_record(search: OpenedSearch, attempt: Attempt) -> AttemptRecord:
     )
 
 
-def _started_at(search: OpenedSearch, attempt: Attempt) -> float | None:
-    """When a script began: a job waits in its queue first, and its start fence has the time."""
+def _fence_at(search: OpenedSearch, attempt: Attempt) -> float | None:
+    """When a script began, or its fence was closed: a job waits in its queue first, and its fence has the time."""
     if attempt.state in (State.PLANNED, State.CLAIMED, State.SUBMITTED):
         return None
     if not attempt.is_in_queue:

@@ -23,15 +23,21 @@ if TYPE_CHECKING:
     from hpsearch.backends.queue.batch_system import BatchSystem
     from hpsearch.backends.queue.lsf.parsing import Dialect
 
+NOTHING_CHANGED = 'Nothing was changed. Try again later; run, resume and join wait for it with --wait_for_queue.'
+"""What is said of a queue that does not answer, in sentences."""
+
 log = logging.getLogger('hpsearch')
 
 
-def check_queue(options: SearchOptions, sleep: Callable[[float], object] = time.sleep) -> None:
+def check_queue(
+    options: SearchOptions, sleep: Callable[[float], object] = time.sleep, otherwise: str = NOTHING_CHANGED
+) -> None:
     """Ask the queue, if there is one, a question: before it has answered, nothing is written or claimed.
 
     Args:
         options: Of the search.
         sleep: Waits for so many seconds.
+        otherwise: What to do where it does not answer, in sentences.
 
     Raises:
         ConfigError: It is not installed here.
@@ -48,10 +54,7 @@ def check_queue(options: SearchOptions, sleep: Callable[[float], object] = time.
         if not problem:
             return
         if not options.cluster.wait_for_queue:
-            raise BackendError(
-                f'{system.name} does not answer: {problem}. Nothing was changed. Try again later; run, resume and join '
-                'wait for it with --wait_for_queue.'
-            )
+            raise BackendError(f'{system.name} does not answer: {problem}. {otherwise}')
         pause = retry_pause(tries)
         log.warning('%s does not answer, it is asked again in %s: %s', system.name, duration(pause), problem)
         sleep(pause)

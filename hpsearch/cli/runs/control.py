@@ -86,8 +86,7 @@ def request_cancel(
         return asked.sentences
     if _at_work(asked.search):
         return [*asked.sentences, *_takers(asked.search)]
-    ends = shell_line(['hpsearch', 'cancel', str(asked.search.folder.path), *asked.ending])
-    return [*asked.sentences, f'no hpsearch works on it: {ends} ends what is under way']
+    return [*asked.sentences, f'no hpsearch works on it: {_that_ends(asked)} ends what is under way']
 
 
 def cancel_runs(folder: SearchFolder, runs: Sequence[str], *, trust: bool = False) -> Iterator[str]:
@@ -107,7 +106,13 @@ def cancel_runs(folder: SearchFolder, runs: Sequence[str], *, trust: bool = Fals
         return
     yield f'no hpsearch works on it: ending {count_of(len(asked.ending), "run")} from here'
     options = merged_options(asked.search.info, {'quiet': True, 'wait_for_queue': False})
-    yield what_is_left(end_runs(asked.search.folder, options, only=frozenset(asked.ending))) or 'ended'
+    outcome = end_runs(asked.search.folder, options, _that_ends(asked), only=frozenset(asked.ending))
+    yield what_is_left(outcome) or 'ended'
+
+
+def _that_ends(asked: Asked) -> str:
+    """The command that ends what is under way, where no hpsearch works on the search."""
+    return shell_line(['hpsearch', 'cancel', str(asked.search.folder.path), *asked.ending])
 
 
 def request_rerun(
@@ -135,9 +140,8 @@ def request_pause(
     _write(search.folder, [{'event': 'pause', 'on': on, 'revision': admission.revision + 1, 'at': _timestamp()}])
     if not on:
         return ['runs are started again', *_takers(search)]
-    queued = sum(each.state in ACTIVE and each.is_in_queue for each in _last_attempts(search))
-    runs = count_of(queued, 'run is', 'runs are')
-    jobs = [f'{runs} in the queue already: what waits there may still start'] * bool(queued)
+    queued = sum(each.state in (State.CLAIMED, State.SUBMITTED) and each.is_in_queue for each in _last_attempts(search))
+    jobs = [f'{count_of(queued, "run waits", "runs wait")} in the queue already, and may still start'] * bool(queued)
     off = shell_line(['hpsearch', 'pause', '--off', str(folder.path)])
     return [f'paused: no more runs are started, those that run go on; to go on: {off}', *jobs]
 

@@ -151,7 +151,7 @@ class SampledRuns:
 
     def _was_cancelled(self, run: str) -> bool:
         history = self._state.runs.get(run)
-        return history is not None and (history.is_kept_back or history.was_cancelled_outside)
+        return history is not None and history.is_unwanted
 
     def next(self) -> Run | None:
         """The next run.

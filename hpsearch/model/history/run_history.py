@@ -6,8 +6,11 @@ from dataclasses import dataclass, field
 
 from hpsearch.model.control.requests import Requests
 from hpsearch.model.history.attempt import Attempt
-from hpsearch.model.states import CANCELLED, ENDED, State
+from hpsearch.model.states import ACTIVE, CANCELLED, ENDED, State
 from hpsearch.model.usage.measured import NOTHING_MEASURED, Measured
+
+NEEDS_NO_MORE = (State.FINISHED, State.FAILED, State.STOPPED)
+"""States of runs that get no further attempt unless somebody asks for one."""
 
 
 @dataclass(slots=True)
@@ -82,14 +85,36 @@ class RunHistory:
 
     @property
     def was_cancelled_outside(self) -> bool:
-        """Whether its job was cancelled by somebody else, so that it did not finish."""
+        """Whether its job was cancelled by somebody else, and nobody has asked for anything since."""
         deciding = self.deciding
-        return deciding is not None and deciding.cause == CANCELLED and not deciding.is_cancelled
+        is_left = deciding is not None and deciding.cause == CANCELLED and not deciding.is_cancelled
+        return is_left and not self.is_cancelled and not self.is_asked_for
+
+    @property
+    def is_to_end(self) -> bool:
+        """Whether an attempt is under way that was cancelled on request."""
+        last = self.last
+        return last is not None and last.state in ACTIVE and last.is_cancelled
+
+    @property
+    def is_unwanted(self) -> bool:
+        """Whether it is started, or started again, only if somebody asks for that: it was cancelled in whatever way."""
+        return self.is_kept_back or self.was_cancelled_outside
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is under way, or is to be started, or started again, as soon as somebody works on the search."""
+        return self.is_to_run_again or (self.state not in NEEDS_NO_MORE and not self.is_unwanted)
 
     @property
     def is_asked_for(self) -> bool:
         """Whether it was asked for that it is run again, and has not been since."""
         return self.was_asked_for(self._next)
+
+    @property
+    def is_to_run_again(self) -> bool:
+        """Whether another attempt of it waits to be started, or for the end of the last, since somebody asked."""
+        return self.requests is not None and self.state is not State.FINISHED and self.is_asked_for
 
     def was_asked_for(self, number: int) -> bool:
         """Whether somebody asked for the attempt of this number."""

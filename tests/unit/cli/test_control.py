@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from hpsearch.cli.runs.control import chosen_names, request_cancel, request_drain, request_pause, request_rerun
+from hpsearch.backends.queue import poller
+from hpsearch.cli.backends import queue_system
+from hpsearch.cli.runs.control import (
+    cancel_runs,
+    chosen_names,
+    request_cancel,
+    request_drain,
+    request_pause,
+    request_rerun,
+)
 from hpsearch.cli.status import status_lines
 from hpsearch.host.kernel import this_host
-from hpsearch.model.errors import ConfigError, SearchFolderError
+from hpsearch.model.errors import BackendError, ConfigError, SearchFolderError
 from hpsearch.model.states import State
 from hpsearch.records.opening import open_search
 from hpsearch.records.reading import read_search
 from hpsearch.records.run import RunRecord
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import open_journals, own_journal
-from tests.support.queued_search import BEGIN
+from tests.support.queued_search import BEGIN, QueuedSearch
 from tests.support.shown_search import shown_search
 
 NOW = BEGIN + 2e6
@@ -54,6 +64,29 @@ def test_that_of_what_runs_while_nobody_works_on_the_search_it_is_said_how_to_en
         f'{name} is ended',
         f'no hpsearch works on it: hpsearch cancel {folder.path} {name} ends what is under way',
     ]
+
+
+def test_that_who_cannot_reach_the_queue_is_told_how_to_end_the_same_runs_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search = QueuedSearch(tmp_path / 's')
+    name, _ = search.submit(2)
+    search.leave()
+    search.folder.write_info({**search.folder.read_info(), 'options': {'run_cluster': True, 'scheduler': 'lsf'}})
+    monkeypatch.setattr(queue_system, 'installed_system', lambda options: SimpleNamespace(name='lsf'))
+    monkeypatch.setattr(poller, 'list_jobs', lambda system: SimpleNamespace(problem='time out'))
+    with pytest.raises(BackendError) as raised:
+        list(cancel_runs(search.folder, [name]))
+    again = f'hpsearch cancel {search.folder.path} {name}'
+    assert str(raised.value) == f'lsf does not answer: time out. Try again later: {again}'
+    assert runs(search.folder)[1].request == 'cancel'
+
+
+def test_that_of_what_is_in_a_queue_only_what_waits_there_may_still_start(tmp_path: Path) -> None:
+    search = QueuedSearch(tmp_path / 's')
+    begun, *_ = search.submit(3)
+    search.event('running', run=begun, attempt=1, where='node7')
+    assert request_pause(search.folder, on=True)[1] == '2 runs wait in the queue already, and may still start'
 
 
 def test_that_each_run_is_answered_and_what_has_finished_stays(folder: SearchFolder) -> None:

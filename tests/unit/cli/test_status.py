@@ -18,6 +18,7 @@ from hpsearch.backends.queue.poller import match_jobs
 from hpsearch.cli.backends import queue_system
 from hpsearch.cli.backends.queue_system import check_queue
 from hpsearch.cli.options import ClusterOptions, SearchOptions
+from hpsearch.cli.runs.control import request_cancel, request_rerun
 from hpsearch.cli.status import status_lines
 from hpsearch.host.processes import start_ticks
 from hpsearch.model.errors import BackendError
@@ -448,7 +449,32 @@ def test_that_a_run_that_was_killed_has_the_cause_that_the_queue_tells(search: Q
     read = json_of(search)
     assert read['counts'] == {'interrupted': 1, 'failed': 1}
     assert read['queue'] == []
-    assert [note.partition(';')[0] for note in read['notes']] == ['1 run was cancelled in the queue']
+    (note,) = read['notes']
+    assert note.startswith('1 run was cancelled in the queue; to run it again: hpsearch resume ')
+
+
+def test_that_what_was_cancelled_in_the_queue_waits_for_nobody_until_it_is_asked_for(
+    search: QueuedSearch, queue: Queue
+) -> None:
+    (name,) = search.submit(1)
+    search.event('ended', run=name, attempt=1, state='interrupted', cause='cancelled', reason='it was cancelled')
+    search.leave()
+    queue.lists()
+    assert json_of(search)['waiting'] == ''
+    request_rerun(search.folder, [name])
+    read = json_of(search)
+    assert 'hpsearch resume continues it' in read['waiting']
+    assert read['notes'] == ['1 run waits to be run again: hpsearch rerun asked for it']
+
+
+def test_that_a_run_that_is_cancelled_while_nobody_works_on_the_search_is_said_to_have_yet_to_end(
+    search: QueuedSearch, queue: Queue
+) -> None:
+    names = search.submit(2)
+    search.leave()
+    queue.lists('hps-x-1 1 running -', 'hps-x-1 2 running -')
+    request_cancel(search.folder, names[:1])
+    assert json_of(search)['notes'] == ['1 run has yet to end, cancelled by hpsearch cancel']
 
 
 def test_that_a_run_that_was_killed_has_an_end_where_the_queue_cannot_be_asked(

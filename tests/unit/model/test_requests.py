@@ -85,6 +85,43 @@ def test_that_a_run_that_is_being_cancelled_may_be_asked_for_again() -> None:
     assert is_started(ended)
 
 
+def test_that_a_job_that_was_cancelled_outside_counts_as_that_until_somebody_asks_for_something() -> None:
+    ended = attempt(1, 'interrupted', 'cancelled')
+    assert history_of(*ended).was_cancelled_outside
+    assert history_of(*ended).is_unwanted
+    again = history_of(*ended, rerun(1, 1))
+    assert not again.was_cancelled_outside and not again.is_unwanted
+    cancelled = history_of(*ended, cancel(1, 1))
+    assert cancelled.is_kept_back and not cancelled.was_cancelled_outside, 'counted once'
+
+
+@pytest.mark.parametrize(
+    ('events', 'is_open'),
+    [
+        (attempt(1), True),
+        (attempt(1, 'failed'), False),
+        ([*attempt(1, 'failed'), rerun(1, 1)], True),
+        (attempt(1, 'interrupted', 'stop'), True),
+        (attempt(1, 'interrupted', 'cancelled'), False),
+        ([*attempt(1, 'interrupted', 'cancelled'), rerun(1, 1)], True),
+        ([*attempt(1, 'interrupted', 'stop'), cancel(1, 1)], False),
+        ([cancel(0, 1)], False),
+        ([cancel(0, 1), rerun(0, 2)], True),
+        ([*attempt(1, 'finished'), rerun(0, 1)], False),
+    ],
+)
+def test_that_a_run_is_open_if_there_is_something_to_do_without_being_asked_again(
+    events: list[dict[str, Any]], is_open: bool
+) -> None:
+    assert history_of(*events).is_open == is_open
+
+
+def test_that_what_is_under_way_and_cancelled_is_to_end() -> None:
+    assert history_of(*attempt(1), cancel(0, 1)).is_to_end
+    assert not history_of(*attempt(1)).is_to_end
+    assert not history_of(*attempt(1, 'interrupted', 'cancelled'), cancel(0, 1)).is_to_end
+
+
 def test_that_the_order_in_which_requests_are_heard_does_not_matter() -> None:
     requests = [cancel(0, 1), rerun(0, 2), cancel(1, 3), rerun(1, 3), rerun(2, 4)]
     found = [history_of(*attempt(1, 'failed'), *order) for order in itertools.permutations(requests)]

@@ -14,7 +14,7 @@ from hpsearch.records.reading import read_search
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import own_journal
 from hpsearch.store.plan import planned_runs
-from tests.support.queued_search import BEGIN
+from tests.support.queued_search import BEGIN, QueuedSearch
 from tests.support.shown_search import shown_search
 
 NOW = BEGIN + 2e6
@@ -42,6 +42,19 @@ def test_that_an_attempt_knows_when_and_where_it_ran(tmp_path: Path) -> None:
     assert first.gpus == again.gpus or first.host != again.host or first.gpus != again.gpus
     assert search.runs[39].gpu_seconds == sum(each.seconds or 0.0 for each in (first, again))
     assert {attempt.host for run in search.runs for attempt in run.attempts} == {'other', os.uname().nodename}
+
+
+def test_that_a_job_that_was_kept_from_starting_has_ended_and_not_started(tmp_path: Path) -> None:
+    search = QueuedSearch(tmp_path / 's')
+    begun, waited = search.submit(2)
+    search.start(begun)
+    search.write(waited, 'started', 'w:closed\n')
+    for name in (begun, waited):
+        search.event('ended', run=name, attempt=1, state='interrupted', cause='cancelled', reason='', seconds=0.0)
+    found = {run.name: run.attempts[0] for run in read_search(search.folder, NOW).runs}
+    assert found[begun].was_started
+    assert (found[waited].started_at, found[waited].was_started) == (None, False)
+    assert None not in (found[begun].ended_at, found[waited].ended_at)
 
 
 def test_that_the_best_run_comes_first(tmp_path: Path) -> None:

@@ -194,7 +194,7 @@ class FollowedSearch:
         self._summary = _Summary(
             Counter(row.state for row in rows),
             sum(took) / len(took) if took else None,
-            any(row.state not in DONE and not self._is_kept_back(row.name) for row in rows),
+            any(self._is_open(row) for row in rows),
         )
         key, *others = [objective.key for objective in self._objectives] or ['']
         varying = tuple(self.search.plain.varying)
@@ -207,9 +207,9 @@ class FollowedSearch:
             self._led = frozenset(each.run for each in self._whole().leaders())
         return self._led
 
-    def _is_kept_back(self, run: str) -> bool:
-        history = self.search.state.runs.get(run)
-        return history is not None and history.is_kept_back
+    def _is_open(self, row: RunRow) -> bool:
+        history = self.search.state.runs.get(row.name)
+        return row.state not in DONE if history is None else history.is_open
 
     # What is shown
 
