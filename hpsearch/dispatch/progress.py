@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Protocol
 
 from hpsearch.backends.base import Backend, Launch
@@ -103,11 +103,11 @@ class Progress:
         without_events = 0 if total is None else total - sum(self._counts.values())
         return max(0, self._counts[State.PLANNED] + without_events)
 
-    def _eta(self, planned: int, ages: Iterable[float]) -> float | None:
-        """Seconds that are left; None: nothing has ended yet, or the number of runs is not known."""
-        if not self._ended or self._pending.total is None:
+    def _eta(self, planned: int, ages: Sequence[float]) -> float | None:
+        """Seconds that are left; None: nothing has ended yet, or is left, or the number of runs is not known."""
+        if not self._ended or self._pending.total is None or not (planned or ages):
             return None
-        return seconds_left(planned, ages, self._seconds / self._ended, self._most_active)
+        return seconds_left(planned, ages, self._ended, self._seconds, self._most_active)
 
     def _best_shown(self) -> tuple[str, dict[str, Any], str] | None:
         if self._best is None or self._key is None:

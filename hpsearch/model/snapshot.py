@@ -101,15 +101,20 @@ class Snapshot:
     queue: Sequence[QueueLine] = ()
 
 
-def seconds_left(waiting: int, ages: Iterable[float], mean: float, slots: int) -> float:
+def seconds_left(waiting: int, ages: Sequence[float], ended: int, seconds: float, slots: int) -> float:
     """How long a search still takes if every run takes as long as the mean of those that have ended.
+
+    A run that goes on for longer than this counts as if it had ended now: the first to end may have failed at once.
 
     Args:
         waiting: Number of runs that have not begun.
-        ages: How long each of the others has run, in seconds.
-        mean: Seconds that a run takes.
+        ages: How long each of those has run that are under way, in seconds.
+        ended: Number of runs that have ended; at least 1.
+        seconds: How long these took together.
         slots: How many run at a time.
     """
+    longer = [age for age in ages if age > seconds / ended]
+    mean = (seconds + sum(longer)) / (ended + len(longer))
     return (waiting * mean + sum(max(0.0, mean - age) for age in ages)) / max(1, slots)
 
 

@@ -231,7 +231,7 @@ def why_no_best(finished: Mapping[str, Mapping[str, str]], key: str | None) -> s
         return ''
     keywords = sorted({keyword for values in finished.values() for keyword in values})
     texts = ((name, values.get(key)) for name, values in finished.items())
-    found = next((f'; in {name} it is {text!r:.80}' for name, text in texts if text), '')
+    found = next((f'; in {name} it is {text!r:.80}' for name, text in texts if text is not None), '')
     return f'No finished run has a number for {key}{found}; their summaries have: {", ".join(keywords) or "nothing"}'
 
 

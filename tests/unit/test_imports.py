@@ -243,6 +243,19 @@ def test_that_postprocessing_is_imported_by_the_command_line_alone_and_late() ->
     assert not [name for name in CODE if any('postprocessing' in found.split('.')[0] for found in imported(name))]
 
 
+def named_of_postprocessing() -> set[str]:
+    """The modules of postprocessing that are named in calls, as ``figures.payload``, of which mypy knows nothing."""
+    calls = (node for name in CODE for node in ast.walk(parsed(SOURCES[name])) if isinstance(node, ast.Call))
+    words = (call.args[0] for call in calls if ast.unparse(call.func) == 'postprocessing')
+    return {ast.literal_eval(word) for word in words}
+
+
+def test_that_the_modules_of_postprocessing_that_are_imported_late_are_there() -> None:
+    paths = {name: (ROOT / 'postprocessing').joinpath(*name.split('.')) for name in named_of_postprocessing()}
+    assert paths
+    assert not [name for name, path in paths.items() if not path.with_suffix('.py').is_file()]
+
+
 def test_that_every_import_is_declared_as_a_dependency() -> None:
     assert outside(CODE, DECLARED | set(sys.stdlib_module_names)) == {}
 

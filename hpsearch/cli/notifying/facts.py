@@ -76,7 +76,7 @@ def facts_without_search(folder: SearchFolder, event: str, elapsed: float) -> di
     """The facts that do not depend on what its runs have come to; arguments as those of :func:`facts_of`."""
     return {
         'event': event,
-        'message': f'{folder.path.name}: {event.replace("_", " ")}',
+        'message': f'{folder.path.name} {event}',
         'name': folder.path.name,
         'folder': str(folder.path),
         'results': str(folder.results_csv),
@@ -106,7 +106,9 @@ def _message(standing: Standing, event: str, best: Mapping[str, Any] | None) -> 
     runs = counts_text(standing.counts) or 'nothing'
     total = sum(standing.counts.values()) if standing.total is None else standing.total
     of = '' if standing.total is None else f' of {total:,}'
-    text = f'{standing.folder.path.name} {event.replace("_", " ")}: {runs}{of} {noun_for(total, "run")}'
+    name = standing.folder.path.name
+    what = f'a run of {name} failed' if event == 'run_failed' else f'{name} {event}'
+    text = f'{what}: {runs}{of} {noun_for(total, "run")}'
     return f'{text}; best {best["key"]} {best["value"]} ({best["run"]})' if best else text
 
 

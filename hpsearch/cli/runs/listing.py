@@ -11,7 +11,7 @@ from hpsearch.model.errors import ConfigError, SearchFolderError
 from hpsearch.model.states import State
 from hpsearch.model.table import why_no_best
 from hpsearch.model.trials.leading import Leader, objectives_in_words
-from hpsearch.model.units import count_of
+from hpsearch.model.units import count_of, noun_for
 from hpsearch.records.fields import OWN, Field, Fields, scalar_of, sorted_by
 from hpsearch.records.run import RunRecord
 from hpsearch.records.search import SearchRecord
@@ -62,7 +62,8 @@ def runs_listed(search: SearchRecord, where: str, columns: str, order: str, limi
 def _nothing(search: SearchRecord, where: str) -> str:
     if not search.runs:
         return f'{search.path} has no runs so far'
-    return f'none of its {count_of(len(search.runs), "run")}: {where}'
+    runs = len(search.runs)
+    return f'{where!r} {noun_for(runs, "does not hold of its only run", f"holds of none of its {runs:,} runs")}'
 
 
 def _words(text: str) -> list[str]:
@@ -101,13 +102,17 @@ def _keys(fields: Fields, order: str) -> list[tuple[Field, bool]]:
 def _telling(search: SearchRecord, fields: Fields, found: Sequence[RunRecord], form: Form) -> dict[str, Field]:
     """The columns that tell most: for people, what differs and what matters of these runs; for programs, everything."""
     if form is not Form.PEOPLE:
-        return {fields.column(field): field for field in fields.all}
+        return _every(fields)
     objectives = [objective.key for objective in search.objectives]
     keywords = [field for field in fields.of_kind('summary') if field.name in objectives]
     keywords = keywords or [field for field in fields.of_kind('summary') if field.name != 'finished'][:MOST_KEYWORDS]
     own = {field.name: field for field in fields.of_kind('own')}
     chosen = [own['run'], own['state'], *fields.varying, *keywords, own['seconds'], own['host'], own['gpu']]
     return {fields.heading(field): field for field in [*chosen, own['reason']] if _is_known(field, found)}
+
+
+def _every(fields: Fields) -> dict[str, Field]:
+    return {fields.column(field): field for field in fields.all}
 
 
 def _is_known(field: Field, runs: Sequence[RunRecord]) -> bool:
@@ -137,17 +142,22 @@ def best_listed(search: SearchRecord, where: str, limit: int, form: Form) -> Lis
         )
     fields = Fields(search)
     chosen = replace(search, runs=fields.selected(search.runs, where))
-    if search.compares_trials:
-        return _leaders_listed(chosen, fields, limit, form)
-    ranked = chosen.best()
+    listed = (_leaders_listed if search.compares_trials else _ranked_listed)(chosen, fields, limit, form)
+    return listed if chosen.runs else replace(listed, note=_nothing(search, where))
+
+
+def _ranked_listed(search: SearchRecord, fields: Fields, limit: int, form: Form) -> Listed:
+    ranked = search.best()
+    shown = _every(fields) if form is not Form.PEOPLE else _telling_of_the_best(search, fields, ranked)
+    rows = [[field.of(run) for field in shown.values()] for run in (ranked[:limit] if limit else ranked)]
+    return Listed(Sheet(list(shown), rows), '' if rows else _no_best(search))
+
+
+def _telling_of_the_best(search: SearchRecord, fields: Fields, ranked: Sequence[RunRecord]) -> dict[str, Field]:
     own = {field.name: field for field in fields.of_kind('own')}
-    result = fields.of_kind('summary')
-    keys = [field for field in result if field.name == search.key]
-    shown = [own['number'], own['run'], *keys, *fields.varying, own['budget'], own['seconds']]
-    shown = [field for field in shown if _is_known(field, ranked)]
-    rows = [[field.of(run) for field in shown] for run in (ranked[:limit] if limit else ranked)]
-    name = fields.heading if form is Form.PEOPLE else fields.column
-    return Listed(Sheet([name(field) for field in shown], rows), '' if rows else _no_best(chosen))
+    keys = [field for field in fields.of_kind('summary') if field.name == search.key]
+    chosen = [own['number'], own['run'], *keys, *fields.varying, own['budget'], own['seconds']]
+    return {fields.heading(field): field for field in chosen if _is_known(field, ranked)}
 
 
 def _no_best(search: SearchRecord) -> str:

@@ -76,10 +76,9 @@ def _about(gathering: Gathering) -> Iterator[str]:
     numbers = Counter(len(seeds) for seeds in gathering.chosen.values())
     each = ' or '.join(str(number) for number in sorted(numbers))
     counts, configurations = gathering.counts, count_of(len(gathering.chosen), 'configuration')
-    finished = count_of(counts[State.FINISHED], 'has', 'have')
     yield (
         f'{configurations} with {each} {noun_for(max(numbers), "seed")} ({", ".join(gathering.seeds.names)}): '
-        f'{count_of(counts.total(), "run")}, of which {finished} a result'
+        f'{count_of(counts.total(), "run")}, {counts[State.FINISHED]:,} with a result'
     )
     if counts[State.FAILED]:
         yield f'{counts[State.FAILED]} failed; --retry_failed runs them again'

@@ -52,7 +52,8 @@ def prepare(command: SeedsCommand, gathering: Gathering) -> Gathering:
         else:
             _extend(command, gathering)
         taken = take_known_results(folder, gathering.source, gathering.seeds)
-        log.info('%s there already', count_of(taken, 'result was', 'results were'))
+        if taken:
+            log.info('%s there already', count_of(taken, 'result was', 'results were'))
     return replace(gathering, folder=SearchFolder(folder.path), there=read_there(folder, command.what))
 
 

@@ -147,7 +147,7 @@ def untold(configuration: Configuration) -> Iterator[str]:
         if rule.file:
             how = '"env WANDB_DIR={out_dir}" before it' if rule.format == 'wandb' else '--save_dir {out_dir}'
             yield (
-                f'{rule.words}: is looked for in the output folder of each run, which the script is not told: write '
+                f'{rule.words} is looked for in the output folder of each run, which the script is not told: write '
                 f'{{out_dir}} into the command, as in {how}.'
             )
 

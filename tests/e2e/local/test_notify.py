@@ -57,7 +57,7 @@ def test_that_the_scripts_tell_of_each_kind_of_failure_and_of_each_end(project: 
     assert 'warning: --on' not in first.stderr + again.stderr + ntfy.stderr
     of_kinds = mails.read_text().splitlines()
     assert len(of_kinds) == 2
-    assert all('To: ada@example.org|' in mail and 'Subject: [hpsearch] out run failed: ' in mail for mail in of_kinds)
+    assert all('To: ada@example.org|' in mail and '[hpsearch] a run of out failed: ' in mail for mail in of_kinds)
     assert any('RuntimeError: the loss is nan' in mail for mail in of_kinds)
     posted, sent = server.posted
     assert posted.path == '/services/secret'

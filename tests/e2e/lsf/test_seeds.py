@@ -26,5 +26,5 @@ def project(tmp_path: Path) -> Iterator[LsfProject]:
 
 def test_that_the_seeds_that_are_missing_are_jobs_and_others_are_not(project: LsfProject) -> None:
     words = ('seeds', 'out', '--seed_arg=n', *QUEUE, '--queue_interval=1', '--start_gathering', '--num_seeds=4')
-    assert '4 runs, of which 2 have a result' in project.say(*words)
+    assert '4 runs, 2 with a result' in project.say(*words)
     assert sorted(project.begun()[2:]) == [('3', '1'), ('4', '1')]

@@ -22,7 +22,7 @@ def project(tmp_path: Path, slurm: Cluster) -> Iterator[SlurmProject]:
 def test_that_the_seeds_that_are_missing_are_jobs_and_others_are_not(project: SlurmProject) -> None:
     words = ('seeds', 'out', '--seed_arg=n', *QUEUE, '--queue_interval=1', '--start_gathering')
     said = project.say(*words, '--num_seeds=4')
-    assert '4 runs, of which 2 have a result' in said
+    assert '4 runs, 2 with a result' in said
     assert sorted(project.begun()[2:]) == [('3', '1'), ('4', '1')]
     assert len(project.calls('sbatch')) == 1
     project.say(*words, '--num_seeds=5', '--runs_per_job=1')

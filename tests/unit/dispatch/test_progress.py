@@ -78,10 +78,28 @@ def test_that_the_time_left_is_estimated_from_what_ended(tmp_path: Path) -> None
     progress.ended(20.0)
     progress.ended(40.0)
     progress.active(2)
-    running = [active(3, 90.0), active(4, 40.0)]  # 10 s and 60 s old
+    running = [active(3, 90.0), active(4, 75.0)]  # 10 s and 25 s old
     shown = snapshot(desk, progress, now=100.0, running=running)
-    assert shown.eta == (6 * 30.0 + 20.0) / 2
+    assert shown.eta == (6 * 30.0 + 20.0 + 5.0) / 2
     assert shown.elapsed == 100.0
+
+
+def test_that_what_runs_for_longer_than_those_that_ended_counts_in_the_time_left(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, 10)
+    progress = Progress(desk.search, 0.0)
+    happened(desk, 'failed', 'running', 'running')
+    progress.ended(0.0)
+    progress.active(2)
+    shown = snapshot(desk, progress, now=100.0, running=[active(2, 10.0), active(3, 40.0)])
+    assert shown.eta == (7 * (0.0 + 90.0 + 60.0) / 3) / 2
+
+
+def test_that_no_time_is_left_to_be_told_once_nothing_is_to_come(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, 1)
+    progress = Progress(desk.search, 0.0)
+    happened(desk, 'finished')
+    progress.ended(20.0)
+    assert snapshot(desk, progress).eta is None
 
 
 def test_that_it_says_where_runs_are_and_for_how_long(tmp_path: Path) -> None:

@@ -192,6 +192,11 @@ def test_that_fewer_runs_without_a_number_are_told_at_the_end_with_what_they_hav
     )
 
 
+def test_that_a_result_that_is_empty_is_told_as_such() -> None:
+    ((_, text),) = doubts('', '')
+    assert text == "No finished run has a number for acc; in sim_1 it is ''; their summaries have: acc"
+
+
 def test_that_runs_that_did_not_finish_are_not_expected_to_have_numbers() -> None:
     watch = PerformanceDoubts('acc')
     assert [watch.of(row(number, state='failed')) for number in range(1, 9)] == [[]] * 8

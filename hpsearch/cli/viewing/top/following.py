@@ -40,12 +40,12 @@ class _Summary:
 
     Attributes:
         counts: State to number of runs.
-        mean: Seconds that a run takes; None: none has ended yet.
+        took: Seconds that each of those has taken that have ended.
         is_open: Whether some of them are to be started, or to end.
     """
 
     counts: Mapping[str, int]
-    mean: float | None
+    took: Sequence[float]
     is_open: bool
 
 
@@ -193,7 +193,7 @@ class FollowedSearch:
         took = [row.seconds for row in rows if row.seconds is not None and row.state in DONE]
         self._summary = _Summary(
             Counter(row.state for row in rows),
-            sum(took) / len(took) if took else None,
+            took,
             any(self._is_open(row) for row in rows),
         )
         key, *others = [objective.key for objective in self._objectives] or ['']
@@ -264,13 +264,13 @@ class FollowedSearch:
         """None: it cannot be expected, since no run has ended or none runs."""
         running = [attempt for attempt in active if attempt.state is State.RUNNING]
         self._most_running = max(self._most_running, len(running))
-        total, mean = self.search.total, self._summary.mean
-        if total is None or mean is None or not running:
+        total, took = self.search.total, self._summary.took
+        if total is None or not took or not running:
             return None
         ended = sum(row.state not in ACTIVE and row.state != 'planned' for row in self._rows.values())
         since = (self._rows[attempt.run].since or self.search.now for attempt in running)
         ages = [max(0.0, self.search.now - each) for each in since]
-        return seconds_left(total - ended - len(running), ages, mean, self._most_running)
+        return seconds_left(total - ended - len(running), ages, len(took), sum(took), self._most_running)
 
 
 def _stamp(folder: SearchFolder) -> tuple[int, int]:

@@ -122,16 +122,24 @@ class _ListedSearch:
             best = best_run(self._folder, search.state, search.plain)
             self._best = f'{search.plain.performance_key} {shortened(best[2])}' if best else ''
             self._counts = _counts_of(search)
-        journals = os.scandir(self._folder.journal_dir)
         return SearchRow(
             name=name,
             counts=self._counts,
             total=search.total,
             best=self._best,
             user=user_name(search.owner),
-            at=max((entry.stat().st_mtime for entry in journals if entry.name.endswith('.jsonl')), default=None),
+            at=_last_written(self._folder),
             is_alive=bool(search.living),
         )
+
+
+def _last_written(folder: SearchFolder) -> float | None:
+    """When something was journaled last; None: never, as in a search that is only planned."""
+    try:
+        with os.scandir(folder.journal_dir) as entries:
+            return max((entry.stat().st_mtime for entry in entries if entry.name.endswith('.jsonl')), default=None)
+    except FileNotFoundError:
+        return None
 
 
 def _counts_of(search: SearchSnapshot) -> dict[str, int]:

@@ -70,7 +70,18 @@ def test_that_nothing_found_is_a_note(search: str, capsys: pytest.CaptureFixture
     assert main(['list', search, '--where', 'width>1000', '--json']) == 0
     out, err = capsys.readouterr()
     assert json.loads(out) == []
-    assert err == 'hpsearch: none of its 50 runs: width>1000\n'
+    assert err == "hpsearch: 'width>1000' holds of none of its 50 runs\n"
+
+
+@pytest.mark.parametrize('verb', ['list', 'best'])
+def test_that_a_condition_that_does_not_hold_of_the_only_run_is_named(
+    verb: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = shown_search(tmp_path / 's', 1).path
+    assert main([verb, str(path), '--where', 'width>1000', '--csv']) == 0
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) == 1
+    assert err == "hpsearch: 'width>1000' does not hold of its only run\n"
 
 
 @pytest.mark.parametrize(
@@ -105,6 +116,7 @@ def test_that_the_best_come_first(search: str, capsys: pytest.CaptureFixture[str
     rows = json.loads(shown(capsys, 'best', search, '-n3', '--json'))
     every = json.loads(shown(capsys, 'list', search, '--json'))
     assert [row['acc'] for row in rows] == sorted((row['acc'] or 0 for row in every), reverse=True)[:3]
+    assert all(row in every for row in rows)
 
 
 def test_that_the_best_among_several_objectives_are_the_pareto_front(

@@ -402,8 +402,19 @@ def test_that_what_was_planned_is_said_with_the_command_that_starts_it(capsys: p
     capsys.readouterr()
     assert main(['seeds', 'out', '--best', '2', '--num_seeds=3']) == 0
     said = capsys.readouterr().out
-    assert '2 configurations with 3 seeds (random_seed): 6 runs, of which 2 have a result' in said
+    assert '2 configurations with 3 seeds (random_seed): 6 runs, 2 with a result' in said
     assert 'hpsearch seeds out --best 2 --num_seeds=3 --start_gathering' in said
+    assert '2 results were there already' in said
+
+
+def test_that_nothing_is_said_of_results_where_none_is_new(capsys: pytest.CaptureFixture[str]) -> None:
+    searched()
+    for _ in range(2):
+        capsys.readouterr()
+        assert main(['seeds', 'out', '--num_seeds=2']) == 0
+    said = ''.join(capsys.readouterr())
+    assert '2 runs, 1 with a result' in said
+    assert 'there already' not in said
 
 
 def test_that_runs_that_were_asked_for_before_are_said_to_be_started_as_well(

@@ -108,7 +108,7 @@ def test_that_the_end_is_expected_by_the_runs_that_have_ended(folder: SearchFold
     shown = FollowedSearch(folder, NOW).shown()
     took = [row.seconds for row in shown.runs.rows if row.seconds is not None]
     assert len(took) == 16
-    assert shown.snapshot.eta == pytest.approx(seconds_left(3, [60.0], sum(took) / 16, 1))
+    assert shown.snapshot.eta == pytest.approx(seconds_left(3, [60.0], 16, sum(took), 1))
     assert shown.ends
 
 
@@ -393,7 +393,7 @@ def test_that_the_searches_below_a_folder_are_listed_and_followed(tmp_path: Path
     assert (rows['a/first'].counts['failed'], rows['a/first'].total, rows['a/first'].is_alive) == (1, 20, False)
     assert rows['a/first'].best.startswith('acc 0.')
     assert 'is damaged' in rows['b'].problem
-    assert rows['unplanned'].problem.startswith('No such file or directory (')
+    assert (rows['unplanned'].total, rows['unplanned'].at, rows['unplanned'].problem) == (0, None, '')
     shown_search(tmp_path / 'c', 20)
     clock[0] += 60
     listing.read_on(NOW)
@@ -402,6 +402,14 @@ def test_that_the_searches_below_a_folder_are_listed_and_followed(tmp_path: Path
     clock[0] += 60
     listing.read_on(NOW)
     assert {row.name for row in listing.shown(NOW).rows} == {'b', 'c', 'unplanned'}
+
+
+def test_that_a_search_that_nobody_has_worked_on_is_listed_with_its_plan(tmp_path: Path) -> None:
+    shutil.rmtree(shown_search(tmp_path / 's', 3).journal_dir)
+    listing = Listing(tmp_path)
+    listing.read_on(NOW)
+    row = listing.shown(NOW).rows[0]
+    assert (row.counts, row.total, row.at, row.problem) == ({'planned': 3}, 3, None, '')
 
 
 def test_that_the_list_tells_what_became_of_runs_whose_hpsearch_was_killed(folder: SearchFolder) -> None:
