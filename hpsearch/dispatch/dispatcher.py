@@ -278,6 +278,7 @@ class Dispatcher:
         match stop:
             case Stop.DRAIN:
                 recorder.note('draining', reason=why)
+                self._waiting = f'{why}: no more runs are started'
                 log.warning('%s: %s may end, no more are started', why, count_of(len(attempts), 'run'))
             case Stop.TERM:
                 recorder.note('stopping', reason=why)

@@ -411,6 +411,7 @@ def test_that_pilots_that_are_refused_for_good_end_the_search(tmp_path: Path) ->
     assert outcome.refused == 'Invalid account'
     assert outcome.interrupted
     assert desk.events('draining')[0]['reason'] == 'Invalid account'
+    assert desk.screen.shown[-1].waiting == 'Invalid account: no more runs are started'
 
 
 # Trouble of the machine
