@@ -141,7 +141,8 @@ def _end_here(folder: SearchFolder, state: SearchState, options: SearchOptions, 
 def what_is_left(outcome: Outcome) -> str:
     """What could not be ended, in words; empty: nothing."""
     names = ', '.join(sorted(outcome.unknown))
-    left = f'not reached, on other hosts or of other users: {names}' if names else ''
+    where = 'on other hosts, of other users, or in jobs that the queue does not know'
+    left = f'not reached, {where}: {names}' if names else ''
     return '; '.join(filter(None, (left, outcome.leftovers)))
 
 

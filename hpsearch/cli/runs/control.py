@@ -123,7 +123,7 @@ def request_rerun(
     Arguments, result and errors as those of :func:`request_cancel`.
     """
     asked = _ask(_opened(folder, read, trust=trust), runs, 'rerun', _about_rerun)
-    return [*asked.sentences, *(_takers(asked.search) if asked.requested else ())]
+    return [*asked.sentences, *(_starters(asked.search) if asked.requested else ())]
 
 
 def request_pause(
@@ -139,7 +139,7 @@ def request_pause(
         return ['it is paused already' if on else 'it is not paused']
     _write(search.folder, [{'event': 'pause', 'on': on, 'revision': admission.revision + 1, 'at': _timestamp()}])
     if not on:
-        return ['runs are started again', *_takers(search)]
+        return ['runs are started again', *_starters(search)]
     queued = sum(each.state in (State.CLAIMED, State.SUBMITTED) and each.is_in_queue for each in _last_attempts(search))
     jobs = [f'{count_of(queued, "run waits", "runs wait")} in the queue already, and may still start'] * bool(queued)
     off = shell_line(['hpsearch', 'pause', '--off', str(folder.path)])
@@ -301,7 +301,19 @@ def _takers(search: OpenedSearch) -> Iterable[str]:
     if living:
         yield f'hpsearch on {", ".join(living)} takes this up'
     elif others := _at_work(search):
-        yield f'hpsearch on another host takes this up if it is alive: {", ".join(others)}'
+        alive = f'hpsearch on another host takes this up if it is alive: {", ".join(others)}'
+        yield f'{alive}; if it is not: {_resume(search)}'
     else:
-        resume = shell_line(['hpsearch', 'resume', str(search.folder.path)])
-        yield f'no hpsearch works on it: {resume} takes this up'
+        yield f'no hpsearch works on it: {_resume(search)} takes this up'
+
+
+def _starters(search: OpenedSearch) -> Iterable[str]:
+    """Who starts runs as is requested: nobody who has begun to leave."""
+    working = _at_work(search)
+    if working and search.state.leaving.issuperset(working):
+        return [f'hpsearch works on it, but starts no more runs: {_resume(search)} takes this up']
+    return _takers(search)
+
+
+def _resume(search: OpenedSearch) -> str:
+    return shell_line(['hpsearch', 'resume', str(search.folder.path)])

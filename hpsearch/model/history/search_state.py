@@ -36,6 +36,7 @@ class SearchState:
         ended_in_places: The attempts that ended in known places (:attr:`Attempt.places`), in the order of the reports.
         running_in_places: Those that run there, by run and number.
         stops: Writers that asked all others to stop, with their requests.
+        leaving: Writers that have said that they start no more runs.
         suggestions: Name of a run to what was suggested; empty in a search whose runs were all planned in advance.
         curves: Run to step to the metrics that were reported there.
         admission: Whether runs are started.
@@ -57,6 +58,7 @@ class SearchState:
         self.ended_in_places: list[Attempt] = []
         self.running_in_places: dict[tuple[str, int], Attempt] = {}
         self.stops: list[tuple[str, Event]] = []
+        self.leaving: set[str] = set()
         self.suggestions: dict[str, Suggestion] = {}
         self.curves = Curves()
         self.admission = Admission()
@@ -120,8 +122,8 @@ class SearchState:
                 self._note_code(writer, event)
             case 'code':
                 self._note_code_at_start(event)
-            case 'stop':
-                self.stops.append((writer, event))
+            case 'stop' | 'draining' | 'stopping':
+                self._note_stop(writer, event)
             case 'cancel' | 'rerun':
                 self._history(event['run']).ask(event['event'], event['after'], event['revision'])
             case 'pause':
@@ -132,6 +134,13 @@ class SearchState:
                 self.submissions[event['submission']].job = event['job']
             case _:
                 self._note_adaptive(writer, event)
+
+    def _note_stop(self, writer: str, event: Event) -> None:
+        """A writer asks all others to stop, or begins to stop."""
+        if event['event'] == 'stop':
+            self.stops.append((writer, event))
+        else:
+            self.leaving.add(writer)
 
     def _note_adaptive(self, writer: str, event: Event) -> None:
         match event['event']:

@@ -26,7 +26,7 @@ from hpsearch.records.reading import read_search
 from hpsearch.records.run import RunRecord
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import open_journals, own_journal
-from tests.support.queued_search import BEGIN, QueuedSearch
+from tests.support.queued_search import BEGIN, QueuedSearch, elsewhere
 from tests.support.shown_search import shown_search
 
 NOW = BEGIN + 2e6
@@ -80,6 +80,27 @@ def test_that_who_cannot_reach_the_queue_is_told_how_to_end_the_same_runs_later(
     again = f'hpsearch cancel {search.folder.path} {name}'
     assert str(raised.value) == f'lsf does not answer: time out. Try again later: {again}'
     assert runs(search.folder)[1].request == 'cancel'
+
+
+def test_that_it_is_said_what_to_do_if_a_silent_hpsearch_on_another_host_is_dead(tmp_path: Path) -> None:
+    search = QueuedSearch(tmp_path / 's', host=elsewhere('other'))
+    (name,) = search.submit(1)
+    assert request_cancel(search.folder, [name]) == [
+        f'{name} is ended',
+        f'hpsearch on another host takes this up if it is alive: w; if it is not: hpsearch resume {search.folder.path}',
+    ]
+
+
+def test_that_who_starts_no_more_runs_does_not_take_up_what_is_to_start(folder: SearchFolder) -> None:
+    with own_journal(folder, this_host()) as journal:
+        journal.beat({})
+        assert request_rerun(folder, names(folder, 16))[1:] == [f'hpsearch on {this_host().name} takes this up']
+        journal.append({'event': 'draining', 'reason': 'stopped by hpsearch stop'})
+        leaves = f'hpsearch works on it, but starts no more runs: hpsearch resume {folder.path} takes this up'
+        request_cancel(folder, names(folder, 16))
+        assert request_rerun(folder, names(folder, 16))[1:] == [leaves]
+        request_pause(folder, on=True)
+        assert request_pause(folder, on=False)[1:] == [leaves]
 
 
 def test_that_of_what_is_in_a_queue_only_what_waits_there_may_still_start(tmp_path: Path) -> None:
