@@ -22,6 +22,7 @@ from hpsearch.ui.terminal import drop, prepare_streams, put_line
 if TYPE_CHECKING:
     import argparse
 
+    from hpsearch.cli.runs.control import Asked
     from hpsearch.store.folder import SearchFolder
 
 NOT_OF_THE_REQUEST = (DamageError, JournalError, IllegalMove)
@@ -303,9 +304,9 @@ def cancel(words: Sequence[str]) -> int:
     from hpsearch.cli.runs.control_parsers import cancel_parser
 
     args = cancel_parser().parse_intermixed_args(words)
-    from hpsearch.cli.runs.control import cancel_runs
+    from hpsearch.cli.runs.control import ask_to_cancel, end_cancelled
 
-    return _act_on_runs(args, cancel_runs)
+    return _act_on_runs(args, ask_to_cancel, end_cancelled)
 
 
 def rerun(words: Sequence[str]) -> int:
@@ -313,19 +314,25 @@ def rerun(words: Sequence[str]) -> int:
     from hpsearch.cli.runs.control_parsers import rerun_parser
 
     args = rerun_parser().parse_intermixed_args(words)
-    from hpsearch.cli.runs.control import request_rerun
+    from hpsearch.cli.runs.control import ask_to_rerun, starters_of
 
-    return _act_on_runs(args, request_rerun)
+    return _act_on_runs(args, ask_to_rerun, starters_of)
 
 
-def _act_on_runs(args: argparse.Namespace, act: Callable[..., Iterable[str]]) -> int:
+def _act_on_runs(args: argparse.Namespace, ask: Callable[..., Asked], go_on: Callable[[Asked], Iterable[str]]) -> int:
     from hpsearch.cli.runs.choosing import search_and_runs
-    from hpsearch.cli.runs.control import chosen_names
+    from hpsearch.cli.runs.control import answer_lines, chosen_names
     from hpsearch.cli.runs.control_parsers import directory_and_runs
+    from hpsearch.cli.runs.output import Form, form_of
 
     folder, named = search_and_runs(*directory_and_runs(args.words), _folder)
     names = chosen_names(folder, named, args.where)
-    return _put_lines(act(folder, names, trust=args.trust) if names else ['there are no such runs'])
+    form = form_of(args)
+    asked = ask(folder, names, trust=args.trust) if names else None
+    _put_lines(answer_lines(asked.answers if asked else {}, form))
+    for line in go_on(asked) if asked else ['there are no such runs']:
+        put_line(*((sys.stdout, line) if form is Form.PEOPLE else (sys.stderr, f'hpsearch: {line}')))
+    return ALL_FINISHED
 
 
 def pause(words: Sequence[str]) -> int:

@@ -13,6 +13,7 @@ from typing import Any
 from hpsearch.cli.options import merged_options
 from hpsearch.cli.resume import check_that_it_is_no_live_copy
 from hpsearch.cli.runs.choosing import find_runs
+from hpsearch.cli.runs.output import Form, Sheet, lines_of
 from hpsearch.cli.stop import end_runs, what_is_left
 from hpsearch.host import kernel
 from hpsearch.model.command import shell_line
@@ -21,7 +22,8 @@ from hpsearch.model.evidence import Liveness
 from hpsearch.model.history.run_history import RunHistory
 from hpsearch.model.states import ACTIVE, State
 from hpsearch.model.units import count_of
-from hpsearch.records.fields import Fields
+from hpsearch.records.expression import Scalar
+from hpsearch.records.fields import OWN, Fields
 from hpsearch.records.opening import OpenedSearch, open_search
 from hpsearch.records.reading import read_search, reconciled
 from hpsearch.store.folder import SearchFolder
@@ -53,15 +55,20 @@ class Asked:
 
     Attributes:
         search: As it was read before.
-        sentences: What becomes of the runs.
+        answers: Name of each run to what becomes of it.
         requested: How many requests were written.
         ending: The runs of which an attempt is to end.
     """
 
     search: OpenedSearch
-    sentences: list[str] = field(default_factory=list)
+    answers: Mapping[str, Answer] = field(default_factory=dict)
     requested: int = 0
     ending: tuple[str, ...] = ()
+
+    @property
+    def sentences(self) -> list[str]:
+        """What becomes of the runs, in sentences."""
+        return list(_sentences(self.answers))
 
 
 def request_cancel(
@@ -89,16 +96,12 @@ def request_cancel(
     return [*asked.sentences, f'no hpsearch works on it: {_that_ends(asked)} ends what is under way']
 
 
-def cancel_runs(folder: SearchFolder, runs: Sequence[str], *, trust: bool = False) -> Iterator[str]:
-    """The same, and where no hpsearch works on the search, end from here what is under way; that is waited for.
-
-    Arguments and errors as those of :func:`request_cancel`.
+def end_cancelled(asked: Asked) -> Iterator[str]:
+    """Who ends what is under way; where no hpsearch works on the search, it is ended from here, and waited for.
 
     Yields:
         What happens, in sentences.
     """
-    asked = ask_to_cancel(folder, runs, trust=trust)
-    yield from asked.sentences
     if not asked.ending:
         return
     if _at_work(asked.search):
@@ -122,8 +125,14 @@ def request_rerun(
 
     Arguments, result and errors as those of :func:`request_cancel`.
     """
-    asked = _ask(_opened(folder, read, trust=trust), runs, 'rerun', _about_rerun)
-    return [*asked.sentences, *(_starters(asked.search) if asked.requested else ())]
+    asked = ask_to_rerun(folder, runs, trust=trust, read=read)
+    return [*asked.sentences, *starters_of(asked)]
+
+
+def starters_of(asked: Asked) -> Iterator[str]:
+    """Who starts the runs that were asked for, in sentences."""
+    if asked.requested:
+        yield from _starters(asked.search)
 
 
 def request_pause(
@@ -176,12 +185,25 @@ def chosen_names(folder: SearchFolder, words: Sequence[str], where: str) -> list
     return [run.name for run in Fields(search).selected(named, where)]
 
 
+def answer_lines(answers: Mapping[str, Answer], form: Form) -> Iterator[str]:
+    """What becomes of runs in lines: for people in sentences, for programs with a row for each run."""
+    if form is Form.PEOPLE:
+        return iter(_sentences(answers))
+    rows: list[list[Scalar]] = [[name, answer.after is not None, answer.words[0]] for name, answer in answers.items()]
+    return lines_of(Sheet((f'{OWN}run', 'asked', 'answer'), rows), form)
+
+
 # What is asked of each run
 
 
 def ask_to_cancel(folder: SearchFolder, runs: Sequence[str], *, trust: bool, read: OpenedSearch | None = None) -> Asked:
     """See :func:`request_cancel`."""
     return _ask(_opened(folder, read, trust=trust), runs, 'cancel', _about_cancel)
+
+
+def ask_to_rerun(folder: SearchFolder, runs: Sequence[str], *, trust: bool, read: OpenedSearch | None = None) -> Asked:
+    """See :func:`request_rerun`."""
+    return _ask(_opened(folder, read, trust=trust), runs, 'rerun', _about_rerun)
 
 
 def _ask(search: OpenedSearch, runs: Sequence[str], kind: str, about: Callable[[RunHistory], Answer]) -> Asked:
@@ -196,7 +218,7 @@ def _ask(search: OpenedSearch, runs: Sequence[str], kind: str, about: Callable[[
     ]
     _write(search.folder, events)
     ending = tuple(name for name, answer in answers.items() if answer.ends)
-    return Asked(search, list(_sentences(answers)), len(events), ending)
+    return Asked(search, answers, len(events), ending)
 
 
 def _about_cancel(history: RunHistory) -> Answer:
@@ -226,7 +248,7 @@ def _about_rerun(history: RunHistory) -> Answer:
     return Answer(('is run again', 'are run again'), last.number if last else 0)
 
 
-def _sentences(answers: Mapping[str, Answer]) -> Iterable[str]:
+def _sentences(answers: Mapping[str, Answer]) -> Iterator[str]:
     """One for all runs of which the same becomes."""
     names: dict[tuple[str, str], list[str]] = {}
     for name, answer in answers.items():

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hpsearch.cli.parsers.parser import NEWEST, Parser, add_search_folder
-from hpsearch.cli.runs.parsers import add_where
+from hpsearch.cli.runs.parsers import add_formats, add_where
 
 
 def cancel_parser() -> Parser:
@@ -42,6 +42,7 @@ def _parser_on_runs(verb: str, description: str) -> Parser:
     )
     add_where(parser)
     _add_trust(parser)
+    add_formats(parser)
     return parser
 
 

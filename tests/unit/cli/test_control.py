@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import json
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,9 +11,11 @@ import pytest
 
 from hpsearch.backends.queue import poller
 from hpsearch.cli.backends import queue_system
+from hpsearch.cli.main import main
 from hpsearch.cli.runs.control import (
-    cancel_runs,
+    ask_to_cancel,
     chosen_names,
+    end_cancelled,
     request_cancel,
     request_drain,
     request_pause,
@@ -76,7 +80,7 @@ def test_that_who_cannot_reach_the_queue_is_told_how_to_end_the_same_runs_later(
     monkeypatch.setattr(queue_system, 'installed_system', lambda options: SimpleNamespace(name='lsf'))
     monkeypatch.setattr(poller, 'list_jobs', lambda system: SimpleNamespace(problem='time out'))
     with pytest.raises(BackendError) as raised:
-        list(cancel_runs(search.folder, [name]))
+        list(end_cancelled(ask_to_cancel(search.folder, [name], trust=False)))
     again = f'hpsearch cancel {search.folder.path} {name}'
     assert str(raised.value) == f'lsf does not answer: time out. Try again later: {again}'
     assert runs(search.folder)[1].request == 'cancel'
@@ -118,6 +122,30 @@ def test_that_each_run_is_answered_and_what_has_finished_stays(folder: SearchFol
         '2 runs are cancelled before they were started',
     ]
     assert [run.state for run in runs(folder).values()].count(State.FINISHED) == 17
+
+
+def test_that_programs_get_an_answer_for_each_run_and_the_rest_on_stderr(
+    folder: SearchFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    finished, failed = names(folder, 15, 16)
+    assert main(['rerun', str(folder.path), '15', '16', '--json']) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out) == [
+        {'hpsearch_run': finished, 'asked': False, 'answer': 'has finished: it is not run again'},
+        {'hpsearch_run': failed, 'asked': True, 'answer': 'is run again'},
+    ]
+    assert err == f'hpsearch: no hpsearch works on it: hpsearch resume {folder.path} takes this up\n'
+    assert main(['cancel', str(folder.path), '--where', 'state=failed', '--csv']) == 0
+    rows = list(csv.reader(capsys.readouterr().out.splitlines()))
+    assert rows == [['hpsearch_run', 'asked', 'answer'], [failed, 'True', 'had ended, and is not started again']]
+
+
+def test_that_programs_get_no_answers_where_no_run_was_meant(
+    folder: SearchFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(['cancel', str(folder.path), '--where', 'acc>1e9', '--json']) == 0
+    out, err = capsys.readouterr()
+    assert (json.loads(out), err) == ([], 'hpsearch: there are no such runs\n')
 
 
 def test_that_asking_twice_changes_nothing(folder: SearchFolder) -> None:
