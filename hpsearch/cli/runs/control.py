@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from hpsearch.cli.options import merged_options
@@ -32,6 +33,13 @@ from hpsearch.store.opening.trust import to_work_on
 
 MOST_NAMED = 5
 """Runs that are named in one sentence."""
+
+_UNDER_WAY = 'is under way already', 'are under way already'
+
+_IN_QUEUE = (
+    'was in the queue when hpsearch looked last: hpsearch resume finds out what became of it',
+    'were in the queue when hpsearch looked last: hpsearch resume finds out what became of them',
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +211,8 @@ def ask_to_cancel(folder: SearchFolder, runs: Sequence[str], *, trust: bool, rea
 
 def ask_to_rerun(folder: SearchFolder, runs: Sequence[str], *, trust: bool, read: OpenedSearch | None = None) -> Asked:
     """See :func:`request_rerun`."""
-    return _ask(_opened(folder, read, trust=trust), runs, 'rerun', _about_rerun)
+    search = _opened(folder, read, trust=trust)
+    return _ask(search, runs, 'rerun', partial(_about_rerun, is_watched=bool(_at_work(search))))
 
 
 def _ask(search: OpenedSearch, runs: Sequence[str], kind: str, about: Callable[[RunHistory], Answer]) -> Asked:
@@ -235,13 +244,14 @@ def _about_cancel(history: RunHistory) -> Answer:
     return Answer(('had ended, and is not started again', 'had ended, and are not started again'), number)
 
 
-def _about_rerun(history: RunHistory) -> Answer:
+def _about_rerun(history: RunHistory, *, is_watched: bool) -> Answer:
+    """What becomes of a run; ``is_watched``: whether somebody looks after what is under way."""
     last = history.last
     if history.state is State.FINISHED:
         return Answer(('has finished: it is not run again', 'have finished: they are not run again'))
     if last is not None and last.state in ACTIVE:
         if not last.is_cancelled:
-            return Answer(('is under way already', 'are under way already'))
+            return Answer(_UNDER_WAY if is_watched or not last.is_in_queue else _IN_QUEUE)
         return Answer(('is run again once it has ended', 'are run again once they have ended'), last.number)
     if history.is_asked_for or (last is None and not history.is_cancelled):
         return Answer(('waits to be started already', 'wait to be started already'))

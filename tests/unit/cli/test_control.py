@@ -95,6 +95,16 @@ def test_that_it_is_said_what_to_do_if_a_silent_hpsearch_on_another_host_is_dead
     ]
 
 
+def test_that_what_is_in_a_queue_that_nobody_watches_is_not_said_to_be_under_way(tmp_path: Path) -> None:
+    search = QueuedSearch(tmp_path / 's')
+    (name,) = search.submit(1)
+    search.beat()
+    with own_journal(search.folder, this_host()):
+        assert request_rerun(search.folder, [name]) == [f'{name} is under way already']
+    looked = 'was in the queue when hpsearch looked last: hpsearch resume finds out what became of it'
+    assert request_rerun(search.folder, [name]) == [f'{name} {looked}']
+
+
 def test_that_who_starts_no_more_runs_does_not_take_up_what_is_to_start(folder: SearchFolder) -> None:
     with own_journal(folder, this_host()) as journal:
         journal.beat({})
