@@ -11,7 +11,7 @@ from hpsearch.model.history.search_state import SearchState
 from hpsearch.model.states import State
 from hpsearch.model.trials.leading import Found, Leader, leaders, objectives_in_words
 from hpsearch.model.trials.trial import Objective
-from hpsearch.model.units import count_of
+from hpsearch.model.units import count_of, noun_for
 from hpsearch.store.folder import SearchFolder
 from hpsearch.ui.table import shortened
 
@@ -45,11 +45,11 @@ def _found(folder: SearchFolder, state: SearchState) -> Iterator[Found]:
 
 def heading(objectives: Sequence[Objective], found: Sequence[Leader], shown: int) -> str:
     """What is said above the table of the leaders."""
-    trials = count_of(len(found), 'trial')
+    trials, in_words = count_of(len(found), 'trial'), objectives_in_words(objectives)
     if len(objectives) > 1:
         few = f', the first {shown} of them' if shown < len(found) else ''
-        return f'Pareto front: {trials}{few} ({objectives_in_words(objectives)})'
-    return f'best {shown} of {trials} (mean over their seeds; best: {objectives_in_words(objectives)})'
+        return f'Pareto front: {trials}{few} ({in_words})'
+    return f'best {shown} of {trials} (mean over {noun_for(len(found), "its", "their")} seeds; best: {in_words})'
 
 
 def lines_of(objectives: Sequence[Objective], found: Sequence[Leader]) -> Iterator[str]:

@@ -170,9 +170,13 @@ def _leaders_listed(search: SearchRecord, fields: Fields, limit: int, form: Form
     prefix, heading = ('', fields.heading) if form is Form.PEOPLE else (OWN, fields.column)
     headings = {field.name: heading(field) for field in fields.of_kind('summary')}
     keys = [headings.get(each.key, each.key) for each in search.objectives]
-    names = [field.name for field in fields.varying]
-    columns = [*keys, f'{prefix}run', f'{prefix}runs', *map(heading, fields.varying)]
-    rows = [[*each.values, each.run, each.runs, *_params(each, names)] for each in (led[:limit] if limit else led)]
+    params = fields.varying if form is Form.PEOPLE else fields.of_kind('params')
+    params = [field for field in params if any(field.name in each.params for each in led)]
+    columns = [*keys, f'{prefix}run', f'{prefix}runs', *map(heading, params)]
+    names = [field.name for field in params]
+    rows = [
+        [*_means(each, form), each.run, each.runs, *_params(each, names)] for each in (led[:limit] if limit else led)
+    ]
     what = 'the Pareto front' if len(search.objectives) > 1 else 'means over seeds'
     note = (
         f'{what} of {count_of(len(led), "trial")} ({objectives_in_words(search.objectives)})'
@@ -180,6 +184,11 @@ def _leaders_listed(search: SearchRecord, fields: Fields, limit: int, form: Form
         else _no_best(search)
     )
     return Listed(Sheet(columns, rows), note)
+
+
+def _means(leader: Leader, form: Form) -> Sequence[float]:
+    """What it has reached; for people, without the last digits, which are those of adding up: 131.10500000000002."""
+    return [float(f'{value:.12g}') for value in leader.values] if form is Form.PEOPLE else leader.values
 
 
 def _params(leader: Leader, names: Sequence[str]) -> list[bool | int | float | str | None]:

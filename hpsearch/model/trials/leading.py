@@ -38,7 +38,7 @@ class Leader:
 
     Attributes:
         run: Its first run among those that count.
-        params: The hyperparameters of this run.
+        params: The hyperparameters that these runs have in common: of several, not the seed.
         values: One for each objective: the mean over its runs with the largest budget.
         runs: How many these are.
     """
@@ -82,7 +82,13 @@ def _scored(runs: Sequence[Found], objectives: Sequence[Objective]) -> tuple[tup
         return None
     means = tuple(map(mean_of, zip(*(losses for losses, _ in counted), strict=True)))
     values = tuple(objective.value(loss) for objective, loss in zip(objectives, means, strict=True))
-    return means, Leader(counted[0][1].run, counted[0][1].params, values, len(counted))
+    return means, Leader(counted[0][1].run, _common([each.params for _, each in counted]), values, len(counted))
+
+
+def _common(found: Sequence[Params]) -> Params:
+    """The hyperparameters that are the same in all."""
+    first = found[0]
+    return {name: first[name] for name in first if all(name in each and each[name] == first[name] for each in found)}
 
 
 def table_of(objectives: Sequence[Objective], found: Sequence[Leader]) -> tuple[list[str], list[list[str]]]:

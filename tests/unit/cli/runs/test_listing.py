@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from hpsearch.cli.main import main
+from hpsearch.model.trials.leading import Leader
+from hpsearch.records.search import SearchRecord
 from tests.support.paths import REPOSITORY
 from tests.support.shown_search import shown_search
 
@@ -154,6 +156,19 @@ def test_that_seeds_of_a_trial_count_as_their_mean(tmp_path: Path, capsys: pytes
     path = shown_search(tmp_path / 's', 10, options={'seeds_per_config': 2}).path
     assert main(['best', str(path)]) == 0
     assert 'means over seeds' in capsys.readouterr().err
+
+
+def test_that_a_mean_over_seeds_is_shown_without_a_seed_and_without_digits_that_adding_up_has_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = shown_search(tmp_path / 's', 4, grid={'lr': [1, 2], 'seed': [1, 2]}, options={'seeds_per_config': 2}).path
+    monkeypatch.setattr(SearchRecord, 'leaders', lambda _: [Leader('sim_1', {'lr': 2}, (131.10500000000002,), 2)])
+    assert [line.split() for line in shown(capsys, 'best', str(path)).splitlines()[::2]] == [
+        ['acc', 'run', 'runs', 'lr'],
+        ['131.105', 'sim_1', '2', '2'],
+    ]
+    row = {'acc': 131.10500000000002, 'hpsearch_run': 'sim_1', 'hpsearch_runs': 2, 'lr': 2}
+    assert json.loads(shown(capsys, 'best', str(path), '--json')) == [row]
 
 
 def test_that_without_a_result_it_says_why_none_is_the_best(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -30,6 +30,12 @@ def test_that_the_mean_over_the_runs_of_a_trial_counts() -> None:
     ]
 
 
+def test_that_a_trial_has_the_parameters_that_its_runs_have_in_common() -> None:
+    runs = [Found(f'sim_{seed}', 1, {'lr': 0.1, 'seed': seed}, {'acc': '0.9'}) for seed in (1, 2)]
+    assert [each.params for each in leaders(runs, [ACC])] == [{'lr': 0.1}]
+    assert [each.params for each in leaders(runs[:1], [ACC])] == [{'lr': 0.1, 'seed': 1}]
+
+
 def test_that_only_the_largest_budget_of_a_trial_counts() -> None:
     runs = [found('a', 1, '0.3', fidelity=1), found('b', 1, '0.9', fidelity=9)]
     assert [(each.run, each.values, each.runs) for each in leaders(runs, [ACC])] == [('b', (0.9,), 1)]
