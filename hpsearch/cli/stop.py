@@ -24,8 +24,10 @@ from hpsearch.model.command import shell_line
 from hpsearch.model.errors import BackendError
 from hpsearch.model.evidence import Liveness, ProcessState
 from hpsearch.model.history.search_state import SearchState
-from hpsearch.model.states import ACTIVE, Event
+from hpsearch.model.states import ACTIVE, Event, State
 from hpsearch.model.units import count_of
+from hpsearch.records import opening
+from hpsearch.records.reading import reconciled
 from hpsearch.store import writers
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import JournalReader, open_journals, own_journal
@@ -130,12 +132,26 @@ def _end_here(folder: SearchFolder, state: SearchState, options: SearchOptions, 
     elif not active:
         yield 'nothing runs, and no hpsearch works on it'
     elif drain:
-        runs = count_of(len(active), 'run that has started ends by itself', 'runs that have started end by themselves')
-        yield f'no hpsearch works on it: the {runs}'
+        yield f'no hpsearch works on it: {_what_goes_on(folder)}'
     else:
-        yield f'no hpsearch works on it: ending its {count_of(len(active), "run")} from here'
+        yield f'no hpsearch works on it: ending from here what is under way, {count_of(len(active), "run")} at most'
         outcome = end_runs(folder, options, _again(folder))
         yield what_is_left(outcome) or 'stopped'
+
+
+def _what_goes_on(folder: SearchFolder) -> str:
+    """What becomes of runs that nobody works on, in words; those that have ended meanwhile are none of them."""
+    search = opening.open_search(folder, time.time())
+    reconciled(search)
+    last = [history.last for history in search.state.runs.values() if history.state in ACTIVE and history.last]
+    queued = sum(each.is_in_queue and each.state in (State.CLAIMED, State.SUBMITTED) for each in last)
+    begun = len(last) - queued
+    parts = [
+        count_of(begun, 'run that has started ends by itself', 'runs that have started end by themselves')
+        * bool(begun),
+        f'{count_of(queued, "run waits", "runs wait")} in the queue, and may still start' * bool(queued),
+    ]
+    return ', '.join(filter(None, parts)) or 'nothing runs'
 
 
 def what_is_left(outcome: Outcome) -> str:

@@ -22,6 +22,7 @@ from hpsearch.cli.runs.control import (
     request_rerun,
 )
 from hpsearch.cli.status import status_lines
+from hpsearch.cli.stop import stop_search
 from hpsearch.host.kernel import this_host
 from hpsearch.model.errors import BackendError, ConfigError, SearchFolderError
 from hpsearch.model.states import State
@@ -115,6 +116,17 @@ def test_that_who_starts_no_more_runs_does_not_take_up_what_is_to_start(folder: 
         assert request_rerun(folder, names(folder, 16))[1:] == [leaves]
         request_pause(folder, on=True)
         assert request_pause(folder, on=False)[1:] == [leaves]
+
+
+def test_that_a_drain_where_nobody_works_says_what_goes_on_and_counts_nothing_that_has_ended(tmp_path: Path) -> None:
+    search = QueuedSearch(tmp_path / 's')
+    ended, begun, *_ = search.submit(4)
+    search.leave()
+    search.end(ended, 0, 0.5)
+    search.start(begun)
+    said = list(stop_search(search.folder, drain=True, trust=False))
+    goes_on = '1 run that has started ends by itself, 2 runs wait in the queue, and may still start'
+    assert said == [f'no hpsearch works on it: {goes_on}']
 
 
 def test_that_of_what_is_in_a_queue_only_what_waits_there_may_still_start(tmp_path: Path) -> None:
