@@ -290,7 +290,8 @@ class SearchFolder:
             with self.open(self.search_json) as file:
                 info = decoded(file.read(), self.search_json)
         except FileNotFoundError:
-            raise SearchFolderError(f'{self.path} is not a search folder: it has no search.json.') from None
+            why = 'it has no search.json' if self.path.is_dir() else 'there is no such folder'
+            raise SearchFolderError(f'{self.path} is not a search folder: {why}.') from None
         except OSError as error:
             raise unreadable(self.search_json, error) from error
         self._known_form = form_of(info)

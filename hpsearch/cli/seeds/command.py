@@ -44,7 +44,7 @@ def repeat_runs(command: SeedsCommand) -> int:
     if command.gathering.seeds_dir:
         return _summarise(Path(os.path.abspath(command.gathering.seeds_dir)), command)
     gathering = prepare(command, gathering_of(command))
-    _say(_about(gathering))
+    _say(_about(gathering, command.what.best))
     if not command.gathering.start_gathering:
         _say(_how_to_start(command, gathering))
         is_complete = set(gathering.counts) == {State.FINISHED}
@@ -71,8 +71,8 @@ def _say(lines: Iterator[str]) -> None:
         put_line(sys.stdout, line)
 
 
-def _about(gathering: Gathering) -> Iterator[str]:
-    """What is planned, and what of it there is."""
+def _about(gathering: Gathering, asked: int) -> Iterator[str]:
+    """What is planned, and what of it there is; ``asked``: how many configurations were asked for."""
     numbers = Counter(len(seeds) for seeds in gathering.chosen.values())
     each = ' or '.join(str(number) for number in sorted(numbers))
     counts, configurations = gathering.counts, count_of(len(gathering.chosen), 'configuration')
@@ -80,6 +80,8 @@ def _about(gathering: Gathering) -> Iterator[str]:
         f'{configurations} with {each} {noun_for(max(numbers), "seed")} ({", ".join(gathering.seeds.names)}): '
         f'{count_of(counts.total(), "run")}, {counts[State.FINISHED]:,} with a result'
     )
+    if len(gathering.chosen) < asked:
+        yield f'There are no {asked:,} configurations that have a result and differ.'
     if counts[State.FAILED]:
         yield f'{counts[State.FAILED]} failed; --retry_failed runs them again'
     if (gathering.source.info or {}).get('code_copy'):

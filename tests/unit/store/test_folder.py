@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hpsearch.model.errors import DamageError
+from hpsearch.model.errors import DamageError, SearchFolderError
 from hpsearch.model.run import Run, encode_run
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.plan.planned_runs import MOST_WARNINGS, PlannedRuns
@@ -214,3 +214,10 @@ def test_that_a_folder_that_is_gone_was_deleted_only_if_its_file_system_is_there
     folder.path.rename(folder.path.with_name('moved'))
     assert folder.is_deleted(device)
     assert not folder.is_deleted(device + 1), 'it is not mounted'
+
+
+def test_that_a_folder_that_is_not_there_is_told_from_one_that_is_no_search(tmp_path: Path) -> None:
+    with pytest.raises(SearchFolderError, match=r'a is not a search folder: there is no such folder\.$'):
+        SearchFolder(tmp_path / 'a').read_info()
+    with pytest.raises(SearchFolderError, match=r'is not a search folder: it has no search\.json\.$'):
+        SearchFolder(tmp_path).read_info()

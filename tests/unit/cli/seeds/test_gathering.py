@@ -407,6 +407,16 @@ def test_that_what_was_planned_is_said_with_the_command_that_starts_it(capsys: p
     assert '2 results were there already' in said
 
 
+def test_that_it_is_said_where_fewer_configurations_can_be_chosen_than_were_asked_for(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    searched()
+    assert main(['seeds', 'out', '--best=2', '--num_seeds=1']) == 0
+    assert 'There are no' not in capsys.readouterr().out
+    assert main(['seeds', 'out', '--best=9', '--num_seeds=1']) == 0
+    assert 'There are no 9 configurations that have a result and differ.' in capsys.readouterr().out
+
+
 def test_that_nothing_is_said_of_results_where_none_is_new(capsys: pytest.CaptureFixture[str]) -> None:
     searched()
     for _ in range(2):
