@@ -266,8 +266,11 @@ class Pilots:
             for index in array.members:
                 state, record = self._poller.state_of((array.name, index)), self._poller.record_of((array.name, index))
                 word = 'running' if state is JobState.RUNNING else 'pending' if array.job else 'waiting'
-                reason = record.reason if record is not None and state is JobState.PENDING else ''
-                counts[word, reason, array.name, record is not None and record.is_stuck] += 1
+                if record is None:
+                    counts[word, 'not listed yet' if array.job else '', array.name, False] += 1
+                else:
+                    reason = record.reason if state is JobState.PENDING else ''
+                    counts[word, reason, array.name, record.is_stuck] += 1
         return [
             QueueLine(word, reason, count, name, is_stuck)
             for (word, reason, name, is_stuck), count in counts.most_common()

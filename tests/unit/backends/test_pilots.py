@@ -481,6 +481,14 @@ def test_that_jobs_of_an_earlier_writer_that_have_ended_do_not_count(make_desk: 
     assert sum(desk.submitted()) == 10
 
 
+def test_that_jobs_of_which_the_queue_has_not_told_anything_yet_are_shown_as_that(
+    make_desk: Callable[..., Desk],
+) -> None:
+    desk = make_desk((remembered(job='99'),))
+    (line,) = desk.backend.queue_lines()
+    assert (line.state, line.reason, line.count) == ('pending', 'not listed yet', 4)
+
+
 def test_that_a_submission_that_was_not_answered_is_found_and_can_be_cancelled(make_desk: Callable[..., Desk]) -> None:
     desk = make_desk((remembered(),), num_jobs=4)
     job = desk.queue.put(JobSpec('old', 4, 0, '/log'))
