@@ -34,24 +34,31 @@ def print_logs(folder: SearchFolder, word: str, attempt: int, *, follows: bool) 
     folder.read_info()
     run = find_run(list(folder.read_runs()), word, str(folder.path))
     if not follows:
-        problems = list(filter(None, map(_print_log, log_files(folder, run.name, attempt))))
-        if problems:
-            raise DamageError('\n'.join(problems))
+        _print_all(folder, run.name, attempt)
         return
     followed = FollowedRun(open_search(folder, time.time()), run.name)
     ended = follow(followed, attempt, _Printer().show, lambda why: put_line(sys.stderr, f'hpsearch: {run.name}: {why}'))
     put_line(sys.stderr, f'hpsearch: {run.name}: {ended}')
 
 
-def _print_log(path: str) -> str:
+def _print_all(folder: SearchFolder, run: str, attempt: int) -> None:
+    printer = _Printer()
+    paths = log_files(folder, run, attempt)
+    if not paths:
+        put_line(sys.stderr, f'hpsearch: {run} has printed nothing')
+    problems = list(filter(None, (_print_log(printer, path) for path in paths)))
+    if problems:
+        raise DamageError('\n'.join(problems))
+
+
+def _print_log(printer: _Printer, path: str) -> str:
     """Print a log as far as it can be read; returns why it cannot, in a sentence, or empty."""
-    print(f'==> {path} <==', flush=True)
+    printer.begin(path)
     try:
         for data in _pieces(path):
-            sys.stdout.buffer.write(data)
+            printer.show(data, path)
     except DamageError as error:
         return str(error)
-    sys.stdout.buffer.flush()
     return ''
 
 
@@ -74,11 +81,17 @@ class _Printer:
 
     def __init__(self) -> None:
         self._last = ''
+        self._is_within_a_line = False
+
+    def begin(self, path: str) -> None:
+        """Say whose output follows, in a line of its own."""
+        print('\n' * self._is_within_a_line + f'==> {path} <==', flush=True)
+        self._last, self._is_within_a_line = path, False
 
     def show(self, data: bytes, path: str) -> None:
         """Print what was appended to a log, at once."""
         if path != self._last:
-            print(f'==> {path} <==', flush=True)
-            self._last = path
+            self.begin(path)
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
+        self._is_within_a_line = not data.endswith(b'\n')
