@@ -257,9 +257,10 @@ def logs(words: Sequence[str]) -> int:
     args = parse_on_runs(logs_parser(), words)
     from hpsearch.cli.runs.choosing import search_and_runs
     from hpsearch.cli.runs.logs import print_logs
+    from hpsearch.cli.runs.output import form_of
 
     folder, (run,) = search_and_runs(args.dir, [args.run], _folder)
-    print_logs(folder, run, args.attempt, follows=args.follow)
+    print_logs(folder, run, args.attempt, follows=args.follow, form=form_of(args))
     return ALL_FINISHED
 
 

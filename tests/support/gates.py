@@ -9,13 +9,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from hpsearch.host.processes import Process, send_signal
 from hpsearch.model.history.run_history import RunHistory
-from hpsearch.store.attempt_files import attempt_processes
+from hpsearch.store.attempt_files import attempt_processes, read_fence
 from hpsearch.store.folder import SearchFolder
 from hpsearch.store.journal import read_state
 from tests.support.cli_harness import Project
@@ -210,11 +210,16 @@ class Gated(Project):
 
     def kill_runs(self) -> None:
         """End every attempt as a failing host does; a search that goes on may start others at once."""
-        killed = self.processes()  # also those that the search has started and not journaled yet
-        for group in {group for process in killed if (group := group_of(process))}:
-            with suppress(ProcessLookupError):
-                os.killpg(group, signal.SIGKILL)
-        until(lambda: not killed.keys() & self.processes().keys())
+        killed = self._shells()
+        for pid in killed:
+            os.killpg(pid, signal.SIGKILL)
+        until(lambda: not killed & self._shells())
+
+    def _shells(self) -> set[int]:
+        """The leaders of attempts that run, also of those that the search has not journaled yet."""
+        folder, living = SearchFolder(self.out), self.processes()
+        fences = {read_fence(folder.attempt(run, int(attempt))) for run, attempt in set(living.values())}
+        return {fence.pid for fence in fences} & {process.pid for process in living}
 
     def clean(self) -> None:
         """End what a failed test left behind."""
@@ -230,14 +235,6 @@ def gated(path: Path, count: int = 3, more: str = '') -> Iterator[Gated]:
         yield project
     finally:
         project.clean()
-
-
-def group_of(process: Process) -> int | None:
-    """The process group that a process is in; None: it has ended."""
-    try:
-        return os.getpgid(process.pid)
-    except ProcessLookupError:
-        return None
 
 
 def kill(process: subprocess.Popen[str]) -> None:

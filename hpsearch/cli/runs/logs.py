@@ -8,7 +8,10 @@ from collections.abc import Iterator
 
 from hpsearch.cli.runs.choosing import find_run
 from hpsearch.cli.runs.following import FollowedRun, follow
+from hpsearch.cli.runs.output import Form, Sheet, lines_of
 from hpsearch.model.errors import DamageError, reason_of
+from hpsearch.records.expression import Scalar
+from hpsearch.records.fields import OWN
 from hpsearch.records.opening import open_search
 from hpsearch.results.files import opened_file
 from hpsearch.store.attempt_files import log_files
@@ -18,7 +21,9 @@ from hpsearch.ui.terminal import put_line
 _CHUNK = 1 << 20
 
 
-def print_logs(folder: SearchFolder, word: str, attempt: int, *, follows: bool) -> None:
+def print_logs(
+    folder: SearchFolder, word: str, attempt: int, *, follows: bool = False, form: Form = Form.PEOPLE
+) -> None:
     """Print the output of a run, stderr last; or both as they grow, until the run has ended.
 
     Args:
@@ -26,6 +31,7 @@ def print_logs(folder: SearchFolder, word: str, attempt: int, *, follows: bool) 
         word: What names the run.
         attempt: Which attempt; 0: the latest one, and with ``follows`` those that come after it.
         follows: Whether what comes is printed as well.
+        form: For programs, a row for each log; what is no UTF-8 is replaced there, and nothing is followed.
 
     Raises:
         HpsearchError: There is no such run, or no such attempt of it; or a log cannot be read, when the other is
@@ -33,6 +39,9 @@ def print_logs(folder: SearchFolder, word: str, attempt: int, *, follows: bool) 
     """
     folder.read_info()
     run = find_run(list(folder.read_runs()), word, str(folder.path))
+    if form is not Form.PEOPLE:
+        _print_rows(folder, run.name, attempt, form)
+        return
     if not follows:
         _print_all(folder, run.name, attempt)
         return
@@ -47,6 +56,21 @@ def _print_all(folder: SearchFolder, run: str, attempt: int) -> None:
     if not paths:
         put_line(sys.stderr, f'hpsearch: {run} has printed nothing')
     problems = list(filter(None, (_print_log(printer, path) for path in paths)))
+    if problems:
+        raise DamageError('\n'.join(problems))
+
+
+def _print_rows(folder: SearchFolder, run: str, attempt: int, form: Form) -> None:
+    rows: list[list[Scalar]] = []
+    problems = []
+    for path in log_files(folder, run, attempt):
+        try:
+            rows.append([run, path, b''.join(_pieces(path)).decode(errors='replace')])
+        except DamageError as error:
+            rows.append([run, path, None])
+            problems.append(str(error))
+    for line in lines_of(Sheet((f'{OWN}run', 'path', 'text'), rows), form):
+        put_line(sys.stdout, line)
     if problems:
         raise DamageError('\n'.join(problems))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 from typing import Any
 
@@ -64,7 +65,7 @@ def logs_parser() -> Parser:
     parser = Parser(prog='hpsearch logs', description='Print the output of a run, stderr last.')
     add_search_folder(parser)
     parser.add_argument('run', metavar='RUN', help=RUN)
-    parser.add_argument(
+    add_formats(parser).add_argument(
         '-f', '--follow', action='store_true', help='print what comes, too, until the run has ended; Ctrl-C ends it'
     )
     parser.add_argument(
@@ -87,11 +88,12 @@ def add_limit(parser: Parser, default_in_words: str, default: int) -> None:
     parser.add_argument('-n', '--limit', metavar='N', type=integer_from(0), default=default, help=help_text)
 
 
-def add_formats(parser: Parser) -> None:
-    """Add the options that say how it is written."""
+def add_formats(parser: Parser) -> argparse._MutuallyExclusiveGroup:
+    """Add the options that say how it is written; returns their group, of which one may be given."""
     forms = parser.add_mutually_exclusive_group()
     forms.add_argument('--json', action='store_true', help='as JSON, for scripts')
     forms.add_argument('--csv', action='store_true', help='as CSV with commas, for spreadsheets and scripts')
+    return forms
 
 
 def parse_on_runs(parser: Parser, words: Sequence[str]) -> Any:

@@ -126,7 +126,7 @@ def test_that_a_writer_which_is_stopped_while_it_places_runs_does_not_block_its_
         search.send_signal(signal.SIGCONT)
         finish(search)
         finish(other)
-    assert sorted(project.begun()) == project.once()
+    assert sorted(number for number, _ in project.begun()) == project.numbers  # the first by either
 
 
 # On two hosts
