@@ -18,7 +18,8 @@ from tests.support.workers import OneWorkerForSlurm, needs_slurm
 HERE = Path(__file__).parent
 
 # No deadlines: the machines that run these tests are shared, and a slow moment is no failure.
-settings.register_profile('project', deadline=None, print_blob=True)
+# As many examples as leave time for the rest, since they are other ones each time.
+settings.register_profile('project', deadline=None, print_blob=True, max_examples=50)
 # For `make test`, which is to be quick; all of pytest tries more examples.
 settings.register_profile('quick', parent=settings.get_profile('project'), max_examples=20)
 settings.load_profile('project')
