@@ -169,9 +169,10 @@ class Gated(Project):
         return [event['handle']['pid'] for event in self.told('running')]
 
     def living(self) -> list[int]:
-        """Process ids of attempts that run."""
-        marked = {process.pid for process in self.processes()}
-        return [pid for pid in self.pids() if pid in marked]
+        """Process ids of attempts that run, also of those that the search has not journaled yet."""
+        folder, running = SearchFolder(self.out), self.processes()
+        fences = [read_fence(folder.attempt(run, int(attempt))) for run, attempt in set(running.values())]
+        return sorted({fence.pid for fence in fences} & {process.pid for process in running})
 
     def processes(self) -> dict[Process, tuple[str, str]]:
         """Every process of its runs."""
@@ -210,16 +211,10 @@ class Gated(Project):
 
     def kill_runs(self) -> None:
         """End every attempt as a failing host does; a search that goes on may start others at once."""
-        killed = self._shells()
+        killed = self.living()
         for pid in killed:
             os.killpg(pid, signal.SIGKILL)
-        until(lambda: not killed & self._shells())
-
-    def _shells(self) -> set[int]:
-        """The leaders of attempts that run, also of those that the search has not journaled yet."""
-        folder, living = SearchFolder(self.out), self.processes()
-        fences = {read_fence(folder.attempt(run, int(attempt))) for run, attempt in set(living.values())}
-        return {fence.pid for fence in fences} & {process.pid for process in living}
+        until(lambda: not set(killed).intersection(self.living()))
 
     def clean(self) -> None:
         """End what a failed test left behind."""
